@@ -1,0 +1,1 @@
+"""Convoy: exact, honest load for Genesys Cloud messaging, as a library."""

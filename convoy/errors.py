@@ -1,0 +1,98 @@
+"""The exceptions that Convoy raises, each knowing the exit code it leads to.
+
+ConvoyError
+├── SettingsError          settings are wrong; every fault at once (exit code 2)
+├── PayloadError           a message template cannot be used (`plan.payloads`, exit code 2)
+├── RefusedError           guard or preflight will not start load (exit code 4)
+└── RemoteError            the remote API or the way to it
+    ├── WireError          no whole answer: refused, reset, timeout, TLS … (`remote.transport`)
+    └── LoginError         the login answered no, or not at all (`remote.oauth`)
+
+The remote's own error codes are another vocabulary: `convoy.remote.codes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `locust` and `python -m convoy`."""
+
+    PASS = 0
+    NOT_ACCEPTED = 1
+    USAGE = 2
+    FAIL = 3
+    REFUSED = 4
+    INVALID = 5
+
+
+class ConvoyError(Exception):
+    """Something the operator should read as one clear sentence; never shown as a traceback."""
+
+    exit_code = ExitCode.INVALID
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One wrong setting: where, with which value, and what to do."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+class SettingsError(ConvoyError):
+    """Settings that cannot be run; `faults` holds all of them."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class RefusedError(ConvoyError):
+    """The guard or the preflight refused to start load; the message says why and what to do."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class RemoteError(ConvoyError):
+    """The remote API answered no, or could not be reached."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class WireError(RemoteError):
+    """No whole answer came. `code` is one of `remote.codes.WIRE_CODES`.
+
+    `sent_s` is when the first byte left (`perf_counter` seconds), or None when nothing left us:
+    then the remote cannot have acted on the request. `done_s` is when we knew.
+    """
+
+    def __init__(self, code: str, detail: str, *, sent_s: float | None, done_s: float) -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.sent_s = sent_s
+        self.done_s = done_s
+
+
+class LoginError(RemoteError):
+    """A login that brought no token. `code` is the error code to count it under.
+
+    `refused` is true when the server answered no (wrong credentials), false when it could not be
+    asked; `retry_after_s` is set when it asked us to wait.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, refused: bool, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.refused = refused
+        self.retry_after_s = retry_after_s

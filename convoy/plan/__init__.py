@@ -1,0 +1,1 @@
+"""What is sent, when and to whom: pure functions of seed, scenario and message number."""

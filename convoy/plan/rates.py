@@ -1,0 +1,72 @@
+"""The rate over time, and from it the due time of every message."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import ceil, sqrt
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of `for_s` seconds in which the rate goes linearly from one value to another."""
+
+    rate_from: float
+    rate_to: float
+    for_s: float
+
+    @property
+    def messages(self) -> float:
+        return (self.rate_from + self.rate_to) / 2 * self.for_s
+
+
+class RateCurve:
+    """Messages per second over `[0, duration_s)`; `k` is due where the summed rate is k + ½.
+
+    So a constant rate gives `due_k = (k + ½) / rate`, and a stage boundary moves no message.
+    """
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self.stages = tuple(stages)
+        self._starts_s = [0.0, *accumulate(stage.for_s for stage in self.stages)]
+        self._sums = [0.0, *accumulate(stage.messages for stage in self.stages)]
+        self.duration_s = self._starts_s[-1]
+        self.count = self.count_until(self.duration_s)
+
+    def rate_at(self, at_s: float) -> float:
+        """Return the rate (messages per second) at a moment of the run."""
+        if not 0 <= at_s < self.duration_s:
+            return 0.0
+        stage, into_s = self._stage_at(at_s)
+        return stage.rate_from + (stage.rate_to - stage.rate_from) * into_s / stage.for_s
+
+    def count_until(self, at_s: float) -> int:
+        """Return how many messages are due before `at_s`."""
+        if at_s <= 0 or not self.stages:
+            return 0
+        stage, into_s = self._stage_at(min(at_s, self.duration_s))
+        slope = (stage.rate_to - stage.rate_from) / stage.for_s
+        before = self._sums[self._index_at(min(at_s, self.duration_s))]
+        return max(0, ceil(before + (stage.rate_from + slope * into_s / 2) * into_s - 0.5))
+
+    def due_s(self, k: int) -> float:
+        """Return when message `k` (counted from 0) is due, in seconds from the start.
+
+        Beyond the last message the last stage goes on for ever, so that due times stay ordered.
+        """
+        position = k + 0.5
+        index = min(bisect_right(self._sums, position), len(self.stages)) - 1
+        stage = self.stages[index]
+        wanted = position - self._sums[index]
+        slope = (stage.rate_to - stage.rate_from) / stage.for_s
+        root = sqrt(max(0.0, stage.rate_from**2 + 2 * slope * wanted))
+        return self._starts_s[index] + 2 * wanted / (stage.rate_from + root)
+
+    def _index_at(self, at_s: float) -> int:
+        return min(bisect_right(self._starts_s, at_s), len(self.stages)) - 1
+
+    def _stage_at(self, at_s: float) -> tuple[Stage, float]:
+        index = self._index_at(at_s)
+        return self.stages[index], at_s - self._starts_s[index]
