@@ -1,0 +1,67 @@
+"""The outcome: the one thing that every message of a run ends in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Phase(StrEnum):
+    """The part of a run an outcome belongs to; only `MEASURE` enters figures and criteria."""
+
+    WARM_UP = "warm-up"
+    MEASURE = "measure"
+
+
+class Fate(StrEnum):
+    """The remote's word on a message."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Cause(StrEnum):
+    """Why a message was late or never sent."""
+
+    TARGET = "target"
+    LIMITS = "limits"
+    POOL = "pool"
+    GENERATOR = "generator"
+    STOPPED = "stopped"
+
+
+class Outcome(NamedTuple):
+    """How one sent message ended. Times are seconds on the process's `perf_counter`.
+
+    `attempt` counts from 1 and is the last one; `code` is empty when the message was accepted;
+    `ok` is our own opinion, which a scenario that expects a refusal sets apart from the fate.
+    """
+
+    scenario: str
+    step: str
+    k: int
+    attempt: int
+    due_s: float
+    sent_s: float
+    done_s: float
+    fate: Fate
+    code: str
+    status: int
+    answer_bytes: int
+    correlation_id: str
+    conversation_id: str
+    phase: Phase
+    epoch: int
+    ok: bool
+
+    @property
+    def response_time_s(self) -> float:
+        """From when the message was due: what a customer waited."""
+        return self.done_s - self.due_s
+
+    @property
+    def service_time_s(self) -> float:
+        """From when the message was sent: what the remote took."""
+        return self.done_s - self.sent_s

@@ -1,0 +1,38 @@
+"""The record of a run: a folder `runs/<run id>` and the link `runs/latest` to the newest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def write_record(runs: Path, summary: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
+    """Write the record of a run below `runs` and return its folder; raises OSError.
+
+    `settings` are the resolved ones with nothing secret in them. Each file appears whole or not
+    at all, and `latest` moves only when all are there.
+    """
+    folder = runs / str(summary["run_id"])
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "settings.yaml", yaml.safe_dump(dict(settings), sort_keys=False))
+    _write(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    _point(runs / "latest", folder.name)
+    return folder
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _point(link: Path, name: str) -> None:
+    unfinished = link.with_name(f".{link.name}.{os.getpid()}")
+    unfinished.unlink(missing_ok=True)
+    unfinished.symlink_to(name, target_is_directory=True)
+    unfinished.replace(link)

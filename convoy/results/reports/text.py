@@ -1,0 +1,78 @@
+"""The report that a run prints when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_LABEL_WIDTH = 16
+
+
+def text_report(summary: Mapping[str, Any]) -> str:
+    """Return the report of a summary (`results.summary`) as lines for a terminal."""
+    return "\n".join(_lines(summary))
+
+
+def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Run {summary['run_id']}: {summary['profile']} against {summary['target']}"
+    for name, scenario in summary["scenarios"].items():
+        yield ""
+        yield name
+        yield from _scenario_lines(scenario)
+    yield ""
+    yield _row("verdict", str(summary["verdict"]).upper())
+    for reason in summary["reasons"]:
+        yield _row("", reason)
+
+
+def _scenario_lines(scenario: Mapping[str, Any]) -> Iterator[str]:
+    rate = scenario["rate_per_s"]
+    yield _row("scheduled", f"{scenario['scheduled']:,}")
+    yield _row("sent", f"{scenario['sent']:,}{_with_causes('late', scenario['late'])}")
+    yield _row("accepted", f"{scenario['accepted']:,}")
+    for fate in ("rejected", "failed", "unknown"):
+        if scenario[fate]:
+            yield _row(fate, f"{scenario[fate]:,}")
+    if scenario["not_sent"]:
+        yield _row("not sent", _causes(scenario["not_sent"]))
+    yield _row(
+        "rate", f"{rate['achieved']:,.2f}/s achieved of {rate['configured']:,.2f}/s configured"
+    )
+    yield _row("response time", _quantiles(scenario["response_time_ms"]))
+    yield _row("service time", _quantiles(scenario["service_time_ms"]))
+    yield _row("send error", _quantiles(scenario["send_error_ms"]))
+    yield from _error_lines(scenario["errors"])
+
+
+def _error_lines(errors: Mapping[str, int]) -> Iterator[str]:
+    if not errors:
+        yield _row("failures", "none")
+        return
+    label = "failures"
+    for code, count in sorted(errors.items(), key=lambda item: -item[1]):
+        yield _row(label, f"{count:>9,}  {code}")
+        label = ""
+
+
+def _quantiles(durations: Mapping[str, Any]) -> str:
+    if not durations["count"]:
+        return "no samples"
+    bounds = durations.get("at_least", ())
+    names = {"p50": "p50", "p95": "p95", "p99": "p99", "p999": "p99.9", "max": "max"}
+    shown = [
+        f"{label} {'≥ ' if name in bounds else ''}{durations[name]:,.1f}"
+        for name, label in names.items()
+    ]
+    return "  ".join(shown) + " ms"
+
+
+def _with_causes(label: str, causes: Mapping[str, int]) -> str:
+    return f" ({label}: {_causes(causes)})" if causes else ""
+
+
+def _causes(causes: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} by cause {cause}" for cause, count in causes.items())
+
+
+def _row(label: str, value: str) -> str:
+    return f"  {label:<{_LABEL_WIDTH}}{value}"

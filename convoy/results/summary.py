@@ -1,0 +1,95 @@
+"""The summary of a run, as `summary.json` (schema 1) holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from convoy.plan.rates import RateCurve
+from convoy.results.account import ScenarioAccount
+from convoy.results.counts import Counts
+from convoy.results.histograms import Histogram
+from convoy.results.verdict import Judgement
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of a run besides its accounts. `started_at` is ISO 8601 in UTC."""
+
+    run_id: str
+    seed: int
+    plan_hash: str
+    target: str
+    profile: str
+    started_at: str
+    duration_s: float
+    workers: Sequence[Mapping[str, Any]]
+
+
+def summarise(
+    facts: RunFacts,
+    accounts: Mapping[str, ScenarioAccount],
+    curves: Mapping[str, RateCurve],
+    judgement: Judgement,
+) -> dict[str, Any]:
+    """Return the summary as a JSON object; rates are per second, durations in milliseconds."""
+    total = Counts()
+    for account in accounts.values():
+        total.add(account.counts)
+    return {
+        "schema": SCHEMA,
+        "run_id": facts.run_id,
+        "verdict": judgement.verdict.value,
+        "exit_code": int(judgement.exit_code),
+        "reasons": list(judgement.reasons),
+        "seed": facts.seed,
+        "plan_hash": facts.plan_hash,
+        "target": facts.target,
+        "profile": facts.profile,
+        "started_at": facts.started_at,
+        "duration_s": round(facts.duration_s, 3),
+        "scenarios": {
+            name: _scenario(account, curves[name], facts.duration_s)
+            for name, account in accounts.items()
+        },
+        "totals": _counts(total),
+        "criteria": [],
+        "workers": [dict(worker) for worker in facts.workers],
+    }
+
+
+def _scenario(account: ScenarioAccount, curve: RateCurve, duration_s: float) -> dict[str, Any]:
+    counts = account.counts
+    configured = sum(stage.messages for stage in curve.stages) / curve.duration_s
+    return _counts(counts) | {
+        "rate_per_s": {
+            "configured": round(configured, 3),
+            "scheduled": round(counts.scheduled / duration_s, 3) if duration_s else 0.0,
+            "achieved": round(counts.sent / duration_s, 3) if duration_s else 0.0,
+        },
+        "send_error_ms": _durations(account.send_error),
+        "response_time_ms": _durations(account.response),
+        "service_time_ms": _durations(account.service),
+        "rejected_time_ms": _durations(account.rejected),
+    }
+
+
+def _counts(counts: Counts) -> dict[str, Any]:
+    values = counts.to_dict()
+    del values["attempts"], values["not_ok"]
+    return values
+
+
+def _durations(histogram: Histogram) -> dict[str, Any]:
+    """Quantiles, how many values were censored, and which quantiles are only lower bounds."""
+    quantiles = histogram.quantiles()
+    values: dict[str, Any] = {name: round(value.ms, 3) for name, value in quantiles.items()}
+    at_least = [name for name, value in quantiles.items() if value.at_least]
+    return (
+        values
+        | {"count": histogram.count, "censored": histogram.censored}
+        | ({"at_least": at_least} if at_least else {})
+    )
