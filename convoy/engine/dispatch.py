@@ -1,0 +1,269 @@
+"""The dispatcher: in each process and for each scenario, hands every due message to one actor.
+
+Open arrivals: a message goes out when it is due, whatever became of the ones before it. An actor
+that is free takes what is already due without a switch; the actors that wait are woken by one timer
+in the event loop, the one idle longest first. Nobody claims a message ahead of its time, so lanes
+and rate can change at any moment.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush, heapreplace
+from itertools import count
+from math import inf
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from gevent import get_hub
+from greenlet import getcurrent, greenlet
+
+from convoy.results.account import ScenarioRecorder
+from convoy.results.outcome import Cause, Phase
+
+EARLY_S = 0.0005
+"""How much ahead of its time a message may start: the event loop's timers are no finer."""
+
+LaneMessages = Iterator[tuple[float, int]]
+
+
+class DueMessage(NamedTuple):
+    """A message handed to an actor; `due_s` is `perf_counter` time, `late_cause` why if late."""
+
+    k: int
+    due_s: float
+    phase: Phase
+    epoch: int
+    late_cause: Cause
+
+
+class _Entry(NamedTuple):
+    """The next message of one lane; ordered by due time, then number."""
+
+    due_s: float
+    k: int
+    lane: int
+    phase: Phase
+    following: LaneMessages
+
+
+@dataclass(eq=False, slots=True)
+class _Seat:
+    """Where an actor waits for its next message."""
+
+    actor: greenlet
+
+
+class Dispatcher:
+    """Hands out the messages of the lanes it was granted, each once.
+
+    Times given to it are seconds from T0 for messages, and `clock` seconds everywhere else.
+    """
+
+    def __init__(
+        self,
+        recorder: ScenarioRecorder,
+        *,
+        max_lateness_s: float,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._recorder = recorder
+        self._max_lateness_s = max_lateness_s
+        self._clock = clock
+        self._t0_s: float | None = None
+        self._epoch = 0
+        self._entries: list[_Entry] = []
+        self._idle: deque[_Seat] = deque()
+        self._resting: list[tuple[float, int, _Seat]] = []
+        self._tie_breaks = count()
+        self._all_busy_since_s = -inf
+        self._lease_ends_s = inf
+        self._timer: Any = None
+        self._timer_at_s = inf
+
+    def start(self, t0_s: float) -> None:
+        """Set T0 on this process's clock; messages go out from then on."""
+        self._t0_s = t0_s
+        self._arm()
+
+    def grant(
+        self, lane: int, messages: LaneMessages, epoch: int, phase: Phase = Phase.MEASURE
+    ) -> None:
+        """Take on a lane's messages, `(due_s, k)` in order; warm-up ones are due before 0."""
+        self._epoch = max(self._epoch, epoch)
+        first = next(messages, None)
+        if first is not None:
+            heappush(self._entries, _Entry(*first, lane, phase, messages))
+            self._arm()
+
+    def release(self, lanes: Iterable[int]) -> dict[int, int | None]:
+        """Give up lanes; return the first number not handed out of each, None for a finished lane.
+
+        What was handed out before stays with this process.
+        """
+        leaving = set(lanes)
+        cursors: dict[int, int | None] = dict.fromkeys(leaving)
+        kept = []
+        for entry in self._entries:
+            if entry.lane not in leaving:
+                kept.append(entry)
+            elif entry.phase is Phase.MEASURE:
+                cursors[entry.lane] = entry.k
+        heapify(kept)
+        self._entries = kept
+        return cursors
+
+    def hold_lease_until(self, ends_s: float) -> None:
+        """Hand out nothing after `ends_s`, unless this is called again with a later time."""
+        self._lease_ends_s = ends_s
+        self._arm()
+
+    def take(self, ready_at_s: float = 0.0) -> DueMessage:
+        """Wait as the calling greenlet for the next due message.
+
+        `ready_at_s` is when this actor's limits allow it to send. A greenlet that is killed while
+        it waits leaves its place to the others.
+        """
+        now_s = self._clock()
+        if ready_at_s > now_s:
+            return self._wait_in_rest(ready_at_s)
+        if not self._idle:
+            due = self._next_due(now_s)
+            if due is not None:
+                return due
+        return self._wait_idle()
+
+    def expire(self) -> None:
+        """Count the messages that nobody can send in time any more."""
+        while self._t0_s is not None and self._entries:
+            lateness_s = self._clock() - self._t0_s - self._entries[0].due_s
+            if lateness_s <= self._max_lateness_s:
+                return
+            entry = self._advance()
+            self._give_up(entry, self._late_cause(entry), self._max_lateness_s)
+
+    def stop(self) -> None:
+        """Hand out nothing more; what was due by now and not sent is given up as stopped."""
+        now_s = self._clock()
+        while self._t0_s is not None and self._entries:
+            lateness_s = now_s - self._t0_s - self._entries[0].due_s
+            if lateness_s < 0:
+                break
+            self._give_up(self._advance(), Cause.STOPPED, lateness_s)
+        self._lease_ends_s = -inf
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True when every message of every granted lane was handed out or given up."""
+        return not self._entries
+
+    def _wait_idle(self) -> DueMessage:
+        seat = _Seat(getcurrent())
+        self._sit_down(seat)
+        self._arm()
+        try:
+            return self._sleep()
+        except BaseException:
+            self._stand_up(seat)
+            raise
+
+    def _wait_in_rest(self, ready_at_s: float) -> DueMessage:
+        seat = _Seat(getcurrent())
+        heappush(self._resting, (ready_at_s, next(self._tie_breaks), seat))
+        self._arm()
+        try:
+            return self._sleep()
+        except BaseException:
+            self._resting = [place for place in self._resting if place[2] is not seat]
+            heapify(self._resting)
+            self._stand_up(seat)
+            raise
+
+    def _sleep(self) -> DueMessage:
+        due: DueMessage = get_hub().switch()
+        return due
+
+    def _sit_down(self, seat: _Seat) -> None:
+        self._idle.append(seat)
+        self._all_busy_since_s = inf
+
+    def _stand_up(self, seat: _Seat) -> None:
+        if seat in self._idle:
+            self._idle.remove(seat)
+            if not self._idle:
+                self._all_busy_since_s = self._clock()
+
+    def _next_due(self, now_s: float) -> DueMessage | None:
+        """Take the next message off its lane if its time has come."""
+        if self._t0_s is None or now_s > self._lease_ends_s:
+            return None
+        elapsed_s = now_s - self._t0_s
+        while self._entries and self._entries[0].due_s <= elapsed_s + EARLY_S:
+            entry = self._advance()
+            if entry.phase is Phase.WARM_UP:
+                if elapsed_s >= 0:
+                    continue
+            elif elapsed_s - entry.due_s > self._max_lateness_s:
+                self._give_up(entry, self._late_cause(entry), self._max_lateness_s)
+                continue
+            else:
+                self._recorder.schedule()
+            due_s = self._t0_s + entry.due_s
+            return DueMessage(entry.k, due_s, entry.phase, self._epoch, self._late_cause(entry))
+        return None
+
+    def _advance(self) -> _Entry:
+        entry = self._entries[0]
+        following = next(entry.following, None)
+        if following is None:
+            heappop(self._entries)
+        else:
+            heapreplace(self._entries, entry._replace(due_s=following[0], k=following[1]))
+        return entry
+
+    def _give_up(self, entry: _Entry, cause: Cause, lateness_s: float) -> None:
+        if entry.phase is Phase.MEASURE:
+            self._recorder.schedule()
+            self._recorder.give_up(cause, lateness_s)
+
+    def _late_cause(self, entry: _Entry) -> Cause:
+        """Why a message is late, if it is: was an actor free when it was due?"""
+        assert self._t0_s is not None
+        if self._all_busy_since_s > self._t0_s + entry.due_s:
+            return Cause.GENERATOR
+        return Cause.LIMITS if self._resting else Cause.TARGET
+
+    def _arm(self) -> None:
+        """Set the timer for whatever comes next, unless it is set for something earlier."""
+        at_s = self._resting[0][0] if self._resting else inf
+        now_s = self._clock()
+        if self._idle and self._entries and self._t0_s is not None and now_s < self._lease_ends_s:
+            at_s = min(at_s, self._t0_s + self._entries[0].due_s - EARLY_S)
+        if at_s >= self._timer_at_s:
+            return
+        if self._timer is not None:
+            self._timer.close()
+        loop = get_hub().loop
+        loop.update_now()
+        self._timer = loop.timer(max(0.0, at_s - now_s))
+        self._timer_at_s = at_s
+        self._timer.start(self._ring)
+
+    def _ring(self) -> None:
+        self._timer.close()
+        self._timer, self._timer_at_s = None, inf
+        now_s = self._clock()
+        while self._resting and self._resting[0][0] <= now_s:
+            self._sit_down(heappop(self._resting)[2])
+        while self._idle:
+            due = self._next_due(now_s)
+            if due is None:
+                break
+            seat = self._idle.popleft()
+            if not self._idle:
+                self._all_busy_since_s = now_s
+            seat.actor.switch(due)
+            now_s = self._clock()
+        self._arm()
