@@ -1,0 +1,205 @@
+"""Faults by order: each is a small callable that worsens the effect of those before it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from random import Random
+
+from simulator.answers import STATUS_BY_CODE
+from simulator.model.tokens import RateLimit
+
+DURATION = r"(\d+(?:\.\d+)?)(ms|s)"
+NUMBER = r"(\d+(?:\.\d+)?)"
+EXAMPLES = (
+    "latency=20ms, latency=lognormal(20ms,0.5), error=503:0.05, stall=5s@10s, drop=0.01, "
+    "truncate=0.01, rate=300/60s"
+)
+DURATION_MAX_S = 3600.0
+COUNT_MAX = 10**9
+ERROR_CODES = {
+    STATUS_BY_CODE[code]: code
+    for code in (
+        "bad.request",
+        "bad.credentials",
+        "not.authorized",
+        "not.found",
+        "client.timeout",
+        "request.conflict",
+        "request.entity.too.large",
+        "unsupported.media.type",
+        "too.many.requests.retry.after",
+        "internal.server.error",
+        "service.unavailable",
+        "request.timeout",
+    )
+}
+
+
+class BadFault(ValueError):
+    """A fault SPEC that is not understood; the message names it and says what would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What happens to one request: wait, then drop it, or answer with `error_code` or truncated."""
+
+    delay_s: float = 0.0
+    error_code: str = ""
+    is_dropped: bool = False
+    is_truncated: bool = False
+
+
+Worsen = Callable[[Effect, float], Effect]
+UNHARMED = Effect()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A SPEC and what it does: `worsen(effect, now_s)`, or a token limit of its own."""
+
+    spec: str
+    worsen: Worsen | None = None
+    rate_limit: RateLimit | None = None
+
+
+def parse_fault(spec: str, rng: Random, now_s: float) -> Fault:
+    """The fault of a SPEC; `now_s` is when it is set. Raises `BadFault`."""
+    for pattern, build in PARSERS:
+        match = pattern.fullmatch(spec)
+        if match:
+            return build(spec, match, rng, now_s)
+    raise BadFault(f"fault {spec!r} is not understood; the words are: {EXAMPLES}")
+
+
+class Faults:
+    """The faults in force, in the order in which they were set, with one seed for all."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = Random(f"{seed}:faults")
+        self._faults: list[Fault] = []
+        self._worsen: list[Worsen] = []
+        self.rate_limit: RateLimit | None = None
+
+    @property
+    def specs(self) -> list[str]:
+        return [fault.spec for fault in self._faults]
+
+    def add(self, specs: Iterable[str], now_s: float) -> None:
+        """Set all of these faults, or none and raise `BadFault`."""
+        new = [parse_fault(spec, self._rng, now_s) for spec in specs]
+        self._faults += new
+        # A stall holds back whatever the delays before it would let out, so stalls come last.
+        in_order = sorted(self._faults, key=lambda fault: fault.spec.startswith("stall"))
+        self._worsen = [fault.worsen for fault in in_order if fault.worsen]
+        for fault in new:
+            self.rate_limit = fault.rate_limit or self.rate_limit
+
+    def clear(self) -> None:
+        self._faults.clear()
+        self._worsen.clear()
+        self.rate_limit = None
+
+    def effect(self, now_s: float) -> Effect:
+        """What happens to a request that arrives now."""
+        effect = UNHARMED
+        for worsen in self._worsen:
+            effect = worsen(effect, now_s)
+        return effect
+
+
+def _latency(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
+    delay_s = _seconds(spec, match[1], match[2])
+    return Fault(spec, lambda effect, _: replace(effect, delay_s=effect.delay_s + delay_s))
+
+
+def _lognormal_latency(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
+    median_s, sigma = _seconds(spec, match[1], match[2]), float(match[3])
+    if sigma > 10:
+        raise BadFault(f"fault {spec!r}: the spread {match[3]} must be at most 10")
+
+    def worsen(effect: Effect, _: float) -> Effect:
+        delay_s = min(median_s * math.exp(sigma * rng.gauss(0.0, 1.0)), DURATION_MAX_S)
+        return replace(effect, delay_s=effect.delay_s + delay_s)
+
+    return Fault(spec, worsen)
+
+
+def _error(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
+    code, share = ERROR_CODES.get(int(match[1])), _share(spec, match[2])
+    if code is None:
+        known = ", ".join(str(status) for status in sorted(ERROR_CODES))
+        raise BadFault(f"fault {spec!r}: status {match[1]} is none of {known}")
+
+    def worsen(effect: Effect, _: float) -> Effect:
+        if rng.random() >= share or effect.error_code:
+            return effect
+        return replace(effect, error_code=code)
+
+    return Fault(spec, worsen)
+
+
+def _stall(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
+    begins_at_s = now_s + _seconds(spec, match[3], match[4])
+    ends_at_s = begins_at_s + _seconds(spec, match[1], match[2])
+
+    def worsen(effect: Effect, now_s: float) -> Effect:
+        if begins_at_s <= now_s + effect.delay_s < ends_at_s:
+            return replace(effect, delay_s=ends_at_s - now_s)
+        return effect
+
+    return Fault(spec, worsen)
+
+
+def _drop(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
+    share = _share(spec, match[1])
+    return Fault(
+        spec,
+        lambda effect, _: replace(effect, is_dropped=effect.is_dropped or rng.random() < share),
+    )
+
+
+def _truncate(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
+    share = _share(spec, match[1])
+    return Fault(
+        spec,
+        lambda effect, _: replace(effect, is_truncated=effect.is_truncated or rng.random() < share),
+    )
+
+
+def _rate(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
+    count, per_s = int(match[1]), _seconds(spec, match[2], match[3])
+    if not 1 <= count <= COUNT_MAX or per_s <= 0:
+        raise BadFault(f"fault {spec!r}: count and time must be more than 0")
+    return Fault(spec, rate_limit=RateLimit(count, per_s))
+
+
+def _seconds(spec: str, number: str, unit: str) -> float:
+    seconds = float(number) / (1000 if unit == "ms" else 1)
+    if seconds > DURATION_MAX_S:
+        raise BadFault(f"fault {spec!r}: {number}{unit} is longer than an hour")
+    return seconds
+
+
+def _share(spec: str, number: str) -> float:
+    share = float(number)
+    if share > 1:
+        raise BadFault(f"fault {spec!r}: the share {number} must lie between 0 and 1")
+    return share
+
+
+Build = Callable[[str, re.Match[str], Random, float], Fault]
+PARSERS: tuple[tuple[re.Pattern[str], Build], ...] = tuple(
+    (re.compile(pattern, re.ASCII), build)
+    for pattern, build in (
+        (rf"latency={DURATION}", _latency),
+        (rf"latency=lognormal\({DURATION}, ?{NUMBER}\)", _lognormal_latency),
+        (rf"error=(\d{{3}}):{NUMBER}", _error),
+        (rf"stall={DURATION}@{DURATION}", _stall),
+        (rf"drop={NUMBER}", _drop),
+        (rf"truncate={NUMBER}", _truncate),
+        (rf"rate=(\d{{1,9}})/{DURATION}", _rate),
+    )
+)

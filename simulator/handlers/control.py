@@ -1,0 +1,81 @@
+"""The simulator's own routes, which no real API has: ledger, faults, revoking and closing."""
+
+from __future__ import annotations
+
+import msgspec
+
+from simulator import VERSION
+from simulator.answers import NO_CONTENT, Answer, json_answer
+from simulator.calls import Call
+from simulator.faults import BadFault
+from simulator.model.rejection import Rejection, conversation_not_found
+from simulator.world import World
+
+
+class FaultOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """The body that sets faults."""
+
+    faults: list[str]
+
+
+def show(world: World, call: Call) -> Answer:
+    """`GET /simulator`: by this a client tells the simulator from a real target."""
+    return json_answer(
+        {
+            "simulator": "convoy",
+            "version": VERSION,
+            "seed": world.options.seed,
+            "conversations": world.options.conversations,
+        }
+    )
+
+
+def show_ledger(world: World, call: Call) -> Answer:
+    """`GET /simulator/ledger[?run_id=…]`; without a run the whole, and which runs there are."""
+    run_id = call.parameters.get("run_id")
+    if run_id is not None:
+        return json_answer(world.ledger.account(run_id).as_json())
+    return json_answer(world.ledger.whole.as_json() | {"runs": world.ledger.runs})
+
+
+def clear_ledger(world: World, call: Call) -> Answer:
+    """`DELETE /simulator/ledger`, its file included."""
+    world.clear_ledger()
+    return NO_CONTENT
+
+
+def show_faults(world: World, call: Call) -> Answer:
+    """`GET /simulator/faults`."""
+    return json_answer({"faults": world.faults.specs})
+
+
+def add_faults(world: World, call: Call) -> Answer:
+    """`POST /simulator/faults` with `{"faults": [SPEC, …]}`; a wrong one changes nothing."""
+    try:
+        order = msgspec.json.decode(call.body, type=FaultOrder)
+        world.faults.add(order.faults, world.now_s())
+    except BadFault as exc:
+        raise Rejection("bad.request", str(exc), field="faults") from None
+    except (ValueError, RecursionError) as exc:
+        sentence = f'The body must be {{"faults": [SPEC, ...]}}: {exc}'
+        raise Rejection("bad.request", sentence, field="faults") from None
+    return show_faults(world, call)
+
+
+def clear_faults(world: World, call: Call) -> Answer:
+    """`DELETE /simulator/faults`."""
+    world.faults.clear()
+    return NO_CONTENT
+
+
+def revoke_tokens(world: World, call: Call) -> Answer:
+    """`POST /simulator/tokens/revoke`: every token issued so far."""
+    world.tokens.revoke_all()
+    return NO_CONTENT
+
+
+def close_conversation(world: World, call: Call) -> Answer:
+    """`POST /simulator/conversations/{id}/close`."""
+    if not world.pool.close(call.path_values[0]):
+        raise conversation_not_found()
+    return NO_CONTENT

@@ -1,0 +1,1 @@
+"""What the simulated organisation holds and decides; nothing in here knows HTTP."""

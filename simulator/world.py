@@ -1,0 +1,58 @@
+"""Everything one simulator holds: conversations, tokens, ledger, faults and its clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simulator.faults import Faults
+from simulator.model.conversations import ConversationPool
+from simulator.model.ledger import Ledger
+from simulator.model.ledger_file import LedgerFile
+from simulator.model.tokens import RateLimit, Tokens
+from simulator.options import Options
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The state behind all routes; `now_s` is a monotonic clock in seconds."""
+
+    options: Options
+    pool: ConversationPool
+    tokens: Tokens
+    ledger: Ledger
+    ledger_file: LedgerFile | None
+    faults: Faults
+    token_rate: RateLimit
+    now_s: Callable[[], float]
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        """The token limit in force: a fault's, else the configured one."""
+        return self.faults.rate_limit or self.token_rate
+
+    def clear_ledger(self) -> None:
+        if self.ledger_file is not None:
+            self.ledger_file.clear()
+        self.ledger.clear()
+
+
+def build_world(options: Options, now_s: Callable[[], float] = time.monotonic) -> World:
+    """A world as configured; raises OSError, `BrokenLedgerFile` or `BadFault`."""
+    faults = Faults(options.seed)
+    faults.add(options.faults, now_s())
+    ledger_file = LedgerFile(options.ledger_file) if options.ledger_file else None
+    ledger = Ledger(keep=ledger_file.append if ledger_file else None)
+    if ledger_file is not None:
+        ledger.load(ledger_file.read())
+    return World(
+        options=options,
+        pool=ConversationPool(options.seed, options.conversations),
+        tokens=Tokens(options.token_lifetime_s),
+        ledger=ledger,
+        ledger_file=ledger_file,
+        faults=faults,
+        token_rate=RateLimit(options.token_rate_per_minute, 60.0),
+        now_s=now_s,
+    )

@@ -1,0 +1,1 @@
+"""Literal requests and answers that client and simulator are both held to."""

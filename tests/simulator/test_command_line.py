@@ -1,0 +1,106 @@
+"""Starting and stopping: what is printed, and with which exit code it ends."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulator.api import basic, call
+from tests.simulator_process import DEADLINE_S, ROOT, SimulatorProcess
+
+
+def run_to_the_end(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "simulator", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+
+
+def test_it_names_itself_once_it_listens() -> None:
+    with SimulatorProcess("--seed", "7", "--conversations", "3") as simulator:
+        reply = call(simulator, "GET", "/simulator")
+
+    assert reply.status == 200
+    assert reply.json["simulator"] == "convoy"
+    assert reply.json["seed"] == 7
+    assert reply.json["conversations"] == 3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--port", "65536"),
+        ("--port", "http"),
+        ("--seed", "-1"),
+        ("--conversations", "many"),
+        ("--token-rate-per-minute", "0"),
+        ("--fault", "latency=soon"),
+        ("--fault", "error=503:1.5"),
+        ("--fault", "error=599:0.5"),
+        ("--ledger-file", "/"),
+        ("--ledger-file", "/dev/full"),
+        ("--host", "no such host"),
+        ("--no-such-option",),
+    ],
+    ids=" ".join,
+)
+def test_a_bad_option_is_one_sentence_and_exit_code_2(options: tuple[str, ...]) -> None:
+    ended = run_to_the_end("--port", "0", *options)
+
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("simulator: ")
+
+
+def test_a_busy_port_is_one_sentence_and_exit_code_1() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        ended = run_to_the_end("--port", str(port))
+
+    assert ended.returncode == 1
+    assert ended.stderr == f"simulator: cannot listen at 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_sigterm_ends_it_with_exit_code_0_even_with_a_connection_kept_alive() -> None:
+    with (
+        SimulatorProcess() as simulator,
+        socket.create_connection(("127.0.0.1", simulator.port), DEADLINE_S) as connection,
+    ):
+        connection.sendall(b"GET /simulator HTTP/1.1\r\nHost: simulator\r\n\r\n")
+        connection.recv(65536)
+
+        exit_code = simulator.stop()
+
+    assert exit_code == 0
+
+
+def test_sigterm_ends_it_while_an_answer_is_stalled_and_makes_none_up() -> None:
+    with (
+        SimulatorProcess("--fault", "stall=3600s@0s") as simulator,
+        socket.create_connection(("127.0.0.1", simulator.port), DEADLINE_S) as connection,
+    ):
+        connection.sendall(b"GET /api/v2/conversations HTTP/1.1\r\nHost: simulator\r\n\r\n")
+        call(simulator, "GET", "/simulator")
+
+        exit_code = simulator.stop()
+        answer = connection.recv(65536)
+
+    assert exit_code == 0
+    assert answer == b""
+
+
+def test_login_works_while_the_api_is_stalled() -> None:
+    with SimulatorProcess("--fault", "stall=3600s@0s") as simulator:
+        form = b"grant_type=client_credentials"
+
+        reply = call(simulator, "POST", "/oauth/token", form, basic("demo", "demo"))
+
+    assert reply.status == 200
