@@ -1,0 +1,128 @@
+"""An HTTP answer, and the reader that makes one from the bytes of a connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httptools
+
+from convoy.remote.wire_faults import AnswerEndedError, AnswerTooLargeError
+
+_FIRST_FINAL_STATUS = 200
+
+
+@dataclass(slots=True)
+class Answer:
+    """One whole answer; header names are in lower case, times in `perf_counter` seconds.
+
+    `sent_s` is when the request's first byte was handed to the kernel, `done_s` when the bytes
+    that completed the answer had been received and were not yet parsed.
+    """
+
+    status: int
+    headers: dict[bytes, bytes]
+    body: bytes
+    sent_s: float
+    done_s: float
+
+
+class AnswerReader:
+    """Reads the answers of one connection, one after the other; 1xx answers are skipped.
+
+    The methods named `on_…` are called by httptools.
+    """
+
+    __slots__ = (
+        "_body",
+        "_headers",
+        "_headers_ended",
+        "_max_bytes",
+        "_parser",
+        "_received_bytes",
+        "_status",
+        "is_reusable",
+        "is_whole",
+    )
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._parser = httptools.HttpResponseParser(self)
+        self.begin()
+
+    def begin(self) -> None:
+        """Get ready for the next answer of the connection."""
+        self._received_bytes = 0
+        self.is_whole = False
+        self.is_reusable = False
+        self._start_message()
+
+    def _start_message(self) -> None:
+        self._status = 0
+        self._headers: dict[bytes, bytes] = {}
+        self._headers_ended = False
+        self._body: list[bytes] = []
+
+    def feed(self, data: bytes) -> None:
+        """Take received bytes; `is_whole` says afterwards whether the answer is complete.
+
+        Raises AnswerTooLargeError, httptools.HttpParserError or httptools.HttpParserUpgrade.
+        Whatever follows a whole answer is not read; it only makes the connection not reusable.
+        """
+        self._received_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if not self.is_whole:
+                raise
+            self.is_reusable = False
+        if self._received_bytes > self._max_bytes:
+            raise AnswerTooLargeError(f"more than {self._max_bytes} bytes")
+
+    def end(self) -> None:
+        """Take the end of the connection, which completes an answer that has no stated length.
+
+        Raises AnswerEndedError when the answer was not whole.
+        """
+        if not self._headers_ended or not self._is_ended_by_close():
+            raise AnswerEndedError(f"after {self._received_bytes} bytes of the answer")
+        self.is_whole = True
+        self.is_reusable = False
+
+    def _is_ended_by_close(self) -> bool:
+        if self._status < _FIRST_FINAL_STATUS or b"content-length" in self._headers:
+            return False
+        codings = self._headers.get(b"transfer-encoding", b"").lower()
+        return not codings.endswith(b"chunked")
+
+    def answer(self, sent_s: float, done_s: float) -> Answer:
+        """Return the whole answer that was read."""
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        return Answer(self._status, self._headers, body, sent_s, done_s)
+
+    def on_message_begin(self) -> None:
+        self.is_reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._headers_ended:
+            return
+        name = name.lower()
+        known = self._headers.get(name)
+        self._headers[name] = value if known is None else known + b", " + value
+
+    def on_headers_complete(self) -> None:
+        if not self.is_whole:
+            self._status = self._parser.get_status_code()
+            self._headers_ended = True
+
+    def on_body(self, data: bytes) -> None:
+        if not self.is_whole:
+            self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.is_whole:
+            return
+        if self._status < _FIRST_FINAL_STATUS:
+            self._start_message()
+            return
+        self.is_whole = True
+        self.is_reusable = self._parser.should_keep_alive()

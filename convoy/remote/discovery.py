@@ -1,0 +1,145 @@
+"""Finding conversations to write to, and telling a Convoy simulator from anything else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from convoy.errors import RefusedError, RemoteError
+from convoy.remote.codes import error_code, meaning
+from convoy.remote.oauth import Token
+from convoy.remote.routes import CONVERSATIONS, SIMULATOR
+
+if TYPE_CHECKING:
+    import requests
+
+_MOST_PAGES = 200
+"""20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
+
+
+class _Conversation(msgspec.Struct):
+    id: str
+    state: str = ""
+    type: str = ""
+
+
+class _Page(msgspec.Struct, rename="camel"):
+    entities: list[_Conversation]
+    page_count: int | None = None
+
+
+def find_conversations(
+    origin_url: str,
+    token: Token,
+    *,
+    timeout_s: float,
+    page_size: int = 100,
+    state: str = "connected",
+    type: str = "webchat",
+    ca_file: str | None = None,
+) -> list[str]:
+    """Return the ids of the conversations in `state` and of `type`, each once, sorted.
+
+    Sorted, so that every process that asks has the same pool whatever order the remote lists.
+    `timeout_s` is for each page. Raises RemoteError with the remote's code and correlation id,
+    RefusedError for a listing of more pages than anyone should read before a test.
+    """
+    url = origin_url.rstrip("/") + CONVERSATIONS
+    found: set[str] = set()
+    with _client(ca_file) as client:
+        client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
+        for number in range(1, _MOST_PAGES + 1):
+            page = _read_page(client, url, page_size, number, timeout_s)
+            found.update(c.id for c in page.entities if (c.state, c.type) == (state, type))
+            if _is_last(page, number, page_size):
+                return sorted(found)
+    raise RefusedError(
+        f"{url} lists more than {_MOST_PAGES} pages of {page_size} conversations; "
+        "give the conversations in a file instead"
+    )
+
+
+def _client(ca_file: str | None) -> requests.Session:
+    # Imported here: whoever imports this module may not have patched the sockets yet.
+    import requests
+
+    client = requests.Session()
+    # Neither a proxy nor a .netrc of the environment: the latter would replace our token.
+    client.trust_env = False
+    client.headers.update({"Accept": "application/json", "User-Agent": "convoy"})
+    client.verify = ca_file or True
+    return client
+
+
+def _read_page(
+    client: requests.Session, url: str, page_size: int, number: int, timeout_s: float
+) -> _Page:
+    import requests
+
+    asked = {"pageSize": page_size, "pageNumber": number}
+    try:
+        answer = client.get(url, params=asked, timeout=timeout_s, allow_redirects=False)
+    except requests.RequestException as exc:
+        raise RemoteError(f"no listing of conversations from {url}: {_cause(exc)}") from exc
+    if answer.status_code != 200:
+        raise RemoteError(_refusal(url, answer))
+    try:
+        return msgspec.json.decode(answer.content, type=_Page)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+        raise RemoteError(f"{url} answered 200, but with no listing: {exc}") from exc
+
+
+def _is_last(page: _Page, number: int, page_size: int) -> bool:
+    if page.page_count is not None:
+        return number >= page.page_count
+    return len(page.entities) < page_size
+
+
+def _refusal(url: str, answer: requests.Response) -> str:
+    code = error_code(answer.status_code, answer.content)
+    correlation_id = answer.headers.get("ININ-Correlation-Id", "none given")
+    told = f"{url} answered {answer.status_code} ({code}, correlation id {correlation_id})"
+    return f"{told} when asked for conversations. {meaning(code)}".rstrip()
+
+
+def _cause(fault: Exception) -> str:
+    import requests
+
+    if isinstance(fault, requests.exceptions.SSLError):
+        return meaning("tls")
+    if isinstance(fault, requests.Timeout):
+        return meaning("timeout")
+    if isinstance(fault, requests.ConnectionError):
+        return meaning("connection refused")
+    return type(fault).__name__
+
+
+def is_convoy_simulator(url: str, timeout_s: float = 2) -> bool | None:
+    """Tell whether a Convoy simulator answers at `url`; None when nothing listens there."""
+    import requests
+
+    where = url.rstrip("/") + SIMULATOR
+    try:
+        with _client(None) as client:
+            answer = client.get(where, timeout=timeout_s, allow_redirects=False)
+    except requests.RequestException as exc:
+        return None if _is_nobody(exc) else False
+    if answer.status_code != 200:
+        return False
+    try:
+        named = msgspec.json.decode(answer.content, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return named.get("simulator") == "convoy"
+
+
+def _is_nobody(fault: Exception) -> bool:
+    """Nothing listens when no connection came about; all else is somebody who answers badly."""
+    import requests
+    from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+    reason = fault.args[0] if isinstance(fault, requests.ConnectionError) and fault.args else None
+    if isinstance(reason, MaxRetryError):
+        return isinstance(reason.reason, (NewConnectionError, ConnectTimeoutError))
+    return False

@@ -1,0 +1,150 @@
+"""How many requests a token may make: fixed windows, corrected by what the remote answers."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+_COUNT = b"inin-ratelimit-count"
+_ALLOWED = b"inin-ratelimit-allowed"
+_RESET = b"inin-ratelimit-reset"
+_LONGEST_NUMBER = 9
+_RESET_ROUNDING_S = 1.0
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `count` requests in each window of `per_s` seconds, for one `scope` (a token …)."""
+
+    scope: str
+    count: int
+    per_s: float
+
+
+class _Window:
+    """The present window of one limit; it opens with a request and closes `per_s` later."""
+
+    __slots__ = ("count", "ends_s", "is_answered", "limit", "used")
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self.count = limit.count
+        self.used = 0
+        self.ends_s = float("-inf")
+        self.is_answered = False
+
+    def spend(self, now_s: float) -> None:
+        if now_s >= self.ends_s:
+            self.used = 0
+            self.ends_s = now_s + self.limit.per_s
+            self.is_answered = False
+        self.used += 1
+
+    def meet_answer(self, now_s: float) -> None:
+        # The remote opened its window between our first request and its answer: by counting from
+        # the answer we never write into the end of a window that we think is over.
+        if not self.is_answered:
+            self.is_answered = True
+            self.ends_s = now_s + self.limit.per_s
+
+    def correct(self, used: int, count: int, reset_s: int, now_s: float) -> None:
+        self.count = count
+        ends_s = now_s + reset_s
+        if ends_s > self.ends_s + _RESET_ROUNDING_S:
+            self.used = used
+            self.ends_s = ends_s
+            return
+        # The same window. Answers on their way are not in `used` yet, and the remote's whole
+        # seconds may be rounded down, so the larger of the two is nearer the truth.
+        self.used = max(self.used, used)
+        is_rounded = abs(ends_s - self.ends_s) <= _RESET_ROUNDING_S
+        self.ends_s = max(self.ends_s, ends_s) if is_rounded else ends_s
+
+
+class Budget:
+    """The limits that the requests of one token share; an empty list means no limits.
+
+    All times are in clock seconds. With `is_obeyed` false nothing ever waits.
+    """
+
+    def __init__(
+        self, limits: Sequence[Limit], clock: Callable[[], float], *, is_obeyed: bool = True
+    ) -> None:
+        self._windows = [_Window(limit) for limit in limits]
+        self._token_window = next((w for w in self._windows if w.limit.scope == "token"), None)
+        self._clock = clock
+        self._is_obeyed = is_obeyed
+        self._rests_until_s = float("-inf")
+        self._ready_s = float("-inf")
+
+    def ready_at(self, now_s: float) -> float:
+        """Return when a request may be sent: at most `now_s` when that is now."""
+        return self._ready_s if self._ready_s > now_s else now_s
+
+    def wait_s(self) -> float:
+        """Return how long a request would have to wait from now on, in seconds."""
+        return max(0.0, self._ready_s - self._clock())
+
+    def spend(self, now_s: float) -> None:
+        """Count one request sent at `now_s`."""
+        for window in self._windows:
+            window.spend(now_s)
+            if window.used >= window.count:
+                self._block_until(window.ends_s)
+
+    def correct(self, headers: Mapping[bytes, bytes], now_s: float) -> None:
+        """Adopt what an answer received at `now_s` says of the token's window, if it does.
+
+        `inin-ratelimit-count` is what was used, `-allowed` the limit, `-reset` the seconds left:
+        https://github.com/MyPureCloud/platform-client-sdk-python (README), read 2026-11-22.
+        """
+        for window in self._windows:
+            if not window.is_answered:
+                window.meet_answer(now_s)
+        if self._token_window is not None and _COUNT in headers:
+            used, count, reset_s = (_number(headers.get(n)) for n in (_COUNT, _ALLOWED, _RESET))
+            if used is not None and reset_s is not None:
+                limit = count or self._token_window.count
+                self._token_window.correct(used, limit, reset_s, now_s)
+        self._settle()
+
+    def rest(self, until_s: float) -> None:
+        """Send nothing before `until_s`: the remote asked for it with Retry-After."""
+        self._rests_until_s = max(self._rests_until_s, until_s)
+        self._block_until(until_s)
+
+    def _block_until(self, until_s: float) -> None:
+        if self._is_obeyed and until_s > self._ready_s:
+            self._ready_s = until_s
+
+    def _settle(self) -> None:
+        self._ready_s = float("-inf")
+        self._block_until(self._rests_until_s)
+        for window in self._windows:
+            if window.used >= window.count:
+                self._block_until(window.ends_s)
+
+
+def retry_after_s(headers: Mapping[bytes, bytes]) -> float | None:
+    """Return the seconds that `Retry-After` asks for, None without one that can be understood.
+
+    It is a number of seconds or a date (RFC 9110, 10.2.3), which counts from the answer's own
+    `Date`, so that no wall clock of ours enters.
+    """
+    value = headers.get(b"retry-after")
+    seconds = _number(value)
+    if value is None or seconds is not None:
+        return seconds
+    try:
+        until = email.utils.parsedate_to_datetime(value.decode("latin-1"))
+        since = email.utils.parsedate_to_datetime(headers.get(b"date", b"").decode("latin-1"))
+        return max(0.0, (until - since).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _number(value: bytes | None) -> int | None:
+    if value is None or not value.isdigit() or len(value) > _LONGEST_NUMBER:
+        return None
+    return int(value)

@@ -1,0 +1,199 @@
+"""Logging in with client credentials, and the session that keeps a token fresh."""
+
+from __future__ import annotations
+
+import re
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeGuard
+
+import msgspec
+from gevent.event import AsyncResult
+
+from convoy.errors import LoginError, WireError
+from convoy.redaction import Secret
+from convoy.remote.answers import Answer
+from convoy.remote.codes import error_code, meaning
+from convoy.remote.limits import retry_after_s
+from convoy.remote.routes import OAUTH_TOKEN
+from convoy.remote.transport import Transport
+
+# A token's default life: https://github.com/api-evangelist/genesys (OAuthClient,
+# accessTokenValiditySeconds), read 2026-11-22.
+_DEFAULT_LIFE_S = 86_400.0
+_BODY = b"grant_type=client_credentials"
+_HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
+_SHORTEST_RETRY_S = 1.0
+_ASKED_TO_COME_BACK = (408, 429)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a client logs in with."""
+
+    client_id: Secret
+    client_secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token and when it expires, in clock seconds."""
+
+    value: Secret
+    expires_at_s: float
+
+
+class _TokenAnswer(msgspec.Struct):
+    access_token: str
+    expires_in: float = _DEFAULT_LIFE_S
+    token_type: str = "bearer"
+
+
+def log_in(
+    transport: Transport,
+    credentials: Credentials,
+    deadline_s: float,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    register: Callable[[Secret], None] | None = None,
+) -> Token:
+    """Ask the login host for a token (RFC 6749, 4.4: HTTP Basic and a form body).
+
+    `register` gets the token before anything else sees it, for redaction. Raises
+    LoginError whose message names address and code, never a secret.
+    """
+    url = transport.origin.url + OAUTH_TOKEN
+    asked_s = clock()
+    try:
+        answer = transport.exchange(_login_request(transport, credentials), deadline_s)
+    except WireError as exc:
+        raise LoginError(
+            exc.code, f"no login at {url}: {exc}. {meaning(exc.code)}", refused=False
+        ) from exc
+    if answer.status != 200:
+        raise _refusal(url, answer)
+    return _read_token(url, answer, asked_s, register)
+
+
+def _login_request(transport: Transport, credentials: Credentials) -> bytes:
+    pair = f"{credentials.client_id.reveal()}:{credentials.client_secret.reveal()}"
+    basic = b64encode(pair.encode()).decode()
+    head = (
+        f"POST {OAUTH_TOKEN} HTTP/1.1\r\nHost: {transport.origin.host_header}\r\n"
+        f"Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Accept: application/json\r\nUser-Agent: convoy\r\nContent-Length: {len(_BODY)}\r\n\r\n"
+    )
+    return head.encode() + _BODY
+
+
+def _refusal(url: str, answer: Answer) -> LoginError:
+    code = error_code(answer.status, answer.body)
+    is_refused = 400 <= answer.status < 500 and answer.status not in _ASKED_TO_COME_BACK
+    message = f"the login at {url} was answered with {answer.status} ({code}). {meaning(code)}"
+    wait_s = retry_after_s(answer.headers)
+    return LoginError(code, message.rstrip(), refused=is_refused, retry_after_s=wait_s)
+
+
+def _read_token(
+    url: str, answer: Answer, asked_s: float, register: Callable[[Secret], None] | None
+) -> Token:
+    try:
+        read = msgspec.json.decode(answer.body, type=_TokenAnswer)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+        raise _nonsense(url, "its body is not a JSON object with access_token") from exc
+    value = Secret(read.access_token)
+    if register is not None:
+        register(value)
+    if not _HEADER_SAFE.fullmatch(read.access_token):
+        raise _nonsense(url, "its access_token is empty or has characters no header can carry")
+    if read.token_type.lower() != "bearer":
+        raise _nonsense(url, "its token_type is not bearer")
+    if read.expires_in <= 0:
+        raise _nonsense(url, f"its expires_in is {read.expires_in:g} seconds")
+    return Token(value, asked_s + read.expires_in)
+
+
+def _nonsense(url: str, what: str) -> LoginError:
+    message = f"the login at {url} answered 200, but {what}. Is this a login host?"
+    return LoginError("malformed answer", message, refused=False)
+
+
+class OAuthSession:
+    """A token that is always fresh, for any number of greenlets, with one login at a time.
+
+    `log_in` brings a new token or raises LoginError. Within `refresh_before_s` of the expiry (half
+    the token's life when that is shorter) one caller renews it while the others go on with the
+    present one.
+    """
+
+    def __init__(
+        self,
+        log_in: Callable[[], Token],
+        *,
+        refresh_before_s: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._log_in = log_in
+        self._refresh_before_s = refresh_before_s
+        self._clock = clock
+        self._token: Token | None = None
+        self._refresh_at_s = 0.0
+        self._login: AsyncResult[Token | None] | None = None
+
+    def token(self) -> Token:
+        """Return a valid token, after a login where there is none. Raises LoginError."""
+        while True:
+            token, now_s = self._token, self._clock()
+            if token is not None and now_s < self._refresh_at_s:
+                return token
+            is_valid = token is not None and now_s < token.expires_at_s
+            if self._login is None:
+                return self._renew(token if is_valid else None)
+            if is_valid and token is not None:
+                return token
+            renewed = self._login.get()
+            if renewed is not None:
+                return renewed
+
+    def reject(self, token: Token) -> None:
+        """Forget `token` after the remote refused it, unless a newer one is there already."""
+        if self._token is token:
+            self._token = None
+
+    def _renew(self, present: Token | None) -> Token:
+        """Log in and tell the waiters; a failure keeps `present` as long as it is valid."""
+        login: AsyncResult[Token | None] = AsyncResult()
+        self._login = login
+        try:
+            token = self._log_in()
+        except Exception as exc:
+            self._login = None
+            login.set_exception(exc)
+            if isinstance(exc, LoginError) and self._keeps(present, exc.retry_after_s):
+                return present
+            raise
+        except BaseException:
+            # The greenlet was killed: one of those waiting logs in instead.
+            self._login = None
+            login.set(None)
+            raise
+        self._login = None
+        self._adopt(token)
+        login.set(token)
+        return token
+
+    def _adopt(self, token: Token) -> None:
+        life_s = token.expires_at_s - self._clock()
+        self._token = token
+        self._refresh_at_s = token.expires_at_s - min(self._refresh_before_s, life_s / 2)
+
+    def _keeps(self, present: Token | None, wait_s: float | None) -> TypeGuard[Token]:
+        """Tell whether `present` can still be used, and if so put the next renewal off."""
+        now_s = self._clock()
+        if present is None or present is not self._token or now_s >= present.expires_at_s:
+            return False
+        pause_s = max(_SHORTEST_RETRY_S, wait_s or (present.expires_at_s - now_s) / 2)
+        self._refresh_at_s = min(present.expires_at_s, now_s + pause_s)
+        return True

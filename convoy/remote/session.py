@@ -1,0 +1,194 @@
+"""What an actor holds to talk to the API: transport, token and budget, and one call that posts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gevent
+
+from convoy.errors import LoginError, WireError
+from convoy.remote.codes import CodeBook, error_code
+from convoy.remote.limits import Budget, retry_after_s
+from convoy.remote.oauth import OAuthSession, Token
+from convoy.remote.transport import Answer, Transport
+
+_UNAUTHORIZED, _TOO_MANY_REQUESTS = 401, 429
+_CORRELATION_ID = b"inin-correlation-id"
+_MOST_HEADS = 64
+_REST_AFTER_429_S = 1.0
+_REST_AFTER_LOGIN_S = 5.0
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What came of one message: the remote's word, or the way's.
+
+    `code` is empty when accepted. `sent_s` is when the first attempt was written, and for a
+    message that never left, when it was tried (clock seconds); `attempts` is 2 after a 401 was
+    answered with a new login, else 1. `answer_bytes` and `body` are those of the last answer.
+    """
+
+    status: int
+    code: str
+    fate: str
+    sent_s: float | None
+    done_s: float
+    answer_bytes: int
+    correlation_id: str
+    attempts: int
+    retry_after_s: float | None
+    body: bytes
+
+
+class _LoginTookTooLong(BaseException):
+    """Ends a login in progress like a kill does: whoever else waits for it begins another."""
+
+
+class ApiSession:
+    """One actor's session; used by one greenlet at a time.
+
+    `attempts` and `sent_s` speak of the post in progress, for whoever has to account for a post
+    that was killed.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        oauth: OAuthSession,
+        budget: Budget,
+        *,
+        code_book: CodeBook,
+        clock: Callable[[], float],
+        user_agent: str = "convoy",
+    ) -> None:
+        self._transport = transport
+        self._oauth = oauth
+        self._budget = budget
+        self._code_book = code_book
+        self._clock = clock
+        self._user_agent = user_agent
+        self._heads: dict[str, bytes] = {}
+        self._heads_token: Token | None = None
+        self._first_sent_s: float | None = None
+        self._rests_until_s = float("-inf")
+        self.attempts = 0
+
+    @property
+    def sent_s(self) -> float | None:
+        """When the post in progress wrote its first byte; None when it has not."""
+        if self.attempts == 0:
+            return None
+        return self._first_sent_s if self.attempts > 1 else self._transport.sent_s
+
+    def open(self) -> None:
+        """Log in, if there is no valid token yet. Raises LoginError."""
+        self._oauth.token()
+
+    def close(self) -> None:
+        """Close the connection; a post in progress ends with code `stopped`."""
+        self._transport.close()
+
+    def ready_at(self, now_s: float) -> float:
+        """Return when limits and rests let the next message go: at most `now_s` when now."""
+        ready_s = self._budget.ready_at(now_s)
+        return self._rests_until_s if self._rests_until_s > ready_s else ready_s
+
+    def post(self, path: str, body: bytes, timeout_s: float) -> Exchange:
+        """Post `body` and return what came of it, whatever it was.
+
+        Only a 401 is sent again, once, after one new login and within the same `timeout_s`. Raises
+        LoginError when there is no token and none to be had: nothing was sent then.
+        """
+        self.attempts = 0
+        self._first_sent_s = None
+        deadline_s = self._clock() + timeout_s
+        token = self._oauth.token()
+        started_s = self._clock()
+        try:
+            answer = self._attempt(token, path, body, started_s, deadline_s)
+            self._first_sent_s = answer.sent_s
+            if answer.status == _UNAUTHORIZED:
+                renewed = self._renewed(token, deadline_s)
+                if renewed is not None:
+                    answer = self._attempt(renewed, path, body, self._clock(), deadline_s)
+        except WireError as exc:
+            return self._lost(exc, started_s)
+        return self._answered(answer)
+
+    def _attempt(
+        self, token: Token, path: str, body: bytes, now_s: float, deadline_s: float
+    ) -> Answer:
+        head = self._heads.get(path) if token is self._heads_token else None
+        if head is None:
+            head = self._make_head(token, path)
+        self._budget.spend(now_s)
+        self.attempts += 1
+        answer = self._transport.exchange(b"%b%d\r\n\r\n%b" % (head, len(body), body), deadline_s)
+        self._budget.correct(answer.headers, answer.done_s)
+        return answer
+
+    def _make_head(self, token: Token, path: str) -> bytes:
+        if token is not self._heads_token or len(self._heads) >= _MOST_HEADS:
+            self._heads.clear()
+            self._heads_token = token
+        if not (path.startswith("/") and path.isascii() and path.isprintable()) or " " in path:
+            raise ValueError(f"{path!r} is no path that a request can carry")
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: {self._transport.origin.host_header}\r\n"
+            f"Authorization: Bearer {token.value.reveal()}\r\nContent-Type: application/json\r\n"
+            f"Accept: application/json\r\nUser-Agent: {self._user_agent}\r\nContent-Length: "
+        ).encode("ascii")
+        self._heads[path] = head
+        return head
+
+    def _renewed(self, token: Token, deadline_s: float) -> Token | None:
+        """Return a new token after a 401; None when there is none in time, and then rest."""
+        self._oauth.reject(token)
+        try:
+            with gevent.Timeout(max(0.0, deadline_s - self._clock()), _LoginTookTooLong):
+                return self._oauth.token()
+        except (LoginError, _LoginTookTooLong) as exc:
+            asked_s = exc.retry_after_s if isinstance(exc, LoginError) else None
+            self._rest(asked_s or _REST_AFTER_LOGIN_S)
+            return None
+
+    def _rest(self, pause_s: float) -> None:
+        self._rests_until_s = self._clock() + pause_s
+
+    def _answered(self, answer: Answer) -> Exchange:
+        status = answer.status
+        wait_s = retry_after_s(answer.headers) if status >= 300 else None
+        if status == _TOO_MANY_REQUESTS:
+            pause_s = _REST_AFTER_429_S if wait_s is None else wait_s
+            self._budget.rest(answer.done_s + pause_s)
+        is_accepted = 200 <= status < 300
+        code = "" if is_accepted else self._code_book.name(error_code(status, answer.body))
+        return Exchange(
+            status=status,
+            code=code,
+            fate="accepted" if is_accepted else "rejected",
+            sent_s=self._first_sent_s,
+            done_s=answer.done_s,
+            answer_bytes=len(answer.body),
+            correlation_id=answer.headers.get(_CORRELATION_ID, b"").decode("ascii", "replace"),
+            attempts=self.attempts,
+            retry_after_s=wait_s,
+            body=answer.body,
+        )
+
+    def _lost(self, fault: WireError, started_s: float) -> Exchange:
+        is_unknown = fault.sent_s is not None
+        first_sent_s = fault.sent_s if self._first_sent_s is None else self._first_sent_s
+        return Exchange(
+            status=0,
+            code=fault.code,
+            fate="unknown" if is_unknown else "failed",
+            sent_s=started_s if first_sent_s is None else first_sent_s,
+            done_s=fault.done_s,
+            answer_bytes=0,
+            correlation_id="",
+            attempts=self.attempts,
+            retry_after_s=None,
+            body=b"",
+        )

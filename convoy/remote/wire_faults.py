@@ -1,0 +1,55 @@
+"""What can go wrong on the wire, and the one table from library exceptions to our wire codes."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+import httptools
+
+
+class AnswerEndedError(EOFError):
+    """The server closed the connection before its answer was whole."""
+
+
+class AnswerTooLargeError(Exception):
+    """The answer is larger than the transport reads."""
+
+
+class StoppedError(Exception):
+    """The transport was closed from another greenlet while an exchange was in progress."""
+
+
+# The first class that an exception belongs to decides, so subclasses stand above their bases.
+# A name that cannot be encoded for DNS is a UnicodeError. An OSError without a class of its own
+# (host or network unreachable, no free local port or file descriptor) meant no connection.
+WIRE_CODE_OF: dict[type[Exception], str] = {
+    StoppedError: "stopped",
+    AnswerTooLargeError: "answer too large",
+    AnswerEndedError: "connection closed",
+    httptools.HttpParserError: "malformed answer",
+    httptools.HttpParserUpgrade: "malformed answer",
+    TimeoutError: "timeout",
+    ssl.SSLEOFError: "connection closed",
+    ssl.SSLZeroReturnError: "connection closed",
+    ssl.SSLError: "tls",
+    socket.gaierror: "dns",
+    UnicodeError: "dns",
+    ConnectionResetError: "connection reset",
+    ConnectionAbortedError: "connection reset",
+    BrokenPipeError: "connection reset",
+    OSError: "connection refused",
+}
+
+WIRE_EXCEPTIONS = tuple(WIRE_CODE_OF)
+
+
+def wire_code(fault: Exception) -> str:
+    """Return the code of `remote.codes.WIRE_CODES` for an exception met on the wire.
+
+    Raises KeyError for an exception that is not among `WIRE_EXCEPTIONS`.
+    """
+    for kind, code in WIRE_CODE_OF.items():
+        if isinstance(fault, kind):
+            return code
+    raise KeyError(type(fault).__name__)

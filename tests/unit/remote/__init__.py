@@ -1,0 +1,1 @@
+"""Tests of `convoy/remote`, most of them against real sockets."""

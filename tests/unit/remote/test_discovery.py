@@ -1,0 +1,144 @@
+"""Finding conversations, and telling a simulator from anything else, over real sockets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from convoy.errors import RefusedError, RemoteError
+from convoy.redaction import Secret
+from convoy.remote.discovery import find_conversations, is_convoy_simulator
+from convoy.remote.oauth import Token
+from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, serving
+
+TOKEN = Token(Secret("token-1"), 1e12)
+Listing = list[dict[str, str]]
+
+
+def conversation(id: str, state: str = "connected", type: str = "webchat") -> dict[str, str]:
+    return {"id": id, "state": state, "type": type}
+
+
+def lists(*pages: Listing, **added: int) -> Callable[[Visitor], None]:
+    """Behaviour: answer `pageNumber=n` with the n-th page."""
+
+    def behave(visitor: Visitor) -> None:
+        while request := visitor.read_request():
+            found = re.search(rb"pageNumber=(\d+)", request)
+            number = int(found[1]) if found else 0
+            entities = pages[number - 1] if number <= len(pages) else []
+            visitor.send(answer("200 OK", json.dumps({"entities": entities, **added}).encode()))
+
+    return behave
+
+
+def always(sent: bytes) -> Callable[[Visitor], None]:
+    return lambda visitor: visitor.answer_all(sent)
+
+
+def found_at(port: int, **options: int) -> list[str]:
+    return find_conversations(f"http://127.0.0.1:{port}/", TOKEN, timeout_s=5, **options)
+
+
+def test_all_pages_are_read_filtered_and_sorted() -> None:
+    pages: list[Listing] = [
+        [conversation("c"), conversation("x", state="disconnected")],
+        [conversation("a"), conversation("y", type="webmessaging")],
+        [conversation("b"), conversation("c")],
+    ]
+    with serving(lists(*pages, pageCount=3)) as server:
+        ids = found_at(server.port, page_size=2)
+
+        assert ids == ["a", "b", "c"]
+        assert len(server.requests) == 3
+        assert b"GET /api/v2/conversations?pageSize=2&pageNumber=1 " in server.requests[0]
+        assert b"Authorization: Bearer token-1\r\n" in server.requests[0]
+
+
+def test_without_a_page_count_a_page_that_is_not_full_is_the_last() -> None:
+    pages: list[Listing] = [[conversation("a"), conversation("b")], [conversation("c")]]
+    with serving(lists(*pages)) as server:
+        assert found_at(server.port, page_size=2) == ["a", "b", "c"]
+        assert len(server.requests) == 2
+
+
+def test_an_empty_listing_is_an_empty_pool() -> None:
+    with serving(lists([], pageCount=0)) as server:
+        assert found_at(server.port) == []
+
+
+def test_a_listing_without_end_is_refused() -> None:
+    page = json.dumps({"entities": [conversation("a")], "pageCount": 10**9}).encode()
+    with serving(always(answer("200 OK", page))) as server:
+        with pytest.raises(RefusedError, match="more than 200 pages"):
+            found_at(server.port)
+
+        assert len(server.requests) == 200
+
+
+def test_a_refusal_names_code_and_correlation_id() -> None:
+    body = b'{"code": "missing.permissions"}'
+    sent = answer("403 Forbidden", body, "ININ-Correlation-Id: c-9")
+    with (
+        serving(always(sent)) as server,
+        pytest.raises(RemoteError, match=r"403 missing\.permissions, correlation id c-9.*lacks"),
+    ):
+        found_at(server.port)
+
+
+NONSENSE = {
+    "html": answer("200 OK", b"<html>"),
+    "another object": answer("200 OK", b'{"a": 1}'),
+    "redirect": answer("302 Found", b"", "Location: http://127.0.0.1:1/"),
+    "half an answer": answer("200 OK", b"{}")[:-1],
+    "garbage": b"\x16\x03garbage\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", NONSENSE.values(), ids=NONSENSE)
+def test_an_answer_that_is_no_listing_is_a_remote_error(sent: bytes) -> None:
+    def behave(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(sent)
+
+    with serving(behave) as server, pytest.raises(RemoteError):
+        found_at(server.port)
+
+
+def test_a_target_that_is_not_there_is_a_remote_error() -> None:
+    with pytest.raises(RemoteError, match="takes connections"):
+        found_at(free_port())
+
+
+SIMULATORS = {
+    "a simulator": (answer("200 OK", b'{"simulator": "convoy", "version": "1"}'), True),
+    "another program": (answer("200 OK", b"<html>hello</html>"), False),
+    "another JSON": (answer("200 OK", b'{"simulator": "else"}'), False),
+    "a list": (answer("200 OK", b"[]"), False),
+    "not found": (answer("404 Not Found"), False),
+    "a redirect": (answer("302 Found", b"", "Location: /elsewhere"), False),
+    "garbage": (b"SSH-2.0-OpenSSH\r\n", False),
+    "nothing": (b"", False),
+}
+
+
+@pytest.mark.parametrize(("sent", "expected"), SIMULATORS.values(), ids=SIMULATORS)
+def test_only_a_convoy_simulator_is_taken_for_one(sent: bytes, expected: bool) -> None:
+    def behave(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(sent)
+
+    with serving(behave) as server:
+        assert is_convoy_simulator(f"http://127.0.0.1:{server.port}") is expected
+
+
+def test_something_that_listens_and_says_nothing_is_no_simulator() -> None:
+    with serving(Visitor.wait_for_close) as server:
+        assert is_convoy_simulator(f"http://127.0.0.1:{server.port}", timeout_s=0.2) is False
+
+
+def test_where_nothing_listens_there_is_no_answer() -> None:
+    assert is_convoy_simulator(f"http://127.0.0.1:{free_port()}") is None

@@ -1,0 +1,257 @@
+"""An actor's session over real sockets: fates, the one re-send, budgets and rests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import gevent
+import pytest
+
+from convoy.errors import LoginError
+from convoy.redaction import Secret
+from convoy.remote.codes import CodeBook
+from convoy.remote.limits import Budget, Limit
+from convoy.remote.oauth import OAuthSession, Token
+from convoy.remote.session import ApiSession
+from convoy.remote.transport import Origin, Transport
+from tests.unit.remote.misbehaving_server import OK, Visitor, answer, free_port, serving
+
+PATH = "/api/v2/conversations/messages"
+UNAUTHORIZED = answer("401 Unauthorized", b'{"code": "bad.credentials"}')
+LONG_S = 10.0
+LIMITS = [Limit("token", 300, 60.0)]
+
+
+class Desk:
+    """A login that counts; with a fault or a pause set, every login after the first has it."""
+
+    def __init__(self) -> None:
+        self.logins = 0
+        self.fault: LoginError | None = None
+        self.pause_s = 0.0
+
+    def __call__(self) -> Token:
+        if self.logins and self.fault is not None:
+            raise self.fault
+        if self.logins and self.pause_s:
+            gevent.sleep(self.pause_s)
+        self.logins += 1
+        return Token(Secret(f"token-{self.logins}"), time.perf_counter() + 3600)
+
+
+@contextmanager
+def session_to(port: int, desk: Desk, limits: list[Limit] = LIMITS) -> Iterator[ApiSession]:
+    clock = time.perf_counter
+    session = ApiSession(
+        Transport(Origin("http", "127.0.0.1", port)),
+        OAuthSession(desk, refresh_before_s=60, clock=clock),
+        Budget(limits, clock),
+        code_book=CodeBook(),
+        clock=clock,
+    )
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def in_turn(*sent: bytes) -> Callable[[Visitor], None]:
+    """Behaviour: answer the requests one after the other, the last answer for all others."""
+
+    def behave(visitor: Visitor) -> None:
+        left = list(sent)
+        while visitor.read_request():
+            visitor.send(left.pop(0) if len(left) > 1 else left[0])
+
+    return behave
+
+
+def test_an_accepted_message_carries_token_body_and_correlation_id() -> None:
+    sent = answer("200 OK", b'{"id": "m"}', "ININ-Correlation-Id: c-1")
+    with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
+        done = session.post(PATH, b'{"text":"hi"}', LONG_S)
+
+    assert server.requests == [
+        b"POST /api/v2/conversations/messages HTTP/1.1\r\n"
+        b"Host: 127.0.0.1:%d\r\nAuthorization: Bearer token-1\r\n"
+        b"Content-Type: application/json\r\nAccept: application/json\r\n"
+        b'User-Agent: convoy\r\nContent-Length: 13\r\n\r\n{"text":"hi"}' % server.port
+    ]
+    assert (done.status, done.code, done.fate, done.attempts) == (200, "", "accepted", 1)
+    assert (done.correlation_id, done.answer_bytes, done.body) == ("c-1", 11, b'{"id": "m"}')
+    assert done.sent_s is not None and done.sent_s <= done.done_s
+
+
+REJECTIONS = {
+    "payload": (
+        answer("400 Bad Request", b'{"code": "invalid_payload"}'),
+        "400 invalid_payload",
+    ),
+    "gateway": (answer("502 Bad Gateway", b"<html>"), "5xx other"),
+    "redirect": (answer("307 Temporary", b"", "Location: /x"), "other"),
+}
+
+
+@pytest.mark.parametrize(("sent", "code"), REJECTIONS.values(), ids=REJECTIONS)
+def test_any_other_answer_rejects_the_message_under_its_code(sent: bytes, code: str) -> None:
+    with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
+        done = session.post(PATH, b"{}", LONG_S)
+
+        assert (done.fate, done.code, done.attempts, len(server.requests)) == (
+            "rejected",
+            code,
+            1,
+            1,
+        )
+
+
+def test_a_401_is_sent_again_once_after_one_new_login() -> None:
+    desk = Desk()
+    with serving(in_turn(UNAUTHORIZED, OK)) as server, session_to(server.port, desk) as session:
+        started_s = time.perf_counter()
+        session.open()
+
+        done = session.post(PATH, b"{}", LONG_S)
+
+        assert (done.fate, done.attempts, desk.logins) == ("accepted", 2, 2)
+        assert done.sent_s is not None and started_s <= done.sent_s < done.done_s
+        assert b"Bearer token-1\r\n" in server.requests[0]
+        assert b"Bearer token-2\r\n" in server.requests[1]
+
+
+def test_a_second_401_stands() -> None:
+    desk = Desk()
+    with serving(in_turn(UNAUTHORIZED)) as server, session_to(server.port, desk) as session:
+        done = session.post(PATH, b"{}", LONG_S)
+
+        assert (done.fate, done.code, done.attempts) == ("rejected", "401 bad.credentials", 2)
+        assert (len(server.requests), desk.logins) == (2, 2)
+
+
+def test_after_a_401_a_failed_login_leaves_the_answer_standing_and_rests() -> None:
+    desk = Desk()
+    desk.fault = LoginError("429 x", "later", refused=False, retry_after_s=30)
+    with serving(in_turn(UNAUTHORIZED)) as server, session_to(server.port, desk) as session:
+        done = session.post(PATH, b"{}", LONG_S)
+
+        assert (done.fate, done.code, done.attempts) == ("rejected", "401 bad.credentials", 1)
+        assert session.ready_at(done.done_s) >= done.done_s + 30
+        assert len(server.requests) == 1
+        with pytest.raises(LoginError):
+            session.post(PATH, b"{}", LONG_S)
+
+
+def test_a_new_login_after_a_401_has_no_more_than_the_messages_time() -> None:
+    desk = Desk()
+    desk.pause_s = LONG_S
+    with serving(in_turn(UNAUTHORIZED)) as server, session_to(server.port, desk) as session:
+        started_s = time.perf_counter()
+
+        done = session.post(PATH, b"{}", 0.3)
+
+        assert (done.fate, done.attempts) == ("rejected", 1)
+        assert time.perf_counter() - started_s < LONG_S
+
+
+def test_a_429_is_never_sent_again_and_rests_as_long_as_asked() -> None:
+    sent = answer("429 Slow", b'{"code": "too.many.requests.retry.after"}', "Retry-After: 42")
+    with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
+        done = session.post(PATH, b"{}", LONG_S)
+
+        assert (done.fate, done.code) == ("rejected", "429 too.many.requests.retry.after")
+        assert (done.attempts, done.retry_after_s, len(server.requests)) == (1, 42.0, 1)
+        assert session.ready_at(done.done_s) == done.done_s + 42
+
+
+def test_the_answers_headers_correct_the_budget() -> None:
+    sent = answer(
+        "200 OK",
+        b"",
+        "inin-ratelimit-count: 300",
+        "inin-ratelimit-allowed: 300",
+        "inin-ratelimit-reset: 17",
+    )
+    with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
+        done = session.post(PATH, b"{}", LONG_S)
+
+        assert session.ready_at(done.done_s) == pytest.approx(done.done_s + 17)
+
+
+def test_every_attempt_spends_the_budget() -> None:
+    limits = [Limit("token", 2, 60.0)]
+    with (
+        serving(in_turn(UNAUTHORIZED, OK)) as server,
+        session_to(server.port, Desk(), limits) as session,
+    ):
+        done = session.post(PATH, b"{}", LONG_S)
+
+        assert session.ready_at(done.done_s) > done.done_s + 50
+
+
+def test_a_refused_connection_is_failed_at_the_time_it_was_tried() -> None:
+    with session_to(free_port(), Desk()) as session:
+        before_s = time.perf_counter()
+
+        done = session.post(PATH, b"{}", LONG_S)
+
+        assert (done.fate, done.code, done.status) == ("failed", "connection refused", 0)
+        assert done.sent_s is not None and before_s <= done.sent_s <= done.done_s
+
+
+def test_a_lost_answer_is_unknown() -> None:
+    with (
+        serving(lambda visitor: visitor.read_request() and None) as server,
+        session_to(server.port, Desk()) as session,
+    ):
+        done = session.post(PATH, b"{}", LONG_S)
+
+        assert (done.fate, done.code, done.attempts) == ("unknown", "connection closed", 1)
+        assert len(server.requests) == 1
+
+
+def test_an_answer_lost_on_the_second_attempt_is_unknown_and_counts_from_the_first() -> None:
+    def once(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(UNAUTHORIZED)
+        visitor.read_request()
+
+    with serving(once) as server, session_to(server.port, Desk()) as session:
+        done = session.post(PATH, b"{}", LONG_S)
+
+        assert (done.fate, done.attempts, len(server.requests)) == ("unknown", 2, 2)
+        assert done.sent_s == session.sent_s
+
+
+def test_a_killed_post_tells_when_it_was_sent() -> None:
+    def silent(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.wait_for_close()
+
+    with serving(silent) as server, session_to(server.port, Desk()) as session:
+        caller = gevent.spawn(session.post, PATH, b"{}", LONG_S)
+        with gevent.Timeout(LONG_S):
+            while not server.requests:
+                gevent.sleep(0.002)
+
+        caller.kill()
+
+        assert (session.attempts, session.sent_s is not None) == (1, True)
+
+
+def test_without_a_token_nothing_is_sent() -> None:
+    desk = Desk()
+    desk.logins = 1
+    desk.fault = LoginError("400 invalid_client", "no", refused=True)
+    with serving(in_turn(OK)) as server, session_to(server.port, desk) as session:
+        with pytest.raises(LoginError):
+            session.post(PATH, b"{}", LONG_S)
+
+        assert (server.requests, session.attempts, session.sent_s) == ([], 0, None)
+
+
+@pytest.mark.parametrize("path", ["no-slash", "/a b", "/a\r\nX: y", "/ü"])
+def test_a_path_that_no_request_can_carry_is_refused(path: str) -> None:
+    with session_to(free_port(), Desk()) as session, pytest.raises(ValueError):
+        session.post(path, b"{}", LONG_S)

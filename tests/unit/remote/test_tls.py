@@ -1,0 +1,200 @@
+"""TLS of the transport: what is trusted, what is not, and that refusals send nothing."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+
+from convoy.errors import WireError
+from convoy.remote.transport import Answer, Origin, Transport, tls_context
+from tests.unit.remote.certificates import Authority
+from tests.unit.remote.misbehaving_server import OK, Visitor, serving
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+LONG_S = 10.0
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    if shutil.which("openssl") is None:
+        pytest.skip("the program openssl is needed to make test certificates")
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def answers_all(visitor: Visitor) -> None:
+    visitor.answer_all(OK)
+
+
+def asked(port: int, authority: Authority, host: str = "localhost", times: int = 1) -> list[Answer]:
+    transport = Transport(Origin("https", host, port), tls=tls_context(authority.ca_file))
+    try:
+        deadline_s = time.perf_counter() + LONG_S
+        return [transport.exchange(REQUEST, deadline_s) for _ in range(times)]
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_trusted_server_answers_many_requests_on_one_connection(
+    authority: Authority, version: ssl.TLSVersion
+) -> None:
+    context = authority.server_context("localhost")
+    context.minimum_version = context.maximum_version = version
+    with serving(answers_all, tls=context) as server:
+        found = asked(server.port, authority, times=5)
+
+        assert [(a.status, a.body) for a in found] == [(200, b"ok")] * 5
+        assert (server.connections, len(server.requests)) == (1, 5)
+
+
+def test_an_address_in_the_certificate_is_trusted_too(authority: Authority) -> None:
+    with serving(answers_all, tls=authority.server_context("127.0.0.1")) as server:
+        found = asked(server.port, authority, host="127.0.0.1")
+
+        assert found[0].status == 200
+
+
+def test_the_host_name_is_told_to_the_server(authority: Authority) -> None:
+    names: list[str | None] = []
+    context = authority.server_context("localhost")
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    with serving(answers_all, tls=context) as server:
+        asked(server.port, authority)
+
+        assert names == ["localhost"]
+
+
+def refused_code(port: int, authority: Authority) -> str:
+    with pytest.raises(WireError) as caught:
+        asked(port, authority)
+    assert caught.value.sent_s is None
+    return caught.value.code
+
+
+def test_an_expired_certificate_is_refused(authority: Authority) -> None:
+    context = authority.server_context("localhost", is_expired=True)
+    with serving(answers_all, tls=context) as server:
+        code = refused_code(server.port, authority)
+
+        assert (code, server.requests) == ("tls", [])
+
+
+def test_a_certificate_for_another_host_is_refused(authority: Authority) -> None:
+    with serving(answers_all, tls=authority.server_context("other.example")) as server:
+        code = refused_code(server.port, authority)
+
+        assert (code, server.requests) == ("tls", [])
+
+
+def test_a_self_signed_certificate_is_refused(authority: Authority) -> None:
+    with serving(answers_all, tls=authority.self_signed_context()) as server:
+        code = refused_code(server.port, authority)
+
+        assert (code, server.requests) == ("tls", [])
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused_by_the_default_store(
+    authority: Authority,
+) -> None:
+    with serving(answers_all, tls=authority.server_context("localhost")) as server:
+        transport = Transport(Origin("https", "localhost", server.port))
+
+        with pytest.raises(WireError) as caught:
+            transport.exchange(REQUEST, time.perf_counter() + LONG_S)
+
+        assert (caught.value.code, caught.value.sent_s) == ("tls", None)
+
+
+def test_a_server_without_tls_is_refused(authority: Authority) -> None:
+    def speaks_plainly(visitor: Visitor) -> None:
+        visitor.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        visitor.wait_for_close()
+
+    with serving(speaks_plainly) as server:
+        code = refused_code(server.port, authority)
+
+        assert code == "tls"
+
+
+def test_a_server_that_says_nothing_in_the_handshake_is_a_timeout_that_sent_nothing(
+    authority: Authority,
+) -> None:
+    with serving(Visitor.wait_for_close) as server:
+        origin = Origin("https", "127.0.0.1", server.port)
+        transport = Transport(origin, tls=tls_context(authority.ca_file))
+
+        with pytest.raises(WireError) as caught:
+            transport.exchange(REQUEST, time.perf_counter() + 0.3)
+
+        assert (caught.value.code, caught.value.sent_s) == ("timeout", None)
+
+
+def test_an_idle_close_over_tls_is_noticed_before_the_write(authority: Authority) -> None:
+    def closes_after_one(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(OK)
+
+    with serving(closes_after_one, tls=authority.server_context("localhost")) as server:
+        tls = tls_context(authority.ca_file)
+        transport = Transport(Origin("https", "localhost", server.port), tls=tls)
+        for number in range(1, 4):
+            found = transport.exchange(REQUEST, time.perf_counter() + LONG_S)
+            server.wait_for_closed(number)
+
+            assert found.status == 200
+        transport.close()
+
+        assert (len(server.requests), server.connections) == (3, 3)
+
+
+def test_an_answer_cut_off_without_a_goodbye_is_not_whole(authority: Authority) -> None:
+    def cuts_off(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(b"HTTP/1.1 200 OK\r\n\r\nuntil the close")
+
+    with serving(cuts_off, tls=authority.server_context("localhost")) as server:
+        with pytest.raises(WireError) as caught:
+            asked(server.port, authority)
+
+        assert (caught.value.code, caught.value.sent_s is not None) == ("connection closed", True)
+
+
+def test_an_answer_ended_by_a_proper_goodbye_is_whole(authority: Authority) -> None:
+    def says_goodbye(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(b"HTTP/1.1 200 OK\r\n\r\nuntil the close")
+        assert isinstance(visitor.connection, ssl.SSLSocket)
+        visitor.connection.unwrap()
+
+    with serving(says_goodbye, tls=authority.server_context("localhost")) as server:
+        found = asked(server.port, authority)
+
+        assert found[0].body == b"until the close"
+
+
+def test_large_bodies_pass_both_ways(authority: Authority) -> None:
+    body = bytes(range(256)) * 8_000
+    request = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+    def echoes(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        visitor.wait_for_close()
+
+    with serving(echoes, tls=authority.server_context("localhost")) as server:
+        tls = tls_context(authority.ca_file)
+        transport = Transport(Origin("https", "localhost", server.port), tls=tls)
+
+        found = transport.exchange(request, time.perf_counter() + LONG_S)
+        transport.close()
+
+        assert (found.body == body, server.requests == [request]) == (True, True)
+
+
+def test_a_missing_ca_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        tls_context(str(tmp_path / "nowhere.pem"))
