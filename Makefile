@@ -1,0 +1,41 @@
+# Every target works on a fresh machine with Python 3.11 and its venv module; see `make help`.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help load ui test check clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+load: $(VENV)/.runtime ## Run profile smoke against the simulator and print the verdict; more options: make load ARGS="--rate 50"
+	@$(VENV)/bin/locust --headless --load-profile smoke $(ARGS)
+
+ui: $(VENV)/.runtime ## Open Locust's web UI on http://127.0.0.1:8089; more options in ARGS
+	@$(VENV)/bin/locust --web-host 127.0.0.1 --web-port 8089 $(ARGS)
+
+test: $(VENV)/.development ## Run all tests; some of them: make test ARGS="tests/unit -k rates"
+	@$(VENV)/bin/python -m pytest -q $(ARGS)
+
+check: $(VENV)/.development ## Check format, lint, types and architecture, in less than a minute
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/python -m pytest -q tests/test_architecture.py
+
+clean: ## Remove the virtual environment and all caches; records in runs/ stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.runtime: requirements.txt
+	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing what Convoy needs into $(VENV), once ..."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
+	@echo "Installing what tests and checks need into $(VENV), once ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

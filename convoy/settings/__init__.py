@@ -1,0 +1,38 @@
+"""The settings of a run: one frozen value, built once from files, environment and command line."""
+
+from convoy.settings.environment import (
+    PUBLISHED_CREDENTIAL,
+    VARIABLES,
+    credentials,
+    payload_directory,
+)
+from convoy.settings.model import (
+    Approval,
+    Conversations,
+    Limit,
+    OAuth,
+    ScenarioSettings,
+    Settings,
+    Stage,
+    Target,
+)
+from convoy.settings.rates import RateStage
+from convoy.settings.resolution import CONFIG, resolve
+
+__all__ = [
+    "CONFIG",
+    "PUBLISHED_CREDENTIAL",
+    "VARIABLES",
+    "Approval",
+    "Conversations",
+    "Limit",
+    "OAuth",
+    "RateStage",
+    "ScenarioSettings",
+    "Settings",
+    "Stage",
+    "Target",
+    "credentials",
+    "payload_directory",
+    "resolve",
+]

@@ -1,0 +1,117 @@
+"""Settings that are right by themselves and wrong together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+
+from convoy.settings.model import Settings
+from convoy.settings.rates import sharing_problem
+
+Problem = tuple[tuple[str, ...], str]
+"""The keys to the setting to name, and what is wrong with it."""
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def problems(
+    settings: Settings, known_scenarios: Collection[str], faulty: Collection[str]
+) -> Iterator[Problem]:
+    """Yield what does not go together; a check that needs a `faulty` setting is left out."""
+    for needed, check in _CHECKS:
+        if not any(name in faulty for name in needed):
+            yield from check(settings, known_scenarios)
+
+
+def _unknown_scenarios(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    for name in dict.fromkeys(settings.scenarios):
+        if name not in known:
+            yield ("scenarios",), _no_scenario(name, known)
+
+
+def _unknown_sections(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    for name in settings.scenario:
+        if name not in known:
+            yield ("scenario", name), _no_scenario(name, known)
+
+
+def _no_scenario(name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"there is no scenario {name[:60]!r}; there are: {', '.join(sorted(known))}{hint}"
+
+
+def _duplicate_scenarios(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    for name, count in Counter(settings.scenarios).items():
+        if count > 1:
+            yield ("scenarios",), f"names {name[:60]!r} {count} times"
+
+
+def _too_few_users(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    wanted = len(set(settings.scenarios))
+    if settings.users < wanted:
+        problem = f"is {settings.users}, but there are more scenarios than users: {wanted}"
+        yield ("users",), f"{problem}; every scenario needs at least one"
+
+
+def _no_rate(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    if settings.rate is None and settings.stages is None:
+        yield ("rate",), "is missing; give a rate, or stages"
+    elif all(rate_from == rate_to == 0 for rate_from, rate_to, _ in settings.global_stages()):
+        yield ("stages",), "have rate 0 throughout, so nothing would be sent"
+
+
+def _rates_apart(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    is_rated = settings.rate is not None or settings.stages is not None
+    if is_rated and all(name in settings.scenario for name in settings.scenarios):
+        problem = sharing_problem(settings.global_stages(), settings.own_rates())
+        if problem:
+            yield ("scenario",), problem
+
+
+def _lateness(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    if settings.late_after_ms / 1000 > settings.max_lateness_s:
+        latest = f"max_lateness_s: {settings.max_lateness_s:g}"
+        yield (
+            ("late_after_ms",),
+            f"is {settings.late_after_ms:g}, longer than {latest}, so nothing could be late",
+        )
+
+
+def _pool_files(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    for name, scenario in settings.scenario.items():
+        pool = scenario.conversations
+        path = ("scenario", name, "conversations", "path")
+        if pool.source == "file" and pool.path is None:
+            yield path, "is missing; `source: file` needs the path of the pool file"
+        if pool.source == "api" and pool.path is not None:
+            yield path, "is given, but `source: api` reads no file; set `source: file`"
+
+
+def _embedded_elsewhere(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    target = settings.target
+    url = urlsplit(target.api_url)
+    is_here = url.scheme == "http" and url.hostname in _LOOPBACK
+    if target.embedded_simulator and not (is_here and target.api_url == target.login_url):
+        yield (
+            ("target", "embedded_simulator"),
+            "is true, but Convoy starts its simulator at one http address of this machine only; "
+            "api_url and login_url should both be that, as in http://127.0.0.1:8080",
+        )
+
+
+_CHECKS: tuple[
+    tuple[tuple[str, ...], Callable[[Settings, Collection[str]], Iterator[Problem]]], ...
+] = (
+    (("scenarios",), _unknown_scenarios),
+    (("scenario",), _unknown_sections),
+    (("scenarios",), _duplicate_scenarios),
+    (("users", "scenarios"), _too_few_users),
+    (("rate", "stages", "run_time_s"), _no_rate),
+    (("rate", "stages", "run_time_s", "scenario", "scenarios"), _rates_apart),
+    (("late_after_ms", "max_lateness_s"), _lateness),
+    (("scenario",), _pool_files),
+    (("target",), _embedded_elsewhere),
+)

@@ -1,0 +1,139 @@
+"""The environment variables Convoy knows, and what is read from them apart from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from convoy.errors import Fault, SettingsError
+from convoy.redaction import Redactor, Secret
+from convoy.settings.model import Settings
+
+PREFIX = "CONVOY_"
+CONFIG_DIR = "CONVOY_CONFIG_DIR"
+PAYLOADS_DIR = "CONVOY_PAYLOADS_DIR"
+CLIENT_ID = "CONVOY_CLIENT_ID"
+CLIENT_SECRET = "CONVOY_CLIENT_SECRET"
+VARIABLE_BY_OPTION = {
+    "target": "CONVOY_TARGET",
+    "load_profile": "CONVOY_LOAD_PROFILE",
+    "scenarios": "CONVOY_SCENARIOS",
+    "rate": "CONVOY_RATE",
+    "seed": "CONVOY_SEED",
+    "set": "CONVOY_SET",
+}
+VARIABLES = (
+    *VARIABLE_BY_OPTION.values(),
+    CLIENT_ID,
+    f"{CLIENT_ID}_FILE",
+    CLIENT_SECRET,
+    f"{CLIENT_SECRET}_FILE",
+    CONFIG_DIR,
+    PAYLOADS_DIR,
+)
+
+_LONGEST_SECRET_FILE = 64 * 1024
+PUBLISHED_CREDENTIAL = Secret("demo")
+"""Client id and secret of the simulator's own client, known to everybody."""
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[Fault]:
+    """Yield a fault for every `CONVOY_…` variable that means nothing; values are not shown."""
+    known = [name.removeprefix(PREFIX) for name in VARIABLES]
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in VARIABLES:
+            close = get_close_matches(name.removeprefix(PREFIX), known, n=1)
+            hint = f"; did you mean {PREFIX}{close[0]}?" if close else f"; known: {_listed()}"
+            yield Fault(name, f"is no variable of Convoy{hint}")
+
+
+def credential_redactor(environ: Mapping[str, str]) -> Redactor:
+    """Return a redactor that hides the credentials standing in the environment itself."""
+    redactor = Redactor()
+    for name in (CLIENT_ID, CLIENT_SECRET):
+        redactor.register(environ.get(name, ""), permanent=True)
+    return redactor
+
+
+def credentials(environ: Mapping[str, str], settings: Settings) -> tuple[Secret, Secret]:
+    """Return client id and client secret for the target of `settings`.
+
+    Each comes from its variable or from the file that the variable with `_FILE` names. The
+    simulator's `demo` client is taken when neither is given. Raises SettingsError.
+    """
+    faults: list[Fault] = []
+    given = [_credential(environ, name, faults) for name in (CLIENT_ID, CLIENT_SECRET)]
+    if faults:
+        raise SettingsError(faults)
+    client_id, client_secret = given
+    is_simulator = settings.target.embedded_simulator or settings.target.name == "simulator"
+    if client_id is None and client_secret is None and is_simulator:
+        return PUBLISHED_CREDENTIAL, PUBLISHED_CREDENTIAL
+    if client_id is None or client_secret is None:
+        names = zip((CLIENT_ID, CLIENT_SECRET), given, strict=True)
+        raise SettingsError(
+            Fault(name, f"target {settings.target.name!r} needs it; set {name} or {name}_FILE")
+            for name, value in names
+            if value is None
+        )
+    return client_id, client_secret
+
+
+def payload_directory(environ: Mapping[str, str], default: Path) -> Path:
+    """Return the directory of message templates; raises SettingsError when it is none."""
+    given = environ.get(PAYLOADS_DIR, "").strip()
+    return existing_directory(Path(given) if given else default, PAYLOADS_DIR)
+
+
+def existing_directory(path: Path, variable: str) -> Path:
+    """Return `path`; raises SettingsError, naming the variable to set, when it is no directory."""
+    try:
+        is_directory = path.is_dir()
+    except OSError:
+        is_directory = False
+    if not is_directory:
+        raise SettingsError([Fault(variable, f"{str(path)!r} is no directory")])
+    return path
+
+
+def _credential(environ: Mapping[str, str], name: str, faults: list[Fault]) -> Secret | None:
+    value = environ.get(name, "").strip()
+    file = environ.get(f"{name}_FILE", "").strip()
+    if value and file:
+        faults.append(Fault(name, f"is given, and so is {name}_FILE; give only one of them"))
+        return None
+    if file:
+        value = _secret_file(Path(file), f"{name}_FILE", faults)
+    return Secret(value) if value else None
+
+
+def _secret_file(path: Path, variable: str, faults: list[Fault]) -> str:
+    """Return what a file holds, without the white space around it; its content is never shown."""
+    problem = ""
+    value = ""
+    try:
+        if path.exists() and not path.is_file():
+            problem = "is no file"
+        else:
+            value = _start_of(path)
+        if not value:
+            problem = problem or "is empty"
+        elif not value.isprintable():
+            problem = "holds more than one line, or characters that do not print"
+    except UnicodeDecodeError:
+        problem = "is not UTF-8"
+    except (OSError, ValueError) as error:
+        problem = f"cannot be read: {getattr(error, 'strerror', None) or 'no such path'}"
+    if problem:
+        faults.append(Fault(variable, f"the file {str(path)!r} {problem}"))
+    return value
+
+
+def _start_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_LONGEST_SECRET_FILE).decode("utf-8").strip()
+
+
+def _listed() -> str:
+    return ", ".join(VARIABLES)

@@ -1,0 +1,96 @@
+"""Layers of settings: where each value was written, and how the layers become one mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from convoy.errors import Fault
+
+Values = dict[str, object]
+Path = tuple[str, ...]
+"""The keys from the top to a setting; list positions are not part of it."""
+
+_EXCLUSIVE = ("rate", "stages")
+
+
+class Level(IntEnum):
+    """Who wins: the higher one. Within the environment and the command line, `set` wins."""
+
+    DEFAULT = 0
+    TARGET = 1
+    PROFILE = 2
+    ENVIRONMENT = 3
+    ENVIRONMENT_SET = 4
+    OPTION = 5
+    OPTION_SET = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Values from one file, variable or option; `origin` names it for the operator."""
+
+    level: Level
+    origin: str
+    values: Values
+
+
+def merge(layers: Iterable[Layer]) -> tuple[Values, list[Fault]]:
+    """Return the merged values and the faults; later layers win, so they come in rising order.
+
+    Mappings are merged key by key, everything else is replaced. `rate` and `stages` replace each
+    other, unless both stand at the same level.
+    """
+    merged: Values = {}
+    faults: list[Fault] = []
+    given_at: dict[str, Level] = {}
+    for layer in layers:
+        given = [key for key in _EXCLUSIVE if layer.values.get(key) is not None]
+        for key in given:
+            other = _EXCLUSIVE[1 - _EXCLUSIVE.index(key)]
+            if given_at.get(other) == layer.level:
+                faults.append(_both_given(layer.origin))
+            merged.pop(other, None)
+            given_at[key] = layer.level
+        merged = _merged(merged, layer.values)
+    return merged, faults
+
+
+def origin_of(layers: Sequence[Layer], path: Path) -> str:
+    """Return which layer wrote the setting at `path`, or the nearest one above it, else ""."""
+    for length in range(len(path), 0, -1):
+        for layer in reversed(layers):
+            if _has(layer.values, path[:length]):
+                return layer.origin
+    return ""
+
+
+def at_path(path: Sequence[str], value: object) -> Values:
+    """Return `value` wrapped in mappings, one for each key of `path` (at least one)."""
+    for key in reversed(path[1:]):
+        value = {key: value}
+    return {path[0]: value}
+
+
+def _both_given(origin: str) -> Fault:
+    return Fault(f"rate, stages ({origin})", "both are given, but one replaces the other")
+
+
+def _merged(lower: Values, higher: Mapping[str, object]) -> Values:
+    merged = dict(lower)
+    for key, value in higher.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            merged[key] = _merged(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _has(values: object, path: Path) -> bool:
+    for key in path:
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return True

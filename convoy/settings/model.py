@@ -1,0 +1,176 @@
+"""The settings of one run: frozen, and every value checked by itself; names carry their units."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from convoy.settings.rates import RateStage, cut, expand_stages, share
+from convoy.settings.values import (
+    NOT_EMPTY,
+    Criteria,
+    Duration,
+    Pause,
+    PayloadWeights,
+    Rate,
+    StageRate,
+    Text,
+    Url,
+    Weight,
+    later,
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class Stage(_Section):
+    """A stretch of load: constant `{rate, for_s}`, or a ramp `{to, for_s}`, `{rate, to, for_s}`.
+
+    Rates in messages per second. A ramp without `rate` starts where the stage before it ended.
+    """
+
+    rate: StageRate | None = None
+    to: StageRate | None = None
+    for_s: Duration
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_rate(cls, stage: Any) -> Any:
+        if isinstance(stage, dict) and stage.get("rate") is None and stage.get("to") is None:
+            raise PydanticCustomError("stage", "should have a `rate`, or `to` for a ramp, or both")
+        return stage
+
+
+class Conversations(_Section):
+    """Where the pool of conversations comes from and how one is picked for a message.
+
+    `path` is the pool file of `source: file`, one id a line.
+    """
+
+    source: Annotated[Literal["api", "file"], later("inline")] = "api"
+    path: Text | None = None
+    pick: Annotated[Literal["random"], later("round_robin", "zipf", "exclusive", "sticky")] = (
+        "random"
+    )
+    on_exhausted: Annotated[Literal["recycle"], later("stop", "create")] = "recycle"
+
+
+class ScenarioSettings(_Section):
+    """What one scenario has of its own; `rate` in messages per second, else a share by `weight`."""
+
+    weight: Weight = 1
+    rate: Rate | None = None
+    payloads: PayloadWeights = Field(default_factory=lambda: {"text": 1.0})
+    conversations: Conversations = Conversations()
+
+
+class OAuth(_Section):
+    """How tokens are held; they are refreshed `refresh_before_s` ahead of their expiry."""
+
+    tokens: Annotated[Literal["per_user"], later("per_worker")] = "per_user"
+    refresh_before_s: Pause = 300
+
+
+class Limit(_Section):
+    """A budget the remote enforces: `count` requests in each window of `per_s` seconds."""
+
+    scope: Annotated[
+        Literal["token"], later("client", "org", "deployment", "session", "connection")
+    ]
+    count: Annotated[int, Field(gt=0, le=1_000_000_000)]
+    per_s: Duration
+
+
+class Approval(_Section):
+    """The vendor's leave to load a target; `highest_rate` in messages per second."""
+
+    ticket: Text
+    organisation_id: Text
+    highest_rate: Rate
+
+
+class Target(_Section):
+    """Where the load goes. `api_url` and `login_url` hold scheme, host and port only.
+
+    `ca_file` is a PEM file of authorities to trust instead of the system's.
+    """
+
+    name: Text
+    api_url: Url
+    login_url: Url
+    embedded_simulator: bool = False
+    ca_file: Text | None = None
+    approval: Approval | None = None
+
+
+class Settings(_Section):
+    """Everything a run is made of, resolved; holds no secrets, so it may be sent and recorded.
+
+    `rate` (messages per second) and `stages` exclude each other. Lengths are in seconds where the
+    name ends in `_s`, in milliseconds where it ends in `_ms`.
+    """
+
+    profile: Text
+    target: Target
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    scenarios: Annotated[tuple[Text, ...], NOT_EMPTY]
+    scenario: dict[Text, ScenarioSettings]
+    rate: Rate | None = None
+    stages: Annotated[tuple[Stage, ...], Field(max_length=10_000), NOT_EMPTY] | None = None
+    arrivals: Annotated[Literal["even"], later("poisson", "closed")]
+    users: Annotated[int, Field(gt=0, le=100_000)]
+    run_time_s: Duration
+    warm_up_s: Pause
+    prepare_timeout_s: Annotated[Duration, Field(le=3600)]
+    request_timeout_s: Annotated[Duration, Field(le=600)]
+    stop_timeout_s: Pause
+    late_after_ms: Annotated[float, Field(ge=0, le=60_000)]
+    max_lateness_s: Pause
+    oauth: OAuth
+    limits: tuple[Limit, ...]
+    on_limit: Annotated[Literal["obey"], later("count", "stop")]
+    criteria: Criteria
+
+    def global_stages(self) -> tuple[RateStage, ...]:
+        """Return the whole run's `(rate_from, rate_to, for_s)`, cut to `run_time_s`.
+
+        Rates in messages per second, lengths in seconds. A constant rate is one stage.
+        """
+        if self.stages is None:
+            rate = self.rate or 0.0
+            return ((rate, rate, self.run_time_s),)
+        written = ((stage.rate, stage.to, stage.for_s) for stage in self.stages)
+        return cut(expand_stages(written), self.run_time_s)
+
+    def stages_by_scenario(self) -> dict[str, tuple[RateStage, ...]]:
+        """Return the stages of every scenario that runs; at any moment they add up to the whole."""
+        weights = {name: self.scenario[name].weight for name in self.scenarios}
+        return share(self.global_stages(), self.own_rates(), weights)
+
+    def own_rates(self) -> dict[str, float | None]:
+        """Return the rate that each scenario that runs has of its own, None where it has none."""
+        return {name: self.scenario[name].rate for name in self.scenarios}
+
+    @property
+    def duration_s(self) -> float:
+        """The length of the measured part: the shorter of `run_time_s` and the stages."""
+        return sum(for_s for _, _, for_s in self.global_stages())
+
+    def redacted(self) -> dict[str, Any]:
+        """Return plain values for a record, in the order and by the names of the settings."""
+        return self.model_dump(mode="json")
+
+    def to_json(self) -> str:
+        """Return what `from_json` reads; a master sends it to its workers."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return settings that another process resolved; raises pydantic's ValidationError."""
+        return cls.model_validate_json(text)

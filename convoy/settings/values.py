@@ -1,0 +1,85 @@
+"""The kinds of value a setting may have: numbers with sensible bounds, addresses, words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+LONGEST_S = 30 * 24 * 3600
+
+
+def later(*words: str) -> BeforeValidator:
+    """Refuse values that the design names and this version does not do yet, saying just that."""
+
+    def refuse(value: object) -> object:
+        if isinstance(value, str) and value in words:
+            raise PydanticCustomError("later_version", "comes with a later version of Convoy")
+        return value
+
+    return BeforeValidator(refuse)
+
+
+def _origin(url: str) -> str:
+    """Return scheme, host and port, without a slash at the end."""
+    if "@" in url:
+        raise PydanticCustomError("url_credentials", "should hold no user name or password")
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https"):
+        raise PydanticCustomError("url", "should be http://host[:port] or https://host[:port]")
+    if parts.path not in ("", "/") or "?" in url or "#" in url:
+        raise PydanticCustomError("url_path", "should end after host and port, without a path")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of an address, or None when it names no host or an impossible port."""
+    if not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _some_weight(weights: dict[str, float]) -> dict[str, float]:
+    if not any(weight > 0 for weight in weights.values()):
+        raise PydanticCustomError("weights", "should give at least one payload a weight above 0")
+    return weights
+
+
+def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise PydanticCustomError("empty", "should not be empty")
+    return values
+
+
+def _not_judged(criteria: tuple[str, ...]) -> tuple[str, ...]:
+    if criteria:
+        raise PydanticCustomError(
+            "later_version", "should be empty: this version of Convoy does not judge criteria yet"
+        )
+    return criteria
+
+
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+Url = Annotated[str, Field(max_length=1000), AfterValidator(_origin)]
+
+Rate = Annotated[float, later("max"), Field(gt=0, le=100_000)]
+"""Messages per second."""
+StageRate = Annotated[float, later("max"), Field(ge=0, le=100_000)]
+Weight = Annotated[float, Field(gt=0, le=1_000_000)]
+PayloadWeights = Annotated[
+    dict[Text, Annotated[float, Field(ge=0, le=1_000_000)]], AfterValidator(_some_weight)
+]
+NOT_EMPTY = AfterValidator(_some)
+"""For lists. A `min_length` would also count out the entries that have faults of their own."""
+Criteria = Annotated[tuple[str, ...], AfterValidator(_not_judged)]
+
+Duration = Annotated[float, Field(ge=0.001, le=LONGEST_S)]
+"""Seconds, more than none."""
+Pause = Annotated[float, Field(ge=0, le=3600)]
+"""Seconds, none allowed."""

@@ -1,0 +1,23 @@
+"""What tests of every kind share: the repository's own place, and a simulator to speak to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulator_process import SimulatorProcess
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorProcess]:
+    """A fresh simulator with its default options, for this test alone."""
+    with SimulatorProcess() as process:
+        yield process

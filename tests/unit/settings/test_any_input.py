@@ -1,0 +1,79 @@
+"""Whatever is asked for, the answer is settings or SettingsError, never another exception."""
+
+from __future__ import annotations
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convoy.errors import SettingsError
+from convoy.settings import VARIABLES, Settings, resolve
+from convoy.settings.documents import DocumentError, parse_yaml
+from convoy.settings.sources import OPTIONS
+from tests.unit.settings.configuration import KNOWN
+
+NAMES = (*Settings.model_fields, "api_url", "weight", "payloads", "for_s", "guest_journey", "x")
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.binary(),
+    st.sampled_from(NAMES),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(st.sampled_from(NAMES), st.text()), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+PATHS = st.lists(st.one_of(st.sampled_from(NAMES), st.text()), min_size=1, max_size=4)
+TEXTS = VALUES.map(lambda value: yaml.safe_dump(value, default_flow_style=True, width=10**6))
+SETS = st.one_of(st.text(), st.builds(lambda path, text: f"{'.'.join(path)}={text}", PATHS, TEXTS))
+COMMAND_LINES = st.dictionaries(
+    st.one_of(st.sampled_from(list(OPTIONS)), st.text()),
+    st.one_of(VALUES, st.lists(SETS, max_size=4)),
+    max_size=4,
+)
+ENVIRONMENTS = st.dictionaries(
+    st.one_of(st.sampled_from(VARIABLES), st.text().map(lambda text: f"CONVOY_{text}")),
+    st.one_of(st.text(), SETS),
+    max_size=3,
+)
+
+
+def resolves(command_line: dict[str, object], environ: dict[str, str]) -> bool:
+    try:
+        resolved = resolve(command_line=command_line, environ=environ, known_scenarios=KNOWN)
+    except SettingsError as error:
+        assert error.faults and all(fault.path and fault.problem for fault in error.faults)
+        return False
+    assert Settings.from_json(resolved.to_json()) == resolved
+    assert resolved.duration_s > 0 and set(resolved.stages_by_scenario()) == {*resolved.scenarios}
+    return True
+
+
+@settings(max_examples=300, deadline=None)
+@given(command_line=COMMAND_LINES, environ=ENVIRONMENTS)
+def test_any_options_and_variables_resolve_or_are_faults(
+    command_line: dict[str, object], environ: dict[str, str]
+) -> None:
+    resolves(command_line, environ)
+
+
+@settings(max_examples=300, deadline=None)
+@given(sets=st.lists(SETS, max_size=4))
+def test_any_sets_resolve_or_are_faults(sets: list[str]) -> None:
+    resolves({"set": sets}, {})
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.one_of(st.text(), TEXTS))
+def test_any_yaml_is_a_value_or_a_document_error(text: str) -> None:
+    try:
+        parse_yaml(text)
+    except DocumentError as error:
+        assert str(error)

@@ -1,0 +1,260 @@
+"""Wrong settings: every fault at once, each with its place, its value and what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.settings.configuration import copy_of_configuration, faults_of, settings_of
+
+
+def test_all_faults_are_told_at_once() -> None:
+    faults = faults_of(
+        "uesrs=5",
+        "late_after_ms=9000",
+        "oauth.refresh_before_s=-1",
+        command_line={"rate": "-5", "scenarios": "conversation_mesages", "target": "simulater"},
+        environ={"CONVOY_SEDE": "1", "CONVOY_SET": "arrivals=poisson"},
+    )
+
+    beginnings = sorted(fault.split(":")[0] for fault in faults)
+    assert beginnings == [
+        "--target",
+        "CONVOY_SEDE",
+        "arrivals (CONVOY_SET 1)",
+        "late_after_ms (--set 2)",
+        "oauth.refresh_before_s (--set 3)",
+        "rate (--rate)",
+        "scenarios (--scenarios)",
+        "uesrs (--set 1)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        ("rate=0", "rate (--set 1): is 0, but should be greater than 0"),
+        ("rate=.nan", "rate (--set 1): is nan, but should be a finite number"),
+        ("rate=.inf", "rate (--set 1): is inf, but should be a finite number"),
+        ("rate=true", "rate (--set 1): is True, but should be a number"),
+        ("rate=fast", "rate (--set 1): is 'fast', but should be a number"),
+        ("rate=null", "rate (--set 1): is missing; give a rate, or stages"),
+        ("rate=max", "rate (--set 1): is 'max', which comes with a later version of Convoy"),
+        ("users=2.5", "users (--set 1): is 2.5, but should be a whole number"),
+        ("seed=-1", "seed (--set 1): is -1, but should be greater than or equal to 0"),
+        ("users=off", "users (--set 1): is 'off', but should be a whole number"),
+        ("run_time_s=1:30", "run_time_s (--set 1): is '1:30', but should be a number"),
+        ("scenario=5", "scenario (--set 1): is 5, but should be a mapping (`name: value`)"),
+        ("limits={}", "limits (--set 1): is a mapping, but should be a list"),
+        ("profile=load", "profile (--set 1): is chosen with --load-profile"),
+        ("target=genesys-cloud", "target (--set 1): is chosen with --target"),
+        ("oauth.tokens=per_worker", "oauth.tokens (--set 1): is 'per_worker', which comes with"),
+        ("on_limit=stop", "on_limit (--set 1): is 'stop', which comes with a later version"),
+        ("criteria=['p95 < 1']", "criteria (--set 1): is a list, but should be empty"),
+        ("stages=[]", "stages (--set 1): is a list, but should not be empty"),
+        ("stages=[{for_s: 3}]", "stages[0] (--set 1): is a mapping, but should have a `rate`"),
+        ("stages=[{rate: 0, for_s: 3}]", "stages (--set 1): have rate 0 throughout"),
+        ("stages=[{rate: 1}]", "stages[0].for_s (--set 1): is missing"),
+        ("scenarios=[]", "scenarios (--set 1): is a list, but should not be empty"),
+        (
+            "limits=[{scope: org, count: 1, per_s: 1}]",
+            "limits[0].scope (--set 1): is 'org', which comes with a later version",
+        ),
+        (
+            "scenarios=[guest_journey, guest_journey]",
+            "scenarios (--set 1): names 'guest_journey' 2 times",
+        ),
+        (
+            "scenario.guest_jorney.weight=1",
+            "scenario.guest_jorney (--set 1): there is no scenario 'guest_jorney'; there are: "
+            "conversation_messages, guest_journey; did you mean guest_journey?",
+        ),
+        (
+            "scenario.conversation_messages.conversations={source: file}",
+            "scenario.conversation_messages.conversations.path (config/default.yaml): is missing",
+        ),
+        (
+            "scenario.conversation_messages.payloads={text: 0}",
+            "scenario.conversation_messages.payloads (--set 1): is a mapping, but should give",
+        ),
+        (
+            "late_after_ms=5001",
+            "late_after_ms (--set 1): is 5001, longer than max_lateness_s: 5, so nothing",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_expected(
+    setting: str, fault: str, repository: Path
+) -> None:
+    faults = faults_of(setting)
+
+    assert len(faults) == 1, faults
+    assert faults[0].replace(f"{repository}/", "").startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "hint"),
+    [
+        ("warmup_s", "did you mean warm_up_s?"),
+        ("oauth.refresh_befor_s", "did you mean oauth.refresh_before_s?"),
+        (
+            "scenario.guest_journey.wieght",
+            "did you mean scenario.guest_journey.weight?",
+        ),
+        ("api_url", "did you mean target.api_url?"),
+        ("oauth.xyz", "known here: tokens, refresh_before_s"),
+    ],
+)
+def test_an_unknown_setting_is_told_its_likely_name(unknown: str, hint: str) -> None:
+    faults = faults_of(f"{unknown}=1")
+
+    assert faults == [f"{unknown} (--set 1): is no setting; {hint}"]
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("ftp://host", "should be http://host[:port] or https://host[:port]"),
+        ("host:8080", "should be http://host[:port]"),
+        ("http://", "should be http://host[:port]"),
+        ("http://host:99999", "should be http://host[:port]"),
+        ("http://a b", "should be http://host[:port]"),
+        ("http://host/api/v2", "should end after host and port, without a path"),
+        ("http://host?x=1", "should end after host and port, without a path"),
+    ],
+)
+def test_an_address_is_scheme_host_and_port(url: str, problem: str) -> None:
+    faults = faults_of(command_line={"host": url})
+
+    assert len(faults) == 2
+    assert all(problem in fault for fault in faults)
+
+
+def test_more_scenarios_than_users_are_a_fault() -> None:
+    both = "conversation_messages,guest_journey"
+
+    faults = faults_of(command_line={"scenarios": both, "users": 1})
+
+    assert len(faults) == 1
+    assert faults[0].startswith("users (--users): is 1, but there are more scenarios than users: 2")
+
+
+@pytest.mark.parametrize(
+    ("own_rates", "problem"),
+    [
+        ((15, 6), "own rates add up to 21, above the global rate of 20 per second"),
+        ((15, 4), "own rates add up to 19, below the global rate of 20 per second"),
+        ((20, None), "nothing is left for guest_journey"),
+    ],
+)
+def test_own_rates_have_to_fit_the_global_rate(
+    own_rates: tuple[float, float | None], problem: str
+) -> None:
+    messages, journey = own_rates
+
+    faults = faults_of(
+        "scenarios=[conversation_messages, guest_journey]",
+        f"scenario.conversation_messages.rate={messages}",
+        f"scenario.guest_journey.rate={'null' if journey is None else journey}",
+    )
+
+    assert len(faults) == 1 and problem in faults[0]
+
+
+def test_the_simulator_is_embedded_on_this_machine_only() -> None:
+    faults = faults_of("target.api_url=http://example.com")
+
+    assert len(faults) == 1
+    assert faults[0].startswith("target.embedded_simulator")
+
+
+def test_unknown_variables_are_faults_and_others_are_not_ours() -> None:
+    faults = faults_of(environ={"CONVOY_RATES": "5", "LOCUST_RATE": "5", "CONVOYS": "5"})
+
+    assert faults == ["CONVOY_RATES: is no variable of Convoy; did you mean CONVOY_RATE?"]
+
+
+def test_an_unknown_profile_is_told_which_there_are() -> None:
+    faults = faults_of(environ={"CONVOY_LOAD_PROFILE": "smoek"})
+
+    assert len(faults) == 1
+    assert "there are: load, smoke, soak, spike, stress; did you mean smoke?" in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(b"users: 1\nusers: 2\n", "line 2: the key 'users' is given twice", id="twice"),
+        pytest.param(b"a: &a [1]\nb: *a\n", "line 2: aliases (*name) are not", id="alias"),
+        pytest.param(b"a: !!python/name:os.system x", "line 1: tags (!name)", id="tag"),
+        pytest.param(b"[" * 5000, "line 1: nested deeper", id="depth"),
+        pytest.param(b"#" * 2**21, "longer than", id="size"),
+        pytest.param(b"users: [1", "line 2: did not find expected", id="syntax"),
+        pytest.param(b"users: \xff", "is not UTF-8", id="encoding"),
+        pytest.param(b"users: \x00", "is no YAML", id="character"),
+        pytest.param(b"- 1\n- 2\n", "should hold settings", id="list"),
+        pytest.param(b"1: 2", "line 1: the key 1 is no text", id="key"),
+        pytest.param(b"users: " + b"9" * 5000, "is no YAML", id="digits"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, content: bytes, problem: str) -> None:
+    profile = tmp_path / "odd.yaml"
+    profile.write_bytes(content)
+
+    faults = faults_of(command_line={"load_profile": str(profile)})
+
+    assert len(faults) == 1
+    assert faults[0].startswith(f"{profile}: {problem}")
+
+
+@pytest.mark.parametrize("path", ["/nowhere/x.yaml", "/dev/zero", "/", "a\0/b", "/" + "x" * 5000])
+def test_a_file_that_is_none_is_a_fault(path: str) -> None:
+    faults = faults_of(command_line={"target": path})
+
+    assert len(faults) == 1
+
+
+def test_a_missing_default_is_the_only_fault(repository: Path, tmp_path: Path) -> None:
+    config = copy_of_configuration(repository / "config", tmp_path / "config")
+    (config / "default.yaml").unlink()
+
+    faults = faults_of(config_dir=config)
+
+    assert faults == [f"{config / 'default.yaml'}: is no file"]
+
+
+def test_a_missing_configuration_names_the_variable() -> None:
+    faults = faults_of(environ={"CONVOY_CONFIG_DIR": "/nowhere"})
+
+    assert faults == ["CONVOY_CONFIG_DIR: '/nowhere' is no directory"]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "rate=hunter2-secret",
+        "oauth.client_secret=hunter2-secret",
+        "target.api_url=http://me:hunter2-secret@host",
+        "target={api_url: [hunter2-secret]}",
+        "hunter2-secret",
+        "scenario.conversation_messages.weight=hunter2-secret",
+    ],
+)
+def test_no_fault_shows_a_credential(setting: str) -> None:
+    faults = faults_of(setting, environ={"CONVOY_CLIENT_SECRET": "hunter2-secret"})
+
+    assert faults
+    assert "hunter2" not in "\n".join(faults)
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    faults = faults_of(command_line={"host": "http://me:hunter2@host"})
+
+    assert len(faults) == 2
+    assert "hunter2" not in "\n".join(faults)
+
+
+def test_right_settings_have_no_faults() -> None:
+    assert faults_of("rate=1e1", "users=+20") == []
+    assert settings_of("rate=1e1").rate == 10

@@ -1,0 +1,186 @@
+"""Which source wins, and how what it says is merged with the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from convoy.settings import Settings
+from tests.unit.settings.configuration import copy_of_configuration, faults_of, settings_of
+
+
+@pytest.fixture
+def config(repository: Path, tmp_path: Path) -> Path:
+    """A copy of the configuration in which each file sets another seed."""
+    place = copy_of_configuration(repository / "config", tmp_path / "config")
+    for name, seed in (("targets/simulator.yaml", 1), ("profiles/smoke.yaml", 2)):
+        file = place / name
+        file.write_text(f"{file.read_text()}\nseed: {seed}\n")
+    return place
+
+
+def test_the_default_configuration_runs_smoke_against_the_simulator() -> None:
+    settings = settings_of()
+
+    assert (settings.profile, settings.target.name) == ("smoke", "simulator")
+    assert settings.target.api_url == "http://127.0.0.1:8080"
+    assert settings.target.embedded_simulator
+    assert settings.scenario["conversation_messages"].payloads == {"text": 1}
+
+
+def test_the_profile_beats_the_target(config: Path) -> None:
+    assert settings_of(config_dir=config).seed == 2
+
+
+def test_the_environment_beats_the_profile(config: Path) -> None:
+    assert settings_of(environ={"CONVOY_SEED": "3"}, config_dir=config).seed == 3
+
+
+def test_the_command_line_beats_the_environment(config: Path) -> None:
+    environ = {"CONVOY_SET": "seed=4", "CONVOY_SEED": "3"}
+
+    settings = settings_of(command_line={"seed": 5}, environ=environ, config_dir=config)
+
+    assert settings.seed == 5
+
+
+@pytest.mark.parametrize(
+    ("command_line", "environ"),
+    [
+        pytest.param({"seed": 5, "set": ["seed=6"]}, {}, id="command line"),
+        pytest.param({}, {"CONVOY_SEED": "5", "CONVOY_SET": "users=3\nseed=6"}, id="environment"),
+    ],
+)
+def test_set_beats_the_named_option_of_its_source(
+    command_line: dict[str, object], environ: dict[str, str]
+) -> None:
+    assert settings_of(command_line=command_line, environ=environ).seed == 6
+
+
+def test_the_last_of_two_sets_wins() -> None:
+    assert settings_of("users=11", "users=12").users == 12
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  ", [], ()])
+def test_empty_options_are_not_given(nothing: object) -> None:
+    options = ("target", "load_profile", "scenarios", "rate", "seed", "set", "users", "host")
+
+    settings = settings_of(command_line=dict.fromkeys(options, nothing))
+
+    assert settings == settings_of()
+
+
+def test_seed_zero_is_given() -> None:
+    assert settings_of(command_line={"seed": 0}).seed == 0
+
+
+def test_mappings_are_merged_and_lists_replaced() -> None:
+    settings = settings_of(
+        "scenario.conversation_messages.payloads.long=3",
+        "limits=[{scope: token, count: 60, per_s: 10}]",
+    )
+
+    assert settings.scenario["conversation_messages"].payloads == {"text": 1, "long": 3}
+    assert [limit.count for limit in settings.limits] == [60]
+
+
+def test_a_higher_rate_replaces_the_stages_below_it() -> None:
+    settings = settings_of(command_line={"load_profile": "spike", "rate": "7"})
+
+    assert (settings.rate, settings.stages) == (7, None)
+
+
+def test_higher_stages_replace_the_rate_below_them() -> None:
+    settings = settings_of("stages=[{rate: 5, for_s: 10}]", environ={"CONVOY_RATE": "9"})
+
+    assert settings.rate is None
+    assert settings.stages is not None and settings.stages[0].rate == 5
+
+
+def test_rate_and_stages_in_one_layer_are_a_fault() -> None:
+    faults = faults_of("rate=5", "stages=[{rate: 5, for_s: 10}]")
+
+    assert faults == ["rate, stages (--set 2): both are given, but one replaces the other"]
+
+
+def test_a_host_replaces_both_addresses_and_starts_no_simulator() -> None:
+    target = settings_of(command_line={"host": "http://127.0.0.1:9999/"}).target
+
+    assert (target.api_url, target.login_url) == ("http://127.0.0.1:9999",) * 2
+    assert not target.embedded_simulator
+
+
+def test_targets_and_profiles_may_be_files_anywhere(tmp_path: Path) -> None:
+    target, profile = tmp_path / "staging.yaml", tmp_path / "tiny.yml"
+    target.write_text("target: {api_url: 'https://a.example', login_url: 'https://l.example'}")
+    profile.write_text("users: 2\nrun_time_s: 1e1\n")
+
+    settings = settings_of(command_line={"target": str(target), "load_profile": str(profile)})
+
+    assert (settings.target.name, settings.profile) == ("staging", "tiny")
+    assert (settings.users, settings.run_time_s) == (2, 10)
+
+
+def test_the_configuration_may_be_mounted_elsewhere(config: Path) -> None:
+    assert settings_of(environ={"CONVOY_CONFIG_DIR": str(config)}).seed == 2
+
+
+def test_scenarios_are_a_list_or_a_text_with_commas() -> None:
+    both = ("conversation_messages", "guest_journey")
+
+    assert settings_of(command_line={"scenarios": " conversation_messages, guest_journey"})
+    assert settings_of(command_line={"scenarios": ",".join(both)}).scenarios == both
+    assert settings_of(environ={"CONVOY_SCENARIOS": ",".join(both)}).scenarios == both
+    assert settings_of("scenarios=[guest_journey]").scenarios == ("guest_journey",)
+
+
+def test_a_scenario_without_a_section_has_the_usual_payload() -> None:
+    settings = settings_of(command_line={"scenarios": "guest_journey"})
+
+    assert settings.scenario["guest_journey"].payloads == {"text": 1}
+
+
+def test_settings_travel_as_json() -> None:
+    settings = settings_of(command_line={"load_profile": "spike"})
+
+    assert Settings.from_json(settings.to_json()) == settings
+
+
+APPROVED = """
+target:
+  api_url: https://a.example
+  login_url: https://l.example
+  approval: {ticket: "12345", organisation_id: o-1, highest_rate: 50}
+"""
+
+
+def test_an_approval_stands_in_the_targets_own_file(tmp_path: Path) -> None:
+    (tmp_path / "real.yaml").write_text(APPROVED)
+
+    approval = settings_of(command_line={"target": str(tmp_path / "real.yaml")}).target.approval
+
+    assert approval is not None and approval.highest_rate == 50
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        pytest.param({"host": "https://other.example"}, id="by -H"),
+        pytest.param({"set": ["target.login_url=https://other.example"]}, id="by --set"),
+    ],
+)
+def test_an_approval_does_not_hold_for_another_address(
+    tmp_path: Path, moved: dict[str, object]
+) -> None:
+    (tmp_path / "real.yaml").write_text(APPROVED)
+
+    settings = settings_of(command_line={"target": str(tmp_path / "real.yaml"), **moved})
+
+    assert settings.target.approval is None
+
+
+def test_an_approval_cannot_be_given_on_the_command_line() -> None:
+    faults = faults_of("target.approval={ticket: a, organisation_id: b, highest_rate: 1}")
+
+    assert len(faults) == 1 and "belongs in the target's own file" in faults[0]

@@ -1,0 +1,79 @@
+"""One global rate becomes the stages of each scenario."""
+
+from __future__ import annotations
+
+import pytest
+
+from convoy.settings.rates import cut, expand_stages, share
+from tests.unit.settings.configuration import settings_of
+
+
+def test_a_constant_rate_is_one_stage() -> None:
+    settings = settings_of("rate=8", "run_time_s=12")
+
+    assert settings.global_stages() == ((8, 8, 12),)
+    assert settings.duration_s == 12
+
+
+@pytest.mark.parametrize(
+    ("written", "expanded"),
+    [
+        pytest.param([(5, None, 3)], ((5, 5, 3),), id="constant"),
+        pytest.param([(None, 5, 3)], ((0, 5, 3),), id="ramp from nothing"),
+        pytest.param([(5, None, 1), (None, 9, 3)], ((5, 5, 1), (5, 9, 3)), id="ramp onwards"),
+        pytest.param([(9, 2, 1), (None, 0, 1)], ((9, 2, 1), (2, 0, 1)), id="ramp down"),
+        pytest.param([(9, None, 1), (1, 4, 2)], ((9, 9, 1), (1, 4, 2)), id="jump and ramp"),
+    ],
+)
+def test_stages_are_constant_or_ramps(
+    written: list[tuple[float | None, float | None, float]],
+    expanded: tuple[tuple[float, float, float], ...],
+) -> None:
+    assert expand_stages(written) == expanded
+
+
+@pytest.mark.parametrize(
+    ("run_time_s", "kept"),
+    [
+        (40, ((0, 10, 10), (10, 10, 20))),
+        (30, ((0, 10, 10), (10, 10, 20))),
+        (15, ((0, 10, 10), (10, 10, 5))),
+        (10, ((0, 10, 10),)),
+        (4, ((0, 4, 4),)),
+    ],
+)
+def test_the_shorter_of_run_time_and_stages_counts(
+    run_time_s: float, kept: tuple[tuple[float, float, float], ...]
+) -> None:
+    assert cut(((0, 10, 10), (10, 10, 20)), run_time_s) == kept
+
+
+def test_weights_share_what_own_rates_leave() -> None:
+    stages = ((10.0, 20.0, 30.0), (20.0, 20.0, 5.0))
+
+    shares = share(stages, {"a": None, "b": 4.0, "c": None}, {"a": 2, "b": 1, "c": 1})
+
+    assert shares == {
+        "a": ((4, pytest.approx(16 * 2 / 3), 30), (pytest.approx(16 * 2 / 3),) * 2 + (5,)),
+        "b": ((4, 4, 35),),
+        "c": ((2, pytest.approx(16 / 3), 30), (pytest.approx(16 / 3),) * 2 + (5,)),
+    }
+
+
+def test_the_stages_of_all_scenarios_add_up_to_the_whole() -> None:
+    settings = settings_of(
+        "scenarios=[conversation_messages, guest_journey]",
+        "scenario.guest_journey.rate=3",
+        "stages=[{rate: 5, for_s: 10}, {to: 50, for_s: 60}]",
+        "run_time_s=40",
+    )
+
+    by_scenario = settings.stages_by_scenario()
+
+    def messages(stages: tuple[tuple[float, float, float], ...]) -> float:
+        return sum((rate_from + rate_to) / 2 * for_s for rate_from, rate_to, for_s in stages)
+
+    whole = messages(settings.global_stages())
+    assert sum(map(messages, by_scenario.values())) == pytest.approx(whole)
+    assert settings.duration_s == 40
+    assert by_scenario["guest_journey"] == ((3, 3, 40),)
