@@ -52,10 +52,7 @@ class RateCurve:
         return max(0, ceil(before + (stage.rate_from + slope * into_s / 2) * into_s - 0.5))
 
     def due_s(self, k: int) -> float:
-        """Return when message `k` (counted from 0) is due, in seconds from the start.
-
-        Beyond the last message the last stage goes on for ever, so that due times stay ordered.
-        """
+        """Return when message `k` of `0 … count - 1` is due, in seconds from the start."""
         position = k + 0.5
         index = min(bisect_right(self._sums, position), len(self.stages)) - 1
         stage = self.stages[index]

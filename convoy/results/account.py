@@ -17,11 +17,17 @@ _DURATIONS = ("response", "response_censored", "service", "rejected", "send_erro
 
 
 class ScenarioRecorder:
-    """What one process has seen of one scenario's measured messages."""
+    """What one process has seen of one scenario's measured messages.
 
-    def __init__(self, late_after_s: float) -> None:
+    A message that starts more than `late_after_s` after it was due is late. One whose answer never
+    came whole is taken to have lasted until its deadline, `timeout_s` after it was sent: a
+    connection that broke at once is no fast answer.
+    """
+
+    def __init__(self, late_after_s: float, timeout_s: float) -> None:
         self.counts = Counts()
         self._late_after_s = late_after_s
+        self._timeout_s = timeout_s
         self._recorders = {name: Recorder() for name in _DURATIONS}
         self._response = self._recorders["response"]
         self._service = self._recorders["service"]
@@ -43,7 +49,7 @@ class ScenarioRecorder:
             self._response.record(outcome.done_s - outcome.due_s)
             self._service.record(outcome.done_s - outcome.sent_s)
         elif fate is Fate.UNKNOWN:
-            self._recorders["response_censored"].record(outcome.response_time_s)
+            self._recorders["response_censored"].record(lateness_s + self._timeout_s)
         elif fate is Fate.REJECTED:
             self._recorders["rejected"].record(outcome.response_time_s)
 
@@ -84,9 +90,10 @@ class ScenarioAccount:
         self.rejected.add(durations["rejected"])
         self.send_error.add(durations["send_error"])
 
-    def lose(self, worker: str, messages: int) -> None:
+    def lose(self, worker: str, messages: int, timeout_s: float) -> None:
         """Count messages that a dead worker may have sent and can no longer report."""
         self._counts.setdefault(worker, Counts()).lose(messages, "worker lost")
+        self.response.add_censored([(int(timeout_s * 1e6), messages)])
 
     def counts_of(self, worker: str) -> Counts:
         return self._counts.get(worker, Counts())

@@ -1,0 +1,88 @@
+"""The embedded simulator: started where the target file says, when nothing listens there yet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from convoy.errors import RefusedError
+from convoy.remote.discovery import is_convoy_simulator
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_READY = "listening on "
+_START_TIMEOUT_S = 15.0
+_STOP_TIMEOUT_S = 5.0
+
+
+class EmbeddedSimulator:
+    """A simulator process of ours, at most one; `stop` ends it and may be called at any time."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def ensure(
+        self, url: str, *, is_simulator: Callable[[str], bool | None] = is_convoy_simulator
+    ) -> bool:
+        """Make sure that a simulator answers at `url`; return whether this call started it.
+
+        Raises RefusedError when another program listens there, or when it does not start.
+        """
+        found = is_simulator(url)
+        if found is None:
+            self._start(url)
+            return True
+        if not found:
+            raise RefusedError(
+                f"something else than the simulator listens at {url}; stop it, choose another "
+                "address in the target file, or load it on purpose with -H"
+            )
+        return False
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _start(self, url: str) -> None:
+        address = urlsplit(url)
+        self.stop()
+        command = [sys.executable, "-m", "simulator"]
+        command += ["--host", str(address.hostname), "--port", str(address.port or 80)]
+        self._process = subprocess.Popen(
+            command,
+            cwd=_REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        last_words = self._await_ready(self._process)
+        if last_words is not None:
+            self.stop()
+            raise RefusedError(f"the simulator did not start at {url}: {last_words}")
+
+    def _await_ready(self, process: subprocess.Popen[str]) -> str | None:
+        """Return None once the simulator listens, else its last words."""
+        killer = threading.Timer(_START_TIMEOUT_S, process.kill)
+        killer.start()
+        last = "it said nothing"
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith(_READY):
+                    return None
+                last = line.strip() or last
+            return last
+        finally:
+            killer.cancel()

@@ -1,0 +1,80 @@
+"""The guard: load goes to this machine, to a Convoy simulator, or where somebody has approved it.
+
+The vendor asks for prior approval of every automated test
+(https://jp-help.mypurecloud.com/faqs/can-customers-perform-automated-testing-such-as-load-or-stress-testing-of-genesys-cloud,
+read 2026-11-22), so a target file without one is refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from convoy.errors import RefusedError
+from convoy.plan.rates import RateCurve, Stage
+from convoy.remote.discovery import is_convoy_simulator
+from convoy.settings import Settings
+
+Resolve = Callable[[str], Sequence[str]]
+"""Takes a host name, returns its addresses; raises OSError."""
+
+
+def addresses_of(host: str) -> list[str]:
+    """Return the addresses a host name stands for; raises OSError."""
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, None)]
+
+
+def check_target(
+    settings: Settings,
+    *,
+    resolve: Resolve = addresses_of,
+    is_simulator: Callable[[str], bool | None] = is_convoy_simulator,
+) -> None:
+    """Raise RefusedError unless load may go to both addresses of the target."""
+    if settings.target.approval is not None:
+        return
+    for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
+        if not _is_loopback(url, resolve) and not is_simulator(url):
+            raise RefusedError(
+                f"target {settings.target.name!r} ({url}) is neither this machine nor a Convoy "
+                "simulator; to load it, its target file needs an approval with ticket, "
+                "organisation_id and highest_rate"
+            )
+
+
+def capped(curves: dict[str, RateCurve], settings: Settings) -> dict[str, RateCurve]:
+    """Return the curves scaled down so that their sum stays within the approval's highest rate."""
+    approval = settings.target.approval
+    if approval is None:
+        return curves
+    factor = approval.highest_rate / highest_rate(settings)
+    return curves if factor >= 1 else {name: _scaled(each, factor) for name, each in curves.items()}
+
+
+def highest_rate(settings: Settings) -> float:
+    """Return the highest rate of the whole run, in messages per second."""
+    return max(max(rate_from, rate_to) for rate_from, rate_to, _ in settings.global_stages())
+
+
+def _scaled(curve: RateCurve, factor: float) -> RateCurve:
+    return RateCurve(
+        [
+            Stage(stage.rate_from * factor, stage.rate_to * factor, stage.for_s)
+            for stage in curve.stages
+        ]
+    )
+
+
+def _is_loopback(url: str, resolve: Resolve) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        addresses = resolve(host)
+    except OSError as error:
+        raise RefusedError(
+            f"the name {host!r} of {url} cannot be resolved ({error}); check the target's address"
+        ) from error
+    return bool(addresses) and all(
+        ipaddress.ip_address(address.split("%")[0]).is_loopback for address in addresses
+    )

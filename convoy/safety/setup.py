@@ -1,0 +1,65 @@
+"""The setup: from options and environment to a run that may start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from convoy.redaction import Redactor
+from convoy.remote.connections import Connections
+from convoy.remote.oauth import Credentials
+from convoy.safety.embedded_simulator import EmbeddedSimulator
+from convoy.safety.preflight import PreparedRun, prepare
+from convoy.settings import (
+    PUBLISHED_CREDENTIAL,
+    Settings,
+    credentials,
+    payload_directory,
+    resolve,
+)
+
+_PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
+
+
+class Setup:
+    """Resolves settings, keeps credentials out of sight, and prepares runs.
+
+    `environ` is the process's environment; `known_scenarios` names the scenarios that can run.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], known_scenarios: Callable[[], Collection[str]]
+    ) -> None:
+        self.redactor = Redactor()
+        self.simulator = EmbeddedSimulator()
+        self._environ = environ
+        self._known_scenarios = known_scenarios
+
+    def resolve(self, command_line: Mapping[str, object]) -> Settings:
+        """Return the settings for these options; raises SettingsError with every fault."""
+        return resolve(
+            command_line=command_line,
+            environ=self._environ,
+            known_scenarios=self._known_scenarios(),
+        )
+
+    def connect(self, settings: Settings) -> Connections:
+        """Return the connections for a run's settings; raises SettingsError without credentials."""
+        client_id, client_secret = credentials(self._environ, settings)
+        for secret in (client_id, client_secret):
+            if secret != PUBLISHED_CREDENTIAL:
+                self.redactor.register(secret, permanent=True)
+        return Connections(settings, Credentials(client_id, client_secret), self.redactor.register)
+
+    def prepare(
+        self, command_line: Mapping[str, object], spawn_rate: float | None = None
+    ) -> PreparedRun:
+        """Return a run that may start; raises SettingsError or RefusedError."""
+        settings = self.resolve(command_line)
+        return prepare(
+            settings,
+            self.connect(settings),
+            self.simulator,
+            payloads=payload_directory(self._environ, _PAYLOADS),
+            spawn_rate=spawn_rate,
+        )

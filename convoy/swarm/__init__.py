@@ -1,0 +1,1 @@
+"""Convoy inside Locust: the only package that imports it."""

@@ -1,0 +1,255 @@
+"""The coordinator: begins runs, ends them with a verdict, and passes on what the workers say."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner, Runner
+
+from convoy.errors import ConvoyError, ExitCode
+from convoy.results.record import write_record
+from convoy.results.reports.text import text_report
+from convoy.results.summary import RunFacts, summarise
+from convoy.results.verdict import Judgement, judge
+from convoy.safety.preflight import PreparedRun
+from convoy.swarm.channel import Channel, ToCoordinator
+from convoy.swarm.conductor import Conductor, Users
+from convoy.swarm.dealing import EvenUsersDispatcher, Shares
+from convoy.swarm.orders import RunOrder
+from convoy.swarm.users import MessageUser
+
+logger = logging.getLogger(__name__)
+
+LOCAL_WORKER = "local"
+
+
+class Coordinator:
+    """Runs one run at a time for a local or master runner.
+
+    `prepare` resolves and checks the next run when nobody has done so before it begins;
+    `is_attended` says that a person with the web UI decides when the process ends.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        runner: Runner,
+        channel: Channel,
+        *,
+        prepare: Callable[[], PreparedRun],
+        is_attended: bool,
+        runs: Path,
+    ) -> None:
+        self.closing_report = ""
+        self._environment = environment
+        self._runner = runner
+        self._channel = channel
+        self._prepare = prepare
+        self._is_attended = is_attended
+        self._runs = runs
+        self._next: PreparedRun | None = None
+        self._prepared: PreparedRun | None = None
+        self._conductor: Conductor | None = None
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+        self._hearing: set[str] = set()
+        channel.listen(ToCoordinator.HELLO, self._hear_hello)
+        channel.listen(ToCoordinator.PROGRESS, self._pass_on(Conductor.hear_progress))
+        channel.listen(ToCoordinator.RELEASED, self._pass_on(Conductor.hear_released))
+        channel.listen(ToCoordinator.DRAINED, self._pass_on(Conductor.hear_drained))
+
+    @property
+    def is_running(self) -> bool:
+        return self._conductor is not None
+
+    def line_up(self, prepared: PreparedRun) -> None:
+        """Take a prepared run; it begins when Locust starts the test."""
+        self._next = prepared
+
+    def begin(self, users: int, spawn_rate: float) -> tuple[int, float]:
+        """Begin the run that is lined up, if none is running; return users and users per second.
+
+        When there is a run already, Locust's own wish to add or take away users is followed.
+        """
+        if self._conductor is not None:
+            return users, spawn_rate
+        try:
+            prepared = self._next or self._prepare()
+        except ConvoyError as error:
+            self._refuse(error)
+            return 0, 1.0
+        self._next, self._prepared = None, prepared
+        wanted = prepared.settings.users
+        rate = prepared.spawn_rate or float(wanted)
+        self._environment.stop_timeout = prepared.settings.stop_timeout_s
+        if self._environment.web_ui is not None:
+            # Locust's own timer counts from before the start-up and would cut the run short.
+            self._environment.web_ui._cancel_run_time_timer()
+        order = RunOrder(_new_run_id(), prepared.settings, prepared.inputs)
+        self._environment.process_exit_code = ExitCode.INVALID
+        self._conductor = Conductor(order, self._channel, self, spawning_s=wanted / rate)
+        logger.info("run %s is prepared: %s", order.run_id, prepared.description)
+        for notice in prepared.notices:
+            logger.warning("%s", notice)
+        for worker in self.workers() & self._hearing:
+            self._conductor.prepare(worker)
+        self._greenlet = gevent.spawn(self._conduct, self._conductor)
+        return wanted, rate
+
+    def shares(self) -> Shares:
+        """Return each user class's share of the users: its scenario's share of the messages."""
+        by_scenario = self._user_classes()
+        if self._prepared is None:
+            return dict.fromkeys(by_scenario.values(), 1.0)
+        return {
+            by_scenario[name]: sum(stage.messages for stage in inputs.curve.stages) or 1.0
+            for name, inputs in self._prepared.inputs.items()
+        }
+
+    def workers(self) -> set[str]:
+        if not isinstance(self._runner, MasterRunner):
+            return {LOCAL_WORKER}
+        return {node.id for node in self._runner.clients.all if node.state != STATE_MISSING}
+
+    def assigned_users(self) -> Users:
+        dispatcher = self._runner._users_dispatcher
+        if not isinstance(dispatcher, EvenUsersDispatcher):
+            return {}
+        scenarios = {name: scenario for scenario, name in self._user_classes().items()}
+        return {
+            worker: {scenarios[name]: number for name, number in users.items()}
+            for worker, users in dispatcher.assigned().items()
+        }
+
+    def absorb(self, worker: str, report: Mapping[str, Any] | None) -> None:
+        """Take in a worker's report; one of another run is refused."""
+        conductor = self._conductor
+        if report is None or conductor is None or worker not in conductor.workers:
+            return
+        if report["run_id"] == conductor.order.run_id:
+            conductor.hear_report(worker, report)
+
+    def interrupt(self, reason: str) -> None:
+        """End the present run before its time; its verdict says so. Waits for what is in flight."""
+        conductor = self._conductor
+        if conductor is None:
+            return
+        if self._greenlet is not None and self._greenlet is not gevent.getcurrent():
+            self._greenlet.kill()
+        conductor.problems.append(f"interrupted: {reason}")
+        try:
+            conductor.stop()
+        except KeyboardInterrupt:
+            conductor.problems.append("interrupted a second time: what was in flight is not known")
+        self._finish(conductor)
+
+    def _conduct(self, conductor: Conductor) -> None:
+        try:
+            conductor.conduct()
+        except ConvoyError as error:
+            conductor.stop()
+            self._conductor = None
+            self._refuse(error)
+            return
+        self._finish(conductor)
+        self._end_test()
+
+    def _finish(self, conductor: Conductor) -> None:
+        """Judge the run, write its record and say what came of it."""
+        counts = {name: account.counts for name, account in conductor.accounts.items()}
+        judgement = judge(counts, conductor.planned, conductor.problems)
+        summary = self._summarise(conductor, judgement)
+        self._conductor = None
+        self._environment.process_exit_code = judgement.exit_code
+        settings = conductor.order.settings
+        try:
+            folder = write_record(self._runs, summary, settings.redacted())
+            where = f"  record          {folder}"
+        except OSError as error:
+            where = f"  record          could not be written: {error}"
+            self._environment.process_exit_code = ExitCode.INVALID
+        report = f"\n{text_report(summary)}\n{where}\n"
+        if self._is_attended:
+            print(report, flush=True)
+        else:
+            self.closing_report = report
+
+    def _summarise(self, conductor: Conductor, judgement: Judgement) -> dict[str, Any]:
+        settings = conductor.order.settings
+        t0_s = conductor.started_at_s or time.time()
+        facts = RunFacts(
+            run_id=conductor.order.run_id,
+            seed=settings.seed,
+            plan_hash=conductor.plan_hash,
+            target=settings.target.name,
+            profile=settings.profile,
+            started_at=datetime.fromtimestamp(t0_s, UTC).isoformat().replace("+00:00", "Z"),
+            duration_s=conductor.measured_s,
+            workers=[
+                {
+                    "id": name,
+                    "state": "lost" if worker.is_lost else "reported",
+                    "sent": conductor.sent_by(name),
+                }
+                for name, worker in conductor.workers.items()
+            ],
+        )
+        return summarise(facts, conductor.accounts, conductor.curves, judgement)
+
+    def _refuse(self, error: ConvoyError) -> None:
+        """Say why no load is started, and end the test that Locust has begun."""
+        for line in str(error).splitlines():
+            logger.error("%s", line)
+        self._environment.process_exit_code = error.exit_code
+        gevent.spawn(self._end_test)
+
+    def _end_test(self) -> None:
+        """Have Locust stop its users, and end the process unless a person is to end it."""
+        if not self._is_attended:
+            self._runner.quit()
+            return
+        self._runner.stop()
+        options = self._environment.parsed_options
+        if options is not None and options.autostart and options.autoquit >= 0:
+            gevent.sleep(options.autoquit)
+            self._runner.quit()
+            if self._environment.web_ui is not None:
+                self._environment.web_ui.stop()
+
+    def _hear_hello(self, worker: str, _: dict[str, Any]) -> None:
+        self._hearing.add(worker)
+        if self._conductor is not None:
+            self._conductor.prepare(worker)
+
+    def _pass_on(
+        self, hear: Callable[[Conductor, str, dict[str, Any]], None]
+    ) -> Callable[[str, dict[str, Any]], None]:
+        """Pass a message on to the conductor of the run that it speaks of."""
+
+        def receive(worker: str, data: dict[str, Any]) -> None:
+            conductor = self._conductor
+            if conductor is None or data["run_id"] != conductor.order.run_id:
+                return
+            if worker in conductor.workers:
+                hear(conductor, worker, data)
+
+        return receive
+
+    def _user_classes(self) -> dict[str, str]:
+        """Return `{scenario: class name}` of the user classes that Locust has loaded."""
+        return {
+            user_class.scenario: user_class.__name__
+            for user_class in self._environment.user_classes
+            if issubclass(user_class, MessageUser)
+        }
+
+
+def _new_run_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"

@@ -1,0 +1,112 @@
+"""How users are dealt to workers: every worker gets users of every scenario.
+
+Locust's own dispatcher deals users of different classes in turn to workers in turn, and when both
+turns have the same length all users of a class land on one worker; then a lease could not move.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+from locust import User
+from locust.dispatch import UsersDispatcher
+from locust.runners import WorkerNode
+
+Shares = Mapping[str, float]
+
+
+def split_users(total: int, shares: Shares) -> dict[str, int]:
+    """Split users over classes by share, at least one for each as long as there are enough."""
+    counts = dict.fromkeys(shares, 0)
+    whole = sum(shares.values())
+    for _ in range(total):
+        neediest = max(
+            counts,
+            key=lambda name: (counts[name] == 0, shares[name] / whole * total - counts[name]),
+        )
+        counts[neediest] += 1
+    return counts
+
+
+def deal_users(counts: Mapping[str, int], workers: Sequence[str]) -> list[tuple[str, str]]:
+    """Return `(worker, class)` for each user in spawning order, classes spread over all workers."""
+    offsets: dict[str, int] = {}
+    dealt = 0
+    for name, number in counts.items():
+        offsets[name] = dealt
+        dealt += number
+    rounds = range(max(counts.values(), default=0))
+    return [
+        (workers[(offsets[name] + turn) % len(workers)], name)
+        for turn in rounds
+        for name, number in counts.items()
+        if turn < number
+    ]
+
+
+class EvenUsersDispatcher(UsersDispatcher):
+    """Locust's dispatcher with the dealing above; it is also where a run really begins.
+
+    `begin(users, spawn_rate)` is called at the start of every dispatch with what Locust was asked
+    for, and returns the numbers to go by; `shares()` returns the share of users of each class.
+    """
+
+    def __init__(
+        self,
+        worker_nodes: list[WorkerNode],
+        user_classes: list[type[User]],
+        *,
+        begin: Callable[[int, float], tuple[int, float]],
+        shares: Callable[[], Shares],
+    ) -> None:
+        super().__init__(worker_nodes, user_classes)
+        self._begin = begin
+        self._shares = shares
+
+    def new_dispatch(
+        self,
+        target_user_count: int,
+        spawn_rate: float,
+        user_classes: list[type[User]] | None = None,
+    ) -> None:
+        users, rate = self._begin(target_user_count, spawn_rate)
+        super().new_dispatch(users, rate, user_classes)
+
+    def assigned(self) -> dict[str, dict[str, int]]:
+        """Return `{worker: {class: users}}` as dealt so far."""
+        return {worker: dict(users) for worker, users in self._users_on_workers.items()}
+
+    def _deal(self, total: int) -> list[tuple[WorkerNode, str]]:
+        """Return where each of so many users belongs, in spawning order."""
+        nodes = {node.id: node for node in self._worker_nodes}
+        counts = split_users(total, self._shares())
+        return [(nodes[worker], name) for worker, name in deal_users(counts, list(nodes))]
+
+    def _add_users_on_workers(self) -> dict[str, dict[str, int]]:
+        step = self._current_user_count + self._user_count_per_dispatch_iteration
+        step = min(step, self._target_user_count)
+        seen: Counter[tuple[str, str]] = Counter()
+        for node, name in self._deal(self._target_user_count):
+            seen[node.id, name] += 1
+            if self._current_user_count >= step:
+                break
+            if seen[node.id, name] > self._users_on_workers[node.id][name]:
+                self._users_on_workers[node.id][name] += 1
+                self._active_users.append((node, name))
+                self._current_user_count += 1
+        return self._users_on_workers
+
+    def _distribute_users(
+        self, target_user_count: int
+    ) -> tuple[
+        dict[str, dict[str, int]], Iterator[str | None], cycle[Any], list[tuple[WorkerNode, str]]
+    ]:
+        dealt = self._deal(target_user_count)
+        names = [user_class.__name__ for user_class in self._original_user_classes]
+        users = {node.id: dict.fromkeys(names, 0) for node in self._worker_nodes}
+        for node, name in dealt:
+            users[node.id][name] += 1
+        return users, self._user_gen(), cycle(self._worker_nodes), dealt

@@ -1,0 +1,255 @@
+"""How Convoy hooks into Locust: `install` adds every listener, and nothing else does."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from locust import argument_parser, events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.runners import MasterRunner, Runner, WorkerRunner
+from locust.web import WebUI
+
+from convoy.errors import ConvoyError, ExitCode
+from convoy.redaction import RedactingFilter
+from convoy.safety.preflight import PreparedRun
+from convoy.safety.setup import Setup
+from convoy.settings.choices import environment_defaults, profile_names, target_names
+from convoy.swarm import webui
+from convoy.swarm.channel import REPORT_KEY, Channel
+from convoy.swarm.coordinator import LOCAL_WORKER, Coordinator
+from convoy.swarm.dealing import EvenUsersDispatcher
+from convoy.swarm.options import add_options, given
+from convoy.swarm.participant import Participant, attach
+from convoy.swarm.users import known_scenarios, user_classes
+
+logger = logging.getLogger(__name__)
+
+_LEASE_S = 2.5
+"""How long leases hold without a word from the master, which gives a worker up after three."""
+_HIGHEST_UNREMARKED_SPAWN_RATE = 100.0
+_RUNS = Path("runs")
+
+
+def install(environ: Mapping[str, str]) -> None:
+    """Hook Convoy into the Locust process that is starting; call it once, in the locustfile."""
+    hooks = _Hooks(environ)
+    events.init_command_line_parser.add_listener(hooks.add_options)
+    events.init.add_listener(hooks.begin)
+
+
+class _Hooks:
+    """What the hooks of one process share from its start to its end."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._setup = Setup(environ, known_scenarios)
+        self._is_checked = False
+        self._asked: dict[str, object] = {}
+        self._spawn_rate: float | None = None
+        self._first: PreparedRun | None = None
+
+    def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
+        add_options(
+            parser,
+            targets=target_names(self._environ),
+            profiles=profile_names(self._environ),
+            defaults=environment_defaults(self._environ),
+        )
+        if not self._is_checked:
+            self._check_what_is_parsed(parser)
+
+    def begin(
+        self, environment: Environment, runner: Runner, web_ui: WebUI | None, **_: object
+    ) -> None:
+        """Give this process its part: coordinator on a master, participant on a worker, or both."""
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(RedactingFilter(self._setup.redactor))
+        channel = Channel(runner)
+        if isinstance(runner, WorkerRunner):
+            self._begin_worker(environment, runner, channel)
+            return
+        coordinator = self._begin_coordinator(environment, runner, web_ui, channel)
+        if not isinstance(runner, MasterRunner):
+            self._begin_local(environment, runner, channel, coordinator)
+        if web_ui is not None:
+            webui.install(web_ui, coordinator, self._prepare_from_form)
+
+    def _check_what_is_parsed(self, parser: LocustArgumentParser) -> None:
+        """Check the options as soon as Locust has parsed them.
+
+        Locust has no event between parsing and forking its workers, and a refusal after the fork
+        leaves them behind for a minute.
+        """
+        parse_args = parser.parse_args
+
+        def parse_and_check(*args: Any, **kwargs: Any) -> Namespace:
+            options: Namespace = parse_args(*args, **kwargs)
+            if not self._is_checked:
+                self._is_checked = True
+                self._check(options)
+            return options
+
+        parser.parse_args = parse_and_check
+
+    def _check(self, options: Namespace) -> None:
+        if options.worker or options.list_commands or options.show_task_ratio:
+            return
+        self._asked = {
+            "users": options.num_users,
+            "run_time_s": options.run_time,
+            "host": options.host,
+        } | given(options, environment_defaults(self._environ))
+        if options.user_classes and not self._asked.get("scenarios"):
+            self._asked["scenarios"] = ",".join(_scenarios_of(options.user_classes))
+        self._spawn_rate = options.spawn_rate
+        starts_by_itself = (options.headless and not options.headful) or options.autostart
+        try:
+            settings = self._setup.resolve(self._asked)
+            if starts_by_itself:
+                self._first = self._prepare()
+        except ConvoyError as error:
+            self._exit(error)
+        options.num_users = settings.users
+        options.spawn_rate = options.spawn_rate or min(
+            float(settings.users), _HIGHEST_UNREMARKED_SPAWN_RATE
+        )
+        if starts_by_itself:
+            options.run_time = None
+            logging.getLogger("locust.main").addFilter(_says_no_untruth)
+        for user_class in user_classes():
+            user_class.host = settings.target.api_url
+
+    def _exit(self, error: ConvoyError) -> None:
+        for line in self._setup.redactor.redact(str(error)).splitlines():
+            print(f"convoy: {line}", file=sys.stderr)
+        self._setup.simulator.stop()
+        sys.exit(error.exit_code)
+
+    def _prepare(self) -> PreparedRun:
+        return self._setup.prepare(self._asked, self._spawn_rate)
+
+    def _prepare_from_form(self, form: webui.Form) -> PreparedRun:
+        """Prepare the run that the web form asks for; what it left as it was is not asked for."""
+        chosen = given(form.options, environment_defaults(self._environ))
+        asked = {**self._asked, **chosen, **form.asked}
+        return self._setup.prepare(asked, form.spawn_rate or self._spawn_rate)
+
+    def _begin_coordinator(
+        self, environment: Environment, runner: Runner, web_ui: WebUI | None, channel: Channel
+    ) -> Coordinator:
+        coordinator = Coordinator(
+            environment,
+            runner,
+            channel,
+            prepare=self._prepare,
+            is_attended=web_ui is not None,
+            runs=_RUNS,
+        )
+        if self._first is not None:
+            coordinator.line_up(self._first)
+        if isinstance(runner, MasterRunner):
+            _master_moves_users(environment)
+        environment.process_exit_code = ExitCode.PASS if web_ui else ExitCode.INVALID
+        environment.dispatcher_class = functools.partial(  # type: ignore[assignment]
+            EvenUsersDispatcher, begin=coordinator.begin, shares=coordinator.shares
+        )
+
+        def absorb(client_id: str, data: dict[str, Any], **_: object) -> None:
+            coordinator.absorb(client_id, data.get(REPORT_KEY))
+
+        def stop(**_: object) -> None:
+            coordinator.interrupt("the test was stopped before its end")
+
+        def quit_(**_: object) -> None:
+            coordinator.interrupt("the process was told to end")
+            self._setup.simulator.stop()
+
+        def close(**_: object) -> None:
+            print(coordinator.closing_report, end="", flush=True)
+
+        environment.events.worker_report.add_listener(absorb)
+        environment.events.test_stopping.add_listener(stop)
+        environment.events.quitting.add_listener(quit_)
+        environment.events.quit.add_listener(close)
+        return coordinator
+
+    def _begin_local(
+        self,
+        environment: Environment,
+        runner: Runner,
+        channel: Channel,
+        coordinator: Coordinator,
+    ) -> None:
+        def send_report() -> None:
+            coordinator.absorb(LOCAL_WORKER, participant.report())
+
+        participant = self._participant(environment, runner, channel, send_report)
+        participant.say_hello()
+
+    def _begin_worker(
+        self, environment: Environment, runner: WorkerRunner, channel: Channel
+    ) -> None:
+        participant = self._participant(environment, runner, channel, runner._send_stats)
+        environment.process_exit_code = ExitCode.PASS
+        _spawn_messages_are_cheap()
+
+        def report(data: dict[str, Any], **_: object) -> None:
+            report = participant.report()
+            if report is not None:
+                data[REPORT_KEY] = report
+
+        def renew_leases(**_: object) -> None:
+            participant.renew_leases(perf_counter() + _LEASE_S)
+
+        def leave(**_: object) -> None:
+            participant.leave()
+
+        environment.events.report_to_master.add_listener(report)
+        environment.events.heartbeat_received.add_listener(renew_leases)
+        environment.events.quitting.add_listener(leave)
+        participant.say_hello()
+
+    def _participant(
+        self, environment: Environment, runner: Runner, channel: Channel, send_report: Any
+    ) -> Participant:
+        def stop_users() -> None:
+            runner.stop_users(runner.user_classes_count)
+
+        def forget(**_: object) -> None:
+            participant.forget_run()
+
+        participant = Participant(
+            channel, connect=self._setup.connect, send_report=send_report, stop_users=stop_users
+        )
+        attach(environment, participant)
+        environment.events.test_stop.add_listener(forget)
+        return participant
+
+
+def _scenarios_of(class_names: list[str]) -> list[str]:
+    named = {user_class.__name__: user_class.scenario for user_class in user_classes()}
+    return [named.get(name, name) for name in class_names]
+
+
+def _master_moves_users(environment: Environment) -> None:
+    """Have Locust give a lost worker's users to the others at once, and not after a minute."""
+    if environment.parsed_options is not None:
+        environment.parsed_options.enable_rebalancing = True
+
+
+def _spawn_messages_are_cheap() -> None:
+    """Locust builds its whole parser once per option for each spawn message: 0.15 s of stall."""
+    argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
+
+
+def _says_no_untruth(record: logging.LogRecord) -> bool:
+    """Locust knows nothing of the plan's end, so it says that there is none."""
+    return not record.getMessage().startswith("No run time limit set")

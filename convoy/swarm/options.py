@@ -1,0 +1,70 @@
+"""Convoy's options on Locust's command line and in its web form."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from locust.argument_parser import LocustArgumentParser
+
+
+class Names(list[str]):
+    """Choices that a form offers and that do not exclude others: a path is as good as a name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def add_options(
+    parser: LocustArgumentParser,
+    *,
+    targets: Sequence[str],
+    profiles: Sequence[str],
+    defaults: Mapping[str, str],
+) -> None:
+    """Add the options; an empty one means the profile's. `defaults` are the environment's."""
+    group = parser.add_argument_group("Convoy")
+    for name, metavar, choices, text in _OPTIONS:
+        offered = {"targets": targets, "profiles": profiles}.get(choices)
+        action = group.add_argument(
+            f"--{name.replace('_', '-')}",
+            metavar=metavar,
+            default=defaults[name],
+            choices=None if offered is None else Names(offered),
+            help=text,
+        )
+        for attribute, value in _IN_WEB_FORM.items():
+            setattr(action, attribute, value)
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="dotted.path=YAML",
+        help="any setting by its name; may be given several times",
+    )
+
+
+def given(options: Namespace | Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, object]:
+    """Return the options that differ from what the environment says anyway."""
+    values = options if isinstance(options, Mapping) else vars(options)
+    return {
+        name: values[name]
+        for name in (*defaults, "set")
+        if name in values and values[name] != defaults.get(name)
+    }
+
+
+_OPTIONS = (
+    ("target", "NAME-or-path", "targets", "where the load goes: a file of config/targets"),
+    ("load_profile", "NAME-or-path", "profiles", "the load's shape: a file of config/profiles"),
+    ("scenarios", "a,b", "", "what runs; empty means the profile's"),
+    ("rate", "N", "", "messages per second for the whole run; empty means the profile's"),
+    ("seed", "N", "", "the same seed sends the same messages; empty means the profile's"),
+)
+_IN_WEB_FORM = {
+    "include_in_web_ui": True,
+    "is_secret": False,
+    "is_required": False,
+    "is_multiple": False,
+}

@@ -1,0 +1,65 @@
+"""The order for a run: all that a worker needs to know of it, none of it secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any
+
+from convoy.plan.plan import ScenarioInputs, ScenarioPlan
+from convoy.plan.rates import RateCurve, Stage
+from convoy.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """A run's id, its settings, and what the plan of each scenario is made of."""
+
+    run_id: str
+    settings: Settings
+    inputs: Mapping[str, ScenarioInputs]
+
+    def plans(self) -> dict[str, ScenarioPlan]:
+        return {name: ScenarioPlan(inputs) for name, inputs in self.inputs.items()}
+
+    def to_message(self) -> dict[str, Any]:
+        """Return the order as plain values that can travel; `from_message` takes them back."""
+        return {
+            "run_id": self.run_id,
+            "settings": self.settings.to_json(),
+            "inputs": {name: _inputs_to_plain(inputs) for name, inputs in self.inputs.items()},
+        }
+
+    @classmethod
+    def from_message(cls, data: Mapping[str, Any]) -> RunOrder:
+        inputs = {name: _inputs_from_plain(plain) for name, plain in data["inputs"].items()}
+        return cls(str(data["run_id"]), Settings.from_json(data["settings"]), inputs)
+
+
+def plan_hash(plans: Mapping[str, ScenarioPlan]) -> str:
+    """Return one fingerprint for the plans of all scenarios."""
+    text = "\n".join(f"{name} {plan.hash}" for name, plan in sorted(plans.items()))
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _inputs_to_plain(inputs: ScenarioInputs) -> dict[str, Any]:
+    return {
+        "scenario": inputs.scenario,
+        "seed": inputs.seed,
+        "stages": [asdict(stage) for stage in inputs.curve.stages],
+        "conversation_ids": "\n".join(inputs.conversation_ids),
+        "templates": dict(inputs.templates),
+        "weights": dict(inputs.weights),
+    }
+
+
+def _inputs_from_plain(plain: Mapping[str, Any]) -> ScenarioInputs:
+    return ScenarioInputs(
+        scenario=plain["scenario"],
+        seed=plain["seed"],
+        curve=RateCurve([Stage(**stage) for stage in plain["stages"]]),
+        conversation_ids=tuple(plain["conversation_ids"].split("\n")),
+        templates=plain["templates"],
+        weights=plain["weights"],
+    )

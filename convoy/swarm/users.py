@@ -1,0 +1,198 @@
+"""The abstract Locust user that every scenario builds on: one actor with its own session."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+from typing import NamedTuple
+
+import gevent
+from gevent import GreenletExit
+from locust import User
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
+
+from convoy.engine.dispatch import DueMessage
+from convoy.errors import LoginError
+from convoy.plan.payloads import PayloadError
+from convoy.plan.plan import PlannedMessage
+from convoy.remote.session import ApiSession, Exchange
+from convoy.results.outcome import Cause, Fate, Outcome, Phase
+from convoy.swarm.participant import WorkerRun, participant_of
+
+logger = logging.getLogger(__name__)
+
+_LOGIN_PAUSE_S = 1.0
+_FATES = {fate.value: fate for fate in Fate}
+
+
+class MessageFailure(Exception):
+    """A failed message as Locust's Failures table shows it: its error code and nothing else."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __repr__(self) -> str:
+        return self.code
+
+
+class Message(NamedTuple):
+    """A due message, ready to be sent: what the plan says of it and its body as UTF-8 JSON."""
+
+    due: DueMessage
+    planned: PlannedMessage
+    body: bytes
+
+
+class MessageUser(User):
+    """An actor that sends due messages of one scenario.
+
+    A scenario subclasses it, names itself in `scenario`, and has one task that takes the next
+    message and posts it.
+    """
+
+    abstract = True
+    scenario: str
+    session: ApiSession
+
+    def on_start(self) -> None:
+        self._run: WorkerRun | None = None
+        self._participant = participant_of(self.environment)
+        self._state = LOCUST_STATE_WAITING
+        run = self._participant.wait_for_run()
+        self._work = run.work[self.scenario]
+        self._timeout_s = run.order.settings.request_timeout_s
+        self.session = run.connections.open_session()
+        self._log_in(run)
+        self._run = run
+        self._participant.user_is_ready(run, self.scenario)
+        self._state = LOCUST_STATE_RUNNING
+
+    def on_stop(self) -> None:
+        if self._run is not None:
+            self._participant.user_has_left(self._run, self.scenario)
+            self._run = None
+        session = getattr(self, "session", None)
+        if session is not None:
+            session.close()
+
+    def next_message(self) -> Message:
+        """Wait for the next due message of this scenario and render it.
+
+        While it waits the user can be stopped at any moment.
+        """
+        assert self._run is not None
+        self._state = LOCUST_STATE_WAITING
+        due = self._work.dispatcher.take(self.session.ready_at(perf_counter()))
+        self._state = LOCUST_STATE_RUNNING
+        planned = self._work.plan.message(due.k)
+        try:
+            body = self._work.plan.render(planned, self._run.run_id_of(due.phase))
+        except PayloadError:
+            self._give_up(due, Cause.GENERATOR)
+            raise
+        return Message(due, planned, body)
+
+    def post(self, path: str, message: Message) -> None:
+        """Post a message to `path`, and account for whatever comes of it, once."""
+        started_s = perf_counter()
+        try:
+            exchange = self.session.post(path, message.body, self._timeout_s)
+        except LoginError as error:
+            logger.warning("a user of %s rests: %s", self.scenario, error)
+            self._give_up(message.due, Cause.LIMITS)
+        except GreenletExit:
+            self._finish(message, self._stopped_exchange(started_s))
+            raise
+        else:
+            self._finish(message, exchange)
+
+    def _log_in(self, run: WorkerRun) -> None:
+        """Log in, however often it takes; when to give up is the coordinator's decision."""
+        while True:
+            try:
+                return self.session.open()
+            except LoginError as error:
+                self._participant.tell_problem(run, str(error))
+                gevent.sleep(error.retry_after_s or _LOGIN_PAUSE_S)
+
+    def _give_up(self, due: DueMessage, cause: Cause) -> None:
+        """Account for a message that was taken and will not be sent."""
+        if due.phase is Phase.MEASURE:
+            self._work.recorder.give_up(cause, perf_counter() - due.due_s)
+
+    def _stopped_exchange(self, started_s: float) -> Exchange:
+        sent_s = self.session.sent_s
+        return Exchange(
+            status=0,
+            code="stopped",
+            fate=Fate.FAILED if sent_s is None else Fate.UNKNOWN,
+            sent_s=started_s if sent_s is None else sent_s,
+            done_s=perf_counter(),
+            answer_bytes=0,
+            correlation_id="",
+            attempts=1,
+            retry_after_s=None,
+            body=b"",
+        )
+
+    def _finish(self, message: Message, exchange: Exchange) -> None:
+        assert self._run is not None
+        due, planned = message.due, message.planned
+        outcome = Outcome(
+            scenario=self.scenario,
+            step="",
+            k=due.k,
+            attempt=exchange.attempts,
+            due_s=due.due_s,
+            sent_s=message.due.due_s if exchange.sent_s is None else exchange.sent_s,
+            done_s=exchange.done_s,
+            fate=_FATES[exchange.fate],
+            code=exchange.code,
+            status=exchange.status,
+            answer_bytes=exchange.answer_bytes,
+            correlation_id=exchange.correlation_id,
+            conversation_id=planned.conversation_id,
+            phase=due.phase,
+            epoch=due.epoch,
+            ok=exchange.fate == Fate.ACCEPTED,
+        )
+        self._run.record(outcome, due)
+        if due.phase is Phase.MEASURE:
+            self._show(outcome)
+
+    def _show(self, outcome: Outcome) -> None:
+        """Enter a measured outcome into Locust's statistics, with its response time.
+
+        What never left has none, and what got no whole answer lasted until its deadline.
+        """
+        response_time_s: float | None = outcome.response_time_s
+        if outcome.fate is Fate.FAILED:
+            response_time_s = None
+        elif outcome.fate is Fate.UNKNOWN:
+            response_time_s = outcome.sent_s - outcome.due_s + self._timeout_s
+        self.environment.events.request.fire(
+            request_type="POST",
+            name=f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario,
+            response_time=None if response_time_s is None else response_time_s * 1000,
+            response_length=outcome.answer_bytes,
+            exception=None if outcome.ok else MessageFailure(outcome.code),
+            context={},
+        )
+
+
+def user_classes() -> list[type[MessageUser]]:
+    """Return every scenario's user class that has been imported."""
+    found: list[type[MessageUser]] = []
+    waiting: list[type[MessageUser]] = [MessageUser]
+    while waiting:
+        user_class = waiting.pop()
+        waiting += user_class.__subclasses__()
+        if not user_class.abstract:
+            found.append(user_class)
+    return found
+
+
+def known_scenarios() -> list[str]:
+    """Return the names of the scenarios that can run."""
+    return sorted(user_class.scenario for user_class in user_classes())

@@ -1,0 +1,1 @@
+"""What runs: one file for each scenario, one Locust user class and one journey in each."""

@@ -1,0 +1,146 @@
+"""Locust as its users start it: a real process in a folder of its own, and what it left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parent.parent
+DEADLINE_S = 120.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that has ended: exit code, everything it printed, and its newest summary."""
+
+    exit_code: int
+    output: str
+    summary: dict[str, Any] | None
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """The summary; fails with the output where there is none."""
+        assert self.summary is not None, self.output
+        return self.summary
+
+    @property
+    def scenario(self) -> dict[str, Any]:
+        figures: dict[str, Any] = self.run["scenarios"]["conversation_messages"]
+        return figures
+
+
+class LocustProcess:
+    """Starts `locust` with these options when made; its process group is gone after the block.
+
+    `environment` replaces every `CONVOY_` variable of the surroundings.
+    """
+
+    def __init__(
+        self, folder: Path, *options: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._output_path = folder / f"output-{time.monotonic_ns()}.txt"
+        with self._output_path.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfile.py"), *options],
+                cwd=folder,
+                env=clean_environment() | dict(environment or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> LocustProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(DEADLINE_S)
+
+    def output(self) -> str:
+        return self._output_path.read_text("utf-8", "replace")
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait until the output matches; fails with the output when the process ends before."""
+        return wait_until(lambda: self._match(pattern), self.output)
+
+    def end(self) -> Ended:
+        """Wait for the process to end by itself."""
+        try:
+            exit_code = self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"locust did not end: {self.output()}") from None
+        return Ended(exit_code, self.output(), self.summary())
+
+    def summary(self) -> dict[str, Any] | None:
+        path = self.folder / "runs" / "latest" / "summary.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def children(self) -> list[int]:
+        """The process ids of the workers that `--processes` forked."""
+        listing = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in listing.split()]
+
+    def _match(self, pattern: str) -> re.Match[str] | None:
+        found = re.search(pattern, self.output())
+        if found is None and self.process.poll() is not None:
+            raise AssertionError(f"locust ended without saying {pattern!r}: {self.output()}")
+        return found
+
+
+def run_locust(folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> Ended:
+    """Run `locust --headless` with these options to its end."""
+    with LocustProcess(folder, "--headless", *options, environment=environment) as process:
+        return process.end()
+
+
+def clean_environment() -> dict[str, str]:
+    """The surroundings' environment without anything that would steer Locust or Convoy."""
+    prefixes = ("CONVOY_", "LOCUST_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)} | {
+        "PYTHONPATH": str(ROOT)
+    }
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens at just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def swarm_ports() -> list[str]:
+    """Options that give master and workers a port of their own to meet at."""
+    port = str(free_port())
+    return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+
+
+def wait_until(condition: Callable[[], T | None], explain: Callable[[], str]) -> T:
+    """Return the first true value of a condition; fails with an explanation at the deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"it did not happen: {explain()}")
