@@ -9,7 +9,7 @@ from itertools import accumulate
 from types import CodeType
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from convoy.errors import ConvoyError, ExitCode
@@ -43,9 +43,10 @@ class PayloadTemplate:
 
     def __init__(self, name: str, source: str) -> None:
         self.name = name
-        self.source = source
+        environment = _environment()
         try:
-            self._template = _environment().from_string(source)
+            self._names = _names_in(environment.parse(source))
+            self._template = environment.from_string(source)
         except TemplateSyntaxError as error:
             raise PayloadError(name, error.lineno, error.message or "syntax error") from error
 
@@ -58,7 +59,13 @@ class PayloadTemplate:
             raise PayloadError(self.name, line, f"cannot be rendered: {error}") from error
 
     def check(self, variables: Mapping[str, object]) -> None:
-        """Render once and raise PayloadError unless the result is one JSON object."""
+        """Render once; raises PayloadError for unknown names and what is no JSON object."""
+        for name, line in self._names.items():
+            if name not in variables and name not in self._template.globals:
+                there_are = ", ".join(sorted(variables))
+                raise PayloadError(
+                    self.name, line, f"{name!r} is no variable; there are: {there_are}"
+                )
         rendered = self.render(variables)
         try:
             body = json.loads(rendered)
@@ -95,7 +102,20 @@ def _environment() -> ImmutableSandboxedEnvironment:
         undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    # Whatever draws for itself would make message k another one each time.
+    environment.globals = {"range": environment.globals["range"]}
+    del environment.filters["random"]
     return environment
+
+
+def _names_in(tree: nodes.Template) -> dict[str, int]:
+    """The names that a template takes from outside, each with the line where it stands first."""
+    undeclared = meta.find_undeclared_variables(tree)
+    lines: dict[str, int] = {}
+    for node in tree.find_all(nodes.Name):
+        if node.name in undeclared:
+            lines.setdefault(node.name, node.lineno)
+    return lines
 
 
 def _line_of(error: Exception, template: Template) -> int:

@@ -1,0 +1,152 @@
+"""What cannot run is refused with one clear sentence and the right exit code, and sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.locust_process import ROOT, Ended, free_port, run_locust, swarm_ports
+from tests.simulator_process import SimulatorProcess
+
+WORKERS = pytest.mark.parametrize(
+    "workers", [[], ["--processes", "2"]], ids=["alone", "two workers"]
+)
+
+
+@WORKERS
+def test_wrong_credentials_are_refused_before_any_load(
+    tmp_path: Path, simulator: SimulatorProcess, workers: list[str]
+) -> None:
+    login = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "a-wrong-secret"}
+
+    ended = run_locust(tmp_path, "-H", simulator.url, *workers, *swarm_ports(), environment=login)
+
+    assert_refused(ended, 4, "400 invalid_client", "CONVOY_CLIENT_SECRET")
+    assert "a-wrong-secret" not in ended.output
+    assert simulator.ledger()["accepted"] == 0
+
+
+@WORKERS
+def test_target_that_does_not_listen_is_refused(tmp_path: Path, workers: list[str]) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+
+    ended = run_locust(tmp_path, "-H", nowhere, *workers, *swarm_ports())
+
+    assert_refused(ended, 4, nowhere, "connection refused")
+
+
+def test_other_program_on_the_simulators_port_is_refused(tmp_path: Path) -> None:
+    other = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    Thread(target=other.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{other.server_port}"
+
+    try:
+        ended = run_locust(tmp_path, "--target", str(embedded_target(tmp_path, url)))
+    finally:
+        other.shutdown()
+        other.server_close()
+
+    assert_refused(ended, 4, url, "something else than the simulator")
+
+
+def test_target_elsewhere_without_approval_is_refused(tmp_path: Path) -> None:
+    ended = run_locust(tmp_path, "-H", "http://192.0.2.1:9")
+
+    assert_refused(ended, 4, "192.0.2.1", "approval")
+
+
+def test_empty_pool_is_refused(tmp_path: Path) -> None:
+    with SimulatorProcess("--conversations", "0") as simulator:
+        ended = run_locust(tmp_path, "-H", simulator.url)
+
+        assert_refused(ended, 4, "pool of scenario conversation_messages is empty")
+
+
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        ('{"to": {% if %}}', "text, line 1"),
+        ('{\n"to": {{ nobody | tojson }}}', "line 2: 'nobody' is no variable"),
+        ('{"to": {{ marker }}}', "does not render to JSON"),
+    ],
+    ids=["syntax", "undefined name", "no JSON"],
+)
+def test_broken_template_is_refused(
+    tmp_path: Path, simulator: SimulatorProcess, template: str, complaint: str
+) -> None:
+    (tmp_path / "payloads").mkdir()
+    (tmp_path / "payloads" / "text.json").write_text(template)
+    payloads = {"CONVOY_PAYLOADS_DIR": str(tmp_path / "payloads")}
+
+    ended = run_locust(tmp_path, "-H", simulator.url, environment=payloads)
+
+    assert_refused(ended, 2, complaint, "scenario.conversation_messages.payloads.text")
+    assert simulator.ledger()["accepted"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "complaints"),
+    [
+        (["--set", "raet=5"], {}, ["raet (--set 1)", "did you mean rate?"]),
+        (["--rate", "-3"], {}, ["rate (--rate)", "-3", "greater than 0"]),
+        (["-u", "0"], {}, ["users (--users)", "0", "greater than 0"]),
+        (["--target", "simulatr"], {}, ["'simulatr'", "did you mean simulator?"]),
+        (["--scenarios", "conversation_message"], {}, ["did you mean conversation_messages?"]),
+        ([], {"CONVOY_RAET": "5"}, ["CONVOY_RAET", "did you mean CONVOY_RATE?"]),
+        ([], {"CONVOY_RATE": "fast"}, ["rate (CONVOY_RATE)", "fast"]),
+        (["--rate", "-3", "--set", "raet=5"], {}, ["rate (--rate)", "raet (--set 1)"]),
+    ],
+    ids=[
+        "unknown setting",
+        "negative rate",
+        "no users",
+        "unknown target",
+        "unknown scenario",
+        "unknown variable",
+        "no number",
+        "all faults at once",
+    ],
+)
+def test_wrong_settings_are_refused_naming_path_value_and_remedy(
+    tmp_path: Path, options: list[str], environment: Mapping[str, str], complaints: list[str]
+) -> None:
+    ended = run_locust(tmp_path, *options, environment=environment)
+
+    assert_refused(ended, 2, *complaints)
+
+
+def test_more_scenarios_than_users_are_refused(tmp_path: Path) -> None:
+    second = tmp_path / "second_scenario.py"
+    second.write_text(
+        "from scenarios.conversation_messages import ConversationMessages\n\n\n"
+        "class SecondMessages(ConversationMessages):\n"
+        '    scenario = "second_messages"\n'
+    )
+    locustfiles = f"{ROOT / 'locustfile.py'},{second}"
+    both = "scenarios=[conversation_messages, second_messages]"
+
+    ended = run_locust(tmp_path, "-f", locustfiles, "--set", both, "-u", "1")
+
+    assert_refused(ended, 2, "users (--users)", "more scenarios than users")
+
+
+def assert_refused(ended: Ended, exit_code: int, *words: str) -> None:
+    """It ended with this code, said all these words, ran nothing and showed no traceback."""
+    assert ended.exit_code == exit_code, ended.output
+    assert [word for word in words if word not in ended.output] == [], ended.output
+    assert "Traceback" not in ended.output
+    assert ended.summary is None
+
+
+def embedded_target(folder: Path, url: str) -> Path:
+    """A target file like the simulator's own, at another address."""
+    target = folder / "embedded.yaml"
+    target.write_text(
+        f"target: {{name: simulator, api_url: '{url}', login_url: '{url}',"
+        " embedded_simulator: true}\n"
+    )
+    return target

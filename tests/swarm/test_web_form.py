@@ -1,0 +1,171 @@
+"""A run started from the web form is checked, behaves and ends like one started headless."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.locust_process import LocustProcess, free_port, wait_until
+from tests.simulator_process import SimulatorProcess
+
+UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
+
+
+class WebForm:
+    """Locust's web UI as a browser speaks to it."""
+
+    def __init__(self, url: str, api_url: str) -> None:
+        self.url = url
+        self._api_url = api_url
+
+    def page(self) -> str:
+        return requests.get(self.url, timeout=10).text
+
+    def start(self, **fields: str) -> dict[str, Any]:
+        """Send the form as it stands after a page load, with some fields changed."""
+        form = {
+            "user_count": "10",
+            "spawn_rate": "10.0",
+            "host": self._api_url,
+            "run_time": "",
+            "target": "simulator",
+            "load_profile": "smoke",
+            "scenarios": "",
+            "rate": "",
+            "seed": "",
+        }
+        answer = requests.post(f"{self.url}/swarm", data=form | fields, timeout=30)
+        result: dict[str, Any] = answer.json()
+        return result
+
+    def figures(self) -> dict[str, Any]:
+        result: dict[str, Any] = requests.get(f"{self.url}/stats/requests", timeout=10).json()
+        return result
+
+    def wait_for_end(self) -> dict[str, Any]:
+        def ended() -> dict[str, Any] | None:
+            figures = self.figures()
+            return figures if figures["state"] == "stopped" else None
+
+        return wait_until(ended, lambda: json.dumps(self.figures()))
+
+
+@pytest.fixture
+def locust(tmp_path: Path, simulator: SimulatorProcess) -> Iterator[LocustProcess]:
+    port = str(free_port())
+    options = ["--web-host", "127.0.0.1", "--web-port", port, "-H", simulator.url, *UNHURRIED]
+    with LocustProcess(tmp_path, *options) as process:
+        process.wait_for("Starting web interface")
+        yield process
+
+
+@pytest.fixture
+def form(locust: LocustProcess, simulator: SimulatorProcess) -> WebForm:
+    url = locust.wait_for(r"Starting web interface at (http://\S+:\d+)")[1]
+    form = WebForm(url, simulator.url)
+    wait_until(lambda: _answers(url), locust.output)
+    return form
+
+
+def test_form_shows_target_profile_scenarios_rate_and_seed(form: WebForm) -> None:
+    page = form.page()
+
+    fields = json.loads(re.search(r'"extra_options": (\{.*?\}\}), "', page)[1])  # type: ignore[index]
+    assert set(fields) == {"target", "load_profile", "scenarios", "rate", "seed"}
+    assert "simulator" in fields["target"]["choices"]
+    assert fields["load_profile"]["default_value"] == "smoke"
+
+
+def test_run_from_the_form_ends_by_itself_and_shows_failures_by_code(
+    form: WebForm, locust: LocustProcess, simulator: SimulatorProcess
+) -> None:
+    fault = {"faults": ["error=503:0.2"]}
+    requests.post(f"{simulator.url}/simulator/faults", json=fault, timeout=10)
+
+    started = form.start(rate="50", run_time="2s", seed="7")
+    figures = form.wait_for_end()
+
+    assert started["success"] is True
+    summary = wait_until(locust.summary, locust.output)
+    assert summary["seed"] == 7
+    assert summary["totals"]["scheduled"] == 100
+    assert (summary["verdict"], summary["exit_code"]) == ("pass", 1)
+    [failure] = figures["errors"]
+    assert failure["error"] == "503 service.unavailable"
+    assert failure["occurrences"] == summary["totals"]["errors"]["503 service.unavailable"]
+    assert simulator.ledger(summary["run_id"])["accepted"] == summary["totals"]["accepted"]
+
+
+def test_second_run_from_the_form_has_an_account_of_its_own(
+    form: WebForm, locust: LocustProcess
+) -> None:
+    form.start(rate="50", run_time="1s")
+    form.wait_for_end()
+    first = wait_until(locust.summary, locust.output)
+
+    form.start(rate="20", run_time="2s")
+    second = wait_until(lambda: _other_than(first, locust.summary()), locust.output)
+
+    assert first["totals"]["accepted"] == 50
+    assert second["totals"]["accepted"] == 40
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"rate": "-3"}, "greater than 0"),
+        ({"target": "nowhere"}, "'nowhere'"),
+        ({"run_time": "soon"}, "'soon' is no length of time"),
+        ({"host": "http://192.0.2.1"}, "approval"),
+    ],
+    ids=["negative rate", "unknown target", "no length of time", "target elsewhere"],
+)
+def test_form_that_cannot_run_says_why_and_starts_nothing(
+    form: WebForm, simulator: SimulatorProcess, fields: dict[str, str], complaint: str
+) -> None:
+    answer = form.start(**fields)
+
+    assert answer["success"] is False
+    assert complaint in answer["message"]
+    assert form.figures()["state"] in ("ready", "stopped")
+    assert simulator.ledger()["accepted"] == 0
+
+
+def test_run_stopped_in_the_form_says_interrupted(
+    form: WebForm, locust: LocustProcess, simulator: SimulatorProcess
+) -> None:
+    form.start(rate="50", run_time="60s")
+    wait_until(lambda: simulator.ledger()["accepted"] > 30, locust.output)
+
+    requests.post(f"{form.url}/stop", timeout=30)
+
+    summary = wait_until(locust.summary, locust.output)
+    assert summary["verdict"] == "invalid"
+    assert any("interrupted" in reason for reason in summary["reasons"])
+    assert summary["totals"]["accepted"] == simulator.ledger(summary["run_id"])["accepted"]
+
+
+def test_page_of_another_origin_may_not_start_a_run(form: WebForm) -> None:
+    elsewhere = {"Origin": "http://elsewhere.example"}
+
+    answer = requests.post(f"{form.url}/swarm", headers=elsewhere, timeout=10)
+
+    assert answer.status_code == 403
+    assert form.figures()["state"] == "ready"
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=10).ok
+    except requests.ConnectionError:
+        return False
+
+
+def _other_than(first: dict[str, Any], summary: dict[str, Any] | None) -> dict[str, Any] | None:
+    return summary if summary and summary["run_id"] != first["run_id"] else None
