@@ -1,0 +1,120 @@
+"""The client sends what the contract says and understands every literal answer of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convoy.plan.plan import ScenarioInputs, ScenarioPlan
+from convoy.plan.rates import RateCurve, Stage
+from convoy.redaction import Secret
+from convoy.remote.codes import CodeBook
+from convoy.remote.limits import Budget, Limit
+from convoy.remote.oauth import OAuthSession, Token
+from convoy.remote.session import ApiSession
+from convoy.remote.transport import Origin, Transport
+from tests.unit.remote.misbehaving_server import Visitor, answer, serving
+
+HERE = Path(__file__).parent
+MESSAGES = [
+    example
+    for name in ("bodies.json", "failures.json")
+    for example in json.loads((HERE / name).read_text("utf-8"))
+    if "status" in example["answer"]
+]
+CONVERSATION = "00000000-0000-4000-8000-000000000000"
+LONG_S = 10.0
+
+
+@pytest.mark.parametrize("example", MESSAGES, ids=lambda example: example["name"])
+def test_every_answer_has_its_fate_and_code(example: dict[str, Any]) -> None:
+    literal = example["answer"]
+
+    with serving(always(literal)) as server:
+        exchange = post(server.port)
+
+    status = literal["status"]
+    accepted = status == HTTPStatus.OK
+    assert exchange.fate == ("accepted" if accepted else "rejected")
+    assert exchange.code == ("" if accepted else f"{status} {literal['code']}")
+    assert exchange.correlation_id == literal["headers"].get("inin-correlation-id", "")
+
+
+def test_budget_follows_the_literal_429() -> None:
+    [literal] = [each["answer"] for each in MESSAGES if each["answer"]["status"] == 429]
+
+    with serving(always(literal)) as server:
+        session = session_to(server.port)
+        exchange = session.post("/api/v2/conversations/messages", b"{}", LONG_S)
+        session.close()
+
+    assert exchange.retry_after_s == 42
+    assert session.ready_at(exchange.done_s) == pytest.approx(exchange.done_s + 42, abs=1)
+
+
+def test_template_renders_the_canonical_body(repository: Path) -> None:
+    [canonical] = [each for each in MESSAGES if "canonical" in each["name"]]
+    template = (repository / "payloads" / "text.json").read_text("utf-8")
+    inputs = ScenarioInputs(
+        scenario="conversation_messages",
+        seed=1,
+        curve=RateCurve([Stage(1, 1, 1)]),
+        conversation_ids=(CONVERSATION,),
+        templates={"text": template},
+        weights={"text": 1},
+    )
+    plan = ScenarioPlan(inputs)
+
+    body = json.loads(plan.render(plan.message(0), "a-run"))
+
+    expected = canonical["request"]["body"]
+    assert shape_of(body) == shape_of(expected)
+    assert body["to"] == {"id": CONVERSATION, "type": expected["to"]["type"]}
+    assert body["from"]["type"] == expected["from"]["type"]
+    assert "[convoy:a-run:conversation_messages:0]" in body["text"]
+
+
+def shape_of(body: Any) -> Any:
+    """Names and types of a JSON value, without the values."""
+    if isinstance(body, dict):
+        return {name: shape_of(value) for name, value in body.items()}
+    return type(body)
+
+
+def always(literal: dict[str, Any]) -> Any:
+    """Behaviour: give this literal answer to every request."""
+    headers = [f"{name}: {value}" for name, value in literal["headers"].items()]
+    body = json.dumps(literal["body"]).encode()
+    sent = answer(f"{literal['status']} X", body, *headers)
+
+    def behave(visitor: Visitor) -> None:
+        while visitor.read_request():
+            visitor.send(sent)
+
+    return behave
+
+
+def post(port: int) -> Any:
+    session = session_to(port)
+    try:
+        return session.post("/api/v2/conversations/messages", b"{}", LONG_S)
+    finally:
+        session.close()
+
+
+def session_to(port: int) -> ApiSession:
+    clock = time.perf_counter
+    return ApiSession(
+        Transport(Origin("http", "127.0.0.1", port)),
+        OAuthSession(
+            lambda: Token(Secret("a-token"), clock() + 3600), refresh_before_s=60, clock=clock
+        ),
+        Budget([Limit("token", 300, 60.0)], clock),
+        code_book=CodeBook(),
+        clock=clock,
+    )

@@ -1,0 +1,63 @@
+"""Failures appear in Locust's own table by scenario and error code, one row for each."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.locust_process import ROOT, clean_environment, run_locust, swarm_ports
+from tests.simulator_process import SimulatorProcess
+
+A_HUNDRED_THOUSAND_FAILURES = """
+import locust
+from locust.env import Environment
+from convoy.swarm.users import MessageFailure
+
+environment = Environment()
+environment.create_local_runner()
+codes = ["400 invalid_payload", "503 service.unavailable", "connection refused"]
+for number in range(100_000):
+    environment.events.request.fire(
+        request_type="POST", name="conversation_messages", response_time=1.0, response_length=0,
+        exception=MessageFailure(codes[number % 3]), context={},
+    )
+for error in environment.stats.errors.values():
+    print(f"{error.name}|{error.to_dict()['error']}|{error.occurrences}")
+"""
+
+
+def test_100_000_failures_of_three_causes_are_three_rows() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", A_HUNDRED_THOUSAND_FAILURES],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    assert sorted(ended.stdout.splitlines()) == [
+        "conversation_messages|400 invalid_payload|33334",
+        "conversation_messages|503 service.unavailable|33333",
+        "conversation_messages|connection refused|33333",
+    ]
+
+
+def test_rows_of_a_swarm_agree_with_the_summary(tmp_path: Path) -> None:
+    options = ["-t", "4s", "-u", "20", "--rate", "60", "--processes", "2", "--csv", "locust"]
+    unhurried = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
+
+    with SimulatorProcess("--fault", "error=503:0.1", "--fault", "drop=0.1") as simulator:
+        ended = run_locust(tmp_path, "-H", simulator.url, *options, *unhurried, *swarm_ports())
+
+    shown = {row["Error"]: int(row["Occurrences"]) for row in rows(tmp_path, "failures")}
+    assert shown == ended.scenario["errors"], ended.output
+    assert set(shown) == {"503 service.unavailable", "connection closed"}
+
+
+def rows(folder: Path, table: str) -> list[dict[str, str]]:
+    with (folder / f"locust_{table}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))

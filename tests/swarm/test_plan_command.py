@@ -1,0 +1,57 @@
+"""`python -m convoy plan` says what would be sent, sends no message, and is right."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.locust_process import ROOT, clean_environment
+from tests.simulator_process import SimulatorProcess
+
+
+def plan(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "convoy", "plan", *options],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_plan_shows_messages_tokens_and_rate_and_sends_nothing(
+    simulator: SimulatorProcess,
+) -> None:
+    said = plan("--host", simulator.url, "--rate", "12", "--messages", "3")
+
+    assert said.returncode == 0, said.stderr
+    assert "360 messages in 30 s" in said.stdout
+    assert "3 tokens needed for 12 messages per second" in said.stdout
+    assert len(re.findall(r"^  k \d at", said.stdout, re.MULTILINE)) == 3
+    assert simulator.ledger()["accepted"] == 0
+
+
+def test_same_seed_plans_the_same_and_another_seed_does_not(simulator: SimulatorProcess) -> None:
+    options = ["--host", simulator.url]
+
+    first, again, other = (plan(*options, "--seed", seed).stdout for seed in ("1", "1", "2"))
+
+    assert first == again
+    assert first.split("  plan")[1] != other.split("  plan")[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code"),
+    [(["--rate", "-1"], 2), (["--host", "http://127.0.0.1:9"], 4)],
+    ids=["wrong setting", "nothing listens"],
+)
+def test_plan_that_cannot_be_made_says_why(options: list[str], exit_code: int) -> None:
+    said = plan(*options)
+
+    assert said.returncode == exit_code
+    assert said.stderr.startswith("convoy: ")
+    assert "Traceback" not in said.stderr

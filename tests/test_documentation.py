@@ -1,0 +1,74 @@
+"""What the documents promise is there: every path, command, option, setting and exit code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convoy.errors import ExitCode
+from convoy.settings import VARIABLES, Settings
+
+README = "README.md"
+
+
+def test_every_folder_of_the_table_exists_and_every_folder_is_in_it(repository: Path) -> None:
+    named = set(re.findall(r"^\| `([\w./]+)`", text_of(repository), re.MULTILINE))
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=repository, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    folders = {f"{path.split('/')[0]}/" for path in tracked if "/" in path}
+
+    assert {name for name in named if not (repository / name).exists()} <= {"runs/"}
+    assert {folder for folder in folders if not folder.startswith(".")} <= named
+
+
+@pytest.mark.parametrize("target", ["load", "ui", "test", "check", "help"])
+def test_every_make_target_is_listed_by_make_help(repository: Path, target: str) -> None:
+    said = subprocess.run(
+        ["make", "help"], cwd=repository, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert re.search(rf"^ +make {target} +\w", said, re.MULTILINE)
+
+
+def test_every_exit_code_has_its_row(repository: Path) -> None:
+    rows = re.findall(r"^\| (\d) \|", text_of(repository), re.MULTILINE)
+
+    assert [int(row) for row in rows] == [int(code) for code in ExitCode]
+
+
+def test_readme_names_only_variables_that_exist(repository: Path) -> None:
+    named = set(re.findall(r"CONVOY_\w+", text_of(repository)))
+
+    assert named <= set(VARIABLES)
+
+
+def test_every_setting_stands_with_its_meaning_in_the_defaults(repository: Path) -> None:
+    lines = (repository / "config" / "default.yaml").read_text("utf-8").splitlines()
+    written = [line.split(":")[0] for line in lines if re.match(r"\w+:", line)]
+    explained = [
+        line.split(":")[0]
+        for before, line in zip(lines, lines[1:], strict=False)
+        if re.match(r"\w+:", line) and before.startswith("#")
+    ]
+
+    elsewhere = {"profile", "target", "stages"}
+    assert set(written) == set(Settings.model_fields) - elsewhere
+    assert written == explained
+
+
+def test_every_profile_says_in_its_first_line_what_it_is_for(repository: Path) -> None:
+    profiles = sorted((repository / "config" / "profiles").glob("*.yaml"))
+
+    assert [path.stem for path in profiles] == ["load", "smoke", "soak", "spike", "stress"]
+    for path in profiles:
+        text = path.read_text("utf-8")
+        assert text.startswith("# ") and isinstance(yaml.safe_load(text), dict)
+
+
+def text_of(repository: Path) -> str:
+    return (repository / README).read_text("utf-8")
