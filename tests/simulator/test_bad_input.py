@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from collections.abc import Iterator
@@ -56,6 +57,9 @@ def conversation(simulator: SimulatorProcess) -> str:
     return identity
 
 
+HUNG_UP = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
+
+
 def exchange(simulator: SimulatorProcess, sent: bytes) -> bytes:
     """Send these bytes and no more; all that comes back until the simulator hangs up."""
     received = b""
@@ -65,7 +69,9 @@ def exchange(simulator: SimulatorProcess, sent: bytes) -> bytes:
             connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65536):
                 received += piece
-        except (ConnectionResetError, BrokenPipeError):
+        except OSError as error:
+            # The simulator may hang up at any moment, also between two of our calls.
+            assert error.errno in HUNG_UP
             return received
     return received
 
