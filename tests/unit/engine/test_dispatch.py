@@ -1,0 +1,217 @@
+"""The dispatcher with actors that wait for messages in real time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import gevent
+import pytest
+from gevent import Greenlet
+
+from convoy.engine.dispatch import EARLY_S, Dispatcher, DueMessage
+from convoy.plan.lanes import LANES, even_arrivals
+from convoy.plan.rates import RateCurve, Stage
+from convoy.results.account import ScenarioRecorder
+from convoy.results.outcome import Cause
+
+SOON_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A message that an actor got, and when."""
+
+    actor: str
+    due: DueMessage
+    at_s: float
+
+
+class Stand:
+    """A dispatcher that has started, and the actors that take messages from it."""
+
+    def __init__(self, max_lateness_s: float = 60) -> None:
+        self.recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
+        self.dispatcher = Dispatcher(self.recorder, max_lateness_s=max_lateness_s)
+        self.handed: list[Handed] = []
+        self.t0_s = perf_counter()
+        self.dispatcher.start(self.t0_s)
+        self._actors: list[Greenlet[..., None]] = []
+
+    def grant(self, lane: int, due_s: Iterable[float], first_k: int = 0) -> None:
+        """Grant a lane whose messages are due so many seconds from now."""
+        from_t0_s = perf_counter() - self.t0_s
+        numbered = enumerate(due_s, first_k)
+        self.dispatcher.grant(lane, ((from_t0_s + due, k) for k, due in numbered), epoch=1)
+
+    def start_actor(self, name: str, ready_in_s: float = 0.0) -> Greenlet[..., None]:
+        """Start an actor that takes one message after the other; it is waiting on return."""
+        actor = gevent.spawn(self._take_for_ever, name, perf_counter() + ready_in_s)
+        self._actors.append(actor)
+        gevent.sleep(0)
+        return actor
+
+    def end(self) -> None:
+        gevent.killall(self._actors, timeout=5)
+
+    def _take_for_ever(self, name: str, ready_at_s: float) -> None:
+        while True:
+            due = self.dispatcher.take(ready_at_s)
+            self.handed.append(Handed(name, due, perf_counter()))
+            gevent.sleep(0)
+
+
+@pytest.fixture
+def stand() -> Iterator[Stand]:
+    stand = Stand()
+    yield stand
+    stand.end()
+
+
+def wait_until(is_met: Callable[[], bool], deadline_s: float = 10) -> None:
+    ends_s = perf_counter() + deadline_s
+    while not is_met():
+        assert perf_counter() < ends_s, "what was waited for did not come"
+        gevent.sleep(0.001)
+
+
+def block_the_loop_until(at_s: float) -> None:
+    while perf_counter() < at_s:
+        pass
+
+
+@pytest.mark.parametrize("actors", [1, 8])
+def test_every_message_is_handed_out_once_and_never_before_its_time(
+    stand: Stand, actors: int
+) -> None:
+    curve = RateCurve([Stage(200, 200, 0.3), Stage(200, 0, 0.2)])
+    for name in range(actors):
+        stand.start_actor(f"actor-{name}")
+
+    for lane in range(LANES):
+        stand.dispatcher.grant(lane, even_arrivals(curve, lane), epoch=1)
+    wait_until(lambda: len(stand.handed) >= curve.count)
+
+    assert [handed.due.k for handed in stand.handed] == list(range(80))
+    assert all(handed.at_s >= handed.due.due_s - EARLY_S for handed in stand.handed)
+    assert stand.dispatcher.is_exhausted
+    assert stand.recorder.counts.scheduled == 80
+    assert stand.recorder.counts.not_sent == {}
+
+
+def test_lanes_granted_while_others_run_join_in_by_due_time(stand: Stand) -> None:
+    stand.start_actor("a")
+    stand.grant(0, [SOON_S, 3 * SOON_S])
+
+    stand.grant(1, [2 * SOON_S, 4 * SOON_S], first_k=10)
+    wait_until(lambda: len(stand.handed) == 4)
+
+    assert [handed.due.k for handed in stand.handed] == [0, 10, 1, 11]
+
+
+def test_a_lane_that_is_overdue_when_it_is_granted_goes_out_at_once(stand: Stand) -> None:
+    stand.start_actor("a")
+
+    stand.grant(0, [-3.0, -2.0, -1.0])
+    wait_until(lambda: len(stand.handed) == 3)
+
+    assert stand.recorder.counts.scheduled == 3
+
+
+def test_the_actor_that_is_idle_longest_goes_first(stand: Stand) -> None:
+    for name in ("a", "b", "c"):
+        stand.start_actor(name)
+
+    stand.grant(0, [SOON_S, 2 * SOON_S, 3 * SOON_S, 4 * SOON_S, 5 * SOON_S, 6 * SOON_S])
+    wait_until(lambda: len(stand.handed) == 6)
+
+    assert [handed.actor for handed in stand.handed] == ["a", "b", "c", "a", "b", "c"]
+
+
+def test_what_is_due_is_taken_without_a_switch_when_nobody_waits(stand: Stand) -> None:
+    stand.grant(0, [-0.001])
+    switched: list[bool] = []
+    other = gevent.spawn(switched.append, True)
+
+    due = stand.dispatcher.take()
+
+    assert due.k == 0
+    assert switched == []
+    other.join(timeout=5)
+
+
+@pytest.mark.parametrize("ready_in_s", [0.0, 60.0], ids=["idle", "resting"])
+def test_an_actor_killed_while_it_waits_takes_no_message_with_it(
+    stand: Stand, ready_in_s: float
+) -> None:
+    leaver = stand.start_actor("leaver", ready_in_s)
+    stand.start_actor("stayer")
+
+    leaver.kill(timeout=5)
+    stand.grant(0, [0.0, SOON_S, 2 * SOON_S])
+    wait_until(lambda: len(stand.handed) == 3)
+
+    assert [handed.actor for handed in stand.handed] == ["stayer"] * 3
+    assert stand.recorder.counts.scheduled == 3
+
+
+def test_messages_wait_for_the_next_actor_when_all_were_killed(stand: Stand) -> None:
+    for name in ("a", "b"):
+        stand.start_actor(name)
+    stand.grant(0, [SOON_S])
+    stand.end()
+    wait_until(lambda: perf_counter() > stand.t0_s + 2 * SOON_S)
+
+    stand.start_actor("c")
+    wait_until(lambda: len(stand.handed) == 1)
+
+    assert stand.handed[0].actor == "c"
+    assert stand.recorder.counts.scheduled == 1
+
+
+def test_a_resting_actor_gets_nothing_before_it_is_ready(stand: Stand) -> None:
+    ready_at_s = perf_counter() + 0.1
+    stand.start_actor("resting", ready_in_s=0.1)
+
+    stand.grant(0, [0.0, 0.05, 0.15])
+    wait_until(lambda: len(stand.handed) == 3)
+
+    assert [handed.due.k for handed in stand.handed] == [0, 1, 2]
+    assert all(handed.at_s >= ready_at_s for handed in stand.handed)
+
+
+def test_others_are_served_while_an_actor_rests(stand: Stand) -> None:
+    stand.start_actor("resting", ready_in_s=60)
+    stand.start_actor("ready")
+
+    stand.grant(0, [0.0, SOON_S])
+    wait_until(lambda: len(stand.handed) == 2)
+
+    assert [handed.actor for handed in stand.handed] == ["ready", "ready"]
+
+
+def test_messages_that_a_blocked_loop_kept_from_an_idle_actor_are_the_generators_fault() -> None:
+    stand = Stand(max_lateness_s=0.05)
+    stand.start_actor("idle")
+    stand.grant(0, [0.01, 0.02])
+
+    block_the_loop_until(perf_counter() + 0.1)
+    wait_until(lambda: stand.dispatcher.is_exhausted)
+
+    stand.end()
+    assert stand.handed == []
+    assert stand.recorder.counts.not_sent == {"generator": 2}
+    assert stand.recorder.counts.scheduled == 2
+
+
+def test_a_message_that_a_blocked_loop_made_late_carries_the_generator_as_cause(
+    stand: Stand,
+) -> None:
+    stand.start_actor("idle")
+    stand.grant(0, [0.01, 0.02])
+
+    block_the_loop_until(perf_counter() + 0.1)
+    wait_until(lambda: len(stand.handed) == 2)
+
+    assert [handed.due.late_cause for handed in stand.handed] == [Cause.GENERATOR] * 2

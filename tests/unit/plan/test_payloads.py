@@ -1,0 +1,149 @@
+"""Message templates: what they can reach, and what is said of those that cannot be used."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convoy.errors import ExitCode
+from convoy.plan.payloads import PayloadError, PayloadTemplate
+
+VARIABLES = {
+    "conversation_id": "conversation-1",
+    "marker": "[convoy:run-1:conversation_messages:0]",
+    "k": 0,
+    "text": "Hello",
+    "actor_name": "Guest",
+    "actor_address": "guest@load-test.invalid",
+}
+
+
+def problem_of(source: str) -> str:
+    """Return what is said of a template that cannot be used, an empty text if it can."""
+    try:
+        PayloadTemplate("greeting", source).check(VARIABLES)
+    except PayloadError as error:
+        assert error.exit_code is ExitCode.USAGE
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("{}", id="an empty object"),
+        pytest.param('{"text": {{ text | tojson }}, "k": {{ k }}}', id="variables"),
+        pytest.param('{% if k > 3 %}{"a": 1}{% else %}{"b": 2}{% endif %}', id="a condition"),
+        pytest.param('{"list": [{{ range(3) | join(", ") }}]}', id="a loop"),
+        pytest.param('{# why #}\n{"text": "a {{ text }} b"}\n', id="a comment"),
+    ],
+)
+def test_a_template_that_renders_to_an_object_can_be_used(source: str) -> None:
+    assert problem_of(source) == ""
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pytest.param("''.__class__", id="the class of a text"),
+        pytest.param("''['__class__']", id="by subscript"),
+        pytest.param("'' | attr('__class__')", id="by filter"),
+        pytest.param("'{0.__class__}'.format(k)", id="by format"),
+        pytest.param("k.__class__.__mro__", id="the class of a variable"),
+        pytest.param("range.__globals__", id="the globals of a function"),
+        pytest.param("text.__init__.__globals__", id="the globals of a method"),
+    ],
+)
+def test_a_template_cannot_reach_the_internals_of_objects(expression: str) -> None:
+    problem = problem_of(f'{{"text": "{{{{ {expression} }}}}"}}')
+
+    assert problem.startswith("greeting, line 1: ")
+    assert "unsafe" in problem
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("{% include '/etc/hostname' %}", id="include"),
+        pytest.param("{% import '/etc/hostname' as file %}", id="import"),
+        pytest.param("{% extends '/etc/hostname' %}", id="extends"),
+        pytest.param("{{ open('/etc/hostname') }}", id="open"),
+    ],
+)
+def test_a_template_cannot_read_files(source: str) -> None:
+    assert problem_of(source).startswith("greeting, line 1: ")
+
+
+def test_a_template_cannot_loop_without_end() -> None:
+    problem = problem_of("{% for i in range(100001) %}{% endfor %}{}")
+
+    assert problem.startswith("greeting, line 1: cannot be rendered")
+
+
+def test_a_template_cannot_change_what_it_is_given() -> None:
+    variables: dict[str, object] = {"names": ["a"]}
+
+    with pytest.raises(PayloadError, match="unsafe"):
+        PayloadTemplate("greeting", "{{ names.append('b') }}").render(variables)
+
+    assert variables == {"names": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "problem"),
+    [
+        pytest.param("{\n{{ nobody }}\n}", 2, "'nobody'", id="unknown variable"),
+        pytest.param("{}\n{% if k %}{{ nobody }}{% endif %}", 2, "'nobody'", id="seldom reached"),
+        pytest.param("{}\n{{ [1, 2] | random }}", 2, "random", id="a draw of its own"),
+        pytest.param("{}\n{{ lipsum() }}", 2, "lipsum", id="a text of its own"),
+        pytest.param("{\n\n{{ text.nobody }}}", 3, "no attribute 'nobody'", id="attribute"),
+        pytest.param("{}\n{{ text | upside_down }}", 2, "upside_down", id="unknown filter"),
+        pytest.param("{}\n{% if %}", 2, "Expected an expression", id="syntax"),
+        pytest.param("{}\n\n{% for a in b %}", 3, "Unexpected end", id="open block"),
+        pytest.param("{{ 1 / 0 }}", 1, "division by zero", id="arithmetic"),
+        pytest.param("{\n  {{ text + 1 }}\n}", 2, "cannot be rendered", id="types"),
+        pytest.param('{\n"a": {{ text }}\n}', 2, "| tojson", id="text without quotes"),
+        pytest.param('{"a": 1,\n}', 2, "does not render to JSON", id="trailing comma"),
+        pytest.param("", 1, "does not render to JSON", id="empty"),
+        pytest.param("[1]", 1, "a message is a JSON object", id="list"),
+        pytest.param("{{ text | tojson }}", 1, "a message is a JSON object", id="text"),
+        pytest.param("null", 1, "a message is a JSON object", id="null"),
+    ],
+)
+def test_an_error_names_template_line_and_problem(source: str, line: int, problem: str) -> None:
+    said = problem_of(source)
+
+    assert said.startswith(f"greeting, line {line}: ")
+    assert problem in said
+
+
+def test_a_template_that_fails_in_the_middle_of_a_run_says_so_too() -> None:
+    template = PayloadTemplate("greeting", '{\n"a": {{ 10 // (3 - k) }}}')
+    template.check(VARIABLES)
+
+    with pytest.raises(PayloadError, match="^greeting, line 2: cannot be rendered: .*zero"):
+        template.render({**VARIABLES, "k": 3})
+
+
+@given(text=st.text())
+def test_any_text_comes_through_unchanged(text: str) -> None:
+    template = PayloadTemplate("greeting", '{"text": {{ text | tojson }}}')
+
+    body = template.render({"text": text})
+
+    assert json.loads(body.decode("utf-8")) == {"text": text}
+
+
+@pytest.mark.parametrize(
+    "text", ["Grüße", "日本語", "🚚🚛", "a\u0000b", '"quoted" \\ <tag> & \'', "‮"]
+)
+def test_text_beyond_ascii_is_sent_as_utf_8(text: str) -> None:
+    template = PayloadTemplate("greeting", '{"text": {{ text | tojson }}, "own": "日本"}')
+
+    body = template.render({"text": text})
+
+    assert json.loads(body) == {"text": text, "own": "日本"}
+    assert "日本".encode() in body

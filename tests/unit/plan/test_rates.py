@@ -1,0 +1,134 @@
+"""Rates over time, and the due time of every message as the inverse of their sum."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convoy.plan.rates import RateCurve, Stage
+
+A_MOMENT_S = 1e-5
+RATES = st.integers(1, 100)
+LENGTHS_S = st.integers(1, 40).map(lambda eighths: eighths / 8)
+LATER_STAGES = st.builds(Stage, RATES, RATES, LENGTHS_S)
+FIRST_STAGES = st.builds(Stage, st.integers(0, 100), RATES, LENGTHS_S)
+CURVES = st.builds(
+    lambda first, later: RateCurve([first, *later]),
+    FIRST_STAGES,
+    st.lists(LATER_STAGES, max_size=4),
+)
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 3, 20, 500, 1234.5])
+def test_a_constant_rate_has_message_k_due_at_k_and_a_half_over_the_rate(rate: float) -> None:
+    curve = RateCurve([Stage(rate, rate, 60)])
+
+    assert curve.count == rate * 60
+    for k in (0, 1, 2, curve.count // 2, curve.count - 1):
+        assert curve.due_s(k) == pytest.approx((k + 0.5) / rate, rel=1e-12)
+
+
+@given(curve=CURVES)
+def test_due_times_are_ordered_and_inside_the_duration(curve: RateCurve) -> None:
+    due_s = [curve.due_s(k) for k in range(curve.count)]
+
+    assert all(earlier < later for earlier, later in zip(due_s, due_s[1:], strict=False))
+    assert all(0 < each <= curve.duration_s + A_MOMENT_S for each in due_s)
+
+
+@given(curve=CURVES, data=st.data())
+def test_the_due_time_is_the_inverse_of_the_summed_rate(
+    curve: RateCurve, data: st.DataObject
+) -> None:
+    k = data.draw(st.integers(0, max(0, curve.count - 1)))
+
+    due_s = curve.due_s(k)
+
+    if k < curve.count:
+        assert curve.count_until(due_s - A_MOMENT_S) == k
+        assert curve.count_until(due_s + A_MOMENT_S) == k + 1
+
+
+@given(curve=CURVES)
+def test_the_count_is_the_summed_rate_to_the_nearest_message(curve: RateCurve) -> None:
+    whole = sum(stage.messages for stage in curve.stages)
+
+    assert abs(curve.count - whole) <= 0.5 + 1e-9
+    assert curve.count_until(curve.duration_s) == curve.count
+    assert curve.count_until(curve.duration_s + 1000) == curve.count
+
+
+@pytest.mark.parametrize(
+    ("stages", "due_s"),
+    [
+        pytest.param([(2, 2, 2)], [0.25, 0.75, 1.25, 1.75], id="constant"),
+        pytest.param([(0, 4, 2)], [0.5**0.5, 1.5**0.5, 2.5**0.5, 3.5**0.5], id="ramp up"),
+        pytest.param(
+            [(4, 0, 2)],
+            [2 - 3.5**0.5, 2 - 2.5**0.5, 2 - 1.5**0.5, 2 - 0.5**0.5],
+            id="ramp down to nothing",
+        ),
+        pytest.param([(1, 1, 2), (4, 4, 1)], [0.5, 1.5, 2.125, 2.375, 2.625, 2.875], id="jump up"),
+        pytest.param([(4, 4, 1), (1, 1, 2)], [0.125, 0.375, 0.625, 0.875, 1.5, 2.5], id="down"),
+        pytest.param([(2, 2, 1), (0, 0, 3), (2, 2, 1)], [0.25, 0.75, 4.25, 4.75], id="pause"),
+        pytest.param([(2, 2, 0.75), (0, 0, 3), (2, 2, 0.75)], [0.25, 3.75, 4.25], id="half each"),
+        pytest.param([(2, 2, 1), (0, 0, 9)], [0.25, 0.75], id="silent end"),
+        pytest.param([(0, 0, 9), (2, 2, 1)], [9.25, 9.75], id="silent start"),
+        pytest.param([(0.1, 0.1, 4)], [], id="less than half a message"),
+        pytest.param([], [], id="no stage"),
+    ],
+)
+def test_due_times_of_stages(stages: list[tuple[float, float, float]], due_s: list[float]) -> None:
+    curve = RateCurve([Stage(*stage) for stage in stages])
+
+    assert [curve.due_s(k) for k in range(curve.count)] == pytest.approx(due_s, rel=1e-9)
+
+
+@given(rate=RATES, cuts=st.lists(st.integers(1, 79), unique=True, max_size=4))
+def test_a_stage_boundary_moves_no_message(rate: int, cuts: list[int]) -> None:
+    bounds = [0, *sorted(cuts), 80]
+    whole = RateCurve([Stage(rate, rate, 10)])
+
+    parts = RateCurve(
+        [
+            Stage(rate, rate, (end - begin) / 8)
+            for begin, end in zip(bounds, bounds[1:], strict=False)
+        ]
+    )
+
+    assert parts.count == whole.count
+    for k in range(whole.count):
+        assert parts.due_s(k) == pytest.approx(whole.due_s(k), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "rate"),
+    [
+        pytest.param(-0.1, 0, id="before the start"),
+        pytest.param(0, 0, id="the start of the ramp"),
+        pytest.param(5, 10, id="in the ramp"),
+        pytest.param(10, 40, id="the jump belongs to what follows"),
+        pytest.param(14.9, 40, id="in the constant part"),
+        pytest.param(15, 0, id="the end"),
+    ],
+)
+def test_the_rate_at_a_moment(at_s: float, rate: float) -> None:
+    curve = RateCurve([Stage(0, 20, 10), Stage(40, 40, 5)])
+
+    assert curve.rate_at(at_s) == pytest.approx(rate)
+
+
+def test_nothing_is_due_before_the_start() -> None:
+    curve = RateCurve([Stage(1000, 1000, 1)])
+
+    assert curve.count_until(-1) == 0
+    assert curve.count_until(0) == 0
+
+
+def test_due_times_go_on_in_order_beyond_the_last_message() -> None:
+    curve = RateCurve([Stage(10, 20, 2)])
+
+    beyond = [curve.due_s(k) for k in range(curve.count - 1, curve.count + 20)]
+
+    assert beyond == sorted(set(beyond))

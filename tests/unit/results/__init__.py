@@ -1,0 +1,96 @@
+"""Outcomes, counts and summaries as the tests of results need them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from convoy.plan.rates import RateCurve, Stage
+from convoy.results.account import ScenarioAccount, ScenarioRecorder
+from convoy.results.counts import Counts
+from convoy.results.outcome import Cause, Fate, Outcome, Phase
+from convoy.results.summary import RunFacts, summarise
+from convoy.results.verdict import judge
+
+ACCEPTED = Outcome(
+    scenario="conversation_messages",
+    step="",
+    k=0,
+    attempt=1,
+    due_s=100.0,
+    sent_s=100.001,
+    done_s=100.101,
+    fate=Fate.ACCEPTED,
+    code="",
+    status=200,
+    answer_bytes=120,
+    correlation_id="correlation-1",
+    conversation_id="conversation-1",
+    phase=Phase.MEASURE,
+    epoch=1,
+    ok=True,
+)
+"""A message sent 1 ms after it was due and answered 100 ms later."""
+REJECTED = ACCEPTED._replace(fate=Fate.REJECTED, code="400 invalid_payload", status=400, ok=False)
+FAILED = ACCEPTED._replace(fate=Fate.FAILED, code="connection refused", status=0, ok=False)
+UNKNOWN = ACCEPTED._replace(fate=Fate.UNKNOWN, code="connection reset", status=0, ok=False)
+FACTS = RunFacts(
+    run_id="run-1",
+    seed=7,
+    plan_hash="0123456789abcdef",
+    target="simulator",
+    profile="smoke",
+    started_at="2026-11-22T12:00:00Z",
+    duration_s=1.0,
+    workers=({"id": "worker-1", "state": "reported", "sent": 1},),
+)
+
+
+def counts_of(
+    *,
+    accepted: int = 0,
+    rejected: int = 0,
+    failed: int = 0,
+    unknown: int = 0,
+    resent: int = 0,
+    late: Mapping[Cause, int] | None = None,
+    not_sent: Mapping[Cause, int] | None = None,
+) -> Counts:
+    """Return counts in which every equation of the accounting holds."""
+    sent = accepted + rejected + failed + unknown
+    errors = {"400 invalid_payload": rejected, "connection refused": failed, "timeout": unknown}
+    return Counts(
+        scheduled=sent + sum((not_sent or {}).values()),
+        sent=sent,
+        accepted=accepted,
+        rejected=rejected,
+        failed=failed,
+        unknown=unknown,
+        resent=resent,
+        attempts=sent + resent,
+        not_ok=sent - accepted,
+        late=Counter(late or {}),
+        not_sent=Counter(not_sent or {}),
+        errors=Counter({code: count for code, count in errors.items() if count}),
+    )
+
+
+def summary_of(*outcomes: Outcome, given_up: int = 0) -> dict[str, Any]:
+    """Return the summary of a run of one second that held these messages and no others."""
+    recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
+    for outcome in outcomes:
+        recorder.schedule()
+        recorder.record(outcome, Cause.TARGET)
+    for _ in range(given_up):
+        recorder.schedule()
+        recorder.give_up(Cause.TARGET, lateness_s=5)
+    account = ScenarioAccount()
+    account.absorb("worker-1", recorder.report())
+    planned = len(outcomes) + given_up
+    return summarise(
+        FACTS,
+        {"conversation_messages": account},
+        {"conversation_messages": RateCurve([Stage(planned, planned, 1)])},
+        judge({"conversation_messages": account.counts}, {"conversation_messages": planned}, []),
+    )

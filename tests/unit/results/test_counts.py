@@ -1,0 +1,160 @@
+"""Counters of one scenario, and a sentence for every equation that does not hold."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convoy.results.counts import Counts, violations
+from convoy.results.outcome import Cause, Outcome
+from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, counts_of
+
+NUMBERS = st.integers(0, 10**6)
+CONSISTENT = st.builds(
+    counts_of,
+    accepted=NUMBERS,
+    rejected=NUMBERS,
+    failed=NUMBERS,
+    unknown=NUMBERS,
+    resent=NUMBERS,
+    not_sent=st.dictionaries(st.sampled_from(Cause), NUMBERS),
+)
+
+
+@given(counts=CONSISTENT)
+def test_consistent_counts_violate_no_equation(counts: Counts) -> None:
+    assert violations(counts, planned=counts.scheduled) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "equations"),
+    [
+        pytest.param({"scheduled": 1}, ["planned = ", "scheduled = sent + not sent"], id="missing"),
+        pytest.param(
+            {"sent": 1, "attempts": 1, "errors": 1},
+            ["scheduled = sent + not sent", "sent = accepted + rejected + failed + unknown"],
+            id="sent without a fate",
+        ),
+        pytest.param({"not_sent": 1}, ["scheduled = sent + not sent"], id="given up twice"),
+        pytest.param(
+            {"accepted": 1, "errors": -1},
+            ["sent = accepted + rejected + failed + unknown"],
+            id="two fates",
+        ),
+        pytest.param({"attempts": 1}, ["attempts = sent + resent"], id="attempt"),
+        pytest.param({"resent": 1}, ["attempts = sent + resent"], id="resent"),
+        pytest.param({"errors": 1}, ["errors = rejected + failed + unknown"], id="error"),
+    ],
+)
+def test_each_violated_equation_is_named(changes: dict[str, int], equations: list[str]) -> None:
+    counts = counts_of(
+        accepted=90, rejected=3, failed=2, unknown=1, resent=2, not_sent={Cause.TARGET: 4}
+    )
+    for name, change in changes.items():
+        if name == "errors":
+            counts.errors["timeout"] += change
+        elif name == "not_sent":
+            counts.not_sent[Cause.TARGET] += change
+        else:
+            setattr(counts, name, getattr(counts, name) + change)
+
+    sentences = violations(counts, planned=100)
+
+    assert len(sentences) == len(equations)
+    for sentence, equation in zip(sentences, equations, strict=True):
+        assert sentence.startswith(equation)
+        assert "does not hold: " in sentence
+
+
+def test_a_message_of_the_plan_that_nobody_accounted_for_is_named_with_both_numbers() -> None:
+    assert violations(counts_of(accepted=99), planned=100) == [
+        "planned = scheduled does not hold: 100 against 99"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        pytest.param(ACCEPTED, {"accepted": 1, "not_ok": 0, "errors": {}}, id="accepted"),
+        pytest.param(
+            REJECTED, {"rejected": 1, "not_ok": 1, "errors": {"400 invalid_payload": 1}}, id="no"
+        ),
+        pytest.param(
+            REJECTED._replace(ok=True),
+            {"rejected": 1, "not_ok": 0, "errors": {"400 invalid_payload": 1}},
+            id="rejected as the scenario expects",
+        ),
+        pytest.param(
+            ACCEPTED._replace(ok=False),
+            {"accepted": 1, "not_ok": 1, "errors": {}},
+            id="accepted though the scenario expects a refusal",
+        ),
+        pytest.param(
+            FAILED, {"failed": 1, "not_ok": 1, "errors": {"connection refused": 1}}, id="failed"
+        ),
+        pytest.param(
+            UNKNOWN, {"unknown": 1, "not_ok": 1, "errors": {"connection reset": 1}}, id="unknown"
+        ),
+    ],
+)
+def test_a_message_counts_by_its_fate(outcome: Outcome, expected: dict[str, object]) -> None:
+    counts = Counts(scheduled=1)
+
+    counts.record(outcome)
+
+    shown = counts.to_dict()
+    fates = dict.fromkeys(("accepted", "rejected", "failed", "unknown"), 0)
+    assert shown | fates | expected == shown
+    assert violations(counts, planned=1) == []
+
+
+def test_a_recovered_attempt_shows_in_resent_only() -> None:
+    counts = Counts(scheduled=1)
+
+    counts.record(ACCEPTED._replace(attempt=2))
+
+    assert (counts.sent, counts.resent, counts.attempts, counts.accepted) == (1, 1, 2, 1)
+    assert counts.errors == {}
+    assert violations(counts, planned=1) == []
+
+
+def test_a_message_that_is_given_up_counts_by_its_cause() -> None:
+    counts = Counts(scheduled=3)
+
+    for cause in (Cause.LIMITS, Cause.TARGET, Cause.LIMITS):
+        counts.give_up(cause)
+
+    assert counts.not_sent == {"limits": 2, "target": 1}
+    assert violations(counts, planned=3) == []
+
+
+@pytest.mark.parametrize("messages", [0, 1, 17])
+def test_messages_of_a_dead_worker_are_unknown(messages: int) -> None:
+    counts = counts_of(accepted=5)
+
+    counts.lose(messages, "worker lost")
+
+    assert counts.unknown == messages
+    assert dict(counts.errors) == ({"worker lost": messages} if messages else {})
+    assert violations(counts, planned=5 + messages) == []
+
+
+@given(first=CONSISTENT, second=CONSISTENT)
+def test_counts_add_up_and_stay_consistent(first: Counts, second: Counts) -> None:
+    planned = first.scheduled + second.scheduled
+    errors = sum(first.errors.values()) + sum(second.errors.values())
+
+    first.add(second)
+
+    assert violations(first, planned) == []
+    assert sum(first.errors.values()) == errors
+
+
+@given(counts=CONSISTENT)
+def test_counts_travel_as_plain_values(counts: Counts) -> None:
+    travelled = Counts.from_dict(json.loads(json.dumps(counts.to_dict())))
+
+    assert travelled == counts

@@ -1,0 +1,74 @@
+"""The report that a run prints when it ends."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from convoy.results.reports.text import text_report
+from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, summary_of
+
+
+def line_of(report: str, label: str) -> str:
+    """Return what stands behind a label; there is exactly one such line."""
+    [line] = [line for line in report.splitlines() if line.startswith(f"  {label} ")]
+    return line.removeprefix(f"  {label}").strip()
+
+
+def test_the_report_says_what_was_planned_sent_and_accepted() -> None:
+    report = text_report(summary_of(*[ACCEPTED] * 1234, given_up=1))
+
+    assert "run-1" in report and "smoke against simulator" in report
+    assert line_of(report, "scheduled") == "1,235"
+    assert line_of(report, "sent") == "1,234"
+    assert line_of(report, "accepted") == "1,234"
+    assert line_of(report, "not sent") == "1 by cause target"
+    assert "1,234.00/s achieved of 1,235.00/s configured" in line_of(report, "rate")
+
+
+def test_the_report_shows_each_code_once_the_most_frequent_first() -> None:
+    outcomes = [FAILED] * 3 + [REJECTED] * 100_000 + [UNKNOWN] * 20
+
+    report = text_report(summary_of(*outcomes))
+
+    codes = ["400 invalid_payload", "connection reset", "connection refused"]
+    assert [report.count(code) for code in codes] == [1, 1, 1]
+    assert sorted(codes, key=report.index) == codes
+    assert line_of(report, "failures") == "100,000  400 invalid_payload"
+
+
+def test_a_run_without_failures_says_so() -> None:
+    assert line_of(text_report(summary_of(ACCEPTED)), "failures") == "none"
+
+
+def test_late_messages_are_shown_with_their_cause() -> None:
+    report = text_report(summary_of(ACCEPTED._replace(sent_s=ACCEPTED.due_s + 0.05)))
+
+    assert line_of(report, "sent") == "1 (late: 1 by cause target)"
+
+
+def test_lower_bounds_are_shown_as_such() -> None:
+    report = text_report(summary_of(*[ACCEPTED] * 9, UNKNOWN))
+
+    shown = line_of(report, "response time")
+    assert re.match(r"p50 101\.\d  p95 ≥ 30,0\d\d\.\d  ", shown)
+    assert shown.count("≥") == 4
+
+
+def test_durations_without_samples_are_no_zeros() -> None:
+    report = text_report(summary_of(FAILED))
+
+    assert line_of(report, "response time") == "no samples"
+    assert line_of(report, "service time") == "no samples"
+
+
+@pytest.mark.parametrize(("given_up", "verdict"), [(0, "PASS"), (1, "FAIL")], ids=["pass", "fail"])
+def test_the_report_ends_with_the_verdict_and_its_reasons(given_up: int, verdict: str) -> None:
+    summary = summary_of(ACCEPTED, given_up=given_up)
+
+    report = text_report(summary)
+
+    assert line_of(report, "verdict") == verdict
+    after_verdict = report.partition(verdict)[2]
+    assert all(reason in after_verdict for reason in summary["reasons"])

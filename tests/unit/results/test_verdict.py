@@ -1,0 +1,187 @@
+"""The verdict: every rule, the exit code it leads to, and which rule goes first."""
+
+from __future__ import annotations
+
+import pytest
+
+from convoy.errors import ExitCode
+from convoy.results.counts import Counts
+from convoy.results.outcome import Cause
+from convoy.results.verdict import Judgement, Verdict, judge
+from tests.unit.results import counts_of
+
+PASS = (Verdict.PASS, ExitCode.PASS)
+NOT_ACCEPTED = (Verdict.PASS, ExitCode.NOT_ACCEPTED)
+FAIL = (Verdict.FAIL, ExitCode.FAIL)
+INVALID = (Verdict.INVALID, ExitCode.INVALID)
+
+
+def judged(counts: Counts, *problems: str) -> Judgement:
+    return judge({"messages": counts}, {"messages": counts.scheduled}, problems)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        pytest.param(counts_of(accepted=1000), PASS, id="all accepted"),
+        pytest.param(counts_of(accepted=1000, resent=9), PASS, id="recovered after a new login"),
+        pytest.param(counts_of(accepted=999, rejected=1), NOT_ACCEPTED, id="one rejected"),
+        pytest.param(counts_of(accepted=999, failed=1), NOT_ACCEPTED, id="one failed"),
+        pytest.param(counts_of(accepted=999, unknown=1), NOT_ACCEPTED, id="one unknown"),
+        pytest.param(counts_of(rejected=1000), NOT_ACCEPTED, id="all rejected"),
+        pytest.param(
+            counts_of(accepted=999, not_sent={Cause.TARGET: 1}), NOT_ACCEPTED, id="one not sent"
+        ),
+        pytest.param(
+            counts_of(accepted=990, not_sent={Cause.TARGET: 10}),
+            NOT_ACCEPTED,
+            id="a hundredth not sent for the target",
+        ),
+        pytest.param(
+            counts_of(accepted=989, not_sent={Cause.TARGET: 11}),
+            FAIL,
+            id="more than a hundredth not sent for the target",
+        ),
+        pytest.param(
+            counts_of(accepted=9, not_sent={Cause.TARGET: 1}), FAIL, id="the target in a short run"
+        ),
+        pytest.param(
+            counts_of(accepted=1000, late={Cause.TARGET: 1000}), PASS, id="all late for the target"
+        ),
+    ],
+)
+def test_the_verdict_on_numbers_that_are_what_they_say(
+    counts: Counts, expected: tuple[Verdict, ExitCode]
+) -> None:
+    judgement = judged(counts)
+
+    assert (judgement.verdict, judgement.exit_code) == expected
+    assert bool(judgement.reasons) is (expected != PASS)
+
+
+@pytest.mark.parametrize("cause", [Cause.GENERATOR, Cause.LIMITS, Cause.POOL])
+@pytest.mark.parametrize(
+    ("late", "not_sent", "scheduled", "is_invalid"),
+    [
+        pytest.param(10, 0, 1000, False, id="a hundredth late"),
+        pytest.param(11, 0, 1000, True, id="more than a hundredth late"),
+        pytest.param(0, 10, 1000, False, id="a hundredth not sent"),
+        pytest.param(0, 11, 1000, True, id="more than a hundredth not sent"),
+        pytest.param(6, 5, 1000, True, id="late and not sent together"),
+        pytest.param(5, 0, 10, False, id="five messages of ten"),
+        pytest.param(6, 0, 10, True, id="six messages of ten"),
+        pytest.param(3, 3, 500, True, id="six of five hundred"),
+        pytest.param(3, 3, 600, False, id="six of six hundred"),
+    ],
+)
+def test_more_than_a_hundredth_and_five_messages_by_our_own_cause_are_invalid(
+    cause: Cause, late: int, not_sent: int, scheduled: int, is_invalid: bool
+) -> None:
+    counts = counts_of(
+        accepted=scheduled - not_sent, late={cause: late}, not_sent={cause: not_sent}
+    )
+
+    judgement = judged(counts)
+
+    assert (judgement.verdict is Verdict.INVALID) is is_invalid
+    assert not is_invalid or f"cause {cause.value}" in judgement.reasons[0]
+
+
+def test_each_cause_has_its_own_hundredth() -> None:
+    late = {Cause.GENERATOR: 9, Cause.LIMITS: 9, Cause.POOL: 9}
+
+    judgement = judged(counts_of(accepted=1000, late=late))
+
+    assert judgement.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "worker worker-2 was lost; 3 messages that it may have sent are unknown",
+        "no final report came from worker worker-2",
+        "the test was stopped before its end",
+    ],
+)
+def test_a_doubt_about_the_numbers_is_invalid_and_said(problem: str) -> None:
+    judgement = judged(counts_of(accepted=1000), problem)
+
+    assert (judgement.verdict, judgement.exit_code) == INVALID
+    assert judgement.reasons == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("name", "equation"),
+    [
+        ("scheduled", "scheduled = sent + not sent"),
+        ("accepted", "sent = accepted + rejected + failed + unknown"),
+        ("attempts", "attempts = sent + resent"),
+    ],
+)
+def test_a_violated_equation_is_invalid_and_named(name: str, equation: str) -> None:
+    counts = counts_of(accepted=1000)
+    setattr(counts, name, getattr(counts, name) + 1)
+
+    judgement = judged(counts)
+
+    assert (judgement.verdict, judgement.exit_code) == INVALID
+    assert any(reason.startswith(f"messages: {equation}") for reason in judgement.reasons)
+
+
+def test_a_message_of_the_plan_that_nobody_accounted_for_is_invalid() -> None:
+    judgement = judge({"messages": counts_of(accepted=99)}, {"messages": 100}, [])
+
+    assert (judgement.verdict, judgement.exit_code) == INVALID
+
+
+def test_a_run_in_which_no_message_was_due_is_invalid() -> None:
+    judgement = judged(Counts())
+
+    assert (judgement.verdict, judgement.exit_code) == INVALID
+    assert "no message was due" in judgement.reasons[0]
+
+
+def test_invalid_goes_before_fail_and_keeps_its_reasons() -> None:
+    counts = counts_of(accepted=500, rejected=100, not_sent={Cause.TARGET: 400})
+
+    judgement = judged(counts, "the test was stopped before its end")
+
+    assert (judgement.verdict, judgement.exit_code) == INVALID
+    assert judgement.reasons[0] == "the test was stopped before its end"
+    assert "the target did not take the load" in judgement.reasons[1]
+
+
+def test_fail_goes_before_messages_that_were_not_accepted() -> None:
+    judgement = judged(counts_of(accepted=500, rejected=100, not_sent={Cause.TARGET: 400}))
+
+    assert (judgement.verdict, judgement.exit_code) == FAIL
+    assert len(judgement.reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        pytest.param(counts_of(accepted=10), PASS, id="pass"),
+        pytest.param(counts_of(accepted=9, rejected=1), NOT_ACCEPTED, id="not accepted"),
+        pytest.param(counts_of(accepted=5, not_sent={Cause.TARGET: 5}), FAIL, id="fail"),
+        pytest.param(counts_of(accepted=5, not_sent={Cause.POOL: 6}), INVALID, id="invalid"),
+    ],
+)
+def test_one_scenario_decides_for_the_whole_run(
+    other: Counts, expected: tuple[Verdict, ExitCode]
+) -> None:
+    counts = {"messages": counts_of(accepted=100_000), "guests": other}
+
+    judgement = judge(counts, {name: each.scheduled for name, each in counts.items()}, [])
+
+    assert (judgement.verdict, judgement.exit_code) == expected
+    assert expected in (PASS, NOT_ACCEPTED) or judgement.reasons[0].startswith("guests: ")
+
+
+def test_a_message_that_was_refused_as_expected_is_no_miss() -> None:
+    counts = counts_of(rejected=100)
+    counts.not_ok = 0
+
+    judgement = judged(counts)
+
+    assert (judgement.verdict, judgement.exit_code) == PASS

@@ -1,0 +1,1 @@
+"""How lanes and users are dealt to workers."""
