@@ -5,23 +5,35 @@ from __future__ import annotations
 import locust  # isort: skip  # noqa: F401  # first: it patches sockets
 
 import sys
-from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 
-from convoy.errors import ConvoyError, ExitCode
+from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
+from convoy.safety.explain import as_text, explain
+from convoy.safety.json_files import STDIN, read_json_object
 from convoy.safety.outlook import outlook
+from convoy.safety.sending import send_one
+from convoy.safety.sending_report import as_report
 from convoy.safety.setup import Setup
+from convoy.settings import payload_directory
+from convoy.swarm.command_line import asked, parse
 from convoy.swarm.users import known_scenarios
+
+_PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
+
+Command = Callable[[Setup, Namespace, Mapping[str, str]], ExitCode]
+"""Does what the options ask for; what went wrong leaves it as a ConvoyError."""
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit code; a fault is said in sentences, never a traceback."""
-    options = _parser().parse_args(arguments)
+    options = parse(arguments)
     import_module("locustfile")
     setup = Setup(environ, known_scenarios)
     try:
-        return _plan(setup, options)
+        return _COMMANDS[options.command](setup, options, environ)
     except ConvoyError as error:
         for line in setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
@@ -30,39 +42,36 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         setup.simulator.stop()
 
 
-def _plan(setup: Setup, options: Namespace) -> int:
-    prepared = setup.prepare({name: getattr(options, name) for name in _ASKED})
-    print(outlook(prepared, messages=options.messages))
+def _plan(setup: Setup, options: Namespace, _: Mapping[str, str]) -> ExitCode:
+    print(outlook(setup.prepare(asked(options)), messages=options.messages))
     return ExitCode.PASS
 
 
-_ASKED = {
-    "target": "where the load would go: a name in config/targets or a path",
-    "load_profile": "the load's shape: a name in config/profiles or a path",
-    "scenarios": "what would run, as a,b",
-    "rate": "messages per second for the whole run",
-    "seed": "the same seed plans the same messages",
-    "host": "the address of API and login, instead of the target's",
-    "users": "actors; each has a token of its own",
-    "run_time_s": "the length of the measured part in seconds",
-    "set": "dotted.path=YAML: any setting by its name; may be given several times",
-}
-
-
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="python -m convoy", description="Ask Convoy without a test.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    plan = commands.add_parser(
-        "plan",
-        help="say what a run would send; it logs in and reads conversations, and sends no message",
+def _send(setup: Setup, options: Namespace, environ: Mapping[str, str]) -> ExitCode:
+    sent = send_one(
+        setup,
+        asked(options),
+        conversation_id=options.conversation,
+        payload=options.payload,
+        payloads=payload_directory(environ, _PAYLOADS),
     )
-    for name, text in _ASKED.items():
-        option = "--" + name.replace("_", "-").removesuffix("-s")
-        plan.add_argument(option, dest=name, help=text, action=_ACTIONS.get(name, "store"))
-    plan.add_argument(
-        "--messages", type=int, default=5, help="how many messages to show for each scenario"
-    )
-    return parser
+    print(setup.redactor.redact(as_report(sent)))
+    return ExitCode.PASS if sent.is_accepted else ExitCode.NOT_ACCEPTED
 
 
-_ACTIONS = {"set": "append"}
+def _explain(_: Setup, options: Namespace, __: Mapping[str, str]) -> ExitCode:
+    if options.answer == options.payload == STDIN:
+        raise SettingsError([Fault("--payload", "answer and payload cannot both be `-`")])
+    answer = read_json_object(options.answer, sys.stdin.buffer)
+    payload = None
+    if options.payload is not None:
+        payload = read_json_object(options.payload, sys.stdin.buffer)
+    explanation = explain(answer, payload)
+    if not explanation.code:
+        problem = "holds no error: no `code`, no `error`, no `status` of 300 or more"
+        raise SettingsError([Fault(options.answer, problem)])
+    print(as_text(explanation))
+    return ExitCode.PASS
+
+
+_COMMANDS: Mapping[str, Command] = {"plan": _plan, "send": _send, "explain": _explain}

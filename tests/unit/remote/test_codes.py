@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.remote.codes import KNOWN_CODES, WIRE_CODES, CodeBook, error_code, meaning
+from convoy.remote.codes import (
+    KNOWN_CODES,
+    WIRE_CODES,
+    CodeBook,
+    advice,
+    error_code,
+    full_code,
+    meaning,
+)
 
 BODIES = {
     "the API's": (400, b'{"code": "invalid_payload", "status": 400}', "400 invalid_payload"),
@@ -66,3 +74,26 @@ def test_known_codes_pass_a_full_book() -> None:
     book = CodeBook(keep=0)
 
     assert [book.name(code) for code in KNOWN_CODES] == list(KNOWN_CODES)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("invalid_payload", 400, "400 invalid_payload"),
+        ("invalid_payload", None, "400 invalid_payload"),
+        ("400 invalid_payload", None, "400 invalid_payload"),
+        ("timeout", None, "timeout"),
+        ("of.their.own", 409, "409 of.their.own"),
+        ("of.their.own", None, "of.their.own"),
+        ("no code at all", 502, "5xx other"),
+        ("no code at all", None, ""),
+        ("", 400, "4xx other"),
+    ],
+)
+def test_an_answers_own_name_leads_to_its_code(name: str, status: int | None, code: str) -> None:
+    assert full_code(name, status) == code
+
+
+def test_advice_for_an_unknown_code_is_that_of_its_kind() -> None:
+    assert advice("599 of.their.own") == advice("5xx other")
+    assert advice("400 conversation.closed").cause == "The conversation has ended"

@@ -1,0 +1,63 @@
+"""The table of errors that a run prints: how often, when, what it means, whom to ask about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from textwrap import wrap
+from typing import Any
+
+WIDTH = 120
+"""Columns that no line goes beyond."""
+_INDENT = " " * 49
+_NO_HINT = "No known code; the samples in summary.json show what was answered."
+
+
+def error_table(summary: Mapping[str, Any]) -> str:
+    """Return the errors of a summary as lines for a terminal, the most frequent first.
+
+    It reads `totals` and `error_samples` (`results.samples`); "" when nothing has failed.
+    """
+    totals = summary["totals"]
+    noted = summary.get("error_samples", {})
+    errors: list[tuple[str, int]] = sorted(totals["errors"].items(), key=lambda item: -item[1])
+    if not errors:
+        return ""
+    lines = [_row("count", "of sent", "first", "last", "code, usual cause, an example")]
+    for code, count in errors:
+        lines += _lines(code, count, totals["sent"], noted.get(code, {}))
+    return "\n".join(lines)
+
+
+def _lines(code: str, count: int, sent: int, noted: Mapping[str, Any]) -> Iterator[str]:
+    share = f"{count / sent:.2%}" if sent else ""
+    yield _row(
+        f"{count:,}", share, _moment(noted.get("first_s")), _moment(noted.get("last_s")), code
+    )
+    hint = _first_sentence(noted.get("hint", "")) or _NO_HINT
+    yield from wrap(hint, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    known = (sample["correlation_id"] for sample in noted.get("samples", ()))
+    correlation_id = next(filter(None, known), "")
+    if correlation_id:
+        yield from wrap(
+            f"correlation id {_printable(correlation_id)}",
+            WIDTH,
+            initial_indent=_INDENT,
+            subsequent_indent=_INDENT,
+        )
+
+
+def _row(count: str, share: str, first: str, last: str, code: str) -> str:
+    return f"  {count:>12}  {share:>7}  {first:>9}  {last:>9}  {code}"
+
+
+def _moment(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:,.1f} s"
+
+
+def _first_sentence(text: str) -> str:
+    end = text.find(". ")
+    return text if end < 0 else text[: end + 1]
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)

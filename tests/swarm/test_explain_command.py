@@ -1,0 +1,108 @@
+"""`python -m convoy explain` leads from an answer to the field that is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.locust_process import ROOT, clean_environment
+
+ANSWER = {
+    "code": "invalid_payload",
+    "message": "Message payload is invalid. 'to' field requires a valid participant ID or address "
+    "object with type 'webchat'.",
+    "status": 400,
+}
+PAYLOAD = {"to": {"id": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"}, "text": "hello"}
+
+
+def explain(
+    folder: Path, *arguments: str, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "convoy", "explain", *arguments],
+        cwd=folder,
+        env=clean_environment(),
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+    )
+
+
+def written(folder: Path, name: str, content: Any) -> str:
+    (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return name
+
+
+def test_answer_and_payload_lead_to_the_wrong_field(tmp_path: Path) -> None:
+    answer = written(tmp_path, "answer.json", ANSWER)
+    payload = written(tmp_path, "payload.json", PAYLOAD)
+
+    said = explain(tmp_path, answer, "--payload", payload)
+
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith(b"400 invalid_payload: the field `to.type` is wrong")
+    assert b'Add "type": "conversation" to `to`' in said.stdout
+
+
+def test_an_answer_is_read_from_standard_input(tmp_path: Path) -> None:
+    payload = written(tmp_path, "payload.json", PAYLOAD)
+
+    said = explain(tmp_path, "-", "--payload", payload, stdin=json.dumps(ANSWER).encode())
+
+    assert said.returncode == 0, said.stderr
+    assert b"`to.type`" in said.stdout
+
+
+def test_a_payload_that_is_no_json_is_itself_the_explanation(tmp_path: Path) -> None:
+    answer = written(tmp_path, "answer.json", ANSWER)
+    (tmp_path / "payload.json").write_text('{"to": {"id": "x"},\n "text": hello}')
+
+    said = explain(tmp_path, answer, "--payload", "payload.json")
+
+    assert said.returncode == 2
+    assert b"convoy: payload.json: is not JSON" in said.stderr
+    assert b"line 2, column 10" in said.stderr
+
+
+FAULTS: dict[str, tuple[bytes, list[str], bytes]] = {
+    "broken JSON": (b'{"code": ', ["-"], b"is not JSON"),
+    "nothing": (b"", ["-"], b"is not JSON"),
+    "no object": (b"[1]", ["-"], b"no object"),
+    "not UTF-8": (b'{"code": "\xff"}', ["-"], b"cannot be read"),
+    "too deep": (b"[" * 200_000, ["-"], b"nested"),
+    "no error in it": (b'{"id": "x", "status": "sent"}', ["-"], b"holds no error"),
+    "no such file": (b"", ["absent.json"], b"absent.json: cannot be read: No such file"),
+    "a folder": (b"", ["."], b"cannot be read"),
+    "twice standard input": (b"{}", ["-", "--payload", "-"], b"cannot both be"),
+}
+
+
+@pytest.mark.parametrize(("stdin", "arguments", "sentence"), FAULTS.values(), ids=FAULTS)
+def test_what_cannot_be_explained_is_one_sentence(
+    stdin: bytes, arguments: list[str], sentence: bytes, tmp_path: Path
+) -> None:
+    said = explain(tmp_path, *arguments, stdin=stdin)
+
+    assert said.returncode == 2
+    assert said.stdout == b""
+    assert sentence in said.stderr
+    assert said.stderr.startswith(b"convoy: ") and said.stderr.count(b"\n") == 1
+
+
+def test_the_help_names_every_command() -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "convoy", "--help"],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert all(command in said.stdout for command in ("plan", "send", "explain"))
