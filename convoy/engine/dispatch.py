@@ -27,16 +27,27 @@ EARLY_S = 0.0005
 """How much ahead of its time a message may start: the event loop's timers are no finer."""
 
 LaneMessages = Iterator[tuple[float, int]]
+ReadyAt = Callable[[float], float]
+"""Takes the present moment, returns when an actor's limits allow it to send: now or later."""
+
+
+def always_ready(now_s: float) -> float:
+    """The limits of an actor that has none."""
+    return now_s
 
 
 class DueMessage(NamedTuple):
-    """A message handed to an actor; `due_s` is `perf_counter` time, `late_cause` why if late."""
+    """A message handed to an actor, at `handed_s` when it was due at `due_s` (clock seconds).
+
+    `late_cause` says why, if that was late.
+    """
 
     k: int
     due_s: float
     phase: Phase
     epoch: int
     late_cause: Cause
+    handed_s: float
 
 
 class _Entry(NamedTuple):
@@ -54,6 +65,7 @@ class _Seat:
     """Where an actor waits for its next message."""
 
     actor: greenlet
+    ready_at: ReadyAt
 
 
 class Dispatcher:
@@ -75,10 +87,12 @@ class Dispatcher:
         self._t0_s: float | None = None
         self._epoch = 0
         self._entries: list[_Entry] = []
+        self._lanes: set[int] = set()
         self._idle: deque[_Seat] = deque()
         self._resting: list[tuple[float, int, _Seat]] = []
         self._tie_breaks = count()
-        self._all_busy_since_s = -inf
+        self._idle_from_s = self._idle_to_s = -inf
+        self._rested_until_s = -inf
         self._lease_ends_s = inf
         self._timer: Any = None
         self._timer_at_s = inf
@@ -93,6 +107,7 @@ class Dispatcher:
     ) -> None:
         """Take on a lane's messages, `(due_s, k)` in order; warm-up ones are due before 0."""
         self._epoch = max(self._epoch, epoch)
+        self._lanes.add(lane)
         first = next(messages, None)
         if first is not None:
             heappush(self._entries, _Entry(*first, lane, phase, messages))
@@ -101,9 +116,11 @@ class Dispatcher:
     def release(self, lanes: Iterable[int]) -> dict[int, int | None]:
         """Give up lanes; return the first number not handed out of each, None for a finished lane.
 
-        What was handed out before stays with this process.
+        What was handed out before stays with this process, and lanes that were never granted are
+        not spoken of.
         """
-        leaving = set(lanes)
+        leaving = self._lanes.intersection(lanes)
+        self._lanes -= leaving
         cursors: dict[int, int | None] = dict.fromkeys(leaving)
         kept = []
         for entry in self._entries:
@@ -120,20 +137,35 @@ class Dispatcher:
         self._lease_ends_s = ends_s
         self._arm()
 
-    def take(self, ready_at_s: float = 0.0) -> DueMessage:
+    @property
+    def has_lost_lease(self) -> bool:
+        """True when the lease ran out: the lanes may have gone to others by now."""
+        return self._clock() > self._lease_ends_s
+
+    def take(self, ready_at: ReadyAt = always_ready) -> DueMessage:
         """Wait as the calling greenlet for the next due message.
 
-        `ready_at_s` is when this actor's limits allow it to send. A greenlet that is killed while
-        it waits leaves its place to the others.
+        `ready_at` is asked again before the message is handed over, since actors may share their
+        limits. A greenlet that is killed while it waits leaves its place to the others.
         """
         now_s = self._clock()
-        if ready_at_s > now_s:
-            return self._wait_in_rest(ready_at_s)
-        if not self._idle:
+        ready_at_s = ready_at(now_s)
+        if ready_at_s <= now_s and not self._idle:
             due = self._next_due(now_s)
             if due is not None:
                 return due
-        return self._wait_idle()
+        seat = _Seat(getcurrent(), ready_at)
+        if ready_at_s > now_s:
+            self._rest(seat, ready_at_s)
+        else:
+            self._sit_down(seat, now_s)
+        self._arm()
+        try:
+            handed: DueMessage = get_hub().switch()
+        except BaseException:
+            self._stand_up(seat)
+            raise
+        return handed
 
     def expire(self) -> None:
         """Count the messages that nobody can send in time any more."""
@@ -159,41 +191,28 @@ class Dispatcher:
         """True when every message of every granted lane was handed out or given up."""
         return not self._entries
 
-    def _wait_idle(self) -> DueMessage:
-        seat = _Seat(getcurrent())
-        self._sit_down(seat)
-        self._arm()
-        try:
-            return self._sleep()
-        except BaseException:
-            self._stand_up(seat)
-            raise
+    def _rest(self, seat: _Seat, until_s: float) -> None:
+        heappush(self._resting, (until_s, next(self._tie_breaks), seat))
 
-    def _wait_in_rest(self, ready_at_s: float) -> DueMessage:
-        seat = _Seat(getcurrent())
-        heappush(self._resting, (ready_at_s, next(self._tie_breaks), seat))
-        self._arm()
-        try:
-            return self._sleep()
-        except BaseException:
-            self._resting = [place for place in self._resting if place[2] is not seat]
-            heapify(self._resting)
-            self._stand_up(seat)
-            raise
-
-    def _sleep(self) -> DueMessage:
-        due: DueMessage = get_hub().switch()
-        return due
-
-    def _sit_down(self, seat: _Seat) -> None:
+    def _sit_down(self, seat: _Seat, since_s: float) -> None:
+        if not self._idle:
+            self._idle_from_s, self._idle_to_s = since_s, inf
         self._idle.append(seat)
-        self._all_busy_since_s = inf
+
+    def _call_up(self, now_s: float) -> _Seat:
+        seat = self._idle.popleft()
+        if not self._idle:
+            self._idle_to_s = now_s
+        return seat
 
     def _stand_up(self, seat: _Seat) -> None:
         if seat in self._idle:
             self._idle.remove(seat)
             if not self._idle:
-                self._all_busy_since_s = self._clock()
+                self._idle_to_s = self._clock()
+        else:
+            self._resting = [place for place in self._resting if place[2] is not seat]
+            heapify(self._resting)
 
     def _next_due(self, now_s: float) -> DueMessage | None:
         """Take the next message off its lane if its time has come."""
@@ -211,8 +230,14 @@ class Dispatcher:
             else:
                 self._recorder.schedule()
             due_s = self._t0_s + entry.due_s
-            return DueMessage(entry.k, due_s, entry.phase, self._epoch, self._late_cause(entry))
+            cause = self._late_cause(entry)
+            return DueMessage(entry.k, due_s, entry.phase, self._epoch, cause, now_s)
         return None
+
+    def _is_due(self, now_s: float) -> bool:
+        if self._t0_s is None or not self._entries:
+            return False
+        return self._entries[0].due_s <= now_s - self._t0_s + EARLY_S
 
     def _advance(self) -> _Entry:
         entry = self._entries[0]
@@ -231,9 +256,12 @@ class Dispatcher:
     def _late_cause(self, entry: _Entry) -> Cause:
         """Why a message is late, if it is: was an actor free when it was due?"""
         assert self._t0_s is not None
-        if self._all_busy_since_s > self._t0_s + entry.due_s:
+        due_s = self._t0_s + entry.due_s
+        if self._idle_from_s <= due_s < self._idle_to_s:
             return Cause.GENERATOR
-        return Cause.LIMITS if self._resting else Cause.TARGET
+        if self._resting or due_s < self._rested_until_s:
+            return Cause.LIMITS
+        return Cause.TARGET
 
     def _arm(self) -> None:
         """Set the timer for whatever comes next, unless it is set for something earlier."""
@@ -256,14 +284,19 @@ class Dispatcher:
         self._timer, self._timer_at_s = None, inf
         now_s = self._clock()
         while self._resting and self._resting[0][0] <= now_s:
-            self._sit_down(heappop(self._resting)[2])
-        while self._idle:
+            self._rested_until_s, _, seat = heappop(self._resting)
+            self._sit_down(seat, self._rested_until_s)
+        while self._idle and self._is_due(now_s):
+            seat = self._call_up(now_s)
+            ready_at_s = seat.ready_at(now_s)
+            if ready_at_s > now_s:
+                self._rest(seat, ready_at_s)
+                continue
             due = self._next_due(now_s)
             if due is None:
+                self._idle.appendleft(seat)
+                self._idle_to_s = inf
                 break
-            seat = self._idle.popleft()
-            if not self._idle:
-                self._all_busy_since_s = now_s
             seat.actor.switch(due)
             now_s = self._clock()
         self._arm()

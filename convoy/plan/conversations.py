@@ -1,42 +1,56 @@
-"""The pool of conversations and the pick of one for each message."""
+"""The pool of conversations: its entries, in an order that is part of the plan."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import NamedTuple
 
-from convoy.plan.draws import draw_below, stream_key
+
+class Conversation(NamedTuple):
+    """One conversation and its participants; ids are empty where nobody knows them."""
+
+    id: str
+    customer_id: str = ""
+    agent_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
 class ConversationPool:
-    """Conversation ids in a fixed order; the order is part of the plan, so it has a hash."""
+    """Conversations as columns of equal length; a million of them are three flat tuples.
 
-    def __init__(self, ids: Sequence[str]) -> None:
-        self.ids = tuple(ids)
+    The columns of participants are empty when the source names none.
+    """
+
+    ids: Sequence[str]
+    customer_ids: Sequence[str] = ()
+    agent_ids: Sequence[str] = field(default=())
+
+    @classmethod
+    def of(cls, conversations: Sequence[Conversation]) -> ConversationPool:
+        """Return the pool of these conversations, in this order, each id once."""
+        unique = list({each.id: each for each in reversed(conversations)}.values())[::-1]
+        ids, customer_ids, agent_ids = zip(*unique, strict=True) if unique else ((), (), ())
+        return cls(
+            ids,
+            customer_ids if any(customer_ids) else (),
+            agent_ids if any(agent_ids) else (),
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __getitem__(self, index: int) -> Conversation:
+        return Conversation(
+            self.ids[index],
+            self.customer_ids[index] if self.customer_ids else "",
+            self.agent_ids[index] if self.agent_ids else "",
+        )
+
     @property
     def hash(self) -> str:
-        return blake2b("\n".join(self.ids).encode(), digest_size=8).hexdigest()
-
-
-class RandomPick:
-    """Any conversation of the pool, each equally likely, for every message anew."""
-
-    def __init__(self, pool: ConversationPool, seed: int, scenario: str) -> None:
-        self._ids = pool.ids
-        self._key = stream_key(seed, scenario, "conversation")
-
-    def conversation_id(self, k: int) -> str:
-        return self._ids[draw_below(self._key, k, len(self._ids))]
-
-
-def parse_pool(text: str) -> list[str]:
-    """Return the ids of a pool file: one a line, blank lines and `#` comments left out.
-
-    An id that stands there twice counts once: a conversation is no likelier for being listed twice.
-    """
-    lines = (line.strip() for line in text.splitlines())
-    return list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+        """A fingerprint of the pool and its order."""
+        columns = (self.ids, self.customer_ids, self.agent_ids)
+        text = "\0".join("\n".join(column) for column in columns)
+        return blake2b(text.encode(), digest_size=8).hexdigest()

@@ -9,7 +9,7 @@ from itertools import accumulate
 from types import CodeType
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from convoy.errors import ConvoyError, ExitCode
@@ -49,12 +49,14 @@ class PayloadTemplate:
             self._template = environment.from_string(source)
         except TemplateSyntaxError as error:
             raise PayloadError(name, error.lineno, error.message or "syntax error") from error
+        except (RecursionError, SyntaxError, MemoryError) as error:
+            raise PayloadError(name, 0, "is too deeply nested to be compiled") from error
 
     def render(self, variables: Mapping[str, object]) -> bytes:
         """Return the body as UTF-8; raises PayloadError when the template cannot be rendered."""
         try:
             return self._template.render(variables).encode()
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except Exception as error:  # a template is a program: it can raise anything
             line = _line_of(error, self._template)
             raise PayloadError(self.name, line, f"cannot be rendered: {error}") from error
 
@@ -68,7 +70,9 @@ class PayloadTemplate:
                 )
         rendered = self.render(variables)
         try:
-            body = json.loads(rendered)
+            body = json.loads(
+                rendered.decode(), parse_constant=_no_number, object_pairs_hook=_without_repeats
+            )
         except ValueError as error:
             line = getattr(error, "lineno", 0)
             problem = f"does not render to JSON ({error}); put values through `| tojson`"
@@ -106,6 +110,17 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment.globals = {"range": environment.globals["range"]}
     del environment.filters["random"]
     return environment
+
+
+def _no_number(name: str) -> object:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    body = dict(pairs)
+    if len(body) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return body
 
 
 def _names_in(tree: nodes.Template) -> dict[str, int]:

@@ -2,39 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import blake2b
 
-from convoy.plan.conversations import ConversationPool, RandomPick
-from convoy.plan.lanes import LANES, even_arrivals
+from convoy.errors import ConvoyError
+from convoy.plan.arrivals import Arrivals, ClosedArrivals, EvenArrivals, PoissonArrivals
+from convoy.plan.conversations import Conversation, ConversationPool
+from convoy.plan.draws import draw, stream_key
+from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.payloads import PayloadChoice, PayloadTemplate
+from convoy.plan.picks import make_pick
 from convoy.plan.rates import RateCurve
+
+
+class PoolExhausted(ConvoyError):
+    """Every conversation of the pool has been used or retired, and none may be used again."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedMessage:
-    """One message of the plan, before it has a run: where it goes and what it says."""
+    """One message of the plan, before it has a run: from whom, to where, and what it says."""
 
     k: int
-    conversation_id: str
+    actor: int
+    conversation: Conversation
+    conversation_index: int
+    is_redirected: bool
     template_name: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PickRule:
+    """How conversations are picked: see `plan.picks`; `on_exhausted` is recycle, stop or fail."""
+
+    name: str = "random"
+    exponent: float = 1.0
+    on_exhausted: str = "recycle"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalRule:
+    """How due times are spread: even, poisson or closed; `most` messages, None for no limit.
+
+    `think_time_s` is the mean pause of an actor between two messages of closed arrivals.
+    """
+
+    name: str = "even"
+    most: int | None = None
+    think_time_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioInputs:
     """What a scenario's plan is made of; equal inputs make equal plans, on any machine.
 
-    `templates` maps template names to their sources, `weights` the same names to their weights.
+    `templates` maps template names to their sources, `weights` the same names to their weights;
+    `users` counts the actors of the scenario in the whole run.
     """
 
     scenario: str
     seed: int
     curve: RateCurve
-    conversation_ids: tuple[str, ...]
+    pool: ConversationPool
     templates: Mapping[str, str]
     weights: Mapping[str, float]
+    users: int = 1
+    pick: PickRule = field(default=PickRule())
+    arrivals: ArrivalRule = field(default=ArrivalRule())
 
 
 class ScenarioPlan:
@@ -43,19 +80,64 @@ class ScenarioPlan:
     def __init__(self, inputs: ScenarioInputs) -> None:
         self.scenario = inputs.scenario
         self.curve = inputs.curve
+        self.pool = inputs.pool
+        self.arrivals = _arrivals(inputs)
         self._inputs = inputs
-        self._pool = ConversationPool(inputs.conversation_ids)
-        self._pick = RandomPick(self._pool, inputs.seed, inputs.scenario)
+        self._pick = make_pick(
+            inputs.pick.name,
+            len(inputs.pool),
+            seed=inputs.seed,
+            scenario=inputs.scenario,
+            users=inputs.users,
+            exponent=inputs.pick.exponent,
+        )
+        self._is_used_once = inputs.pick.on_exhausted == "fail"
         self._choice = PayloadChoice(inputs.weights, inputs.seed, inputs.scenario)
+        self._pause_key = stream_key(inputs.seed, inputs.scenario, "pause")
         self._templates = {
             name: PayloadTemplate(name, source) for name, source in inputs.templates.items()
         }
 
-    def message(self, k: int) -> PlannedMessage:
-        """Return message `k`, counted from 0."""
+    @property
+    def groups(self) -> int:
+        """How many parts the lanes are leased in (`plan.picks`)."""
+        return self._pick.groups
+
+    @property
+    def is_scheduled(self) -> bool:
+        """False for closed arrivals, where nothing is due and delivery is not judged."""
+        return not isinstance(self.arrivals, ClosedArrivals)
+
+    @property
+    def is_exclusive(self) -> bool:
+        """True when a conversation takes one message at a time."""
+        return self._inputs.pick.name == "exclusive"
+
+    @cached_property
+    def count(self) -> int | None:
+        """How many messages there are, None when only time ends the plan."""
+        if not self.is_scheduled and self._inputs.arrivals.most is None:
+            return None
+        ends = ((lane, self.arrivals.lane_end(lane)) for lane in range(LANES))
+        return sum(numbers_between(lane, 0, end) for lane, end in ends)
+
+    def message(self, k: int, avoid: Container[int] = ()) -> PlannedMessage:
+        """Return message `k`, counted from 0, around conversations (by index) to avoid.
+
+        Raises PoolExhausted when no conversation is left for it.
+        """
+        index = self._pick.index(k)
+        if self._is_used_once and k >= len(self.pool):
+            raise PoolExhausted("every conversation of the pool was used once")
+        is_redirected = index in avoid
+        if is_redirected:
+            index = self._stand_in(k, avoid)
         return PlannedMessage(
             k,
-            self._pick.conversation_id(k),
+            self._pick.actor(k),
+            self.pool[index],
+            index,
+            is_redirected,
             self._choice.template_name(k),
             self._choice.text(k),
         )
@@ -68,41 +150,64 @@ class ScenarioPlan:
         """Render message 0 through every template; raises PayloadError unless each is usable."""
         first = self.message(0)
         for name in self._templates:
-            message = PlannedMessage(0, first.conversation_id, name, first.text)
+            message = replace(first, template_name=name)
             self._templates[name].check(self._variables(message, "check"))
 
     def lane(self, lane: int, from_k: int = 0) -> Iterator[tuple[float, int]]:
         """Yield `(due_s, k)` of one lane in order, from message number `from_k` on."""
-        return even_arrivals(self.curve, lane, from_k)
+        return self.arrivals.lane(lane, from_k)
 
-    def lanes(self) -> range:
-        return range(LANES)
+    def think_time_s(self, k: int) -> float:
+        """Return the pause after message `k` under closed arrivals: the mean, give or take half."""
+        mean_s = self._inputs.arrivals.think_time_s
+        return mean_s * (0.5 + draw(self._pause_key, k) / 2**64)
 
     @property
     def hash(self) -> str:
         """A fingerprint of everything that decides the messages; equal plans, equal hashes."""
+        inputs = self._inputs
         parts = (
             self.scenario,
-            str(self._inputs.seed),
+            str(inputs.seed),
             repr(self.curve.stages),
-            self._pool.hash,
-            repr(sorted(self._inputs.templates.items())),
-            repr(sorted(self._inputs.weights.items())),
+            inputs.pool.hash,
+            repr(sorted(inputs.templates.items())),
+            repr(sorted(inputs.weights.items())),
+            repr((inputs.pick, inputs.arrivals)),
+            str(inputs.users) if inputs.pick.name == "sticky" else "",
         )
         return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
+    def _stand_in(self, k: int, avoid: Container[int]) -> int:
+        for index in self._pick.others(k):
+            if index not in avoid:
+                return index
+        raise PoolExhausted("every conversation that this message may go to is retired")
+
     def _variables(self, message: PlannedMessage, run_id: str) -> dict[str, object]:
-        actor = message.k % LANES
         return {
-            "conversation_id": message.conversation_id,
+            "conversation_id": message.conversation.id,
+            "customer_id": message.conversation.customer_id,
+            "agent_id": message.conversation.agent_id,
             "marker": marker(run_id, self.scenario, message.k),
             "k": message.k,
             "text": message.text,
-            "actor_name": f"Load Test Guest {actor}",
-            "actor_address": f"guest-{actor}@load-test.invalid",
+            "actor_name": f"Load Test Guest {message.actor}",
+            "actor_address": f"guest-{message.actor}@load-test.invalid",
         }
 
 
 def marker(run_id: str, scenario: str, k: int) -> str:
     """Return the text by which both sides account for a message."""
     return f"[convoy:{run_id}:{scenario}:{k}]"
+
+
+def _arrivals(inputs: ScenarioInputs) -> Arrivals:
+    rule, most = inputs.arrivals, inputs.arrivals.most
+    if inputs.pick.on_exhausted == "stop":
+        most = len(inputs.pool) if most is None else min(most, len(inputs.pool))
+    if rule.name == "closed":
+        return ClosedArrivals(inputs.curve.duration_s, most)
+    if rule.name == "poisson":
+        return PoissonArrivals(inputs.curve, inputs.seed, inputs.scenario, most)
+    return EvenArrivals(inputs.curve, most)

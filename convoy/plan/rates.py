@@ -33,6 +33,7 @@ class RateCurve:
         self._starts_s = [0.0, *accumulate(stage.for_s for stage in self.stages)]
         self._sums = [0.0, *accumulate(stage.messages for stage in self.stages)]
         self.duration_s = self._starts_s[-1]
+        self.messages = self._sums[-1]
         self.count = self.count_until(self.duration_s)
 
     def rate_at(self, at_s: float) -> float:
@@ -53,10 +54,15 @@ class RateCurve:
 
     def due_s(self, k: int) -> float:
         """Return when message `k` of `0 … count - 1` is due, in seconds from the start."""
-        position = k + 0.5
+        return self.when_s(k + 0.5)
+
+    def when_s(self, position: float) -> float:
+        """Return when so many messages (a fraction, below `messages`) have fallen due."""
         index = min(bisect_right(self._sums, position), len(self.stages)) - 1
         stage = self.stages[index]
         wanted = position - self._sums[index]
+        if wanted <= 0:
+            return self._starts_s[index]
         slope = (stage.rate_to - stage.rate_from) / stage.for_s
         root = sqrt(max(0.0, stage.rate_from**2 + 2 * slope * wanted))
         return self._starts_s[index] + 2 * wanted / (stage.rate_from + root)

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 
-from convoy.engine.dispatch import Dispatcher, DueMessage
-from convoy.plan.lanes import LANES, even_arrivals
+import gevent
+
+from convoy.engine.dispatch import Dispatcher, DueMessage, ReadyAt
+from convoy.plan.arrivals import EvenArrivals
+from convoy.plan.lanes import LANES
 from convoy.plan.rates import RateCurve
 from convoy.results.account import ScenarioRecorder
 
 T0_S = 1000.0
+
+
+def ready_from(at_s: float) -> ReadyAt:
+    """The limits of an actor that may send from a moment on."""
+    return lambda now_s: max(now_s, at_s)
+
+
+def wait_until(is_met: Callable[[], bool], deadline_s: float = 10) -> None:
+    ends_s = perf_counter() + deadline_s
+    while not is_met():
+        assert perf_counter() < ends_s, "what was waited for did not come"
+        gevent.sleep(0.001)
+
+
+def let_the_loop_run() -> None:
+    for _ in range(5):
+        gevent.sleep(0.001)
 
 
 @dataclass(slots=True)
@@ -32,8 +54,9 @@ class Bench:
         self.dispatcher.start(T0_S)
 
     def grant_all(self, curve: RateCurve) -> None:
+        arrivals = EvenArrivals(curve)
         for lane in range(LANES):
-            self.dispatcher.grant(lane, even_arrivals(curve, lane), epoch=1)
+            self.dispatcher.grant(lane, arrivals.lane(lane), epoch=1)
 
     def take_at(self, *elapsed_s: float) -> list[DueMessage]:
         """Take one message at each of these times; each has to be due by then."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -11,10 +11,12 @@ import pytest
 from gevent import Greenlet
 
 from convoy.engine.dispatch import EARLY_S, Dispatcher, DueMessage
-from convoy.plan.lanes import LANES, even_arrivals
+from convoy.plan.arrivals import EvenArrivals
+from convoy.plan.lanes import LANES
 from convoy.plan.rates import RateCurve, Stage
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause
+from tests.unit.engine import ready_from, wait_until
 
 SOON_S = 0.02
 
@@ -57,7 +59,7 @@ class Stand:
 
     def _take_for_ever(self, name: str, ready_at_s: float) -> None:
         while True:
-            due = self.dispatcher.take(ready_at_s)
+            due = self.dispatcher.take(ready_from(ready_at_s))
             self.handed.append(Handed(name, due, perf_counter()))
             gevent.sleep(0)
 
@@ -67,13 +69,6 @@ def stand() -> Iterator[Stand]:
     stand = Stand()
     yield stand
     stand.end()
-
-
-def wait_until(is_met: Callable[[], bool], deadline_s: float = 10) -> None:
-    ends_s = perf_counter() + deadline_s
-    while not is_met():
-        assert perf_counter() < ends_s, "what was waited for did not come"
-        gevent.sleep(0.001)
 
 
 def block_the_loop_until(at_s: float) -> None:
@@ -90,7 +85,7 @@ def test_every_message_is_handed_out_once_and_never_before_its_time(
         stand.start_actor(f"actor-{name}")
 
     for lane in range(LANES):
-        stand.dispatcher.grant(lane, even_arrivals(curve, lane), epoch=1)
+        stand.dispatcher.grant(lane, EvenArrivals(curve).lane(lane), epoch=1)
     wait_until(lambda: len(stand.handed) >= curve.count)
 
     assert [handed.due.k for handed in stand.handed] == list(range(80))

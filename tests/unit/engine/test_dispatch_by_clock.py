@@ -12,7 +12,7 @@ from convoy.engine.dispatch import EARLY_S, Dispatcher, DueMessage
 from convoy.plan.lanes import LANES
 from convoy.plan.rates import RateCurve, Stage
 from convoy.results.outcome import Cause, Phase
-from tests.unit.engine import T0_S, Bench, Clock
+from tests.unit.engine import T0_S, Bench, Clock, let_the_loop_run, ready_from
 
 ONE_A_SECOND = RateCurve([Stage(1, 1, 20)])
 """Message k is due at k + ½ seconds."""
@@ -30,17 +30,12 @@ def wait_in() -> Iterator[Wait]:
     actors: list[Greenlet[..., DueMessage]] = []
 
     def wait(bench: Bench, ready_at_s: float = 0.0) -> Greenlet[..., DueMessage]:
-        actors.append(gevent.spawn(bench.dispatcher.take, ready_at_s))
+        actors.append(gevent.spawn(bench.dispatcher.take, ready_from(ready_at_s)))
         gevent.sleep(0)
         return actors[-1]
 
     yield wait
     gevent.killall(actors, timeout=5)
-
-
-def let_the_loop_run() -> None:
-    for _ in range(5):
-        gevent.sleep(0.001)
 
 
 def test_a_message_may_start_no_earlier_than_the_timers_are_fine(
@@ -52,7 +47,8 @@ def test_a_message_may_start_no_earlier_than_the_timers_are_fine(
     bench.clock.elapsed_s = 1.5 - 2 * EARLY_S
     waiting = wait_in(bench)
 
-    assert taken == DueMessage(0, T0_S + 0.5, Phase.MEASURE, 1, Cause.TARGET)
+    handed_s = T0_S + 0.5 - 0.9 * EARLY_S
+    assert taken == DueMessage(0, T0_S + 0.5, Phase.MEASURE, 1, Cause.TARGET, handed_s)
     assert not waiting.ready()
 
 
@@ -247,6 +243,29 @@ def test_released_lanes_come_back_with_the_first_number_not_handed_out(bench: Be
     assert bench.dispatcher.is_exhausted
 
 
+def test_lanes_that_were_never_granted_or_have_left_already_are_not_spoken_of(
+    bench: Bench,
+) -> None:
+    bench.dispatcher.grant(0, iter([(0.5, 0)]), epoch=1)
+    bench.dispatcher.grant(1, iter([]), epoch=1)
+
+    first, second = bench.dispatcher.release([0, 1, 2]), bench.dispatcher.release([0, 1, 2])
+
+    assert first == {0: 0, 1: None}
+    assert second == {}
+
+
+@pytest.mark.parametrize(("elapsed_s", "is_lost"), [(1.9, False), (2.1, True)], ids=["yet", "no"])
+def test_a_lease_that_was_not_renewed_is_lost(
+    bench: Bench, elapsed_s: float, is_lost: bool
+) -> None:
+    bench.dispatcher.hold_lease_until(T0_S + 2)
+
+    bench.clock.elapsed_s = elapsed_s
+
+    assert bench.dispatcher.has_lost_lease is is_lost
+
+
 def test_a_lane_released_in_its_warm_up_comes_back_from_its_first_measured_number() -> None:
     bench = Bench(Clock(elapsed_s=-2))
     bench.dispatcher.grant(0, iter([(-1.5, 0), (-0.5, 256)]), epoch=1, phase=Phase.WARM_UP)
@@ -256,6 +275,5 @@ def test_a_lane_released_in_its_warm_up_comes_back_from_its_first_measured_numbe
 
     cursors = bench.dispatcher.release(range(LANES))
 
-    assert (cursors[0], cursors[1]) == (0, None)
-    assert set(cursors) == set(range(LANES))
+    assert cursors == {0: 0, 1: None}
     assert bench.dispatcher.is_exhausted

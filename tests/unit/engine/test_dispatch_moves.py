@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convoy.plan.lanes import LANES, even_arrivals
+from convoy.plan.arrivals import EvenArrivals
+from convoy.plan.lanes import LANES
 from convoy.plan.rates import RateCurve, Stage
 from tests.unit.engine import Bench, Clock
 
@@ -48,7 +49,7 @@ class Pair:
         for lane, cursor in cursors.items():
             self.owners[lane] = to
             if cursor is not None:
-                messages = even_arrivals(self.curve, lane, cursor)
+                messages = EvenArrivals(self.curve).lane(lane, cursor)
                 self.benches[to].dispatcher.grant(lane, messages, epoch=1)
 
 

@@ -1,57 +1,55 @@
-"""The pool of conversations and the pick of one for each message."""
+"""The pool of conversations: what it holds, and the fingerprint of it."""
 
 from __future__ import annotations
 
 import pytest
 
-from convoy.plan.conversations import ConversationPool, RandomPick, parse_pool
+from convoy.plan.conversations import Conversation, ConversationPool
 
 
-def test_every_conversation_is_picked_about_equally_often() -> None:
-    ids = [f"conversation-{number}" for number in range(10)]
-    pick = RandomPick(ConversationPool(ids), 1, "scenario")
-    picked = dict.fromkeys(ids, 0)
+def test_a_pool_keeps_conversations_with_their_participants_in_order() -> None:
+    conversations = [Conversation("b", "customer-1", "agent-1"), Conversation("a", "customer-2")]
 
-    for k in range(10_000):
-        picked[pick.conversation_id(k)] += 1
+    pool = ConversationPool.of(conversations)
 
-    assert all(850 <= count <= 1150 for count in picked.values()), picked
+    assert [pool[index] for index in range(len(pool))] == conversations
 
 
-def test_a_pool_of_one_is_always_picked() -> None:
-    pick = RandomPick(ConversationPool(["only"]), 1, "scenario")
+def test_of_an_id_that_is_there_twice_the_first_entry_counts() -> None:
+    pool = ConversationPool.of([Conversation("a", "customer-1"), Conversation("a", "customer-2")])
 
-    assert {pick.conversation_id(k) for k in range(100)} == {"only"}
+    assert len(pool) == 1
+    assert pool[0] == Conversation("a", "customer-1")
+
+
+def test_columns_that_nobody_filled_are_left_out() -> None:
+    pool = ConversationPool.of([Conversation("a"), Conversation("b", agent_id="agent-1")])
+
+    assert (pool.customer_ids, pool.agent_ids) == ((), ("", "agent-1"))
+    assert [pool[0], pool[1]] == [Conversation("a"), Conversation("b", "", "agent-1")]
 
 
 @pytest.mark.parametrize(
-    "ids",
+    "pool",
     [
-        pytest.param(("b", "a"), id="another order"),
-        pytest.param(("a",), id="one less"),
-        pytest.param(("a", "b", "c"), id="one more"),
-        pytest.param(("ab",), id="joined"),
-        pytest.param((), id="empty"),
+        pytest.param(ConversationPool(("b", "a")), id="another order"),
+        pytest.param(ConversationPool(("a",)), id="one less"),
+        pytest.param(ConversationPool(("a", "b", "c")), id="one more"),
+        pytest.param(ConversationPool(("ab",)), id="joined"),
+        pytest.param(ConversationPool(()), id="empty"),
+        pytest.param(ConversationPool(("a", "b"), ("c", "")), id="a customer"),
+        pytest.param(ConversationPool(("a", "b"), (), ("c", "")), id="an agent"),
     ],
 )
-def test_another_pool_has_another_hash(ids: tuple[str, ...]) -> None:
-    assert ConversationPool(ids).hash != ConversationPool(("a", "b")).hash
+def test_another_pool_has_another_hash(pool: ConversationPool) -> None:
+    assert pool.hash != ConversationPool(("a", "b")).hash
+
+
+def test_a_customer_is_no_agent() -> None:
+    customers, agents = ConversationPool(("a",), ("x",)), ConversationPool(("a",), (), ("x",))
+
+    assert customers.hash != agents.hash
 
 
 def test_equal_pools_have_equal_hashes() -> None:
     assert ConversationPool(["a", "b"]).hash == ConversationPool(("a", "b")).hash
-
-
-@pytest.mark.parametrize(
-    ("text", "ids"),
-    [
-        pytest.param("a\nb\n", ["a", "b"], id="one a line"),
-        pytest.param("  a \r\n\tb", ["a", "b"], id="blanks and line ends of any kind"),
-        pytest.param("\n\na\n\n", ["a"], id="blank lines"),
-        pytest.param("# of the test organisation\na\n  # b\n", ["a"], id="comments"),
-        pytest.param("b\na\nb\n", ["b", "a"], id="listed twice"),
-        pytest.param("", [], id="empty"),
-    ],
-)
-def test_a_pool_file_holds_one_id_a_line(text: str, ids: list[str]) -> None:
-    assert parse_pool(text) == ids

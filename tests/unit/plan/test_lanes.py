@@ -5,44 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convoy.plan.lanes import LANES, even_arrivals, first_number
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.lanes import LANES, first_number, numbers_between
 
-CURVES = st.builds(
-    lambda rate_from, rate_to, for_s: RateCurve([Stage(rate_from, rate_to, for_s)]),
-    st.integers(0, 300),
-    st.integers(1, 300),
-    st.integers(1, 10),
-)
 LANE_NUMBERS = st.integers(0, LANES - 1)
 MESSAGE_NUMBERS = st.integers(0, 10_000)
-
-
-@given(curve=CURVES)
-def test_the_lanes_hold_every_message_of_the_plan_exactly_once(curve: RateCurve) -> None:
-    lanes = [list(even_arrivals(curve, lane)) for lane in range(LANES)]
-
-    together = sorted((message for lane in lanes for message in lane), key=lambda each: each[1])
-    assert together == [(curve.due_s(k), k) for k in range(curve.count)]
-
-
-@given(curve=CURVES, lane=LANE_NUMBERS)
-def test_a_lane_is_in_order_and_holds_its_own_numbers_only(curve: RateCurve, lane: int) -> None:
-    messages = list(even_arrivals(curve, lane))
-
-    assert messages == sorted(messages)
-    assert {k % LANES for _, k in messages} <= {lane}
-
-
-@given(curve=CURVES, lane=LANE_NUMBERS, from_k=MESSAGE_NUMBERS)
-def test_a_lane_taken_on_later_begins_at_its_first_number_from_there(
-    curve: RateCurve, lane: int, from_k: int
-) -> None:
-    whole = list(even_arrivals(curve, lane))
-
-    rest = list(even_arrivals(curve, lane, from_k))
-
-    assert rest == [(due_s, k) for due_s, k in whole if k >= from_k]
 
 
 @given(lane=LANE_NUMBERS, from_k=MESSAGE_NUMBERS)
@@ -53,3 +19,18 @@ def test_the_first_number_is_the_lowest_of_the_lane_that_is_not_below(
 
     assert first % LANES == lane
     assert from_k <= first < from_k + LANES
+
+
+@given(lane=LANE_NUMBERS, from_k=MESSAGE_NUMBERS, to_k=MESSAGE_NUMBERS)
+def test_numbers_between_counts_those_of_the_lane_only(lane: int, from_k: int, to_k: int) -> None:
+    counted = numbers_between(lane, from_k, to_k)
+
+    assert counted == sum(k % LANES == lane for k in range(from_k, to_k))
+
+
+@given(from_k=MESSAGE_NUMBERS, more=MESSAGE_NUMBERS)
+def test_all_lanes_together_hold_every_number_once(from_k: int, more: int) -> None:
+    by_lane = [numbers_between(lane, from_k, from_k + more) for lane in range(LANES)]
+
+    assert sum(by_lane) == more
+    assert max(by_lane) - min(by_lane) <= 1

@@ -7,12 +7,22 @@ from dataclasses import replace
 
 import pytest
 
+from convoy.plan.conversations import ConversationPool
+from convoy.plan.lanes import LANES
 from convoy.plan.payloads import PayloadError
-from convoy.plan.plan import ScenarioInputs, ScenarioPlan, marker
+from convoy.plan.plan import (
+    ArrivalRule,
+    PickRule,
+    PoolExhausted,
+    ScenarioInputs,
+    ScenarioPlan,
+    marker,
+)
 from convoy.plan.rates import RateCurve, Stage
+from tests.unit.plan import pool_of
 
 BODY = """{
-  "to": {"id": {{ conversation_id | tojson }}},
+  "to": {"id": {{ conversation_id | tojson }}, "by": {{ [customer_id, agent_id] | tojson }}},
   "from": {"name": {{ actor_name | tojson }}, "address": {{ actor_address | tojson }}},
   "text": {{ (marker ~ " " ~ text) | tojson }},
   "number": {{ k }}
@@ -21,7 +31,7 @@ INPUTS = ScenarioInputs(
     scenario="conversation_messages",
     seed=1,
     curve=RateCurve([Stage(20, 20, 30)]),
-    conversation_ids=tuple(f"conversation-{number}" for number in range(50)),
+    pool=pool_of(50),
     templates={"text": BODY, "other": '{"text": {{ marker | tojson }}}'},
     weights={"text": 3.0, "other": 1.0},
 )
@@ -85,9 +95,16 @@ def test_a_template_of_weight_nothing_is_never_drawn() -> None:
         pytest.param(replace(INPUTS, curve=RateCurve([Stage(20, 21, 30)])), id="rate"),
         pytest.param(replace(INPUTS, curve=RateCurve([Stage(10, 30, 30)])), id="as many, ramped"),
         pytest.param(
-            replace(INPUTS, conversation_ids=INPUTS.conversation_ids[::-1]), id="pool order"
+            replace(INPUTS, pool=ConversationPool(INPUTS.pool.ids[::-1])), id="pool order"
         ),
-        pytest.param(replace(INPUTS, conversation_ids=("conversation-0",)), id="pool"),
+        pytest.param(replace(INPUTS, pool=pool_of(49)), id="pool"),
+        pytest.param(replace(INPUTS, pool=ConversationPool(INPUTS.pool.ids)), id="participants"),
+        pytest.param(replace(INPUTS, pick=PickRule("round_robin")), id="pick"),
+        pytest.param(replace(INPUTS, pick=PickRule(exponent=2)), id="exponent"),
+        pytest.param(replace(INPUTS, pick=PickRule(on_exhausted="stop")), id="end of the pool"),
+        pytest.param(replace(INPUTS, arrivals=ArrivalRule("poisson")), id="arrivals"),
+        pytest.param(replace(INPUTS, arrivals=ArrivalRule(most=5)), id="how many"),
+        pytest.param(replace(INPUTS, arrivals=ArrivalRule(think_time_s=1)), id="think time"),
         pytest.param(
             replace(INPUTS, templates={**INPUTS.templates, "other": "{}"}), id="template text"
         ),
@@ -99,12 +116,20 @@ def test_the_hash_changes_with_each_ingredient(inputs: ScenarioInputs) -> None:
     assert ScenarioPlan(inputs).hash != ScenarioPlan(INPUTS).hash
 
 
+def test_the_number_of_users_is_an_ingredient_of_sticky_picks_only() -> None:
+    def hash_of(pick: str, users: int) -> str:
+        return ScenarioPlan(replace(INPUTS, pick=PickRule(pick), users=users)).hash
+
+    assert hash_of("sticky", 5) != hash_of("sticky", 6)
+    assert hash_of("exclusive", 5) == hash_of("exclusive", 6)
+
+
 def test_the_hash_changes_with_nothing_else() -> None:
     equal = ScenarioInputs(
         scenario="conversation_messages",
         seed=1,
         curve=RateCurve([Stage(20, 20, 30)]),
-        conversation_ids=tuple(f"conversation-{number}" for number in range(50)),
+        pool=pool_of(50),
         templates=dict(reversed(list(INPUTS.templates.items()))),
         weights=dict(INPUTS.weights),
     )
@@ -122,7 +147,8 @@ def test_a_body_is_json_that_carries_marker_conversation_and_text() -> None:
         message = plan.message(k)
         body = json.loads(plan.render(message, "run-1"))
 
-        assert body["to"] == {"id": message.conversation_id}
+        customer, agent = message.conversation.customer_id, message.conversation.agent_id
+        assert body["to"] == {"id": message.conversation.id, "by": [customer, agent]}
         assert body["text"] == f"[convoy:run-1:conversation_messages:{k}] {message.text}"
         assert body["number"] == k
         assert body["from"]["name"] and body["from"]["address"].endswith(".invalid")
@@ -137,7 +163,7 @@ def test_the_marker_names_run_scenario_and_number() -> None:
 def test_all_lanes_together_are_the_whole_plan() -> None:
     plan = ScenarioPlan(INPUTS)
 
-    numbers = sorted(k for lane in plan.lanes() for _, k in plan.lane(lane))
+    numbers = sorted(k for lane in range(LANES) for _, k in plan.lane(lane))
 
     assert numbers == list(range(600))
 
@@ -148,3 +174,123 @@ def test_templates_that_are_drawn_seldom_are_checked_as_well() -> None:
 
     with pytest.raises(PayloadError, match="^seldom, line 1: .*tojson"):
         plan.check_templates()
+
+
+def test_a_message_knows_its_actor_and_its_place_in_the_pool() -> None:
+    plan = ScenarioPlan(replace(INPUTS, pick=PickRule("sticky"), users=10))
+
+    messages = [plan.message(k) for k in range(600)]
+
+    assert {message.actor for message in messages} == set(range(10))
+    assert all(plan.pool[each.conversation_index] == each.conversation for each in messages)
+    assert not any(message.is_redirected for message in messages)
+
+
+@pytest.mark.parametrize("pick", ["random", "round_robin", "zipf", "exclusive", "sticky"])
+def test_a_message_goes_around_what_is_to_be_avoided_and_changes_in_nothing_else(
+    pick: str,
+) -> None:
+    plan = ScenarioPlan(replace(INPUTS, pool=pool_of(2_600), pick=PickRule(pick), users=10))
+    retired = set(range(0, 2_600, 7))
+
+    for k in range(600):
+        planned, sent = plan.message(k), plan.message(k, retired)
+
+        assert sent.conversation_index not in retired
+        assert sent.is_redirected is (planned.conversation_index in retired)
+        assert sent.conversation == plan.pool[sent.conversation_index]
+        assert (sent.k, sent.actor) == (planned.k, planned.actor)
+        assert (sent.template_name, sent.text) == (planned.template_name, planned.text)
+        assert sent.is_redirected or sent == planned
+
+
+@pytest.mark.parametrize("pick", ["random", "round_robin", "zipf", "exclusive", "sticky"])
+def test_when_all_is_to_be_avoided_the_pool_is_exhausted(pick: str) -> None:
+    plan = ScenarioPlan(replace(INPUTS, pick=PickRule(pick), users=10))
+
+    with pytest.raises(PoolExhausted, match="retired"):
+        plan.message(3, set(range(50)))
+
+
+@pytest.mark.parametrize("pick", ["exclusive", "sticky"])
+def test_when_its_group_is_to_be_avoided_a_message_does_not_go_to_another_group(pick: str) -> None:
+    plan = ScenarioPlan(replace(INPUTS, pick=PickRule(pick), users=10))
+    of_others = {plan.message(k).conversation_index for k in range(plan.groups) if k != 3}
+    of_the_group: set[int] = set()
+
+    while len(of_the_group) < 50 // plan.groups:
+        of_the_group.add(plan.message(3, of_the_group).conversation_index)
+
+    assert not of_the_group & of_others
+    with pytest.raises(PoolExhausted):
+        plan.message(3, of_the_group)
+
+
+def test_a_pool_to_be_used_once_is_exhausted_after_its_last_conversation() -> None:
+    pick = PickRule("round_robin", on_exhausted="fail")
+
+    plan = ScenarioPlan(replace(INPUTS, pick=pick))
+
+    assert [plan.message(k).conversation_index for k in range(50)] == list(range(50))
+    assert plan.count == 600
+    with pytest.raises(PoolExhausted, match="once"):
+        plan.message(50)
+
+
+@pytest.mark.parametrize("arrivals", ["even", "closed"])
+def test_a_plan_that_stops_with_its_pool_holds_as_many_messages(arrivals: str) -> None:
+    pick = PickRule("round_robin", on_exhausted="stop")
+
+    plan = ScenarioPlan(replace(INPUTS, pick=pick, arrivals=ArrivalRule(arrivals, most=200)))
+
+    assert plan.count == 50
+    assert sorted(k for lane in range(LANES) for _, k in plan.lane(lane)) == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("rule", "count", "is_scheduled"),
+    [
+        pytest.param(ArrivalRule(), 600, True, id="even"),
+        pytest.param(ArrivalRule(most=7), 7, True, id="so many"),
+        pytest.param(ArrivalRule("poisson", most=7), 7, True, id="so many of poisson"),
+        pytest.param(ArrivalRule("closed"), None, False, id="closed"),
+        pytest.param(ArrivalRule("closed", most=7), 7, False, id="closed, so many"),
+    ],
+)
+def test_a_plan_knows_how_many_messages_it_holds(
+    rule: ArrivalRule, count: int | None, is_scheduled: bool
+) -> None:
+    plan = ScenarioPlan(replace(INPUTS, arrivals=rule))
+
+    assert plan.count == count
+    assert plan.is_scheduled is is_scheduled
+
+
+def test_how_messages_arrive_does_not_decide_where_they_go() -> None:
+    others = [
+        ScenarioPlan(replace(INPUTS, arrivals=ArrivalRule(name, most=300)))
+        for name in ("poisson", "closed")
+    ]
+
+    plan = ScenarioPlan(INPUTS)
+
+    for other in others:
+        assert [other.message(k) for k in range(300)] == [plan.message(k) for k in range(300)]
+
+
+def test_pauses_are_the_mean_give_or_take_half_and_the_same_every_time() -> None:
+    inputs = replace(INPUTS, arrivals=ArrivalRule("closed", think_time_s=2))
+    plan, again = ScenarioPlan(inputs), ScenarioPlan(inputs)
+
+    pauses_s = [plan.think_time_s(k) for k in range(2_000)]
+
+    assert all(1 <= pause_s <= 3 for pause_s in pauses_s)
+    assert sum(pauses_s) / len(pauses_s) == pytest.approx(2, rel=0.03)
+    assert [again.think_time_s(k) for k in range(2_000)] == pauses_s
+
+
+@pytest.mark.parametrize("pick", ["random", "round_robin", "zipf", "exclusive", "sticky"])
+def test_only_an_exclusive_conversation_takes_one_message_at_a_time(pick: str) -> None:
+    plan = ScenarioPlan(replace(INPUTS, pick=PickRule(pick)))
+
+    assert plan.is_exclusive is (pick == "exclusive")

@@ -1,0 +1,123 @@
+"""The dispatcher of closed arrivals: no schedule, every actor gets the next message when it asks.
+
+A message is due at the moment it is handed out; how many there are depends on how fast the remote
+answers, so delivery is not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush, heapreplace
+from math import inf
+from time import perf_counter
+from typing import NamedTuple
+
+import gevent
+from gevent.event import Event
+
+from convoy.engine.dispatch import DueMessage, LaneMessages, ReadyAt, always_ready
+from convoy.results.account import ScenarioRecorder
+from convoy.results.outcome import Cause, Phase
+
+
+class _Entry(NamedTuple):
+    k: int
+    lane: int
+    following: LaneMessages
+
+
+class ClosedDispatcher:
+    """Hands out the messages of the lanes it was granted, each once, from T0 until `duration_s`."""
+
+    def __init__(
+        self,
+        recorder: ScenarioRecorder,
+        *,
+        duration_s: float,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._recorder = recorder
+        self._duration_s = duration_s
+        self._clock = clock
+        self._t0_s = inf
+        self._epoch = 0
+        self._entries: list[_Entry] = []
+        self._lanes: set[int] = set()
+        self._lease_ends_s = inf
+        self._may_go_on = Event()
+        self._is_stopped = False
+
+    def start(self, t0_s: float) -> None:
+        """Set T0 on this process's clock; messages go out from then on."""
+        self._t0_s = t0_s
+        self._may_go_on.set()
+
+    def grant(
+        self, lane: int, messages: LaneMessages, epoch: int, phase: Phase = Phase.MEASURE
+    ) -> None:
+        """Take on a lane's messages, `(due_s, k)` in order; there is no warm-up."""
+        self._epoch = max(self._epoch, epoch)
+        self._lanes.add(lane)
+        first = next(messages, None)
+        if first is not None and phase is Phase.MEASURE:
+            heappush(self._entries, _Entry(first[1], lane, messages))
+            self._may_go_on.set()
+
+    def release(self, lanes: Iterable[int]) -> dict[int, int | None]:
+        """Give up lanes; return the first number not handed out of each, None if finished."""
+        leaving = self._lanes.intersection(lanes)
+        self._lanes -= leaving
+        cursors: dict[int, int | None] = dict.fromkeys(leaving)
+        cursors.update((entry.lane, entry.k) for entry in self._entries if entry.lane in leaving)
+        self._entries = [entry for entry in self._entries if entry.lane not in leaving]
+        heapify(self._entries)
+        return cursors
+
+    def hold_lease_until(self, ends_s: float) -> None:
+        """Hand out nothing after `ends_s`, unless this is called again with a later time."""
+        self._lease_ends_s = ends_s
+        self._may_go_on.set()
+
+    @property
+    def has_lost_lease(self) -> bool:
+        """True when the lease ran out: the lanes may have gone to others by now."""
+        return self._clock() > self._lease_ends_s
+
+    def take(self, ready_at: ReadyAt = always_ready) -> DueMessage:
+        """Wait as the calling greenlet until it is ready and may send, and return its message.
+
+        After the end nothing comes any more, and the greenlet waits to be killed.
+        """
+        while True:
+            now_s = self._clock()
+            begins_s = max(self._t0_s, ready_at(now_s))
+            if begins_s == inf or self.is_exhausted or now_s > self._lease_ends_s:
+                self._may_go_on.clear()
+                self._may_go_on.wait()
+            elif begins_s > now_s:
+                gevent.sleep(begins_s - now_s)
+            else:
+                return self._next(now_s)
+
+    def expire(self) -> None:
+        """Nothing is ever late here."""
+
+    def stop(self) -> None:
+        """Hand out nothing more."""
+        self._is_stopped = True
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True when nothing will be handed out any more from the lanes granted so far."""
+        is_over = self._clock() >= self._t0_s + self._duration_s
+        return self._is_stopped or is_over or not self._entries
+
+    def _next(self, now_s: float) -> DueMessage:
+        entry = self._entries[0]
+        following = next(entry.following, None)
+        if following is None:
+            heappop(self._entries)
+        else:
+            heapreplace(self._entries, entry._replace(k=following[1]))
+        self._recorder.schedule()
+        return DueMessage(entry.k, now_s, Phase.MEASURE, self._epoch, Cause.TARGET, now_s)

@@ -1,0 +1,54 @@
+"""The pool in use: which conversations this process has retired, and which are taken right now."""
+
+from __future__ import annotations
+
+from gevent.event import Event
+
+RETIRING_CODES = frozenset(
+    {"400 conversation.closed", "404 conversation.error.conversation.not.found"}
+)
+"""Error codes that say that a conversation takes no message any more."""
+
+
+class PoolUse:
+    """State of a scenario's pool in one process, by index of the conversation.
+
+    With `is_exclusive` a conversation takes one message at a time. No other process writes to the
+    same conversations then, so this one knows enough.
+    """
+
+    def __init__(self, is_exclusive: bool) -> None:
+        self.retired: dict[int, str] = {}
+        self.redirected = 0
+        self._unreported: dict[int, str] = {}
+        self._is_exclusive = is_exclusive
+        self._taken: dict[int, Event] = {}
+
+    def take(self, index: int, timeout_s: float) -> bool:
+        """Wait until the conversation is free and take it; false if it is not free in time."""
+        if not self._is_exclusive:
+            return True
+        while (taken := self._taken.get(index)) is not None:
+            if not taken.wait(timeout_s):
+                return False
+        self._taken[index] = Event()
+        return True
+
+    def is_taken(self, index: int) -> bool:
+        """True while another message to this conversation is out; never without `is_exclusive`."""
+        return index in self._taken
+
+    def give_back(self, index: int) -> None:
+        taken = self._taken.pop(index, None)
+        if taken is not None:
+            taken.set()
+
+    def retire(self, index: int, reason: str) -> None:
+        """Use a conversation no more; `reason` is the error code that it answered."""
+        if index not in self.retired:
+            self.retired[index] = self._unreported[index] = reason
+
+    def report(self) -> dict[str, object]:
+        """Return plain values for the next report: `retired` since the last one, with reasons."""
+        retired, self._unreported = self._unreported, {}
+        return {"retired": retired, "redirected": self.redirected}

@@ -1,0 +1,159 @@
+"""The picks: which conversation of the pool, and which actor, message `k` belongs to.
+
+`random`, `round_robin` and `zipf` draw from the whole pool. `exclusive` and `sticky` bind
+conversations to groups of lanes, so that two workers never write to the same one: a group is the
+smallest part of a plan that can be leased, and lane `n` belongs to group `n mod groups`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from itertools import accumulate, chain
+from random import Random
+from typing import Protocol
+
+from convoy.plan.draws import draw, draw_below, stream_key
+from convoy.plan.lanes import LANES
+
+
+class Pick(Protocol):
+    """A way to pick conversations by their index in the pool."""
+
+    @property
+    def groups(self) -> int:
+        """How many parts the lanes are leased in: 256, unless conversations are bound."""
+
+    def actor(self, k: int) -> int:
+        """Return the number of the virtual actor that message `k` belongs to."""
+
+    def index(self, k: int) -> int:
+        """Return the index of message `k`'s conversation."""
+
+    def others(self, k: int) -> Iterator[int]:
+        """Yield what may stand in when that conversation is retired, in order of preference."""
+
+
+class RandomPick:
+    """Any conversation, each equally likely, for every message anew."""
+
+    groups = LANES
+
+    def __init__(self, size: int, seed: int, scenario: str) -> None:
+        self._size = size
+        self._key = stream_key(seed, scenario, "conversation")
+
+    def actor(self, k: int) -> int:
+        return k % LANES
+
+    def index(self, k: int) -> int:
+        return draw_below(self._key, k, self._size)
+
+    def others(self, k: int) -> Iterator[int]:
+        return _following(self.index(k), self._size)
+
+
+class RoundRobinPick:
+    """One conversation after the other in the order of the pool."""
+
+    groups = LANES
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def actor(self, k: int) -> int:
+        return k % LANES
+
+    def index(self, k: int) -> int:
+        return k % self._size
+
+    def others(self, k: int) -> Iterator[int]:
+        return _following(self.index(k), self._size)
+
+
+class ZipfPick:
+    """A few hot conversations: the one of rank r is picked in proportion to 1 / r ** exponent.
+
+    Which ones are hot is drawn from the seed.
+    """
+
+    groups = LANES
+
+    def __init__(self, size: int, seed: int, scenario: str, exponent: float) -> None:
+        self._sums = array("d", accumulate((rank + 1) ** -exponent for rank in range(size)))
+        self._key = stream_key(seed, scenario, "conversation")
+        self._order = _shuffled(size, seed, scenario)
+
+    def actor(self, k: int) -> int:
+        return k % LANES
+
+    def index(self, k: int) -> int:
+        point = draw(self._key, k) / 2**64 * self._sums[-1]
+        return self._order[min(bisect_right(self._sums, point), len(self._sums) - 1)]
+
+    def others(self, k: int) -> Iterator[int]:
+        return _following(self.index(k), len(self._order))
+
+
+class BoundPick:
+    """Conversations bound to groups of lanes, each group going through its own in turn.
+
+    With `actors` actors each keeps one conversation for the whole run; with as many as there are
+    conversations each conversation is an actor of its own.
+    """
+
+    def __init__(self, size: int, actors: int, seed: int, scenario: str) -> None:
+        self._actors = min(size, actors)
+        self.groups = min(LANES, self._actors)
+        self._order = _shuffled(size, seed, scenario)
+
+    def actor(self, k: int) -> int:
+        lane, turn = k % LANES, k // LANES
+        group = lane % self.groups
+        lanes_in_group = _members(group, self.groups, LANES)
+        turn = turn * lanes_in_group + lane // self.groups
+        return group + self.groups * (turn % _members(group, self.groups, self._actors))
+
+    def index(self, k: int) -> int:
+        return self._order[self.actor(k)]
+
+    def others(self, k: int) -> Iterator[int]:
+        """Only conversations of the same group: the others may belong to another worker.
+
+        Those that no actor keeps come first.
+        """
+        group, kept = k % LANES % self.groups, self.actor(k)
+        mine = range(group, len(self._order), self.groups)
+        owned = _members(group, self.groups, self._actors)
+        numbers = chain(mine[owned:], (number for number in mine[:owned] if number != kept))
+        return (self._order[number] for number in numbers)
+
+
+def make_pick(
+    name: str, size: int, *, seed: int, scenario: str, users: int, exponent: float
+) -> Pick:
+    """Return the pick that the settings name; raises KeyError for an unknown name."""
+    makers: dict[str, Callable[[], Pick]] = {
+        "random": lambda: RandomPick(size, seed, scenario),
+        "round_robin": lambda: RoundRobinPick(size),
+        "zipf": lambda: ZipfPick(size, seed, scenario, exponent),
+        "exclusive": lambda: BoundPick(size, size, seed, scenario),
+        "sticky": lambda: BoundPick(size, users, seed, scenario),
+    }
+    return makers[name]()
+
+
+def _members(group: int, groups: int, total: int) -> int:
+    """Count the numbers below `total` that belong to a group."""
+    return (total - group + groups - 1) // groups
+
+
+def _following(index: int, size: int) -> Iterator[int]:
+    return chain(range(index + 1, size), range(index))
+
+
+def _shuffled(size: int, seed: int, scenario: str) -> array[int]:
+    order = array("l", range(size))
+    Random(stream_key(seed, scenario, "order")).shuffle(order)
+    return order

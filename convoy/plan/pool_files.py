@@ -1,0 +1,99 @@
+"""Pool files: conversations as plain ids, CSV or JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+
+from convoy.errors import ConvoyError, ExitCode
+from convoy.plan.conversations import Conversation, ConversationPool
+
+_ID_COLUMNS = ("id", "conversation_id", "conversationId")
+_CUSTOMER_COLUMNS = ("customer_id", "customerId", "guest_id", "guestId")
+_AGENT_COLUMNS = ("agent_id", "agentId")
+_LONGEST_ID = 1000
+
+
+class PoolFileError(ConvoyError):
+    """A pool file that cannot be read; the message names the line (from 1) and the problem."""
+
+    exit_code = ExitCode.USAGE
+
+
+def parse_pool(lines: Iterable[str]) -> ConversationPool:
+    """Return the pool that these lines hold; raises PoolFileError.
+
+    The first line tells the form: a JSON object, a CSV header with a column `id` or
+    `conversation_id`, or an id. Blank lines and lines that begin with `#` are left out; an id that
+    stands there twice counts once.
+    """
+    kept = _without_comments(lines)
+    first = next(kept, None)
+    if first is None:
+        return ConversationPool(())
+    numbered = chain([first], kept)
+    if first[1].startswith("{"):
+        return ConversationPool.of([_from_json(number, line) for number, line in numbered])
+    header = [name.strip() for name in next(csv.reader([first[1]]))]
+    if any(name in _ID_COLUMNS for name in header):
+        return ConversationPool.of(list(_from_csv(header, kept)))
+    return ConversationPool.of([_from_text(number, line) for number, line in numbered])
+
+
+def _without_comments(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, start=1):
+        text = line.strip().lstrip("\ufeff")
+        if text and not text.startswith("#"):
+            yield number, text
+
+
+def _from_text(number: int, line: str) -> Conversation:
+    if "," in line or ";" in line or " " in line or "\t" in line:
+        raise PoolFileError(
+            f"line {number}: {line[:60]!r} is no conversation id; for columns, the first line "
+            f"should name them, one of them {' or '.join(_ID_COLUMNS)}"
+        )
+    return Conversation(_id(number, line))
+
+
+def _from_json(number: int, line: str) -> Conversation:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise PoolFileError(f"line {number}: is no JSON ({error})") from error
+    if not isinstance(entry, dict):
+        raise PoolFileError(f"line {number}: should be a JSON object with an id")
+    return Conversation(
+        _id(number, _first(entry, _ID_COLUMNS)),
+        _first(entry, _CUSTOMER_COLUMNS),
+        _first(entry, _AGENT_COLUMNS),
+    )
+
+
+def _from_csv(header: list[str], kept: Iterable[tuple[int, str]]) -> Iterator[Conversation]:
+    for number, line in kept:
+        try:
+            values = next(csv.reader([line]))
+        except csv.Error as error:
+            raise PoolFileError(f"line {number}: is no CSV ({error})") from error
+        entry = dict(zip(header, (value.strip() for value in values), strict=False))
+        yield Conversation(
+            _id(number, _first(entry, _ID_COLUMNS)),
+            _first(entry, _CUSTOMER_COLUMNS),
+            _first(entry, _AGENT_COLUMNS),
+        )
+
+
+def _first(entry: Mapping[str, object], names: Iterable[str]) -> str:
+    value = next((entry[name] for name in names if entry.get(name)), "")
+    return value if isinstance(value, str) else ""
+
+
+def _id(number: int, text: str) -> str:
+    if not text:
+        raise PoolFileError(f"line {number}: has no conversation id")
+    if len(text) > _LONGEST_ID or not text.isprintable():
+        raise PoolFileError(f"line {number}: {text[:40]!r} is no conversation id")
+    return text

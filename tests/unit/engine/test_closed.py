@@ -1,0 +1,254 @@
+"""The dispatcher of closed arrivals: whoever asks gets the next message, from T0 to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+
+import gevent
+import pytest
+from gevent import Greenlet
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convoy.engine.closed import ClosedDispatcher
+from convoy.engine.dispatch import DueMessage
+from convoy.plan.arrivals import ClosedArrivals
+from convoy.plan.lanes import LANES
+from convoy.results.account import ScenarioRecorder
+from convoy.results.outcome import Phase
+from tests.unit.engine import T0_S, Clock, let_the_loop_run, ready_from, wait_until
+
+LENGTH_S = 30.0
+MOVES = st.lists(
+    st.tuples(st.floats(0, 1), st.floats(0, 1), st.sets(st.integers(0, LANES - 1)), st.booleans()),
+    max_size=8,
+)
+"""Moves of lanes: which part of the rest each of two dispatchers hands out before, which lanes
+move, and whether to the second."""
+
+
+class ClosedBench:
+    """A closed dispatcher on a clock that a test sets, and the actors that wait at it."""
+
+    def __init__(self, clock: Clock, most: int | None = None) -> None:
+        self.clock = clock
+        self.arrivals = ClosedArrivals(LENGTH_S, most)
+        self.recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
+        self.dispatcher = ClosedDispatcher(self.recorder, duration_s=LENGTH_S, clock=clock)
+        self.actors: list[Greenlet[..., DueMessage]] = []
+
+    def grant(self, lanes: range = range(LANES), epoch: int = 1) -> None:
+        for lane in lanes:
+            self.dispatcher.grant(lane, self.arrivals.lane(lane), epoch)
+
+    def take(self, number: int) -> list[int]:
+        return [self.dispatcher.take().k for _ in range(number)]
+
+    def start_actor(self, ready_at_s: float = 0.0) -> Greenlet[..., DueMessage]:
+        """Have an actor take one message; it has it, or waits for it, on return."""
+        self.actors.append(gevent.spawn(self.dispatcher.take, ready_from(ready_at_s)))
+        let_the_loop_run()
+        return self.actors[-1]
+
+
+@pytest.fixture
+def bench() -> Iterator[ClosedBench]:
+    bench = ClosedBench(Clock(), most=1000)
+    yield bench
+    gevent.killall(bench.actors, timeout=5)
+
+
+def test_every_message_is_handed_out_once_in_the_order_of_the_plan(bench: ClosedBench) -> None:
+    bench.grant()
+    bench.dispatcher.start(T0_S)
+
+    taken = bench.take(1000)
+
+    assert taken == list(range(1000))
+    assert bench.dispatcher.is_exhausted
+    assert bench.recorder.counts.scheduled == 1000
+
+
+def test_a_message_is_due_at_the_moment_it_is_handed_out(bench: ClosedBench) -> None:
+    bench.grant(epoch=3)
+    bench.dispatcher.start(T0_S)
+    bench.clock.elapsed_s = 2.5
+
+    due = bench.dispatcher.take()
+
+    assert (due.k, due.due_s, due.phase, due.epoch) == (0, T0_S + 2.5, Phase.MEASURE, 3)
+
+
+def test_nothing_is_handed_out_before_t0_is_known_or_has_come(bench: ClosedBench) -> None:
+    bench.grant()
+    bench.clock.elapsed_s = -0.02
+    waiting = bench.start_actor()
+    was_early = [waiting.ready()]
+
+    bench.dispatcher.start(T0_S)
+    let_the_loop_run()
+    was_early.append(waiting.ready())
+    bench.clock.elapsed_s = 0.0
+
+    assert waiting.get(timeout=5).k == 0
+    assert was_early == [False, False]
+
+
+def test_nothing_is_handed_out_after_the_end(bench: ClosedBench) -> None:
+    bench.grant()
+    bench.dispatcher.start(T0_S)
+    bench.clock.elapsed_s = LENGTH_S - 0.001
+    bench.take(1)
+
+    bench.clock.elapsed_s = LENGTH_S
+    waiting = bench.start_actor()
+
+    assert not waiting.ready()
+    assert bench.dispatcher.is_exhausted
+    assert bench.recorder.counts.scheduled == 1
+    assert bench.recorder.counts.not_sent == {}
+
+
+def test_an_actor_gets_nothing_before_it_is_ready(bench: ClosedBench) -> None:
+    bench.grant()
+    bench.dispatcher.start(T0_S)
+    resting = bench.start_actor(ready_at_s=T0_S + 0.05)
+    was_early = resting.ready()
+
+    taken = bench.take(3)
+    bench.clock.elapsed_s = 0.05
+
+    assert not was_early
+    assert taken == [0, 1, 2]
+    assert resting.get(timeout=5).k == 3
+
+
+def test_an_actor_killed_while_it_waits_takes_no_message_with_it(bench: ClosedBench) -> None:
+    leaver, stayer = bench.start_actor(), bench.start_actor()
+    bench.grant()
+
+    leaver.kill(timeout=5)
+    bench.dispatcher.start(T0_S)
+
+    assert stayer.get(timeout=5).k == 0
+    assert bench.recorder.counts.scheduled == 1
+
+
+def test_actors_that_have_nothing_left_are_served_by_lanes_that_come(bench: ClosedBench) -> None:
+    bench.dispatcher.start(T0_S)
+    waiting = [bench.start_actor() for _ in range(2)]
+    was_early = any(actor.ready() for actor in waiting)
+
+    bench.dispatcher.grant(7, bench.arrivals.lane(7, 300), epoch=2)
+
+    assert not was_early
+    assert sorted(actor.get(timeout=5).k for actor in waiting) == [519, 775]
+
+
+def test_stopping_ends_the_handing_out_and_gives_nothing_up(bench: ClosedBench) -> None:
+    bench.grant()
+    bench.dispatcher.start(T0_S)
+    bench.take(10)
+
+    bench.dispatcher.stop()
+    waiting = bench.start_actor()
+
+    assert not waiting.ready()
+    assert bench.dispatcher.is_exhausted
+    assert (bench.recorder.counts.scheduled, bench.recorder.counts.not_sent) == (10, {})
+
+
+def test_nothing_is_handed_out_after_the_lease_until_it_is_renewed(bench: ClosedBench) -> None:
+    bench.grant()
+    bench.dispatcher.start(T0_S)
+    bench.dispatcher.hold_lease_until(T0_S + 2)
+    bench.clock.elapsed_s = 3.0
+    waiting = bench.start_actor()
+    seen = (waiting.ready(), bench.dispatcher.has_lost_lease)
+
+    bench.dispatcher.hold_lease_until(T0_S + 10)
+
+    assert seen == (False, True)
+    assert waiting.get(timeout=5).k == 0
+    assert not bench.dispatcher.has_lost_lease
+
+
+def test_a_warm_up_is_passed_over(bench: ClosedBench) -> None:
+    bench.dispatcher.grant(0, iter([(-1.0, 0)]), 1, Phase.WARM_UP)
+    bench.dispatcher.start(T0_S)
+
+    assert bench.dispatcher.is_exhausted
+    assert bench.dispatcher.release([0]) == {0: None}
+
+
+def test_released_lanes_come_back_with_the_first_number_not_handed_out(bench: ClosedBench) -> None:
+    bench.grant(range(2))
+    bench.dispatcher.start(T0_S)
+    bench.take(7)
+
+    cursors = bench.dispatcher.release([0, 1, 2])
+
+    assert cursors == {0: None, 1: 769}
+    assert bench.dispatcher.is_exhausted
+
+
+def test_what_stays_goes_on_in_the_order_of_the_plan(bench: ClosedBench) -> None:
+    bench.grant()
+    bench.dispatcher.start(T0_S)
+    bench.take(300)
+
+    bench.dispatcher.release(range(0, LANES, 3))
+
+    assert bench.take(200) == [k for k in range(300, 1000) if k % LANES % 3][:200]
+
+
+@given(moves=MOVES)
+def test_whatever_lanes_move_every_message_is_handed_out_once(
+    moves: list[tuple[float, float, set[int], bool]],
+) -> None:
+    clock = Clock()
+    benches = (ClosedBench(clock, 1000), ClosedBench(clock, 1000))
+    benches[0].grant()
+    rest = [dict.fromkeys(range(LANES), True), {}]
+    handed: list[int] = []
+
+    for *parts, lanes, to_second in [*moves, (1.0, 1.0, set[int](), False)]:
+        for bench, owned, part in zip(benches, rest, parts, strict=True):
+            bench.dispatcher.start(T0_S)
+            left = sum(k % LANES in owned for k in set(range(1000)) - set(handed))
+            handed += bench.take(int(left * part))
+        old, new = int(not to_second), int(to_second)
+        for lane, cursor in benches[old].dispatcher.release(lanes).items():
+            del rest[old][lane]
+            rest[new][lane] = True
+            if cursor is not None:
+                messages = benches[new].arrivals.lane(lane, cursor)
+                benches[new].dispatcher.grant(lane, messages, epoch=1)
+
+    assert sorted(handed) == list(range(1000))
+    assert all(bench.dispatcher.is_exhausted for bench in benches)
+
+
+def test_actors_go_on_at_their_own_pace_until_the_end_comes() -> None:
+    recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
+    dispatcher = ClosedDispatcher(recorder, duration_s=0.1)
+    taken: list[DueMessage] = []
+    for lane in range(LANES):
+        dispatcher.grant(lane, ClosedArrivals(0.1).lane(lane), epoch=1)
+
+    def send_for_ever() -> None:
+        while True:
+            taken.append(dispatcher.take())
+            gevent.sleep(0.001)
+
+    actors = [gevent.spawn(send_for_ever) for _ in range(4)]
+    t0_s = perf_counter() + 0.02
+    dispatcher.start(t0_s)
+    wait_until(lambda: dispatcher.is_exhausted)
+
+    let_the_loop_run()
+    gevent.killall(actors, timeout=5)
+    assert [due.k for due in taken] == list(range(len(taken)))
+    assert all(t0_s <= due.due_s < t0_s + 0.1 for due in taken)
+    assert len(taken) == recorder.counts.scheduled > 4

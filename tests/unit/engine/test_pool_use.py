@@ -1,0 +1,127 @@
+"""The pool in use: conversations that are taken, given back and retired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+from gevent import Greenlet
+
+from convoy.engine.pool_use import RETIRING_CODES, PoolUse
+from convoy.remote.codes import meaning
+from tests.unit.engine import let_the_loop_run
+
+LONG_S = 60.0
+CLOSED = "400 conversation.closed"
+GONE = "404 conversation.error.conversation.not.found"
+Take = Callable[[PoolUse, int], "Greenlet[..., bool]"]
+
+
+@pytest.fixture
+def start_taking() -> Iterator[Take]:
+    """Have an actor take a conversation: it has it, or waits for it, on return."""
+    actors: list[Greenlet[..., bool]] = []
+
+    def take(pool: PoolUse, index: int) -> Greenlet[..., bool]:
+        actors.append(gevent.spawn(pool.take, index, LONG_S))
+        gevent.sleep(0)
+        return actors[-1]
+
+    yield take
+    gevent.killall(actors, timeout=5)
+
+
+def test_any_number_may_use_a_conversation_that_is_not_exclusive() -> None:
+    pool = PoolUse(is_exclusive=False)
+
+    assert all(pool.take(3, 0) for _ in range(5))
+
+
+def test_an_exclusive_conversation_is_had_by_one_at_a_time(start_taking: Take) -> None:
+    pool = PoolUse(is_exclusive=True)
+
+    first, second, third = (start_taking(pool, 3) for _ in range(3))
+    had = [[first.ready(), second.ready(), third.ready()]]
+    for _ in range(2):
+        pool.give_back(3)
+        let_the_loop_run()
+        had.append([first.ready(), second.ready(), third.ready()])
+
+    assert had[0] == [True, False, False]
+    assert sum(had[1]) == 2
+    assert had[2] == [True, True, True]
+    assert all(actor.get(timeout=5) for actor in (first, second, third))
+
+
+def test_other_conversations_are_free_while_one_is_taken(start_taking: Take) -> None:
+    pool = PoolUse(is_exclusive=True)
+
+    start_taking(pool, 3)
+
+    assert pool.take(4, 0)
+
+
+def test_a_conversation_that_is_not_free_in_time_is_not_taken() -> None:
+    pool = PoolUse(is_exclusive=True)
+    pool.take(3, 0)
+
+    was_taken = pool.take(3, 0.001)
+
+    pool.give_back(3)
+    assert not was_taken
+    assert pool.take(3, 0)
+
+
+def test_an_actor_killed_while_it_waits_keeps_nobody_from_the_conversation(
+    start_taking: Take,
+) -> None:
+    pool = PoolUse(is_exclusive=True)
+    start_taking(pool, 3)
+    leaver, stayer = start_taking(pool, 3), start_taking(pool, 3)
+
+    leaver.kill(timeout=5)
+    pool.give_back(3)
+
+    assert stayer.get(timeout=5)
+
+
+@pytest.mark.parametrize("is_exclusive", [True, False], ids=["exclusive", "shared"])
+def test_what_nobody_has_can_be_given_back(is_exclusive: bool) -> None:
+    pool = PoolUse(is_exclusive)
+
+    pool.give_back(3)
+
+    assert pool.take(3, 0)
+
+
+def test_a_conversation_is_retired_once_by_the_first_reason() -> None:
+    pool = PoolUse(is_exclusive=False)
+
+    pool.retire(3, CLOSED)
+    pool.retire(3, GONE)
+    pool.retire(5, GONE)
+
+    assert 3 in pool.retired and 5 in pool.retired and 4 not in pool.retired
+    assert pool.report() == {"retired": {3: CLOSED, 5: GONE}, "redirected": 0}
+
+
+def test_retired_conversations_are_reported_once_and_redirected_messages_as_totals() -> None:
+    pool = PoolUse(is_exclusive=False)
+    pool.retire(3, CLOSED)
+    pool.redirected += 2
+    first = pool.report()
+    pool.retire(3, CLOSED)
+    pool.retire(5, GONE)
+    pool.redirected += 1
+
+    second, third = pool.report(), pool.report()
+
+    assert first == {"retired": {3: CLOSED}, "redirected": 2}
+    assert second == {"retired": {5: GONE}, "redirected": 3}
+    assert third == {"retired": {}, "redirected": 3}
+
+
+@pytest.mark.parametrize("code", sorted(RETIRING_CODES))
+def test_every_code_that_retires_a_conversation_is_known(code: str) -> None:
+    assert meaning(code)
