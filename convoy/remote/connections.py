@@ -1,18 +1,33 @@
-"""What the actors of a process share: addresses, TLS, credentials, limits and error codes."""
+"""What the actors of a process share: addresses, TLS, credentials, tokens, limits, error codes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+import gevent
 
 from convoy.redaction import Secret
 from convoy.remote.codes import CodeBook
-from convoy.remote.limits import Budget, Limit
+from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
 from convoy.remote.session import ApiSession
-from convoy.remote.tls import tls_context
-from convoy.remote.transport import Origin, Transport
+from convoy.remote.transport import Origin, Transport, tls_context
 from convoy.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """What one process may use of what the whole run has.
+
+    `tokens` counts the tokens that its users share, None when each has its own; `share` is its
+    part, from 0 to 1, of limits on logins and of limits over all tokens.
+    """
+
+    tokens: int | None = None
+    share: float = 1.0
 
 
 class Connections:
@@ -23,6 +38,7 @@ class Connections:
         settings: Settings,
         credentials: Credentials,
         register: Callable[[Secret], None],
+        allotment: Allotment = Allotment(),
         *,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -34,24 +50,36 @@ class Connections:
         self._login = Origin.parse(settings.target.login_url)
         self._tls = tls_context(settings.target.ca_file)
         self._code_book = CodeBook()
-        self._limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
+        self._login_at_s = float("-inf")
+        rate = settings.oauth.logins_per_s
+        self._login_gap_s = 0.0 if rate is None else 1 / (rate * allotment.share)
+        limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
+        self._token_limits = [limit for limit in limits if limit.scope == "token"]
+        self._common = self._common_budget(limits, allotment.share)
+        self._turn = count()
+        self._tokens = [self._make_token() for _ in range(allotment.tokens or 0)]
 
     def open_session(self) -> ApiSession:
-        """Return a session with a token and a connection of its own; nothing is sent yet."""
+        """Return a session with a connection of its own, and a token as the settings say.
+
+        Nothing is sent yet.
+        """
+        if self._tokens:
+            oauth, budget = self._tokens[next(self._turn) % len(self._tokens)]
+        else:
+            oauth, budget = self._make_token()
         return ApiSession(
             Transport(self._api, tls=self._tls, clock=self._clock),
-            OAuthSession(
-                self.log_in,
-                refresh_before_s=self._settings.oauth.refresh_before_s,
-                clock=self._clock,
-            ),
-            Budget(self._limits, self._clock),
+            oauth,
+            budget,
             code_book=self._code_book,
             clock=self._clock,
+            headers=self._settings.headers,
         )
 
     def log_in(self) -> Token:
-        """Log in once on a connection of its own; raises LoginError."""
+        """Log in once on a connection of its own, when its turn comes; raises LoginError."""
+        self._await_turn()
         transport = Transport(self._login, tls=self._tls, clock=self._clock)
         try:
             return log_in(
@@ -63,3 +91,27 @@ class Connections:
             )
         finally:
             transport.close()
+
+    def _await_turn(self) -> None:
+        now_s = self._clock()
+        self._login_at_s = max(now_s, self._login_at_s + self._login_gap_s)
+        if self._login_at_s > now_s:
+            gevent.sleep(self._login_at_s - now_s)
+
+    def _make_token(self) -> tuple[OAuthSession, Budget | JointBudget]:
+        refresh_before_s = self._settings.oauth.refresh_before_s
+        oauth = OAuthSession(self.log_in, refresh_before_s=refresh_before_s, clock=self._clock)
+        own = Budget(self._token_limits, self._clock, is_obeyed=self._obeys)
+        return oauth, own if self._common is None else JointBudget(own, self._common)
+
+    def _common_budget(self, limits: list[Limit], share: float) -> Budget | None:
+        common = [
+            Limit(limit.scope, max(1, int(limit.count * share)), limit.per_s)
+            for limit in limits
+            if limit.scope != "token"
+        ]
+        return Budget(common, self._clock, is_obeyed=self._obeys) if common else None
+
+    @property
+    def _obeys(self) -> bool:
+        return self._settings.on_limit == "obey"

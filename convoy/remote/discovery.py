@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convoy.errors import RefusedError, RemoteError
+from convoy.plan.conversations import Conversation
 from convoy.remote.codes import error_code, meaning
 from convoy.remote.oauth import Token
 from convoy.remote.routes import CONVERSATIONS, SIMULATOR
@@ -14,14 +15,26 @@ from convoy.remote.routes import CONVERSATIONS, SIMULATOR
 if TYPE_CHECKING:
     import requests
 
+ANY = "any"
+"""As `state` or `type`: all of them."""
+_PURPOSES = ("customer", "agent")
 _MOST_PAGES = 200
 """20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
+
+
+class _Participant(msgspec.Struct):
+    id: str = ""
+    purpose: str = ""
 
 
 class _Conversation(msgspec.Struct):
     id: str
     state: str = ""
     type: str = ""
+    participants: list[_Participant] = []
+
+    def participant_id(self, purpose: str) -> str:
+        return next((each.id for each in self.participants if each.purpose == purpose), "")
 
 
 class _Page(msgspec.Struct, rename="camel"):
@@ -38,22 +51,26 @@ def find_conversations(
     state: str = "connected",
     type: str = "webchat",
     ca_file: str | None = None,
-) -> list[str]:
-    """Return the ids of the conversations in `state` and of `type`, each once, sorted.
+) -> list[Conversation]:
+    """Return the conversations in `state` and of `type`, each once, sorted by id.
 
     Sorted, so that every process that asks has the same pool whatever order the remote lists.
     `timeout_s` is for each page. Raises RemoteError with the remote's code and correlation id,
     RefusedError for a listing of more pages than anyone should read before a test.
     """
     url = origin_url.rstrip("/") + CONVERSATIONS
-    found: set[str] = set()
+    found: dict[str, Conversation] = {}
     with _client(ca_file) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
         for number in range(1, _MOST_PAGES + 1):
             page = _read_page(client, url, page_size, number, timeout_s)
-            found.update(c.id for c in page.entities if (c.state, c.type) == (state, type))
+            found.update(
+                (each.id, Conversation(each.id, *map(each.participant_id, _PURPOSES)))
+                for each in page.entities
+                if state in (each.state, ANY) and type in (each.type, ANY)
+            )
             if _is_last(page, number, page_size):
-                return sorted(found)
+                return sorted(found.values())
     raise RefusedError(
         f"{url} lists more than {_MOST_PAGES} pages of {page_size} conversations; "
         "give the conversations in a file instead"

@@ -126,6 +126,32 @@ class Budget:
                 self._block_until(window.ends_s)
 
 
+class JointBudget:
+    """A token's own budget and one that it shares with others: a request needs room in both."""
+
+    def __init__(self, own: Budget, shared: Budget) -> None:
+        self._own = own
+        self._shared = shared
+
+    def ready_at(self, now_s: float) -> float:
+        """Return when a request may be sent: at most `now_s` when that is now."""
+        return max(self._own.ready_at(now_s), self._shared.ready_at(now_s))
+
+    def spend(self, now_s: float) -> None:
+        """Count one request sent at `now_s` against both."""
+        self._own.spend(now_s)
+        self._shared.spend(now_s)
+
+    def correct(self, headers: Mapping[bytes, bytes], now_s: float) -> None:
+        """Adopt what an answer says; its headers speak of the token's own limit."""
+        self._own.correct(headers, now_s)
+        self._shared.correct({}, now_s)
+
+    def rest(self, until_s: float) -> None:
+        """Send nothing with this token before `until_s`."""
+        self._own.rest(until_s)
+
+
 def retry_after_s(headers: Mapping[bytes, bytes]) -> float | None:
     """Return the seconds that `Retry-After` asks for, None without one that can be understood.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import gevent
 
 from convoy.errors import LoginError, WireError
 from convoy.remote.codes import CodeBook, error_code
-from convoy.remote.limits import Budget, retry_after_s
+from convoy.remote.limits import Budget, JointBudget, retry_after_s
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.transport import Answer, Transport
 
@@ -56,11 +56,12 @@ class ApiSession:
         self,
         transport: Transport,
         oauth: OAuthSession,
-        budget: Budget,
+        budget: Budget | JointBudget,
         *,
         code_book: CodeBook,
         clock: Callable[[], float],
         user_agent: str = "convoy",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._transport = transport
         self._oauth = oauth
@@ -68,6 +69,7 @@ class ApiSession:
         self._code_book = code_book
         self._clock = clock
         self._user_agent = user_agent
+        self._more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self._heads: dict[str, bytes] = {}
         self._heads_token: Token | None = None
         self._first_sent_s: float | None = None
@@ -98,12 +100,17 @@ class ApiSession:
         """Post `body` and return what came of it, whatever it was.
 
         Only a 401 is sent again, once, after one new login and within the same `timeout_s`. Raises
-        LoginError when there is no token and none to be had: nothing was sent then.
+        LoginError when there is no token and none to be had: nothing was sent then, and the session
+        rests.
         """
         self.attempts = 0
         self._first_sent_s = None
         deadline_s = self._clock() + timeout_s
-        token = self._oauth.token()
+        try:
+            token = self._oauth.token()
+        except LoginError as error:
+            self._rest(error.retry_after_s or _REST_AFTER_LOGIN_S)
+            raise
         started_s = self._clock()
         try:
             answer = self._attempt(token, path, body, started_s, deadline_s)
@@ -137,7 +144,8 @@ class ApiSession:
         head = (
             f"POST {path} HTTP/1.1\r\nHost: {self._transport.origin.host_header}\r\n"
             f"Authorization: Bearer {token.value.reveal()}\r\nContent-Type: application/json\r\n"
-            f"Accept: application/json\r\nUser-Agent: {self._user_agent}\r\nContent-Length: "
+            f"Accept: application/json\r\nUser-Agent: {self._user_agent}\r\n"
+            f"{self._more}Content-Length: "
         ).encode("ascii")
         self._heads[path] = head
         return head

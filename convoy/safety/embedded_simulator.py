@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import ctypes
+import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from convoy.errors import RefusedError
@@ -14,6 +19,7 @@ from convoy.remote.discovery import is_convoy_simulator
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _READY = "listening on "
+_PR_SET_PDEATHSIG = 1
 _START_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 5.0
 
@@ -49,7 +55,7 @@ class EmbeddedSimulator:
         process.terminate()
         try:
             process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
             process.kill()
             process.wait()
 
@@ -66,23 +72,43 @@ class EmbeddedSimulator:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
+        atexit.register(self._stop_at_exit, os.getpid())
         last_words = self._await_ready(self._process)
         if last_words is not None:
             self.stop()
             raise RefusedError(f"the simulator did not start at {url}: {last_words}")
+
+    def _stop_at_exit(self, starter: int) -> None:
+        """Workers are forked from the process that started the simulator, and leave it alone."""
+        if os.getpid() == starter:
+            self.stop()
 
     def _await_ready(self, process: subprocess.Popen[str]) -> str | None:
         """Return None once the simulator listens, else its last words."""
         killer = threading.Timer(_START_TIMEOUT_S, process.kill)
         killer.start()
         last = "it said nothing"
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             for line in process.stdout:
                 if line.startswith(_READY):
+                    threading.Thread(target=_drain, args=(process.stdout,), daemon=True).start()
                     return None
                 last = line.strip() or last
             return last
         finally:
             killer.cancel()
+
+
+def _drain(output: IO[str]) -> None:
+    """Read what the simulator says, so that it never waits for a reader."""
+    for _ in output:
+        pass
+
+
+def _end_with_parent() -> None:
+    """On Linux, have the kernel end the simulator when the process that started it is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

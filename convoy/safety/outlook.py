@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil
+from itertools import chain, islice
 
+from convoy.plan.lanes import LANES
 from convoy.plan.plan import ScenarioInputs, ScenarioPlan
+from convoy.safety.allowance import rate_allowed, tokens_needed, tokens_there
 from convoy.safety.guard import highest_rate
 from convoy.safety.preflight import PreparedRun
 from convoy.settings import Settings
@@ -16,39 +18,46 @@ def outlook(prepared: PreparedRun, messages: int) -> str:
     return "\n".join(_lines(prepared, messages))
 
 
-def tokens_needed(settings: Settings) -> int:
-    """Return how many tokens the highest rate needs so that none goes over its limits."""
-    rate = highest_rate(settings)
-    return max((ceil(rate * limit.per_s / limit.count) for limit in settings.limits), default=1)
-
-
 def _lines(prepared: PreparedRun, messages: int) -> Iterator[str]:
     settings = prepared.settings
     yield prepared.description
     yield from prepared.notices
-    yield (
-        f"seed {settings.seed}; {tokens_needed(settings)} tokens needed for "
-        f"{highest_rate(settings):g} messages per second, {settings.users} users with one each"
-    )
+    yield f"seed {settings.seed}"
+    yield _token_line(settings)
     for name, inputs in prepared.inputs.items():
         yield ""
         yield name
         yield from _scenario_lines(ScenarioPlan(inputs), inputs, messages)
 
 
+def _token_line(settings: Settings) -> str:
+    needed = f"{tokens_needed(settings)} tokens needed for {highest_rate(settings):g} per second"
+    tokens = tokens_there(settings)
+    if tokens is None:
+        return f"{needed}; each worker has one and may send {rate_allowed(settings, 1):g} a second"
+    return f"{needed}; there are {tokens} and may send {rate_allowed(settings, tokens):g} a second"
+
+
 def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs, messages: int) -> Iterator[str]:
     curve = plan.curve
     yield f"  plan          {plan.hash}"
-    yield f"  messages      {curve.count:,}"
-    yield f"  conversations {len(inputs.conversation_ids):,}"
+    yield f"  messages      {'until time is up' if plan.count is None else f'{plan.count:,}'}"
+    yield f"  conversations {len(inputs.pool):,} (pool {inputs.pool.hash})"
+    yield f"  pick          {inputs.pick.name}"
     starts_s = 0.0
     for stage in curve.stages:
-        yield (
-            f"  rate          {stage.rate_from:g} to {stage.rate_to:g} per second "
-            f"from {starts_s:g} s to {starts_s + stage.for_s:g} s"
-        )
+        rate = f"{stage.rate_from:g}"
+        if stage.rate_to != stage.rate_from:
+            rate += f" to {stage.rate_to:g}"
+        ends_s = starts_s + stage.for_s
+        yield f"  rate          {rate} per second from {starts_s:g} s to {ends_s:g} s"
         starts_s += stage.for_s
-    for k in range(min(messages, curve.count)):
+    for due_s, k in sorted(chain.from_iterable(_firsts(plan, messages)))[:messages]:
         message = plan.message(k)
-        yield f"  k {k} at {curve.due_s(k):.3f} s to {message.conversation_id}"
+        when = f"at {due_s:.3f} s" if plan.is_scheduled else "when its turn comes"
+        yield f"  k {k} {when} to {message.conversation.id}"
         yield f"    {plan.render(message, '<run id>').decode()}".replace("\n", "\n    ")
+
+
+def _firsts(plan: ScenarioPlan, messages: int) -> Iterator[Iterator[tuple[float, int]]]:
+    return (islice(plan.lane(lane), messages) for lane in range(LANES))

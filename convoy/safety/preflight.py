@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convoy.errors import Fault, LoginError, RefusedError, SettingsError
-from convoy.plan.conversations import parse_pool
+from convoy.plan.conversations import ConversationPool
 from convoy.plan.payloads import PayloadError
-from convoy.plan.plan import ScenarioInputs, ScenarioPlan
+from convoy.plan.plan import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.connections import Connections
-from convoy.remote.discovery import find_conversations
 from convoy.remote.oauth import Token
+from convoy.safety.allowance import shortfall
 from convoy.safety.embedded_simulator import EmbeddedSimulator
 from convoy.safety.guard import capped, check_target, highest_rate
+from convoy.safety.pools import find_pool
 from convoy.settings import Settings
 
 _LARGEST_TEMPLATE_BYTES = 512_000
+_SOME_ID = "00000000-0000-4000-8000-000000000000"
+_SOME_POOL = ConversationPool((_SOME_ID,), (_SOME_ID,), (_SOME_ID,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def check_templates(settings: Settings, payloads: Path) -> dict[str, dict[str, s
     sources: dict[str, dict[str, str]] = {}
     for scenario in settings.scenarios:
         sources[scenario] = {}
-        for name in settings.scenario[scenario].payloads:
+        for name in _weights(settings, scenario):
             try:
                 sources[scenario][name] = _checked_template(payloads, scenario, name)
             except (OSError, UnicodeDecodeError) as error:
@@ -83,8 +86,9 @@ def prepare(
     """
     sources = check_templates(settings, payloads)
     check_target(settings)
-    if settings.target.embedded_simulator:
-        simulator.ensure(settings.target.api_url)
+    is_borrowed = settings.target.embedded_simulator and not simulator.ensure(
+        settings.target.api_url
+    )
     token = _log_in(connections)
     curves = rate_curves(settings)
     inputs = {
@@ -92,13 +96,17 @@ def prepare(
             scenario=scenario,
             seed=settings.seed,
             curve=curves[scenario],
-            conversation_ids=_find_pool(settings, scenario, token),
+            pool=find_pool(settings, scenario, token),
             templates=sources[scenario],
-            weights=settings.scenario[scenario].payloads,
+            weights=_weights(settings, scenario),
+            users=settings.users,
+            pick=_pick_rule(settings, scenario),
+            arrivals=_arrival_rule(settings),
         )
         for scenario in settings.scenarios
     }
-    return PreparedRun(settings, inputs, spawn_rate, _notices(settings, curves))
+    _check_that_something_is_due(inputs)
+    return PreparedRun(settings, inputs, spawn_rate, _notices(settings, curves, is_borrowed))
 
 
 def rate_curves(settings: Settings) -> dict[str, RateCurve]:
@@ -110,6 +118,30 @@ def rate_curves(settings: Settings) -> dict[str, RateCurve]:
     return capped(curves, settings)
 
 
+def _check_that_something_is_due(inputs: Mapping[str, ScenarioInputs]) -> None:
+    faults = [
+        Fault("rate", f"is so low that no message of {scenario} is due; raise it or run_time_s")
+        for scenario, each in inputs.items()
+        if ScenarioPlan(each).count == 0
+    ]
+    if faults:
+        raise SettingsError(faults)
+
+
+def _weights(settings: Settings, scenario: str) -> dict[str, float]:
+    payloads = settings.scenario[scenario].payloads
+    return {name: weight for name, weight in payloads.items() if weight > 0}
+
+
+def _pick_rule(settings: Settings, scenario: str) -> PickRule:
+    rule = settings.scenario[scenario].conversations
+    return PickRule(rule.pick, rule.exponent, rule.on_exhausted)
+
+
+def _arrival_rule(settings: Settings) -> ArrivalRule:
+    return ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s)
+
+
 def _checked_template(payloads: Path, scenario: str, name: str) -> str:
     path = payloads / f"{name}.json"
     if path.stat().st_size > _LARGEST_TEMPLATE_BYTES:
@@ -119,7 +151,7 @@ def _checked_template(payloads: Path, scenario: str, name: str) -> str:
         scenario=scenario,
         seed=0,
         curve=RateCurve([Stage(1, 1, 1)]),
-        conversation_ids=("00000000-0000-0000-0000-000000000000",),
+        pool=_SOME_POOL,
         templates={name: source},
         weights={name: 1},
     )
@@ -134,49 +166,19 @@ def _log_in(connections: Connections) -> Token:
         raise RefusedError(str(error)) from error
 
 
-def _notices(settings: Settings, curves: Mapping[str, RateCurve]) -> tuple[str, ...]:
-    approval = settings.target.approval
-    if approval is None or highest_rate(settings) <= approval.highest_rate:
-        return ()
-    planned = sum(curve.count for curve in curves.values())
-    return (
-        f"the run is scaled down from {highest_rate(settings):g} to {approval.highest_rate:g} "
-        f"messages per second at most, as approval {approval.ticket} allows: {planned:,} messages",
-    )
-
-
-def _find_pool(settings: Settings, scenario: str, token: Token) -> tuple[str, ...]:
-    conversations = settings.scenario[scenario].conversations
-    if conversations.source == "file":
-        assert conversations.path is not None
-        ids = _read_pool(Path(conversations.path), scenario)
-        where = f"the file {conversations.path}"
-    else:
-        ids = find_conversations(
-            settings.target.api_url,
-            token,
-            timeout_s=settings.request_timeout_s,
-            ca_file=settings.target.ca_file,
+def _notices(
+    settings: Settings, curves: Mapping[str, RateCurve], is_borrowed: bool
+) -> tuple[str, ...]:
+    notices = []
+    url, approval = settings.target.api_url, settings.target.approval
+    if is_borrowed:
+        notices.append(f"a simulator that was running already is used at {url}")
+    if approval is not None and highest_rate(settings) > approval.highest_rate:
+        notices.append(
+            f"the run is scaled down from {highest_rate(settings):g} to "
+            f"{approval.highest_rate:g} messages per second at most, as approval "
+            f"{approval.ticket} allows: {sum(curve.count for curve in curves.values()):,} messages"
         )
-        where = f"{settings.target.api_url} (state connected, type webchat)"
-    if not ids:
-        raise RefusedError(
-            f"the pool of scenario {scenario} is empty: no conversation in {where}; open some "
-            "conversations or name others"
-        )
-    return tuple(ids)
-
-
-def _read_pool(path: Path, scenario: str) -> list[str]:
-    try:
-        return parse_pool(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise SettingsError(
-            [
-                Fault(
-                    f"scenario.{scenario}.conversations.path",
-                    f"the file {path} cannot be read: {reason}",
-                )
-            ]
-        ) from error
+    if settings.on_limit == "obey" and (warning := shortfall(settings)):
+        notices.append(warning)
+    return tuple(notices)

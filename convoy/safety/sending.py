@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from convoy.errors import Fault, RefusedError, SettingsError
-from convoy.plan.conversations import parse_pool
+from convoy.errors import Fault, SettingsError
+from convoy.plan.conversations import ConversationPool
 from convoy.plan.plan import ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.codes import CodeBook
 from convoy.remote.connections import Connections
-from convoy.remote.discovery import find_conversations
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession
 from convoy.remote.routes import CONVERSATION_MESSAGES
@@ -23,6 +22,7 @@ from convoy.remote.session import ApiSession, Exchange
 from convoy.remote.tls import tls_context
 from convoy.remote.transport import Answer, Origin, Transport
 from convoy.safety.guard import check_target
+from convoy.safety.pools import find_pool
 from convoy.safety.setup import Setup
 from convoy.settings import Settings
 
@@ -105,7 +105,7 @@ def _rendered(scenario: str, name: str, source: str, conversation_id: str) -> by
         scenario=scenario,
         seed=0,
         curve=RateCurve([Stage(1, 1, 1)]),
-        conversation_ids=(conversation_id,),
+        pool=ConversationPool((conversation_id,)),
         templates={name: source},
         weights={name: 1},
     )
@@ -114,33 +114,13 @@ def _rendered(scenario: str, name: str, source: str, conversation_id: str) -> by
     return plan.render(plan.message(0), f"{new_run_id()}-canary")
 
 
+def _first_of_pool(settings: Settings, scenario: str, connections: Connections) -> str:
+    return find_pool(settings, scenario, connections.log_in())[0].id
+
+
 def new_run_id() -> str:
     """Return an id that no run has had: the time in UTC and six random characters."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-
-
-def _first_of_pool(settings: Settings, scenario: str, connections: Connections) -> str:
-    conversations = settings.scenario[scenario].conversations
-    if conversations.source == "file":
-        ids = _read_pool(Path(str(conversations.path)))
-    else:
-        ids = find_conversations(
-            settings.target.api_url,
-            connections.log_in(),
-            timeout_s=settings.request_timeout_s,
-            ca_file=settings.target.ca_file,
-        )
-    if not ids:
-        raise RefusedError("no open conversation was found; name one with --conversation")
-    return ids[0]
-
-
-def _read_pool(path: Path) -> list[str]:
-    try:
-        return parse_pool(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        problem = f"the pool file {str(path)!r} cannot be read; name one with --conversation"
-        raise SettingsError([Fault("conversations.path", problem)]) from error
 
 
 def _post(settings: Settings, connections: Connections, body: bytes) -> Sent:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from convoy.errors import Fault, SettingsError
 from convoy.redaction import Redactor
-from convoy.remote.connections import Connections
+from convoy.remote.connections import Allotment, Connections
 from convoy.remote.oauth import Credentials
 from convoy.safety.embedded_simulator import EmbeddedSimulator
 from convoy.safety.preflight import PreparedRun, prepare
@@ -43,13 +44,24 @@ class Setup:
             known_scenarios=self._known_scenarios(),
         )
 
-    def connect(self, settings: Settings) -> Connections:
+    def connect(self, settings: Settings, allotment: Allotment | None = None) -> Connections:
         """Return the connections for a run's settings; raises SettingsError without credentials."""
         client_id, client_secret = credentials(self._environ, settings)
         for secret in (client_id, client_secret):
             if secret != PUBLISHED_CREDENTIAL:
                 self.redactor.register(secret, permanent=True)
-        return Connections(settings, Credentials(client_id, client_secret), self.redactor.register)
+        try:
+            return Connections(
+                settings,
+                Credentials(client_id, client_secret),
+                self.redactor.register,
+                allotment or Allotment(),
+            )
+        except ValueError as error:
+            raise SettingsError([Fault("target", str(error))]) from error
+        except OSError as error:
+            problem = f"{settings.target.ca_file!r} holds no certificates to trust: {error}"
+            raise SettingsError([Fault("target.ca_file", problem)]) from error
 
     def prepare(
         self, command_line: Mapping[str, object], spawn_rate: float | None = None

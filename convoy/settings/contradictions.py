@@ -80,14 +80,26 @@ def _lateness(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
         )
 
 
-def _pool_files(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+def _pools(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
     for name, scenario in settings.scenario.items():
-        pool = scenario.conversations
-        path = ("scenario", name, "conversations", "path")
+        pool, keys = scenario.conversations, ("scenario", name, "conversations")
         if pool.source == "file" and pool.path is None:
-            yield path, "is missing; `source: file` needs the path of the pool file"
-        if pool.source == "api" and pool.path is not None:
-            yield path, "is given, but `source: api` reads no file; set `source: file`"
+            yield (*keys, "path"), "is missing; `source: file` needs the path of the pool file"
+        if pool.source == "inline" and not pool.ids:
+            yield (*keys, "ids"), "is empty; `source: inline` needs conversation ids"
+        for setting, source, value in (
+            ("path", "file", pool.path),
+            ("ids", "inline", pool.ids),
+            ("cache", "api", pool.cache),
+        ):
+            if value and pool.source != source:
+                given = f"is given, but `source: {pool.source}` does not use it"
+                yield (*keys, setting), f"{given}; set `source: {source}`"
+        if pool.on_exhausted != "recycle" and pool.pick != "round_robin":
+            yield (
+                (*keys, "on_exhausted"),
+                f"is {pool.on_exhausted}, but only `pick: round_robin` comes to the end of a pool",
+            )
 
 
 def _embedded_elsewhere(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
@@ -112,6 +124,6 @@ _CHECKS: tuple[
     (("rate", "stages", "run_time_s"), _no_rate),
     (("rate", "stages", "run_time_s", "scenario", "scenarios"), _rates_apart),
     (("late_after_ms", "max_lateness_s"), _lateness),
-    (("scenario",), _pool_files),
+    (("scenario",), _pools),
     (("target",), _embedded_elsewhere),
 )

@@ -12,11 +12,14 @@ from convoy.settings.values import (
     NOT_EMPTY,
     Criteria,
     Duration,
+    HeaderName,
+    HeaderValue,
     Pause,
     PayloadWeights,
     Rate,
     StageRate,
     Text,
+    TokenCount,
     Url,
     Weight,
     later,
@@ -50,15 +53,20 @@ class Stage(_Section):
 class Conversations(_Section):
     """Where the pool of conversations comes from and how one is picked for a message.
 
-    `path` is the pool file of `source: file`, one id a line.
+    `path` is the pool file of `source: file`, `ids` are those of `source: inline`; `state` and
+    `type` filter what `source: api` lists (`any` for all), and `cache` names a file to keep it in.
+    `exponent` belongs to the pick `zipf`; `on_exhausted` to `round_robin`.
     """
 
-    source: Annotated[Literal["api", "file"], later("inline")] = "api"
+    source: Literal["api", "file", "inline"] = "api"
     path: Text | None = None
-    pick: Annotated[Literal["random"], later("round_robin", "zipf", "exclusive", "sticky")] = (
-        "random"
-    )
-    on_exhausted: Annotated[Literal["recycle"], later("stop", "create")] = "recycle"
+    ids: Annotated[tuple[Text, ...], Field(max_length=100_000)] = ()
+    state: Text = "connected"
+    type: Text = "webchat"
+    cache: Text | None = None
+    pick: Literal["random", "round_robin", "zipf", "exclusive", "sticky"] = "random"
+    exponent: Annotated[float, Field(ge=0, le=10)] = 1.0
+    on_exhausted: Literal["recycle", "stop", "fail"] = "recycle"
 
 
 class ScenarioSettings(_Section):
@@ -71,17 +79,21 @@ class ScenarioSettings(_Section):
 
 
 class OAuth(_Section):
-    """How tokens are held; they are refreshed `refresh_before_s` ahead of their expiry."""
+    """How tokens are held; they are refreshed `refresh_before_s` ahead of their expiry.
 
-    tokens: Annotated[Literal["per_user"], later("per_worker")] = "per_user"
+    `tokens` may be a number: so many for the whole run. `logins_per_s` is for the whole run, too.
+    """
+
+    tokens: Literal["per_user", "per_worker"] | TokenCount = "per_user"
     refresh_before_s: Pause = 300
+    logins_per_s: Rate | None = None
 
 
 class Limit(_Section):
     """A budget the remote enforces: `count` requests in each window of `per_s` seconds."""
 
     scope: Annotated[
-        Literal["token"], later("client", "org", "deployment", "session", "connection")
+        Literal["token", "client", "org"], later("deployment", "session", "connection")
     ]
     count: Annotated[int, Field(gt=0, le=1_000_000_000)]
     per_s: Duration
@@ -123,7 +135,9 @@ class Settings(_Section):
     scenario: dict[Text, ScenarioSettings]
     rate: Rate | None = None
     stages: Annotated[tuple[Stage, ...], Field(max_length=10_000), NOT_EMPTY] | None = None
-    arrivals: Annotated[Literal["even"], later("poisson", "closed")]
+    arrivals: Literal["even", "poisson", "closed"]
+    think_time_s: Pause
+    messages: Annotated[int, Field(gt=0, le=10**12)] | None
     users: Annotated[int, Field(gt=0, le=100_000)]
     run_time_s: Duration
     warm_up_s: Pause
@@ -134,7 +148,8 @@ class Settings(_Section):
     max_lateness_s: Pause
     oauth: OAuth
     limits: tuple[Limit, ...]
-    on_limit: Annotated[Literal["obey"], later("count", "stop")]
+    on_limit: Literal["obey", "count", "stop"]
+    headers: dict[HeaderName, HeaderValue]
     criteria: Criteria
 
     def global_stages(self) -> tuple[RateStage, ...]:

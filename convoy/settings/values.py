@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -64,6 +65,36 @@ def _not_judged(criteria: tuple[str, ...]) -> tuple[str, ...]:
         )
     return criteria
 
+
+def _header_name(name: str) -> str:
+    if not _HEADER_NAME.fullmatch(name):
+        raise PydanticCustomError("header", "should be the name of a header, such as X-Test-Run")
+    if name.lower() in _OWN_HEADERS:
+        raise PydanticCustomError("header", "is set by Convoy itself")
+    return name
+
+
+def _header_value(value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise PydanticCustomError("header", "should be printable ASCII on one line")
+    return value
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_OWN_HEADERS = (
+    "accept",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "transfer-encoding",
+    "user-agent",
+)
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, Field(max_length=4000), AfterValidator(_header_value)]
+TokenCount = Annotated[int, Field(gt=0, le=100_000)]
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Url = Annotated[str, Field(max_length=1000), AfterValidator(_origin)]

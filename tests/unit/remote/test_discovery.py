@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from convoy.errors import RefusedError, RemoteError
+from convoy.plan.conversations import Conversation
 from convoy.redaction import Secret
 from convoy.remote.discovery import find_conversations, is_convoy_simulator
 from convoy.remote.oauth import Token
 from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, serving
 
 TOKEN = Token(Secret("token-1"), 1e12)
-Listing = list[dict[str, str]]
+Listing = list[dict[str, Any]]
 
 
 def conversation(id: str, state: str = "connected", type: str = "webchat") -> dict[str, str]:
@@ -39,8 +41,9 @@ def always(sent: bytes) -> Callable[[Visitor], None]:
     return lambda visitor: visitor.answer_all(sent)
 
 
-def found_at(port: int, **options: int) -> list[str]:
-    return find_conversations(f"http://127.0.0.1:{port}/", TOKEN, timeout_s=5, **options)
+def found_at(port: int, **options: Any) -> list[str]:
+    url = f"http://127.0.0.1:{port}/"
+    return [found.id for found in find_conversations(url, TOKEN, timeout_s=5, **options)]
 
 
 def test_all_pages_are_read_filtered_and_sorted() -> None:
@@ -56,6 +59,29 @@ def test_all_pages_are_read_filtered_and_sorted() -> None:
         assert len(server.requests) == 3
         assert b"GET /api/v2/conversations?pageSize=2&pageNumber=1 " in server.requests[0]
         assert b"Authorization: Bearer token-1\r\n" in server.requests[0]
+
+
+def test_any_state_and_any_type_may_be_asked_for() -> None:
+    pages: list[Listing] = [
+        [conversation("a"), conversation("b", state="disconnected"), conversation("c", type="x")]
+    ]
+    with serving(lists(*pages, pageCount=1)) as server:
+        assert found_at(server.port, state="any", type="any") == ["a", "b", "c"]
+        assert found_at(server.port, state="any") == ["a", "b"]
+        assert found_at(server.port, type="x") == ["c"]
+
+
+def test_customer_and_agent_of_a_conversation_are_found_by_their_purpose() -> None:
+    taking_part = [
+        {"id": "bot-1", "purpose": "workflow"},
+        {"id": "agent-1", "purpose": "agent"},
+        {"id": "customer-1", "purpose": "customer"},
+    ]
+    page: Listing = [{**conversation("a"), "participants": taking_part}, conversation("b")]
+    with serving(lists(page, pageCount=1)) as server:
+        found = find_conversations(f"http://127.0.0.1:{server.port}/", TOKEN, timeout_s=5)
+
+    assert found == [Conversation("a", "customer-1", "agent-1"), Conversation("b")]
 
 
 def test_without_a_page_count_a_page_that_is_not_full_is_the_last() -> None:

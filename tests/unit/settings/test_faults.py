@@ -15,7 +15,7 @@ def test_all_faults_are_told_at_once() -> None:
         "late_after_ms=9000",
         "oauth.refresh_before_s=-1",
         command_line={"rate": "-5", "scenarios": "conversation_mesages", "target": "simulater"},
-        environ={"CONVOY_SEDE": "1", "CONVOY_SET": "arrivals=poisson"},
+        environ={"CONVOY_SEDE": "1", "CONVOY_SET": "arrivals=evenly"},
     )
 
     beginnings = sorted(fault.split(":")[0] for fault in faults)
@@ -49,8 +49,16 @@ def test_all_faults_are_told_at_once() -> None:
         ("limits={}", "limits (--set 1): is a mapping, but should be a list"),
         ("profile=load", "profile (--set 1): is chosen with --load-profile"),
         ("target=genesys-cloud", "target (--set 1): is chosen with --target"),
-        ("oauth.tokens=per_worker", "oauth.tokens (--set 1): is 'per_worker', which comes with"),
-        ("on_limit=stop", "on_limit (--set 1): is 'stop', which comes with a later version"),
+        (
+            "oauth.logins_per_s=0",
+            "oauth.logins_per_s (--set 1): is 0, but should be greater than 0",
+        ),
+        ("on_limit=wait", "on_limit (--set 1): is 'wait', but should be 'obey', 'count' or 'stop'"),
+        ("messages=0", "messages (--set 1): is 0, but should be greater than 0"),
+        ("think_time_s=-1", "think_time_s (--set 1): is -1, but should be greater than or equal"),
+        ("headers=5", "headers (--set 1): is 5, but should be a mapping (`name: value`)"),
+        ("headers={X-A: 5}", "headers.X-A (--set 1): is 5, but should be text"),
+        ('headers={X-A: "a\\nb"}', "headers.X-A (--set 1): is 'a\\nb', but should be printable"),
         ("criteria=['p95 < 1']", "criteria (--set 1): is a list, but should be empty"),
         ("stages=[]", "stages (--set 1): is a list, but should not be empty"),
         ("stages=[{for_s: 3}]", "stages[0] (--set 1): is a mapping, but should have a `rate`"),
@@ -58,8 +66,8 @@ def test_all_faults_are_told_at_once() -> None:
         ("stages=[{rate: 1}]", "stages[0].for_s (--set 1): is missing"),
         ("scenarios=[]", "scenarios (--set 1): is a list, but should not be empty"),
         (
-            "limits=[{scope: org, count: 1, per_s: 1}]",
-            "limits[0].scope (--set 1): is 'org', which comes with a later version",
+            "limits=[{scope: session, count: 1, per_s: 1}]",
+            "limits[0].scope (--set 1): is 'session', which comes with a later version",
         ),
         (
             "scenarios=[guest_journey, guest_journey]",
@@ -72,7 +80,23 @@ def test_all_faults_are_told_at_once() -> None:
         ),
         (
             "scenario.conversation_messages.conversations={source: file}",
-            "scenario.conversation_messages.conversations.path (config/default.yaml): is missing",
+            "scenario.conversation_messages.conversations.path (--set 1): is missing",
+        ),
+        (
+            "scenario.conversation_messages.conversations={source: inline}",
+            "scenario.conversation_messages.conversations.ids (--set 1): is empty",
+        ),
+        (
+            "scenario.conversation_messages.conversations={path: pool.txt}",
+            "scenario.conversation_messages.conversations.path (--set 1): is given, but",
+        ),
+        (
+            "scenario.conversation_messages.conversations={on_exhausted: stop}",
+            "scenario.conversation_messages.conversations.on_exhausted (--set 1): is stop, but",
+        ),
+        (
+            "scenario.conversation_messages.conversations={pick: first}",
+            "scenario.conversation_messages.conversations.pick (--set 1): is 'first', but should",
         ),
         (
             "scenario.conversation_messages.payloads={text: 0}",
@@ -103,7 +127,7 @@ def test_a_wrong_value_is_named_with_what_was_expected(
             "did you mean scenario.guest_journey.weight?",
         ),
         ("api_url", "did you mean target.api_url?"),
-        ("oauth.xyz", "known here: tokens, refresh_before_s"),
+        ("oauth.xyz", "known here: tokens, refresh_before_s, logins_per_s"),
     ],
 )
 def test_an_unknown_setting_is_told_its_likely_name(unknown: str, hint: str) -> None:

@@ -1,0 +1,57 @@
+"""The allowance: what the limits let a run's tokens send, compared with what it wants to send."""
+
+from __future__ import annotations
+
+from math import ceil, inf
+
+from convoy.safety.guard import highest_rate
+from convoy.settings import Settings
+
+
+def tokens_needed(settings: Settings) -> int:
+    """Return how many tokens the highest rate needs so that none goes over its own limits."""
+    rate = highest_rate(settings)
+    own = (limit for limit in settings.limits if limit.scope == "token")
+    return max((ceil(rate * limit.per_s / limit.count) for limit in own), default=1)
+
+
+def tokens_there(settings: Settings) -> int | None:
+    """Return how many tokens the run will have, None when that depends on its workers."""
+    tokens = settings.oauth.tokens
+    if tokens == "per_user":
+        return settings.users
+    return None if tokens == "per_worker" else int(tokens)
+
+
+def rate_allowed(settings: Settings, tokens: int) -> float:
+    """Return the highest rate that the limits allow so many tokens; infinite without limits."""
+    rates = (
+        limit.count / limit.per_s * (tokens if limit.scope == "token" else 1)
+        for limit in settings.limits
+    )
+    return min(rates, default=inf)
+
+
+def shortfall(settings: Settings) -> str:
+    """Return a warning when the limits will hold the run back for certain, else nothing.
+
+    A short run may go over a rate without ever filling a window.
+    """
+    tokens = tokens_there(settings)
+    if tokens is None or settings.arrivals == "closed":
+        return ""
+    rate, wanted = highest_rate(settings), _messages(settings)
+    for limit in settings.limits:
+        allowed = limit.count * (tokens if limit.scope == "token" else 1)
+        if min(wanted, rate * limit.per_s) > allowed:
+            return (
+                f"the limits ({limit.count:,} per {limit.per_s:g} s by {limit.scope}) allow "
+                f"{allowed / limit.per_s:g} messages a second with {tokens} tokens, and the plan "
+                f"wants {rate:g}: messages will be late or not sent by cause limits; "
+                f"{tokens_needed(settings)} tokens (users) would do"
+            )
+    return ""
+
+
+def _messages(settings: Settings) -> float:
+    return sum((first + last) / 2 * for_s for first, last, for_s in settings.global_stages())
