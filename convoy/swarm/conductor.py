@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -15,8 +16,11 @@ from typing import Any, Protocol
 import gevent
 
 from convoy.errors import RefusedError
+from convoy.plan.lanes import LANES
+from convoy.remote.codes import CodeBook
 from convoy.results.account import ScenarioAccount
 from convoy.results.counts import Counts
+from convoy.results.samples import SampleBook
 from convoy.swarm.channel import Channel, ToWorker
 from convoy.swarm.leases import LeaseBook
 from convoy.swarm.orders import RunOrder, plan_hash
@@ -66,52 +70,79 @@ class Conductor:
         channel: Channel,
         swarm: Swarm,
         *,
+        workers_at_first: int,
         spawning_s: float,
-        wall_clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.order = order
         self.problems: list[str] = []
         self.workers: dict[str, Worker] = {}
         plans = order.plans()
         self.plan_hash = plan_hash(plans)
-        self.curves = {name: plan.curve for name, plan in plans.items()}
+        self.plans = plans
         self.accounts = {name: ScenarioAccount() for name in plans}
-        self._books = {name: LeaseBook(curve.count) for name, curve in self.curves.items()}
+        self.samples = SampleBook()
+        self._books = {
+            name: LeaseBook([plan.arrivals.lane_end(lane) for lane in range(LANES)], plan.groups)
+            for name, plan in plans.items()
+        }
         self._channel = channel
         self._swarm = swarm
+        self._workers_at_first = workers_at_first
         self._spawning_s = spawning_s
-        self._clock = wall_clock
+        self._clock = clock
         self._t0_s: float | None = None
         self._epoch = 0
+        self._code_book = CodeBook()
         self._is_stopped = False
         self._stopped_at_s = inf
         self._last_problem = ""
+        self._refusal = ""
+
+    @property
+    def is_stopped(self) -> bool:
+        """True once the run was told to end before its time."""
+        return self._is_stopped
 
     @property
     def started_at_s(self) -> float | None:
-        """T0 on our wall clock, None while the run is still being prepared."""
-        return self._t0_s
+        """T0 as seconds since the epoch, None while the run is still being prepared."""
+        return None if self._t0_s is None else self._wall_s(self._t0_s)
 
     @property
     def measured_s(self) -> float:
         """How long the measured phase lasts, or lasted until the run was stopped."""
-        planned_s = max(curve.duration_s for curve in self.curves.values())
+        planned_s = max(plan.arrivals.duration_s for plan in self.plans.values())
         if self._t0_s is None:
             return 0.0
         return max(0.0, min(planned_s, self._stopped_at_s - self._t0_s))
 
     @property
+    def configured_rates(self) -> dict[str, float | None]:
+        """Each scenario's mean rate by the plan, None where nothing is scheduled."""
+        return {
+            name: plan.curve.messages / plan.curve.duration_s if plan.is_scheduled else None
+            for name, plan in self.plans.items()
+        }
+
+    @property
     def planned(self) -> dict[str, int]:
         """Messages that had to be accounted for: the plan's, or what fell due before a stop."""
-        if not self._is_stopped:
-            return {name: book.total for name, book in self._books.items()}
-        return {name: book.given_out for name, book in self._books.items()}
+        return {
+            name: book.total
+            if self.plans[name].is_scheduled and not self._is_stopped
+            else book.given_out
+            for name, book in self._books.items()
+        }
 
     def prepare(self, worker: str) -> None:
         """Send the order to a worker that can hear us."""
-        if worker not in self.workers:
+        if worker not in self.workers and not self._is_stopped:
+            number = len(self.workers)
             self.workers[worker] = Worker()
-            self._channel.to_worker(ToWorker.PREPARE, worker, self.order.to_message())
+            tokens, share = self._allotment(number)
+            message = self.order.to_message() | {"tokens": tokens, "share": share}
+            self._channel.to_worker(ToWorker.PREPARE, worker, message)
 
     def conduct(self) -> None:
         """Take the run from its preparation to the end of its drain; raises RefusedError."""
@@ -133,17 +164,23 @@ class Conductor:
             if all(self.workers[name].drained_epoch >= 0 for name in self._present()):
                 return
             gevent.sleep(_POLL_S)
-        self._note_silent(self._present())
+        self._note_silent(
+            [name for name in self._present() if self.workers[name].drained_epoch < 0]
+        )
 
     def hear_progress(self, name: str, data: Mapping[str, Any]) -> None:
         """A worker tells how many of its users are ready."""
         worker = self.workers[name]
         worker.ready = data["ready"]
-        worker.clock_ahead_s = max(worker.clock_ahead_s, data["now_s"] - self._clock())
+        worker.clock_ahead_s = max(worker.clock_ahead_s, data["now_s"] - time.time())
         if data["plan_hash"] not in (None, self.plan_hash):
             self._note(f"worker {name} computes another plan; does it run the same version?")
         if data["problem"]:
             self._last_problem = data["problem"]
+        if data["is_refusal"]:
+            worker.is_gone = True
+            logger.error("worker %s takes no part: %s", name, data["problem"])
+            self._refusal = f"worker {name} takes no part: {data['problem']}"
         worker.has_been_complete |= self._is_complete(name)
         self._settle()
 
@@ -168,17 +205,39 @@ class Conductor:
             self._note(f"{missing} reports of worker {name} are missing")
         worker.reports = report["number"]
         for scenario, account in self.accounts.items():
-            account.absorb(name, report["scenarios"][scenario])
+            part = report["scenarios"][scenario]
+            account.absorb(name, part | {"counts": self._with_known_codes(part["counts"])})
+        self.samples.absorb(report["samples"])
+
+    def _with_known_codes(self, counts: Mapping[str, Any]) -> dict[str, Any]:
+        """Cap the names of unknown error codes over all workers; each caps only its own."""
+        errors: Counter[str] = Counter()
+        for code, number in counts["errors"].items():
+            errors[self._code_book.name(code)] += number
+        return {**counts, "errors": errors}
 
     def sent_by(self, name: str) -> int:
         """Return how many messages a worker has reported as sent."""
         return sum(account.counts_of(name).sent for account in self.accounts.values())
+
+    def _allotment(self, number: int) -> tuple[int | None, float]:
+        """What the worker of this number, from 0, may use of the run's tokens and limits."""
+        share = 1 / self._workers_at_first
+        tokens = self.order.settings.oauth.tokens
+        if tokens == "per_user":
+            return None, share
+        if tokens == "per_worker":
+            return 1, share
+        whole, rest = divmod(int(tokens), self._workers_at_first)
+        return max(1, whole + (number < rest)), share
 
     def _await_users(self) -> None:
         timeout_s = self.order.settings.prepare_timeout_s + self._spawning_s
         deadline_s = self._clock() + timeout_s
         log_at_s = self._clock() + _WAIT_LOGGED_EVERY_S
         while not self._is_everybody_ready():
+            if self._refusal:
+                raise RefusedError(self._refusal)
             if self._clock() > deadline_s:
                 raise RefusedError(self._why_not_ready(timeout_s))
             if self._clock() > log_at_s:
@@ -219,7 +278,8 @@ class Conductor:
                 self._note("every worker is gone")
                 return
             if all(self._is_through(self.workers[name]) for name in present) and all(
-                book.is_settled for book in self._books.values()
+                book.is_settled or not self.plans[name].is_scheduled
+                for name, book in self._books.items()
             ):
                 return
             gevent.sleep(_POLL_S)
@@ -251,18 +311,23 @@ class Conductor:
             if lost:
                 self.accounts[scenario].lose(name, lost, self.order.settings.request_timeout_s)
                 missing += lost
-        if missing or not worker.is_leaving:
+        if worker.granted_epoch == 0:
+            logger.warning("worker %s is gone; it had no part in the load yet", name)
+        elif missing or not worker.is_leaving:
             worker.is_lost = True
             self._note(
                 f"worker {name} was lost; {missing} messages that it may have sent are unknown"
             )
         self._settle()
 
-    def _cut(self, scenario: str) -> int:
-        """The first message of a scenario that is not due yet."""
-        if self._t0_s is None:
-            return 0
-        return self.curves[scenario].count_until(self._clock() - self._t0_s)
+    def _cut(self, scenario: str) -> Callable[[int], int]:
+        """How to find the first message of a lane that is not due yet."""
+        elapsed_s = 0.0 if self._t0_s is None else self._clock() - self._t0_s
+        arrivals = self.plans[scenario].arrivals
+        return lambda lane: arrivals.first_due_after(lane, elapsed_s)
+
+    def _wall_s(self, at_s: float) -> float:
+        return time.time() + at_s - self._clock()
 
     def _settle(self) -> None:
         """Bring the lanes to the workers that should have them, as far as they are free to go."""
@@ -274,10 +339,9 @@ class Conductor:
             weights = self._weights(scenario)
             if not any(weights.values()):
                 continue
-            leaving, free = book.moves(weights)
-            for name, lanes in leaving.items():
+            for name, lanes in book.moves(weights).items():
                 releases.setdefault(name, {})[scenario] = lanes
-            for name, cursors in book.deal(free, weights).items():
+            for name, cursors in book.deal(weights).items():
                 grants.setdefault(name, {})[scenario] = cursors
         for name, lanes_by_scenario in releases.items():
             self._tell(name, ToWorker.RELEASE, {"lanes": lanes_by_scenario})
@@ -302,7 +366,7 @@ class Conductor:
         for name, lanes in grants.items():
             worker = self.workers[name]
             worker.granted_epoch = self._epoch
-            t0_s = self._t0_s + worker.clock_ahead_s
+            t0_s = self._wall_s(self._t0_s) + worker.clock_ahead_s
             message = {"epoch": self._epoch, "t0_s": t0_s, "grants": lanes}
             self._tell(name, ToWorker.LEASES, message)
 

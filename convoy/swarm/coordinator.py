@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +14,14 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, Runner
 
 from convoy.errors import ConvoyError, ExitCode
+from convoy.remote.codes import meaning
 from convoy.results.record import write_record
+from convoy.results.reports.errors import error_table
 from convoy.results.reports.text import text_report
 from convoy.results.summary import RunFacts, summarise
 from convoy.results.verdict import Judgement, judge
 from convoy.safety.preflight import PreparedRun
+from convoy.safety.sending import new_run_id
 from convoy.swarm.channel import Channel, ToCoordinator
 from convoy.swarm.conductor import Conductor, Users
 from convoy.swarm.dealing import EvenUsersDispatcher, Shares
@@ -56,6 +58,7 @@ class Coordinator:
         self._is_attended = is_attended
         self._runs = runs
         self._next: PreparedRun | None = None
+        self._is_expected = False
         self._prepared: PreparedRun | None = None
         self._conductor: Conductor | None = None
         self._greenlet: gevent.Greenlet[..., None] | None = None
@@ -64,6 +67,7 @@ class Coordinator:
         channel.listen(ToCoordinator.PROGRESS, self._pass_on(Conductor.hear_progress))
         channel.listen(ToCoordinator.RELEASED, self._pass_on(Conductor.hear_released))
         channel.listen(ToCoordinator.DRAINED, self._pass_on(Conductor.hear_drained))
+        channel.listen(ToCoordinator.ENOUGH, self._hear_enough)
 
     @property
     def is_running(self) -> bool:
@@ -73,13 +77,18 @@ class Coordinator:
         """Take a prepared run; it begins when Locust starts the test."""
         self._next = prepared
 
+    def expect_run(self) -> None:
+        """Locust starts a test; without that, users come and go but no run begins."""
+        self._is_expected = True
+
     def begin(self, users: int, spawn_rate: float) -> tuple[int, float]:
         """Begin the run that is lined up, if none is running; return users and users per second.
 
         When there is a run already, Locust's own wish to add or take away users is followed.
         """
-        if self._conductor is not None:
+        if self._conductor is not None or not self._is_expected:
             return users, spawn_rate
+        self._is_expected = False
         try:
             prepared = self._next or self._prepare()
         except ConvoyError as error:
@@ -92,9 +101,17 @@ class Coordinator:
         if self._environment.web_ui is not None:
             # Locust's own timer counts from before the start-up and would cut the run short.
             self._environment.web_ui._cancel_run_time_timer()
-        order = RunOrder(_new_run_id(), prepared.settings, prepared.inputs)
+        order = RunOrder(new_run_id(), prepared.settings, prepared.inputs)
         self._environment.process_exit_code = ExitCode.INVALID
-        self._conductor = Conductor(order, self._channel, self, spawning_s=wanted / rate)
+        self._environment.host = prepared.settings.target.api_url
+        self._tell_locust(wanted, rate)
+        self._conductor = Conductor(
+            order,
+            self._channel,
+            self,
+            workers_at_first=max(1, len(self.workers())),
+            spawning_s=wanted / rate,
+        )
         logger.info("run %s is prepared: %s", order.run_id, prepared.description)
         for notice in prepared.notices:
             logger.warning("%s", notice)
@@ -102,6 +119,12 @@ class Coordinator:
             self._conductor.prepare(worker)
         self._greenlet = gevent.spawn(self._conduct, self._conductor)
         return wanted, rate
+
+    def _tell_locust(self, users: int, spawn_rate: float) -> None:
+        """Locust goes by these when a worker joins; it knows only what its form or option said."""
+        self._runner.target_user_count = users
+        if isinstance(self._runner, MasterRunner):
+            self._runner.spawn_rate = spawn_rate
 
     def shares(self) -> Shares:
         """Return each user class's share of the users: its scenario's share of the messages."""
@@ -139,7 +162,7 @@ class Coordinator:
     def interrupt(self, reason: str) -> None:
         """End the present run before its time; its verdict says so. Waits for what is in flight."""
         conductor = self._conductor
-        if conductor is None:
+        if conductor is None or conductor.is_stopped:
             return
         if self._greenlet is not None and self._greenlet is not gevent.getcurrent():
             self._greenlet.kill()
@@ -158,6 +181,10 @@ class Coordinator:
             self._conductor = None
             self._refuse(error)
             return
+        except Exception as error:  # the edge of this greenlet: nobody else would end the run
+            logger.exception("the run cannot go on")
+            conductor.problems.append(f"an error of Convoy itself: {error!r}")
+            conductor.stop()
         self._finish(conductor)
         self._end_test()
 
@@ -175,9 +202,10 @@ class Coordinator:
         except OSError as error:
             where = f"  record          could not be written: {error}"
             self._environment.process_exit_code = ExitCode.INVALID
-        report = f"\n{text_report(summary)}\n{where}\n"
+        tables = filter(None, (error_table(summary), text_report(summary)))
+        report = "\n" + "\n\n".join(tables) + f"\n{where}\n"
         if self._is_attended:
-            print(report, flush=True)
+            logger.info("%s", report)
         else:
             self.closing_report = report
 
@@ -201,7 +229,9 @@ class Coordinator:
                 for name, worker in conductor.workers.items()
             ],
         )
-        return summarise(facts, conductor.accounts, conductor.curves, judgement)
+        summary = summarise(facts, conductor.accounts, conductor.configured_rates, judgement)
+        errors = summary["totals"]["errors"]
+        return summary | {"error_samples": conductor.samples.to_plain(errors, meaning)}
 
     def _refuse(self, error: ConvoyError) -> None:
         """Say why no load is started, and end the test that Locust has begun."""
@@ -228,6 +258,17 @@ class Coordinator:
         if self._conductor is not None:
             self._conductor.prepare(worker)
 
+    def _hear_enough(self, _: str, data: dict[str, Any]) -> None:
+        """A worker asks to end the run: nothing is wrong with Locust, so it ends like any other."""
+        conductor = self._conductor
+        if conductor is not None and data["run_id"] == conductor.order.run_id:
+            gevent.spawn(self._end_early, data["reason"])
+
+    def _end_early(self, reason: str) -> None:
+        if self._conductor is not None:
+            self.interrupt(reason)
+            self._end_test()
+
     def _pass_on(
         self, hear: Callable[[Conductor, str, dict[str, Any]], None]
     ) -> Callable[[str, dict[str, Any]], None]:
@@ -249,7 +290,3 @@ class Coordinator:
             for user_class in self._environment.user_classes
             if issubclass(user_class, MessageUser)
         }
-
-
-def _new_run_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"

@@ -7,58 +7,72 @@ message number that the old owner did not hand out, so no message is sent twice 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from convoy.plan.lanes import LANES, first_number
+from convoy.plan.lanes import LANES, numbers_between
 
 
 @dataclass(slots=True)
 class _Lane:
+    end: int
     owner: str | None = None
     cursor: int = 0
     is_leaving: bool = False
 
 
 class LeaseBook:
-    """The lanes of one scenario. `total` is the number of messages in its whole plan."""
+    """The lanes of one scenario; `ends` holds the first number of each that is not in the plan.
 
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self._lanes = [_Lane() for _ in range(LANES)]
+    Lanes are dealt in `groups`: lane `n` belongs to group `n mod groups`, and a group has one
+    owner at a time.
+    """
+
+    def __init__(self, ends: Sequence[int], groups: int = LANES) -> None:
+        self._lanes = [_Lane(end) for end in ends]
+        self._groups = groups
         self._finished_tenures: Counter[str] = Counter()
 
     def lanes_of(self, worker: str) -> list[int]:
         return [number for number, lane in enumerate(self._lanes) if lane.owner == worker]
 
-    def moves(self, weights: Mapping[str, float]) -> tuple[dict[str, list[int]], list[int]]:
-        """Return what has to leave which owner, and the lanes without one, for these weights.
+    def moves(self, weights: Mapping[str, float]) -> dict[str, list[int]]:
+        """Return the lanes that have to leave their owners for these weights, and mark them.
 
-        `weights` maps each worker that may own lanes to its share. As few lanes move as possible;
+        `weights` maps each worker that may own lanes to its share. As few groups move as possible;
         lanes named once as leaving are not named again.
         """
-        surplus: dict[str, list[int]] = {}
-        wanted = _shares(weights)
-        for worker in {lane.owner for lane in self._lanes if lane.owner is not None}:
-            owned = [number for number in self.lanes_of(worker)]
-            for number in owned[wanted.get(worker, 0) :]:
-                if not self._lanes[number].is_leaving:
+        leaving: dict[str, list[int]] = {}
+        wanted = self._shares(weights)
+        owners = {owner for owner in map(self._owner, range(self._groups)) if owner is not None}
+        for worker in sorted(owners):
+            staying = self._staying(worker)
+            for group in _spread(staying, len(staying) - wanted.get(worker, 0)):
+                for number in range(group, len(self._lanes), self._groups):
                     self._lanes[number].is_leaving = True
-                    surplus.setdefault(worker, []).append(number)
-        free = [number for number, lane in enumerate(self._lanes) if lane.owner is None]
-        return surplus, free
+                    leaving.setdefault(worker, []).append(number)
+        return leaving
 
-    def deal(self, free: list[int], weights: Mapping[str, float]) -> dict[str, dict[int, int]]:
-        """Give the free lanes to workers that own too few; return `{worker: {lane: cursor}}`."""
+    def deal(self, weights: Mapping[str, float]) -> dict[str, dict[int, int]]:
+        """Give groups without an owner to workers with too few: `{worker: {lane: cursor}}`.
+
+        Each goes to whoever is furthest below its share, so that neighbouring messages fall to
+        workers in turn and each has its share of the rate at every moment.
+        """
         grants: dict[str, dict[int, int]] = {}
-        waiting = list(free)
-        for worker, wanted in _shares(weights).items():
-            missing = max(0, wanted - len(self.lanes_of(worker)))
-            for number in waiting[:missing]:
+        wanted = self._shares(weights)
+        missing = {worker: wanted[worker] - len(self._staying(worker)) for worker in wanted}
+        for group in range(self._groups):
+            if not self._is_free(group):
+                continue
+            worker = max(wanted, key=lambda name: missing[name] / max(1, wanted[name]), default="")
+            if missing.get(worker, 0) <= 0:
+                break
+            missing[worker] -= 1
+            for number in range(group, len(self._lanes), self._groups):
                 lane = self._lanes[number]
                 lane.owner = worker
                 grants.setdefault(worker, {})[number] = lane.cursor
-            waiting = waiting[missing:]
         return grants
 
     def give_back(self, worker: str, cursors: Mapping[int, int | None]) -> None:
@@ -66,18 +80,18 @@ class LeaseBook:
         for number, cursor in cursors.items():
             lane = self._lanes[number]
             if lane.owner == worker:
-                self._end_tenure(lane, number, self.total if cursor is None else cursor)
+                self._end_tenure(lane, number, lane.end if cursor is None else cursor)
 
-    def lose(self, worker: str, cut_k: int) -> None:
-        """Take all lanes of a dead worker; others go on with them from message `cut_k` on."""
+    def lose(self, worker: str, cut: Callable[[int], int]) -> None:
+        """Take all lanes of a dead worker; others go on with each from number `cut(lane)` on."""
         for number in self.lanes_of(worker):
             lane = self._lanes[number]
-            self._end_tenure(lane, number, max(lane.cursor, min(cut_k, self.total)))
+            self._end_tenure(lane, number, max(lane.cursor, min(cut(number), lane.end)))
 
     def messages_of(self, worker: str) -> int:
         """Return how many messages fell to a worker, its present lanes counted to the end."""
         present = sum(
-            _between(number, self._lanes[number].cursor, self.total)
+            numbers_between(number, self._lanes[number].cursor, self._lanes[number].end)
             for number in self.lanes_of(worker)
         )
         return self._finished_tenures[worker] + present
@@ -89,36 +103,50 @@ class LeaseBook:
         return sum(self.messages_of(worker) for worker in owners | set(self._finished_tenures))
 
     @property
+    def total(self) -> int:
+        """Messages of the whole plan."""
+        return sum(numbers_between(number, 0, lane.end) for number, lane in enumerate(self._lanes))
+
+    @property
     def is_settled(self) -> bool:
         """True when no lane is on its way from one owner to the next."""
         return all(
-            not lane.is_leaving
-            if lane.owner is not None
-            else _between(number, lane.cursor, self.total) == 0
-            for number, lane in enumerate(self._lanes)
+            not lane.is_leaving if lane.owner is not None else lane.cursor >= lane.end
+            for lane in self._lanes
         )
+
+    def _owner(self, group: int) -> str | None:
+        return self._lanes[group].owner
+
+    def _is_free(self, group: int) -> bool:
+        return all(lane.owner is None for lane in self._lanes[group :: self._groups])
+
+    def _staying(self, worker: str) -> list[int]:
+        """The groups that a worker owns and was not asked to give back."""
+        return [
+            group
+            for group in range(self._groups)
+            if self._owner(group) == worker and not self._lanes[group].is_leaving
+        ]
 
     def _end_tenure(self, lane: _Lane, number: int, cursor: int) -> None:
         assert lane.owner is not None
-        self._finished_tenures[lane.owner] += _between(number, lane.cursor, cursor)
+        self._finished_tenures[lane.owner] += numbers_between(number, lane.cursor, cursor)
         lane.owner, lane.cursor, lane.is_leaving = None, cursor, False
 
+    def _shares(self, weights: Mapping[str, float]) -> dict[str, int]:
+        """Split the groups by weight, the largest remainders first; ties go by name."""
+        total = sum(weights.values())
+        if total <= 0:
+            return {}
+        exact = {worker: self._groups * weight / total for worker, weight in weights.items()}
+        shares = {worker: int(share) for worker, share in exact.items()}
+        by_remainder = sorted(exact, key=lambda worker: (shares[worker] - exact[worker], worker))
+        for worker in by_remainder[: self._groups - sum(shares.values())]:
+            shares[worker] += 1
+        return shares
 
-def _between(lane: int, from_k: int, to_k: int) -> int:
-    """Count the message numbers of a lane in `[from_k, to_k)`."""
-    if to_k <= from_k:
-        return 0
-    return (first_number(lane, to_k) - first_number(lane, from_k)) // LANES
 
-
-def _shares(weights: Mapping[str, float]) -> dict[str, int]:
-    """Split the lanes by weight, the largest remainders first; ties go by name."""
-    total = sum(weights.values())
-    if total <= 0:
-        return {}
-    exact = {worker: LANES * weight / total for worker, weight in weights.items()}
-    shares = {worker: int(share) for worker, share in exact.items()}
-    by_remainder = sorted(exact, key=lambda worker: (shares[worker] - exact[worker], worker))
-    for worker in by_remainder[: LANES - sum(shares.values())]:
-        shares[worker] += 1
-    return shares
+def _spread(groups: Sequence[int], number: int) -> list[int]:
+    """Return so many of the groups, evenly spread over them."""
+    return [groups[turn * len(groups) // number] for turn in range(number)] if number > 0 else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Any
 
 import gevent
@@ -12,14 +13,18 @@ from gevent import Greenlet
 from gevent.event import Event
 from locust.env import Environment
 
+from convoy.engine.closed import ClosedDispatcher
 from convoy.engine.dispatch import Dispatcher, DueMessage
+from convoy.engine.pool_use import PoolUse
 from convoy.errors import ConvoyError
-from convoy.plan.lanes import LANES, even_arrivals
+from convoy.plan.arrivals import EvenArrivals
+from convoy.plan.lanes import LANES
 from convoy.plan.plan import ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
-from convoy.remote.connections import Connections
+from convoy.remote.connections import Allotment, Connections
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Outcome, Phase
+from convoy.results.samples import SampleKeeper
 from convoy.settings import Settings
 from convoy.swarm.channel import Channel, ToCoordinator, ToWorker
 from convoy.swarm.orders import RunOrder, plan_hash
@@ -36,28 +41,34 @@ class ScenarioWork:
         settings = order.settings
         self.plan = plan
         self.ready_users = 0
-        self.recorder = ScenarioRecorder(settings.late_after_ms / 1000, settings.request_timeout_s)
-        self.dispatcher = Dispatcher(self.recorder, max_lateness_s=settings.max_lateness_s)
+        late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
+        self.recorder = ScenarioRecorder(late_after_s, settings.request_timeout_s)
+        self.pool = PoolUse(plan.is_exclusive)
+        self.dispatcher = _dispatcher(order, plan, self.recorder)
         self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
 
     def grant(self, lane: int, from_k: int, epoch: int) -> None:
         """Take on a lane from message `from_k`, with its warm-up if it is there from the start."""
         if from_k == 0:
-            messages = _shifted(even_arrivals(self._warm_up, lane), -self._warm_up.duration_s)
+            warm_up = EvenArrivals(self._warm_up).lane(lane)
+            messages = _shifted(warm_up, -self._warm_up.duration_s)
             self.dispatcher.grant(lane, messages, epoch, Phase.WARM_UP)
         self.dispatcher.grant(lane, self.plan.lane(lane, from_k), epoch)
 
 
 class WorkerRun:
-    """A run as this process knows it."""
+    """A run as this process knows it; `redact` is applied to samples of its errors."""
 
-    def __init__(self, order: RunOrder, connections: Connections) -> None:
+    def __init__(
+        self, order: RunOrder, connections: Connections, redact: Callable[[str], str]
+    ) -> None:
         plans = order.plans()
         self.connections = connections
         self.order = order
         self.run_id = order.run_id
         self.plan_hash = plan_hash(plans)
         self.work = {name: ScenarioWork(order, plan) for name, plan in plans.items()}
+        self.samples = SampleKeeper(redact)
         self.epoch = 0
         self.t0_s: float | None = None
         self.reports = 0
@@ -67,9 +78,21 @@ class WorkerRun:
         """Return the run id that a message of this phase carries in its marker."""
         return self.run_id if phase is Phase.MEASURE else f"{self.run_id}-warmup"
 
-    def record(self, outcome: Outcome, due: DueMessage) -> None:
-        if due.phase is Phase.MEASURE:
-            self.work[outcome.scenario].recorder.record(outcome, due.late_cause)
+    def record(self, outcome: Outcome, due: DueMessage, request: bytes, answer: bytes) -> None:
+        """Account for a measured message; of a failed one the bodies may become a sample."""
+        if due.phase is not Phase.MEASURE:
+            return
+        self.work[outcome.scenario].recorder.record(outcome, due.handed_s, due.late_cause)
+        if outcome.code and self.t0_s is not None:
+            self.samples.offer(outcome, outcome.done_s - self.t0_s, request, answer)
+
+    def hand_back_what_closed(self) -> dict[str, dict[int, int | None]]:
+        """Release the lanes of closed arrivals: how far they came is only known now."""
+        return {
+            name: work.dispatcher.release(range(LANES))
+            for name, work in self.work.items()
+            if not work.plan.is_scheduled
+        }
 
     @property
     def is_drained(self) -> bool:
@@ -82,26 +105,36 @@ class WorkerRun:
         )
 
 
+def _dispatcher(
+    order: RunOrder, plan: ScenarioPlan, recorder: ScenarioRecorder
+) -> Dispatcher | ClosedDispatcher:
+    if plan.is_scheduled:
+        return Dispatcher(recorder, max_lateness_s=order.settings.max_lateness_s)
+    return ClosedDispatcher(recorder, duration_s=plan.arrivals.duration_s)
+
+
 class Participant:
     """Follows the coordinator's messages and answers them.
 
     `connect` gives users the connections for a run's settings; `send_report` makes the process's
     next report travel at once; `stop_users` ends its users, letting what is in flight come home
-    within `stop_timeout_s`.
+    within `stop_timeout_s`; `redact` hides secrets in a text.
     """
 
     def __init__(
         self,
         channel: Channel,
         *,
-        connect: Callable[[Settings], Connections],
+        connect: Callable[[Settings, Allotment], Connections],
         send_report: Callable[[], None],
         stop_users: Callable[[], None],
+        redact: Callable[[str], str],
     ) -> None:
         self._channel = channel
         self._connect = connect
         self._send_report = send_report
         self._stop_users = stop_users
+        self._redact = redact
         self._run: WorkerRun | None = None
         self._is_prepared = Event()
         self._progress: Greenlet[..., None] | None = None
@@ -132,11 +165,25 @@ class Participant:
         """Tell the coordinator why a user cannot start; it decides what that means."""
         self._tell_progress(run, problem)
 
+    def ask_for_stop(self, run: WorkerRun, reason: str) -> None:
+        """Ask the coordinator to end the run."""
+        if not run.is_stopping:
+            self._answer(ToCoordinator.ENOUGH, run, {"reason": reason})
+
     def renew_leases(self, until_s: float) -> None:
-        """The coordinator has been heard: leases hold until this moment of `perf_counter`."""
-        if self._run is not None and not self._run.is_stopping:
-            for work in self._run.work.values():
-                work.dispatcher.hold_lease_until(until_s)
+        """The coordinator has been heard: leases hold until this moment of `perf_counter`.
+
+        A process that was paused for longer than that gives its lanes back first. It may be given
+        them anew; if it was given up meanwhile, others have them.
+        """
+        run = self._run
+        if run is None or run.is_stopping:
+            return
+        if any(work.dispatcher.has_lost_lease for work in run.work.values()):
+            logger.warning("nothing was heard of the master for too long; all lanes are given back")
+            self._give_all_back(run, is_leaving=False)
+        for work in run.work.values():
+            work.dispatcher.hold_lease_until(until_s)
 
     def report(self) -> dict[str, Any] | None:
         """Return this process's next numbered report, None when it has no part in a run."""
@@ -150,7 +197,11 @@ class Participant:
             "run_id": run.run_id,
             "epoch": run.epoch,
             "number": run.reports,
-            "scenarios": {name: work.recorder.report() for name, work in run.work.items()},
+            "scenarios": {
+                name: work.recorder.report() | {"pool": work.pool.report()}
+                for name, work in run.work.items()
+            },
+            "samples": run.samples.take(),
         }
 
     def forget_run(self) -> None:
@@ -164,17 +215,22 @@ class Participant:
         if run is None or run.is_stopping:
             return
         run.is_stopping = True
-        cursors = {name: work.dispatcher.release(range(LANES)) for name, work in run.work.items()}
-        self._answer(ToCoordinator.RELEASED, run, {"cursors": cursors, "is_leaving": True})
+        self._give_all_back(run, is_leaving=True)
         self._stop_users()
         self._send_report()
+
+    def _give_all_back(self, run: WorkerRun, is_leaving: bool) -> None:
+        cursors = {name: work.dispatcher.release(range(LANES)) for name, work in run.work.items()}
+        self._answer(ToCoordinator.RELEASED, run, {"cursors": cursors, "is_leaving": is_leaving})
 
     def _prepare(self, _: str, data: dict[str, Any]) -> None:
         order = RunOrder.from_message(data)
         if self._run is not None and self._run.run_id == order.run_id:
             return
         try:
-            self._run = WorkerRun(order, self._connect(order.settings))
+            allotment = Allotment(data["tokens"], data["share"])
+            connections = self._connect(order.settings, allotment)
+            self._run = WorkerRun(order, connections, self._redact)
         except ConvoyError as error:
             self._refuse(order, error)
             return
@@ -190,12 +246,18 @@ class Participant:
                 "plan_hash": None,
                 "ready": {},
                 "problem": str(error),
+                "is_refusal": True,
             },
         )
 
     def _take_leases(self, _: str, data: dict[str, Any]) -> None:
         run = self._current(data)
         if run is None:
+            return
+        if run.is_stopping:
+            # They were on their way while this process said that it leaves.
+            released = {"cursors": data["grants"], "is_leaving": True}
+            self._answer(ToCoordinator.RELEASED, run, released)
             return
         run.epoch = data["epoch"]
         for scenario, lanes in data["grants"].items():
@@ -235,12 +297,12 @@ class Participant:
         """Tell the coordinator each time that all granted lanes are through, until the run ends."""
         assert run.t0_s is not None
         told_epoch = 0
-        ends_s = run.t0_s + max(work.plan.curve.duration_s for work in run.work.values())
+        ends_s = run.t0_s + max(work.plan.arrivals.duration_s for work in run.work.values())
         while self._run is run and not run.is_stopping:
             gevent.sleep(max(_POLL_S, ends_s - time.perf_counter()))
             if told_epoch < run.epoch and not run.is_stopping and run.is_drained:
                 told_epoch = run.epoch
-                self._tell_drained(run, {})
+                self._tell_drained(run, run.hand_back_what_closed())
 
     def _tell_drained(self, run: WorkerRun, cursors: dict[str, Any]) -> None:
         self._send_report()
@@ -261,6 +323,7 @@ class Participant:
                 "plan_hash": run.plan_hash,
                 "ready": ready,
                 "problem": problem,
+                "is_refusal": False,
             },
         )
 

@@ -8,16 +8,18 @@ import pytest
 
 from convoy.plan.lanes import LANES, first_number
 from convoy.swarm.leases import LeaseBook
+from tests.unit.swarm import ends_of
 
 TOTAL = 3000
 NAMES = [f"worker-{number}" for number in range(6)]
 
 
-def settled_book(weights: Mapping[str, float], total: int = TOTAL) -> LeaseBook:
+def settled_book(
+    weights: Mapping[str, float], total: int = TOTAL, groups: int = LANES
+) -> LeaseBook:
     """Return a book whose lanes were all dealt by these weights."""
-    book = LeaseBook(total)
-    _, free = book.moves(weights)
-    book.deal(free, weights)
+    book = LeaseBook(ends_of(total), groups)
+    book.deal(weights)
     return book
 
 
@@ -55,10 +57,9 @@ def test_lanes_are_dealt_by_weight(weights: dict[str, float], lanes: dict[str, i
 
 
 def test_the_first_owners_begin_at_the_first_message() -> None:
-    book = LeaseBook(TOTAL)
-    _, free = book.moves({"worker-0": 1})
+    book = LeaseBook(ends_of(TOTAL))
 
-    grants = book.deal(free, {"worker-0": 1})
+    grants = book.deal({"worker-0": 1})
 
     assert grants == {"worker-0": dict.fromkeys(range(LANES), 0)}
 
@@ -67,13 +68,13 @@ def test_a_worker_that_joins_gets_its_share_and_nobody_else_a_lane() -> None:
     book = settled_book({"worker-0": 1, "worker-1": 1})
     weights = {"worker-0": 1, "worker-1": 1, "worker-2": 1}
 
-    leaving, free = book.moves(weights)
+    leaving = book.moves(weights)
 
-    assert free == []
+    assert book.deal(weights) == {}
     assert {name: len(lanes) for name, lanes in leaving.items()} == {"worker-0": 42, "worker-1": 43}
     for name, lanes in leaving.items():
         book.give_back(name, {lane: first_number(lane, 100) for lane in lanes})
-    grants = book.deal(book.moves(weights)[1], weights)
+    grants = book.deal(weights)
     assert grants.keys() == {"worker-2"}
     assert grants["worker-2"] == {
         lane: first_number(lane, 100) for lanes in leaving.values() for lane in lanes
@@ -87,11 +88,11 @@ def test_a_worker_that_leaves_gives_its_lanes_and_nobody_else_loses_one() -> Non
     kept = {name: book.lanes_of(name) for name in ("worker-0", "worker-1")}
     weights = {"worker-0": 1, "worker-1": 1}
 
-    leaving, _ = book.moves(weights)
+    leaving = book.moves(weights)
 
     assert leaving == {"worker-2": book.lanes_of("worker-2")}
     book.give_back("worker-2", dict.fromkeys(leaving["worker-2"], 500))
-    book.deal(book.moves(weights)[1], weights)
+    book.deal(weights)
     assert owners(book) == {"worker-0": 128, "worker-1": 128}
     assert all(set(lanes) <= set(book.lanes_of(name)) for name, lanes in kept.items())
 
@@ -100,21 +101,21 @@ def test_equal_weights_move_nothing() -> None:
     weights = {"worker-0": 2, "worker-1": 3}
     book = settled_book(weights)
 
-    assert book.moves(weights) == ({}, [])
-    assert book.moves({"worker-1": 30, "worker-0": 20}) == ({}, [])
+    assert book.moves(weights) == {}
+    assert book.moves({"worker-1": 30, "worker-0": 20}) == {}
 
 
 def test_a_lane_is_named_as_leaving_once_and_unsettles_the_book_until_it_is_dealt() -> None:
     book = settled_book({"worker-0": 1})
     weights = {"worker-0": 1, "worker-1": 1}
 
-    first, _ = book.moves(weights)
-    second, _ = book.moves(weights)
+    first = book.moves(weights)
+    second = book.moves(weights)
 
     seen = [book.is_settled]
     book.give_back("worker-0", dict.fromkeys(first["worker-0"], 300))
     seen.append(book.is_settled)
-    book.deal(book.moves(weights)[1], weights)
+    book.deal(weights)
     seen.append(book.is_settled)
     assert len(first["worker-0"]) == 128
     assert second == {}
@@ -140,27 +141,36 @@ def test_lanes_that_a_worker_no_longer_owns_are_not_taken_from_the_one_who_does(
 
 def test_a_dead_worker_keeps_what_was_due_before_it_was_missed() -> None:
     book = settled_book({"worker-0": 1, "worker-1": 1})
+    lost = book.lanes_of("worker-1")
 
-    book.lose("worker-1", cut_k=1000)
+    book.lose("worker-1", lambda lane: first_number(lane, 1000))
 
-    weights = {"worker-0": 1}
-    grants = book.deal(book.moves(weights)[1], weights)
-    assert grants["worker-0"] == dict.fromkeys(range(128, 256), 1000)
-    assert book.messages_of("worker-1") == sum(k % LANES >= 128 for k in range(1000))
+    grants = book.deal({"worker-0": 1})
+    assert grants == {"worker-0": {lane: first_number(lane, 1000) for lane in lost}}
+    assert book.messages_of("worker-1") == sum(k % LANES in lost for k in range(1000))
     assert book.messages_of("worker-0") + book.messages_of("worker-1") == TOTAL
 
 
 def test_a_dead_worker_that_was_granted_what_is_not_due_yet_takes_nothing_with_it() -> None:
     book = settled_book({"worker-0": 1})
     book.give_back("worker-0", dict.fromkeys(range(LANES), 1000))
-    book.deal(book.moves({"worker-1": 1})[1], {"worker-1": 1})
+    book.deal({"worker-1": 1})
 
-    book.lose("worker-1", cut_k=990)
+    book.lose("worker-1", lambda lane: 990)
 
-    grants = book.deal(book.moves({"worker-2": 1})[1], {"worker-2": 1})
-    assert grants["worker-2"] == dict.fromkeys(range(LANES), 1000)
+    grants = book.deal({"worker-2": 1})
+    assert grants == {"worker-2": dict.fromkeys(range(LANES), 1000)}
     assert book.messages_of("worker-1") == 0
     assert book.given_out == TOTAL
+
+
+def test_a_dead_worker_is_charged_for_no_message_beyond_the_plan() -> None:
+    book = settled_book({"worker-0": 1})
+
+    book.lose("worker-0", lambda lane: 10**9)
+
+    assert book.messages_of("worker-0") == book.given_out == book.total == TOTAL
+    assert book.is_settled
 
 
 @pytest.mark.parametrize("total", [0, 1, 255, 256, 257, 100_000])
@@ -169,3 +179,67 @@ def test_tenures_add_up_for_plans_of_any_size(total: int) -> None:
 
     assert book.given_out == total
     assert book.messages_of("worker-0") + book.messages_of("worker-1") == total
+
+
+def test_lanes_of_any_length_add_up() -> None:
+    ends = [lane + LANES * (lane % 5) for lane in range(LANES)]
+    book = LeaseBook(ends)
+
+    book.deal({"worker-0": 2, "worker-1": 3})
+
+    assert book.total == book.given_out == sum(lane % 5 for lane in range(LANES))
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        pytest.param({"worker-0": 1, "worker-1": 1}, id="two alike"),
+        pytest.param({"worker-0": 3, "worker-1": 1}, id="by users"),
+        pytest.param({"worker-0": 1, "worker-1": 2, "worker-2": 5}, id="three"),
+    ],
+)
+def test_neighbouring_messages_fall_to_workers_in_turn(weights: dict[str, float]) -> None:
+    book = settled_book(weights)
+
+    for name, weight in weights.items():
+        lanes = set(book.lanes_of(name))
+        share = weight / sum(weights.values())
+        for begin in range(0, LANES, 16):
+            assert len(lanes & set(range(begin, begin + 16))) == pytest.approx(16 * share, abs=2)
+
+
+def test_lanes_that_leave_are_spread_over_those_of_their_owner() -> None:
+    book = settled_book({"worker-0": 1})
+
+    leaving = set(book.moves({"worker-0": 3, "worker-1": 1})["worker-0"])
+
+    assert all(len(leaving & set(range(n, n + 16))) == 4 for n in range(0, LANES, 16))
+
+
+@pytest.mark.parametrize("groups", [1, 2, 7, 100, 255, 256])
+@pytest.mark.parametrize("workers", [1, 2, 3, 6])
+def test_all_lanes_of_a_group_go_to_one_worker(groups: int, workers: int) -> None:
+    book = settled_book(dict.fromkeys(NAMES[:workers], 1), groups=groups)
+
+    groups_of = {name: {lane % groups for lane in book.lanes_of(name)} for name in NAMES}
+    dealt = [group for each in groups_of.values() for group in each]
+    numbers = [len(groups_of[name]) for name in NAMES[:workers]]
+    assert sorted(dealt) == list(range(groups))
+    assert max(numbers) - min(numbers) <= 1
+    assert book.is_settled
+    assert book.given_out == TOTAL
+
+
+def test_a_group_is_dealt_only_when_all_its_lanes_are_back() -> None:
+    book = settled_book({"worker-0": 1}, groups=2)
+    weights = {"worker-0": 1, "worker-1": 1}
+    leaving = book.moves(weights)["worker-0"]
+
+    book.give_back("worker-0", dict.fromkeys(leaving[:-1], 300))
+    at_first = book.deal(weights)
+    book.give_back("worker-0", dict.fromkeys(leaving[-1:], 300))
+    then = book.deal(weights)
+
+    assert len({lane % 2 for lane in leaving}) == 1
+    assert at_first == {}
+    assert then == {"worker-1": dict.fromkeys(leaving, 300)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from hypothesis.stateful import (
 from convoy.plan.lanes import LANES, first_number
 from convoy.swarm.leases import LeaseBook
 
-TOTAL = 3000
+LAST_K = 3000
 NAMES = [f"worker-{number}" for number in range(6)]
 WORKERS = st.sampled_from(NAMES)
 WEIGHTS = st.integers(1, 50)
@@ -32,7 +33,6 @@ class Swarm(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.book = LeaseBook(TOTAL)
         self.weights: dict[str, float] = {}
         self.held: dict[str, dict[int, int]] = {}
         self.told_to_release: dict[str, set[int]] = {}
@@ -40,8 +40,16 @@ class Swarm(RuleBasedStateMachine):
         self.fallen_to: dict[int, str] = {}
         self.due_k = 0
 
-    @initialize(name=WORKERS, weight=WEIGHTS)
-    def begin(self, name: str, weight: int) -> None:
+    @initialize(
+        name=WORKERS, weight=WEIGHTS, groups=st.integers(1, LANES), turns=st.integers(0, 11)
+    )
+    def begin(self, name: str, weight: int, groups: int, turns: int) -> None:
+        """The first worker joins; with `turns` the lanes are of different lengths."""
+        self.groups = groups
+        self.ends = [
+            first_number(lane, LAST_K) - LANES * (lane * turns % 7) for lane in range(LANES)
+        ]
+        self.book = LeaseBook(self.ends, groups)
         self.join(name, weight)
 
     @rule(name=WORKERS, weight=WEIGHTS)
@@ -52,7 +60,7 @@ class Swarm(RuleBasedStateMachine):
 
     @rule(messages=st.integers(1, 700))
     def time_passes(self, messages: int) -> None:
-        self.due_k = min(TOTAL, self.due_k + messages)
+        self.due_k = min(LAST_K, self.due_k + messages)
 
     @rule(name=WORKERS)
     def hand_out(self, name: str) -> None:
@@ -82,7 +90,7 @@ class Swarm(RuleBasedStateMachine):
             for lane in self.held.get(name, {}):
                 self._hand_out_lane(name, lane)
             self.held.pop(name, None)
-            self.book.lose(name, self.due_k)
+            self.book.lose(name, lambda lane: first_number(lane, self.due_k))
             self._settle()
 
     @invariant()
@@ -93,6 +101,14 @@ class Swarm(RuleBasedStateMachine):
             assert self.book.lanes_of(name) == sorted(self.held.get(name, {}))
 
     @invariant()
+    def every_group_has_one_owner_at_most(self) -> None:
+        owners: dict[int, set[str]] = {}
+        for name in NAMES:
+            for lane in self.book.lanes_of(name):
+                owners.setdefault(lane % self.groups, set()).add(name)
+        assert all(len(names) == 1 for names in owners.values())
+
+    @invariant()
     def the_book_is_settled_when_nobody_has_to_give_up_anything(self) -> None:
         is_idle = not any(self.told_to_release.values())
         assert self.book.is_settled is is_idle or not self.weights
@@ -101,22 +117,23 @@ class Swarm(RuleBasedStateMachine):
         while any(self.told_to_release.values()):
             for name in list(self.told_to_release):
                 self.answer(name)
-        self.due_k = TOTAL
+        self.due_k = LAST_K
         for name in list(self.held):
             self.hand_out(name)
         if self.weights:
             assert self.book.is_settled
-            assert sorted(self.fallen_to) == list(range(TOTAL))
+            planned = [k for lane in range(LANES) for k in range(lane, self.ends[lane], LANES)]
+            assert sorted(self.fallen_to) == sorted(planned)
             assert {name: self.book.messages_of(name) for name in NAMES} == {
                 name: self.taken[name] for name in NAMES
             }
-            assert self.book.given_out == TOTAL
+            assert self.book.given_out == self.book.total == len(planned)
 
     def _settle(self) -> None:
         owned = {name: set(self.book.lanes_of(name)) for name in NAMES}
         was_idle = not any(self.told_to_release.values())
-        leaving, free = self.book.moves(self.weights)
-        grants = self.book.deal(free, self.weights)
+        leaving = self.book.moves(self.weights)
+        grants = self.book.deal(self.weights)
         for name, lanes in leaving.items():
             assert set(lanes) <= owned[name] - self.told_to_release.get(name, set())
             self.told_to_release.setdefault(name, set()).update(lanes)
@@ -131,22 +148,28 @@ class Swarm(RuleBasedStateMachine):
     ) -> None:
         whole = sum(self.weights.values())
         for name in NAMES:
-            share = LANES * self.weights.get(name, 0) / whole
-            surplus = len(owned[name]) - share
-            assert len(leaving.get(name, [])) < max(surplus, 0) + 1
+            share = self.groups * self.weights.get(name, 0) / whole
+            surplus = len(self._groups_of(owned[name])) - share
+            assert len(self._groups_of(leaving.get(name, []))) < max(surplus, 0) + 1
+
+    def _groups_of(self, lanes: Iterable[int]) -> set[int]:
+        return {lane % self.groups for lane in lanes}
 
     def _hand_out_lane(self, name: str, lane: int) -> None:
-        for k in range(first_number(lane, self.held[name][lane]), self.due_k, LANES):
+        for k in range(first_number(lane, self.held[name][lane]), self._due_end(lane), LANES):
             assert k not in self.fallen_to, f"message {k} fell to two workers"
             self.fallen_to[k] = name
             self.taken[name] += 1
-        self.held[name][lane] = max(self.held[name][lane], self.due_k)
+        self.held[name][lane] = max(self.held[name][lane], self._due_end(lane))
+
+    def _due_end(self, lane: int) -> int:
+        return min(self.due_k, self.ends[lane])
 
     def _give_back(self, name: str, lanes: set[int]) -> None:
         cursors: dict[int, int | None] = {}
         for lane in lanes:
             next_k = first_number(lane, self.held[name].pop(lane))
-            cursors[lane] = next_k if next_k < TOTAL else None
+            cursors[lane] = next_k if next_k < self.ends[lane] else None
         self.book.give_back(name, cursors)
 
 
