@@ -37,13 +37,18 @@ class ScenarioRecorder:
         """Count a message as scheduled: its time has come, and somebody has to account for it."""
         self.counts.scheduled += 1
 
-    def record(self, outcome: Outcome, late_cause: Cause) -> None:
-        """Count a sent message, and its durations where its fate gives them a meaning."""
+    def record(self, outcome: Outcome, handed_s: float, late_cause: Cause) -> None:
+        """Count a sent message, and its durations where its fate gives them a meaning.
+
+        `late_cause` is why its actor got it late at `handed_s`. What was handed over in time and
+        sent late waited for a connection, and so for the target.
+        """
         self.counts.record(outcome)
         lateness_s = outcome.sent_s - outcome.due_s
         self._send_error.record(abs(lateness_s))
         if lateness_s > self._late_after_s:
-            self.counts.late[late_cause] += 1
+            was_handed_late = handed_s - outcome.due_s > self._late_after_s
+            self.counts.late[late_cause if was_handed_late else Cause.TARGET] += 1
         fate = outcome.fate
         if fate is Fate.ACCEPTED:
             self._response.record(outcome.done_s - outcome.due_s)
@@ -78,10 +83,16 @@ class ScenarioAccount:
         self.service = Histogram()
         self.rejected = Histogram()
         self.send_error = Histogram()
+        self.retired: dict[int, str] = {}
+        self._redirected: dict[str, int] = {}
         self._counts: dict[str, Counts] = {}
 
     def absorb(self, worker: str, report: Mapping[str, Any]) -> None:
-        """Take in the next report of a worker, in the form of `ScenarioRecorder.report`."""
+        """Take in the next report of a worker.
+
+        It has the form of `ScenarioRecorder.report`, and in `pool` what came of the conversations:
+        `retired` since the last report by index with the reason, `redirected` messages so far.
+        """
         self._counts[worker] = Counts.from_dict(report["counts"])
         durations = report["durations"]
         self.response.add(durations["response"])
@@ -89,11 +100,18 @@ class ScenarioAccount:
         self.service.add(durations["service"])
         self.rejected.add(durations["rejected"])
         self.send_error.add(durations["send_error"])
+        self.retired.update(report["pool"]["retired"])
+        self._redirected[worker] = report["pool"]["redirected"]
 
     def lose(self, worker: str, messages: int, timeout_s: float) -> None:
         """Count messages that a dead worker may have sent and can no longer report."""
         self._counts.setdefault(worker, Counts()).lose(messages, "worker lost")
         self.response.add_censored([(int(timeout_s * 1e6), messages)])
+
+    @property
+    def redirected(self) -> int:
+        """Messages that went to another conversation than planned, since theirs was retired."""
+        return sum(self._redirected.values())
 
     def counts_of(self, worker: str) -> Counts:
         return self._counts.get(worker, Counts())

@@ -73,7 +73,8 @@ class Histogram:
 
     def add_censored(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Add durations that lasted at least so long."""
-        for value_us, count in pairs:
+        for unbounded_us, count in pairs:
+            value_us = min(unbounded_us, _HIGHEST_US)
             self.add([(value_us, count)])
             self.censored += count
             smallest = self._smallest_censored_us

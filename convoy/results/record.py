@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from convoy.errors import RefusedError
+
 
 def write_record(runs: Path, summary: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
     """Write the record of a run below `runs` and return its folder; raises OSError.
@@ -23,6 +25,20 @@ def write_record(runs: Path, summary: Mapping[str, Any], settings: Mapping[str, 
     _write(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     _point(runs / "latest", folder.name)
     return folder
+
+
+def check_folder(runs: Path) -> None:
+    """Raise RefusedError unless records can be written below `runs`; makes it if need be."""
+    trial = runs / ".trial"
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        trial.write_bytes(b"")
+        trial.unlink()
+    except OSError as error:
+        raise RefusedError(
+            f"the record of a run cannot be written to {runs.absolute()} ({error.strerror}); start "
+            "from a folder that can be written to"
+        ) from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convoy.plan.rates import RateCurve
 from convoy.results.account import ScenarioAccount
 from convoy.results.counts import Counts
 from convoy.results.histograms import Histogram
@@ -32,10 +32,13 @@ class RunFacts:
 def summarise(
     facts: RunFacts,
     accounts: Mapping[str, ScenarioAccount],
-    curves: Mapping[str, RateCurve],
+    configured: Mapping[str, float | None],
     judgement: Judgement,
 ) -> dict[str, Any]:
-    """Return the summary as a JSON object; rates are per second, durations in milliseconds."""
+    """Return the summary as a JSON object; rates are per second, durations in milliseconds.
+
+    `configured` holds each scenario's mean rate by the plan, None where nothing is scheduled.
+    """
     total = Counts()
     for account in accounts.values():
         total.add(account.counts)
@@ -52,7 +55,7 @@ def summarise(
         "started_at": facts.started_at,
         "duration_s": round(facts.duration_s, 3),
         "scenarios": {
-            name: _scenario(account, curves[name], facts.duration_s)
+            name: _scenario(account, configured[name], facts.duration_s)
             for name, account in accounts.items()
         },
         "totals": _counts(total),
@@ -61,12 +64,13 @@ def summarise(
     }
 
 
-def _scenario(account: ScenarioAccount, curve: RateCurve, duration_s: float) -> dict[str, Any]:
+def _scenario(
+    account: ScenarioAccount, configured: float | None, duration_s: float
+) -> dict[str, Any]:
     counts = account.counts
-    configured = sum(stage.messages for stage in curve.stages) / curve.duration_s
     return _counts(counts) | {
         "rate_per_s": {
-            "configured": round(configured, 3),
+            "configured": None if configured is None else round(configured, 3),
             "scheduled": round(counts.scheduled / duration_s, 3) if duration_s else 0.0,
             "achieved": round(counts.sent / duration_s, 3) if duration_s else 0.0,
         },
@@ -74,6 +78,10 @@ def _scenario(account: ScenarioAccount, curve: RateCurve, duration_s: float) -> 
         "response_time_ms": _durations(account.response),
         "service_time_ms": _durations(account.service),
         "rejected_time_ms": _durations(account.rejected),
+        "pool": {
+            "retired": dict(Counter(account.retired.values())),
+            "redirected": account.redirected,
+        },
     }
 
 

@@ -21,8 +21,8 @@ REPORT_KEY = "convoy"
 
 
 class ToWorker(StrEnum):
-    """PREPARE {run_id, settings, inputs} · LEASES {run_id, epoch, t0_s, grants: {scenario: {lane:
-    first number}}} · RELEASE {run_id, lanes: {scenario: [lane]}} · STOP {run_id}.
+    """PREPARE {run_id, settings, inputs, tokens, share} · LEASES {run_id, epoch, t0_s, grants:
+    {scenario: {lane: first number}}} · RELEASE {run_id, lanes: {scenario: [lane]}} · STOP {run_id}.
 
     `t0_s` is on the worker's own wall clock.
     """
@@ -34,8 +34,10 @@ class ToWorker(StrEnum):
 
 
 class ToCoordinator(StrEnum):
-    """HELLO {} · PROGRESS {run_id, now_s, plan_hash, ready: {scenario: users}, problem} · RELEASED
-    {run_id, cursors: {scenario: {lane: next number or None}}} · DRAINED the same.
+    """HELLO {} · PROGRESS {run_id, now_s, plan_hash, ready: {scenario: users}, problem,
+    is_refusal} · RELEASED
+    {run_id, cursors: {scenario: {lane: next number or None}}} · DRAINED the same · ENOUGH {run_id,
+    reason}: the run should end now.
 
     `now_s` is the worker's wall clock when it sent the message.
     """
@@ -44,6 +46,7 @@ class ToCoordinator(StrEnum):
     PROGRESS = "convoy_progress"
     RELEASED = "convoy_released"
     DRAINED = "convoy_drained"
+    ENOUGH = "convoy_enough"
 
 
 Listener = Callable[[str, dict[str, Any]], None]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
+import signal
+import socket
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -11,14 +13,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import gevent
 from locust import argument_parser, events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 from locust.web import WebUI
 
-from convoy.errors import ConvoyError, ExitCode
+from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.redaction import RedactingFilter
+from convoy.results.record import check_folder
 from convoy.safety.preflight import PreparedRun
 from convoy.safety.setup import Setup
 from convoy.settings.choices import environment_defaults, profile_names, target_names
@@ -55,6 +59,7 @@ class _Hooks:
         self._asked: dict[str, object] = {}
         self._spawn_rate: float | None = None
         self._first: PreparedRun | None = None
+        self._starts_by_itself = False
 
     def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
         add_options(
@@ -70,6 +75,7 @@ class _Hooks:
         self, environment: Environment, runner: Runner, web_ui: WebUI | None, **_: object
     ) -> None:
         """Give this process its part: coordinator on a master, participant on a worker, or both."""
+        _end_on_interrupt()
         for handler in logging.getLogger().handlers:
             handler.addFilter(RedactingFilter(self._setup.redactor))
         channel = Channel(runner)
@@ -106,22 +112,26 @@ class _Hooks:
             "users": options.num_users,
             "run_time_s": options.run_time,
             "host": options.host,
-        } | given(options, environment_defaults(self._environ))
+        } | given(options)
         if options.user_classes and not self._asked.get("scenarios"):
             self._asked["scenarios"] = ",".join(_scenarios_of(options.user_classes))
         self._spawn_rate = options.spawn_rate
-        starts_by_itself = (options.headless and not options.headful) or options.autostart
+        self._starts_by_itself = (options.headless and not options.headful) or options.autostart
         try:
             settings = self._setup.resolve(self._asked)
-            if starts_by_itself:
+            check_folder(_RUNS)
+            _check_ports(options)
+            if self._starts_by_itself:
                 self._first = self._prepare()
         except ConvoyError as error:
             self._exit(error)
+        except KeyboardInterrupt:
+            self._exit(ConvoyError("interrupted before the run began; nothing was sent"))
         options.num_users = settings.users
         options.spawn_rate = options.spawn_rate or min(
             float(settings.users), _HIGHEST_UNREMARKED_SPAWN_RATE
         )
-        if starts_by_itself:
+        if self._starts_by_itself:
             options.run_time = None
             logging.getLogger("locust.main").addFilter(_says_no_untruth)
         for user_class in user_classes():
@@ -138,7 +148,12 @@ class _Hooks:
 
     def _prepare_from_form(self, form: webui.Form) -> PreparedRun:
         """Prepare the run that the web form asks for; what it left as it was is not asked for."""
-        chosen = given(form.options, environment_defaults(self._environ))
+        shown = environment_defaults(self._environ) | self._asked
+        chosen = {
+            name: value
+            for name, value in form.options.items()
+            if name in environment_defaults(self._environ) and value != shown.get(name, "")
+        }
         asked = {**self._asked, **chosen, **form.asked}
         return self._setup.prepare(asked, form.spawn_rate or self._spawn_rate)
 
@@ -157,10 +172,17 @@ class _Hooks:
             coordinator.line_up(self._first)
         if isinstance(runner, MasterRunner):
             _master_moves_users(environment)
-        environment.process_exit_code = ExitCode.PASS if web_ui else ExitCode.INVALID
+        is_idle_at_first = web_ui is not None and not self._starts_by_itself
+        environment.process_exit_code = ExitCode.PASS if is_idle_at_first else ExitCode.INVALID
         environment.dispatcher_class = functools.partial(  # type: ignore[assignment]
             EvenUsersDispatcher, begin=coordinator.begin, shares=coordinator.shares
         )
+        self._listen(environment, coordinator)
+        return coordinator
+
+    def _listen(self, environment: Environment, coordinator: Coordinator) -> None:
+        def expect(**_: object) -> None:
+            coordinator.expect_run()
 
         def absorb(client_id: str, data: dict[str, Any], **_: object) -> None:
             coordinator.absorb(client_id, data.get(REPORT_KEY))
@@ -170,16 +192,16 @@ class _Hooks:
 
         def quit_(**_: object) -> None:
             coordinator.interrupt("the process was told to end")
-            self._setup.simulator.stop()
 
         def close(**_: object) -> None:
             print(coordinator.closing_report, end="", flush=True)
+            self._setup.simulator.stop()
 
+        environment.events.test_start.add_listener(expect)
         environment.events.worker_report.add_listener(absorb)
         environment.events.test_stopping.add_listener(stop)
         environment.events.quitting.add_listener(quit_)
         environment.events.quit.add_listener(close)
-        return coordinator
 
     def _begin_local(
         self,
@@ -225,13 +247,55 @@ class _Hooks:
 
         def forget(**_: object) -> None:
             participant.forget_run()
+            if isinstance(runner, WorkerRunner):
+                # Locust waits that long before the worker is ready for the next test.
+                environment.stop_timeout = 0.0
 
         participant = Participant(
-            channel, connect=self._setup.connect, send_report=send_report, stop_users=stop_users
+            channel,
+            connect=self._setup.connect,
+            send_report=send_report,
+            stop_users=stop_users,
+            redact=self._setup.redactor.redact,
         )
         attach(environment, participant)
         environment.events.test_stop.add_listener(forget)
         return participant
+
+
+def _end_on_interrupt() -> None:
+    """Have Ctrl-C always end the main greenlet's wait.
+
+    Otherwise it is raised wherever Python happens to be, and one of Locust's loops swallows it.
+    """
+    main = gevent.getcurrent()
+
+    def interrupt() -> None:
+        logger.info("Ctrl-C: ending")
+        gevent.kill(main, KeyboardInterrupt)
+
+    gevent.signal_handler(signal.SIGINT, interrupt)
+
+
+def _check_ports(options: Namespace) -> None:
+    """Refuse a port that is taken: Locust finds out late, and leaves its workers behind."""
+    if options.processes or options.master:
+        host = options.master_bind_host.replace("*", "")
+        _check_port(host, options.master_bind_port, "--master-bind-port and --master-port")
+    if not options.headless or options.headful:
+        _check_port(options.web_host.replace("*", ""), options.web_port, "--web-port")
+
+
+def _check_port(host: str, port: int, option: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise RefusedError(
+                f"port {port} cannot be listened on ({error.strerror}); is another Locust running? "
+                f"Choose another one with {option}"
+            ) from error
 
 
 def _scenarios_of(class_names: list[str]) -> list[str]:

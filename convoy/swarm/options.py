@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from locust.argument_parser import LocustArgumentParser
 
@@ -14,6 +13,10 @@ class Names(list[str]):
 
     def __contains__(self, name: object) -> bool:
         return True
+
+
+class Offered(str):
+    """A default: what counts if nobody asks for anything else."""
 
 
 def add_options(
@@ -30,7 +33,7 @@ def add_options(
         action = group.add_argument(
             f"--{name.replace('_', '-')}",
             metavar=metavar,
-            default=defaults[name],
+            default=Offered(defaults[name]),
             choices=None if offered is None else Names(offered),
             help=text,
         )
@@ -45,14 +48,11 @@ def add_options(
     )
 
 
-def given(options: Namespace | Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, object]:
-    """Return the options that differ from what the environment says anyway."""
-    values = options if isinstance(options, Mapping) else vars(options)
-    return {
-        name: values[name]
-        for name in (*defaults, "set")
-        if name in values and values[name] != defaults.get(name)
-    }
+def given(options: Namespace) -> dict[str, object]:
+    """Return the options that stood on the command line."""
+    names = [name for name, *_ in _OPTIONS] + ["set"]
+    values = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in values.items() if not isinstance(value, Offered)}
 
 
 _OPTIONS = (

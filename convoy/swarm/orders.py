@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
 
-from convoy.plan.plan import ScenarioInputs, ScenarioPlan
+from convoy.plan.conversations import ConversationPool
+from convoy.plan.plan import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.settings import Settings
 
@@ -48,9 +49,12 @@ def _inputs_to_plain(inputs: ScenarioInputs) -> dict[str, Any]:
         "scenario": inputs.scenario,
         "seed": inputs.seed,
         "stages": [asdict(stage) for stage in inputs.curve.stages],
-        "conversation_ids": "\n".join(inputs.conversation_ids),
+        "pool": ["\n".join(column) for column in _columns(inputs.pool)],
         "templates": dict(inputs.templates),
         "weights": dict(inputs.weights),
+        "users": inputs.users,
+        "pick": asdict(inputs.pick),
+        "arrivals": asdict(inputs.arrivals),
     }
 
 
@@ -59,7 +63,14 @@ def _inputs_from_plain(plain: Mapping[str, Any]) -> ScenarioInputs:
         scenario=plain["scenario"],
         seed=plain["seed"],
         curve=RateCurve([Stage(**stage) for stage in plain["stages"]]),
-        conversation_ids=tuple(plain["conversation_ids"].split("\n")),
+        pool=ConversationPool(*(column.split("\n") if column else () for column in plain["pool"])),
         templates=plain["templates"],
         weights=plain["weights"],
+        users=plain["users"],
+        pick=PickRule(**plain["pick"]),
+        arrivals=ArrivalRule(**plain["arrivals"]),
     )
+
+
+def _columns(pool: ConversationPool) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    return pool.ids, pool.customer_ids, pool.agent_ids

@@ -12,9 +12,10 @@ from locust import User
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
 
 from convoy.engine.dispatch import DueMessage
+from convoy.engine.pool_use import RETIRING_CODES
 from convoy.errors import LoginError
 from convoy.plan.payloads import PayloadError
-from convoy.plan.plan import PlannedMessage
+from convoy.plan.plan import PlannedMessage, PoolExhausted
 from convoy.remote.session import ApiSession, Exchange
 from convoy.results.outcome import Cause, Fate, Outcome, Phase
 from convoy.swarm.participant import WorkerRun, participant_of
@@ -22,6 +23,7 @@ from convoy.swarm.participant import WorkerRun, participant_of
 logger = logging.getLogger(__name__)
 
 _LOGIN_PAUSE_S = 1.0
+_TOO_MANY_REQUESTS = 429
 _FATES = {fate.value: fate for fate in Fate}
 
 
@@ -57,11 +59,16 @@ class MessageUser(User):
 
     def on_start(self) -> None:
         self._run: WorkerRun | None = None
+        self._held: int | None = None
+        self._has_waited = False
         self._participant = participant_of(self.environment)
         self._state = LOCUST_STATE_WAITING
         run = self._participant.wait_for_run()
         self._work = run.work[self.scenario]
         self._timeout_s = run.order.settings.request_timeout_s
+        self._max_lateness_s = run.order.settings.max_lateness_s
+        self._stops_at_limit = run.order.settings.on_limit == "stop"
+        self._paused_until_s = 0.0
         self.session = run.connections.open_session()
         self._log_in(run)
         self._run = run
@@ -72,26 +79,34 @@ class MessageUser(User):
         if self._run is not None:
             self._participant.user_has_left(self._run, self.scenario)
             self._run = None
+            self._let_go()
         session = getattr(self, "session", None)
         if session is not None:
             session.close()
 
     def next_message(self) -> Message:
-        """Wait for the next due message of this scenario and render it.
+        """Wait for the next due message of this scenario, find it a conversation and render it.
 
         While it waits the user can be stopped at any moment.
         """
         assert self._run is not None
-        self._state = LOCUST_STATE_WAITING
-        due = self._work.dispatcher.take(self.session.ready_at(perf_counter()))
-        self._state = LOCUST_STATE_RUNNING
-        planned = self._work.plan.message(due.k)
-        try:
-            body = self._work.plan.render(planned, self._run.run_id_of(due.phase))
-        except PayloadError:
-            self._give_up(due, Cause.GENERATOR)
-            raise
-        return Message(due, planned, body)
+        while True:
+            self._let_go()
+            self._state = LOCUST_STATE_WAITING
+            due = self._work.dispatcher.take(self._ready_at)
+            planned = self._find_conversation(due)
+            self._state = LOCUST_STATE_RUNNING
+            if planned is None:
+                self._give_up(due, Cause.POOL)
+                continue
+            if self._has_waited:
+                due = due._replace(late_cause=Cause.POOL, handed_s=perf_counter())
+            try:
+                body = self._work.plan.render(planned, self._run.run_id_of(due.phase))
+            except PayloadError:
+                self._give_up(due, Cause.GENERATOR)
+                raise
+            return Message(due, planned, body)
 
     def post(self, path: str, message: Message) -> None:
         """Post a message to `path`, and account for whatever comes of it, once."""
@@ -106,6 +121,39 @@ class MessageUser(User):
             raise
         else:
             self._finish(message, exchange)
+        finally:
+            self._let_go()
+
+    def is_ok(self, message: Message, exchange: Exchange) -> bool:
+        """Say whether an answer is as this scenario expects it; by default it was accepted."""
+        return exchange.fate == Fate.ACCEPTED
+
+    def _ready_at(self, now_s: float) -> float:
+        return max(self.session.ready_at(now_s), self._paused_until_s)
+
+    def _find_conversation(self, due: DueMessage) -> PlannedMessage | None:
+        """Return the message with a conversation that takes it, None if there is none in time."""
+        pool = self._work.pool
+        try:
+            planned = self._work.plan.message(due.k, pool.retired)
+            index, latest_s = planned.conversation_index, due.due_s + self._max_lateness_s
+            self._has_waited = pool.is_taken(index)
+            if not pool.take(index, max(0.0, latest_s - perf_counter())):
+                return None
+        except PoolExhausted:
+            return None
+        except GreenletExit:
+            self._give_up(due, Cause.STOPPED)
+            raise
+        self._held = planned.conversation_index
+        pool.redirected += planned.is_redirected
+        return planned
+
+    def _let_go(self) -> None:
+        """Leave the conversation of the last message to others."""
+        if self._held is not None:
+            self._work.pool.give_back(self._held)
+            self._held = None
 
     def _log_in(self, run: WorkerRun) -> None:
         """Log in, however often it takes; when to give up is the coordinator's decision."""
@@ -131,7 +179,7 @@ class MessageUser(User):
             done_s=perf_counter(),
             answer_bytes=0,
             correlation_id="",
-            attempts=1,
+            attempts=max(1, self.session.attempts),
             retry_after_s=None,
             body=b"",
         )
@@ -152,12 +200,18 @@ class MessageUser(User):
             status=exchange.status,
             answer_bytes=exchange.answer_bytes,
             correlation_id=exchange.correlation_id,
-            conversation_id=planned.conversation_id,
+            conversation_id=planned.conversation.id,
             phase=due.phase,
             epoch=due.epoch,
-            ok=exchange.fate == Fate.ACCEPTED,
+            ok=self.is_ok(message, exchange),
         )
-        self._run.record(outcome, due)
+        self._run.record(outcome, due, message.body, exchange.body)
+        if outcome.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
+            self._participant.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
+        if outcome.code in RETIRING_CODES:
+            self._work.pool.retire(planned.conversation_index, outcome.code)
+        if not self._work.plan.is_scheduled:
+            self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(due.k)
         if due.phase is Phase.MEASURE:
             self._show(outcome)
 

@@ -10,7 +10,7 @@ from flask import Response, jsonify, make_response, request
 from locust.util.timespan import parse_timespan
 from locust.web import WebUI
 
-from convoy.errors import ConvoyError, Fault, SettingsError
+from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
 from convoy.safety.preflight import PreparedRun
 from convoy.swarm.coordinator import Coordinator
 
@@ -38,16 +38,20 @@ def install(
     shown = {
         "user_count": str(options.num_users if options else ""),
         "spawn_rate": str(options.spawn_rate if options else ""),
-        "host": str(web_ui.template_args.get("host") or ""),
     }
 
     def check_start() -> Response | None:
         if request.method == "POST" and _comes_from_elsewhere():
             return make_response("a page of another origin may not control this test", 403)
-        if request.endpoint != _START or coordinator.is_running:
+        if request.endpoint != _START:
             return None
+        host = str(web_ui.environment.host or web_ui.template_args.get("host") or "")
         try:
-            coordinator.line_up(prepare(_read_form(request.form, shown)))
+            if coordinator.is_running:
+                raise RefusedError("a run is going on; stop it, or wait for its end")
+            if not coordinator.workers():
+                raise RefusedError("no worker is connected; start one, or wait until it is ready")
+            coordinator.line_up(prepare(_read_form(request.form, shown | {"host": host})))
         except ConvoyError as error:
             return jsonify(success=False, message=str(error), host=web_ui.environment.host)
         return None

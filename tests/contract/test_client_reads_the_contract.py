@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from convoy.plan.conversations import ConversationPool
 from convoy.plan.plan import ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.redaction import Secret
@@ -64,7 +65,7 @@ def test_template_renders_the_canonical_body(repository: Path) -> None:
         scenario="conversation_messages",
         seed=1,
         curve=RateCurve([Stage(1, 1, 1)]),
-        conversation_ids=(CONVERSATION,),
+        pool=ConversationPool((CONVERSATION,)),
         templates={"text": template},
         weights={"text": 1},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from tests.locust_process import ROOT, Ended, free_port, run_locust, swarm_ports
+from tests.locust_process import ROOT, Ended, LocustProcess, free_port, run_locust, swarm_ports
 from tests.simulator_process import SimulatorProcess
 
 WORKERS = pytest.mark.parametrize(
@@ -51,6 +52,49 @@ def test_other_program_on_the_simulators_port_is_refused(tmp_path: Path) -> None
         other.server_close()
 
     assert_refused(ended, 4, url, "something else than the simulator")
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["-H", "http://foo$bar"], "foo$bar"),
+        (["-H", f"http://{'a' * 70}.example"], "a" * 70),
+        (["--set", "target.ca_file=nowhere.pem"], "target.ca_file"),
+        (["--set", "rate=0.01", "-t", "5s"], "no message of conversation_messages is due"),
+        (["--set", "headers={Host: other}"], "is set by Convoy itself"),
+    ],
+    ids=["host with a dollar", "host too long", "no CA file", "nothing due", "our own header"],
+)
+def test_what_only_shows_on_a_closer_look_is_refused_too(
+    tmp_path: Path, simulator: SimulatorProcess, options: list[str], complaint: str
+) -> None:
+    ended = run_locust(tmp_path, "-H", simulator.url, *options)
+
+    assert_refused(ended, 2, complaint)
+
+
+@pytest.mark.parametrize("option", ["--web-port", "--master-bind-port"])
+def test_port_that_is_taken_is_refused(tmp_path: Path, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        mode = ["--autostart", "--web-host", "127.0.0.1"] if "web" in option else ["--processes=2"]
+        bind = ["--master-bind-host", "127.0.0.1"]
+
+        with LocustProcess(tmp_path, *mode, *bind, option, port) as locust:
+            ended = locust.end()
+
+    assert_refused(ended, 4, port, option)
+
+
+def test_folder_that_cannot_keep_records_is_refused(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    (tmp_path / "runs").write_text("in the way")
+
+    ended = run_locust(tmp_path, "-H", simulator.url)
+
+    assert_refused(ended, 4, "the record of a run cannot be written")
+    assert simulator.ledger()["accepted"] == 0
 
 
 def test_target_elsewhere_without_approval_is_refused(tmp_path: Path) -> None:

@@ -150,3 +150,48 @@ def wait_for_accepted(simulator: SimulatorProcess, messages: int) -> None:
         lambda: simulator.ledger()["accepted"] >= messages,
         lambda: f"{messages} messages accepted, but only {simulator.ledger()['accepted']}",
     )
+
+
+def test_workers_share_the_rate_at_every_moment(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    options = ["-H", simulator.url, "-t", "4s", "--rate", "5", *UNHURRIED, *TWO_WORKERS]
+
+    ended = run_locust(tmp_path, *options, *swarm_ports())
+
+    assert ended.exit_code == 0, ended.output
+    assert [worker["sent"] for worker in ended.run["workers"]] == [10, 10]
+
+
+def test_worker_that_is_paused_and_comes_back_sends_nothing_twice(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    options = ["-H", simulator.url, "-t", "14s", "-u", "20", "--rate", "50", *UNHURRIED]
+
+    with LocustProcess(tmp_path, "--headless", *options, *TWO_WORKERS, *swarm_ports()) as locust:
+        wait_for_accepted(simulator, 50)
+        worker = locust.children()[0]
+        os.kill(worker, signal.SIGSTOP)
+        locust.wait_for("was lost")
+        os.kill(worker, signal.SIGCONT)
+        locust.wait_for("all lanes are given back")
+        ended = locust.end()
+
+    assert ended.exit_code == 5, ended.output
+    assert ended.scenario["scheduled"] == 700
+    assert_true_account(ended, simulator)
+
+
+def test_interrupted_twice_it_still_says_what_came_of_it(tmp_path: Path) -> None:
+    with SimulatorProcess("--fault", "latency=3s") as simulator:
+        options = ["-H", simulator.url, "-t", "60s", "--rate", "20", *UNHURRIED]
+        with LocustProcess(tmp_path, "--headless", *options) as locust:
+            wait_for_accepted(simulator, 20)
+            os.kill(locust.process.pid, signal.SIGINT)
+            locust.wait_for("Ctrl-C: ending")
+            os.kill(locust.process.pid, signal.SIGINT)
+            ended = locust.end()
+
+    assert ended.exit_code == 5, ended.output
+    assert "INVALID" in ended.output
+    assert any("a second time" in reason for reason in ended.run["reasons"])

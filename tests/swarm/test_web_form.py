@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.locust_process import LocustProcess, free_port, wait_until
+from tests.locust_process import LocustProcess, free_port, swarm_ports, wait_until
 from tests.simulator_process import SimulatorProcess
 
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
@@ -149,6 +149,46 @@ def test_run_stopped_in_the_form_says_interrupted(
     assert summary["verdict"] == "invalid"
     assert any("interrupted" in reason for reason in summary["reasons"])
     assert summary["totals"]["accepted"] == simulator.ledger(summary["run_id"])["accepted"]
+
+
+def test_form_is_refused_while_a_run_is_going_on(
+    form: WebForm, locust: LocustProcess, simulator: SimulatorProcess
+) -> None:
+    form.start(rate="50", run_time="60s")
+    wait_until(lambda: simulator.ledger()["accepted"] > 0, locust.output)
+
+    answer = form.start(rate="20")
+
+    assert answer["success"] is False
+    assert "a run is going on" in answer["message"]
+
+
+def test_swarm_can_be_started_again_at_once(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    web = ["--web-host", "127.0.0.1", "--web-port", str(free_port()), "-H", simulator.url]
+    options = [*web, *UNHURRIED, "--processes", "2", *swarm_ports()]
+    with LocustProcess(tmp_path, *options) as locust:
+        form = WebForm(locust.wait_for(r"interface at (http://\S+:\d+)")[1], simulator.url)
+        wait_until(lambda: _answers(form.url) and "2 workers" in locust.output(), locust.output)
+
+        form.start(rate="50", run_time="1s")
+        first = wait_until(locust.summary, locust.output)
+        wait_until(lambda: form.start(rate="20", run_time="1s")["success"], locust.output)
+        second = wait_until(lambda: _other_than(first, locust.summary()), locust.output)
+
+    totals = [summary["totals"]["accepted"] for summary in (first, second)]
+    assert totals == [50, 20]
+
+
+def test_form_wins_over_the_command_line(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    web = ["--web-host", "127.0.0.1", "--web-port", str(free_port()), "-H", simulator.url]
+    with LocustProcess(tmp_path, *web, *UNHURRIED, "--load-profile", "stress") as locust:
+        form = WebForm(locust.wait_for(r"interface at (http://\S+:\d+)")[1], simulator.url)
+        wait_until(lambda: _answers(form.url), locust.output)
+
+        form.start(load_profile="smoke", user_count="200", run_time="1s")
+
+        summary = wait_until(locust.summary, locust.output)
+    assert (summary["profile"], summary["totals"]["scheduled"]) == ("smoke", 20)
 
 
 def test_page_of_another_origin_may_not_start_a_run(form: WebForm) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from convoy.errors import ExitCode
+
 _LABEL_WIDTH = 16
 
 
@@ -20,9 +22,16 @@ def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
         yield name
         yield from _scenario_lines(scenario)
     yield ""
-    yield _row("verdict", str(summary["verdict"]).upper())
+    yield _row("verdict", _verdict(summary))
     for reason in summary["reasons"]:
         yield _row("", reason)
+
+
+def _verdict(summary: Mapping[str, Any]) -> str:
+    verdict = str(summary["verdict"]).upper()
+    if summary["exit_code"] == ExitCode.NOT_ACCEPTED:
+        verdict += " WITH FAILURES"
+    return f"{verdict} (exit code {summary['exit_code']})"
 
 
 def _scenario_lines(scenario: Mapping[str, Any]) -> Iterator[str]:
@@ -35,12 +44,16 @@ def _scenario_lines(scenario: Mapping[str, Any]) -> Iterator[str]:
             yield _row(fate, f"{scenario[fate]:,}")
     if scenario["not_sent"]:
         yield _row("not sent", _causes(scenario["not_sent"]))
-    yield _row(
-        "rate", f"{rate['achieved']:,.2f}/s achieved of {rate['configured']:,.2f}/s configured"
-    )
+    asked = rate["configured"]
+    of_asked = "" if asked is None else f" of {asked:,.2f}/s configured"
+    yield _row("rate", f"{rate['achieved']:,.2f}/s achieved{of_asked}")
     yield _row("response time", _quantiles(scenario["response_time_ms"]))
     yield _row("service time", _quantiles(scenario["service_time_ms"]))
     yield _row("send error", _quantiles(scenario["send_error_ms"]))
+    pool = scenario["pool"]
+    if pool["retired"]:
+        retired = ", ".join(f"{number:,} by {code}" for code, number in pool["retired"].items())
+        yield _row("retired", f"{retired}; {pool['redirected']:,} messages went elsewhere")
     yield from _error_lines(scenario["errors"])
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from convoy.plan.rates import RateCurve, Stage
 from convoy.results.account import ScenarioAccount, ScenarioRecorder
 from convoy.results.counts import Counts
 from convoy.results.outcome import Cause, Fate, Outcome, Phase
@@ -35,6 +34,8 @@ ACCEPTED = Outcome(
 REJECTED = ACCEPTED._replace(fate=Fate.REJECTED, code="400 invalid_payload", status=400, ok=False)
 FAILED = ACCEPTED._replace(fate=Fate.FAILED, code="connection refused", status=0, ok=False)
 UNKNOWN = ACCEPTED._replace(fate=Fate.UNKNOWN, code="connection reset", status=0, ok=False)
+RETIRED = {7: "400 conversation.closed", 9: "404 not.found"}
+"""Conversations by index in the pool, and what they answered."""
 FACTS = RunFacts(
     run_id="run-1",
     seed=7,
@@ -76,21 +77,31 @@ def counts_of(
     )
 
 
-def summary_of(*outcomes: Outcome, given_up: int = 0) -> dict[str, Any]:
-    """Return the summary of a run of one second that held these messages and no others."""
+def report_of(
+    recorder: ScenarioRecorder, retired: Mapping[int, str] | None = None, redirected: int = 0
+) -> dict[str, Any]:
+    """Return the next report of a worker in which these conversations were retired meanwhile."""
+    return recorder.report() | {"pool": {"retired": dict(retired or {}), "redirected": redirected}}
+
+
+def summary_of(*outcomes: Outcome, given_up: int = 0, is_scheduled: bool = True) -> dict[str, Any]:
+    """Return the summary of a run of one second that held these messages and no others.
+
+    Two of the conversations were retired, and three messages went elsewhere.
+    """
     recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
     for outcome in outcomes:
         recorder.schedule()
-        recorder.record(outcome, Cause.TARGET)
+        recorder.record(outcome, outcome.sent_s, Cause.TARGET)
     for _ in range(given_up):
         recorder.schedule()
         recorder.give_up(Cause.TARGET, lateness_s=5)
     account = ScenarioAccount()
-    account.absorb("worker-1", recorder.report())
+    account.absorb("worker-1", report_of(recorder, RETIRED, redirected=3))
     planned = len(outcomes) + given_up
     return summarise(
         FACTS,
         {"conversation_messages": account},
-        {"conversation_messages": RateCurve([Stage(planned, planned, 1)])},
+        {"conversation_messages": float(planned) if is_scheduled else None},
         judge({"conversation_messages": account.counts}, {"conversation_messages": planned}, []),
     )

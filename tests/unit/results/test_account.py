@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from convoy.results.account import ScenarioAccount, ScenarioRecorder
 from convoy.results.counts import violations
 from convoy.results.outcome import Cause, Fate, Outcome
-from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN
+from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, report_of
 
 TIMEOUT_S = 30.0
 
@@ -19,19 +19,19 @@ def recorder_of(*outcomes: Outcome) -> ScenarioRecorder:
     recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=TIMEOUT_S)
     for outcome in outcomes:
         recorder.schedule()
-        recorder.record(outcome, Cause.TARGET)
+        recorder.record(outcome, outcome.sent_s, Cause.TARGET)
     return recorder
 
 
 def travelled(report: dict[str, Any]) -> dict[str, Any]:
     """Return a report as it arrives in another process: as plain values."""
-    arrived: dict[str, Any] = json.loads(json.dumps(report))
+    arrived: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(report))
     return arrived
 
 
 def account_of(recorder: ScenarioRecorder) -> ScenarioAccount:
     account = ScenarioAccount()
-    account.absorb("worker-1", travelled(recorder.report()))
+    account.absorb("worker-1", travelled(report_of(recorder)))
     return account
 
 
@@ -98,11 +98,31 @@ def test_a_message_is_late_by_a_cause_whatever_its_fate(
     recorder = recorder_of()
     recorder.schedule()
 
-    recorder.record(outcome._replace(sent_s=outcome.due_s + sent_after_s), Cause.LIMITS)
+    sent_s = outcome.due_s + sent_after_s
+    recorder.record(outcome._replace(sent_s=sent_s), sent_s, Cause.LIMITS)
 
     account = account_of(recorder)
     assert account.counts.late == late
     assert account.send_error.max.ms == pytest.approx(send_error_ms, rel=0.001, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("handed_after_s", "late"),
+    [
+        pytest.param(0.001, {"target": 1}, id="waited for a connection"),
+        pytest.param(0.3, {"generator": 1}, id="waited for an actor"),
+    ],
+)
+def test_what_was_handed_over_in_time_and_sent_late_waited_for_the_target(
+    handed_after_s: float, late: dict[str, int]
+) -> None:
+    recorder, due_s = recorder_of(), ACCEPTED.due_s
+    recorder.schedule()
+
+    outcome = ACCEPTED._replace(sent_s=due_s + 0.4, done_s=due_s + 0.5)
+    recorder.record(outcome, due_s + handed_after_s, Cause.GENERATOR)
+
+    assert recorder.counts.late == late
 
 
 def test_scheduled_messages_are_in_flight_until_they_end() -> None:
@@ -112,10 +132,10 @@ def test_scheduled_messages_are_in_flight_until_they_end() -> None:
     for _ in range(3):
         recorder.schedule()
     seen.append(recorder.in_flight)
-    recorder.record(ACCEPTED, Cause.TARGET)
+    recorder.record(ACCEPTED, ACCEPTED.sent_s, Cause.TARGET)
     seen.append(recorder.in_flight)
     recorder.give_up(Cause.STOPPED, 0.1)
-    recorder.record(FAILED, Cause.TARGET)
+    recorder.record(FAILED, FAILED.sent_s, Cause.TARGET)
     seen.append(recorder.in_flight)
 
     assert seen == [0, 3, 2, 0]
@@ -125,7 +145,7 @@ def test_counters_travel_as_totals_and_durations_as_what_is_new() -> None:
     recorder = recorder_of(ACCEPTED, ACCEPTED)
     first = recorder.report()
     recorder.schedule()
-    recorder.record(ACCEPTED, Cause.TARGET)
+    recorder.record(ACCEPTED, ACCEPTED.sent_s, Cause.TARGET)
 
     second, third = recorder.report(), recorder.report()
 
@@ -138,11 +158,11 @@ def test_counters_travel_as_totals_and_durations_as_what_is_new() -> None:
 
 def test_the_reports_of_one_worker_follow_each_other() -> None:
     recorder, account = recorder_of(ACCEPTED, REJECTED), ScenarioAccount()
-    account.absorb("worker-1", travelled(recorder.report()))
+    account.absorb("worker-1", travelled(report_of(recorder)))
     recorder.schedule()
-    recorder.record(UNKNOWN, Cause.TARGET)
+    recorder.record(UNKNOWN, UNKNOWN.sent_s, Cause.TARGET)
 
-    account.absorb("worker-1", travelled(recorder.report()))
+    account.absorb("worker-1", travelled(report_of(recorder)))
 
     assert violations(account.counts, planned=3) == []
     assert (account.counts.accepted, account.counts.rejected, account.counts.unknown) == (1, 1, 1)
@@ -153,8 +173,8 @@ def test_the_reports_of_two_workers_add_up() -> None:
     one, two = recorder_of(ACCEPTED, UNKNOWN), recorder_of(ACCEPTED, REJECTED, FAILED)
     account = ScenarioAccount()
 
-    account.absorb("worker-1", travelled(one.report()))
-    account.absorb("worker-2", travelled(two.report()))
+    account.absorb("worker-1", travelled(report_of(one)))
+    account.absorb("worker-2", travelled(report_of(two)))
 
     assert violations(account.counts, planned=5) == []
     assert account.counts_of("worker-1").sent == 2
@@ -181,3 +201,14 @@ def test_what_a_dead_worker_may_have_sent_is_unknown_and_censored() -> None:
 
 def test_a_worker_that_never_reported_has_counted_nothing() -> None:
     assert ScenarioAccount().counts_of("worker-1").scheduled == 0
+
+
+def test_retired_conversations_travel_once_and_redirected_messages_as_totals() -> None:
+    one, two, account = recorder_of(), recorder_of(), ScenarioAccount()
+
+    account.absorb("worker-1", travelled(report_of(one, {3: "400 conversation.closed"}, 1)))
+    account.absorb("worker-2", travelled(report_of(two, {3: "400 conversation.closed"}, 5)))
+    account.absorb("worker-1", travelled(report_of(one, {8: "404 not.found"}, 4)))
+
+    assert account.retired == {3: "400 conversation.closed", 8: "404 not.found"}
+    assert account.redirected == 9

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from convoy.plan.rates import RateCurve, Stage
 from convoy.results.account import ScenarioAccount
 from convoy.results.summary import summarise
 from convoy.results.verdict import judge
@@ -109,6 +108,25 @@ def test_rates_are_told_as_configured_scheduled_and_achieved() -> None:
     }
 
 
+def test_without_a_schedule_no_rate_is_configured() -> None:
+    summary = summary_of(ACCEPTED, is_scheduled=False)
+
+    assert summary["scenarios"]["conversation_messages"]["rate_per_s"] == {
+        "configured": None,
+        "scheduled": 1,
+        "achieved": 1,
+    }
+
+
+def test_retired_conversations_are_counted_by_what_they_answered() -> None:
+    summary = summary_of(ACCEPTED)
+
+    assert summary["scenarios"]["conversation_messages"]["pool"] == {
+        "retired": {"400 conversation.closed": 1, "404 not.found": 1},
+        "redirected": 3,
+    }
+
+
 def test_durations_are_told_in_milliseconds_and_lower_bounds_are_named() -> None:
     summary = summary_of(*[ACCEPTED] * 9, UNKNOWN)
 
@@ -135,10 +153,11 @@ def test_totals_add_up_all_scenarios() -> None:
     accounts = {"messages": ScenarioAccount(), "guests": ScenarioAccount()}
     for account in accounts.values():
         account.lose("worker-1", 2, 30)
-    curves = dict.fromkeys(accounts, RateCurve([Stage(2, 2, 1)]))
+    configured = dict.fromkeys(accounts, 2.0)
     counts = {name: account.counts for name, account in accounts.items()}
 
-    summary = summarise(FACTS, accounts, curves, judge(counts, {"messages": 2, "guests": 2}, []))
+    judgement = judge(counts, {"messages": 2, "guests": 2}, [])
+    summary = summarise(FACTS, accounts, configured, judgement)
 
     assert summary["totals"]["unknown"] == 4
     assert summary["totals"]["errors"] == {"worker lost": 4}

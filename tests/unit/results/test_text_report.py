@@ -63,7 +63,11 @@ def test_durations_without_samples_are_no_zeros() -> None:
     assert line_of(report, "service time") == "no samples"
 
 
-@pytest.mark.parametrize(("given_up", "verdict"), [(0, "PASS"), (1, "FAIL")], ids=["pass", "fail"])
+@pytest.mark.parametrize(
+    ("given_up", "verdict"),
+    [(0, "PASS (exit code 0)"), (1, "FAIL (exit code 3)")],
+    ids=["pass", "fail"],
+)
 def test_the_report_ends_with_the_verdict_and_its_reasons(given_up: int, verdict: str) -> None:
     summary = summary_of(ACCEPTED, given_up=given_up)
 
@@ -72,3 +76,17 @@ def test_the_report_ends_with_the_verdict_and_its_reasons(given_up: int, verdict
     assert line_of(report, "verdict") == verdict
     after_verdict = report.partition(verdict)[2]
     assert all(reason in after_verdict for reason in summary["reasons"])
+
+
+def test_without_a_schedule_there_is_no_rate_to_compare_with() -> None:
+    report = text_report(summary_of(ACCEPTED, is_scheduled=False))
+
+    assert line_of(report, "rate") == "1.00/s achieved"
+
+
+def test_retired_conversations_are_shown_by_what_they_answered() -> None:
+    report = text_report(summary_of(ACCEPTED))
+
+    shown = line_of(report, "retired")
+    assert "1 by 400 conversation.closed" in shown and "1 by 404 not.found" in shown
+    assert "3 messages went elsewhere" in shown

@@ -1,0 +1,141 @@
+"""Shapes of load besides a constant even rate, and how tokens and limits bear on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.locust_process import LocustProcess, run_locust, swarm_ports, wait_until
+from tests.simulator_process import SimulatorProcess
+
+QUICK = ["-t", "3s", "--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
+WORKERS = pytest.mark.parametrize(
+    "workers", [[], ["--processes", "2"]], ids=["alone", "two workers"]
+)
+
+
+def test_poisson_arrivals_are_the_same_with_one_and_with_two_workers(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    options = ["-H", simulator.url, "--rate", "50", "--set", "arrivals=poisson", *QUICK]
+
+    alone = run_locust(tmp_path / "alone", *options)
+    swarm = run_locust(tmp_path / "swarm", *options, "--processes", "2", *swarm_ports())
+
+    assert (alone.exit_code, swarm.exit_code) == (0, 0), swarm.output
+    assert 100 < alone.scenario["accepted"] == swarm.scenario["accepted"] < 200
+    ledgers = [simulator.ledger(ended.run["run_id"]) for ended in (alone, swarm)]
+    assert ledgers[0]["by_conversation"] == ledgers[1]["by_conversation"]
+
+
+@WORKERS
+def test_closed_arrivals_pace_each_user_and_judge_no_delivery(
+    tmp_path: Path, simulator: SimulatorProcess, workers: list[str]
+) -> None:
+    closed = ["--set", "arrivals=closed", "--set", "think_time_s=0.2"]
+
+    ended = run_locust(
+        tmp_path, "-H", simulator.url, "-u", "4", *closed, *QUICK, *workers, *swarm_ports()
+    )
+
+    assert ended.exit_code == 0, ended.output
+    assert ended.scenario["rate_per_s"]["configured"] is None
+    assert 8 <= ended.scenario["accepted"] <= 4 * 3 / 0.1
+    ledger = simulator.ledger(ended.run["run_id"])
+    assert (ledger["accepted"], ledger["duplicates"]) == (ended.scenario["accepted"], 0)
+
+
+@pytest.mark.parametrize("arrivals", ["even", "poisson", "closed"])
+def test_run_ends_after_so_many_messages(
+    tmp_path: Path, simulator: SimulatorProcess, arrivals: str
+) -> None:
+    most = ["--set", "messages=25", "--set", f"arrivals={arrivals}", "--set", "think_time_s=0.01"]
+
+    ended = run_locust(tmp_path, "-H", simulator.url, "--rate", "40", *most, *QUICK)
+
+    assert ended.exit_code == 0, ended.output
+    assert ended.scenario["accepted"] == 25
+    assert simulator.ledger(ended.run["run_id"])["accepted"] == 25
+
+
+@WORKERS
+def test_budget_that_is_spent_makes_messages_late_by_cause_limits_and_the_run_invalid(
+    tmp_path: Path, workers: list[str]
+) -> None:
+    limit = ["--set", "limits=[{scope: token, count: 10, per_s: 60}]", "-u", "4"]
+    hurried = ["-t", "3s", "--rate", "40", "--set", "warm_up_s=0", "--set", "max_lateness_s=1"]
+
+    with SimulatorProcess("--token-rate-per-minute", "10") as simulator:
+        ended = run_locust(
+            tmp_path, "-H", simulator.url, *limit, *hurried, *workers, *swarm_ports()
+        )
+
+        assert ended.exit_code == 5, ended.output
+        assert ended.scenario["sent"] == 40
+        assert ended.scenario["not_sent"] == {"limits": 80}
+        assert any("budgets of the tokens" in reason for reason in ended.run["reasons"])
+        assert simulator.ledger(ended.run["run_id"])["rejected"] == {}
+
+
+def test_limit_that_is_counted_shows_429_and_sends_all_the_same(tmp_path: Path) -> None:
+    with SimulatorProcess("--token-rate-per-minute", "30") as simulator:
+        ended = run_locust(
+            tmp_path, "-H", simulator.url, "-u", "1", "--set", "on_limit=count", *QUICK
+        )
+
+    assert ended.exit_code == 1, ended.output
+    assert ended.scenario["sent"] == 60
+    assert ended.scenario["errors"] == {"429 too.many.requests.retry.after": 30}
+
+
+def test_limit_that_stops_ends_the_run_at_the_first_429(tmp_path: Path) -> None:
+    with SimulatorProcess("--token-rate-per-minute", "30") as simulator:
+        stop = ["--set", "on_limit=stop", "-u", "1", "-t", "60s", "--set", "warm_up_s=0"]
+
+        ended = run_locust(tmp_path, "-H", simulator.url, *stop)
+
+    assert ended.exit_code == 5, ended.output
+    assert any("a limit was reached" in reason for reason in ended.run["reasons"])
+    assert ended.scenario["accepted"] == 30
+    assert ended.scenario["sent"] < 60
+
+
+def test_revoked_tokens_are_renewed_in_mid_run(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    options = ["-H", simulator.url, "-t", "5s", "-u", "5", "--set", "late_after_ms=4000"]
+    with LocustProcess(tmp_path, "--headless", *options) as locust:
+        wait_until(lambda: simulator.ledger()["accepted"] > 60, locust.output)
+        requests.post(f"{simulator.url}/simulator/tokens/revoke", timeout=10).raise_for_status()
+        ended = locust.end()
+
+    assert ended.exit_code == 0, ended.output
+    assert ended.scenario["resent"] > 0
+    assert ended.scenario["accepted"] == ended.scenario["scheduled"] == 100
+
+
+@pytest.mark.parametrize(
+    ("tokens", "workers", "tokens_there"),
+    [("per_worker", ["--processes", "2"], 2), ("3", ["--processes", "2"], 3), ("1", [], 1)],
+    ids=["per worker", "three in all", "one"],
+)
+def test_users_share_so_many_tokens_and_their_budgets(
+    tmp_path: Path, tokens: str, workers: list[str], tokens_there: int
+) -> None:
+    with SimulatorProcess("--token-rate-per-minute", "10") as simulator:
+        options = ["-u", "8", "--rate", "30", "--set", f"oauth.tokens={tokens}"]
+        limits = ["--set", "limits=[{scope: token, count: 10, per_s: 60}]"]
+
+        ended = run_locust(
+            tmp_path, "-H", simulator.url, *options, *limits, *QUICK, *workers, *swarm_ports()
+        )
+
+        assert ended.scenario["sent"] == 10 * tokens_there
+        assert simulator.ledger(ended.run["run_id"])["rejected"] == {}
+
+
+def test_custom_headers_may_not_replace_ours(tmp_path: Path) -> None:
+    ended = run_locust(tmp_path, "--set", "headers={Authorization: mine}")
+
+    assert ended.exit_code == 2
+    assert "headers" in ended.output and "is set by Convoy itself" in ended.output
