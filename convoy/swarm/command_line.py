@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from locust.util.timespan import parse_timespan
 
 _RUN_OPTIONS = {
     "target": "where the load would go: a name in config/targets or a path",
@@ -14,9 +16,10 @@ _RUN_OPTIONS = {
     "seed": "the same seed plans the same messages",
     "host": "the address of API and login, instead of the target's",
     "users": "actors; each has a token of its own",
-    "run_time_s": "the length of the measured part in seconds",
+    "run_time_s": "the length of the measured part: 30, 30s, 2m, 1h20m",
     "set": "dotted.path=YAML: any setting by its name; may be given several times",
 }
+_SHORT = {"users": ("-u",), "run_time_s": ("-t",), "host": ("-H",)}
 _OF_ONE_MESSAGE = ("target", "load_profile", "scenarios", "host", "set")
 
 
@@ -36,6 +39,7 @@ def _parser() -> ArgumentParser:
     _add_plan(commands)
     _add_send(commands)
     _add_explain(commands)
+    commands.add_parser("scenarios", help="list what can run")
     return parser
 
 
@@ -82,5 +86,18 @@ def _add_explain(commands: Any) -> None:
 def _add_run_options(parser: ArgumentParser, names: Iterable[str]) -> None:
     for name in names:
         option = "--" + name.replace("_", "-").removesuffix("-s")
-        action = "append" if name == "set" else "store"
-        parser.add_argument(option, dest=name, help=_RUN_OPTIONS[name], action=action)
+        parser.add_argument(
+            *_SHORT.get(name, ()),
+            option,
+            dest=name,
+            help=_RUN_OPTIONS[name],
+            action="append" if name == "set" else "store",
+            type=_run_time_s if name == "run_time_s" else None,
+        )
+
+
+def _run_time_s(text: str) -> int:
+    try:
+        return int(parse_timespan(text))
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no length of time such as 30s or 2m") from error

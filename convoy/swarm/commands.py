@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import locust  # isort: skip  # noqa: F401  # first: it patches sockets
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from convoy.safety.sending_report import as_report
 from convoy.safety.setup import Setup
 from convoy.settings import payload_directory
 from convoy.swarm.command_line import asked, parse
-from convoy.swarm.users import known_scenarios
+from convoy.swarm.users import known_scenarios, user_classes
 
 _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
 
@@ -38,6 +39,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         for line in setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.PASS
     finally:
         setup.simulator.stop()
 
@@ -74,4 +79,15 @@ def _explain(_: Setup, options: Namespace, __: Mapping[str, str]) -> ExitCode:
     return ExitCode.PASS
 
 
-_COMMANDS: Mapping[str, Command] = {"plan": _plan, "send": _send, "explain": _explain}
+def _scenarios(_: Setup, __: Namespace, ___: Mapping[str, str]) -> ExitCode:
+    for user_class in sorted(user_classes(), key=lambda each: each.scenario):
+        print(f"{user_class.scenario:<24} {(user_class.__doc__ or '').strip().splitlines()[0]}")
+    return ExitCode.PASS
+
+
+_COMMANDS: Mapping[str, Command] = {
+    "plan": _plan,
+    "send": _send,
+    "explain": _explain,
+    "scenarios": _scenarios,
+}
