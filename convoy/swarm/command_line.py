@@ -92,7 +92,7 @@ def _add_run_options(parser: ArgumentParser, names: Iterable[str]) -> None:
             dest=name,
             help=_RUN_OPTIONS[name],
             action="append" if name == "set" else "store",
-            type=_run_time_s if name == "run_time_s" else None,
+            type=_run_time_s if name == "run_time_s" else str,
         )
 
 
