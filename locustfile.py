@@ -7,7 +7,9 @@ import os
 
 from convoy.swarm import hooks
 from scenarios.conversation_messages import ConversationMessages
+from scenarios.guest_messages import GuestMessages
+from scenarios.invalid_messages import InvalidMessages
 
-__all__ = ["ConversationMessages"]
+__all__ = ["ConversationMessages", "GuestMessages", "InvalidMessages"]
 
 hooks.install(os.environ)

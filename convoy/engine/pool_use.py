@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from gevent.event import Event
 
 RETIRING_CODES = frozenset(
@@ -28,8 +30,9 @@ class PoolUse:
         """Wait until the conversation is free and take it; false if it is not free in time."""
         if not self._is_exclusive:
             return True
+        deadline_s = perf_counter() + timeout_s
         while (taken := self._taken.get(index)) is not None:
-            if not taken.wait(timeout_s):
+            if not taken.wait(max(0.0, deadline_s - perf_counter())):
                 return False
         self._taken[index] = Event()
         return True

@@ -30,7 +30,10 @@ class ConversationPool:
     @classmethod
     def of(cls, conversations: Sequence[Conversation]) -> ConversationPool:
         """Return the pool of these conversations, in this order, each id once."""
-        unique = list({each.id: each for each in reversed(conversations)}.values())[::-1]
+        first: dict[str, Conversation] = {}
+        for each in conversations:
+            first.setdefault(each.id, each)
+        unique = list(first.values())
         ids, customer_ids, agent_ids = zip(*unique, strict=True) if unique else ((), (), ())
         return cls(
             ids,
@@ -53,4 +56,4 @@ class ConversationPool:
         """A fingerprint of the pool and its order."""
         columns = (self.ids, self.customer_ids, self.agent_ids)
         text = "\0".join("\n".join(column) for column in columns)
-        return blake2b(text.encode(), digest_size=8).hexdigest()
+        return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()

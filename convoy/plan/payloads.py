@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from types import CodeType
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateSyntaxError, meta, nodes
 
 from convoy.errors import ConvoyError, ExitCode
-from convoy.plan.draws import draw, draw_below, stream_key
-
-SENTENCES = (
-    "Hello, I have a question about my last order.",
-    "Could you tell me when my parcel arrives?",
-    "I would like to change my delivery address.",
-    "The invoice I received shows the wrong amount.",
-    "How do I reset my password?",
-    "Thank you, that solved it.",
-    "Is somebody there?",
-    "I would like to speak to a person, please.",
-)
-"""Texts for the variable `text`, one drawn for each message."""
+from convoy.plan.bodies import LARGEST_BODY_BYTES, NoBodyError, parse_body
+from convoy.plan.draws import draw, stream_key
+from convoy.plan.placeholders import plain_rendering
+from convoy.plan.sandbox import MOST_OUTPUT_BYTES, Sandbox
+from convoy.plan.template_language import FUNCTIONS, TemplateFault, refusals
 
 
 class PayloadError(ConvoyError):
@@ -33,94 +23,115 @@ class PayloadError(ConvoyError):
 
     exit_code = ExitCode.USAGE
 
-    def __init__(self, name: str, line: int, problem: str) -> None:
-        where = f"{name}, line {line}" if line else name
-        super().__init__(f"{where}: {problem}")
+    def __init__(self, name: str, *faults: TemplateFault) -> None:
+        self.sentences = tuple(_sentence(name, fault) for fault in faults)
+        super().__init__("\n".join(self.sentences))
 
 
 class PayloadTemplate:
-    """One message body as a Jinja2 template; it can reach its variables and nothing else."""
+    """One message body as a Jinja2 template; it can reach its variables and nothing else.
+
+    Raises PayloadError with everything in it that `template_language` refuses.
+    """
 
     def __init__(self, name: str, source: str) -> None:
         self.name = name
-        environment = _environment()
+        self._sandbox = Sandbox()
         try:
-            self._names = _names_in(environment.parse(source))
-            self._template = environment.from_string(source)
+            tree = self._sandbox.parse(source)
+            faults = sorted(set(refusals(tree)))
+            if faults:
+                raise PayloadError(name, *faults)
+            self._names = _names_in(tree)
+            self._render_fast = plain_rendering(tree)
+            self._template = self._sandbox.compiled(tree)
         except TemplateSyntaxError as error:
-            raise PayloadError(name, error.lineno, error.message or "syntax error") from error
+            fault = TemplateFault(error.lineno, error.message or "syntax error")
+            raise PayloadError(name, fault) from error
         except (RecursionError, SyntaxError, MemoryError) as error:
-            raise PayloadError(name, 0, "is too deeply nested to be compiled") from error
+            fault = TemplateFault(0, "is too deeply nested to be compiled")
+            raise PayloadError(name, fault) from error
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The variables and functions that the template uses."""
+        return frozenset(self._names)
+
+    @property
+    def is_plain(self) -> bool:
+        """True when it is made of text and plain placeholders, and calls no function."""
+        return self._render_fast is not None
 
     def render(self, variables: Mapping[str, object]) -> bytes:
         """Return the body as UTF-8; raises PayloadError when the template cannot be rendered."""
         try:
-            return self._template.render(variables).encode()
+            body = self._rendered_fast(variables)
+            return self._sandbox.rendered(self._template, variables) if body is None else body
         except Exception as error:  # a template is a program: it can raise anything
             line = _line_of(error, self._template)
-            raise PayloadError(self.name, line, f"cannot be rendered: {error}") from error
+            fault = TemplateFault(line, f"cannot be rendered: {error}")
+            raise PayloadError(self.name, fault) from error
 
-    def check(self, variables: Mapping[str, object]) -> None:
-        """Render once; raises PayloadError for unknown names and what is no JSON object."""
-        for name, line in self._names.items():
-            if name not in variables and name not in self._template.globals:
-                there_are = ", ".join(sorted(variables))
-                raise PayloadError(
-                    self.name, line, f"{name!r} is no variable; there are: {there_are}"
-                )
+    def check_names(self, variables: Mapping[str, object]) -> None:
+        """Raise PayloadError with every name that is none of the variables or functions."""
+        there_are = ", ".join(sorted({*variables, *FUNCTIONS}))
+        faults = [
+            TemplateFault(line, f"{name!r} is no variable; there are: {there_are}")
+            for name, line in self._names.items()
+            if name not in variables and name not in FUNCTIONS
+        ]
+        if faults:
+            raise PayloadError(self.name, *faults)
+
+    def check(self, variables: Mapping[str, object]) -> dict[str, Any]:
+        """Render once and return the body; raises PayloadError unless it can be sent."""
+        self.check_names(variables)
         rendered = self.render(variables)
+        if len(rendered) > LARGEST_BODY_BYTES:
+            problem = f"renders to {len(rendered):,} bytes; {LARGEST_BODY_BYTES:,} are taken"
+            raise PayloadError(self.name, TemplateFault(0, problem))
         try:
-            body = json.loads(
-                rendered.decode(), parse_constant=_no_number, object_pairs_hook=_without_repeats
-            )
-        except ValueError as error:
-            line = getattr(error, "lineno", 0)
-            problem = f"does not render to JSON ({error}); put values through `| tojson`"
-            raise PayloadError(self.name, line, problem) from error
-        if not isinstance(body, dict):
-            raise PayloadError(self.name, 1, "renders to JSON, but a message is a JSON object")
+            return parse_body(rendered)
+        except NoBodyError as error:
+            raise PayloadError(self.name, TemplateFault(error.line, str(error))) from error
+
+    def _rendered_fast(self, variables: Mapping[str, object]) -> bytes | None:
+        """Return None where only Jinja2 can render it, or can say why it cannot be rendered."""
+        if self._render_fast is None:
+            return None
+        try:
+            body = self._render_fast(variables).encode()
+        except (KeyError, TypeError, ValueError):
+            return None
+        return body if len(body) <= MOST_OUTPUT_BYTES else None
 
 
 class PayloadChoice:
-    """Which template and which text message `k` carries, drawn by weight."""
+    """Which template message `k` is rendered from, drawn by weight."""
 
     def __init__(self, weights: Mapping[str, float], seed: int, scenario: str) -> None:
         chosen = {name: weight for name, weight in weights.items() if weight > 0}
         self._names = tuple(chosen)
         self._bounds = list(accumulate(chosen.values()))
-        self._template_key = stream_key(seed, scenario, "template")
-        self._text_key = stream_key(seed, scenario, "text")
+        self._key = stream_key(seed, scenario, "template")
 
     def template_name(self, k: int) -> str:
         if len(self._names) == 1:
             return self._names[0]
-        point = draw(self._template_key, k) / 2**64 * self._bounds[-1]
+        point = draw(self._key, k) / 2**64 * self._bounds[-1]
         return self._names[min(bisect_right(self._bounds, point), len(self._names) - 1)]
 
-    def text(self, k: int) -> str:
-        return SENTENCES[draw_below(self._text_key, k, len(SENTENCES))]
+
+def _sentence(name: str, fault: TemplateFault) -> str:
+    return ": ".join((", ".join(_place(name, fault)), fault.problem))
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False
-    )
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
-    # Whatever draws for itself would make message k another one each time.
-    environment.globals = {"range": environment.globals["range"]}
-    del environment.filters["random"]
-    return environment
-
-
-def _no_number(name: str) -> object:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    body = dict(pairs)
-    if len(body) < len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return body
+def _place(name: str, fault: TemplateFault) -> Iterator[str]:
+    yield name
+    if fault.line:
+        yield f"line {fault.line}"
+    if fault.field:
+        yield f"field {fault.field}"
 
 
 def _names_in(tree: nodes.Template) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 
@@ -15,6 +15,7 @@ from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.payloads import PayloadChoice, PayloadTemplate
 from convoy.plan.picks import make_pick
 from convoy.plan.rates import RateCurve
+from convoy.plan.texts import Draws, TextChoice, TextRule
 
 
 class PoolExhausted(ConvoyError):
@@ -23,7 +24,10 @@ class PoolExhausted(ConvoyError):
 
 @dataclass(frozen=True, slots=True)
 class PlannedMessage:
-    """One message of the plan, before it has a run: from whom, to where, and what it says."""
+    """One message of the plan, before it has a run: from whom, to where, and what it says.
+
+    `expected_code` is the error code that should answer it, empty where it should be accepted.
+    """
 
     k: int
     actor: int
@@ -32,6 +36,7 @@ class PlannedMessage:
     is_redirected: bool
     template_name: str
     text: str
+    expected_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,9 @@ class ArrivalRule:
 class ScenarioInputs:
     """What a scenario's plan is made of; equal inputs make equal plans, on any machine.
 
-    `templates` maps template names to their sources, `weights` the same names to their weights;
-    `users` counts the actors of the scenario in the whole run.
+    `templates` maps template names to their sources, `weights` the same names to their weights,
+    `expected` those that should be refused to the error code; `users` counts the actors of the
+    scenario in the whole run.
     """
 
     scenario: str
@@ -72,6 +78,8 @@ class ScenarioInputs:
     users: int = 1
     pick: PickRule = field(default=PickRule())
     arrivals: ArrivalRule = field(default=ArrivalRule())
+    texts: TextRule = field(default=TextRule())
+    expected: Mapping[str, str] = field(default_factory=dict)
 
 
 class ScenarioPlan:
@@ -93,6 +101,8 @@ class ScenarioPlan:
         )
         self._is_used_once = inputs.pick.on_exhausted == "fail"
         self._choice = PayloadChoice(inputs.weights, inputs.seed, inputs.scenario)
+        self._texts = TextChoice(inputs.texts, inputs.seed, inputs.scenario)
+        self._value_key = stream_key(inputs.seed, inputs.scenario, "value")
         self._pause_key = stream_key(inputs.seed, inputs.scenario, "pause")
         self._templates = {
             name: PayloadTemplate(name, source) for name, source in inputs.templates.items()
@@ -132,26 +142,29 @@ class ScenarioPlan:
         is_redirected = index in avoid
         if is_redirected:
             index = self._stand_in(k, avoid)
+        template_name = self._choice.template_name(k)
         return PlannedMessage(
             k,
             self._pick.actor(k),
             self.pool[index],
             index,
             is_redirected,
-            self._choice.template_name(k),
-            self._choice.text(k),
+            template_name,
+            self._texts.text(k),
+            self._inputs.expected.get(template_name, ""),
         )
 
     def render(self, message: PlannedMessage, run_id: str) -> bytes:
         """Return the body to send as UTF-8 JSON; raises PayloadError."""
-        return self._templates[message.template_name].render(self._variables(message, run_id))
+        template = self._templates[message.template_name]
+        variables = self._variables(message, run_id)
+        return template.render(
+            variables if template.is_plain else self._with_functions(variables, message.k)
+        )
 
-    def check_templates(self) -> None:
-        """Render message 0 through every template; raises PayloadError unless each is usable."""
-        first = self.message(0)
-        for name in self._templates:
-            message = replace(first, template_name=name)
-            self._templates[name].check(self._variables(message, "check"))
+    def variables(self, message: PlannedMessage, run_id: str) -> dict[str, object]:
+        """Return everything that a template can name, for one message."""
+        return self._with_functions(self._variables(message, run_id), message.k)
 
     def lane(self, lane: int, from_k: int = 0) -> Iterator[tuple[float, int]]:
         """Yield `(due_s, k)` of one lane in order, from message number `from_k` on."""
@@ -174,6 +187,7 @@ class ScenarioPlan:
             repr(sorted(inputs.templates.items())),
             repr(sorted(inputs.weights.items())),
             repr((inputs.pick, inputs.arrivals)),
+            "\n".join((inputs.texts.choice, *inputs.texts.texts)),
             str(inputs.users) if inputs.pick.name == "sticky" else "",
         )
         return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
@@ -191,10 +205,17 @@ class ScenarioPlan:
             "agent_id": message.conversation.agent_id,
             "marker": marker(run_id, self.scenario, message.k),
             "k": message.k,
+            "sequence": message.k,
             "text": message.text,
+            "actor": message.actor,
             "actor_name": f"Load Test Guest {message.actor}",
             "actor_address": f"guest-{message.actor}@load-test.invalid",
         }
+
+    def _with_functions(self, variables: dict[str, object], k: int) -> dict[str, object]:
+        draws = Draws(self._value_key, k)
+        variables["choice"], variables["number"] = draws.choice, draws.number
+        return variables
 
 
 def marker(run_id: str, scenario: str, k: int) -> str:

@@ -36,7 +36,7 @@ def parse_pool(lines: Iterable[str]) -> ConversationPool:
     numbered = chain([first], kept)
     if first[1].startswith("{"):
         return ConversationPool.of([_from_json(number, line) for number, line in numbered])
-    header = [name.strip() for name in next(csv.reader([first[1]]))]
+    header = _values(*first)
     if any(name in _ID_COLUMNS for name in header):
         return ConversationPool.of(list(_from_csv(header, kept)))
     return ConversationPool.of([_from_text(number, line) for number, line in numbered])
@@ -50,7 +50,7 @@ def _without_comments(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 
 def _from_text(number: int, line: str) -> Conversation:
-    if "," in line or ";" in line or " " in line or "\t" in line:
+    if any(character in line for character in ',; \t"[]{}'):
         raise PoolFileError(
             f"line {number}: {line[:60]!r} is no conversation id; for columns, the first line "
             f"should name them, one of them {' or '.join(_ID_COLUMNS)}"
@@ -67,23 +67,26 @@ def _from_json(number: int, line: str) -> Conversation:
         raise PoolFileError(f"line {number}: should be a JSON object with an id")
     return Conversation(
         _id(number, _first(entry, _ID_COLUMNS)),
-        _first(entry, _CUSTOMER_COLUMNS),
-        _first(entry, _AGENT_COLUMNS),
+        _id_or_none(number, _first(entry, _CUSTOMER_COLUMNS)),
+        _id_or_none(number, _first(entry, _AGENT_COLUMNS)),
     )
 
 
 def _from_csv(header: list[str], kept: Iterable[tuple[int, str]]) -> Iterator[Conversation]:
     for number, line in kept:
-        try:
-            values = next(csv.reader([line]))
-        except csv.Error as error:
-            raise PoolFileError(f"line {number}: is no CSV ({error})") from error
-        entry = dict(zip(header, (value.strip() for value in values), strict=False))
+        entry = dict(zip(header, _values(number, line), strict=False))
         yield Conversation(
             _id(number, _first(entry, _ID_COLUMNS)),
-            _first(entry, _CUSTOMER_COLUMNS),
-            _first(entry, _AGENT_COLUMNS),
+            _id_or_none(number, _first(entry, _CUSTOMER_COLUMNS)),
+            _id_or_none(number, _first(entry, _AGENT_COLUMNS)),
         )
+
+
+def _values(number: int, line: str) -> list[str]:
+    try:
+        return [value.strip() for value in next(csv.reader([line]))]
+    except csv.Error as error:
+        raise PoolFileError(f"line {number}: is no CSV ({error})") from error
 
 
 def _first(entry: Mapping[str, object], names: Iterable[str]) -> str:
@@ -97,3 +100,7 @@ def _id(number: int, text: str) -> str:
     if len(text) > _LONGEST_ID or not text.isprintable():
         raise PoolFileError(f"line {number}: {text[:40]!r} is no conversation id")
     return text
+
+
+def _id_or_none(number: int, text: str) -> str:
+    return _id(number, text) if text else ""

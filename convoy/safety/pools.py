@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plan.conversations import Conversation, ConversationPool
@@ -70,14 +71,18 @@ def _read(path: Path, scenario: str, setting: str) -> ConversationPool:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as file:
+    with _opened(path, "rt") as file:
         yield from file
+
+
+def _opened(path: Path, mode: str) -> IO[str]:
+    opener: Callable[..., IO[str]] = gzip.open if path.suffix == ".gz" else open
+    return opener(path, mode, encoding="utf-8")
 
 
 def _keep(pool: ConversationPool, cache: Path, scenario: str) -> None:
     try:
-        with cache.open("w", encoding="utf-8") as file:
+        with _opened(cache, "wt") as file:
             for index in range(len(pool)):
                 file.write(json.dumps(pool[index]._asdict()) + "\n")
     except OSError as error:

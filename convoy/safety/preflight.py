@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convoy.errors import Fault, LoginError, RefusedError, SettingsError
-from convoy.plan.conversations import ConversationPool
-from convoy.plan.payloads import PayloadError
 from convoy.plan.plan import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.connections import Connections
@@ -17,11 +15,8 @@ from convoy.safety.allowance import shortfall
 from convoy.safety.embedded_simulator import EmbeddedSimulator
 from convoy.safety.guard import capped, check_target, highest_rate
 from convoy.safety.pools import find_pool
+from convoy.safety.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.settings import Settings
-
-_LARGEST_TEMPLATE_BYTES = 512_000
-_SOME_ID = "00000000-0000-4000-8000-000000000000"
-_SOME_POOL = ConversationPool((_SOME_ID,), (_SOME_ID,), (_SOME_ID,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +42,6 @@ class PreparedRun:
         )
 
 
-def check_templates(settings: Settings, payloads: Path) -> dict[str, dict[str, str]]:
-    """Return `{scenario: {template name: source}}`; raises SettingsError with every fault."""
-    faults: list[Fault] = []
-    sources: dict[str, dict[str, str]] = {}
-    for scenario in settings.scenarios:
-        sources[scenario] = {}
-        for name in _weights(settings, scenario):
-            try:
-                sources[scenario][name] = _checked_template(payloads, scenario, name)
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-                path = payloads / f"{name}.json"
-                faults.append(
-                    Fault(
-                        f"scenario.{scenario}.payloads.{name}",
-                        f"the template {path} cannot be read: {reason}",
-                    )
-                )
-            except PayloadError as error:
-                faults.append(Fault(f"scenario.{scenario}.payloads.{name}", str(error)))
-    if faults:
-        raise SettingsError(faults)
-    return sources
-
-
 def prepare(
     settings: Settings,
     connections: Connections,
@@ -84,7 +54,7 @@ def prepare(
 
     Templates come first, since they need no network.
     """
-    sources = check_templates(settings, payloads)
+    checked = check_templates(settings, payloads)
     check_target(settings)
     is_borrowed = settings.target.embedded_simulator and not simulator.ensure(
         settings.target.api_url
@@ -92,17 +62,7 @@ def prepare(
     token = _log_in(connections)
     curves = rate_curves(settings)
     inputs = {
-        scenario: ScenarioInputs(
-            scenario=scenario,
-            seed=settings.seed,
-            curve=curves[scenario],
-            pool=find_pool(settings, scenario, token),
-            templates=sources[scenario],
-            weights=_weights(settings, scenario),
-            users=settings.users,
-            pick=_pick_rule(settings, scenario),
-            arrivals=_arrival_rule(settings),
-        )
+        scenario: _inputs(settings, checked[scenario], curves[scenario], token)
         for scenario in settings.scenarios
     }
     _check_that_something_is_due(inputs)
@@ -118,6 +78,27 @@ def rate_curves(settings: Settings) -> dict[str, RateCurve]:
     return capped(curves, settings)
 
 
+def _inputs(
+    settings: Settings, payloads: ScenarioPayloads, curve: RateCurve, token: Token
+) -> ScenarioInputs:
+    scenario = payloads.scenario
+    pool = find_pool(settings, scenario, token)
+    check_pool(payloads, pool)
+    return ScenarioInputs(
+        scenario=scenario,
+        seed=settings.seed,
+        curve=curve,
+        pool=pool,
+        templates=payloads.sources,
+        weights=payloads.weights,
+        users=settings.users,
+        pick=_pick_rule(settings, scenario),
+        arrivals=_arrival_rule(settings),
+        texts=payloads.texts,
+        expected=payloads.expected,
+    )
+
+
 def _check_that_something_is_due(inputs: Mapping[str, ScenarioInputs]) -> None:
     faults = [
         Fault("rate", f"is so low that no message of {scenario} is due; raise it or run_time_s")
@@ -128,11 +109,6 @@ def _check_that_something_is_due(inputs: Mapping[str, ScenarioInputs]) -> None:
         raise SettingsError(faults)
 
 
-def _weights(settings: Settings, scenario: str) -> dict[str, float]:
-    payloads = settings.scenario[scenario].payloads
-    return {name: weight for name, weight in payloads.items() if weight > 0}
-
-
 def _pick_rule(settings: Settings, scenario: str) -> PickRule:
     rule = settings.scenario[scenario].conversations
     return PickRule(rule.pick, rule.exponent, rule.on_exhausted)
@@ -140,23 +116,6 @@ def _pick_rule(settings: Settings, scenario: str) -> PickRule:
 
 def _arrival_rule(settings: Settings) -> ArrivalRule:
     return ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s)
-
-
-def _checked_template(payloads: Path, scenario: str, name: str) -> str:
-    path = payloads / f"{name}.json"
-    if path.stat().st_size > _LARGEST_TEMPLATE_BYTES:
-        raise PayloadError(name, 0, f"is larger than {_LARGEST_TEMPLATE_BYTES:,} bytes")
-    source = path.read_text(encoding="utf-8")
-    inputs = ScenarioInputs(
-        scenario=scenario,
-        seed=0,
-        curve=RateCurve([Stage(1, 1, 1)]),
-        pool=_SOME_POOL,
-        templates={name: source},
-        weights={name: 1},
-    )
-    ScenarioPlan(inputs).check_templates()
-    return source
 
 
 def _log_in(connections: Connections) -> Token:

@@ -110,7 +110,6 @@ def _rendered(scenario: str, name: str, source: str, conversation_id: str) -> by
         weights={name: 1},
     )
     plan = ScenarioPlan(inputs)
-    plan.check_templates()
     return plan.render(plan.message(0), f"{new_run_id()}-canary")
 
 

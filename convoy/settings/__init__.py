@@ -15,6 +15,7 @@ from convoy.settings.model import (
     Settings,
     Stage,
     Target,
+    Texts,
 )
 from convoy.settings.rates import RateStage
 from convoy.settings.resolution import CONFIG, resolve
@@ -32,6 +33,7 @@ __all__ = [
     "Settings",
     "Stage",
     "Target",
+    "Texts",
     "credentials",
     "payload_directory",
     "resolve",

@@ -102,6 +102,16 @@ def _pools(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
             )
 
 
+def _exhausted_by_chance(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    for name, scenario in settings.scenario.items():
+        rule = scenario.conversations.on_exhausted
+        if settings.arrivals == "poisson" and rule != "recycle":
+            yield (
+                ("scenario", name, "conversations", "on_exhausted"),
+                f"is {rule}, but poisson arrivals do not go through a pool in order; set recycle",
+            )
+
+
 def _embedded_elsewhere(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
     target = settings.target
     url = urlsplit(target.api_url)
@@ -125,5 +135,6 @@ _CHECKS: tuple[
     (("rate", "stages", "run_time_s", "scenario", "scenarios"), _rates_apart),
     (("late_after_ms", "max_lateness_s"), _lateness),
     (("scenario",), _pools),
+    (("scenario", "arrivals"), _exhausted_by_chance),
     (("target",), _embedded_elsewhere),
 )

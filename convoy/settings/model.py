@@ -69,12 +69,24 @@ class Conversations(_Section):
     on_exhausted: Literal["recycle", "stop", "fail"] = "recycle"
 
 
+class Texts(_Section):
+    """What the variable `text` is drawn from: the lines of the file `corpus`, or built-in texts."""
+
+    corpus: Text | None = None
+    choice: Literal["random", "sequence"] = "random"
+
+
 class ScenarioSettings(_Section):
-    """What one scenario has of its own; `rate` in messages per second, else a share by `weight`."""
+    """What one scenario has of its own; `rate` in messages per second, else a share by `weight`.
+
+    `body` says by which route's rules its templates are checked before any load.
+    """
 
     weight: Weight = 1
     rate: Rate | None = None
     payloads: PayloadWeights = Field(default_factory=lambda: {"text": 1.0})
+    body: Literal["any", "conversation", "guest"] = "any"
+    texts: Texts = Texts()
     conversations: Conversations = Conversations()
 
 

@@ -305,8 +305,11 @@ class Conductor:
         worker.is_gone = True
         missing = 0
         for scenario, book in self._books.items():
-            book.lose(name, self._cut(scenario))
             counts = self.accounts[scenario].counts_of(name)
+            if self.plans[scenario].is_scheduled:
+                book.lose(name, self._cut(scenario))
+            else:
+                book.finish(name, counts.scheduled)
             lost = book.messages_of(name) - _ended(counts)
             if lost:
                 self.accounts[scenario].lose(name, lost, self.order.settings.request_timeout_s)

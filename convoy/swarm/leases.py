@@ -88,6 +88,16 @@ class LeaseBook:
             lane = self._lanes[number]
             self._end_tenure(lane, number, max(lane.cursor, min(cut(number), lane.end)))
 
+    def finish(self, worker: str, messages: int) -> None:
+        """End all lanes of a dead worker, which took so many messages; nobody goes on with them.
+
+        So it is where nothing is scheduled: which number comes next only the worker knew.
+        """
+        for number in self.lanes_of(worker):
+            lane = self._lanes[number]
+            lane.owner, lane.cursor, lane.is_leaving = None, lane.end, False
+        self._finished_tenures[worker] = messages
+
     def messages_of(self, worker: str) -> int:
         """Return how many messages fell to a worker, its present lanes counted to the end."""
         present = sum(

@@ -10,6 +10,7 @@ from typing import Any
 from convoy.plan.conversations import ConversationPool
 from convoy.plan.plan import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.texts import TextRule
 from convoy.settings import Settings
 
 
@@ -49,12 +50,14 @@ def _inputs_to_plain(inputs: ScenarioInputs) -> dict[str, Any]:
         "scenario": inputs.scenario,
         "seed": inputs.seed,
         "stages": [asdict(stage) for stage in inputs.curve.stages],
-        "pool": ["\n".join(column) for column in _columns(inputs.pool)],
+        "pool": [list(column) for column in _columns(inputs.pool)],
         "templates": dict(inputs.templates),
         "weights": dict(inputs.weights),
         "users": inputs.users,
         "pick": asdict(inputs.pick),
         "arrivals": asdict(inputs.arrivals),
+        "texts": {"texts": list(inputs.texts.texts), "choice": inputs.texts.choice},
+        "expected": dict(inputs.expected),
     }
 
 
@@ -63,12 +66,14 @@ def _inputs_from_plain(plain: Mapping[str, Any]) -> ScenarioInputs:
         scenario=plain["scenario"],
         seed=plain["seed"],
         curve=RateCurve([Stage(**stage) for stage in plain["stages"]]),
-        pool=ConversationPool(*(column.split("\n") if column else () for column in plain["pool"])),
+        pool=ConversationPool(*(tuple(column) for column in plain["pool"])),
         templates=plain["templates"],
         weights=plain["weights"],
         users=plain["users"],
         pick=PickRule(**plain["pick"]),
         arrivals=ArrivalRule(**plain["arrivals"]),
+        texts=TextRule(**plain["texts"]),
+        expected=plain["expected"],
     )
 
 

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 _LOGIN_PAUSE_S = 1.0
 _TOO_MANY_REQUESTS = 429
 _FATES = {fate.value: fate for fate in Fate}
+_UNEXPECTED = "200 unexpected"
+"""How Locust's tables call a message that was accepted and should have been refused."""
 
 
 class MessageFailure(Exception):
@@ -125,27 +127,34 @@ class MessageUser(User):
             self._let_go()
 
     def is_ok(self, message: Message, exchange: Exchange) -> bool:
-        """Say whether an answer is as this scenario expects it; by default it was accepted."""
-        return exchange.fate == Fate.ACCEPTED
+        """Say whether an answer is as it should be: accepted, or refused as the plan expects it."""
+        expected_code = message.planned.expected_code
+        if not expected_code:
+            return exchange.fate == Fate.ACCEPTED
+        return exchange.fate == Fate.REJECTED and exchange.code == expected_code
 
     def _ready_at(self, now_s: float) -> float:
         return max(self.session.ready_at(now_s), self._paused_until_s)
 
     def _find_conversation(self, due: DueMessage) -> PlannedMessage | None:
         """Return the message with a conversation that takes it, None if there is none in time."""
-        pool = self._work.pool
+        pool, latest_s = self._work.pool, due.due_s + self._max_lateness_s
+        self._has_waited = False
         try:
-            planned = self._work.plan.message(due.k, pool.retired)
-            index, latest_s = planned.conversation_index, due.due_s + self._max_lateness_s
-            self._has_waited = pool.is_taken(index)
-            if not pool.take(index, max(0.0, latest_s - perf_counter())):
-                return None
+            while self._held is None:
+                planned = self._work.plan.message(due.k, pool.retired)
+                index = planned.conversation_index
+                self._has_waited |= pool.is_taken(index)
+                if not pool.take(index, max(0.0, latest_s - perf_counter())):
+                    return None
+                self._held = index
+                if index in pool.retired:  # while this actor waited for it
+                    self._let_go()
         except PoolExhausted:
             return None
         except GreenletExit:
             self._give_up(due, Cause.STOPPED)
             raise
-        self._held = planned.conversation_index
         pool.redirected += planned.is_redirected
         return planned
 
@@ -208,7 +217,7 @@ class MessageUser(User):
         self._run.record(outcome, due, message.body, exchange.body)
         if outcome.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
             self._participant.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
-        if outcome.code in RETIRING_CODES:
+        if outcome.code in RETIRING_CODES and not outcome.ok:
             self._work.pool.retire(planned.conversation_index, outcome.code)
         if not self._work.plan.is_scheduled:
             self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(due.k)
@@ -230,7 +239,7 @@ class MessageUser(User):
             name=f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario,
             response_time=None if response_time_s is None else response_time_s * 1000,
             response_length=outcome.answer_bytes,
-            exception=None if outcome.ok else MessageFailure(outcome.code),
+            exception=None if outcome.ok else MessageFailure(outcome.code or _UNEXPECTED),
             context={},
         )
 

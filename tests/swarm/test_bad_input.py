@@ -113,7 +113,7 @@ def test_empty_pool_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "complaint"),
     [
-        ('{"to": {% if %}}', "text, line 1"),
+        ('{"to": {% if %}}', "text.json, line 1"),
         ('{\n"to": {{ nobody | tojson }}}', "line 2: 'nobody' is no variable"),
         ('{"to": {{ marker }}}', "does not render to JSON"),
     ],

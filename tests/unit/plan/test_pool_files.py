@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -17,7 +18,8 @@ BOM = "\ufeff"
 
 
 def conversations_of(text: str) -> list[Conversation]:
-    pool = parse_pool(text.splitlines(keepends=True))
+    """Read a text by lines, as a file is read."""
+    pool = parse_pool(io.StringIO(text, newline=None))
     return [pool[index] for index in range(len(pool))]
 
 
@@ -132,7 +134,23 @@ def test_a_fault_is_told_with_its_line(text: str, problem: str) -> None:
 PIECES = st.one_of(
     st.text(max_size=20),
     st.sampled_from(
-        ["id", "agent_id", "a", ",", '"', "{", "}", '{"id": "a"}', "[", ":", BOM, "#", "\n", "\r\n"]
+        [
+            "id",
+            "agent_id",
+            "a",
+            ",",
+            '"',
+            "{",
+            "}",
+            '{"id": "a"}',
+            "[",
+            ":",
+            BOM,
+            "#",
+            "\n",
+            "\r\n",
+            "\x85",
+        ]
     ),
 )
 
@@ -140,7 +158,7 @@ PIECES = st.one_of(
 @given(text=st.lists(PIECES, max_size=12).map("".join))
 def test_arbitrary_text_is_a_pool_or_a_fault_of_the_file(text: str) -> None:
     try:
-        found = conversations_of(text.replace("\r", "\n"))
+        found = conversations_of(text)
     except PoolFileError as error:
         assert str(error).startswith("line ")
     else:

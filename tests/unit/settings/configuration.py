@@ -8,7 +8,7 @@ from pathlib import Path
 from convoy.errors import SettingsError
 from convoy.settings import Settings, resolve
 
-KNOWN = ("conversation_messages", "guest_journey")
+KNOWN = ("conversation_messages", "guest_journey", "guest_messages", "invalid_messages")
 
 
 def settings_of(

@@ -76,7 +76,8 @@ def test_all_faults_are_told_at_once() -> None:
         (
             "scenario.guest_jorney.weight=1",
             "scenario.guest_jorney (--set 1): there is no scenario 'guest_jorney'; there are: "
-            "conversation_messages, guest_journey; did you mean guest_journey?",
+            "conversation_messages, guest_journey, guest_messages, invalid_messages; "
+            "did you mean guest_journey?",
         ),
         (
             "scenario.conversation_messages.conversations={source: file}",

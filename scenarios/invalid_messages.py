@@ -1,0 +1,22 @@
+"""Scenario `invalid_messages`: messages that are wrong on purpose, each to be refused by its code.
+
+Which code is in `payloads/invalid/expected.yaml`; any other answer is a failure.
+"""
+
+from __future__ import annotations
+
+from locust import task
+
+from convoy.remote import routes
+from convoy.swarm.users import MessageUser
+
+
+class InvalidMessages(MessageUser):
+    """Posts wrong bodies on the route that names a conversation."""
+
+    scenario = "invalid_messages"
+
+    @task
+    def post_message(self) -> None:
+        message = self.next_message()
+        self.post(routes.CONVERSATION_MESSAGES, message)

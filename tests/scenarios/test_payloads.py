@@ -1,0 +1,103 @@
+"""The templates that come with Convoy, and texts of one's own, as the far side sees them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convoy.plan.payloads import PayloadChoice
+from tests.locust_process import ROOT, clean_environment, run_locust
+from tests.simulator_process import SimulatorProcess
+
+SEED = 7
+SHORT = ["-t", "3s", "-u", "20", "--rate", "40", "--seed", str(SEED), "--set", "warm_up_s=0"]
+UNHURRIED = ["--set", "late_after_ms=4000"]
+PLACE = "scenario.conversation_messages"
+
+
+def test_every_right_template_is_accepted(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    names = [path.stem for path in sorted((ROOT / "payloads").glob("*.json"))]
+    weights = {name: 1.0 for name in names if name != "guest"}
+    drawn = ["--set", f"{PLACE}.payloads={json.dumps(weights)}"]
+
+    ended = run_locust(tmp_path, "-H", simulator.url, *SHORT, *UNHURRIED, *drawn)
+
+    choice = PayloadChoice(weights, SEED, "conversation_messages")
+    assert {choice.template_name(k) for k in range(120)} == set(weights)
+    assert ended.exit_code == 0, ended.output
+    assert ended.run["verdict"] == "pass"
+    assert ended.scenario["accepted"] == ended.scenario["scheduled"] == 120
+    assert simulator.ledger(ended.run["run_id"])["accepted"] == 120
+
+
+def test_everything_wrong_with_the_templates_is_said_at_once_and_nothing_sent(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    right = (ROOT / "payloads" / "text.json").read_text("utf-8")
+    broken = {
+        "text": right.replace('"type": "conversation"', '"type": "phone"'),
+        "nameless": right.replace('"name"', '"nickname"'),
+        "endless": "{% for a in range(999) %}{% for b in range(999) %}{% endfor %}{% endfor %}{}",
+        "curious": '{"text": {{ environ["PATH"] | tojson }}}',
+    }
+    (tmp_path / "payloads").mkdir()
+    for name, source in broken.items():
+        (tmp_path / "payloads" / f"{name}.json").write_text(source, "utf-8")
+    weights = ["--set", f"{PLACE}.payloads={json.dumps(dict.fromkeys([*broken, 'lost'], 1.0))}"]
+    payloads = {"CONVOY_PAYLOADS_DIR": str(tmp_path / "payloads")}
+
+    ended = run_locust(tmp_path, "-H", simulator.url, *SHORT, *weights, environment=payloads)
+
+    assert ended.exit_code == 2, ended.output
+    assert "text.json, line 2, field to.type: is 'phone'" in ended.output
+    assert "nameless.json, line 3, field from.name: is required" in ended.output
+    assert "endless.json, line 1: cannot be rendered: takes more than" in ended.output
+    assert "curious.json, line 1: 'environ' is no variable" in ended.output
+    assert f"{PLACE}.payloads.lost: lost.json: " in ended.output
+    assert "Traceback" not in ended.output
+    assert simulator.ledger()["accepted"] == 0
+
+
+def test_texts_of_a_corpus_are_sent_one_after_the_other(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    texts = ["erster", 'der "zweite"', "三番目"]
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(texts) + "\n", "utf-8")
+    rule = json.dumps({"corpus": str(corpus), "choice": "sequence"})
+
+    said = planned(simulator, "--set", f"{PLACE}.texts={rule}", "--messages", "6")
+
+    sent = [line for line in said.splitlines() if '"text":' in line]
+    assert [json.loads(f"{{{line.strip(' ,')}}}")["text"].partition("] ")[2] for line in sent] == (
+        texts * 2
+    )
+
+
+@pytest.mark.parametrize("name", ["unicode", "emoji"])
+def test_the_same_seed_makes_the_same_choices(simulator: SimulatorProcess, name: str) -> None:
+    drawn = ["--set", f"{PLACE}.payloads={json.dumps({'text': 0.0, name: 1.0})}"]
+
+    first, second = (planned(simulator, "--seed", "7", *drawn) for _ in range(2))
+    other = planned(simulator, "--seed", "8", *drawn)
+
+    assert first == second
+    assert first != other
+
+
+def planned(simulator: SimulatorProcess, *options: str) -> str:
+    """Return what `python -m convoy plan` says of a run against this simulator."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "convoy", "plan", "--host", simulator.url, *options],
+        cwd=ROOT,
+        env=clean_environment() | {"PYTHONUTF8": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout

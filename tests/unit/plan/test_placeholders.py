@@ -1,0 +1,89 @@
+"""The fast path renders the same bytes as Jinja2, whatever the template and its values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import Environment, StrictUndefined
+
+from convoy.plan.payloads import PayloadTemplate
+
+NAMES = ("alpha", "beta", "k")
+LITERALS = st.one_of(
+    st.text(st.characters(exclude_characters="\\'", exclude_categories=["C"])).map(
+        lambda text: f"'{text}'"
+    ),
+    st.sampled_from(["' '", "'<&>'", '"\'"', "7", "1.5", "true", "none", "'\\u00fc\\n'"]),
+)
+JOINED = st.lists(st.sampled_from(NAMES) | LITERALS, min_size=1, max_size=4).map(" ~ ".join)
+EXPRESSIONS = st.one_of(
+    JOINED, st.sampled_from(NAMES).map("{} | tojson".format), JOINED.map("({}) | tojson".format)
+)
+PLACEHOLDERS = st.tuples(
+    st.sampled_from(["{{ ", "{{- "]), EXPRESSIONS, st.sampled_from([" }}", " -}}"])
+).map("".join)
+PIECES = st.one_of(
+    PLACEHOLDERS,
+    st.text(st.characters(exclude_characters="{", exclude_categories=["Cs"])),
+    st.sampled_from(["{# why #}", "\n", "\r\n", "{", '{"a": ']),
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def by_jinja(source: str, variables: dict[str, Any]) -> bytes:
+    """Render with Jinja2 as it comes, apart from JSON in UTF-8."""
+    environment = Environment(undefined=StrictUndefined)
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    return environment.from_string(source).render(variables).encode()
+
+
+@given(
+    pieces=st.lists(PIECES, max_size=8),
+    values=st.tuples(*[st.text(st.characters(exclude_categories=["Cs"])) | VALUES] * len(NAMES)),
+)
+def test_plain_templates_render_the_bytes_of_jinja(
+    pieces: list[str], values: tuple[Any, ...]
+) -> None:
+    source = " ".join(pieces)
+    variables = dict(zip(NAMES, values, strict=True))
+
+    template = PayloadTemplate("greeting", source)
+
+    assert template.is_plain
+    assert template.render(variables) == by_jinja(source, variables)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ alpha | upper }}",
+        "{{ alpha + beta }}",
+        "{{ alpha | tojson | tojson }}",
+        "{{ (alpha | tojson) ~ beta }}",
+        "{{ alpha | tojson(2) }}",
+        "{{ alpha[0] }}",
+        "{{ choice }}",
+        "{% if k %}a{% endif %}",
+        "{% set alpha = 1 %}{{ alpha }}",
+    ],
+)
+def test_everything_else_is_left_to_jinja(source: str) -> None:
+    assert not PayloadTemplate("greeting", source).is_plain
+
+
+@given(text=st.text(), other=st.text())
+def test_the_payload_that_runs_by_default_takes_the_fast_path(text: str, other: str) -> None:
+    source = '{"text": {{ (alpha ~ " " ~ beta) | tojson }}, "of": {{ alpha | tojson }}}'
+    variables = {"alpha": text, "beta": other}
+
+    template = PayloadTemplate("greeting", source)
+
+    assert template.is_plain
+    assert template.render(variables) == by_jinja(source, variables)
