@@ -1,0 +1,133 @@
+"""The guide to writing a scenario: built from its own code blocks, checked, and run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.locust_process import Ended, clean_environment, run_locust
+from tests.simulator_process import SimulatorProcess
+
+GUIDE = "docs/write-a-scenario.md"
+LISTED_IN = "locustfile.py"
+COPIED = ("config", "convoy", "payloads", "scenarios", LISTED_IN, "pyproject.toml")
+DEADLINE_S = 120
+SHORT = ["-t", "4s", "--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
+CLOSED = "400 conversation.closed"
+UNAVAILABLE = "503 service.unavailable"
+
+_FILE = re.compile(r"^`([\w./]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def built(repository: Path, tmp_path: Path) -> Path:
+    """A copy of what runs, with the guide followed to its end."""
+    for name in COPIED:
+        copy = shutil.copytree if (repository / name).is_dir() else shutil.copyfile
+        copy(repository / name, tmp_path / name)
+    for name, block in files(repository).items():
+        path = tmp_path / name
+        if name == LISTED_IN:
+            block = with_line_added(path.read_text("utf-8"), block)
+        else:
+            assert not path.exists(), f"the guide would overwrite {name}"
+        path.write_text(block, "utf-8")
+    return tmp_path
+
+
+def test_the_scenario_takes_less_than_40_lines(repository: Path) -> None:
+    blocks = files(repository)
+
+    assert {Path(name).suffix for name in blocks} == {".json", ".py", ".yaml"}
+    assert len(blocks[LISTED_IN].splitlines()) == 1
+    assert sum(len(block.splitlines()) for block in blocks.values()) < 40
+
+
+def test_the_code_passes_formatter_and_linter(built: Path) -> None:
+    for arguments in (["format", "--check"], ["check"]):
+        checked = run(built, "ruff", *arguments, "--no-cache", "scenarios", LISTED_IN)
+
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_scenario_is_listed(built: Path) -> None:
+    listed = run(built, "convoy", "scenarios")
+
+    assert re.search(r"^order_questions +Asks about", listed.stdout, re.MULTILINE), listed.stderr
+
+
+def test_one_message_can_be_sent(
+    repository: Path, built: Path, simulator: SimulatorProcess
+) -> None:
+    sent = run(built, "convoy", *options(repository, "convoy"), "-H", simulator.url)
+
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert "Where is my order no. 0?" in sent.stdout
+    assert simulator.ledger()["accepted"] == 1
+
+
+def test_messages_are_accepted_and_closed_conversations_expected(
+    repository: Path, built: Path, simulator: SimulatorProcess
+) -> None:
+    ended = run_scenario(repository, built, simulator)
+
+    figures = ended.run["scenarios"]["order_questions"]
+    assert ended.exit_code == 0, ended.output
+    assert figures["accepted"] > figures["rejected"] > 0
+    assert figures["accepted"] == simulator.ledger(ended.run["run_id"])["accepted"]
+    assert figures["errors"] == {CLOSED: figures["rejected"]}
+
+
+def test_failures_nobody_expects_are_tagged_by_their_code(repository: Path, built: Path) -> None:
+    with SimulatorProcess(*options(repository, "simulator")) as simulator:
+        ended = run_scenario(repository, built, simulator)
+
+    errors = ended.run["scenarios"]["order_questions"]["errors"]
+    assert ended.exit_code == 1, ended.output
+    assert errors.keys() == {CLOSED, UNAVAILABLE}
+    assert re.search(rf"^{errors[UNAVAILABLE]} .*{UNAVAILABLE}", ended.output, re.MULTILINE)
+
+
+def run_scenario(repository: Path, built: Path, simulator: SimulatorProcess) -> Ended:
+    """Run the guide's own command, shortened, in the copy and against this simulator."""
+    given = [option for option in options(repository, "locust") if option != "--headless"]
+    locustfile = ["-f", str(built / LISTED_IN)]
+    place = {"PYTHONPATH": str(built)}
+    return run_locust(built, *locustfile, *given, "-H", simulator.url, *SHORT, environment=place)
+
+
+def run(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder,
+        env=clean_environment() | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+
+
+def files(repository: Path) -> dict[str, str]:
+    """The guide's blocks that are files, by the name that stands before each."""
+    return dict(_FILE.findall((repository / GUIDE).read_text("utf-8")))
+
+
+def options(repository: Path, program: str) -> list[str]:
+    """What the guide gives to `locust`, or to the module that `python -m` starts."""
+    text = "".join(_COMMANDS.findall((repository / GUIDE).read_text("utf-8")))
+    found = re.search(rf"^\.venv/bin/(?:python -m )?{program} (.*)$", text, re.MULTILINE)
+    assert found is not None, f"the guide starts no {program}"
+    return shlex.split(found[1])
+
+
+def with_line_added(locustfile: str, line: str) -> str:
+    """The locustfile with a line below its imports of scenarios."""
+    imports = list(re.finditer(r"^from scenarios\..*\n", locustfile, re.MULTILINE))
+    return locustfile[: imports[-1].end()] + line + locustfile[imports[-1].end() :]
