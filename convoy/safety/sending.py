@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from convoy.errors import Fault, SettingsError
 from convoy.plan.conversations import ConversationPool
+from convoy.plan.payloads import PayloadError
 from convoy.plan.plan import ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.codes import CodeBook
@@ -110,7 +112,12 @@ def _rendered(scenario: str, name: str, source: str, conversation_id: str) -> by
         weights={name: 1},
     )
     plan = ScenarioPlan(inputs)
-    return plan.render(plan.message(0), f"{new_run_id()}-canary")
+    body = plan.render(plan.message(0), f"{new_run_id()}-canary")
+    try:
+        json.loads(body)
+    except ValueError as error:
+        raise PayloadError(name, 0, f"does not render to JSON ({error})") from error
+    return body
 
 
 def _first_of_pool(settings: Settings, scenario: str, connections: Connections) -> str:
