@@ -15,6 +15,7 @@ from convoy.plan.conversations import ConversationPool
 from convoy.plan.payloads import PayloadError
 from convoy.plan.plan import ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.template_language import TemplateFault
 from convoy.remote.codes import CodeBook
 from convoy.remote.connections import Connections
 from convoy.remote.limits import Budget, Limit
@@ -116,7 +117,8 @@ def _rendered(scenario: str, name: str, source: str, conversation_id: str) -> by
     try:
         json.loads(body)
     except ValueError as error:
-        raise PayloadError(name, 0, f"does not render to JSON ({error})") from error
+        fault = TemplateFault(0, f"does not render to JSON ({error})")
+        raise PayloadError(name, fault) from error
     return body
 
 
