@@ -47,7 +47,7 @@ def test_a_pool_without_customers_is_refused_before_any_load(
 
 def test_the_customers_of_a_pool_file_are_used(tmp_path: Path, simulator: SimulatorProcess) -> None:
     (tmp_path / "pool.csv").write_text("conversation_id,customer_id\nnobodys,somebody\n")
-    pool = ["--set", f"{PLACE}={{source: file, path: pool.csv}}", "--set", "on_limit=obey"]
+    pool = ["--set", f"{PLACE}={{source: file, path: pool.csv}}"]
 
     ended = run_locust(tmp_path, "-H", simulator.url, *GUESTS, *UNHURRIED, *pool)
 
