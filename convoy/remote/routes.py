@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 OAUTH_TOKEN = "/oauth/token"
 """On the login host. Served there by the SDK PureCloudPlatformClientV2 269.0.0
-(https://pypi.org/project/PureCloudPlatformClientV2/), read 2026-11-22."""
+(package PureCloudPlatformClientV2 on PyPI), read 2026-11-22."""
 
 CONVERSATIONS = "/api/v2/conversations"
 """Lists conversations. https://github.com/api-evangelist/genesys (the published API definition),
