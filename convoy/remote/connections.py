@@ -101,7 +101,7 @@ class Connections:
     def _make_token(self) -> tuple[OAuthSession, Budget | JointBudget]:
         refresh_before_s = self._settings.oauth.refresh_before_s
         oauth = OAuthSession(self.log_in, refresh_before_s=refresh_before_s, clock=self._clock)
-        own = Budget(self._token_limits, self._clock, is_obeyed=self._obeys)
+        own = Budget(self._token_limits, is_obeyed=self._obeys)
         return oauth, own if self._common is None else JointBudget(own, self._common)
 
     def _common_budget(self, limits: list[Limit], share: float) -> Budget | None:
@@ -110,7 +110,7 @@ class Connections:
             for limit in limits
             if limit.scope != "token"
         ]
-        return Budget(common, self._clock, is_obeyed=self._obeys) if common else None
+        return Budget(common, is_obeyed=self._obeys) if common else None
 
     @property
     def _obeys(self) -> bool:

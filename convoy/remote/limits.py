@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import email.utils
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _COUNT = b"inin-ratelimit-count"
@@ -68,12 +68,9 @@ class Budget:
     All times are in clock seconds. With `is_obeyed` false nothing ever waits.
     """
 
-    def __init__(
-        self, limits: Sequence[Limit], clock: Callable[[], float], *, is_obeyed: bool = True
-    ) -> None:
+    def __init__(self, limits: Sequence[Limit], *, is_obeyed: bool = True) -> None:
         self._windows = [_Window(limit) for limit in limits]
         self._token_window = next((w for w in self._windows if w.limit.scope == "token"), None)
-        self._clock = clock
         self._is_obeyed = is_obeyed
         self._rests_until_s = float("-inf")
         self._ready_s = float("-inf")
@@ -81,10 +78,6 @@ class Budget:
     def ready_at(self, now_s: float) -> float:
         """Return when a request may be sent: at most `now_s` when that is now."""
         return self._ready_s if self._ready_s > now_s else now_s
-
-    def wait_s(self) -> float:
-        """Return how long a request would have to wait from now on, in seconds."""
-        return max(0.0, self._ready_s - self._clock())
 
     def spend(self, now_s: float) -> None:
         """Count one request sent at `now_s`."""

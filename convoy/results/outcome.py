@@ -60,8 +60,3 @@ class Outcome(NamedTuple):
     def response_time_s(self) -> float:
         """From when the message was due: what a customer waited."""
         return self.done_s - self.due_s
-
-    @property
-    def service_time_s(self) -> float:
-        """From when the message was sent: what the remote took."""
-        return self.done_s - self.sent_s

@@ -142,7 +142,7 @@ def _post(settings: Settings, connections: Connections, body: bytes) -> Sent:
         OAuthSession(
             connections.log_in, refresh_before_s=settings.oauth.refresh_before_s, clock=clock
         ),
-        Budget([Limit(each.scope, each.count, each.per_s) for each in settings.limits], clock),
+        Budget([Limit(each.scope, each.count, each.per_s) for each in settings.limits]),
         code_book=CodeBook(),
         clock=clock,
     )

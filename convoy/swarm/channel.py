@@ -60,7 +60,7 @@ class Channel:
         self._runner = runner
 
     def listen(self, kind: ToWorker | ToCoordinator, listener: Listener) -> None:
-        """Call `listener(sender, data)` for each message, in a greenlet of its own if it waits."""
+        """Call `listener(sender, data)` for each message; it holds up Locust's loop."""
 
         def receive(environment: Environment, msg: Any, **_: object) -> None:
             listener(str(msg.node_id), msg.data or {})

@@ -22,6 +22,7 @@ from convoy.results.summary import RunFacts, summarise
 from convoy.results.verdict import Judgement, judge
 from convoy.safety.preflight import PreparedRun
 from convoy.safety.sending import new_run_id
+from convoy.settings import Settings
 from convoy.swarm.channel import Channel, ToCoordinator
 from convoy.swarm.conductor import Conductor, Users
 from convoy.swarm.dealing import EvenUsersDispatcher, Shares
@@ -31,6 +32,7 @@ from convoy.swarm.users import MessageUser
 logger = logging.getLogger(__name__)
 
 LOCAL_WORKER = "local"
+_POLL_S = 0.05
 
 
 class Coordinator:
@@ -97,14 +99,11 @@ class Coordinator:
         self._next, self._prepared = None, prepared
         wanted = prepared.settings.users
         rate = prepared.spawn_rate or float(wanted)
-        self._environment.stop_timeout = prepared.settings.stop_timeout_s
-        if self._environment.web_ui is not None:
-            # Locust's own timer counts from before the start-up and would cut the run short.
-            self._environment.web_ui._cancel_run_time_timer()
+        self._tell_locust(prepared.settings, rate)
         order = RunOrder(new_run_id(), prepared.settings, prepared.inputs)
-        self._environment.process_exit_code = ExitCode.INVALID
-        self._environment.host = prepared.settings.target.api_url
-        self._tell_locust(wanted, rate)
+        logger.info("run %s is prepared: %s", order.run_id, prepared.description)
+        for notice in prepared.notices:
+            logger.warning("%s", notice)
         self._conductor = Conductor(
             order,
             self._channel,
@@ -112,19 +111,22 @@ class Coordinator:
             workers_at_first=max(1, len(self.workers())),
             spawning_s=wanted / rate,
         )
-        logger.info("run %s is prepared: %s", order.run_id, prepared.description)
-        for notice in prepared.notices:
-            logger.warning("%s", notice)
         for worker in self.workers() & self._hearing:
             self._conductor.prepare(worker)
         self._greenlet = gevent.spawn(self._conduct, self._conductor)
         return wanted, rate
 
-    def _tell_locust(self, users: int, spawn_rate: float) -> None:
-        """Locust goes by these when a worker joins; it knows only what its form or option said."""
-        self._runner.target_user_count = users
+    def _tell_locust(self, settings: Settings, spawn_rate: float) -> None:
+        """Set what Locust goes by: it knows only what its options or its form said."""
+        self._environment.process_exit_code = ExitCode.INVALID
+        self._environment.stop_timeout = settings.stop_timeout_s
+        self._environment.host = settings.target.api_url
+        self._runner.target_user_count = settings.users
         if isinstance(self._runner, MasterRunner):
             self._runner.spawn_rate = spawn_rate
+        if self._environment.web_ui is not None:
+            # Locust's own timer counts from before the start-up and would cut the run short.
+            self._environment.web_ui._cancel_run_time_timer()
 
     def shares(self) -> Shares:
         """Return each user class's share of the users: its scenario's share of the messages."""
@@ -162,7 +164,12 @@ class Coordinator:
     def interrupt(self, reason: str) -> None:
         """End the present run before its time; its verdict says so. Waits for what is in flight."""
         conductor = self._conductor
-        if conductor is None or conductor.is_stopped:
+        if conductor is None:
+            return
+        if conductor.is_stopped:
+            # Somebody else is ending it; a process that went on now would take the record along.
+            while self._conductor is conductor:
+                gevent.sleep(_POLL_S)
             return
         if self._greenlet is not None and self._greenlet is not gevent.getcurrent():
             self._greenlet.kill()

@@ -115,7 +115,7 @@ def session_to(port: int) -> ApiSession:
         OAuthSession(
             lambda: Token(Secret("a-token"), clock() + 3600), refresh_before_s=60, clock=clock
         ),
-        Budget([Limit("token", 300, 60.0)], clock),
+        Budget([Limit("token", 300, 60.0)]),
         code_book=CodeBook(),
         clock=clock,
     )

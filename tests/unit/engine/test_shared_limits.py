@@ -117,7 +117,7 @@ def test_what_expires_while_all_were_sent_to_rest_is_by_the_limits(sharing: Shar
 def test_actors_with_one_token_never_go_over_its_budget() -> None:
     recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
     dispatcher = Dispatcher(recorder, max_lateness_s=60)
-    budget = Budget([Limit("token", 3, 0.1)], perf_counter)
+    budget = Budget([Limit("token", 3, 0.1)])
     sent_s: list[float] = []
 
     def send_for_ever() -> None:

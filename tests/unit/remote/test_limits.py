@@ -10,7 +10,7 @@ PER_TOKEN = Limit("token", 3, 60.0)
 
 
 def budget(*limits: Limit, is_obeyed: bool = True) -> Budget:
-    return Budget(limits, lambda: 0.0, is_obeyed=is_obeyed)
+    return Budget(limits, is_obeyed=is_obeyed)
 
 
 def told(count: int, allowed: int, reset: int) -> dict[bytes, bytes]:
@@ -124,7 +124,6 @@ def test_a_rest_holds_until_its_end_whatever_the_answers_say() -> None:
     resting.correct(told(count=0, allowed=3, reset=60), 1.0)
 
     assert resting.ready_at(1.0) == 42.0
-    assert resting.wait_s() == 42.0
 
 
 def test_a_budget_that_is_not_obeyed_never_waits() -> None:

@@ -47,7 +47,7 @@ def session_to(port: int, desk: Desk, limits: list[Limit] = LIMITS) -> Iterator[
     session = ApiSession(
         Transport(Origin("http", "127.0.0.1", port)),
         OAuthSession(desk, refresh_before_s=60, clock=clock),
-        Budget(limits, clock),
+        Budget(limits),
         code_book=CodeBook(),
         clock=clock,
     )
