@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from locust import task
 
-from convoy.remote import routes
 from convoy.swarm.users import MessageUser
 
 
@@ -15,5 +14,4 @@ class ConversationMessages(MessageUser):
 
     @task
     def post_message(self) -> None:
-        message = self.next_message()
-        self.post(routes.CONVERSATION_MESSAGES, message)
+        self.post(self.next_message())

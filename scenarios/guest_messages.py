@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from locust import task
 
-from convoy.remote import routes
+from convoy.plan.conversations import Conversation
+from convoy.remote.routes import guest_messages
 from convoy.swarm.users import MessageUser
 
 
@@ -13,7 +14,10 @@ class GuestMessages(MessageUser):
 
     scenario = "guest_messages"
 
+    @staticmethod
+    def route(conversation: Conversation) -> str:
+        return guest_messages(conversation.customer_id)
+
     @task
     def post_message(self) -> None:
-        message = self.next_message()
-        self.post(routes.guest_messages(message.planned.conversation.customer_id), message)
+        self.post(self.next_message())

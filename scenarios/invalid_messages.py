@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from locust import task
 
-from convoy.remote import routes
 from convoy.swarm.users import MessageUser
 
 
@@ -18,5 +17,4 @@ class InvalidMessages(MessageUser):
 
     @task
     def post_message(self) -> None:
-        message = self.next_message()
-        self.post(routes.CONVERSATION_MESSAGES, message)
+        self.post(self.next_message())

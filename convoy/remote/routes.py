@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote
+
+from convoy.plan.conversations import Conversation
+
+Route = Callable[[Conversation], str]
+"""Takes a conversation, returns the path that messages to it are posted to."""
 
 OAUTH_TOKEN = "/oauth/token"
 """On the login host. Served there by the SDK PureCloudPlatformClientV2 269.0.0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from convoy.errors import Fault, SettingsError
 from convoy.redaction import Redactor
 from convoy.remote.connections import Allotment, Connections
 from convoy.remote.oauth import Credentials
+from convoy.remote.routes import Route
 from convoy.safety.embedded_simulator import EmbeddedSimulator
 from convoy.safety.preflight import PreparedRun, prepare
 from convoy.settings import (
@@ -25,11 +26,12 @@ _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
 class Setup:
     """Resolves settings, keeps credentials out of sight, and prepares runs.
 
-    `environ` is the process's environment; `known_scenarios` names the scenarios that can run.
+    `environ` is the process's environment; `known_scenarios` returns the scenarios that can
+    run, each with its route.
     """
 
     def __init__(
-        self, environ: Mapping[str, str], known_scenarios: Callable[[], Collection[str]]
+        self, environ: Mapping[str, str], known_scenarios: Callable[[], Mapping[str, Route]]
     ) -> None:
         self.redactor = Redactor()
         self.simulator = EmbeddedSimulator()

@@ -14,8 +14,10 @@ from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
 from convoy.engine.dispatch import DueMessage
 from convoy.engine.pool_use import RETIRING_CODES
 from convoy.errors import LoginError
+from convoy.plan.conversations import Conversation
 from convoy.plan.payloads import PayloadError
 from convoy.plan.plan import PlannedMessage, PoolExhausted
+from convoy.remote.routes import CONVERSATION_MESSAGES, Route
 from convoy.remote.session import ApiSession, Exchange
 from convoy.results.outcome import Cause, Fate, Outcome, Phase
 from convoy.swarm.participant import WorkerRun, participant_of
@@ -52,12 +54,17 @@ class MessageUser(User):
     """An actor that sends due messages of one scenario.
 
     A scenario subclasses it, names itself in `scenario`, and has one task that takes the next
-    message and posts it.
+    message and posts it. `route` says where to, also for the canary messages before a run.
     """
 
     abstract = True
     scenario: str
     session: ApiSession
+
+    @staticmethod
+    def route(conversation: Conversation) -> str:
+        """Return the path that messages to a conversation are posted to."""
+        return CONVERSATION_MESSAGES
 
     def on_start(self) -> None:
         self._run: WorkerRun | None = None
@@ -110,8 +117,9 @@ class MessageUser(User):
                 raise
             return Message(due, planned, body)
 
-    def post(self, path: str, message: Message) -> None:
-        """Post a message to `path`, and account for whatever comes of it, once."""
+    def post(self, message: Message) -> None:
+        """Post a message on the scenario's route, and account for whatever comes of it, once."""
+        path = self.route(message.planned.conversation)
         started_s = perf_counter()
         try:
             exchange = self.session.post(path, message.body, self._timeout_s)
@@ -256,6 +264,6 @@ def user_classes() -> list[type[MessageUser]]:
     return found
 
 
-def known_scenarios() -> list[str]:
-    """Return the names of the scenarios that can run."""
-    return sorted(user_class.scenario for user_class in user_classes())
+def known_scenarios() -> dict[str, Route]:
+    """Return the scenarios that can run, by name, each with its route."""
+    return {user_class.scenario: user_class.route for user_class in user_classes()}
