@@ -54,6 +54,11 @@ class Connection:
         self.is_ended = False
         self.is_open = True
 
+    @property
+    def certificate_ends_s(self) -> float | None:
+        """Until when the server's certificate is valid, in Unix seconds; None without TLS."""
+        return None
+
     def connect(self, deadline_s: float) -> None:
         """Connect to the address. Raises OSError, TimeoutError at the deadline."""
         fault = self._socket.connect_ex(self._address)

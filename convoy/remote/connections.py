@@ -45,7 +45,7 @@ class Connections:
         self._settings = settings
         self._credentials = credentials
         self._register = register
-        self._clock = clock
+        self.clock = clock
         self._api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
         self._tls = tls_context(settings.target.ca_file)
@@ -69,38 +69,42 @@ class Connections:
         else:
             oauth, budget = self._make_token()
         return ApiSession(
-            Transport(self._api, tls=self._tls, clock=self._clock),
+            self.open_transport(self._api),
             oauth,
             budget,
             code_book=self._code_book,
-            clock=self._clock,
+            clock=self.clock,
             headers=self._settings.headers,
         )
+
+    def open_transport(self, origin: Origin) -> Transport:
+        """Return a transport to an origin by the settings; nothing is connected yet."""
+        return Transport(origin, tls=self._tls, clock=self.clock)
 
     def log_in(self) -> Token:
         """Log in once on a connection of its own, when its turn comes; raises LoginError."""
         self._await_turn()
-        transport = Transport(self._login, tls=self._tls, clock=self._clock)
+        transport = self.open_transport(self._login)
         try:
             return log_in(
                 transport,
                 self._credentials,
-                self._clock() + self._settings.request_timeout_s,
-                clock=self._clock,
+                self.clock() + self._settings.request_timeout_s,
+                clock=self.clock,
                 register=self._register,
             )
         finally:
             transport.close()
 
     def _await_turn(self) -> None:
-        now_s = self._clock()
+        now_s = self.clock()
         self._login_at_s = max(now_s, self._login_at_s + self._login_gap_s)
         if self._login_at_s > now_s:
             gevent.sleep(self._login_at_s - now_s)
 
     def _make_token(self) -> tuple[OAuthSession, Budget | JointBudget]:
         refresh_before_s = self._settings.oauth.refresh_before_s
-        oauth = OAuthSession(self.log_in, refresh_before_s=refresh_before_s, clock=self._clock)
+        oauth = OAuthSession(self.log_in, refresh_before_s=refresh_before_s, clock=self.clock)
         own = Budget(self._token_limits, is_obeyed=self._obeys)
         return oauth, own if self._common is None else JointBudget(own, self._common)
 

@@ -83,9 +83,16 @@ class ApiSession:
             return None
         return self._first_sent_s if self.attempts > 1 else self._transport.sent_s
 
-    def open(self) -> None:
-        """Log in, if there is no valid token yet. Raises LoginError."""
-        self._oauth.token()
+    def open(self) -> Token:
+        """Return the session's token, after a login where there is none yet. Raises LoginError."""
+        return self._oauth.token()
+
+    def head(self, path: str) -> bytes:
+        """Return what a post to `path` begins with, up to the value of Content-Length.
+
+        The token is in it. Raises LoginError, and ValueError for a path that no request can carry.
+        """
+        return self._make_head(self._oauth.token(), path)
 
     def close(self) -> None:
         """Close the connection; a post in progress ends with code `stopped`."""

@@ -38,6 +38,11 @@ class TlsConnection(Connection):
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._arrived, self._outgoing, server_hostname=host)
 
+    @property
+    def certificate_ends_s(self) -> float | None:
+        ends = (self._tls.getpeercert() or {}).get("notAfter")
+        return ssl.cert_time_to_seconds(ends) if isinstance(ends, str) else None
+
     def connect(self, deadline_s: float) -> None:
         """Connect and shake hands. Raises OSError, ssl.SSLError, TimeoutError, StoppedError."""
         super().connect(deadline_s)

@@ -95,6 +95,11 @@ class Transport:
         """When the exchange in progress (or the last one) wrote its first byte; None if never."""
         return self._connection.sent_s if self._connection else None
 
+    @property
+    def certificate_ends_s(self) -> float | None:
+        """Until when the certificate of the last connection is valid, in Unix seconds."""
+        return self._connection.certificate_ends_s if self._connection else None
+
     def exchange(self, request: bytes, deadline_s: float) -> Answer:
         """Write `request` once and return the whole answer to it.
 

@@ -7,6 +7,12 @@ from math import ceil, inf
 from convoy.safety.guard import highest_rate
 from convoy.settings import Settings
 
+_CONSEQUENCES = {
+    "obey": "messages will be late or not sent by cause limits",
+    "count": "messages will be refused with 429",
+    "stop": "the run will end at the first 429",
+}
+
 
 def tokens_needed(settings: Settings) -> int:
     """Return how many tokens the highest rate needs so that none goes over its own limits."""
@@ -32,14 +38,23 @@ def rate_allowed(settings: Settings, tokens: int) -> float:
     return min(rates, default=inf)
 
 
-def shortfall(settings: Settings) -> str:
-    """Return a warning when the limits will hold the run back for certain, else nothing.
+def allowance_line(settings: Settings) -> str:
+    """Return how many tokens the highest rate needs, and what those there are may send."""
+    needed = f"{tokens_needed(settings)} tokens needed for {highest_rate(settings):g} per second"
+    tokens = tokens_there(settings)
+    if tokens is None:
+        return f"{needed}; each worker has one and may send {rate_allowed(settings, 1):g} a second"
+    return f"{needed}; there are {tokens} and may send {rate_allowed(settings, tokens):g} a second"
+
+
+def shortfall(settings: Settings) -> tuple[str, str] | None:
+    """Return what the limits will do to the run for certain and what would help, or None.
 
     A short run may go over a rate without ever filling a window.
     """
     tokens = tokens_there(settings)
     if tokens is None or settings.arrivals == "closed":
-        return ""
+        return None
     rate, wanted = highest_rate(settings), _messages(settings)
     for limit in settings.limits:
         allowed = limit.count * (tokens if limit.scope == "token" else 1)
@@ -47,10 +62,12 @@ def shortfall(settings: Settings) -> str:
             return (
                 f"the limits ({limit.count:,} per {limit.per_s:g} s by {limit.scope}) allow "
                 f"{allowed / limit.per_s:g} messages a second with {tokens} tokens, and the plan "
-                f"wants {rate:g}: messages will be late or not sent by cause limits; "
+                f"wants {rate:g}: {_CONSEQUENCES[settings.on_limit]}",
                 f"{tokens_needed(settings)} tokens (users) would do"
+                if limit.scope == "token"
+                else "lower the rate",
             )
-    return ""
+    return None
 
 
 def _messages(settings: Settings) -> float:

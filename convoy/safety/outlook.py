@@ -7,10 +7,8 @@ from itertools import chain, islice
 
 from convoy.plan.lanes import LANES
 from convoy.plan.plan import ScenarioInputs, ScenarioPlan
-from convoy.safety.allowance import rate_allowed, tokens_needed, tokens_there
-from convoy.safety.guard import highest_rate
+from convoy.safety.allowance import allowance_line
 from convoy.safety.preflight import PreparedRun
-from convoy.settings import Settings
 
 
 def outlook(prepared: PreparedRun, messages: int) -> str:
@@ -21,21 +19,13 @@ def outlook(prepared: PreparedRun, messages: int) -> str:
 def _lines(prepared: PreparedRun, messages: int) -> Iterator[str]:
     settings = prepared.settings
     yield prepared.description
-    yield from prepared.notices
+    yield from prepared.checklist.warnings
     yield f"seed {settings.seed}"
-    yield _token_line(settings)
+    yield allowance_line(settings)
     for name, inputs in prepared.inputs.items():
         yield ""
         yield name
         yield from _scenario_lines(ScenarioPlan(inputs), inputs, messages)
-
-
-def _token_line(settings: Settings) -> str:
-    needed = f"{tokens_needed(settings)} tokens needed for {highest_rate(settings):g} per second"
-    tokens = tokens_there(settings)
-    if tokens is None:
-        return f"{needed}; each worker has one and may send {rate_allowed(settings, 1):g} a second"
-    return f"{needed}; there are {tokens} and may send {rate_allowed(settings, tokens):g} a second"
 
 
 def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs, messages: int) -> Iterator[str]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from convoy.errors import Fault, LoginError, RefusedError, SettingsError
+from convoy.errors import Fault, SettingsError
 from convoy.plan.plan import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.connections import Connections
 from convoy.remote.oauth import Token
-from convoy.safety.allowance import shortfall
+from convoy.remote.routes import Route
+from convoy.safety.allowance import allowance_line, shortfall
+from convoy.safety.canaries import send_canaries
+from convoy.safety.checklist import Checklist
 from convoy.safety.embedded_simulator import EmbeddedSimulator
 from convoy.safety.guard import capped, check_target, highest_rate
 from convoy.safety.pools import find_pool
+from convoy.safety.reach import check_way
+from convoy.safety.run_ids import new_run_id
 from convoy.safety.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.settings import Settings
 
@@ -23,14 +28,15 @@ from convoy.settings import Settings
 class PreparedRun:
     """A run that may start: its settings, and what the plan of each scenario is made of.
 
-    `spawn_rate` is in users per second, None for all at once; `notices` are sentences that the
-    operator should read before the run.
+    `spawn_rate` is in users per second, None for all at once; `checklist` holds what the preflight
+    found.
     """
 
     settings: Settings
     inputs: Mapping[str, ScenarioInputs]
     spawn_rate: float | None
-    notices: tuple[str, ...]
+    checklist: Checklist
+    run_id: str = field(default_factory=new_run_id)
 
     @property
     def description(self) -> str:
@@ -42,31 +48,101 @@ class PreparedRun:
         )
 
 
-def prepare(
-    settings: Settings,
-    connections: Connections,
-    simulator: EmbeddedSimulator,
-    *,
-    payloads: Path,
-    spawn_rate: float | None = None,
-) -> PreparedRun:
-    """Check target, login and pool in this order; raises RefusedError or SettingsError.
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The checks of one run, in order, each entered into `checklist`.
 
-    Templates come first, since they need no network.
+    `routes` are those of the scenarios, for the canary messages. They make up the last step, and
+    the only one that sends a message.
     """
-    checked = check_templates(settings, payloads)
-    check_target(settings)
-    is_borrowed = settings.target.embedded_simulator and not simulator.ensure(
-        settings.target.api_url
-    )
-    token = _log_in(connections)
-    curves = rate_curves(settings)
-    inputs = {
-        scenario: _inputs(settings, checked[scenario], curves[scenario], token)
-        for scenario in settings.scenarios
-    }
-    _check_that_something_is_due(inputs)
-    return PreparedRun(settings, inputs, spawn_rate, _notices(settings, curves, is_borrowed))
+
+    settings: Settings
+    connections: Connections
+    simulator: EmbeddedSimulator
+    payloads: Path
+    routes: Mapping[str, Route]
+    checklist: Checklist
+
+    def prepare(self, spawn_rate: float | None, *, sends_canaries: bool) -> PreparedRun:
+        """Return the run; raises RefusedError or SettingsError. What needs no network is first."""
+        settings, step = self.settings, self.checklist.step
+        with step("templates"):
+            checked = check_templates(settings, self.payloads)
+        self.checklist.ok("templates", _templates_told(checked))
+        with step("target"):
+            check_target(settings)
+        self._check_simulator()
+        self._check_ways()
+        session = self.connections.open_session()
+        try:
+            with step("login"):
+                token = session.open()
+            self.checklist.ok("login", f"{settings.target.login_url} gave a token")
+            run = PreparedRun(settings, self._inputs(checked, token), spawn_rate, self.checklist)
+            self._check_limits(run)
+            if sends_canaries:
+                send_canaries(
+                    run.inputs,
+                    self.routes,
+                    session,
+                    run_id=run.run_id,
+                    timeout_s=settings.request_timeout_s,
+                    checklist=self.checklist,
+                )
+        finally:
+            session.close()
+        self.checklist.refuse_if_failed()
+        return run
+
+    def _check_simulator(self) -> None:
+        if not self.settings.target.embedded_simulator:
+            return
+        url = self.settings.target.api_url
+        with self.checklist.step("simulator"):
+            is_ours = self.simulator.ensure(url)
+        if is_ours:
+            self.checklist.ok("simulator", f"started at {url}")
+            return
+        told = f"a simulator that was running already is used at {url}"
+        self.checklist.warn("simulator", told, "stop it to have a fresh one")
+
+    def _check_ways(self) -> None:
+        target = self.settings.target
+        for url in dict.fromkeys((target.api_url, target.login_url)):
+            check_way(url, self.connections, self.settings.request_timeout_s, self.checklist)
+        self.checklist.refuse_if_failed()
+
+    def _inputs(
+        self, checked: Mapping[str, ScenarioPayloads], token: Token
+    ) -> dict[str, ScenarioInputs]:
+        with self.checklist.step("pool"):
+            curves = rate_curves(self.settings)
+            inputs = {
+                scenario: _scenario_inputs(self.settings, payloads, curves[scenario], token)
+                for scenario, payloads in checked.items()
+            }
+        for each in inputs.values():
+            _check_pool_size(each, self.checklist)
+        with self.checklist.step("rate"):
+            _check_that_something_is_due(inputs)
+        return inputs
+
+    def _check_limits(self, run: PreparedRun) -> None:
+        settings, approval = self.settings, self.settings.target.approval
+        if approval is not None and highest_rate(settings) > approval.highest_rate:
+            messages = sum(each.curve.count for each in run.inputs.values())
+            self.checklist.warn(
+                "approval",
+                f"the run is scaled down from {highest_rate(settings):g} to "
+                f"{approval.highest_rate:g} messages per second at most, as approval "
+                f"{approval.ticket} allows: {messages:,} messages",
+                "ask for a higher approval, or lower the rate",
+            )
+        warning = shortfall(settings)
+        if warning:
+            self.checklist.warn("limits", *warning)
+        else:
+            self.checklist.ok("limits", allowance_line(settings))
 
 
 def rate_curves(settings: Settings) -> dict[str, RateCurve]:
@@ -78,25 +154,46 @@ def rate_curves(settings: Settings) -> dict[str, RateCurve]:
     return capped(curves, settings)
 
 
-def _inputs(
+def _scenario_inputs(
     settings: Settings, payloads: ScenarioPayloads, curve: RateCurve, token: Token
 ) -> ScenarioInputs:
-    scenario = payloads.scenario
-    pool = find_pool(settings, scenario, token)
+    pool = find_pool(settings, payloads.scenario, token)
     check_pool(payloads, pool)
     return ScenarioInputs(
-        scenario=scenario,
+        scenario=payloads.scenario,
         seed=settings.seed,
         curve=curve,
         pool=pool,
         templates=payloads.sources,
         weights=payloads.weights,
         users=settings.users,
-        pick=_pick_rule(settings, scenario),
+        pick=_pick_rule(settings, payloads.scenario),
         arrivals=_arrival_rule(settings),
         texts=payloads.texts,
         expected=payloads.expected,
     )
+
+
+def _check_pool_size(inputs: ScenarioInputs, checklist: Checklist) -> None:
+    """Compare the pool with the actors that share it and the messages that use it up."""
+    size, pick = len(inputs.pool), inputs.pick
+    check = f"pool of {inputs.scenario}"
+    if pick.name == "exclusive" and size < inputs.users:
+        told = f"{inputs.users} users share {size:,} conversations, one message at a time to each"
+        fix = "use a larger pool or fewer users, or messages may not be sent by cause pool"
+        checklist.warn(check, told, fix)
+    elif pick.name == "sticky" and size < inputs.users:
+        told = f"{inputs.users} users keep {size:,} conversations: some share one"
+        checklist.warn(check, told, "use a larger pool or fewer users")
+    elif pick.on_exhausted == "fail" and inputs.curve.count > size:
+        told = f"{inputs.curve.count:,} messages use up {size:,} conversations; the rest fails"
+        checklist.warn(check, told, "use a larger pool, or on_exhausted: recycle")
+    else:
+        checklist.ok(check, f"{size:,} conversations, pick {pick.name}")
+
+
+def _templates_told(checked: Mapping[str, ScenarioPayloads]) -> str:
+    return ", ".join(f"{len(each.sources)} of {name}" for name, each in checked.items())
 
 
 def _check_that_something_is_due(inputs: Mapping[str, ScenarioInputs]) -> None:
@@ -116,28 +213,3 @@ def _pick_rule(settings: Settings, scenario: str) -> PickRule:
 
 def _arrival_rule(settings: Settings) -> ArrivalRule:
     return ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s)
-
-
-def _log_in(connections: Connections) -> Token:
-    try:
-        return connections.log_in()
-    except LoginError as error:
-        raise RefusedError(str(error)) from error
-
-
-def _notices(
-    settings: Settings, curves: Mapping[str, RateCurve], is_borrowed: bool
-) -> tuple[str, ...]:
-    notices = []
-    url, approval = settings.target.api_url, settings.target.approval
-    if is_borrowed:
-        notices.append(f"a simulator that was running already is used at {url}")
-    if approval is not None and highest_rate(settings) > approval.highest_rate:
-        notices.append(
-            f"the run is scaled down from {highest_rate(settings):g} to "
-            f"{approval.highest_rate:g} messages per second at most, as approval "
-            f"{approval.ticket} allows: {sum(curve.count for curve in curves.values()):,} messages"
-        )
-    if settings.on_limit == "obey" and (warning := shortfall(settings)):
-        notices.append(warning)
-    return tuple(notices)

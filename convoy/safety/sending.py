@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from convoy.errors import Fault, SettingsError
-from convoy.plan.conversations import ConversationPool
+from convoy.errors import Fault, RefusedError, SettingsError
+from convoy.plan.conversations import Conversation, ConversationPool
 from convoy.plan.payloads import PayloadError
 from convoy.plan.plan import ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.template_language import TemplateFault
-from convoy.remote.codes import CodeBook
 from convoy.remote.connections import Connections
-from convoy.remote.limits import Budget, Limit
-from convoy.remote.oauth import OAuthSession
-from convoy.remote.routes import CONVERSATION_MESSAGES
-from convoy.remote.session import ApiSession, Exchange
-from convoy.remote.tls import tls_context
-from convoy.remote.transport import Answer, Origin, Transport
+from convoy.remote.session import Exchange
 from convoy.safety.guard import check_target
 from convoy.safety.pools import find_pool
+from convoy.safety.run_ids import canary_run_id, new_run_id
 from convoy.safety.setup import Setup
 from convoy.settings import Settings
 
 _LARGEST_TEMPLATE_BYTES = 512_000
 _STARS = "**********"
+_NOBODY = Conversation(*("00000000-0000-0000-0000-000000000000",) * 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +31,18 @@ class Sent:
     """One message that was posted: the request's head without its token, and what came of it."""
 
     settings: Settings
+    path: str
     head: tuple[str, ...]
     body: bytes
     exchange: Exchange
 
     @property
     def url(self) -> str:
-        return self.settings.target.api_url.rstrip("/") + CONVERSATION_MESSAGES
+        return self.settings.target.api_url.rstrip("/") + self.path
 
     @property
     def is_accepted(self) -> bool:
         return self.exchange.fate == "accepted"
-
-
-class _WatchedTransport(Transport):
-    """A transport that remembers the last request as it was written."""
-
-    request = b""
-
-    def exchange(self, request: bytes, deadline_s: float) -> Answer:
-        self.request = request
-        return super().exchange(request, deadline_s)
 
 
 def send_one(
@@ -71,20 +55,21 @@ def send_one(
 ) -> Sent:
     """Send one message, marked as a canary, to where the options of a run lead.
 
-    `payload` names a template in `payloads` or is a path, "" takes the first of the profile;
-    `conversation_id` "" takes the first of the pool. Raises RefusedError, RemoteError,
-    SettingsError or PayloadError when nothing could be sent.
+    It goes on the route of the first scenario. `payload` names a template in `payloads` or is a
+    path, "" takes the first of the profile; `conversation_id` "" takes the first of the pool.
+    Raises RefusedError, RemoteError, SettingsError or PayloadError when nothing could be sent.
     """
     settings = setup.resolve(options)
     scenario = settings.scenarios[0]
     name, source = _template(payload or next(iter(settings.scenario[scenario].payloads)), payloads)
-    _rendered(scenario, name, source, conversation_id or str(uuid.UUID(int=0)))
+    _rendered(scenario, name, source, _NOBODY)
     check_target(settings)
     if settings.target.embedded_simulator:
         setup.simulator.ensure(settings.target.api_url)
     connections = setup.connect(settings)
-    conversation_id = conversation_id or _first_of_pool(settings, scenario, connections)
-    return _post(settings, connections, _rendered(scenario, name, source, conversation_id))
+    conversation = _conversation(settings, scenario, connections, conversation_id)
+    path = setup.routes[scenario](conversation)
+    return _post(settings, connections, path, _rendered(scenario, name, source, conversation))
 
 
 def _template(given: str, payloads: Path) -> tuple[str, str]:
@@ -103,17 +88,17 @@ def _template(given: str, payloads: Path) -> tuple[str, str]:
         raise SettingsError([Fault("--payload", problem)]) from error
 
 
-def _rendered(scenario: str, name: str, source: str, conversation_id: str) -> bytes:
+def _rendered(scenario: str, name: str, source: str, conversation: Conversation) -> bytes:
     inputs = ScenarioInputs(
         scenario=scenario,
         seed=0,
         curve=RateCurve([Stage(1, 1, 1)]),
-        pool=ConversationPool((conversation_id,)),
+        pool=ConversationPool.of([conversation]),
         templates={name: source},
         weights={name: 1},
     )
     plan = ScenarioPlan(inputs)
-    body = plan.render(plan.message(0), f"{new_run_id()}-canary")
+    body = plan.render(plan.message(0), canary_run_id(new_run_id()))
     try:
         json.loads(body)
     except ValueError as error:
@@ -122,39 +107,39 @@ def _rendered(scenario: str, name: str, source: str, conversation_id: str) -> by
     return body
 
 
-def _first_of_pool(settings: Settings, scenario: str, connections: Connections) -> str:
-    return find_pool(settings, scenario, connections.log_in())[0].id
+def _conversation(
+    settings: Settings, scenario: str, connections: Connections, conversation_id: str
+) -> Conversation:
+    """Return a conversation by its id with the participants that the pool knows, else the first.
+
+    One that the pool does not know is taken as it is, unless the route needs its customer.
+    """
+    is_guests = settings.scenario[scenario].body == "guest"
+    if conversation_id and not is_guests:
+        return Conversation(conversation_id)
+    pool = find_pool(settings, scenario, connections.log_in())
+    if not conversation_id:
+        return pool[0]
+    if conversation_id not in pool.ids:
+        raise RefusedError(
+            f"the pool of scenario {scenario} has no conversation {conversation_id!r}, and nothing "
+            "else knows the customer that the route needs; choose one of the pool"
+        )
+    return pool[pool.ids.index(conversation_id)]
 
 
-def new_run_id() -> str:
-    """Return an id that no run has had: the time in UTC and six random characters."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-
-
-def _post(settings: Settings, connections: Connections, body: bytes) -> Sent:
-    clock = time.perf_counter
-    target = settings.target
-    transport = _WatchedTransport(
-        Origin.parse(target.api_url), tls=tls_context(target.ca_file), clock=clock
-    )
-    session = ApiSession(
-        transport,
-        OAuthSession(
-            connections.log_in, refresh_before_s=settings.oauth.refresh_before_s, clock=clock
-        ),
-        Budget([Limit(each.scope, each.count, each.per_s) for each in settings.limits]),
-        code_book=CodeBook(),
-        clock=clock,
-    )
+def _post(settings: Settings, connections: Connections, path: str, body: bytes) -> Sent:
+    session = connections.open_session()
     try:
-        exchange = session.post(CONVERSATION_MESSAGES, body, settings.request_timeout_s)
+        head = tuple(_head(session.head(path) + str(len(body)).encode()))
+        exchange = session.post(path, body, settings.request_timeout_s)
     finally:
         session.close()
-    return Sent(settings, tuple(_head(transport.request)), body, exchange)
+    return Sent(settings, path, head, body, exchange)
 
 
-def _head(request: bytes) -> Iterator[str]:
+def _head(head: bytes) -> Iterator[str]:
     """Yield request line and headers; the token is not in them."""
-    for line in request.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n"):
+    for line in head.decode("latin-1").split("\r\n"):
         is_login = line.lower().startswith("authorization:")
         yield f"Authorization: Bearer {_STARS}" if is_login else line

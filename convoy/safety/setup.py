@@ -10,8 +10,9 @@ from convoy.redaction import Redactor
 from convoy.remote.connections import Allotment, Connections
 from convoy.remote.oauth import Credentials
 from convoy.remote.routes import Route
+from convoy.safety.checklist import Checklist
 from convoy.safety.embedded_simulator import EmbeddedSimulator
-from convoy.safety.preflight import PreparedRun, prepare
+from convoy.safety.preflight import Preflight, PreparedRun
 from convoy.settings import (
     PUBLISHED_CREDENTIAL,
     Settings,
@@ -66,14 +67,34 @@ class Setup:
             raise SettingsError([Fault("target.ca_file", problem)]) from error
 
     def prepare(
-        self, command_line: Mapping[str, object], spawn_rate: float | None = None
+        self,
+        command_line: Mapping[str, object],
+        spawn_rate: float | None = None,
+        *,
+        sends_canaries: bool = True,
+        checklist: Checklist | None = None,
     ) -> PreparedRun:
-        """Return a run that may start; raises SettingsError or RefusedError."""
-        settings = self.resolve(command_line)
-        return prepare(
+        """Return a run that may start; raises SettingsError or RefusedError.
+
+        What was checked until then is entered into `checklist`. Canary messages are sent unless
+        the settings or the caller say no.
+        """
+        checklist = Checklist() if checklist is None else checklist
+        with checklist.step("settings"):
+            settings = self.resolve(command_line)
+            connections = self.connect(settings)
+        checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
+        preflight = Preflight(
             settings,
-            self.connect(settings),
+            connections,
             self.simulator,
             payloads=payload_directory(self._environ, _PAYLOADS),
-            spawn_rate=spawn_rate,
+            routes=self.routes,
+            checklist=checklist,
         )
+        return preflight.prepare(spawn_rate, sends_canaries=sends_canaries and settings.canary)
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """The routes of all scenarios that can run, by scenario."""
+        return self._known_scenarios()

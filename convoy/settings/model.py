@@ -162,6 +162,7 @@ class Settings(_Section):
     limits: tuple[Limit, ...]
     on_limit: Literal["obey", "count", "stop"]
     headers: dict[HeaderName, HeaderValue]
+    canary: bool
     criteria: Criteria
 
     def global_stages(self) -> tuple[RateStage, ...]:

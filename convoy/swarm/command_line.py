@@ -37,6 +37,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="python -m convoy", description="Ask Convoy without a test.")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_plan(commands)
+    _add_preflight(commands)
     _add_send(commands)
     _add_explain(commands)
     commands.add_parser("scenarios", help="list what can run")
@@ -52,6 +53,14 @@ def _add_plan(commands: Any) -> None:
     plan.add_argument(
         "--messages", type=int, default=5, help="how many messages to show for each scenario"
     )
+
+
+def _add_preflight(commands: Any) -> None:
+    preflight = commands.add_parser(
+        "preflight",
+        help="check everything that a run needs, and send one message of each template",
+    )
+    _add_run_options(preflight, _RUN_OPTIONS)
 
 
 def _add_send(commands: Any) -> None:

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
+from convoy.safety.checklist import Checklist
 from convoy.safety.explain import as_text, explain
 from convoy.safety.json_files import STDIN, read_json_object
 from convoy.safety.outlook import outlook
@@ -48,8 +49,21 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _plan(setup: Setup, options: Namespace, _: Mapping[str, str]) -> ExitCode:
-    print(outlook(setup.prepare(asked(options)), messages=options.messages))
+    prepared = setup.prepare(asked(options), sends_canaries=False)
+    print(outlook(prepared, messages=options.messages))
     return ExitCode.PASS
+
+
+def _preflight(setup: Setup, options: Namespace, _: Mapping[str, str]) -> ExitCode:
+    checklist = Checklist()
+    try:
+        setup.prepare(asked(options), checklist=checklist)
+    except ConvoyError as error:
+        exit_code = error.exit_code
+    else:
+        exit_code = ExitCode.PASS
+    print(setup.redactor.redact(checklist.as_text()))
+    return exit_code
 
 
 def _send(setup: Setup, options: Namespace, environ: Mapping[str, str]) -> ExitCode:
@@ -87,6 +101,7 @@ def _scenarios(_: Setup, __: Namespace, ___: Mapping[str, str]) -> ExitCode:
 
 _COMMANDS: Mapping[str, Command] = {
     "plan": _plan,
+    "preflight": _preflight,
     "send": _send,
     "explain": _explain,
     "scenarios": _scenarios,

@@ -21,7 +21,6 @@ from convoy.results.reports.text import text_report
 from convoy.results.summary import RunFacts, summarise
 from convoy.results.verdict import Judgement, judge
 from convoy.safety.preflight import PreparedRun
-from convoy.safety.sending import new_run_id
 from convoy.settings import Settings
 from convoy.swarm.channel import Channel, ToCoordinator
 from convoy.swarm.conductor import Conductor, Users
@@ -100,10 +99,11 @@ class Coordinator:
         wanted = prepared.settings.users
         rate = prepared.spawn_rate or float(wanted)
         self._tell_locust(prepared.settings, rate)
-        order = RunOrder(new_run_id(), prepared.settings, prepared.inputs)
+        order = RunOrder(prepared.run_id, prepared.settings, prepared.inputs)
         logger.info("run %s is prepared: %s", order.run_id, prepared.description)
-        for notice in prepared.notices:
-            logger.warning("%s", notice)
+        logger.info("preflight: %s", prepared.checklist.total)
+        for warning in prepared.checklist.warnings:
+            logger.warning("%s", warning)
         self._conductor = Conductor(
             order,
             self._channel,

@@ -176,7 +176,8 @@ class MessageUser(User):
         """Log in, however often it takes; when to give up is the coordinator's decision."""
         while True:
             try:
-                return self.session.open()
+                self.session.open()
+                return
             except LoginError as error:
                 self._participant.tell_problem(run, str(error))
                 gevent.sleep(error.retry_after_s or _LOGIN_PAUSE_S)

@@ -1,0 +1,99 @@
+"""The checklist of a preflight: what was checked, what was found, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from textwrap import wrap
+
+from convoy.errors import ConvoyError, RefusedError
+
+_STATUS_WIDTH = 9
+_WIDTH = 110
+
+
+class Status(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found, in sentences; `fix` says what to do about it, "" where nothing."""
+
+    check: str
+    status: Status
+    told: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.told}" + f" ({self.fix})" * bool(self.fix)
+
+
+class Checklist:
+    """Collects the findings of one preflight, in the order of its checks."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+
+    def ok(self, check: str, told: str) -> None:
+        self.findings.append(Finding(check, Status.OK, told))
+
+    def warn(self, check: str, told: str, fix: str) -> None:
+        self.findings.append(Finding(check, Status.WARNING, told, fix))
+
+    def fail(self, check: str, told: str, fix: str) -> None:
+        self.findings.append(Finding(check, Status.FAILURE, told, fix))
+
+    @contextmanager
+    def step(self, check: str) -> Iterator[None]:
+        """Enter the ConvoyError that ends a check as its failure, and pass it on."""
+        try:
+            yield
+        except ConvoyError as error:
+            self.fail(check, str(error), "")
+            raise
+
+    def refuse_if_failed(self) -> None:
+        """Raise RefusedError with all failures so far, if there are any."""
+        failures = self._with(Status.FAILURE)
+        if failures:
+            raise RefusedError("\n".join(map(str, failures)))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings as sentences for the operator."""
+        return tuple(map(str, self._with(Status.WARNING)))
+
+    @property
+    def total(self) -> str:
+        """How many checks ended how, as one line."""
+        counts = {status: len(self._with(status)) for status in Status}
+        parts = [f"{counts[Status.OK]} ok"]
+        for status in (Status.WARNING, Status.FAILURE):
+            if counts[status]:
+                parts.append(f"{counts[status]} {status.value}{'s' * (counts[status] > 1)}")
+        return ", ".join(parts)
+
+    def as_text(self) -> str:
+        """Return the findings as a table for a terminal, and the total below."""
+        width = max((len(each.check) for each in self.findings), default=0) + 2
+        lines = [line for each in self.findings for line in _lines(each, width)]
+        return "\n".join([*lines, "", self.total])
+
+    def _with(self, status: Status) -> list[Finding]:
+        return [each for each in self.findings if each.status is status]
+
+
+def _lines(finding: Finding, width: int) -> Iterator[str]:
+    head = f"{finding.status.value:<{_STATUS_WIDTH}}{finding.check:<{width}}"
+    indent = " " * len(head)
+    text = f"{finding.told}\nfix: {finding.fix}" if finding.fix else finding.told
+    for line in text.splitlines():
+        own = " " * (len(line) - len(line.lstrip()))
+        for piece in wrap(line.lstrip(), _WIDTH - len(own), break_on_hyphens=False) or [""]:
+            yield (head + own + piece).rstrip()
+            head = indent
