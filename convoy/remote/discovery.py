@@ -20,6 +20,8 @@ ANY = "any"
 _PURPOSES = ("customer", "agent")
 _MOST_PAGES = 200
 """20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
+_TRIES = 4
+_PASSING_STATUSES = (429, 500, 502, 503, 504)
 
 
 class _Participant(msgspec.Struct):
@@ -80,8 +82,21 @@ def find_conversations(
 def _client(ca_file: str | None) -> requests.Session:
     # Imported here: whoever imports this module may not have patched the sockets yet.
     import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
 
     client = requests.Session()
+    # Reading changes nothing, so what may pass is tried again; what never connects is not.
+    again = Retry(
+        total=_TRIES - 1,
+        connect=0,
+        status_forcelist=_PASSING_STATUSES,
+        backoff_factor=0.2,
+        raise_on_status=False,
+        respect_retry_after_header=False,
+    )
+    for scheme in ("http://", "https://"):
+        client.mount(scheme, HTTPAdapter(max_retries=again))
     # Neither a proxy nor a .netrc of the environment: the latter would replace our token.
     client.trust_env = False
     client.headers.update({"Accept": "application/json", "User-Agent": "convoy"})
@@ -128,7 +143,7 @@ def _cause(fault: Exception) -> str:
     if isinstance(fault, requests.Timeout):
         return meaning("timeout")
     if isinstance(fault, requests.ConnectionError):
-        return meaning("connection refused")
+        return meaning("connection refused" if _is_nobody(fault) else "connection closed")
     return type(fault).__name__
 
 

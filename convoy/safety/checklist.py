@@ -82,7 +82,8 @@ class Checklist:
         """Return the findings as a table for a terminal, and the total below."""
         width = max((len(each.check) for each in self.findings), default=0) + 2
         lines = [line for each in self.findings for line in _lines(each, width)]
-        return "\n".join([*lines, "", self.total])
+        verdict = "not ready" if self._with(Status.FAILURE) else "ready"
+        return "\n".join([*lines, "", f"{verdict}: {self.total}"])
 
     def _with(self, status: Status) -> list[Finding]:
         return [each for each in self.findings if each.status is status]

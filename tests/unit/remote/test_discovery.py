@@ -168,3 +168,27 @@ def test_something_that_listens_and_says_nothing_is_no_simulator() -> None:
 
 def test_where_nothing_listens_there_is_no_answer() -> None:
     assert is_convoy_simulator(f"http://127.0.0.1:{free_port()}") is None
+
+
+@pytest.mark.parametrize("failure", ["503 Service Unavailable", "429 Too Many Requests", ""])
+def test_listing_that_fails_once_is_asked_for_again(failure: str) -> None:
+    """An empty failure stands for a connection that is dropped without a word."""
+    good = lists([conversation("a")])
+
+    def fails_once(visitor: Visitor) -> None:
+        if failure and visitor.read_request():
+            visitor.send(answer(failure))
+            good(visitor)
+
+    with serving(fails_once, good) as server:
+        ids = found_at(server.port)
+
+    assert ids == ["a"]
+
+
+def test_listing_that_keeps_failing_is_given_up_with_its_code() -> None:
+    with serving(always(answer("503 Service Unavailable"))) as server:
+        with pytest.raises(RemoteError, match="503"):
+            found_at(server.port)
+
+        assert len(server.requests) == 4

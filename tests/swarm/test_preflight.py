@@ -1,0 +1,187 @@
+"""The preflight, as a command and as the first step of a run: what it finds, and what it says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.locust_process import ROOT, clean_environment, free_port, run_locust
+from tests.simulator.api import call, open_conversations
+from tests.simulator_process import SimulatorProcess
+
+WITHOUT_A_NAME = """{
+  "to": {"id": {{ conversation_id | tojson }}, "type": "conversation"},
+  "from": {"type": "user"},
+  "text": {{ marker | tojson }}
+}
+"""
+UNCHECKED = ("--set", "scenario.conversation_messages.body=any")
+SHORT = ("-t", "1s", "--set", "warm_up_s=0")
+
+
+def preflight(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "convoy", "preflight", *options],
+        cwd=ROOT,
+        env=clean_environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def payloads_with(folder: Path, template: str) -> dict[str, str]:
+    """The environment of a payload folder whose one template is `text`."""
+    (folder / "text.json").write_text(template)
+    return {"CONVOY_PAYLOADS_DIR": str(folder)}
+
+
+def pool_file(folder: Path, *ids: str) -> tuple[str, ...]:
+    path = folder / "pool.txt"
+    path.write_text("\n".join(ids))
+    pool = json.dumps({"source": "file", "path": str(path)})
+    return ("--set", f"scenario.conversation_messages.conversations={pool}")
+
+
+def lines(said: subprocess.CompletedProcess[str], check: str) -> list[str]:
+    """The table's rows on a check."""
+    return [line for line in said.stdout.splitlines() if check in line[:40]]
+
+
+def test_target_that_is_well_passes_with_one_canary_of_each_template(
+    simulator: SimulatorProcess,
+) -> None:
+    every = "conversation_messages,guest_messages,invalid_messages"
+
+    said = preflight("-H", simulator.url, "--scenarios", every)
+
+    assert said.returncode == 0, said.stdout + said.stderr
+    rows = said.stdout.splitlines()
+    assert rows[-1].startswith("ready: ")
+    assert all(row.startswith(("ok ", " ")) for row in rows[:-2]), said.stdout
+    assert simulator.ledger()["accepted"] == sum("accepted" in row for row in rows) == 2
+    assert sum(simulator.ledger()["rejected"].values()) == sum("refused" in row for row in rows)
+    assert simulator.ledger()["duplicates"] == 0
+
+
+def test_template_that_the_target_refuses_is_explained(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    payloads = payloads_with(tmp_path, WITHOUT_A_NAME)
+
+    said = preflight("-H", simulator.url, *UNCHECKED, **payloads)
+
+    assert said.returncode == 4, said.stdout + said.stderr
+    assert lines(said, "canary text")[0].startswith("failure")
+    assert "the field `from.name` is wrong" in said.stdout
+    assert "fix: correct the template" in said.stdout
+    assert said.stdout.splitlines()[-1].startswith("not ready: ")
+
+
+def test_run_whose_canary_is_refused_sends_no_load(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    payloads = payloads_with(tmp_path, WITHOUT_A_NAME)
+
+    ended = run_locust(tmp_path, "-H", simulator.url, *UNCHECKED, environment=payloads)
+
+    assert ended.exit_code == 4, ended.output
+    assert "from.name" in ended.output
+    assert ended.summary is None
+    assert sum(simulator.ledger()["rejected"].values()) == 1
+
+
+def test_canary_messages_are_not_the_runs_and_can_be_left_out(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    first = run_locust(tmp_path, "-H", simulator.url, *SHORT)
+    with_canary = simulator.ledger()["accepted"]
+    second = run_locust(tmp_path, "-H", simulator.url, *SHORT, "--set", "canary=false")
+
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
+    run_id = first.run["run_id"]
+    assert simulator.ledger(f"{run_id}-canary")["accepted"] == 1
+    assert simulator.ledger(run_id)["accepted"] == first.scenario["accepted"]
+    assert with_canary == first.scenario["accepted"] + 1
+    assert simulator.ledger()["accepted"] == with_canary + second.scenario["accepted"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("error=503:1", "503 service.unavailable"), ("drop=1", "connection")]
+)
+def test_canary_that_may_pass_the_next_time_is_a_warning(
+    tmp_path: Path, simulator: SimulatorProcess, fault: str, code: str
+) -> None:
+    pool = pool_file(tmp_path, open_conversations(simulator)[0]["id"])
+    call(simulator, "POST", "/simulator/faults", {"faults": [fault]})
+
+    said = preflight("-H", simulator.url, *pool)
+
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert lines(said, "canary text")[0].startswith("warning")
+    assert code in lines(said, "canary text")[0]
+
+
+def test_conversations_that_are_gone_are_passed_over_and_named(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    gone = "11111111-2222-4333-8444-555555555555"
+
+    said = preflight("-H", simulator.url, *pool_file(tmp_path, gone))
+
+    assert said.returncode == 4, said.stdout + said.stderr
+    row = " ".join(said.stdout.split())
+    assert f"none of 1 conversations takes a message: {gone} (404 conversation.error" in row
+
+
+def test_limits_and_pools_that_will_not_do_are_warnings_with_their_fix(
+    simulator: SimulatorProcess,
+) -> None:
+    exclusive = "scenario.conversation_messages.conversations.pick=exclusive"
+
+    said = preflight("-H", simulator.url, "--rate", "500", "-u", "400", "-t", "10m")
+    few = preflight("-H", simulator.url, "-u", "400", "--set", exclusive)
+    slow = preflight("-H", simulator.url, "--rate", "500", "-u", "20", "-t", "10m")
+
+    assert lines(said, "limits")[0].startswith("ok")
+    assert lines(few, "pool of")[0].startswith("warning")
+    assert lines(slow, "limits")[0].startswith("warning")
+    assert "fix: 100 tokens (users) would do" in slow.stdout
+    assert {said.returncode, few.returncode, slow.returncode} == {0}
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "exit_code", "row"),
+    [
+        (["--rate", "-3"], {}, 2, "settings"),
+        (["--set", "scenario.conversation_messages.payloads={none: 1}"], {}, 2, "templates"),
+        (["-H", "http://192.0.2.1:9"], {}, 4, "target"),
+        ([], {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "wrong-one"}, 4, "login"),
+    ],
+    ids=["setting", "template", "no approval", "login"],
+)
+def test_what_cannot_run_fails_at_its_row_with_the_exit_code_of_a_run(
+    simulator: SimulatorProcess,
+    options: list[str],
+    environment: dict[str, str],
+    exit_code: int,
+    row: str,
+) -> None:
+    said = preflight("-H", simulator.url, *options, **environment)
+
+    assert said.returncode == exit_code, said.stdout + said.stderr
+    assert lines(said, row)[-1].startswith("failure")
+    assert "wrong-one" not in said.stdout + said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_address_where_nothing_listens_fails_at_the_connection() -> None:
+    said = preflight("-H", f"http://127.0.0.1:{free_port()}")
+
+    assert said.returncode == 4
+    assert lines(said, "DNS")[0].startswith("ok")
+    assert lines(said, "TCP")[0].startswith("failure")

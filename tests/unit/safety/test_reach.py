@@ -1,0 +1,120 @@
+"""The way to a target: how far a question comes is said step by step."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from convoy.redaction import Secret
+from convoy.remote.connections import Connections
+from convoy.remote.oauth import Credentials
+from convoy.safety.checklist import Checklist, Finding, Status
+from convoy.safety.reach import check_way
+from tests.unit.remote.certificates import Authority
+from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, free_port, serving
+from tests.unit.settings.configuration import settings_of
+
+NOW_S = 1_800_000_000.0
+DAY_S = 86_400.0
+
+
+def findings(url: str, ca_file: str | None = None, now_s: float = NOW_S) -> list[Finding]:
+    """What is found on the way to an address, by this wall clock."""
+    given = () if ca_file is None else (f"target.ca_file={ca_file}",)
+    settings = settings_of(*given, command_line={"host": url})
+    demo = Credentials(Secret("demo"), Secret("demo"))
+    checklist = Checklist()
+    connections = Connections(settings, demo, lambda token: None)
+    check_way(url, connections, 5.0, checklist, wall_clock=lambda: now_s)
+    return checklist.findings
+
+
+def statuses(found: list[Finding]) -> list[tuple[str, str]]:
+    return [(each.check, each.status.value) for each in found]
+
+
+def answering(*headers: str) -> Behaviour:
+    return lambda visitor: visitor.answer_all(answer("404 Not Found", b"", *headers))
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "status", "words"),
+    [
+        (0, "ok", "agree"),
+        (4, "ok", "agree"),
+        (-90, "warning", "90 s behind"),
+        (3600, "warning", "3600 s ahead of"),
+    ],
+    ids=["same time", "within tolerance", "behind", "ahead"],
+)
+def test_clock_that_differs_from_the_targets_is_a_warning(
+    ahead_s: float, status: str, words: str
+) -> None:
+    date = f"Date: {formatdate(NOW_S - ahead_s, usegmt=True)}"
+
+    with serving(answering(date)) as server:
+        *way, clock = findings(f"http://127.0.0.1:{server.port}")
+
+    assert statuses(way) == [("DNS", "ok"), ("TCP", "ok"), ("HTTP", "ok")]
+    assert clock.status == status
+    assert words in clock.told
+
+
+@pytest.mark.parametrize("headers", [(), ("Date: yesterday",)], ids=["no date", "no real date"])
+def test_target_that_does_not_tell_its_time_is_no_problem(headers: tuple[str, ...]) -> None:
+    with serving(answering(*headers)) as server:
+        found = findings(f"http://127.0.0.1:{server.port}")
+
+    assert all(each.status is Status.OK for each in found)
+
+
+def test_port_that_nobody_listens_at_fails_where_connections_begin() -> None:
+    found = findings(f"http://127.0.0.1:{free_port()}")
+
+    assert statuses(found) == [("DNS", "ok"), ("TCP", "failure")]
+    assert "connection refused" in found[-1].told
+    assert found[-1].fix
+
+
+def test_name_that_nobody_knows_fails_at_its_lookup() -> None:
+    found = findings("http://nowhere.invalid:8080")
+
+    assert statuses(found) == [("DNS", "failure")]
+
+
+def test_answer_that_does_not_come_is_a_warning_since_it_may_come_the_next_time() -> None:
+    def breaks_off(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.reset()
+
+    with serving(breaks_off) as server:
+        found = findings(f"http://127.0.0.1:{server.port}")
+
+    assert statuses(found) == [("DNS", "ok"), ("TCP", "ok"), ("HTTP", "warning")]
+
+
+def test_certificate_that_nobody_vouches_for_fails_after_the_connection(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+
+    with serving(answering(), tls=authority.self_signed_context()) as server:
+        found = findings(f"https://localhost:{server.port}", authority.ca_file)
+
+    assert statuses(found) == [("DNS", "ok"), ("TCP", "ok"), ("TLS", "failure")]
+
+
+def test_certificate_that_ends_soon_is_a_warning(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    ends_s = ssl.cert_time_to_seconds("Dec 31 23:59:59 2099 GMT")
+
+    with serving(answering(), tls=authority.server_context("localhost")) as server:
+        url = f"https://localhost:{server.port}"
+        now, soon = findings(url, authority.ca_file, time.time()), ends_s - DAY_S
+        near_the_end = findings(url, authority.ca_file, soon)
+
+    passed = [("DNS", "ok"), ("TCP", "ok"), ("TLS", "ok"), ("HTTP", "ok"), ("clock", "ok")]
+    assert statuses(now) == passed
+    assert ("TLS", "warning") in statuses(near_the_end)
