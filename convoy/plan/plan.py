@@ -131,6 +131,15 @@ class ScenarioPlan:
         ends = ((lane, self.arrivals.lane_end(lane)) for lane in range(LANES))
         return sum(numbers_between(lane, 0, end) for lane, end in ends)
 
+    @property
+    def earliest_end_s(self) -> float:
+        """When the plan can be through, in seconds from T0.
+
+        So many messages without a schedule may be sent in no time.
+        """
+        is_counted = not self.is_scheduled and self.count is not None
+        return 0.0 if is_counted else self.arrivals.duration_s
+
     def message(self, k: int, avoid: Container[int] = ()) -> PlannedMessage:
         """Return message `k`, counted from 0, around conversations (by index) to avoid.
 

@@ -40,20 +40,30 @@ def rate_allowed(settings: Settings, tokens: int) -> float:
 
 def allowance_line(settings: Settings) -> str:
     """Return how many tokens the highest rate needs, and what those there are may send."""
-    needed = f"{tokens_needed(settings)} tokens needed for {highest_rate(settings):g} per second"
+    needed = "no rate is asked for"
+    if settings.is_scheduled:
+        rate = highest_rate(settings)
+        needed = f"{tokens_needed(settings)} tokens needed for {rate:g} per second"
     tokens = tokens_there(settings)
-    if tokens is None:
-        return f"{needed}; each worker has one and may send {rate_allowed(settings, 1):g} a second"
-    return f"{needed}; there are {tokens} and may send {rate_allowed(settings, tokens):g} a second"
+    there_are = "each worker has one token" if tokens is None else f"there are {tokens} tokens"
+    return f"{needed}; {there_are}, which may send {_allowed(settings, tokens or 1)}"
+
+
+def _allowed(settings: Settings, tokens: int) -> str:
+    if not settings.limits or settings.on_limit != "obey":
+        return "as much as they can"
+    return f"{rate_allowed(settings, tokens):g} a second"
 
 
 def shortfall(settings: Settings) -> tuple[str, str] | None:
-    """Return what the limits will do to the run for certain and what would help, or None.
+    """Return what the limits will do to the run and what would help, or None.
 
     A short run may go over a rate without ever filling a window.
     """
     tokens = tokens_there(settings)
-    if tokens is None or settings.arrivals == "closed":
+    if settings.is_flat_out and settings.limits:
+        return "the limits will hold rate: max back", "--set limits=[] takes them away"
+    if tokens is None or not settings.is_scheduled:
         return None
     rate, wanted = highest_rate(settings), _messages(settings)
     for limit in settings.limits:

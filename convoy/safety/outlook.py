@@ -7,8 +7,10 @@ from itertools import chain, islice
 
 from convoy.plan.lanes import LANES
 from convoy.plan.plan import ScenarioInputs, ScenarioPlan
+from convoy.plan.rates import RateCurve
 from convoy.safety.allowance import allowance_line
 from convoy.safety.preflight import PreparedRun
+from convoy.settings import Settings
 
 
 def outlook(prepared: PreparedRun, messages: int) -> str:
@@ -25,15 +27,26 @@ def _lines(prepared: PreparedRun, messages: int) -> Iterator[str]:
     for name, inputs in prepared.inputs.items():
         yield ""
         yield name
-        yield from _scenario_lines(ScenarioPlan(inputs), inputs, messages)
+        plan = ScenarioPlan(inputs)
+        yield from _scenario_lines(plan, inputs)
+        yield from _rate_lines(settings, inputs.curve)
+        yield from _message_lines(plan, messages)
 
 
-def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs, messages: int) -> Iterator[str]:
-    curve = plan.curve
+def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs) -> Iterator[str]:
     yield f"  plan          {plan.hash}"
     yield f"  messages      {'until time is up' if plan.count is None else f'{plan.count:,}'}"
     yield f"  conversations {len(inputs.pool):,} (pool {inputs.pool.hash})"
     yield f"  pick          {inputs.pick.name}"
+
+
+def _rate_lines(settings: Settings, curve: RateCurve) -> Iterator[str]:
+    if settings.is_flat_out:
+        yield "  rate          max: each user sends again as soon as its answer is there"
+        return
+    if not settings.is_scheduled:
+        yield f"  rate          each user pauses for {settings.think_time_s:g} s between messages"
+        return
     starts_s = 0.0
     for stage in curve.stages:
         rate = f"{stage.rate_from:g}"
@@ -42,6 +55,9 @@ def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs, messages: int) -
         ends_s = starts_s + stage.for_s
         yield f"  rate          {rate} per second from {starts_s:g} s to {ends_s:g} s"
         starts_s += stage.for_s
+
+
+def _message_lines(plan: ScenarioPlan, messages: int) -> Iterator[str]:
     for due_s, k in sorted(chain.from_iterable(_firsts(plan, messages)))[:messages]:
         message = plan.message(k)
         when = f"at {due_s:.3f} s" if plan.is_scheduled else "when its turn comes"

@@ -41,11 +41,18 @@ class PreparedRun:
     @property
     def description(self) -> str:
         settings = self.settings
-        messages = sum(inputs.curve.count for inputs in self.inputs.values())
         return (
-            f"profile {settings.profile}, {messages:,} messages in {settings.duration_s:g} s by "
+            f"profile {settings.profile}, {self._load} in {settings.duration_s:g} s by "
             f"{settings.users} users to {settings.target.name} ({settings.target.api_url})"
         )
+
+    @property
+    def _load(self) -> str:
+        if self.settings.is_flat_out:
+            return "as many messages as come back"
+        if not self.settings.is_scheduled:
+            return "messages at the users' own pace"
+        return f"{sum(inputs.curve.count for inputs in self.inputs.values()):,} messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +135,25 @@ class Preflight:
         return inputs
 
     def _check_limits(self, run: PreparedRun) -> None:
-        settings, approval = self.settings, self.settings.target.approval
-        if approval is not None and highest_rate(settings) > approval.highest_rate:
-            messages = sum(each.curve.count for each in run.inputs.values())
-            self.checklist.warn(
-                "approval",
-                f"the run is scaled down from {highest_rate(settings):g} to "
-                f"{approval.highest_rate:g} messages per second at most, as approval "
-                f"{approval.ticket} allows: {messages:,} messages",
-                "ask for a higher approval, or lower the rate",
-            )
-        warning = shortfall(settings)
+        if self.settings.is_scheduled:
+            self._check_approval(run)
+        warning = shortfall(self.settings)
         if warning:
             self.checklist.warn("limits", *warning)
         else:
-            self.checklist.ok("limits", allowance_line(settings))
+            self.checklist.ok("limits", allowance_line(self.settings))
+
+    def _check_approval(self, run: PreparedRun) -> None:
+        approval, rate = self.settings.target.approval, highest_rate(self.settings)
+        if approval is None or rate <= approval.highest_rate:
+            return
+        messages = sum(each.curve.count for each in run.inputs.values())
+        self.checklist.warn(
+            "approval",
+            f"the run is scaled down from {rate:g} to {approval.highest_rate:g} messages per "
+            f"second at most, as approval {approval.ticket} allows: {messages:,} messages",
+            "ask for a higher approval, or lower the rate",
+        )
 
 
 def rate_curves(settings: Settings) -> dict[str, RateCurve]:
@@ -176,7 +187,7 @@ def _scenario_inputs(
 
 def _check_pool_size(inputs: ScenarioInputs, checklist: Checklist) -> None:
     """Compare the pool with the actors that share it and the messages that use it up."""
-    size, pick = len(inputs.pool), inputs.pick
+    size, pick, messages = len(inputs.pool), inputs.pick, ScenarioPlan(inputs).count
     check = f"pool of {inputs.scenario}"
     if pick.name == "exclusive" and size < inputs.users:
         told = f"{inputs.users} users share {size:,} conversations, one message at a time to each"
@@ -185,8 +196,8 @@ def _check_pool_size(inputs: ScenarioInputs, checklist: Checklist) -> None:
     elif pick.name == "sticky" and size < inputs.users:
         told = f"{inputs.users} users keep {size:,} conversations: some share one"
         checklist.warn(check, told, "use a larger pool or fewer users")
-    elif pick.on_exhausted == "fail" and inputs.curve.count > size:
-        told = f"{inputs.curve.count:,} messages use up {size:,} conversations; the rest fails"
+    elif pick.on_exhausted == "fail" and messages is not None and messages > size:
+        told = f"{messages:,} messages use up {size:,} conversations; the rest fails"
         checklist.warn(check, told, "use a larger pool, or on_exhausted: recycle")
     else:
         checklist.ok(check, f"{size:,} conversations, pick {pick.name}")
@@ -212,4 +223,6 @@ def _pick_rule(settings: Settings, scenario: str) -> PickRule:
 
 
 def _arrival_rule(settings: Settings) -> ArrivalRule:
+    if settings.is_flat_out:
+        return ArrivalRule("closed", settings.messages, think_time_s=0.0)
     return ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s)

@@ -64,11 +64,37 @@ def _no_rate(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
 
 
 def _rates_apart(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
-    is_rated = settings.rate is not None or settings.stages is not None
+    is_rated = settings.stages is not None or isinstance(settings.rate, float)
     if is_rated and all(name in settings.scenario for name in settings.scenarios):
         problem = sharing_problem(settings.global_stages(), settings.own_rates())
         if problem:
             yield ("scenario",), problem
+
+
+def _flat_out(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    if not settings.is_flat_out:
+        return
+    if settings.arrivals != "even":
+        problem = f"is {settings.arrivals}, but with rate: max users send again at once; set even"
+        yield ("arrivals",), problem
+    for name in settings.scenarios:
+        if name in settings.scenario and settings.scenario[name].rate is not None:
+            problem = "is given, but with rate: max scenarios share the users; give it a weight"
+            yield ("scenario", name, "rate"), problem
+
+
+def _beyond_approval(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    """An approved rate is kept by the schedule; where there is none, only pauses can keep it."""
+    approval = settings.target.approval
+    if approval is None or settings.is_scheduled:
+        return
+    allows = f"the target's approval allows {approval.highest_rate:g} per second at most"
+    if settings.is_flat_out:
+        yield ("rate",), f"is max, but {allows}; give a rate"
+    elif settings.users > settings.think_time_s * approval.highest_rate:
+        needed_s = settings.users / approval.highest_rate
+        problem = f"is {settings.think_time_s:g}, but {allows}, so {settings.users} users"
+        yield ("think_time_s",), f"{problem} have to pause for {needed_s:g} s or longer"
 
 
 def _lateness(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
@@ -133,6 +159,8 @@ _CHECKS: tuple[
     (("users", "scenarios"), _too_few_users),
     (("rate", "stages", "run_time_s"), _no_rate),
     (("rate", "stages", "run_time_s", "scenario", "scenarios"), _rates_apart),
+    (("rate", "arrivals", "scenario", "scenarios"), _flat_out),
+    (("rate", "arrivals", "users", "think_time_s", "target"), _beyond_approval),
     (("late_after_ms", "max_lateness_s"), _lateness),
     (("scenario",), _pools),
     (("scenario", "arrivals"), _exhausted_by_chance),

@@ -17,6 +17,7 @@ from convoy.settings.values import (
     Pause,
     PayloadWeights,
     Rate,
+    RateOrMax,
     StageRate,
     Text,
     TokenCount,
@@ -136,8 +137,8 @@ class Target(_Section):
 class Settings(_Section):
     """Everything a run is made of, resolved; holds no secrets, so it may be sent and recorded.
 
-    `rate` (messages per second) and `stages` exclude each other. Lengths are in seconds where the
-    name ends in `_s`, in milliseconds where it ends in `_ms`.
+    `rate` (messages per second, or `max` for flat out) and `stages` exclude each other. Lengths are
+    in seconds where the name ends in `_s`, in milliseconds where it ends in `_ms`.
     """
 
     profile: Text
@@ -145,7 +146,7 @@ class Settings(_Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     scenarios: Annotated[tuple[Text, ...], NOT_EMPTY]
     scenario: dict[Text, ScenarioSettings]
-    rate: Rate | None = None
+    rate: RateOrMax | None = None
     stages: Annotated[tuple[Stage, ...], Field(max_length=10_000), NOT_EMPTY] | None = None
     arrivals: Literal["even", "poisson", "closed"]
     think_time_s: Pause
@@ -168,10 +169,11 @@ class Settings(_Section):
     def global_stages(self) -> tuple[RateStage, ...]:
         """Return the whole run's `(rate_from, rate_to, for_s)`, cut to `run_time_s`.
 
-        Rates in messages per second, lengths in seconds. A constant rate is one stage.
+        Rates in messages per second, lengths in seconds. A constant rate is one stage. Flat out
+        the rate is 1 and says nothing, but scenarios share it.
         """
         if self.stages is None:
-            rate = self.rate or 0.0
+            rate = 1.0 if self.rate == "max" else self.rate or 0.0
             return ((rate, rate, self.run_time_s),)
         written = ((stage.rate, stage.to, stage.for_s) for stage in self.stages)
         return cut(expand_stages(written), self.run_time_s)
@@ -184,6 +186,16 @@ class Settings(_Section):
     def own_rates(self) -> dict[str, float | None]:
         """Return the rate that each scenario that runs has of its own, None where it has none."""
         return {name: self.scenario[name].rate for name in self.scenarios}
+
+    @property
+    def is_flat_out(self) -> bool:
+        """True with `rate: max`: a user sends again as soon as its answer is there."""
+        return self.rate == "max"
+
+    @property
+    def is_scheduled(self) -> bool:
+        """False where no message is due before it is sent: flat out, and with closed arrivals."""
+        return not self.is_flat_out and self.arrivals != "closed"
 
     @property
     def duration_s(self) -> float:

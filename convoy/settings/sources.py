@@ -127,15 +127,16 @@ def _set_values(entry: object, origin: str, faults: list[Fault]) -> Values | Non
 
 
 def _number(value: object) -> object:
-    """Return the number that a text from a form or a variable stands for, else the value itself."""
+    """Return the number that a text from a form or a variable stands for, else the text itself."""
     if not isinstance(value, str):
         return value
+    text = value.strip()
     for kind in (int, float):
         try:
-            return kind(value.strip())
+            return kind(text)
         except ValueError:
             continue
-    return value
+    return text
 
 
 def _names(value: object) -> object:

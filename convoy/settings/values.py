@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetPydanticSchema,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 LONGEST_S = 30 * 24 * 3600
@@ -80,6 +88,27 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _no_maximum(rate: object) -> object:
+    if rate == "max":
+        raise PydanticCustomError("max", "should be a number; max is only for the rate of all")
+    return rate
+
+
+def _number_or_max(rate: object, number: ValidatorFunctionWrapHandler) -> object:
+    if rate == "max":
+        return rate
+    if isinstance(rate, str):
+        raise PydanticCustomError("rate", "should be a number, or max")
+    return number(rate)
+
+
+_NumberOrMax = Annotated[
+    float,
+    Field(gt=0, le=100_000),
+    WrapValidator(_number_or_max),
+    PlainSerializer(lambda rate: rate),
+]
+
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OWN_HEADERS = (
     "accept",
@@ -99,9 +128,15 @@ TokenCount = Annotated[int, Field(gt=0, le=100_000)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Url = Annotated[str, Field(max_length=1000), AfterValidator(_origin)]
 
-Rate = Annotated[float, later("max"), Field(gt=0, le=100_000)]
+Rate = Annotated[float, BeforeValidator(_no_maximum), Field(gt=0, le=100_000)]
 """Messages per second."""
-StageRate = Annotated[float, later("max"), Field(ge=0, le=100_000)]
+StageRate = Annotated[float, BeforeValidator(_no_maximum), Field(ge=0, le=100_000)]
+RateOrMax = Annotated[
+    float | Literal["max"],
+    # In place of a union's, which would report a fault for each of its members.
+    GetPydanticSchema(lambda _, schema_of: schema_of(_NumberOrMax)),
+]
+"""Messages per second, or `max`: as many as come back."""
 Weight = Annotated[float, Field(gt=0, le=1_000_000)]
 PayloadWeights = Annotated[
     dict[Text, Annotated[float, Field(ge=0, le=1_000_000)]], AfterValidator(_some_weight)

@@ -12,7 +12,7 @@ _RUN_OPTIONS = {
     "target": "where the load would go: a name in config/targets or a path",
     "load_profile": "the load's shape: a name in config/profiles or a path",
     "scenarios": "what would run, as a,b",
-    "rate": "messages per second for the whole run",
+    "rate": "messages per second for the whole run, or max for flat out",
     "seed": "the same seed plans the same messages",
     "host": "the address of API and login, instead of the target's",
     "users": "actors; each has a token of its own",

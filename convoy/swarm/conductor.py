@@ -95,7 +95,7 @@ class Conductor:
         self._epoch = 0
         self._code_book = CodeBook()
         self._is_stopped = False
-        self._stopped_at_s = inf
+        self._ended_at_s = inf
         self._last_problem = ""
         self._refusal = ""
 
@@ -111,11 +111,11 @@ class Conductor:
 
     @property
     def measured_s(self) -> float:
-        """How long the measured phase lasts, or lasted until the run was stopped."""
+        """How long the measured phase lasts, or lasted until the run was stopped or through."""
         planned_s = max(plan.arrivals.duration_s for plan in self.plans.values())
         if self._t0_s is None:
             return 0.0
-        return max(0.0, min(planned_s, self._stopped_at_s - self._t0_s))
+        return max(0.0, min(planned_s, self._ended_at_s - self._t0_s))
 
     @property
     def configured_rates(self) -> dict[str, float | None]:
@@ -147,14 +147,18 @@ class Conductor:
     def conduct(self) -> None:
         """Take the run from its preparation to the end of its drain; raises RefusedError."""
         self._await_users()
-        self._t0_s = self._clock() + _LEAD_S + self.order.settings.warm_up_s
+        settings = self.order.settings
+        warm_up_s = settings.warm_up_s if settings.is_scheduled else 0.0
+        self._t0_s = self._clock() + _LEAD_S + warm_up_s
         self._settle()
         self._await_drain()
+        if not self.order.settings.is_scheduled:
+            self._ended_at_s = self._clock()
 
     def stop(self) -> None:
         """End the run now: what is due and not sent is given up, what is in flight comes home."""
         self._is_stopped = True
-        self._stopped_at_s = self._clock()
+        self._ended_at_s = self._clock()
         deadline_s = self._clock() + self.order.settings.stop_timeout_s + _GRACE_S
         for name in self._present():
             self.workers[name].drained_epoch = -1

@@ -59,7 +59,7 @@ _OPTIONS = (
     ("target", "NAME-or-path", "targets", "where the load goes: a file of config/targets"),
     ("load_profile", "NAME-or-path", "profiles", "the load's shape: a file of config/profiles"),
     ("scenarios", "a,b", "", "what runs; empty means the profile's"),
-    ("rate", "N", "", "messages per second for the whole run; empty means the profile's"),
+    ("rate", "N|max", "", "messages per second, or max for flat out; empty means the profile's"),
     ("seed", "N", "", "the same seed sends the same messages; empty means the profile's"),
 )
 _IN_WEB_FORM = {

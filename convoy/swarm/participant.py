@@ -297,7 +297,7 @@ class Participant:
         """Tell the coordinator each time that all granted lanes are through, until the run ends."""
         assert run.t0_s is not None
         told_epoch = 0
-        ends_s = run.t0_s + max(work.plan.arrivals.duration_s for work in run.work.values())
+        ends_s = run.t0_s + max(work.plan.earliest_end_s for work in run.work.values())
         while self._run is run and not run.is_stopping:
             gevent.sleep(max(_POLL_S, ends_s - time.perf_counter()))
             if told_epoch < run.epoch and not run.is_stopping and run.is_drained:

@@ -137,6 +137,7 @@ def test_broken_template_is_refused(
     [
         (["--set", "raet=5"], {}, ["raet (--set 1)", "did you mean rate?"]),
         (["--rate", "-3"], {}, ["rate (--rate)", "-3", "greater than 0"]),
+        (["--rate", "maximum"], {}, ["rate (--rate)", "'maximum'", "a number, or max"]),
         (["-u", "0"], {}, ["users (--users)", "0", "greater than 0"]),
         (["--target", "simulatr"], {}, ["'simulatr'", "did you mean simulator?"]),
         (["--scenarios", "conversation_message"], {}, ["did you mean conversation_messages?"]),
@@ -147,6 +148,7 @@ def test_broken_template_is_refused(
     ids=[
         "unknown setting",
         "negative rate",
+        "no rate",
         "no users",
         "unknown target",
         "unknown scenario",

@@ -35,6 +35,16 @@ def test_plan_shows_messages_tokens_and_rate_and_sends_nothing(
     assert simulator.ledger()["accepted"] == 0
 
 
+def test_plan_of_a_flat_out_run_names_no_rate(simulator: SimulatorProcess) -> None:
+    said = plan("--host", simulator.url, "--rate", "max", "--messages", "1")
+
+    assert said.returncode == 0, said.stderr
+    assert "as many messages as come back in 30 s by 10 users" in said.stdout
+    assert "no rate is asked for; there are 10 tokens, which may send 50 a second" in said.stdout
+    assert "rate          max: each user sends again" in said.stdout
+    assert len(re.findall(r"^  k 0 when its turn comes", said.stdout, re.MULTILINE)) == 1
+
+
 def test_same_seed_plans_the_same_and_another_seed_does_not(simulator: SimulatorProcess) -> None:
     options = ["--host", simulator.url]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,69 @@ def test_closed_arrivals_pace_each_user_and_judge_no_delivery(
     assert 8 <= ended.scenario["accepted"] <= 4 * 3 / 0.1
     ledger = simulator.ledger(ended.run["run_id"])
     assert (ledger["accepted"], ledger["duplicates"]) == (ended.scenario["accepted"], 0)
+
+
+@pytest.fixture(scope="module")
+def generous() -> Iterator[SimulatorProcess]:
+    """A simulator whose tokens have no limit that a short run could reach."""
+    with SimulatorProcess("--token-rate-per-minute", "1000000") as simulator:
+        yield simulator
+
+
+@WORKERS
+def test_flat_out_every_user_sends_again_at_once_until_time_is_up(
+    tmp_path: Path, generous: SimulatorProcess, workers: list[str]
+) -> None:
+    flat_out = ["--rate", "max", "-u", "4", "-t", "2s", "--set", "limits=[]"]
+
+    ended = run_locust(tmp_path, "-H", generous.url, *flat_out, *workers, *swarm_ports())
+
+    assert ended.exit_code == 0, ended.output
+    figures = ended.scenario
+    assert figures["accepted"] == figures["scheduled"] > 4 * 5 * 2
+    assert figures["rate_per_s"]["configured"] is None
+    assert (figures["late"], figures["not_sent"]) == ({}, {})
+    ledger = generous.ledger(ended.run["run_id"])
+    assert (ledger["accepted"], ledger["duplicates"]) == (figures["accepted"], 0)
+
+
+def test_flat_out_may_end_after_so_many_messages(
+    tmp_path: Path, generous: SimulatorProcess
+) -> None:
+    flat_out = ["--set", "rate=max", "-u", "4", "-t", "60s", "--set", "messages=30"]
+
+    ended = run_locust(tmp_path, "-H", generous.url, *flat_out)
+
+    assert ended.exit_code == 0, ended.output
+    assert generous.ledger(ended.run["run_id"])["accepted"] == ended.scenario["accepted"] == 30
+    assert ended.run["duration_s"] < 60
+    assert ended.scenario["rate_per_s"]["achieved"] > 30 / 60
+
+
+def test_flat_out_budgets_are_obeyed(tmp_path: Path) -> None:
+    limit = ["--set", "limits=[{scope: token, count: 10, per_s: 60}]", "-u", "4"]
+
+    with SimulatorProcess("--token-rate-per-minute", "10") as simulator:
+        ended = run_locust(tmp_path, "-H", simulator.url, "--rate", "max", "-t", "2s", *limit)
+
+        assert ended.exit_code == 0, ended.output
+        assert ended.scenario["sent"] == 40
+        assert "the limits will hold rate: max back" in ended.output
+        assert simulator.ledger(ended.run["run_id"])["rejected"] == {}
+
+
+def test_flat_out_scenarios_share_the_users_by_weight(
+    tmp_path: Path, generous: SimulatorProcess
+) -> None:
+    both = ["--scenarios", "conversation_messages,guest_messages", "-u", "4"]
+    weights = ["--set", "scenario.guest_messages.weight=3", "--set", "limits=[]"]
+
+    ended = run_locust(tmp_path, "-H", generous.url, "--rate", "max", "-t", "1s", *both, *weights)
+
+    assert ended.exit_code == 0, ended.output
+    spawned = ended.output.replace(" ", "")
+    assert '"ConversationMessages":1' in spawned and '"GuestMessages":3' in spawned
+    assert all(figures["accepted"] > 0 for figures in ended.run["scenarios"].values())
 
 
 @pytest.mark.parametrize("arrivals", ["even", "poisson", "closed"])

@@ -38,9 +38,17 @@ def test_all_faults_are_told_at_once() -> None:
         ("rate=.nan", "rate (--set 1): is nan, but should be a finite number"),
         ("rate=.inf", "rate (--set 1): is inf, but should be a finite number"),
         ("rate=true", "rate (--set 1): is True, but should be a number"),
-        ("rate=fast", "rate (--set 1): is 'fast', but should be a number"),
+        ("rate=fast", "rate (--set 1): is 'fast', but should be a number, or max"),
         ("rate=null", "rate (--set 1): is missing; give a rate, or stages"),
-        ("rate=max", "rate (--set 1): is 'max', which comes with a later version of Convoy"),
+        ("rate=Max", "rate (--set 1): is 'Max', but should be a number, or max"),
+        (
+            "stages=[{rate: max, for_s: 3}]",
+            "stages[0].rate (--set 1): is 'max', but should be a number; max is only for",
+        ),
+        (
+            "oauth.logins_per_s=max",
+            "oauth.logins_per_s (--set 1): is 'max', but should be a number; max is only for",
+        ),
         ("users=2.5", "users (--set 1): is 2.5, but should be a whole number"),
         ("seed=-1", "seed (--set 1): is -1, but should be greater than or equal to 0"),
         ("users=off", "users (--set 1): is 'off', but should be a whole number"),
@@ -185,6 +193,53 @@ def test_own_rates_have_to_fit_the_global_rate(
     )
 
     assert len(faults) == 1 and problem in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        ("arrivals=poisson", "arrivals (--set 2): is poisson, but with rate: max"),
+        ("arrivals=closed", "arrivals (--set 2): is closed, but with rate: max"),
+        (
+            "scenario.conversation_messages.rate=5",
+            "scenario.conversation_messages.rate (--set 2): is given, but with rate: max",
+        ),
+        ("stages=[{rate: 5, for_s: 3}]", "rate, stages (--set 2): both are given"),
+    ],
+)
+def test_flat_out_there_is_no_other_word_on_the_rate(setting: str, fault: str) -> None:
+    faults = faults_of("rate=max", setting)
+
+    assert len(faults) == 1 and faults[0].startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("sets", "fault"),
+    [
+        (["rate=max"], "rate (--set 1): is max, but the target's approval allows 50 per second"),
+        (
+            ["arrivals=closed", "users=20", "think_time_s=0.25"],
+            "think_time_s (--set 3): is 0.25, but the target's approval allows 50 per second at "
+            "most, so 20 users have to pause for 0.4 s or longer",
+        ),
+        (["arrivals=closed", "users=20", "think_time_s=0.4"], None),
+        (["rate=500"], None),
+    ],
+    ids=["flat out", "pauses too short", "pauses long enough", "a rate, which is scaled down"],
+)
+def test_what_no_schedule_holds_back_has_to_stay_below_the_approved_rate(
+    tmp_path: Path, sets: list[str], fault: str | None
+) -> None:
+    target = tmp_path / "real.yaml"
+    target.write_text(
+        "target:\n  api_url: https://a.example\n  login_url: https://l.example\n"
+        "  approval: {ticket: '1', organisation_id: o-1, highest_rate: 50}\n"
+    )
+
+    faults = faults_of(*sets, command_line={"target": str(target)})
+
+    assert len(faults) == (fault is not None)
+    assert fault is None or faults[0].startswith(fault)
 
 
 def test_the_simulator_is_embedded_on_this_machine_only() -> None:

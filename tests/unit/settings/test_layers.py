@@ -142,9 +142,11 @@ def test_a_scenario_without_a_section_has_the_usual_payload() -> None:
 
 
 def test_settings_travel_as_json() -> None:
-    settings = settings_of(command_line={"load_profile": "spike"})
+    spike = settings_of(command_line={"load_profile": "spike"})
+    flat_out = settings_of(command_line={"rate": "max"})
 
-    assert Settings.from_json(settings.to_json()) == settings
+    for settings in (spike, flat_out):
+        assert Settings.from_json(settings.to_json()) == settings
 
 
 APPROVED = """

@@ -15,6 +15,31 @@ def test_a_constant_rate_is_one_stage() -> None:
     assert settings.duration_s == 12
 
 
+@pytest.mark.parametrize("given", ["option", "variable", "set"])
+def test_flat_out_is_the_whole_run_without_a_schedule(given: str) -> None:
+    settings = settings_of(
+        *(["rate=max"] if given == "set" else []),
+        command_line={"load_profile": "spike"} | ({"rate": "max"} if given == "option" else {}),
+        environ={"CONVOY_RATE": " max "} if given == "variable" else {},
+    )
+
+    assert settings.is_flat_out and not settings.is_scheduled
+    assert settings.stages is None
+    assert settings.duration_s == settings.run_time_s
+
+
+def test_flat_out_scenarios_share_by_weight() -> None:
+    settings = settings_of(
+        "rate=max",
+        "scenarios=[conversation_messages, guest_journey]",
+        "scenario.guest_journey.weight=3",
+    )
+
+    shares = {name: rate for name, ((rate, _, _),) in settings.stages_by_scenario().items()}
+
+    assert shares == {"conversation_messages": 0.25, "guest_journey": 0.75}
+
+
 @pytest.mark.parametrize(
     ("written", "expanded"),
     [
