@@ -10,14 +10,14 @@ from textwrap import indent, wrap
 from typing import Any
 
 from convoy.remote.codes import OUTBOUND_CODES, advice
-from convoy.safety.bodies import (
+from convoy.safety.refusals import Refusal, read_refusal
+from convoy.safety.wrong_fields import (
     WrongField,
     change_for,
     conversation_faults,
     guest_faults,
     right_body,
 )
-from convoy.safety.refusals import Refusal, read_refusal
 
 _CONVERSATION_CODES = frozenset(
     {"400 conversation.closed", "404 conversation.error.conversation.not.found"}

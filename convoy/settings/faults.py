@@ -14,6 +14,7 @@ from convoy.settings.layers import Layer, Path, origin_of
 from convoy.settings.model import Settings
 
 _ANY_KEY = "*"
+_KEY_ITSELF = "[key]"
 _LONGEST_SHOWN = 60
 _EXPECTED = {
     "model_type": "should be a mapping (`name: value`)",
@@ -36,14 +37,15 @@ _VALUE_HIDDEN = {"url_credentials"}
 def setting_faults(error: ValidationError, layers: Sequence[Layer]) -> Iterator[Fault]:
     """Yield a fault for every error pydantic found."""
     for detail in error.errors(include_url=False):
-        yield Fault(where(layers, detail["loc"]), _problem(detail))
+        yield Fault(where(layers, _setting(detail["loc"])), _problem(detail))
 
 
 def where(layers: Sequence[Layer], loc: Sequence[int | str]) -> str:
     """Return a setting's dotted path and the file, variable or option that its value came from."""
     dotted = ""
     for part in loc:
-        dotted += f"[{part}]" if isinstance(part, int) else f".{part}" if dotted else part
+        name = part or "''"
+        dotted += f"[{part}]" if isinstance(part, int) else f".{name}" if dotted else str(name)
     origin = origin_of(layers, _keys(loc))
     return f"{dotted} ({origin})" if origin else dotted
 
@@ -59,6 +61,11 @@ def shown(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, (list, tuple)) else f"a {type(value).__name__}"
+
+
+def _setting(loc: Sequence[int | str]) -> Sequence[int | str]:
+    """Return the setting a location speaks of: where a key is wrong, pydantic puts a word after."""
+    return loc[:-1] if loc[-1:] == (_KEY_ITSELF,) else loc
 
 
 def _problem(detail: ErrorDetails) -> str:

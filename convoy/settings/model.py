@@ -20,7 +20,7 @@ from convoy.settings.values import (
     RateOrMax,
     StageRate,
     Text,
-    TokenCount,
+    Tokens,
     Url,
     Weight,
     later,
@@ -97,7 +97,7 @@ class OAuth(_Section):
     `tokens` may be a number: so many for the whole run. `logins_per_s` is for the whole run, too.
     """
 
-    tokens: Literal["per_user", "per_worker"] | TokenCount = "per_user"
+    tokens: Tokens = "per_user"
     refresh_before_s: Pause = 300
     logins_per_s: Rate | None = None
 

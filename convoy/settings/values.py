@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     GetPydanticSchema,
     PlainSerializer,
+    ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
@@ -74,6 +75,18 @@ def _not_judged(criteria: tuple[str, ...]) -> tuple[str, ...]:
     return criteria
 
 
+def _tokens(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """Say in one sentence what is expected; each kind of token count has a complaint of its own."""
+    try:
+        return check(value)
+    except ValidationError as error:
+        raise PydanticCustomError(
+            "tokens",
+            "should be per_user, per_worker or a whole number from 1 to {most}",
+            {"most": f"{_MOST_TOKENS:,}"},
+        ) from error
+
+
 def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
         raise PydanticCustomError("header", "should be the name of a header, such as X-Test-Run")
@@ -109,6 +122,7 @@ _NumberOrMax = Annotated[
     PlainSerializer(lambda rate: rate),
 ]
 
+_MOST_TOKENS = 100_000
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OWN_HEADERS = (
     "accept",
@@ -123,7 +137,10 @@ _OWN_HEADERS = (
 
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, Field(max_length=4000), AfterValidator(_header_value)]
-TokenCount = Annotated[int, Field(gt=0, le=100_000)]
+Tokens = Annotated[
+    Literal["per_user", "per_worker"] | Annotated[int, Field(gt=0, le=_MOST_TOKENS)],
+    WrapValidator(_tokens),
+]
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Url = Annotated[str, Field(max_length=1000), AfterValidator(_origin)]

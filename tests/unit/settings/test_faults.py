@@ -64,6 +64,18 @@ def test_all_faults_are_told_at_once() -> None:
         ("on_limit=wait", "on_limit (--set 1): is 'wait', but should be 'obey', 'count' or 'stop'"),
         ("messages=0", "messages (--set 1): is 0, but should be greater than 0"),
         ("think_time_s=-1", "think_time_s (--set 1): is -1, but should be greater than or equal"),
+        (
+            "oauth.tokens=0",
+            "oauth.tokens (--set 1): is 0, but should be per_user, per_worker or a whole number "
+            "from 1 to 100,000",
+        ),
+        (
+            "oauth.tokens=few",
+            "oauth.tokens (--set 1): is 'few', but should be per_user, per_worker or a whole",
+        ),
+        ("headers={a b: x}", "headers.a b (--set 1): is 'a b', but should be the name of a header"),
+        ("headers={'': x}", "headers.'' (--set 1): is '', but should be the name of a header"),
+        ("headers={Host: x}", "headers.Host (--set 1): is 'Host', which is set by Convoy itself"),
         ("headers=5", "headers (--set 1): is 5, but should be a mapping (`name: value`)"),
         ("headers={X-A: 5}", "headers.X-A (--set 1): is 5, but should be text"),
         ('headers={X-A: "a\\nb"}', "headers.X-A (--set 1): is 'a\\nb', but should be printable"),

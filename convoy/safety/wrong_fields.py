@@ -1,4 +1,4 @@
-"""The rules of the two message bodies: which field of a payload breaks one, and how to write it.
+"""The wrong fields of a payload that was refused: which break a rule, and how to write them.
 
 Bodies, fields and the size of a text are those of the support thread
 https://forum.sggu.com/t/guest-api-post-conversations-messages-returns-400-bad-request-with-invalid-payload-when-bypassing-messenger-widget/10121,
