@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class ConversationPool:
     agent_ids: Sequence[str] = field(default=())
 
     @classmethod
-    def of(cls, conversations: Sequence[Conversation]) -> ConversationPool:
+    def of(cls, conversations: Iterable[Conversation]) -> ConversationPool:
         """Return the pool of these conversations, in this order, each id once."""
         first: dict[str, Conversation] = {}
         for each in conversations:

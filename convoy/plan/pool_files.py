@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
@@ -14,6 +15,7 @@ _ID_COLUMNS = ("id", "conversation_id", "conversationId")
 _CUSTOMER_COLUMNS = ("customer_id", "customerId", "guest_id", "guestId")
 _AGENT_COLUMNS = ("agent_id", "agentId")
 _LONGEST_ID = 1000
+_NOT_IN_AN_ID = re.compile(r'[,; \t"\[\]{}]')
 
 
 class PoolFileError(ConvoyError):
@@ -35,11 +37,11 @@ def parse_pool(lines: Iterable[str]) -> ConversationPool:
         return ConversationPool(())
     numbered = chain([first], kept)
     if first[1].startswith("{"):
-        return ConversationPool.of([_from_json(number, line) for number, line in numbered])
+        return ConversationPool.of(_from_json(number, line) for number, line in numbered)
     header = _values(*first)
     if any(name in _ID_COLUMNS for name in header):
-        return ConversationPool.of(list(_from_csv(header, kept)))
-    return ConversationPool.of([_from_text(number, line) for number, line in numbered])
+        return ConversationPool.of(_from_csv(header, kept))
+    return ConversationPool.of(_from_text(number, line) for number, line in numbered)
 
 
 def _without_comments(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
@@ -50,7 +52,7 @@ def _without_comments(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 
 def _from_text(number: int, line: str) -> Conversation:
-    if any(character in line for character in ',; \t"[]{}'):
+    if _NOT_IN_AN_ID.search(line):
         raise PoolFileError(
             f"line {number}: {line[:60]!r} is no conversation id; for columns, the first line "
             f"should name them, one of them {' or '.join(_ID_COLUMNS)}"

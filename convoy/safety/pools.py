@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+import gevent
+
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plan.conversations import Conversation, ConversationPool
 from convoy.plan.pool_files import PoolFileError, parse_pool
 from convoy.remote.discovery import find_conversations
 from convoy.remote.oauth import Token
 from convoy.settings import Conversations, Settings
+
+_LINES_AT_ONCE = 5_000
 
 
 def find_pool(settings: Settings, scenario: str, token: Token) -> ConversationPool:
@@ -72,7 +76,10 @@ def _read(path: Path, scenario: str, setting: str) -> ConversationPool:
 
 def _lines(path: Path) -> Iterator[str]:
     with _opened(path, "rt") as file:
-        yield from file
+        for number, line in enumerate(file):
+            if number % _LINES_AT_ONCE == 0:
+                gevent.sleep(0)  # a long file takes seconds, and a web UI should answer meanwhile
+            yield line
 
 
 def _opened(path: Path, mode: str) -> IO[str]:

@@ -86,6 +86,7 @@ class Conductor:
             name: LeaseBook([plan.arrivals.lane_end(lane) for lane in range(LANES)], plan.groups)
             for name, plan in plans.items()
         }
+        self._order_message = order.to_message()
         self._channel = channel
         self._swarm = swarm
         self._workers_at_first = workers_at_first
@@ -141,7 +142,7 @@ class Conductor:
             number = len(self.workers)
             self.workers[worker] = Worker()
             tokens, share = self._allotment(number)
-            message = self.order.to_message() | {"tokens": tokens, "share": share}
+            message = self._order_message | {"tokens": tokens, "share": share}
             self._channel.to_worker(ToWorker.PREPARE, worker, message)
 
     def conduct(self) -> None:

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.locust_process import run_locust, swarm_ports
+from tests.locust_process import ROOT, run_locust, swarm_ports
+from tests.recording_relay import RecordingRelay, SentMessage
 from tests.simulator_process import SimulatorProcess
 
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
 ALONE: list[str] = []
 TWO_WORKERS = ["--processes", "2"]
+ALL_BUT_GUESTS = json.dumps(
+    {path.stem: 1.0 for path in (ROOT / "payloads").glob("*.json") if path.stem != "guest"}
+)
 
 
 @pytest.mark.parametrize("workers", [ALONE, TWO_WORKERS], ids=["alone", "two workers"])
@@ -41,14 +45,33 @@ def test_ledger_holds_every_due_message_once(
     assert (ledger["accepted"], ledger["duplicates"]) == (messages, 0)
 
 
-def test_same_message_goes_to_same_conversation_with_one_and_with_two_workers(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("options", "messages"),
+    [
+        (["--rate", "50"], 150),
+        (
+            [
+                *("--rate", "60", "--set", "arrivals=poisson", "--set", "messages=80"),
+                *("--scenarios", "conversation_messages,guest_messages"),
+                *("--set", "scenario.conversation_messages.conversations.pick=zipf"),
+                *("--set", f"scenario.conversation_messages.payloads={ALL_BUT_GUESTS}"),
+            ],
+            160,
+        ),
+    ],
+    ids=["evenly, picked at random", "poisson on both routes, zipf, every template"],
+)
+def test_same_message_goes_to_same_conversation_with_one_two_and_five_workers(
+    tmp_path: Path, simulator: SimulatorProcess, options: list[str], messages: int
 ) -> None:
-    one = messages_by_number(tmp_path / "one", "--processes", "1")
-    two = messages_by_number(tmp_path / "two", "--processes", "2")
+    one, two, five = (
+        messages_by_number(tmp_path / workers, simulator, *options, "--processes", workers)
+        for workers in ("1", "2", "5")
+    )
 
-    assert len(one) == 150
-    assert one == two
+    assert len(one) == messages
+    assert two == one
+    assert five == one
 
 
 def test_ramp_delivers_exactly_its_messages(tmp_path: Path, simulator: SimulatorProcess) -> None:
@@ -99,17 +122,12 @@ def test_approval_of_the_target_caps_the_rate(tmp_path: Path, simulator: Simulat
     assert "T-1" in ended.output
 
 
-def messages_by_number(folder: Path, *workers: str) -> dict[int, str]:
-    """Run one fixed plan and return `{k: conversation}` as the far side has it."""
-    ledger_file = folder / "ledger.jsonl"
-    folder.mkdir()
-    with SimulatorProcess("--ledger-file", str(ledger_file)) as simulator:
-        options = ["-H", simulator.url, "-t", "3s", "-u", "10", "--rate", "50", "--seed", "7"]
-        ended = run_locust(folder, *options, *UNHURRIED, *workers, *swarm_ports())
-    assert ended.exit_code == 0, ended.output
-    entries = [json.loads(line) for line in ledger_file.read_text().splitlines()]
-    return {
-        entry["k"]: entry["conversation_id"]
-        for entry in entries
-        if entry["run_id"] == ended.run["run_id"]
-    }
+def messages_by_number(
+    folder: Path, simulator: SimulatorProcess, *options: str
+) -> dict[tuple[str, int], SentMessage]:
+    """Run one fixed plan; return where each message went and what it said, marker aside."""
+    fixed = ["-t", "3s", "-u", "20", "--seed", "7"]
+    with RecordingRelay(simulator) as relay:
+        ended = run_locust(folder, "-H", relay.url, *fixed, *options, *UNHURRIED, *swarm_ports())
+        assert ended.exit_code == 0, ended.output
+        return relay.messages(ended.run["run_id"])

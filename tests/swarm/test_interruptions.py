@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.locust_process import Ended, LocustProcess, run_locust, swarm_ports, wait_until
 from tests.simulator_process import SimulatorProcess
@@ -116,21 +117,26 @@ def test_simulator_that_dies_and_comes_back_leaves_a_true_account(tmp_path: Path
             assert_true_account(ended, second)
 
 
-def test_nothing_is_counted_twice_with_every_fault_on(
-    tmp_path: Path,
+@pytest.mark.parametrize("workers", [[], TWO_WORKERS], ids=["alone", "two workers"])
+def test_nothing_is_lost_or_counted_twice_with_every_fault_on_and_tokens_revoked(
+    tmp_path: Path, simulator: SimulatorProcess, workers: list[str]
 ) -> None:
     faults = ["latency=5ms", "error=503:0.05", "drop=0.03", "truncate=0.03", "stall=1s@2s"]
-    fault_options = [word for fault in faults for word in ("--fault", fault)]
+    options = ["-H", simulator.url, "-t", "9s", "-u", "40", "--rate", "100", *UNHURRIED]
 
-    with SimulatorProcess(*fault_options) as simulator:
-        ended = run_locust(
-            tmp_path, "-H", simulator.url, "-t", "6s", "-u", "40", "--rate", "100", *UNHURRIED
-        )
+    with LocustProcess(tmp_path, "--headless", *options, *workers, *swarm_ports()) as locust:
+        wait_for_accepted(simulator, 50)
+        ask(simulator, "faults", {"faults": faults})
+        wait_for_accepted(simulator, 150)
+        ask(simulator, "tokens/revoke", {})
+        ended = locust.end()
 
-        assert ended.exit_code == 1, ended.output
-        assert ended.scenario["scheduled"] == ended.scenario["sent"] == 600
-        assert set(ended.scenario["errors"]) == {"503 service.unavailable", "connection closed"}
-        assert_true_account(ended, simulator)
+    assert ended.exit_code == 1, ended.output
+    assert ended.run["verdict"] == "pass"
+    assert ended.scenario["scheduled"] == ended.scenario["sent"] == 900
+    assert set(ended.scenario["errors"]) == {"503 service.unavailable", "connection closed"}
+    assert ended.scenario["resent"] > 0
+    assert_true_account(ended, simulator)
 
 
 def assert_true_account(ended: Ended, simulator: SimulatorProcess) -> None:
@@ -143,6 +149,11 @@ def assert_true_account(ended: Ended, simulator: SimulatorProcess) -> None:
     assert sum(figures["errors"].values()) == sum(fates[1:])
     assert figures["accepted"] <= ledger["accepted"] <= figures["accepted"] + figures["unknown"]
     assert ledger["duplicates"] == 0
+
+
+def ask(simulator: SimulatorProcess, path: str, wish: dict[str, Any]) -> None:
+    """Have the simulator do something to its guests."""
+    requests.post(f"{simulator.url}/simulator/{path}", json=wish, timeout=10).raise_for_status()
 
 
 def wait_for_accepted(simulator: SimulatorProcess, messages: int) -> None:

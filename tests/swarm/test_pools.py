@@ -41,6 +41,23 @@ def test_pool_file_says_where_messages_go(
     assert conversations_of(ended, simulator) == set(ids)
 
 
+def test_a_quarter_of_a_million_ids_reach_both_workers_and_no_heartbeat_is_missed(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    ids = open_conversations(simulator)
+    made_up = [f"00000000-0000-4000-8000-{number:012}" for number in range(250_000)]
+    file = tmp_path / "ids.txt.gz"
+    file.write_bytes(gzip.compress("\n".join([*ids[:60], *made_up]).encode(), compresslevel=1))
+    rules = ["source=file", f"path={file}", "pick=round_robin"]
+
+    ended = send(tmp_path, simulator, *rules, *TWO_WORKERS)
+
+    assert ended.exit_code == 0, ended.output
+    assert conversations_of(ended, simulator) == set(ids[:60])
+    assert [worker["state"] for worker in ended.run["workers"]] == ["reported", "reported"]
+    assert "heartbeat" not in ended.output
+
+
 def test_inline_pool_needs_no_file(tmp_path: Path, simulator: SimulatorProcess) -> None:
     ids = open_conversations(simulator)[:2]
 
