@@ -32,7 +32,7 @@ PURE = {
     "results": {"convoy.errors", "convoy.plan", "convoy.results"},
 }
 """The packages that know no clock, socket, environment or chance, and what of ours they may use."""
-PURE_LIBRARIES = {"jinja2", "hdrh", "msgspec", "yaml"}
+PURE_LIBRARIES = {"jinja2", "msgspec", "yaml"}
 IMPURE_MODULES = {
     "asyncio",
     "concurrent",
@@ -255,7 +255,7 @@ WATCH = """
 import importlib
 import sys
 
-for library in ("locust", "gevent", "hdrh.histogram", "httptools", "jinja2", "msgspec",
+for library in ("locust", "gevent", "httptools", "jinja2", "msgspec",
                 "pydantic", "requests", "uvicorn", "yaml"):
     try:
         importlib.import_module(library)

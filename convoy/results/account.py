@@ -1,19 +1,22 @@
 """The account of one scenario: a worker's side that records, the whole run's side that absorbs.
 
 What travels between them is a plain mapping: `counts` cumulative since the start of the run,
-`durations` only what came since the last report, as `(microseconds, count)` pairs by name.
+`durations` only what came since the last report, by step and name.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from convoy.results.counts import Counts
-from convoy.results.histograms import Histogram, Recorder
-from convoy.results.outcome import Cause, Fate, Outcome
+from convoy.results.durations import DurationRecorders, Durations
+from convoy.results.histograms import Recorder
+from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Cause, Outcome
 
-_DURATIONS = ("response", "response_censored", "service", "rejected", "send_error")
+WHOLE = ""
+"""The step of what belongs to a scenario as a whole: one without steps, or a message not sent."""
 
 
 class ScenarioRecorder:
@@ -28,10 +31,7 @@ class ScenarioRecorder:
         self.counts = Counts()
         self._late_after_s = late_after_s
         self._timeout_s = timeout_s
-        self._recorders = {name: Recorder() for name in _DURATIONS}
-        self._response = self._recorders["response"]
-        self._service = self._recorders["service"]
-        self._send_error = self._recorders["send_error"]
+        self._durations: defaultdict[str, DurationRecorders] = defaultdict(DurationRecorders)
 
     def schedule(self) -> None:
         """Count a message as scheduled: its time has come, and somebody has to account for it."""
@@ -44,24 +44,26 @@ class ScenarioRecorder:
         sent late waited for a connection, and so for the target.
         """
         self.counts.record(outcome)
-        lateness_s = outcome.sent_s - outcome.due_s
-        self._send_error.record(abs(lateness_s))
+        durations = self._durations[outcome.step]
+        due_s, sent_s, fate = outcome.due_s, outcome.sent_s, outcome.fate
+        lateness_s = sent_s - due_s
+        durations.send_error.record(abs(lateness_s))
         if lateness_s > self._late_after_s:
-            was_handed_late = handed_s - outcome.due_s > self._late_after_s
+            was_handed_late = handed_s - due_s > self._late_after_s
             self.counts.late[late_cause if was_handed_late else Cause.TARGET] += 1
-        fate = outcome.fate
-        if fate is Fate.ACCEPTED:
-            self._response.record(outcome.done_s - outcome.due_s)
-            self._service.record(outcome.done_s - outcome.sent_s)
-        elif fate is Fate.UNKNOWN:
-            self._recorders["response_censored"].record(lateness_s + self._timeout_s)
-        elif fate is Fate.REJECTED:
-            self._recorders["rejected"].record(outcome.response_time_s)
+        if fate is ACCEPTED:
+            durations.response.record(outcome.done_s - due_s)
+            durations.service.record(outcome.done_s - sent_s)
+        elif fate is REJECTED:
+            durations.rejected.record(outcome.response_time_s)
+        elif fate is UNKNOWN:
+            durations.unknown.record(outcome.response_time_s)
+            durations.censored.record(lateness_s + self._timeout_s)
 
     def give_up(self, cause: Cause, lateness_s: float) -> None:
         """Count a scheduled message that will not be sent, `lateness_s` after it was due."""
         self.counts.give_up(cause)
-        self._recorders["response_censored"].record(lateness_s)
+        self._durations[WHOLE].censored.record(lateness_s)
 
     @property
     def in_flight(self) -> int:
@@ -71,18 +73,19 @@ class ScenarioRecorder:
 
     def report(self) -> dict[str, Any]:
         """Return what the coordinator has to absorb; the durations begin anew."""
-        durations = {name: recorder.take() for name, recorder in self._recorders.items()}
+        durations = {step: recorders.take() for step, recorders in self._durations.items()}
         return {"counts": self.counts.to_dict(), "durations": durations}
 
 
 class ScenarioAccount:
-    """What all processes together have seen of one scenario's measured messages."""
+    """What all processes together have seen of one scenario's measured messages.
+
+    `durations` are those of all its messages, `steps` of each named step by itself.
+    """
 
     def __init__(self) -> None:
-        self.response = Histogram()
-        self.service = Histogram()
-        self.rejected = Histogram()
-        self.send_error = Histogram()
+        self.durations = Durations()
+        self.steps: defaultdict[str, Durations] = defaultdict(Durations)
         self.retired: dict[int, str] = {}
         self._redirected: dict[str, int] = {}
         self._counts: dict[str, Counts] = {}
@@ -94,19 +97,19 @@ class ScenarioAccount:
         `retired` since the last report by index with the reason, `redirected` messages so far.
         """
         self._counts[worker] = Counts.from_dict(report["counts"])
-        durations = report["durations"]
-        self.response.add(durations["response"])
-        self.response.add_censored(durations["response_censored"])
-        self.service.add(durations["service"])
-        self.rejected.add(durations["rejected"])
-        self.send_error.add(durations["send_error"])
+        for step, taken in report["durations"].items():
+            self.durations.absorb(taken)
+            if step != WHOLE:
+                self.steps[step].absorb(taken)
         self.retired.update(report["pool"]["retired"])
         self._redirected[worker] = report["pool"]["redirected"]
 
     def lose(self, worker: str, messages: int, timeout_s: float) -> None:
         """Count messages that a dead worker may have sent and can no longer report."""
         self._counts.setdefault(worker, Counts()).lose(messages, "worker lost")
-        self.response.add_censored([(int(timeout_s * 1e6), messages)])
+        lasted = Recorder()
+        lasted.record(timeout_s, messages)
+        self.durations.response.add_censored(lasted.take())
 
     @property
     def redirected(self) -> int:

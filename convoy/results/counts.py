@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from convoy.results.outcome import Cause, Fate, Outcome
+from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Outcome
 
 
 @dataclass(slots=True)
@@ -33,13 +33,13 @@ class Counts:
         self.attempts += outcome.attempt
         self.resent += outcome.attempt - 1
         fate = outcome.fate
-        if fate is Fate.ACCEPTED:
+        if fate is ACCEPTED:
             self.accepted += 1
         else:
             self.errors[outcome.code] += 1
-            if fate is Fate.REJECTED:
+            if fate is REJECTED:
                 self.rejected += 1
-            elif fate is Fate.FAILED:
+            elif fate is FAILED:
                 self.failed += 1
             else:
                 self.unknown += 1

@@ -9,6 +9,7 @@ from typing import Any
 
 from convoy.results.account import ScenarioAccount
 from convoy.results.counts import Counts
+from convoy.results.durations import Durations
 from convoy.results.histograms import Histogram
 from convoy.results.verdict import Judgement
 
@@ -68,20 +69,20 @@ def _scenario(
     account: ScenarioAccount, configured: float | None, duration_s: float
 ) -> dict[str, Any]:
     counts = account.counts
-    return _counts(counts) | {
+    steps = {step: _times(durations) for step, durations in account.steps.items()}
+    return {
+        **_counts(counts),
         "rate_per_s": {
             "configured": None if configured is None else round(configured, 3),
             "scheduled": round(counts.scheduled / duration_s, 3) if duration_s else 0.0,
             "achieved": round(counts.sent / duration_s, 3) if duration_s else 0.0,
         },
-        "send_error_ms": _durations(account.send_error),
-        "response_time_ms": _durations(account.response),
-        "service_time_ms": _durations(account.service),
-        "rejected_time_ms": _durations(account.rejected),
+        **_times(account.durations),
         "pool": {
             "retired": dict(Counter(account.retired.values())),
             "redirected": account.redirected,
         },
+        **({"steps": steps} if steps else {}),
     }
 
 
@@ -91,10 +92,20 @@ def _counts(counts: Counts) -> dict[str, Any]:
     return values
 
 
-def _durations(histogram: Histogram) -> dict[str, Any]:
+def _times(durations: Durations) -> dict[str, Any]:
+    return {
+        "send_error_ms": _quantiles(durations.send_error),
+        "response_time_ms": _quantiles(durations.response),
+        "service_time_ms": _quantiles(durations.service),
+        "rejected_time_ms": _quantiles(durations.rejected),
+        "unknown_time_ms": _quantiles(durations.unknown),
+    }
+
+
+def _quantiles(histogram: Histogram) -> dict[str, Any]:
     """Quantiles, how many values were censored, and which quantiles are only lower bounds."""
     quantiles = histogram.quantiles()
-    values: dict[str, Any] = {name: round(value.ms, 3) for name, value in quantiles.items()}
+    values: dict[str, Any] = {name: round(value.ms, 6) for name, value in quantiles.items()}
     at_least = [name for name, value in quantiles.items() if value.at_least]
     return (
         values

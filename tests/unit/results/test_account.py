@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from convoy.results.account import ScenarioAccount, ScenarioRecorder
+from convoy.results.account import WHOLE, ScenarioAccount, ScenarioRecorder
 from convoy.results.counts import violations
 from convoy.results.outcome import Cause, Fate, Outcome
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, report_of
@@ -38,33 +38,45 @@ def account_of(recorder: ScenarioRecorder) -> ScenarioAccount:
 def test_an_accepted_message_has_response_and_service_time() -> None:
     account = account_of(recorder_of(ACCEPTED))
 
-    assert account.response.max.ms == pytest.approx(101, rel=0.001)
-    assert account.service.max.ms == pytest.approx(100, rel=0.001)
-    assert account.send_error.max.ms == pytest.approx(1, rel=0.01)
-    assert account.rejected.count == account.response.censored == 0
+    assert account.durations.response.max.ms == pytest.approx(101, rel=0.001)
+    assert account.durations.service.max.ms == pytest.approx(100, rel=0.001)
+    assert account.durations.send_error.max.ms == pytest.approx(1, rel=0.01)
+    assert account.durations.rejected.count == account.durations.response.censored == 0
 
 
 def test_a_rejected_message_has_a_histogram_of_its_own() -> None:
     account = account_of(recorder_of(REJECTED))
 
-    assert account.rejected.max.ms == pytest.approx(101, rel=0.001)
-    assert account.response.count == account.service.count == 0
+    assert account.durations.rejected.max.ms == pytest.approx(101, rel=0.001)
+    assert account.durations.response.count == account.durations.service.count == 0
 
 
 def test_an_unknown_message_lasted_until_its_deadline_at_least() -> None:
     account = account_of(recorder_of(UNKNOWN))
 
-    assert account.response.max.ms == pytest.approx(30_001, rel=0.001)
-    assert account.response.max.at_least
-    assert account.response.censored == 1
-    assert account.service.count == 0
+    assert account.durations.response.max.ms == pytest.approx(30_001, rel=0.001)
+    assert account.durations.response.max.at_least
+    assert account.durations.response.censored == 1
+    assert account.durations.service.count == 0
+
+
+def test_an_unknown_message_is_also_told_by_when_it_became_unknown() -> None:
+    account = account_of(recorder_of(UNKNOWN))
+
+    assert account.durations.unknown.max.ms == pytest.approx(101, rel=0.001)
+    assert not account.durations.unknown.max.at_least
 
 
 def test_a_failed_message_is_an_error_without_a_response_time() -> None:
     account = account_of(recorder_of(FAILED))
 
     assert account.counts.errors == {"connection refused": 1}
-    assert account.response.count == account.service.count == account.rejected.count == 0
+    assert (
+        account.durations.response.count
+        == account.durations.service.count
+        == account.durations.rejected.count
+        == 0
+    )
 
 
 def test_a_message_that_was_not_sent_lasted_as_long_as_it_was_late() -> None:
@@ -75,9 +87,9 @@ def test_a_message_that_was_not_sent_lasted_as_long_as_it_was_late() -> None:
 
     account = account_of(recorder)
     assert account.counts.not_sent == {"limits": 1}
-    assert account.response.max.ms == pytest.approx(5000, rel=0.001)
-    assert account.response.max.at_least
-    assert account.send_error.count == 0
+    assert account.durations.response.max.ms == pytest.approx(5000, rel=0.001)
+    assert account.durations.response.max.at_least
+    assert account.durations.send_error.count == 0
 
 
 @pytest.mark.parametrize(
@@ -103,7 +115,7 @@ def test_a_message_is_late_by_a_cause_whatever_its_fate(
 
     account = account_of(recorder)
     assert account.counts.late == late
-    assert account.send_error.max.ms == pytest.approx(send_error_ms, rel=0.001, abs=0.002)
+    assert account.durations.send_error.max.ms == pytest.approx(send_error_ms, rel=0.001, abs=0.002)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +163,7 @@ def test_counters_travel_as_totals_and_durations_as_what_is_new() -> None:
 
     assert [report["counts"]["accepted"] for report in (first, second, third)] == [2, 3, 3]
     counted = [
-        sum(count for _, count in r["durations"]["response"]) for r in (first, second, third)
+        sum(count for _, count in r["durations"][WHOLE]["response"]) for r in (first, second, third)
     ]
     assert counted == [2, 1, 0]
 
@@ -166,7 +178,11 @@ def test_the_reports_of_one_worker_follow_each_other() -> None:
 
     assert violations(account.counts, planned=3) == []
     assert (account.counts.accepted, account.counts.rejected, account.counts.unknown) == (1, 1, 1)
-    assert (account.response.count, account.service.count, account.rejected.count) == (2, 1, 1)
+    assert (
+        account.durations.response.count,
+        account.durations.service.count,
+        account.durations.rejected.count,
+    ) == (2, 1, 1)
 
 
 def test_the_reports_of_two_workers_add_up() -> None:
@@ -179,7 +195,7 @@ def test_the_reports_of_two_workers_add_up() -> None:
     assert violations(account.counts, planned=5) == []
     assert account.counts_of("worker-1").sent == 2
     assert account.counts_of("worker-2").sent == 3
-    assert account.counts.accepted == account.service.count == 2
+    assert account.counts.accepted == account.durations.service.count == 2
     assert account.counts.errors == {
         "connection reset": 1,
         "400 invalid_payload": 1,
@@ -195,8 +211,8 @@ def test_what_a_dead_worker_may_have_sent_is_unknown_and_censored() -> None:
 
     assert violations(account.counts, planned=6) == []
     assert account.counts.unknown == account.counts.errors["worker lost"] == 5
-    assert account.response.censored == 5
-    assert account.response.max.at_least
+    assert account.durations.response.censored == 5
+    assert account.durations.response.max.at_least
 
 
 def test_a_worker_that_never_reported_has_counted_nothing() -> None:
@@ -212,3 +228,20 @@ def test_retired_conversations_travel_once_and_redirected_messages_as_totals() -
 
     assert account.retired == {3: "400 conversation.closed", 8: "404 not.found"}
     assert account.redirected == 9
+
+
+def test_durations_are_kept_by_step_and_for_the_whole_scenario() -> None:
+    call = ACCEPTED._replace(step="call", done_s=ACCEPTED.sent_s + 3)
+    recorders = [recorder_of(ACCEPTED._replace(step="message"), call), recorder_of(call, REJECTED)]
+    account = ScenarioAccount()
+
+    for worker, recorder in enumerate(recorders):
+        account.absorb(f"worker-{worker}", travelled(report_of(recorder)))
+
+    assert {name: step.service.count for name, step in account.steps.items()} == {
+        "message": 1,
+        "call": 2,
+    }
+    assert account.steps["call"].service.percentile(1).ms == pytest.approx(3000, rel=0.001)
+    assert account.durations.service.count == 3
+    assert account.durations.rejected.count == 1

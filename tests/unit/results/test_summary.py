@@ -137,6 +137,25 @@ def test_durations_are_told_in_milliseconds_and_lower_bounds_are_named() -> None
     assert set(response_ms["at_least"]) == {"p95", "p99", "p999", "max"}
 
 
+def test_durations_of_microseconds_keep_their_digits() -> None:
+    quick = ACCEPTED._replace(done_s=ACCEPTED.sent_s + 1.5e-6)
+
+    service_ms = summary_of(quick)["scenarios"]["conversation_messages"]["service_time_ms"]
+
+    assert service_ms["p50"] == pytest.approx(0.0015, rel=0.001)
+
+
+def test_each_named_step_has_its_own_durations() -> None:
+    summary = summary_of(ACCEPTED._replace(step="call"), ACCEPTED._replace(step="message"))
+
+    steps = summary["scenarios"]["conversation_messages"]["steps"]
+    assert {name: step["service_time_ms"]["count"] for name, step in steps.items()} == {
+        "call": 1,
+        "message": 1,
+    }
+    assert "steps" not in summary_of(ACCEPTED)["scenarios"]["conversation_messages"]
+
+
 @pytest.mark.parametrize(
     ("given_up", "verdict", "exit_code"), [(0, "pass", 0), (1, "fail", 3)], ids=["pass", "fail"]
 )
