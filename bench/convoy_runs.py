@@ -1,0 +1,40 @@
+"""One scheduled run of Convoy against nginx, watched while it lasts, and its figures."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.convoy import ENVIRONMENT, Load, convoy_command, scenario_in
+from bench.processes import running
+from bench.runs import Range, await_end, await_flow
+
+Watch = Callable[[subprocess.Popen[bytes]], None]
+"""Called once as soon as messages flow."""
+
+
+def run_convoy(
+    load: Load, place: Range, *, flowing: int = 1, watch: Watch | None = None
+) -> dict[str, Any]:
+    """Run Convoy to its end; return the scenario's figures as `summary.json` has them.
+
+    Messages are said to flow when nginx has served `flowing` requests more than the logins and
+    the listing. Raises BenchError when the run leaves no figures.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        before = place.nginx.requests_served() + load.users
+        with running(
+            convoy_command(load, place.nginx.url(is_tls=False), None, folder),
+            core=place.cores.generator,
+            folder=folder,
+            environment=ENVIRONMENT,
+        ) as process:
+            if watch is not None:
+                await_flow(place.nginx, before, process, folder, flowing=flowing)
+                watch(process)
+            await_end(process, "convoy", folder, runs_for_s=load.run_time_s)
+        return scenario_in(folder)

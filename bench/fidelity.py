@@ -1,0 +1,50 @@
+"""Do messages start when they are due: at low rates, and near what Convoy can do on one core?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bench.contenders import CONNECTIONS, CONVOY
+from bench.convoy import Load
+from bench.convoy_runs import run_convoy
+from bench.runs import Range, measure
+
+FIXED_RATES = (1.0, 100.0, 1000.0)
+SHARE_OF_CAPACITY = 0.7
+
+
+def measure_fidelity(place: Range, run_time_s: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Run Convoy at each rate; return the shares on schedule and the send errors, in ms.
+
+    Raises BenchError when a run gives no figure.
+    """
+    capacity = measure(CONVOY, place).messages_per_s
+    high = round(SHARE_OF_CAPACITY * capacity)
+    runs = []
+    for rate in (*FIXED_RATES, float(high)):
+        figures = run_convoy(Load(rate, run_time_s, CONNECTIONS), place)
+        runs.append(fidelity_of(rate, figures))
+        say(f"{rate:,.0f}/s: {runs[-1]['on_schedule']:.5f} of the messages on schedule")
+    return {
+        "run_time_s": run_time_s,
+        "capacity_per_s": round(capacity),
+        "runs": runs,
+        "lowest_on_schedule": min(run["on_schedule"] for run in runs),
+        "send_error_ms_at_70_percent": runs[-1]["send_error_ms"],
+    }
+
+
+def fidelity_of(rate: float, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the figures of a scenario say of its fidelity to the schedule."""
+    scheduled = int(figures["scheduled"])
+    missed = sum(figures["late"].values()) + sum(figures["not_sent"].values())
+    error_ms = figures["send_error_ms"]
+    return {
+        "rate_per_s": rate,
+        "scheduled": scheduled,
+        "late": dict(figures["late"]),
+        "not_sent": dict(figures["not_sent"]),
+        "on_schedule": round((scheduled - missed) / scheduled, 6) if scheduled else 0.0,
+        "send_error_ms": {name: error_ms[name] for name in ("p50", "p99", "p999", "max")},
+    }

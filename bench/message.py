@@ -1,0 +1,24 @@
+"""The one message that every generator posts: path, headers, body and the answer to it."""
+
+from __future__ import annotations
+
+PATH = "/api/v2/conversations/messages"
+TOKEN = "bench-token-with-as-many-characters-as-a-real-one-has"
+HEADERS = {
+    "Authorization": f"Bearer {TOKEN}",
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "User-Agent": "convoy",
+}
+BODY = (
+    b'{\n  "to": {"id": "5bba6d0c-3d4c-4bd1-bb43-7a9bb0a1ee10", "type": "conversation"},\n'
+    b'  "from": {"name": "Load Test Guest 17", "address": "guest-17@load-test.invalid", '
+    b'"type": "user"},\n  "text": "[convoy:20261122-193343-67bda5:conversation_messages:140321] '
+    b'Where is my order now?",\n  "type": "text"\n}'
+)
+"""As long as Convoy's own bodies are on average; a test compares the two."""
+ANSWER = (
+    '{"id":"0f6c1c64-31f0-4e5b-9c60-0d1f9b4a3a55",'
+    '"conversationId":"5bba6d0c-3d4c-4bd1-bb43-7a9bb0a1ee10","direction":"inbound",'
+    '"timestamp":"2026-11-22T12:00:00.000Z","status":"sent"}'
+)

@@ -1,0 +1,111 @@
+"""Processes on a core of their own, started and ended by the bench."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bench.errors import BenchError
+
+ROOT = Path(__file__).resolve().parent.parent
+_END_DEADLINE_S = 30.0
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """The core that generates load and the one that answers; the same where there is only one."""
+
+    generator: int
+    server: int
+
+    @property
+    def are_apart(self) -> bool:
+        return self.generator != self.server
+
+
+def choose_cores() -> Cores:
+    """Return the first and the last core that this process may use."""
+    usable = sorted(os.sched_getaffinity(0))
+    return Cores(usable[-1], usable[0])
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    *,
+    core: int,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command on one core; it is gone after the block.
+
+    It works in `folder`, and what it prints is in `output.txt` there.
+    """
+    with (folder / "output.txt").open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=clean_environment() | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=partial(os.sched_setaffinity, 0, {core}),
+        )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process, at first by asking; harmless if it has ended already."""
+    process.terminate()
+    try:
+        process.wait(_END_DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(_END_DEADLINE_S)
+
+
+def output_of(folder: Path) -> str:
+    """Return what a process started by `running` has printed so far."""
+    return (folder / "output.txt").read_text("utf-8", "replace")
+
+
+def last_lines(text: str, count: int = 15) -> str:
+    """Return the end of a text, for a message that has to stay readable."""
+    return "\n".join(text.strip().splitlines()[-count:])
+
+
+def wait_until(
+    condition: Callable[[], bool], *, deadline_s: float, explain: Callable[[], str]
+) -> None:
+    """Wait until a condition holds; raises BenchError with the explanation at the deadline."""
+    ends_s = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > ends_s:
+            raise BenchError(explain())
+        time.sleep(_POLL_S)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the surroundings' environment without anything that would steer Locust or Convoy."""
+    prefixes = ("CONVOY_", "LOCUST_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    return kept | {"PYTHONPATH": str(ROOT)}
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens at just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
