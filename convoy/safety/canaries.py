@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from convoy.engine.pool_use import RETIRING_CODES
-from convoy.plan.plan import PickRule, PlannedMessage, ScenarioInputs, ScenarioPlan
+from convoy.plan.plan import PlannedMessage, ScenarioInputs, ScenarioPlan
 from convoy.remote.codes import advice
 from convoy.remote.routes import Route
 from convoy.remote.session import ApiSession, Exchange
@@ -84,9 +84,9 @@ class _Canary:
         return True
 
     def _messages(self, template: str, first_k: int) -> Iterator[tuple[PlannedMessage, bytes]]:
-        """Yield messages of a template into conversations drawn at random, each one once."""
-        inputs = replace(self._inputs, weights={template: 1}, pick=PickRule())
-        plan = ScenarioPlan(inputs)
+        """Yield messages of a template into conversations that the run begins with, each once."""
+        pick = replace(self._inputs.pick, on_exhausted="recycle")
+        plan = ScenarioPlan(replace(self._inputs, weights={template: 1}, pick=pick))
         seen: set[int] = set()
         for k in range(first_k, first_k + MOST_CONVERSATIONS):
             message = plan.message(k)
