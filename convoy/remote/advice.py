@@ -222,6 +222,14 @@ STANDARD: dict[str, Advice] = {
     ),
 }
 
+# Convoy's own word on an answer that is no error.
+OPINION: dict[str, Advice] = {
+    "200 unexpected": Advice(
+        "The target accepted a message that it should have refused",
+        "find out whether its rules have changed, or correct payloads/invalid/expected.yaml",
+    ),
+}
+
 FALLBACKS: dict[str, Advice] = {
     "4xx other": Advice(
         "A refusal without a known code of the API's, perhaps from a gateway",
@@ -242,5 +250,6 @@ ADVICE: dict[str, Advice] = {
     **LOGIN,
     **OUTBOUND,
     **STANDARD,
+    **OPINION,
     **FALLBACKS,
 }

@@ -12,7 +12,10 @@ from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Outcome
 
 @dataclass(slots=True)
 class Counts:
-    """Cumulative counters of the measured phase; `scheduled` counts what was taken or given up."""
+    """Cumulative counters of the measured phase; `scheduled` counts what was taken or given up.
+
+    `unexpected` are those of the accepted that should have been refused.
+    """
 
     scheduled: int = 0
     sent: int = 0
@@ -23,6 +26,7 @@ class Counts:
     resent: int = 0
     attempts: int = 0
     not_ok: int = 0
+    unexpected: int = 0
     late: Counter[str] = field(default_factory=Counter)
     not_sent: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
@@ -35,6 +39,7 @@ class Counts:
         fate = outcome.fate
         if fate is ACCEPTED:
             self.accepted += 1
+            self.unexpected += not outcome.ok
         else:
             self.errors[outcome.code] += 1
             if fate is REJECTED:
@@ -90,6 +95,7 @@ _NUMBERS = (
     "resent",
     "attempts",
     "not_ok",
+    "unexpected",
 )
 _BY_NAME = ("late", "not_sent", "errors")
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+UNEXPECTED = "200 unexpected"
+"""What a message is shown under that was accepted and should have been refused."""
+
 
 class Phase(StrEnum):
     """The part of a run an outcome belongs to; only `MEASURE` enters figures and criteria."""
@@ -62,6 +65,11 @@ class Outcome(NamedTuple):
     phase: Phase
     epoch: int
     ok: bool
+
+    @property
+    def failure(self) -> str:
+        """The code that it is shown under: its own, or `UNEXPECTED` for an accepted one not ok."""
+        return self.code or ("" if self.ok else UNEXPECTED)
 
     @property
     def response_time_s(self) -> float:

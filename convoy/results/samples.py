@@ -75,11 +75,12 @@ class SampleKeeper:
 
     def offer(self, outcome: Outcome, at_s: float, request: bytes, answer: bytes) -> None:
         """Take note of a failure `at_s` seconds into the run; keep it if it is an early one."""
-        seen = self._seen.get(outcome.code)
+        code = outcome.failure
+        seen = self._seen.get(code)
         if seen is None:
             if len(self._seen) >= self._most_codes:
                 return
-            seen = self._seen[outcome.code] = _Seen(first_s=at_s)
+            seen = self._seen[code] = _Seen(first_s=at_s)
         seen.last_s = at_s
         if len(seen.samples) < self._per_code:
             sample = self._sample(outcome, at_s, request, answer)
@@ -95,7 +96,7 @@ class SampleKeeper:
 
     def _sample(self, outcome: Outcome, at_s: float, request: bytes, answer: bytes) -> ErrorSample:
         return ErrorSample(
-            code=outcome.code,
+            code=outcome.failure,
             scenario=outcome.scenario,
             k=outcome.k,
             at_s=at_s,

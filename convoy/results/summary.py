@@ -11,6 +11,7 @@ from convoy.results.account import ScenarioAccount
 from convoy.results.counts import Counts
 from convoy.results.durations import Durations
 from convoy.results.histograms import Histogram
+from convoy.results.outcome import UNEXPECTED
 from convoy.results.verdict import Judgement
 
 SCHEMA = 1
@@ -63,6 +64,15 @@ def summarise(
         "criteria": [],
         "workers": [dict(worker) for worker in facts.workers],
     }
+
+
+def failures_of(figures: Mapping[str, Any]) -> dict[str, int]:
+    """Return what to show as failures, by code, of a scenario's figures or the totals.
+
+    These are the errors, and the messages that were accepted and should have been refused.
+    """
+    unexpected: int = figures["unexpected"]
+    return {**figures["errors"], **({UNEXPECTED: unexpected} if unexpected else {})}
 
 
 def _scenario(

@@ -18,7 +18,7 @@ from convoy.remote.codes import meaning
 from convoy.results.record import write_record
 from convoy.results.reports.errors import error_table
 from convoy.results.reports.text import text_report
-from convoy.results.summary import RunFacts, summarise
+from convoy.results.summary import RunFacts, failures_of, summarise
 from convoy.results.verdict import Judgement, judge
 from convoy.safety.preflight import PreparedRun
 from convoy.settings import Settings
@@ -237,8 +237,8 @@ class Coordinator:
             ],
         )
         summary = summarise(facts, conductor.accounts, conductor.configured_rates, judgement)
-        errors = summary["totals"]["errors"]
-        return summary | {"error_samples": conductor.samples.to_plain(errors, meaning)}
+        failures = failures_of(summary["totals"])
+        return summary | {"error_samples": conductor.samples.to_plain(failures, meaning)}
 
     def _refuse(self, error: ConvoyError) -> None:
         """Say why no load is started, and end the test that Locust has begun."""

@@ -83,7 +83,7 @@ class WorkerRun:
         if due.phase is not Phase.MEASURE:
             return
         self.work[outcome.scenario].recorder.record(outcome, due.handed_s, due.late_cause)
-        if outcome.code and self.t0_s is not None:
+        if outcome.failure and self.t0_s is not None:
             self.samples.offer(outcome, outcome.done_s - self.t0_s, request, answer)
 
     def hand_back_what_closed(self) -> dict[str, dict[int, int | None]]:

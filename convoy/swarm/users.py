@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 _LOGIN_PAUSE_S = 1.0
 _TOO_MANY_REQUESTS = 429
 _FATES = {fate.value: fate for fate in Fate}
-_UNEXPECTED = "200 unexpected"
-"""How Locust's tables call a message that was accepted and should have been refused."""
 
 
 class MessageFailure(Exception):
@@ -248,7 +246,7 @@ class MessageUser(User):
             name=f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario,
             response_time=None if response_time_s is None else response_time_s * 1000,
             response_length=outcome.answer_bytes,
-            exception=None if outcome.ok else MessageFailure(outcome.code or _UNEXPECTED),
+            exception=None if outcome.ok else MessageFailure(outcome.failure),
             context={},
         )
 

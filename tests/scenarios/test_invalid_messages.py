@@ -52,7 +52,10 @@ def test_an_acceptance_that_nobody_expected_is_a_failure_of_its_own(
     assert ended.exit_code == 1, ended.output
     assert figures["accepted"] == figures["sent"] == 240
     assert figures["errors"] == {}
+    assert figures["unexpected"] == 240
     assert failures(ended) == {"200 unexpected": 240}
+    assert "The target accepted a message that it should have refused" in ended.output
+    assert len(ended.run["error_samples"]["200 unexpected"]["samples"]) == 3
 
 
 def test_another_code_than_the_expected_one_is_a_failure_with_its_code(

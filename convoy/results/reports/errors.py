@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
+from convoy.results.summary import failures_of
+
 WIDTH = 120
 """Columns that no line goes beyond."""
 _INDENT = " " * 49
@@ -13,17 +15,17 @@ _NO_HINT = "No known code; the samples in summary.json show what was answered."
 
 
 def error_table(summary: Mapping[str, Any]) -> str:
-    """Return the errors of a summary as lines for a terminal, the most frequent first.
+    """Return the failures of a summary as lines for a terminal, the most frequent first.
 
     It reads `totals` and `error_samples` (`results.samples`); "" when nothing has failed.
     """
     totals = summary["totals"]
     noted = summary.get("error_samples", {})
-    errors: list[tuple[str, int]] = sorted(totals["errors"].items(), key=lambda item: -item[1])
-    if not errors:
+    failures = sorted(failures_of(totals).items(), key=lambda item: -item[1])
+    if not failures:
         return ""
     lines = [_row("count", "of sent", "first", "last", "code, usual cause, an example")]
-    for code, count in errors:
+    for code, count in failures:
         lines += _lines(code, count, totals["sent"], noted.get(code, {}))
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from convoy.errors import ExitCode
+from convoy.results.summary import failures_of
 
 _LABEL_WIDTH = 16
 
@@ -54,15 +55,15 @@ def _scenario_lines(scenario: Mapping[str, Any]) -> Iterator[str]:
     if pool["retired"]:
         retired = ", ".join(f"{number:,} by {code}" for code, number in pool["retired"].items())
         yield _row("retired", f"{retired}; {pool['redirected']:,} messages went elsewhere")
-    yield from _error_lines(scenario["errors"])
+    yield from _failure_lines(failures_of(scenario))
 
 
-def _error_lines(errors: Mapping[str, int]) -> Iterator[str]:
-    if not errors:
+def _failure_lines(failures: Mapping[str, int]) -> Iterator[str]:
+    if not failures:
         yield _row("failures", "none")
         return
     label = "failures"
-    for code, count in sorted(errors.items(), key=lambda item: -item[1]):
+    for code, count in sorted(failures.items(), key=lambda item: -item[1]):
         yield _row(label, f"{count:>9,}  {code}")
         label = ""
 

@@ -89,7 +89,7 @@ def test_a_message_of_the_plan_that_nobody_accounted_for_is_named_with_both_numb
         ),
         pytest.param(
             ACCEPTED._replace(ok=False),
-            {"accepted": 1, "not_ok": 1, "errors": {}},
+            {"accepted": 1, "not_ok": 1, "unexpected": 1, "errors": {}},
             id="accepted though the scenario expects a refusal",
         ),
         pytest.param(

@@ -13,7 +13,7 @@ def summary_of(errors: dict[str, int], **noted: Any) -> dict[str, Any]:
     sample = {"correlation_id": CORRELATION_ID}
     known = {"hint": "The body is wrong.", "first_s": 0.25, "last_s": 29.5, "samples": [sample]}
     return {
-        "totals": {"sent": 200, "errors": errors},
+        "totals": {"sent": 200, "errors": errors, "unexpected": 0},
         "error_samples": {code: {**known, **noted} for code in errors},
     }
 
@@ -48,11 +48,17 @@ def test_nothing_goes_beyond_the_width() -> None:
 
 
 def test_a_code_without_samples_has_a_row_all_the_same() -> None:
-    summary = {"totals": {"sent": 4, "errors": {"worker lost": 4}}}
+    summary = {"totals": {"sent": 4, "errors": {"worker lost": 4}, "unexpected": 0}}
 
     table = error_table(summary)
 
     assert "worker lost" in table and "100.00%" in table
+
+
+def test_what_was_accepted_and_should_not_have_been_has_a_row() -> None:
+    summary = {"totals": {"sent": 4, "errors": {}, "unexpected": 3}}
+
+    assert "75.00%" in error_table(summary) and "200 unexpected" in error_table(summary)
 
 
 def test_nothing_is_said_when_nothing_failed() -> None:
