@@ -2,7 +2,8 @@
 
 `random`, `round_robin` and `zipf` draw from the whole pool. `exclusive` and `sticky` bind
 conversations to groups of lanes, so that two workers never write to the same one: a group is the
-smallest part of a plan that can be leased, and lane `n` belongs to group `n mod groups`.
+smallest part of a plan that can be leased, and lane `n` belongs to group `n mod groups`. It has two
+conversations at least, unless the pool has only one.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class BoundPick:
 
     def __init__(self, size: int, actors: int, seed: int, scenario: str) -> None:
         self._actors = min(size, actors)
-        self.groups = min(LANES, self._actors)
+        self.groups = min(self._actors, _groups_of_two_or_more(size))
         self._order = _shuffled(size, seed, scenario)
 
     def actor(self, k: int) -> int:
@@ -142,6 +143,17 @@ def make_pick(
         "sticky": lambda: BoundPick(size, users, seed, scenario),
     }
     return makers[name]()
+
+
+def _groups_of_two_or_more(size: int) -> int:
+    """Return how many groups there may be so that a retired conversation has a stand-in in its own.
+
+    Beyond as many conversations as lanes the number divides that of the lanes; otherwise some
+    conversations would have their second turn before others have had their first.
+    """
+    if size <= LANES:
+        return max(1, size // 2)
+    return LANES if size >= 2 * LANES else LANES // 2
 
 
 def _members(group: int, groups: int, total: int) -> int:

@@ -48,9 +48,11 @@ def test_a_quarter_of_a_million_ids_reach_both_workers_and_no_heartbeat_is_misse
     made_up = [f"00000000-0000-4000-8000-{number:012}" for number in range(250_000)]
     file = tmp_path / "ids.txt.gz"
     file.write_bytes(gzip.compress("\n".join([*ids[:60], *made_up]).encode(), compresslevel=1))
-    rules = ["source=file", f"path={file}", "pick=round_robin"]
+    pool = f"{POOL}={{source: file, path: '{file}', pick: round_robin}}"
+    # A canary message would go to any of them, and the simulator knows the first ones only.
+    options = ["--rate", "20", "--set", pool, "--set", "canary=false", *QUICK, *TWO_WORKERS]
 
-    ended = send(tmp_path, simulator, *rules, *TWO_WORKERS)
+    ended = run_locust(tmp_path, "-H", simulator.url, *options, *swarm_ports())
 
     assert ended.exit_code == 0, ended.output
     assert conversations_of(ended, simulator) == set(ids[:60])
@@ -127,15 +129,18 @@ def test_end_of_a_round_robin(
     assert (ended.scenario["sent"], ended.scenario["not_sent"]) == (sent, not_sent)
 
 
+@pytest.mark.parametrize("pick", ["random", "exclusive"])
 def test_closed_and_unknown_conversations_are_retired_and_the_run_goes_on(
-    tmp_path: Path, simulator: SimulatorProcess
+    tmp_path: Path, simulator: SimulatorProcess, pick: str
 ) -> None:
     ids = open_conversations(simulator)[:4]
     unknown = "11111111-1111-4111-8111-111111111111"
     closing = f"{simulator.url}/simulator/conversations/{ids[0]}/close"
     requests.post(closing, timeout=10).raise_for_status()
 
-    ended = send(tmp_path, simulator, "source=inline", f"ids={json.dumps([*ids, unknown])}")
+    pool = ["source=inline", f"ids={json.dumps([*ids, unknown])}", f"pick={pick}"]
+
+    ended = send(tmp_path, simulator, *pool)
 
     assert ended.exit_code == 1, ended.output
     assert ended.scenario["pool"]["retired"] == {

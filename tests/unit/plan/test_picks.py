@@ -132,6 +132,11 @@ def test_what_stands_in_for_a_bound_conversation_belongs_to_the_same_group(
     assert sorted([pick.index(k), *others]) == sorted([pick.index(first_k), *pick.others(first_k)])
 
 
+@given(name=BOUND, size=SIZES.filter(lambda size: size > 1), users=USERS, k=st.integers(0, 10**9))
+def test_a_bound_conversation_has_a_stand_in(name: str, size: int, users: int, k: int) -> None:
+    assert list(pick_of(name, size, users=users).others(k))
+
+
 @given(name=BOUND, size=SIZES, users=USERS)
 def test_every_conversation_can_be_reached_from_exactly_one_group(
     name: str, size: int, users: int
@@ -178,7 +183,7 @@ def test_conversations_that_no_actor_keeps_stand_in_first(size: int, users: int)
 
 
 @pytest.mark.parametrize("name", ["round_robin", "exclusive"])
-@pytest.mark.parametrize("size", [1, 7, 255, 256, 257, 1000])
+@pytest.mark.parametrize("size", [1, 7, 255, 256, 257, 300, 511, 512, 1000])
 def test_the_whole_pool_is_used_before_anything_is_used_again(name: str, size: int) -> None:
     pick = pick_of(name, size)
 
