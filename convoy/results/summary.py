@@ -10,16 +10,21 @@ from typing import Any
 from convoy.results.account import ScenarioAccount
 from convoy.results.counts import Counts
 from convoy.results.durations import Durations
+from convoy.results.health import GeneratorJudgement
 from convoy.results.histograms import Histogram
 from convoy.results.outcome import UNEXPECTED
 from convoy.results.verdict import Judgement
 
 SCHEMA = 1
+_FIGURES_OF_HEALTH = {"cpu_share": ("mean", "max"), "loop_lag_ms": ("p50", "p99", "max")}
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What is known of a run besides its accounts. `started_at` is ISO 8601 in UTC."""
+    """What is known of a run besides its accounts. `started_at` is ISO 8601 in UTC.
+
+    Each worker has `id`, `state`, `sent`, and `health` as `WorkerHealth.to_plain` gives it.
+    """
 
     run_id: str
     seed: int
@@ -29,6 +34,7 @@ class RunFacts:
     started_at: str
     duration_s: float
     workers: Sequence[Mapping[str, Any]]
+    generator: GeneratorJudgement
 
 
 def summarise(
@@ -62,6 +68,7 @@ def summarise(
         },
         "totals": _counts(total),
         "criteria": [],
+        "generator": _generator(facts),
         "workers": [dict(worker) for worker in facts.workers],
     }
 
@@ -73,6 +80,22 @@ def failures_of(figures: Mapping[str, Any]) -> dict[str, int]:
     """
     unexpected: int = figures["unexpected"]
     return {**figures["errors"], **({UNEXPECTED: unexpected} if unexpected else {})}
+
+
+def _generator(facts: RunFacts) -> dict[str, Any]:
+    """What was judged of the workers, and each figure of the worker that it is worst for."""
+    healths = [worker["health"] for worker in facts.workers]
+    return {
+        "state": facts.generator.state,
+        "warnings": list(facts.generator.warnings),
+        **{
+            figure: {
+                name: max((health[figure][name] for health in healths), default=0.0)
+                for name in names
+            }
+            for figure, names in _FIGURES_OF_HEALTH.items()
+        },
+    }
 
 
 def _scenario(

@@ -67,8 +67,8 @@ def _doubts(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:
     if planned == 0 and not is_disturbed:
         doubts.append("no message was due in the whole run; raise rate or run_time_s")
     for cause, advice in _CAUSES_OF_OURS.items():
-        missed = counts.late[cause] + counts.not_sent[cause]
-        if _is_above_tolerance(missed, counts.scheduled):
+        if is_too_often(counts, cause):
+            missed = _missed(counts, cause)
             share = missed / counts.scheduled
             doubts.append(
                 f"{missed} of {counts.scheduled} messages ({share:.1%}, {TOLERATED_SHARE:.0%} is "
@@ -87,5 +87,11 @@ def _shortfalls(counts: Counts) -> list[str]:
     ]
 
 
-def _is_above_tolerance(missed: int, scheduled: int) -> bool:
-    return missed > TOLERATED_MESSAGES and missed > TOLERATED_SHARE * scheduled
+def is_too_often(counts: Counts, cause: Cause) -> bool:
+    """Say whether more messages were late or not sent by a cause of ours than is tolerated."""
+    missed = _missed(counts, cause)
+    return missed > TOLERATED_MESSAGES and missed > TOLERATED_SHARE * counts.scheduled
+
+
+def _missed(counts: Counts, cause: Cause) -> int:
+    return counts.late[cause] + counts.not_sent[cause]

@@ -20,6 +20,7 @@ from convoy.plan.lanes import LANES
 from convoy.remote.codes import CodeBook
 from convoy.results.account import ScenarioAccount
 from convoy.results.counts import Counts
+from convoy.results.health import WorkerHealth
 from convoy.results.samples import SampleBook
 from convoy.swarm.channel import Channel, ToWorker
 from convoy.swarm.leases import LeaseBook
@@ -59,6 +60,7 @@ class Worker:
     is_leaving: bool = False
     is_gone: bool = False
     is_lost: bool = False
+    health: WorkerHealth = field(default_factory=WorkerHealth)
 
 
 class Conductor:
@@ -213,6 +215,7 @@ class Conductor:
             part = report["scenarios"][scenario]
             account.absorb(name, part | {"counts": self._with_known_codes(part["counts"])})
         self.samples.absorb(report["samples"])
+        worker.health.absorb(report["health"])
 
     def _with_known_codes(self, counts: Mapping[str, Any]) -> dict[str, Any]:
         """Cap the names of unknown error codes over all workers; each caps only its own."""

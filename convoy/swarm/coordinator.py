@@ -15,6 +15,7 @@ from locust.runners import STATE_MISSING, MasterRunner, Runner
 
 from convoy.errors import ConvoyError, ExitCode
 from convoy.remote.codes import meaning
+from convoy.results.health import GeneratorJudgement, judge_generator
 from convoy.results.record import write_record
 from convoy.results.reports.errors import error_table
 from convoy.results.reports.text import text_report
@@ -198,11 +199,18 @@ class Coordinator:
     def _finish(self, conductor: Conductor) -> None:
         """Judge the run, write its record and say what came of it."""
         counts = {name: account.counts for name, account in conductor.accounts.items()}
-        judgement = judge(counts, conductor.planned, conductor.problems)
-        summary = self._summarise(conductor, judgement)
+        settings = conductor.order.settings
+        generator = judge_generator(
+            {name: worker.health for name, worker in conductor.workers.items()},
+            counts.values(),
+            late_after_s=settings.late_after_ms / 1000,
+            is_flat_out=settings.is_flat_out,
+        )
+        problems = [*conductor.problems, *generator.doubts]
+        judgement = judge(counts, conductor.planned, problems)
+        summary = self._summarise(conductor, judgement, generator)
         self._conductor = None
         self._environment.process_exit_code = judgement.exit_code
-        settings = conductor.order.settings
         try:
             folder = write_record(self._runs, summary, settings.redacted())
             where = f"  record          {folder}"
@@ -216,7 +224,9 @@ class Coordinator:
         else:
             self.closing_report = report
 
-    def _summarise(self, conductor: Conductor, judgement: Judgement) -> dict[str, Any]:
+    def _summarise(
+        self, conductor: Conductor, judgement: Judgement, generator: GeneratorJudgement
+    ) -> dict[str, Any]:
         settings = conductor.order.settings
         t0_s = conductor.started_at_s or time.time()
         facts = RunFacts(
@@ -232,9 +242,11 @@ class Coordinator:
                     "id": name,
                     "state": "lost" if worker.is_lost else "reported",
                     "sent": conductor.sent_by(name),
+                    "health": worker.health.to_plain(),
                 }
                 for name, worker in conductor.workers.items()
             ],
+            generator=generator,
         )
         summary = summarise(facts, conductor.accounts, conductor.configured_rates, judgement)
         failures = failures_of(summary["totals"])

@@ -15,6 +15,7 @@ from locust.env import Environment
 
 from convoy.engine.closed import ClosedDispatcher
 from convoy.engine.dispatch import Dispatcher, DueMessage
+from convoy.engine.health import watch
 from convoy.engine.pool_use import PoolUse
 from convoy.errors import ConvoyError
 from convoy.plan.arrivals import EvenArrivals
@@ -23,6 +24,7 @@ from convoy.plan.plan import ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.connections import Allotment, Connections
 from convoy.results.account import ScenarioRecorder
+from convoy.results.health import HealthRecorder
 from convoy.results.outcome import Outcome, Phase
 from convoy.results.samples import SampleKeeper
 from convoy.settings import Settings
@@ -69,10 +71,17 @@ class WorkerRun:
         self.plan_hash = plan_hash(plans)
         self.work = {name: ScenarioWork(order, plan) for name, plan in plans.items()}
         self.samples = SampleKeeper(redact)
+        self.health = HealthRecorder(order.settings.late_after_ms / 1000)
         self.epoch = 0
         self.t0_s: float | None = None
         self.reports = 0
         self.is_stopping = False
+
+    @property
+    def ends_s(self) -> float:
+        """T1 on this process's `perf_counter`; there is one once T0 is known."""
+        assert self.t0_s is not None
+        return self.t0_s + max(work.plan.arrivals.duration_s for work in self.work.values())
 
     def run_id_of(self, phase: Phase) -> str:
         """Return the run id that a message of this phase carries in its marker."""
@@ -202,6 +211,7 @@ class Participant:
                 for name, work in run.work.items()
             },
             "samples": run.samples.take(),
+            "health": run.health.report(),
         }
 
     def forget_run(self) -> None:
@@ -268,6 +278,9 @@ class Participant:
             for work in run.work.values():
                 work.dispatcher.start(run.t0_s)
             gevent.spawn(self._watch_drain, run)
+            gevent.spawn(
+                watch, run.health, run.t0_s, run.ends_s, lambda: not self._is_under_way(run)
+            )
 
     def _release(self, _: str, data: dict[str, Any]) -> None:
         run = self._current(data)
@@ -297,12 +310,15 @@ class Participant:
         """Tell the coordinator each time that all granted lanes are through, until the run ends."""
         assert run.t0_s is not None
         told_epoch = 0
-        ends_s = run.t0_s + max(work.plan.earliest_end_s for work in run.work.values())
-        while self._run is run and not run.is_stopping:
-            gevent.sleep(max(_POLL_S, ends_s - time.perf_counter()))
+        earliest_s = run.t0_s + max(work.plan.earliest_end_s for work in run.work.values())
+        while self._is_under_way(run):
+            gevent.sleep(max(_POLL_S, earliest_s - time.perf_counter()))
             if told_epoch < run.epoch and not run.is_stopping and run.is_drained:
                 told_epoch = run.epoch
                 self._tell_drained(run, run.hand_back_what_closed())
+
+    def _is_under_way(self, run: WorkerRun) -> bool:
+        return self._run is run and not run.is_stopping
 
     def _tell_drained(self, run: WorkerRun, cursors: dict[str, Any]) -> None:
         self._send_report()

@@ -23,9 +23,26 @@ def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
         yield name
         yield from _scenario_lines(scenario)
     yield ""
+    yield _row("generator", _generator(summary))
+    for warning in summary["generator"]["warnings"]:
+        yield _row("", warning)
     yield _row("verdict", _verdict(summary))
     for reason in summary["reasons"]:
         yield _row("", reason)
+
+
+def _generator(summary: Mapping[str, Any]) -> str:
+    generator = summary["generator"]
+    if generator["state"] == "not measured":
+        return "not measured"
+    cpu, lag_ms = generator["cpu_share"], generator["loop_lag_ms"]
+    by_design = " (a busy core is by design)" if generator["state"] == "flat out" else ""
+    workers = len(summary["workers"])
+    return (
+        f"{generator['state']}{by_design}: CPU {cpu['mean']:.0%} of a core (highest "
+        f"{cpu['max']:.0%}), loop lag p99 {lag_ms['p99']:,.1f} ms (longest {lag_ms['max']:,.1f} ms)"
+        f"{f', worst of {workers} workers' if workers > 1 else ''}"
+    )
 
 
 def _verdict(summary: Mapping[str, Any]) -> str:

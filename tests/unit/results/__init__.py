@@ -8,6 +8,7 @@ from typing import Any
 
 from convoy.results.account import ScenarioAccount, ScenarioRecorder
 from convoy.results.counts import Counts
+from convoy.results.health import GeneratorJudgement
 from convoy.results.outcome import Cause, Fate, Outcome, Phase
 from convoy.results.summary import RunFacts, summarise
 from convoy.results.verdict import judge
@@ -44,7 +45,20 @@ FACTS = RunFacts(
     profile="smoke",
     started_at="2026-11-22T12:00:00Z",
     duration_s=1.0,
-    workers=({"id": "worker-1", "state": "reported", "sent": 1},),
+    workers=(
+        {
+            "id": "worker-1",
+            "state": "reported",
+            "sent": 1,
+            "health": {
+                "measured_s": 1.0,
+                "cpu_share": {"mean": 0.234, "max": 0.31},
+                "loop_lag_ms": {"p50": 0.2, "p99": 0.42, "max": 7.0},
+                "loop_late_s": 0.0,
+            },
+        },
+    ),
+    generator=GeneratorJudgement("ok", (), ()),
 )
 
 

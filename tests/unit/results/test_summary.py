@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from convoy.results.account import ScenarioAccount
+from convoy.results.health import GeneratorJudgement
 from convoy.results.summary import summarise
 from convoy.results.verdict import judge
 from tests.unit.results import ACCEPTED, FACTS, FAILED, REJECTED, UNKNOWN, summary_of
@@ -27,6 +29,7 @@ SUMMARY_KEYS = {
     "totals",
     "criteria",
     "workers",
+    "generator",
 }
 COUNT_KEYS = {
     "scheduled",
@@ -75,7 +78,9 @@ def test_the_facts_of_the_run_are_told() -> None:
         "profile": "smoke",
     }
     assert summary["started_at"] == "2026-11-22T12:00:00Z"
-    assert summary["workers"] == [{"id": "worker-1", "state": "reported", "sent": 1}]
+    [worker] = summary["workers"]
+    assert (worker["id"], worker["state"], worker["sent"]) == ("worker-1", "reported", 1)
+    assert worker["health"].keys() == {"measured_s", "cpu_share", "loop_lag_ms", "loop_late_s"}
 
 
 def test_messages_are_told_by_fate_and_code() -> None:
@@ -154,6 +159,23 @@ def test_each_named_step_has_its_own_durations() -> None:
         "message": 1,
     }
     assert "steps" not in summary_of(ACCEPTED)["scenarios"]["conversation_messages"]
+
+
+def test_the_generator_is_told_by_its_worst_worker() -> None:
+    [worker] = FACTS.workers
+    lag_ms = {"p50": 0.1, "p99": 25.0, "max": 26.0}
+    other = {**worker, "health": {**worker["health"], "loop_lag_ms": lag_ms}}
+    judgement = GeneratorJudgement("strained", (), ("worker-2 is busy",))
+    facts = replace(FACTS, workers=(worker, other), generator=judgement)
+
+    summary = summarise(facts, {}, {}, judge({}, {}, []))
+
+    assert summary["generator"] == {
+        "state": "strained",
+        "warnings": ["worker-2 is busy"],
+        "cpu_share": {"mean": 0.234, "max": 0.31},
+        "loop_lag_ms": {"p50": 0.2, "p99": 25.0, "max": 26.0},
+    }
 
 
 @pytest.mark.parametrize(

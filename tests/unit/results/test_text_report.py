@@ -64,6 +64,48 @@ def test_durations_without_samples_are_no_zeros() -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "workers", "line"),
+    [
+        (
+            "ok",
+            1,
+            "ok: CPU 23% of a core (highest 31%), loop lag p99 0.4 ms (longest 7.0 ms)",
+        ),
+        (
+            "flat out",
+            1,
+            "flat out (a busy core is by design): CPU 23% of a core (highest 31%), "
+            "loop lag p99 0.4 ms (longest 7.0 ms)",
+        ),
+        (
+            "strained",
+            3,
+            "strained: CPU 23% of a core (highest 31%), loop lag p99 0.4 ms (longest 7.0 ms), "
+            "worst of 3 workers",
+        ),
+        ("not measured", 1, "not measured"),
+    ],
+    ids=["ok", "flat out", "strained", "not measured"],
+)
+def test_the_generator_s_health_is_one_line(state: str, workers: int, line: str) -> None:
+    summary = summary_of(ACCEPTED)
+    summary["generator"]["state"] = state
+    summary["workers"] *= workers
+
+    assert line_of(text_report(summary), "generator") == line
+
+
+def test_warnings_on_the_generator_stand_below_its_health() -> None:
+    summary = summary_of(ACCEPTED)
+    summary["generator"]["warnings"] = ["worker-1 stood still for 2.0 s"]
+
+    lines = text_report(summary).splitlines()
+
+    [at] = [number for number, line in enumerate(lines) if line.startswith("  generator ")]
+    assert lines[at + 1].strip() == "worker-1 stood still for 2.0 s"
+
+
+@pytest.mark.parametrize(
     ("given_up", "verdict"),
     [(0, "PASS (exit code 0)"), (1, "FAIL (exit code 3)")],
     ids=["pass", "fail"],
