@@ -9,9 +9,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 
@@ -20,11 +19,11 @@ from convoy.plan.lanes import LANES
 from convoy.remote.codes import CodeBook
 from convoy.results.account import ScenarioAccount
 from convoy.results.counts import Counts
-from convoy.results.health import WorkerHealth
 from convoy.results.samples import SampleBook
 from convoy.swarm.channel import Channel, ToWorker
 from convoy.swarm.leases import LeaseBook
 from convoy.swarm.orders import RunOrder, plan_hash
+from convoy.swarm.workers import Swarm, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -32,35 +31,6 @@ _POLL_S = 0.05
 _LEAD_S = 0.3
 _GRACE_S = 10.0
 _WAIT_LOGGED_EVERY_S = 5.0
-
-Users = Mapping[str, Mapping[str, int]]
-"""Users by worker and scenario."""
-
-
-class Swarm(Protocol):
-    """What a conductor sees of the processes that take part."""
-
-    def workers(self) -> set[str]:
-        """Return the ids of the workers that are connected and alive."""
-
-    def assigned_users(self) -> Users:
-        """Return how many users of each scenario each worker has been dealt."""
-
-
-@dataclass(slots=True)
-class Worker:
-    """What is known of one worker. `clock_ahead_s` is its wall clock's lead over ours, at least."""
-
-    ready: Mapping[str, int] = field(default_factory=dict)
-    clock_ahead_s: float = -inf
-    reports: int = 0
-    granted_epoch: int = 0
-    drained_epoch: int = -1
-    has_been_complete: bool = False
-    is_leaving: bool = False
-    is_gone: bool = False
-    is_lost: bool = False
-    health: WorkerHealth = field(default_factory=WorkerHealth)
 
 
 class Conductor:

@@ -24,10 +24,11 @@ from convoy.results.verdict import Judgement, judge
 from convoy.safety.preflight import PreparedRun
 from convoy.settings import Settings
 from convoy.swarm.channel import Channel, ToCoordinator
-from convoy.swarm.conductor import Conductor, Users
+from convoy.swarm.conductor import Conductor
 from convoy.swarm.dealing import EvenUsersDispatcher, Shares
 from convoy.swarm.orders import RunOrder
 from convoy.swarm.users import MessageUser
+from convoy.swarm.workers import Users
 
 logger = logging.getLogger(__name__)
 

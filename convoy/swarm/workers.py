@@ -1,0 +1,39 @@
+"""The workers of a swarm, as the conductor of a run knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf
+from typing import Protocol
+
+from convoy.results.health import WorkerHealth
+
+Users = Mapping[str, Mapping[str, int]]
+"""Users by worker and scenario."""
+
+
+class Swarm(Protocol):
+    """What a conductor sees of the processes that take part."""
+
+    def workers(self) -> set[str]:
+        """Return the ids of the workers that are connected and alive."""
+
+    def assigned_users(self) -> Users:
+        """Return how many users of each scenario each worker has been dealt."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """What is known of one worker. `clock_ahead_s` is its wall clock's lead over ours, at least."""
+
+    ready: Mapping[str, int] = field(default_factory=dict)
+    clock_ahead_s: float = -inf
+    reports: int = 0
+    granted_epoch: int = 0
+    drained_epoch: int = -1
+    has_been_complete: bool = False
+    is_leaving: bool = False
+    is_gone: bool = False
+    is_lost: bool = False
+    health: WorkerHealth = field(default_factory=WorkerHealth)
