@@ -5,7 +5,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help load ui test check clean
+.PHONY: help load ui test check bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ check: $(VENV)/.development ## Check format, lint, types and architecture, in le
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/python -m pytest -q tests/test_architecture.py
+
+bench: $(VENV)/.runtime ## Measure Convoy beside other load generators, 15 minutes; a short one: make bench ARGS="--quick"
+	@$(VENV)/bin/python -m bench $(ARGS)
 
 clean: ## Remove the virtual environment and all caches; records in runs/ stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from bench.errors import BenchError, MissingProgramError
 from bench.nginx import find_nginx, serving
 from bench.options import Options, parse_options
 from bench.parts import MEASURE, Bench
-from bench.processes import choose_cores
+from bench.processes import choose_cores, isolate
 from bench.reach import reach_lines
 from bench.results import comparison_lines, read_results, with_part, write_results
 from bench.runs import Range
@@ -25,6 +26,7 @@ from bench.runs import Range
 def main(arguments: Sequence[str]) -> int:
     """Measure; returns 1 if a run gave no figure, 2 if an option is wrong or nginx is missing."""
     options = parse_options(arguments)
+    isolate(os.environ)
     try:
         find_nginx()
         results = _measure(options)
@@ -34,10 +36,15 @@ def main(arguments: Sequence[str]) -> int:
         return _complain(str(error), 1)
     except KeyboardInterrupt:
         return _complain("interrupted; what was measured before is in the results", 1)
-    for line in (*comparison_lines(results), *reach_lines(results)):
-        print(line)
+    _show({part: results[part] for part in options.parts})
     print(f"\nresults  {options.output}")
     return 0
+
+
+def _show(results: dict[str, Any]) -> None:
+    print()
+    for line in (*comparison_lines(results), *reach_lines(results)):
+        print(line)
 
 
 def _measure(options: Options) -> dict[str, Any]:

@@ -14,7 +14,7 @@ BODY = (
     b'{\n  "to": {"id": "5bba6d0c-3d4c-4bd1-bb43-7a9bb0a1ee10", "type": "conversation"},\n'
     b'  "from": {"name": "Load Test Guest 17", "address": "guest-17@load-test.invalid", '
     b'"type": "user"},\n  "text": "[convoy:20261122-193343-67bda5:conversation_messages:140321] '
-    b'Where is my order now?",\n  "type": "text"\n}'
+    b'Could you tell me when it arrives?",\n  "type": "text"\n}'
 )
 """As long as Convoy's own bodies are on average; a test compares the two."""
 ANSWER = (
@@ -22,3 +22,10 @@ ANSWER = (
     '"conversationId":"5bba6d0c-3d4c-4bd1-bb43-7a9bb0a1ee10","direction":"inbound",'
     '"timestamp":"2026-11-22T12:00:00.000Z","status":"sent"}'
 )
+
+
+def request_to(host: str) -> bytes:
+    """Return the message as Convoy writes it to the wire; `host` is the Host header's value."""
+    fields = {"Host": host, **HEADERS, "Content-Length": str(len(BODY))}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"POST {PATH} HTTP/1.1\r\n{head}\r\n".encode() + BODY

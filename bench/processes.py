@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -47,13 +47,14 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command on one core; it is gone after the block.
 
-    It works in `folder`, and what it prints is in `output.txt` there.
+    It works in `folder`, and what it prints is in `output.txt` there. `environment` comes on top
+    of the bench's own.
     """
+    more = [f"{name}={value}" for name, value in (environment or {}).items()]
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
-            command,
+            ["env", *more, *command],
             cwd=folder,
-            env=clean_environment() | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -97,11 +98,12 @@ def wait_until(
         time.sleep(_POLL_S)
 
 
-def clean_environment() -> dict[str, str]:
-    """Return the surroundings' environment without anything that would steer Locust or Convoy."""
-    prefixes = ("CONVOY_", "LOCUST_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-    return kept | {"PYTHONPATH": str(ROOT)}
+def isolate(environment: MutableMapping[str, str]) -> None:
+    """Take out of an environment what would steer Locust or Convoy, and let it find our modules."""
+    for name in list(environment):
+        if name.startswith(("CONVOY_", "LOCUST_")):
+            del environment[name]
+    environment["PYTHONPATH"] = str(ROOT)
 
 
 def free_port() -> int:

@@ -86,9 +86,11 @@ def value_at(results: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
 
 
 def reach_lines(results: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a table of goals, floors and what was measured."""
+    """Yield a table of goals, floors and what was measured, for the parts in the results."""
     yield f"{'what':<36}{'goal':>10}{'floor':>10}{'measured':>12}   reached"
     for reach in REACHES:
+        if reach.path[0] not in results:
+            continue
         value = value_at(results, reach.path)
         measured = "" if value is None else f"{value:,.6g}"
         limits = f"{reach.goal:>10,g}{reach.floor:>10,g}"

@@ -16,15 +16,17 @@ _RATIOS = {
     "ratio_to_raw_user": ("throughput", "ratio_to", "raw_user", "median"),
 }
 _COMPARISONS = {"throughput": "plain HTTP", "tls": "TLS"}
+_RATES = "messages_per_s"
 
 
 def read_results(path: Path, machine: Mapping[str, Any]) -> dict[str, Any]:
     """Return the results so far; none where there is no file, or it is of another machine."""
     try:
-        results: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        results = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return results if results.get("machine") == dict(machine) else {}
+    is_ours = isinstance(results, dict) and results.get("machine") == dict(machine)
+    return results if is_ours else {}
 
 
 def with_part(
@@ -48,15 +50,22 @@ def write_results(path: Path, results: Mapping[str, Any]) -> None:
 def comparison_lines(results: Mapping[str, Any]) -> Iterator[str]:
     """Yield a table of rates and ratios for each comparison that was made."""
     for part, title in _COMPARISONS.items():
-        if part not in results:
-            continue
-        yield f"{title:<16}{'messages/s':>12}{'lowest':>10}{'highest':>10}{'Convoy is':>12}"
-        rates, ratios = results[part]["messages_per_s"], results[part]["ratio_to"]
-        for name, rate in rates.items():
-            if rate is None:
-                yield f"{name:<16}{'not installed':>12}"
-                continue
-            figures = f"{rate['median']:>12,.0f}{rate['min']:>10,.0f}{rate['max']:>10,.0f}"
-            ratio = ratios.get(name)
-            yield f"{name:<16}{figures}" + (f"{ratio['median']:>10.2f} ×" if ratio else "")
-        yield ""
+        if part in results:
+            yield (
+                f"{title:<15}{'messages/s':>12}{'lowest':>9}{'highest':>9}{'a CPU second':>14}"
+                + ("   Convoy is, by CPU time")
+            )
+            yield from (_comparison_line(name, results[part]) for name in results[part][_RATES])
+            yield ""
+
+
+def _comparison_line(name: str, part: Mapping[str, Any]) -> str:
+    rate = part[_RATES][name]
+    if rate is None:
+        return f"{name:<15}{'not installed':>14}"
+    figures = f"{rate['median']:>12,.0f}{rate['min']:>9,.0f}{rate['max']:>9,.0f}"
+    per_cpu = f"{part['messages_per_cpu_s'][name]['median']:>14,.0f}"
+    if name not in part["ratio_to"]:
+        return f"{name:<15}{figures}{per_cpu}"
+    by_clock, by_cpu = part["ratio_to"][name]["median"], part["cpu_ratio_to"][name]["median"]
+    return f"{name:<15}{figures}{per_cpu}{by_clock:>10.2f} ×{by_cpu:>9.2f} ×"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HOUSES = ("convoy", "scenarios", "simulator")
+HOUSES = ("convoy", "scenarios", "simulator", "bench")
 RISING = (
     "errors",
     "redaction",
@@ -154,9 +154,10 @@ def test_pure_packages_ask_no_clock_and_no_global_chance(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=ids)
-def test_only_the_swarm_and_the_scenarios_import_locust(path: Path) -> None:
+def test_only_the_swarm_and_locustfiles_import_locust(path: Path) -> None:
     name = module_name(path)
-    may_use_it = is_within(name, "convoy.swarm") or is_within(name, "scenarios")
+    places = ("convoy.swarm", "scenarios", "bench.locustfiles")
+    may_use_it = any(is_within(name, place) for place in places)
 
     uses_it = any(is_within(used, "locust") for used in imports_of(path))
 
@@ -175,7 +176,7 @@ def test_simulator_and_convoy_share_no_code(path: Path) -> None:
 @pytest.mark.parametrize("path", LIBRARY, ids=ids)
 def test_the_library_knows_neither_scenarios_nor_tests(path: Path) -> None:
     for used in imports_of(path):
-        assert used.split(".")[0] not in {"scenarios", "locustfile", "tests"}, used
+        assert used.split(".")[0] not in {"scenarios", "locustfile", "bench", "tests"}, used
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=ids)

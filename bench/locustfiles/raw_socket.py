@@ -15,18 +15,11 @@ from urllib.parse import urlsplit
 import httptools
 from gevent import get_hub
 
-from bench.message import BODY, HEADERS, PATH
+from bench.message import request_to
 
 _READ = 1
 _BUFFER_BYTES = 65_536
 _ACCEPTED = 202
-
-
-def request_to(host: str) -> bytes:
-    """Return the one message as it goes over the wire."""
-    fields = {"Host": host, **HEADERS, "Content-Length": str(len(BODY))}
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"POST {PATH} HTTP/1.1\r\n{head}\r\n".encode() + BODY
 
 
 class Reply:

@@ -1,0 +1,55 @@
+"""The message of the bench is Convoy's own: byte for byte, and as long as its templates'."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from statistics import mean
+from uuid import UUID
+
+from bench.message import BODY, PATH, TOKEN, request_to
+from convoy.plan.conversations import ConversationPool
+from convoy.plan.plan import ScenarioInputs, ScenarioPlan
+from convoy.plan.rates import RateCurve, Stage
+from convoy.redaction import Secret
+from convoy.remote.codes import CodeBook
+from convoy.remote.limits import Budget
+from convoy.remote.oauth import OAuthSession, Token
+from convoy.remote.session import ApiSession
+from convoy.remote.transport import Origin, Transport
+from tests.unit.remote.misbehaving_server import OK, serving
+
+
+def test_the_message_is_what_convoy_writes_to_the_wire() -> None:
+    oauth = OAuthSession(lambda: Token(Secret(TOKEN), 1e12), refresh_before_s=60)
+    with serving(lambda visitor: visitor.answer_all(OK)) as server:
+        session = ApiSession(
+            Transport(Origin("http", "127.0.0.1", server.port)),
+            oauth,
+            Budget([]),
+            code_book=CodeBook(),
+            clock=time.perf_counter,
+        )
+        session.post(PATH, BODY, 10.0)
+        session.close()
+
+    assert server.requests == [request_to(f"127.0.0.1:{server.port}")]
+
+
+def test_the_message_is_as_long_as_convoys_are_on_average(repository: Path) -> None:
+    template = (repository / "payloads" / "text.json").read_text("utf-8")
+    plan = ScenarioPlan(
+        ScenarioInputs(
+            "conversation_messages",
+            seed=1,
+            curve=RateCurve([Stage(500, 500, 1)]),
+            pool=ConversationPool([str(UUID(int=number)) for number in range(300)]),
+            templates={"text": template},
+            weights={"text": 1.0},
+            users=50,
+        )
+    )
+
+    bodies = [plan.render(plan.message(k, set()), "20261122-193343-67bda5") for k in range(500)]
+
+    assert abs(len(BODY) / mean(map(len, bodies)) - 1) < 0.02
