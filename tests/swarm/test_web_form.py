@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -43,6 +47,19 @@ class WebForm:
         answer = requests.post(f"{self.url}/swarm", data=form | fields, timeout=30)
         result: dict[str, Any] = answer.json()
         return result
+
+    def begin_to_stop(self) -> socket.socket:
+        """Press Stop and return at once, when the process has heard it and what is out comes home.
+
+        The answer to a later request tells that: Locust takes requests as they come.
+        """
+        address = urlsplit(self.url)
+        assert address.hostname and address.port
+        request = f"POST /stop HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 0\r\n\r\n"
+        connection = socket.create_connection((address.hostname, address.port), timeout=10)
+        connection.sendall(request.encode())
+        self.figures()
+        return connection
 
     def figures(self) -> dict[str, Any]:
         result: dict[str, Any] = requests.get(f"{self.url}/stats/requests", timeout=10).json()
@@ -149,6 +166,26 @@ def test_run_stopped_in_the_form_says_interrupted(
     assert summary["verdict"] == "invalid"
     assert any("interrupted" in reason for reason in summary["reasons"])
     assert summary["totals"]["accepted"] == simulator.ledger(summary["run_id"])["accepted"]
+
+
+def test_process_told_to_end_while_the_form_stops_its_run_waits_for_the_record(
+    form: WebForm, locust: LocustProcess, simulator: SimulatorProcess
+) -> None:
+    form.start(rate="20", run_time="60s")
+    wait_until(lambda: simulator.ledger()["accepted"] >= 20, locust.output)
+    slow = {"faults": ["latency=3s"]}
+    requests.post(f"{simulator.url}/simulator/faults", json=slow, timeout=10)
+    wait_until(lambda: simulator.ledger()["accepted"] >= 40, locust.output)
+
+    with form.begin_to_stop():
+        os.kill(locust.process.pid, signal.SIGTERM)
+        ended = locust.end()
+
+    assert ended.exit_code == 5, ended.output
+    assert ended.run["reasons"] == ["interrupted: the test was stopped before its end"]
+    figures = ended.run["totals"]
+    assert figures["unknown"] == 0
+    assert figures["accepted"] == simulator.ledger(ended.run["run_id"])["accepted"] > 20
 
 
 def test_form_is_refused_while_a_run_is_going_on(
