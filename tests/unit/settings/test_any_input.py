@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convoy.errors import SettingsError
-from convoy.settings import VARIABLES, Settings, resolve
+from convoy.settings import CONFIG, VARIABLES, Settings, resolve
 from convoy.settings.documents import DocumentError, parse_yaml
 from convoy.settings.sources import OPTIONS
-from tests.unit.settings.configuration import KNOWN
+from tests.unit.settings.configuration import KNOWN, copy_of_configuration
 
 NAMES = (*Settings.model_fields, "api_url", "weight", "payloads", "for_s", "guest_journey", "x")
 SCALARS = st.one_of(
@@ -44,10 +47,28 @@ ENVIRONMENTS = st.dictionaries(
     max_size=3,
 )
 
+SETTINGS_FILES = st.sampled_from(
+    ["default.yaml", "profiles/smoke.yaml", "targets/simulator.yaml", "targets/genesys-cloud.yaml"]
+)
+CONTENTS = st.one_of(
+    st.binary(),
+    TEXTS.map(str.encode),
+    st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5).map(
+        lambda values: yaml.safe_dump(values).encode()
+    ),
+)
 
-def resolves(command_line: dict[str, object], environ: dict[str, str]) -> bool:
+
+def resolves(
+    command_line: dict[str, object], environ: dict[str, str], config_dir: Path = CONFIG
+) -> bool:
     try:
-        resolved = resolve(command_line=command_line, environ=environ, known_scenarios=KNOWN)
+        resolved = resolve(
+            command_line=command_line,
+            environ=environ,
+            known_scenarios=KNOWN,
+            config_dir=config_dir,
+        )
     except SettingsError as error:
         assert error.faults and all(fault.path and fault.problem for fault in error.faults)
         return False
@@ -77,3 +98,16 @@ def test_any_yaml_is_a_value_or_a_document_error(text: str) -> None:
         parse_yaml(text)
     except DocumentError as error:
         assert str(error)
+
+
+@settings(max_examples=200, deadline=None)
+@given(name=SETTINGS_FILES, content=CONTENTS, is_added=st.booleans())
+def test_any_bytes_in_a_settings_file_resolve_or_are_faults(
+    name: str, content: bytes, is_added: bool
+) -> None:
+    with TemporaryDirectory() as folder:
+        file = copy_of_configuration(CONFIG, Path(folder)) / name
+        file.write_bytes(file.read_bytes() + b"\n" + content if is_added else content)
+        chosen = {"target": Path(name).stem} if name.startswith("targets/") else {}
+
+        resolves({**chosen}, {}, Path(folder))
