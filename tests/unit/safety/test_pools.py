@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import gevent
 import pytest
 
 from convoy.errors import ExitCode, RefusedError, RemoteError, SettingsError
@@ -72,6 +73,23 @@ def test_a_file_may_hold_the_pool(tmp_path: Path, name: str, content: bytes) -> 
     pool = find_pool(settings_with(source="file", path=tmp_path / name), SCENARIO, NO_TOKEN)
 
     assert entries(pool) == BOTH
+
+
+def test_everything_else_has_its_turns_while_a_long_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "pool.txt").write_text("\n".join(f"conversation-{n}" for n in range(50_000)))
+    turns = []
+
+    def take_turns() -> None:
+        while True:
+            turns.append(1)
+            gevent.sleep(0)
+
+    other = gevent.spawn(take_turns)
+    pool = find_pool(settings_with(source="file", path=tmp_path / "pool.txt"), SCENARIO, NO_TOKEN)
+    other.kill()
+
+    assert len(pool) == 50_000
+    assert len(turns) >= 10
 
 
 @pytest.mark.parametrize(
