@@ -38,15 +38,8 @@ def convoy_command(load: Load, url: str, ca_file: Path | None, folder: Path) -> 
         options += ["--set", f"{name}={value}"]
     return [
         *(sys.executable, "-m", "locust", "-f", str(ROOT / "locustfile.py"), "--headless"),
-        *("-u", str(load.users), "-t", f"{load.run_time_s}s", *rate_options(load.rate), *options),
+        *("-u", str(load.users), "-t", f"{load.run_time_s}s", "--rate", str(load.rate), *options),
     ]
-
-
-def rate_options(rate: float | str) -> list[str]:
-    """Return the options that set a rate in messages per second, or load flat out."""
-    if rate == FLAT_OUT:
-        return ["--set", "arrivals=closed", "--set", "think_time_s=0"]
-    return ["--rate", f"{rate:g}"]
 
 
 def summary_in(folder: Path) -> dict[str, Any]:
