@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,13 @@ from bench.options import Options, parse_options
 from bench.parts import MEASURE, Bench
 from bench.processes import choose_cores, isolate
 from bench.reach import reach_lines
-from bench.results import comparison_lines, read_results, with_part, write_results
+from bench.results import (
+    comparison_lines,
+    disturbance_lines,
+    read_results,
+    with_part,
+    write_results,
+)
 from bench.runs import Range
 
 
@@ -43,13 +50,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def _show(results: dict[str, Any]) -> None:
     print()
-    for line in (*comparison_lines(results), *reach_lines(results)):
+    tables = comparison_lines(results), reach_lines(results), disturbance_lines(results)
+    for line in chain(*tables):
         print(line)
 
 
 def _measure(options: Options) -> dict[str, Any]:
     """Measure part by part, each written as soon as it is there; return all results."""
     cores = choose_cores()
+    os.sched_setaffinity(0, {cores.server})
     about = machine.describe(cores)
     _announce(about)
     results = read_results(options.output, about)

@@ -8,6 +8,7 @@ from typing import Any
 from bench.contenders import CONNECTIONS, CONVOY
 from bench.convoy import Load
 from bench.convoy_runs import run_convoy
+from bench.pairs import spread
 from bench.runs import Range, measure
 
 FIXED_RATES = (1.0, 100.0, 1000.0)
@@ -23,8 +24,9 @@ def measure_fidelity(place: Range, run_time_s: int, say: Callable[[str], None]) 
     high = round(SHARE_OF_CAPACITY * capacity)
     runs = []
     for rate in (*FIXED_RATES, float(high)):
-        figures = run_convoy(Load(rate, run_time_s, CONNECTIONS), place)
-        runs.append(fidelity_of(rate, figures))
+        run = run_convoy(Load(rate, run_time_s, CONNECTIONS), place)
+        others = {"others_on_the_core": round(run.others_share, 3)}
+        runs.append(fidelity_of(rate, run.figures) | others)
         say(f"{rate:,.0f}/s: {runs[-1]['on_schedule']:.5f} of the messages on schedule")
     return {
         "run_time_s": run_time_s,
@@ -32,6 +34,7 @@ def measure_fidelity(place: Range, run_time_s: int, say: Callable[[str], None]) 
         "runs": runs,
         "lowest_on_schedule": min(run["on_schedule"] for run in runs),
         "send_error_ms_at_70_percent": runs[-1]["send_error_ms"],
+        "others_on_the_core": spread([run["others_on_the_core"] for run in runs]).to_json(3),
     }
 
 

@@ -43,7 +43,7 @@ def measure_freeze(place: Range, freeze: Freeze) -> dict[str, Any]:
         frozen_for_s = place.nginx.freeze(freeze.for_s)
 
     load = Load(RATE, freeze.run_time_s, CONNECTIONS, {"max_lateness_s": f"{_MAX_LATENESS_S:g}"})
-    figures = run_convoy(load, place, flowing=int(RATE), watch=watch)
+    figures = run_convoy(load, place, flowing=int(RATE), watch=watch).figures
     service_s = figures["service_time_ms"]["p50"] / 1000
     expected = response_times_s(
         *(RATE, freeze.run_time_s, CONNECTIONS, service_s),

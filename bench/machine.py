@@ -18,7 +18,7 @@ _TIMEOUT_S = 10
 def describe(cores: Cores) -> dict[str, str | int | bool | None]:
     """Return the machine and the versions; None for a program that is not installed."""
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "generator_and_server_on_different_cores": cores.are_apart,
         "processor": processor_of(Path("/proc/cpuinfo").read_text()),
         "kernel": platform.release(),

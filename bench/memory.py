@@ -30,7 +30,7 @@ def measure_memory(place: Range, first_after_s: float, last_after_s: float) -> d
         resident_mib.append(resident_mib_of(process.pid))
 
     load = Load(FLAT_OUT, int(last_after_s) + _MARGIN_S, CONNECTIONS)
-    figures = run_convoy(load, place, flowing=_FLOWING, watch=watch)
+    figures = run_convoy(load, place, flowing=_FLOWING, watch=watch).figures
     first, last = resident_mib
     return {
         "after_s": [first_after_s, last_after_s],

@@ -17,6 +17,7 @@ _RATIOS = {
 }
 _COMPARISONS = {"throughput": "plain HTTP", "tls": "TLS"}
 _RATES = "messages_per_s"
+_TOLERATED_SHARE = 0.03
 
 
 def read_results(path: Path, machine: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,3 +70,14 @@ def _comparison_line(name: str, part: Mapping[str, Any]) -> str:
         return f"{name:<15}{figures}{per_cpu}"
     by_clock, by_cpu = part["ratio_to"][name]["median"], part["cpu_ratio_to"][name]["median"]
     return f"{name:<15}{figures}{per_cpu}{by_clock:>10.2f} ×{by_cpu:>9.2f} ×"
+
+
+def disturbance_lines(results: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning for each part whose core was not the generator's alone."""
+    for name, part in results.items():
+        shares = part.get("others_on_the_core")
+        if shares is not None and shares["median"] > _TOLERATED_SHARE:
+            yield (
+                f"{name}: other programs used {shares['median']:.0%} of the generator's core "
+                f"(up to {shares['max']:.0%}); measure again on a quiet machine"
+            )

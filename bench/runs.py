@@ -12,7 +12,7 @@ from bench.contenders import Contender, Task
 from bench.errors import BenchError
 from bench.nginx import Nginx
 from bench.processes import Cores, last_lines, output_of, running, wait_until
-from bench.usage import cpu_seconds_of
+from bench.usage import CoreWatch, cpu_seconds_of
 
 _FLOWING = 500
 """Requests after which the messages are flowing, and no login is among what follows."""
@@ -50,11 +50,13 @@ class Reading:
     """What a generator achieved flat out, by the clock and by the CPU time that it used.
 
     Where the core is its own and it never waits, the two are the same; on a machine shared with
-    others the latter is disturbed far less.
+    others the latter is disturbed far less. `others_share` is what other programs used of the
+    generator's core meanwhile, 0 to 1.
     """
 
     messages_per_s: float
     messages_per_cpu_s: float
+    others_share: float
 
 
 def measure(contender: Contender, place: Range, *, is_tls: bool = False) -> Reading:
@@ -71,7 +73,7 @@ def measure(contender: Contender, place: Range, *, is_tls: bool = False) -> Read
             environment=contender.environment,
         ) as process:
             await_flow(place.nginx, before, process, folder)
-            reading = _count(place.nginx, place.window, process.pid)
+            reading = _count(place, process.pid)
             await_end(process, contender.name, folder, runs_for_s=task.seconds)
         _check(contender, folder)
         return reading
@@ -99,17 +101,17 @@ def await_flow(
     )
 
 
-def _count(nginx: Nginx, window: Window, generator_pid: int) -> Reading:
-    time.sleep(window.warm_up_s)
-    before, began_s = nginx.requests_served(), time.perf_counter()
-    cpu_before_s = cpu_seconds_of(generator_pid)
-    time.sleep(window.measured_s)
-    served = nginx.requests_served() - before
+def _count(place: Range, generator_pid: int) -> Reading:
+    time.sleep(place.window.warm_up_s)
+    before, began_s = place.nginx.requests_served(), time.perf_counter()
+    cpu_before_s, core = cpu_seconds_of(generator_pid), CoreWatch(place.cores.generator)
+    time.sleep(place.window.measured_s)
+    served = place.nginx.requests_served() - before
     took_s = time.perf_counter() - began_s
     cpu_s = cpu_seconds_of(generator_pid) - cpu_before_s
     if not served or not cpu_s:
         raise BenchError("nothing was sent while it was counted")
-    return Reading(served / took_s, served / cpu_s)
+    return Reading(served / took_s, served / cpu_s, core.others_share(cpu_s))
 
 
 def await_end(

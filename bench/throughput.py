@@ -67,6 +67,9 @@ def figures_of(pairs: dict[str, list[Pair]]) -> dict[str, Any]:
         },
         "ratio_to": {name: _ratios(each, "messages_per_s") for name, each in pairs.items()},
         "cpu_ratio_to": {name: _ratios(each, "messages_per_cpu_s") for name, each in pairs.items()},
+        "others_on_the_core": spread(
+            [each.others_share for of in readings.values() for each in of]
+        ).to_json(3),
     }
 
 

@@ -16,7 +16,7 @@ from bench.options import FULL, PARTS, QUICK, SLOW_PARTS, parse_options
 from bench.parts import MEASURE
 from bench.percentiles import exact_percentile, measure_percentiles
 from bench.processes import isolate
-from bench.usage import cpu_seconds_of, cpu_ticks, resident_kib, resident_mib_of
+from bench.usage import core_ticks, cpu_seconds_of, cpu_ticks, resident_kib, resident_mib_of
 
 STATUS_PAGE = """Active connections: 51
 server accepts handled requests
@@ -69,6 +69,17 @@ def test_our_percentiles_are_close_to_the_exact_ones() -> None:
 
 def test_cpu_time_is_read_behind_a_name_with_spaces_and_brackets() -> None:
     assert cpu_ticks("7 (a (b) c) S 1 2 3 4 5 6 7 8 9 10 1100 250 0 0 20") == 1350
+
+
+def test_a_cores_time_is_that_of_programs_and_what_the_host_took_away() -> None:
+    stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu1 100 20 30 4000 5 6 7 8 0 0\n"
+
+    assert core_ticks(stat, 1) == 158
+
+
+def test_a_core_that_is_not_there_is_said_to_be_missing() -> None:
+    with pytest.raises(BenchError, match="core 7"):
+        core_ticks("cpu0 1 2 3 4 5 6 7 8 9 10\n", 7)
 
 
 def test_resident_memory_is_read_in_kib() -> None:

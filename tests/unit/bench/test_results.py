@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from bench.reach import Reach, reach_lines
-from bench.results import comparison_lines, read_results, with_part, write_results
+from bench.results import (
+    comparison_lines,
+    disturbance_lines,
+    read_results,
+    with_part,
+    write_results,
+)
 
 MACHINE = {"cores": 2, "processor": "a processor"}
 SPREAD = {"median": 5.5, "min": 5.0, "max": 6.0}
@@ -93,3 +99,13 @@ def test_only_parts_that_were_measured_have_rows() -> None:
 
     assert len(lines) == 2
     assert lines[1].split()[-1] == "goal"
+
+
+@pytest.mark.parametrize(("share", "warnings"), [(0.02, 0), (0.4, 1)], ids=["quiet", "shared"])
+def test_a_part_measured_on_a_shared_core_is_warned_of(share: float, warnings: int) -> None:
+    shares = {"median": share, "min": 0.0, "max": share}
+
+    lines = list(disturbance_lines({"tls": {"others_on_the_core": shares}, "memory": {}}))
+
+    assert len(lines) == warnings
+    assert all("40%" in line for line in lines)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bench.runs import Reading
 from bench.throughput import Pair, figures_of
 
-SLOW = Reading(messages_per_s=600, messages_per_cpu_s=1200)
-FAST = Reading(messages_per_s=1000, messages_per_cpu_s=1000)
-OTHER = Reading(messages_per_s=200, messages_per_cpu_s=400)
+SLOW = Reading(messages_per_s=600, messages_per_cpu_s=1200, others_share=0.5)
+FAST = Reading(messages_per_s=1000, messages_per_cpu_s=1000, others_share=0)
+OTHER = Reading(messages_per_s=200, messages_per_cpu_s=400, others_share=0.5)
 
 
 def test_ratios_are_medians_of_the_pairs_ratios() -> None:
@@ -33,3 +33,9 @@ def test_what_is_not_installed_has_no_figures() -> None:
 
     assert figures["messages_per_s"]["missing"] is None
     assert figures["ratio_to"]["missing"] is None
+
+
+def test_it_is_told_how_much_of_the_core_others_used() -> None:
+    figures = figures_of({"other": [Pair(FAST, OTHER)]})
+
+    assert figures["others_on_the_core"] == {"median": 0.25, "min": 0.0, "max": 0.5}
