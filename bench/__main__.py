@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     """Measure; returns 1 if a run gave no figure, 2 if an option is wrong or nginx is missing."""
     options = parse_options(arguments)
     isolate(os.environ)
+    # Whoever ends the bench from outside gets the same clean end as at the keyboard.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         find_nginx()
         results = _measure(options)

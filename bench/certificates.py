@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.errors import BenchError, MissingProgramError
 
 _DAYS = "2"
 _CA_EXTENSIONS = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign")
@@ -48,6 +48,9 @@ def _openssl(folder: Path, *arguments: str) -> None:
             ["openssl", *arguments], cwd=folder, capture_output=True, text=True, timeout=60
         )
     except FileNotFoundError as error:
-        raise BenchError("openssl is not installed; on Debian: apt-get install openssl") from error
+        raise MissingProgramError(
+            "openssl is not installed, and the bench makes its certificates with it; on Debian: "
+            "apt-get install openssl"
+        ) from error
     if done.returncode:
         raise BenchError(f"openssl {arguments[0]} failed: {done.stderr.strip()}")
