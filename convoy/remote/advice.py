@@ -41,7 +41,10 @@ WIRE: dict[str, Advice] = {
         "No trusted TLS connection came about",
         "check the certificate's names, dates and issuer (ca_file)",
     ),
-    "proxy": Advice("The proxy refused to connect us", "check HTTPS_PROXY and NO_PROXY"),
+    "proxy": Advice(
+        "The proxy could not be reached, or refused to connect us",
+        "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and the login in them",
+    ),
     "malformed answer": Advice(
         "What answered does not speak HTTP, or not well", "check the address and its port"
     ),

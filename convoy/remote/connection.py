@@ -5,11 +5,12 @@ from __future__ import annotations
 import _socket
 import errno
 import os
+import select
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gevent import get_hub, getcurrent
+from gevent import get_hub, getcurrent, monkey
 
 from convoy.remote.wire_faults import StoppedError
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from greenlet import greenlet
 
 _READ, _WRITE = 1, 2
-_RECEIVE_BYTES = 65_536
+# A larger buffer costs more in each receive than it saves in the few large answers.
+_RECEIVE_BYTES = 16_384
 _NEVER_S = float("inf")
 _READY, _EXPIRED, _STOPPED = object(), object(), object()
 
@@ -48,7 +50,10 @@ class Connection:
         self._timer_fires_s = _NEVER_S
         self._deadline_s = 0.0
         self._waiting: greenlet | None = None
-        self._unsent = b""
+        self._unsent = memoryview(b"")
+        # To ask the kernel for news without an exception when there is none, as `recv` has.
+        self._news = monkey.get_original("select", "poll")()
+        self._news.register(number, select.POLLIN)
         self.sent_s: float | None = None
         self.received_s = 0.0
         self.is_ended = False
@@ -63,31 +68,34 @@ class Connection:
         """Connect to the address. Raises OSError, TimeoutError at the deadline."""
         fault = self._socket.connect_ex(self._address)
         while fault in (errno.EINPROGRESS, errno.EALREADY):
-            self._wait(_WRITE, deadline_s)
+            self._wait(self._writable, deadline_s)
             fault = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if fault:
             raise OSError(fault, os.strerror(fault))
 
     def send(self, data: bytes) -> bool:
         """Hand as much of `data` to the kernel as it takes now; true when that was all of it."""
-        self._unsent = data
-        return self.send_rest()
+        sent_s = self._clock()
+        try:
+            count = self._socket.send(data)
+        except BlockingIOError:
+            count = 0
+        if count:
+            self.sent_s = sent_s
+            if count == len(data):
+                return True
+        self._unsent = memoryview(data)[count:]
+        return False
 
     def send_rest(self) -> bool:
         """Go on with what `send` left over; true when nothing is left."""
-        is_first = self.sent_s is None
-        if is_first:
-            self.sent_s = self._clock()
+        sent_s = self._clock()
         try:
             count = self._socket.send(self._unsent)
         except BlockingIOError:
-            count = 0
-        except OSError:
-            if is_first:
-                self.sent_s = None
-            raise
-        if is_first and not count:
-            self.sent_s = None
+            return False
+        if self.sent_s is None:
+            self.sent_s = sent_s
         self._unsent = self._unsent[count:]
         return not self._unsent
 
@@ -102,29 +110,38 @@ class Connection:
             self.is_ended = True
         return data
 
-    def begin_exchange(self) -> None:
-        """Forget the previous request."""
+    def write_all(self, data: bytes, deadline_s: float) -> None:
+        """Hand all of `data` to the kernel as it is, below any TLS. Raises as `wait_any`."""
+        is_sent = Connection.send(self, data)
+        while not is_sent:
+            self.wait_any(deadline_s)
+            is_sent = self.send_rest()
+
+    def read_some(self, deadline_s: float) -> bytes:
+        """Wait for bytes and return them as they came, below any TLS. Raises as `wait_readable`."""
+        while (data := Connection.receive(self)) is None:
+            self.wait_readable(deadline_s)
+        return data
+
+    def forget_exchange(self) -> None:
+        """Have it that nothing was sent: what left belongs to no request, or to the one before."""
         self.sent_s = None
 
     def is_quiet(self) -> bool:
         """True when a request may be written: not closed by the server, nothing unasked for."""
-        try:
-            return self.is_open and self.receive() is None and not self.is_ended
-        except OSError:
-            return False
+        return self.is_open and not self._news.poll(0)
 
     def wait_readable(self, deadline_s: float) -> None:
         """Wait until `receive` has something. Raises TimeoutError, StoppedError."""
-        self._wait(_READ, deadline_s)
+        self._wait(self._readable, deadline_s)
 
     def wait_any(self, deadline_s: float) -> None:
         """Wait until the socket takes or has bytes. Raises TimeoutError, StoppedError."""
-        self._wait(_WRITE, deadline_s)
+        self._wait(self._writable, deadline_s)
 
-    def _wait(self, events: int, deadline_s: float) -> None:
+    def _wait(self, watcher: Any, deadline_s: float) -> None:
         if not self.is_open:
             raise StoppedError("the connection was closed by its owner")
-        watcher = self._readable if events == _READ else self._writable
         me = self._waiting = getcurrent()
         self._deadline_s = deadline_s
         if deadline_s < self._timer_fires_s:

@@ -11,11 +11,14 @@ import gevent
 
 from convoy.redaction import Secret
 from convoy.remote.codes import CodeBook
+from convoy.remote.dialling import Dialler
 from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
+from convoy.remote.origin import Origin
 from convoy.remote.session import ApiSession
-from convoy.remote.transport import Origin, Transport, tls_context
-from convoy.settings import Settings
+from convoy.remote.tls import tls_context
+from convoy.remote.transport import Transport
+from convoy.settings import DIRECT, Proxies, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,11 @@ class Allotment:
 
 
 class Connections:
-    """Opens sessions for the settings of one run; `register` takes each token for redaction."""
+    """Opens sessions for the settings of one run; `register` takes each token for redaction.
+
+    Raises ValueError for an address that cannot be used, SettingsError for a wrong proxy that
+    leads to one, OSError for a CA file that cannot be read.
+    """
 
     def __init__(
         self,
@@ -40,6 +47,7 @@ class Connections:
         register: Callable[[Secret], None],
         allotment: Allotment = Allotment(),
         *,
+        proxies: Proxies = DIRECT,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = settings
@@ -48,7 +56,16 @@ class Connections:
         self.clock = clock
         self._api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
-        self._tls = tls_context(settings.target.ca_file)
+        self.proxies = proxies
+        self._dialler = Dialler(
+            tls=tls_context(settings.target.ca_file),
+            proxies=proxies,
+            max_age_s=settings.connection_max_age_s,
+            clock=clock,
+        )
+        # A proxy that cannot be used is told now, not with every message.
+        for origin in (self._api, self._login):
+            self._dialler.proxy_to(origin)
         self._code_book = CodeBook()
         self._login_at_s = float("-inf")
         rate = settings.oauth.logins_per_s
@@ -79,7 +96,7 @@ class Connections:
 
     def open_transport(self, origin: Origin) -> Transport:
         """Return a transport to an origin by the settings; nothing is connected yet."""
-        return Transport(origin, tls=self._tls, clock=self.clock)
+        return Transport(origin, self._dialler)
 
     def log_in(self) -> Token:
         """Log in once on a connection of its own, when its turn comes; raises LoginError."""

@@ -11,6 +11,7 @@ from convoy.plan.conversations import Conversation
 from convoy.remote.codes import error_code, meaning
 from convoy.remote.oauth import Token
 from convoy.remote.routes import CONVERSATIONS, SIMULATOR
+from convoy.settings import DIRECT, Proxies
 
 if TYPE_CHECKING:
     import requests
@@ -53,6 +54,7 @@ def find_conversations(
     state: str = "connected",
     type: str = "webchat",
     ca_file: str | None = None,
+    proxies: Proxies = DIRECT,
 ) -> list[Conversation]:
     """Return the conversations in `state` and of `type`, each once, sorted by id.
 
@@ -62,7 +64,7 @@ def find_conversations(
     """
     url = origin_url.rstrip("/") + CONVERSATIONS
     found: dict[str, Conversation] = {}
-    with _client(ca_file) as client:
+    with _client(url, proxies, ca_file) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
         for number in range(1, _MOST_PAGES + 1):
             page = _read_page(client, url, page_size, number, timeout_s)
@@ -79,7 +81,7 @@ def find_conversations(
     )
 
 
-def _client(ca_file: str | None) -> requests.Session:
+def _client(url: str, proxies: Proxies, ca_file: str | None = None) -> requests.Session:
     # Imported here: whoever imports this module may not have patched the sockets yet.
     import requests
     from requests.adapters import HTTPAdapter
@@ -97,8 +99,11 @@ def _client(ca_file: str | None) -> requests.Session:
     )
     for scheme in ("http://", "https://"):
         client.mount(scheme, HTTPAdapter(max_retries=again))
-    # Neither a proxy nor a .netrc of the environment: the latter would replace our token.
+    # No .netrc of the environment, which would replace our token, and no proxies but the given.
     client.trust_env = False
+    proxy = proxies.leading_to(url)
+    if proxy is not None:
+        client.proxies = dict.fromkeys(("http", "https"), proxy.url_with_login.reveal())
     client.headers.update({"Accept": "application/json", "User-Agent": "convoy"})
     client.verify = ca_file or True
     return client
@@ -138,6 +143,8 @@ def _refusal(url: str, answer: requests.Response) -> str:
 def _cause(fault: Exception) -> str:
     import requests
 
+    if isinstance(fault, requests.exceptions.ProxyError):
+        return meaning("proxy")
     if isinstance(fault, requests.exceptions.SSLError):
         return meaning("tls")
     if isinstance(fault, requests.Timeout):
@@ -147,13 +154,15 @@ def _cause(fault: Exception) -> str:
     return type(fault).__name__
 
 
-def is_convoy_simulator(url: str, timeout_s: float = 2) -> bool | None:
+def is_convoy_simulator(
+    url: str, proxies: Proxies = DIRECT, *, timeout_s: float = 2
+) -> bool | None:
     """Tell whether a Convoy simulator answers at `url`; None when nothing listens there."""
     import requests
 
     where = url.rstrip("/") + SIMULATOR
     try:
-        with _client(None) as client:
+        with _client(where, proxies) as client:
             answer = client.get(where, timeout=timeout_s, allow_redirects=False)
     except requests.RequestException as exc:
         return None if _is_nobody(exc) else False

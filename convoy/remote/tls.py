@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 import certifi
 
@@ -23,35 +24,59 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
         ca_file = certifi.where()
     context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # With this, and partial writes off as `ssl` has them, a write never waits for a read.
     context.options |= ssl.OP_NO_RENEGOTIATION
     return context
 
 
-class TlsConnection(Connection):
-    """A connection over TLS; certificate and `host` are verified before anything is sent."""
+class TlsPeer:
+    """Whom to meet at an origin, and the latest session with it, which the next one resumes."""
 
-    def __init__(
-        self, address: Address, clock: Callable[[], float], context: ssl.SSLContext, host: str
-    ) -> None:
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self._context = context
+        self._host = host
+        self._session: ssl.SSLSession | None = None
+
+    def wrap(self, arrived: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> ssl.SSLObject:
+        """Return TLS over two buffers, not yet shaken hands."""
+        return self._context.wrap_bio(
+            arrived, outgoing, server_hostname=self._host, session=self._session
+        )
+
+    def keep(self, session: ssl.SSLSession | None) -> None:
+        """Remember a session if it can be resumed: TLS 1.3's only after its ticket has come."""
+        if session is not None and (session.has_ticket or session.id):
+            self._session = session
+
+    def forget(self) -> None:
+        """Begin anew the next time: a handshake failed, and the session may be why."""
+        self._session = None
+
+
+class TlsConnection(Connection):
+    """A connection over TLS; certificate and host are verified before anything is sent."""
+
+    def __init__(self, address: Address, clock: Callable[[], float], peer: TlsPeer) -> None:
         super().__init__(address, clock)
         self._arrived = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._arrived, self._outgoing, server_hostname=host)
+        self._peer = peer
+        self._tls = peer.wrap(self._arrived, self._outgoing)
+        self._is_secure = False
 
     @property
     def certificate_ends_s(self) -> float | None:
         ends = (self._tls.getpeercert() or {}).get("notAfter")
         return ssl.cert_time_to_seconds(ends) if isinstance(ends, str) else None
 
-    def connect(self, deadline_s: float) -> None:
-        """Connect and shake hands. Raises OSError, ssl.SSLError, TimeoutError, StoppedError."""
-        super().connect(deadline_s)
+    def shake_hands(self, deadline_s: float) -> None:
+        """Begin TLS once connected. Raises OSError, ssl.SSLError, TimeoutError, StoppedError."""
         while not self._is_shaken():
-            self._send_all(deadline_s)
-            self.wait_readable(deadline_s)
-            self._take_arrived()
-        self._send_all(deadline_s)
-        self.begin_exchange()
+            self.write_all(self._outgoing.read(), deadline_s)
+            self._take(self.read_some(deadline_s))
+        if self._outgoing.pending:
+            self.write_all(self._outgoing.read(), deadline_s)
+        self._is_secure = True
 
     def _is_shaken(self) -> bool:
         try:
@@ -59,29 +84,22 @@ class TlsConnection(Connection):
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError:
-            self._send_alert()
+            self._peer.forget()
+            self._send_pending()
             raise
         return True
 
-    def _send_alert(self) -> None:
+    def _send_pending(self) -> None:
+        """Hand over an alert or a goodbye if the kernel takes it: no part of any request."""
         if self._outgoing.pending:
-            super().send(self._outgoing.read())
+            with suppress(OSError):
+                self._socket.send(self._outgoing.read())
 
-    def _send_all(self, deadline_s: float) -> None:
-        done = not self._outgoing.pending or super().send(self._outgoing.read())
-        while not done:
-            self.wait_any(deadline_s)
-            done = self.send_rest()
-
-    def _take_arrived(self) -> bool:
-        data = super().receive()
-        if data is None:
-            return False
+    def _take(self, data: bytes) -> None:
         if data:
             self._arrived.write(data)
         else:
             self._arrived.write_eof()
-        return True
 
     def send(self, data: bytes) -> bool:
         """Encrypt `data` and hand to the kernel what it takes now; true when that was all."""
@@ -93,18 +111,45 @@ class TlsConnection(Connection):
 
         Records without content (session tickets, key updates) count as nothing.
         """
-        if not self._take_arrived():
+        data = super().receive()
+        if data is None:
             return None
-        plain: list[bytes] = []
+        self._take(data)
         self.is_ended = False
+        plain: list[bytes] = []
         try:
             while piece := self._tls.read(_RECORD_BYTES):
                 plain.append(piece)
-            self.is_ended = True
+                if data and not (self._arrived.pending or self._tls.pending()):
+                    break
+            else:
+                self.is_ended = True
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLEOFError:
             # Read whole records first; the next receive meets the missing goodbye again.
             if not plain:
                 raise
-        return b"".join(plain) if plain or self.is_ended else None
+        if not plain:
+            return b"" if self.is_ended else None
+        return plain[0] if len(plain) == 1 else b"".join(plain)
+
+    def is_quiet(self) -> bool:
+        """True when a request may be written: not closed by the server, nothing unasked for."""
+        if super().is_quiet():
+            return True
+        try:
+            return self.is_open and self.receive() is None and not self.is_ended
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Say goodbye and close; the session is kept for the next connection."""
+        if self.is_open and self._is_secure:
+            self._is_secure = False
+            self._peer.keep(self._tls.session)
+            if not self._unsent:
+                with suppress(ssl.SSLError):
+                    self._tls.unwrap()
+                self._send_pending()
+        super().close()

@@ -2,92 +2,44 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-import socket
-import ssl
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
-from urllib.parse import urlsplit
-
-import gevent
-from gevent import get_hub
 
 from convoy.errors import WireError
 from convoy.remote.answers import Answer, AnswerReader
-from convoy.remote.connection import Address, Connection
-from convoy.remote.tls import TlsConnection, tls_context
+from convoy.remote.connection import Connection
+from convoy.remote.dialling import Dialler
+from convoy.remote.origin import Origin
+from convoy.remote.tls import tls_context
+from convoy.remote.tunnel import PROXY_LOGIN_NEEDED, in_absolute_form, refusal
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, wire_code
 
-__all__ = ["Answer", "Origin", "Transport", "tls_context"]
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where requests go: scheme (`http` or `https`), host in lower case, port."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, url: str) -> Origin:
-        """Return the origin of `url`; raises ValueError with a sentence for the operator."""
-        if "@" in url:
-            raise ValueError("an address must not carry a user name or a password")
-        try:
-            parts = urlsplit(url)
-            host, port = (parts.hostname or "").encode("idna").decode(), parts.port
-        except ValueError as exc:
-            raise ValueError(f"{url!r} is no address like https://api.mypurecloud.de") from exc
-        if parts.scheme not in _DEFAULT_PORTS:
-            raise ValueError(f"{url!r} must start with http:// or https://")
-        if not _HOST.fullmatch(host) or port == 0:
-            raise ValueError(f"{url!r} names no host and port to connect to")
-        if parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise ValueError(f"{url!r} must end after the host and port: paths are added to it")
-        return cls(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme])
-
-    @property
-    def host_header(self) -> str:
-        """The value of the Host header: no port where it is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """The origin as an address without a slash at its end."""
-        return f"{self.scheme}://{self.host_header}"
+__all__ = ["Answer", "Dialler", "Origin", "Transport", "tls_context"]
 
 
 class Transport:
     """One connection to an origin, for one caller greenlet at a time.
 
     A request is written at most once per `exchange`. A connection that the server closed while it
-    was idle is found out before the first byte is written, and replaced; once a byte has left
-    there is no second write. `max_answer_bytes` counts headers and body.
+    was idle, or that is over its age, is found out before the first byte is written, and replaced;
+    once a byte has left there is no second write. `max_answer_bytes` counts headers and body.
+    Raises SettingsError when the environment names a wrong proxy.
     """
 
     def __init__(
         self,
         origin: Origin,
+        dialler: Dialler | None = None,
         *,
-        tls: ssl.SSLContext | None = None,
         max_answer_bytes: int = 10 * 2**20,
-        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.origin = origin
-        self._tls = tls
-        if origin.scheme == "https" and tls is None:
-            self._tls = tls_context()
+        self._dialler = dialler or Dialler()
+        self._proxy = self._dialler.proxy_to(origin)
+        self._is_forwarded = self._proxy is not None and not origin.is_https
         self._max_answer_bytes = max_answer_bytes
-        self._clock = clock
+        self._clock = self._dialler.clock
         self._connection: Connection | None = None
+        self._end_of_use_s = 0.0
         self._reader = AnswerReader(max_answer_bytes)
 
     @property
@@ -109,6 +61,8 @@ class Transport:
         """
         try:
             connection = self._ready_connection(deadline_s)
+            if self._is_forwarded:
+                return self._forwarded(connection, request, deadline_s)
             return self._converse(connection, request, deadline_s)
         except WIRE_EXCEPTIONS as exc:
             self.close()
@@ -127,41 +81,30 @@ class Transport:
     def _ready_connection(self, deadline_s: float) -> Connection:
         connection = self._connection
         if connection is not None:
-            connection.begin_exchange()
-            if connection.is_quiet():
+            connection.forget_exchange()
+            if connection.is_quiet() and self._clock() < self._end_of_use_s:
                 return connection
             connection.close()
         if deadline_s <= self._clock():
             raise TimeoutError("the deadline passed before a connection was open")
-        connection = self._open(deadline_s)
+        connection = self._dialler.dial(self.origin, self._proxy, deadline_s, self._hold)
+        self._end_of_use_s = self._dialler.end_of_use_s()
         self._reader = AnswerReader(self._max_answer_bytes)
         return connection
 
-    def _open(self, deadline_s: float) -> Connection:
-        """Connect to the first of the host's addresses that takes us, each given an equal time."""
-        addresses = _addresses(self.origin, deadline_s - self._clock())
-        for left in range(len(addresses), 0, -1):
-            now_s = self._clock()
-            connection = self._connection = self._make_connection(addresses[-left])
-            try:
-                connection.connect(now_s + (deadline_s - now_s) / left)
-                return connection
-            except OSError as exc:
-                connection.close()
-                connection.begin_exchange()
-                if left == 1 or isinstance(exc, ssl.SSLCertVerificationError):
-                    raise
-            except BaseException:
-                # Only a handshake has left, and no byte of the request.
-                connection.close()
-                connection.begin_exchange()
-                raise
-        raise socket.gaierror(socket.EAI_NONAME, f"{self.origin.host} has no address")
+    def _hold(self, connection: Connection) -> None:
+        self._connection = connection
 
-    def _make_connection(self, address: Address) -> Connection:
-        if self._tls is None or self.origin.scheme == "http":
-            return Connection(address, self._clock)
-        return TlsConnection(address, self._clock, self._tls, self.origin.host)
+    def _forwarded(self, connection: Connection, request: bytes, deadline_s: float) -> Answer:
+        """Converse through a proxy that passes requests on. Only it can want a login for that."""
+        proxy = self._proxy
+        assert proxy is not None
+        asked = in_absolute_form(request, self.origin, proxy)
+        answer = self._converse(connection, asked, deadline_s)
+        if answer.status == PROXY_LOGIN_NEEDED:
+            connection.forget_exchange()
+            raise refusal(proxy, answer.status)
+        return answer
 
     def _converse(self, connection: Connection, request: bytes, deadline_s: float) -> Answer:
         reader = self._reader
@@ -200,20 +143,3 @@ class Transport:
             self._reader.end()
         elif connection.received_s > deadline_s and not self._reader.is_whole:
             raise TimeoutError("no whole answer by the deadline")
-
-
-def _addresses(origin: Origin, timeout_s: float) -> list[Address]:
-    """Return the addresses of the host, asked for in a thread so that the loop goes on."""
-    where = (origin.host, origin.port)
-    try:
-        version = ipaddress.ip_address(origin.host).version
-    except ValueError:
-        return _looked_up(where, timeout_s)
-    family = socket.AF_INET6 if version == 6 else socket.AF_INET
-    return [(family, socket.SOCK_STREAM, 0, "", where)]
-
-
-def _looked_up(where: tuple[str, int], timeout_s: float) -> list[Address]:
-    with gevent.Timeout(timeout_s, TimeoutError(f"looking up {where[0]} took too long")):
-        found = get_hub().resolver.getaddrinfo(*where, socket.AF_UNSPEC, socket.SOCK_STREAM)
-    return list(dict.fromkeys(cast(list[Address], found)))

@@ -16,6 +16,14 @@ class AnswerTooLargeError(Exception):
     """The answer is larger than the transport reads."""
 
 
+class ProxyError(OSError):
+    """The proxy could not be reached, or what it said opens no way to the origin."""
+
+
+class ProxyRefusedError(ProxyError):
+    """The proxy answered no."""
+
+
 class StoppedError(Exception):
     """The transport was closed from another greenlet while an exchange was in progress."""
 
@@ -29,6 +37,7 @@ WIRE_CODE_OF: dict[type[Exception], str] = {
     AnswerEndedError: "connection closed",
     httptools.HttpParserError: "malformed answer",
     httptools.HttpParserUpgrade: "malformed answer",
+    ProxyError: "proxy",
     TimeoutError: "timeout",
     ssl.SSLEOFError: "connection closed",
     ssl.SSLZeroReturnError: "connection closed",

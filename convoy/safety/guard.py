@@ -15,10 +15,13 @@ from urllib.parse import urlsplit
 from convoy.errors import RefusedError
 from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.discovery import is_convoy_simulator
-from convoy.settings import Settings
+from convoy.settings import DIRECT, Proxies, Settings
 
 Resolve = Callable[[str], Sequence[str]]
 """Takes a host name, returns its addresses; raises OSError."""
+
+IsSimulator = Callable[[str, Proxies], bool | None]
+"""Tells whether a simulator answers at an address, None when nothing does."""
 
 
 def addresses_of(host: str) -> list[str]:
@@ -30,13 +33,18 @@ def check_target(
     settings: Settings,
     *,
     resolve: Resolve = addresses_of,
-    is_simulator: Callable[[str], bool | None] = is_convoy_simulator,
+    is_simulator: IsSimulator = is_convoy_simulator,
+    proxies: Proxies = DIRECT,
 ) -> None:
-    """Raise RefusedError unless load may go to both addresses of the target."""
+    """Raise RefusedError unless load may go to both addresses of the target.
+
+    What is reached through a proxy is not this machine: the proxy decides where a name leads.
+    """
     if settings.target.approval is not None:
         return
     for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
-        if not _is_loopback(url, resolve) and not is_simulator(url):
+        is_here = proxies.leading_to(url) is None and _is_loopback(url, resolve)
+        if not is_here and not is_simulator(url, proxies):
             raise RefusedError(
                 f"target {settings.target.name!r} ({url}) is neither this machine nor a Convoy "
                 "simulator; to load it, its target file needs an approval with ticket, "

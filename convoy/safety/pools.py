@@ -16,12 +16,14 @@ from convoy.plan.conversations import Conversation, ConversationPool
 from convoy.plan.pool_files import PoolFileError, parse_pool
 from convoy.remote.discovery import find_conversations
 from convoy.remote.oauth import Token
-from convoy.settings import Conversations, Settings
+from convoy.settings import DIRECT, Conversations, Proxies, Settings
 
 _LINES_AT_ONCE = 5_000
 
 
-def find_pool(settings: Settings, scenario: str, token: Token) -> ConversationPool:
+def find_pool(
+    settings: Settings, scenario: str, token: Token, proxies: Proxies = DIRECT
+) -> ConversationPool:
     """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
 
     What the API lists is kept in the file that `cache` names, and read from there the next time.
@@ -33,7 +35,7 @@ def find_pool(settings: Settings, scenario: str, token: Token) -> ConversationPo
         assert rule.path is not None
         pool, where = _read(Path(rule.path), scenario, "path"), f"the file {rule.path}"
     else:
-        pool, where = _from_api(settings, rule, scenario, token)
+        pool, where = _from_api(settings, rule, scenario, token, proxies)
     if not len(pool):
         raise RefusedError(
             f"the pool of scenario {scenario} is empty: no conversation in {where}; open some "
@@ -43,7 +45,7 @@ def find_pool(settings: Settings, scenario: str, token: Token) -> ConversationPo
 
 
 def _from_api(
-    settings: Settings, rule: Conversations, scenario: str, token: Token
+    settings: Settings, rule: Conversations, scenario: str, token: Token, proxies: Proxies
 ) -> tuple[ConversationPool, str]:
     cache = Path(rule.cache) if rule.cache is not None else None
     if cache is not None and cache.exists():
@@ -55,6 +57,7 @@ def _from_api(
         state=rule.state,
         type=rule.type,
         ca_file=settings.target.ca_file,
+        proxies=proxies,
     )
     pool = ConversationPool.of(found)
     if cache is not None and len(pool):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convoy.errors import Fault, SettingsError
+from convoy.plan.conversations import ConversationPool
 from convoy.plan.plan import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.connections import Connections
@@ -77,7 +78,7 @@ class Preflight:
             checked = check_templates(settings, self.payloads)
         self.checklist.ok("templates", _templates_told(checked))
         with step("target"):
-            check_target(settings)
+            check_target(settings, proxies=self.connections.proxies)
         self._check_simulator()
         self._check_ways()
         session = self.connections.open_session()
@@ -125,7 +126,12 @@ class Preflight:
         with self.checklist.step("pool"):
             curves = rate_curves(self.settings)
             inputs = {
-                scenario: _scenario_inputs(self.settings, payloads, curves[scenario], token)
+                scenario: _scenario_inputs(
+                    self.settings,
+                    payloads,
+                    curves[scenario],
+                    find_pool(self.settings, scenario, token, self.connections.proxies),
+                )
                 for scenario, payloads in checked.items()
             }
         for each in inputs.values():
@@ -166,9 +172,8 @@ def rate_curves(settings: Settings) -> dict[str, RateCurve]:
 
 
 def _scenario_inputs(
-    settings: Settings, payloads: ScenarioPayloads, curve: RateCurve, token: Token
+    settings: Settings, payloads: ScenarioPayloads, curve: RateCurve, pool: ConversationPool
 ) -> ScenarioInputs:
-    pool = find_pool(settings, payloads.scenario, token)
     check_pool(payloads, pool)
     return ScenarioInputs(
         scenario=payloads.scenario,

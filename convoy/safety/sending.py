@@ -63,10 +63,10 @@ def send_one(
     scenario = settings.scenarios[0]
     name, source = _template(payload or next(iter(settings.scenario[scenario].payloads)), payloads)
     _rendered(scenario, name, source, _NOBODY)
-    check_target(settings)
+    connections = setup.connect(settings)
+    check_target(settings, proxies=connections.proxies)
     if settings.target.embedded_simulator:
         setup.simulator.ensure(settings.target.api_url)
-    connections = setup.connect(settings)
     conversation = _conversation(settings, scenario, connections, conversation_id)
     path = setup.routes[scenario](conversation)
     return _post(settings, connections, path, _rendered(scenario, name, source, conversation))
@@ -117,7 +117,7 @@ def _conversation(
     is_guests = settings.scenario[scenario].body == "guest"
     if conversation_id and not is_guests:
         return Conversation(conversation_id)
-    pool = find_pool(settings, scenario, connections.log_in())
+    pool = find_pool(settings, scenario, connections.log_in(), connections.proxies)
     if not conversation_id:
         return pool[0]
     if conversation_id not in pool.ids:

@@ -15,6 +15,7 @@ from convoy.safety.embedded_simulator import EmbeddedSimulator
 from convoy.safety.preflight import Preflight, PreparedRun
 from convoy.settings import (
     PUBLISHED_CREDENTIAL,
+    Proxies,
     Settings,
     credentials,
     payload_directory,
@@ -53,12 +54,16 @@ class Setup:
         for secret in (client_id, client_secret):
             if secret != PUBLISHED_CREDENTIAL:
                 self.redactor.register(secret, permanent=True)
+        proxies = Proxies.of(self._environ)
+        for secret in proxies.secrets():
+            self.redactor.register(secret, permanent=True)
         try:
             return Connections(
                 settings,
                 Credentials(client_id, client_secret),
                 self.redactor.register,
                 allotment or Allotment(),
+                proxies=proxies,
             )
         except ValueError as error:
             raise SettingsError([Fault("target", str(error))]) from error

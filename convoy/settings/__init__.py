@@ -17,6 +17,7 @@ from convoy.settings.model import (
     Target,
     Texts,
 )
+from convoy.settings.proxies import DIRECT, Proxies, Proxy
 from convoy.settings.rates import RateStage
 from convoy.settings.resolution import CONFIG, resolve
 
@@ -24,10 +25,13 @@ __all__ = [
     "CONFIG",
     "PUBLISHED_CREDENTIAL",
     "VARIABLES",
+    "DIRECT",
     "Approval",
     "Conversations",
     "Limit",
     "OAuth",
+    "Proxies",
+    "Proxy",
     "RateStage",
     "ScenarioSettings",
     "Settings",

@@ -156,6 +156,7 @@ class Settings(_Section):
     warm_up_s: Pause
     prepare_timeout_s: Annotated[Duration, Field(le=3600)]
     request_timeout_s: Annotated[Duration, Field(le=600)]
+    connection_max_age_s: Duration
     stop_timeout_s: Pause
     late_after_ms: Annotated[float, Field(ge=0, le=60_000)]
     max_lateness_s: Pause

@@ -73,6 +73,27 @@ def _request_bytes(buffer: bytes) -> int:
 Behaviour = Callable[[Visitor], None]
 
 
+def sends(*pieces: bytes) -> Behaviour:
+    """Read one request, send the pieces, close."""
+
+    def behave(visitor: Visitor) -> None:
+        visitor.read_request()
+        for piece in pieces:
+            visitor.send(piece)
+
+    return behave
+
+
+def silent(visitor: Visitor) -> None:
+    """Read one request and say nothing."""
+    visitor.read_request()
+    visitor.wait_for_close()
+
+
+def answers_all(visitor: Visitor) -> None:
+    visitor.answer_all(OK)
+
+
 class MisbehavingServer:
     """Listens on 127.0.0.1; the n-th connection gets the n-th behaviour, later ones the last."""
 

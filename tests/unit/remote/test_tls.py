@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from convoy.errors import WireError
-from convoy.remote.transport import Answer, Origin, Transport, tls_context
+from convoy.remote.transport import Answer, Dialler, Origin, Transport, tls_context
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import OK, Visitor, serving
 
@@ -30,7 +30,7 @@ def answers_all(visitor: Visitor) -> None:
 
 
 def asked(port: int, authority: Authority, host: str = "localhost", times: int = 1) -> list[Answer]:
-    transport = Transport(Origin("https", host, port), tls=tls_context(authority.ca_file))
+    transport = Transport(Origin("https", host, port), Dialler(tls=tls_context(authority.ca_file)))
     try:
         deadline_s = time.perf_counter() + LONG_S
         return [transport.exchange(REQUEST, deadline_s) for _ in range(times)]
@@ -125,7 +125,7 @@ def test_a_server_that_says_nothing_in_the_handshake_is_a_timeout_that_sent_noth
 ) -> None:
     with serving(Visitor.wait_for_close) as server:
         origin = Origin("https", "127.0.0.1", server.port)
-        transport = Transport(origin, tls=tls_context(authority.ca_file))
+        transport = Transport(origin, Dialler(tls=tls_context(authority.ca_file)))
 
         with pytest.raises(WireError) as caught:
             transport.exchange(REQUEST, time.perf_counter() + 0.3)
@@ -140,7 +140,7 @@ def test_an_idle_close_over_tls_is_noticed_before_the_write(authority: Authority
 
     with serving(closes_after_one, tls=authority.server_context("localhost")) as server:
         tls = tls_context(authority.ca_file)
-        transport = Transport(Origin("https", "localhost", server.port), tls=tls)
+        transport = Transport(Origin("https", "localhost", server.port), Dialler(tls=tls))
         for number in range(1, 4):
             found = transport.exchange(REQUEST, time.perf_counter() + LONG_S)
             server.wait_for_closed(number)
@@ -187,7 +187,7 @@ def test_large_bodies_pass_both_ways(authority: Authority) -> None:
 
     with serving(echoes, tls=authority.server_context("localhost")) as server:
         tls = tls_context(authority.ca_file)
-        transport = Transport(Origin("https", "localhost", server.port), tls=tls)
+        transport = Transport(Origin("https", "localhost", server.port), Dialler(tls=tls))
 
         found = transport.exchange(request, time.perf_counter() + LONG_S)
         transport.close()

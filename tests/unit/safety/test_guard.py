@@ -48,7 +48,7 @@ def settings_for(
 def refusal_of(settings: Settings, simulators: tuple[str, ...] = ()) -> str:
     """Return why load is refused, an empty text if it is not."""
     try:
-        check_target(settings, resolve=resolve, is_simulator=lambda url: url in simulators)
+        check_target(settings, resolve=resolve, is_simulator=lambda url, _: url in simulators)
     except RefusedError as error:
         assert error.exit_code is ExitCode.REFUSED
         return str(error)
@@ -97,7 +97,9 @@ def test_load_may_go_to_a_simulator_on_another_machine() -> None:
 
 def test_what_does_not_say_what_it_is_counts_as_no_simulator() -> None:
     with pytest.raises(RefusedError, match="neither this machine nor a Convoy simulator"):
-        check_target(settings_for("https://api.test"), resolve=resolve, is_simulator=lambda _: None)
+        check_target(
+            settings_for("https://api.test"), resolve=resolve, is_simulator=lambda *_: None
+        )
 
 
 def test_load_may_go_where_it_is_approved_without_asking_there() -> None:
@@ -110,7 +112,7 @@ def test_load_may_go_where_it_is_approved_without_asking_there() -> None:
     check_target(
         settings_for("https://api.test", "https://login.test", highest=50),
         resolve=ask,
-        is_simulator=lambda url: bool(ask(url)),
+        is_simulator=lambda url, _: bool(ask(url)),
     )
 
     assert asked == []

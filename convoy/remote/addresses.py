@@ -1,0 +1,106 @@
+"""The addresses of hosts, looked up once for all the connections of a process."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import cast
+
+import gevent
+from gevent import Greenlet, get_hub
+
+from convoy.remote.connection import Address
+
+KEEP_S = 60.0
+"""How long a host's addresses are taken as known; load balancers change theirs within minutes."""
+
+LookUp = Callable[[str, int], Sequence[Address]]
+"""Takes host name and port, returns what `getaddrinfo` does; raises OSError or UnicodeError."""
+
+
+def look_up(host: str, port: int) -> Sequence[Address]:
+    """Ask the system's resolver, in a thread, so that the loop goes on."""
+    found = get_hub().resolver.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
+    return cast(Sequence[Address], found)
+
+
+@dataclass(slots=True)
+class _Entry:
+    addresses: list[Address]
+    ends_s: float
+    turn: count[int] = field(default_factory=count)
+
+    def in_turn(self) -> list[Address]:
+        """Return the addresses, those of the system's preferred family starting one further."""
+        preferred = [each for each in self.addresses if each[0] == self.addresses[0][0]]
+        others = self.addresses[len(preferred) :]
+        start = next(self.turn) % len(preferred)
+        return preferred[start:] + preferred[:start] + others
+
+
+class AddressBook:
+    """Keeps what was looked up for `keep_s` seconds of `clock`; greenlets share a lookup."""
+
+    def __init__(
+        self,
+        *,
+        keep_s: float = KEEP_S,
+        look_up: LookUp = look_up,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._keep_s = keep_s
+        self._look_up = look_up
+        self._clock = clock
+        self._entries: dict[tuple[str, int], _Entry] = {}
+        self._lookups: dict[tuple[str, int], Greenlet[..., _Entry | Exception]] = {}
+
+    def addresses(self, host: str, port: int, timeout_s: float) -> list[Address]:
+        """Return a host's addresses in the order to try them, a rotated one for each call.
+
+        Raises socket.gaierror or UnicodeError for a name without addresses, TimeoutError.
+        """
+        try:
+            version = ipaddress.ip_address(host).version
+        except ValueError:
+            return self._entry((host, port), timeout_s).in_turn()
+        family = socket.AF_INET6 if version == 6 else socket.AF_INET
+        return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
+
+    def forget(self, host: str, port: int) -> None:
+        """Have the host looked up anew: none of its addresses took a connection."""
+        self._entries.pop((host, port), None)
+
+    def _entry(self, where: tuple[str, int], timeout_s: float) -> _Entry:
+        entry = self._entries.get(where)
+        if entry is not None and self._clock() < entry.ends_s:
+            return entry
+        # A lookup is a greenlet of its own: whoever waits for it may give up or be killed.
+        lookup = self._lookups.get(where)
+        if lookup is None:
+            lookup = self._lookups[where] = gevent.spawn(self._looked_up, where)
+        lookup.join(timeout_s)
+        if not lookup.ready():
+            raise TimeoutError(f"looking up {where[0]} took too long")
+        found = lookup.get()
+        if isinstance(found, Exception):
+            raise type(found)(*found.args) from found
+        return found
+
+    def _looked_up(self, where: tuple[str, int]) -> _Entry | Exception:
+        """Return what is kept from now on, or why there is nothing: all who wait get to know."""
+        try:
+            found = list(dict.fromkeys(self._look_up(*where)))
+            if not found:
+                raise socket.gaierror(socket.EAI_NONAME, f"{where[0]} has no address")
+        except (OSError, UnicodeError) as exc:
+            return exc
+        finally:
+            del self._lookups[where]
+        preferred = found[0][0]
+        found.sort(key=lambda each: each[0] != preferred)
+        entry = self._entries[where] = _Entry(found, self._clock() + self._keep_s)
+        return entry

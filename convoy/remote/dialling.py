@@ -1,0 +1,127 @@
+"""Opening connections: what all the transports of a process share to reach their origins."""
+
+from __future__ import annotations
+
+import math
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+
+from convoy.remote.addresses import AddressBook
+from convoy.remote.connection import Address, Connection
+from convoy.remote.origin import Origin
+from convoy.remote.tls import TlsConnection, TlsPeer, tls_context
+from convoy.remote.tunnel import open_tunnel
+from convoy.remote.wire_faults import ProxyError, ProxyRefusedError
+from convoy.settings import DIRECT, Proxies, Proxy
+
+# Whoever opened connections together does not reopen them together: ages spread over this part of
+# the limit, by multiples of the golden ratio, which lie evenly however many there are.
+_AGE_SPREAD = 0.2
+_GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+
+# Another address would say the same.
+_FINAL = (ssl.SSLCertVerificationError, ProxyRefusedError)
+
+Hold = Callable[[Connection], None]
+"""Takes each connection before it is tried, so that its owner can close it meanwhile."""
+
+
+class Dialler:
+    """Opens connections to origins, through the proxies that lead to them.
+
+    Addresses are looked up once for all, a proxy's instead of the origin's, and an origin's latest
+    TLS session is resumed. A connection should be used until `max_age_s` after it was opened, some
+    of them a fifth less. `tls` is made when needed and not given.
+    """
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        proxies: Proxies = DIRECT,
+        max_age_s: float = math.inf,
+        addresses: AddressBook | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._tls = tls
+        self._proxies = proxies
+        self._max_age_s = max_age_s
+        self._addresses = addresses or AddressBook(clock=clock)
+        self._peers: dict[Origin, TlsPeer] = {}
+        self._turn = count()
+        self.clock = clock
+
+    def proxy_to(self, origin: Origin) -> Proxy | None:
+        """Return the proxy that leads to `origin`; raises SettingsError for a wrong variable."""
+        return self._proxies.leading_to(origin.url)
+
+    def dial(
+        self, origin: Origin, proxy: Proxy | None, deadline_s: float, hold: Hold
+    ) -> Connection:
+        """Connect to the first of the addresses that takes us, each given an equal time.
+
+        Raises whatever `wire_faults` knows; then nothing of a request has left.
+        """
+        host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
+        with _blaming(proxy):
+            addresses = self._addresses.addresses(host, port, deadline_s - self.clock())
+        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            now_s = self.clock()
+            connection = self._make_connection(origin, address)
+            hold(connection)
+            try:
+                self._set_up(connection, origin, proxy, now_s + (deadline_s - now_s) / left)
+                return connection
+            except OSError as exc:
+                connection.close()
+                fault = exc
+                if isinstance(exc, _FINAL):
+                    raise
+            except BaseException:
+                connection.close()
+                raise
+            finally:
+                # Only a handshake has left, and no byte of the request.
+                connection.forget_exchange()
+        self._addresses.forget(host, port)
+        raise fault
+
+    def end_of_use_s(self) -> float:
+        """Return until when, in clock seconds, a connection opened now should be used."""
+        spread = next(self._turn) * _GOLDEN_RATIO % 1.0
+        return self.clock() + self._max_age_s * (1 - _AGE_SPREAD * spread)
+
+    def _set_up(
+        self, connection: Connection, origin: Origin, proxy: Proxy | None, deadline_s: float
+    ) -> None:
+        with _blaming(proxy):
+            connection.connect(deadline_s)
+            if proxy is not None and origin.is_https:
+                open_tunnel(connection, proxy, origin, deadline_s)
+        if isinstance(connection, TlsConnection):
+            connection.shake_hands(deadline_s)
+
+    def _make_connection(self, origin: Origin, address: Address) -> Connection:
+        if not origin.is_https:
+            return Connection(address, self.clock)
+        peer = self._peers.get(origin)
+        if peer is None:
+            self._tls = self._tls or tls_context()
+            peer = self._peers[origin] = TlsPeer(self._tls, origin.host)
+        return TlsConnection(address, self.clock, peer)
+
+
+@contextmanager
+def _blaming(proxy: Proxy | None) -> Iterator[None]:
+    """Turn whatever goes wrong on the way to a proxy into the proxy's fault."""
+    try:
+        yield
+    except ProxyError:
+        raise
+    except OSError as exc:
+        if proxy is None:
+            raise
+        raise ProxyError(f"{proxy.address}: {exc}") from exc

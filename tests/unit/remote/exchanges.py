@@ -1,0 +1,45 @@
+"""Exchanges with a server of a test: a request, a transport to it, and what went wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import gevent
+import pytest
+
+from convoy.errors import WireError
+from convoy.remote.transport import Dialler, Origin, Transport
+
+REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
+LONG_S = 10.0
+
+
+def deadline(seconds: float = LONG_S) -> float:
+    return time.perf_counter() + seconds
+
+
+@contextmanager
+def transport_to(
+    port: int, dialler: Dialler | None = None, *, origin: Origin | None = None, **options: int
+) -> Iterator[Transport]:
+    """Open a transport for the time of a with-block, to a port of 127.0.0.1 or an origin."""
+    transport = Transport(origin or Origin("http", "127.0.0.1", port), dialler, **options)
+    try:
+        yield transport
+    finally:
+        transport.close()
+
+
+def fault_of(transport: Transport, seconds: float = LONG_S) -> WireError:
+    with pytest.raises(WireError) as caught:
+        transport.exchange(REQUEST, deadline(seconds))
+    return caught.value
+
+
+def wait_in_loop(condition: Callable[[], bool]) -> None:
+    """Wait for something that the server's threads bring about, and let greenlets run."""
+    with gevent.Timeout(LONG_S):
+        while not condition():
+            gevent.sleep(0.002)

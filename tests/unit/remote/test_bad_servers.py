@@ -1,0 +1,171 @@
+"""Servers that misbehave: each has its own error code, and no request is written twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from tests.unit.remote.exchanges import (
+    LONG_S,
+    REQUEST,
+    deadline,
+    fault_of,
+    transport_to,
+)
+from tests.unit.remote.misbehaving_server import (
+    OK,
+    Visitor,
+    answer,
+    answers_all,
+    sends,
+    serving,
+    silent,
+)
+
+BROKEN = {
+    "garbage": (b"\x16\x03\x01 what is this\r\n\r\n", "malformed answer"),
+    "an upgrade": (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        "malformed answer",
+    ),
+    "two lengths": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!",
+        "malformed answer",
+    ),
+    "half a body": (answer("200 OK", b"hello")[:-2], "connection closed"),
+    "half a chunk": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhel",
+        "connection closed",
+    ),
+    "half a header": (b"HTTP/1.1 200 OK\r\nContent-Le", "connection closed"),
+    "only a 1xx": (b"HTTP/1.1 100 Continue\r\n\r\n", "connection closed"),
+    "nothing": (b"", "connection closed"),
+}
+
+
+@pytest.mark.parametrize(("sent", "code"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_answer_has_its_own_code_and_the_next_exchange_works(
+    sent: bytes, code: str
+) -> None:
+    with serving(sends(sent), answers_all) as server, transport_to(server.port) as transport:
+        fault = fault_of(transport)
+        found = transport.exchange(REQUEST, deadline())
+
+        assert (fault.code, fault.sent_s is not None) == (code, True)
+        assert (found.status, server.requests) == (200, [REQUEST] * 2)
+
+
+def test_a_server_that_reads_and_says_nothing_is_a_timeout_after_sending() -> None:
+    with serving(silent) as server, transport_to(server.port) as transport:
+        fault = fault_of(transport, 0.2)
+
+        assert fault.code == "timeout"
+        assert fault.sent_s is not None
+        assert fault.done_s - fault.sent_s >= 0.15
+        assert len(server.requests) == 1
+
+
+def test_one_deadline_covers_an_answer_that_drips() -> None:
+    def drips(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        for _ in range(1000):
+            visitor.send(b"x")
+            time.sleep(0.01)
+
+    with serving(drips) as server, transport_to(server.port) as transport:
+        fault = fault_of(transport, 0.3)
+
+        assert fault.code == "timeout"
+
+
+TOO_LARGE = {
+    "content length": answer("200 OK", b"x" * 20_000),
+    "a header without end": b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 20_000,
+    "headers without end": b"HTTP/1.1 200 OK\r\n" + b"X-More: 1\r\n" * 2_000,
+    "1xx without end": b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000,
+}
+
+
+@pytest.mark.parametrize("sent", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_an_answer_over_the_limit_is_not_read_on(sent: bytes) -> None:
+    def floods(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(sent)
+        visitor.wait_for_close()
+
+    with (
+        serving(floods) as server,
+        transport_to(server.port, max_answer_bytes=10_000) as transport,
+    ):
+        fault = fault_of(transport)
+
+        assert (fault.code, fault.sent_s is not None) == ("answer too large", True)
+
+
+def test_a_reset_in_mid_answer_is_unknown() -> None:
+    def resets(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        visitor.reset()
+
+    with serving(resets) as server, transport_to(server.port) as transport:
+        fault = fault_of(transport)
+
+        assert (fault.code, fault.sent_s is not None) == ("connection reset", True)
+        assert server.connections == 1
+
+
+CLOSING = {
+    "says so": answer("200 OK", b"ok", "Connection: close"),
+    "does not say so": OK,
+}
+
+
+@pytest.mark.parametrize("sent", CLOSING.values(), ids=CLOSING)
+def test_a_server_that_closes_after_each_answer_gets_each_request_once(sent: bytes) -> None:
+    with serving(sends(sent)) as server, transport_to(server.port) as transport:
+        for number in range(1, 11):
+            found = transport.exchange(REQUEST, deadline())
+            server.wait_for_closed(number)
+
+            assert found.body == b"ok"
+        assert (len(server.requests), server.connections) == (10, 10)
+
+
+def test_an_idle_reset_is_noticed_before_the_write() -> None:
+    def resets_after_one(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(OK)
+        visitor.reset()
+
+    with serving(resets_after_one) as server, transport_to(server.port) as transport:
+        transport.exchange(REQUEST, deadline())
+        server.wait_for_closed(1)
+
+        found = transport.exchange(REQUEST, deadline())
+
+        assert (found.status, len(server.requests)) == (200, 2)
+
+
+def test_bytes_on_an_idle_connection_are_no_answer_to_the_next_request() -> None:
+    may_talk, has_talked = threading.Event(), threading.Event()
+
+    def talks_unasked(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(OK)
+        may_talk.wait(LONG_S)
+        visitor.send(answer("500 Unasked"))
+        has_talked.set()
+        visitor.wait_for_close()
+
+    with serving(talks_unasked, answers_all) as server, transport_to(server.port) as transport:
+        first = transport.exchange(REQUEST, deadline())
+        may_talk.set()
+        has_talked.wait(LONG_S)
+        second = transport.exchange(REQUEST, deadline())
+
+        assert (first.status, second.status) == (200, 200)
+        assert (server.connections, len(server.requests)) == (2, 2)
