@@ -97,7 +97,9 @@ def answers_all(visitor: Visitor) -> None:
 class MisbehavingServer:
     """Listens on 127.0.0.1; the n-th connection gets the n-th behaviour, later ones the last."""
 
-    def __init__(self, behaviours: tuple[Behaviour, ...], tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, behaviours: tuple[Behaviour, ...], tls: ssl.SSLContext | None, port: int
+    ) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self.closed = 0
@@ -105,7 +107,7 @@ class MisbehavingServer:
         self._tls = tls
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         self._start(self._accept)
 
@@ -129,7 +131,10 @@ class MisbehavingServer:
     def _serve(self, connection: socket.socket, behave: Behaviour) -> None:
         try:
             if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
+                # Not overlooking an end without a goodbye, which a test of the goodbye needs.
+                connection = self._tls.wrap_socket(
+                    connection, server_side=True, suppress_ragged_eofs=False
+                )
                 self._open.append(connection)
             behave(Visitor(connection, self))
         except OSError:
@@ -161,10 +166,10 @@ class MisbehavingServer:
 
 @contextmanager
 def serving(
-    *behaviours: Behaviour, tls: ssl.SSLContext | None = None
+    *behaviours: Behaviour, tls: ssl.SSLContext | None = None, port: int = 0
 ) -> Iterator[MisbehavingServer]:
     """Run a server for the time of a with-block."""
-    server = MisbehavingServer(behaviours, tls)
+    server = MisbehavingServer(behaviours, tls, port)
     try:
         yield server
     finally:

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from convoy.remote.transport import Origin, Transport
-from tests.unit.remote.exchanges import (
-    REQUEST,
-    deadline,
-    fault_of,
-    transport_to,
-)
-from tests.unit.remote.misbehaving_server import (
-    answers_all,
-    free_port,
-    serving,
-)
+import socket
+from collections.abc import Sequence
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from convoy.remote.addresses import AddressBook
+from convoy.remote.connection import Address
+from convoy.remote.transport import Dialler, Origin, Transport
+from tests.unit.remote.exchanges import LONG_S, REQUEST, deadline, fault_of, transport_to
+from tests.unit.remote.misbehaving_server import answers_all, free_port, serving
+
+API = Origin("http", "api.test", 80)
+
+
+class Names:
+    """A resolver that always answers the same, and counts; until `free` everybody waits."""
+
+    def __init__(self, *addresses: Address) -> None:
+        self.addresses = addresses
+        self.fault: OSError | UnicodeError | None = None
+        self.lookups = 0
+        self.free = Event()
+        self.free.set()
+
+    def __call__(self, host: str, port: int) -> Sequence[Address]:
+        self.lookups += 1
+        assert self.free.wait(LONG_S)
+        if self.fault is not None:
+            raise self.fault
+        return self.addresses
+
+
+def local(port: int) -> Address:
+    return (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+
+
+A, B, C = (local(port) for port in (1, 2, 3))
+SIX: Address = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 1, 0, 0))
 
 
 def test_a_refused_connection_never_sent_anything() -> None:
@@ -33,9 +61,140 @@ def test_an_unknown_host_is_a_dns_fault() -> None:
 
 def test_a_host_name_is_looked_up_and_its_addresses_are_tried() -> None:
     with serving(answers_all) as server:
-        transport = Transport(Origin("http", "localhost", server.port))
-
-        found = transport.exchange(REQUEST, deadline())
-        transport.close()
+        origin = Origin("http", "localhost", server.port)
+        with transport_to(server.port, origin=origin) as transport:
+            found = transport.exchange(REQUEST, deadline())
 
         assert found.status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)]
+)
+def test_an_address_needs_no_lookup(host: str, family: int) -> None:
+    names = Names()
+
+    found = AddressBook(look_up=names).addresses(host, 80, LONG_S)
+
+    assert found == [(family, socket.SOCK_STREAM, 0, "", (host, 80))]
+    assert names.lookups == 0
+
+
+def test_addresses_are_given_in_turn_those_of_the_preferred_family_first() -> None:
+    book = AddressBook(look_up=Names(A, SIX, B, A, C))
+
+    found = [book.addresses("api.test", 80, LONG_S) for _ in range(4)]
+
+    assert found == [[A, B, C, SIX], [B, C, A, SIX], [C, A, B, SIX], [A, B, C, SIX]]
+
+
+def test_a_lookup_is_kept_for_its_time_and_for_its_host_and_port() -> None:
+    times_s = [100.0]
+    names = Names(A)
+    book = AddressBook(keep_s=60, look_up=names, clock=lambda: times_s[-1])
+
+    lookups = []
+    for now_s in (100.0, 159.9, 160.0, 219.9):
+        times_s.append(now_s)
+        book.addresses("api.test", 80, LONG_S)
+        lookups.append(names.lookups)
+    book.addresses("api.test", 81, LONG_S)
+
+    assert (lookups, names.lookups) == ([1, 1, 2, 2], 3)
+
+
+def test_whoever_asks_at_the_same_time_shares_one_lookup_even_when_the_first_gives_up() -> None:
+    names = Names(A)
+    names.free.clear()
+    book = AddressBook(look_up=names)
+    first, *others = [gevent.spawn(book.addresses, "api.test", 80, LONG_S) for _ in range(10)]
+    gevent.sleep(0)
+    first.kill()
+
+    names.free.set()
+    gevent.joinall(others, LONG_S)
+
+    assert [each.value for each in others] == [[A]] * 9
+    assert names.lookups == 1
+
+
+def test_a_lookup_that_takes_too_long_is_a_timeout_for_who_waits_and_known_afterwards() -> None:
+    names = Names(A)
+    names.free.clear()
+    book = AddressBook(look_up=names)
+
+    with pytest.raises(TimeoutError, match=r"api\.test"):
+        book.addresses("api.test", 80, 0.01)
+    names.free.set()
+    found = book.addresses("api.test", 80, LONG_S)
+
+    assert (found, names.lookups) == ([A], 1)
+
+
+FAULTS = {
+    "no such name": socket.gaierror(socket.EAI_NONAME, "no such name"),
+    "no name at all": UnicodeEncodeError("idna", "a..b", 0, 1, "label empty"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_failed_lookup_is_told_to_all_who_wait_and_not_kept(
+    fault: OSError | UnicodeError,
+) -> None:
+    names = Names(A)
+    names.fault = fault
+    book = AddressBook(look_up=names)
+    transports = [Transport(API, Dialler(addresses=book)) for _ in range(3)]
+
+    callers = [gevent.spawn(fault_of, each) for each in transports]
+    gevent.joinall(callers, LONG_S)
+    asked = names.lookups
+    names.fault = None
+    found = book.addresses(API.host, API.port, LONG_S)
+
+    assert [(each.value.code, each.value.sent_s) for each in callers] == [("dns", None)] * 3
+    assert (asked, found) == (1, [A])
+
+
+def test_a_host_without_addresses_is_a_dns_fault() -> None:
+    transport = Transport(API, Dialler(addresses=AddressBook(look_up=Names())))
+
+    fault = fault_of(transport)
+
+    assert (fault.code, fault.sent_s) == ("dns", None)
+
+
+def test_connections_spread_over_all_addresses() -> None:
+    with serving(answers_all) as one, serving(answers_all) as two, serving(answers_all) as three:
+        servers = (one, two, three)
+        names = Names(*(local(server.port) for server in servers))
+        dialler = Dialler(addresses=AddressBook(look_up=names))
+        for _ in range(12):
+            with transport_to(0, dialler, origin=API) as transport:
+                transport.exchange(REQUEST, deadline())
+
+        assert [server.connections for server in servers] == [4, 4, 4]
+        assert names.lookups == 1
+
+
+def test_an_address_that_refuses_is_passed_over() -> None:
+    with serving(answers_all) as server:
+        names = Names(local(free_port()), local(server.port))
+        dialler = Dialler(addresses=AddressBook(look_up=names))
+        for _ in range(4):
+            with transport_to(0, dialler, origin=API) as transport:
+                transport.exchange(REQUEST, deadline())
+
+        assert (server.connections, len(server.requests), names.lookups) == (4, 4, 1)
+
+
+def test_a_host_of_which_no_address_answers_is_looked_up_anew() -> None:
+    with serving(answers_all) as server:
+        names = Names(local(free_port()), local(free_port()))
+        dialler = Dialler(addresses=AddressBook(look_up=names))
+        with transport_to(0, dialler, origin=API) as transport:
+            fault = fault_of(transport)
+            names.addresses = (local(server.port),)
+            found = transport.exchange(REQUEST, deadline())
+
+        assert (fault.code, found.status, names.lookups) == ("connection refused", 200, 2)
