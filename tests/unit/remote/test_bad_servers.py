@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from convoy.remote.answers import AnswerReader
+from convoy.remote.wire_faults import WIRE_EXCEPTIONS
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,
@@ -23,6 +28,15 @@ from tests.unit.remote.misbehaving_server import (
     serving,
     silent,
 )
+
+HEADERS = [
+    b"Content-Length: 3\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Connection: upgrade\r\nUpgrade: x\r\n",
+    b"\r\n",
+    b"3\r\nabc\r\n",
+    b"0\r\n\r\n",
+]
 
 BROKEN = {
     "garbage": (b"\x16\x03\x01 what is this\r\n\r\n", "malformed answer"),
@@ -78,7 +92,8 @@ def test_one_deadline_covers_an_answer_that_drips() -> None:
     with serving(drips) as server, transport_to(server.port) as transport:
         fault = fault_of(transport, 0.3)
 
-        assert fault.code == "timeout"
+        assert (fault.code, fault.sent_s is not None) == ("timeout", True)
+        assert len(server.requests) == 1
 
 
 TOO_LARGE = {
@@ -103,6 +118,42 @@ def test_an_answer_over_the_limit_is_not_read_on(sent: bytes) -> None:
         fault = fault_of(transport)
 
         assert (fault.code, fault.sent_s is not None) == ("answer too large", True)
+
+
+def test_an_answer_over_ten_mebibytes_is_not_read_on_and_one_below_is_read() -> None:
+    def floods(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(answer("200 OK", bytes(10 * 2**20 - 1000)))
+        visitor.read_request()
+        visitor.send(answer("200 OK", bytes(10 * 2**20)))
+
+    with serving(floods, answers_all) as server, transport_to(server.port) as transport:
+        read = transport.exchange(REQUEST, deadline())
+        fault = fault_of(transport)
+        found = transport.exchange(REQUEST, deadline())
+
+        assert len(read.body) == 10 * 2**20 - 1000
+        assert (fault.code, fault.sent_s is not None) == ("answer too large", True)
+        assert (found.status, server.requests) == (200, [REQUEST] * 3)
+
+
+@given(
+    start=st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", OK[:-2], OK, b"HTTP/1.1 100 x\r\n\r\n"]),
+    rest=st.lists(st.binary(max_size=40) | st.sampled_from(HEADERS), max_size=8),
+)
+def test_no_bytes_make_anything_but_an_answer_or_a_fault_of_the_table(
+    start: bytes, rest: list[bytes]
+) -> None:
+    reader = AnswerReader(max_bytes=300)
+    try:
+        for data in (start, *rest):
+            reader.feed(data)
+        if not reader.is_whole:
+            reader.end()
+    except WIRE_EXCEPTIONS:
+        return
+
+    assert 200 <= reader.answer(0.0, 0.0).status < 1000
 
 
 def test_a_reset_in_mid_answer_is_unknown() -> None:
@@ -133,6 +184,28 @@ def test_a_server_that_closes_after_each_answer_gets_each_request_once(sent: byt
 
             assert found.body == b"ok"
         assert (len(server.requests), server.connections) == (10, 10)
+
+
+def test_idle_connections_that_the_server_closes_cost_no_request() -> None:
+    may_close = threading.Event()
+
+    def closes_when_idle(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(OK)
+        may_close.wait(LONG_S)
+
+    with serving(closes_when_idle) as server:
+        with ExitStack() as stack:
+            transports = [stack.enter_context(transport_to(server.port)) for _ in range(20)]
+            for each in transports:
+                each.exchange(REQUEST, deadline())
+            may_close.set()
+            server.wait_for_closed(20)
+
+            found = [each.exchange(REQUEST, deadline()).status for each in transports]
+
+        assert found == [200] * 20
+        assert (len(server.requests), server.connections) == (40, 40)
 
 
 def test_an_idle_reset_is_noticed_before_the_write() -> None:

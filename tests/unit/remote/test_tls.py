@@ -7,15 +7,15 @@ import ssl
 import time
 from pathlib import Path
 
+import gevent
 import pytest
 
 from convoy.errors import WireError
 from convoy.remote.transport import Answer, Dialler, Origin, Transport, tls_context
 from tests.unit.remote.certificates import Authority
-from tests.unit.remote.misbehaving_server import OK, Visitor, serving
-
-REQUEST = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
-LONG_S = 10.0
+from tests.unit.remote.exchanges import LONG_S, REQUEST, deadline, transport_to
+from tests.unit.remote.misbehaving_server import OK, Visitor, answers_all, serving
+from tests.unit.remote.openssl_server import OpensslServer, openssl_serving
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +23,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     if shutil.which("openssl") is None:
         pytest.skip("the program openssl is needed to make test certificates")
     return Authority(tmp_path_factory.mktemp("authority"))
-
-
-def answers_all(visitor: Visitor) -> None:
-    visitor.answer_all(OK)
 
 
 def asked(port: int, authority: Authority, host: str = "localhost", times: int = 1) -> list[Answer]:
@@ -193,6 +189,36 @@ def test_large_bodies_pass_both_ways(authority: Authority) -> None:
         transport.close()
 
         assert (found.body == body, server.requests == [request]) == (True, True)
+
+
+CHANGED = rb"SSL_do_handshake -> 1\n"
+"""What the server prints, together with the next request, once it has changed its keys."""
+
+
+def test_an_exchange_goes_on_when_the_server_changes_its_keys(authority: Authority) -> None:
+    authority.server_context("localhost")
+    with openssl_serving(authority.folder, "localhost-False", "-tls1_3") as server:
+        origin = Origin("https", "localhost", server.port)
+        dialler = Dialler(tls=tls_context(authority.ca_file))
+
+        with transport_to(server.port, dialler, origin=origin) as transport:
+            found = []
+            for command, told in (("", b""), ("K\n", b""), ("K\n", CHANGED), ("", CHANGED)):
+                caller = gevent.spawn(transport.exchange, REQUEST, deadline())
+                server_side = (server, told + rb"[\s\S]*\r\nhello", command)
+                answering = gevent.get_hub().threadpool.spawn(answer_after, *server_side)
+                gevent.joinall([caller, answering], LONG_S)
+                answering.get(timeout=0)
+                found.append(caller.get(timeout=0).body)
+
+    assert found == [b"ok"] * 4
+
+
+def answer_after(server: OpensslServer, request: bytes, command: str) -> None:
+    """Have the server read a request, do a command, and answer."""
+    server.read_until(request)
+    server.say(command)
+    server.say("HTTP/1.1 200 OK\nContent-Length: 2\n\nok")
 
 
 def test_a_missing_ca_file_is_an_error(tmp_path: Path) -> None:

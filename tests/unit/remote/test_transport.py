@@ -8,7 +8,7 @@ import time
 import gevent
 import pytest
 
-from convoy.remote.transport import Answer
+from convoy.remote.transport import Answer, Dialler
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,
@@ -157,3 +157,52 @@ def test_fifty_greenlets_wait_side_by_side() -> None:
 
         assert [caller.value.status for caller in callers] == [200] * 50
         assert (server.connections, len(server.requests)) == (50, 50)
+
+
+class Clock:
+    """A clock that a test can put forward."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.perf_counter() + self.ahead_s
+
+
+def test_a_connection_over_its_age_is_replaced_between_two_exchanges() -> None:
+    clock = Clock()
+    dialler = Dialler(max_age_s=300, clock=clock)
+    with serving(answers_all) as server, transport_to(server.port, dialler) as transport:
+        connections = []
+        for ahead_s in (0, 0, 200, 301, 301, 700):
+            clock.ahead_s = ahead_s
+            transport.exchange(REQUEST, clock() + LONG_S)
+            connections.append(server.connections)
+
+        assert connections == [1, 1, 1, 2, 2, 3]
+        assert server.requests == [REQUEST] * 6
+
+
+def test_a_connection_that_gets_too_old_in_an_exchange_ends_it() -> None:
+    clock = Clock()
+
+    def ages(visitor: Visitor) -> None:
+        while visitor.read_request():
+            clock.ahead_s += 1000
+            visitor.send(OK)
+
+    with serving(ages) as server:
+        dialler = Dialler(max_age_s=300, clock=clock)
+        with transport_to(server.port, dialler) as transport:
+            found = [transport.exchange(REQUEST, clock() + 5000).status for _ in range(3)]
+
+        assert (found, server.connections, len(server.requests)) == ([200] * 3, 3, 3)
+
+
+def test_connections_opened_together_get_too_old_at_different_times() -> None:
+    dialler = Dialler(max_age_s=100, clock=lambda: 0.0)
+
+    ages_s = sorted(dialler.end_of_use_s() for _ in range(20))
+
+    assert ages_s[0] > 80 and ages_s[-1] == 100
+    assert max(b - a for a, b in zip(ages_s, ages_s[1:], strict=False)) < 3
