@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import httptools
+import msgspec
 
 from convoy.remote.wire_faults import AnswerEndedError, AnswerTooLargeError
 
 _FIRST_FINAL_STATUS = 200
 
 
-@dataclass(slots=True)
-class Answer:
+# A structure, and untracked by the collector: one is made per message.
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """One whole answer; header names are in lower case, times in `perf_counter` seconds.
 
     `sent_s` is when the request's first byte was handed to the kernel, `done_s` when the bytes

@@ -92,15 +92,18 @@ class Budget:
         `inin-ratelimit-count` is what was used, `-allowed` the limit, `-reset` the seconds left:
         https://github.com/MyPureCloud/platform-client-sdk-python (README), read 2026-11-22.
         """
+        is_changed = has_figures = _COUNT in headers
         for window in self._windows:
             if not window.is_answered:
                 window.meet_answer(now_s)
-        if self._token_window is not None and _COUNT in headers:
+                is_changed = True
+        if self._token_window is not None and has_figures:
             used, count, reset_s = (_number(headers.get(n)) for n in (_COUNT, _ALLOWED, _RESET))
             if used is not None and reset_s is not None:
                 limit = count or self._token_window.count
                 self._token_window.correct(used, limit, reset_s, now_s)
-        self._settle()
+        if is_changed:
+            self._settle()
 
     def rest(self, until_s: float) -> None:
         """Send nothing before `until_s`: the remote asked for it with Retry-After."""

@@ -142,12 +142,18 @@ class OAuthSession:
         self._refresh_at_s = 0.0
         self._login: AsyncResult[Token | None] | None = None
 
+    def fresh_token(self, now_s: float) -> Token | None:
+        """Return the token when it needs no renewal yet, else None."""
+        return self._token if now_s < self._refresh_at_s else None
+
     def token(self) -> Token:
         """Return a valid token, after a login where there is none. Raises LoginError."""
         while True:
-            token, now_s = self._token, self._clock()
-            if token is not None and now_s < self._refresh_at_s:
-                return token
+            now_s = self._clock()
+            fresh = self.fresh_token(now_s)
+            if fresh is not None:
+                return fresh
+            token = self._token
             is_valid = token is not None and now_s < token.expires_at_s
             if self._login is None:
                 return self._renew(token if is_valid else None)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import gevent
+import msgspec
 
 from convoy.errors import LoginError, WireError
 from convoy.remote.codes import CodeBook, error_code
@@ -20,8 +20,8 @@ _REST_AFTER_429_S = 1.0
 _REST_AFTER_LOGIN_S = 5.0
 
 
-@dataclass(slots=True)
-class Exchange:
+# A structure, and untracked by the collector: one is made per message.
+class Exchange(msgspec.Struct, frozen=True, gc=False):
     """What came of one message: the remote's word, or the way's.
 
     `code` is empty when accepted. `sent_s` is when the first attempt was written, and for a
@@ -112,13 +112,12 @@ class ApiSession:
         """
         self.attempts = 0
         self._first_sent_s = None
-        deadline_s = self._clock() + timeout_s
-        try:
-            token = self._oauth.token()
-        except LoginError as error:
-            self._rest(error.retry_after_s or _REST_AFTER_LOGIN_S)
-            raise
         started_s = self._clock()
+        deadline_s = started_s + timeout_s
+        token = self._oauth.fresh_token(started_s)
+        if token is None:
+            token = self._token_after_login()
+            started_s = self._clock()
         try:
             answer = self._attempt(token, path, body, started_s, deadline_s)
             self._first_sent_s = answer.sent_s
@@ -129,6 +128,13 @@ class ApiSession:
         except WireError as exc:
             return self._lost(exc, started_s)
         return self._answered(answer)
+
+    def _token_after_login(self) -> Token:
+        try:
+            return self._oauth.token()
+        except LoginError as error:
+            self._rest(error.retry_after_s or _REST_AFTER_LOGIN_S)
+            raise
 
     def _attempt(
         self, token: Token, path: str, body: bytes, now_s: float, deadline_s: float
