@@ -73,6 +73,16 @@ def test_what_only_shows_on_a_closer_look_is_refused_too(
     assert_refused(ended, 2, complaint)
 
 
+@pytest.mark.parametrize("proxy", ["socks5://me:hunter22@127.0.0.1:1", "http://me:hunter22@:1"])
+def test_a_proxy_that_cannot_be_used_is_refused_without_showing_its_login(
+    tmp_path: Path, proxy: str
+) -> None:
+    ended = run_locust(tmp_path, "-H", "http://192.0.2.1:9", environment={"HTTP_PROXY": proxy})
+
+    assert_refused(ended, 2, "HTTP_PROXY", "**********@")
+    assert "hunter22" not in ended.output
+
+
 @pytest.mark.parametrize("option", ["--web-port", "--master-bind-port"])
 def test_port_that_is_taken_is_refused(tmp_path: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -14,7 +14,8 @@ from convoy.plan.conversations import Conversation
 from convoy.redaction import Secret
 from convoy.remote.discovery import find_conversations, is_convoy_simulator
 from convoy.remote.oauth import Token
-from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, serving
+from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, sends, serving
+from tests.unit.remote.proxy_server import proxies_at
 
 TOKEN = Token(Secret("token-1"), 1e12)
 Listing = list[dict[str, Any]]
@@ -192,3 +193,34 @@ def test_listing_that_keeps_failing_is_given_up_with_its_code() -> None:
             found_at(server.port)
 
         assert len(server.requests) == 4
+
+
+def test_a_listing_and_a_simulator_are_found_through_a_proxy() -> None:
+    page = json.dumps({"entities": [conversation("a")], "pageCount": 1}).encode()
+    with serving(always(answer("200 OK", page))) as proxy:
+        proxies = proxies_at(proxy.port, "me:hunter22@")
+
+        found = find_conversations("http://api.test", TOKEN, timeout_s=5, proxies=proxies)
+        is_simulator = is_convoy_simulator("http://api.test", proxies)
+
+        assert ([each.id for each in found], is_simulator) == (["a"], False)
+        assert proxy.requests[0].startswith(b"GET http://api.test/api/v2/conversations?")
+        assert proxy.requests[1].startswith(b"GET http://api.test/simulator ")
+        assert all(b"Basic bWU6aHVudGVyMjI=" in request for request in proxy.requests)
+
+
+@pytest.mark.parametrize("sent", [answer("407 Login"), answer("403 No")], ids=["407", "403"])
+def test_a_proxy_that_opens_no_tunnel_is_named_as_the_cause(sent: bytes) -> None:
+    with serving(sends(sent)) as proxy:
+        proxies = proxies_at(proxy.port, "me:hunter22@")
+
+        with pytest.raises(RemoteError, match="The proxy could not be reached") as caught:
+            find_conversations("https://api.test", TOKEN, timeout_s=5, proxies=proxies)
+
+        assert "hunter22" not in str(caught.value)
+        assert proxy.requests[0].startswith(b"CONNECT api.test:443 ")
+
+
+def test_a_proxy_that_is_not_there_is_named_as_the_cause() -> None:
+    with pytest.raises(RemoteError, match="The proxy could not be reached"):
+        find_conversations("https://api.test", TOKEN, timeout_s=5, proxies=proxies_at(free_port()))

@@ -7,7 +7,7 @@ import pytest
 from convoy.errors import ExitCode, RefusedError
 from convoy.plan.rates import RateCurve, Stage
 from convoy.safety.guard import addresses_of, capped, check_target, highest_rate
-from convoy.settings import Settings
+from convoy.settings import Proxies, Settings
 from convoy.settings.model import Approval
 from tests.unit.settings.configuration import settings_of
 
@@ -175,3 +175,11 @@ def test_a_ramp_keeps_its_shape_and_its_length_below_the_approved_rate() -> None
     assert scaled.duration_s == 10
     assert [scaled.rate_at(at_s) for at_s in (0, 2.5, 5)] == pytest.approx([0, 10, 10])
     assert max(scaled.rate_at(at_s / 10) for at_s in range(100)) <= 20
+
+
+def test_what_a_proxy_leads_to_is_not_this_machine_whatever_its_name_stands_for_here() -> None:
+    proxies = Proxies.of({"HTTPS_PROXY": "http://proxy.test:3128"})
+    settings = settings_for("https://loopback.test")
+
+    with pytest.raises(RefusedError, match=r"https://loopback\.test"):
+        check_target(settings, resolve=resolve, is_simulator=lambda *_: False, proxies=proxies)
