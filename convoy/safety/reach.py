@@ -12,13 +12,13 @@ from convoy.remote.codes import advice
 from convoy.remote.connections import Connections
 from convoy.remote.transport import Answer, Origin
 from convoy.safety.checklist import Checklist
+from convoy.settings import Proxy
 
 _LONGEST_S = 10.0
 _CLOCK_TOLERANCE_S = 5.0
 _CERTIFICATE_WARNING_DAYS = 14
 _DAY_S = 86_400.0
-_STAGES = ("DNS", "TCP", "TLS", "HTTP")
-_STAGE_BY_CODE = {"dns": "DNS", "proxy": "TCP", "connection refused": "TCP", "tls": "TLS"}
+_STAGE_BY_CODE = {"dns": "DNS", "proxy": "proxy", "connection refused": "TCP", "tls": "TLS"}
 
 
 def check_way(
@@ -34,18 +34,18 @@ def check_way(
     It goes the way that messages go. That somebody speaks HTTP there is enough; whether it is the
     API, login and canary messages find out.
     """
-    origin = Origin.parse(url)
+    origin, proxy = Origin.parse(url), connections.proxies.leading_to(url)
     transport = connections.open_transport(origin)
     asked_s = wall_clock()
     try:
         deadline_s = connections.clock() + min(timeout_s, _LONGEST_S)
         answer = transport.exchange(_question(origin), deadline_s)
     except WireError as error:
-        _enter_failure(origin, error, checklist)
+        _enter_failure(origin, proxy, error, checklist)
         return
     finally:
         transport.close()
-    _enter_passed(origin, _STAGES, checklist)
+    _enter_passed(origin, proxy, _stages(origin, proxy), checklist)
     _check_certificate(origin, transport.certificate_ends_s, wall_clock(), checklist)
     _check_clock(origin, answer, (asked_s + wall_clock()) / 2, checklist)
 
@@ -57,9 +57,19 @@ def _question(origin: Origin) -> bytes:
     ).encode("ascii")
 
 
-def _enter_failure(origin: Origin, error: WireError, checklist: Checklist) -> None:
-    stage = _STAGE_BY_CODE.get(error.code, "TCP" if error.sent_s is None else "HTTP")
-    _enter_passed(origin, _STAGES[: _STAGES.index(stage)], checklist)
+def _stages(origin: Origin, proxy: Proxy | None) -> tuple[str, ...]:
+    """Return what a question passes; name and address of a target behind a proxy are its matter."""
+    way = ("DNS", "TCP") if proxy is None else ("proxy",)
+    return (*way, "TLS", "HTTP") if origin.is_https else (*way, "HTTP")
+
+
+def _enter_failure(
+    origin: Origin, proxy: Proxy | None, error: WireError, checklist: Checklist
+) -> None:
+    stages = _stages(origin, proxy)
+    first = "TCP" if proxy is None else stages[-2]
+    stage = _STAGE_BY_CODE.get(error.code, first if error.sent_s is None else "HTTP")
+    _enter_passed(origin, proxy, stages[: stages.index(stage)], checklist)
     cause, change = advice(error.code)
     told = f"{origin.url}: {error}. {cause}"
     # An answer that fails to come may come the next time; what never connects will not.
@@ -67,16 +77,18 @@ def _enter_failure(origin: Origin, error: WireError, checklist: Checklist) -> No
     enter(stage, told, change)
 
 
-def _enter_passed(origin: Origin, stages: tuple[str, ...], checklist: Checklist) -> None:
+def _enter_passed(
+    origin: Origin, proxy: Proxy | None, stages: tuple[str, ...], checklist: Checklist
+) -> None:
     told = {
+        "proxy": f"{proxy.address if proxy else 'none'} is on the way to {origin.authority}",
         "DNS": f"{origin.host} has an address",
         "TCP": f"{origin.host}:{origin.port} takes connections",
         "TLS": f"the certificate is trusted and is {origin.host}'s",
         "HTTP": f"{origin.url} answers",
     }
     for stage in stages:
-        if stage != "TLS" or origin.scheme == "https":
-            checklist.ok(stage, told[stage])
+        checklist.ok(stage, told[stage])
 
 
 def _check_certificate(

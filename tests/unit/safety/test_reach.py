@@ -14,22 +14,30 @@ from convoy.remote.connections import Connections
 from convoy.remote.oauth import Credentials
 from convoy.safety.checklist import Checklist, Finding, Status
 from convoy.safety.reach import check_way
+from convoy.settings import DIRECT, Proxies
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, free_port, serving
+from tests.unit.remote.proxy_server import ESTABLISHED, answers_connect, proxies_at
 from tests.unit.settings.configuration import settings_of
 
 NOW_S = 1_800_000_000.0
 DAY_S = 86_400.0
 
 
-def findings(url: str, ca_file: str | None = None, now_s: float = NOW_S) -> list[Finding]:
+def findings(
+    url: str,
+    ca_file: str | None = None,
+    now_s: float = NOW_S,
+    proxies: Proxies = DIRECT,
+    timeout_s: float = 5.0,
+) -> list[Finding]:
     """What is found on the way to an address, by this wall clock."""
     given = () if ca_file is None else (f"target.ca_file={ca_file}",)
     settings = settings_of(*given, command_line={"host": url})
     demo = Credentials(Secret("demo"), Secret("demo"))
     checklist = Checklist()
-    connections = Connections(settings, demo, lambda token: None)
-    check_way(url, connections, 5.0, checklist, wall_clock=lambda: now_s)
+    connections = Connections(settings, demo, lambda token: None, proxies=proxies)
+    check_way(url, connections, timeout_s, checklist, wall_clock=lambda: now_s)
     return checklist.findings
 
 
@@ -118,3 +126,25 @@ def test_certificate_that_ends_soon_is_a_warning(tmp_path: Path) -> None:
     passed = [("DNS", "ok"), ("TCP", "ok"), ("TLS", "ok"), ("HTTP", "ok"), ("clock", "ok")]
     assert statuses(now) == passed
     assert ("TLS", "warning") in statuses(near_the_end)
+
+
+def test_behind_a_proxy_the_targets_name_and_address_are_not_looked_at() -> None:
+    with serving(answering()) as proxy:
+        found = findings("http://nowhere.invalid:8080", proxies=proxies_at(proxy.port))
+
+    assert statuses(found) == [("proxy", "ok"), ("HTTP", "ok"), ("clock", "ok")]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_where_the_way_ends(scheme: str) -> None:
+    found = findings(f"{scheme}://nowhere.invalid", proxies=proxies_at(free_port()))
+
+    assert statuses(found) == [("proxy", "failure")]
+    assert "HTTPS_PROXY" in found[0].fix
+
+
+def test_a_tunnel_that_leads_to_no_tls_fails_behind_the_proxy() -> None:
+    with serving(answers_connect(ESTABLISHED, b"")) as proxy:
+        found = findings("https://nowhere.invalid", proxies=proxies_at(proxy.port), timeout_s=0.3)
+
+    assert statuses(found) == [("proxy", "ok"), ("TLS", "failure")]
