@@ -65,7 +65,9 @@ class Connection:
         return None
 
     def connect(self, deadline_s: float) -> None:
-        """Connect to the address. Raises OSError, TimeoutError at the deadline."""
+        """Connect to the address. Raises OSError, TimeoutError at the deadline, StoppedError."""
+        if not self.is_open:
+            raise _stopped()
         fault = self._socket.connect_ex(self._address)
         while fault in (errno.EINPROGRESS, errno.EALREADY):
             self._wait(self._writable, deadline_s)
@@ -141,7 +143,7 @@ class Connection:
 
     def _wait(self, watcher: Any, deadline_s: float) -> None:
         if not self.is_open:
-            raise StoppedError("the connection was closed by its owner")
+            raise _stopped()
         me = self._waiting = getcurrent()
         self._deadline_s = deadline_s
         if deadline_s < self._timer_fires_s:
@@ -157,7 +159,7 @@ class Connection:
         if woken is _EXPIRED:
             raise TimeoutError("no whole answer by the deadline")
         if woken is _STOPPED:
-            raise StoppedError("the connection was closed by its owner")
+            raise _stopped()
 
     # The timer is not stopped when a wait ends: deadlines mostly grow, so it fires about once per
     # timeout and is armed again for whatever is waiting then, instead of once per request.
@@ -192,3 +194,7 @@ class Connection:
     def _stop_waiting(self) -> None:
         if self._waiting is not None:
             self._waiting.switch(_STOPPED)
+
+
+def _stopped() -> StoppedError:
+    return StoppedError("the connection was closed by its owner")

@@ -40,6 +40,7 @@ class Transport:
         self._clock = self._dialler.clock
         self._connection: Connection | None = None
         self._end_of_use_s = 0.0
+        self._is_stopped = False
         self._reader = AnswerReader(max_answer_bytes)
 
     @property
@@ -75,6 +76,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connection; an exchange in progress ends with WireError `stopped`."""
+        self._is_stopped = True
         if self._connection is not None:
             self._connection.close()
 
@@ -87,6 +89,7 @@ class Transport:
             connection.close()
         if deadline_s <= self._clock():
             raise TimeoutError("the deadline passed before a connection was open")
+        self._is_stopped = False
         connection = self._dialler.dial(self.origin, self._proxy, deadline_s, self._hold)
         self._end_of_use_s = self._dialler.end_of_use_s()
         self._reader = AnswerReader(self._max_answer_bytes)
@@ -94,6 +97,9 @@ class Transport:
 
     def _hold(self, connection: Connection) -> None:
         self._connection = connection
+        if self._is_stopped:
+            # While the host was looked up there was no connection to close.
+            connection.close()
 
     def _forwarded(self, connection: Connection, request: bytes, deadline_s: float) -> Answer:
         """Converse through a proxy that passes requests on. Only it can want a login for that."""

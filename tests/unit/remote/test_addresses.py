@@ -12,7 +12,14 @@ from gevent.event import Event
 from convoy.remote.addresses import AddressBook
 from convoy.remote.connection import Address
 from convoy.remote.transport import Dialler, Origin, Transport
-from tests.unit.remote.exchanges import LONG_S, REQUEST, deadline, fault_of, transport_to
+from tests.unit.remote.exchanges import (
+    LONG_S,
+    REQUEST,
+    deadline,
+    fault_of,
+    transport_to,
+    wait_in_loop,
+)
 from tests.unit.remote.misbehaving_server import answers_all, free_port, serving
 
 API = Origin("http", "api.test", 80)
@@ -198,3 +205,21 @@ def test_a_host_of_which_no_address_answers_is_looked_up_anew() -> None:
             found = transport.exchange(REQUEST, deadline())
 
         assert (fault.code, found.status, names.lookups) == ("connection refused", 200, 2)
+
+
+def test_closing_while_a_host_is_looked_up_ends_the_exchange_as_stopped() -> None:
+    with serving(answers_all) as server:
+        names = Names(local(server.port))
+        names.free.clear()
+        dialler = Dialler(addresses=AddressBook(look_up=names))
+        with transport_to(0, dialler, origin=API) as transport:
+            caller = gevent.spawn(fault_of, transport)
+            wait_in_loop(lambda: names.lookups == 1)
+
+            transport.close()
+            names.free.set()
+            caller.join(LONG_S)
+            found = transport.exchange(REQUEST, deadline())
+
+        assert (caller.value.code, caller.value.sent_s) == ("stopped", None)
+        assert (found.status, server.requests) == (200, [REQUEST])

@@ -173,7 +173,7 @@ def test_an_answer_ended_by_a_proper_goodbye_is_whole(authority: Authority) -> N
 
 
 def test_large_bodies_pass_both_ways(authority: Authority) -> None:
-    body = bytes(range(256)) * 8_000
+    body = bytes(range(256)) * 38_000
     request = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
     def echoes(visitor: Visitor) -> None:

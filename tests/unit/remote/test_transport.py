@@ -74,6 +74,42 @@ def test_a_whole_answer_is_read_however_it_comes(sent: bytes, body: bytes, by_by
         assert len(server.requests) == 1
 
 
+KEPT = {
+    "content length": OK,
+    "204": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "304 with the length of what it stands for": b"HTTP/1.1 304 Same\r\nContent-Length: 9\r\n\r\n",
+    "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n0\r\n\r\n",
+    "nothing": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "1xx first": b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+}
+ENDED = {
+    "Connection: close": answer("200 OK", b"ok", "Connection: close"),
+    "HTTP/1.0 that does not keep": b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "a second answer behind": OK + OK,
+    "half an answer behind": OK + OK[:9],
+    "garbage behind": OK + b"\x00",
+}
+
+
+@pytest.mark.parametrize(
+    ("sent", "connections"),
+    [(each, 1) for each in KEPT.values()] + [(each, 3) for each in ENDED.values()],
+    ids=[*KEPT, *ENDED],
+)
+def test_a_connection_is_kept_only_when_the_answer_leaves_it_clean(
+    sent: bytes, connections: int
+) -> None:
+    with (
+        serving(lambda visitor: visitor.answer_all(sent)) as server,
+        transport_to(server.port) as transport,
+    ):
+        for _ in range(3):
+            transport.exchange(REQUEST, deadline())
+
+        assert (server.connections, server.requests) == (connections, [REQUEST] * 3)
+
+
 def test_headers_come_in_lower_case_and_repeated_ones_joined() -> None:
     sent = answer("429 Slow", b"", "ReTry-After: 3", "X-Empty:", "Via: a", "via: b")
     with serving(sends(sent)) as server, transport_to(server.port) as transport:
