@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from time import perf_counter, process_time
 
 import gevent
 
-from convoy.results.health import HealthRecorder
+from convoy.results.health import HealthRecorder, Processor
+
+_SCHEDULER = Path("/proc/thread-self/schedstat")
+"""Nanoseconds run, nanoseconds waited, turns (Linux's Documentation/scheduler/sched-stats.rst,
+read 2026-11-22)."""
+
+AskProcessor = Callable[[], Processor]
+
+
+@contextmanager
+def own_processor() -> Iterator[AskProcessor]:
+    """Give a function that tells what this process had of the processor so far.
+
+    Where nobody counts how long it waited, that is 0.
+    """
+    try:
+        scheduler = _SCHEDULER.open("rb", buffering=0)
+    except OSError:
+        yield lambda: Processor(process_time(), 0.0)
+        return
+    with scheduler:
+        # Opened once: that takes ten times as long as reading it, and it is read at every beat.
+        yield lambda: Processor(process_time(), _waited_s(os.pread(scheduler.fileno(), 100, 0)))
 
 
 def watch(
@@ -17,7 +42,7 @@ def watch(
     is_over: Callable[[], bool],
     *,
     clock: Callable[[], float] = perf_counter,
-    processor_time: Callable[[], float] = process_time,
+    processor: Callable[[], AbstractContextManager[AskProcessor]] = own_processor,
     sleep: Callable[[float], object] = gevent.sleep,
 ) -> None:
     """Beat at the recorder's pace from `begins_s` to `ends_s` of the clock, or until it is over.
@@ -25,7 +50,12 @@ def watch(
     It is a greenlet of the loop that also takes the answers in, so it is as late as they are.
     """
     sleep(max(0.0, begins_s - clock()))
-    next_s = recorder.begin(clock(), processor_time(), ends_s)
-    while next_s < ends_s and not is_over():
-        sleep(max(0.0, next_s - clock()))
-        next_s = recorder.beat(clock(), processor_time())
+    with processor() as ask_processor:
+        next_s = recorder.begin(clock(), ask_processor(), ends_s)
+        while next_s < ends_s and not is_over():
+            sleep(max(0.0, next_s - clock()))
+            next_s = recorder.beat(clock(), ask_processor())
+
+
+def _waited_s(line: bytes) -> float:
+    return int(line.split()[1]) / 1e9

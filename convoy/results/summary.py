@@ -10,7 +10,7 @@ from typing import Any
 from convoy.results.account import ScenarioAccount
 from convoy.results.counts import Counts
 from convoy.results.durations import Durations
-from convoy.results.health import GeneratorJudgement
+from convoy.results.generator import GeneratorJudgement
 from convoy.results.histograms import Histogram
 from convoy.results.outcome import UNEXPECTED
 from convoy.results.verdict import Judgement

@@ -15,7 +15,7 @@ from locust.runners import STATE_MISSING, MasterRunner, Runner
 
 from convoy.errors import ConvoyError, ExitCode
 from convoy.remote.codes import meaning
-from convoy.results.health import GeneratorJudgement, judge_generator
+from convoy.results.generator import GeneratorJudgement, judge_generator
 from convoy.results.record import write_record
 from convoy.results.reports.errors import error_table
 from convoy.results.reports.text import text_report

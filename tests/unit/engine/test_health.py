@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import gevent
 import pytest
 
-from convoy.engine.health import watch
-from convoy.results.health import HealthRecorder, WorkerHealth
+from convoy.engine.health import AskProcessor, own_processor, watch
+from convoy.results.health import HealthRecorder, Processor, WorkerHealth
 
 T0_S = 50.0
 
@@ -23,8 +25,9 @@ class FakeTime:
     def clock(self) -> float:
         return self.now_s
 
-    def processor_time(self) -> float:
-        return self.now_s / 2
+    @contextmanager
+    def processor(self) -> Iterator[AskProcessor]:
+        yield lambda: Processor(self.now_s / 2, self.now_s / 10)
 
     def sleep(self, for_s: float) -> None:
         self.now_s += for_s + self._lag_s
@@ -45,7 +48,7 @@ def test_it_notes_from_the_beginning_to_the_end_and_no_longer() -> None:
         T0_S + 10,
         lambda: False,
         clock=fake.clock,
-        processor_time=fake.processor_time,
+        processor=fake.processor,
         sleep=fake.sleep,
     )
 
@@ -53,6 +56,7 @@ def test_it_notes_from_the_beginning_to_the_end_and_no_longer() -> None:
     assert fake.now_s == pytest.approx(T0_S + 10, abs=0.05)
     assert health.measured_s == pytest.approx(10, abs=0.05)
     assert health.cpu_share == pytest.approx(0.5)
+    assert health.waited_s == pytest.approx(1, abs=0.01)
     assert health.lag.percentile(99).ms == pytest.approx(3, rel=0.01)
     assert health.late_s == 0
 
@@ -66,7 +70,7 @@ def test_it_ends_when_the_run_is_over() -> None:
         1e9,
         lambda: fake.now_s > 5,
         clock=fake.clock,
-        processor_time=fake.processor_time,
+        processor=fake.processor,
         sleep=fake.sleep,
     )
 
@@ -88,3 +92,13 @@ def test_a_loop_that_somebody_blocks_is_late_for_that_long() -> None:
     assert watching.successful()
     assert health.lag.max.ms >= 270
     assert health.late_s >= 0.25
+
+
+def test_a_process_knows_what_it_had_of_the_processor() -> None:
+    with own_processor() as ask:
+        before = ask()
+        sum(range(1_000_000))
+        after = ask()
+
+    assert after.used_s > before.used_s > 0
+    assert after.waited_s >= before.waited_s >= 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import msgspec
 
 from convoy.results.account import ScenarioAccount, ScenarioRecorder
 from convoy.results.counts import Counts
-from convoy.results.health import GeneratorJudgement
+from convoy.results.generator import GeneratorJudgement
+from convoy.results.health import HealthRecorder, Processor, WorkerHealth
 from convoy.results.outcome import Cause, Fate, Outcome, Phase
 from convoy.results.summary import RunFacts, summarise
 from convoy.results.verdict import judge
@@ -53,6 +56,7 @@ FACTS = RunFacts(
             "health": {
                 "measured_s": 1.0,
                 "cpu_share": {"mean": 0.234, "max": 0.31},
+                "cpu_waited_s": 0.0,
                 "loop_lag_ms": {"p50": 0.2, "p99": 0.42, "max": 7.0},
                 "loop_late_s": 0.0,
             },
@@ -60,6 +64,9 @@ FACTS = RunFacts(
     ),
     generator=GeneratorJudgement("ok", (), ()),
 )
+LATE_AFTER_S = 0.010
+_STARTED_S = 1000.0
+_BORN = Processor(used_s=7.0, waited_s=3.0)
 
 
 def counts_of(
@@ -119,3 +126,28 @@ def summary_of(*outcomes: Outcome, given_up: int = 0, is_scheduled: bool = True)
         {"conversation_messages": float(planned) if is_scheduled else None},
         judge({"conversation_messages": account.counts}, {"conversation_messages": planned}, []),
     )
+
+
+def health_after(
+    duration_s: float,
+    *,
+    stands_still: Iterable[tuple[float, float]] = (),
+    cpu_share: float = 0.25,
+    waited_share: float = 0.0,
+    lag_s: float = 0.0004,
+) -> WorkerHealth:
+    """Return the health of a process whose loop is `lag_s` late, and still from and for a time."""
+    recorder, health = HealthRecorder(LATE_AFTER_S), WorkerHealth()
+    ends_s = _STARTED_S + duration_s
+    next_s = recorder.begin(_STARTED_S, _BORN, ends_s)
+    stills = [(_STARTED_S + from_s, _STARTED_S + from_s + for_s) for from_s, for_s in stands_still]
+    while next_s < ends_s:
+        now_s = next_s + lag_s
+        now_s = max([now_s, *(to_s for from_s, to_s in stills if from_s <= now_s < to_s)])
+        ran_s = now_s - _STARTED_S
+        processor = Processor(
+            _BORN.used_s + cpu_share * ran_s, _BORN.waited_s + waited_share * ran_s
+        )
+        next_s = recorder.beat(now_s, processor)
+        health.absorb(msgspec.msgpack.decode(msgspec.msgpack.encode(recorder.report())))
+    return health
