@@ -48,11 +48,9 @@ def test_a_quarter_of_a_million_ids_reach_both_workers_and_no_heartbeat_is_misse
     made_up = [f"00000000-0000-4000-8000-{number:012}" for number in range(250_000)]
     file = tmp_path / "ids.txt.gz"
     file.write_bytes(gzip.compress("\n".join([*ids[:60], *made_up]).encode(), compresslevel=1))
-    pool = f"{POOL}={{source: file, path: '{file}', pick: round_robin}}"
-    # A canary message would go to any of them, and the simulator knows the first ones only.
-    options = ["--rate", "20", "--set", pool, "--set", "canary=false", *QUICK, *TWO_WORKERS]
+    rules = ["source=file", f"path={file}", "pick=round_robin"]
 
-    ended = run_locust(tmp_path, "-H", simulator.url, *options, *swarm_ports())
+    ended = send(tmp_path, simulator, *rules, *TWO_WORKERS)
 
     assert ended.exit_code == 0, ended.output
     assert conversations_of(ended, simulator) == set(ids[:60])
