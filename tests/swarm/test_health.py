@@ -59,7 +59,6 @@ def test_listener_that_blocks_the_loop_makes_the_run_invalid_with_the_evidence(
     assert "worker local" in reason and "10 ms late" in reason and "more workers" in reason
     [worker] = ended.run["workers"]
     assert worker["health"]["loop_late_s"] > 0.25
-    assert worker["health"]["cpu_share"]["max"] > 0.2
 
 
 def test_process_that_was_stopped_for_a_while_says_for_how_long(
@@ -76,8 +75,8 @@ def test_process_that_was_stopped_for_a_while_says_for_how_long(
 
     assert ended.exit_code == 5, ended.output
     assert ended.run["generator"]["state"] == "too slow"
-    [warning] = ended.run["generator"]["warnings"]
-    assert "stood still for" in warning and warning in ended.output
+    [warning] = [each for each in ended.run["generator"]["warnings"] if "stood still" in each]
+    assert "worker local" in warning and warning in ended.output
     assert ended.run["workers"][0]["health"]["loop_lag_ms"]["max"] > 1000
 
 
