@@ -12,12 +12,11 @@ from bench.runs import Range, Reading, measure
 
 Say = Callable[[str], None]
 Turn = tuple[Contender, ...]
-"""Runs next to each other, Convoy among them: the others are each compared with that one."""
+"""Runs one after the other, Convoy among them: the others are each compared with that one."""
 
 PLAIN: tuple[Turn, ...] = (
     (FAST_HTTP_USER, CONVOY, RAW_USER),
-    (HEY, CONVOY, WRK),
-    (HTTP_USER, CONVOY),
+    (HEY, CONVOY, WRK, HTTP_USER),
 )
 TLS: tuple[Turn, ...] = ((FAST_HTTP_USER, CONVOY, HEY),)
 
