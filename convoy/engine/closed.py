@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 from time import perf_counter
-from typing import NamedTuple
 
 import gevent
 from gevent.event import Event
@@ -19,11 +18,9 @@ from convoy.engine.dispatch import DueMessage, LaneMessages, ReadyAt, always_rea
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause, Phase
 
-
-class _Entry(NamedTuple):
-    k: int
-    lane: int
-    following: LaneMessages
+_Entry = tuple[int, int, LaneMessages]
+"""The next number of a lane, the lane, and what follows; ordered by number."""
+_MEASURE, _TARGET = Phase.MEASURE, Cause.TARGET
 
 
 class ClosedDispatcher:
@@ -45,12 +42,13 @@ class ClosedDispatcher:
         self._lanes: set[int] = set()
         self._lease_ends_s = inf
         self._may_go_on = Event()
+        self._closes_s = inf
         self._is_stopped = False
 
     def start(self, t0_s: float) -> None:
         """Set T0 on this process's clock; messages go out from then on."""
         self._t0_s = t0_s
-        self._may_go_on.set()
+        self._set_close()
 
     def grant(
         self, lane: int, messages: LaneMessages, epoch: int, phase: Phase = Phase.MEASURE
@@ -60,7 +58,7 @@ class ClosedDispatcher:
         self._lanes.add(lane)
         first = next(messages, None)
         if first is not None and phase is Phase.MEASURE:
-            heappush(self._entries, _Entry(first[1], lane, messages))
+            heappush(self._entries, (first[1], lane, messages))
             self._may_go_on.set()
 
     def release(self, lanes: Iterable[int]) -> dict[int, int | None]:
@@ -68,15 +66,15 @@ class ClosedDispatcher:
         leaving = self._lanes.intersection(lanes)
         self._lanes -= leaving
         cursors: dict[int, int | None] = dict.fromkeys(leaving)
-        cursors.update((entry.lane, entry.k) for entry in self._entries if entry.lane in leaving)
-        self._entries = [entry for entry in self._entries if entry.lane not in leaving]
+        cursors.update((lane, k) for k, lane, _ in self._entries if lane in leaving)
+        self._entries = [entry for entry in self._entries if entry[1] not in leaving]
         heapify(self._entries)
         return cursors
 
     def hold_lease_until(self, ends_s: float) -> None:
         """Hand out nothing after `ends_s`, unless this is called again with a later time."""
         self._lease_ends_s = ends_s
-        self._may_go_on.set()
+        self._set_close()
 
     @property
     def has_lost_lease(self) -> bool:
@@ -91,7 +89,7 @@ class ClosedDispatcher:
         while True:
             now_s = self._clock()
             begins_s = max(self._t0_s, ready_at(now_s))
-            if begins_s == inf or self.is_exhausted or now_s > self._lease_ends_s:
+            if begins_s == inf or now_s >= self._closes_s or not self._entries:
                 self._may_go_on.clear()
                 self._may_go_on.wait()
             elif begins_s > now_s:
@@ -105,6 +103,7 @@ class ClosedDispatcher:
     def stop(self) -> None:
         """Hand out nothing more."""
         self._is_stopped = True
+        self._set_close()
 
     @property
     def is_exhausted(self) -> bool:
@@ -112,12 +111,18 @@ class ClosedDispatcher:
         is_over = self._clock() >= self._t0_s + self._duration_s
         return self._is_stopped or is_over or not self._entries
 
+    def _set_close(self) -> None:
+        """Have the next message go out before the end, and while the lease holds, or never."""
+        ends_s = -inf if self._is_stopped else self._t0_s + self._duration_s
+        self._closes_s = min(ends_s, self._lease_ends_s)
+        self._may_go_on.set()
+
     def _next(self, now_s: float) -> DueMessage:
-        entry = self._entries[0]
-        following = next(entry.following, None)
-        if following is None:
+        k, lane, following = self._entries[0]
+        after = next(following, None)
+        if after is None:
             heappop(self._entries)
         else:
-            heapreplace(self._entries, entry._replace(k=following[1]))
+            heapreplace(self._entries, (after[1], lane, following))
         self._recorder.schedule()
-        return DueMessage(entry.k, now_s, Phase.MEASURE, self._epoch, Cause.TARGET, now_s)
+        return DueMessage(k, now_s, _MEASURE, self._epoch, _TARGET, now_s)

@@ -23,12 +23,12 @@ class PoolUse:
         self.retired: dict[int, str] = {}
         self.redirected = 0
         self._unreported: dict[int, str] = {}
-        self._is_exclusive = is_exclusive
+        self.is_exclusive = is_exclusive
         self._taken: dict[int, Event] = {}
 
     def take(self, index: int, timeout_s: float) -> bool:
         """Wait until the conversation is free and take it; false if it is not free in time."""
-        if not self._is_exclusive:
+        if not self.is_exclusive:
             return True
         deadline_s = perf_counter() + timeout_s
         while (taken := self._taken.get(index)) is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -92,12 +93,19 @@ def _joined(node: nodes.Node, convert: _Convert) -> list[str | _Slot] | None:
 
 def _json(value: Any) -> str:
     """Return what the filter `tojson` makes: JSON that is safe inside HTML, too."""
-    text = encode_basestring(value) if type(value) is str else json.dumps(value, ensure_ascii=False)
-    return _html_safe(text)
+    if type(value) is str:
+        return _json_text(value)
+    return _html_safe(json.dumps(value, ensure_ascii=False))
 
 
 def _json_characters(value: Any) -> str:
-    return _html_safe(encode_basestring(value if type(value) is str else str(value))[1:-1])
+    return _json_text(value if type(value) is str else str(value))[1:-1]
+
+
+# Texts, names and the ids of hot conversations come again and again.
+@lru_cache(maxsize=4096)
+def _json_text(text: str) -> str:
+    return _html_safe(encode_basestring(text))
 
 
 def _html_safe(text: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 
 from convoy.errors import ConvoyError
 from convoy.plan.arrivals import Arrivals, ClosedArrivals, EvenArrivals, PoissonArrivals
@@ -22,8 +23,7 @@ class PoolExhausted(ConvoyError):
     """Every conversation of the pool has been used or retired, and none may be used again."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedMessage:
+class PlannedMessage(NamedTuple):
     """One message of the plan, before it has a run: from whom, to where, and what it says.
 
     `expected_code` is the error code that should answer it, empty where it should be accepted.
@@ -99,6 +99,7 @@ class ScenarioPlan:
             users=inputs.users,
             exponent=inputs.pick.exponent,
         )
+        self._expected = inputs.expected
         self._is_used_once = inputs.pick.on_exhausted == "fail"
         self._choice = PayloadChoice(inputs.weights, inputs.seed, inputs.scenario)
         self._texts = TextChoice(inputs.texts, inputs.seed, inputs.scenario)
@@ -160,7 +161,7 @@ class ScenarioPlan:
             is_redirected,
             template_name,
             self._texts.text(k),
-            self._inputs.expected.get(template_name, ""),
+            self._expected.get(template_name, ""),
         )
 
     def render(self, message: PlannedMessage, run_id: str) -> bytes:
@@ -178,6 +179,11 @@ class ScenarioPlan:
     def lane(self, lane: int, from_k: int = 0) -> Iterator[tuple[float, int]]:
         """Yield `(due_s, k)` of one lane in order, from message number `from_k` on."""
         return self.arrivals.lane(lane, from_k)
+
+    @property
+    def has_pauses(self) -> bool:
+        """True when an actor pauses after each message."""
+        return not self.is_scheduled and self._inputs.arrivals.think_time_s > 0
 
     def think_time_s(self, k: int) -> float:
         """Return the pause after message `k` under closed arrivals: the mean, give or take half."""
@@ -208,17 +214,19 @@ class ScenarioPlan:
         raise PoolExhausted("every conversation that this message may go to is retired")
 
     def _variables(self, message: PlannedMessage, run_id: str) -> dict[str, object]:
+        k, actor, (conversation_id, customer_id, agent_id) = message[:3]
+        name, address = _guest(actor)
         return {
-            "conversation_id": message.conversation.id,
-            "customer_id": message.conversation.customer_id,
-            "agent_id": message.conversation.agent_id,
-            "marker": marker(run_id, self.scenario, message.k),
-            "k": message.k,
-            "sequence": message.k,
+            "conversation_id": conversation_id,
+            "customer_id": customer_id,
+            "agent_id": agent_id,
+            "marker": marker(run_id, self.scenario, k),
+            "k": k,
+            "sequence": k,
             "text": message.text,
-            "actor": message.actor,
-            "actor_name": f"Load Test Guest {message.actor}",
-            "actor_address": f"guest-{message.actor}@load-test.invalid",
+            "actor": actor,
+            "actor_name": name,
+            "actor_address": address,
         }
 
     def _with_functions(self, variables: dict[str, object], k: int) -> dict[str, object]:
@@ -230,6 +238,12 @@ class ScenarioPlan:
 def marker(run_id: str, scenario: str, k: int) -> str:
     """Return the text by which both sides account for a message."""
     return f"[convoy:{run_id}:{scenario}:{k}]"
+
+
+@lru_cache(maxsize=1024)
+def _guest(actor: int) -> tuple[str, str]:
+    """Return the name and the address that an actor writes under."""
+    return f"Load Test Guest {actor}", f"guest-{actor}@load-test.invalid"
 
 
 def _arrivals(inputs: ScenarioInputs) -> Arrivals:

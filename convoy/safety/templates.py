@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
@@ -144,11 +144,11 @@ def _samples(plan: ScenarioPlan, texts: Sequence[str]) -> Iterator[PlannedMessag
     """Yield the first messages, and late ones with the texts that are likeliest to break a body."""
     yield from map(plan.message, range(_SAMPLES))
     last = plan.message(_LARGEST_K)
-    yield replace(last, text=max(texts, key=lambda text: len(text.encode())))
+    yield last._replace(text=max(texts, key=lambda text: len(text.encode())))
     for character in _TELLING_CHARACTERS:
         telling = next((text for text in texts if character in text), None)
         if telling is not None:
-            yield replace(last, text=telling)
+            yield last._replace(text=telling)
 
 
 def _read(payloads: Path, name: str) -> str:

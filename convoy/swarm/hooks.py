@@ -32,6 +32,7 @@ from convoy.swarm.coordinator import LOCAL_WORKER, Coordinator
 from convoy.swarm.dealing import EvenUsersDispatcher
 from convoy.swarm.options import add_options, given
 from convoy.swarm.participant import Participant, attach
+from convoy.swarm.rows import Rows
 from convoy.swarm.users import known_scenarios, user_classes
 
 logger = logging.getLogger(__name__)
@@ -253,6 +254,7 @@ class _Hooks:
 
         participant = Participant(
             channel,
+            Rows(environment),
             connect=self._setup.connect,
             send_report=send_report,
             stop_users=stop_users,

@@ -14,7 +14,7 @@ from gevent.event import Event
 from locust.env import Environment
 
 from convoy.engine.closed import ClosedDispatcher
-from convoy.engine.dispatch import Dispatcher, DueMessage
+from convoy.engine.dispatch import Dispatcher
 from convoy.engine.health import watch
 from convoy.engine.pool_use import PoolUse
 from convoy.errors import ConvoyError
@@ -30,10 +30,13 @@ from convoy.results.samples import SampleKeeper
 from convoy.settings import Settings
 from convoy.swarm.channel import Channel, ToCoordinator, ToWorker
 from convoy.swarm.orders import RunOrder, plan_hash
+from convoy.swarm.rows import Rows
 
 logger = logging.getLogger(__name__)
 
+_MEASURE = Phase.MEASURE
 _POLL_S = 0.02
+_ROWS_EVERY_S = 0.1
 
 
 class ScenarioWork:
@@ -85,14 +88,11 @@ class WorkerRun:
 
     def run_id_of(self, phase: Phase) -> str:
         """Return the run id that a message of this phase carries in its marker."""
-        return self.run_id if phase is Phase.MEASURE else f"{self.run_id}-warmup"
+        return self.run_id if phase is _MEASURE else f"{self.run_id}-warmup"
 
-    def record(self, outcome: Outcome, due: DueMessage, request: bytes, answer: bytes) -> None:
-        """Account for a measured message; of a failed one the bodies may become a sample."""
-        if due.phase is not Phase.MEASURE:
-            return
-        self.work[outcome.scenario].recorder.record(outcome, due.handed_s, due.late_cause)
-        if outcome.failure and self.t0_s is not None:
+    def keep_sample(self, outcome: Outcome, request: bytes, answer: bytes) -> None:
+        """Take note of a failed message; its bodies may become a sample."""
+        if self.t0_s is not None:
             self.samples.offer(outcome, outcome.done_s - self.t0_s, request, answer)
 
     def hand_back_what_closed(self) -> dict[str, dict[int, int | None]]:
@@ -125,20 +125,22 @@ def _dispatcher(
 class Participant:
     """Follows the coordinator's messages and answers them.
 
-    `connect` gives users the connections for a run's settings; `send_report` makes the process's
-    next report travel at once; `stop_users` ends its users, letting what is in flight come home
-    within `stop_timeout_s`; `redact` hides secrets in a text.
+    `rows` takes in measured messages for Locust; `connect` gives users the connections for a run's
+    settings; `send_report` makes the process's next report travel at once; `stop_users` ends its
+    users, letting what is in flight come home within `stop_timeout_s`; `redact` hides secrets.
     """
 
     def __init__(
         self,
         channel: Channel,
+        rows: Rows,
         *,
         connect: Callable[[Settings, Allotment], Connections],
         send_report: Callable[[], None],
         stop_users: Callable[[], None],
         redact: Callable[[str], str],
     ) -> None:
+        self.rows = rows
         self._channel = channel
         self._connect = connect
         self._send_report = send_report
@@ -227,7 +229,7 @@ class Participant:
         run.is_stopping = True
         self._give_all_back(run, is_leaving=True)
         self._stop_users()
-        self._send_report()
+        self._report_now()
 
     def _give_all_back(self, run: WorkerRun, is_leaving: bool) -> None:
         cursors = {name: work.dispatcher.release(range(LANES)) for name, work in run.work.items()}
@@ -281,6 +283,7 @@ class Participant:
             gevent.spawn(
                 watch, run.health, run.t0_s, run.ends_s, lambda: not self._is_under_way(run)
             )
+            gevent.spawn(self._keep_rows_current, run)
 
     def _release(self, _: str, data: dict[str, Any]) -> None:
         run = self._current(data)
@@ -320,8 +323,18 @@ class Participant:
     def _is_under_way(self, run: WorkerRun) -> bool:
         return self._run is run and not run.is_stopping
 
-    def _tell_drained(self, run: WorkerRun, cursors: dict[str, Any]) -> None:
+    def _keep_rows_current(self, run: WorkerRun) -> None:
+        """Enter what was gathered, each time before the second on the clock is over."""
+        while self._run is run:
+            gevent.sleep(_ROWS_EVERY_S - time.time() % _ROWS_EVERY_S)
+            self.rows.flush()
+
+    def _report_now(self) -> None:
+        self.rows.flush()
         self._send_report()
+
+    def _tell_drained(self, run: WorkerRun, cursors: dict[str, Any]) -> None:
+        self._report_now()
         self._answer(ToCoordinator.DRAINED, run, {"epoch": run.epoch, "cursors": cursors})
 
     def _tell_progress_soon(self, run: WorkerRun) -> None:

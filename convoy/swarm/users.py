@@ -21,12 +21,15 @@ from convoy.remote.routes import CONVERSATION_MESSAGES, Route
 from convoy.remote.session import ApiSession, Exchange
 from convoy.results.outcome import Cause, Fate, Outcome, Phase
 from convoy.swarm.participant import WorkerRun, participant_of
+from convoy.swarm.task_loop import TaskLoop
 
 logger = logging.getLogger(__name__)
 
 _LOGIN_PAUSE_S = 1.0
 _TOO_MANY_REQUESTS = 429
 _FATES = {fate.value: fate for fate in Fate}
+_ACCEPTED, _MEASURE = Fate.ACCEPTED, Phase.MEASURE
+"""Looking a member up in its class takes longer than most lines here."""
 
 
 class MessageFailure(Exception):
@@ -67,8 +70,8 @@ class MessageUser(User):
     def on_start(self) -> None:
         self._run: WorkerRun | None = None
         self._held: int | None = None
-        self._has_waited = False
         self._participant = participant_of(self.environment)
+        self._taskset_instance = TaskLoop(self)
         self._state = LOCUST_STATE_WAITING
         run = self._participant.wait_for_run()
         self._work = run.work[self.scenario]
@@ -77,8 +80,11 @@ class MessageUser(User):
         self._stops_at_limit = run.order.settings.on_limit == "stop"
         self._paused_until_s = 0.0
         self.session = run.connections.open_session()
+        self._has_pauses = self._work.plan.has_pauses
+        self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
         self._log_in(run)
         self._run = run
+        self._rows = self._participant.rows
         self._participant.user_is_ready(run, self.scenario)
         self._state = LOCUST_STATE_RUNNING
 
@@ -87,6 +93,7 @@ class MessageUser(User):
             self._participant.user_has_left(self._run, self.scenario)
             self._run = None
             self._let_go()
+            self._rows.flush()
         session = getattr(self, "session", None)
         if session is not None:
             session.close()
@@ -97,19 +104,24 @@ class MessageUser(User):
         While it waits the user can be stopped at any moment.
         """
         assert self._run is not None
+        work = self._work
         while True:
-            self._let_go()
+            if self._held is not None:
+                self._let_go()
             self._state = LOCUST_STATE_WAITING
-            due = self._work.dispatcher.take(self._ready_at)
-            planned = self._find_conversation(due)
-            self._state = LOCUST_STATE_RUNNING
-            if planned is None:
-                self._give_up(due, Cause.POOL)
-                continue
-            if self._has_waited:
-                due = due._replace(late_cause=Cause.POOL, handed_s=perf_counter())
+            due = work.dispatcher.take(self._ready_at)
             try:
-                body = self._work.plan.render(planned, self._run.run_id_of(due.phase))
+                planned = work.plan.message(due.k, work.pool.retired)
+                if work.pool.is_exclusive:
+                    due, planned = self._with_conversation(due, planned)
+            except PoolExhausted:
+                self._give_up(due, Cause.POOL)
+                gevent.sleep(0)  # there may be no end of such messages
+                continue
+            self._state = LOCUST_STATE_RUNNING
+            work.pool.redirected += planned.is_redirected
+            try:
+                body = work.plan.render(planned, self._run.run_id_of(due.phase))
             except PayloadError:
                 self._give_up(due, Cause.GENERATOR)
                 raise
@@ -118,51 +130,54 @@ class MessageUser(User):
     def post(self, message: Message) -> None:
         """Post a message on the scenario's route, and account for whatever comes of it, once."""
         path = self.route(message.planned.conversation)
-        started_s = perf_counter()
         try:
             exchange = self.session.post(path, message.body, self._timeout_s)
         except LoginError as error:
             logger.warning("a user of %s rests: %s", self.scenario, error)
             self._give_up(message.due, Cause.LIMITS)
         except GreenletExit:
-            self._finish(message, self._stopped_exchange(started_s))
+            self._finish(message, self._stopped_exchange(message.due.handed_s))
             raise
         else:
             self._finish(message, exchange)
         finally:
-            self._let_go()
+            if self._held is not None:
+                self._let_go()
 
     def is_ok(self, message: Message, exchange: Exchange) -> bool:
         """Say whether an answer is as it should be: accepted, or refused as the plan expects it."""
         expected_code = message.planned.expected_code
         if not expected_code:
-            return exchange.fate == Fate.ACCEPTED
+            return exchange.fate == _ACCEPTED
         return exchange.fate == Fate.REJECTED and exchange.code == expected_code
 
-    def _ready_at(self, now_s: float) -> float:
+    def _rested_at(self, now_s: float) -> float:
         return max(self.session.ready_at(now_s), self._paused_until_s)
 
-    def _find_conversation(self, due: DueMessage) -> PlannedMessage | None:
-        """Return the message with a conversation that takes it, None if there is none in time."""
+    def _with_conversation(
+        self, due: DueMessage, planned: PlannedMessage
+    ) -> tuple[DueMessage, PlannedMessage]:
+        """Take the message's conversation for this actor alone; raises PoolExhausted if too late.
+
+        A message that had to wait for it is late by cause pool.
+        """
         pool, latest_s = self._work.pool, due.due_s + self._max_lateness_s
-        self._has_waited = False
         try:
             while self._held is None:
-                planned = self._work.plan.message(due.k, pool.retired)
                 index = planned.conversation_index
-                self._has_waited |= pool.is_taken(index)
+                has_to_wait = pool.is_taken(index)
                 if not pool.take(index, max(0.0, latest_s - perf_counter())):
-                    return None
+                    raise PoolExhausted("the conversation was not free in time")
                 self._held = index
+                if has_to_wait:
+                    due = due._replace(late_cause=Cause.POOL, handed_s=perf_counter())
                 if index in pool.retired:  # while this actor waited for it
                     self._let_go()
-        except PoolExhausted:
-            return None
+                    planned = self._work.plan.message(due.k, pool.retired)
         except GreenletExit:
             self._give_up(due, Cause.STOPPED)
             raise
-        pool.redirected += planned.is_redirected
-        return planned
+        return due, planned
 
     def _let_go(self) -> None:
         """Leave the conversation of the last message to others."""
@@ -201,54 +216,62 @@ class MessageUser(User):
         )
 
     def _finish(self, message: Message, exchange: Exchange) -> None:
+        """Account for a message, and draw the conclusions for what comes next."""
         assert self._run is not None
-        due, planned = message.due, message.planned
+        due, planned, request = message
+        # By position: sixteen names would take longer than everything else here.
         outcome = Outcome(
-            scenario=self.scenario,
-            step="",
-            k=due.k,
-            attempt=exchange.attempts,
-            due_s=due.due_s,
-            sent_s=message.due.due_s if exchange.sent_s is None else exchange.sent_s,
-            done_s=exchange.done_s,
-            fate=_FATES[exchange.fate],
-            code=exchange.code,
-            status=exchange.status,
-            answer_bytes=exchange.answer_bytes,
-            correlation_id=exchange.correlation_id,
-            conversation_id=planned.conversation.id,
-            phase=due.phase,
-            epoch=due.epoch,
-            ok=self.is_ok(message, exchange),
+            self.scenario,
+            "",
+            due.k,
+            exchange.attempts,
+            due.due_s,
+            due.due_s if exchange.sent_s is None else exchange.sent_s,
+            exchange.done_s,
+            _FATES[exchange.fate],
+            exchange.code,
+            exchange.status,
+            exchange.answer_bytes,
+            exchange.correlation_id,
+            planned.conversation.id,
+            due.phase,
+            due.epoch,
+            self.is_ok(message, exchange),
         )
-        self._run.record(outcome, due, message.body, exchange.body)
+        if self._has_pauses:
+            self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(due.k)
+        if exchange.code:
+            self._heed(outcome, planned)
+        if due.phase is _MEASURE:
+            self._work.recorder.record(outcome, due.handed_s, due.late_cause)
+            if exchange.code or not outcome.ok:
+                self._run.keep_sample(outcome, request, exchange.body)
+            self._show(outcome)
+
+    def _heed(self, outcome: Outcome, planned: PlannedMessage) -> None:
+        """Do what an error code asks for."""
+        assert self._run is not None
         if outcome.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
             self._participant.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
         if outcome.code in RETIRING_CODES and not outcome.ok:
             self._work.pool.retire(planned.conversation_index, outcome.code)
-        if not self._work.plan.is_scheduled:
-            self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(due.k)
-        if due.phase is Phase.MEASURE:
-            self._show(outcome)
 
     def _show(self, outcome: Outcome) -> None:
         """Enter a measured outcome into Locust's statistics, with its response time.
 
         What never left has none, and what got no whole answer lasted until its deadline.
         """
-        response_time_s: float | None = outcome.response_time_s
-        if outcome.fate is Fate.FAILED:
-            response_time_s = None
-        elif outcome.fate is Fate.UNKNOWN:
-            response_time_s = outcome.sent_s - outcome.due_s + self._timeout_s
-        self.environment.events.request.fire(
-            request_type="POST",
-            name=f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario,
-            response_time=None if response_time_s is None else response_time_s * 1000,
-            response_length=outcome.answer_bytes,
-            exception=None if outcome.ok else MessageFailure(outcome.failure),
-            context={},
-        )
+        name = f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario
+        response_time_s: float | None = outcome.done_s - outcome.due_s
+        failure = None
+        if not outcome.ok:
+            failure = MessageFailure(outcome.failure)
+            if outcome.fate is Fate.FAILED:
+                response_time_s = None
+            elif outcome.fate is Fate.UNKNOWN:
+                response_time_s = outcome.sent_s - outcome.due_s + self._timeout_s
+        response_time_ms = None if response_time_s is None else response_time_s * 1000
+        self._rows.add(name, response_time_ms, outcome.answer_bytes, failure)
 
 
 def user_classes() -> list[type[MessageUser]]:

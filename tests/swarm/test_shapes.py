@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,8 +61,9 @@ def test_flat_out_every_user_sends_again_at_once_until_time_is_up(
     tmp_path: Path, generous: SimulatorProcess, workers: list[str]
 ) -> None:
     flat_out = ["--rate", "max", "-u", "4", "-t", "2s", "--set", "limits=[]"]
+    rows = ["--json-file", str(tmp_path / "rows")]
 
-    ended = run_locust(tmp_path, "-H", generous.url, *flat_out, *workers, *swarm_ports())
+    ended = run_locust(tmp_path, "-H", generous.url, *flat_out, *rows, *workers, *swarm_ports())
 
     assert ended.exit_code == 0, ended.output
     figures = ended.scenario
@@ -70,6 +72,9 @@ def test_flat_out_every_user_sends_again_at_once_until_time_is_up(
     assert (figures["late"], figures["not_sent"]) == ({}, {})
     ledger = generous.ledger(ended.run["run_id"])
     assert (ledger["accepted"], ledger["duplicates"]) == (figures["accepted"], 0)
+    [row] = json.loads((tmp_path / "rows.json").read_text())
+    assert (row["name"], row["num_requests"]) == ("conversation_messages", figures["sent"])
+    assert sum(row["response_times"].values()) == figures["sent"]
 
 
 def test_flat_out_may_end_after_so_many_messages(
