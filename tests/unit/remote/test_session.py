@@ -15,8 +15,9 @@ from convoy.remote.codes import CodeBook
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
-from convoy.remote.transport import Origin, Transport
+from convoy.remote.transport import Dialler, Origin, Transport
 from tests.unit.remote.misbehaving_server import OK, Visitor, answer, free_port, serving
+from tests.unit.remote.proxy_server import proxies_at
 
 PATH = "/api/v2/conversations/messages"
 UNAUTHORIZED = answer("401 Unauthorized", b'{"code": "bad.credentials"}')
@@ -42,10 +43,13 @@ class Desk:
 
 
 @contextmanager
-def session_to(port: int, desk: Desk, limits: list[Limit] = LIMITS) -> Iterator[ApiSession]:
+def session_to(
+    port: int, desk: Desk, limits: list[Limit] = LIMITS, transport: Transport | None = None
+) -> Iterator[ApiSession]:
+    """Open a session to a port of this machine, or by a transport, for a with-block."""
     clock = time.perf_counter
     session = ApiSession(
-        Transport(Origin("http", "127.0.0.1", port)),
+        transport or Transport(Origin("http", "127.0.0.1", port)),
         OAuthSession(desk, refresh_before_s=60, clock=clock),
         Budget(limits),
         code_book=CodeBook(),
@@ -198,6 +202,19 @@ def test_a_refused_connection_is_failed_at_the_time_it_was_tried() -> None:
 
         assert (done.fate, done.code, done.status) == ("failed", "connection refused", 0)
         assert done.sent_s is not None and before_s <= done.sent_s <= done.done_s
+
+
+def test_a_message_that_a_proxy_refuses_is_failed_and_the_next_one_is_tried() -> None:
+    with serving(in_turn(answer("403 Forbidden"))) as proxy:
+        dialler = Dialler(proxies=proxies_at(proxy.port))
+        transport = Transport(Origin("https", "api.test", 443), dialler)
+        with session_to(0, Desk(), transport=transport) as session:
+            found = [session.post(PATH, b"{}", LONG_S) for _ in range(2)]
+
+        assert [(done.fate, done.code, done.attempts) for done in found] == [
+            ("failed", "proxy", 1)
+        ] * 2
+        assert [request.split()[0] for request in proxy.requests] == [b"CONNECT"] * 2
 
 
 def test_a_lost_answer_is_unknown() -> None:
