@@ -8,6 +8,7 @@ import msgspec
 from convoy.remote.wire_faults import AnswerEndedError, AnswerTooLargeError
 
 _FIRST_FINAL_STATUS = 200
+_MOST_HEAD_BYTES = 256 * 2**10
 
 
 # A structure, and untracked by the collector: one is made per message.
@@ -39,12 +40,14 @@ class AnswerReader:
         "_parser",
         "_received_bytes",
         "_status",
+        "_unchecked_bytes",
         "is_reusable",
         "is_whole",
     )
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
+        self._unchecked_bytes = min(max_bytes, _MOST_HEAD_BYTES)
         self._parser = httptools.HttpResponseParser(self)
         self.begin()
 
@@ -74,8 +77,14 @@ class AnswerReader:
             if not self.is_whole:
                 raise
             self.is_reusable = False
+        if self._received_bytes > self._unchecked_bytes:
+            self._check_size()
+
+    def _check_size(self) -> None:
         if self._received_bytes > self._max_bytes:
-            raise AnswerTooLargeError(f"more than {self._max_bytes} bytes")
+            raise AnswerTooLargeError(f"more than {self._max_bytes:,} bytes")
+        if not self._headers_ended:
+            raise AnswerTooLargeError(f"headers of more than {_MOST_HEAD_BYTES:,} bytes")
 
     def end(self) -> None:
         """Take the end of the connection, which completes an answer that has no stated length.

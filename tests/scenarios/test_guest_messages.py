@@ -9,6 +9,7 @@ from tests.simulator_process import SimulatorProcess
 
 GUESTS = ["--scenarios", "guest_messages", "-t", "2s", "-u", "20", "--rate", "40"]
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
+NO_CANARY = ["--set", "canary=false"]
 PLACE = "scenario.guest_messages.conversations"
 
 
@@ -49,7 +50,7 @@ def test_the_customers_of_a_pool_file_are_used(tmp_path: Path, simulator: Simula
     (tmp_path / "pool.csv").write_text("conversation_id,customer_id\nnobodys,somebody\n")
     pool = ["--set", f"{PLACE}={{source: file, path: pool.csv}}"]
 
-    ended = run_locust(tmp_path, "-H", simulator.url, *GUESTS, *UNHURRIED, *pool)
+    ended = run_locust(tmp_path, "-H", simulator.url, *GUESTS, *UNHURRIED, *pool, *NO_CANARY)
 
     assert ended.run["scenarios"]["guest_messages"]["errors"].keys() == {
         "404 conversation.error.conversation.not.found"

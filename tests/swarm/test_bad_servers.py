@@ -16,7 +16,14 @@ TOKEN = answer("200 OK", b'{"access_token": "t", "expires_in": 3600, "token_type
 ACCEPTED = answer("202 Accepted", b'{"status": "sent"}')
 POOL = f"scenario.conversation_messages.conversations={{source: inline, ids: [{CONVERSATION}]}}"
 TIMEOUT_S = 4.0
-SETTINGS = ("canary=false", "limits=[]", "warm_up_s=0", f"request_timeout_s={TIMEOUT_S}", POOL)
+SETTINGS = (
+    "canary=false",
+    "limits=[]",
+    "warm_up_s=0",
+    "late_after_ms=2000",
+    f"request_timeout_s={TIMEOUT_S}",
+    POOL,
+)
 MARKER = re.compile(rb"\[convoy:[^:\]]+:[^:\]]+:(\d+)\]")
 
 
@@ -92,11 +99,11 @@ def test_users_outlive_every_manner_count_it_by_its_code_and_send_nothing_twice(
 
     with serving(manners) as server:
         url = f"http://127.0.0.1:{server.port}"
-        ended = run_locust(tmp_path, "-H", url, "--rate", "24", "-u", "60", "-t", "5s", *sets)
+        ended = run_locust(tmp_path, "-H", url, "--rate", "12", "-u", "60", "-t", "10s", *sets)
 
     assert ended.exit_code == 1, ended.output
     assert "Traceback" not in ended.output
-    planned = range(24 * 5)
+    planned = range(12 * 10)
     codes = Counter(MANNERS[k % len(MANNERS)][0] for k in planned)
     accepted = codes.pop("")
     assert ended.scenario["errors"] == codes

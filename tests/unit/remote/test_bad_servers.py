@@ -120,6 +120,19 @@ def test_an_answer_over_the_limit_is_not_read_on(sent: bytes) -> None:
         assert (fault.code, fault.sent_s is not None) == ("answer too large", True)
 
 
+def test_headers_are_not_read_as_far_as_a_body_would_be() -> None:
+    def floods(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 2**20)
+        visitor.wait_for_close()
+
+    with serving(floods) as server, transport_to(server.port) as transport:
+        fault = fault_of(transport)
+
+        assert fault.code == "answer too large"
+        assert "headers" in str(fault)
+
+
 def test_an_answer_over_ten_mebibytes_is_not_read_on_and_one_below_is_read() -> None:
     def floods(visitor: Visitor) -> None:
         visitor.read_request()
