@@ -17,6 +17,7 @@ from bench.message import PATH
 from bench.pairs import spread
 from bench.processes import ROOT, Cores, last_lines, output_of, running, wait_until
 from bench.tallies import tally_of_wrk
+from bench.usage import cpu_seconds_of
 
 _RUN_ID = "bench"
 _NO_LIMIT = "1000000000"
@@ -27,10 +28,16 @@ _SCRIPT = ROOT / "bench" / "wrk" / "simulator.lua"
 def measure_simulator(cores: Cores, seconds: int, rounds: int) -> dict[str, Any]:
     """Load a simulator with unique messages by wrk; return accepted messages a second.
 
-    Raises BenchError when a message was refused or counted twice.
+    They are told by the clock and by the CPU time that the simulator used. Raises BenchError when
+    a message was refused or counted twice.
     """
-    rates = [_one_round(cores, seconds) for _ in range(rounds)]
-    return {"seconds": seconds, "rounds": rounds, "messages_per_s": spread(rates).to_json(0)}
+    by_clock, by_cpu = zip(*(_one_round(cores, seconds) for _ in range(rounds)), strict=True)
+    return {
+        "seconds": seconds,
+        "rounds": rounds,
+        "messages_per_s": spread(by_clock).to_json(0),
+        "messages_per_cpu_s": spread(by_cpu).to_json(0),
+    }
 
 
 def is_possible() -> bool:
@@ -38,18 +45,21 @@ def is_possible() -> bool:
     return WRK.is_installed
 
 
-def _one_round(cores: Cores, seconds: int) -> float:
+def _one_round(cores: Cores, seconds: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folders = Path(name) / "simulator", Path(name) / "wrk"
         for folder in folders:
             folder.mkdir()
         command = [sys.executable, "-m", "simulator", "--port", "0"]
         command += ["--token-rate-per-minute", _NO_LIMIT]
-        with running(command, core=cores.server, folder=folders[0]):
+        with running(command, core=cores.server, folder=folders[0]) as simulator:
             url = _url_in(folders[0])
+            cpu_before_s = cpu_seconds_of(simulator.pid)
             report = _load(url, cores.generator, seconds, folders[1])
-            _check(report, _get_json(f"{url}/simulator/ledger?run_id={_RUN_ID}"))
-        return rate_in(report)
+            cpu_s = cpu_seconds_of(simulator.pid) - cpu_before_s
+            ledger = _get_json(f"{url}/simulator/ledger?run_id={_RUN_ID}")
+        _check(report, ledger)
+        return rate_in(report), ledger["accepted"] / cpu_s
 
 
 def rate_in(report: str) -> float:
