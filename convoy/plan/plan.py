@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -108,6 +109,15 @@ class ScenarioPlan:
         self._templates = {
             name: PayloadTemplate(name, source) for name, source in inputs.templates.items()
         }
+
+    def with_curve(self, curve: RateCurve) -> ScenarioPlan:
+        """Return the plan of the same messages due by another curve; more or fewer of them."""
+        changed = copy(self)
+        changed.__dict__.pop("count", None)
+        changed._inputs = replace(self._inputs, curve=curve)
+        changed.curve = curve
+        changed.arrivals = _arrivals(changed._inputs)
+        return changed
 
     @property
     def groups(self) -> int:

@@ -43,6 +43,19 @@ class RateCurve:
         stage, into_s = self._stage_at(at_s)
         return stage.rate_from + (stage.rate_to - stage.rate_from) * into_s / stage.for_s
 
+    def between(self, from_s: float, to_s: float) -> list[Stage]:
+        """Return the stages of a part of the curve; those that it cuts end or begin at the cut."""
+        part = []
+        for stage, starts_s in zip(self.stages, self._starts_s, strict=False):
+            begins_s, ends_s = max(from_s, starts_s), min(to_s, starts_s + stage.for_s)
+            if begins_s >= ends_s:
+                continue
+            slope = (stage.rate_to - stage.rate_from) / stage.for_s
+            rate_from = stage.rate_from + slope * (begins_s - starts_s)
+            rate_to = stage.rate_from + slope * (ends_s - starts_s)
+            part.append(Stage(rate_from, rate_to, ends_s - begins_s))
+        return part
+
     def count_until(self, at_s: float) -> int:
         """Return how many messages are due before `at_s`."""
         if at_s <= 0 or not self.stages:

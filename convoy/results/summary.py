@@ -23,7 +23,8 @@ _FIGURES_OF_HEALTH = {"cpu_share": ("mean", "max"), "loop_lag_ms": ("p50", "p99"
 class RunFacts:
     """What is known of a run besides its accounts. `started_at` is ISO 8601 in UTC.
 
-    Each worker has `id`, `state`, `sent`, and `health` as `WorkerHealth.to_plain` gives it.
+    Each worker has `id`, `state`, `sent`, and `health` as `WorkerHealth.to_plain` gives it. Each
+    change of the run has `at_s` from T0, `change` (rate, pause, resume), a rate its `rate_per_s`.
     """
 
     run_id: str
@@ -35,6 +36,7 @@ class RunFacts:
     duration_s: float
     workers: Sequence[Mapping[str, Any]]
     generator: GeneratorJudgement
+    changes: Sequence[Mapping[str, Any]] = ()
 
 
 def summarise(
@@ -68,6 +70,7 @@ def summarise(
         },
         "totals": _counts(total),
         "criteria": [],
+        "changes": [dict(change) for change in facts.changes],
         "generator": _generator(facts),
         "workers": [dict(worker) for worker in facts.workers],
     }

@@ -19,6 +19,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 LONGEST_S = 30 * 24 * 3600
+HIGHEST_RATE = 100_000
+"""Messages per second."""
 
 
 def later(*words: str) -> BeforeValidator:
@@ -117,7 +119,7 @@ def _number_or_max(rate: object, number: ValidatorFunctionWrapHandler) -> object
 
 _NumberOrMax = Annotated[
     float,
-    Field(gt=0, le=100_000),
+    Field(gt=0, le=HIGHEST_RATE),
     WrapValidator(_number_or_max),
     PlainSerializer(lambda rate: rate),
 ]
@@ -145,9 +147,9 @@ Tokens = Annotated[
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Url = Annotated[str, Field(max_length=1000), AfterValidator(_origin)]
 
-Rate = Annotated[float, BeforeValidator(_no_maximum), Field(gt=0, le=100_000)]
+Rate = Annotated[float, BeforeValidator(_no_maximum), Field(gt=0, le=HIGHEST_RATE)]
 """Messages per second."""
-StageRate = Annotated[float, BeforeValidator(_no_maximum), Field(ge=0, le=100_000)]
+StageRate = Annotated[float, BeforeValidator(_no_maximum), Field(ge=0, le=HIGHEST_RATE)]
 RateOrMax = Annotated[
     float | Literal["max"],
     # In place of a union's, which would report a fault for each of its members.

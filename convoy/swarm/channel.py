@@ -22,22 +22,25 @@ REPORT_KEY = "convoy"
 
 class ToWorker(StrEnum):
     """PREPARE {run_id, settings, inputs, tokens, share} · LEASES {run_id, epoch, t0_s, grants:
-    {scenario: {lane: first number}}} · RELEASE {run_id, lanes: {scenario: [lane]}} · STOP {run_id}.
+    {scenario: {lane: first number}}} · RELEASE {run_id, lanes: {scenario: [lane]}} · CHANGE
+    {run_id, epoch, at_s, stages: {scenario: [[rate_from, rate_to, for_s]]}} · STOP {run_id}.
 
-    `t0_s` is on the worker's own wall clock.
+    `t0_s` is on the worker's own wall clock; `at_s` counts from T0, and until then the plan is as
+    it was.
     """
 
     PREPARE = "convoy_prepare"
     LEASES = "convoy_leases"
     RELEASE = "convoy_release"
+    CHANGE = "convoy_change"
     STOP = "convoy_stop"
 
 
 class ToCoordinator(StrEnum):
     """HELLO {} · PROGRESS {run_id, now_s, plan_hash, ready: {scenario: users}, problem,
-    is_refusal} · RELEASED
-    {run_id, cursors: {scenario: {lane: next number or None}}} · DRAINED the same · ENOUGH {run_id,
-    reason}: the run should end now.
+    is_refusal} · RELEASED {run_id, cursors: {scenario: {lane: next number}}} · DRAINED the same ·
+    LATE_CHANGE {run_id, late_s}: heard of after its moment · ENOUGH {run_id, reason}: the run
+    should end now.
 
     `now_s` is the worker's wall clock when it sent the message.
     """
@@ -46,6 +49,7 @@ class ToCoordinator(StrEnum):
     PROGRESS = "convoy_progress"
     RELEASED = "convoy_released"
     DRAINED = "convoy_drained"
+    LATE_CHANGE = "convoy_late_change"
     ENOUGH = "convoy_enough"
 
 

@@ -20,9 +20,10 @@ from convoy.remote.codes import CodeBook
 from convoy.results.account import ScenarioAccount
 from convoy.results.counts import Counts
 from convoy.results.samples import SampleBook
+from convoy.swarm.changes import Changes
 from convoy.swarm.channel import Channel, ToWorker
 from convoy.swarm.leases import LeaseBook
-from convoy.swarm.orders import RunOrder, plan_hash
+from convoy.swarm.orders import RunOrder, allotment, plan_hash
 from convoy.swarm.workers import Swarm, Worker
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Conductor:
         plans = order.plans()
         self.plan_hash = plan_hash(plans)
         self.plans = plans
+        self.changes = Changes(order.settings, plans)
         self.accounts = {name: ScenarioAccount() for name in plans}
         self.samples = SampleBook()
         self._books = {
@@ -113,9 +115,11 @@ class Conductor:
         if worker not in self.workers and not self._is_stopped:
             number = len(self.workers)
             self.workers[worker] = Worker()
-            tokens, share = self._allotment(number)
+            tokens, share = allotment(self.order.settings, number, self._workers_at_first)
             message = self._order_message | {"tokens": tokens, "share": share}
             self._channel.to_worker(ToWorker.PREPARE, worker, message)
+            if self.changes.made:
+                self._tell_changes(worker, at_s=inf)
 
     def conduct(self) -> None:
         """Take the run from its preparation to the end of its drain; raises RefusedError."""
@@ -127,6 +131,31 @@ class Conductor:
         self._await_drain()
         if not self.order.settings.is_scheduled:
             self._ended_at_s = self._clock()
+
+    def change(self, make: Callable[[Changes, float], None]) -> None:
+        """Change the plan from a moment on that all workers hear of before; raises RefusedError."""
+        if self._t0_s is None or self._is_stopped:
+            raise RefusedError("no load is going on that could be changed")
+        at_s = self._clock() - self._t0_s + _LEAD_S
+        make(self.changes, at_s)
+        logger.info("the run is changed: %s", self.changes.made[-1])
+        for name, curve in self.changes.curves.items():
+            plan = self.plans[name] = self.plans[name].with_curve(curve)
+            self._books[name].move_ends([plan.arrivals.lane_end(lane) for lane in range(LANES)])
+        self._epoch += 1
+        for name in self._present():
+            worker = self.workers[name]
+            worker.granted_epoch = self._epoch if worker.granted_epoch else 0
+            self._tell_changes(name, at_s)
+        self._settle()
+
+    def _tell_changes(self, name: str, at_s: float) -> None:
+        stages = self.changes.to_plain()
+        self._tell(name, ToWorker.CHANGE, {"epoch": self._epoch, "at_s": at_s, "stages": stages})
+
+    def hear_late_change(self, name: str, data: Mapping[str, Any]) -> None:
+        """A worker heard of a change after its moment: until then it followed the old plan."""
+        self._note(f"worker {name} heard of a change of the run {data['late_s']:.2f} s too late")
 
     def stop(self) -> None:
         """End the run now: what is due and not sent is given up, what is in flight comes home."""
@@ -198,17 +227,6 @@ class Conductor:
         """Return how many messages a worker has reported as sent."""
         return sum(account.counts_of(name).sent for account in self.accounts.values())
 
-    def _allotment(self, number: int) -> tuple[int | None, float]:
-        """What the worker of this number, from 0, may use of the run's tokens and limits."""
-        share = 1 / self._workers_at_first
-        tokens = self.order.settings.oauth.tokens
-        if tokens == "per_user":
-            return None, share
-        if tokens == "per_worker":
-            return 1, share
-        whole, rest = divmod(int(tokens), self._workers_at_first)
-        return max(1, whole + (number < rest)), share
-
     def _await_users(self) -> None:
         timeout_s = self.order.settings.prepare_timeout_s + self._spawning_s
         deadline_s = self._clock() + timeout_s
@@ -248,8 +266,7 @@ class Conductor:
         assert self._t0_s is not None
         settings = self.order.settings
         slack_s = settings.max_lateness_s + settings.request_timeout_s + _GRACE_S
-        deadline_s = self._t0_s + self.measured_s + slack_s
-        while self._clock() < deadline_s:
+        while self._clock() < self._t0_s + self.measured_s + slack_s:
             self._notice_leavers()
             present = self._present()
             if not present:
@@ -351,7 +368,7 @@ class Conductor:
             message = {"epoch": self._epoch, "t0_s": t0_s, "grants": lanes}
             self._tell(name, ToWorker.LEASES, message)
 
-    def _take_back(self, name: str, cursors: Mapping[str, Mapping[int, int | None]]) -> None:
+    def _take_back(self, name: str, cursors: Mapping[str, Mapping[int, int]]) -> None:
         for scenario, lanes in cursors.items():
             self._books[scenario].give_back(name, lanes)
 

@@ -13,7 +13,7 @@ import gevent
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, Runner
 
-from convoy.errors import ConvoyError, ExitCode
+from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.remote.codes import meaning
 from convoy.results.generator import GeneratorJudgement, judge_generator
 from convoy.results.record import write_record
@@ -23,6 +23,7 @@ from convoy.results.summary import RunFacts, failures_of, summarise
 from convoy.results.verdict import Judgement, judge
 from convoy.safety.preflight import PreparedRun
 from convoy.settings import Settings
+from convoy.swarm.changes import Changes
 from convoy.swarm.channel import Channel, ToCoordinator
 from convoy.swarm.conductor import Conductor
 from convoy.swarm.dealing import EvenUsersDispatcher, Shares
@@ -70,11 +71,34 @@ class Coordinator:
         channel.listen(ToCoordinator.PROGRESS, self._pass_on(Conductor.hear_progress))
         channel.listen(ToCoordinator.RELEASED, self._pass_on(Conductor.hear_released))
         channel.listen(ToCoordinator.DRAINED, self._pass_on(Conductor.hear_drained))
+        channel.listen(ToCoordinator.LATE_CHANGE, self._pass_on(Conductor.hear_late_change))
         channel.listen(ToCoordinator.ENOUGH, self._hear_enough)
 
     @property
     def is_running(self) -> bool:
         return self._conductor is not None
+
+    @property
+    def present_rate(self) -> object:
+        """The rate last asked for of the run that is going on, as the settings have it."""
+        return None if self._conductor is None else self._conductor.changes.rate
+
+    def change_rate(self, rate: float) -> None:
+        """Have another rate (messages per second) for the rest of the run; raises RefusedError."""
+        self._change(lambda changes, at_s: changes.set_rate(at_s, rate))
+
+    def pause(self) -> None:
+        """Have nothing due until `resume`, or until the run ends; raises RefusedError."""
+        self._change(Changes.pause)
+
+    def resume(self) -> None:
+        """Go on where the run was paused; its end does not move. Raises RefusedError."""
+        self._change(Changes.resume)
+
+    def _change(self, make: Callable[[Changes, float], None]) -> None:
+        if self._conductor is None:
+            raise RefusedError("no run is going on")
+        self._conductor.change(make)
 
     def line_up(self, prepared: PreparedRun) -> None:
         """Take a prepared run; it begins when Locust starts the test."""
@@ -90,6 +114,7 @@ class Coordinator:
         When there is a run already, Locust's own wish to add or take away users is followed.
         """
         if self._conductor is not None or not self._is_expected:
+            self._cancel_locusts_timer()
             return users, spawn_rate
         self._is_expected = False
         try:
@@ -126,8 +151,11 @@ class Coordinator:
         self._runner.target_user_count = settings.users
         if isinstance(self._runner, MasterRunner):
             self._runner.spawn_rate = spawn_rate
+        self._cancel_locusts_timer()
+
+    def _cancel_locusts_timer(self) -> None:
+        """Locust's own timer counts from before the start-up and would cut the run short."""
         if self._environment.web_ui is not None:
-            # Locust's own timer counts from before the start-up and would cut the run short.
             self._environment.web_ui._cancel_run_time_timer()
 
     def shares(self) -> Shares:
@@ -248,6 +276,7 @@ class Coordinator:
                 for name, worker in conductor.workers.items()
             ],
             generator=generator,
+            changes=conductor.changes.made,
         )
         summary = summarise(facts, conductor.accounts, conductor.configured_rates, judgement)
         failures = failures_of(summary["totals"])

@@ -75,12 +75,17 @@ class LeaseBook:
                 grants.setdefault(worker, {})[number] = lane.cursor
         return grants
 
-    def give_back(self, worker: str, cursors: Mapping[int, int | None]) -> None:
-        """Note that a worker gave lanes up; a cursor of None says the lane was finished."""
+    def move_ends(self, ends: Sequence[int]) -> None:
+        """The plan has changed: for each lane the first number that is not in it any more."""
+        for lane, end in zip(self._lanes, ends, strict=True):
+            lane.end = end
+
+    def give_back(self, worker: str, cursors: Mapping[int, int]) -> None:
+        """Note that a worker gave lanes up, each from its cursor on."""
         for number, cursor in cursors.items():
             lane = self._lanes[number]
             if lane.owner == worker:
-                self._end_tenure(lane, number, lane.end if cursor is None else cursor)
+                self._end_tenure(lane, number, cursor)
 
     def lose(self, worker: str, cut: Callable[[int], int]) -> None:
         """Take all lanes of a dead worker; others go on with each from number `cut(lane)` on."""

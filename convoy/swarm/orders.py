@@ -47,6 +47,20 @@ class RunOrder:
         return cls(str(data["run_id"]), Settings.from_json(data["settings"]), inputs)
 
 
+def allotment(settings: Settings, number: int, workers: int) -> tuple[int | None, float]:
+    """Return the tokens (None: one for each user) and the share of limits of a worker.
+
+    `number` counts from 0 over the `workers` that there are at first.
+    """
+    share, tokens = 1 / workers, settings.oauth.tokens
+    if tokens == "per_user":
+        return None, share
+    if tokens == "per_worker":
+        return 1, share
+    whole, rest = divmod(int(tokens), workers)
+    return max(1, whole + (number < rest)), share
+
+
 def plan_hash(plans: Mapping[str, ScenarioPlan]) -> str:
     """Return one fingerprint for the plans of all scenarios."""
     text = "\n".join(f"{name} {plan.hash}" for name, plan in sorted(plans.items()))

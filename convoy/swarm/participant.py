@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from math import inf
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -13,113 +12,21 @@ from gevent import Greenlet
 from gevent.event import Event
 from locust.env import Environment
 
-from convoy.engine.closed import ClosedDispatcher
-from convoy.engine.dispatch import Dispatcher
 from convoy.engine.health import watch
-from convoy.engine.pool_use import PoolUse
 from convoy.errors import ConvoyError
-from convoy.plan.arrivals import EvenArrivals
-from convoy.plan.lanes import LANES
-from convoy.plan.plan import ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.connections import Allotment, Connections
-from convoy.results.account import ScenarioRecorder
-from convoy.results.health import HealthRecorder
-from convoy.results.outcome import Outcome, Phase
-from convoy.results.samples import SampleKeeper
 from convoy.settings import Settings
 from convoy.swarm.channel import Channel, ToCoordinator, ToWorker
-from convoy.swarm.orders import RunOrder, plan_hash
+from convoy.swarm.orders import RunOrder
 from convoy.swarm.rows import Rows
+from convoy.swarm.worker_run import WorkerRun
 
 logger = logging.getLogger(__name__)
 
-_MEASURE = Phase.MEASURE
 _POLL_S = 0.02
+_LONGEST_NAP_S = 1.0
 _ROWS_EVERY_S = 0.1
-
-
-class ScenarioWork:
-    """One scenario of a run in this process: its plan, its dispatcher and its recorder."""
-
-    def __init__(self, order: RunOrder, plan: ScenarioPlan) -> None:
-        settings = order.settings
-        self.plan = plan
-        self.ready_users = 0
-        late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
-        self.recorder = ScenarioRecorder(late_after_s, settings.request_timeout_s)
-        self.pool = PoolUse(plan.is_exclusive)
-        self.dispatcher = _dispatcher(order, plan, self.recorder)
-        self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
-
-    def grant(self, lane: int, from_k: int, epoch: int) -> None:
-        """Take on a lane from message `from_k`, with its warm-up if it is there from the start."""
-        if from_k == 0:
-            warm_up = EvenArrivals(self._warm_up).lane(lane)
-            messages = _shifted(warm_up, -self._warm_up.duration_s)
-            self.dispatcher.grant(lane, messages, epoch, Phase.WARM_UP)
-        self.dispatcher.grant(lane, self.plan.lane(lane, from_k), epoch)
-
-
-class WorkerRun:
-    """A run as this process knows it; `redact` is applied to samples of its errors."""
-
-    def __init__(
-        self, order: RunOrder, connections: Connections, redact: Callable[[str], str]
-    ) -> None:
-        plans = order.plans()
-        self.connections = connections
-        self.order = order
-        self.run_id = order.run_id
-        self.plan_hash = plan_hash(plans)
-        self.work = {name: ScenarioWork(order, plan) for name, plan in plans.items()}
-        self.samples = SampleKeeper(redact)
-        self.health = HealthRecorder(order.settings.late_after_ms / 1000)
-        self.epoch = 0
-        self.t0_s: float | None = None
-        self.reports = 0
-        self.is_stopping = False
-
-    @property
-    def ends_s(self) -> float:
-        """T1 on this process's `perf_counter`; there is one once T0 is known."""
-        assert self.t0_s is not None
-        return self.t0_s + max(work.plan.arrivals.duration_s for work in self.work.values())
-
-    def run_id_of(self, phase: Phase) -> str:
-        """Return the run id that a message of this phase carries in its marker."""
-        return self.run_id if phase is _MEASURE else f"{self.run_id}-warmup"
-
-    def keep_sample(self, outcome: Outcome, request: bytes, answer: bytes) -> None:
-        """Take note of a failed message; its bodies may become a sample."""
-        if self.t0_s is not None:
-            self.samples.offer(outcome, outcome.done_s - self.t0_s, request, answer)
-
-    def hand_back_what_closed(self) -> dict[str, dict[int, int | None]]:
-        """Release the lanes of closed arrivals: how far they came is only known now."""
-        return {
-            name: work.dispatcher.release(range(LANES))
-            for name, work in self.work.items()
-            if not work.plan.is_scheduled
-        }
-
-    @property
-    def is_drained(self) -> bool:
-        """True when all messages of the granted lanes have ended."""
-        for work in self.work.values():
-            work.dispatcher.expire()
-        return all(
-            (work.dispatcher.is_exhausted or self.is_stopping) and work.recorder.in_flight == 0
-            for work in self.work.values()
-        )
-
-
-def _dispatcher(
-    order: RunOrder, plan: ScenarioPlan, recorder: ScenarioRecorder
-) -> Dispatcher | ClosedDispatcher:
-    if plan.is_scheduled:
-        return Dispatcher(recorder, max_lateness_s=order.settings.max_lateness_s)
-    return ClosedDispatcher(recorder, duration_s=plan.arrivals.duration_s)
 
 
 class Participant:
@@ -152,6 +59,7 @@ class Participant:
         channel.listen(ToWorker.PREPARE, self._prepare)
         channel.listen(ToWorker.LEASES, self._take_leases)
         channel.listen(ToWorker.RELEASE, self._release)
+        channel.listen(ToWorker.CHANGE, self._change)
         channel.listen(ToWorker.STOP, self._stop)
 
     def say_hello(self) -> None:
@@ -232,8 +140,8 @@ class Participant:
         self._report_now()
 
     def _give_all_back(self, run: WorkerRun, is_leaving: bool) -> None:
-        cursors = {name: work.dispatcher.release(range(LANES)) for name, work in run.work.items()}
-        self._answer(ToCoordinator.RELEASED, run, {"cursors": cursors, "is_leaving": is_leaving})
+        released = {"cursors": run.release_all(), "is_leaving": is_leaving}
+        self._answer(ToCoordinator.RELEASED, run, released)
 
     def _prepare(self, _: str, data: dict[str, Any]) -> None:
         order = RunOrder.from_message(data)
@@ -285,13 +193,24 @@ class Participant:
             )
             gevent.spawn(self._keep_rows_current, run)
 
+    def _change(self, _: str, data: dict[str, Any]) -> None:
+        """Follow a change of the plan; one that is heard of too late is told of."""
+        run = self._current(data)
+        if run is None or run.is_stopping:
+            return
+        run.epoch = data["epoch"]
+        for scenario, stages in data["stages"].items():
+            run.work[scenario].change(RateCurve([Stage(*stage) for stage in stages]), run.epoch)
+        heard_s = data["at_s"] if run.t0_s is None else time.perf_counter() - run.t0_s
+        if heard_s > data["at_s"]:
+            self._answer(ToCoordinator.LATE_CHANGE, run, {"late_s": heard_s - data["at_s"]})
+
     def _release(self, _: str, data: dict[str, Any]) -> None:
         run = self._current(data)
         if run is None:
             return
         cursors = {
-            scenario: run.work[scenario].dispatcher.release(lanes)
-            for scenario, lanes in data["lanes"].items()
+            scenario: run.work[scenario].release(lanes) for scenario, lanes in data["lanes"].items()
         }
         self._answer(ToCoordinator.RELEASED, run, {"cursors": cursors, "is_leaving": False})
 
@@ -302,21 +221,21 @@ class Participant:
             gevent.spawn(self._wind_up, run)
 
     def _wind_up(self, run: WorkerRun) -> None:
-        cursors = {}
-        for name, work in run.work.items():
+        for work in run.work.values():
             work.dispatcher.stop()
-            cursors[name] = work.dispatcher.release(range(LANES))
+        cursors = run.release_all()
         self._stop_users()
         self._tell_drained(run, cursors)
 
     def _watch_drain(self, run: WorkerRun) -> None:
         """Tell the coordinator each time that all granted lanes are through, until the run ends."""
-        assert run.t0_s is not None
         told_epoch = 0
-        earliest_s = run.t0_s + max(work.plan.earliest_end_s for work in run.work.values())
         while self._is_under_way(run):
-            gevent.sleep(max(_POLL_S, earliest_s - time.perf_counter()))
-            if told_epoch < run.epoch and not run.is_stopping and run.is_drained:
+            left_s = run.earliest_end_s - time.perf_counter()
+            gevent.sleep(min(_LONGEST_NAP_S, max(_POLL_S, left_s)))
+            if time.perf_counter() < run.earliest_end_s or told_epoch == run.epoch:
+                continue
+            if not run.is_stopping and run.is_drained:
                 told_epoch = run.epoch
                 self._tell_drained(run, run.hand_back_what_closed())
 
@@ -375,13 +294,3 @@ def participant_of(environment: Environment) -> Participant:
     """Return the participant that `attach` made known."""
     participant: Participant = environment.convoy_participant  # type: ignore[attr-defined]
     return participant
-
-
-def _warm_up_curve(curve: RateCurve, warm_up_s: float) -> RateCurve:
-    """The rate with which the run begins, for as long as the warm-up lasts."""
-    rate = curve.rate_at(0)
-    return RateCurve([Stage(rate, rate, warm_up_s)] if rate > 0 and warm_up_s > 0 else [])
-
-
-def _shifted(messages: Iterator[tuple[float, int]], by_s: float) -> Iterator[tuple[float, int]]:
-    return ((due_s + by_s, k) for due_s, k in messages)

@@ -20,8 +20,9 @@ from convoy.plan.plan import PlannedMessage, PoolExhausted
 from convoy.remote.routes import CONVERSATION_MESSAGES, Route
 from convoy.remote.session import ApiSession, Exchange
 from convoy.results.outcome import Cause, Fate, Outcome, Phase
-from convoy.swarm.participant import WorkerRun, participant_of
+from convoy.swarm.participant import participant_of
 from convoy.swarm.task_loop import TaskLoop
+from convoy.swarm.worker_run import WorkerRun
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,8 @@ from convoy.safety.preflight import PreparedRun
 from convoy.swarm.coordinator import Coordinator
 
 _START = "locust.swarm"
+_FIXED = ("target", "load_profile", "scenarios", "seed", "run_time", "host")
+"""Fields of the form that a run keeps until its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ def install(
         "spawn_rate": str(options.spawn_rate if options else ""),
     }
 
+    started_with = {name: str(getattr(options, name, "") or "") for name in _FIXED}
+
     def check_start() -> Response | None:
         if request.method == "POST" and _comes_from_elsewhere():
             return make_response("a page of another origin may not control this test", 403)
@@ -48,16 +52,54 @@ def install(
         host = str(web_ui.environment.host or web_ui.template_args.get("host") or "")
         try:
             if coordinator.is_running:
-                raise RefusedError("a run is going on; stop it, or wait for its end")
+                _edit(coordinator, request.form, started_with | {"host": host})
+                return None
             if not coordinator.workers():
                 raise RefusedError("no worker is connected; start one, or wait until it is ready")
             coordinator.line_up(prepare(_read_form(request.form, shown | {"host": host})))
         except ConvoyError as error:
             return jsonify(success=False, message=str(error), host=web_ui.environment.host)
+        started_with.update(request.form.items())
         return None
 
     assert web_ui.app is not None
     web_ui.app.before_request(check_start)
+    for name, change in (("pause", coordinator.pause), ("resume", coordinator.resume)):
+        route = web_ui.auth_required_if_enabled(_answering(change))
+        web_ui.app.add_url_rule(f"/convoy/{name}", f"convoy_{name}", route, methods=["POST"])
+
+
+def _answering(change: Callable[[], None]) -> Callable[[], Response]:
+    """Return a view that changes the run that is going on, or says why it cannot be changed."""
+
+    def answer() -> Response:
+        try:
+            change()
+        except ConvoyError as error:
+            return make_response(jsonify(success=False, message=str(error)), 409)
+        return jsonify(success=True, message="")
+
+    return answer
+
+
+def _edit(coordinator: Coordinator, form: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """Follow an edit of the run that is going on: its rate here, its users by Locust.
+
+    `before` are the fields that it was started with; raises ConvoyError for any other change.
+    """
+    for name in _FIXED:
+        if form.get(name, "") not in ("", before.get(name, "")):
+            changed = f"{name} cannot be changed while a run is going on"
+            raise RefusedError(f"{changed}; only the rate and the number of users can")
+    present, text = coordinator.present_rate, form.get("rate", "").strip()
+    if text in ("", str(present)):
+        return
+    faults: list[Fault] = []
+    rate = _number(text, "rate", faults)
+    if faults:
+        raise SettingsError(faults)
+    if rate is not None and rate != present:
+        coordinator.change_rate(rate)
 
 
 def _comes_from_elsewhere() -> bool:

@@ -188,16 +188,16 @@ def test_process_told_to_end_while_the_form_stops_its_run_waits_for_the_record(
     assert figures["accepted"] == simulator.ledger(ended.run["run_id"])["accepted"] > 20
 
 
-def test_form_is_refused_while_a_run_is_going_on(
+def test_form_of_another_run_is_refused_while_one_is_going_on(
     form: WebForm, locust: LocustProcess, simulator: SimulatorProcess
 ) -> None:
     form.start(rate="50", run_time="60s")
     wait_until(lambda: simulator.ledger()["accepted"] > 0, locust.output)
 
-    answer = form.start(rate="20")
+    answer = form.start(rate="20", load_profile="stress", run_time="60s")
 
     assert answer["success"] is False
-    assert "a run is going on" in answer["message"]
+    assert "load_profile cannot be changed while a run is going on" in answer["message"]
 
 
 def test_swarm_can_be_started_again_at_once(tmp_path: Path, simulator: SimulatorProcess) -> None:

@@ -23,12 +23,19 @@ def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
         yield name
         yield from _scenario_lines(scenario)
     yield ""
+    for change in summary["changes"]:
+        yield _row("changed", _change(change))
     yield _row("generator", _generator(summary))
     for warning in summary["generator"]["warnings"]:
         yield _row("", warning)
     yield _row("verdict", _verdict(summary))
     for reason in summary["reasons"]:
         yield _row("", reason)
+
+
+def _change(change: Mapping[str, Any]) -> str:
+    rate = f" of {change['rate_per_s']:g}/s" if "rate_per_s" in change else ""
+    return f"{change['change']}{rate} from {change['at_s']:.1f} s on"
 
 
 def _generator(summary: Mapping[str, Any]) -> str:

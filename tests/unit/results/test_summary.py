@@ -30,6 +30,7 @@ SUMMARY_KEYS = {
     "criteria",
     "workers",
     "generator",
+    "changes",
 }
 COUNT_KEYS = {
     "scheduled",

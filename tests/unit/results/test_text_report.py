@@ -63,6 +63,21 @@ def test_durations_without_samples_are_no_zeros() -> None:
     assert line_of(report, "service time") == "no samples"
 
 
+def test_changes_of_the_run_stand_before_its_verdict() -> None:
+    summary = summary_of(ACCEPTED)
+    summary["changes"] = [
+        {"at_s": 2.04, "change": "pause"},
+        {"at_s": 12.5, "change": "rate", "rate_per_s": 40.0},
+    ]
+
+    lines = text_report(summary).splitlines()
+
+    assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("  changed")] == [
+        "pause from 2.0 s on",
+        "rate of 40/s from 12.5 s on",
+    ]
+
+
 @pytest.mark.parametrize(
     ("state", "workers", "line"),
     [

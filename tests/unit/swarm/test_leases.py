@@ -125,10 +125,22 @@ def test_a_lane_is_named_as_leaving_once_and_unsettles_the_book_until_it_is_deal
 def test_a_finished_lane_needs_no_new_owner() -> None:
     book = settled_book({"worker-0": 1})
 
-    book.give_back("worker-0", dict.fromkeys(range(LANES)))
+    book.give_back("worker-0", dict(enumerate(ends_of(TOTAL))))
 
     assert book.is_settled
     assert book.messages_of("worker-0") == book.given_out == TOTAL
+
+
+def test_lanes_go_on_to_the_ends_of_a_changed_plan() -> None:
+    book = settled_book({"worker-0": 1})
+    book.give_back("worker-0", dict(enumerate(ends_of(TOTAL))))
+
+    book.move_ends(ends_of(TOTAL + 512))
+    grants = book.deal({"worker-1": 1})
+
+    assert grants["worker-1"] == dict(enumerate(ends_of(TOTAL)))
+    assert book.messages_of("worker-1") == 512
+    assert book.given_out == book.total == TOTAL + 512
 
 
 def test_lanes_that_a_worker_no_longer_owns_are_not_taken_from_the_one_who_does() -> None:

@@ -166,10 +166,7 @@ class Swarm(RuleBasedStateMachine):
         return min(self.due_k, self.ends[lane])
 
     def _give_back(self, name: str, lanes: set[int]) -> None:
-        cursors: dict[int, int | None] = {}
-        for lane in lanes:
-            next_k = first_number(lane, self.held[name].pop(lane))
-            cursors[lane] = next_k if next_k < self.ends[lane] else None
+        cursors = {lane: first_number(lane, self.held[name].pop(lane)) for lane in lanes}
         self.book.give_back(name, cursors)
 
 

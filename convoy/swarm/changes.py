@@ -1,0 +1,96 @@
+"""The changes of a run that is going on: another rate, a pause, its end; checked and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple
+from typing import Any
+
+from convoy.errors import RefusedError
+from convoy.plan.changes import LiveCurve
+from convoy.plan.plan import ScenarioPlan
+from convoy.plan.rates import RateCurve
+from convoy.settings import Settings
+from convoy.settings.rates import sharing_problem
+from convoy.settings.values import HIGHEST_RATE
+
+
+class Changes:
+    """What was changed of a run's plans since it began; moments are in seconds from T0.
+
+    `made` lists the changes as the record of the run holds them. Every change raises RefusedError
+    when it cannot be made, and then nothing has changed.
+    """
+
+    def __init__(self, settings: Settings, plans: Mapping[str, ScenarioPlan]) -> None:
+        self.made: list[dict[str, Any]] = []
+        self._settings = settings
+        self._curves = {name: LiveCurve(plan.curve) for name, plan in plans.items()}
+        self._is_paused = False
+        self._rate: object = settings.rate
+
+    @property
+    def rate(self) -> object:
+        """The rate that was asked for last: messages per second, `max`, or None for stages."""
+        return self._rate
+
+    @property
+    def curves(self) -> dict[str, RateCurve]:
+        return {name: live.curve for name, live in self._curves.items()}
+
+    def to_plain(self) -> dict[str, list[tuple[float, ...]]]:
+        """Return the stages of each scenario as they travel to the workers."""
+        return {
+            name: [astuple(stage) for stage in curve.stages] for name, curve in self.curves.items()
+        }
+
+    def set_rate(self, at_s: float, rate: float) -> None:
+        """Have a constant rate for the rest of the run, shared by scenarios as before."""
+        self._check_moment(at_s)
+        shares = _shares(self._settings, rate)
+        self._curves = {
+            name: live.with_rate(at_s, shares[name]) for name, live in self._curves.items()
+        }
+        self._rate = rate
+        self.made.append({"at_s": round(at_s, 3), "change": "rate", "rate_per_s": rate})
+
+    def pause(self, at_s: float) -> None:
+        """Have nothing due until the run is resumed, or ends."""
+        self._check_moment(at_s)
+        if self._is_paused:
+            raise RefusedError("the run is paused already")
+        self._is_paused = True
+        self._curves = {name: live.paused(at_s) for name, live in self._curves.items()}
+        self.made.append({"at_s": round(at_s, 3), "change": "pause"})
+
+    def resume(self, at_s: float) -> None:
+        """Go on with what was to come when the run was paused."""
+        self._check_moment(at_s)
+        if not self._is_paused:
+            raise RefusedError("the run is not paused")
+        self._is_paused = False
+        self._curves = {name: live.resumed(at_s) for name, live in self._curves.items()}
+        self.made.append({"at_s": round(at_s, 3), "change": "resume"})
+
+    def _check_moment(self, at_s: float) -> None:
+        if not self._settings.is_scheduled:
+            raise RefusedError("nothing is scheduled in this run, so there is no rate to change")
+        if at_s <= 0:
+            raise RefusedError("the measured part has not begun yet; change the run after that")
+        if at_s >= min(curve.duration_s for curve in self.curves.values()):
+            raise RefusedError("the measured part is over; start another run")
+
+
+def _shares(settings: Settings, rate: float) -> dict[str, float]:
+    """Return each scenario's part of another rate of the whole; raises RefusedError."""
+    if not 0 < rate <= HIGHEST_RATE:
+        raise RefusedError(f"rate is {rate:g}, but should be above 0 and at most {HIGHEST_RATE:,}")
+    approval = settings.target.approval
+    if approval is not None and rate > approval.highest_rate:
+        highest = f"{approval.highest_rate:g} messages per second"
+        raise RefusedError(f"rate is {rate:g}, but the target's approval allows {highest} at most")
+    changed = settings.model_copy(update={"rate": rate, "stages": None})
+    problem = sharing_problem(changed.global_stages(), changed.own_rates())
+    if problem is not None:
+        raise RefusedError(f"rate is {rate:g}, but {problem}")
+    return {name: stages[0][0] for name, stages in changed.stages_by_scenario().items()}

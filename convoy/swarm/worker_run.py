@@ -1,0 +1,138 @@
+"""A run as a process with users knows it: its scenarios, their dispatchers and recorders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from math import inf
+
+from convoy.engine.closed import ClosedDispatcher
+from convoy.engine.dispatch import Dispatcher
+from convoy.engine.pool_use import PoolUse
+from convoy.plan.arrivals import EvenArrivals
+from convoy.plan.lanes import LANES
+from convoy.plan.plan import ScenarioPlan
+from convoy.plan.rates import RateCurve, Stage
+from convoy.remote.connections import Connections
+from convoy.results.account import ScenarioRecorder
+from convoy.results.health import HealthRecorder
+from convoy.results.outcome import Outcome, Phase
+from convoy.results.samples import SampleKeeper
+from convoy.swarm.orders import RunOrder, plan_hash
+
+_MEASURE = Phase.MEASURE
+
+
+class ScenarioWork:
+    """One scenario of a run in this process: its plan, its dispatcher and its recorder."""
+
+    def __init__(self, order: RunOrder, plan: ScenarioPlan) -> None:
+        settings = order.settings
+        self.plan = plan
+        self.ready_users = 0
+        late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
+        self.recorder = ScenarioRecorder(late_after_s, settings.request_timeout_s)
+        self.pool = PoolUse(plan.is_exclusive)
+        self.dispatcher = _dispatcher(order, plan, self.recorder)
+        self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
+
+    def grant(self, lane: int, from_k: int, epoch: int) -> None:
+        """Take on a lane from message `from_k`, with its warm-up if it is there from the start."""
+        if from_k == 0:
+            warm_up = EvenArrivals(self._warm_up).lane(lane)
+            messages = _shifted(warm_up, -self._warm_up.duration_s)
+            self.dispatcher.grant(lane, messages, epoch, Phase.WARM_UP)
+        self.dispatcher.grant(lane, self.plan.lane(lane, from_k), epoch)
+
+    def release(self, lanes: Iterable[int]) -> dict[int, int]:
+        """Give up lanes; return the first number not handed out of each."""
+        ends = self.plan.arrivals.lane_end
+        cursors = self.dispatcher.release(lanes)
+        return {lane: ends(lane) if k is None else k for lane, k in cursors.items()}
+
+    def change(self, curve: RateCurve, epoch: int) -> None:
+        """Go on by another curve with what was not handed out; both are the same until now."""
+        cursors = self.release(range(LANES))
+        self.plan = self.plan.with_curve(curve)
+        for lane, from_k in cursors.items():
+            self.dispatcher.grant(lane, self.plan.lane(lane, from_k), epoch)
+
+
+class WorkerRun:
+    """A run as this process knows it; `redact` is applied to samples of its errors."""
+
+    def __init__(
+        self, order: RunOrder, connections: Connections, redact: Callable[[str], str]
+    ) -> None:
+        plans = order.plans()
+        self.connections = connections
+        self.order = order
+        self.run_id = order.run_id
+        self.plan_hash = plan_hash(plans)
+        self.work = {name: ScenarioWork(order, plan) for name, plan in plans.items()}
+        self.samples = SampleKeeper(redact)
+        self.health = HealthRecorder(order.settings.late_after_ms / 1000)
+        self.epoch = 0
+        self.t0_s: float | None = None
+        self.reports = 0
+        self.is_stopping = False
+
+    @property
+    def ends_s(self) -> float:
+        """T1 on this process's `perf_counter`; there is one once T0 is known."""
+        assert self.t0_s is not None
+        return self.t0_s + max(work.plan.arrivals.duration_s for work in self.work.values())
+
+    @property
+    def earliest_end_s(self) -> float:
+        """When this run can be through at the earliest, by the plan as it is now; as `ends_s`."""
+        assert self.t0_s is not None
+        return self.t0_s + max(work.plan.earliest_end_s for work in self.work.values())
+
+    def run_id_of(self, phase: Phase) -> str:
+        """Return the run id that a message of this phase carries in its marker."""
+        return self.run_id if phase is _MEASURE else f"{self.run_id}-warmup"
+
+    def keep_sample(self, outcome: Outcome, request: bytes, answer: bytes) -> None:
+        """Take note of a failed message; its bodies may become a sample."""
+        if self.t0_s is not None:
+            self.samples.offer(outcome, outcome.done_s - self.t0_s, request, answer)
+
+    def release_all(self) -> dict[str, dict[int, int]]:
+        """Give up every lane of every scenario."""
+        return {name: work.release(range(LANES)) for name, work in self.work.items()}
+
+    def hand_back_what_closed(self) -> dict[str, dict[int, int]]:
+        """Release the lanes of closed arrivals: how far they came is only known now."""
+        return {
+            name: work.release(range(LANES))
+            for name, work in self.work.items()
+            if not work.plan.is_scheduled
+        }
+
+    @property
+    def is_drained(self) -> bool:
+        """True when all messages of the granted lanes have ended."""
+        for work in self.work.values():
+            work.dispatcher.expire()
+        return all(
+            (work.dispatcher.is_exhausted or self.is_stopping) and work.recorder.in_flight == 0
+            for work in self.work.values()
+        )
+
+
+def _dispatcher(
+    order: RunOrder, plan: ScenarioPlan, recorder: ScenarioRecorder
+) -> Dispatcher | ClosedDispatcher:
+    if plan.is_scheduled:
+        return Dispatcher(recorder, max_lateness_s=order.settings.max_lateness_s)
+    return ClosedDispatcher(recorder, duration_s=plan.arrivals.duration_s)
+
+
+def _warm_up_curve(curve: RateCurve, warm_up_s: float) -> RateCurve:
+    """The rate with which the run begins, for as long as the warm-up lasts."""
+    rate = curve.rate_at(0)
+    return RateCurve([Stage(rate, rate, warm_up_s)] if rate > 0 and warm_up_s > 0 else [])
+
+
+def _shifted(messages: Iterator[tuple[float, int]], by_s: float) -> Iterator[tuple[float, int]]:
+    return ((due_s + by_s, k) for due_s, k in messages)

@@ -1,0 +1,206 @@
+"""A run that is changed while it goes on: what was asked for is what is sent, each message once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.locust_process import LocustProcess, free_port, swarm_ports, wait_until
+from tests.simulator_process import SimulatorProcess
+
+UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2", "--set", "limits=[]"]
+USERS = 10
+Change = dict[str, Any]
+
+
+class LiveRun:
+    """A run started from the web form, which the test changes while it goes on."""
+
+    def __init__(self, locust: LocustProcess, url: str, simulator: SimulatorProcess) -> None:
+        self.locust = locust
+        self._url = url
+        self._simulator = simulator
+        self._form = {"user_count": str(USERS), "spawn_rate": str(float(USERS)), "rate": "40"}
+
+    def start(self, **fields: str) -> None:
+        self._form |= fields
+        wait_until(lambda: self.edit()["success"], self.locust.output)
+
+    def edit(self, **fields: str) -> dict[str, Any]:
+        answer = requests.post(f"{self._url}/swarm", data=self._form | fields, timeout=30)
+        result: dict[str, Any] = answer.json()
+        return result
+
+    def tell(self, what: str) -> tuple[int, str]:
+        answer = requests.post(f"{self._url}/convoy/{what}", timeout=30)
+        return answer.status_code, answer.json()["message"]
+
+    def wait_for_messages(self, number: int) -> int:
+        """Wait until the far side has so many more than now; return how many it has then."""
+        wanted = self.accepted() + number
+        wait_until(lambda: self.accepted() >= wanted, self.locust.output)
+        return self.accepted()
+
+    def accepted(self) -> int:
+        return int(self._simulator.ledger()["accepted"])
+
+    def users(self) -> int:
+        return int(requests.get(f"{self._url}/stats/requests", timeout=10).json()["user_count"])
+
+    def end(self) -> dict[str, Any]:
+        """Wait for the end; every message is accounted for once, on both sides."""
+        summary = wait_until(self.locust.summary, self.locust.output)
+        figures: dict[str, Any] = summary["scenarios"]["conversation_messages"]
+        ledger = self._simulator.ledger(summary["run_id"])
+        assert (summary["verdict"], summary["reasons"]) == ("pass", []), summary
+        assert (ledger["accepted"], ledger["duplicates"]) == (figures["accepted"], 0)
+        assert figures["scheduled"] == figures["accepted"]
+        return summary
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess("--token-rate-per-minute", "1000000") as simulator:
+        yield simulator
+
+
+@pytest.fixture(params=[[], ["--processes", "2"]], ids=["alone", "two workers"])
+def run(
+    request: pytest.FixtureRequest, tmp_path: Path, simulator: SimulatorProcess
+) -> Iterator[LiveRun]:
+    web = ["--web-host", "127.0.0.1", "--web-port", str(free_port()), "-H", simulator.url]
+    options = [*web, *UNHURRIED, *request.param, *swarm_ports()]
+    with LocustProcess(tmp_path, *options) as locust:
+        url = locust.wait_for(r"Starting web interface at (http://\S+:\d+)")[1]
+        if request.param:
+            wait_until(lambda: "2 workers" in locust.output(), locust.output)
+        wait_until(lambda: _answers(url), locust.output)
+        yield LiveRun(locust, url, simulator)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=10).ok
+    except requests.ConnectionError:
+        return False
+
+
+def messages_until(changes: list[Change], rate: float, length_s: float) -> float:
+    """The messages of a constant rate as it was changed, by simple sums over its parts."""
+    messages, since_s, running = 0.0, 0.0, True
+    for change in [*changes, {"at_s": length_s, "change": "end"}]:
+        messages += (change["at_s"] - since_s) * rate * running
+        since_s = change["at_s"]
+        rate = change.get("rate_per_s", rate)
+        running = {"pause": False, "resume": True}.get(change["change"], running)
+    return messages
+
+
+def test_another_rate_holds_from_its_moment_on(run: LiveRun) -> None:
+    run.start(run_time="6s")
+    run.wait_for_messages(30)
+    assert run.edit(rate="100")["success"] is True
+    run.wait_for_messages(150)
+    assert run.edit(rate="10")["success"] is True
+
+    summary = run.end()
+
+    changes = summary["changes"]
+    assert [change.get("rate_per_s") for change in changes] == [100, 10]
+    expected = messages_until(changes, 40, 6)
+    assert abs(summary["totals"]["scheduled"] - expected) <= 1
+    assert summary["duration_s"] == 6
+    assert f"'at_s': {changes[0]['at_s']}" in run.locust.output()
+
+
+def test_pause_sends_nothing_until_the_run_is_resumed(run: LiveRun) -> None:
+    run.start(run_time="6s")
+    run.wait_for_messages(30)
+    assert run.tell("pause") == (200, "")
+    paused_at = run.wait_for_messages(0)
+    wait_until(lambda: _stands_still(run), run.locust.output)
+    assert run.tell("pause") == (409, "the run is paused already")
+    assert run.tell("resume") == (200, "")
+    run.wait_for_messages(1)
+
+    summary = run.end()
+
+    changes = summary["changes"]
+    assert [change["change"] for change in changes] == ["pause", "resume"]
+    assert paused_at < summary["totals"]["scheduled"] < 6 * 40
+    assert abs(summary["totals"]["scheduled"] - messages_until(changes, 40, 6)) <= 1
+    assert run.tell("resume") == (409, "no run is going on")
+
+
+def _stands_still(run: LiveRun) -> bool:
+    """True when nothing came in a time in which twenty messages would have been due."""
+    before = run.accepted()
+    time.sleep(20 / 40)
+    return run.accepted() == before
+
+
+def test_rate_of_a_pause_holds_when_it_ends_and_a_pause_may_last_to_the_end(run: LiveRun) -> None:
+    run.start(run_time="5s")
+    run.wait_for_messages(10)
+    run.tell("pause")
+    run.edit(rate="200")
+    run.tell("resume")
+    run.wait_for_messages(100)
+    run.tell("pause")
+
+    summary = run.end()
+
+    *changes, last = summary["changes"]
+    assert [change["change"] for change in changes] == ["pause", "rate", "resume"]
+    assert last["change"] == "pause"
+    assert abs(summary["totals"]["scheduled"] - messages_until([*changes, last], 40, 5)) <= 1
+
+
+def test_users_of_a_running_run_change_with_its_rate(run: LiveRun) -> None:
+    run.start(run_time="6s")
+    run.wait_for_messages(10)
+
+    run.edit(rate="80", user_count=str(USERS + 5))
+
+    wait_until(lambda: run.users() == USERS + 5, run.locust.output)
+    run.end()
+
+
+@pytest.mark.parametrize("run", [[]], ids=["alone"], indirect=True)
+def test_what_cannot_be_changed_is_said_and_the_run_goes_on_as_it_was(run: LiveRun) -> None:
+    run.start(run_time="4s", seed="7")
+    run.wait_for_messages(10)
+
+    said = {
+        "profile": run.edit(load_profile="stress")["message"],
+        "time": run.edit(run_time="9s")["message"],
+        "no number": run.edit(rate="fast")["message"],
+        "max": run.edit(rate="max")["message"],
+        "too high": run.edit(rate="1e9")["message"],
+        "not paused": run.tell("resume")[1],
+    }
+
+    assert said["profile"].startswith("load_profile cannot be changed while a run is going on")
+    assert said["time"].startswith("run_time cannot be changed while a run is going on")
+    assert "'fast' is no number" in said["no number"]
+    assert "'max' is no number" in said["max"]
+    assert said["too high"].startswith("rate is 1e+09, but should be above 0 and at most 100,000")
+    assert said["not paused"] == "the run is not paused"
+    summary = run.end()
+    assert (summary["changes"], summary["totals"]["scheduled"]) == ([], 160)
+
+
+@pytest.mark.parametrize("run", [[]], ids=["alone"], indirect=True)
+def test_flat_out_there_is_no_rate_to_change(run: LiveRun) -> None:
+    run.start(run_time="3s", rate="max")
+    run.wait_for_messages(10)
+
+    said = [run.edit(rate="50")["message"], run.tell("pause")[1]]
+
+    assert said == ["nothing is scheduled in this run, so there is no rate to change"] * 2
+    run.end()
