@@ -17,6 +17,7 @@ from math import inf
 from time import perf_counter
 from typing import Any, NamedTuple
 
+import msgspec
 from gevent import get_hub
 from greenlet import getcurrent, greenlet
 
@@ -36,7 +37,8 @@ def always_ready(now_s: float) -> float:
     return now_s
 
 
-class DueMessage(NamedTuple):
+# A structure, and untracked by the collector: one is made per message.
+class DueMessage(msgspec.Struct, frozen=True, gc=False):
     """A message handed to an actor, at `handed_s` when it was due at `due_s` (clock seconds).
 
     `late_cause` says why, if that was late.

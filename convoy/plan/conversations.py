@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import NamedTuple
+
+import msgspec
 
 
-class Conversation(NamedTuple):
+# A structure, and untracked by the collector: one is made per message.
+class Conversation(msgspec.Struct, frozen=True, gc=False):
     """One conversation and its participants; ids are empty where nobody knows them."""
 
     id: str
@@ -33,10 +35,10 @@ class ConversationPool:
         first: dict[str, Conversation] = {}
         for each in conversations:
             first.setdefault(each.id, each)
-        unique = list(first.values())
-        ids, customer_ids, agent_ids = zip(*unique, strict=True) if unique else ((), (), ())
+        customer_ids = tuple(each.customer_id for each in first.values())
+        agent_ids = tuple(each.agent_id for each in first.values())
         return cls(
-            ids,
+            tuple(first),
             customer_ids if any(customer_ids) else (),
             agent_ids if any(agent_ids) else (),
         )

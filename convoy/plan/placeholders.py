@@ -99,7 +99,8 @@ def _json(value: Any) -> str:
 
 
 def _json_characters(value: Any) -> str:
-    return _json_text(value if type(value) is str else str(value))[1:-1]
+    # Joined texts mostly hold the marker, which is another one in every message.
+    return _html_safe(encode_basestring(value if type(value) is str else str(value)))[1:-1]
 
 
 # Texts, names and the ids of hot conversations come again and again.

@@ -7,7 +7,8 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+
+import msgspec
 
 from convoy.errors import ConvoyError
 from convoy.plan.arrivals import Arrivals, ClosedArrivals, EvenArrivals, PoissonArrivals
@@ -24,7 +25,8 @@ class PoolExhausted(ConvoyError):
     """Every conversation of the pool has been used or retired, and none may be used again."""
 
 
-class PlannedMessage(NamedTuple):
+# A structure, and untracked by the collector: one is made per message.
+class PlannedMessage(msgspec.Struct, frozen=True, gc=False):
     """One message of the plan, before it has a run: from whom, to where, and what it says.
 
     `expected_code` is the error code that should answer it, empty where it should be accepted.
@@ -224,12 +226,12 @@ class ScenarioPlan:
         raise PoolExhausted("every conversation that this message may go to is retired")
 
     def _variables(self, message: PlannedMessage, run_id: str) -> dict[str, object]:
-        k, actor, (conversation_id, customer_id, agent_id) = message[:3]
+        k, actor, conversation = message.k, message.actor, message.conversation
         name, address = _guest(actor)
         return {
-            "conversation_id": conversation_id,
-            "customer_id": customer_id,
-            "agent_id": agent_id,
+            "conversation_id": conversation.id,
+            "customer_id": conversation.customer_id,
+            "agent_id": conversation.agent_id,
             "marker": marker(run_id, self.scenario, k),
             "k": k,
             "sequence": k,

@@ -74,7 +74,7 @@ def find_conversations(
                 if state in (each.state, ANY) and type in (each.type, ANY)
             )
             if _is_last(page, number, page_size):
-                return sorted(found.values())
+                return [found[id] for id in sorted(found)]
     raise RefusedError(
         f"{url} lists more than {_MOST_PAGES} pages of {page_size} conversations; "
         "give the conversations in a file instead"

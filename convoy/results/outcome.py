@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 UNEXPECTED = "200 unexpected"
 """What a message is shown under that was accepted and should have been refused."""
@@ -42,7 +43,8 @@ class Cause(StrEnum):
     STOPPED = "stopped"
 
 
-class Outcome(NamedTuple):
+# A structure, and untracked by the collector: one is made per message.
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How one sent message ended. Times are seconds on the process's `perf_counter`.
 
     `attempt` counts from 1 and is the last one; `code` is empty when the message was accepted;

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import gevent
+import msgspec
 
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plan.conversations import Conversation, ConversationPool
@@ -94,7 +95,7 @@ def _keep(pool: ConversationPool, cache: Path, scenario: str) -> None:
     try:
         with _opened(cache, "wt") as file:
             for index in range(len(pool)):
-                file.write(json.dumps(pool[index]._asdict()) + "\n")
+                file.write(json.dumps(msgspec.structs.asdict(pool[index])) + "\n")
     except OSError as error:
         problem = f"cannot be written: {error.strerror}"
         raise _unreadable(scenario, "cache", cache, problem) from error

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
+from msgspec.structs import replace
+
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plan.bodies import body_problems, line_of_field
 from convoy.plan.conversations import Conversation, ConversationPool
@@ -144,11 +146,11 @@ def _samples(plan: ScenarioPlan, texts: Sequence[str]) -> Iterator[PlannedMessag
     """Yield the first messages, and late ones with the texts that are likeliest to break a body."""
     yield from map(plan.message, range(_SAMPLES))
     last = plan.message(_LARGEST_K)
-    yield last._replace(text=max(texts, key=lambda text: len(text.encode())))
+    yield replace(last, text=max(texts, key=lambda text: len(text.encode())))
     for character in _TELLING_CHARACTERS:
         telling = next((text for text in texts if character in text), None)
         if telling is not None:
-            yield last._replace(text=telling)
+            yield replace(last, text=telling)
 
 
 def _read(payloads: Path, name: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from time import perf_counter
-from typing import NamedTuple
 
 import gevent
+import msgspec
 from gevent import GreenletExit
 from locust import User
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
@@ -44,7 +44,8 @@ class MessageFailure(Exception):
         return self.code
 
 
-class Message(NamedTuple):
+# A structure, and untracked by the collector: one is made per message.
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A due message, ready to be sent: what the plan says of it and its body as UTF-8 JSON."""
 
     due: DueMessage
@@ -171,7 +172,8 @@ class MessageUser(User):
                     raise PoolExhausted("the conversation was not free in time")
                 self._held = index
                 if has_to_wait:
-                    due = due._replace(late_cause=Cause.POOL, handed_s=perf_counter())
+                    handed_s = perf_counter()
+                    due = msgspec.structs.replace(due, late_cause=Cause.POOL, handed_s=handed_s)
                 if index in pool.retired:  # while this actor waited for it
                     self._let_go()
                     planned = self._work.plan.message(due.k, pool.retired)
@@ -219,7 +221,7 @@ class MessageUser(User):
     def _finish(self, message: Message, exchange: Exchange) -> None:
         """Account for a message, and draw the conclusions for what comes next."""
         assert self._run is not None
-        due, planned, request = message
+        due, planned = message.due, message.planned
         # By position: sixteen names would take longer than everything else here.
         outcome = Outcome(
             self.scenario,
@@ -245,9 +247,12 @@ class MessageUser(User):
             self._heed(outcome, planned)
         if due.phase is _MEASURE:
             self._work.recorder.record(outcome, due.handed_s, due.late_cause)
-            if exchange.code or not outcome.ok:
-                self._run.keep_sample(outcome, request, exchange.body)
-            self._show(outcome)
+            if outcome.ok and not exchange.code:
+                response_time_ms = (outcome.done_s - outcome.due_s) * 1000
+                self._rows.add(self.scenario, response_time_ms, outcome.answer_bytes)
+            else:
+                self._run.keep_sample(outcome, message.body, exchange.body)
+                self._show(outcome)
 
     def _heed(self, outcome: Outcome, planned: PlannedMessage) -> None:
         """Do what an error code asks for."""
@@ -258,9 +263,10 @@ class MessageUser(User):
             self._work.pool.retire(planned.conversation_index, outcome.code)
 
     def _show(self, outcome: Outcome) -> None:
-        """Enter a measured outcome into Locust's statistics, with its response time.
+        """Enter an outcome that has an error code into Locust's statistics.
 
-        What never left has none, and what got no whole answer lasted until its deadline.
+        What never left has no response time, and what got no whole answer lasted until its
+        deadline.
         """
         name = f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario
         response_time_s: float | None = outcome.done_s - outcome.due_s

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from convoy.results.account import ScenarioAccount, ScenarioRecorder
 from convoy.results.counts import Counts
@@ -35,9 +36,9 @@ ACCEPTED = Outcome(
     ok=True,
 )
 """A message sent 1 ms after it was due and answered 100 ms later."""
-REJECTED = ACCEPTED._replace(fate=Fate.REJECTED, code="400 invalid_payload", status=400, ok=False)
-FAILED = ACCEPTED._replace(fate=Fate.FAILED, code="connection refused", status=0, ok=False)
-UNKNOWN = ACCEPTED._replace(fate=Fate.UNKNOWN, code="connection reset", status=0, ok=False)
+REJECTED = replace(ACCEPTED, fate=Fate.REJECTED, code="400 invalid_payload", status=400, ok=False)
+FAILED = replace(ACCEPTED, fate=Fate.FAILED, code="connection refused", status=0, ok=False)
+UNKNOWN = replace(ACCEPTED, fate=Fate.UNKNOWN, code="connection reset", status=0, ok=False)
 RETIRED = {7: "400 conversation.closed", 9: "404 not.found"}
 """Conversations by index in the pool, and what they answered."""
 FACTS = RunFacts(

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from convoy.results.account import WHOLE, ScenarioAccount, ScenarioRecorder
 from convoy.results.counts import violations
@@ -106,12 +107,12 @@ def test_a_message_that_was_not_sent_lasted_as_long_as_it_was_late() -> None:
 def test_a_message_is_late_by_a_cause_whatever_its_fate(
     fate: Fate, sent_after_s: float, late: dict[str, int], send_error_ms: float
 ) -> None:
-    outcome = ACCEPTED._replace(fate=fate, code="" if fate is Fate.ACCEPTED else "timeout")
+    outcome = replace(ACCEPTED, fate=fate, code="" if fate is Fate.ACCEPTED else "timeout")
     recorder = recorder_of()
     recorder.schedule()
 
     sent_s = outcome.due_s + sent_after_s
-    recorder.record(outcome._replace(sent_s=sent_s), sent_s, Cause.LIMITS)
+    recorder.record(replace(outcome, sent_s=sent_s), sent_s, Cause.LIMITS)
 
     account = account_of(recorder)
     assert account.counts.late == late
@@ -131,7 +132,7 @@ def test_what_was_handed_over_in_time_and_sent_late_waited_for_the_target(
     recorder, due_s = recorder_of(), ACCEPTED.due_s
     recorder.schedule()
 
-    outcome = ACCEPTED._replace(sent_s=due_s + 0.4, done_s=due_s + 0.5)
+    outcome = replace(ACCEPTED, sent_s=due_s + 0.4, done_s=due_s + 0.5)
     recorder.record(outcome, due_s + handed_after_s, Cause.GENERATOR)
 
     assert recorder.counts.late == late
@@ -231,8 +232,8 @@ def test_retired_conversations_travel_once_and_redirected_messages_as_totals() -
 
 
 def test_durations_are_kept_by_step_and_for_the_whole_scenario() -> None:
-    call = ACCEPTED._replace(step="call", done_s=ACCEPTED.sent_s + 3)
-    recorders = [recorder_of(ACCEPTED._replace(step="message"), call), recorder_of(call, REJECTED)]
+    call = replace(ACCEPTED, step="call", done_s=ACCEPTED.sent_s + 3)
+    recorders = [recorder_of(replace(ACCEPTED, step="message"), call), recorder_of(call, REJECTED)]
     account = ScenarioAccount()
 
     for worker, recorder in enumerate(recorders):

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from convoy.results.counts import Counts, violations
 from convoy.results.outcome import Cause, Outcome
@@ -83,12 +84,12 @@ def test_a_message_of_the_plan_that_nobody_accounted_for_is_named_with_both_numb
             REJECTED, {"rejected": 1, "not_ok": 1, "errors": {"400 invalid_payload": 1}}, id="no"
         ),
         pytest.param(
-            REJECTED._replace(ok=True),
+            replace(REJECTED, ok=True),
             {"rejected": 1, "not_ok": 0, "errors": {"400 invalid_payload": 1}},
             id="rejected as the scenario expects",
         ),
         pytest.param(
-            ACCEPTED._replace(ok=False),
+            replace(ACCEPTED, ok=False),
             {"accepted": 1, "not_ok": 1, "unexpected": 1, "errors": {}},
             id="accepted though the scenario expects a refusal",
         ),
@@ -114,7 +115,7 @@ def test_a_message_counts_by_its_fate(outcome: Outcome, expected: dict[str, obje
 def test_a_recovered_attempt_shows_in_resent_only() -> None:
     counts = Counts(scheduled=1)
 
-    counts.record(ACCEPTED._replace(attempt=2))
+    counts.record(replace(ACCEPTED, attempt=2))
 
     assert (counts.sent, counts.resent, counts.attempts, counts.accepted) == (1, 1, 2, 1)
     assert counts.errors == {}

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from convoy.redaction import STARS, Redactor
 from convoy.results.samples import LONGEST_BODY, SampleBook, SampleKeeper
@@ -33,7 +34,7 @@ def keeper_of(*moments_s: float, code: str = "400 invalid_payload") -> SampleKee
     """A keeper that was offered one failure of a code at each of these moments."""
     keeper = SampleKeeper(untouched)
     for k, at_s in enumerate(moments_s):
-        keeper.offer(REJECTED._replace(code=code, k=k), at_s, b"request", b"answer")
+        keeper.offer(replace(REJECTED, code=code, k=k), at_s, b"request", b"answer")
     return keeper
 
 
@@ -85,7 +86,7 @@ def test_codes_beyond_the_bound_are_not_kept() -> None:
     keeper = SampleKeeper(untouched, most_codes=2)
 
     for code in ("a", "b", "c", "a"):
-        keeper.offer(REJECTED._replace(code=code), 1.0, b"", b"")
+        keeper.offer(replace(REJECTED, code=code), 1.0, b"", b"")
 
     assert set(keeper.take()["seen"]) == {"a", "b"}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from convoy.results.account import ScenarioAccount
 from convoy.results.generator import GeneratorJudgement
@@ -144,7 +145,7 @@ def test_durations_are_told_in_milliseconds_and_lower_bounds_are_named() -> None
 
 
 def test_durations_of_microseconds_keep_their_digits() -> None:
-    quick = ACCEPTED._replace(done_s=ACCEPTED.sent_s + 1.5e-6)
+    quick = replace(ACCEPTED, done_s=ACCEPTED.sent_s + 1.5e-6)
 
     service_ms = summary_of(quick)["scenarios"]["conversation_messages"]["service_time_ms"]
 
@@ -152,7 +153,7 @@ def test_durations_of_microseconds_keep_their_digits() -> None:
 
 
 def test_each_named_step_has_its_own_durations() -> None:
-    summary = summary_of(ACCEPTED._replace(step="call"), ACCEPTED._replace(step="message"))
+    summary = summary_of(replace(ACCEPTED, step="call"), replace(ACCEPTED, step="message"))
 
     steps = summary["scenarios"]["conversation_messages"]["steps"]
     assert {name: step["service_time_ms"]["count"] for name, step in steps.items()} == {
@@ -167,7 +168,7 @@ def test_the_generator_is_told_by_its_worst_worker() -> None:
     lag_ms = {"p50": 0.1, "p99": 25.0, "max": 26.0}
     other = {**worker, "health": {**worker["health"], "loop_lag_ms": lag_ms}}
     judgement = GeneratorJudgement("strained", (), ("worker-2 is busy",))
-    facts = replace(FACTS, workers=(worker, other), generator=judgement)
+    facts = dataclasses.replace(FACTS, workers=(worker, other), generator=judgement)
 
     summary = summarise(facts, {}, {}, judge({}, {}, []))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from convoy.results.reports.text import text_report
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, summary_of
@@ -43,7 +44,7 @@ def test_a_run_without_failures_says_so() -> None:
 
 
 def test_late_messages_are_shown_with_their_cause() -> None:
-    report = text_report(summary_of(ACCEPTED._replace(sent_s=ACCEPTED.due_s + 0.05)))
+    report = text_report(summary_of(replace(ACCEPTED, sent_s=ACCEPTED.due_s + 0.05)))
 
     assert line_of(report, "sent") == "1 (late: 1 by cause target)"
 
