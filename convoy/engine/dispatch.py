@@ -15,7 +15,7 @@ from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
 from math import inf
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from gevent import get_hub
@@ -52,14 +52,10 @@ class DueMessage(msgspec.Struct, frozen=True, gc=False):
     handed_s: float
 
 
-class _Entry(NamedTuple):
-    """The next message of one lane; ordered by due time, then number."""
-
-    due_s: float
-    k: int
-    lane: int
-    phase: Phase
-    following: LaneMessages
+_Entry = tuple[float, int, int, Phase, LaneMessages]
+"""When the next message of a lane is due, its number, the lane, its phase, and what follows."""
+_Message = tuple[float, int, Phase]
+"""When a message is due, its number and its phase."""
 
 
 @dataclass(eq=False, slots=True)
@@ -112,7 +108,7 @@ class Dispatcher:
         self._lanes.add(lane)
         first = next(messages, None)
         if first is not None:
-            heappush(self._entries, _Entry(*first, lane, phase, messages))
+            heappush(self._entries, (*first, lane, phase, messages))
             self._arm()
 
     def release(self, lanes: Iterable[int]) -> dict[int, int | None]:
@@ -126,10 +122,11 @@ class Dispatcher:
         cursors: dict[int, int | None] = dict.fromkeys(leaving)
         kept = []
         for entry in self._entries:
-            if entry.lane not in leaving:
+            _, k, lane, phase, _ = entry
+            if lane not in leaving:
                 kept.append(entry)
-            elif entry.phase is Phase.MEASURE:
-                cursors[entry.lane] = entry.k
+            elif phase is Phase.MEASURE:
+                cursors[lane] = k
         heapify(kept)
         self._entries = kept
         return cursors
@@ -172,17 +169,16 @@ class Dispatcher:
     def expire(self) -> None:
         """Count the messages that nobody can send in time any more."""
         while self._t0_s is not None and self._entries:
-            lateness_s = self._clock() - self._t0_s - self._entries[0].due_s
-            if lateness_s <= self._max_lateness_s:
+            due_s = self._entries[0][0]
+            if self._clock() - self._t0_s - due_s <= self._max_lateness_s:
                 return
-            entry = self._advance()
-            self._give_up(entry, self._late_cause(entry), self._max_lateness_s)
+            self._give_up(self._advance(), self._late_cause(due_s), self._max_lateness_s)
 
     def stop(self) -> None:
         """Hand out nothing more; what was due by now and not sent is given up as stopped."""
         now_s = self._clock()
         while self._t0_s is not None and self._entries:
-            lateness_s = now_s - self._t0_s - self._entries[0].due_s
+            lateness_s = now_s - self._t0_s - self._entries[0][0]
             if lateness_s < 0:
                 break
             self._give_up(self._advance(), Cause.STOPPED, lateness_s)
@@ -221,44 +217,43 @@ class Dispatcher:
         if self._t0_s is None or now_s > self._lease_ends_s:
             return None
         elapsed_s = now_s - self._t0_s
-        while self._entries and self._entries[0].due_s <= elapsed_s + EARLY_S:
-            entry = self._advance()
-            if entry.phase is Phase.WARM_UP:
+        while self._entries and self._entries[0][0] <= elapsed_s + EARLY_S:
+            due_s, k, phase = self._advance()
+            cause = self._late_cause(due_s)
+            if phase is Phase.WARM_UP:
                 if elapsed_s >= 0:
                     continue
-            elif elapsed_s - entry.due_s > self._max_lateness_s:
-                self._give_up(entry, self._late_cause(entry), self._max_lateness_s)
+            elif elapsed_s - due_s > self._max_lateness_s:
+                self._give_up((due_s, k, phase), cause, self._max_lateness_s)
                 continue
             else:
                 self._recorder.schedule()
-            due_s = self._t0_s + entry.due_s
-            cause = self._late_cause(entry)
-            return DueMessage(entry.k, due_s, entry.phase, self._epoch, cause, now_s)
+            return DueMessage(k, self._t0_s + due_s, phase, self._epoch, cause, now_s)
         return None
 
     def _is_due(self, now_s: float) -> bool:
         if self._t0_s is None or not self._entries:
             return False
-        return self._entries[0].due_s <= now_s - self._t0_s + EARLY_S
+        return self._entries[0][0] <= now_s - self._t0_s + EARLY_S
 
-    def _advance(self) -> _Entry:
-        entry = self._entries[0]
-        following = next(entry.following, None)
+    def _advance(self) -> _Message:
+        due_s, k, lane, phase, messages = self._entries[0]
+        following = next(messages, None)
         if following is None:
             heappop(self._entries)
         else:
-            heapreplace(self._entries, entry._replace(due_s=following[0], k=following[1]))
-        return entry
+            heapreplace(self._entries, (*following, lane, phase, messages))
+        return due_s, k, phase
 
-    def _give_up(self, entry: _Entry, cause: Cause, lateness_s: float) -> None:
-        if entry.phase is Phase.MEASURE:
+    def _give_up(self, message: _Message, cause: Cause, lateness_s: float) -> None:
+        if message[2] is Phase.MEASURE:
             self._recorder.schedule()
             self._recorder.give_up(cause, lateness_s)
 
-    def _late_cause(self, entry: _Entry) -> Cause:
-        """Why a message is late, if it is: was an actor free when it was due?"""
+    def _late_cause(self, due_s: float) -> Cause:
+        """Why a message due then (from T0) is late, if it is: was an actor free?"""
         assert self._t0_s is not None
-        due_s = self._t0_s + entry.due_s
+        due_s += self._t0_s
         if self._idle_from_s <= due_s < self._idle_to_s:
             return Cause.GENERATOR
         if self._resting or due_s < self._rested_until_s:
@@ -270,7 +265,7 @@ class Dispatcher:
         at_s = self._resting[0][0] if self._resting else inf
         now_s = self._clock()
         if self._idle and self._entries and self._t0_s is not None and now_s < self._lease_ends_s:
-            at_s = min(at_s, self._t0_s + self._entries[0].due_s - EARLY_S)
+            at_s = min(at_s, self._t0_s + self._entries[0][0] - EARLY_S)
         if at_s >= self._timer_at_s:
             return
         if self._timer is not None:
