@@ -71,6 +71,10 @@ class ClosedDispatcher:
         heapify(self._entries)
         return cursors
 
+    def upcoming(self, most: int) -> list[int]:
+        """Return the numbers of the next messages, in order, as far as they are known."""
+        return [k for k, *_ in sorted(self._entries)[:most]]
+
     def hold_lease_until(self, ends_s: float) -> None:
         """Hand out nothing after `ends_s`, unless this is called again with a later time."""
         self._lease_ends_s = ends_s

@@ -27,6 +27,8 @@ from convoy.results.outcome import Cause, Phase
 EARLY_S = 0.0005
 """How much ahead of its time a message may start: the event loop's timers are no finer."""
 
+_MEASURE = Phase.MEASURE
+
 LaneMessages = Iterator[tuple[float, int]]
 ReadyAt = Callable[[float], float]
 """Takes the present moment, returns when an actor's limits allow it to send: now or later."""
@@ -130,6 +132,11 @@ class Dispatcher:
         heapify(kept)
         self._entries = kept
         return cursors
+
+    def upcoming(self, most: int) -> list[int]:
+        """Return the numbers of the next measured messages, in order, as far as they are known."""
+        following = sorted(self._entries)[:most]
+        return [k for _, k, _, phase, _ in following if phase is _MEASURE]
 
     def hold_lease_until(self, ends_s: float) -> None:
         """Hand out nothing after `ends_s`, unless this is called again with a later time."""

@@ -47,7 +47,7 @@ class Participant:
         stop_users: Callable[[], None],
         redact: Callable[[str], str],
     ) -> None:
-        self.rows = rows
+        self._rows = rows
         self._channel = channel
         self._connect = connect
         self._send_report = send_report
@@ -78,6 +78,7 @@ class Participant:
 
     def user_has_left(self, run: WorkerRun, scenario: str) -> None:
         run.work[scenario].ready_users -= 1
+        self._enter_all(run)
         self._tell_progress_soon(run)
 
     def tell_problem(self, run: WorkerRun, problem: str) -> None:
@@ -110,6 +111,7 @@ class Participant:
         if run is None:
             return None
         run.reports += 1
+        run.flush()
         for work in run.work.values():
             work.dispatcher.expire()
         return {
@@ -137,7 +139,7 @@ class Participant:
         run.is_stopping = True
         self._give_all_back(run, is_leaving=True)
         self._stop_users()
-        self._report_now()
+        self._report_now(run)
 
     def _give_all_back(self, run: WorkerRun, is_leaving: bool) -> None:
         released = {"cursors": run.release_all(), "is_leaving": is_leaving}
@@ -150,7 +152,7 @@ class Participant:
         try:
             allotment = Allotment(data["tokens"], data["share"])
             connections = self._connect(order.settings, allotment)
-            self._run = WorkerRun(order, connections, self._redact)
+            self._run = WorkerRun(order, connections, self._rows, self._redact)
         except ConvoyError as error:
             self._refuse(order, error)
             return
@@ -246,14 +248,18 @@ class Participant:
         """Enter what was gathered, each time before the second on the clock is over."""
         while self._run is run:
             gevent.sleep(_ROWS_EVERY_S - time.time() % _ROWS_EVERY_S)
-            self.rows.flush()
+            self._enter_all(run)
 
-    def _report_now(self) -> None:
-        self.rows.flush()
+    def _enter_all(self, run: WorkerRun) -> None:
+        run.flush()
+        self._rows.flush()
+
+    def _report_now(self, run: WorkerRun) -> None:
+        self._enter_all(run)
         self._send_report()
 
     def _tell_drained(self, run: WorkerRun, cursors: dict[str, Any]) -> None:
-        self._report_now()
+        self._report_now(run)
         self._answer(ToCoordinator.DRAINED, run, {"epoch": run.epoch, "cursors": cursors})
 
     def _tell_progress_soon(self, run: WorkerRun) -> None:

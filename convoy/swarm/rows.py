@@ -41,6 +41,11 @@ class Rows:
         ]
         self._batches: defaultdict[str, _Batch] = defaultdict(_Batch)
 
+    @property
+    def is_alone(self) -> bool:
+        """True while nobody but Locust listens to `events.request`."""
+        return self._request._handlers == self._locusts_own
+
     def add(
         self,
         name: str,
@@ -49,8 +54,7 @@ class Rows:
         failure: Exception | None = None,
     ) -> None:
         """Enter a message; without a response time it counts and is in no percentile."""
-        is_alone = self._request._handlers == self._locusts_own
-        if is_alone and failure is None and response_time_ms is not None:
+        if failure is None and response_time_ms is not None and self.is_alone:
             batch = self._batches[name]
             batch.response_times_ms.append(response_time_ms)
             batch.answer_bytes += answer_bytes

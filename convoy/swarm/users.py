@@ -11,15 +11,16 @@ from gevent import GreenletExit
 from locust import User
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
 
+from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
 from convoy.engine.pool_use import RETIRING_CODES
 from convoy.errors import LoginError
 from convoy.plan.conversations import Conversation
 from convoy.plan.payloads import PayloadError
-from convoy.plan.plan import PlannedMessage, PoolExhausted
+from convoy.plan.plan import PoolExhausted
 from convoy.remote.routes import CONVERSATION_MESSAGES, Route
 from convoy.remote.session import ApiSession, Exchange
-from convoy.results.outcome import Cause, Fate, Outcome, Phase
+from convoy.results.outcome import Cause, Fate, Phase
 from convoy.swarm.participant import participant_of
 from convoy.swarm.task_loop import TaskLoop
 from convoy.swarm.worker_run import WorkerRun
@@ -28,29 +29,8 @@ logger = logging.getLogger(__name__)
 
 _LOGIN_PAUSE_S = 1.0
 _TOO_MANY_REQUESTS = 429
-_FATES = {fate.value: fate for fate in Fate}
 _ACCEPTED, _MEASURE = Fate.ACCEPTED, Phase.MEASURE
 """Looking a member up in its class takes longer than most lines here."""
-
-
-class MessageFailure(Exception):
-    """A failed message as Locust's Failures table shows it: its error code and nothing else."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-    def __repr__(self) -> str:
-        return self.code
-
-
-# A structure, and untracked by the collector: one is made per message.
-class Message(msgspec.Struct, frozen=True, gc=False):
-    """A due message, ready to be sent: what the plan says of it and its body as UTF-8 JSON."""
-
-    due: DueMessage
-    planned: PlannedMessage
-    body: bytes
 
 
 class MessageUser(User):
@@ -86,7 +66,6 @@ class MessageUser(User):
         self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
         self._log_in(run)
         self._run = run
-        self._rows = self._participant.rows
         self._participant.user_is_ready(run, self.scenario)
         self._state = LOCUST_STATE_RUNNING
 
@@ -95,7 +74,6 @@ class MessageUser(User):
             self._participant.user_has_left(self._run, self.scenario)
             self._run = None
             self._let_go()
-            self._rows.flush()
         session = getattr(self, "session", None)
         if session is not None:
             session.close()
@@ -113,21 +91,19 @@ class MessageUser(User):
             self._state = LOCUST_STATE_WAITING
             due = work.dispatcher.take(self._ready_at)
             try:
-                planned = work.plan.message(due.k, work.pool.retired)
+                message = work.message(due)
                 if work.pool.is_exclusive:
-                    due, planned = self._with_conversation(due, planned)
+                    message = self._with_conversation(message)
             except PoolExhausted:
                 self._give_up(due, Cause.POOL)
                 gevent.sleep(0)  # there may be no end of such messages
                 continue
-            self._state = LOCUST_STATE_RUNNING
-            work.pool.redirected += planned.is_redirected
-            try:
-                body = work.plan.render(planned, self._run.run_id_of(due.phase))
             except PayloadError:
                 self._give_up(due, Cause.GENERATOR)
                 raise
-            return Message(due, planned, body)
+            self._state = LOCUST_STATE_RUNNING
+            work.pool.redirected += message.planned.is_redirected
+            return message
 
     def post(self, message: Message) -> None:
         """Post a message on the scenario's route, and account for whatever comes of it, once."""
@@ -156,17 +132,15 @@ class MessageUser(User):
     def _rested_at(self, now_s: float) -> float:
         return max(self.session.ready_at(now_s), self._paused_until_s)
 
-    def _with_conversation(
-        self, due: DueMessage, planned: PlannedMessage
-    ) -> tuple[DueMessage, PlannedMessage]:
+    def _with_conversation(self, message: Message) -> Message:
         """Take the message's conversation for this actor alone; raises PoolExhausted if too late.
 
         A message that had to wait for it is late by cause pool.
         """
-        pool, latest_s = self._work.pool, due.due_s + self._max_lateness_s
+        pool, latest_s = self._work.pool, message.due.due_s + self._max_lateness_s
         try:
             while self._held is None:
-                index = planned.conversation_index
+                due, index = message.due, message.planned.conversation_index
                 has_to_wait = pool.is_taken(index)
                 if not pool.take(index, max(0.0, latest_s - perf_counter())):
                     raise PoolExhausted("the conversation was not free in time")
@@ -174,13 +148,14 @@ class MessageUser(User):
                 if has_to_wait:
                     handed_s = perf_counter()
                     due = msgspec.structs.replace(due, late_cause=Cause.POOL, handed_s=handed_s)
+                    message = msgspec.structs.replace(message, due=due)
                 if index in pool.retired:  # while this actor waited for it
                     self._let_go()
-                    planned = self._work.plan.message(due.k, pool.retired)
+                    message = self._work.message(due)
         except GreenletExit:
-            self._give_up(due, Cause.STOPPED)
+            self._give_up(message.due, Cause.STOPPED)
             raise
-        return due, planned
+        return message
 
     def _let_go(self) -> None:
         """Leave the conversation of the last message to others."""
@@ -220,65 +195,21 @@ class MessageUser(User):
 
     def _finish(self, message: Message, exchange: Exchange) -> None:
         """Account for a message, and draw the conclusions for what comes next."""
-        assert self._run is not None
-        due, planned = message.due, message.planned
-        # By position: sixteen names would take longer than everything else here.
-        outcome = Outcome(
-            self.scenario,
-            "",
-            due.k,
-            exchange.attempts,
-            due.due_s,
-            due.due_s if exchange.sent_s is None else exchange.sent_s,
-            exchange.done_s,
-            _FATES[exchange.fate],
-            exchange.code,
-            exchange.status,
-            exchange.answer_bytes,
-            exchange.correlation_id,
-            planned.conversation.id,
-            due.phase,
-            due.epoch,
-            self.is_ok(message, exchange),
-        )
+        is_ok = self.is_ok(message, exchange)
         if self._has_pauses:
-            self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(due.k)
+            self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(message.due.k)
         if exchange.code:
-            self._heed(outcome, planned)
-        if due.phase is _MEASURE:
-            self._work.recorder.record(outcome, due.handed_s, due.late_cause)
-            if outcome.ok and not exchange.code:
-                response_time_ms = (outcome.done_s - outcome.due_s) * 1000
-                self._rows.add(self.scenario, response_time_ms, outcome.answer_bytes)
-            else:
-                self._run.keep_sample(outcome, message.body, exchange.body)
-                self._show(outcome)
+            self._heed(message, exchange, is_ok)
+        if message.due.phase is _MEASURE:
+            self._work.accounting.enter(message, exchange, is_ok)
 
-    def _heed(self, outcome: Outcome, planned: PlannedMessage) -> None:
+    def _heed(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
         """Do what an error code asks for."""
         assert self._run is not None
-        if outcome.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
+        if exchange.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
             self._participant.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
-        if outcome.code in RETIRING_CODES and not outcome.ok:
-            self._work.pool.retire(planned.conversation_index, outcome.code)
-
-    def _show(self, outcome: Outcome) -> None:
-        """Enter an outcome that has an error code into Locust's statistics.
-
-        What never left has no response time, and what got no whole answer lasted until its
-        deadline.
-        """
-        name = f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario
-        response_time_s: float | None = outcome.done_s - outcome.due_s
-        failure = None
-        if not outcome.ok:
-            failure = MessageFailure(outcome.failure)
-            if outcome.fate is Fate.FAILED:
-                response_time_s = None
-            elif outcome.fate is Fate.UNKNOWN:
-                response_time_s = outcome.sent_s - outcome.due_s + self._timeout_s
-        response_time_ms = None if response_time_s is None else response_time_s * 1000
-        self._rows.add(name, response_time_ms, outcome.answer_bytes, failure)
+        if exchange.code in RETIRING_CODES and not is_ok:
+            self._work.pool.retire(message.planned.conversation_index, exchange.code)
 
 
 def user_classes() -> list[type[MessageUser]]:

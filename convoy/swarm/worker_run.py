@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
+from convoy.engine.ahead import Message, MessagesAhead
 from convoy.engine.closed import ClosedDispatcher
-from convoy.engine.dispatch import Dispatcher
+from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.engine.pool_use import PoolUse
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
@@ -17,7 +18,9 @@ from convoy.results.account import ScenarioRecorder
 from convoy.results.health import HealthRecorder
 from convoy.results.outcome import Outcome, Phase
 from convoy.results.samples import SampleKeeper
+from convoy.swarm.accounting import Accounting, KeepSample
 from convoy.swarm.orders import RunOrder, plan_hash
+from convoy.swarm.rows import Rows
 
 _MEASURE = Phase.MEASURE
 
@@ -25,15 +28,28 @@ _MEASURE = Phase.MEASURE
 class ScenarioWork:
     """One scenario of a run in this process: its plan, its dispatcher and its recorder."""
 
-    def __init__(self, order: RunOrder, plan: ScenarioPlan) -> None:
+    def __init__(
+        self, order: RunOrder, plan: ScenarioPlan, rows: Rows, keep_sample: KeepSample
+    ) -> None:
         settings = order.settings
         self.plan = plan
         self.ready_users = 0
         late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
-        self.recorder = ScenarioRecorder(late_after_s, settings.request_timeout_s)
+        timeout_s = settings.request_timeout_s
+        self.recorder = ScenarioRecorder(late_after_s, timeout_s)
+        self.accounting = Accounting(plan.scenario, self.recorder, rows, keep_sample, timeout_s)
         self.pool = PoolUse(plan.is_exclusive)
         self.dispatcher = _dispatcher(order, plan, self.recorder)
         self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
+        self._warm_up_run_id = f"{order.run_id}-warmup"
+        self._ahead = MessagesAhead(plan, order.run_id, self.pool.retired, self.dispatcher.upcoming)
+
+    def message(self, due: DueMessage) -> Message:
+        """Return a due message with its body; raises PoolExhausted, PayloadError."""
+        if due.phase is _MEASURE:
+            return self._ahead.message(due)
+        planned = self.plan.message(due.k, self.pool.retired)
+        return Message(due, planned, self.plan.render(planned, self._warm_up_run_id))
 
     def grant(self, lane: int, from_k: int, epoch: int) -> None:
         """Take on a lane from message `from_k`, with its warm-up if it is there from the start."""
@@ -61,15 +77,21 @@ class WorkerRun:
     """A run as this process knows it; `redact` is applied to samples of its errors."""
 
     def __init__(
-        self, order: RunOrder, connections: Connections, redact: Callable[[str], str]
+        self,
+        order: RunOrder,
+        connections: Connections,
+        rows: Rows,
+        redact: Callable[[str], str],
     ) -> None:
         plans = order.plans()
         self.connections = connections
         self.order = order
         self.run_id = order.run_id
         self.plan_hash = plan_hash(plans)
-        self.work = {name: ScenarioWork(order, plan) for name, plan in plans.items()}
         self.samples = SampleKeeper(redact)
+        self.work = {
+            name: ScenarioWork(order, plan, rows, self.keep_sample) for name, plan in plans.items()
+        }
         self.health = HealthRecorder(order.settings.late_after_ms / 1000)
         self.epoch = 0
         self.t0_s: float | None = None
@@ -88,14 +110,15 @@ class WorkerRun:
         assert self.t0_s is not None
         return self.t0_s + max(work.plan.earliest_end_s for work in self.work.values())
 
-    def run_id_of(self, phase: Phase) -> str:
-        """Return the run id that a message of this phase carries in its marker."""
-        return self.run_id if phase is _MEASURE else f"{self.run_id}-warmup"
-
     def keep_sample(self, outcome: Outcome, request: bytes, answer: bytes) -> None:
         """Take note of a failed message; its bodies may become a sample."""
         if self.t0_s is not None:
             self.samples.offer(outcome, outcome.done_s - self.t0_s, request, answer)
+
+    def flush(self) -> None:
+        """Enter what waits to be accounted for."""
+        for work in self.work.values():
+            work.accounting.flush()
 
     def release_all(self) -> dict[str, dict[int, int]]:
         """Give up every lane of every scenario."""
@@ -112,6 +135,7 @@ class WorkerRun:
     @property
     def is_drained(self) -> bool:
         """True when all messages of the granted lanes have ended."""
+        self.flush()
         for work in self.work.values():
             work.dispatcher.expire()
         return all(

@@ -1,0 +1,106 @@
+"""Where what came of each measured message is entered: account, samples, Locust's rows."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from convoy.engine.ahead import Message
+from convoy.remote.session import Exchange
+from convoy.results.account import ScenarioRecorder
+from convoy.results.outcome import Fate, Outcome
+from convoy.swarm.rows import Rows
+
+_AT_ONCE = 64
+_FATES = {fate.value: fate for fate in Fate}
+
+KeepSample = Callable[[Outcome, bytes, bytes], None]
+"""Takes what came of a failed message, its body and the answer's."""
+
+
+class MessageFailure(Exception):
+    """A failed message as Locust's Failures table shows it: its error code and nothing else."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __repr__(self) -> str:
+        return self.code
+
+
+class Accounting:
+    """Enters the messages of one scenario in one process, each once.
+
+    Accepted ones wait until there are many, or until `flush`: entered one by one between two waits
+    of a process, with the processor's caches cold, they take twice as long. A failure is entered
+    at once, and so is everything while somebody else listens to Locust's event. A message without
+    a whole answer is shown as lasting until its deadline, `timeout_s` after it was sent.
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        recorder: ScenarioRecorder,
+        rows: Rows,
+        keep_sample: KeepSample,
+        timeout_s: float,
+    ) -> None:
+        self._scenario = scenario
+        self._recorder = recorder
+        self._rows = rows
+        self._keep_sample = keep_sample
+        self._timeout_s = timeout_s
+        self._waiting: deque[tuple[Message, Exchange, bool]] = deque()
+
+    def enter(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
+        """Take what came of a message; `is_ok` says whether it is as it should be."""
+        waiting = self._waiting
+        waiting.append((message, exchange, is_ok))
+        if exchange.code or not is_ok or len(waiting) >= _AT_ONCE or not self._rows.is_alone:
+            self.flush()
+
+    def flush(self) -> None:
+        """Enter all that waits."""
+        while self._waiting:
+            self._enter(*self._waiting.popleft())
+
+    def _enter(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
+        due = message.due
+        # By position: sixteen names would take longer than everything else here.
+        outcome = Outcome(
+            self._scenario,
+            "",
+            due.k,
+            exchange.attempts,
+            due.due_s,
+            due.due_s if exchange.sent_s is None else exchange.sent_s,
+            exchange.done_s,
+            _FATES[exchange.fate],
+            exchange.code,
+            exchange.status,
+            exchange.answer_bytes,
+            exchange.correlation_id,
+            message.planned.conversation.id,
+            due.phase,
+            due.epoch,
+            is_ok,
+        )
+        self._recorder.record(outcome, due.handed_s, due.late_cause)
+        if exchange.code or not is_ok:
+            self._keep_sample(outcome, message.body, exchange.body)
+        self._show(outcome)
+
+    def _show(self, outcome: Outcome) -> None:
+        """Enter an outcome into Locust's statistics; what never left has no response time."""
+        name = f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario
+        response_time_s: float | None = outcome.done_s - outcome.due_s
+        failure = None
+        if not outcome.ok:
+            failure = MessageFailure(outcome.failure)
+            if outcome.fate is Fate.FAILED:
+                response_time_s = None
+            elif outcome.fate is Fate.UNKNOWN:
+                response_time_s = outcome.sent_s - outcome.due_s + self._timeout_s
+        response_time_ms = None if response_time_s is None else response_time_s * 1000
+        self._rows.add(name, response_time_ms, outcome.answer_bytes, failure)

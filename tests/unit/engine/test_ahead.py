@@ -1,0 +1,111 @@
+"""Messages made ready ahead are the ones that the plan holds, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convoy.engine.ahead import Message, MessagesAhead
+from convoy.engine.closed import ClosedDispatcher
+from convoy.engine.dispatch import Dispatcher, DueMessage
+from convoy.plan.arrivals import ClosedArrivals, EvenArrivals
+from convoy.plan.lanes import LANES
+from convoy.plan.plan import PickRule, PoolExhausted, ScenarioPlan
+from convoy.plan.rates import RateCurve, Stage
+from convoy.results.account import ScenarioRecorder
+from convoy.results.outcome import Cause, Phase
+from tests.unit.engine import T0_S, Clock
+from tests.unit.plan.test_plan import INPUTS
+
+PLAN = ScenarioPlan(INPUTS)
+RUN_ID = "20261122-120000-abcdef"
+
+
+def due(k: int) -> DueMessage:
+    return DueMessage(k, T0_S, Phase.MEASURE, 1, Cause.TARGET, T0_S)
+
+
+def ahead_of(
+    upcoming: Sequence[int], avoid: Container[int] = (), plan: ScenarioPlan = PLAN
+) -> MessagesAhead:
+    return MessagesAhead(plan, RUN_ID, avoid, lambda most: upcoming[:most])
+
+
+@given(taken=st.lists(st.integers(0, 200)), upcoming=st.lists(st.integers(0, 200)))
+def test_a_message_is_the_plans_in_whatever_order_it_is_taken(
+    taken: list[int], upcoming: list[int]
+) -> None:
+    ahead = ahead_of(upcoming)
+
+    for k in taken:
+        message = ahead.message(due(k))
+
+        planned = PLAN.message(k)
+        assert message == Message(due(k), planned, PLAN.render(planned, RUN_ID))
+
+
+def test_a_conversation_that_was_retired_meanwhile_is_avoided() -> None:
+    retired: set[int] = set()
+    ahead = ahead_of(range(50), retired)
+    ahead.message(due(100))
+
+    retired.update(PLAN.message(k).conversation_index for k in range(25))
+    planned = [ahead.message(due(k)).planned for k in range(50)]
+
+    assert not any(message.conversation_index in retired for message in planned)
+    assert any(message.is_redirected for message in planned)
+
+
+def test_only_who_takes_a_message_that_cannot_be_made_hears_of_it() -> None:
+    pick = PickRule("round_robin", on_exhausted="fail")
+    plan = ScenarioPlan(replace(INPUTS, pick=pick))
+    size = len(INPUTS.pool)
+    ahead = ahead_of([size, 1, 2], plan=plan)
+
+    first, last = ahead.message(due(0)), ahead.message(due(2))
+
+    assert (first.planned.k, last.planned.k) == (0, 2)
+    with pytest.raises(PoolExhausted):
+        ahead.message(due(size))
+
+
+def test_others_are_not_kept_waiting_by_messages_that_take_long() -> None:
+    clock, made = Clock(), []
+
+    class SlowPlan(ScenarioPlan):
+        def render(self, message, run_id):  # type: ignore[no-untyped-def]
+            clock.elapsed_s += 0.002
+            made.append(message.k)
+            return super().render(message, run_id)
+
+    ahead = MessagesAhead(SlowPlan(INPUTS), RUN_ID, (), lambda most: range(1, most), clock=clock)
+
+    ahead.message(due(0))
+
+    assert made == [1, 0]
+
+
+@pytest.mark.parametrize("arrivals", ["closed", "even"])
+def test_upcoming_are_those_that_are_handed_out_next(arrivals: str) -> None:
+    recorder, clock = ScenarioRecorder(0.010, 30), Clock(30.0)
+    dispatcher: ClosedDispatcher | Dispatcher
+    if arrivals == "closed":
+        dispatcher = ClosedDispatcher(recorder, duration_s=60, clock=clock)
+        lane_of = ClosedArrivals(60, 100).lane
+    else:
+        dispatcher = Dispatcher(recorder, max_lateness_s=60, clock=clock)
+        lane_of = EvenArrivals(RateCurve([Stage(10, 10, 10)])).lane
+    for lane in range(LANES):
+        dispatcher.grant(lane, iter([(-1.0, lane)]), 1, Phase.WARM_UP)
+        dispatcher.grant(lane, lane_of(lane), 1)
+    dispatcher.start(T0_S)
+    for _ in range(40):
+        dispatcher.take()
+
+    upcoming = dispatcher.upcoming(20)
+
+    assert upcoming == [dispatcher.take().k for _ in range(20)] == list(range(40, 60))
