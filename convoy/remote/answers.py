@@ -56,9 +56,6 @@ class AnswerReader:
         self._received_bytes = 0
         self.is_whole = False
         self.is_reusable = False
-        self._start_message()
-
-    def _start_message(self) -> None:
         self._status = 0
         self._headers: dict[bytes, bytes] = {}
         self._headers_ended = False
@@ -113,9 +110,9 @@ class AnswerReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._headers_ended:
             return
+        headers = self._headers
         name = name.lower()
-        known = self._headers.get(name)
-        self._headers[name] = value if known is None else known + b", " + value
+        headers[name] = headers[name] + b", " + value if name in headers else value
 
     def on_headers_complete(self) -> None:
         if not self.is_whole:
@@ -130,7 +127,8 @@ class AnswerReader:
         if self.is_whole:
             return
         if self._status < _FIRST_FINAL_STATUS:
-            self._start_message()
+            self._headers = {}
+            self._headers_ended = False
             return
         self.is_whole = True
         self.is_reusable = self._parser.should_keep_alive()

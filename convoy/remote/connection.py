@@ -8,10 +8,11 @@ import os
 import select
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gevent import get_hub, getcurrent, monkey
 
+from convoy.remote.outbox import Outbox
 from convoy.remote.wire_faults import StoppedError
 
 if TYPE_CHECKING:
@@ -28,17 +29,19 @@ Address = tuple[int, int, int, str, tuple[object, ...]]
 
 
 class Connection:
-    """A connection without TLS; `send` and `receive` never block, the `wait_…` methods do.
+    """A connection without TLS; only `connect`, `write_all`, `read_some` and the waits block.
 
     It uses the interpreter's own socket class, which neither Locust's monkey patch nor gevent's
-    wrappers touch, and one read and one write watcher for its whole life. `sent_s` is when the
-    first byte of the present request was handed to the kernel, None before; `received_s` is the
-    time of the latest receive; `is_ended` says that the server has closed its side.
+    wrappers touch, and one read and one write watcher for its whole life. `unsent` is what the
+    kernel has still to take; `sent_s` is when it took the first byte since its owner set it to
+    None; `received_s` is the time of the latest receive; `is_ended` says that the server has closed
+    its side.
     """
 
-    def __init__(self, address: Address, clock: Callable[[], float]) -> None:
+    def __init__(self, address: Address, clock: Callable[[], float], outbox: Outbox) -> None:
         family, kind, protocol, _, self._address = address
         self._clock = clock
+        self._outbox = outbox
         self._socket = _socket.socket(family, kind, protocol)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -50,7 +53,8 @@ class Connection:
         self._timer_fires_s = _NEVER_S
         self._deadline_s = 0.0
         self._waiting: greenlet | None = None
-        self._unsent = memoryview(b"")
+        self.unsent: bytes | memoryview = b""
+        self._send_fault: OSError | None = None
         # To ask the kernel for news without an exception when there is none, as `recv` has.
         self._news = monkey.get_original("select", "poll")()
         self._news.register(number, select.POLLIN)
@@ -70,36 +74,52 @@ class Connection:
             raise _stopped()
         fault = self._socket.connect_ex(self._address)
         while fault in (errno.EINPROGRESS, errno.EALREADY):
-            self._wait(self._writable, deadline_s)
+            self.wait(deadline_s, for_room=True)
             fault = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if fault:
             raise OSError(fault, os.strerror(fault))
 
-    def send(self, data: bytes) -> bool:
-        """Hand as much of `data` to the kernel as it takes now; true when that was all of it."""
-        sent_s = self._clock()
-        try:
-            count = self._socket.send(data)
-        except BlockingIOError:
-            count = 0
-        if count:
-            self.sent_s = sent_s
-            if count == len(data):
-                return True
-        self._unsent = memoryview(data)[count:]
-        return False
+    def post(self, request: bytes) -> None:
+        """Have a request sent with those of other connections, before the loop polls again.
 
-    def send_rest(self) -> bool:
-        """Go on with what `send` left over; true when nothing is left."""
+        The caller waits for the answer at once. When the kernel does not take all of it that wait
+        ends early, and `send_rest` goes on.
+        """
+        self.unsent = request
+        self._outbox.put(self)
+
+    def try_to_send(self) -> bool:
+        """Hand to the kernel what it takes of `unsent`; true when no more can or need be done.
+
+        Raises nothing: `send_rest` tells what went wrong.
+        """
+        unsent = self.unsent
+        if not (unsent and self.is_open):
+            return True
         sent_s = self._clock()
         try:
-            count = self._socket.send(self._unsent)
+            count = self._socket.send(unsent)
         except BlockingIOError:
+            return False
+        except OSError as exc:
+            self._send_fault = exc
             return False
         if self.sent_s is None:
             self.sent_s = sent_s
-        self._unsent = self._unsent[count:]
-        return not self._unsent
+        self.unsent = b"" if count == len(unsent) else memoryview(unsent)[count:]
+        return not self.unsent
+
+    def send_rest(self) -> bool:
+        """Go on with what is unsent; true when nothing is left. Raises OSError."""
+        if self._send_fault is None and self.try_to_send():
+            return True
+        if self._send_fault is not None:
+            raise self._send_fault
+        return False
+
+    def wake(self) -> None:
+        """Have a wait in progress end soon."""
+        self._hub.loop.run_callback(self._end_wait, _READY)
 
     def receive(self) -> bytes | None:
         """Return what has arrived, `b""` at the connection's end, None when nothing is there."""
@@ -113,38 +133,30 @@ class Connection:
         return data
 
     def write_all(self, data: bytes, deadline_s: float) -> None:
-        """Hand all of `data` to the kernel as it is, below any TLS. Raises as `wait_any`."""
-        is_sent = Connection.send(self, data)
-        while not is_sent:
-            self.wait_any(deadline_s)
-            is_sent = self.send_rest()
+        """Hand all of `data` to the kernel below any TLS. Raises OSError and as `wait`."""
+        self.unsent = data
+        while not self.send_rest():
+            self.wait(deadline_s, for_room=True)
 
     def read_some(self, deadline_s: float) -> bytes:
-        """Wait for bytes and return them as they came, below any TLS. Raises as `wait_readable`."""
+        """Wait for bytes and return them as they came, below any TLS. Raises as `wait`."""
         while (data := Connection.receive(self)) is None:
-            self.wait_readable(deadline_s)
+            self.wait(deadline_s)
         return data
-
-    def forget_exchange(self) -> None:
-        """Have it that nothing was sent: what left belongs to no request, or to the one before."""
-        self.sent_s = None
 
     def is_quiet(self) -> bool:
         """True when a request may be written: not closed by the server, nothing unasked for."""
         return self.is_open and not self._news.poll(0)
 
-    def wait_readable(self, deadline_s: float) -> None:
-        """Wait until `receive` has something. Raises TimeoutError, StoppedError."""
-        self._wait(self._readable, deadline_s)
+    def wait(self, deadline_s: float, *, for_room: bool = False) -> None:
+        """Wait until `receive` may have something, or there may be room for more to send.
 
-    def wait_any(self, deadline_s: float) -> None:
-        """Wait until the socket takes or has bytes. Raises TimeoutError, StoppedError."""
-        self._wait(self._writable, deadline_s)
-
-    def _wait(self, watcher: Any, deadline_s: float) -> None:
+        Raises TimeoutError, StoppedError.
+        """
         if not self.is_open:
             raise _stopped()
         me = self._waiting = getcurrent()
+        watcher = self._writable if for_room else self._readable
         self._deadline_s = deadline_s
         if deadline_s < self._timer_fires_s:
             self._arm_timer()
@@ -189,11 +201,11 @@ class Connection:
             watcher.close()
         self._socket.close()
         if self._waiting is not None:
-            self._hub.loop.run_callback(self._stop_waiting)
+            self._hub.loop.run_callback(self._end_wait, _STOPPED)
 
-    def _stop_waiting(self) -> None:
+    def _end_wait(self, why: object) -> None:
         if self._waiting is not None:
-            self._waiting.switch(_STOPPED)
+            self._waiting.switch(why)
 
 
 def _stopped() -> StoppedError:

@@ -12,6 +12,7 @@ from itertools import count
 from convoy.remote.addresses import AddressBook
 from convoy.remote.connection import Address, Connection
 from convoy.remote.origin import Origin
+from convoy.remote.outbox import Outbox
 from convoy.remote.tls import TlsConnection, TlsPeer, tls_context
 from convoy.remote.tunnel import open_tunnel
 from convoy.remote.wire_faults import ProxyError, ProxyRefusedError
@@ -32,9 +33,10 @@ Hold = Callable[[Connection], None]
 class Dialler:
     """Opens connections to origins, through the proxies that lead to them.
 
-    Addresses are looked up once for all, a proxy's instead of the origin's, and an origin's latest
-    TLS session is resumed. A connection should be used until `max_age_s` after it was opened, some
-    of them a fifth less. `tls` is made when needed and not given.
+    Addresses are looked up once for all, a proxy's instead of the origin's, an origin's latest TLS
+    session is resumed, and requests leave through one outbox: all within one hub. A connection
+    should be used until `max_age_s` after it was opened, some of them a fifth less. `tls` is made
+    when needed and not given.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Dialler:
         self._max_age_s = max_age_s
         self._addresses = addresses or AddressBook(clock=clock)
         self._peers: dict[Origin, TlsPeer] = {}
+        self._outbox = Outbox()
         self._turn = count()
         self.clock = clock
 
@@ -85,7 +88,7 @@ class Dialler:
                 raise
             finally:
                 # Only a handshake has left, and no byte of the request.
-                connection.forget_exchange()
+                connection.sent_s = None
         self._addresses.forget(host, port)
         raise fault
 
@@ -106,12 +109,12 @@ class Dialler:
 
     def _make_connection(self, origin: Origin, address: Address) -> Connection:
         if not origin.is_https:
-            return Connection(address, self.clock)
+            return Connection(address, self.clock, self._outbox)
         peer = self._peers.get(origin)
         if peer is None:
             self._tls = self._tls or tls_context()
             peer = self._peers[origin] = TlsPeer(self._tls, origin.host)
-        return TlsConnection(address, self.clock, peer)
+        return TlsConnection(address, self.clock, self._outbox, peer)
 
 
 @contextmanager

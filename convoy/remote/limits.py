@@ -65,7 +65,8 @@ class _Window:
 class Budget:
     """The limits that the requests of one token share; an empty list means no limits.
 
-    All times are in clock seconds. With `is_obeyed` false nothing ever waits.
+    All times are in clock seconds. With `is_obeyed` false nothing ever waits. Where `has_limits` is
+    false nobody needs to `spend` or `correct`.
     """
 
     def __init__(self, limits: Sequence[Limit], *, is_obeyed: bool = True) -> None:
@@ -74,6 +75,7 @@ class Budget:
         self._is_obeyed = is_obeyed
         self._rests_until_s = float("-inf")
         self._ready_s = float("-inf")
+        self.has_limits = bool(self._windows)
 
     def ready_at(self, now_s: float) -> float:
         """Return when a request may be sent: at most `now_s` when that is now."""
@@ -128,6 +130,7 @@ class JointBudget:
     def __init__(self, own: Budget, shared: Budget) -> None:
         self._own = own
         self._shared = shared
+        self.has_limits = own.has_limits or shared.has_limits
 
     def ready_at(self, now_s: float) -> float:
         """Return when a request may be sent: at most `now_s` when that is now."""

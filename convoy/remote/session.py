@@ -66,6 +66,7 @@ class ApiSession:
         self._transport = transport
         self._oauth = oauth
         self._budget = budget
+        self._has_limits = budget.has_limits
         self._code_book = code_book
         self._clock = clock
         self._user_agent = user_agent
@@ -142,10 +143,12 @@ class ApiSession:
         head = self._heads.get(path) if token is self._heads_token else None
         if head is None:
             head = self._make_head(token, path)
-        self._budget.spend(now_s)
+        if self._has_limits:
+            self._budget.spend(now_s)
         self.attempts += 1
         answer = self._transport.exchange(b"%b%d\r\n\r\n%b" % (head, len(body), body), deadline_s)
-        self._budget.correct(answer.headers, answer.done_s)
+        if self._has_limits:
+            self._budget.correct(answer.headers, answer.done_s)
         return answer
 
     def _make_head(self, token: Token, path: str) -> bytes:
@@ -179,16 +182,16 @@ class ApiSession:
 
     def _answered(self, answer: Answer) -> Exchange:
         status = answer.status
-        wait_s = retry_after_s(answer.headers) if status >= 300 else None
+        fate, code, wait_s = "accepted", "", None
+        if not 200 <= status < 300:
+            fate, code = "rejected", self._code_book.name(error_code(status, answer.body))
+            wait_s = retry_after_s(answer.headers) if status >= 300 else None
         if status == _TOO_MANY_REQUESTS:
-            pause_s = _REST_AFTER_429_S if wait_s is None else wait_s
-            self._budget.rest(answer.done_s + pause_s)
-        is_accepted = 200 <= status < 300
-        code = "" if is_accepted else self._code_book.name(error_code(status, answer.body))
+            self._budget.rest(answer.done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
         return Exchange(
             status=status,
             code=code,
-            fate="accepted" if is_accepted else "rejected",
+            fate=fate,
             sent_s=self._first_sent_s,
             done_s=answer.done_s,
             answer_bytes=len(answer.body),

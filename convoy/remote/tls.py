@@ -9,6 +9,7 @@ from contextlib import suppress
 import certifi
 
 from convoy.remote.connection import Address, Connection
+from convoy.remote.outbox import Outbox
 
 _RECORD_BYTES = 16_384
 
@@ -56,8 +57,10 @@ class TlsPeer:
 class TlsConnection(Connection):
     """A connection over TLS; certificate and host are verified before anything is sent."""
 
-    def __init__(self, address: Address, clock: Callable[[], float], peer: TlsPeer) -> None:
-        super().__init__(address, clock)
+    def __init__(
+        self, address: Address, clock: Callable[[], float], outbox: Outbox, peer: TlsPeer
+    ) -> None:
+        super().__init__(address, clock, outbox)
         self._arrived = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._peer = peer
@@ -101,10 +104,10 @@ class TlsConnection(Connection):
         else:
             self._arrived.write_eof()
 
-    def send(self, data: bytes) -> bool:
-        """Encrypt `data` and hand to the kernel what it takes now; true when that was all."""
-        self._tls.write(data)
-        return super().send(self._outgoing.read())
+    def post(self, request: bytes) -> None:
+        """Encrypt a request and have it sent, as `Connection.post`."""
+        self._tls.write(request)
+        super().post(self._outgoing.read())
 
     def receive(self) -> bytes | None:
         """Return the plain bytes that have arrived, as `Connection.receive`.
@@ -148,7 +151,7 @@ class TlsConnection(Connection):
         if self.is_open and self._is_secure:
             self._is_secure = False
             self._peer.keep(self._tls.session)
-            if not self._unsent:
+            if not self.unsent:
                 with suppress(ssl.SSLError):
                     self._tls.unwrap()
                 self._send_pending()

@@ -61,7 +61,9 @@ class Transport:
         one. Any other exception thrown into the greenlet closes the connection, too, and passes.
         """
         try:
-            connection = self._ready_connection(deadline_s)
+            connection = self._connection
+            if connection is None or not self._is_usable(connection):
+                connection = self._connect(deadline_s)
             if self._is_forwarded:
                 return self._forwarded(connection, request, deadline_s)
             return self._converse(connection, request, deadline_s)
@@ -80,13 +82,14 @@ class Transport:
         if self._connection is not None:
             self._connection.close()
 
-    def _ready_connection(self, deadline_s: float) -> Connection:
-        connection = self._connection
-        if connection is not None:
-            connection.forget_exchange()
-            if connection.is_quiet() and self._clock() < self._end_of_use_s:
-                return connection
-            connection.close()
+    def _is_usable(self, connection: Connection) -> bool:
+        """True for a connection that a new request may be written to."""
+        connection.sent_s = None
+        return connection.is_quiet() and self._clock() < self._end_of_use_s
+
+    def _connect(self, deadline_s: float) -> Connection:
+        if self._connection is not None:
+            self._connection.close()
         if deadline_s <= self._clock():
             raise TimeoutError("the deadline passed before a connection was open")
         self._is_stopped = False
@@ -108,38 +111,43 @@ class Transport:
         asked = in_absolute_form(request, self.origin, proxy)
         answer = self._converse(connection, asked, deadline_s)
         if answer.status == PROXY_LOGIN_NEEDED:
-            connection.forget_exchange()
+            connection.sent_s = None
             raise refusal(proxy, answer.status)
         return answer
 
     def _converse(self, connection: Connection, request: bytes, deadline_s: float) -> Answer:
         reader = self._reader
         reader.begin()
-        is_sent = connection.send(request)
-        if not is_sent:
-            is_sent = self._send_rest(connection, deadline_s)
-        while not reader.is_whole:
-            connection.wait_readable(deadline_s)
+        connection.post(request)
+        connection.wait(deadline_s)
+        if connection.unsent:
+            self._send_rest(connection, deadline_s)
+        else:
             self._read(connection, deadline_s)
-        if not (reader.is_reusable and is_sent) or connection.is_ended:
+        while not reader.is_whole:
+            connection.wait(deadline_s)
+            self._read(connection, deadline_s)
+        if connection.unsent or connection.is_ended or not reader.is_reusable:
             connection.close()
         return reader.answer(cast(float, connection.sent_s), connection.received_s)
 
-    def _send_rest(self, connection: Connection, deadline_s: float) -> bool:
-        """Write what the kernel did not take at once; false if the answer came before the end.
+    def _send_rest(self, connection: Connection, deadline_s: float) -> None:
+        """Write what the kernel did not take at once, unless the answer comes before the end.
 
         A server that refuses a large body answers while we are writing and then closes: its
         answer is worth more than the broken pipe.
         """
-        is_sent = False
-        while not is_sent and not self._reader.is_whole:
-            connection.wait_any(deadline_s)
-            try:
-                is_sent = connection.send_rest()
-            except (BrokenPipeError, ConnectionResetError):
-                return False
+        while not (self._reader.is_whole or self._is_rest_sent(connection)):
+            connection.wait(deadline_s, for_room=True)
             self._read(connection, deadline_s)
-        return is_sent
+
+    def _is_rest_sent(self, connection: Connection) -> bool:
+        try:
+            return connection.send_rest()
+        except (BrokenPipeError, ConnectionResetError):
+            if connection.sent_s is None:
+                raise
+            return True
 
     def _read(self, connection: Connection, deadline_s: float) -> None:
         data = connection.receive()
