@@ -13,6 +13,10 @@ from convoy.errors import ExitCode
 from convoy.settings import VARIABLES, Settings
 
 README = "README.md"
+PAGES = [
+    README,
+    *(f"docs/{name}.md" for name in ("engine", "read-a-run", "shape-a-run", "write-a-scenario")),
+]
 
 
 def test_every_folder_of_the_table_exists_and_every_folder_is_in_it(repository: Path) -> None:
@@ -41,10 +45,24 @@ def test_every_exit_code_has_its_row(repository: Path) -> None:
     assert [int(row) for row in rows] == [int(code) for code in ExitCode]
 
 
-def test_readme_names_only_variables_that_exist(repository: Path) -> None:
-    named = set(re.findall(r"CONVOY_\w+", text_of(repository)))
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_name_only_variables_that_exist(repository: Path, page: str) -> None:
+    named = set(re.findall(r"CONVOY_\w+", text_of(repository, page)))
 
     assert named <= set(VARIABLES)
+
+
+def test_every_variable_is_explained(repository: Path) -> None:
+    named = set(re.findall(r"CONVOY_\w+", text_of(repository, "docs/shape-a-run.md")))
+
+    assert named == set(VARIABLES)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(repository: Path, page: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", text_of(repository, page))
+
+    assert [link for link in links if not (repository / page).parent.joinpath(link).exists()] == []
 
 
 def test_every_setting_stands_with_its_meaning_in_the_defaults(repository: Path) -> None:
@@ -70,5 +88,5 @@ def test_every_profile_says_in_its_first_line_what_it_is_for(
     assert text.startswith("# ") and isinstance(yaml.safe_load(text), dict)
 
 
-def text_of(repository: Path) -> str:
-    return (repository / README).read_text("utf-8")
+def text_of(repository: Path, page: str = README) -> str:
+    return (repository / page).read_text("utf-8")
