@@ -7,7 +7,7 @@ What travels between them is a plain mapping: `counts` cumulative since the star
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convoy.results.counts import Counts
@@ -48,7 +48,7 @@ class ScenarioRecorder:
         due_s, sent_s, fate = outcome.due_s, outcome.sent_s, outcome.fate
         lateness_s = sent_s - due_s
         durations.send_error.record(abs(lateness_s))
-        if lateness_s > self._late_after_s:
+        if self.is_late(outcome):
             was_handed_late = handed_s - due_s > self._late_after_s
             self.counts.late[late_cause if was_handed_late else Cause.TARGET] += 1
         if fate is ACCEPTED:
@@ -59,6 +59,22 @@ class ScenarioRecorder:
         elif fate is UNKNOWN:
             durations.unknown.record(outcome.response_time_s)
             durations.censored.record(lateness_s + self._timeout_s)
+
+    def is_late(self, outcome: Outcome) -> bool:
+        return outcome.sent_s - outcome.due_s > self._late_after_s
+
+    def record_accepted(self, outcomes: Sequence[Outcome]) -> None:
+        """Count messages as `record` does, together: accepted as expected, in time, of no step."""
+        sent = len(outcomes)
+        attempts = sum([each.attempt for each in outcomes])
+        self.counts.sent += sent
+        self.counts.accepted += sent
+        self.counts.attempts += attempts
+        self.counts.resent += attempts - sent
+        durations = self._durations[WHOLE]
+        durations.send_error.record_all([abs(each.sent_s - each.due_s) for each in outcomes])
+        durations.response.record_all([each.done_s - each.due_s for each in outcomes])
+        durations.service.record_all([each.done_s - each.sent_s for each in outcomes])
 
     def give_up(self, cause: Cause, lateness_s: float) -> None:
         """Count a scheduled message that will not be sent, `lateness_s` after it was due."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -67,6 +68,18 @@ class Rows:
             exception=failure,
             context={},
         )
+
+    def add_accepted(
+        self, name: str, response_times_ms: Sequence[float], answer_bytes: Sequence[int]
+    ) -> None:
+        """Enter messages of one name that were accepted; the two go together, one by one."""
+        if not self.is_alone:
+            for response_time_ms, size in zip(response_times_ms, answer_bytes, strict=True):
+                self.add(name, response_time_ms, size)
+            return
+        batch = self._batches[name]
+        batch.response_times_ms += response_times_ms
+        batch.answer_bytes += sum(answer_bytes)
 
     def flush(self) -> None:
         """Enter what was gathered, as sent in the present second."""
