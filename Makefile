@@ -17,7 +17,7 @@ ui: $(VENV)/.runtime ## Open Locust's web UI on http://127.0.0.1:8089; more opti
 	@$(VENV)/bin/locust --web-host 127.0.0.1 --web-port 8089 $(ARGS)
 
 test: $(VENV)/.development ## Run all tests; some of them: make test ARGS="tests/unit -k rates"
-	@$(VENV)/bin/python -m pytest -q -n 4 $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n 4 --dist worksteal $(ARGS)
 
 check: $(VENV)/.development ## Check format, lint, types and architecture, in less than a minute
 	@$(VENV)/bin/ruff format --check .
