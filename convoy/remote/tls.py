@@ -27,6 +27,8 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # With this, and partial writes off as `ssl` has them, a write never waits for a read.
     context.options |= ssl.OP_NO_RENEGOTIATION
+    # Some Python versions set it, and would take a connection cut off for the end of an answer.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     return context
 
 
@@ -129,10 +131,12 @@ class TlsConnection(Connection):
                 self.is_ended = True
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if not _is_cut_off(error):
+                raise
             # Read whole records first; the next receive meets the missing goodbye again.
             if not plain:
-                raise
+                raise ssl.SSLEOFError(*error.args) from error
         if not plain:
             return b"" if self.is_ended else None
         return plain[0] if len(plain) == 1 else b"".join(plain)
@@ -156,3 +160,8 @@ class TlsConnection(Connection):
                     self._tls.unwrap()
                 self._send_pending()
         super().close()
+
+
+def _is_cut_off(error: ssl.SSLError) -> bool:
+    """Tell whether the connection ended without a goodbye, however this Python calls that."""
+    return isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING"
