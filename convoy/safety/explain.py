@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from textwrap import indent, wrap
 from typing import Any
 
+from convoy.engine.pool_use import RETIRING_CODES
 from convoy.remote.codes import OUTBOUND_CODES, advice
 from convoy.safety.refusals import Refusal, read_refusal
 from convoy.safety.wrong_fields import (
@@ -19,9 +20,6 @@ from convoy.safety.wrong_fields import (
     right_body,
 )
 
-_CONVERSATION_CODES = frozenset(
-    {"400 conversation.closed", "404 conversation.error.conversation.not.found"}
-)
 _PUBLIC_OPERATION = (
     "It answers as the public API does: POST /api/v2/conversations/messages is another operation "
     "there, by which an agent starts a conversation (queueId, toAddress), and it takes no "
@@ -66,7 +64,7 @@ def explain(
         return Explanation("", "The answer holds no error.", None, "", "")
     if refusal.is_about_the_body:
         return _of_body(refusal, payload)
-    if refusal.code in _CONVERSATION_CODES:
+    if refusal.code in RETIRING_CODES:
         return _of_conversation(refusal, payload)
     return _of_code(refusal)
 

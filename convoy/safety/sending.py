@@ -51,17 +51,17 @@ def send_one(
     *,
     conversation_id: str,
     payload: str,
-    payloads: Path,
 ) -> Sent:
     """Send one message, marked as a canary, to where the options of a run lead.
 
-    It goes on the route of the first scenario. `payload` names a template in `payloads` or is a
-    path, "" takes the first of the profile; `conversation_id` "" takes the first of the pool.
+    It goes on the route of the first scenario. `payload` names a template or is a path, "" takes
+    the first of the profile; `conversation_id` "" takes the first of the pool.
     Raises RefusedError, RemoteError, SettingsError or PayloadError when nothing could be sent.
     """
     settings = setup.resolve(options)
     scenario = settings.scenarios[0]
-    name, source = _template(payload or next(iter(settings.scenario[scenario].payloads)), payloads)
+    chosen = payload or next(iter(settings.scenario[scenario].payloads))
+    name, source = _template(chosen, setup.payloads)
     _rendered(scenario, name, source, _NOBODY)
     connections = setup.connect(settings)
     check_target(settings, proxies=connections.proxies)

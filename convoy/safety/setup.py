@@ -86,18 +86,23 @@ class Setup:
         """
         checklist = Checklist() if checklist is None else checklist
         with checklist.step("settings"):
-            settings = self.resolve(command_line)
+            settings, payloads = self.resolve(command_line), self.payloads
             connections = self.connect(settings)
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
         preflight = Preflight(
             settings,
             connections,
             self.simulator,
-            payloads=payload_directory(self._environ, _PAYLOADS),
+            payloads=payloads,
             routes=self.routes,
             checklist=checklist,
         )
         return preflight.prepare(spawn_rate, sends_canaries=sends_canaries and settings.canary)
+
+    @property
+    def payloads(self) -> Path:
+        """The folder of message templates; raises SettingsError when there is none."""
+        return payload_directory(self._environ, _PAYLOADS)
 
     @property
     def routes(self) -> Mapping[str, Route]:

@@ -9,7 +9,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
 from convoy.safety.checklist import Checklist
@@ -19,13 +18,10 @@ from convoy.safety.outlook import outlook
 from convoy.safety.sending import send_one
 from convoy.safety.sending_report import as_report
 from convoy.safety.setup import Setup
-from convoy.settings import payload_directory
 from convoy.swarm.command_line import asked, parse
 from convoy.swarm.users import known_scenarios, user_classes
 
-_PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
-
-Command = Callable[[Setup, Namespace, Mapping[str, str]], ExitCode]
+Command = Callable[[Setup, Namespace], ExitCode]
 """Does what the options ask for; what went wrong leaves it as a ConvoyError."""
 
 
@@ -35,7 +31,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     import_module("locustfile")
     setup = Setup(environ, known_scenarios)
     try:
-        return _COMMANDS[options.command](setup, options, environ)
+        return _COMMANDS[options.command](setup, options)
     except ConvoyError as error:
         for line in setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
@@ -48,13 +44,13 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         setup.simulator.stop()
 
 
-def _plan(setup: Setup, options: Namespace, _: Mapping[str, str]) -> ExitCode:
+def _plan(setup: Setup, options: Namespace) -> ExitCode:
     prepared = setup.prepare(asked(options), sends_canaries=False)
     print(outlook(prepared, messages=options.messages))
     return ExitCode.PASS
 
 
-def _preflight(setup: Setup, options: Namespace, _: Mapping[str, str]) -> ExitCode:
+def _preflight(setup: Setup, options: Namespace) -> ExitCode:
     checklist = Checklist()
     try:
         setup.prepare(asked(options), checklist=checklist)
@@ -66,19 +62,18 @@ def _preflight(setup: Setup, options: Namespace, _: Mapping[str, str]) -> ExitCo
     return exit_code
 
 
-def _send(setup: Setup, options: Namespace, environ: Mapping[str, str]) -> ExitCode:
+def _send(setup: Setup, options: Namespace) -> ExitCode:
     sent = send_one(
         setup,
         asked(options),
         conversation_id=options.conversation,
         payload=options.payload,
-        payloads=payload_directory(environ, _PAYLOADS),
     )
     print(setup.redactor.redact(as_report(sent)))
     return ExitCode.PASS if sent.is_accepted else ExitCode.NOT_ACCEPTED
 
 
-def _explain(_: Setup, options: Namespace, __: Mapping[str, str]) -> ExitCode:
+def _explain(_: Setup, options: Namespace) -> ExitCode:
     if options.answer == options.payload == STDIN:
         raise SettingsError([Fault("--payload", "answer and payload cannot both be `-`")])
     answer = read_json_object(options.answer, sys.stdin.buffer)
@@ -93,7 +88,7 @@ def _explain(_: Setup, options: Namespace, __: Mapping[str, str]) -> ExitCode:
     return ExitCode.PASS
 
 
-def _scenarios(_: Setup, __: Namespace, ___: Mapping[str, str]) -> ExitCode:
+def _scenarios(_: Setup, __: Namespace) -> ExitCode:
     for user_class in sorted(user_classes(), key=lambda each: each.scenario):
         print(f"{user_class.scenario:<24} {(user_class.__doc__ or '').strip().splitlines()[0]}")
     return ExitCode.PASS

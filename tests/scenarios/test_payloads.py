@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from convoy.plan.payloads import PayloadChoice
-from tests.locust_process import ROOT, clean_environment, run_locust
+from tests.convoy_command import convoy
+from tests.locust_process import ROOT, run_locust
 from tests.simulator_process import SimulatorProcess
 
 SEED = 7
@@ -91,13 +90,6 @@ def test_the_same_seed_makes_the_same_choices(simulator: SimulatorProcess, name:
 
 def planned(simulator: SimulatorProcess, *options: str) -> str:
     """Return what `python -m convoy plan` says of a run against this simulator."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "convoy", "plan", "--host", simulator.url, *options],
-        cwd=ROOT,
-        env=clean_environment() | {"PYTHONUTF8": "1"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-    )
+    ended = convoy("plan", "--host", simulator.url, *options)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout

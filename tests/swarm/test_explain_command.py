@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.locust_process import ROOT, clean_environment
+from tests.convoy_command import convoy
+from tests.locust_process import clean_environment
 
 ANSWER = {
     "code": "invalid_payload",
@@ -96,13 +97,6 @@ def test_what_cannot_be_explained_is_one_sentence(
 
 
 def test_the_help_names_every_command() -> None:
-    said = subprocess.run(
-        [sys.executable, "-m", "convoy", "--help"],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    said = convoy("--help")
 
-    assert all(command in said.stdout for command in ("plan", "send", "explain"))
+    assert all(command in said.stdout for command in ("plan", "preflight", "send", "explain"))

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 
 import pytest
 
-from tests.locust_process import ROOT, clean_environment
+from tests.convoy_command import convoy
 from tests.simulator_process import SimulatorProcess
 
 
 def plan(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convoy", "plan", *options],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return convoy("plan", *options)
 
 
 def test_plan_shows_messages_tokens_and_rate_and_sends_nothing(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.locust_process import ROOT, clean_environment, free_port, run_locust
+from tests.convoy_command import convoy
+from tests.locust_process import free_port, run_locust
 from tests.simulator.api import call, open_conversations
 from tests.simulator_process import SimulatorProcess
 
@@ -24,14 +24,7 @@ SHORT = ("-t", "1s", "--set", "warm_up_s=0")
 
 
 def preflight(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convoy", "preflight", *options],
-        cwd=ROOT,
-        env=clean_environment() | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return convoy("preflight", *options, **environment)
 
 
 def payloads_with(folder: Path, template: str) -> dict[str, str]:
@@ -158,11 +151,12 @@ def test_limits_and_pools_that_will_not_do_are_warnings_with_their_fix(
     ("options", "environment", "exit_code", "row"),
     [
         (["--rate", "-3"], {}, 2, "settings"),
+        ([], {"CONVOY_PAYLOADS_DIR": "/nowhere"}, 2, "settings"),
         (["--set", "scenario.conversation_messages.payloads={none: 1}"], {}, 2, "templates"),
         (["-H", "http://192.0.2.1:9"], {}, 4, "target"),
         ([], {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "wrong-one"}, 4, "login"),
     ],
-    ids=["setting", "template", "no approval", "login"],
+    ids=["setting", "payload folder", "template", "no approval", "login"],
 )
 def test_what_cannot_run_fails_at_its_row_with_the_exit_code_of_a_run(
     simulator: SimulatorProcess,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.locust_process import ROOT, clean_environment, free_port
+from tests.convoy_command import convoy
+from tests.locust_process import clean_environment, free_port
 from tests.simulator.api import call, conversations
 from tests.simulator_process import SimulatorProcess
 
@@ -23,14 +23,7 @@ for argument in "$@"; do printf '%s\\0' "$argument"; done
 
 
 def send(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convoy", "send", *options],
-        cwd=ROOT,
-        env=clean_environment() | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return convoy("send", *options, **environment)
 
 
 def shell(command: str, **environment: str) -> str:
