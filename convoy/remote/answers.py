@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import httptools
 import msgspec
 
@@ -13,17 +15,23 @@ _MOST_HEAD_BYTES = 256 * 2**10
 
 # A structure, and untracked by the collector: one is made per message.
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """One whole answer; header names are in lower case, times in `perf_counter` seconds.
+    """One whole answer; times in `perf_counter` seconds.
 
-    `sent_s` is when the request's first byte was handed to the kernel, `done_s` when the bytes
-    that completed the answer had been received and were not yet parsed.
+    `head` is what was received until the headers were complete, and perhaps more. `sent_s` is when
+    the request's first byte was handed to the kernel, `done_s` when the bytes that completed the
+    answer had been received and were not yet parsed.
     """
 
     status: int
-    headers: dict[bytes, bytes]
+    head: bytes
     body: bytes
     sent_s: float
     done_s: float
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """The headers, names in lower case; they are parsed each time, since few are asked for."""
+        return _HeaderReader().read(self.head)
 
 
 class AnswerReader:
@@ -34,7 +42,7 @@ class AnswerReader:
 
     __slots__ = (
         "_body",
-        "_headers",
+        "_head",
         "_headers_ended",
         "_max_bytes",
         "_parser",
@@ -53,12 +61,9 @@ class AnswerReader:
 
     def begin(self) -> None:
         """Get ready for the next answer of the connection."""
-        self._received_bytes = 0
-        self.is_whole = False
-        self.is_reusable = False
-        self._status = 0
-        self._headers: dict[bytes, bytes] = {}
-        self._headers_ended = False
+        self.is_whole = self.is_reusable = self._headers_ended = False
+        self._status = self._received_bytes = 0
+        self._head: list[bytes] = []
         self._body: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
@@ -68,6 +73,8 @@ class AnswerReader:
         Whatever follows a whole answer is not read; it only makes the connection not reusable.
         """
         self._received_bytes += len(data)
+        if not self._headers_ended:
+            self._head.append(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -90,34 +97,26 @@ class AnswerReader:
         """
         if not self._headers_ended or not self._is_ended_by_close():
             raise AnswerEndedError(f"after {self._received_bytes} bytes of the answer")
+        self._status = self._parser.get_status_code()
         self.is_whole = True
         self.is_reusable = False
 
     def _is_ended_by_close(self) -> bool:
-        if self._status < _FIRST_FINAL_STATUS or b"content-length" in self._headers:
+        headers = _HeaderReader().read(_joined(self._head))
+        if b"content-length" in headers:
             return False
-        codings = self._headers.get(b"transfer-encoding", b"").lower()
+        codings = headers.get(b"transfer-encoding", b"").lower()
         return not codings.endswith(b"chunked")
 
     def answer(self, sent_s: float, done_s: float) -> Answer:
         """Return the whole answer that was read."""
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        return Answer(self._status, self._headers, body, sent_s, done_s)
+        return Answer(self._status, _joined(self._head), _joined(self._body), sent_s, done_s)
 
     def on_message_begin(self) -> None:
         self.is_reusable = False
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._headers_ended:
-            return
-        headers = self._headers
-        name = name.lower()
-        headers[name] = headers[name] + b", " + value if name in headers else value
-
     def on_headers_complete(self) -> None:
-        if not self.is_whole:
-            self._status = self._parser.get_status_code()
-            self._headers_ended = True
+        self._headers_ended = True
 
     def on_body(self, data: bytes) -> None:
         if not self.is_whole:
@@ -126,9 +125,42 @@ class AnswerReader:
     def on_message_complete(self) -> None:
         if self.is_whole:
             return
+        parser = self._parser
+        self._status = parser.get_status_code()
         if self._status < _FIRST_FINAL_STATUS:
-            self._headers = {}
             self._headers_ended = False
             return
         self.is_whole = True
-        self.is_reusable = self._parser.should_keep_alive()
+        self.is_reusable = parser.should_keep_alive()
+
+
+class _HeaderReader:
+    """Reads the headers of an answer that an `AnswerReader` has read before."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[bytes, bytes] = {}
+        self._is_through = False
+
+    def read(self, head: bytes) -> dict[bytes, bytes]:
+        """Return the headers that bytes begin with, 1xx answers left out."""
+        with suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._parser.feed_data(head)
+        return self._headers
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_through:
+            return
+        headers = self._headers
+        name = name.lower()
+        headers[name] = headers[name] + b", " + value if name in headers else value
+
+    def on_headers_complete(self) -> None:
+        if self._parser.get_status_code() >= _FIRST_FINAL_STATUS:
+            self._is_through = True
+        elif not self._is_through:
+            self._headers.clear()
+
+
+def _joined(pieces: list[bytes]) -> bytes:
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -26,19 +26,33 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
 
     `code` is empty when accepted. `sent_s` is when the first attempt was written, and for a
     message that never left, when it was tried (clock seconds); `attempts` is 2 after a 401 was
-    answered with a new login, else 1. `answer_bytes` and `body` are those of the last answer.
+    answered with a new login, else 1. `answer` is the last one, None when none came whole.
     """
 
-    status: int
-    code: str
     fate: str
+    code: str
     sent_s: float | None
     done_s: float
-    answer_bytes: int
-    correlation_id: str
     attempts: int
-    retry_after_s: float | None
-    body: bytes
+    answer: Answer | None = None
+    retry_after_s: float | None = None
+
+    @property
+    def status(self) -> int:
+        """The status of the answer, 0 without one."""
+        return 0 if self.answer is None else self.answer.status
+
+    @property
+    def body(self) -> bytes:
+        """The body of the answer, empty without one."""
+        return b"" if self.answer is None else self.answer.body
+
+    @property
+    def correlation_id(self) -> str:
+        """The id under which the remote's support finds the exchange; empty where it gave none."""
+        if self.answer is None:
+            return ""
+        return self.answer.headers.get(_CORRELATION_ID, b"").decode("ascii", "replace")
 
 
 class _LoginTookTooLong(BaseException):
@@ -182,37 +196,21 @@ class ApiSession:
 
     def _answered(self, answer: Answer) -> Exchange:
         status = answer.status
-        fate, code, wait_s = "accepted", "", None
-        if not 200 <= status < 300:
-            fate, code = "rejected", self._code_book.name(error_code(status, answer.body))
-            wait_s = retry_after_s(answer.headers) if status >= 300 else None
+        if 200 <= status < 300:
+            return Exchange(
+                "accepted", "", self._first_sent_s, answer.done_s, self.attempts, answer
+            )
+        code = self._code_book.name(error_code(status, answer.body))
+        wait_s = retry_after_s(answer.headers) if status >= 300 else None
         if status == _TOO_MANY_REQUESTS:
             self._budget.rest(answer.done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
         return Exchange(
-            status=status,
-            code=code,
-            fate=fate,
-            sent_s=self._first_sent_s,
-            done_s=answer.done_s,
-            answer_bytes=len(answer.body),
-            correlation_id=answer.headers.get(_CORRELATION_ID, b"").decode("ascii", "replace"),
-            attempts=self.attempts,
-            retry_after_s=wait_s,
-            body=answer.body,
+            "rejected", code, self._first_sent_s, answer.done_s, self.attempts, answer, wait_s
         )
 
     def _lost(self, fault: WireError, started_s: float) -> Exchange:
-        is_unknown = fault.sent_s is not None
-        first_sent_s = fault.sent_s if self._first_sent_s is None else self._first_sent_s
+        fate = "failed" if fault.sent_s is None else "unknown"
+        sent_s = fault.sent_s if self._first_sent_s is None else self._first_sent_s
         return Exchange(
-            status=0,
-            code=fault.code,
-            fate="unknown" if is_unknown else "failed",
-            sent_s=started_s if first_sent_s is None else first_sent_s,
-            done_s=fault.done_s,
-            answer_bytes=0,
-            correlation_id="",
-            attempts=self.attempts,
-            retry_after_s=None,
-            body=b"",
+            fate, fault.code, started_s if sent_s is None else sent_s, fault.done_s, self.attempts
         )

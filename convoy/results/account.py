@@ -40,17 +40,14 @@ class ScenarioRecorder:
     def record(self, outcome: Outcome, handed_s: float, late_cause: Cause) -> None:
         """Count a sent message, and its durations where its fate gives them a meaning.
 
-        `late_cause` is why its actor got it late at `handed_s`. What was handed over in time and
-        sent late waited for a connection, and so for the target.
+        `handed_s` and `late_cause` are those of `judge_lateness`.
         """
         self.counts.record(outcome)
         durations = self._durations[outcome.step]
         due_s, sent_s, fate = outcome.due_s, outcome.sent_s, outcome.fate
         lateness_s = sent_s - due_s
         durations.send_error.record(abs(lateness_s))
-        if self.is_late(outcome):
-            was_handed_late = handed_s - due_s > self._late_after_s
-            self.counts.late[late_cause if was_handed_late else Cause.TARGET] += 1
+        self.judge_lateness(due_s, handed_s, sent_s, late_cause)
         if fate is ACCEPTED:
             durations.response.record(outcome.done_s - due_s)
             durations.service.record(outcome.done_s - sent_s)
@@ -60,21 +57,38 @@ class ScenarioRecorder:
             durations.unknown.record(outcome.response_time_s)
             durations.censored.record(lateness_s + self._timeout_s)
 
-    def is_late(self, outcome: Outcome) -> bool:
-        return outcome.sent_s - outcome.due_s > self._late_after_s
+    def judge_lateness(
+        self, due_s: float, handed_s: float, sent_s: float, late_cause: Cause
+    ) -> None:
+        """Count a message as late if it was sent too long after it was due.
 
-    def record_accepted(self, outcomes: Sequence[Outcome]) -> None:
-        """Count messages as `record` does, together: accepted as expected, in time, of no step."""
-        sent = len(outcomes)
-        attempts = sum([each.attempt for each in outcomes])
+        `late_cause` is why its actor got it late at `handed_s`. What was handed over in time and
+        sent late waited for a connection, and so for the target.
+        """
+        if sent_s - due_s > self._late_after_s:
+            was_handed_late = handed_s - due_s > self._late_after_s
+            self.counts.late[late_cause if was_handed_late else Cause.TARGET] += 1
+
+    def record_accepted(
+        self,
+        send_errors_s: Sequence[float],
+        response_times_s: Sequence[float],
+        service_times_s: Sequence[float],
+        attempts: int,
+    ) -> None:
+        """Count messages as `record` does, together: accepted as expected, and of no step.
+
+        `attempts` is the sum over all of them; each has been judged for its lateness already.
+        """
+        sent = len(response_times_s)
         self.counts.sent += sent
         self.counts.accepted += sent
         self.counts.attempts += attempts
         self.counts.resent += attempts - sent
         durations = self._durations[WHOLE]
-        durations.send_error.record_all([abs(each.sent_s - each.due_s) for each in outcomes])
-        durations.response.record_all([each.done_s - each.due_s for each in outcomes])
-        durations.service.record_all([each.done_s - each.sent_s for each in outcomes])
+        durations.send_error.record_all(send_errors_s)
+        durations.response.record_all(response_times_s)
+        durations.service.record_all(service_times_s)
 
     def give_up(self, cause: Cause, lateness_s: float) -> None:
         """Count a scheduled message that will not be sent, `lateness_s` after it was due."""

@@ -1,58 +1,70 @@
 """Histograms of durations: counters in buckets so narrow that a value is known to 0.05 %.
 
-A bucket is a thousandth of a natural logarithm wide, from the shortest to the longest, and stands
-for its middle. So any number of histograms merge by adding their counters, in any order and without
-loss; the idea is that of DDSketch (https://arxiv.org/abs/1908.10693, read 2026-11-22).
+A bucket holds the durations whose binary floating-point form (IEEE 754, 64 bits) begins with the
+same 22 bits, sign, exponent and the first ten of the mantissa, and stands for its middle. So any
+number of histograms merge by adding their counters, in any order and without loss; the idea is that
+of HdrHistogram and DDSketch (https://arxiv.org/abs/1908.10693, read 2026-11-22).
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import ceil, exp, log
+from math import ceil
+from struct import pack, unpack
 
 QUANTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
-_BUCKETS_PER_E = 1000
-_NO_TIME = -1_000_000
-"""The bucket of what took no time at all: far below that of a nanosecond, which is 0."""
+_BITS_LEFT_OUT = 42
+_NO_TIME = 0
+_FIRST_NEGATIVE = 1 << 21
+"""The bucket of -0.0: the sign is the highest bit."""
 
 BucketCounts = list[tuple[int, int]]
 """Pairs of a bucket's number and how many durations fell into it."""
 
 
 class Recorder:
-    """Counts durations since the last `take`."""
+    """Counts durations since the last `take`; what is negative counts as no time.
+
+    Messages that are sent a little early can be answered before they are due.
+    """
 
     __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self._counts: defaultdict[int, int] = defaultdict(int)
+        self._counts: Counter[int] = Counter()
 
     def record(self, duration_s: float, count: int = 1) -> None:
-        """Count a duration; one that a message sent early makes negative counts as no time."""
-        # Messages pay for every operation here, so zero and less are left to the exception.
-        try:
-            bucket = int(log(duration_s * 1e9) * _BUCKETS_PER_E)
-        except ValueError:
-            bucket = _NO_TIME
-        self._counts[bucket] += count
+        self._counts[_buckets((duration_s,))[0]] += count
 
-    def record_all(self, durations_s: Iterable[float]) -> None:
-        """Count durations as `record` does, in half the time."""
-        counts = self._counts
-        for duration_s in durations_s:
-            try:
-                counts[int(log(duration_s * 1e9) * _BUCKETS_PER_E)] += 1
-            except ValueError:
-                counts[_NO_TIME] += 1
+    def record_all(self, durations_s: Sequence[float]) -> None:
+        """Count durations as `record` does, in a fraction of the time."""
+        self._counts.update(_buckets(durations_s))
 
     def take(self) -> BucketCounts:
         """Return what was counted since the last call, and begin anew."""
-        counts, self._counts = self._counts, defaultdict(int)
+        counts, self._counts = self._counts, Counter()
+        negative = [bucket for bucket in counts if bucket >= _FIRST_NEGATIVE]
+        if negative:
+            counts[_NO_TIME] += sum(counts.pop(bucket) for bucket in negative)
         return list(counts.items())
+
+
+def _buckets(durations_s: Sequence[float]) -> list[int]:
+    bits = memoryview(array("d", durations_s)).cast("B").cast("Q")
+    return [each >> _BITS_LEFT_OUT for each in bits]
+
+
+def middle_s(bucket: int) -> float:
+    """Return the duration that a bucket stands for."""
+    if bucket == _NO_TIME:
+        return 0.0
+    middle: float = unpack("=d", pack("=Q", (2 * bucket + 1) << (_BITS_LEFT_OUT - 1)))[0]
+    return middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +125,4 @@ class Histogram:
 
     def _percentile_of(self, bucket: int) -> Percentile:
         smallest = self._smallest_censored
-        middle_ns = exp((bucket + 0.5) / _BUCKETS_PER_E)
-        return Percentile(middle_ns / 1e6, smallest is not None and bucket >= smallest)
+        return Percentile(middle_s(bucket) * 1000, smallest is not None and bucket >= smallest)

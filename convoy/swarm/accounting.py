@@ -50,32 +50,38 @@ class Accounting:
         self._rows = rows
         self._keep_sample = keep_sample
         self._timeout_s = timeout_s
-        self._waiting: list[tuple[Message, Exchange, bool]] = []
+        self._waiting: list[tuple[float, float, float]] = []
+        self._attempts = self._answer_bytes = 0
 
     def enter(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
         """Take what came of a message; `is_ok` says whether it is as it should be."""
-        waiting = self._waiting
-        waiting.append((message, exchange, is_ok))
-        if exchange.code or not is_ok or len(waiting) >= _AT_ONCE or not self._rows.is_alone:
+        answer, sent_s = exchange.answer, exchange.sent_s
+        if exchange.code or not is_ok or not self._rows.is_alone or not answer or sent_s is None:
+            self.flush()
+            self._enter(self._outcome(message, exchange, is_ok), message, exchange)
+            return
+        due = message.due
+        self._recorder.judge_lateness(due.due_s, due.handed_s, sent_s, due.late_cause)
+        self._waiting.append((due.due_s, sent_s, exchange.done_s))
+        self._attempts += exchange.attempts
+        self._answer_bytes += len(answer.body)
+        if len(self._waiting) >= _AT_ONCE:
             self.flush()
 
     def flush(self) -> None:
         """Enter all that waits."""
         waiting, self._waiting = self._waiting, []
-        usual = []
-        for message, exchange, is_ok in waiting:
-            outcome = self._outcome(message, exchange, is_ok)
-            if is_ok and not exchange.code and not self._recorder.is_late(outcome):
-                usual.append(outcome)
-            else:
-                self._enter(outcome, message, exchange)
-        if usual:
-            self._recorder.record_accepted(usual)
-            self._rows.add_accepted(
-                self._scenario,
-                [(each.done_s - each.due_s) * 1000 for each in usual],
-                [each.answer_bytes for each in usual],
-            )
+        if not waiting:
+            return
+        response_times_s = [done_s - due_s for due_s, _, done_s in waiting]
+        self._recorder.record_accepted(
+            [abs(sent_s - due_s) for due_s, sent_s, _ in waiting],
+            response_times_s,
+            [done_s - sent_s for _, sent_s, done_s in waiting],
+            self._attempts,
+        )
+        self._rows.gather(self._scenario, response_times_s, self._answer_bytes)
+        self._attempts = self._answer_bytes = 0
 
     def _outcome(self, message: Message, exchange: Exchange, is_ok: bool) -> Outcome:
         due = message.due
@@ -91,7 +97,7 @@ class Accounting:
             _FATES[exchange.fate],
             exchange.code,
             exchange.status,
-            exchange.answer_bytes,
+            len(exchange.body),
             exchange.correlation_id,
             message.planned.conversation.id,
             due.phase,

@@ -5,23 +5,46 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from math import inf
 from typing import cast
 
 from locust import stats
 from locust.env import Environment
 from locust.stats import StatsEntry, StatsEntryDict
 
+from convoy.results.histograms import Recorder, middle_s
+
 _METHOD = "POST"
 _HOME_OF_LOCUSTS_LISTENER = "locust.runners"
 
 
-@dataclass(slots=True)
 class _Batch:
-    """What was accepted under one name since the last flush: response times and answer bytes."""
+    """What was accepted under one name since the last flush."""
 
-    response_times_ms: list[float] = field(default_factory=list)
-    answer_bytes: int = 0
+    __slots__ = ("answer_bytes", "count", "longest_ms", "shortest_ms", "times", "total_ms")
+
+    def __init__(self) -> None:
+        self.times = Recorder()
+        self.count = 0
+        self.total_ms = 0.0
+        self.shortest_ms, self.longest_ms = inf, -inf
+        self.answer_bytes = 0
+
+    def add(self, times_s: Sequence[float], answer_bytes: int) -> None:
+        self.times.record_all(times_s)
+        self.count += len(times_s)
+        self.total_ms += sum(times_s) * 1000
+        self.shortest_ms = min(self.shortest_ms, min(times_s) * 1000)
+        self.longest_ms = max(self.longest_ms, max(times_s) * 1000)
+        self.answer_bytes += answer_bytes
+
+    @property
+    def bucket_counts(self) -> dict[float, int]:
+        """The response times in Locust's own, wider buckets."""
+        counts: Counter[float] = Counter()
+        for bucket, count in self.times.take():
+            counts[stats.bucket_response_time(middle_s(bucket) * 1000)] += count
+        return counts
 
 
 class Rows:
@@ -54,12 +77,7 @@ class Rows:
         answer_bytes: int,
         failure: Exception | None = None,
     ) -> None:
-        """Enter a message; without a response time it counts and is in no percentile."""
-        if failure is None and response_time_ms is not None and self.is_alone:
-            batch = self._batches[name]
-            batch.response_times_ms.append(response_time_ms)
-            batch.answer_bytes += answer_bytes
-            return
+        """Enter a message at once; without a response time it counts and is in no percentile."""
         self._request.fire(
             request_type=_METHOD,
             name=name,
@@ -69,17 +87,9 @@ class Rows:
             context={},
         )
 
-    def add_accepted(
-        self, name: str, response_times_ms: Sequence[float], answer_bytes: Sequence[int]
-    ) -> None:
-        """Enter messages of one name that were accepted; the two go together, one by one."""
-        if not self.is_alone:
-            for response_time_ms, size in zip(response_times_ms, answer_bytes, strict=True):
-                self.add(name, response_time_ms, size)
-            return
-        batch = self._batches[name]
-        batch.response_times_ms += response_times_ms
-        batch.answer_bytes += sum(answer_bytes)
+    def gather(self, name: str, response_times_s: Sequence[float], answer_bytes: int) -> None:
+        """Take accepted messages, at least one, with the sum of their answers' bytes."""
+        self._batches[name].add(response_times_s, answer_bytes)
 
     def flush(self) -> None:
         """Enter what was gathered, as sent in the present second."""
@@ -91,16 +101,16 @@ class Rows:
 
 
 def _entry(environment: Environment, name: str, batch: _Batch) -> StatsEntry:
-    times_ms, now_s = batch.response_times_ms, time.time()
+    now_s = time.time()
     part = {
         "name": name,
         "method": _METHOD,
-        "num_requests": len(times_ms),
-        "total_response_time": sum(times_ms),
-        "min_response_time": min(times_ms),
-        "max_response_time": max(times_ms),
-        "response_times": Counter(map(stats.bucket_response_time, times_ms)),
-        "num_reqs_per_sec": {int(now_s): len(times_ms)},
+        "num_requests": batch.count,
+        "total_response_time": batch.total_ms,
+        "min_response_time": batch.shortest_ms,
+        "max_response_time": batch.longest_ms,
+        "response_times": batch.bucket_counts,
+        "num_reqs_per_sec": {int(now_s): batch.count},
         "last_request_timestamp": now_s,
         "total_content_length": batch.answer_bytes,
     }

@@ -181,16 +181,11 @@ class MessageUser(User):
     def _stopped_exchange(self, started_s: float) -> Exchange:
         sent_s = self.session.sent_s
         return Exchange(
-            status=0,
-            code="stopped",
-            fate=Fate.FAILED if sent_s is None else Fate.UNKNOWN,
-            sent_s=started_s if sent_s is None else sent_s,
-            done_s=perf_counter(),
-            answer_bytes=0,
-            correlation_id="",
-            attempts=max(1, self.session.attempts),
-            retry_after_s=None,
-            body=b"",
+            Fate.FAILED if sent_s is None else Fate.UNKNOWN,
+            "stopped",
+            started_s if sent_s is None else sent_s,
+            perf_counter(),
+            max(1, self.session.attempts),
         )
 
     def _finish(self, message: Message, exchange: Exchange) -> None:

@@ -51,7 +51,7 @@ def test_rows_filled_in_bulk_are_those_that_locust_would_have_made(
     for turn in range(3):
         for number, time_ms in enumerate(TIMES_MS):
             name = ("journey", "journey/connect")[number % 2]
-            rows.add(name, time_ms, number)
+            rows.gather(name, [time_ms / 1000], number)
             other.events.request.fire(
                 request_type="POST",
                 name=name,
@@ -70,7 +70,7 @@ def test_message_is_in_no_row_before_the_flush_and_in_one_after_it(
     environment: Environment,
 ) -> None:
     rows = Rows(environment)
-    rows.add("messages", 1.5, 10)
+    rows.gather("messages", [0.0015], 10)
 
     before = environment.stats.total.num_requests
     rows.flush()
@@ -94,7 +94,7 @@ def test_others_hear_of_every_message_with_all_that_locust_says_of_it(
 ) -> None:
     heard: list[dict[str, Any]] = []
     rows = Rows(environment)
-    rows.add("messages", 1.0, 10)
+    rows.gather("messages", [0.001], 10)
 
     environment.events.request.add_listener(lambda **arguments: heard.append(arguments))
     rows.add("messages", 2.0, 20)
