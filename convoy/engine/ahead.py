@@ -8,8 +8,9 @@ from time import perf_counter
 import msgspec
 
 from convoy.engine.dispatch import DueMessage
+from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError
-from convoy.plan.plan import PlannedMessage, PoolExhausted, ScenarioPlan
+from convoy.plan.plan import PoolExhausted, ScenarioPlan
 
 _AT_ONCE = 64
 _LONGEST_S = 0.0005
@@ -43,7 +44,7 @@ class MessagesAhead:
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._plan = plan
-        self._run_id = run_id
+        self._bodies = plan.bodies(run_id)
         self._avoid = avoid
         self._upcoming = upcoming
         self._clock = clock
@@ -60,7 +61,7 @@ class MessagesAhead:
 
     def _make(self, k: int) -> tuple[PlannedMessage, bytes]:
         planned = self._plan.message(k, self._avoid)
-        return planned, self._plan.render(planned, self._run_id)
+        return planned, self._bodies.render(planned)
 
     def _make_ready(self) -> None:
         """Make the next ones ready; what is wrong with one is for whoever takes it."""

@@ -13,8 +13,8 @@ from jinja2 import Template, TemplateSyntaxError, meta, nodes
 from convoy.errors import ConvoyError, ExitCode
 from convoy.plan.bodies import LARGEST_BODY_BYTES, NoBodyError, parse_body
 from convoy.plan.draws import draw, stream_key
-from convoy.plan.placeholders import plain_rendering
-from convoy.plan.sandbox import MOST_OUTPUT_BYTES, Sandbox
+from convoy.plan.placeholders import plain_parts
+from convoy.plan.sandbox import Sandbox
 from convoy.plan.template_language import FUNCTIONS, TemplateFault, refusals
 
 
@@ -31,7 +31,8 @@ class PayloadError(ConvoyError):
 class PayloadTemplate:
     """One message body as a Jinja2 template; it can reach its variables and nothing else.
 
-    Raises PayloadError with everything in it that `template_language` refuses.
+    `parts` is all of it where it is made of text and plain placeholders only, else None. Raises
+    PayloadError with everything in it that `template_language` refuses.
     """
 
     def __init__(self, name: str, source: str) -> None:
@@ -43,7 +44,7 @@ class PayloadTemplate:
             if faults:
                 raise PayloadError(name, *faults)
             self._names = _names_in(tree)
-            self._render_fast = plain_rendering(tree)
+            self.parts = plain_parts(tree)
             self._template = self._sandbox.compiled(tree)
         except TemplateSyntaxError as error:
             fault = TemplateFault(error.lineno, error.message or "syntax error")
@@ -57,16 +58,10 @@ class PayloadTemplate:
         """The variables and functions that the template uses."""
         return frozenset(self._names)
 
-    @property
-    def is_plain(self) -> bool:
-        """True when it is made of text and plain placeholders, and calls no function."""
-        return self._render_fast is not None
-
     def render(self, variables: Mapping[str, object]) -> bytes:
         """Return the body as UTF-8; raises PayloadError when the template cannot be rendered."""
         try:
-            body = self._rendered_fast(variables)
-            return self._sandbox.rendered(self._template, variables) if body is None else body
+            return self._sandbox.rendered(self._template, variables)
         except Exception as error:  # a template is a program: it can raise anything
             line = _line_of(error, self._template)
             fault = TemplateFault(line, f"cannot be rendered: {error}")
@@ -94,16 +89,6 @@ class PayloadTemplate:
             return parse_body(rendered)
         except NoBodyError as error:
             raise PayloadError(self.name, TemplateFault(error.line, str(error))) from error
-
-    def _rendered_fast(self, variables: Mapping[str, object]) -> bytes | None:
-        """Return None where only Jinja2 can render it, or can say why it cannot be rendered."""
-        if self._render_fast is None:
-            return None
-        try:
-            body = self._render_fast(variables).encode()
-        except (KeyError, TypeError, ValueError):
-            return None
-        return body if len(body) <= MOST_OUTPUT_BYTES else None
 
 
 class PayloadChoice:

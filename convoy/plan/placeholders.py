@@ -1,32 +1,41 @@
 """The fast path: templates of text and plain placeholders, rendered without Jinja2's machinery.
 
-It takes `{{ name }}`, `{{ name | tojson }}`, and names and literals joined by `~` in their place.
+It takes `{{ name }}`, `{{ name | tojson }}`, and names and literals joined by `~` in their place,
+and makes one Python function of a template, as Jinja2 does, without scopes and filters.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import groupby
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import nodes
 
 from convoy.plan.template_language import FUNCTIONS
 
-Render = Callable[[Mapping[str, Any]], str]
 _Convert = Callable[[Any], str]
-_Slot = tuple[str, _Convert]
 
 
-def plain_rendering(tree: nodes.Template) -> Render | None:
-    """Return what renders this template's bytes, None when it holds more than placeholders.
+class Slot(NamedTuple):
+    """A placeholder: the name of a variable, and how its value is written."""
 
-    What it returns raises KeyError for a variable that is missing, and TypeError or ValueError for
-    a value that is no JSON.
+    name: str
+    convert: _Convert
+
+
+Part = str | Slot
+
+
+def plain_parts(tree: nodes.Template) -> list[Part] | None:
+    """Return what this template puts out part by part, None when it holds more than placeholders.
+
+    A conversion raises TypeError or ValueError for a value that is no JSON.
     """
-    parts: list[str | _Slot] = []
+    parts: list[Part] = []
     for output in tree.body:
         if not isinstance(output, nodes.Output):
             return None
@@ -35,23 +44,60 @@ def plain_rendering(tree: nodes.Template) -> Render | None:
             if found is None:
                 return None
             parts += found
-    return _rendering(parts)
+    return parts
 
 
-def _rendering(parts: list[str | _Slot]) -> Render:
-    frame = ["" if isinstance(part, tuple) else part for part in parts]
-    slots = [(index, *part) for index, part in enumerate(parts) if isinstance(part, tuple)]
+def compiled(
+    parts: Iterable[Part], argument: str, expressions: Mapping[str, str], names: Mapping[str, Any]
+) -> Callable[[Any], str]:
+    """Return a function of one argument that renders the parts.
 
-    def render(variables: Mapping[str, Any]) -> str:
-        pieces = frame.copy()
-        for index, name, convert in slots:
-            pieces[index] = convert(variables[name])
-        return "".join(pieces)
+    `expressions` holds for each variable a Python expression in terms of the argument and `names`.
+    Raises KeyError for a variable without one.
+    """
+    known = dict(names)
+    terms = [
+        _term(part, f"part_{at}", expressions, known) for at, part in enumerate(_merged(parts))
+    ]
+    rendered: Callable[[Any], str] = eval(f"lambda {argument}: ''.join([{','.join(terms)}])", known)
+    return rendered
 
-    return render
+
+def _term(part: Part, name: str, expressions: Mapping[str, str], known: dict[str, Any]) -> str:
+    """Return the expression of a part, with what it refers to by a name of its own."""
+    if isinstance(part, Slot):
+        known[name] = part.convert
+        return f"{name}({expressions[part.name]})"
+    known[name] = part
+    return name
 
 
-def _parts(node: nodes.Node) -> list[str | _Slot] | None:
+def _merged(parts: Iterable[Part]) -> Iterator[Part]:
+    """Join the texts that follow each other."""
+    for is_text, group in groupby(parts, lambda part: isinstance(part, str)):
+        if is_text:
+            yield "".join(map(str, group))
+        else:
+            yield from group
+
+
+def with_value(parts: Iterable[Part], name: str, value: Iterable[Part]) -> Iterator[Part]:
+    """Put a text made of parts in the place of a variable; they are written as it would be."""
+    for part in parts:
+        if not (isinstance(part, Slot) and part.name == name):
+            yield part
+        elif part.convert is _json:
+            yield from ('"', *_written(value, _json_characters), '"')
+        else:
+            yield from _written(value, part.convert)
+
+
+def _written(parts: Iterable[Part], convert: _Convert) -> Iterator[Part]:
+    for part in parts:
+        yield Slot(part.name, convert) if isinstance(part, Slot) else convert(part)
+
+
+def _parts(node: nodes.Node) -> list[Part] | None:
     """Return the parts of an expression whose value is put out as it is."""
     if isinstance(node, nodes.TemplateData):
         return [node.data]
@@ -64,7 +110,7 @@ def _is_bare(node: nodes.Filter) -> bool:
     return not (node.args or node.kwargs or node.dyn_args or node.dyn_kwargs)
 
 
-def _as_json(node: nodes.Expr | None) -> list[str | _Slot] | None:
+def _as_json(node: nodes.Expr | None) -> list[Part] | None:
     if isinstance(node, nodes.Concat):
         # The JSON of joined texts is their joined JSON: every character is written by itself.
         inner = _joined(node, _json_characters)
@@ -74,15 +120,15 @@ def _as_json(node: nodes.Expr | None) -> list[str | _Slot] | None:
     return None
 
 
-def _joined(node: nodes.Node, convert: _Convert) -> list[str | _Slot] | None:
+def _joined(node: nodes.Node, convert: _Convert) -> list[Part] | None:
     """Return the parts of a name, a literal, or several of them joined by `~`."""
     if isinstance(node, nodes.Name):
-        return None if node.name in FUNCTIONS else [(node.name, convert)]
+        return None if node.name in FUNCTIONS else [Slot(node.name, convert)]
     if isinstance(node, nodes.Const):
         return [convert(node.value)]
     if not isinstance(node, nodes.Concat):
         return None
-    parts: list[str | _Slot] = []
+    parts: list[Part] = []
     for child in node.nodes:
         found = _joined(child, convert)
         if found is None:
@@ -99,8 +145,10 @@ def _json(value: Any) -> str:
 
 
 def _json_characters(value: Any) -> str:
-    # Joined texts mostly hold the marker, which is another one in every message.
-    return _html_safe(encode_basestring(value if type(value) is str else str(value)))[1:-1]
+    """Return the text of a value as it stands between the quotes of JSON."""
+    if type(value) is int:
+        return str(value)
+    return _json_text(value if type(value) is str else str(value))[1:-1]
 
 
 # Texts, names and the ids of hot conversations come again and again.

@@ -5,41 +5,24 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
-
-import msgspec
 
 from convoy.errors import ConvoyError
 from convoy.plan.arrivals import Arrivals, ClosedArrivals, EvenArrivals, PoissonArrivals
-from convoy.plan.conversations import Conversation, ConversationPool
+from convoy.plan.conversations import ConversationPool
 from convoy.plan.draws import draw, stream_key
 from convoy.plan.lanes import LANES, numbers_between
+from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadChoice, PayloadTemplate
 from convoy.plan.picks import make_pick
 from convoy.plan.rates import RateCurve
-from convoy.plan.texts import Draws, TextChoice, TextRule
+from convoy.plan.rendering import Bodies
+from convoy.plan.texts import TextChoice, TextRule
 
 
 class PoolExhausted(ConvoyError):
     """Every conversation of the pool has been used or retired, and none may be used again."""
-
-
-# A structure, and untracked by the collector: one is made per message.
-class PlannedMessage(msgspec.Struct, frozen=True, gc=False):
-    """One message of the plan, before it has a run: from whom, to where, and what it says.
-
-    `expected_code` is the error code that should answer it, empty where it should be accepted.
-    """
-
-    k: int
-    actor: int
-    conversation: Conversation
-    conversation_index: int
-    is_redirected: bool
-    template_name: str
-    text: str
-    expected_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +159,9 @@ class ScenarioPlan:
             self._expected.get(template_name, ""),
         )
 
-    def render(self, message: PlannedMessage, run_id: str) -> bytes:
-        """Return the body to send as UTF-8 JSON; raises PayloadError."""
-        template = self._templates[message.template_name]
-        variables = self._variables(message, run_id)
-        return template.render(
-            variables if template.is_plain else self._with_functions(variables, message.k)
-        )
-
-    def variables(self, message: PlannedMessage, run_id: str) -> dict[str, object]:
-        """Return everything that a template can name, for one message."""
-        return self._with_functions(self._variables(message, run_id), message.k)
+    def bodies(self, run_id: str) -> Bodies:
+        """Return what renders the messages of this plan in a run."""
+        return Bodies(self._templates, self._value_key, self.scenario, run_id)
 
     def lane(self, lane: int, from_k: int = 0) -> Iterator[tuple[float, int]]:
         """Yield `(due_s, k)` of one lane in order, from message number `from_k` on."""
@@ -224,38 +199,6 @@ class ScenarioPlan:
             if index not in avoid:
                 return index
         raise PoolExhausted("every conversation that this message may go to is retired")
-
-    def _variables(self, message: PlannedMessage, run_id: str) -> dict[str, object]:
-        k, actor, conversation = message.k, message.actor, message.conversation
-        name, address = _guest(actor)
-        return {
-            "conversation_id": conversation.id,
-            "customer_id": conversation.customer_id,
-            "agent_id": conversation.agent_id,
-            "marker": marker(run_id, self.scenario, k),
-            "k": k,
-            "sequence": k,
-            "text": message.text,
-            "actor": actor,
-            "actor_name": name,
-            "actor_address": address,
-        }
-
-    def _with_functions(self, variables: dict[str, object], k: int) -> dict[str, object]:
-        draws = Draws(self._value_key, k)
-        variables["choice"], variables["number"] = draws.choice, draws.number
-        return variables
-
-
-def marker(run_id: str, scenario: str, k: int) -> str:
-    """Return the text by which both sides account for a message."""
-    return f"[convoy:{run_id}:{scenario}:{k}]"
-
-
-@lru_cache(maxsize=1024)
-def _guest(actor: int) -> tuple[str, str]:
-    """Return the name and the address that an actor writes under."""
-    return f"Load Test Guest {actor}", f"guest-{actor}@load-test.invalid"
 
 
 def _arrivals(inputs: ScenarioInputs) -> Arrivals:

@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from convoy.engine.pool_use import RETIRING_CODES
-from convoy.plan.plan import PlannedMessage, ScenarioInputs, ScenarioPlan
+from convoy.plan.message import PlannedMessage
+from convoy.plan.plan import ScenarioInputs, ScenarioPlan
 from convoy.remote.codes import advice
 from convoy.remote.routes import Route
 from convoy.remote.session import ApiSession, Exchange
@@ -87,12 +88,13 @@ class _Canary:
         """Yield messages of a template into conversations that the run begins with, each once."""
         pick = replace(self._inputs.pick, on_exhausted="recycle")
         plan = ScenarioPlan(replace(self._inputs, weights={template: 1}, pick=pick))
+        bodies = plan.bodies(self._run_id)
         seen: set[int] = set()
         for k in range(first_k, first_k + MOST_CONVERSATIONS):
             message = plan.message(k)
             if message.conversation_index not in seen:
                 seen.add(message.conversation_index)
-                yield message, plan.render(message, self._run_id)
+                yield message, bodies.render(message)
 
     def _enter_stale(self, check: str, stale: list[str]) -> None:
         if stale:

@@ -58,11 +58,12 @@ def _rate_lines(settings: Settings, curve: RateCurve) -> Iterator[str]:
 
 
 def _message_lines(plan: ScenarioPlan, messages: int) -> Iterator[str]:
+    bodies = plan.bodies("<run id>")
     for due_s, k in sorted(chain.from_iterable(_firsts(plan, messages)))[:messages]:
         message = plan.message(k)
         when = f"at {due_s:.3f} s" if plan.is_scheduled else "when its turn comes"
         yield f"  k {k} {when} to {message.conversation.id}"
-        yield f"    {plan.render(message, '<run id>').decode()}".replace("\n", "\n    ")
+        yield f"    {bodies.render(message).decode()}".replace("\n", "\n    ")
 
 
 def _firsts(plan: ScenarioPlan, messages: int) -> Iterator[Iterator[tuple[float, int]]]:

@@ -98,7 +98,7 @@ def _rendered(scenario: str, name: str, source: str, conversation: Conversation)
         weights={name: 1},
     )
     plan = ScenarioPlan(inputs)
-    body = plan.render(plan.message(0), canary_run_id(new_run_id()))
+    body = plan.bodies(canary_run_id(new_run_id())).render(plan.message(0))
     try:
         json.loads(body)
     except ValueError as error:

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plan.bodies import body_problems, line_of_field
 from convoy.plan.conversations import Conversation, ConversationPool
+from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError, PayloadTemplate
-from convoy.plan.plan import PlannedMessage, ScenarioInputs, ScenarioPlan
+from convoy.plan.plan import ScenarioInputs, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.template_language import TemplateFault
 from convoy.plan.texts import MOST_CORPUS_BYTES, CorpusError, TextRule, parse_corpus
@@ -113,13 +114,14 @@ class _Check:
                 texts=texts,
             )
         )
+        self._bodies = self._plan.bodies(_LONGEST_RUN_ID)
         self._samples = list(_samples(self._plan, texts.texts))
 
     def template(self, name: str, source: str) -> list[str]:
         """Return the participants that a template names; raises PayloadError with its faults."""
         template = PayloadTemplate(f"{name}.json", source)
         for message in self._samples:
-            variables = self._plan.variables(message, _LONGEST_RUN_ID)
+            variables = self._bodies.variables(message)
             if is_invalid(name):
                 template.check_names(variables)
                 template.render(variables)

@@ -41,7 +41,7 @@ class ScenarioWork:
         self.pool = PoolUse(plan.is_exclusive)
         self.dispatcher = _dispatcher(order, plan, self.recorder)
         self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
-        self._warm_up_run_id = f"{order.run_id}-warmup"
+        self._warm_up_bodies = plan.bodies(f"{order.run_id}-warmup")
         self._ahead = MessagesAhead(plan, order.run_id, self.pool.retired, self.dispatcher.upcoming)
 
     def message(self, due: DueMessage) -> Message:
@@ -49,7 +49,7 @@ class ScenarioWork:
         if due.phase is _MEASURE:
             return self._ahead.message(due)
         planned = self.plan.message(due.k, self.pool.retired)
-        return Message(due, planned, self.plan.render(planned, self._warm_up_run_id))
+        return Message(due, planned, self._warm_up_bodies.render(planned))
 
     def grant(self, lane: int, from_k: int, epoch: int) -> None:
         """Take on a lane from message `from_k`, with its warm-up if it is there from the start."""

@@ -71,7 +71,7 @@ def test_template_renders_the_canonical_body(repository: Path) -> None:
     )
     plan = ScenarioPlan(inputs)
 
-    body = json.loads(plan.render(plan.message(0), "a-run"))
+    body = json.loads(plan.bodies("a-run").render(plan.message(0)))
 
     expected = canonical["request"]["body"]
     assert shape_of(body) == shape_of(expected)

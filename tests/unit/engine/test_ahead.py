@@ -14,6 +14,7 @@ from convoy.engine.closed import ClosedDispatcher
 from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.plan.arrivals import ClosedArrivals, EvenArrivals
 from convoy.plan.lanes import LANES
+from convoy.plan.message import PlannedMessage
 from convoy.plan.plan import PickRule, PoolExhausted, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.results.account import ScenarioRecorder
@@ -23,6 +24,7 @@ from tests.unit.plan.test_plan import INPUTS
 
 PLAN = ScenarioPlan(INPUTS)
 RUN_ID = "20261122-120000-abcdef"
+BODIES = PLAN.bodies(RUN_ID)
 
 
 def due(k: int) -> DueMessage:
@@ -45,7 +47,7 @@ def test_a_message_is_the_plans_in_whatever_order_it_is_taken(
         message = ahead.message(due(k))
 
         planned = PLAN.message(k)
-        assert message == Message(due(k), planned, PLAN.render(planned, RUN_ID))
+        assert message == Message(due(k), planned, BODIES.render(planned))
 
 
 def test_a_conversation_that_was_retired_meanwhile_is_avoided() -> None:
@@ -77,10 +79,10 @@ def test_others_are_not_kept_waiting_by_messages_that_take_long() -> None:
     clock, made = Clock(), []
 
     class SlowPlan(ScenarioPlan):
-        def render(self, message, run_id):  # type: ignore[no-untyped-def]
+        def message(self, k: int, avoid: Container[int] = ()) -> PlannedMessage:
             clock.elapsed_s += 0.002
-            made.append(message.k)
-            return super().render(message, run_id)
+            made.append(k)
+            return super().message(k, avoid)
 
     ahead = MessagesAhead(SlowPlan(INPUTS), RUN_ID, (), lambda most: range(1, most), clock=clock)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jinja2 import Environment, StrictUndefined
 
 from convoy.plan.payloads import PayloadTemplate
+from convoy.plan.placeholders import Slot, compiled, with_value
 
 NAMES = ("alpha", "beta", "k")
 LITERALS = st.one_of(
@@ -44,6 +45,13 @@ def by_jinja(source: str, variables: dict[str, Any]) -> bytes:
     return environment.from_string(source).render(variables).encode()
 
 
+def by_parts(template: PayloadTemplate, variables: dict[str, Any]) -> bytes:
+    """Render with the function that is made of a template's parts."""
+    assert template.parts is not None
+    expressions = {name: f"values[{name!r}]" for name in variables}
+    return compiled(template.parts, "values", expressions, {})(variables).encode()
+
+
 @given(
     pieces=st.lists(PIECES, max_size=8),
     values=st.tuples(*[st.text(st.characters(exclude_categories=["Cs"])) | VALUES] * len(NAMES)),
@@ -56,8 +64,7 @@ def test_plain_templates_render_the_bytes_of_jinja(
 
     template = PayloadTemplate("greeting", source)
 
-    assert template.is_plain
-    assert template.render(variables) == by_jinja(source, variables)
+    assert by_parts(template, variables) == by_jinja(source, variables)
 
 
 @pytest.mark.parametrize(
@@ -75,15 +82,28 @@ def test_plain_templates_render_the_bytes_of_jinja(
     ],
 )
 def test_everything_else_is_left_to_jinja(source: str) -> None:
-    assert not PayloadTemplate("greeting", source).is_plain
+    assert PayloadTemplate("greeting", source).parts is None
 
 
-@given(text=st.text(), other=st.text())
-def test_the_payload_that_runs_by_default_takes_the_fast_path(text: str, other: str) -> None:
-    source = '{"text": {{ (alpha ~ " " ~ beta) | tojson }}, "of": {{ alpha | tojson }}}'
-    variables = {"alpha": text, "beta": other}
-
+@given(pieces=st.lists(PIECES, max_size=8), before=st.text(), k=st.integers(0), behind=st.text())
+def test_a_value_made_of_parts_is_written_like_the_whole(
+    pieces: list[str], before: str, k: int, behind: str
+) -> None:
+    source = " ".join(pieces)
     template = PayloadTemplate("greeting", source)
+    assert template.parts is not None
 
-    assert template.is_plain
-    assert template.render(variables) == by_jinja(source, variables)
+    parts = list(with_value(template.parts, "alpha", [before, Slot("k", str), behind]))
+
+    expressions = {name: f"values[{name!r}]" for name in ("beta", "k")}
+    rendered = compiled(parts, "values", expressions, {})({"beta": "b", "k": k}).encode()
+    whole = {"alpha": f"{before}{k}{behind}", "beta": "b", "k": k}
+    assert rendered == by_jinja(source, whole)
+
+
+def test_a_variable_that_nobody_knows_is_told() -> None:
+    template = PayloadTemplate("greeting", "{{ alpha }}")
+    assert template.parts is not None
+
+    with pytest.raises(KeyError, match="alpha"):
+        compiled(template.parts, "values", {}, {})

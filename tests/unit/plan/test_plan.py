@@ -15,7 +15,6 @@ from convoy.plan.plan import (
     PoolExhausted,
     ScenarioInputs,
     ScenarioPlan,
-    marker,
 )
 from convoy.plan.rates import RateCurve, Stage
 from tests.unit.plan import pool_of
@@ -134,17 +133,18 @@ def test_the_hash_changes_with_nothing_else() -> None:
     )
     used = ScenarioPlan(equal)
 
-    used.render(used.message(5), "run-1")
+    used.bodies("run-1").render(used.message(5))
 
     assert used.hash == ScenarioPlan(INPUTS).hash
 
 
 def test_a_body_is_json_that_carries_marker_conversation_and_text() -> None:
     plan = ScenarioPlan(replace(INPUTS, weights={"text": 1.0}))
+    bodies = plan.bodies("run-1")
 
     for k in (0, 1, 255, 256, 599):
         message = plan.message(k)
-        body = json.loads(plan.render(message, "run-1"))
+        body = json.loads(bodies.render(message))
 
         customer, agent = message.conversation.customer_id, message.conversation.agent_id
         assert body["to"] == {"id": message.conversation.id, "by": [customer, agent]}
@@ -154,9 +154,11 @@ def test_a_body_is_json_that_carries_marker_conversation_and_text() -> None:
 
 
 def test_the_marker_names_run_scenario_and_number() -> None:
-    assert marker("run-1", "conversation_messages", 17) == (
-        "[convoy:run-1:conversation_messages:17]"
-    )
+    plan = ScenarioPlan(INPUTS)
+
+    variables = plan.bodies("run-1").variables(plan.message(17))
+
+    assert variables["marker"] == "[convoy:run-1:conversation_messages:17]"
 
 
 def test_all_lanes_together_are_the_whole_plan() -> None:

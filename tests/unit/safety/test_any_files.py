@@ -178,7 +178,7 @@ def test_any_bytes_in_a_template_render_within_bounds_or_are_faults(content: byt
             weights=checked.weights,
         )
     )
-    assert len(plan.render(plan.message(0), "run-1")) <= MOST_OUTPUT_BYTES
+    assert len(plan.bodies("run-1").render(plan.message(0))) <= MOST_OUTPUT_BYTES
 
 
 INLINE = f"scenario.{SCENARIO}.conversations={{source: inline, ids: [a]}}"

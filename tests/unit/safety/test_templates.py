@@ -260,7 +260,7 @@ def test_everything_a_template_can_use_is_documented(repository: Path) -> None:
     plan = ScenarioPlan(ScenarioInputs(SCENARIO, 1, curve, pool, {}, {"text": 1.0}))
     text = (repository / "payloads" / "README.md").read_text("utf-8")
 
-    offered = {*plan.variables(plan.message(0), "run"), "range", *FILTERS, *TESTS}
+    offered = {*plan.bodies("run").variables(plan.message(0)), "range", *FILTERS, *TESTS}
 
     assert sorted(name for name in offered if f"`{name}" not in text) == []
 

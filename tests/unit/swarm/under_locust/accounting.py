@@ -10,7 +10,7 @@ from locust.env import Environment
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
 from convoy.plan.conversations import Conversation
-from convoy.plan.plan import PlannedMessage
+from convoy.plan.message import PlannedMessage
 from convoy.remote.answers import Answer
 from convoy.remote.session import Exchange
 from convoy.results.account import ScenarioRecorder

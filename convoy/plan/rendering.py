@@ -1,0 +1,83 @@
+"""The bodies of a run: the template of each message, rendered with what the plan says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from convoy.plan.message import PlannedMessage
+from convoy.plan.payloads import PayloadTemplate
+from convoy.plan.placeholders import Slot, compiled, with_value
+from convoy.plan.sandbox import MOST_OUTPUT_BYTES
+from convoy.plan.texts import Draws
+
+_Fast = Callable[[PlannedMessage], str]
+
+_EXPRESSIONS = {
+    "conversation_id": "message.conversation.id",
+    "customer_id": "message.conversation.customer_id",
+    "agent_id": "message.conversation.agent_id",
+    "k": "message.k",
+    "sequence": "message.k",
+    "text": "message.text",
+    "actor": "message.actor",
+    "actor_name": "guest(message.actor)[0]",
+    "actor_address": "guest(message.actor)[1]",
+}
+"""The variables of a template, each as it comes from its message; `marker` is made of parts."""
+
+
+class Bodies:
+    """Renders the messages of one scenario for one run."""
+
+    def __init__(
+        self, templates: Mapping[str, PayloadTemplate], value_key: int, scenario: str, run_id: str
+    ) -> None:
+        self._templates = templates
+        self._value_key = value_key
+        self._marker = (f"[convoy:{run_id}:{scenario}:", Slot("k", str), "]")
+        self._fast = {
+            name: fast
+            for name, template in templates.items()
+            if (fast := self._compiled(template)) is not None
+        }
+
+    def render(self, message: PlannedMessage) -> bytes:
+        """Return the body to send as UTF-8 JSON; raises PayloadError."""
+        fast = self._fast.get(message.template_name)
+        if fast is not None:
+            try:
+                body = fast(message).encode()
+                if len(body) <= MOST_OUTPUT_BYTES:
+                    return body
+            except ValueError:
+                pass  # Jinja2 can say what is wrong and where
+        return self._templates[message.template_name].render(self.variables(message))
+
+    def variables(self, message: PlannedMessage) -> dict[str, object]:
+        """Return everything that a template can name."""
+        names = {"message": message, "guest": _guest}
+        values = {name: eval(each, names) for name, each in _EXPRESSIONS.items()}
+        before, _, behind = self._marker
+        draws = Draws(self._value_key, message.k)
+        return {
+            **values,
+            "marker": f"{before}{message.k}{behind}",
+            "choice": draws.choice,
+            "number": draws.number,
+        }
+
+    def _compiled(self, template: PayloadTemplate) -> _Fast | None:
+        if template.parts is None:
+            return None
+        try:
+            parts = with_value(template.parts, "marker", self._marker)
+            return compiled(parts, "message", _EXPRESSIONS, {"guest": _guest})
+        except KeyError:
+            return None
+
+
+@lru_cache(maxsize=1024)
+def _guest(actor: int) -> tuple[str, str]:
+    """Return the name and the address that an actor writes under."""
+    return f"Load Test Guest {actor}", f"guest-{actor}@load-test.invalid"
