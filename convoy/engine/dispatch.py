@@ -1,7 +1,7 @@
 """The dispatcher: in each process and for each scenario, hands every due message to one actor.
 
 Open arrivals: a message goes out when it is due, whatever became of the ones before it. An actor
-that is free takes what is already due without a switch; the actors that wait are woken by one timer
+that is free takes what is already due without a switch; the actors that wait are woken by one alarm
 in the event loop, the one idle longest first. Nobody claims a message ahead of its time, so lanes
 and rate can change at any moment.
 """
@@ -9,27 +9,29 @@ and rate can change at any moment.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 from time import perf_counter
-from typing import Any
 
 import msgspec
 from gevent import get_hub
 from greenlet import getcurrent, greenlet
 
+from convoy.engine.alarm import make_alarm
+from convoy.engine.lane_queue import Entry, LaneMessages, LaneQueue
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause, Phase
 
-EARLY_S = 0.0005
-"""How much ahead of its time a message may start: the event loop's timers are no finer."""
+EARLY_S = 0.00025
+"""How much ahead of its time a message may start, so that those due together go out together."""
 
 _MEASURE = Phase.MEASURE
+_GENERATOR, _LIMITS, _TARGET = Cause.GENERATOR, Cause.LIMITS, Cause.TARGET
+"""Looking a member up in its class takes longer than most lines here."""
 
-LaneMessages = Iterator[tuple[float, int]]
 ReadyAt = Callable[[float], float]
 """Takes the present moment, returns when an actor's limits allow it to send: now or later."""
 
@@ -52,12 +54,6 @@ class DueMessage(msgspec.Struct, frozen=True, gc=False):
     epoch: int
     late_cause: Cause
     handed_s: float
-
-
-_Entry = tuple[float, int, int, Phase, LaneMessages]
-"""When the next message of a lane is due, its number, the lane, its phase, and what follows."""
-_Message = tuple[float, int, Phase]
-"""When a message is due, its number and its phase."""
 
 
 @dataclass(eq=False, slots=True)
@@ -86,32 +82,29 @@ class Dispatcher:
         self._clock = clock
         self._t0_s: float | None = None
         self._epoch = 0
-        self._entries: list[_Entry] = []
-        self._lanes: set[int] = set()
+        self._queue = LaneQueue()
         self._idle: deque[_Seat] = deque()
         self._resting: list[tuple[float, int, _Seat]] = []
         self._tie_breaks = count()
         self._idle_from_s = self._idle_to_s = -inf
         self._rested_until_s = -inf
         self._lease_ends_s = inf
-        self._timer: Any = None
-        self._timer_at_s = inf
+        self._alarm = make_alarm(self._ring)
+        self._alarm_at_s = inf
+        self._armed_for: Entry | None = None
 
     def start(self, t0_s: float) -> None:
         """Set T0 on this process's clock; messages go out from then on."""
-        self._t0_s = t0_s
+        self._t0_s, self._armed_for = t0_s, None
         self._arm()
 
     def grant(
-        self, lane: int, messages: LaneMessages, epoch: int, phase: Phase = Phase.MEASURE
+        self, lanes: Mapping[int, LaneMessages], epoch: int, phase: Phase = Phase.MEASURE
     ) -> None:
-        """Take on a lane's messages, `(due_s, k)` in order; warm-up ones are due before 0."""
+        """Take on the messages of lanes, by lane; warm-up ones are due before 0."""
         self._epoch = max(self._epoch, epoch)
-        self._lanes.add(lane)
-        first = next(messages, None)
-        if first is not None:
-            heappush(self._entries, (*first, lane, phase, messages))
-            self._arm()
+        self._queue.grant(lanes, phase)
+        self._arm()
 
     def release(self, lanes: Iterable[int]) -> dict[int, int | None]:
         """Give up lanes; return the first number not handed out of each, None for a finished lane.
@@ -119,28 +112,15 @@ class Dispatcher:
         What was handed out before stays with this process, and lanes that were never granted are
         not spoken of.
         """
-        leaving = self._lanes.intersection(lanes)
-        self._lanes -= leaving
-        cursors: dict[int, int | None] = dict.fromkeys(leaving)
-        kept = []
-        for entry in self._entries:
-            _, k, lane, phase, _ = entry
-            if lane not in leaving:
-                kept.append(entry)
-            elif phase is Phase.MEASURE:
-                cursors[lane] = k
-        heapify(kept)
-        self._entries = kept
-        return cursors
+        return self._queue.release(lanes)
 
     def upcoming(self, most: int) -> list[int]:
         """Return the numbers of the next measured messages, in order, as far as they are known."""
-        following = sorted(self._entries)[:most]
-        return [k for _, k, _, phase, _ in following if phase is _MEASURE]
+        return self._queue.upcoming(most)
 
     def hold_lease_until(self, ends_s: float) -> None:
         """Hand out nothing after `ends_s`, unless this is called again with a later time."""
-        self._lease_ends_s = ends_s
+        self._lease_ends_s, self._armed_for = ends_s, None
         self._arm()
 
     @property
@@ -175,26 +155,25 @@ class Dispatcher:
 
     def expire(self) -> None:
         """Count the messages that nobody can send in time any more."""
-        while self._t0_s is not None and self._entries:
-            due_s = self._entries[0][0]
-            if self._clock() - self._t0_s - due_s <= self._max_lateness_s:
-                return
-            self._give_up(self._advance(), self._late_cause(due_s), self._max_lateness_s)
+        if self._t0_s is None:
+            return
+        too_late_s = self._clock() - self._t0_s - self._max_lateness_s
+        while (entry := self._queue.take(too_late_s)) is not None:
+            self._give_up(entry, self._late_cause(self._t0_s + entry[0]), self._max_lateness_s)
 
     def stop(self) -> None:
         """Hand out nothing more; what was due by now and not sent is given up as stopped."""
-        now_s = self._clock()
-        while self._t0_s is not None and self._entries:
-            lateness_s = now_s - self._t0_s - self._entries[0][0]
-            if lateness_s < 0:
-                break
-            self._give_up(self._advance(), Cause.STOPPED, lateness_s)
         self._lease_ends_s = -inf
+        if self._t0_s is None:
+            return
+        elapsed_s = self._clock() - self._t0_s
+        while (entry := self._queue.take(elapsed_s)) is not None:
+            self._give_up(entry, Cause.STOPPED, elapsed_s - entry[0])
 
     @property
     def is_exhausted(self) -> bool:
         """True when every message of every granted lane was handed out or given up."""
-        return not self._entries
+        return self._queue.first is None
 
     def _rest(self, seat: _Seat, until_s: float) -> None:
         heappush(self._resting, (until_s, next(self._tie_breaks), seat))
@@ -220,72 +199,61 @@ class Dispatcher:
             heapify(self._resting)
 
     def _next_due(self, now_s: float) -> DueMessage | None:
-        """Take the next message off its lane if its time has come."""
-        if self._t0_s is None or now_s > self._lease_ends_s:
+        """Take the next message if its time has come."""
+        t0_s, queue = self._t0_s, self._queue
+        if t0_s is None or now_s > self._lease_ends_s:
             return None
-        elapsed_s = now_s - self._t0_s
-        while self._entries and self._entries[0][0] <= elapsed_s + EARLY_S:
-            due_s, k, phase = self._advance()
+        until_s = now_s - t0_s + EARLY_S
+        while (entry := queue.take(until_s)) is not None:
+            _, k, _, phase = entry
+            due_s = t0_s + entry[0]
             cause = self._late_cause(due_s)
-            if phase is Phase.WARM_UP:
-                if elapsed_s >= 0:
+            if phase is _MEASURE:
+                if now_s - due_s > self._max_lateness_s:
+                    self._give_up(entry, cause, self._max_lateness_s)
                     continue
-            elif elapsed_s - due_s > self._max_lateness_s:
-                self._give_up((due_s, k, phase), cause, self._max_lateness_s)
-                continue
-            else:
                 self._recorder.schedule()
-            return DueMessage(k, self._t0_s + due_s, phase, self._epoch, cause, now_s)
+            elif now_s >= t0_s:
+                continue
+            return DueMessage(k, due_s, phase, self._epoch, cause, now_s)
         return None
 
-    def _is_due(self, now_s: float) -> bool:
-        if self._t0_s is None or not self._entries:
-            return False
-        return self._entries[0][0] <= now_s - self._t0_s + EARLY_S
-
-    def _advance(self) -> _Message:
-        due_s, k, lane, phase, messages = self._entries[0]
-        following = next(messages, None)
-        if following is None:
-            heappop(self._entries)
-        else:
-            heapreplace(self._entries, (*following, lane, phase, messages))
-        return due_s, k, phase
-
-    def _give_up(self, message: _Message, cause: Cause, lateness_s: float) -> None:
-        if message[2] is Phase.MEASURE:
+    def _give_up(self, entry: Entry, cause: Cause, lateness_s: float) -> None:
+        if entry[3] is _MEASURE:
             self._recorder.schedule()
             self._recorder.give_up(cause, lateness_s)
 
     def _late_cause(self, due_s: float) -> Cause:
-        """Why a message due then (from T0) is late, if it is: was an actor free?"""
-        assert self._t0_s is not None
-        due_s += self._t0_s
+        """Why a message due then is late, if it is: was an actor free?"""
         if self._idle_from_s <= due_s < self._idle_to_s:
-            return Cause.GENERATOR
+            return _GENERATOR
         if self._resting or due_s < self._rested_until_s:
-            return Cause.LIMITS
-        return Cause.TARGET
+            return _LIMITS
+        return _TARGET
 
     def _arm(self) -> None:
-        """Set the timer for whatever comes next, unless it is set for something earlier."""
+        """Set the alarm for whatever comes next, unless it is set for something earlier."""
+        first, now_s = self._queue.first, self._clock()
         at_s = self._resting[0][0] if self._resting else inf
-        now_s = self._clock()
-        if self._idle and self._entries and self._t0_s is not None and now_s < self._lease_ends_s:
-            at_s = min(at_s, self._t0_s + self._entries[0][0] - EARLY_S)
-        if at_s >= self._timer_at_s:
-            return
-        if self._timer is not None:
-            self._timer.close()
-        loop = get_hub().loop
-        loop.update_now()
-        self._timer = loop.timer(max(0.0, at_s - now_s))
-        self._timer_at_s = at_s
-        self._timer.start(self._ring)
+        if first is not self._armed_for and self._idle and now_s < self._lease_ends_s:
+            at_s = min(at_s, self._round_s(first))
+            self._armed_for = first
+        if at_s < self._alarm_at_s:
+            self._alarm_at_s = at_s
+            self._alarm.set(at_s - now_s)
+
+    def _round_s(self, first: Entry | None) -> float:
+        """Return when to hand out what comes next, in clock time.
+
+        That is the middle of the messages that may go together, so that none is far from its time.
+        """
+        if first is None or self._t0_s is None:
+            return inf
+        due_s = first[0]
+        return self._t0_s + (due_s + self._queue.due_until(due_s + 2 * EARLY_S)) / 2
 
     def _ring(self) -> None:
-        self._timer.close()
-        self._timer, self._timer_at_s = None, inf
+        self._alarm_at_s, self._armed_for = inf, None
         now_s = self._clock()
         while self._resting and self._resting[0][0] <= now_s:
             self._rested_until_s, _, seat = heappop(self._resting)
@@ -304,3 +272,11 @@ class Dispatcher:
             seat.actor.switch(due)
             now_s = self._clock()
         self._arm()
+
+    def _is_due(self, now_s: float) -> bool:
+        first = self._queue.first
+        return (
+            first is not None
+            and self._t0_s is not None
+            and self._t0_s + first[0] <= now_s + EARLY_S
+        )

@@ -34,6 +34,8 @@ class RateCurve:
         self._sums = [0.0, *accumulate(stage.messages for stage in self.stages)]
         self.duration_s = self._starts_s[-1]
         self.messages = self._sums[-1]
+        is_constant = len(self.stages) == 1 and self.stages[0].rate_from == self.stages[0].rate_to
+        self._only_rate = self.stages[0].rate_from if is_constant else 0.0
         self.count = self.count_until(self.duration_s)
 
     def rate_at(self, at_s: float) -> float:
@@ -67,7 +69,7 @@ class RateCurve:
 
     def due_s(self, k: int) -> float:
         """Return when message `k` of `0 … count - 1` is due, in seconds from the start."""
-        return self.when_s(k + 0.5)
+        return (k + 0.5) / self._only_rate if self._only_rate else self.when_s(k + 0.5)
 
     def when_s(self, position: float) -> float:
         """Return when so many messages (a fraction, below `messages`) have fallen due."""

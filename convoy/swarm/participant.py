@@ -183,8 +183,8 @@ class Participant:
             return
         run.epoch = data["epoch"]
         for scenario, lanes in data["grants"].items():
-            for lane, from_k in lanes.items():
-                run.work[scenario].grant(int(lane), from_k, run.epoch)
+            granted = {int(lane): from_k for lane, from_k in lanes.items()}
+            run.work[scenario].grant(granted, run.epoch)
         if run.t0_s is None:
             run.t0_s = time.perf_counter() + data["t0_s"] - time.time()
             for work in run.work.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
 
 from convoy.engine.ahead import Message, MessagesAhead
@@ -51,13 +51,20 @@ class ScenarioWork:
         planned = self.plan.message(due.k, self.pool.retired)
         return Message(due, planned, self._warm_up_bodies.render(planned))
 
-    def grant(self, lane: int, from_k: int, epoch: int) -> None:
-        """Take on a lane from message `from_k`, with its warm-up if it is there from the start."""
-        if from_k == 0:
-            warm_up = EvenArrivals(self._warm_up).lane(lane)
-            messages = _shifted(warm_up, -self._warm_up.duration_s)
-            self.dispatcher.grant(lane, messages, epoch, Phase.WARM_UP)
-        self.dispatcher.grant(lane, self.plan.lane(lane, from_k), epoch)
+    def grant(self, lanes: Mapping[int, int], epoch: int) -> None:
+        """Take on lanes, each from a message on, with the warm-up of those that are not begun."""
+        warm_up, before_s = EvenArrivals(self._warm_up), self._warm_up.duration_s
+        beginning = [lane for lane, from_k in lanes.items() if from_k == 0]
+        self.dispatcher.grant(
+            {lane: _shifted(warm_up.lane(lane), -before_s) for lane in beginning},
+            epoch,
+            Phase.WARM_UP,
+        )
+        self._grant(lanes, epoch)
+
+    def _grant(self, lanes: Mapping[int, int], epoch: int) -> None:
+        messages = {lane: self.plan.lane(lane, from_k) for lane, from_k in lanes.items()}
+        self.dispatcher.grant(messages, epoch)
 
     def release(self, lanes: Iterable[int]) -> dict[int, int]:
         """Give up lanes; return the first number not handed out of each."""
@@ -69,8 +76,7 @@ class ScenarioWork:
         """Go on by another curve with what was not handed out; both are the same until now."""
         cursors = self.release(range(LANES))
         self.plan = self.plan.with_curve(curve)
-        for lane, from_k in cursors.items():
-            self.dispatcher.grant(lane, self.plan.lane(lane, from_k), epoch)
+        self._grant(cursors, epoch)
 
 
 class WorkerRun:

@@ -102,8 +102,8 @@ def test_upcoming_are_those_that_are_handed_out_next(arrivals: str) -> None:
         dispatcher = Dispatcher(recorder, max_lateness_s=60, clock=clock)
         lane_of = EvenArrivals(RateCurve([Stage(10, 10, 10)])).lane
     for lane in range(LANES):
-        dispatcher.grant(lane, iter([(-1.0, lane)]), 1, Phase.WARM_UP)
-        dispatcher.grant(lane, lane_of(lane), 1)
+        dispatcher.grant({lane: iter([(-1.0, lane)])}, 1, Phase.WARM_UP)
+        dispatcher.grant({lane: lane_of(lane)}, 1)
     dispatcher.start(T0_S)
     for _ in range(40):
         dispatcher.take()

@@ -40,7 +40,7 @@ class ClosedBench:
 
     def grant(self, lanes: range = range(LANES), epoch: int = 1) -> None:
         for lane in lanes:
-            self.dispatcher.grant(lane, self.arrivals.lane(lane), epoch)
+            self.dispatcher.grant({lane: self.arrivals.lane(lane)}, epoch)
 
     def take(self, number: int) -> list[int]:
         return [self.dispatcher.take().k for _ in range(number)]
@@ -140,7 +140,7 @@ def test_actors_that_have_nothing_left_are_served_by_lanes_that_come(bench: Clos
     waiting = [bench.start_actor() for _ in range(2)]
     was_early = any(actor.ready() for actor in waiting)
 
-    bench.dispatcher.grant(7, bench.arrivals.lane(7, 300), epoch=2)
+    bench.dispatcher.grant({7: bench.arrivals.lane(7, 300)}, epoch=2)
 
     assert not was_early
     assert sorted(actor.get(timeout=5).k for actor in waiting) == [519, 775]
@@ -175,7 +175,7 @@ def test_nothing_is_handed_out_after_the_lease_until_it_is_renewed(bench: Closed
 
 
 def test_a_warm_up_is_passed_over(bench: ClosedBench) -> None:
-    bench.dispatcher.grant(0, iter([(-1.0, 0)]), 1, Phase.WARM_UP)
+    bench.dispatcher.grant({0: iter([(-1.0, 0)])}, 1, Phase.WARM_UP)
     bench.dispatcher.start(T0_S)
 
     assert bench.dispatcher.is_exhausted
@@ -224,7 +224,7 @@ def test_whatever_lanes_move_every_message_is_handed_out_once(
             rest[new][lane] = True
             if cursor is not None:
                 messages = benches[new].arrivals.lane(lane, cursor)
-                benches[new].dispatcher.grant(lane, messages, epoch=1)
+                benches[new].dispatcher.grant({lane: messages}, epoch=1)
 
     assert sorted(handed) == list(range(1000))
     assert all(bench.dispatcher.is_exhausted for bench in benches)
@@ -235,7 +235,7 @@ def test_actors_go_on_at_their_own_pace_until_the_end_comes() -> None:
     dispatcher = ClosedDispatcher(recorder, duration_s=0.1)
     taken: list[DueMessage] = []
     for lane in range(LANES):
-        dispatcher.grant(lane, ClosedArrivals(0.1).lane(lane), epoch=1)
+        dispatcher.grant({lane: ClosedArrivals(0.1).lane(lane)}, epoch=1)
 
     def send_for_ever() -> None:
         while True:

@@ -70,8 +70,8 @@ def test_nothing_goes_out_before_t0_is_known(wait_in: Wait) -> None:
 
 
 def test_messages_carry_the_newest_epoch(bench: Bench) -> None:
-    bench.dispatcher.grant(0, iter([(0.5, 0), (1.5, 256)]), epoch=1)
-    bench.dispatcher.grant(1, iter([(1.0, 1)]), epoch=2)
+    bench.dispatcher.grant({0: iter([(0.5, 0), (1.5, 256)])}, epoch=1)
+    bench.dispatcher.grant({1: iter([(1.0, 1)])}, epoch=2)
 
     taken = bench.take_at(0.5, 1.0, 1.5)
 
@@ -84,7 +84,7 @@ def test_who_already_waits_goes_before_an_actor_that_comes_as_a_message_is_due(
     waiting = wait_in(bench)
 
     bench.clock.elapsed_s = 1.0
-    bench.dispatcher.grant(0, iter([(0.5, 0), (0.6, 256)]), epoch=1)
+    bench.dispatcher.grant({0: iter([(0.5, 0), (0.6, 256)])}, epoch=1)
     taken = bench.dispatcher.take()
 
     assert (waiting.get(timeout=5).k, taken.k) == (0, 256)
@@ -96,7 +96,7 @@ def test_a_resting_actor_gets_nothing_a_moment_before_it_is_ready(
     resting, idle = wait_in(bench, T0_S + 3), wait_in(bench)
 
     bench.clock.elapsed_s = 2.99
-    bench.dispatcher.grant(0, iter([(1.0, 0), (2.0, 256)]), epoch=1)
+    bench.dispatcher.grant({0: iter([(1.0, 0), (2.0, 256)])}, epoch=1)
     let_the_loop_run()
 
     assert idle.get(timeout=5).k == 0
@@ -185,7 +185,7 @@ def test_stopping_gives_up_what_is_due_and_nothing_else(bench: Bench, wait_in: W
 def test_warm_up_messages_are_never_counted_and_dropped_at_t0() -> None:
     bench = Bench(Clock(elapsed_s=-3))
     warm_up = iter([(-2.5, 0), (-1.5, 1), (-0.5, 2)])
-    bench.dispatcher.grant(0, warm_up, epoch=1, phase=Phase.WARM_UP)
+    bench.dispatcher.grant({0: warm_up}, epoch=1, phase=Phase.WARM_UP)
     bench.grant_all(ONE_A_SECOND)
 
     taken = bench.take_at(-2.5, -1.0, 1.0)
@@ -233,9 +233,9 @@ def test_an_actor_that_waits_as_the_lease_ends_gets_nothing_until_it_is_renewed(
 
 
 def test_released_lanes_come_back_with_the_first_number_not_handed_out(bench: Bench) -> None:
-    bench.dispatcher.grant(0, iter([(0.5, 0), (1.5, 256), (2.5, 512)]), epoch=1)
-    bench.dispatcher.grant(1, iter([(1.0, 1)]), epoch=1)
-    bench.dispatcher.grant(2, iter([(9.0, 2)]), epoch=1)
+    bench.dispatcher.grant({0: iter([(0.5, 0), (1.5, 256), (2.5, 512)])}, epoch=1)
+    bench.dispatcher.grant({1: iter([(1.0, 1)])}, epoch=1)
+    bench.dispatcher.grant({2: iter([(9.0, 2)])}, epoch=1)
     bench.take_at(0.5, 1.0)
 
     cursors = bench.dispatcher.release([0, 1])
@@ -249,8 +249,8 @@ def test_released_lanes_come_back_with_the_first_number_not_handed_out(bench: Be
 def test_lanes_that_were_never_granted_or_have_left_already_are_not_spoken_of(
     bench: Bench,
 ) -> None:
-    bench.dispatcher.grant(0, iter([(0.5, 0)]), epoch=1)
-    bench.dispatcher.grant(1, iter([]), epoch=1)
+    bench.dispatcher.grant({0: iter([(0.5, 0)])}, epoch=1)
+    bench.dispatcher.grant({1: iter([])}, epoch=1)
 
     first, second = bench.dispatcher.release([0, 1, 2]), bench.dispatcher.release([0, 1, 2])
 
@@ -271,9 +271,9 @@ def test_a_lease_that_was_not_renewed_is_lost(
 
 def test_a_lane_released_in_its_warm_up_comes_back_from_its_first_measured_number() -> None:
     bench = Bench(Clock(elapsed_s=-2))
-    bench.dispatcher.grant(0, iter([(-1.5, 0), (-0.5, 256)]), epoch=1, phase=Phase.WARM_UP)
-    bench.dispatcher.grant(1, iter([(-1.0, 1)]), epoch=1, phase=Phase.WARM_UP)
-    bench.dispatcher.grant(0, iter([(0.5, 0), (1.5, 256)]), epoch=1)
+    bench.dispatcher.grant({0: iter([(-1.5, 0), (-0.5, 256)])}, epoch=1, phase=Phase.WARM_UP)
+    bench.dispatcher.grant({1: iter([(-1.0, 1)])}, epoch=1, phase=Phase.WARM_UP)
+    bench.dispatcher.grant({0: iter([(0.5, 0), (1.5, 256)])}, epoch=1)
     bench.take_at(-1.5)
 
     cursors = bench.dispatcher.release(range(LANES))

@@ -50,7 +50,7 @@ class Pair:
             self.owners[lane] = to
             if cursor is not None:
                 messages = EvenArrivals(self.curve).lane(lane, cursor)
-                self.benches[to].dispatcher.grant(lane, messages, epoch=1)
+                self.benches[to].dispatcher.grant({lane: messages}, epoch=1)
 
 
 @settings(deadline=None)
