@@ -12,7 +12,7 @@ from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError
 from convoy.plan.plan import PoolExhausted, ScenarioPlan
 
-_AT_ONCE = 64
+_AT_ONCE = 32
 _LONGEST_S = 0.0005
 """How long others may be kept waiting: a fraction of what makes a message late."""
 

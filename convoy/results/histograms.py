@@ -59,14 +59,6 @@ def _buckets(durations_s: Sequence[float]) -> list[int]:
     return [each >> _BITS_LEFT_OUT for each in bits]
 
 
-def middle_s(bucket: int) -> float:
-    """Return the duration that a bucket stands for."""
-    if bucket == _NO_TIME:
-        return 0.0
-    middle: float = unpack("=d", pack("=Q", (2 * bucket + 1) << (_BITS_LEFT_OUT - 1)))[0]
-    return middle
-
-
 @dataclass(frozen=True, slots=True)
 class Percentile:
     """A percentile in milliseconds; `at_least` says that it lies within the censored mass."""
@@ -125,4 +117,8 @@ class Histogram:
 
     def _percentile_of(self, bucket: int) -> Percentile:
         smallest = self._smallest_censored
-        return Percentile(middle_s(bucket) * 1000, smallest is not None and bucket >= smallest)
+        middle_s = 0.0
+        if bucket != _NO_TIME:
+            bits = (2 * bucket + 1) << (_BITS_LEFT_OUT - 1)
+            (middle_s,) = unpack("=d", pack("=Q", bits))
+        return Percentile(middle_s * 1000, smallest is not None and bucket >= smallest)

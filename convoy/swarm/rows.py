@@ -12,8 +12,6 @@ from locust import stats
 from locust.env import Environment
 from locust.stats import StatsEntry, StatsEntryDict
 
-from convoy.results.histograms import Recorder, middle_s
-
 _METHOD = "POST"
 _HOME_OF_LOCUSTS_LISTENER = "locust.runners"
 
@@ -24,27 +22,20 @@ class _Batch:
     __slots__ = ("answer_bytes", "count", "longest_ms", "shortest_ms", "times", "total_ms")
 
     def __init__(self) -> None:
-        self.times = Recorder()
+        self.times: Counter[float] = Counter()
         self.count = 0
         self.total_ms = 0.0
         self.shortest_ms, self.longest_ms = inf, -inf
         self.answer_bytes = 0
 
     def add(self, times_s: Sequence[float], answer_bytes: int) -> None:
-        self.times.record_all(times_s)
-        self.count += len(times_s)
-        self.total_ms += sum(times_s) * 1000
-        self.shortest_ms = min(self.shortest_ms, min(times_s) * 1000)
-        self.longest_ms = max(self.longest_ms, max(times_s) * 1000)
+        times_ms = [each * 1000 for each in times_s]
+        self.times.update(map(stats.bucket_response_time, times_ms))
+        self.count += len(times_ms)
+        self.total_ms += sum(times_ms)
+        self.shortest_ms = min(self.shortest_ms, *times_ms)
+        self.longest_ms = max(self.longest_ms, *times_ms)
         self.answer_bytes += answer_bytes
-
-    @property
-    def bucket_counts(self) -> dict[float, int]:
-        """The response times in Locust's own, wider buckets."""
-        counts: Counter[float] = Counter()
-        for bucket, count in self.times.take():
-            counts[stats.bucket_response_time(middle_s(bucket) * 1000)] += count
-        return counts
 
 
 class Rows:
@@ -109,7 +100,7 @@ def _entry(environment: Environment, name: str, batch: _Batch) -> StatsEntry:
         "total_response_time": batch.total_ms,
         "min_response_time": batch.shortest_ms,
         "max_response_time": batch.longest_ms,
-        "response_times": batch.bucket_counts,
+        "response_times": batch.times,
         "num_reqs_per_sec": {int(now_s): batch.count},
         "last_request_timestamp": now_s,
         "total_content_length": batch.answer_bytes,
