@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
@@ -25,7 +24,7 @@ from convoy.engine.lane_queue import Entry, LaneMessages, LaneQueue
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause, Phase
 
-EARLY_S = 0.00025
+EARLY_S = 0.0002
 """How much ahead of its time a message may start, so that those due together go out together."""
 
 _MEASURE = Phase.MEASURE
@@ -56,12 +55,8 @@ class DueMessage(msgspec.Struct, frozen=True, gc=False):
     handed_s: float
 
 
-@dataclass(eq=False, slots=True)
-class _Seat:
-    """Where an actor waits for its next message."""
-
-    actor: greenlet
-    ready_at: ReadyAt
+_Seat = tuple[greenlet, ReadyAt]
+"""An actor that waits for its next message, and its limits."""
 
 
 class Dispatcher:
@@ -89,6 +84,7 @@ class Dispatcher:
         self._idle_from_s = self._idle_to_s = -inf
         self._rested_until_s = -inf
         self._lease_ends_s = inf
+        self._hub = get_hub()
         self._alarm = make_alarm(self._ring)
         self._alarm_at_s = inf
         self._armed_for: Entry | None = None
@@ -104,6 +100,7 @@ class Dispatcher:
         """Take on the messages of lanes, by lane; warm-up ones are due before 0."""
         self._epoch = max(self._epoch, epoch)
         self._queue.grant(lanes, phase)
+        self._armed_for = None
         self._arm()
 
     def release(self, lanes: Iterable[int]) -> dict[int, int | None]:
@@ -140,14 +137,15 @@ class Dispatcher:
             due = self._next_due(now_s)
             if due is not None:
                 return due
-        seat = _Seat(getcurrent(), ready_at)
+        seat = getcurrent(), ready_at
         if ready_at_s > now_s:
             self._rest(seat, ready_at_s)
         else:
             self._sit_down(seat, now_s)
-        self._arm()
+        if self._armed_for is None or self._resting:
+            self._arm()
         try:
-            handed: DueMessage = get_hub().switch()
+            handed: DueMessage = self._hub.switch()
         except BaseException:
             self._stand_up(seat)
             raise
@@ -260,7 +258,8 @@ class Dispatcher:
             self._sit_down(seat, self._rested_until_s)
         while self._idle and self._is_due(now_s):
             seat = self._call_up(now_s)
-            ready_at_s = seat.ready_at(now_s)
+            actor, ready_at = seat
+            ready_at_s = ready_at(now_s)
             if ready_at_s > now_s:
                 self._rest(seat, ready_at_s)
                 continue
@@ -269,7 +268,7 @@ class Dispatcher:
                 self._idle.appendleft(seat)
                 self._idle_to_s = inf
                 break
-            seat.actor.switch(due)
+            actor.switch(due)
             now_s = self._clock()
         self._arm()
 
