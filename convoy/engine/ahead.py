@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Sequence
 from time import perf_counter
 
 import msgspec
@@ -38,7 +38,7 @@ class MessagesAhead:
         self,
         plan: ScenarioPlan,
         run_id: str,
-        avoid: Container[int],
+        avoid: Collection[int],
         upcoming: Callable[[int], Sequence[int]],
         *,
         clock: Callable[[], float] = perf_counter,
@@ -54,7 +54,8 @@ class MessagesAhead:
         """Return a due message with its body; raises PoolExhausted, PayloadError."""
         ready = self._ready.pop(due.k, None)
         if ready is None:
-            self._make_ready()
+            self._make_ready(due.k)
+            ready = self._ready.pop(due.k, None)
         if ready is None or ready[0].conversation_index in self._avoid:
             ready = self._make(due.k)
         return Message(due, *ready)
@@ -63,14 +64,21 @@ class MessagesAhead:
         planned = self._plan.message(k, self._avoid)
         return planned, self._bodies.render(planned)
 
-    def _make_ready(self) -> None:
-        """Make the next ones ready; what is wrong with one is for whoever takes it."""
-        self._ready = {}
-        ends_s = self._clock() + _LONGEST_S
-        for k in self._upcoming(_AT_ONCE):
+    def _make_ready(self, k: int) -> None:
+        """Make one and the next ones ready; what is wrong with one is for whoever takes it."""
+        self._ready = ready = {}
+        clock, render = self._clock, self._bodies.render
+        ends_s = clock() + _LONGEST_S
+        for planned in self._planned([k, *self._upcoming(_AT_ONCE)]):
             try:
-                self._ready[k] = self._make(k)
-            except (PoolExhausted, PayloadError):
+                ready[planned.k] = planned, render(planned)
+            except PayloadError:
                 continue
-            if self._clock() > ends_s:
+            if clock() > ends_s:
                 return
+
+    def _planned(self, ks: Sequence[int]) -> list[PlannedMessage]:
+        try:
+            return self._plan.messages(ks, self._avoid)
+        except PoolExhausted:
+            return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from types import CodeType
 from typing import Any
@@ -12,7 +12,7 @@ from jinja2 import Template, TemplateSyntaxError, meta, nodes
 
 from convoy.errors import ConvoyError, ExitCode
 from convoy.plan.bodies import LARGEST_BODY_BYTES, NoBodyError, parse_body
-from convoy.plan.draws import draw, stream_key
+from convoy.plan.draws import draws, stream_key
 from convoy.plan.placeholders import plain_parts
 from convoy.plan.sandbox import Sandbox
 from convoy.plan.template_language import FUNCTIONS, TemplateFault, refusals
@@ -92,7 +92,7 @@ class PayloadTemplate:
 
 
 class PayloadChoice:
-    """Which template message `k` is rendered from, drawn by weight."""
+    """Which template each message is rendered from, drawn by weight."""
 
     def __init__(self, weights: Mapping[str, float], seed: int, scenario: str) -> None:
         chosen = {name: weight for name, weight in weights.items() if weight > 0}
@@ -100,11 +100,13 @@ class PayloadChoice:
         self._bounds = list(accumulate(chosen.values()))
         self._key = stream_key(seed, scenario, "template")
 
-    def template_name(self, k: int) -> str:
-        if len(self._names) == 1:
-            return self._names[0]
-        point = draw(self._key, k) / 2**64 * self._bounds[-1]
-        return self._names[min(bisect_right(self._bounds, point), len(self._names) - 1)]
+    def template_names(self, ks: Sequence[int]) -> list[str]:
+        """Return the name of each message's template."""
+        names, bounds, last = self._names, self._bounds, len(self._names) - 1
+        if not last:
+            return [names[0]] * len(ks)
+        points = (drawn / 2**64 * bounds[-1] for drawn in draws(self._key, ks))
+        return [names[min(bisect_right(bounds, point), last)] for point in points]
 
 
 def _sentence(name: str, fault: TemplateFault) -> str:

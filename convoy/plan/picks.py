@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, chain
 from random import Random
 from typing import Protocol
 
-from convoy.plan.draws import draw, draw_below, stream_key
+from convoy.plan.draws import draws, stream_key
 from convoy.plan.lanes import LANES
 
 
@@ -29,8 +29,8 @@ class Pick(Protocol):
     def actor(self, k: int) -> int:
         """Return the number of the virtual actor that message `k` belongs to."""
 
-    def index(self, k: int) -> int:
-        """Return the index of message `k`'s conversation."""
+    def indexes(self, ks: Sequence[int]) -> list[int]:
+        """Return the index of each message's conversation."""
 
     def others(self, k: int) -> Iterator[int]:
         """Yield what may stand in when that conversation is retired, in order of preference."""
@@ -48,11 +48,12 @@ class RandomPick:
     def actor(self, k: int) -> int:
         return k % LANES
 
-    def index(self, k: int) -> int:
-        return draw_below(self._key, k, self._size)
+    def indexes(self, ks: Sequence[int]) -> list[int]:
+        size = self._size
+        return [(drawn * size) >> 64 for drawn in draws(self._key, ks)]
 
     def others(self, k: int) -> Iterator[int]:
-        return _following(self.index(k), self._size)
+        return _following(self.indexes((k,))[0], self._size)
 
 
 class RoundRobinPick:
@@ -66,11 +67,11 @@ class RoundRobinPick:
     def actor(self, k: int) -> int:
         return k % LANES
 
-    def index(self, k: int) -> int:
-        return k % self._size
+    def indexes(self, ks: Sequence[int]) -> list[int]:
+        return [k % self._size for k in ks]
 
     def others(self, k: int) -> Iterator[int]:
-        return _following(self.index(k), self._size)
+        return _following(k % self._size, self._size)
 
 
 class ZipfPick:
@@ -89,12 +90,13 @@ class ZipfPick:
     def actor(self, k: int) -> int:
         return k % LANES
 
-    def index(self, k: int) -> int:
-        point = draw(self._key, k) / 2**64 * self._sums[-1]
-        return self._order[min(bisect_right(self._sums, point), len(self._sums) - 1)]
+    def indexes(self, ks: Sequence[int]) -> list[int]:
+        sums, last = self._sums, len(self._sums) - 1
+        points = (drawn / 2**64 * sums[-1] for drawn in draws(self._key, ks))
+        return [self._order[min(bisect_right(sums, point), last)] for point in points]
 
     def others(self, k: int) -> Iterator[int]:
-        return _following(self.index(k), len(self._order))
+        return _following(self.indexes((k,))[0], len(self._order))
 
 
 class BoundPick:
@@ -116,8 +118,8 @@ class BoundPick:
         turn = turn * lanes_in_group + lane // self.groups
         return group + self.groups * (turn % _members(group, self.groups, self._actors))
 
-    def index(self, k: int) -> int:
-        return self._order[self.actor(k)]
+    def indexes(self, ks: Sequence[int]) -> list[int]:
+        return [self._order[self.actor(k)] for k in ks]
 
     def others(self, k: int) -> Iterator[int]:
         """Only conversations of the same group: the others may belong to another worker.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
+from operator import ne
 
 from convoy.errors import ConvoyError
 from convoy.plan.arrivals import Arrivals, ClosedArrivals, EvenArrivals, PoissonArrivals
@@ -85,6 +86,8 @@ class ScenarioPlan:
             users=inputs.users,
             exponent=inputs.pick.exponent,
         )
+        # Those of a small pool come again and again.
+        self._conversation = lru_cache(maxsize=4096)(inputs.pool.__getitem__)
         self._expected = inputs.expected
         self._is_used_once = inputs.pick.on_exhausted == "fail"
         self._choice = PayloadChoice(inputs.weights, inputs.seed, inputs.scenario)
@@ -136,27 +139,39 @@ class ScenarioPlan:
         is_counted = not self.is_scheduled and self.count is not None
         return 0.0 if is_counted else self.arrivals.duration_s
 
-    def message(self, k: int, avoid: Container[int] = ()) -> PlannedMessage:
+    def message(self, k: int, avoid: Collection[int] = ()) -> PlannedMessage:
         """Return message `k`, counted from 0, around conversations (by index) to avoid.
 
         Raises PoolExhausted when no conversation is left for it.
         """
-        index = self._pick.index(k)
-        if self._is_used_once and k >= len(self.pool):
+        return self.messages((k,), avoid)[0]
+
+    def messages(self, ks: Sequence[int], avoid: Collection[int] = ()) -> list[PlannedMessage]:
+        """Return several messages as `message` does, in half the time that each takes alone."""
+        if self._is_used_once and ks and max(ks) >= len(self.pool):
             raise PoolExhausted("every conversation of the pool was used once")
-        is_redirected = index in avoid
-        if is_redirected:
-            index = self._stand_in(k, avoid)
-        template_name = self._choice.template_name(k)
-        return PlannedMessage(
-            k,
-            self._pick.actor(k),
-            self.pool[index],
-            index,
-            is_redirected,
-            template_name,
-            self._texts.text(k),
-            self._expected.get(template_name, ""),
+        planned = self._pick.indexes(ks)
+        indexes = (
+            [
+                self._stand_in(k, avoid) if index in avoid else index
+                for k, index in zip(ks, planned, strict=True)
+            ]
+            if avoid
+            else planned
+        )
+        names = self._choice.template_names(ks)
+        return list(
+            map(
+                PlannedMessage,
+                ks,
+                map(self._pick.actor, ks),
+                map(self._conversation, indexes),
+                indexes,
+                map(ne, indexes, planned),
+                names,
+                self._texts.texts(ks),
+                [self._expected.get(name, "") for name in names],
+            )
         )
 
     def bodies(self, run_id: str) -> Bodies:
@@ -194,7 +209,7 @@ class ScenarioPlan:
         )
         return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
-    def _stand_in(self, k: int, avoid: Container[int]) -> int:
+    def _stand_in(self, k: int, avoid: Collection[int]) -> int:
         for index in self._pick.others(k):
             if index not in avoid:
                 return index

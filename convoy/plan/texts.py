@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from convoy.errors import ConvoyError, ExitCode
-from convoy.plan.draws import draw, draw_below, stream_key
+from convoy.plan.draws import draw, draw_below, draws, stream_key
 
 LONGEST_TEXT_BYTES = 4_096
 """What the remote takes as the text of a message, in UTF-8: said in
@@ -46,16 +46,19 @@ class TextRule:
 
 
 class TextChoice:
-    """Which text message `k` carries."""
+    """Which text each message carries."""
 
     def __init__(self, rule: TextRule, seed: int, scenario: str) -> None:
         self._texts = rule.texts
         self._is_sequence = rule.choice == "sequence"
         self._key = stream_key(seed, scenario, "text")
 
-    def text(self, k: int) -> str:
-        count = len(self._texts)
-        return self._texts[k % count if self._is_sequence else draw_below(self._key, k, count)]
+    def texts(self, ks: Sequence[int]) -> list[str]:
+        """Return the text of each message."""
+        texts, count = self._texts, len(self._texts)
+        if self._is_sequence:
+            return [texts[k % count] for k in ks]
+        return [texts[(drawn * count) >> 64] for drawn in draws(self._key, ks)]
 
 
 class Draws:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import _socket
 import errno
 import os
-import select
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gevent import get_hub, getcurrent, monkey
+from gevent import get_hub, getcurrent
 
-from convoy.remote.outbox import Outbox
+from convoy.remote.outbox import Outbox, numbers_with_news
 from convoy.remote.wire_faults import StoppedError
 
 if TYPE_CHECKING:
@@ -33,9 +32,10 @@ class Connection:
 
     It uses the interpreter's own socket class, which neither Locust's monkey patch nor gevent's
     wrappers touch, and one read and one write watcher for its whole life. `unsent` is what the
-    kernel has still to take; `sent_s` is when it took the first byte since its owner set it to
-    None; `received_s` is the time of the latest receive; `is_ended` says that the server has closed
-    its side.
+    kernel has still to take; `sent_s` is when it took the first byte of the latest post, None when
+    it has not; `received_s` is the time of the latest receive; `is_ended` says that the server has
+    closed its side. It `is_new` until something was sent, and `has_news` if something had arrived
+    already when a request should have been sent: the request is still `unsent` then.
     """
 
     def __init__(self, address: Address, clock: Callable[[], float], outbox: Outbox) -> None:
@@ -55,9 +55,8 @@ class Connection:
         self._waiting: greenlet | None = None
         self.unsent: bytes | memoryview = b""
         self._send_fault: OSError | None = None
-        # To ask the kernel for news without an exception when there is none, as `recv` has.
-        self._news = monkey.get_original("select", "poll")()
-        self._news.register(number, select.POLLIN)
+        self.number = number
+        self.is_new, self.has_news = True, False
         self.sent_s: float | None = None
         self.received_s = 0.0
         self.is_ended = False
@@ -82,10 +81,10 @@ class Connection:
     def post(self, request: bytes) -> None:
         """Have a request sent with those of other connections, before the loop polls again.
 
-        The caller waits for the answer at once. When the kernel does not take all of it that wait
-        ends early, and `send_rest` goes on.
+        The caller waits for the answer at once. That wait ends early when the kernel does not take
+        all of it, and `send_rest` goes on; or when there is news.
         """
-        self.unsent = request
+        self.unsent, self.sent_s, self.has_news = request, None, False
         self._outbox.put(self)
 
     def try_to_send(self) -> bool:
@@ -105,7 +104,7 @@ class Connection:
             self._send_fault = exc
             return False
         if self.sent_s is None:
-            self.sent_s = sent_s
+            self.sent_s, self.is_new = sent_s, False
         self.unsent = b"" if count == len(unsent) else memoryview(unsent)[count:]
         return not self.unsent
 
@@ -146,7 +145,7 @@ class Connection:
 
     def is_quiet(self) -> bool:
         """True when a request may be written: not closed by the server, nothing unasked for."""
-        return self.is_open and not self._news.poll(0)
+        return self.is_open and not numbers_with_news([self.number])
 
     def wait(self, deadline_s: float, *, for_room: bool = False) -> None:
         """Wait until `receive` may have something, or there may be room for more to send.

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import select
+from collections.abc import Iterable
 from typing import Protocol
 
-from gevent import get_hub
+from gevent import get_hub, monkey
 
 # A server that is asleep is woken by every single send, which costs the sender more than the send;
 # one that is still at work on the request before is not. More at a time bring nothing further, and
 # the first of them would be late.
 _MOST_AT_A_TIME = 16
 
+_make_poll = monkey.get_original("select", "poll")
+
 
 class Sender(Protocol):
-    """Something with a request to send."""
+    """A connection with a request to send.
+
+    `number` is its descriptor. Unless it `is_new`, there may be something to read that nobody asked
+    for, or its end; then it `has_news`, and nothing is sent.
+    """
+
+    number: int
+    is_new: bool
+    is_open: bool
+    has_news: bool
 
     def try_to_send(self) -> bool:
         """Hand it to the kernel; false when something is left to do. Raises nothing."""
@@ -49,6 +62,20 @@ class Outbox:
 
     def _send(self) -> None:
         senders, self._senders = self._senders, []
+        used = [each.number for each in senders if each.is_open and not each.is_new]
+        with_news = numbers_with_news(used)
         for sender in senders:
-            if not sender.try_to_send():
+            sender.has_news = sender.number in with_news and not sender.is_new
+            if sender.has_news or not sender.try_to_send():
                 sender.wake()
+
+
+def numbers_with_news(numbers: Iterable[int]) -> set[int]:
+    """Return those of the descriptors that have something to read or have ended: one system call.
+
+    The kernel is asked so, since to receive raises an exception where there is nothing.
+    """
+    poll = _make_poll()
+    for number in numbers:
+        poll.register(number, select.POLLIN)
+    return {number for number, _ in poll.poll(0)}

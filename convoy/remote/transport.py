@@ -61,12 +61,9 @@ class Transport:
         one. Any other exception thrown into the greenlet closes the connection, too, and passes.
         """
         try:
-            connection = self._connection
-            if connection is None or not self._is_usable(connection):
-                connection = self._connect(deadline_s)
             if self._is_forwarded:
-                return self._forwarded(connection, request, deadline_s)
-            return self._converse(connection, request, deadline_s)
+                return self._forwarded(request, deadline_s)
+            return self._converse(request, deadline_s)
         except WIRE_EXCEPTIONS as exc:
             self.close()
             raise WireError(
@@ -81,11 +78,6 @@ class Transport:
         self._is_stopped = True
         if self._connection is not None:
             self._connection.close()
-
-    def _is_usable(self, connection: Connection) -> bool:
-        """True for a connection that a new request may be written to."""
-        connection.sent_s = None
-        return connection.is_quiet() and self._clock() < self._end_of_use_s
 
     def _connect(self, deadline_s: float) -> Connection:
         if self._connection is not None:
@@ -104,22 +96,20 @@ class Transport:
             # While the host was looked up there was no connection to close.
             connection.close()
 
-    def _forwarded(self, connection: Connection, request: bytes, deadline_s: float) -> Answer:
+    def _forwarded(self, request: bytes, deadline_s: float) -> Answer:
         """Converse through a proxy that passes requests on. Only it can want a login for that."""
         proxy = self._proxy
         assert proxy is not None
-        asked = in_absolute_form(request, self.origin, proxy)
-        answer = self._converse(connection, asked, deadline_s)
-        if answer.status == PROXY_LOGIN_NEEDED:
-            connection.sent_s = None
+        answer = self._converse(in_absolute_form(request, self.origin, proxy), deadline_s)
+        if answer.status == PROXY_LOGIN_NEEDED and self._connection is not None:
+            self._connection.sent_s = None
             raise refusal(proxy, answer.status)
         return answer
 
-    def _converse(self, connection: Connection, request: bytes, deadline_s: float) -> Answer:
+    def _converse(self, request: bytes, deadline_s: float) -> Answer:
+        connection = self._ask(request, deadline_s)
         reader = self._reader
         reader.begin()
-        connection.post(request)
-        connection.wait(deadline_s)
         if connection.unsent:
             self._send_rest(connection, deadline_s)
         else:
@@ -130,6 +120,22 @@ class Transport:
         if connection.unsent or connection.is_ended or not reader.is_reusable:
             connection.close()
         return reader.answer(cast(float, connection.sent_s), connection.received_s)
+
+    def _ask(self, request: bytes, deadline_s: float) -> Connection:
+        """Post the request, and return its connection when there is something to do there.
+
+        It is a new one where the last one is too old, or has ended, or holds what nobody asked for.
+        """
+        connection = self._connection
+        if connection is None or not connection.is_open or self._clock() >= self._end_of_use_s:
+            connection = self._connect(deadline_s)
+        connection.post(request)
+        connection.wait(deadline_s)
+        if connection.has_news and not connection.is_quiet():
+            connection = self._connect(deadline_s)
+            connection.post(request)
+            connection.wait(deadline_s)
+        return connection
 
     def _send_rest(self, connection: Connection, deadline_s: float) -> None:
         """Write what the kernel did not take at once, unless the answer comes before the end.

@@ -25,7 +25,7 @@ EXPECTED: dict[str, str] = yaml.safe_load(
 def test_every_wrong_body_is_refused_with_exactly_its_code(tmp_path: Path) -> None:
     weights = {f"invalid/{name}": 1.0 for name in EXPECTED}
     choice = PayloadChoice(weights, SEED, "invalid_messages")
-    drawn = [choice.template_name(k).removeprefix("invalid/") for k in range(240)]
+    drawn = [choice.template_names((k,))[0].removeprefix("invalid/") for k in range(240)]
 
     # With one conversation alone, a refusal that retired it would leave the rest unsent.
     with SimulatorProcess("--conversations", "1") as simulator:

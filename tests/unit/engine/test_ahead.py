@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pytest
@@ -15,8 +15,10 @@ from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.plan.arrivals import ClosedArrivals, EvenArrivals
 from convoy.plan.lanes import LANES
 from convoy.plan.message import PlannedMessage
+from convoy.plan.payloads import PayloadTemplate
 from convoy.plan.plan import PickRule, PoolExhausted, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rendering import Bodies
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause, Phase
 from tests.unit.engine import T0_S, Clock
@@ -32,7 +34,7 @@ def due(k: int) -> DueMessage:
 
 
 def ahead_of(
-    upcoming: Sequence[int], avoid: Container[int] = (), plan: ScenarioPlan = PLAN
+    upcoming: Sequence[int], avoid: Collection[int] = (), plan: ScenarioPlan = PLAN
 ) -> MessagesAhead:
     return MessagesAhead(plan, RUN_ID, avoid, lambda most: upcoming[:most])
 
@@ -78,17 +80,27 @@ def test_only_who_takes_a_message_that_cannot_be_made_hears_of_it() -> None:
 def test_others_are_not_kept_waiting_by_messages_that_take_long() -> None:
     clock, made = Clock(), []
 
-    class SlowPlan(ScenarioPlan):
-        def message(self, k: int, avoid: Container[int] = ()) -> PlannedMessage:
+    class SlowBodies(Bodies):
+        def render(self, message: PlannedMessage) -> bytes:
             clock.elapsed_s += 0.002
-            made.append(k)
-            return super().message(k, avoid)
+            made.append(message.k)
+            return super().render(message)
 
-    ahead = MessagesAhead(SlowPlan(INPUTS), RUN_ID, (), lambda most: range(1, most), clock=clock)
+    class SlowPlan(ScenarioPlan):
+        def bodies(self, run_id: str) -> Bodies:
+            return SlowBodies({"text": PayloadTemplate("text", "{}")}, 1, "scenario", run_id)
+
+    ahead = MessagesAhead(
+        SlowPlan(replace(INPUTS, weights={"text": 1})),
+        RUN_ID,
+        (),
+        lambda most: range(1, most),
+        clock=clock,
+    )
 
     ahead.message(due(0))
 
-    assert made == [1, 0]
+    assert made == [0]
 
 
 @pytest.mark.parametrize("arrivals", ["closed", "even"])

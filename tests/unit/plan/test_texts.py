@@ -55,18 +55,18 @@ def test_no_corpus_makes_anything_but_texts_or_an_error(content: bytes) -> None:
 def test_a_sequence_takes_the_texts_in_their_order() -> None:
     choice = TextChoice(TextRule(("a", "b", "c"), "sequence"), seed=1, scenario="s")
 
-    assert "".join(choice.text(k) for k in range(7)) == "abcabca"
+    assert "".join(choice.texts((k,))[0] for k in range(7)) == "abcabca"
 
 
 def test_random_texts_are_drawn_alike_and_again_for_the_same_seed() -> None:
     rule = TextRule(("a", "b", "c", "d"))
     first, again, other = (TextChoice(rule, seed, "s") for seed in (1, 1, 2))
 
-    drawn = Counter(first.text(k) for k in range(4000))
+    drawn = Counter(first.texts((k,))[0] for k in range(4000))
 
     assert all(900 < count < 1100 for count in drawn.values()) and len(drawn) == 4
-    assert [first.text(k) for k in range(50)] == [again.text(k) for k in range(50)]
-    assert [first.text(k) for k in range(50)] != [other.text(k) for k in range(50)]
+    assert [first.texts((k,))[0] for k in range(50)] == [again.texts((k,))[0] for k in range(50)]
+    assert [first.texts((k,))[0] for k in range(50)] != [other.texts((k,))[0] for k in range(50)]
 
 
 def test_draws_in_a_template_are_a_function_of_message_and_call() -> None:
