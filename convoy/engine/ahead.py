@@ -48,37 +48,41 @@ class MessagesAhead:
         self._avoid = avoid
         self._upcoming = upcoming
         self._clock = clock
+        self._planned: dict[int, PlannedMessage] = {}
         self._ready: dict[int, tuple[PlannedMessage, bytes]] = {}
 
     def message(self, due: DueMessage) -> Message:
         """Return a due message with its body; raises PoolExhausted, PayloadError."""
-        ready = self._ready.pop(due.k, None)
+        k = due.k
+        ready = self._ready.pop(k, None)
         if ready is None:
-            self._make_ready(due.k)
-            ready = self._ready.pop(due.k, None)
+            self._make_ready(k)
+            ready = self._ready.pop(k, None)
         if ready is None or ready[0].conversation_index in self._avoid:
-            ready = self._make(due.k)
+            planned = self._plan.message(k, self._avoid)
+            return Message(due, planned, self._bodies.render(planned))
         return Message(due, *ready)
-
-    def _make(self, k: int) -> tuple[PlannedMessage, bytes]:
-        planned = self._plan.message(k, self._avoid)
-        return planned, self._bodies.render(planned)
 
     def _make_ready(self, k: int) -> None:
         """Make one and the next ones ready; what is wrong with one is for whoever takes it."""
+        if k not in self._planned:
+            self._planned = self._plan_next(k)
         self._ready = ready = {}
-        clock, render = self._clock, self._bodies.render
+        clock, render, planned = self._clock, self._bodies.render, self._planned
         ends_s = clock() + _LONGEST_S
-        for planned in self._planned([k, *self._upcoming(_AT_ONCE)]):
+        while planned:
+            number, message = planned.popitem()
             try:
-                ready[planned.k] = planned, render(planned)
+                ready[number] = message, render(message)
             except PayloadError:
                 continue
-            if clock() > ends_s:
+            if clock() > ends_s and k in ready:
                 return
 
-    def _planned(self, ks: Sequence[int]) -> list[PlannedMessage]:
+    def _plan_next(self, k: int) -> dict[int, PlannedMessage]:
+        """Return one and the next ones by number, the last one first."""
         try:
-            return self._plan.messages(ks, self._avoid)
+            planned = self._plan.messages([k, *self._upcoming(_AT_ONCE)], self._avoid)
         except PoolExhausted:
-            return []
+            return {}
+        return {message.k: message for message in reversed(planned)}

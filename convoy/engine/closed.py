@@ -82,16 +82,18 @@ class ClosedDispatcher:
         """
         while True:
             now_s = self._clock()
-            begins_s = max(self._t0_s, ready_at(now_s))
+            ready_at_s = ready_at(now_s)
+            if ready_at_s <= now_s and self._t0_s <= now_s < self._closes_s:
+                entry = self._queue.take()
+                if entry is not None:
+                    self._recorder.schedule()
+                    return DueMessage(entry[1], now_s, _MEASURE, self._epoch, _TARGET, now_s)
+            begins_s = max(self._t0_s, ready_at_s)
             if now_s < begins_s < inf:
                 gevent.sleep(begins_s - now_s)
-                continue
-            entry = self._queue.take() if begins_s <= now_s < self._closes_s else None
-            if entry is not None:
-                self._recorder.schedule()
-                return DueMessage(entry[1], now_s, _MEASURE, self._epoch, _TARGET, now_s)
-            self._may_go_on.clear()
-            self._may_go_on.wait()
+            else:
+                self._may_go_on.clear()
+                self._may_go_on.wait()
 
     def expire(self) -> None:
         """Nothing is ever late here."""

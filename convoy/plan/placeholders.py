@@ -47,15 +47,24 @@ def plain_parts(tree: nodes.Template) -> list[Part] | None:
     return parts
 
 
-def compiled(
-    parts: Iterable[Part], argument: str, expressions: Mapping[str, str], names: Mapping[str, Any]
-) -> Callable[[Any], str]:
-    """Return a function of one argument that renders the parts.
+class Expression(NamedTuple):
+    """A variable's value in Python, in terms of an argument and names, and its type if known."""
 
-    `expressions` holds for each variable a Python expression in terms of the argument and `names`.
+    code: str
+    kind: type = object
+
+
+def compiled(
+    parts: Iterable[Part],
+    argument: str,
+    expressions: Mapping[str, Expression],
+    names: Mapping[str, Any],
+) -> Callable[[Any], str]:
+    """Return a function of one argument that renders the parts; each variable has an expression.
+
     Raises KeyError for a variable without one.
     """
-    known = dict(names)
+    known = {"json_text": _json_text, **names}
     terms = [
         _term(part, f"part_{at}", expressions, known) for at, part in enumerate(_merged(parts))
     ]
@@ -63,13 +72,20 @@ def compiled(
     return rendered
 
 
-def _term(part: Part, name: str, expressions: Mapping[str, str], known: dict[str, Any]) -> str:
+def _term(
+    part: Part, name: str, expressions: Mapping[str, Expression], known: dict[str, Any]
+) -> str:
     """Return the expression of a part, with what it refers to by a name of its own."""
-    if isinstance(part, Slot):
-        known[name] = part.convert
-        return f"{name}({expressions[part.name]})"
-    known[name] = part
-    return name
+    if not isinstance(part, Slot):
+        known[name] = part
+        return name
+    code, kind = expressions[part.name]
+    if kind is int:
+        return f"str({code})"
+    if kind is str:
+        return _TERMS_OF_TEXT[part.convert].format(code)
+    known[name] = part.convert
+    return f"{name}({code})"
 
 
 def _merged(parts: Iterable[Part]) -> Iterator[Part]:
@@ -164,3 +180,11 @@ def _html_safe(text: str) -> str:
         .replace(">", "\\u003e")
         .replace("'", "\\u0027")
     )
+
+
+_TERMS_OF_TEXT: dict[_Convert, str] = {
+    _json: "json_text({})",
+    _json_characters: "json_text({})[1:-1]",
+    str: "{}",
+}
+"""How each conversion is written where the value is a text."""

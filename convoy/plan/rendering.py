@@ -7,22 +7,22 @@ from functools import lru_cache
 
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadTemplate
-from convoy.plan.placeholders import Slot, compiled, with_value
+from convoy.plan.placeholders import Expression, Slot, compiled, with_value
 from convoy.plan.sandbox import MOST_OUTPUT_BYTES
 from convoy.plan.texts import Draws
 
 _Fast = Callable[[PlannedMessage], str]
 
 _EXPRESSIONS = {
-    "conversation_id": "message.conversation.id",
-    "customer_id": "message.conversation.customer_id",
-    "agent_id": "message.conversation.agent_id",
-    "k": "message.k",
-    "sequence": "message.k",
-    "text": "message.text",
-    "actor": "message.actor",
-    "actor_name": "guest(message.actor)[0]",
-    "actor_address": "guest(message.actor)[1]",
+    "conversation_id": Expression("message.conversation.id", str),
+    "customer_id": Expression("message.conversation.customer_id", str),
+    "agent_id": Expression("message.conversation.agent_id", str),
+    "k": Expression("message.k", int),
+    "sequence": Expression("message.k", int),
+    "text": Expression("message.text", str),
+    "actor": Expression("message.actor", int),
+    "actor_name": Expression("guest(message.actor)[0]", str),
+    "actor_address": Expression("guest(message.actor)[1]", str),
 }
 """The variables of a template, each as it comes from its message; `marker` is made of parts."""
 
@@ -57,7 +57,7 @@ class Bodies:
     def variables(self, message: PlannedMessage) -> dict[str, object]:
         """Return everything that a template can name."""
         names = {"message": message, "guest": _guest}
-        values = {name: eval(each, names) for name, each in _EXPRESSIONS.items()}
+        values = {name: eval(each.code, names) for name, each in _EXPRESSIONS.items()}
         before, _, behind = self._marker
         draws = Draws(self._value_key, message.k)
         return {

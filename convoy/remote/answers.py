@@ -17,13 +17,13 @@ _MOST_HEAD_BYTES = 256 * 2**10
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """One whole answer; times in `perf_counter` seconds.
 
-    `head` is what was received until the headers were complete, and perhaps more. `sent_s` is when
-    the request's first byte was handed to the kernel, `done_s` when the bytes that completed the
-    answer had been received and were not yet parsed.
+    `head` is what was received until the headers were complete, in pieces, and perhaps more.
+    `sent_s` is when the request's first byte was handed to the kernel, `done_s` when the bytes that
+    completed the answer had been received and were not yet parsed.
     """
 
     status: int
-    head: bytes
+    head: list[bytes]
     body: bytes
     sent_s: float
     done_s: float
@@ -57,12 +57,14 @@ class AnswerReader:
         self._max_bytes = max_bytes
         self._unchecked_bytes = min(max_bytes, _MOST_HEAD_BYTES)
         self._parser = httptools.HttpResponseParser(self)
+        self.is_reusable = False
+        self._status = 0
         self.begin()
 
     def begin(self) -> None:
         """Get ready for the next answer of the connection."""
-        self.is_whole = self.is_reusable = self._headers_ended = False
-        self._status = self._received_bytes = 0
+        self.is_whole = self._headers_ended = False
+        self._received_bytes = 0
         self._head: list[bytes] = []
         self._body: list[bytes] = []
 
@@ -102,7 +104,7 @@ class AnswerReader:
         self.is_reusable = False
 
     def _is_ended_by_close(self) -> bool:
-        headers = _HeaderReader().read(_joined(self._head))
+        headers = _HeaderReader().read(self._head)
         if b"content-length" in headers:
             return False
         codings = headers.get(b"transfer-encoding", b"").lower()
@@ -110,7 +112,9 @@ class AnswerReader:
 
     def answer(self, sent_s: float, done_s: float) -> Answer:
         """Return the whole answer that was read."""
-        return Answer(self._status, _joined(self._head), _joined(self._body), sent_s, done_s)
+        pieces = self._body
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return Answer(self._status, self._head, body, sent_s, done_s)
 
     def on_message_begin(self) -> None:
         self.is_reusable = False
@@ -142,10 +146,10 @@ class _HeaderReader:
         self._headers: dict[bytes, bytes] = {}
         self._is_through = False
 
-    def read(self, head: bytes) -> dict[bytes, bytes]:
-        """Return the headers that bytes begin with, 1xx answers left out."""
+    def read(self, head: list[bytes]) -> dict[bytes, bytes]:
+        """Return the headers that received bytes begin with, 1xx answers left out."""
         with suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._parser.feed_data(head)
+            self._parser.feed_data(b"".join(head))
         return self._headers
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -160,7 +164,3 @@ class _HeaderReader:
             self._is_through = True
         elif not self._is_through:
             self._headers.clear()
-
-
-def _joined(pieces: list[bytes]) -> bytes:
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

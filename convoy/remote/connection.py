@@ -21,7 +21,8 @@ _READ, _WRITE = 1, 2
 # A larger buffer costs more in each receive than it saves in the few large answers.
 _RECEIVE_BYTES = 16_384
 _NEVER_S = float("inf")
-_READY, _EXPIRED, _STOPPED = object(), object(), object()
+_REASONS = _READY, _EXPIRED, _STOPPED = object(), object(), object()
+"""Why a wait ended; whatever else a greenlet is woken for is not meant for it."""
 
 # What gevent's resolver gives for one address: (family, type, protocol, name, address).
 Address = tuple[int, int, int, str, tuple[object, ...]]
@@ -105,8 +106,11 @@ class Connection:
             return False
         if self.sent_s is None:
             self.sent_s, self.is_new = sent_s, False
-        self.unsent = b"" if count == len(unsent) else memoryview(unsent)[count:]
-        return not self.unsent
+        if count == len(unsent):
+            self.unsent = b""
+            return True
+        self.unsent = memoryview(unsent)[count:]
+        return False
 
     def send_rest(self) -> bool:
         """Go on with what is unsent; true when nothing is left. Raises OSError."""
@@ -162,15 +166,16 @@ class Connection:
         watcher.start(me.switch, _READY)
         try:
             woken = self._hub.switch()
-            while woken is not _READY and woken is not _EXPIRED and woken is not _STOPPED:
+            while woken not in _REASONS:
                 woken = self._hub.switch()
         finally:
             self._waiting = None
             watcher.stop()
+        if woken is _READY:
+            return
         if woken is _EXPIRED:
             raise TimeoutError("no whole answer by the deadline")
-        if woken is _STOPPED:
-            raise _stopped()
+        raise _stopped()
 
     # The timer is not stopped when a wait ends: deadlines mostly grow, so it fires about once per
     # timeout and is armed again for whatever is waiting then, instead of once per request.

@@ -156,10 +156,12 @@ class Transport:
             return True
 
     def _read(self, connection: Connection, deadline_s: float) -> None:
-        data = connection.receive()
+        data, reader = connection.receive(), self._reader
         if data:
-            self._reader.feed(data)
-        if connection.is_ended and not self._reader.is_whole:
-            self._reader.end()
-        elif connection.received_s > deadline_s and not self._reader.is_whole:
+            reader.feed(data)
+        if reader.is_whole:
+            return
+        if connection.is_ended:
+            reader.end()
+        elif connection.received_s > deadline_s:
             raise TimeoutError("no whole answer by the deadline")

@@ -29,7 +29,7 @@ class ScenarioRecorder:
 
     def __init__(self, late_after_s: float, timeout_s: float) -> None:
         self.counts = Counts()
-        self._late_after_s = late_after_s
+        self.late_after_s = late_after_s
         self._timeout_s = timeout_s
         self._durations: defaultdict[str, DurationRecorders] = defaultdict(DurationRecorders)
 
@@ -65,8 +65,8 @@ class ScenarioRecorder:
         `late_cause` is why its actor got it late at `handed_s`. What was handed over in time and
         sent late waited for a connection, and so for the target.
         """
-        if sent_s - due_s > self._late_after_s:
-            was_handed_late = handed_s - due_s > self._late_after_s
+        if sent_s - due_s > self.late_after_s:
+            was_handed_late = handed_s - due_s > self.late_after_s
             self.counts.late[late_cause if was_handed_late else Cause.TARGET] += 1
 
     def record_accepted(
@@ -74,17 +74,17 @@ class ScenarioRecorder:
         send_errors_s: Sequence[float],
         response_times_s: Sequence[float],
         service_times_s: Sequence[float],
-        attempts: int,
+        resent: int,
     ) -> None:
         """Count messages as `record` does, together: accepted as expected, and of no step.
 
-        `attempts` is the sum over all of them; each has been judged for its lateness already.
+        `resent` of them needed another attempt; each late one has been counted as such already.
         """
         sent = len(response_times_s)
         self.counts.sent += sent
         self.counts.accepted += sent
-        self.counts.attempts += attempts
-        self.counts.resent += attempts - sent
+        self.counts.attempts += sent + resent
+        self.counts.resent += resent
         durations = self._durations[WHOLE]
         durations.send_error.record_all(send_errors_s)
         durations.response.record_all(response_times_s)

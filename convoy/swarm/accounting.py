@@ -47,25 +47,35 @@ class Accounting:
     ) -> None:
         self._scenario = scenario
         self._recorder = recorder
+        self._late_after_s = recorder.late_after_s
         self._rows = rows
         self._keep_sample = keep_sample
         self._timeout_s = timeout_s
         self._waiting: list[tuple[float, float, float]] = []
-        self._attempts = self._answer_bytes = 0
+        self._resent = self._answer_bytes = 0
 
     def enter(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
         """Take what came of a message; `is_ok` says whether it is as it should be."""
         answer, sent_s = exchange.answer, exchange.sent_s
-        if exchange.code or not is_ok or not self._rows.is_alone or not answer or sent_s is None:
+        if (
+            exchange.code
+            or not is_ok
+            or answer is None
+            or sent_s is None
+            or not self._rows.is_alone
+        ):
             self.flush()
             self._enter(self._outcome(message, exchange, is_ok), message, exchange)
             return
-        due = message.due
-        self._recorder.judge_lateness(due.due_s, due.handed_s, sent_s, due.late_cause)
-        self._waiting.append((due.due_s, sent_s, exchange.done_s))
-        self._attempts += exchange.attempts
+        due, waiting = message.due, self._waiting
+        due_s = due.due_s
+        if sent_s - due_s > self._late_after_s:
+            self._recorder.judge_lateness(due_s, due.handed_s, sent_s, due.late_cause)
+        waiting.append((due_s, sent_s, exchange.done_s))
         self._answer_bytes += len(answer.body)
-        if len(self._waiting) >= _AT_ONCE:
+        if exchange.attempts > 1:
+            self._resent += exchange.attempts - 1
+        if len(waiting) >= _AT_ONCE:
             self.flush()
 
     def flush(self) -> None:
@@ -78,10 +88,10 @@ class Accounting:
             [abs(sent_s - due_s) for due_s, sent_s, _ in waiting],
             response_times_s,
             [done_s - sent_s for _, sent_s, done_s in waiting],
-            self._attempts,
+            self._resent,
         )
         self._rows.gather(self._scenario, response_times_s, self._answer_bytes)
-        self._attempts = self._answer_bytes = 0
+        self._resent = self._answer_bytes = 0
 
     def _outcome(self, message: Message, exchange: Exchange, is_ok: bool) -> Outcome:
         due = message.due

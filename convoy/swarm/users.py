@@ -62,6 +62,7 @@ class MessageUser(User):
         self._stops_at_limit = run.order.settings.on_limit == "stop"
         self._paused_until_s = 0.0
         self.session = run.connections.open_session()
+        self._is_exclusive = self._work.pool.is_exclusive
         self._has_pauses = self._work.plan.has_pauses
         self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
         self._log_in(run)
@@ -83,7 +84,6 @@ class MessageUser(User):
 
         While it waits the user can be stopped at any moment.
         """
-        assert self._run is not None
         work = self._work
         while True:
             if self._held is not None:
@@ -92,7 +92,7 @@ class MessageUser(User):
             due = work.dispatcher.take(self._ready_at)
             try:
                 message = work.message(due)
-                if work.pool.is_exclusive:
+                if self._is_exclusive:
                     message = self._with_conversation(message)
             except PoolExhausted:
                 self._give_up(due, Cause.POOL)
@@ -102,7 +102,8 @@ class MessageUser(User):
                 self._give_up(due, Cause.GENERATOR)
                 raise
             self._state = LOCUST_STATE_RUNNING
-            work.pool.redirected += message.planned.is_redirected
+            if message.planned.is_redirected:
+                work.pool.redirected += 1
             return message
 
     def post(self, message: Message) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jinja2 import Environment, StrictUndefined
 
 from convoy.plan.payloads import PayloadTemplate
-from convoy.plan.placeholders import Slot, compiled, with_value
+from convoy.plan.placeholders import Expression, Slot, compiled, with_value
 
 NAMES = ("alpha", "beta", "k")
 LITERALS = st.one_of(
@@ -48,7 +48,7 @@ def by_jinja(source: str, variables: dict[str, Any]) -> bytes:
 def by_parts(template: PayloadTemplate, variables: dict[str, Any]) -> bytes:
     """Render with the function that is made of a template's parts."""
     assert template.parts is not None
-    expressions = {name: f"values[{name!r}]" for name in variables}
+    expressions = {name: Expression(f"values[{name!r}]") for name in variables}
     return compiled(template.parts, "values", expressions, {})(variables).encode()
 
 
@@ -95,7 +95,7 @@ def test_a_value_made_of_parts_is_written_like_the_whole(
 
     parts = list(with_value(template.parts, "alpha", [before, Slot("k", str), behind]))
 
-    expressions = {name: f"values[{name!r}]" for name in ("beta", "k")}
+    expressions = {name: Expression(f"values[{name!r}]") for name in ("beta", "k")}
     rendered = compiled(parts, "values", expressions, {})({"beta": "b", "k": k}).encode()
     whole = {"alpha": f"{before}{k}{behind}", "beta": "b", "k": k}
     assert rendered == by_jinja(source, whole)

@@ -36,7 +36,7 @@ class Desk:
         )
 
     def enter(self, fate: str = "accepted", code: str = "", is_ok: bool = True) -> None:
-        answer = Answer(200, b"", b"answer", DUE_S, DUE_S + 0.5)
+        answer = Answer(200, [], b"answer", DUE_S, DUE_S + 0.5)
         exchange = Exchange(fate, code, DUE_S, DUE_S + 0.5, 1, answer)
         due = DueMessage(7, DUE_S, Phase.MEASURE, 1, Cause.TARGET, DUE_S)
         planned = PlannedMessage(7, 7, Conversation("c"), 0, False, "text", "hello")
