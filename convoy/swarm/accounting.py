@@ -57,13 +57,8 @@ class Accounting:
     def enter(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
         """Take what came of a message; `is_ok` says whether it is as it should be."""
         answer, sent_s = exchange.answer, exchange.sent_s
-        if (
-            exchange.code
-            or not is_ok
-            or answer is None
-            or sent_s is None
-            or not self._rows.is_alone
-        ):
+        is_usual = is_ok and not exchange.code and self._rows.is_alone
+        if not is_usual or answer is None or sent_s is None:
             self.flush()
             self._enter(self._outcome(message, exchange, is_ok), message, exchange)
             return
