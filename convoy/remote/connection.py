@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _READ, _WRITE = 1, 2
 # A larger buffer costs more in each receive than it saves in the few large answers.
-_RECEIVE_BYTES = 16_384
+_RECEIVE_BYTES = 4_096
 _NEVER_S = float("inf")
 _REASONS = _READY, _EXPIRED, _STOPPED = object(), object(), object()
 """Why a wait ended; whatever else a greenlet is woken for is not meant for it."""
