@@ -68,7 +68,8 @@ class TimerFdAlarm:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         watcher = get_hub().loop.io(self._number, _READ, ref=False)
         watcher.start(_let_go_off, weakref.ref(self))
-        weakref.finalize(self, _release, watcher, self._number)
+        # Not at the end of the process, where the loop may be gone and all is closed anyway.
+        weakref.finalize(self, _release, watcher, self._number).atexit = False
 
     def set(self, delay_s: float) -> None:
         self._is_set = True

@@ -1,0 +1,107 @@
+"""Alarms ring once for each time that they are set, at that time or soon after."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable
+from time import perf_counter
+
+import gevent
+import pytest
+
+from convoy.engine.alarm import Alarm, LoopAlarm, TimerFdAlarm, make_alarm
+from tests.unit.engine import let_the_loop_run, wait_until
+
+KINDS = [LoopAlarm, *([TimerFdAlarm] if sys.platform == "linux" else [])]
+Make = Callable[[Callable[[], None]], Alarm]
+
+
+@pytest.fixture(params=KINDS)
+def make(request: pytest.FixtureRequest) -> Make:
+    made: Make = request.param
+    return made
+
+
+@pytest.mark.parametrize("delay_s", [0.02, 0.0, -1.0], ids=["soon", "now", "past"])
+def test_an_alarm_rings_once_and_not_before_its_time(make: Make, delay_s: float) -> None:
+    rung_s: list[float] = []
+    alarm = make(lambda: rung_s.append(perf_counter()))
+    set_s = perf_counter()
+
+    alarm.set(delay_s)
+    wait_until(lambda: bool(rung_s))
+    let_the_loop_run()
+
+    [at_s] = rung_s
+    assert at_s >= set_s + delay_s - 0.001
+
+
+def test_the_last_time_that_was_set_is_the_one_that_counts(make: Make) -> None:
+    rung: list[None] = []
+    alarm = make(lambda: rung.append(None))
+    alarm.set(30.0)
+
+    alarm.set(0.0)
+    wait_until(lambda: bool(rung))
+
+    alarm.set(0.0)
+    alarm.set(30.0)
+    let_the_loop_run()
+    assert len(rung) == 1
+
+
+def test_an_alarm_may_be_set_again_while_it_rings(make: Make) -> None:
+    rung: list[None] = []
+
+    def ring() -> None:
+        rung.append(None)
+        if len(rung) < 5:
+            alarm.set(0.001)
+
+    alarm = make(ring)
+    alarm.set(0.001)
+    wait_until(lambda: len(rung) == 5)
+    let_the_loop_run()
+
+    assert len(rung) == 5
+
+
+def test_a_ring_that_fails_is_told_and_not_repeated(
+    make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rung: list[None] = []
+
+    def ring() -> None:
+        rung.append(None)
+        raise ValueError("no bell")
+
+    alarm = make(ring)
+    alarm.set(0.0)
+    wait_until(lambda: bool(rung))
+    let_the_loop_run()
+
+    assert len(rung) == 1
+    assert "no bell" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there are no such descriptors")
+def test_an_alarm_that_nobody_holds_gives_its_descriptor_back() -> None:
+    gc.collect()
+    before = descriptors()
+    alarm = make_alarm(lambda: None)
+    alarm.set(30.0)
+    its = descriptors() - before
+
+    del alarm
+    gc.collect()
+    gevent.sleep(0)
+
+    assert len(its) == 1 and not its & descriptors()
+
+
+def descriptors() -> set[str]:
+    """Return the descriptors that are open, without the one that lists them."""
+    listed = set(os.listdir("/proc/self/fd"))
+    return {each for each in listed if os.path.lexists(f"/proc/self/fd/{each}")}
