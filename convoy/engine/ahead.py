@@ -48,7 +48,7 @@ class MessagesAhead:
         self._avoid = avoid
         self._upcoming = upcoming
         self._clock = clock
-        self._planned: dict[int, PlannedMessage] = {}
+        self._planned: list[PlannedMessage] = []
         self._ready: dict[int, tuple[PlannedMessage, bytes]] = {}
 
     def message(self, due: DueMessage) -> Message:
@@ -65,24 +65,26 @@ class MessagesAhead:
 
     def _make_ready(self, k: int) -> None:
         """Make one and the next ones ready; what is wrong with one is for whoever takes it."""
-        if k not in self._planned:
-            self._planned = self._plan_next(k)
+        planned = self._planned
+        if not planned or planned[-1].k != k:
+            planned = self._planned = self._plan_next(k)
         self._ready = ready = {}
-        clock, render, planned = self._clock, self._bodies.render, self._planned
+        clock, render = self._clock, self._bodies.render
         ends_s = clock() + _LONGEST_S
         while planned:
-            number, message = planned.popitem()
+            message = planned.pop()
             try:
-                ready[number] = message, render(message)
+                ready[message.k] = message, render(message)
             except PayloadError:
                 continue
-            if clock() > ends_s and k in ready:
+            if clock() > ends_s:
                 return
 
-    def _plan_next(self, k: int) -> dict[int, PlannedMessage]:
-        """Return one and the next ones by number, the last one first."""
+    def _plan_next(self, k: int) -> list[PlannedMessage]:
+        """Return one and the next ones, the last one first."""
         try:
             planned = self._plan.messages([k, *self._upcoming(_AT_ONCE)], self._avoid)
         except PoolExhausted:
-            return {}
-        return {message.k: message for message in reversed(planned)}
+            return []
+        planned.reverse()
+        return planned

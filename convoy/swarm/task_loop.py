@@ -5,7 +5,7 @@ from __future__ import annotations
 from locust import User
 from locust.user.task import LOCUST_STATE_STOPPING, DefaultTaskSet, TaskSet
 
-_TASKS_IN_A_ROW = 16
+_TASKS_IN_A_ROW = 64
 
 
 class TaskLoop(DefaultTaskSet):
