@@ -33,8 +33,8 @@ class Connection:
 
     It uses the interpreter's own socket class, which neither Locust's monkey patch nor gevent's
     wrappers touch, and one read and one write watcher for its whole life. `unsent` is what the
-    kernel has still to take; `sent_s` is when it took the first byte of the latest post, None when
-    it has not; `received_s` is the time of the latest receive; `is_ended` says that the server has
+    kernel has still to take; `sent_s` is when it took the first byte since its owner set it
+    to None; `received_s` is the time of the latest receive; `is_ended` says that the server has
     closed its side. It `is_new` until something was sent, and `has_news` if something had arrived
     already when a request should have been sent: the request is still `unsent` then.
     """
@@ -85,7 +85,7 @@ class Connection:
         The caller waits for the answer at once. That wait ends early when the kernel does not take
         all of it, and `send_rest` goes on; or when there is news.
         """
-        self.unsent, self.sent_s, self.has_news = request, None, False
+        self.unsent, self.has_news = request, False
         self._outbox.put(self)
 
     def try_to_send(self) -> bool:

@@ -127,6 +127,8 @@ class Transport:
         It is a new one where the last one is too old, or has ended, or holds what nobody asked for.
         """
         connection = self._connection
+        if connection is not None:
+            connection.sent_s = None
         if connection is None or not connection.is_open or self._clock() >= self._end_of_use_s:
             connection = self._connect(deadline_s)
         connection.post(request)

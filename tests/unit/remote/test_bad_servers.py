@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.remote.answers import AnswerReader
+from convoy.remote.transport import Dialler
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS
 from tests.unit.remote.exchanges import (
     LONG_S,
@@ -234,6 +235,26 @@ def test_an_idle_reset_is_noticed_before_the_write() -> None:
         found = transport.exchange(REQUEST, deadline())
 
         assert (found.status, len(server.requests)) == (200, 2)
+
+
+def test_a_request_that_finds_its_server_gone_never_left() -> None:
+    with serving(answers_all) as server, transport_to(server.port) as transport:
+        transport.exchange(REQUEST, deadline())
+        server.stop()
+
+        fault = fault_of(transport)
+
+        assert (fault.code, fault.sent_s, transport.sent_s) == ("connection refused", None, None)
+
+
+def test_a_request_whose_deadline_is_over_never_left() -> None:
+    dialler = Dialler(max_age_s=0)
+    with serving(answers_all) as server, transport_to(server.port, dialler) as transport:
+        transport.exchange(REQUEST, deadline())
+
+        fault = fault_of(transport, seconds=0)
+
+        assert (fault.code, fault.sent_s, len(server.requests)) == ("timeout", None, 1)
 
 
 def test_bytes_on_an_idle_connection_are_no_answer_to_the_next_request() -> None:
