@@ -29,11 +29,13 @@ class EmbeddedSimulator:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._url = ""
+        self._reader: threading.Thread | None = None
 
     def ensure(
         self, url: str, *, is_simulator: Callable[[str], bool | None] = is_convoy_simulator
     ) -> bool:
-        """Make sure that a simulator answers at `url`; return whether this call started it.
+        """Make sure that a simulator answers at `url`; return whether it is this one.
 
         Raises RefusedError when another program listens there, or when it does not start.
         """
@@ -46,7 +48,7 @@ class EmbeddedSimulator:
                 f"something else than the simulator listens at {url}; stop it, choose another "
                 "address in the target file, or load it on purpose with -H"
             )
-        return False
+        return self._url == url and self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         process, self._process = self._process, None
@@ -58,10 +60,13 @@ class EmbeddedSimulator:
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             process.kill()
             process.wait()
+        if self._reader is not None:
+            self._reader.join(_STOP_TIMEOUT_S)
 
     def _start(self, url: str) -> None:
         address = urlsplit(url)
         self.stop()
+        self._url = url
         command = [sys.executable, "-m", "simulator"]
         command += ["--host", str(address.hostname), "--port", str(address.port or 80)]
         self._process = subprocess.Popen(
@@ -94,7 +99,10 @@ class EmbeddedSimulator:
         try:
             for line in process.stdout:
                 if line.startswith(_READY):
-                    threading.Thread(target=_drain, args=(process.stdout,), daemon=True).start()
+                    self._reader = threading.Thread(
+                        target=_drain, args=(process.stdout,), daemon=True
+                    )
+                    self._reader.start()
                     return None
                 last = line.strip() or last
             return last
@@ -104,8 +112,9 @@ class EmbeddedSimulator:
 
 def _drain(output: IO[str]) -> None:
     """Read what the simulator says, so that it never waits for a reader."""
-    for _ in output:
-        pass
+    with output:
+        for _ in output:
+            pass
 
 
 def _end_with_parent() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from convoy.safety.embedded_simulator import EmbeddedSimulator
 from tests.locust_process import free_port, run_locust
 from tests.simulator_process import SimulatorProcess
 
@@ -30,6 +31,19 @@ def test_simulator_that_runs_already_is_used_and_left_alone(
     assert ended.exit_code == 0, ended.output
     assert simulator.ledger(ended.run["run_id"])["accepted"] == 20
     assert simulator.is_running()
+
+
+def test_the_second_run_of_a_process_still_has_its_own_simulator(
+    simulator: SimulatorProcess,
+) -> None:
+    url, own = f"http://127.0.0.1:{free_port()}", EmbeddedSimulator()
+    try:
+        first, second = own.ensure(url), own.ensure(url)
+        of_others = own.ensure(simulator.url)
+    finally:
+        own.stop()
+
+    assert (first, second, of_others) == (True, True, False)
 
 
 def target_at(folder: Path, port: int) -> Path:
