@@ -95,6 +95,22 @@ def make_alarm(ring: Callable[[], None]) -> Alarm:
     return TimerFdAlarm(ring) if sys.platform == "linux" else LoopAlarm(ring)
 
 
+def weakly(ring: Callable[[], None]) -> Callable[[], None]:
+    """Return what calls a method as long as somebody holds its object.
+
+    Whoever holds an alarm that rings for it would be held by it otherwise, and end at the hands of
+    the garbage collector, in whatever thread.
+    """
+    method = weakref.WeakMethod(ring)
+
+    def call() -> None:
+        held = method()
+        if held is not None:
+            held()
+
+    return call
+
+
 def _let_go_off(alarm: weakref.ref[TimerFdAlarm]) -> None:
     held = alarm()
     if held is not None:

@@ -107,7 +107,7 @@ class ClosedDispatcher:
     def is_exhausted(self) -> bool:
         """True when nothing will be handed out any more from the lanes granted so far."""
         is_over = self._clock() >= self._t0_s + self._duration_s
-        return self._is_stopped or is_over or not self._queue.first
+        return self._is_stopped or is_over or self._queue.first is None
 
     def _set_close(self) -> None:
         """Have the next message go out before the end, and while the lease holds, or never."""

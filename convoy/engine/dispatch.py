@@ -19,7 +19,7 @@ import msgspec
 from gevent import get_hub
 from greenlet import getcurrent, greenlet
 
-from convoy.engine.alarm import make_alarm
+from convoy.engine.alarm import make_alarm, weakly
 from convoy.engine.lane_queue import Entry, LaneMessages, LaneQueue
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause, Phase
@@ -85,7 +85,7 @@ class Dispatcher:
         self._rested_until_s = -inf
         self._lease_ends_s = inf
         self._hub = get_hub()
-        self._alarm = make_alarm(self._ring)
+        self._alarm = make_alarm(weakly(self._ring))
         self._alarm_at_s = inf
         self._armed_for: Entry | None = None
 
@@ -117,7 +117,7 @@ class Dispatcher:
 
     def hold_lease_until(self, ends_s: float) -> None:
         """Hand out nothing after `ends_s`, unless this is called again with a later time."""
-        self._lease_ends_s, self._armed_for = ends_s, None
+        self._lease_ends_s = ends_s
         self._arm()
 
     @property
@@ -142,7 +142,7 @@ class Dispatcher:
             self._rest(seat, ready_at_s)
         else:
             self._sit_down(seat, now_s)
-        if self._armed_for is None or self._resting:
+        if self._armed_for is None:
             self._arm()
         try:
             handed: DueMessage = self._hub.switch()

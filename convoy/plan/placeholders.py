@@ -31,10 +31,7 @@ Part = str | Slot
 
 
 def plain_parts(tree: nodes.Template) -> list[Part] | None:
-    """Return what this template puts out part by part, None when it holds more than placeholders.
-
-    A conversion raises TypeError or ValueError for a value that is no JSON.
-    """
+    """Return what this template puts out part by part, None for more than placeholders."""
     parts: list[Part] = []
     for output in tree.body:
         if not isinstance(output, nodes.Output):
@@ -48,10 +45,10 @@ def plain_parts(tree: nodes.Template) -> list[Part] | None:
 
 
 class Expression(NamedTuple):
-    """A variable's value in Python, in terms of an argument and names, and its type if known."""
+    """A variable's value in Python, in terms of an argument and names, and its type."""
 
     code: str
-    kind: type = object
+    kind: type[str] | type[int]
 
 
 def compiled(
@@ -80,12 +77,7 @@ def _term(
         known[name] = part
         return name
     code, kind = expressions[part.name]
-    if kind is int:
-        return f"str({code})"
-    if kind is str:
-        return _TERMS_OF_TEXT[part.convert].format(code)
-    known[name] = part.convert
-    return f"{name}({code})"
+    return f"str({code})" if kind is int else _TERMS_OF_TEXT[part.convert].format(code)
 
 
 def _merged(parts: Iterable[Part]) -> Iterator[Part]:
@@ -162,8 +154,6 @@ def _json(value: Any) -> str:
 
 def _json_characters(value: Any) -> str:
     """Return the text of a value as it stands between the quotes of JSON."""
-    if type(value) is int:
-        return str(value)
     return _json_text(value if type(value) is str else str(value))[1:-1]
 
 

@@ -56,23 +56,19 @@ class Bodies:
 
     def variables(self, message: PlannedMessage) -> dict[str, object]:
         """Return everything that a template can name."""
-        names = {"message": message, "guest": _guest}
-        values = {name: eval(each.code, names) for name, each in _EXPRESSIONS.items()}
         before, _, behind = self._marker
         draws = Draws(self._value_key, message.k)
-        return {
-            **values,
-            "marker": f"{before}{message.k}{behind}",
-            "choice": draws.choice,
-            "number": draws.number,
-        }
+        variables = _values(message)
+        variables["marker"] = f"{before}{message.k}{behind}"
+        variables["choice"], variables["number"] = draws.choice, draws.number
+        return variables
 
     def _compiled(self, template: PayloadTemplate) -> _Fast | None:
         if template.parts is None:
             return None
         try:
             parts = with_value(template.parts, "marker", self._marker)
-            return compiled(parts, "message", _EXPRESSIONS, {"guest": _guest})
+            return compiled(parts, "message", _EXPRESSIONS, _NAMES)
         except KeyError:
             return None
 
@@ -81,3 +77,11 @@ class Bodies:
 def _guest(actor: int) -> tuple[str, str]:
     """Return the name and the address that an actor writes under."""
     return f"Load Test Guest {actor}", f"guest-{actor}@load-test.invalid"
+
+
+_NAMES = {"guest": _guest}
+_EACH = ", ".join(f"{name!r}: {each.code}" for name, each in _EXPRESSIONS.items())
+_values: Callable[[PlannedMessage], dict[str, object]] = eval(
+    f"lambda message: {{{_EACH}}}", _NAMES
+)
+"""Returns all of `_EXPRESSIONS` for a message."""

@@ -65,7 +65,7 @@ class Outbox:
         used = [each.number for each in senders if each.is_open and not each.is_new]
         with_news = numbers_with_news(used)
         for sender in senders:
-            sender.has_news = sender.number in with_news and not sender.is_new
+            sender.has_news = sender.number in with_news
             if sender.has_news or not sender.try_to_send():
                 sender.wake()
 

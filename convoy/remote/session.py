@@ -31,7 +31,7 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
 
     fate: str
     code: str
-    sent_s: float | None
+    sent_s: float
     done_s: float
     attempts: int
     answer: Answer | None = None
@@ -195,18 +195,15 @@ class ApiSession:
         self._rests_until_s = self._clock() + pause_s
 
     def _answered(self, answer: Answer) -> Exchange:
-        status = answer.status
+        status, attempts, done_s = answer.status, self.attempts, answer.done_s
+        sent_s = answer.sent_s if self._first_sent_s is None else self._first_sent_s
         if 200 <= status < 300:
-            return Exchange(
-                "accepted", "", self._first_sent_s, answer.done_s, self.attempts, answer
-            )
+            return Exchange("accepted", "", sent_s, done_s, attempts, answer)
         code = self._code_book.name(error_code(status, answer.body))
         wait_s = retry_after_s(answer.headers) if status >= 300 else None
         if status == _TOO_MANY_REQUESTS:
-            self._budget.rest(answer.done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
-        return Exchange(
-            "rejected", code, self._first_sent_s, answer.done_s, self.attempts, answer, wait_s
-        )
+            self._budget.rest(done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
+        return Exchange("rejected", code, sent_s, done_s, attempts, answer, wait_s)
 
     def _lost(self, fault: WireError, started_s: float) -> Exchange:
         fate = "failed" if fault.sent_s is None else "unknown"

@@ -32,9 +32,9 @@ class Accounting:
     """Enters the messages of one scenario in one process, each once.
 
     Accepted ones wait until there are many, or until `flush`: entered one by one between two waits
-    of a process, with the processor's caches cold, they take twice as long. A failure is entered
-    at once, and so is everything while somebody else listens to Locust's event. A message without
-    a whole answer is shown as lasting until its deadline, `timeout_s` after it was sent.
+    of a process, with the processor's caches cold, they take twice as long. Everything else is
+    entered at once, and they are, too, while somebody else listens to Locust's event. A message
+    without a whole answer is shown as lasting until its deadline, `timeout_s` after it was sent.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Accounting:
         """Take what came of a message; `is_ok` says whether it is as it should be."""
         answer, sent_s = exchange.answer, exchange.sent_s
         is_usual = is_ok and not exchange.code and self._rows.is_alone
-        if not is_usual or answer is None or sent_s is None:
+        if answer is None or not is_usual:
             self.flush()
             self._enter(self._outcome(message, exchange, is_ok), message, exchange)
             return
@@ -97,7 +97,7 @@ class Accounting:
             due.k,
             exchange.attempts,
             due.due_s,
-            due.due_s if exchange.sent_s is None else exchange.sent_s,
+            exchange.sent_s,
             exchange.done_s,
             _FATES[exchange.fate],
             exchange.code,

@@ -184,11 +184,12 @@ class Participant:
             self._answer(ToCoordinator.RELEASED, run, released)
             return
         run.epoch = data["epoch"]
+        if run.t0_s is None and data["t0_s"] > time.time():
+            _leave_in_peace_what_is_there()
         for scenario, lanes in data["grants"].items():
             granted = {int(lane): from_k for lane, from_k in lanes.items()}
             run.work[scenario].grant(granted, run.epoch)
         if run.t0_s is None:
-            _leave_in_peace_what_is_there()
             run.t0_s = time.perf_counter() + data["t0_s"] - time.time()
             for work in run.work.values():
                 work.dispatcher.start(run.t0_s)
@@ -298,6 +299,7 @@ def _leave_in_peace_what_is_there() -> None:
     """Take what exists by now out of the garbage collector's rounds until the run is over.
 
     All that was imported and prepared would be gone through in mid-run, in tens of milliseconds.
+    A worker that joins when messages are due already has no time for it.
     """
     gc.collect()
     gc.freeze()

@@ -41,9 +41,10 @@ class _Batch:
 class Rows:
     """The rows of one process.
 
-    Locust's listener takes as long for each message as sending it does. So while it is the only
-    one, accepted messages are gathered, and `flush` enters them as Locust's master does with the
-    report of a worker. When anybody else listens to `events.request`, every message is an event.
+    Locust's listener takes as long for each message as sending it does. So while it `is_alone`,
+    accepted messages can be gathered, and `flush` enters them as Locust's master does with the
+    report of a worker. When anybody else listens to `events.request`, every message should be
+    `add`ed: that is an event.
     """
 
     def __init__(self, environment: Environment) -> None:

@@ -12,6 +12,8 @@ import gevent
 import pytest
 
 from convoy.engine.alarm import Alarm, LoopAlarm, TimerFdAlarm, make_alarm
+from convoy.engine.dispatch import Dispatcher
+from convoy.results.account import ScenarioRecorder
 from tests.unit.engine import let_the_loop_run, wait_until
 
 KINDS = [LoopAlarm, *([TimerFdAlarm] if sys.platform == "linux" else [])]
@@ -99,6 +101,22 @@ def test_an_alarm_that_nobody_holds_gives_its_descriptor_back() -> None:
     gevent.sleep(0)
 
     assert len(its) == 1 and not its & descriptors()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there are no such descriptors")
+def test_a_dispatcher_that_nobody_holds_is_gone_without_the_collector() -> None:
+    gc.collect()
+    before = descriptors()
+    gc.disable()
+    try:
+        dispatcher = Dispatcher(ScenarioRecorder(0.010, 30), max_lateness_s=5)
+        its = descriptors() - before
+
+        del dispatcher
+
+        assert len(its) == 1 and not its & descriptors()
+    finally:
+        gc.enable()
 
 
 def descriptors() -> set[str]:

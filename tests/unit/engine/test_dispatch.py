@@ -210,3 +210,18 @@ def test_a_message_that_a_blocked_loop_made_late_carries_the_generator_as_cause(
     wait_until(lambda: len(stand.handed) == 2)
 
     assert [handed.due.late_cause for handed in stand.handed] == [Cause.GENERATOR] * 2
+
+
+def test_a_lane_that_comes_when_nobody_waits_is_not_kept_waiting_for_an_old_alarm(
+    stand: Stand,
+) -> None:
+    leaver = stand.start_actor("leaver")
+    stand.grant(0, [30.0])
+    stand.dispatcher.release([0])
+    leaver.kill(timeout=5)
+
+    stand.grant(1, [SOON_S], first_k=1)
+    stand.start_actor("comer")
+    wait_until(lambda: bool(stand.handed))
+
+    assert stand.handed[0].due.k == 1

@@ -40,9 +40,7 @@ def wait_in() -> Iterator[Wait]:
     gevent.killall(actors, timeout=5)
 
 
-def test_a_message_may_start_no_earlier_than_the_timers_are_fine(
-    bench: Bench, wait_in: Wait
-) -> None:
+def test_a_message_may_start_a_little_early_and_no_earlier(bench: Bench, wait_in: Wait) -> None:
     bench.grant_all(ONE_A_SECOND)
 
     [taken] = bench.take_at(0.5 - 0.9 * EARLY_S)

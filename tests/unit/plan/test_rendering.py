@@ -15,13 +15,20 @@ from convoy.plan.plan import ScenarioPlan
 from tests.unit.plan.test_plan import INPUTS
 
 RUN_ID = "20261122-120000-abcdef"
+VARIABLES = (
+    *("conversation_id", "customer_id", "agent_id", "marker", "text", "k", "sequence"),
+    *("actor", "actor_name", "actor_address"),
+)
 PAYLOADS = Path(__file__).parents[3] / "payloads"
-SOURCES = {path.stem: path.read_text("utf-8") for path in PAYLOADS.glob("*.json")}
+SOURCES = {path.stem: path.read_text("utf-8") for path in PAYLOADS.glob("*.json")} | {
+    f"every variable as {form}": " ".join(form.replace("x", name) for name in VARIABLES)
+    for form in ("{{ x }}", "{{ x | tojson }}", '{{ (x ~ "-") | tojson }}', '{{ "<" ~ x }}')
+}
 
 
 @pytest.mark.parametrize("name", SOURCES)
 @given(text=st.text(), k=st.integers(0, 10**12))
-def test_every_template_renders_what_jinja_makes_of_its_variables(
+def test_every_template_renders_what_jinja_makes_of_all_variables(
     name: str, text: str, k: int
 ) -> None:
     plan = ScenarioPlan(replace(INPUTS, templates={name: SOURCES[name]}, weights={name: 1.0}))

@@ -120,6 +120,29 @@ def test_a_request_that_ends_in_the_outbox_was_never_sent(end: End) -> None:
         assert transport.exchange(REQUEST, deadline()).status == 200
 
 
+def test_whoever_is_closed_as_its_server_goes_does_not_begin_anew() -> None:
+    may_close = threading.Event()
+
+    def closes(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(OK)
+        may_close.wait(LONG_S)
+
+    with serving(closes, answers_all) as server, transport_to(server.port) as transport:
+        transport.exchange(REQUEST, deadline())
+        may_close.set()
+        server.wait_for_closed(1)
+        caller = gevent.spawn(fault_of, transport)
+        # Behind the outbox, which has the caller woken, and before the caller.
+        run_callback = gevent.get_hub().loop.run_callback
+        run_callback(run_callback, transport.close)
+
+        caller.join(LONG_S)
+
+        assert (caller.value.code, caller.value.sent_s) == ("stopped", None)
+        assert (server.connections, len(server.requests)) == (1, 1)
+
+
 def test_a_reset_that_comes_while_a_request_is_in_the_outbox_costs_a_new_connection() -> None:
     may_reset = threading.Event()
 

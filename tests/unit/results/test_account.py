@@ -36,6 +36,31 @@ def account_of(recorder: ScenarioRecorder) -> ScenarioAccount:
     return account
 
 
+def test_accepted_messages_recorded_together_are_those_recorded_one_by_one() -> None:
+    outcomes = [
+        replace(ACCEPTED, sent_s=100.0 + at / 1000, done_s=100.1 + at / 100, attempt=1 + (at >= 8))
+        for at in range(-3, 10)
+    ]
+    one_by_one, together = recorder_of(*outcomes), recorder_of()
+    for _ in outcomes:
+        together.schedule()
+
+    together.record_accepted(
+        [abs(each.sent_s - each.due_s) for each in outcomes],
+        [each.done_s - each.due_s for each in outcomes],
+        [each.done_s - each.sent_s for each in outcomes],
+        resent=2,
+    )
+
+    expected, found = one_by_one.report(), together.report()
+    assert found["counts"] == expected["counts"]
+    assert in_order(found) == in_order(expected)
+
+
+def in_order(report: dict[str, Any]) -> dict[str, list[tuple[int, int]]]:
+    return {name: sorted(pairs) for name, pairs in report["durations"][WHOLE].items()}
+
+
 def test_an_accepted_message_has_response_and_service_time() -> None:
     account = account_of(recorder_of(ACCEPTED))
 

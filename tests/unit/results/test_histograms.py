@@ -140,6 +140,17 @@ def test_many_at_once_are_as_many_one_by_one() -> None:
     assert at_once.take() == one_by_one.take()
 
 
+@given(durations_s=st.lists(st.floats(-1, 600)))
+def test_durations_recorded_together_are_those_recorded_one_by_one(
+    durations_s: list[float],
+) -> None:
+    together = Recorder()
+
+    together.record_all(durations_s)
+
+    assert sorted(together.take()) == sorted(recorded(durations_s).take())
+
+
 def test_a_recorder_keeps_few_counters_however_much_it_counts() -> None:
     pairs = recorded(log_normal_s(50_000, seed=1)).take()
 

@@ -35,10 +35,21 @@ class Desk:
             "messages", self.recorder, self.rows, self._keep_sample, TIMEOUT_S
         )
 
-    def enter(self, fate: str = "accepted", code: str = "", is_ok: bool = True) -> None:
+    def enter(
+        self,
+        fate: str = "accepted",
+        code: str = "",
+        is_ok: bool = True,
+        *,
+        handed_after_s: float = 0.0,
+        sent_after_s: float = 0.0,
+        late_cause: Cause = Cause.TARGET,
+        attempts: int = 1,
+    ) -> None:
         answer = Answer(200, [], b"answer", DUE_S, DUE_S + 0.5)
-        exchange = Exchange(fate, code, DUE_S, DUE_S + 0.5, 1, answer)
-        due = DueMessage(7, DUE_S, Phase.MEASURE, 1, Cause.TARGET, DUE_S)
+        exchange = Exchange(fate, code, DUE_S + sent_after_s, DUE_S + 0.5, attempts, answer)
+        handed_s = DUE_S + handed_after_s
+        due = DueMessage(7, DUE_S, Phase.MEASURE, 1, late_cause, handed_s)
         planned = PlannedMessage(7, 7, Conversation("c"), 0, False, "text", "hello")
         self.accounting.enter(Message(due, planned, b"request"), exchange, is_ok)
 
@@ -73,6 +84,27 @@ def test_accepted_messages_do_not_wait_for_ever(desk: Desk) -> None:
         desk.enter()
 
     assert desk.recorder.counts.accepted > 900
+
+
+def test_an_accepted_message_that_was_sent_late_is_late_by_its_cause(desk: Desk) -> None:
+    desk.enter(sent_after_s=0.009)
+    desk.enter(handed_after_s=0.02, sent_after_s=0.02, late_cause=Cause.GENERATOR)
+    desk.enter(handed_after_s=0.001, sent_after_s=0.02, late_cause=Cause.GENERATOR)
+
+    desk.accounting.flush()
+
+    assert desk.recorder.counts.late == {Cause.GENERATOR: 1, Cause.TARGET: 1}
+    assert desk.recorder.counts.accepted == 3
+
+
+def test_an_accepted_message_that_took_two_attempts_was_resent(desk: Desk) -> None:
+    desk.enter(attempts=2)
+    desk.enter()
+
+    desk.accounting.flush()
+
+    counts = desk.recorder.counts
+    assert (counts.sent, counts.attempts, counts.resent) == (2, 3, 1)
 
 
 def test_failure_is_entered_at_once_with_its_sample_and_what_waited_before_it(
