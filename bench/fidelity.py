@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.contenders import CONVOY
+from bench.contenders import CONNECTIONS, CONVOY
 from bench.convoy import Load
 from bench.convoy_runs import run_convoy
 from bench.pairs import spread
@@ -13,9 +13,6 @@ from bench.runs import Range, measure
 
 FIXED_RATES = (1.0, 100.0, 1000.0)
 SHARE_OF_CAPACITY = 0.7
-
-_USERS = 200
-"""Enough that nobody waits for a free user after a pause of some milliseconds."""
 
 
 def measure_fidelity(place: Range, run_time_s: int, say: Callable[[str], None]) -> dict[str, Any]:
@@ -27,7 +24,7 @@ def measure_fidelity(place: Range, run_time_s: int, say: Callable[[str], None]) 
     high = round(SHARE_OF_CAPACITY * capacity)
     runs = []
     for rate in (*FIXED_RATES, float(high)):
-        run = run_convoy(Load(rate, run_time_s, _USERS), place)
+        run = run_convoy(Load(rate, run_time_s, CONNECTIONS), place)
         others = {"others_on_the_core": round(run.others_share, 3)}
         runs.append(fidelity_of(rate, run.figures) | others)
         say(f"{rate:,.0f}/s: {runs[-1]['on_schedule']:.5f} of the messages on schedule")
