@@ -274,8 +274,6 @@ class Dispatcher:
 
     def _is_due(self, now_s: float) -> bool:
         first = self._queue.first
-        return (
-            first is not None
-            and self._t0_s is not None
-            and self._t0_s + first[0] <= now_s + EARLY_S
-        )
+        if first is None or self._t0_s is None:
+            return False
+        return first[0] <= now_s - self._t0_s + EARLY_S

@@ -26,7 +26,7 @@ def draw(key: int, k: int) -> int:
 
 
 def draws(key: int, ks: Iterable[int]) -> list[int]:
-    """Return several draws of a stream, in half the time that `draw` takes for each."""
+    """Return several draws of a stream."""
     found = []
     for k in ks:
         z = (key + (k + 1) * _GOLDEN) & _MASK

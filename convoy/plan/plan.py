@@ -147,7 +147,7 @@ class ScenarioPlan:
         return self.messages((k,), avoid)[0]
 
     def messages(self, ks: Sequence[int], avoid: Collection[int] = ()) -> list[PlannedMessage]:
-        """Return several messages as `message` does, in half the time that each takes alone."""
+        """Return several messages as `message` does, in a fraction of the time."""
         if self._is_used_once and ks and max(ks) >= len(self.pool):
             raise PoolExhausted("every conversation of the pool was used once")
         planned = self._pick.indexes(ks)
