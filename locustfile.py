@@ -5,7 +5,7 @@ from __future__ import annotations
 import locust  # isort: skip  # noqa: F401  # first: it patches sockets
 import os
 
-from convoy.swarm import hooks
+from convoy.plugin import hooks
 from scenarios.conversation_messages import ConversationMessages
 from scenarios.guest_messages import GuestMessages
 from scenarios.invalid_messages import InvalidMessages

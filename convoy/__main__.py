@@ -1,9 +1,9 @@
-"""`python -m convoy`: the commands of `convoy.swarm.commands`."""
+"""`python -m convoy`: the commands of `convoy.cli.commands`."""
 
 import os
 import sys
 
-from convoy.swarm.commands import main
+from convoy.cli.commands import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], os.environ))

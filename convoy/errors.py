@@ -5,10 +5,10 @@ ConvoyError
 ├── PayloadError           a message template cannot be used (`plan.payloads`, exit code 2)
 ├── RefusedError           guard or preflight will not start load (exit code 4)
 └── RemoteError            the remote API or the way to it
-    ├── WireError          no whole answer: refused, reset, timeout, TLS … (`remote.transport`)
+    ├── WireError          no whole answer: refused, reset, timeout, TLS … (`remote.http`)
     └── LoginError         the login answered no, or not at all (`remote.oauth`)
 
-The remote's own error codes are another vocabulary: `convoy.remote.codes`.
+The remote's own error codes are another vocabulary: `convoy.routes.codes`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class RemoteError(ConvoyError):
 
 
 class WireError(RemoteError):
-    """No whole answer came. `code` is one of `remote.codes.WIRE_CODES`.
+    """No whole answer came. `code` is one of `routes.codes.WIRE_CODES`.
 
     `sent_s` is when the first byte left (`perf_counter` seconds), or None when nothing left us:
     then the remote cannot have acted on the request. `done_s` is when we knew.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from locust import task
 
-from convoy.swarm.users import MessageUser
+from convoy.plugin.users import MessageUser
 
 
 class ConversationMessages(MessageUser):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from locust import task
 
-from convoy.plan.conversations import Conversation
-from convoy.remote.routes import guest_messages
-from convoy.swarm.users import MessageUser
+from convoy.plan.pool import Conversation
+from convoy.plugin.users import MessageUser
+from convoy.routes.catalogue import guest_messages
 
 
 class GuestMessages(MessageUser):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from locust import task
 
-from convoy.swarm.users import MessageUser
+from convoy.plugin.users import MessageUser
 
 
 class InvalidMessages(MessageUser):

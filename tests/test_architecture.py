@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from token import NAME
+from tokenize import tokenize
 
 import pytest
 
@@ -16,20 +19,24 @@ ROOT = Path(__file__).resolve().parent.parent
 HOUSES = ("convoy", "scenarios", "simulator", "bench")
 RISING = (
     "errors",
-    "redaction",
+    "secrets",
     "settings",
     "plan",
+    "routes",
     "results",
     "remote",
     "engine",
-    "safety",
+    "prepare",
     "swarm",
+    "plugin",
+    "cli",
     "__main__",
 )
 """The packages of `convoy`; each may import those before it only."""
 PURE = {
     "plan": {"convoy.errors", "convoy.plan"},
-    "results": {"convoy.errors", "convoy.plan", "convoy.results"},
+    "routes": {"convoy.errors", "convoy.plan", "convoy.routes"},
+    "results": {"convoy.errors", "convoy.plan", "convoy.routes", "convoy.results"},
 }
 """The packages that know no clock, socket, environment or chance, and what of ours they may use."""
 PURE_LIBRARIES = {"jinja2", "msgspec", "yaml"}
@@ -53,6 +60,19 @@ IMPURE_MODULES = {
 CLOCK_CALLS = {"now", "today", "utcnow"}
 LONGEST_MODULE = 400
 LONGEST_LOCUSTFILE = 40
+RETIRED = {"actor", "actors", "allotment", "conductor", "coordinator", "participant", "seat"}
+"""Words that once named parts of Convoy; `docs/glossary.md` has the ones that took their place."""
+OF_THE_API = {
+    "Participant",
+    "_Participant",
+    "_participant",
+    "by_participant",
+    "has_participant",
+    "is_participant",
+    "participant",
+    "participant_id",
+}
+"""Names of the API's own participants of a conversation."""
 HOMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 
@@ -154,9 +174,9 @@ def test_pure_packages_ask_no_clock_and_no_global_chance(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=ids)
-def test_only_the_swarm_and_locustfiles_import_locust(path: Path) -> None:
+def test_only_the_plugin_the_command_line_and_locustfiles_import_locust(path: Path) -> None:
     name = module_name(path)
-    places = ("convoy.swarm", "scenarios", "bench.locustfiles")
+    places = ("convoy.plugin", "convoy.cli", "scenarios", "bench.locustfiles")
     may_use_it = any(is_within(name, place) for place in places)
 
     uses_it = any(is_within(used, "locust") for used in imports_of(path))
@@ -250,6 +270,23 @@ def test_modules_say_what_they_are_and_stay_readable(path: Path) -> None:
 def test_the_locustfile_is_a_list_of_what_runs() -> None:
     for path in sources("locustfile.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_LOCUSTFILE
+
+
+@pytest.mark.parametrize("path", EVERYTHING, ids=ids)
+def test_retired_words_name_nothing(path: Path) -> None:
+    for name in identifiers_of(path):
+        words = set(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name))
+        retired = {word.lower() for word in words} & RETIRED
+
+        assert not retired or name in OF_THE_API, f"{name} holds {', '.join(retired)}"
+        assert "RunOrder" not in name
+
+
+def identifiers_of(path: Path) -> set[str]:
+    """Return every name in a module's source, and the parts of the module's own."""
+    with path.open("rb") as file:
+        names = {token.string for token in tokenize(file.readline) if token.type == NAME}
+    return names | {*path.relative_to(ROOT).with_suffix("").parts}
 
 
 WATCH = """

@@ -10,7 +10,7 @@ import msgspec
 from convoy.engine.dispatch import DueMessage
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError
-from convoy.plan.plan import PoolExhausted, ScenarioPlan
+from convoy.plan.scenario import PoolExhausted, ScenarioPlan
 
 _AT_ONCE = 32
 _LONGEST_S = 0.0005

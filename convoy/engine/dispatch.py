@@ -1,7 +1,7 @@
-"""The dispatcher: in each process and for each scenario, hands every due message to one actor.
+"""The dispatcher: in each process and for each scenario, hands every due message to one user.
 
-Open arrivals: a message goes out when it is due, whatever became of the ones before it. An actor
-that is free takes what is already due without a switch; the actors that wait are woken by one alarm
+Open arrivals: a message goes out when it is due, whatever became of the ones before it. A user
+that is free takes what is already due without a switch; the users that wait are woken by one alarm
 in the event loop, the one idle longest first. Nobody claims a message ahead of its time, so lanes
 and rate can change at any moment.
 """
@@ -32,17 +32,17 @@ _GENERATOR, _LIMITS, _TARGET = Cause.GENERATOR, Cause.LIMITS, Cause.TARGET
 """Looking a member up in its class takes longer than most lines here."""
 
 ReadyAt = Callable[[float], float]
-"""Takes the present moment, returns when an actor's limits allow it to send: now or later."""
+"""Takes the present moment, returns when a user's limits allow it to send: now or later."""
 
 
 def always_ready(now_s: float) -> float:
-    """The limits of an actor that has none."""
+    """The limits of a user that has none."""
     return now_s
 
 
 # A structure, and untracked by the collector: one is made per message.
 class DueMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message handed to an actor, at `handed_s` when it was due at `due_s` (clock seconds).
+    """A message handed to a user, at `handed_s` when it was due at `due_s` (clock seconds).
 
     `late_cause` says why, if that was late.
     """
@@ -55,8 +55,8 @@ class DueMessage(msgspec.Struct, frozen=True, gc=False):
     handed_s: float
 
 
-_Seat = tuple[greenlet, ReadyAt]
-"""An actor that waits for its next message, and its limits."""
+_Waiter = tuple[greenlet, ReadyAt]
+"""A user that waits for its next message, and its limits."""
 
 
 class Dispatcher:
@@ -78,8 +78,8 @@ class Dispatcher:
         self._t0_s: float | None = None
         self._epoch = 0
         self._queue = LaneQueue()
-        self._idle: deque[_Seat] = deque()
-        self._resting: list[tuple[float, int, _Seat]] = []
+        self._idle: deque[_Waiter] = deque()
+        self._resting: list[tuple[float, int, _Waiter]] = []
         self._tie_breaks = count()
         self._idle_from_s = self._idle_to_s = -inf
         self._rested_until_s = -inf
@@ -128,7 +128,7 @@ class Dispatcher:
     def take(self, ready_at: ReadyAt = always_ready) -> DueMessage:
         """Wait as the calling greenlet for the next due message.
 
-        `ready_at` is asked again before the message is handed over, since actors may share their
+        `ready_at` is asked again before the message is handed over, since users may share their
         limits. A greenlet that is killed while it waits leaves its place to the others.
         """
         now_s = self._clock()
@@ -137,17 +137,17 @@ class Dispatcher:
             due = self._next_due(now_s)
             if due is not None:
                 return due
-        seat = getcurrent(), ready_at
+        waiter = getcurrent(), ready_at
         if ready_at_s > now_s:
-            self._rest(seat, ready_at_s)
+            self._rest(waiter, ready_at_s)
         else:
-            self._sit_down(seat, now_s)
+            self._add_idle(waiter, now_s)
         if self._armed_for is None:
             self._arm()
         try:
             handed: DueMessage = self._hub.switch()
         except BaseException:
-            self._stand_up(seat)
+            self._remove(waiter)
             raise
         return handed
 
@@ -173,27 +173,27 @@ class Dispatcher:
         """True when every message of every granted lane was handed out or given up."""
         return self._queue.first is None
 
-    def _rest(self, seat: _Seat, until_s: float) -> None:
-        heappush(self._resting, (until_s, next(self._tie_breaks), seat))
+    def _rest(self, waiter: _Waiter, until_s: float) -> None:
+        heappush(self._resting, (until_s, next(self._tie_breaks), waiter))
 
-    def _sit_down(self, seat: _Seat, since_s: float) -> None:
+    def _add_idle(self, waiter: _Waiter, since_s: float) -> None:
         if not self._idle:
             self._idle_from_s, self._idle_to_s = since_s, inf
-        self._idle.append(seat)
+        self._idle.append(waiter)
 
-    def _call_up(self, now_s: float) -> _Seat:
-        seat = self._idle.popleft()
+    def _pop_idle(self, now_s: float) -> _Waiter:
+        waiter = self._idle.popleft()
         if not self._idle:
             self._idle_to_s = now_s
-        return seat
+        return waiter
 
-    def _stand_up(self, seat: _Seat) -> None:
-        if seat in self._idle:
-            self._idle.remove(seat)
+    def _remove(self, waiter: _Waiter) -> None:
+        if waiter in self._idle:
+            self._idle.remove(waiter)
             if not self._idle:
                 self._idle_to_s = self._clock()
         else:
-            self._resting = [place for place in self._resting if place[2] is not seat]
+            self._resting = [place for place in self._resting if place[2] is not waiter]
             heapify(self._resting)
 
     def _next_due(self, now_s: float) -> DueMessage | None:
@@ -222,7 +222,7 @@ class Dispatcher:
             self._recorder.give_up(cause, lateness_s)
 
     def _late_cause(self, due_s: float) -> Cause:
-        """Why a message due then is late, if it is: was an actor free?"""
+        """Why a message due then is late, if it is: was a user free?"""
         if self._idle_from_s <= due_s < self._idle_to_s:
             return _GENERATOR
         if self._resting or due_s < self._rested_until_s:
@@ -254,21 +254,21 @@ class Dispatcher:
         self._alarm_at_s, self._armed_for = inf, None
         now_s = self._clock()
         while self._resting and self._resting[0][0] <= now_s:
-            self._rested_until_s, _, seat = heappop(self._resting)
-            self._sit_down(seat, self._rested_until_s)
+            self._rested_until_s, _, waiter = heappop(self._resting)
+            self._add_idle(waiter, self._rested_until_s)
         while self._idle and self._is_due(now_s):
-            seat = self._call_up(now_s)
-            actor, ready_at = seat
+            waiter = self._pop_idle(now_s)
+            user, ready_at = waiter
             ready_at_s = ready_at(now_s)
             if ready_at_s > now_s:
-                self._rest(seat, ready_at_s)
+                self._rest(waiter, ready_at_s)
                 continue
             due = self._next_due(now_s)
             if due is None:
-                self._idle.appendleft(seat)
+                self._idle.appendleft(waiter)
                 self._idle_to_s = inf
                 break
-            actor.switch(due)
+            user.switch(due)
             now_s = self._clock()
         self._arm()
 

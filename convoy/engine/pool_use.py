@@ -6,11 +6,6 @@ from time import perf_counter
 
 from gevent.event import Event
 
-RETIRING_CODES = frozenset(
-    {"400 conversation.closed", "404 conversation.error.conversation.not.found"}
-)
-"""Error codes that say that a conversation takes no message any more."""
-
 
 class PoolUse:
     """State of a scenario's pool in one process, by index of the conversation.

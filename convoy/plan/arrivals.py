@@ -95,7 +95,7 @@ class PoissonArrivals:
 
 
 class ClosedArrivals:
-    """No schedule: every number is due at once, and actors take them at their own pace.
+    """No schedule: every number is due at once, and authors take them at their own pace.
 
     Due times are minus infinity: whoever takes a message sets its due time to that moment.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from convoy.plan.conversations import Conversation
+from convoy.plan.pool import Conversation
 
 
 # A structure, and untracked by the collector: one is made per message.
@@ -15,7 +15,7 @@ class PlannedMessage(msgspec.Struct, frozen=True, gc=False):
     """
 
     k: int
-    actor: int
+    author: int
     conversation: Conversation
     conversation_index: int
     is_redirected: bool

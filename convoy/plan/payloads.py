@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -11,11 +12,36 @@ from typing import Any
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
 
 from convoy.errors import ConvoyError, ExitCode
-from convoy.plan.bodies import LARGEST_BODY_BYTES, NoBodyError, parse_body
 from convoy.plan.draws import draws, stream_key
 from convoy.plan.placeholders import plain_parts
 from convoy.plan.sandbox import Sandbox
 from convoy.plan.template_language import FUNCTIONS, TemplateFault, refusals
+
+LARGEST_BODY_BYTES = 512_000
+"""What the remote takes as a body (the support thread that `plan.texts` names)."""
+
+
+class NoBodyError(ValueError):
+    """Bytes that are no JSON object; `line` is 0 where it is not known."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
+def parse_body(rendered: bytes) -> dict[str, Any]:
+    """Return the JSON object that a template rendered to; raises NoBodyError."""
+    try:
+        body = json.loads(
+            rendered.decode(), parse_constant=_no_number, object_pairs_hook=_without_repeats
+        )
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", 0)
+        problem = f"does not render to JSON ({error}); put values through `| tojson`"
+        raise NoBodyError(line, problem) from error
+    if not isinstance(body, dict):
+        raise NoBodyError(1, "renders to JSON, but a message is a JSON object")
+    return body
 
 
 class PayloadError(ConvoyError):
@@ -141,3 +167,14 @@ def _line_of(error: Exception, template: Template) -> int:
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
+
+
+def _no_number(name: str) -> object:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    body = dict(pairs)
+    if len(body) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return body

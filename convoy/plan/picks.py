@@ -1,4 +1,4 @@
-"""The picks: which conversation of the pool, and which actor, message `k` belongs to.
+"""The picks: which conversation of the pool, and which author, message `k` belongs to.
 
 `random`, `round_robin` and `zipf` draw from the whole pool. `exclusive` and `sticky` bind
 conversations to groups of lanes, so that two workers never write to the same one: a group is the
@@ -26,8 +26,8 @@ class Pick(Protocol):
     def groups(self) -> int:
         """How many parts the lanes are leased in: 256, unless conversations are bound."""
 
-    def actor(self, k: int) -> int:
-        """Return the number of the virtual actor that message `k` belongs to."""
+    def author(self, k: int) -> int:
+        """Return the number of the author that message `k` belongs to."""
 
     def indexes(self, ks: Sequence[int]) -> list[int]:
         """Return the index of each message's conversation."""
@@ -45,7 +45,7 @@ class RandomPick:
         self._size = size
         self._key = stream_key(seed, scenario, "conversation")
 
-    def actor(self, k: int) -> int:
+    def author(self, k: int) -> int:
         return k % LANES
 
     def indexes(self, ks: Sequence[int]) -> list[int]:
@@ -64,7 +64,7 @@ class RoundRobinPick:
     def __init__(self, size: int) -> None:
         self._size = size
 
-    def actor(self, k: int) -> int:
+    def author(self, k: int) -> int:
         return k % LANES
 
     def indexes(self, ks: Sequence[int]) -> list[int]:
@@ -87,7 +87,7 @@ class ZipfPick:
         self._key = stream_key(seed, scenario, "conversation")
         self._order = _shuffled(size, seed, scenario)
 
-    def actor(self, k: int) -> int:
+    def author(self, k: int) -> int:
         return k % LANES
 
     def indexes(self, ks: Sequence[int]) -> list[int]:
@@ -102,33 +102,33 @@ class ZipfPick:
 class BoundPick:
     """Conversations bound to groups of lanes, each group going through its own in turn.
 
-    With `actors` actors each keeps one conversation for the whole run; with as many as there are
-    conversations each conversation is an actor of its own.
+    With `authors` authors each keeps one conversation for the whole run; with as many as there are
+    conversations each conversation is an author of its own.
     """
 
-    def __init__(self, size: int, actors: int, seed: int, scenario: str) -> None:
-        self._actors = min(size, actors)
-        self.groups = min(self._actors, _groups_of_two_or_more(size))
+    def __init__(self, size: int, authors: int, seed: int, scenario: str) -> None:
+        self._authors = min(size, authors)
+        self.groups = min(self._authors, _groups_of_two_or_more(size))
         self._order = _shuffled(size, seed, scenario)
 
-    def actor(self, k: int) -> int:
+    def author(self, k: int) -> int:
         lane, turn = k % LANES, k // LANES
         group = lane % self.groups
         lanes_in_group = _members(group, self.groups, LANES)
         turn = turn * lanes_in_group + lane // self.groups
-        return group + self.groups * (turn % _members(group, self.groups, self._actors))
+        return group + self.groups * (turn % _members(group, self.groups, self._authors))
 
     def indexes(self, ks: Sequence[int]) -> list[int]:
-        return [self._order[self.actor(k)] for k in ks]
+        return [self._order[self.author(k)] for k in ks]
 
     def others(self, k: int) -> Iterator[int]:
         """Only conversations of the same group: the others may belong to another worker.
 
-        Those that no actor keeps come first.
+        Those that no author keeps come first.
         """
-        group, kept = k % LANES % self.groups, self.actor(k)
+        group, kept = k % LANES % self.groups, self.author(k)
         mine = range(group, len(self._order), self.groups)
-        owned = _members(group, self.groups, self._actors)
+        owned = _members(group, self.groups, self._authors)
         numbers = chain(mine[owned:], (number for number in mine[:owned] if number != kept))
         return (self._order[number] for number in numbers)
 

@@ -20,9 +20,9 @@ _EXPRESSIONS = {
     "k": Expression("message.k", int),
     "sequence": Expression("message.k", int),
     "text": Expression("message.text", str),
-    "actor": Expression("message.actor", int),
-    "actor_name": Expression("guest(message.actor)[0]", str),
-    "actor_address": Expression("guest(message.actor)[1]", str),
+    "author": Expression("message.author", int),
+    "author_name": Expression("guest(message.author)[0]", str),
+    "author_address": Expression("guest(message.author)[1]", str),
 }
 """The variables of a template, each as it comes from its message; `marker` is made of parts."""
 
@@ -74,9 +74,9 @@ class Bodies:
 
 
 @lru_cache(maxsize=1024)
-def _guest(actor: int) -> tuple[str, str]:
-    """Return the name and the address that an actor writes under."""
-    return f"Load Test Guest {actor}", f"guest-{actor}@load-test.invalid"
+def _guest(author: int) -> tuple[str, str]:
+    """Return the name and the address that an author writes under."""
+    return f"Load Test Guest {author}", f"guest-{author}@load-test.invalid"
 
 
 _NAMES = {"guest": _guest}

@@ -1,1 +1,1 @@
-"""Talking to the API: sockets, sessions, limits, routes and the remote's codes; never Locust."""
+"""Talking to the API: sockets, TLS, HTTP, sessions, limits; never Locust."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convoy.errors import RefusedError, RemoteError
-from convoy.plan.conversations import Conversation
-from convoy.remote.codes import error_code, meaning
+from convoy.plan.pool import Conversation
 from convoy.remote.oauth import Token
-from convoy.remote.routes import CONVERSATIONS, SIMULATOR
+from convoy.routes.catalogue import CONVERSATIONS, SIMULATOR
+from convoy.routes.codes import error_code, meaning
 from convoy.settings import DIRECT, Proxies
 
 if TYPE_CHECKING:

@@ -13,12 +13,11 @@ import msgspec
 from gevent.event import AsyncResult
 
 from convoy.errors import LoginError, WireError
-from convoy.redaction import Secret
-from convoy.remote.answers import Answer
-from convoy.remote.codes import error_code, meaning
+from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import retry_after_s
-from convoy.remote.routes import OAUTH_TOKEN
-from convoy.remote.transport import Transport
+from convoy.routes.catalogue import OAUTH_TOKEN
+from convoy.routes.codes import error_code, meaning
+from convoy.secrets import Secret
 
 # A token's default life: https://github.com/api-evangelist/genesys (OAuthClient,
 # accessTokenValiditySeconds), read 2026-11-22.

@@ -1,4 +1,4 @@
-"""What an actor holds to talk to the API: transport, token and budget, and one call that posts."""
+"""What a user holds to talk to the API: transport, token and budget, and one call that posts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import gevent
 import msgspec
 
 from convoy.errors import LoginError, WireError
-from convoy.remote.codes import CodeBook, error_code
+from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import Budget, JointBudget, retry_after_s
 from convoy.remote.oauth import OAuthSession, Token
-from convoy.remote.transport import Answer, Transport
+from convoy.routes.codes import CodeBook, error_code
 
 _UNAUTHORIZED, _TOO_MANY_REQUESTS = 401, 429
 _CORRELATION_ID = b"inin-correlation-id"
@@ -60,7 +60,7 @@ class _LoginTookTooLong(BaseException):
 
 
 class ApiSession:
-    """One actor's session; used by one greenlet at a time.
+    """One user's session; used by one greenlet at a time.
 
     `attempts` and `sent_s` speak of the post in progress, for whoever has to account for a post
     that was killed.

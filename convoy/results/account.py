@@ -62,7 +62,7 @@ class ScenarioRecorder:
     ) -> None:
         """Count a message as late if it was sent too long after it was due.
 
-        `late_cause` is why its actor got it late at `handed_s`. What was handed over in time and
+        `late_cause` is why its user got it late at `handed_s`. What was handed over in time and
         sent late waited for a connection, and so for the target.
         """
         if sent_s - due_s > self.late_after_s:
@@ -102,7 +102,7 @@ class ScenarioRecorder:
         return counts.scheduled - counts.sent - sum(counts.not_sent.values())
 
     def report(self) -> dict[str, Any]:
-        """Return what the coordinator has to absorb; the durations begin anew."""
+        """Return what the master has to absorb; the durations begin anew."""
         durations = {step: recorders.take() for step, recorders in self._durations.items()}
         return {"counts": self.counts.to_dict(), "durations": durations}
 

@@ -67,7 +67,7 @@ class HealthRecorder:
         return self._next_s
 
     def report(self) -> dict[str, Any]:
-        """Return what the coordinator has to absorb: all so far, but the lags since last time."""
+        """Return what the master has to absorb: all so far, but the lags since last time."""
         return {
             "measured_s": self._to_s - self._from_s,
             "cpu_s": self._to.used_s - self._from.used_s,

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from convoy.errors import Fault, SettingsError
-from convoy.redaction import Redactor, Secret
+from convoy.secrets import Redactor, Secret
 from convoy.settings.model import Settings
 
 PREFIX = "CONVOY_"

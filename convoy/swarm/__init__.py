@@ -1,1 +1,1 @@
-"""Convoy inside Locust: the only package that imports it."""
+"""One run over processes: its protocol, its leases, the master and the workers; no Locust in it."""

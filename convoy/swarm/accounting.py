@@ -1,14 +1,14 @@
-"""Where what came of each measured message is entered: account, samples, Locust's rows."""
+"""Where what came of each measured message is entered: account, samples, rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from convoy.engine.ahead import Message
 from convoy.remote.session import Exchange
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Fate, Outcome
-from convoy.swarm.rows import Rows
 
 _AT_ONCE = 64
 _FATES = {fate.value: fate for fate in Fate}
@@ -17,15 +17,23 @@ KeepSample = Callable[[Outcome, bytes, bytes], None]
 """Takes what came of a failed message, its body and the answer's."""
 
 
-class MessageFailure(Exception):
-    """A failed message as Locust's Failures table shows it: its error code and nothing else."""
+class Rows(Protocol):
+    """Where messages are shown besides the account, under the name of their scenario."""
 
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+    @property
+    def is_alone(self) -> bool:
+        """True while accepted messages may be gathered, since nobody wants each by itself."""
 
-    def __repr__(self) -> str:
-        return self.code
+    def add(
+        self, name: str, response_time_ms: float | None, answer_bytes: int, failure: str = ""
+    ) -> None:
+        """Show a message at once; `failure` is its code, empty for one that is as it should be."""
+
+    def gather(self, name: str, response_times_s: Sequence[float], answer_bytes: int) -> None:
+        """Take accepted messages, at least one, with the sum of their answers' bytes."""
+
+    def flush(self) -> None:
+        """Show what was gathered."""
 
 
 class Accounting:
@@ -33,7 +41,7 @@ class Accounting:
 
     Accepted ones wait until there are many, or until `flush`: entered one by one between two waits
     of a process, with the processor's caches cold, they take twice as long. Everything else is
-    entered at once, and they are, too, while somebody else listens to Locust's event. A message
+    entered at once, and they are, too, while each is wanted by itself. A message
     without a whole answer is shown as lasting until its deadline, `timeout_s` after it was sent.
     """
 
@@ -118,12 +126,12 @@ class Accounting:
         self._show(outcome)
 
     def _show(self, outcome: Outcome) -> None:
-        """Enter an outcome into Locust's statistics; what never left has no response time."""
+        """Enter an outcome into the rows; what never left has no response time."""
         name = f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario
         response_time_s: float | None = outcome.done_s - outcome.due_s
-        failure = None
+        failure = ""
         if not outcome.ok:
-            failure = MessageFailure(outcome.failure)
+            failure = outcome.failure
             if outcome.fate is Fate.FAILED:
                 response_time_s = None
             elif outcome.fate is Fate.UNKNOWN:

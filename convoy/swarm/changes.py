@@ -8,8 +8,8 @@ from typing import Any
 
 from convoy.errors import RefusedError
 from convoy.plan.changes import LiveCurve
-from convoy.plan.plan import ScenarioPlan
 from convoy.plan.rates import RateCurve
+from convoy.plan.scenario import ScenarioPlan
 from convoy.settings import Settings
 from convoy.settings.rates import sharing_problem
 from convoy.settings.values import HIGHEST_RATE

@@ -11,16 +11,15 @@ from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.engine.pool_use import PoolUse
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
-from convoy.plan.plan import ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
-from convoy.remote.connections import Connections
+from convoy.plan.scenario import ScenarioPlan
+from convoy.remote.client import Connections
 from convoy.results.account import ScenarioRecorder
 from convoy.results.health import HealthRecorder
 from convoy.results.outcome import Outcome, Phase
 from convoy.results.samples import SampleKeeper
-from convoy.swarm.accounting import Accounting, KeepSample
-from convoy.swarm.orders import RunOrder, plan_hash
-from convoy.swarm.rows import Rows
+from convoy.swarm.accounting import Accounting, KeepSample, Rows
+from convoy.swarm.run_inputs import RunInputs, plan_hash
 
 _MEASURE = Phase.MEASURE
 
@@ -29,9 +28,9 @@ class ScenarioWork:
     """One scenario of a run in this process: its plan, its dispatcher and its recorder."""
 
     def __init__(
-        self, order: RunOrder, plan: ScenarioPlan, rows: Rows, keep_sample: KeepSample
+        self, inputs: RunInputs, plan: ScenarioPlan, rows: Rows, keep_sample: KeepSample
     ) -> None:
-        settings = order.settings
+        settings = inputs.settings
         self.plan = plan
         self.ready_users = 0
         late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
@@ -39,10 +38,12 @@ class ScenarioWork:
         self.recorder = ScenarioRecorder(late_after_s, timeout_s)
         self.accounting = Accounting(plan.scenario, self.recorder, rows, keep_sample, timeout_s)
         self.pool = PoolUse(plan.is_exclusive)
-        self.dispatcher = _dispatcher(order, plan, self.recorder)
+        self.dispatcher = _dispatcher(inputs, plan, self.recorder)
         self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
-        self._warm_up_bodies = plan.bodies(f"{order.run_id}-warmup")
-        self._ahead = MessagesAhead(plan, order.run_id, self.pool.retired, self.dispatcher.upcoming)
+        self._warm_up_bodies = plan.bodies(f"{inputs.run_id}-warmup")
+        self._ahead = MessagesAhead(
+            plan, inputs.run_id, self.pool.retired, self.dispatcher.upcoming
+        )
 
     def message(self, due: DueMessage) -> Message:
         """Return a due message with its body; raises PoolExhausted, PayloadError."""
@@ -84,21 +85,21 @@ class WorkerRun:
 
     def __init__(
         self,
-        order: RunOrder,
+        inputs: RunInputs,
         connections: Connections,
         rows: Rows,
         redact: Callable[[str], str],
     ) -> None:
-        plans = order.plans()
+        plans = inputs.plans()
         self.connections = connections
-        self.order = order
-        self.run_id = order.run_id
+        self.inputs = inputs
+        self.run_id = inputs.run_id
         self.plan_hash = plan_hash(plans)
         self.samples = SampleKeeper(redact)
         self.work = {
-            name: ScenarioWork(order, plan, rows, self.keep_sample) for name, plan in plans.items()
+            name: ScenarioWork(inputs, plan, rows, self.keep_sample) for name, plan in plans.items()
         }
-        self.health = HealthRecorder(order.settings.late_after_ms / 1000)
+        self.health = HealthRecorder(inputs.settings.late_after_ms / 1000)
         self.epoch = 0
         self.t0_s: float | None = None
         self.reports = 0
@@ -151,10 +152,10 @@ class WorkerRun:
 
 
 def _dispatcher(
-    order: RunOrder, plan: ScenarioPlan, recorder: ScenarioRecorder
+    inputs: RunInputs, plan: ScenarioPlan, recorder: ScenarioRecorder
 ) -> Dispatcher | ClosedDispatcher:
     if plan.is_scheduled:
-        return Dispatcher(recorder, max_lateness_s=order.settings.max_lateness_s)
+        return Dispatcher(recorder, max_lateness_s=inputs.settings.max_lateness_s)
     return ClosedDispatcher(recorder, duration_s=plan.arrivals.duration_s)
 
 

@@ -1,4 +1,4 @@
-"""The workers of a swarm, as the conductor of a run knows them."""
+"""The workers of a swarm, as the master of a run knows them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Users = Mapping[str, Mapping[str, int]]
 
 
 class Swarm(Protocol):
-    """What a conductor sees of the processes that take part."""
+    """What a master sees of the processes that take part."""
 
     def workers(self) -> set[str]:
         """Return the ids of the workers that are connected and alive."""
@@ -24,7 +24,7 @@ class Swarm(Protocol):
 
 
 @dataclass(slots=True)
-class Worker:
+class WorkerStatus:
     """What is known of one worker. `clock_ahead_s` is its wall clock's lead over ours, at least."""
 
     ready: Mapping[str, int] = field(default_factory=dict)

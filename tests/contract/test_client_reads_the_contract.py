@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from convoy.plan.conversations import ConversationPool
-from convoy.plan.plan import ScenarioInputs, ScenarioPlan
+from convoy.plan.pool import ConversationPool
 from convoy.plan.rates import RateCurve, Stage
-from convoy.redaction import Secret
-from convoy.remote.codes import CodeBook
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.remote.http import Origin, Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
-from convoy.remote.transport import Origin, Transport
+from convoy.routes.codes import CodeBook
+from convoy.secrets import Secret
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 
 HERE = Path(__file__).parent

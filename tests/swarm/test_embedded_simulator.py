@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from convoy.safety.embedded_simulator import EmbeddedSimulator
+from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from tests.locust_process import free_port, run_locust
 from tests.simulator_process import SimulatorProcess
 

@@ -14,7 +14,7 @@ FAILURE_ROW = r"(?m)^(\d+) +POST conversation_messages: (.+?) *$"
 A_HUNDRED_THOUSAND_FAILURES = """
 import locust
 from locust.env import Environment
-from convoy.swarm.accounting import MessageFailure
+from convoy.plugin.rows import MessageFailure
 
 environment = Environment()
 environment.create_local_runner()

@@ -18,7 +18,7 @@ T0_S = 1000.0
 
 
 def ready_from(at_s: float) -> ReadyAt:
-    """The limits of an actor that may send from a moment on."""
+    """The limits of a user that may send from a moment on."""
     return lambda now_s: max(now_s, at_s)
 
 

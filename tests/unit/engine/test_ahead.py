@@ -16,13 +16,13 @@ from convoy.plan.arrivals import ClosedArrivals, EvenArrivals
 from convoy.plan.lanes import LANES
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadTemplate
-from convoy.plan.plan import PickRule, PoolExhausted, ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.rendering import Bodies
+from convoy.plan.scenario import PickRule, PoolExhausted, ScenarioPlan
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause, Phase
 from tests.unit.engine import T0_S, Clock
-from tests.unit.plan.test_plan import INPUTS
+from tests.unit.plan.test_scenario import INPUTS
 
 PLAN = ScenarioPlan(INPUTS)
 RUN_ID = "20261122-120000-abcdef"

@@ -29,14 +29,14 @@ move, and whether to the second."""
 
 
 class ClosedBench:
-    """A closed dispatcher on a clock that a test sets, and the actors that wait at it."""
+    """A closed dispatcher on a clock that a test sets, and the users that wait at it."""
 
     def __init__(self, clock: Clock, most: int | None = None) -> None:
         self.clock = clock
         self.arrivals = ClosedArrivals(LENGTH_S, most)
         self.recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
         self.dispatcher = ClosedDispatcher(self.recorder, duration_s=LENGTH_S, clock=clock)
-        self.actors: list[Greenlet[..., DueMessage]] = []
+        self.users: list[Greenlet[..., DueMessage]] = []
 
     def grant(self, lanes: range = range(LANES), epoch: int = 1) -> None:
         for lane in lanes:
@@ -45,18 +45,18 @@ class ClosedBench:
     def take(self, number: int) -> list[int]:
         return [self.dispatcher.take().k for _ in range(number)]
 
-    def start_actor(self, ready_at_s: float = 0.0) -> Greenlet[..., DueMessage]:
-        """Have an actor take one message; it has it, or waits for it, on return."""
-        self.actors.append(gevent.spawn(self.dispatcher.take, ready_from(ready_at_s)))
+    def start_user(self, ready_at_s: float = 0.0) -> Greenlet[..., DueMessage]:
+        """Have a user take one message; it has it, or waits for it, on return."""
+        self.users.append(gevent.spawn(self.dispatcher.take, ready_from(ready_at_s)))
         let_the_loop_run()
-        return self.actors[-1]
+        return self.users[-1]
 
 
 @pytest.fixture
 def bench() -> Iterator[ClosedBench]:
     bench = ClosedBench(Clock(), most=1000)
     yield bench
-    gevent.killall(bench.actors, timeout=5)
+    gevent.killall(bench.users, timeout=5)
 
 
 def test_every_message_is_handed_out_once_in_the_order_of_the_plan(bench: ClosedBench) -> None:
@@ -83,7 +83,7 @@ def test_a_message_is_due_at_the_moment_it_is_handed_out(bench: ClosedBench) -> 
 def test_nothing_is_handed_out_before_t0_is_known_or_has_come(bench: ClosedBench) -> None:
     bench.grant()
     bench.clock.elapsed_s = -0.02
-    waiting = bench.start_actor()
+    waiting = bench.start_user()
     was_early = [waiting.ready()]
 
     bench.dispatcher.start(T0_S)
@@ -102,7 +102,7 @@ def test_nothing_is_handed_out_after_the_end(bench: ClosedBench) -> None:
     bench.take(1)
 
     bench.clock.elapsed_s = LENGTH_S
-    waiting = bench.start_actor()
+    waiting = bench.start_user()
 
     assert not waiting.ready()
     assert bench.dispatcher.is_exhausted
@@ -110,10 +110,10 @@ def test_nothing_is_handed_out_after_the_end(bench: ClosedBench) -> None:
     assert bench.recorder.counts.not_sent == {}
 
 
-def test_an_actor_gets_nothing_before_it_is_ready(bench: ClosedBench) -> None:
+def test_a_user_gets_nothing_before_it_is_ready(bench: ClosedBench) -> None:
     bench.grant()
     bench.dispatcher.start(T0_S)
-    resting = bench.start_actor(ready_at_s=T0_S + 0.05)
+    resting = bench.start_user(ready_at_s=T0_S + 0.05)
     was_early = resting.ready()
 
     taken = bench.take(3)
@@ -124,8 +124,8 @@ def test_an_actor_gets_nothing_before_it_is_ready(bench: ClosedBench) -> None:
     assert resting.get(timeout=5).k == 3
 
 
-def test_an_actor_killed_while_it_waits_takes_no_message_with_it(bench: ClosedBench) -> None:
-    leaver, stayer = bench.start_actor(), bench.start_actor()
+def test_a_user_killed_while_it_waits_takes_no_message_with_it(bench: ClosedBench) -> None:
+    leaver, stayer = bench.start_user(), bench.start_user()
     bench.grant()
 
     leaver.kill(timeout=5)
@@ -135,15 +135,15 @@ def test_an_actor_killed_while_it_waits_takes_no_message_with_it(bench: ClosedBe
     assert bench.recorder.counts.scheduled == 1
 
 
-def test_actors_that_have_nothing_left_are_served_by_lanes_that_come(bench: ClosedBench) -> None:
+def test_users_that_have_nothing_left_are_served_by_lanes_that_come(bench: ClosedBench) -> None:
     bench.dispatcher.start(T0_S)
-    waiting = [bench.start_actor() for _ in range(2)]
-    was_early = any(actor.ready() for actor in waiting)
+    waiting = [bench.start_user() for _ in range(2)]
+    was_early = any(user.ready() for user in waiting)
 
     bench.dispatcher.grant({7: bench.arrivals.lane(7, 300)}, epoch=2)
 
     assert not was_early
-    assert sorted(actor.get(timeout=5).k for actor in waiting) == [519, 775]
+    assert sorted(user.get(timeout=5).k for user in waiting) == [519, 775]
 
 
 def test_stopping_ends_the_handing_out_and_gives_nothing_up(bench: ClosedBench) -> None:
@@ -152,7 +152,7 @@ def test_stopping_ends_the_handing_out_and_gives_nothing_up(bench: ClosedBench) 
     bench.take(10)
 
     bench.dispatcher.stop()
-    waiting = bench.start_actor()
+    waiting = bench.start_user()
 
     assert not waiting.ready()
     assert bench.dispatcher.is_exhausted
@@ -164,7 +164,7 @@ def test_nothing_is_handed_out_after_the_lease_until_it_is_renewed(bench: Closed
     bench.dispatcher.start(T0_S)
     bench.dispatcher.hold_lease_until(T0_S + 2)
     bench.clock.elapsed_s = 3.0
-    waiting = bench.start_actor()
+    waiting = bench.start_user()
     seen = (waiting.ready(), bench.dispatcher.has_lost_lease)
 
     bench.dispatcher.hold_lease_until(T0_S + 10)
@@ -230,7 +230,7 @@ def test_whatever_lanes_move_every_message_is_handed_out_once(
     assert all(bench.dispatcher.is_exhausted for bench in benches)
 
 
-def test_actors_go_on_at_their_own_pace_until_the_end_comes() -> None:
+def test_users_go_on_at_their_own_pace_until_the_end_comes() -> None:
     recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
     dispatcher = ClosedDispatcher(recorder, duration_s=0.1)
     taken: list[DueMessage] = []
@@ -242,13 +242,13 @@ def test_actors_go_on_at_their_own_pace_until_the_end_comes() -> None:
             taken.append(dispatcher.take())
             gevent.sleep(0.001)
 
-    actors = [gevent.spawn(send_for_ever) for _ in range(4)]
+    users = [gevent.spawn(send_for_ever) for _ in range(4)]
     t0_s = perf_counter() + 0.02
     dispatcher.start(t0_s)
     wait_until(lambda: dispatcher.is_exhausted)
 
     let_the_loop_run()
-    gevent.killall(actors, timeout=5)
+    gevent.killall(users, timeout=5)
     assert [due.k for due in taken] == list(range(len(taken)))
     assert all(t0_s <= due.due_s < t0_s + 0.1 for due in taken)
     assert len(taken) == recorder.counts.scheduled > 4

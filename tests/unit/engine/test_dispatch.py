@@ -1,4 +1,4 @@
-"""The dispatcher with actors that wait for messages in real time."""
+"""The dispatcher with users that wait for messages in real time."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ SOON_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """A message that an actor got, and when."""
+    """A message that a user got, and when."""
 
-    actor: str
+    user: str
     due: DueMessage
     at_s: float
 
 
 class Stand:
-    """A dispatcher that has started, and the actors that take messages from it."""
+    """A dispatcher that has started, and the users that take messages from it."""
 
     def __init__(self, max_lateness_s: float = 60) -> None:
         self.recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
@@ -39,7 +39,7 @@ class Stand:
         self.handed: list[Handed] = []
         self.t0_s = perf_counter()
         self.dispatcher.start(self.t0_s)
-        self._actors: list[Greenlet[..., None]] = []
+        self._users: list[Greenlet[..., None]] = []
 
     def grant(self, lane: int, due_s: Iterable[float], first_k: int = 0) -> None:
         """Grant a lane whose messages are due so many seconds from now."""
@@ -47,15 +47,15 @@ class Stand:
         numbered = enumerate(due_s, first_k)
         self.dispatcher.grant({lane: ((from_t0_s + due, k) for k, due in numbered)}, epoch=1)
 
-    def start_actor(self, name: str, ready_in_s: float = 0.0) -> Greenlet[..., None]:
-        """Start an actor that takes one message after the other; it is waiting on return."""
-        actor = gevent.spawn(self._take_for_ever, name, perf_counter() + ready_in_s)
-        self._actors.append(actor)
+    def start_user(self, name: str, ready_in_s: float = 0.0) -> Greenlet[..., None]:
+        """Start a user that takes one message after the other; it is waiting on return."""
+        user = gevent.spawn(self._take_for_ever, name, perf_counter() + ready_in_s)
+        self._users.append(user)
         gevent.sleep(0)
-        return actor
+        return user
 
     def end(self) -> None:
-        gevent.killall(self._actors, timeout=5)
+        gevent.killall(self._users, timeout=5)
 
     def _take_for_ever(self, name: str, ready_at_s: float) -> None:
         while True:
@@ -76,13 +76,13 @@ def block_the_loop_until(at_s: float) -> None:
         pass
 
 
-@pytest.mark.parametrize("actors", [1, 8])
+@pytest.mark.parametrize("users", [1, 8])
 def test_every_message_is_handed_out_once_and_never_before_its_time(
-    stand: Stand, actors: int
+    stand: Stand, users: int
 ) -> None:
     curve = RateCurve([Stage(200, 200, 0.3), Stage(200, 0, 0.2)])
-    for name in range(actors):
-        stand.start_actor(f"actor-{name}")
+    for name in range(users):
+        stand.start_user(f"user-{name}")
 
     for lane in range(LANES):
         stand.dispatcher.grant({lane: EvenArrivals(curve).lane(lane)}, epoch=1)
@@ -96,7 +96,7 @@ def test_every_message_is_handed_out_once_and_never_before_its_time(
 
 
 def test_lanes_granted_while_others_run_join_in_by_due_time(stand: Stand) -> None:
-    stand.start_actor("a")
+    stand.start_user("a")
     stand.grant(0, [SOON_S, 3 * SOON_S])
 
     stand.grant(1, [2 * SOON_S, 4 * SOON_S], first_k=10)
@@ -106,7 +106,7 @@ def test_lanes_granted_while_others_run_join_in_by_due_time(stand: Stand) -> Non
 
 
 def test_a_lane_that_is_overdue_when_it_is_granted_goes_out_at_once(stand: Stand) -> None:
-    stand.start_actor("a")
+    stand.start_user("a")
 
     stand.grant(0, [-3.0, -2.0, -1.0])
     wait_until(lambda: len(stand.handed) == 3)
@@ -114,14 +114,14 @@ def test_a_lane_that_is_overdue_when_it_is_granted_goes_out_at_once(stand: Stand
     assert stand.recorder.counts.scheduled == 3
 
 
-def test_the_actor_that_is_idle_longest_goes_first(stand: Stand) -> None:
+def test_the_user_that_is_idle_longest_goes_first(stand: Stand) -> None:
     for name in ("a", "b", "c"):
-        stand.start_actor(name)
+        stand.start_user(name)
 
     stand.grant(0, [SOON_S, 2 * SOON_S, 3 * SOON_S, 4 * SOON_S, 5 * SOON_S, 6 * SOON_S])
     wait_until(lambda: len(stand.handed) == 6)
 
-    assert [handed.actor for handed in stand.handed] == ["a", "b", "c", "a", "b", "c"]
+    assert [handed.user for handed in stand.handed] == ["a", "b", "c", "a", "b", "c"]
 
 
 def test_what_is_due_is_taken_without_a_switch_when_nobody_waits(stand: Stand) -> None:
@@ -137,37 +137,37 @@ def test_what_is_due_is_taken_without_a_switch_when_nobody_waits(stand: Stand) -
 
 
 @pytest.mark.parametrize("ready_in_s", [0.0, 60.0], ids=["idle", "resting"])
-def test_an_actor_killed_while_it_waits_takes_no_message_with_it(
+def test_a_user_killed_while_it_waits_takes_no_message_with_it(
     stand: Stand, ready_in_s: float
 ) -> None:
-    leaver = stand.start_actor("leaver", ready_in_s)
-    stand.start_actor("stayer")
+    leaver = stand.start_user("leaver", ready_in_s)
+    stand.start_user("stayer")
 
     leaver.kill(timeout=5)
     stand.grant(0, [0.0, SOON_S, 2 * SOON_S])
     wait_until(lambda: len(stand.handed) == 3)
 
-    assert [handed.actor for handed in stand.handed] == ["stayer"] * 3
+    assert [handed.user for handed in stand.handed] == ["stayer"] * 3
     assert stand.recorder.counts.scheduled == 3
 
 
-def test_messages_wait_for_the_next_actor_when_all_were_killed(stand: Stand) -> None:
+def test_messages_wait_for_the_next_user_when_all_were_killed(stand: Stand) -> None:
     for name in ("a", "b"):
-        stand.start_actor(name)
+        stand.start_user(name)
     stand.grant(0, [SOON_S])
     stand.end()
     wait_until(lambda: perf_counter() > stand.t0_s + 2 * SOON_S)
 
-    stand.start_actor("c")
+    stand.start_user("c")
     wait_until(lambda: len(stand.handed) == 1)
 
-    assert stand.handed[0].actor == "c"
+    assert stand.handed[0].user == "c"
     assert stand.recorder.counts.scheduled == 1
 
 
-def test_a_resting_actor_gets_nothing_before_it_is_ready(stand: Stand) -> None:
+def test_a_resting_user_gets_nothing_before_it_is_ready(stand: Stand) -> None:
     ready_at_s = perf_counter() + 0.1
-    stand.start_actor("resting", ready_in_s=0.1)
+    stand.start_user("resting", ready_in_s=0.1)
 
     stand.grant(0, [0.0, 0.05, 0.15])
     wait_until(lambda: len(stand.handed) == 3)
@@ -176,19 +176,19 @@ def test_a_resting_actor_gets_nothing_before_it_is_ready(stand: Stand) -> None:
     assert all(handed.at_s >= ready_at_s for handed in stand.handed)
 
 
-def test_others_are_served_while_an_actor_rests(stand: Stand) -> None:
-    stand.start_actor("resting", ready_in_s=60)
-    stand.start_actor("ready")
+def test_others_are_served_while_a_user_rests(stand: Stand) -> None:
+    stand.start_user("resting", ready_in_s=60)
+    stand.start_user("ready")
 
     stand.grant(0, [0.0, SOON_S])
     wait_until(lambda: len(stand.handed) == 2)
 
-    assert [handed.actor for handed in stand.handed] == ["ready", "ready"]
+    assert [handed.user for handed in stand.handed] == ["ready", "ready"]
 
 
-def test_messages_that_a_blocked_loop_kept_from_an_idle_actor_are_the_generators_fault() -> None:
+def test_messages_that_a_blocked_loop_kept_from_an_idle_user_are_the_generators_fault() -> None:
     stand = Stand(max_lateness_s=0.05)
-    stand.start_actor("idle")
+    stand.start_user("idle")
     stand.grant(0, [0.01, 0.02])
 
     block_the_loop_until(perf_counter() + 0.1)
@@ -203,7 +203,7 @@ def test_messages_that_a_blocked_loop_kept_from_an_idle_actor_are_the_generators
 def test_a_message_that_a_blocked_loop_made_late_carries_the_generator_as_cause(
     stand: Stand,
 ) -> None:
-    stand.start_actor("idle")
+    stand.start_user("idle")
     stand.grant(0, [0.01, 0.02])
 
     block_the_loop_until(perf_counter() + 0.1)
@@ -215,13 +215,13 @@ def test_a_message_that_a_blocked_loop_made_late_carries_the_generator_as_cause(
 def test_a_lane_that_comes_when_nobody_waits_is_not_kept_waiting_for_an_old_alarm(
     stand: Stand,
 ) -> None:
-    leaver = stand.start_actor("leaver")
+    leaver = stand.start_user("leaver")
     stand.grant(0, [30.0])
     stand.dispatcher.release([0])
     leaver.kill(timeout=5)
 
     stand.grant(1, [SOON_S], first_k=1)
-    stand.start_actor("comer")
+    stand.start_user("comer")
     wait_until(lambda: bool(stand.handed))
 
     assert stand.handed[0].due.k == 1

@@ -28,16 +28,16 @@ def bench() -> Bench:
 
 @pytest.fixture
 def wait_in() -> Iterator[Wait]:
-    """Have an actor wait in `take`: `wait_in(bench, ready_at_s)`; it is waiting on return."""
-    actors: list[Greenlet[..., DueMessage]] = []
+    """Have a user wait in `take`: `wait_in(bench, ready_at_s)`; it is waiting on return."""
+    users: list[Greenlet[..., DueMessage]] = []
 
     def wait(bench: Bench, ready_at_s: float = 0.0) -> Greenlet[..., DueMessage]:
-        actors.append(gevent.spawn(bench.dispatcher.take, ready_from(ready_at_s)))
+        users.append(gevent.spawn(bench.dispatcher.take, ready_from(ready_at_s)))
         gevent.sleep(0)
-        return actors[-1]
+        return users[-1]
 
     yield wait
-    gevent.killall(actors, timeout=5)
+    gevent.killall(users, timeout=5)
 
 
 def test_a_message_may_start_a_little_early_and_no_earlier(bench: Bench, wait_in: Wait) -> None:
@@ -76,7 +76,7 @@ def test_messages_carry_the_newest_epoch(bench: Bench) -> None:
     assert [(due.k, due.epoch) for due in taken] == [(0, 2), (1, 2), (256, 2)]
 
 
-def test_who_already_waits_goes_before_an_actor_that_comes_as_a_message_is_due(
+def test_who_already_waits_goes_before_a_user_that_comes_as_a_message_is_due(
     bench: Bench, wait_in: Wait
 ) -> None:
     waiting = wait_in(bench)
@@ -88,7 +88,7 @@ def test_who_already_waits_goes_before_an_actor_that_comes_as_a_message_is_due(
     assert (waiting.get(timeout=5).k, taken.k) == (0, 256)
 
 
-def test_a_resting_actor_gets_nothing_a_moment_before_it_is_ready(
+def test_a_resting_user_gets_nothing_a_moment_before_it_is_ready(
     bench: Bench, wait_in: Wait
 ) -> None:
     resting, idle = wait_in(bench, T0_S + 3), wait_in(bench)
@@ -101,7 +101,7 @@ def test_a_resting_actor_gets_nothing_a_moment_before_it_is_ready(
     assert not resting.ready()
 
 
-def test_messages_that_expired_while_all_actors_were_busy_are_the_targets_fault(
+def test_messages_that_expired_while_all_users_were_busy_are_the_targets_fault(
     bench: Bench,
 ) -> None:
     bench.grant_all(ONE_A_SECOND)
@@ -115,7 +115,7 @@ def test_messages_that_expired_while_all_actors_were_busy_are_the_targets_fault(
     assert [due.k for due in bench.take_at(8.0)] == [3]
 
 
-def test_an_actor_that_comes_back_too_late_gets_the_first_message_still_in_time(
+def test_a_user_that_comes_back_too_late_gets_the_first_message_still_in_time(
     bench: Bench,
 ) -> None:
     bench.grant_all(ONE_A_SECOND)
@@ -127,7 +127,7 @@ def test_an_actor_that_comes_back_too_late_gets_the_first_message_still_in_time(
     assert bench.recorder.counts.not_sent == {"target": 2}
 
 
-def test_messages_that_expired_while_actors_rested_are_by_the_limits(
+def test_messages_that_expired_while_users_rested_are_by_the_limits(
     bench: Bench, wait_in: Wait
 ) -> None:
     bench.grant_all(ONE_A_SECOND)
@@ -139,7 +139,7 @@ def test_messages_that_expired_while_actors_rested_are_by_the_limits(
     assert bench.recorder.counts.not_sent == {"limits": 3}
 
 
-def test_messages_that_expired_though_an_actor_was_idle_are_the_generators_fault(
+def test_messages_that_expired_though_a_user_was_idle_are_the_generators_fault(
     bench: Bench, wait_in: Wait
 ) -> None:
     bench.grant_all(RateCurve([Stage(1, 1, 3)]))
@@ -214,7 +214,7 @@ def test_nothing_is_handed_out_after_the_lease_until_it_is_renewed(
     assert waiting.get(timeout=5).k == 2
 
 
-def test_an_actor_that_waits_as_the_lease_ends_gets_nothing_until_it_is_renewed(
+def test_a_user_that_waits_as_the_lease_ends_gets_nothing_until_it_is_renewed(
     bench: Bench, wait_in: Wait
 ) -> None:
     bench.dispatcher.hold_lease_until(T0_S + 2)

@@ -8,8 +8,8 @@ import gevent
 import pytest
 from gevent import Greenlet
 
-from convoy.engine.pool_use import RETIRING_CODES, PoolUse
-from convoy.remote.codes import meaning
+from convoy.engine.pool_use import PoolUse
+from convoy.routes.codes import RETIRING_CODES, meaning
 from tests.unit.engine import let_the_loop_run
 
 LONG_S = 60.0
@@ -20,16 +20,16 @@ Take = Callable[[PoolUse, int], "Greenlet[..., bool]"]
 
 @pytest.fixture
 def start_taking() -> Iterator[Take]:
-    """Have an actor take a conversation: it has it, or waits for it, on return."""
-    actors: list[Greenlet[..., bool]] = []
+    """Have a user take a conversation: it has it, or waits for it, on return."""
+    users: list[Greenlet[..., bool]] = []
 
     def take(pool: PoolUse, index: int) -> Greenlet[..., bool]:
-        actors.append(gevent.spawn(pool.take, index, LONG_S))
+        users.append(gevent.spawn(pool.take, index, LONG_S))
         gevent.sleep(0)
-        return actors[-1]
+        return users[-1]
 
     yield take
-    gevent.killall(actors, timeout=5)
+    gevent.killall(users, timeout=5)
 
 
 def test_any_number_may_use_a_conversation_that_is_not_exclusive() -> None:
@@ -51,7 +51,7 @@ def test_an_exclusive_conversation_is_had_by_one_at_a_time(start_taking: Take) -
     assert had[0] == [True, False, False]
     assert sum(had[1]) == 2
     assert had[2] == [True, True, True]
-    assert all(actor.get(timeout=5) for actor in (first, second, third))
+    assert all(user.get(timeout=5) for user in (first, second, third))
 
 
 def test_other_conversations_are_free_while_one_is_taken(start_taking: Take) -> None:
@@ -73,7 +73,7 @@ def test_a_conversation_that_is_not_free_in_time_is_not_taken() -> None:
     assert pool.take(3, 0)
 
 
-def test_an_actor_killed_while_it_waits_keeps_nobody_from_the_conversation(
+def test_a_user_killed_while_it_waits_keeps_nobody_from_the_conversation(
     start_taking: Take,
 ) -> None:
     pool = PoolUse(is_exclusive=True)

@@ -1,4 +1,4 @@
-"""The dispatcher with actors that share their limits: they are asked again at the hand-over."""
+"""The dispatcher with users that share their limits: they are asked again at the hand-over."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from convoy.results.outcome import Cause
 from tests.unit.engine import T0_S, Bench, Clock, let_the_loop_run, wait_until
 
 REST_S = 0.05
-"""How long a limit holds actors back: they are woken in real time, whatever the clock says."""
+"""How long a limit holds users back: they are woken in real time, whatever the clock says."""
 
 
 class Sharing:
-    """Actors at one dispatcher, of whom some share a limit of one message for now."""
+    """Users at one dispatcher, of whom some share a limit of one message for now."""
 
     def __init__(self) -> None:
         self.bench = Bench(Clock())
         self.ready_at_s = 0.0
         self.handed: list[tuple[str, DueMessage]] = []
-        self.actors: list[Greenlet[..., None]] = []
+        self.users: list[Greenlet[..., None]] = []
 
-    def start_actor(self, name: str, *, is_sharing: bool = True) -> Greenlet[..., None]:
-        """Have an actor wait for one message; it is waiting on return."""
-        self.actors.append(gevent.spawn(self._take, name, is_sharing))
+    def start_user(self, name: str, *, is_sharing: bool = True) -> Greenlet[..., None]:
+        """Have a user wait for one message; it is waiting on return."""
+        self.users.append(gevent.spawn(self._take, name, is_sharing))
         gevent.sleep(0)
-        return self.actors[-1]
+        return self.users[-1]
 
     def fall_due_at(self, elapsed_s: float, *due_s: float) -> None:
-        """Set the clock, and let the actors know of messages that are due."""
+        """Set the clock, and let the users know of messages that are due."""
         self.bench.clock.elapsed_s = elapsed_s
         messages = iter([(due, k) for k, due in enumerate(due_s)])
         self.bench.dispatcher.grant({0: messages}, epoch=1)
@@ -57,14 +57,14 @@ class Sharing:
 def sharing() -> Iterator[Sharing]:
     sharing = Sharing()
     yield sharing
-    gevent.killall(sharing.actors, timeout=5)
+    gevent.killall(sharing.users, timeout=5)
 
 
 def test_who_waits_while_another_uses_up_their_limit_rests_until_there_is_room(
     sharing: Sharing,
 ) -> None:
-    sharing.start_actor("a")
-    sharing.start_actor("b")
+    sharing.start_user("a")
+    sharing.start_user("b")
 
     sharing.fall_due_at(1.0, 0.99, 0.999)
     at_first = sharing.names()
@@ -78,24 +78,24 @@ def test_who_waits_while_another_uses_up_their_limit_rests_until_there_is_room(
 
 
 def test_who_has_limits_of_its_own_goes_before_those_who_have_to_rest(sharing: Sharing) -> None:
-    sharing.start_actor("a")
-    sharing.start_actor("b")
-    sharing.start_actor("own", is_sharing=False)
+    sharing.start_user("a")
+    sharing.start_user("b")
+    sharing.start_user("own", is_sharing=False)
 
     sharing.fall_due_at(1.0, 0.99, 0.999)
 
     assert sharing.names() == ["a", "own"]
 
 
-def test_an_actor_killed_while_it_was_sent_to_rest_takes_no_message_with_it(
+def test_a_user_killed_while_it_was_sent_to_rest_takes_no_message_with_it(
     sharing: Sharing,
 ) -> None:
-    sharing.start_actor("a")
-    leaver = sharing.start_actor("leaver")
+    sharing.start_user("a")
+    leaver = sharing.start_user("leaver")
     sharing.fall_due_at(1.0, 0.99, 0.999)
 
     leaver.kill(timeout=5)
-    sharing.start_actor("own", is_sharing=False)
+    sharing.start_user("own", is_sharing=False)
     wait_until(lambda: len(sharing.handed) == 2)
 
     assert sharing.names() == ["a", "own"]
@@ -103,7 +103,7 @@ def test_an_actor_killed_while_it_was_sent_to_rest_takes_no_message_with_it(
 
 def test_what_expires_while_all_were_sent_to_rest_is_by_the_limits(sharing: Sharing) -> None:
     for name in "ab":
-        sharing.start_actor(name)
+        sharing.start_user(name)
     sharing.ready_at_s = T0_S + 1000
 
     sharing.fall_due_at(1.0 - EARLY_S / 2, 1.0, 2.0)
@@ -114,7 +114,7 @@ def test_what_expires_while_all_were_sent_to_rest_is_by_the_limits(sharing: Shar
     assert sharing.bench.recorder.counts.not_sent == {"limits": 2}
 
 
-def test_actors_with_one_token_never_go_over_its_budget() -> None:
+def test_users_with_one_token_never_go_over_its_budget() -> None:
     recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
     dispatcher = Dispatcher(recorder, max_lateness_s=60)
     budget = Budget([Limit("token", 3, 0.1)])
@@ -127,13 +127,13 @@ def test_actors_with_one_token_never_go_over_its_budget() -> None:
             budget.spend(sent_s[-1])
             gevent.sleep(0)
 
-    actors = [gevent.spawn(send_for_ever) for _ in range(5)]
+    users = [gevent.spawn(send_for_ever) for _ in range(5)]
     gevent.sleep(0)
     dispatcher.start(perf_counter())
     dispatcher.grant({0: iter([(k / 1000, k) for k in range(12)])}, epoch=1)
     wait_until(lambda: len(sent_s) == 12)
 
-    gevent.killall(actors, timeout=5)
+    gevent.killall(users, timeout=5)
     windows = [sent_s[first : first + 3] for first in range(0, 12, 3)]
     begins_s = [window[0] for window in windows]
     gaps_s = [later - earlier for earlier, later in zip(begins_s, begins_s[1:], strict=False)]

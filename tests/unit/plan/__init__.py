@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from convoy.plan.conversations import Conversation, ConversationPool
+from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 
 CURVES = st.builds(

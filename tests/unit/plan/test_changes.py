@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from convoy.plan.arrivals import EvenArrivals, PoissonArrivals
 from convoy.plan.changes import LiveCurve
 from convoy.plan.lanes import LANES
-from convoy.plan.plan import ScenarioPlan
 from convoy.plan.rates import RateCurve, Stage
-from tests.unit.plan.test_plan import INPUTS
+from convoy.plan.scenario import ScenarioPlan
+from tests.unit.plan.test_scenario import INPUTS
 
 LENGTH_S = 10.0
 MOMENTS_S = st.floats(0.1, LENGTH_S - 0.1)

@@ -18,8 +18,8 @@ VARIABLES = {
     "marker": "[convoy:run-1:conversation_messages:0]",
     "k": 0,
     "text": "Hello",
-    "actor_name": "Guest",
-    "actor_address": "guest@load-test.invalid",
+    "author_name": "Guest",
+    "author_address": "guest@load-test.invalid",
 }
 
 

@@ -1,4 +1,4 @@
-"""Picks: which conversation and which actor each message belongs to."""
+"""Picks: which conversation and which author each message belongs to."""
 
 from __future__ import annotations
 
@@ -163,12 +163,12 @@ def test_any_other_conversation_may_stand_in_for_a_drawn_one(name: str) -> None:
 
 
 @given(size=SIZES, users=USERS, turns=TURNS)
-def test_a_sticky_actor_keeps_its_one_conversation(size: int, users: int, turns: int) -> None:
+def test_a_sticky_author_keeps_its_one_conversation(size: int, users: int, turns: int) -> None:
     pick = pick_of("sticky", size, users=users)
     kept: defaultdict[int, set[int]] = defaultdict(set)
 
     for k in range(turns * LANES):
-        kept[pick.actor(k)].add(index_of(pick, k))
+        kept[pick.author(k)].add(index_of(pick, k))
 
     assert all(len(indexes) == 1 for indexes in kept.values())
     assert len({min(indexes) for indexes in kept.values()}) == len(kept)
@@ -176,7 +176,7 @@ def test_a_sticky_actor_keeps_its_one_conversation(size: int, users: int, turns:
 
 
 @pytest.mark.parametrize(("size", "users"), [(100, 20), (2_600, 600)], ids=["few", "many"])
-def test_conversations_that_no_actor_keeps_stand_in_first(size: int, users: int) -> None:
+def test_conversations_that_no_author_keeps_stand_in_first(size: int, users: int) -> None:
     pick = pick_of("sticky", size=size, users=users)
     kept = {index_of(pick, k) for k in range(10 * LANES)}
 

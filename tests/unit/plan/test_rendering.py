@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.plan.payloads import PayloadError, PayloadTemplate
-from convoy.plan.plan import ScenarioPlan
-from tests.unit.plan.test_plan import INPUTS
+from convoy.plan.scenario import ScenarioPlan
+from tests.unit.plan.test_scenario import INPUTS
 
 RUN_ID = "20261122-120000-abcdef"
 VARIABLES = (
     *("conversation_id", "customer_id", "agent_id", "marker", "text", "k", "sequence"),
-    *("actor", "actor_name", "actor_address"),
+    *("author", "author_name", "author_address"),
 )
 PAYLOADS = Path(__file__).parents[3] / "payloads"
 SOURCES = {path.stem: path.read_text("utf-8") for path in PAYLOADS.glob("*.json")} | {

@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from convoy.errors import WireError
-from convoy.remote.transport import Dialler, Origin, Transport
+from convoy.remote.http import Dialler, Origin, Transport
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
 LONG_S = 10.0

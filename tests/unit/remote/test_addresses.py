@@ -11,7 +11,7 @@ from gevent.event import Event
 
 from convoy.remote.addresses import AddressBook
 from convoy.remote.connection import Address
-from convoy.remote.transport import Dialler, Origin, Transport
+from convoy.remote.http import Dialler, Origin, Transport
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,

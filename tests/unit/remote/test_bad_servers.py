@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convoy.remote.answers import AnswerReader
-from convoy.remote.transport import Dialler
+from convoy.remote.http import AnswerReader, Dialler
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS
 from tests.unit.remote.exchanges import (
     LONG_S,

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from convoy.errors import RefusedError, RemoteError
-from convoy.plan.conversations import Conversation
-from convoy.redaction import Secret
+from convoy.plan.pool import Conversation
 from convoy.remote.discovery import find_conversations, is_convoy_simulator
 from convoy.remote.oauth import Token
+from convoy.secrets import Secret
 from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, sends, serving
 from tests.unit.remote.proxy_server import proxies_at
 

@@ -10,9 +10,9 @@ import pytest
 from gevent.event import Event
 
 from convoy.errors import LoginError
-from convoy.redaction import Secret
+from convoy.remote.http import Origin, Transport
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
-from convoy.remote.transport import Origin, Transport
+from convoy.secrets import Secret
 from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, serving
 
 CREDENTIALS = Credentials(Secret("client-1"), Secret("hunter2-secret"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.remote.transport import Origin
+from convoy.remote.http import Origin
 
 GOOD = {
     "https://api.mypurecloud.de": ("https", "api.mypurecloud.de", 443, "api.mypurecloud.de"),

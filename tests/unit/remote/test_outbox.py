@@ -10,8 +10,8 @@ import gevent
 import pytest
 
 from convoy.errors import WireError
+from convoy.remote.http import Dialler, Transport
 from convoy.remote.outbox import Outbox
-from convoy.remote.transport import Dialler, Transport
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,

@@ -7,8 +7,8 @@ import shutil
 import gevent
 import pytest
 
+from convoy.remote.http import Dialler, Origin
 from convoy.remote.tls import tls_context
-from convoy.remote.transport import Dialler, Origin
 from convoy.settings import Proxies
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import (

@@ -1,4 +1,4 @@
-"""An actor's session over real sockets: fates, the one re-send, budgets and rests."""
+"""A user's session over real sockets: fates, the one re-send, budgets and rests."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import gevent
 import pytest
 
 from convoy.errors import LoginError
-from convoy.redaction import Secret
-from convoy.remote.codes import CodeBook
+from convoy.remote.http import Dialler, Origin, Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
-from convoy.remote.transport import Dialler, Origin, Transport
+from convoy.routes.codes import CodeBook
+from convoy.secrets import Secret
 from tests.unit.remote.misbehaving_server import OK, Visitor, answer, free_port, serving
 from tests.unit.remote.proxy_server import proxies_at
 

@@ -11,7 +11,7 @@ import gevent
 import pytest
 
 from convoy.errors import WireError
-from convoy.remote.transport import Answer, Dialler, Origin, Transport, tls_context
+from convoy.remote.http import Answer, Dialler, Origin, Transport, tls_context
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import LONG_S, REQUEST, deadline, transport_to
 from tests.unit.remote.misbehaving_server import OK, Visitor, answers_all, serving

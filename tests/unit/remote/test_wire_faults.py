@@ -13,8 +13,8 @@ import pytest
 from httptools.parser import errors as httptools_errors
 
 from convoy.remote import wire_faults
-from convoy.remote.codes import WIRE_CODES
 from convoy.remote.wire_faults import WIRE_CODE_OF, WIRE_EXCEPTIONS, wire_code
+from convoy.routes.codes import WIRE_CODES
 
 
 def exceptions_in(module: object, base: type[Exception] = Exception) -> list[type[Exception]]:

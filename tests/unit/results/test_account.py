@@ -148,7 +148,7 @@ def test_a_message_is_late_by_a_cause_whatever_its_fate(
     ("handed_after_s", "late"),
     [
         pytest.param(0.001, {"target": 1}, id="waited for a connection"),
-        pytest.param(0.3, {"generator": 1}, id="waited for an actor"),
+        pytest.param(0.3, {"generator": 1}, id="waited for a user"),
     ],
 )
 def test_what_was_handed_over_in_time_and_sent_late_waited_for_the_target(

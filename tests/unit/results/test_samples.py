@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from convoy.redaction import STARS, Redactor
 from convoy.results.samples import LONGEST_BODY, SampleBook, SampleKeeper
+from convoy.secrets import STARS, Redactor
 from tests.unit.results import REJECTED
 
 SECRET = "s3cr3t-token-0123456789abcdef"

@@ -59,8 +59,8 @@ def test_the_message_template_is_the_canonical_body(repository: Path) -> None:
             marker="[convoy:r:s:7]",
             k=7,
             text='say "hello"',
-            actor_name='Ada "A"',
-            actor_address="ada@load-test.invalid",
+            author_name='Ada "A"',
+            author_address="ada@load-test.invalid",
         )
     )
 

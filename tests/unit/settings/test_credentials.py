@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from convoy.errors import SettingsError
-from convoy.redaction import Secret
+from convoy.secrets import Secret
 from convoy.settings import credentials, payload_directory
 from tests.unit.settings.configuration import settings_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from convoy.errors import ExitCode, SettingsError
-from convoy.redaction import Redactor
+from convoy.secrets import Redactor
 from convoy.settings import DIRECT, Proxies
 
 API = "https://api.mypurecloud.de"

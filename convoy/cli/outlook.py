@@ -1,0 +1,70 @@
+"""The outlook: what a prepared run would send, said before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, islice
+
+from convoy.plan.lanes import LANES
+from convoy.plan.rates import RateCurve
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.prepare.allowance import allowance_line
+from convoy.prepare.preflight import PreparedRun
+from convoy.settings import Settings
+
+
+def outlook(prepared: PreparedRun, messages: int) -> str:
+    """Return lines on the run's rate, tokens and the first `messages` of each scenario."""
+    return "\n".join(_lines(prepared, messages))
+
+
+def _lines(prepared: PreparedRun, messages: int) -> Iterator[str]:
+    settings = prepared.settings
+    yield prepared.description
+    yield from prepared.checklist.warnings
+    yield f"seed {settings.seed}"
+    yield allowance_line(settings)
+    for name, inputs in prepared.inputs.items():
+        yield ""
+        yield name
+        plan = ScenarioPlan(inputs)
+        yield from _scenario_lines(plan, inputs)
+        yield from _rate_lines(settings, inputs.curve)
+        yield from _message_lines(plan, messages)
+
+
+def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs) -> Iterator[str]:
+    yield f"  plan          {plan.hash}"
+    yield f"  messages      {'until time is up' if plan.count is None else f'{plan.count:,}'}"
+    yield f"  conversations {len(inputs.pool):,} (pool {inputs.pool.hash})"
+    yield f"  pick          {inputs.pick.name}"
+
+
+def _rate_lines(settings: Settings, curve: RateCurve) -> Iterator[str]:
+    if settings.is_flat_out:
+        yield "  rate          max: each user sends again as soon as its answer is there"
+        return
+    if not settings.is_scheduled:
+        yield f"  rate          each user pauses for {settings.think_time_s:g} s between messages"
+        return
+    starts_s = 0.0
+    for stage in curve.stages:
+        rate = f"{stage.rate_from:g}"
+        if stage.rate_to != stage.rate_from:
+            rate += f" to {stage.rate_to:g}"
+        ends_s = starts_s + stage.for_s
+        yield f"  rate          {rate} per second from {starts_s:g} s to {ends_s:g} s"
+        starts_s += stage.for_s
+
+
+def _message_lines(plan: ScenarioPlan, messages: int) -> Iterator[str]:
+    bodies = plan.bodies("<run id>")
+    for due_s, k in sorted(chain.from_iterable(_firsts(plan, messages)))[:messages]:
+        message = plan.message(k)
+        when = f"at {due_s:.3f} s" if plan.is_scheduled else "when its turn comes"
+        yield f"  k {k} {when} to {message.conversation.id}"
+        yield f"    {bodies.render(message).decode()}".replace("\n", "\n    ")
+
+
+def _firsts(plan: ScenarioPlan, messages: int) -> Iterator[Iterator[tuple[float, int]]]:
+    return (islice(plan.lane(lane), messages) for lane in range(LANES))

@@ -1,0 +1,321 @@
+"""How Convoy hooks into Locust: `install` adds every listener, and nothing else does."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import signal
+import socket
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import gevent
+from locust import argument_parser, events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.runners import MasterRunner, Runner, WorkerRunner
+from locust.web import WebUI
+
+from convoy.errors import ConvoyError, ExitCode, RefusedError
+from convoy.plugin import webui
+from convoy.plugin.channel import REPORT_KEY, LocustChannel
+from convoy.plugin.dealing import EvenUsersDispatcher
+from convoy.plugin.options import add_options, given
+from convoy.plugin.rows import Rows
+from convoy.plugin.runs import LOCAL_WORKER, RunController
+from convoy.plugin.users import attach, known_scenarios, user_classes
+from convoy.prepare.preflight import PreparedRun
+from convoy.prepare.setup import Setup
+from convoy.results.record import check_folder
+from convoy.secrets import RedactingFilter
+from convoy.settings.choices import environment_defaults, profile_names, target_names
+from convoy.swarm.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+_LEASE_S = 2.5
+"""How long leases hold without a word from the master, which gives a worker up after three."""
+_HIGHEST_UNREMARKED_SPAWN_RATE = 100.0
+_RUNS = Path("runs")
+
+
+def install(environ: Mapping[str, str]) -> None:
+    """Hook Convoy into the Locust process that is starting; call it once, in the locustfile."""
+    hooks = _Hooks(environ)
+    events.init_command_line_parser.add_listener(hooks.add_options)
+    events.init.add_listener(hooks.begin)
+
+
+class _Hooks:
+    """What the hooks of one process share from its start to its end."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._setup = Setup(environ, known_scenarios)
+        self._is_checked = False
+        self._asked: dict[str, object] = {}
+        self._spawn_rate: float | None = None
+        self._first: PreparedRun | None = None
+        self._starts_by_itself = False
+
+    def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
+        add_options(
+            parser,
+            targets=target_names(self._environ),
+            profiles=profile_names(self._environ),
+            defaults=environment_defaults(self._environ),
+        )
+        if not self._is_checked:
+            self._check_what_is_parsed(parser)
+
+    def begin(
+        self, environment: Environment, runner: Runner, web_ui: WebUI | None, **_: object
+    ) -> None:
+        """Give this process its part: run controller on a master, worker on a worker, or both."""
+        _end_on_interrupt()
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(RedactingFilter(self._setup.redactor))
+        channel = LocustChannel(runner)
+        if isinstance(runner, WorkerRunner):
+            self._begin_worker(environment, runner, channel)
+            return
+        controller = self._begin_controller(environment, runner, web_ui, channel)
+        if not isinstance(runner, MasterRunner):
+            self._begin_local(environment, runner, channel, controller)
+        if web_ui is not None:
+            webui.install(web_ui, controller, self._prepare_from_form)
+
+    def _check_what_is_parsed(self, parser: LocustArgumentParser) -> None:
+        """Check the options as soon as Locust has parsed them.
+
+        Locust has no event between parsing and forking its workers, and a refusal after the fork
+        leaves them behind for a minute.
+        """
+        parse_args = parser.parse_args
+
+        def parse_and_check(*args: Any, **kwargs: Any) -> Namespace:
+            options: Namespace = parse_args(*args, **kwargs)
+            if not self._is_checked:
+                self._is_checked = True
+                self._check(options)
+            return options
+
+        parser.parse_args = parse_and_check
+
+    def _check(self, options: Namespace) -> None:
+        if options.worker or options.list_commands or options.show_task_ratio:
+            return
+        self._asked = {
+            "users": options.num_users,
+            "run_time_s": options.run_time,
+            "host": options.host,
+        } | given(options)
+        if options.user_classes and not self._asked.get("scenarios"):
+            self._asked["scenarios"] = ",".join(_scenarios_of(options.user_classes))
+        self._spawn_rate = options.spawn_rate
+        self._starts_by_itself = (options.headless and not options.headful) or options.autostart
+        try:
+            settings = self._setup.resolve(self._asked)
+            check_folder(_RUNS)
+            _check_ports(options)
+            if self._starts_by_itself:
+                self._first = self._prepare()
+        except ConvoyError as error:
+            self._exit(error)
+        except KeyboardInterrupt:
+            self._exit(ConvoyError("interrupted before the run began; nothing was sent"))
+        options.num_users = settings.users
+        options.spawn_rate = options.spawn_rate or min(
+            float(settings.users), _HIGHEST_UNREMARKED_SPAWN_RATE
+        )
+        if self._starts_by_itself:
+            options.run_time = None
+            logging.getLogger("locust.main").addFilter(_says_no_untruth)
+        for user_class in user_classes():
+            user_class.host = settings.target.api_url
+
+    def _exit(self, error: ConvoyError) -> None:
+        for line in self._setup.redactor.redact(str(error)).splitlines():
+            print(f"convoy: {line}", file=sys.stderr)
+        self._setup.simulator.stop()
+        sys.exit(error.exit_code)
+
+    def _prepare(self) -> PreparedRun:
+        return self._setup.prepare(self._asked, self._spawn_rate)
+
+    def _prepare_from_form(self, form: webui.Form) -> PreparedRun:
+        """Prepare the run that the web form asks for; what it left as it was is not asked for."""
+        shown = environment_defaults(self._environ) | self._asked
+        chosen = {
+            name: value
+            for name, value in form.options.items()
+            if name in environment_defaults(self._environ) and value != shown.get(name, "")
+        }
+        asked = {**self._asked, **chosen, **form.asked}
+        return self._setup.prepare(asked, form.spawn_rate or self._spawn_rate)
+
+    def _begin_controller(
+        self, environment: Environment, runner: Runner, web_ui: WebUI | None, channel: LocustChannel
+    ) -> RunController:
+        controller = RunController(
+            environment,
+            runner,
+            channel,
+            prepare=self._prepare,
+            is_attended=web_ui is not None,
+            runs=_RUNS,
+        )
+        if self._first is not None:
+            controller.line_up(self._first)
+        if isinstance(runner, MasterRunner):
+            _master_moves_users(environment)
+        is_idle_at_first = web_ui is not None and not self._starts_by_itself
+        environment.process_exit_code = ExitCode.PASS if is_idle_at_first else ExitCode.INVALID
+        environment.dispatcher_class = functools.partial(  # type: ignore[assignment]
+            EvenUsersDispatcher, begin=controller.begin, shares=controller.shares
+        )
+        self._listen(environment, controller)
+        return controller
+
+    def _listen(self, environment: Environment, controller: RunController) -> None:
+        def expect(**_: object) -> None:
+            controller.expect_run()
+
+        def absorb(client_id: str, data: dict[str, Any], **_: object) -> None:
+            controller.absorb(client_id, data.get(REPORT_KEY))
+
+        def stop(**_: object) -> None:
+            controller.interrupt("the test was stopped before its end")
+
+        def quit_(**_: object) -> None:
+            controller.interrupt("the process was told to end")
+
+        def close(**_: object) -> None:
+            print(controller.closing_report, end="", flush=True)
+            self._setup.simulator.stop()
+
+        environment.events.test_start.add_listener(expect)
+        environment.events.worker_report.add_listener(absorb)
+        environment.events.test_stopping.add_listener(stop)
+        environment.events.quitting.add_listener(quit_)
+        environment.events.quit.add_listener(close)
+
+    def _begin_local(
+        self,
+        environment: Environment,
+        runner: Runner,
+        channel: LocustChannel,
+        controller: RunController,
+    ) -> None:
+        def send_report() -> None:
+            controller.absorb(LOCAL_WORKER, worker.report())
+
+        worker = self._make_worker(environment, runner, channel, send_report)
+        worker.say_hello()
+
+    def _begin_worker(
+        self, environment: Environment, runner: WorkerRunner, channel: LocustChannel
+    ) -> None:
+        worker = self._make_worker(environment, runner, channel, runner._send_stats)
+        environment.process_exit_code = ExitCode.PASS
+        _spawn_messages_are_cheap()
+
+        def report(data: dict[str, Any], **_: object) -> None:
+            report = worker.report()
+            if report is not None:
+                data[REPORT_KEY] = report
+
+        def renew_leases(**_: object) -> None:
+            worker.renew_leases(perf_counter() + _LEASE_S)
+
+        def leave(**_: object) -> None:
+            worker.leave()
+
+        environment.events.report_to_master.add_listener(report)
+        environment.events.heartbeat_received.add_listener(renew_leases)
+        environment.events.quitting.add_listener(leave)
+        worker.say_hello()
+
+    def _make_worker(
+        self, environment: Environment, runner: Runner, channel: LocustChannel, send_report: Any
+    ) -> Worker:
+        def stop_users() -> None:
+            runner.stop_users(runner.user_classes_count)
+
+        def forget(**_: object) -> None:
+            worker.forget_run()
+            if isinstance(runner, WorkerRunner):
+                # Locust waits that long before the worker is ready for the next test.
+                environment.stop_timeout = 0.0
+
+        worker = Worker(
+            channel,
+            Rows(environment),
+            connect=self._setup.connect,
+            send_report=send_report,
+            stop_users=stop_users,
+            redact=self._setup.redactor.redact,
+        )
+        attach(environment, worker)
+        environment.events.test_stop.add_listener(forget)
+        return worker
+
+
+def _end_on_interrupt() -> None:
+    """Have Ctrl-C always end the main greenlet's wait.
+
+    Otherwise it is raised wherever Python happens to be, and one of Locust's loops swallows it.
+    """
+    main = gevent.getcurrent()
+
+    def interrupt() -> None:
+        logger.info("Ctrl-C: ending")
+        gevent.kill(main, KeyboardInterrupt)
+
+    gevent.signal_handler(signal.SIGINT, interrupt)
+
+
+def _check_ports(options: Namespace) -> None:
+    """Refuse a port that is taken: Locust finds out late, and leaves its workers behind."""
+    if options.processes or options.master:
+        host = options.master_bind_host.replace("*", "")
+        _check_port(host, options.master_bind_port, "--master-bind-port and --master-port")
+    if not options.headless or options.headful:
+        _check_port(options.web_host.replace("*", ""), options.web_port, "--web-port")
+
+
+def _check_port(host: str, port: int, option: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise RefusedError(
+                f"port {port} cannot be listened on ({error.strerror}); is another Locust running? "
+                f"Choose another one with {option}"
+            ) from error
+
+
+def _scenarios_of(class_names: list[str]) -> list[str]:
+    named = {user_class.__name__: user_class.scenario for user_class in user_classes()}
+    return [named.get(name, name) for name in class_names]
+
+
+def _master_moves_users(environment: Environment) -> None:
+    """Have Locust give a lost worker's users to the others at once, and not after a minute."""
+    if environment.parsed_options is not None:
+        environment.parsed_options.enable_rebalancing = True
+
+
+def _spawn_messages_are_cheap() -> None:
+    """Locust builds its whole parser once per option for each spawn message: 0.15 s of stall."""
+    argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
+
+
+def _says_no_untruth(record: logging.LogRecord) -> bool:
+    """Locust knows nothing of the plan's end, so it says that there is none."""
+    return not record.getMessage().startswith("No run time limit set")

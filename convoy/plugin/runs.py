@@ -1,0 +1,341 @@
+"""The run controller: begins runs, ends them with a verdict, and passes on what the workers say."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner, Runner
+
+from convoy.errors import ConvoyError, ExitCode, RefusedError
+from convoy.plugin.dealing import EvenUsersDispatcher, Shares
+from convoy.plugin.users import MessageUser
+from convoy.prepare.preflight import PreparedRun
+from convoy.results.generator import GeneratorJudgement, judge_generator
+from convoy.results.record import write_record
+from convoy.results.reports.errors import error_table
+from convoy.results.reports.text import text_report
+from convoy.results.summary import RunFacts, failures_of, summarise
+from convoy.results.verdict import Judgement, judge
+from convoy.routes.codes import meaning
+from convoy.settings import Settings
+from convoy.swarm.changes import Changes
+from convoy.swarm.channel import Channel, ToMaster
+from convoy.swarm.master import Master
+from convoy.swarm.run_inputs import RunInputs
+from convoy.swarm.workers import Users
+
+logger = logging.getLogger(__name__)
+
+LOCAL_WORKER = "local"
+_POLL_S = 0.05
+
+
+class RunController:
+    """Runs one run at a time for a local or master runner.
+
+    `prepare` resolves and checks the next run when nobody has done so before it begins;
+    `is_attended` says that a person with the web UI decides when the process ends.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        runner: Runner,
+        channel: Channel,
+        *,
+        prepare: Callable[[], PreparedRun],
+        is_attended: bool,
+        runs: Path,
+    ) -> None:
+        self.closing_report = ""
+        self._environment = environment
+        self._runner = runner
+        self._channel = channel
+        self._prepare = prepare
+        self._is_attended = is_attended
+        self._runs = runs
+        self._next: PreparedRun | None = None
+        self._is_expected = False
+        self._prepared: PreparedRun | None = None
+        self._master: Master | None = None
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+        self._hearing: set[str] = set()
+        channel.listen(ToMaster.HELLO, self._hear_hello)
+        channel.listen(ToMaster.PROGRESS, self._pass_on(Master.hear_progress))
+        channel.listen(ToMaster.RELEASED, self._pass_on(Master.hear_released))
+        channel.listen(ToMaster.DRAINED, self._pass_on(Master.hear_drained))
+        channel.listen(ToMaster.LATE_CHANGE, self._pass_on(Master.hear_late_change))
+        channel.listen(ToMaster.ENOUGH, self._hear_enough)
+
+    @property
+    def is_running(self) -> bool:
+        return self._master is not None
+
+    @property
+    def present_rate(self) -> object:
+        """The rate last asked for of the run that is going on, as the settings have it."""
+        return None if self._master is None else self._master.changes.rate
+
+    def change_rate(self, rate: float) -> None:
+        """Have another rate (messages per second) for the rest of the run; raises RefusedError."""
+        self._change(lambda changes, at_s: changes.set_rate(at_s, rate))
+
+    def pause(self) -> None:
+        """Have nothing due until `resume`, or until the run ends; raises RefusedError."""
+        self._change(Changes.pause)
+
+    def resume(self) -> None:
+        """Go on where the run was paused; its end does not move. Raises RefusedError."""
+        self._change(Changes.resume)
+
+    def _change(self, make: Callable[[Changes, float], None]) -> None:
+        if self._master is None:
+            raise RefusedError("no run is going on")
+        self._master.change(make)
+
+    def line_up(self, prepared: PreparedRun) -> None:
+        """Take a prepared run; it begins when Locust starts the test."""
+        self._next = prepared
+
+    def expect_run(self) -> None:
+        """Locust starts a test; without that, users come and go but no run begins."""
+        self._is_expected = True
+
+    def begin(self, users: int, spawn_rate: float) -> tuple[int, float]:
+        """Begin the run that is lined up, if none is running; return users and users per second.
+
+        When there is a run already, Locust's own wish to add or take away users is followed.
+        """
+        if self._master is not None or not self._is_expected:
+            self._cancel_locusts_timer()
+            return users, spawn_rate
+        self._is_expected = False
+        try:
+            prepared = self._next or self._prepare()
+        except ConvoyError as error:
+            self._refuse(error)
+            return 0, 1.0
+        self._next, self._prepared = None, prepared
+        wanted = prepared.settings.users
+        rate = prepared.spawn_rate or float(wanted)
+        self._tell_locust(prepared.settings, rate)
+        inputs = RunInputs(prepared.run_id, prepared.settings, prepared.inputs)
+        logger.info("run %s is prepared: %s", inputs.run_id, prepared.description)
+        logger.info("preflight: %s", prepared.checklist.total)
+        for warning in prepared.checklist.warnings:
+            logger.warning("%s", warning)
+        self._master = Master(
+            inputs,
+            self._channel,
+            self,
+            workers_at_first=max(1, len(self.workers())),
+            spawning_s=wanted / rate,
+        )
+        for worker in self.workers() & self._hearing:
+            self._master.prepare(worker)
+        self._greenlet = gevent.spawn(self._carry_out, self._master)
+        return wanted, rate
+
+    def _tell_locust(self, settings: Settings, spawn_rate: float) -> None:
+        """Set what Locust goes by: it knows only what its options or its form said."""
+        self._environment.process_exit_code = ExitCode.INVALID
+        self._environment.stop_timeout = settings.stop_timeout_s
+        self._environment.host = settings.target.api_url
+        self._runner.target_user_count = settings.users
+        if isinstance(self._runner, MasterRunner):
+            self._runner.spawn_rate = spawn_rate
+        self._cancel_locusts_timer()
+
+    def _cancel_locusts_timer(self) -> None:
+        """Locust's own timer counts from before the start-up and would cut the run short."""
+        if self._environment.web_ui is not None:
+            self._environment.web_ui._cancel_run_time_timer()
+
+    def shares(self) -> Shares:
+        """Return each user class's share of the users: its scenario's share of the messages."""
+        by_scenario = self._user_classes()
+        if self._prepared is None:
+            return dict.fromkeys(by_scenario.values(), 1.0)
+        return {
+            by_scenario[name]: sum(stage.messages for stage in inputs.curve.stages) or 1.0
+            for name, inputs in self._prepared.inputs.items()
+        }
+
+    def workers(self) -> set[str]:
+        if not isinstance(self._runner, MasterRunner):
+            return {LOCAL_WORKER}
+        return {node.id for node in self._runner.clients.all if node.state != STATE_MISSING}
+
+    def assigned_users(self) -> Users:
+        dispatcher = self._runner._users_dispatcher
+        if not isinstance(dispatcher, EvenUsersDispatcher):
+            return {}
+        scenarios = {name: scenario for scenario, name in self._user_classes().items()}
+        return {
+            worker: {scenarios[name]: number for name, number in users.items()}
+            for worker, users in dispatcher.assigned().items()
+        }
+
+    def absorb(self, worker: str, report: Mapping[str, Any] | None) -> None:
+        """Take in a worker's report; one of another run is refused."""
+        master = self._master
+        if report is None or master is None or worker not in master.workers:
+            return
+        if report["run_id"] == master.inputs.run_id:
+            master.hear_report(worker, report)
+
+    def interrupt(self, reason: str) -> None:
+        """End the present run before its time; its verdict says so. Waits for what is in flight."""
+        master = self._master
+        if master is None:
+            return
+        if master.is_stopped:
+            # Somebody else is ending it; a process that went on now would take the record along.
+            while self._master is master:
+                gevent.sleep(_POLL_S)
+            return
+        if self._greenlet is not None and self._greenlet is not gevent.getcurrent():
+            self._greenlet.kill()
+        master.problems.append(f"interrupted: {reason}")
+        try:
+            master.stop()
+        except KeyboardInterrupt:
+            master.problems.append("interrupted a second time: what was in flight is not known")
+        self._finish(master)
+
+    def _carry_out(self, master: Master) -> None:
+        try:
+            master.run()
+        except ConvoyError as error:
+            master.stop()
+            self._master = None
+            self._refuse(error)
+            return
+        except Exception as error:  # the edge of this greenlet: nobody else would end the run
+            logger.exception("the run cannot go on")
+            master.problems.append(f"an error of Convoy itself: {error!r}")
+            master.stop()
+        self._finish(master)
+        self._end_test()
+
+    def _finish(self, master: Master) -> None:
+        """Judge the run, write its record and say what came of it."""
+        counts = {name: account.counts for name, account in master.accounts.items()}
+        settings = master.inputs.settings
+        generator = judge_generator(
+            {name: worker.health for name, worker in master.workers.items()},
+            counts.values(),
+            late_after_s=settings.late_after_ms / 1000,
+            is_flat_out=settings.is_flat_out,
+        )
+        problems = [*master.problems, *generator.doubts]
+        judgement = judge(counts, master.planned, problems)
+        summary = self._summarise(master, judgement, generator)
+        self._master = None
+        self._environment.process_exit_code = judgement.exit_code
+        try:
+            folder = write_record(self._runs, summary, settings.redacted())
+            where = f"  record          {folder}"
+        except OSError as error:
+            where = f"  record          could not be written: {error}"
+            self._environment.process_exit_code = ExitCode.INVALID
+        tables = filter(None, (error_table(summary), text_report(summary)))
+        report = "\n" + "\n\n".join(tables) + f"\n{where}\n"
+        if self._is_attended:
+            logger.info("%s", report)
+        else:
+            self.closing_report = report
+
+    def _summarise(
+        self, master: Master, judgement: Judgement, generator: GeneratorJudgement
+    ) -> dict[str, Any]:
+        settings = master.inputs.settings
+        t0_s = master.started_at_s or time.time()
+        facts = RunFacts(
+            run_id=master.inputs.run_id,
+            seed=settings.seed,
+            plan_hash=master.plan_hash,
+            target=settings.target.name,
+            profile=settings.profile,
+            started_at=datetime.fromtimestamp(t0_s, UTC).isoformat().replace("+00:00", "Z"),
+            duration_s=master.measured_s,
+            workers=[
+                {
+                    "id": name,
+                    "state": "lost" if worker.is_lost else "reported",
+                    "sent": master.sent_by(name),
+                    "health": worker.health.to_plain(),
+                }
+                for name, worker in master.workers.items()
+            ],
+            generator=generator,
+            changes=master.changes.made,
+        )
+        summary = summarise(facts, master.accounts, master.configured_rates, judgement)
+        failures = failures_of(summary["totals"])
+        return summary | {"error_samples": master.samples.to_plain(failures, meaning)}
+
+    def _refuse(self, error: ConvoyError) -> None:
+        """Say why no load is started, and end the test that Locust has begun."""
+        for line in str(error).splitlines():
+            logger.error("%s", line)
+        self._environment.process_exit_code = error.exit_code
+        gevent.spawn(self._end_test)
+
+    def _end_test(self) -> None:
+        """Have Locust stop its users, and end the process unless a person is to end it."""
+        if not self._is_attended:
+            self._runner.quit()
+            return
+        self._runner.stop()
+        options = self._environment.parsed_options
+        if options is not None and options.autostart and options.autoquit >= 0:
+            gevent.sleep(options.autoquit)
+            self._runner.quit()
+            if self._environment.web_ui is not None:
+                self._environment.web_ui.stop()
+
+    def _hear_hello(self, worker: str, _: dict[str, Any]) -> None:
+        self._hearing.add(worker)
+        if self._master is not None:
+            self._master.prepare(worker)
+
+    def _hear_enough(self, _: str, data: dict[str, Any]) -> None:
+        """A worker asks to end the run: nothing is wrong with Locust, so it ends like any other."""
+        master = self._master
+        if master is not None and data["run_id"] == master.inputs.run_id:
+            gevent.spawn(self._end_early, data["reason"])
+
+    def _end_early(self, reason: str) -> None:
+        if self._master is not None:
+            self.interrupt(reason)
+            self._end_test()
+
+    def _pass_on(
+        self, hear: Callable[[Master, str, dict[str, Any]], None]
+    ) -> Callable[[str, dict[str, Any]], None]:
+        """Pass a message on to the master of the run that it speaks of."""
+
+        def receive(worker: str, data: dict[str, Any]) -> None:
+            master = self._master
+            if master is None or data["run_id"] != master.inputs.run_id:
+                return
+            if worker in master.workers:
+                hear(master, worker, data)
+
+        return receive
+
+    def _user_classes(self) -> dict[str, str]:
+        """Return `{scenario: class name}` of the user classes that Locust has loaded."""
+        return {
+            user_class.scenario: user_class.__name__
+            for user_class in self._environment.user_classes
+            if issubclass(user_class, MessageUser)
+        }

@@ -1,0 +1,237 @@
+"""The abstract Locust user that every scenario builds on: one user with its own session."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+
+import gevent
+import msgspec
+from gevent import GreenletExit
+from locust import User
+from locust.env import Environment
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
+
+from convoy.engine.ahead import Message
+from convoy.engine.dispatch import DueMessage
+from convoy.errors import LoginError
+from convoy.plan.payloads import PayloadError
+from convoy.plan.pool import Conversation
+from convoy.plan.scenario import PoolExhausted
+from convoy.plugin.task_loop import TaskLoop
+from convoy.remote.session import ApiSession, Exchange
+from convoy.results.outcome import Cause, Fate, Phase
+from convoy.routes.catalogue import CONVERSATION_MESSAGES, Route
+from convoy.routes.codes import RETIRING_CODES
+from convoy.swarm.worker import Worker
+from convoy.swarm.worker_run import WorkerRun
+
+logger = logging.getLogger(__name__)
+
+_LOGIN_PAUSE_S = 1.0
+_TOO_MANY_REQUESTS = 429
+_ACCEPTED, _MEASURE = Fate.ACCEPTED, Phase.MEASURE
+"""Looking a member up in its class takes longer than most lines here."""
+
+
+class MessageUser(User):
+    """A user that sends due messages of one scenario.
+
+    A scenario subclasses it, names itself in `scenario`, and has one task that takes the next
+    message and posts it. `route` says where to, also for the canary messages before a run.
+    """
+
+    abstract = True
+    scenario: str
+    session: ApiSession
+
+    @staticmethod
+    def route(conversation: Conversation) -> str:
+        """Return the path that messages to a conversation are posted to."""
+        return CONVERSATION_MESSAGES
+
+    def on_start(self) -> None:
+        self._run: WorkerRun | None = None
+        self._held: int | None = None
+        self._worker = worker_of(self.environment)
+        self._taskset_instance = TaskLoop(self)
+        self._state = LOCUST_STATE_WAITING
+        run = self._worker.wait_for_run()
+        self._work = run.work[self.scenario]
+        self._timeout_s = run.inputs.settings.request_timeout_s
+        self._max_lateness_s = run.inputs.settings.max_lateness_s
+        self._stops_at_limit = run.inputs.settings.on_limit == "stop"
+        self._paused_until_s = 0.0
+        self.session = run.connections.open_session()
+        self._is_exclusive = self._work.pool.is_exclusive
+        self._has_pauses = self._work.plan.has_pauses
+        self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
+        self._log_in(run)
+        self._run = run
+        self._worker.user_is_ready(run, self.scenario)
+        self._state = LOCUST_STATE_RUNNING
+
+    def on_stop(self) -> None:
+        if self._run is not None:
+            self._worker.user_has_left(self._run, self.scenario)
+            self._run = None
+            self._let_go()
+        session = getattr(self, "session", None)
+        if session is not None:
+            session.close()
+
+    def next_message(self) -> Message:
+        """Wait for the next due message of this scenario, find it a conversation and render it.
+
+        While it waits the user can be stopped at any moment.
+        """
+        work = self._work
+        while True:
+            if self._held is not None:
+                self._let_go()
+            self._state = LOCUST_STATE_WAITING
+            due = work.dispatcher.take(self._ready_at)
+            try:
+                message = work.message(due)
+                if self._is_exclusive:
+                    message = self._with_conversation(message)
+            except PoolExhausted:
+                self._give_up(due, Cause.POOL)
+                gevent.sleep(0)  # there may be no end of such messages
+                continue
+            except PayloadError:
+                self._give_up(due, Cause.GENERATOR)
+                raise
+            self._state = LOCUST_STATE_RUNNING
+            if message.planned.is_redirected:
+                work.pool.redirected += 1
+            return message
+
+    def post(self, message: Message) -> None:
+        """Post a message on the scenario's route, and account for whatever comes of it, once."""
+        path = self.route(message.planned.conversation)
+        try:
+            exchange = self.session.post(path, message.body, self._timeout_s)
+        except LoginError as error:
+            logger.warning("a user of %s rests: %s", self.scenario, error)
+            self._give_up(message.due, Cause.LIMITS)
+        except GreenletExit:
+            self._finish(message, self._stopped_exchange(message.due.handed_s))
+            raise
+        else:
+            self._finish(message, exchange)
+        finally:
+            if self._held is not None:
+                self._let_go()
+
+    def is_ok(self, message: Message, exchange: Exchange) -> bool:
+        """Say whether an answer is as it should be: accepted, or refused as the plan expects it."""
+        expected_code = message.planned.expected_code
+        if not expected_code:
+            return exchange.fate == _ACCEPTED
+        return exchange.fate == Fate.REJECTED and exchange.code == expected_code
+
+    def _rested_at(self, now_s: float) -> float:
+        return max(self.session.ready_at(now_s), self._paused_until_s)
+
+    def _with_conversation(self, message: Message) -> Message:
+        """Take the message's conversation for this user alone; raises PoolExhausted if too late.
+
+        A message that had to wait for it is late by cause pool.
+        """
+        pool, latest_s = self._work.pool, message.due.due_s + self._max_lateness_s
+        try:
+            while self._held is None:
+                due, index = message.due, message.planned.conversation_index
+                has_to_wait = pool.is_taken(index)
+                if not pool.take(index, max(0.0, latest_s - perf_counter())):
+                    raise PoolExhausted("the conversation was not free in time")
+                self._held = index
+                if has_to_wait:
+                    handed_s = perf_counter()
+                    due = msgspec.structs.replace(due, late_cause=Cause.POOL, handed_s=handed_s)
+                    message = msgspec.structs.replace(message, due=due)
+                if index in pool.retired:  # while this user waited for it
+                    self._let_go()
+                    message = self._work.message(due)
+        except GreenletExit:
+            self._give_up(message.due, Cause.STOPPED)
+            raise
+        return message
+
+    def _let_go(self) -> None:
+        """Leave the conversation of the last message to others."""
+        if self._held is not None:
+            self._work.pool.give_back(self._held)
+            self._held = None
+
+    def _log_in(self, run: WorkerRun) -> None:
+        """Log in, however often it takes; when to give up is the master's decision."""
+        while True:
+            try:
+                self.session.open()
+                return
+            except LoginError as error:
+                self._worker.tell_problem(run, str(error))
+                gevent.sleep(error.retry_after_s or _LOGIN_PAUSE_S)
+
+    def _give_up(self, due: DueMessage, cause: Cause) -> None:
+        """Account for a message that was taken and will not be sent."""
+        if due.phase is Phase.MEASURE:
+            self._work.recorder.give_up(cause, perf_counter() - due.due_s)
+
+    def _stopped_exchange(self, started_s: float) -> Exchange:
+        sent_s = self.session.sent_s
+        return Exchange(
+            Fate.FAILED if sent_s is None else Fate.UNKNOWN,
+            "stopped",
+            started_s if sent_s is None else sent_s,
+            perf_counter(),
+            max(1, self.session.attempts),
+        )
+
+    def _finish(self, message: Message, exchange: Exchange) -> None:
+        """Account for a message, and draw the conclusions for what comes next."""
+        is_ok = self.is_ok(message, exchange)
+        if self._has_pauses:
+            self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(message.due.k)
+        if exchange.code:
+            self._heed(message, exchange, is_ok)
+        if message.due.phase is _MEASURE:
+            self._work.accounting.enter(message, exchange, is_ok)
+
+    def _heed(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
+        """Do what an error code asks for."""
+        assert self._run is not None
+        if exchange.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
+            self._worker.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
+        if exchange.code in RETIRING_CODES and not is_ok:
+            self._work.pool.retire(message.planned.conversation_index, exchange.code)
+
+
+def attach(environment: Environment, worker: Worker) -> None:
+    """Make a process's worker known to its users."""
+    environment.convoy_worker = worker  # type: ignore[attr-defined]
+
+
+def worker_of(environment: Environment) -> Worker:
+    """Return the worker that `attach` made known."""
+    worker: Worker = environment.convoy_worker  # type: ignore[attr-defined]
+    return worker
+
+
+def user_classes() -> list[type[MessageUser]]:
+    """Return every scenario's user class that has been imported."""
+    found: list[type[MessageUser]] = []
+    waiting: list[type[MessageUser]] = [MessageUser]
+    while waiting:
+        user_class = waiting.pop()
+        waiting += user_class.__subclasses__()
+        if not user_class.abstract:
+            found.append(user_class)
+    return found
+
+
+def known_scenarios() -> dict[str, Route]:
+    """Return the scenarios that can run, by name, each with its route."""
+    return {user_class.scenario: user_class.route for user_class in user_classes()}

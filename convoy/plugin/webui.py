@@ -1,0 +1,142 @@
+"""Convoy in Locust's web form: a run started there is checked first and refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Response, jsonify, make_response, request
+from locust.util.timespan import parse_timespan
+from locust.web import WebUI
+
+from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
+from convoy.plugin.runs import RunController
+from convoy.prepare.preflight import PreparedRun
+
+_START = "locust.swarm"
+_FIXED = ("target", "load_profile", "scenarios", "seed", "run_time", "host")
+"""Fields of the form that a run keeps until its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a person asked for in the form.
+
+    `options` are Convoy's own fields; `asked` holds users, run_time_s and host where they differ
+    from what the form showed at first; `spawn_rate` is users per second, None for all at once.
+    """
+
+    options: Mapping[str, str]
+    asked: Mapping[str, object]
+    spawn_rate: float | None
+
+
+def install(
+    web_ui: WebUI, controller: RunController, prepare: Callable[[Form], PreparedRun]
+) -> None:
+    """Check every start before Locust sees it, and refuse what another web page sends."""
+    options = web_ui.environment.parsed_options
+    shown = {
+        "user_count": str(options.num_users if options else ""),
+        "spawn_rate": str(options.spawn_rate if options else ""),
+    }
+
+    started_with = {name: str(getattr(options, name, "") or "") for name in _FIXED}
+
+    def check_start() -> Response | None:
+        if request.method == "POST" and _comes_from_elsewhere():
+            return make_response("a page of another origin may not control this test", 403)
+        if request.endpoint != _START:
+            return None
+        host = str(web_ui.environment.host or web_ui.template_args.get("host") or "")
+        try:
+            if controller.is_running:
+                _edit(controller, request.form, started_with | {"host": host})
+                return None
+            if not controller.workers():
+                raise RefusedError("no worker is connected; start one, or wait until it is ready")
+            controller.line_up(prepare(_read_form(request.form, shown | {"host": host})))
+        except ConvoyError as error:
+            return jsonify(success=False, message=str(error), host=web_ui.environment.host)
+        started_with.update(request.form.items())
+        return None
+
+    assert web_ui.app is not None
+    web_ui.app.before_request(check_start)
+    for name, change in (("pause", controller.pause), ("resume", controller.resume)):
+        route = web_ui.auth_required_if_enabled(_answering(change))
+        web_ui.app.add_url_rule(f"/convoy/{name}", f"convoy_{name}", route, methods=["POST"])
+
+
+def _answering(change: Callable[[], None]) -> Callable[[], Response]:
+    """Return a view that changes the run that is going on, or says why it cannot be changed."""
+
+    def answer() -> Response:
+        try:
+            change()
+        except ConvoyError as error:
+            return make_response(jsonify(success=False, message=str(error)), 409)
+        return jsonify(success=True, message="")
+
+    return answer
+
+
+def _edit(controller: RunController, form: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """Follow an edit of the run that is going on: its rate here, its users by Locust.
+
+    `before` are the fields that it was started with; raises ConvoyError for any other change.
+    """
+    for name in _FIXED:
+        if form.get(name, "") not in ("", before.get(name, "")):
+            changed = f"{name} cannot be changed while a run is going on"
+            raise RefusedError(f"{changed}; only the rate and the number of users can")
+    present, text = controller.present_rate, form.get("rate", "").strip()
+    if text in ("", str(present)):
+        return
+    faults: list[Fault] = []
+    rate = _number(text, "rate", faults)
+    if faults:
+        raise SettingsError(faults)
+    if rate is not None and rate != present:
+        controller.change_rate(rate)
+
+
+def _comes_from_elsewhere() -> bool:
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != request.host
+
+
+def _read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
+    """Return what was asked for; raises SettingsError for a value that Locust could not read."""
+    faults: list[Fault] = []
+    users = _number(form.get("user_count", ""), "users", faults)
+    spawn_rate = _number(form.get("spawn_rate", ""), "spawn rate", faults)
+    run_time_s = _run_time_s(form.get("run_time", ""), faults)
+    if faults:
+        raise SettingsError(faults)
+    asked: dict[str, object] = {}
+    if users is not None and users != _number(shown["user_count"], "", []):
+        asked["users"] = int(users) if users.is_integer() else users
+    if run_time_s is not None:
+        asked["run_time_s"] = run_time_s
+    if form.get("host", "") not in ("", shown["host"]):
+        asked["host"] = form["host"]
+    is_default_rate = spawn_rate == _number(shown["spawn_rate"], "", [])
+    return Form(dict(form), asked, None if is_default_rate else spawn_rate)
+
+
+def _number(text: str, name: str, faults: list[Fault]) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        faults.append(Fault(name, f"{text!r} is no number"))
+        return None
+
+
+def _run_time_s(text: str, faults: list[Fault]) -> int | None:
+    try:
+        return int(parse_timespan(text)) if text else None
+    except ValueError:
+        faults.append(Fault("run time", f"{text!r} is no length of time; write 30s, 3m or 1h20m"))
+        return None

@@ -1,0 +1,133 @@
+"""The canary messages: one of each template, sent before a run to learn whether it is taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from convoy.plan.message import PlannedMessage
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.prepare.checklist import Checklist
+from convoy.prepare.run_ids import canary_run_id
+from convoy.remote.session import ApiSession, Exchange
+from convoy.routes.catalogue import Route
+from convoy.routes.codes import RETIRING_CODES, advice
+from convoy.routes.explain import as_text, explain
+
+_LONGEST_S = 10.0
+_PASSING_STATUSES = (408, 429)
+_WAY_ROUND = "correct the template, or leave the canary messages out with --set canary=false"
+MOST_CONVERSATIONS = 5
+"""How many conversations are tried for one template; numbers of canary messages keep that apart."""
+
+
+def send_canaries(
+    inputs: Mapping[str, ScenarioInputs],
+    routes: Mapping[str, Route],
+    session: ApiSession,
+    *,
+    run_id: str,
+    timeout_s: float,
+    checklist: Checklist,
+) -> None:
+    """Send one message of each template of each scenario, and enter what came of it.
+
+    A refusal that every message of the template would meet is a failure. What may pass (a timeout,
+    a 503, a 429) is a warning: the run counts it by its code.
+    """
+    for scenario, each in inputs.items():
+        canary = _Canary(each, routes[scenario], session, run_id, timeout_s, checklist)
+        for number, template in enumerate(each.weights):
+            if not canary.send(template, number * MOST_CONVERSATIONS):
+                break
+
+
+class _Canary:
+    """Sends the canary messages of one scenario."""
+
+    def __init__(
+        self,
+        inputs: ScenarioInputs,
+        route: Route,
+        session: ApiSession,
+        run_id: str,
+        timeout_s: float,
+        checklist: Checklist,
+    ) -> None:
+        self._inputs = inputs
+        self._route = route
+        self._session = session
+        self._run_id = canary_run_id(run_id)
+        self._timeout_s = min(timeout_s, _LONGEST_S)
+        self._checklist = checklist
+
+    def send(self, template: str, first_k: int) -> bool:
+        """Send one message of a template, numbered from `first_k`; false when no more should go.
+
+        A conversation that takes no message is passed over, up to five of them.
+        """
+        check = f"canary {template}"
+        stale: list[str] = []
+        for message, body in self._messages(template, first_k):
+            with self._checklist.step(check):
+                path = self._route(message.conversation)
+                exchange = self._session.post(path, body, self._timeout_s)
+            if exchange.code not in RETIRING_CODES or exchange.code == message.expected_code:
+                self._enter_stale(check, stale)
+                self._enter(check, message, exchange, body)
+                return exchange.code != "timeout"
+            stale.append(f"{message.conversation.id} ({exchange.code})")
+        told = f"none of {len(stale)} conversations takes a message: {', '.join(stale)}"
+        self._checklist.fail(check, told, "refresh the pool, or choose open conversations")
+        return True
+
+    def _messages(self, template: str, first_k: int) -> Iterator[tuple[PlannedMessage, bytes]]:
+        """Yield messages of a template into conversations that the run begins with, each once."""
+        pick = replace(self._inputs.pick, on_exhausted="recycle")
+        plan = ScenarioPlan(replace(self._inputs, weights={template: 1}, pick=pick))
+        bodies = plan.bodies(self._run_id)
+        seen: set[int] = set()
+        for k in range(first_k, first_k + MOST_CONVERSATIONS):
+            message = plan.message(k)
+            if message.conversation_index not in seen:
+                seen.add(message.conversation_index)
+                yield message, bodies.render(message)
+
+    def _enter_stale(self, check: str, stale: list[str]) -> None:
+        if stale:
+            told = f"the pool holds conversations that take no message: {', '.join(stale)}"
+            self._checklist.warn(check, told, "refresh the pool; the run leaves them out")
+
+    def _enter(self, check: str, message: PlannedMessage, exchange: Exchange, body: bytes) -> None:
+        expected = message.expected_code
+        if exchange.code == expected:
+            told = f"refused with {expected}, as it should be" if expected else "accepted"
+            self._checklist.ok(check, f"{told} (conversation {message.conversation.id})")
+        elif expected:
+            told = f"should be refused with {expected}, and was answered with {_answer(exchange)}"
+            self._checklist.warn(check, told, "see payloads/invalid/expected.yaml")
+        elif _may_pass(exchange):
+            cause, change = advice(exchange.code)
+            self._checklist.warn(check, f"{_answer(exchange)}. {cause}", change)
+        else:
+            self._checklist.fail(check, _explained(exchange, body), _WAY_ROUND)
+
+
+def _answer(exchange: Exchange) -> str:
+    return exchange.code or str(exchange.status)
+
+
+def _may_pass(exchange: Exchange) -> bool:
+    """Tell whether the same message may be taken the next time."""
+    is_rejected = exchange.fate == "rejected"
+    return not is_rejected or exchange.status >= 500 or exchange.status in _PASSING_STATUSES
+
+
+def _explained(exchange: Exchange, body: bytes) -> str:
+    payload: object = None
+    with suppress(ValueError):
+        payload = json.loads(body)
+    known = payload if isinstance(payload, dict) else None
+    return as_text(explain(exchange.body, known, status=exchange.status))

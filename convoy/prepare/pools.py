@@ -1,0 +1,105 @@
+"""Finding the pool of a scenario: from the API, from a file, or written in the settings."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import gevent
+import msgspec
+
+from convoy.errors import Fault, RefusedError, SettingsError
+from convoy.plan.pool import Conversation, ConversationPool, PoolFileError, parse_pool
+from convoy.remote.discovery import find_conversations
+from convoy.remote.oauth import Token
+from convoy.settings import DIRECT, Conversations, Proxies, Settings
+
+_LINES_AT_ONCE = 5_000
+
+
+def find_pool(
+    settings: Settings, scenario: str, token: Token, proxies: Proxies = DIRECT
+) -> ConversationPool:
+    """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
+
+    What the API lists is kept in the file that `cache` names, and read from there the next time.
+    """
+    rule = settings.scenario[scenario].conversations
+    if rule.source == "inline":
+        pool, where = ConversationPool.of([Conversation(each) for each in rule.ids]), "the settings"
+    elif rule.source == "file":
+        assert rule.path is not None
+        pool, where = _read(Path(rule.path), scenario, "path"), f"the file {rule.path}"
+    else:
+        pool, where = _from_api(settings, rule, scenario, token, proxies)
+    if not len(pool):
+        raise RefusedError(
+            f"the pool of scenario {scenario} is empty: no conversation in {where}; open some "
+            "conversations or name others"
+        )
+    return pool
+
+
+def _from_api(
+    settings: Settings, rule: Conversations, scenario: str, token: Token, proxies: Proxies
+) -> tuple[ConversationPool, str]:
+    cache = Path(rule.cache) if rule.cache is not None else None
+    if cache is not None and cache.exists():
+        return _read(cache, scenario, "cache"), f"the cache {cache}"
+    found = find_conversations(
+        settings.target.api_url,
+        token,
+        timeout_s=settings.request_timeout_s,
+        state=rule.state,
+        type=rule.type,
+        ca_file=settings.target.ca_file,
+        proxies=proxies,
+    )
+    pool = ConversationPool.of(found)
+    if cache is not None and len(pool):
+        _keep(pool, cache, scenario)
+    return pool, f"{settings.target.api_url} (state {rule.state}, type {rule.type})"
+
+
+def _read(path: Path, scenario: str, setting: str) -> ConversationPool:
+    try:
+        return parse_pool(_lines(path))
+    except PoolFileError as error:
+        raise _unreadable(scenario, setting, path, str(error)) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(scenario, setting, path, "it is not UTF-8 text") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _unreadable(scenario, setting, path, f"cannot be read: {reason}") from error
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with _opened(path, "rt") as file:
+        for number, line in enumerate(file):
+            if number % _LINES_AT_ONCE == 0:
+                gevent.sleep(0)  # a long file takes seconds, and a web UI should answer meanwhile
+            yield line
+
+
+def _opened(path: Path, mode: str) -> IO[str]:
+    opener: Callable[..., IO[str]] = gzip.open if path.suffix == ".gz" else open
+    return opener(path, mode, encoding="utf-8")
+
+
+def _keep(pool: ConversationPool, cache: Path, scenario: str) -> None:
+    try:
+        with _opened(cache, "wt") as file:
+            for index in range(len(pool)):
+                file.write(json.dumps(msgspec.structs.asdict(pool[index])) + "\n")
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror}"
+        raise _unreadable(scenario, "cache", cache, problem) from error
+
+
+def _unreadable(scenario: str, setting: str, path: Path, problem: str) -> SettingsError:
+    where = f"scenario.{scenario}.conversations.{setting}"
+    return SettingsError([Fault(where, f"the file {path}: {problem}")])

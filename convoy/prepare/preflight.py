@@ -1,0 +1,233 @@
+"""The preflight: everything that has to be in place before load starts, checked and collected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from convoy.errors import Fault, SettingsError
+from convoy.plan.pool import ConversationPool
+from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.scenario import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
+from convoy.prepare.allowance import allowance_line, shortfall
+from convoy.prepare.canaries import send_canaries
+from convoy.prepare.checklist import Checklist
+from convoy.prepare.embedded_simulator import EmbeddedSimulator
+from convoy.prepare.guard import capped, check_target, highest_rate
+from convoy.prepare.pools import find_pool
+from convoy.prepare.reach import check_way
+from convoy.prepare.run_ids import new_run_id
+from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
+from convoy.remote.client import Connections
+from convoy.remote.oauth import Token
+from convoy.routes.catalogue import Route
+from convoy.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """A run that may start: its settings, and what the plan of each scenario is made of.
+
+    `spawn_rate` is in users per second, None for all at once; `checklist` holds what the preflight
+    found.
+    """
+
+    settings: Settings
+    inputs: Mapping[str, ScenarioInputs]
+    spawn_rate: float | None
+    checklist: Checklist
+    run_id: str = field(default_factory=new_run_id)
+
+    @property
+    def description(self) -> str:
+        settings = self.settings
+        return (
+            f"profile {settings.profile}, {self._load} in {settings.duration_s:g} s by "
+            f"{settings.users} users to {settings.target.name} ({settings.target.api_url})"
+        )
+
+    @property
+    def _load(self) -> str:
+        if self.settings.is_flat_out:
+            return "as many messages as come back"
+        if not self.settings.is_scheduled:
+            return "messages at the users' own pace"
+        return f"{sum(inputs.curve.count for inputs in self.inputs.values()):,} messages"
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The checks of one run, in order, each entered into `checklist`.
+
+    `routes` are those of the scenarios, for the canary messages. They make up the last step, and
+    the only one that sends a message.
+    """
+
+    settings: Settings
+    connections: Connections
+    simulator: EmbeddedSimulator
+    payloads: Path
+    routes: Mapping[str, Route]
+    checklist: Checklist
+
+    def prepare(self, spawn_rate: float | None, *, sends_canaries: bool) -> PreparedRun:
+        """Return the run; raises RefusedError or SettingsError. What needs no network is first."""
+        settings, step = self.settings, self.checklist.step
+        with step("templates"):
+            checked = check_templates(settings, self.payloads)
+        self.checklist.ok("templates", _templates_told(checked))
+        with step("target"):
+            check_target(settings, proxies=self.connections.proxies)
+        self._check_simulator()
+        self._check_ways()
+        session = self.connections.open_session()
+        try:
+            with step("login"):
+                token = session.open()
+            self.checklist.ok("login", f"{settings.target.login_url} gave a token")
+            run = PreparedRun(settings, self._inputs(checked, token), spawn_rate, self.checklist)
+            self._check_limits(run)
+            if sends_canaries:
+                send_canaries(
+                    run.inputs,
+                    self.routes,
+                    session,
+                    run_id=run.run_id,
+                    timeout_s=settings.request_timeout_s,
+                    checklist=self.checklist,
+                )
+        finally:
+            session.close()
+        self.checklist.refuse_if_failed()
+        return run
+
+    def _check_simulator(self) -> None:
+        if not self.settings.target.embedded_simulator:
+            return
+        url = self.settings.target.api_url
+        with self.checklist.step("simulator"):
+            is_ours = self.simulator.ensure(url)
+        if is_ours:
+            self.checklist.ok("simulator", f"started at {url}")
+            return
+        told = f"a simulator that was running already is used at {url}"
+        self.checklist.warn("simulator", told, "stop it to have a fresh one")
+
+    def _check_ways(self) -> None:
+        target = self.settings.target
+        for url in dict.fromkeys((target.api_url, target.login_url)):
+            check_way(url, self.connections, self.settings.request_timeout_s, self.checklist)
+        self.checklist.refuse_if_failed()
+
+    def _inputs(
+        self, checked: Mapping[str, ScenarioPayloads], token: Token
+    ) -> dict[str, ScenarioInputs]:
+        with self.checklist.step("pool"):
+            curves = rate_curves(self.settings)
+            inputs = {
+                scenario: _scenario_inputs(
+                    self.settings,
+                    payloads,
+                    curves[scenario],
+                    find_pool(self.settings, scenario, token, self.connections.proxies),
+                )
+                for scenario, payloads in checked.items()
+            }
+        for each in inputs.values():
+            _check_pool_size(each, self.checklist)
+        with self.checklist.step("rate"):
+            _check_that_something_is_due(inputs)
+        return inputs
+
+    def _check_limits(self, run: PreparedRun) -> None:
+        if self.settings.is_scheduled:
+            self._check_approval(run)
+        warning = shortfall(self.settings)
+        if warning:
+            self.checklist.warn("limits", *warning)
+        else:
+            self.checklist.ok("limits", allowance_line(self.settings))
+
+    def _check_approval(self, run: PreparedRun) -> None:
+        approval, rate = self.settings.target.approval, highest_rate(self.settings)
+        if approval is None or rate <= approval.highest_rate:
+            return
+        messages = sum(each.curve.count for each in run.inputs.values())
+        self.checklist.warn(
+            "approval",
+            f"the run is scaled down from {rate:g} to {approval.highest_rate:g} messages per "
+            f"second at most, as approval {approval.ticket} allows: {messages:,} messages",
+            "ask for a higher approval, or lower the rate",
+        )
+
+
+def rate_curves(settings: Settings) -> dict[str, RateCurve]:
+    """Return each scenario's rate over time, within the approval's highest rate."""
+    curves = {
+        scenario: RateCurve([Stage(*stage) for stage in stages])
+        for scenario, stages in settings.stages_by_scenario().items()
+    }
+    return capped(curves, settings)
+
+
+def _scenario_inputs(
+    settings: Settings, payloads: ScenarioPayloads, curve: RateCurve, pool: ConversationPool
+) -> ScenarioInputs:
+    check_pool(payloads, pool)
+    return ScenarioInputs(
+        scenario=payloads.scenario,
+        seed=settings.seed,
+        curve=curve,
+        pool=pool,
+        templates=payloads.sources,
+        weights=payloads.weights,
+        users=settings.users,
+        pick=_pick_rule(settings, payloads.scenario),
+        arrivals=_arrival_rule(settings),
+        texts=payloads.texts,
+        expected=payloads.expected,
+    )
+
+
+def _check_pool_size(inputs: ScenarioInputs, checklist: Checklist) -> None:
+    """Compare the pool with the authors that share it and the messages that use it up."""
+    size, pick, messages = len(inputs.pool), inputs.pick, ScenarioPlan(inputs).count
+    check = f"pool of {inputs.scenario}"
+    if pick.name == "exclusive" and size < inputs.users:
+        told = f"{inputs.users} users share {size:,} conversations, one message at a time to each"
+        fix = "use a larger pool or fewer users, or messages may not be sent by cause pool"
+        checklist.warn(check, told, fix)
+    elif pick.name == "sticky" and size < inputs.users:
+        told = f"{inputs.users} users keep {size:,} conversations: some share one"
+        checklist.warn(check, told, "use a larger pool or fewer users")
+    elif pick.on_exhausted == "fail" and messages is not None and messages > size:
+        told = f"{messages:,} messages use up {size:,} conversations; the rest fails"
+        checklist.warn(check, told, "use a larger pool, or on_exhausted: recycle")
+    else:
+        checklist.ok(check, f"{size:,} conversations, pick {pick.name}")
+
+
+def _templates_told(checked: Mapping[str, ScenarioPayloads]) -> str:
+    return ", ".join(f"{len(each.sources)} of {name}" for name, each in checked.items())
+
+
+def _check_that_something_is_due(inputs: Mapping[str, ScenarioInputs]) -> None:
+    faults = [
+        Fault("rate", f"is so low that no message of {scenario} is due; raise it or run_time_s")
+        for scenario, each in inputs.items()
+        if ScenarioPlan(each).count == 0
+    ]
+    if faults:
+        raise SettingsError(faults)
+
+
+def _pick_rule(settings: Settings, scenario: str) -> PickRule:
+    rule = settings.scenario[scenario].conversations
+    return PickRule(rule.pick, rule.exponent, rule.on_exhausted)
+
+
+def _arrival_rule(settings: Settings) -> ArrivalRule:
+    if settings.is_flat_out:
+        return ArrivalRule("closed", settings.messages, think_time_s=0.0)
+    return ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s)

@@ -1,0 +1,119 @@
+"""The way to the target: name, connection, certificate and clock of each of its addresses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from convoy.errors import WireError
+from convoy.prepare.checklist import Checklist
+from convoy.remote.client import Connections
+from convoy.remote.http import Answer, Origin
+from convoy.routes.codes import advice
+from convoy.settings import Proxy
+
+_LONGEST_S = 10.0
+_CLOCK_TOLERANCE_S = 5.0
+_CERTIFICATE_WARNING_DAYS = 14
+_DAY_S = 86_400.0
+_STAGE_BY_CODE = {"dns": "DNS", "proxy": "proxy", "connection refused": "TCP", "tls": "TLS"}
+
+
+def check_way(
+    url: str,
+    connections: Connections,
+    timeout_s: float,
+    checklist: Checklist,
+    *,
+    wall_clock: Callable[[], float] = time.time,
+) -> None:
+    """Ask for `/` at an address, without a token, and enter how far the question came.
+
+    It goes the way that messages go. That somebody speaks HTTP there is enough; whether it is the
+    API, login and canary messages find out.
+    """
+    origin, proxy = Origin.parse(url), connections.proxies.leading_to(url)
+    transport = connections.open_transport(origin)
+    asked_s = wall_clock()
+    try:
+        deadline_s = connections.clock() + min(timeout_s, _LONGEST_S)
+        answer = transport.exchange(_question(origin), deadline_s)
+    except WireError as error:
+        _enter_failure(origin, proxy, error, checklist)
+        return
+    finally:
+        transport.close()
+    _enter_passed(origin, proxy, _stages(origin, proxy), checklist)
+    _check_certificate(origin, transport.certificate_ends_s, wall_clock(), checklist)
+    _check_clock(origin, answer, (asked_s + wall_clock()) / 2, checklist)
+
+
+def _question(origin: Origin) -> bytes:
+    return (
+        f"GET / HTTP/1.1\r\nHost: {origin.host_header}\r\nUser-Agent: convoy\r\n"
+        "Accept: */*\r\nConnection: close\r\n\r\n"
+    ).encode("ascii")
+
+
+def _stages(origin: Origin, proxy: Proxy | None) -> tuple[str, ...]:
+    """Return what a question passes; name and address of a target behind a proxy are its matter."""
+    way = ("DNS", "TCP") if proxy is None else ("proxy",)
+    return (*way, "TLS", "HTTP") if origin.is_https else (*way, "HTTP")
+
+
+def _enter_failure(
+    origin: Origin, proxy: Proxy | None, error: WireError, checklist: Checklist
+) -> None:
+    stages = _stages(origin, proxy)
+    first = "TCP" if proxy is None else stages[-2]
+    stage = _STAGE_BY_CODE.get(error.code, first if error.sent_s is None else "HTTP")
+    _enter_passed(origin, proxy, stages[: stages.index(stage)], checklist)
+    cause, change = advice(error.code)
+    told = f"{origin.url}: {error}. {cause}"
+    # An answer that fails to come may come the next time; what never connects will not.
+    enter = checklist.warn if stage == "HTTP" else checklist.fail
+    enter(stage, told, change)
+
+
+def _enter_passed(
+    origin: Origin, proxy: Proxy | None, stages: tuple[str, ...], checklist: Checklist
+) -> None:
+    told = {
+        "proxy": f"{proxy.address if proxy else 'none'} is on the way to {origin.authority}",
+        "DNS": f"{origin.host} has an address",
+        "TCP": f"{origin.host}:{origin.port} takes connections",
+        "TLS": f"the certificate is trusted and is {origin.host}'s",
+        "HTTP": f"{origin.url} answers",
+    }
+    for stage in stages:
+        checklist.ok(stage, told[stage])
+
+
+def _check_certificate(
+    origin: Origin, ends_s: float | None, now_s: float, checklist: Checklist
+) -> None:
+    if ends_s is not None and ends_s - now_s < _CERTIFICATE_WARNING_DAYS * _DAY_S:
+        ends = datetime.fromtimestamp(ends_s, UTC)
+        told = f"the certificate of {origin.host} ends on {ends:%Y-%m-%d %H:%M} UTC"
+        checklist.warn("TLS", told, "have it renewed before a long run")
+
+
+def _check_clock(origin: Origin, answer: Answer, now_s: float, checklist: Checklist) -> None:
+    date = answer.headers.get(b"date", b"").decode("latin-1")
+    try:
+        ahead_s = now_s - parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        checklist.ok("clock", f"{origin.url} does not tell its time")
+        return
+    if abs(ahead_s) <= _CLOCK_TOLERANCE_S:
+        checklist.ok("clock", f"this machine and {origin.host} agree")
+        return
+    word = "ahead of" if ahead_s > 0 else "behind"
+    checklist.warn(
+        "clock",
+        f"this machine is {abs(ahead_s):.0f} s {word} {origin.host}; figures cannot be compared "
+        "with the target's logs by their time",
+        "set the clock by NTP",
+    )

@@ -1,0 +1,110 @@
+"""The setup: from options and environment to a run that may start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from convoy.errors import Fault, SettingsError
+from convoy.prepare.checklist import Checklist
+from convoy.prepare.embedded_simulator import EmbeddedSimulator
+from convoy.prepare.preflight import Preflight, PreparedRun
+from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.oauth import Credentials
+from convoy.routes.catalogue import Route
+from convoy.secrets import Redactor
+from convoy.settings import (
+    PUBLISHED_CREDENTIAL,
+    Proxies,
+    Settings,
+    credentials,
+    payload_directory,
+    resolve,
+)
+
+_PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
+
+
+class Setup:
+    """Resolves settings, keeps credentials out of sight, and prepares runs.
+
+    `environ` is the process's environment; `known_scenarios` returns the scenarios that can
+    run, each with its route.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], known_scenarios: Callable[[], Mapping[str, Route]]
+    ) -> None:
+        self.redactor = Redactor()
+        self.simulator = EmbeddedSimulator()
+        self._environ = environ
+        self._known_scenarios = known_scenarios
+
+    def resolve(self, command_line: Mapping[str, object]) -> Settings:
+        """Return the settings for these options; raises SettingsError with every fault."""
+        return resolve(
+            command_line=command_line,
+            environ=self._environ,
+            known_scenarios=self._known_scenarios(),
+        )
+
+    def connect(self, settings: Settings, worker_share: WorkerShare | None = None) -> Connections:
+        """Return the connections for a run's settings; raises SettingsError without credentials."""
+        client_id, client_secret = credentials(self._environ, settings)
+        for secret in (client_id, client_secret):
+            if secret != PUBLISHED_CREDENTIAL:
+                self.redactor.register(secret, permanent=True)
+        proxies = Proxies.of(self._environ)
+        for secret in proxies.secrets():
+            self.redactor.register(secret, permanent=True)
+        try:
+            return Connections(
+                settings,
+                Credentials(client_id, client_secret),
+                self.redactor.register,
+                worker_share or WorkerShare(),
+                proxies=proxies,
+            )
+        except ValueError as error:
+            raise SettingsError([Fault("target", str(error))]) from error
+        except OSError as error:
+            problem = f"{settings.target.ca_file!r} holds no certificates to trust: {error}"
+            raise SettingsError([Fault("target.ca_file", problem)]) from error
+
+    def prepare(
+        self,
+        command_line: Mapping[str, object],
+        spawn_rate: float | None = None,
+        *,
+        sends_canaries: bool = True,
+        checklist: Checklist | None = None,
+    ) -> PreparedRun:
+        """Return a run that may start; raises SettingsError or RefusedError.
+
+        What was checked until then is entered into `checklist`. Canary messages are sent unless
+        the settings or the caller say no.
+        """
+        checklist = Checklist() if checklist is None else checklist
+        with checklist.step("settings"):
+            settings, payloads = self.resolve(command_line), self.payloads
+            connections = self.connect(settings)
+        checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
+        preflight = Preflight(
+            settings,
+            connections,
+            self.simulator,
+            payloads=payloads,
+            routes=self.routes,
+            checklist=checklist,
+        )
+        return preflight.prepare(spawn_rate, sends_canaries=sends_canaries and settings.canary)
+
+    @property
+    def payloads(self) -> Path:
+        """The folder of message templates; raises SettingsError when there is none."""
+        return payload_directory(self._environ, _PAYLOADS)
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """The routes of all scenarios that can run, by scenario."""
+        return self._known_scenarios()

@@ -1,0 +1,138 @@
+"""What the users of a process share: addresses, TLS, credentials, tokens, limits, error codes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+import gevent
+
+from convoy.remote.dialling import Dialler
+from convoy.remote.http import Transport
+from convoy.remote.limits import Budget, JointBudget, Limit
+from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
+from convoy.remote.origin import Origin
+from convoy.remote.session import ApiSession
+from convoy.remote.tls import tls_context
+from convoy.routes.codes import CodeBook
+from convoy.secrets import Secret
+from convoy.settings import DIRECT, Proxies, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerShare:
+    """What one process may use of what the whole run has.
+
+    `tokens` counts the tokens that its users share, None when each has its own; `share` is its
+    part, from 0 to 1, of limits on logins and of limits over all tokens.
+    """
+
+    tokens: int | None = None
+    share: float = 1.0
+
+
+class Connections:
+    """Opens sessions for the settings of one run; `register` takes each token for redaction.
+
+    Raises ValueError for an address that cannot be used, SettingsError for a wrong proxy that
+    leads to one, OSError for a CA file that cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        register: Callable[[Secret], None],
+        worker_share: WorkerShare = WorkerShare(),
+        *,
+        proxies: Proxies = DIRECT,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._register = register
+        self.clock = clock
+        self._api = Origin.parse(settings.target.api_url)
+        self._login = Origin.parse(settings.target.login_url)
+        self.proxies = proxies
+        self._dialler = Dialler(
+            tls=tls_context(settings.target.ca_file),
+            proxies=proxies,
+            max_age_s=settings.connection_max_age_s,
+            clock=clock,
+        )
+        # A proxy that cannot be used is told now, not with every message.
+        for origin in (self._api, self._login):
+            self._dialler.proxy_to(origin)
+        self._code_book = CodeBook()
+        self._login_at_s = float("-inf")
+        rate = settings.oauth.logins_per_s
+        self._login_gap_s = 0.0 if rate is None else 1 / (rate * worker_share.share)
+        limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
+        self._token_limits = [limit for limit in limits if limit.scope == "token"]
+        self._common = self._common_budget(limits, worker_share.share)
+        self._turn = count()
+        self._tokens = [self._make_token() for _ in range(worker_share.tokens or 0)]
+
+    def open_session(self) -> ApiSession:
+        """Return a session with a connection of its own, and a token as the settings say.
+
+        Nothing is sent yet.
+        """
+        if self._tokens:
+            oauth, budget = self._tokens[next(self._turn) % len(self._tokens)]
+        else:
+            oauth, budget = self._make_token()
+        return ApiSession(
+            self.open_transport(self._api),
+            oauth,
+            budget,
+            code_book=self._code_book,
+            clock=self.clock,
+            headers=self._settings.headers,
+        )
+
+    def open_transport(self, origin: Origin) -> Transport:
+        """Return a transport to an origin by the settings; nothing is connected yet."""
+        return Transport(origin, self._dialler)
+
+    def log_in(self) -> Token:
+        """Log in once on a connection of its own, when its turn comes; raises LoginError."""
+        self._await_turn()
+        transport = self.open_transport(self._login)
+        try:
+            return log_in(
+                transport,
+                self._credentials,
+                self.clock() + self._settings.request_timeout_s,
+                clock=self.clock,
+                register=self._register,
+            )
+        finally:
+            transport.close()
+
+    def _await_turn(self) -> None:
+        now_s = self.clock()
+        self._login_at_s = max(now_s, self._login_at_s + self._login_gap_s)
+        if self._login_at_s > now_s:
+            gevent.sleep(self._login_at_s - now_s)
+
+    def _make_token(self) -> tuple[OAuthSession, Budget | JointBudget]:
+        refresh_before_s = self._settings.oauth.refresh_before_s
+        oauth = OAuthSession(self.log_in, refresh_before_s=refresh_before_s, clock=self.clock)
+        own = Budget(self._token_limits, is_obeyed=self._obeys)
+        return oauth, own if self._common is None else JointBudget(own, self._common)
+
+    def _common_budget(self, limits: list[Limit], share: float) -> Budget | None:
+        common = [
+            Limit(limit.scope, max(1, int(limit.count * share)), limit.per_s)
+            for limit in limits
+            if limit.scope != "token"
+        ]
+        return Budget(common, is_obeyed=self._obeys) if common else None
+
+    @property
+    def _obeys(self) -> bool:
+        return self._settings.on_limit == "obey"

@@ -1,0 +1,333 @@
+"""HTTP/1.1 exchanges on one kept-alive connection: bytes in, a whole answer or a WireError out."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import cast
+
+import httptools
+import msgspec
+
+from convoy.errors import WireError
+from convoy.remote.connection import Connection
+from convoy.remote.dialling import Dialler
+from convoy.remote.origin import Origin
+from convoy.remote.tls import tls_context
+from convoy.remote.tunnel import PROXY_LOGIN_NEEDED, in_absolute_form, refusal
+from convoy.remote.wire_faults import (
+    WIRE_EXCEPTIONS,
+    AnswerEndedError,
+    AnswerTooLargeError,
+    wire_code,
+)
+
+__all__ = ["Answer", "Dialler", "Origin", "Transport", "tls_context"]
+
+_FIRST_FINAL_STATUS = 200
+_MOST_HEAD_BYTES = 256 * 2**10
+
+
+class Transport:
+    """One connection to an origin, for one caller greenlet at a time.
+
+    A request is written at most once per `exchange`. A connection that the server closed while it
+    was idle, or that is over its age, is found out before the first byte is written, and replaced;
+    once a byte has left there is no second write. `max_answer_bytes` counts headers and body.
+    Raises SettingsError when the environment names a wrong proxy.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        dialler: Dialler | None = None,
+        *,
+        max_answer_bytes: int = 10 * 2**20,
+    ) -> None:
+        self.origin = origin
+        self._dialler = dialler or Dialler()
+        self._proxy = self._dialler.proxy_to(origin)
+        self._is_forwarded = self._proxy is not None and not origin.is_https
+        self._max_answer_bytes = max_answer_bytes
+        self._clock = self._dialler.clock
+        self._connection: Connection | None = None
+        self._end_of_use_s = 0.0
+        self._is_stopped = False
+        self._reader = AnswerReader(max_answer_bytes)
+
+    @property
+    def sent_s(self) -> float | None:
+        """When the exchange in progress (or the last one) wrote its first byte; None if never."""
+        return self._connection.sent_s if self._connection else None
+
+    @property
+    def certificate_ends_s(self) -> float | None:
+        """Until when the certificate of the last connection is valid, in Unix seconds."""
+        return self._connection.certificate_ends_s if self._connection else None
+
+    def exchange(self, request: bytes, deadline_s: float) -> Answer:
+        """Write `request` once and return the whole answer to it.
+
+        `deadline_s` is in clock time and covers all: name, connection, TLS, write and answer.
+        Raises WireError, after which the connection is closed and the next exchange opens a new
+        one. Any other exception thrown into the greenlet closes the connection, too, and passes.
+        """
+        try:
+            if self._is_forwarded:
+                return self._forwarded(request, deadline_s)
+            return self._converse(request, deadline_s)
+        except WIRE_EXCEPTIONS as exc:
+            self.close()
+            raise WireError(
+                wire_code(exc), str(exc), sent_s=self.sent_s, done_s=self._clock()
+            ) from exc
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; an exchange in progress ends with WireError `stopped`."""
+        self._is_stopped = True
+        if self._connection is not None:
+            self._connection.close()
+
+    def _connect(self, deadline_s: float) -> Connection:
+        if self._connection is not None:
+            self._connection.close()
+        if deadline_s <= self._clock():
+            raise TimeoutError("the deadline passed before a connection was open")
+        self._is_stopped = False
+        connection = self._dialler.dial(self.origin, self._proxy, deadline_s, self._hold)
+        self._end_of_use_s = self._dialler.end_of_use_s()
+        self._reader = AnswerReader(self._max_answer_bytes)
+        return connection
+
+    def _hold(self, connection: Connection) -> None:
+        self._connection = connection
+        if self._is_stopped:
+            # While the host was looked up there was no connection to close.
+            connection.close()
+
+    def _forwarded(self, request: bytes, deadline_s: float) -> Answer:
+        """Converse through a proxy that passes requests on. Only it can want a login for that."""
+        proxy = self._proxy
+        assert proxy is not None
+        answer = self._converse(in_absolute_form(request, self.origin, proxy), deadline_s)
+        if answer.status == PROXY_LOGIN_NEEDED and self._connection is not None:
+            self._connection.sent_s = None
+            raise refusal(proxy, answer.status)
+        return answer
+
+    def _converse(self, request: bytes, deadline_s: float) -> Answer:
+        connection = self._ask(request, deadline_s)
+        reader = self._reader
+        reader.begin()
+        if connection.unsent:
+            self._send_rest(connection, deadline_s)
+        else:
+            self._read(connection, deadline_s)
+        while not reader.is_whole:
+            connection.wait(deadline_s)
+            self._read(connection, deadline_s)
+        if connection.unsent or connection.is_ended or not reader.is_reusable:
+            connection.close()
+        return reader.answer(cast(float, connection.sent_s), connection.received_s)
+
+    def _ask(self, request: bytes, deadline_s: float) -> Connection:
+        """Post the request, and return its connection when there is something to do there.
+
+        It is a new one where the last one is too old, or has ended, or holds what nobody asked for.
+        """
+        connection = self._connection
+        if connection is not None:
+            connection.sent_s = None
+        if connection is None or not connection.is_open or self._clock() >= self._end_of_use_s:
+            connection = self._connect(deadline_s)
+        connection.post(request)
+        connection.wait(deadline_s)
+        if connection.has_news and connection.is_open and not connection.is_quiet():
+            connection = self._connect(deadline_s)
+            connection.post(request)
+            connection.wait(deadline_s)
+        return connection
+
+    def _send_rest(self, connection: Connection, deadline_s: float) -> None:
+        """Write what the kernel did not take at once, unless the answer comes before the end.
+
+        A server that refuses a large body answers while we are writing and then closes: its
+        answer is worth more than the broken pipe.
+        """
+        while not (self._reader.is_whole or self._is_rest_sent(connection)):
+            connection.wait(deadline_s, for_room=True)
+            self._read(connection, deadline_s)
+
+    def _is_rest_sent(self, connection: Connection) -> bool:
+        try:
+            return connection.send_rest()
+        except (BrokenPipeError, ConnectionResetError):
+            if connection.sent_s is None:
+                raise
+            return True
+
+    def _read(self, connection: Connection, deadline_s: float) -> None:
+        data, reader = connection.receive(), self._reader
+        if data:
+            reader.feed(data)
+        if reader.is_whole:
+            return
+        if connection.is_ended:
+            reader.end()
+        elif connection.received_s > deadline_s:
+            raise TimeoutError("no whole answer by the deadline")
+
+
+# A structure, and untracked by the collector: one is made per message.
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """One whole answer; times in `perf_counter` seconds.
+
+    `head` is what was received until the headers were complete, in pieces, and perhaps more.
+    `sent_s` is when the request's first byte was handed to the kernel, `done_s` when the bytes that
+    completed the answer had been received and were not yet parsed.
+    """
+
+    status: int
+    head: list[bytes]
+    body: bytes
+    sent_s: float
+    done_s: float
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """The headers, names in lower case; they are parsed each time, since few are asked for."""
+        return _HeaderReader().read(self.head)
+
+
+class AnswerReader:
+    """Reads the answers of one connection, one after the other; 1xx answers are skipped.
+
+    The methods named `on_…` are called by httptools.
+    """
+
+    __slots__ = (
+        "_body",
+        "_head",
+        "_headers_ended",
+        "_max_bytes",
+        "_parser",
+        "_received_bytes",
+        "_status",
+        "_unchecked_bytes",
+        "is_reusable",
+        "is_whole",
+    )
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._unchecked_bytes = min(max_bytes, _MOST_HEAD_BYTES)
+        self._parser = httptools.HttpResponseParser(self)
+        self.is_reusable = False
+        self._status = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Get ready for the next answer of the connection."""
+        self.is_whole = self._headers_ended = False
+        self._received_bytes = 0
+        self._head: list[bytes] = []
+        self._body: list[bytes] = []
+
+    def feed(self, data: bytes) -> None:
+        """Take received bytes; `is_whole` says afterwards whether the answer is complete.
+
+        Raises AnswerTooLargeError, httptools.HttpParserError or httptools.HttpParserUpgrade.
+        Whatever follows a whole answer is not read; it only makes the connection not reusable.
+        """
+        self._received_bytes += len(data)
+        if not self._headers_ended:
+            self._head.append(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if not self.is_whole:
+                raise
+            self.is_reusable = False
+        if self._received_bytes > self._unchecked_bytes:
+            self._check_size()
+
+    def _check_size(self) -> None:
+        if self._received_bytes > self._max_bytes:
+            raise AnswerTooLargeError(f"more than {self._max_bytes:,} bytes")
+        if not self._headers_ended:
+            raise AnswerTooLargeError(f"headers of more than {_MOST_HEAD_BYTES:,} bytes")
+
+    def end(self) -> None:
+        """Take the end of the connection, which completes an answer that has no stated length.
+
+        Raises AnswerEndedError when the answer was not whole.
+        """
+        if not self._headers_ended or not self._is_ended_by_close():
+            raise AnswerEndedError(f"after {self._received_bytes} bytes of the answer")
+        self._status = self._parser.get_status_code()
+        self.is_whole = True
+        self.is_reusable = False
+
+    def _is_ended_by_close(self) -> bool:
+        headers = _HeaderReader().read(self._head)
+        if b"content-length" in headers:
+            return False
+        codings = headers.get(b"transfer-encoding", b"").lower()
+        return not codings.endswith(b"chunked")
+
+    def answer(self, sent_s: float, done_s: float) -> Answer:
+        """Return the whole answer that was read."""
+        pieces = self._body
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return Answer(self._status, self._head, body, sent_s, done_s)
+
+    def on_message_begin(self) -> None:
+        self.is_reusable = False
+
+    def on_headers_complete(self) -> None:
+        self._headers_ended = True
+
+    def on_body(self, data: bytes) -> None:
+        if not self.is_whole:
+            self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.is_whole:
+            return
+        parser = self._parser
+        self._status = parser.get_status_code()
+        if self._status < _FIRST_FINAL_STATUS:
+            self._headers_ended = False
+            return
+        self.is_whole = True
+        self.is_reusable = parser.should_keep_alive()
+
+
+class _HeaderReader:
+    """Reads the headers of an answer that an `AnswerReader` has read before."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[bytes, bytes] = {}
+        self._is_through = False
+
+    def read(self, head: list[bytes]) -> dict[bytes, bytes]:
+        """Return the headers that received bytes begin with, 1xx answers left out."""
+        with suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._parser.feed_data(b"".join(head))
+        return self._headers
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_through:
+            return
+        headers = self._headers
+        name = name.lower()
+        headers[name] = headers[name] + b", " + value if name in headers else value
+
+    def on_headers_complete(self) -> None:
+        if self._parser.get_status_code() >= _FIRST_FINAL_STATUS:
+            self._is_through = True
+        elif not self._is_through:
+            self._headers.clear()

@@ -1,0 +1,1 @@
+"""What each operation of the API takes and what its answers mean; all pure."""

@@ -1,0 +1,92 @@
+"""The closed vocabulary of error codes: what the remote and the wire can say, and what it means."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from convoy.routes.advice import ADVICE, OUTBOUND, WIRE, Advice
+
+_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+WIRE_CODES: frozenset[str] = frozenset(WIRE)
+"""Codes for what happened on the way: no answer of the remote's is behind them."""
+
+OUTBOUND_CODES: frozenset[str] = frozenset(OUTBOUND)
+"""Codes of the public operation at the message path: the thread's dialect has none of them."""
+
+RETIRING_CODES = frozenset(
+    {"400 conversation.closed", "404 conversation.error.conversation.not.found"}
+)
+"""Error codes that say that a conversation takes no message any more."""
+
+KNOWN_CODES: dict[str, str] = {code: each.sentence for code, each in ADVICE.items()}
+"""Every known code, with its usual cause and what to change, in one sentence."""
+
+
+class _ErrorBody(msgspec.Struct):
+    code: object = None
+    error: object = None
+
+
+def error_code(status: int, body: bytes) -> str:
+    """Return the code to count an answer under: `"400 invalid_payload"`.
+
+    It is the status and the JSON member `code`, or OAuth's `error`, where that looks like a code;
+    else `"4xx other"`, `"5xx other"` or `"other"`.
+    """
+    try:
+        read = msgspec.json.decode(body, type=_ErrorBody)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _fallback(str(status))
+    for value in (read.code, read.error):
+        if isinstance(value, str) and _CODE.fullmatch(value):
+            return f"{status} {value}"
+    return _fallback(str(status))
+
+
+def meaning(code: str) -> str:
+    """Return the sentence on a code's usual cause, empty for an unknown one."""
+    return KNOWN_CODES.get(code, "")
+
+
+def advice(code: str) -> Advice:
+    """Return cause and change for a code; an unknown one gets those of its kind of status."""
+    return ADVICE.get(code) or ADVICE[_fallback(code)]
+
+
+def full_code(name: str, status: int | None = None) -> str:
+    """Return the code that an answer's own `name` is counted under: `"400 invalid_payload"`.
+
+    Without a status the first known code of that name is taken, else the name by itself; "" when
+    it does not look like a code and there is no status. A whole code stays what it is.
+    """
+    if name in ADVICE:
+        return name
+    is_name = _CODE.fullmatch(name) is not None
+    if status is not None:
+        return f"{status} {name}" if is_name else _fallback(str(status))
+    named = (code for code in ADVICE if code.partition(" ")[2] == name)
+    return next(named, name) if is_name else ""
+
+
+def _fallback(code: str) -> str:
+    return {"4": "4xx other", "5": "5xx other"}.get(code[:1], "other")
+
+
+class CodeBook:
+    """Keeps the vocabulary closed: of the codes nobody knows, the first `keep` keep their names."""
+
+    def __init__(self, keep: int = 50) -> None:
+        self._keep = keep
+        self._kept: set[str] = set()
+
+    def name(self, code: str) -> str:
+        """Return the name to count `code` under."""
+        if code in KNOWN_CODES or code in self._kept:
+            return code
+        if len(self._kept) < self._keep:
+            self._kept.add(code)
+            return code
+        return _fallback(code)

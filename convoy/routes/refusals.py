@@ -1,0 +1,112 @@
+"""Refusals: what a remote's answer that says no tells about code, field and correlation id."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from convoy.routes.codes import KNOWN_CODES, full_code
+
+# Codes by which an API says that the body is wrong. All but the first, which is the support
+# thread's, are of the published definition (https://github.com/api-evangelist/genesys, read
+# 2026-11-22).
+_BODY_CODES = frozenset(
+    {
+        "400 invalid_payload",
+        "400 bad.request",
+        "400 constraint.validation",
+        "400 invalid.date",
+        "400 invalid.property",
+        "400 invalid.value",
+    }
+)
+_QUOTED = re.compile(r"'([A-Za-z][\w.\[\]/]*)'")
+_STATUSES = range(100, 600)
+_FIRST_FAILURE, _BAD_REQUEST = 300, 400
+_NAMELESS = "4xx other"
+_LONGEST_SAID = 400
+_LONGEST_FIELD = 80
+
+
+class Refusal(NamedTuple):
+    """What an answer that says no tells; empty where it does not say.
+
+    `code` is "" for an answer that says yes. `is_field_certain` is false when the field was only
+    found in a sentence.
+    """
+
+    code: str
+    status: int | None = None
+    said: str = ""
+    field: str = ""
+    is_field_certain: bool = False
+    correlation_id: str = ""
+
+    @property
+    def is_about_the_body(self) -> bool:
+        is_unknown = self.code not in KNOWN_CODES or self.code == _NAMELESS
+        return self.code in _BODY_CODES or (is_unknown and self.status in (None, _BAD_REQUEST))
+
+
+def read_refusal(answer: Mapping[str, Any] | bytes, status: int | None = None) -> Refusal:
+    """Return what an answer tells, whatever it is; `status` goes before the one in its body."""
+    answer = _object(answer)
+    own_status = answer.get("status")
+    if status is None and isinstance(own_status, int) and own_status in _STATUSES:
+        status = own_status
+    said = _line(answer.get("message")) or _line(answer.get("error_description"))
+    certain = next(_field_names(answer), "")
+    quoted = _QUOTED.search(said)
+    return Refusal(
+        code=_code(answer, status),
+        status=status,
+        said=said,
+        field=certain or (_path(quoted[1]) if quoted else ""),
+        is_field_certain=bool(certain),
+        correlation_id=_line(answer.get("contextId")),
+    )
+
+
+def _code(answer: Mapping[str, Any], status: int | None) -> str:
+    name = _line(answer.get("code")) or _line(answer.get("error"))
+    is_success = status is not None and status < _FIRST_FAILURE
+    if is_success or not (name or status):
+        return ""
+    return full_code(name, status) or _NAMELESS
+
+
+def _field_names(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the fields that an error envelope, or one of those within it, names."""
+    for envelope in (answer, *_objects(answer.get("errors"))):
+        for detail in _objects(envelope.get("details")):
+            if name := _path(_line(detail.get("fieldName"))):
+                yield name
+
+
+def _path(name: str) -> str:
+    """Return a field's path as the bodies' rules write it: `$.to.type` and `/to/type` likewise."""
+    return name.removeprefix("$").strip("./").replace("/", ".")[:_LONGEST_FIELD]
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _object(answer: Mapping[str, Any] | bytes) -> Mapping[str, Any]:
+    if not isinstance(answer, bytes):
+        return answer
+    try:
+        value = json.loads(answer)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _line(value: object) -> str:
+    """Return a text as one printable line, "" for what is no text."""
+    if not isinstance(value, str):
+        return ""
+    line = " ".join(value[:_LONGEST_SAID].split())
+    return "".join(each if each.isprintable() else "?" for each in line)

@@ -1,0 +1,389 @@
+"""The master of one run: takes it through its phases and keeps its lanes with live workers.
+
+prepare (users up, logins done) → warm-up → measure [T0, T1) → drain → end.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any
+
+import gevent
+
+from convoy.errors import RefusedError
+from convoy.plan.lanes import LANES
+from convoy.results.account import ScenarioAccount
+from convoy.results.counts import Counts
+from convoy.results.samples import SampleBook
+from convoy.routes.codes import CodeBook
+from convoy.swarm.changes import Changes
+from convoy.swarm.channel import Channel, ToWorker
+from convoy.swarm.leases import LeaseBook
+from convoy.swarm.run_inputs import RunInputs, plan_hash, worker_share
+from convoy.swarm.workers import Swarm, WorkerStatus
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.05
+_LEAD_S = 0.3
+_GRACE_S = 10.0
+_WAIT_LOGGED_EVERY_S = 5.0
+
+
+class Master:
+    """Conducts one run over the workers of a swarm; `conduct` is its greenlet's whole life."""
+
+    def __init__(
+        self,
+        inputs: RunInputs,
+        channel: Channel,
+        swarm: Swarm,
+        *,
+        workers_at_first: int,
+        spawning_s: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.inputs = inputs
+        self.problems: list[str] = []
+        self.workers: dict[str, WorkerStatus] = {}
+        plans = inputs.plans()
+        self.plan_hash = plan_hash(plans)
+        self.plans = plans
+        self.changes = Changes(inputs.settings, plans)
+        self.accounts = {name: ScenarioAccount() for name in plans}
+        self.samples = SampleBook()
+        self._books = {
+            name: LeaseBook([plan.arrivals.lane_end(lane) for lane in range(LANES)], plan.groups)
+            for name, plan in plans.items()
+        }
+        self._inputs_message = inputs.to_message()
+        self._channel = channel
+        self._swarm = swarm
+        self._workers_at_first = workers_at_first
+        self._spawning_s = spawning_s
+        self._clock = clock
+        self._t0_s: float | None = None
+        self._epoch = 0
+        self._code_book = CodeBook()
+        self._is_stopped = False
+        self._ended_at_s = inf
+        self._last_problem = ""
+        self._refusal = ""
+
+    @property
+    def is_stopped(self) -> bool:
+        """True once the run was told to end before its time."""
+        return self._is_stopped
+
+    @property
+    def started_at_s(self) -> float | None:
+        """T0 as seconds since the epoch, None while the run is still being prepared."""
+        return None if self._t0_s is None else self._wall_s(self._t0_s)
+
+    @property
+    def measured_s(self) -> float:
+        """How long the measured phase lasts, or lasted until the run was stopped or through."""
+        planned_s = max(plan.arrivals.duration_s for plan in self.plans.values())
+        if self._t0_s is None:
+            return 0.0
+        return max(0.0, min(planned_s, self._ended_at_s - self._t0_s))
+
+    @property
+    def configured_rates(self) -> dict[str, float | None]:
+        """Each scenario's mean rate by the plan, None where nothing is scheduled."""
+        return {
+            name: plan.curve.messages / plan.curve.duration_s if plan.is_scheduled else None
+            for name, plan in self.plans.items()
+        }
+
+    @property
+    def planned(self) -> dict[str, int]:
+        """Messages that had to be accounted for: the plan's, or what fell due before a stop."""
+        return {
+            name: book.total
+            if self.plans[name].is_scheduled and not self._is_stopped
+            else book.given_out
+            for name, book in self._books.items()
+        }
+
+    def prepare(self, worker: str) -> None:
+        """Send the order to a worker that can hear us."""
+        if worker not in self.workers and not self._is_stopped:
+            number = len(self.workers)
+            self.workers[worker] = WorkerStatus()
+            tokens, share = worker_share(self.inputs.settings, number, self._workers_at_first)
+            message = self._inputs_message | {"tokens": tokens, "share": share}
+            self._channel.to_worker(ToWorker.PREPARE, worker, message)
+            if self.changes.made:
+                self._tell_changes(worker, at_s=inf)
+
+    def run(self) -> None:
+        """Take the run from its preparation to the end of its drain; raises RefusedError."""
+        self._await_users()
+        settings = self.inputs.settings
+        warm_up_s = settings.warm_up_s if settings.is_scheduled else 0.0
+        self._t0_s = self._clock() + _LEAD_S + warm_up_s
+        self._settle()
+        self._await_drain()
+        if not self.inputs.settings.is_scheduled:
+            self._ended_at_s = self._clock()
+
+    def change(self, make: Callable[[Changes, float], None]) -> None:
+        """Change the plan from a moment on that all workers hear of before; raises RefusedError."""
+        if self._t0_s is None or self._is_stopped:
+            raise RefusedError("no load is going on that could be changed")
+        at_s = self._clock() - self._t0_s + _LEAD_S
+        make(self.changes, at_s)
+        logger.info("the run is changed: %s", self.changes.made[-1])
+        for name, curve in self.changes.curves.items():
+            plan = self.plans[name] = self.plans[name].with_curve(curve)
+            self._books[name].move_ends([plan.arrivals.lane_end(lane) for lane in range(LANES)])
+        self._epoch += 1
+        for name in self._present():
+            worker = self.workers[name]
+            worker.granted_epoch = self._epoch if worker.granted_epoch else 0
+            self._tell_changes(name, at_s)
+        self._settle()
+
+    def _tell_changes(self, name: str, at_s: float) -> None:
+        stages = self.changes.to_plain()
+        self._tell(name, ToWorker.CHANGE, {"epoch": self._epoch, "at_s": at_s, "stages": stages})
+
+    def hear_late_change(self, name: str, data: Mapping[str, Any]) -> None:
+        """A worker heard of a change after its moment: until then it followed the old plan."""
+        self._note(f"worker {name} heard of a change of the run {data['late_s']:.2f} s too late")
+
+    def stop(self) -> None:
+        """End the run now: what is due and not sent is given up, what is in flight comes home."""
+        self._is_stopped = True
+        self._ended_at_s = self._clock()
+        deadline_s = self._clock() + self.inputs.settings.stop_timeout_s + _GRACE_S
+        for name in self._present():
+            self.workers[name].drained_epoch = -1
+            self._tell(name, ToWorker.STOP, {})
+        while self._clock() < deadline_s:
+            self._notice_leavers()
+            if all(self.workers[name].drained_epoch >= 0 for name in self._present()):
+                return
+            gevent.sleep(_POLL_S)
+        self._note_silent(
+            [name for name in self._present() if self.workers[name].drained_epoch < 0]
+        )
+
+    def hear_progress(self, name: str, data: Mapping[str, Any]) -> None:
+        """A worker tells how many of its users are ready."""
+        worker = self.workers[name]
+        worker.ready = data["ready"]
+        worker.clock_ahead_s = max(worker.clock_ahead_s, data["now_s"] - time.time())
+        if data["plan_hash"] not in (None, self.plan_hash):
+            self._note(f"worker {name} computes another plan; does it run the same version?")
+        if data["problem"]:
+            self._last_problem = data["problem"]
+        if data["is_refusal"]:
+            worker.is_gone = True
+            logger.error("worker %s takes no part: %s", name, data["problem"])
+            self._refusal = f"worker {name} takes no part: {data['problem']}"
+        worker.has_been_complete |= self._is_complete(name)
+        self._settle()
+
+    def hear_released(self, name: str, data: Mapping[str, Any]) -> None:
+        """A worker gave lanes back, some because it was asked to, all because it is leaving."""
+        self._take_back(name, data["cursors"])
+        self.workers[name].is_leaving |= data["is_leaving"]
+        self._settle()
+
+    def hear_drained(self, name: str, data: Mapping[str, Any]) -> None:
+        """A worker has ended all messages of its lanes; after a stop it also hands them back."""
+        self._take_back(name, data["cursors"])
+        self.workers[name].drained_epoch = data["epoch"]
+
+    def hear_report(self, name: str, report: Mapping[str, Any]) -> None:
+        """Take in a worker's numbered report."""
+        worker = self.workers[name]
+        if worker.is_lost:
+            return
+        if report["number"] != worker.reports + 1:
+            missing = report["number"] - worker.reports - 1
+            self._note(f"{missing} reports of worker {name} are missing")
+        worker.reports = report["number"]
+        for scenario, account in self.accounts.items():
+            part = report["scenarios"][scenario]
+            account.absorb(name, part | {"counts": self._with_known_codes(part["counts"])})
+        self.samples.absorb(report["samples"])
+        worker.health.absorb(report["health"])
+
+    def _with_known_codes(self, counts: Mapping[str, Any]) -> dict[str, Any]:
+        """Cap the names of unknown error codes over all workers; each caps only its own."""
+        errors: Counter[str] = Counter()
+        for code, number in counts["errors"].items():
+            errors[self._code_book.name(code)] += number
+        return {**counts, "errors": errors}
+
+    def sent_by(self, name: str) -> int:
+        """Return how many messages a worker has reported as sent."""
+        return sum(account.counts_of(name).sent for account in self.accounts.values())
+
+    def _await_users(self) -> None:
+        timeout_s = self.inputs.settings.prepare_timeout_s + self._spawning_s
+        deadline_s = self._clock() + timeout_s
+        log_at_s = self._clock() + _WAIT_LOGGED_EVERY_S
+        while not self._is_everybody_ready():
+            if self._refusal:
+                raise RefusedError(self._refusal)
+            if self._clock() > deadline_s:
+                raise RefusedError(self._why_not_ready(timeout_s))
+            if self._clock() > log_at_s:
+                log_at_s += _WAIT_LOGGED_EVERY_S
+                logger.info("%s", self._readiness())
+            gevent.sleep(_POLL_S)
+
+    def _is_everybody_ready(self) -> bool:
+        wanted = self.inputs.settings.users
+        ready = sum(sum(self.workers[name].ready.values()) for name in self._present())
+        return ready >= wanted and all(self._is_complete(name) for name in self._present())
+
+    def _is_complete(self, name: str) -> bool:
+        assigned = self._swarm.assigned_users().get(name, {})
+        ready = self.workers[name].ready
+        return all(ready.get(scenario, 0) >= users for scenario, users in assigned.items())
+
+    def _readiness(self) -> str:
+        ready = sum(sum(self.workers[name].ready.values()) for name in self._present())
+        return f"{ready} of {self.inputs.settings.users} users are logged in and ready"
+
+    def _why_not_ready(self, timeout_s: float) -> str:
+        reason = f": {self._last_problem}" if self._last_problem else ""
+        return (
+            f"no load was started: after {timeout_s:g} s only {self._readiness()}{reason} "
+            "(prepare_timeout_s sets how long to wait)"
+        )
+
+    def _await_drain(self) -> None:
+        assert self._t0_s is not None
+        settings = self.inputs.settings
+        slack_s = settings.max_lateness_s + settings.request_timeout_s + _GRACE_S
+        while self._clock() < self._t0_s + self.measured_s + slack_s:
+            self._notice_leavers()
+            present = self._present()
+            if not present:
+                self._note("every worker is gone")
+                return
+            if all(self._is_through(self.workers[name]) for name in present) and all(
+                book.is_settled or not self.plans[name].is_scheduled
+                for name, book in self._books.items()
+            ):
+                return
+            gevent.sleep(_POLL_S)
+        self._note_silent([name for name in present if not self._is_through(self.workers[name])])
+
+    def _is_through(self, worker: WorkerStatus) -> bool:
+        return worker.drained_epoch >= max(worker.granted_epoch, 1) or worker.granted_epoch == 0
+
+    def _present(self) -> list[str]:
+        alive = self._swarm.workers()
+        return [
+            name for name, worker in self.workers.items() if name in alive and not worker.is_gone
+        ]
+
+    def _notice_leavers(self) -> None:
+        alive = self._swarm.workers()
+        for name, worker in list(self.workers.items()):
+            if name not in alive and not worker.is_gone:
+                self._part_from(name, worker)
+
+    def _part_from(self, name: str, worker: WorkerStatus) -> None:
+        """Account for a worker that is gone: whatever it cannot report any more is unknown."""
+        worker.is_gone = True
+        missing = 0
+        for scenario, book in self._books.items():
+            counts = self.accounts[scenario].counts_of(name)
+            if self.plans[scenario].is_scheduled:
+                book.lose(name, self._cut(scenario))
+            else:
+                book.finish(name, counts.scheduled)
+            lost = book.messages_of(name) - _ended(counts)
+            if lost:
+                self.accounts[scenario].lose(name, lost, self.inputs.settings.request_timeout_s)
+                missing += lost
+        if worker.granted_epoch == 0:
+            logger.warning("worker %s is gone; it had no part in the load yet", name)
+        elif missing or not worker.is_leaving:
+            worker.is_lost = True
+            self._note(
+                f"worker {name} was lost; {missing} messages that it may have sent are unknown"
+            )
+        self._settle()
+
+    def _cut(self, scenario: str) -> Callable[[int], int]:
+        """How to find the first message of a lane that is not due yet."""
+        elapsed_s = 0.0 if self._t0_s is None else self._clock() - self._t0_s
+        arrivals = self.plans[scenario].arrivals
+        return lambda lane: arrivals.first_due_after(lane, elapsed_s)
+
+    def _wall_s(self, at_s: float) -> float:
+        return time.time() + at_s - self._clock()
+
+    def _settle(self) -> None:
+        """Bring the lanes to the workers that should have them, as far as they are free to go."""
+        if self._t0_s is None or self._is_stopped:
+            return
+        grants: dict[str, dict[str, dict[int, int]]] = {}
+        releases: dict[str, dict[str, list[int]]] = {}
+        for scenario, book in self._books.items():
+            weights = self._weights(scenario)
+            if not any(weights.values()):
+                continue
+            for name, lanes in book.moves(weights).items():
+                releases.setdefault(name, {})[scenario] = lanes
+            for name, cursors in book.deal(weights).items():
+                grants.setdefault(name, {})[scenario] = cursors
+        for name, lanes_by_scenario in releases.items():
+            self._tell(name, ToWorker.RELEASE, {"lanes": lanes_by_scenario})
+        self._grant(grants)
+
+    def _weights(self, scenario: str) -> dict[str, float]:
+        """Users of a scenario by worker: who is present, was complete once and stays gets lanes."""
+        assigned = self._swarm.assigned_users()
+        return {
+            name: float(assigned.get(name, {}).get(scenario, 0))
+            for name in self._present()
+            if not (worker := self.workers[name]).is_leaving
+            and worker.has_been_complete
+            and worker.ready.get(scenario, 0) > 0
+        }
+
+    def _grant(self, grants: Mapping[str, Mapping[str, Mapping[int, int]]]) -> None:
+        assert self._t0_s is not None
+        if not grants:
+            return
+        self._epoch += 1
+        for name, lanes in grants.items():
+            worker = self.workers[name]
+            worker.granted_epoch = self._epoch
+            t0_s = self._wall_s(self._t0_s) + worker.clock_ahead_s
+            message = {"epoch": self._epoch, "t0_s": t0_s, "grants": lanes}
+            self._tell(name, ToWorker.LEASES, message)
+
+    def _take_back(self, name: str, cursors: Mapping[str, Mapping[int, int]]) -> None:
+        for scenario, lanes in cursors.items():
+            self._books[scenario].give_back(name, lanes)
+
+    def _tell(self, name: str, kind: ToWorker, data: dict[str, Any]) -> None:
+        self._channel.to_worker(kind, name, {"run_id": self.inputs.run_id} | data)
+
+    def _note_silent(self, names: list[str]) -> None:
+        for name in names:
+            self._note(f"no final report came from worker {name}")
+
+    def _note(self, problem: str) -> None:
+        if problem not in self.problems:
+            logger.error("%s", problem)
+            self.problems.append(problem)
+
+
+def _ended(counts: Counts) -> int:
+    return counts.sent + sum(counts.not_sent.values())

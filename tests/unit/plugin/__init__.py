@@ -1,0 +1,1 @@
+"""Tests of `convoy/plugin`; those of `under_locust` run in a process of their own."""

@@ -1,0 +1,223 @@
+"""How users are dealt to workers, asked in a process of its own: Locust has to be imported first.
+
+Locust patches `ssl`, which other tests of the same session have long imported.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+ANSWERING = """
+import json
+import sys
+
+import locust
+from locust.runners import WorkerNode
+
+from convoy.plugin.dealing import EvenUsersDispatcher, deal_users, split_users
+
+def dispatch(workers, shares, steps):
+    "Return what the workers were told to run, one after the other, in each run of the steps."
+    classes = [type(name, (locust.User,), {"abstract": False}) for name in shares]
+    nodes = {worker: WorkerNode(worker) for worker in workers}
+    dispatcher = EvenUsersDispatcher(
+        list(nodes.values()),
+        classes,
+        begin=lambda users, rate: (users, rate),
+        shares=lambda: shares,
+    )
+    runs = []
+    for step, *arguments in steps:
+        if step == "join":
+            nodes[arguments[0]] = WorkerNode(arguments[0])
+            dispatcher.add_worker(nodes[arguments[0]])
+        elif step == "leave":
+            dispatcher.remove_worker(nodes.pop(arguments[0]))
+        else:
+            dispatcher.new_dispatch(*arguments)
+            runs.append(list(dispatcher))
+            assert dispatcher.assigned() == runs[-1][-1]
+    return runs
+
+ANSWERS = {"split_users": split_users, "deal_users": deal_users, "dispatch": dispatch}
+for line in sys.stdin:
+    name, *arguments = json.loads(line)
+    print(json.dumps(ANSWERS[name](*arguments)), flush=True)
+"""
+"""Answers `[function, arguments …]`, one a line."""
+
+Ask = Callable[..., Any]
+
+
+class Split(NamedTuple):
+    """So many users, the shares they were split by, and the users of each class."""
+
+    total: int
+    shares: dict[str, int]
+    counts: dict[str, int]
+
+
+class Deal(NamedTuple):
+    """The users of each class, the workers, and `(worker, class)` of every user dealt."""
+
+    counts: dict[str, int]
+    workers: list[str]
+    dealt: list[tuple[str, str]]
+
+
+SHARES = [{"A": 1}, {"A": 1, "B": 1}, {"A": 8, "B": 1, "C": 1}, {"A": 1000, "B": 1}]
+TOTALS = (0, 1, 2, 3, 10, 50, 97)
+WORKERS = [[f"worker-{number}" for number in range(size)] for size in (1, 2, 3, 7)]
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Ask]:
+    """Ask a process that has imported Locust first: `ask(function, arguments …)`."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ANSWERING],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin and process.stdout
+        questions, answers = process.stdin, process.stdout
+
+        def ask(name: str, *arguments: object) -> Any:
+            questions.write(json.dumps([name, *arguments]) + "\n")
+            questions.flush()
+            return json.loads(answers.readline())
+
+        yield ask
+
+
+def splits(ask: Ask) -> list[Split]:
+    """Return the split of every total by every shares of the tables above."""
+    return [
+        Split(total, shares, ask("split_users", total, shares))
+        for total in TOTALS
+        for shares in SHARES
+    ]
+
+
+def deals(ask: Ask) -> list[Deal]:
+    """Return the deal of every split to every number of workers."""
+    return [
+        Deal(split.counts, workers, [(worker, name) for worker, name in dealt])
+        for split in splits(ask)
+        for workers in WORKERS
+        for dealt in [ask("deal_users", split.counts, workers)]
+    ]
+
+
+def test_users_are_split_exactly_and_in_proportion(ask: Ask) -> None:
+    for total, shares, counts in splits(ask):
+        whole = sum(shares.values())
+
+        assert sum(counts.values()) == total
+        assert counts.keys() == shares.keys()
+        for name, share in shares.items():
+            assert counts[name] < total * share / whole + len(shares)
+
+
+def test_every_class_has_a_user_when_there_are_enough(ask: Ask) -> None:
+    for total, shares, counts in splits(ask):
+        assert min(counts.values()) >= 1 or total < len(shares)
+
+
+@pytest.mark.parametrize(
+    ("total", "shares", "counts"),
+    [
+        pytest.param(50, {"A": 1, "B": 1}, {"A": 25, "B": 25}, id="halves"),
+        pytest.param(50, {"A": 8, "B": 1, "C": 1}, {"A": 40, "B": 5, "C": 5}, id="by share"),
+        pytest.param(10, {"A": 1000, "B": 1}, {"A": 9, "B": 1}, id="one at least"),
+        pytest.param(2, {"A": 1000, "B": 1}, {"A": 1, "B": 1}, id="as many as classes"),
+    ],
+)
+def test_a_split(ask: Ask, total: int, shares: dict[str, int], counts: dict[str, int]) -> None:
+    assert ask("split_users", total, shares) == counts
+
+
+def test_twenty_five_of_each_on_two_workers_are_spread_over_both(ask: Ask) -> None:
+    dealt = ask("deal_users", {"A": 25, "B": 25}, ["worker-1", "worker-2"])
+
+    assert Counter(map(tuple, dealt)) == {
+        ("worker-1", "A"): 13,
+        ("worker-2", "A"): 12,
+        ("worker-1", "B"): 12,
+        ("worker-2", "B"): 13,
+    }
+
+
+def test_dealing_gives_every_user_to_one_worker(ask: Ask) -> None:
+    for counts, workers, dealt in deals(ask):
+        assert Counter(name for _, name in dealt) == +Counter(counts)
+        assert {worker for worker, _ in dealt} <= set(workers)
+
+
+def test_workers_have_as_many_users_as_each_other_of_every_class_and_in_all(ask: Ask) -> None:
+    for counts, workers, dealt in deals(ask):
+        users, of_class = Counter(worker for worker, _ in dealt), Counter(dealt)
+
+        in_all = [users[worker] for worker in workers]
+        assert max(in_all) - min(in_all) <= 1
+        for name in counts:
+            by_worker = [of_class[worker, name] for worker in workers]
+            assert max(by_worker) - min(by_worker) <= 1
+
+
+def test_classes_are_spawned_in_turn(ask: Ask) -> None:
+    dealt = ask("deal_users", {"A": 3, "B": 1}, ["worker-1"])
+
+    assert [name for _, name in dealt] == ["A", "B", "A", "A"]
+
+
+def test_locust_starts_the_users_as_dealt_on_every_worker(ask: Ask) -> None:
+    [run] = ask("dispatch", WORKERS[1], {"A": 1, "B": 1}, [["run", 50, 1000]])
+
+    assert run[-1] == {"worker-0": {"A": 13, "B": 12}, "worker-1": {"A": 12, "B": 13}}
+
+
+def test_users_that_are_added_later_go_where_they_would_have_gone_at_once(ask: Ask) -> None:
+    shares = {"A": 2, "B": 1}
+
+    few, more = ask("dispatch", WORKERS[1], shares, [["run", 6, 1000], ["run", 12, 1000]])
+
+    [at_once] = ask("dispatch", WORKERS[1], shares, [["run", 12, 1000]])
+    assert more[-1] == at_once[-1]
+    for worker, counts in few[-1].items():
+        assert all(more[-1][worker][name] >= count for name, count in counts.items())
+
+
+@pytest.mark.parametrize(
+    ("workers", "change", "users"),
+    [
+        pytest.param(
+            WORKERS[1],
+            ["join", "worker-2"],
+            {"worker-0": 4, "worker-1": 4, "worker-2": 4},
+            id="a worker joins",
+        ),
+        pytest.param(
+            WORKERS[2], ["leave", "worker-1"], {"worker-0": 6, "worker-2": 6}, id="leaves"
+        ),
+    ],
+)
+def test_users_are_dealt_anew_when_workers_come_and_go(
+    ask: Ask, workers: list[str], change: list[str], users: dict[str, int]
+) -> None:
+    run = ["run", 12, 1000]
+
+    _, after = ask("dispatch", workers, {"A": 1, "B": 1}, [run, change, run])
+
+    assert {worker: sum(counts.values()) for worker, counts in after[-1].items()} == users
+    assert all(min(counts.values()) >= 2 for counts in after[-1].values())

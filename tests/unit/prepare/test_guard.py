@@ -1,0 +1,185 @@
+"""The guard: load goes to this machine, to a simulator, or where it is approved, and no faster."""
+
+from __future__ import annotations
+
+import pytest
+
+from convoy.errors import ExitCode, RefusedError
+from convoy.plan.rates import RateCurve, Stage
+from convoy.prepare.guard import addresses_of, capped, check_target, highest_rate
+from convoy.settings import Proxies, Settings
+from convoy.settings.model import Approval
+from tests.unit.settings.configuration import settings_of
+
+ADDRESSES = {
+    "127.0.0.1": ["127.0.0.1"],
+    "localhost": ["127.0.0.1", "::1"],
+    "::1": ["::1"],
+    "loopback.test": ["127.8.8.8"],
+    "zone.test": ["::1%lo"],
+    "api.test": ["192.0.2.10"],
+    "login.test": ["192.0.2.11"],
+    "half.test": ["127.0.0.1", "192.0.2.12"],
+    "nothing.test": [],
+}
+
+
+def resolve(host: str) -> list[str]:
+    if host not in ADDRESSES:
+        raise OSError("Name or service not known")
+    return ADDRESSES[host]
+
+
+def settings_for(
+    api_url: str,
+    login_url: str = "http://localhost:1",
+    *,
+    highest: float | None = None,
+    load: str = "rate=100",
+) -> Settings:
+    settings = settings_of(load, "run_time_s=10")
+    approval = None
+    if highest is not None:
+        approval = Approval(ticket="1234", organisation_id="an id", highest_rate=highest)
+    changes = {"api_url": api_url, "login_url": login_url, "approval": approval}
+    return settings.model_copy(update={"target": settings.target.model_copy(update=changes)})
+
+
+def refusal_of(settings: Settings, simulators: tuple[str, ...] = ()) -> str:
+    """Return why load is refused, an empty text if it is not."""
+    try:
+        check_target(settings, resolve=resolve, is_simulator=lambda url, _: url in simulators)
+    except RefusedError as error:
+        assert error.exit_code is ExitCode.REFUSED
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "api_url",
+    [
+        "http://127.0.0.1:8080",
+        "http://localhost:8080",
+        "http://[::1]:8080",
+        "https://loopback.test",
+        "https://zone.test",
+    ],
+)
+def test_load_may_go_to_this_machine(api_url: str) -> None:
+    assert refusal_of(settings_for(api_url)) == ""
+
+
+@pytest.mark.parametrize(
+    ("api_url", "login_url"),
+    [
+        pytest.param("https://api.test", "https://login.test", id="elsewhere"),
+        pytest.param("https://api.test", "http://localhost:1", id="the API elsewhere"),
+        pytest.param("http://localhost:1", "https://login.test", id="the login elsewhere"),
+        pytest.param("https://half.test", "http://localhost:1", id="one address elsewhere"),
+        pytest.param("https://nothing.test", "http://localhost:1", id="no address"),
+    ],
+)
+def test_load_may_go_nowhere_else_by_itself(api_url: str, login_url: str) -> None:
+    refusal = refusal_of(settings_for(api_url, login_url))
+
+    elsewhere = login_url if "localhost" in api_url else api_url
+    assert elsewhere in refusal
+    for word in ("approval", "ticket", "organisation_id", "highest_rate"):
+        assert word in refusal
+
+
+def test_load_may_go_to_a_simulator_on_another_machine() -> None:
+    settings = settings_for("https://api.test", "https://login.test")
+
+    assert refusal_of(settings, simulators=("https://api.test", "https://login.test")) == ""
+    assert "https://login.test" in refusal_of(settings, simulators=("https://api.test",))
+
+
+def test_what_does_not_say_what_it_is_counts_as_no_simulator() -> None:
+    with pytest.raises(RefusedError, match="neither this machine nor a Convoy simulator"):
+        check_target(
+            settings_for("https://api.test"), resolve=resolve, is_simulator=lambda *_: None
+        )
+
+
+def test_load_may_go_where_it_is_approved_without_asking_there() -> None:
+    asked: list[str] = []
+
+    def ask(what: str) -> list[str]:
+        asked.append(what)
+        return []
+
+    check_target(
+        settings_for("https://api.test", "https://login.test", highest=50),
+        resolve=ask,
+        is_simulator=lambda url, _: bool(ask(url)),
+    )
+
+    assert asked == []
+
+
+def test_a_name_that_cannot_be_resolved_is_refused_and_named() -> None:
+    refusal = refusal_of(settings_for("https://mistyped.test:8443"))
+
+    assert "'mistyped.test'" in refusal
+    assert "https://mistyped.test:8443" in refusal
+    assert "Name or service not known" in refusal
+
+
+def test_the_system_resolves_addresses_of_this_machine() -> None:
+    assert set(addresses_of("127.0.0.1")) == {"127.0.0.1"}
+
+
+def curves_of(*stages: list[tuple[float, float, float]]) -> dict[str, RateCurve]:
+    return {
+        f"scenario_{number}": RateCurve([Stage(*stage) for stage in own])
+        for number, own in enumerate(stages)
+    }
+
+
+@pytest.mark.parametrize("highest", [None, 100.0, 1000.0], ids=["no approval", "equal", "above"])
+def test_a_rate_within_the_approval_stays_as_it_is(highest: float | None) -> None:
+    curves = curves_of([(100, 100, 10)])
+
+    assert capped(curves, settings_for("https://api.test", highest=highest)) is curves
+
+
+@pytest.mark.parametrize("highest", [99.0, 50.0, 1.0, 0.1])
+def test_a_rate_above_the_approval_is_brought_down_to_it(highest: float) -> None:
+    [scaled] = capped(
+        curves_of([(100, 100, 10)]), settings_for("https://api.test", highest=highest)
+    ).values()
+
+    assert scaled.rate_at(5) == pytest.approx(highest)
+    assert scaled.count == round(highest * 10)
+
+
+def test_a_rate_above_the_approval_is_scaled_down_in_every_scenario() -> None:
+    curves = curves_of([(70, 70, 10)], [(30, 30, 10)])
+
+    scaled = capped(curves, settings_for("https://api.test", highest=50))
+
+    assert scaled["scenario_0"].stages == (Stage(35, 35, 10),)
+    assert scaled["scenario_1"].stages == (Stage(15, 15, 10),)
+    assert sum(curve.count for curve in scaled.values()) == 500
+
+
+def test_a_ramp_keeps_its_shape_and_its_length_below_the_approved_rate() -> None:
+    load = "stages=[{to: 80, for_s: 5}, {rate: 40, for_s: 5}]"
+    settings = settings_for("https://api.test", highest=20, load=load)
+    curves = curves_of([(0, 80, 5), (40, 40, 5)])
+
+    [scaled] = capped(curves, settings).values()
+
+    assert highest_rate(settings) == 80
+    assert scaled.duration_s == 10
+    assert [scaled.rate_at(at_s) for at_s in (0, 2.5, 5)] == pytest.approx([0, 10, 10])
+    assert max(scaled.rate_at(at_s / 10) for at_s in range(100)) <= 20
+
+
+def test_what_a_proxy_leads_to_is_not_this_machine_whatever_its_name_stands_for_here() -> None:
+    proxies = Proxies.of({"HTTPS_PROXY": "http://proxy.test:3128"})
+    settings = settings_for("https://loopback.test")
+
+    with pytest.raises(RefusedError, match=r"https://loopback\.test"):
+        check_target(settings, resolve=resolve, is_simulator=lambda *_: False, proxies=proxies)

@@ -1,0 +1,180 @@
+"""Finding a pool: from a real simulator, from files of any form, or from the settings."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import gevent
+import pytest
+
+from convoy.errors import ExitCode, RefusedError, RemoteError, SettingsError
+from convoy.plan.pool import Conversation, ConversationPool
+from convoy.prepare.pools import find_pool
+from convoy.remote.client import Connections
+from convoy.remote.oauth import Credentials, Token
+from convoy.secrets import Secret
+from convoy.settings import Settings
+from tests.simulator_process import SimulatorProcess
+from tests.unit.settings.configuration import settings_of
+
+SCENARIO = "conversation_messages"
+NO_TOKEN = Token(Secret("none is needed"), 1e12)
+CSV = "id,customer_id,agent_id\na,customer-1,agent-1\nb,,\n"
+BOTH = [Conversation("a", "customer-1", "agent-1"), Conversation("b")]
+
+
+def settings_with(url: str = "http://127.0.0.1:1", **conversations: object) -> Settings:
+    """Return settings of this pool; nothing listens at the address unless another is given."""
+    pool = ", ".join(f"{name}: {value}" for name, value in conversations.items())
+    setting = f"scenario.{SCENARIO}.conversations={{{pool}}}"
+    return settings_of(setting, command_line={"host": url})
+
+
+def log_in(settings: Settings) -> Token:
+    demo = Credentials(Secret("demo"), Secret("demo"))
+    return Connections(settings, demo, lambda token: None).log_in()
+
+
+def entries(pool: ConversationPool) -> list[Conversation]:
+    return [pool[index] for index in range(len(pool))]
+
+
+def fault_of(settings: Settings) -> str:
+    with pytest.raises(SettingsError) as caught:
+        find_pool(settings, SCENARIO, NO_TOKEN)
+    assert caught.value.exit_code is ExitCode.USAGE
+    [fault] = caught.value.faults
+    return str(fault)
+
+
+def test_ids_may_stand_in_the_settings() -> None:
+    settings = settings_with(source="inline", ids="[b, a]")
+
+    assert find_pool(settings, SCENARIO, NO_TOKEN).ids == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("pool.csv", CSV.encode(), id="plain"),
+        pytest.param("pool.csv", b"\xef\xbb\xbf" + CSV.encode(), id="byte order mark"),
+        pytest.param("pool.csv", CSV.replace("\n", "\r\n").encode(), id="line ends of Windows"),
+        pytest.param("pool.csv", CSV.replace("\n", "\r").encode(), id="line ends of old Macs"),
+        pytest.param("pool.csv.gz", gzip.compress(CSV.encode()), id="packed"),
+        pytest.param(
+            "pool.gz", gzip.compress(CSV[:30].encode()) + gzip.compress(CSV[30:].encode()), id="two"
+        ),
+    ],
+)
+def test_a_file_may_hold_the_pool(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    pool = find_pool(settings_with(source="file", path=tmp_path / name), SCENARIO, NO_TOKEN)
+
+    assert entries(pool) == BOTH
+
+
+def test_everything_else_has_its_turns_while_a_long_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "pool.txt").write_text("\n".join(f"conversation-{n}" for n in range(50_000)))
+    turns = []
+
+    def take_turns() -> None:
+        while True:
+            turns.append(1)
+            gevent.sleep(0)
+
+    other = gevent.spawn(take_turns)
+    pool = find_pool(settings_with(source="file", path=tmp_path / "pool.txt"), SCENARIO, NO_TOKEN)
+    other.kill()
+
+    assert len(pool) == 50_000
+    assert len(turns) >= 10
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        pytest.param("pool.txt", None, "cannot be read: No such file or directory", id="missing"),
+        pytest.param("pool.txt", b"a\nb c\n", "line 2: 'b c' is no conversation id", id="a line"),
+        pytest.param("pool.txt", b"a\n\xff\xfe\n", "it is not UTF-8 text", id="not UTF-8"),
+        pytest.param("pool.gz", b"a\nb\n", "cannot be read: Not a gzipped file", id="not packed"),
+        pytest.param("pool.gz", gzip.compress(CSV.encode())[:-9], "cannot be read: ", id="cut"),
+        pytest.param(
+            "pool.gz", gzip.compress(CSV.encode())[:10] + b"\xff" * 20, "cannot be read: ", id="bad"
+        ),
+        pytest.param("pool.gz", gzip.compress(b"\xff\xfe"), "it is not UTF-8 text", id="in a pack"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_a_fault_of_the_settings(
+    tmp_path: Path, name: str, content: bytes | None, problem: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+
+    fault = fault_of(settings_with(source="file", path=path))
+
+    assert fault.startswith(f"scenario.{SCENARIO}.conversations.path: the file {path}: {problem}")
+
+
+def test_a_folder_is_no_pool_file(tmp_path: Path) -> None:
+    fault = fault_of(settings_with(source="file", path=tmp_path))
+
+    assert fault.endswith("cannot be read: Is a directory")
+
+
+def test_a_file_without_a_conversation_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "pool.txt"
+    path.write_text("# nothing yet\n", encoding="utf-8")
+
+    with pytest.raises(RefusedError, match=f"is empty: no conversation in the file {path}"):
+        find_pool(settings_with(source="file", path=path), SCENARIO, NO_TOKEN)
+
+
+def test_what_the_remote_lists_is_kept_and_read_without_it_the_next_time(tmp_path: Path) -> None:
+    cache = tmp_path / "kept.jsonl"
+    with SimulatorProcess("--conversations", "30") as simulator:
+        settings = settings_with(simulator.url, cache=cache)
+        listed = find_pool(settings, SCENARIO, log_in(settings))
+
+    kept = find_pool(settings, SCENARIO, NO_TOKEN)
+
+    assert 0 < len(listed) <= 30
+    assert all(each.customer_id and each.agent_id for each in entries(listed))
+    assert kept.hash == listed.hash
+
+
+def test_another_state_lists_other_conversations(simulator: SimulatorProcess) -> None:
+    connected = settings_with(simulator.url)
+    every = settings_with(simulator.url, state="any", type="any")
+    token = log_in(connected)
+
+    pools = [set(find_pool(each, SCENARIO, token).ids) for each in (connected, every)]
+
+    assert pools[0] <= pools[1]
+
+
+def test_nothing_is_kept_of_an_empty_listing(simulator: SimulatorProcess, tmp_path: Path) -> None:
+    cache = tmp_path / "kept.jsonl"
+    settings = settings_with(simulator.url, type="telephone", cache=cache)
+
+    with pytest.raises(RefusedError, match=r"\(state connected, type telephone\)"):
+        find_pool(settings, SCENARIO, log_in(settings))
+
+    assert not cache.exists()
+
+
+def test_a_place_that_cannot_be_written_is_a_fault_of_the_settings(
+    simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    settings = settings_with(simulator.url, cache=tmp_path / "missing" / "kept.jsonl")
+    token = log_in(settings)
+
+    with pytest.raises(SettingsError, match="conversations.cache: .*cannot be written"):
+        find_pool(settings, SCENARIO, token)
+
+
+def test_without_a_cache_the_remote_is_asked() -> None:
+    with pytest.raises(RemoteError):
+        find_pool(settings_with(), SCENARIO, NO_TOKEN)

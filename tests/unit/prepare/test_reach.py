@@ -1,0 +1,150 @@
+"""The way to a target: how far a question comes is said step by step."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from convoy.prepare.checklist import Checklist, Finding, Status
+from convoy.prepare.reach import check_way
+from convoy.remote.client import Connections
+from convoy.remote.oauth import Credentials
+from convoy.secrets import Secret
+from convoy.settings import DIRECT, Proxies
+from tests.unit.remote.certificates import Authority
+from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, free_port, serving
+from tests.unit.remote.proxy_server import ESTABLISHED, answers_connect, proxies_at
+from tests.unit.settings.configuration import settings_of
+
+NOW_S = 1_800_000_000.0
+DAY_S = 86_400.0
+
+
+def findings(
+    url: str,
+    ca_file: str | None = None,
+    now_s: float = NOW_S,
+    proxies: Proxies = DIRECT,
+    timeout_s: float = 5.0,
+) -> list[Finding]:
+    """What is found on the way to an address, by this wall clock."""
+    given = () if ca_file is None else (f"target.ca_file={ca_file}",)
+    settings = settings_of(*given, command_line={"host": url})
+    demo = Credentials(Secret("demo"), Secret("demo"))
+    checklist = Checklist()
+    connections = Connections(settings, demo, lambda token: None, proxies=proxies)
+    check_way(url, connections, timeout_s, checklist, wall_clock=lambda: now_s)
+    return checklist.findings
+
+
+def statuses(found: list[Finding]) -> list[tuple[str, str]]:
+    return [(each.check, each.status.value) for each in found]
+
+
+def answering(*headers: str) -> Behaviour:
+    return lambda visitor: visitor.answer_all(answer("404 Not Found", b"", *headers))
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "status", "words"),
+    [
+        (0, "ok", "agree"),
+        (4, "ok", "agree"),
+        (-90, "warning", "90 s behind"),
+        (3600, "warning", "3600 s ahead of"),
+    ],
+    ids=["same time", "within tolerance", "behind", "ahead"],
+)
+def test_clock_that_differs_from_the_targets_is_a_warning(
+    ahead_s: float, status: str, words: str
+) -> None:
+    date = f"Date: {formatdate(NOW_S - ahead_s, usegmt=True)}"
+
+    with serving(answering(date)) as server:
+        *way, clock = findings(f"http://127.0.0.1:{server.port}")
+
+    assert statuses(way) == [("DNS", "ok"), ("TCP", "ok"), ("HTTP", "ok")]
+    assert clock.status == status
+    assert words in clock.told
+
+
+@pytest.mark.parametrize("headers", [(), ("Date: yesterday",)], ids=["no date", "no real date"])
+def test_target_that_does_not_tell_its_time_is_no_problem(headers: tuple[str, ...]) -> None:
+    with serving(answering(*headers)) as server:
+        found = findings(f"http://127.0.0.1:{server.port}")
+
+    assert all(each.status is Status.OK for each in found)
+
+
+def test_port_that_nobody_listens_at_fails_where_connections_begin() -> None:
+    found = findings(f"http://127.0.0.1:{free_port()}")
+
+    assert statuses(found) == [("DNS", "ok"), ("TCP", "failure")]
+    assert "connection refused" in found[-1].told
+    assert found[-1].fix
+
+
+def test_name_that_nobody_knows_fails_at_its_lookup() -> None:
+    found = findings("http://nowhere.invalid:8080")
+
+    assert statuses(found) == [("DNS", "failure")]
+
+
+def test_answer_that_does_not_come_is_a_warning_since_it_may_come_the_next_time() -> None:
+    def breaks_off(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.reset()
+
+    with serving(breaks_off) as server:
+        found = findings(f"http://127.0.0.1:{server.port}")
+
+    assert statuses(found) == [("DNS", "ok"), ("TCP", "ok"), ("HTTP", "warning")]
+
+
+def test_certificate_that_nobody_vouches_for_fails_after_the_connection(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+
+    with serving(answering(), tls=authority.self_signed_context()) as server:
+        found = findings(f"https://localhost:{server.port}", authority.ca_file)
+
+    assert statuses(found) == [("DNS", "ok"), ("TCP", "ok"), ("TLS", "failure")]
+
+
+def test_certificate_that_ends_soon_is_a_warning(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    ends_s = ssl.cert_time_to_seconds("Dec 31 23:59:59 2099 GMT")
+
+    with serving(answering(), tls=authority.server_context("localhost")) as server:
+        url = f"https://localhost:{server.port}"
+        now, soon = findings(url, authority.ca_file, time.time()), ends_s - DAY_S
+        near_the_end = findings(url, authority.ca_file, soon)
+
+    passed = [("DNS", "ok"), ("TCP", "ok"), ("TLS", "ok"), ("HTTP", "ok"), ("clock", "ok")]
+    assert statuses(now) == passed
+    assert ("TLS", "warning") in statuses(near_the_end)
+
+
+def test_behind_a_proxy_the_targets_name_and_address_are_not_looked_at() -> None:
+    with serving(answering()) as proxy:
+        found = findings("http://nowhere.invalid:8080", proxies=proxies_at(proxy.port))
+
+    assert statuses(found) == [("proxy", "ok"), ("HTTP", "ok"), ("clock", "ok")]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_where_the_way_ends(scheme: str) -> None:
+    found = findings(f"{scheme}://nowhere.invalid", proxies=proxies_at(free_port()))
+
+    assert statuses(found) == [("proxy", "failure")]
+    assert "HTTPS_PROXY" in found[0].fix
+
+
+def test_a_tunnel_that_leads_to_no_tls_fails_behind_the_proxy() -> None:
+    with serving(answers_connect(ESTABLISHED, b"")) as proxy:
+        found = findings("https://nowhere.invalid", proxies=proxies_at(proxy.port), timeout_s=0.3)
+
+    assert statuses(found) == [("proxy", "ok"), ("TLS", "failure")]

@@ -1,0 +1,275 @@
+"""The check of message templates before any load, which needs no network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from convoy.errors import ExitCode, RefusedError, SettingsError
+from convoy.plan.pool import Conversation, ConversationPool
+from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.plan.template_filters import FILTERS, TESTS
+from convoy.plan.texts import TextRule
+from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
+from convoy.settings import ScenarioSettings, Settings, Texts
+from tests.unit.settings.configuration import settings_of
+
+GOOD = '{"text": {{ (marker ~ " " ~ text) | tojson }}}'
+SCENARIO = "conversation_messages"
+
+
+def settings_with(*names: str, weight: float = 1.0, **more: Any) -> Settings:
+    """Return settings of one scenario that draws from these templates and no others."""
+    drawn = ScenarioSettings(payloads=dict.fromkeys(names, weight), **more)
+    return settings_of().model_copy(update={"scenario": {SCENARIO: drawn}})
+
+
+def checked(payloads: Path, *names: str, **more: Any) -> ScenarioPayloads:
+    return check_templates(settings_with(*names, **more), payloads)[SCENARIO]
+
+
+def faults_of(settings: Settings, payloads: Path) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        check_templates(settings, payloads)
+    assert caught.value.exit_code is ExitCode.USAGE
+    return [str(fault) for fault in caught.value.faults]
+
+
+def written(folder: Path, **sources: str) -> Path:
+    """Write templates into the folder, those named `invalid_…` into the one below."""
+    (folder / "invalid").mkdir(exist_ok=True)
+    for name, source in sources.items():
+        path = name.replace("invalid_", "invalid/", 1)
+        (folder / f"{path}.json").write_text(source, encoding="utf-8")
+    return folder
+
+
+def test_the_payloads_that_come_with_convoy_can_be_used(repository: Path) -> None:
+    payloads = repository / "payloads"
+    names = sorted(path.stem for path in payloads.glob("*.json"))
+
+    found = checked(payloads, *(name for name in names if name != "guest"), body="conversation")
+    guest = checked(payloads, "guest", body="guest")
+
+    assert sorted([*found.sources, *guest.sources]) == names
+    assert found.participants == {"customer_id": "template participant.json"}
+    assert guest.participants == {"customer_id": "its route"}
+
+
+def test_the_default_settings_draw_every_wrong_payload_and_expect_a_code_of_each(
+    repository: Path,
+) -> None:
+    payloads = repository / "payloads"
+    wrong = {f"invalid/{path.stem}" for path in (payloads / "invalid").glob("*.json")}
+    settings = settings_of("scenarios=[invalid_messages]")
+
+    found = check_templates(settings, payloads)["invalid_messages"]
+
+    assert set(found.weights) == set(found.expected) == wrong
+    assert found.participants == {}
+
+
+def test_sources_weights_and_texts_are_returned_by_name(tmp_path: Path) -> None:
+    written(tmp_path, hello=GOOD, umlaut='{"t": {{ marker | tojson }}, "u": "ü"}', unused="{")
+
+    found = checked(tmp_path, "hello", "umlaut", weight=3.0)
+
+    assert found.sources["hello"] == GOOD and found.weights == {"hello": 3.0, "umlaut": 3.0}
+    assert "Is somebody there?" in found.texts.texts and found.expected == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(b'{\n"text": {{ nobody }}}', "broken.json, line 2: ", id="unknown variable"),
+        pytest.param(b"{\n\n{% if %}", "broken.json, line 3: ", id="syntax"),
+        pytest.param(b'{"text": {{ text }}}', "does not render to JSON", id="not JSON"),
+        pytest.param(b"[]", "a message is a JSON object", id="not an object"),
+        pytest.param(b'{"text": "Gr\xfc\xdfe"}', "it is not UTF-8 text", id="not UTF-8"),
+        pytest.param(b"{}" + b" " * 512_000, "is larger than 512,000 bytes", id="too large"),
+        pytest.param(b'{"text": "unmarked"}', "holds no {{ marker }}", id="no marker"),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_a_fault_of_the_settings(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    (tmp_path / "broken.json").write_bytes(content)
+
+    [fault] = faults_of(settings_with("broken"), tmp_path)
+
+    assert fault.startswith("scenario.conversation_messages.payloads.broken: ")
+    assert problem in fault
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "a\0b", ".."])
+def test_a_template_outside_the_folder_is_no_template(tmp_path: Path, name: str) -> None:
+    written(tmp_path, hello=GOOD)
+    (tmp_path / "inside").mkdir()
+
+    [fault] = faults_of(settings_with(name), tmp_path / "inside")
+
+    assert "is no name of a template" in fault
+
+
+def test_a_pipe_is_no_template(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    os.mkfifo(tmp_path / "corpus")
+
+    faults = faults_of(settings_with("pipe", texts=Texts(corpus=f"{tmp_path}/corpus")), tmp_path)
+
+    assert [fault.endswith("is no file") for fault in faults] == [True, True]
+
+
+def test_a_template_that_is_not_there_is_named_with_its_path_and_the_nearest_one(
+    tmp_path: Path,
+) -> None:
+    written(tmp_path, greeting=GOOD)
+
+    [fault] = faults_of(settings_with("greting"), tmp_path)
+
+    assert fault.startswith("scenario.conversation_messages.payloads.greting: ")
+    assert f"{tmp_path / 'greting.json'} cannot be read: No such file or directory" in fault
+    assert "did you mean greeting?" in fault
+
+
+def test_a_template_of_weight_0_is_left_out(tmp_path: Path) -> None:
+    written(tmp_path, hello=GOOD)
+    weights = {"hello": 1.0, "missing": 0.0}
+
+    drawn = {SCENARIO: ScenarioSettings(payloads=weights)}
+    found = check_templates(settings_of().model_copy(update={"scenario": drawn}), tmp_path)
+
+    assert set(found[SCENARIO].sources) == {"hello"}
+
+
+def test_all_faults_are_told_together(tmp_path: Path) -> None:
+    written(tmp_path, hello=GOOD, broken="{", list="[1]", twice="{{ a }}\n{{ b }}")
+
+    names = ["hello", "missing", "broken", "list", "twice"]
+    faults = faults_of(settings_with(*names, texts=Texts(corpus="nowhere.txt")), tmp_path)
+
+    assert [fault.split(": ")[0].rpartition(".")[2] for fault in faults] == [
+        "corpus",
+        "missing",
+        "broken",
+        "list",
+        "twice",
+        "twice",
+    ]
+
+
+def test_a_field_is_named_with_its_line(tmp_path: Path) -> None:
+    written(tmp_path, phone='{\n"to":\n{"type": "phone"},\n"text": {{ marker | tojson }}}')
+
+    faults = faults_of(settings_with("phone", body="conversation"), tmp_path)
+
+    assert [fault.split(": ")[1] for fault in faults] == [
+        "phone.json, line 3, field to.type",
+        "phone.json, line 1, field from",
+    ]
+
+
+def test_a_template_that_only_some_texts_break_is_found(tmp_path: Path) -> None:
+    written(tmp_path, quoted='{"text": "{{ marker }} {{ text }}"}')
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("harmless\n" * 1000 + 'say "no"\n', "utf-8")
+
+    assert checked(tmp_path, "quoted").texts.texts
+    [fault] = faults_of(settings_with("quoted", texts=Texts(corpus=str(corpus))), tmp_path)
+
+    assert "quoted.json, line 1: does not render to JSON" in fault
+
+
+def test_a_text_that_leaves_no_room_for_the_marker_is_found(
+    tmp_path: Path, repository: Path
+) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("short\n" + "ü" * 2040 + "\n", "utf-8")
+    settings = settings_with("text", body="conversation", texts=Texts(corpus=str(corpus)))
+
+    [fault] = faults_of(settings, repository / "payloads")
+
+    assert "text.json, line 4, field text: is 4,1" in fault and "4,096 are taken" in fault
+
+
+def test_a_wrong_template_may_hold_anything_that_renders(tmp_path: Path) -> None:
+    written(tmp_path, invalid_raw="{% if k %}no{% endif %} JSON")
+    (tmp_path / "invalid" / "expected.yaml").write_text("raw: 400 invalid_payload\n")
+
+    found = checked(tmp_path, "invalid/raw")
+
+    assert found.expected == {"invalid/raw": "400 invalid_payload"}
+
+
+def test_a_wrong_template_is_held_to_the_language_too(tmp_path: Path) -> None:
+    written(tmp_path, invalid_raw="{{ nobody }}", invalid_long="{{ 'x' * 600001 }}")
+    (tmp_path / "invalid" / "expected.yaml").write_text("raw: 400 a\nlong: 413 b\n")
+
+    faults = faults_of(settings_with("invalid/raw", "invalid/long"), tmp_path)
+
+    assert ["'nobody' is no variable" in faults[0], "600,001 characters" in faults[1]] == [True] * 2
+
+
+@pytest.mark.parametrize(
+    ("expectations", "problem"),
+    [
+        pytest.param(None, "cannot be read", id="no file"),
+        pytest.param("[1]", "should hold a line", id="no mapping"),
+        pytest.param("{}", "raw: is missing", id="no line"),
+        pytest.param("raw: 200 ok", "raw: '200 ok' is no error code", id="no error"),
+        pytest.param("raw: 400", "raw: 400 is no error code", id="no name"),
+        pytest.param("raw: 400 invalid_paylod", "'400 invalid_payload'?", id="misspelt"),
+        pytest.param("raw: 400 a\nlost: 400 a", "lost: there is no template", id="unused"),
+    ],
+)
+def test_an_expectation_that_cannot_be_met_is_a_fault(
+    tmp_path: Path, expectations: str | None, problem: str
+) -> None:
+    written(tmp_path, invalid_raw="{}")
+    if expectations is not None:
+        (tmp_path / "invalid" / "expected.yaml").write_text(expectations)
+
+    [fault] = faults_of(settings_with("invalid/raw"), tmp_path)
+
+    assert fault.startswith(f"{tmp_path}/invalid/expected.yaml")
+    assert problem in fault or "is no file" in fault
+
+
+def test_a_pool_without_the_participants_that_messages_name_is_refused() -> None:
+    needed = {"customer_id": "its route"}
+    payloads = ScenarioPayloads("guest_messages", {}, {}, {}, TextRule(), needed)
+    half = ConversationPool.of([Conversation("a", "customer"), Conversation("b")])
+
+    check_pool(payloads, ConversationPool.of([Conversation("a", "customer")]))
+    with pytest.raises(RefusedError, match="no customer_id for 1 of 2 conversations") as caught:
+        check_pool(payloads, half)
+    with pytest.raises(RefusedError, match="no customer_id for 1 of 1 conversations"):
+        check_pool(payloads, ConversationPool.of([Conversation("a", "", "agent")]))
+
+    assert caught.value.exit_code is ExitCode.REFUSED
+
+
+def test_everything_a_template_can_use_is_documented(repository: Path) -> None:
+    pool = ConversationPool.of([Conversation("a")])
+    curve = RateCurve([Stage(1, 1, 1)])
+    plan = ScenarioPlan(ScenarioInputs(SCENARIO, 1, curve, pool, {}, {"text": 1.0}))
+    text = (repository / "payloads" / "README.md").read_text("utf-8")
+
+    offered = {*plan.bodies("run").variables(plan.message(0)), "range", *FILTERS, *TESTS}
+
+    assert sorted(name for name in offered if f"`{name}" not in text) == []
+
+
+def test_every_template_has_its_line_in_the_readme(repository: Path) -> None:
+    payloads = repository / "payloads"
+    text = (payloads / "README.md").read_text("utf-8")
+    names = [path.name for path in payloads.glob("*.json")]
+    expected = yaml.safe_load((payloads / "invalid" / "expected.yaml").read_text("utf-8"))
+
+    assert [name for name in names if f"`{name}`" not in text] == []
+    assert sorted(expected) == sorted(path.stem for path in (payloads / "invalid").glob("*.json"))

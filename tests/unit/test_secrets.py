@@ -1,0 +1,178 @@
+"""Secrets stay stars wherever they are printed, packed or logged."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import logging
+import pickle
+from base64 import b64encode
+from urllib.parse import quote_plus
+
+import pytest
+from pydantic import BaseModel, TypeAdapter
+
+from convoy.secrets import STARS, RedactingFilter, Redactor, Secret
+
+PASSWORD = "s3cr3t/pass word+ü"
+
+
+class Login(BaseModel):
+    password: Secret
+
+
+def logged(redactor: Redactor, log: str, *arguments: object, exc_info: bool = False) -> str:
+    """Return what a handler with the filter writes for one record."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(RedactingFilter(redactor))
+    logger = logging.Logger("test")
+    logger.addHandler(handler)
+    logger.error(log, *arguments, exc_info=exc_info)
+    return stream.getvalue()
+
+
+def test_a_secret_prints_as_stars() -> None:
+    secret = Secret(PASSWORD)
+
+    printed = [repr(secret), str(secret), f"{secret}", f"{[secret]}", f"{secret!r:>20}"]
+
+    assert all(STARS in text and PASSWORD not in text for text in printed)
+    assert secret.reveal() == PASSWORD
+
+
+def test_secrets_are_equal_when_their_values_are() -> None:
+    assert Secret("one value") == Secret("one value")
+    assert Secret("one value") != Secret("another")
+    assert Secret("one value") != "one value"
+    assert len({Secret("one value"), Secret("one value")}) == 1
+
+
+def test_a_secret_refuses_to_leave_the_process_in_clear() -> None:
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(Secret(PASSWORD))
+    with pytest.raises(TypeError):
+        json.dumps(Secret(PASSWORD))
+
+
+def test_a_secret_survives_copying() -> None:
+    assert copy.deepcopy([Secret(PASSWORD)]) == [Secret(PASSWORD)]
+
+
+def test_a_secret_is_a_pydantic_field_that_serialises_as_stars() -> None:
+    login = Login.model_validate({"password": PASSWORD})
+
+    assert login.password == Secret(PASSWORD)
+    assert STARS in login.model_dump_json() and PASSWORD not in login.model_dump_json()
+    assert TypeAdapter(Secret).validate_python(Secret("as it is")) == Secret("as it is")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"before {PASSWORD} after", id="in clear"),
+        pytest.param(f"?client_secret={quote_plus(PASSWORD)}", id="in a form"),
+        pytest.param(f"{PASSWORD}{PASSWORD}", id="twice"),
+        pytest.param(ascii({"password": PASSWORD}), id="in an escaped text"),
+    ],
+)
+def test_a_registered_value_is_hidden(text: str) -> None:
+    redactor = Redactor()
+    redactor.register(Secret(PASSWORD))
+
+    redacted = redactor.redact(text)
+
+    assert STARS in redacted
+    assert "s3cr3t" not in redacted and "word" not in redacted.replace("password", "")
+
+
+@pytest.mark.parametrize("client_id", ["a", "ab", "abc"])
+def test_a_login_in_base64_is_hidden_however_long_the_client_id_is(client_id: str) -> None:
+    redactor = Redactor()
+    redactor.register(PASSWORD)
+    basic = b64encode(f"{client_id}:{PASSWORD}".encode()).decode()
+
+    redacted = redactor.redact(f"Authorization: Basic {basic}")
+
+    assert STARS in redacted
+    assert basic[8:-4] not in redacted
+
+
+def test_the_longest_of_overlapping_values_is_hidden() -> None:
+    redactor = Redactor()
+    redactor.register("token-1")
+    redactor.register("token-1234")
+
+    redacted = redactor.redact("token-1234 token-1")
+
+    assert redacted == f"{STARS} {STARS}"
+
+
+def test_short_values_and_other_texts_are_left_alone() -> None:
+    redactor = Redactor()
+    redactor.register("abc")
+    redactor.register("")
+
+    text = "abc and nothing else"
+
+    assert redactor.redact(text) is text
+
+
+def test_old_tokens_are_forgotten_and_credentials_never() -> None:
+    redactor = Redactor(keep=2)
+    redactor.register("client-secret", permanent=True)
+    for number in range(5):
+        redactor.register(f"token-{number}")
+
+    redacted = redactor.redact("client-secret token-0 token-2 token-3 token-4")
+
+    assert redacted == f"{STARS} token-0 token-2 {STARS} {STARS}"
+
+
+def test_a_value_that_is_used_again_is_remembered_longer() -> None:
+    redactor = Redactor(keep=2)
+    for token in ("token-a", "token-b", "token-a", "token-c"):
+        redactor.register(token)
+
+    assert redactor.redact("token-a token-b") == f"{STARS} token-b"
+
+
+def test_log_messages_and_their_arguments_are_redacted() -> None:
+    redactor = Redactor()
+    redactor.register(PASSWORD)
+
+    written = logged(redactor, "login with %s as %r", PASSWORD, {"password": PASSWORD})
+
+    assert written.count(STARS) == 2
+    assert PASSWORD not in written
+
+
+def test_tracebacks_in_the_log_are_redacted() -> None:
+    redactor = Redactor()
+    redactor.register(PASSWORD)
+
+    try:
+        raise ValueError(f"refused: {PASSWORD}")
+    except ValueError:
+        written = logged(redactor, "it failed", exc_info=True)
+
+    assert "ValueError" in written and STARS in written
+    assert PASSWORD not in written
+
+
+def test_a_record_that_cannot_be_formatted_is_logged_without_its_arguments() -> None:
+    redactor = Redactor()
+
+    written = logged(redactor, "%d messages", PASSWORD)
+
+    assert "could not be formatted" in written
+    assert PASSWORD not in written
+
+
+def test_a_record_without_secrets_is_left_as_it_is() -> None:
+    record = logging.LogRecord("n", logging.INFO, "f", 1, "%s messages", ("12",), None)
+
+    RedactingFilter(Redactor()).filter(record)
+
+    assert (record.msg, record.args) == ("%s messages", ("12",))
