@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from locust import task
 
-from convoy.plan.pool import Conversation
 from convoy.plugin.users import MessageUser
-from convoy.routes.catalogue import guest_messages
+from convoy.routes.catalogue import ROUTES
 
 
 class GuestMessages(MessageUser):
     """Posts templated messages on the guest route, each as the customer of its conversation."""
 
     scenario = "guest_messages"
-
-    @staticmethod
-    def route(conversation: Conversation) -> str:
-        return guest_messages(conversation.customer_id)
+    route = ROUTES["guest"]
 
     @task
     def post_message(self) -> None:

@@ -1,6 +1,6 @@
 """Scenario `invalid_messages`: messages that are wrong on purpose, each to be refused by its code.
 
-Which code is in `payloads/invalid/expected.yaml`; any other answer is a failure.
+Which code is in `payloads/conversation/invalid/expected.yaml`; any other answer is a failure.
 """
 
 from __future__ import annotations

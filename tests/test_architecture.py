@@ -39,7 +39,7 @@ PURE = {
     "results": {"convoy.errors", "convoy.plan", "convoy.routes", "convoy.results"},
 }
 """The packages that know no clock, socket, environment or chance, and what of ours they may use."""
-PURE_LIBRARIES = {"jinja2", "msgspec", "yaml"}
+PURE_LIBRARIES = {"jinja2", "jsonschema", "msgspec", "yaml"}
 IMPURE_MODULES = {
     "asyncio",
     "concurrent",

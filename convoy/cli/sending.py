@@ -17,12 +17,13 @@ from convoy.prepare.guard import check_target
 from convoy.prepare.pools import find_pool
 from convoy.prepare.run_ids import canary_run_id, new_run_id
 from convoy.prepare.setup import Setup
+from convoy.prepare.templates import read_source, template_names
 from convoy.remote.client import Connections
 from convoy.remote.session import Exchange
+from convoy.routes.catalogue import Route
+from convoy.secrets import STARS
 from convoy.settings import Settings
 
-_LARGEST_TEMPLATE_BYTES = 512_000
-_STARS = "**********"
 _NOBODY = Conversation(*("00000000-0000-0000-0000-000000000000",) * 3)
 
 
@@ -31,6 +32,7 @@ class Sent:
     """One message that was posted: the request's head without its token, and what came of it."""
 
     settings: Settings
+    route: Route
     path: str
     head: tuple[str, ...]
     body: bytes
@@ -60,16 +62,18 @@ def send_one(
     """
     settings = setup.resolve(options)
     scenario = settings.scenarios[0]
+    route = setup.routes[scenario]
     chosen = payload or next(iter(settings.scenario[scenario].payloads))
     name, source = _template(chosen, setup.payloads)
-    _rendered(scenario, name, source, _NOBODY)
+    _rendered(settings, scenario, name, source, _NOBODY)
     connections = setup.connect(settings)
     check_target(settings, proxies=connections.proxies)
     if settings.target.embedded_simulator:
         setup.simulator.ensure(settings.target.api_url)
-    conversation = _conversation(settings, scenario, connections, conversation_id)
-    path = setup.routes[scenario](conversation)
-    return _post(settings, connections, path, _rendered(scenario, name, source, conversation))
+    conversation = _conversation(settings, scenario, route, connections, conversation_id)
+    path = route.path_to(settings.scenario[scenario].variables)(conversation)
+    body = _rendered(settings, scenario, name, source, conversation)
+    return _post(settings, connections, route, path, body)
 
 
 def _template(given: str, payloads: Path) -> tuple[str, str]:
@@ -77,18 +81,16 @@ def _template(given: str, payloads: Path) -> tuple[str, str]:
     named = payloads / f"{given}.json"
     path = named if named.is_file() else Path(given)
     try:
-        if path.stat().st_size > _LARGEST_TEMPLATE_BYTES:
-            problem = f"{given!r} is larger than {_LARGEST_TEMPLATE_BYTES:,} bytes"
-            raise SettingsError([Fault("--payload", problem)])
-        return path.name, path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        there_are = ", ".join(sorted(each.stem for each in payloads.glob("*.json"))) or "none"
-        problem = f"the template {given!r} cannot be read: {reason}; by name there are: {there_are}"
+        return path.name, read_source(path)
+    except ValueError as error:
+        there_are = ", ".join(template_names(payloads)) or "none"
+        problem = f"the template {given!r} {error}; by name there are: {there_are}"
         raise SettingsError([Fault("--payload", problem)]) from error
 
 
-def _rendered(scenario: str, name: str, source: str, conversation: Conversation) -> bytes:
+def _rendered(
+    settings: Settings, scenario: str, name: str, source: str, conversation: Conversation
+) -> bytes:
     inputs = ScenarioInputs(
         scenario=scenario,
         seed=0,
@@ -96,6 +98,7 @@ def _rendered(scenario: str, name: str, source: str, conversation: Conversation)
         pool=ConversationPool.of([conversation]),
         templates={name: source},
         weights={name: 1},
+        variables=settings.scenario[scenario].variables,
     )
     plan = ScenarioPlan(inputs)
     body = plan.bodies(canary_run_id(new_run_id())).render(plan.message(0))
@@ -108,14 +111,17 @@ def _rendered(scenario: str, name: str, source: str, conversation: Conversation)
 
 
 def _conversation(
-    settings: Settings, scenario: str, connections: Connections, conversation_id: str
+    settings: Settings,
+    scenario: str,
+    route: Route,
+    connections: Connections,
+    conversation_id: str,
 ) -> Conversation:
     """Return a conversation by its id with the participants that the pool knows, else the first.
 
     One that the pool does not know is taken as it is, unless the route needs its customer.
     """
-    is_guests = settings.scenario[scenario].body == "guest"
-    if conversation_id and not is_guests:
+    if conversation_id and not route.participants:
         return Conversation(conversation_id)
     pool = find_pool(settings, scenario, connections.log_in(), connections.proxies)
     if not conversation_id:
@@ -123,23 +129,25 @@ def _conversation(
     if conversation_id not in pool.ids:
         raise RefusedError(
             f"the pool of scenario {scenario} has no conversation {conversation_id!r}, and nothing "
-            "else knows the customer that the route needs; choose one of the pool"
+            f"else knows the {route.participants[0]} that the route needs; choose one of the pool"
         )
     return pool[pool.ids.index(conversation_id)]
 
 
-def _post(settings: Settings, connections: Connections, path: str, body: bytes) -> Sent:
+def _post(
+    settings: Settings, connections: Connections, route: Route, path: str, body: bytes
+) -> Sent:
     session = connections.open_session()
     try:
         head = tuple(_head(session.head(path) + str(len(body)).encode()))
         exchange = session.post(path, body, settings.request_timeout_s)
     finally:
         session.close()
-    return Sent(settings, path, head, body, exchange)
+    return Sent(settings, route, path, head, body, exchange)
 
 
 def _head(head: bytes) -> Iterator[str]:
     """Yield request line and headers; the token is not in them."""
     for line in head.decode("latin-1").split("\r\n"):
         is_login = line.lower().startswith("authorization:")
-        yield f"Authorization: Bearer {_STARS}" if is_login else line
+        yield f"Authorization: Bearer {STARS}" if is_login else line

@@ -11,7 +11,7 @@ from typing import Any
 
 from convoy.cli.sending import Sent
 from convoy.remote.session import Exchange
-from convoy.routes.catalogue import OAUTH_TOKEN
+from convoy.routes.catalogue import ROUTES
 from convoy.routes.explain import Explanation, as_text, explain, explain_code
 from convoy.settings import Settings
 
@@ -38,7 +38,7 @@ def curl_command(sent: Sent) -> str:
 
 def token_command(settings: Settings) -> str:
     """Return the shell line that brings a token into `$TOKEN`, by the credentials' variables."""
-    url = settings.target.login_url.rstrip("/") + OAUTH_TOKEN
+    url = settings.target.login_url.rstrip("/") + ROUTES["oauth_token"].path
     read = 'import json, sys; print(json.load(sys.stdin)["access_token"])'
     is_simulator = settings.target.embedded_simulator or settings.target.name == "simulator"
     or_else = ":-demo" * is_simulator
@@ -84,7 +84,7 @@ def _explanation(sent: Sent) -> Explanation:
     if not exchange.status:
         return explain_code(exchange.code)
     payload: Any = json.loads(sent.body)
-    return explain(exchange.body, payload, status=exchange.status)
+    return explain(exchange.body, payload, status=exchange.status, route=sent.route)
 
 
 def _readable(body: bytes) -> str:

@@ -26,14 +26,23 @@ _EXPRESSIONS = {
 }
 """The variables of a template, each as it comes from its message; `marker` is made of parts."""
 
+BUILT_IN = frozenset({*_EXPRESSIONS, "marker", "choice", "number", "range"})
+"""What a scenario's own variables cannot be called."""
+
 
 class Bodies:
-    """Renders the messages of one scenario for one run."""
+    """Renders the messages of one scenario for one run; `variables` are the scenario's own."""
 
     def __init__(
-        self, templates: Mapping[str, PayloadTemplate], value_key: int, scenario: str, run_id: str
+        self,
+        templates: Mapping[str, PayloadTemplate],
+        value_key: int,
+        scenario: str,
+        run_id: str,
+        variables: Mapping[str, str],
     ) -> None:
         self._templates = templates
+        self._variables = variables
         self._value_key = value_key
         self._marker = (f"[convoy:{run_id}:{scenario}:", Slot("k", str), "]")
         self._fast = {
@@ -58,7 +67,7 @@ class Bodies:
         """Return everything that a template can name."""
         before, _, behind = self._marker
         draws = Draws(self._value_key, message.k)
-        variables = _values(message)
+        variables = {**self._variables, **_values(message)}
         variables["marker"] = f"{before}{message.k}{behind}"
         variables["choice"], variables["number"] = draws.choice, draws.number
         return variables
@@ -68,6 +77,8 @@ class Bodies:
             return None
         try:
             parts = with_value(template.parts, "marker", self._marker)
+            for name, value in self._variables.items():
+                parts = with_value(parts, name, (value,))
             return compiled(parts, "message", _EXPRESSIONS, _NAMES)
         except KeyError:
             return None

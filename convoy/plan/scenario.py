@@ -52,8 +52,9 @@ class ScenarioInputs:
     """What a scenario's plan is made of; equal inputs make equal plans, on any machine.
 
     `templates` maps template names to their sources, `weights` the same names to their weights,
-    `expected` those that should be refused to the error code; `users` counts the authors of the
-    scenario in the whole run.
+    `expected` those that should be refused to the error code, and `variables` what they may name
+    besides the built-in variables to its value; `users` counts the authors of the scenario in the
+    whole run.
     """
 
     scenario: str
@@ -67,6 +68,7 @@ class ScenarioInputs:
     arrivals: ArrivalRule = field(default=ArrivalRule())
     texts: TextRule = field(default=TextRule())
     expected: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class ScenarioPlan:
@@ -176,7 +178,9 @@ class ScenarioPlan:
 
     def bodies(self, run_id: str) -> Bodies:
         """Return what renders the messages of this plan in a run."""
-        return Bodies(self._templates, self._value_key, self.scenario, run_id)
+        return Bodies(
+            self._templates, self._value_key, self.scenario, run_id, self._inputs.variables
+        )
 
     def lane(self, lane: int, from_k: int = 0) -> Iterator[tuple[float, int]]:
         """Yield `(due_s, k)` of one lane in order, from message number `from_k` on."""
@@ -206,6 +210,7 @@ class ScenarioPlan:
             repr((inputs.pick, inputs.arrivals)),
             "\n".join((inputs.texts.choice, *inputs.texts.texts)),
             str(inputs.users) if inputs.pick.name == "sticky" else "",
+            *(repr(each) for each in sorted(inputs.variables.items())),
         )
         return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 

@@ -16,12 +16,11 @@ from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
 from convoy.errors import LoginError
 from convoy.plan.payloads import PayloadError
-from convoy.plan.pool import Conversation
 from convoy.plan.scenario import PoolExhausted
 from convoy.plugin.task_loop import TaskLoop
 from convoy.remote.session import ApiSession, Exchange
 from convoy.results.outcome import Cause, Fate, Phase
-from convoy.routes.catalogue import CONVERSATION_MESSAGES, Route
+from convoy.routes.catalogue import ROUTES, Route
 from convoy.routes.codes import RETIRING_CODES
 from convoy.swarm.worker import Worker
 from convoy.swarm.worker_run import WorkerRun
@@ -38,17 +37,14 @@ class MessageUser(User):
     """A user that sends due messages of one scenario.
 
     A scenario subclasses it, names itself in `scenario`, and has one task that takes the next
-    message and posts it. `route` says where to, also for the canary messages before a run.
+    message and posts it. `route` says where to: a row of the catalogue,
+    or a `Route` of the scenario's own.
     """
 
     abstract = True
     scenario: str
+    route: Route = ROUTES["conversation"]
     session: ApiSession
-
-    @staticmethod
-    def route(conversation: Conversation) -> str:
-        """Return the path that messages to a conversation are posted to."""
-        return CONVERSATION_MESSAGES
 
     def on_start(self) -> None:
         self._run: WorkerRun | None = None
@@ -62,6 +58,8 @@ class MessageUser(User):
         self._max_lateness_s = run.inputs.settings.max_lateness_s
         self._stops_at_limit = run.inputs.settings.on_limit == "stop"
         self._paused_until_s = 0.0
+        variables = run.inputs.settings.scenario[self.scenario].variables
+        self._path_of = self.route.path_to(variables)
         self.session = run.connections.open_session()
         self._is_exclusive = self._work.pool.is_exclusive
         self._has_pauses = self._work.plan.has_pauses
@@ -109,7 +107,7 @@ class MessageUser(User):
 
     def post(self, message: Message) -> None:
         """Post a message on the scenario's route, and account for whatever comes of it, once."""
-        path = self.route(message.planned.conversation)
+        path = self._path_of(message.planned.conversation)
         try:
             exchange = self.session.post(path, message.body, self._timeout_s)
         except LoginError as error:

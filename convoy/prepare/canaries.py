@@ -26,6 +26,7 @@ MOST_CONVERSATIONS = 5
 def send_canaries(
     inputs: Mapping[str, ScenarioInputs],
     routes: Mapping[str, Route],
+    variables: Mapping[str, Mapping[str, str]],
     session: ApiSession,
     *,
     run_id: str,
@@ -38,7 +39,8 @@ def send_canaries(
     a 503, a 429) is a warning: the run counts it by its code.
     """
     for scenario, each in inputs.items():
-        canary = _Canary(each, routes[scenario], session, run_id, timeout_s, checklist)
+        route = routes[scenario]
+        canary = _Canary(each, route, variables[scenario], session, run_id, timeout_s, checklist)
         for number, template in enumerate(each.weights):
             if not canary.send(template, number * MOST_CONVERSATIONS):
                 break
@@ -51,6 +53,7 @@ class _Canary:
         self,
         inputs: ScenarioInputs,
         route: Route,
+        variables: Mapping[str, str],
         session: ApiSession,
         run_id: str,
         timeout_s: float,
@@ -58,6 +61,7 @@ class _Canary:
     ) -> None:
         self._inputs = inputs
         self._route = route
+        self._path_of = route.path_to(variables)
         self._session = session
         self._run_id = canary_run_id(run_id)
         self._timeout_s = min(timeout_s, _LONGEST_S)
@@ -72,7 +76,7 @@ class _Canary:
         stale: list[str] = []
         for message, body in self._messages(template, first_k):
             with self._checklist.step(check):
-                path = self._route(message.conversation)
+                path = self._path_of(message.conversation)
                 exchange = self._session.post(path, body, self._timeout_s)
             if exchange.code not in RETIRING_CODES or exchange.code == message.expected_code:
                 self._enter_stale(check, stale)
@@ -107,12 +111,12 @@ class _Canary:
             self._checklist.ok(check, f"{told} (conversation {message.conversation.id})")
         elif expected:
             told = f"should be refused with {expected}, and was answered with {_answer(exchange)}"
-            self._checklist.warn(check, told, "see payloads/invalid/expected.yaml")
+            self._checklist.warn(check, told, "see expected.yaml beside it")
         elif _may_pass(exchange):
             cause, change = advice(exchange.code)
             self._checklist.warn(check, f"{_answer(exchange)}. {cause}", change)
         else:
-            self._checklist.fail(check, _explained(exchange, body), _WAY_ROUND)
+            self._checklist.fail(check, _explained(exchange, body, self._route), _WAY_ROUND)
 
 
 def _answer(exchange: Exchange) -> str:
@@ -125,9 +129,9 @@ def _may_pass(exchange: Exchange) -> bool:
     return not is_rejected or exchange.status >= 500 or exchange.status in _PASSING_STATUSES
 
 
-def _explained(exchange: Exchange, body: bytes) -> str:
+def _explained(exchange: Exchange, body: bytes, route: Route) -> str:
     payload: object = None
     with suppress(ValueError):
         payload = json.loads(body)
     known = payload if isinstance(payload, dict) else None
-    return as_text(explain(exchange.body, known, status=exchange.status))
+    return as_text(explain(exchange.body, known, status=exchange.status, route=route))

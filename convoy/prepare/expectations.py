@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from convoy.errors import Fault
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings.documents import DocumentError, read_yaml
 
 INVALID = "invalid"
-"""The folder of templates that are wrong on purpose."""
+"""The folder, inside that of a route, of templates that are wrong on purpose."""
 
 _FILE = "expected.yaml"
 _CODE = re.compile(r"[45]\d\d [A-Za-z0-9._-]{1,64}")
@@ -20,33 +20,42 @@ _CODE = re.compile(r"[45]\d\d [A-Za-z0-9._-]{1,64}")
 
 def is_invalid(name: str) -> bool:
     """Tell whether a template is wrong on purpose, by the folder in its name."""
-    return name.startswith(f"{INVALID}/")
+    return INVALID in PurePosixPath(name).parts[:-1]
 
 
 def expected_codes(payloads: Path, names: Iterable[str], faults: list[Fault]) -> dict[str, str]:
     """Return the error code that each wrong template among `names` should bring.
 
-    Adds a fault for each that has none, and for everything wrong in the file.
+    Adds a fault for each that has none, and for everything wrong in the files.
     """
-    drawn = [name.removeprefix(f"{INVALID}/") for name in names if is_invalid(name)]
-    if not drawn:
-        return {}
-    path = payloads / INVALID / _FILE
+    expected: dict[str, str] = {}
+    wrong = [name for name in names if is_invalid(name)]
+    for folder in dict.fromkeys(name.rpartition("/")[0] for name in wrong):
+        path = payloads / folder / _FILE
+        written = _read(path, faults)
+        if written is None:
+            continue
+        for name in (name for name in wrong if name.rpartition("/")[0] == folder):
+            code = written.get(name.rpartition("/")[2])
+            if code is None:
+                problem = "is missing; which error code should this template bring?"
+                faults.append(Fault(f"{path}, {name.rpartition('/')[2]}", problem))
+            else:
+                expected[name] = str(code)
+    return expected
+
+
+def _read(path: Path, faults: list[Fault]) -> Mapping[str, object] | None:
     try:
         written = read_yaml(path)
     except DocumentError as error:
         faults.append(Fault(str(path), f"{error}; it says which code each template should bring"))
-        return {}
+        return None
     if not isinstance(written, dict):
         faults.append(Fault(str(path), "should hold a line `template: code` for each template"))
-        return {}
+        return None
     faults += [Fault(f"{path}, {entry}", problem) for entry, problem in _problems(path, written)]
-    faults += [
-        Fault(f"{path}, {name}", "is missing; which error code should this template bring?")
-        for name in drawn
-        if name not in written
-    ]
-    return {f"{INVALID}/{name}": str(written[name]) for name in drawn if name in written}
+    return written
 
 
 def _problems(path: Path, written: Mapping[str, object]) -> Iterator[tuple[str, str]]:

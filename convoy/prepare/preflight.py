@@ -75,7 +75,7 @@ class Preflight:
         """Return the run; raises RefusedError or SettingsError. What needs no network is first."""
         settings, step = self.settings, self.checklist.step
         with step("templates"):
-            checked = check_templates(settings, self.payloads)
+            checked = check_templates(settings, self.payloads, self.routes)
         self.checklist.ok("templates", _templates_told(checked))
         with step("target"):
             check_target(settings, proxies=self.connections.proxies)
@@ -92,6 +92,7 @@ class Preflight:
                 send_canaries(
                     run.inputs,
                     self.routes,
+                    {name: each.variables for name, each in settings.scenario.items()},
                     session,
                     run_id=run.run_id,
                     timeout_s=settings.request_timeout_s,
@@ -187,6 +188,7 @@ def _scenario_inputs(
         arrivals=_arrival_rule(settings),
         texts=payloads.texts,
         expected=payloads.expected,
+        variables=settings.scenario[payloads.scenario].variables,
     )
 
 

@@ -11,17 +11,18 @@ from msgspec.structs import replace
 
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plan.message import PlannedMessage
-from convoy.plan.payloads import PayloadError, PayloadTemplate
+from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, PayloadTemplate
 from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rendering import BUILT_IN
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.plan.template_language import TemplateFault
 from convoy.plan.texts import MOST_CORPUS_BYTES, CorpusError, TextRule, parse_corpus
-from convoy.prepare.expectations import INVALID, expected_codes, is_invalid
-from convoy.routes.bodies import body_problems, line_of_field
+from convoy.prepare.expectations import expected_codes, is_invalid
+from convoy.routes.catalogue import Route
+from convoy.routes.schema import BodyFault, Expected, line_of_field
 from convoy.settings import Settings
 
-_LARGEST_TEMPLATE_BYTES = 512_000
 _SOME_CONVERSATION = Conversation(
     "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e001",
     "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e002",
@@ -51,11 +52,17 @@ class ScenarioPayloads:
     participants: Mapping[str, str]
 
 
-def check_templates(settings: Settings, payloads: Path) -> dict[str, ScenarioPayloads]:
-    """Return what each scenario draws from the folder; raises SettingsError with every fault."""
+def check_templates(
+    settings: Settings, payloads: Path, routes: Mapping[str, Route]
+) -> dict[str, ScenarioPayloads]:
+    """Return what each scenario draws from the folder, checked by the rules of its route.
+
+    `routes` are by scenario. Raises SettingsError with every fault, RouteError for a route that
+    cannot be used.
+    """
     faults: list[Fault] = []
     checked = {
-        scenario: _checked_scenario(settings, scenario, payloads, faults)
+        scenario: _checked_scenario(settings, scenario, routes[scenario], payloads, faults)
         for scenario in settings.scenarios
     }
     if faults:
@@ -77,14 +84,17 @@ def check_pool(payloads: ScenarioPayloads, pool: ConversationPool) -> None:
 
 
 def _checked_scenario(
-    settings: Settings, scenario: str, payloads: Path, faults: list[Fault]
+    settings: Settings, scenario: str, route: Route, payloads: Path, faults: list[Fault]
 ) -> ScenarioPayloads:
     rule = settings.scenario[scenario]
     weights = {name: weight for name, weight in rule.payloads.items() if weight > 0}
     texts = TextRule(_texts(rule.texts.corpus, scenario, faults), rule.texts.choice)
-    check = _Check(scenario, settings.seed, rule.body, texts)
+    for name in BUILT_IN & rule.variables.keys():
+        where = f"scenario.{scenario}.variables.{name}"
+        faults.append(Fault(where, "is the name of a built-in variable; choose another one"))
+    check = _Check(scenario, settings.seed, route, rule.variables, texts)
     sources: dict[str, str] = {}
-    participants = {"customer_id": "its route"} if rule.body == "guest" else {}
+    participants = dict.fromkeys(route.participants, "its route")
     for name in weights:
         try:
             sources[name] = _read(payloads, name)
@@ -101,8 +111,16 @@ def _checked_scenario(
 class _Check:
     """Renders the templates of one scenario for conversations and texts as they may come."""
 
-    def __init__(self, scenario: str, seed: int, form: str, texts: TextRule) -> None:
-        self._form = form
+    def __init__(
+        self,
+        scenario: str,
+        seed: int,
+        route: Route,
+        variables: Mapping[str, str],
+        texts: TextRule,
+    ) -> None:
+        route.path_to(variables)
+        self._rules = route.rules()
         self._plan = ScenarioPlan(
             ScenarioInputs(
                 scenario=scenario,
@@ -112,6 +130,7 @@ class _Check:
                 templates={},
                 weights={"": 1},
                 texts=texts,
+                variables=variables,
             )
         )
         self._bodies = self._plan.bodies(_LONGEST_RUN_ID)
@@ -133,15 +152,18 @@ class _Check:
     def _check_body(
         self, template: PayloadTemplate, source: str, variables: Mapping[str, object]
     ) -> None:
-        body = template.check(variables)
-        marker = str(variables["marker"])
-        problems = body_problems(self._form, body, _SOME_CONVERSATION, marker)
+        texts = {name: value for name, value in variables.items() if isinstance(value, str)}
+        expected = Expected(texts, texts["marker"])
         faults = [
-            TemplateFault(line_of_field(source, field), problem, field)
-            for field, problem in problems
+            TemplateFault(line_of_field(source, fault.field), _joined(fault), fault.field)
+            for fault in self._rules.faults(template.check(variables), expected)
         ]
         if faults:
             raise PayloadError(template.name, *faults)
+
+
+def _joined(fault: BodyFault) -> str:
+    return f"{fault.problem}. {fault.change}".rstrip()
 
 
 def _samples(plan: ScenarioPlan, texts: Sequence[str]) -> Iterator[PlannedMessage]:
@@ -155,39 +177,40 @@ def _samples(plan: ScenarioPlan, texts: Sequence[str]) -> Iterator[PlannedMessag
             yield replace(last, text=telling)
 
 
-def _read(payloads: Path, name: str) -> str:
-    """Return the source of a template; raises PayloadError."""
-    path = payloads / f"{name}.json"
+def read_source(path: Path) -> str:
+    """Return the source of a template; raises ValueError with what is wrong with the file."""
     try:
-        if _leaves_the_folder(name):
-            raise _unusable(name, f"{name!r} is no name of a template inside {payloads}")
         if path.exists() and not path.is_file():
-            raise _unusable(name, f"{path} is no file")
-        if path.stat().st_size > _LARGEST_TEMPLATE_BYTES:
-            raise _unusable(name, f"is larger than {_LARGEST_TEMPLATE_BYTES:,} bytes")
+            raise ValueError("is no file")
+        if path.stat().st_size > LARGEST_BODY_BYTES:
+            raise ValueError(f"is larger than {LARGEST_BODY_BYTES:,} bytes")
         return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        problem = f"{path} cannot be read: {error.strerror}{_hint(payloads, name)}"
-        raise _unusable(name, problem) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise _unusable(name, f"{path} cannot be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("cannot be read: it is not UTF-8 text") from error
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
 
 
-def _unusable(name: str, problem: str) -> PayloadError:
-    return PayloadError(f"{name}.json", TemplateFault(0, problem))
+def template_names(payloads: Path) -> list[str]:
+    """Return the names of all templates of a folder, such as `conversation/text`."""
+    files = sorted(payloads.rglob("*.json"))
+    return [path.relative_to(payloads).with_suffix("").as_posix() for path in files]
 
 
-def _leaves_the_folder(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.is_absolute() or ".." in path.parts or not name.isprintable()
-
-
-def _hint(payloads: Path, name: str) -> str:
-    there = [path.stem for path in payloads.glob("*.json")]
-    there += [f"{INVALID}/{path.stem}" for path in (payloads / INVALID).glob("*.json")]
-    close = get_close_matches(name, there, n=1)
-    return f"; did you mean {close[0]}?" if close else "; a weight of 0 leaves it out"
+def _read(payloads: Path, name: str) -> str:
+    """Return the source of a template by its name; raises PayloadError."""
+    path = payloads / f"{name}.json"
+    is_outside = PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
+    if is_outside or not name.isprintable():
+        problem = f"{name!r} is no name of a template inside {payloads}"
+        raise PayloadError(f"{name}.json", TemplateFault(0, problem))
+    try:
+        return read_source(path)
+    except ValueError as error:
+        close = get_close_matches(name, template_names(payloads), n=1)
+        hint = f"; did you mean {close[0]}?" if close else "; a weight of 0 leaves it out"
+        problem = f"{path} {error}{hint if not path.exists() else ''}"
+        raise PayloadError(f"{name}.json", TemplateFault(0, problem)) from error
 
 
 def _texts(corpus: str | None, scenario: str, faults: list[Fault]) -> Sequence[str]:

@@ -9,7 +9,7 @@ import msgspec
 from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
 from convoy.remote.oauth import Token
-from convoy.routes.catalogue import CONVERSATIONS, SIMULATOR
+from convoy.routes.catalogue import ROUTES, SIMULATOR
 from convoy.routes.codes import error_code, meaning
 from convoy.settings import DIRECT, Proxies
 
@@ -62,7 +62,7 @@ def find_conversations(
     `timeout_s` is for each page. Raises RemoteError with the remote's code and correlation id,
     RefusedError for a listing of more pages than anyone should read before a test.
     """
-    url = origin_url.rstrip("/") + CONVERSATIONS
+    url = origin_url.rstrip("/") + ROUTES["conversations"].path
     found: dict[str, Conversation] = {}
     with _client(url, proxies, ca_file) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"

@@ -15,12 +15,13 @@ from gevent.event import AsyncResult
 from convoy.errors import LoginError, WireError
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import retry_after_s
-from convoy.routes.catalogue import OAUTH_TOKEN
+from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import error_code, meaning
 from convoy.secrets import Secret
 
 # A token's default life: https://github.com/api-evangelist/genesys (OAuthClient,
 # accessTokenValiditySeconds), read 2026-11-22.
+_PATH = ROUTES["oauth_token"].path
 _DEFAULT_LIFE_S = 86_400.0
 _BODY = b"grant_type=client_credentials"
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
@@ -63,7 +64,7 @@ def log_in(
     `register` gets the token before anything else sees it, for redaction. Raises
     LoginError whose message names address and code, never a secret.
     """
-    url = transport.origin.url + OAUTH_TOKEN
+    url = transport.origin.url + _PATH
     asked_s = clock()
     try:
         answer = transport.exchange(_login_request(transport, credentials), deadline_s)
@@ -80,7 +81,7 @@ def _login_request(transport: Transport, credentials: Credentials) -> bytes:
     pair = f"{credentials.client_id.reveal()}:{credentials.client_secret.reveal()}"
     basic = b64encode(pair.encode()).decode()
     head = (
-        f"POST {OAUTH_TOKEN} HTTP/1.1\r\nHost: {transport.origin.host_header}\r\n"
+        f"POST {_PATH} HTTP/1.1\r\nHost: {transport.origin.host_header}\r\n"
         f"Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         f"Accept: application/json\r\nUser-Agent: convoy\r\nContent-Length: {len(_BODY)}\r\n\r\n"
     )

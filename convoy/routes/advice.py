@@ -229,7 +229,7 @@ STANDARD: dict[str, Advice] = {
 OPINION: dict[str, Advice] = {
     "200 unexpected": Advice(
         "The target accepted a message that it should have refused",
-        "find out whether its rules have changed, or correct payloads/invalid/expected.yaml",
+        "find out whether its rules have changed, or correct expected.yaml beside the template",
     ),
 }
 

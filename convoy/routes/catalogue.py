@@ -1,35 +1,160 @@
-"""The paths of the remote API that Convoy uses, each with where it is written down."""
+"""The operations of the remote API that Convoy uses: one table, a line or two each.
+
+A new route is a row here, its schema in `routes/schemas/<name>.json`, a template in
+`payloads/<name>/` and a scenario that names it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
+from convoy.errors import ConvoyError, ExitCode
 from convoy.plan.pool import Conversation
+from convoy.routes.schema import ANY_BODY, BodyRules
 
-Route = Callable[[Conversation], str]
-"""Takes a conversation, returns the path that messages to it are posted to."""
+_SCHEMAS = Path(__file__).parent / "schemas"
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_OF_THE_CONVERSATION = ("conversation_id", "customer_id", "agent_id")
 
-OAUTH_TOKEN = "/oauth/token"
-"""On the login host. Served there by the SDK PureCloudPlatformClientV2 269.0.0
-(package PureCloudPlatformClientV2 on PyPI), read 2026-11-22."""
+_THREAD = (
+    "https://forum.sggu.com/t/guest-api-post-conversations-messages-returns-400-bad-request-"
+    "with-invalid-payload-when-bypassing-messenger-widget/10121"
+)
+"""The support thread that the dialect of the first two routes comes from; the published definition
+gives the first path another meaning."""
+_DEFINITION = "https://github.com/api-evangelist/genesys"
+"""The published API definition."""
+_READ = "2026-11-22"
 
-CONVERSATIONS = "/api/v2/conversations"
-"""Lists conversations. https://github.com/api-evangelist/genesys (the published API definition),
-read 2026-11-22."""
 
-CONVERSATION_MESSAGES = "/api/v2/conversations/messages"
-"""Takes a message of the support thread's dialect.
-https://forum.sggu.com/t/guest-api-post-conversations-messages-returns-400-bad-request-with-invalid-payload-when-bypassing-messenger-widget/10121,
-read 2026-11-22; the published definition gives the same path another meaning."""
+class RouteError(ConvoyError):
+    """A route that cannot be used; the message names it and says why."""
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An operation: where it is, who may ask for it, and what it accepts.
+
+    `path` may hold placeholders, variables of a message in braces. `accepts` holds the statuses
+    that accept, each with the fields that its answer must hold (none: an empty answer will do).
+    `documentation` is the address of where this is written, `read` the day it was read. `schema` is
+    a file of body rules; without one that of the route's name in `routes/schemas` is taken, if
+    there is any.
+    """
+
+    name: str
+    path: str
+    method: str = "POST"
+    token: Literal["client credentials", "user", "none"] = "client credentials"
+    permission: str = ""
+    accepts: Mapping[int, tuple[str, ...]] = field(default_factory=lambda: {200: ("id",)})
+    documentation: str = ""
+    read: str = ""
+    schema: Path | None = None
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        return tuple(_PLACEHOLDER.findall(self.path))
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """The ids of participants that the path names, which every conversation has to bring."""
+        return tuple(name for name in self.placeholders if name in _OF_THE_CONVERSATION[1:])
+
+    def path_to(self, variables: Mapping[str, str]) -> Callable[[Conversation], str]:
+        """Return what gives the path for a conversation; `variables` are the scenario's own.
+
+        Each value is quoted, so that none can leave its place in the path. Raises RouteError for a
+        placeholder without a value.
+        """
+        unknown = {*self.placeholders} - {*_OF_THE_CONVERSATION} - variables.keys()
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise RouteError(
+                f"the path of route {self.name} names {names}; give it in the scenario's variables"
+            )
+        path = _filled(self.path, variables)
+        if "{" not in path:
+            return lambda conversation: path
+
+        def path_of(conversation: Conversation) -> str:
+            ids = (conversation.id, conversation.customer_id, conversation.agent_id)
+            return _filled(path, dict(zip(_OF_THE_CONVERSATION, ids, strict=True)))
+
+        return path_of
+
+    def rules(self) -> BodyRules:
+        """Return the rules of the route's body; raises RouteError for a file that holds none."""
+        path = self.schema or _SCHEMAS / f"{self.name}.json"
+        if self.schema is None and not path.is_file():
+            return BodyRules(ANY_BODY)
+        return _rules(path)
+
+
+ROUTES: dict[str, Route] = {
+    route.name: route
+    for route in (
+        Route(
+            name="conversation",
+            path="/api/v2/conversations/messages",
+            permission="conversation:write",
+            accepts={200: ("id", "conversationId")},
+            documentation=_THREAD,
+            read=_READ,
+        ),
+        Route(
+            name="guest",
+            path="/api/v2/webmessaging/guests/{customer_id}/conversations/messages",
+            permission="webmessaging:guest",
+            accepts={200: ("id", "conversationId")},
+            documentation=_THREAD,
+            read=_READ,
+        ),
+        Route(
+            name="conversations",
+            method="GET",
+            path="/api/v2/conversations",
+            permission="conversation:view",
+            accepts={200: ("entities",)},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="oauth_token",
+            path="/oauth/token",
+            token="none",
+            accepts={200: ("access_token",)},
+            documentation="https://www.rfc-editor.org/rfc/rfc6749#section-4.4",
+            read=_READ,
+        ),
+    )
+}
+"""Every route by its name. `oauth_token` is on the login host, all others on the API's."""
 
 SIMULATOR = "/simulator"
-"""Convoy's own: only a Convoy simulator answers it."""
+"""Convoy's own path: only a Convoy simulator answers it."""
 
 
-def guest_messages(guest_id: str) -> str:
-    """Return the path that takes a guest's message in the support thread's dialect.
+def _filled(path: str, variables: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(
+        lambda found: quote(variables[found[1]], safe="") if found[1] in variables else found[0],
+        path,
+    )
 
-    Source: the thread named at `CONVERSATION_MESSAGES`, read 2026-11-22.
-    """
-    return f"/api/v2/webmessaging/guests/{quote(guest_id, safe='')}/conversations/messages"
+
+@cache
+def _rules(path: Path) -> BodyRules:
+    try:
+        return BodyRules(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RouteError(f"the schema {path} cannot be used: {reason}") from error

@@ -9,15 +9,10 @@ from dataclasses import dataclass
 from textwrap import indent, wrap
 from typing import Any
 
+from convoy.routes.catalogue import ROUTES, Route
 from convoy.routes.codes import OUTBOUND_CODES, RETIRING_CODES, advice
 from convoy.routes.refusals import Refusal, read_refusal
-from convoy.routes.wrong_fields import (
-    WrongField,
-    change_for,
-    conversation_faults,
-    guest_faults,
-    right_body,
-)
+from convoy.routes.schema import BodyFault, BodyRules
 
 _PUBLIC_OPERATION = (
     "It answers as the public API does: POST /api/v2/conversations/messages is another operation "
@@ -25,6 +20,7 @@ _PUBLIC_OPERATION = (
     "message. Such an organisation takes customer messages on its open messaging routes"
 )
 _PUBLIC_FIELDS = re.compile(r"queueId|toAddress")
+_NO_JSON = "Send one JSON object and nothing else, as `Content-Type: application/json`."
 _LABEL_WIDTH = 16
 
 
@@ -53,18 +49,21 @@ def explain(
     payload: Mapping[str, Any] | None = None,
     *,
     status: int | None = None,
+    route: Route | None = None,
 ) -> Explanation:
-    """Explain a refusal by its body and, where known, the payload and the answer's status.
+    """Explain a refusal by its body and, where known, payload, status and route.
 
-    It takes anything; what is no refusal gets an explanation whose `code` is "".
+    It takes anything; what is no refusal gets an explanation whose `code` is "". Without a route
+    the answer and the payload tell which of the thread's two it is about.
     """
     refusal = read_refusal(answer, status)
     if not refusal.code:
         return Explanation("", "The answer holds no error.", None, "", "")
+    rules = (route or _likely_route(refusal, payload)).rules()
     if refusal.is_about_the_body:
-        return _of_body(refusal, payload)
+        return _of_body(refusal, payload, rules)
     if refusal.code in RETIRING_CODES:
-        return _of_conversation(refusal, payload)
+        return _of_conversation(refusal, payload, rules)
     return _of_code(refusal)
 
 
@@ -89,43 +88,38 @@ def as_text(explanation: Explanation, width: int = 100) -> str:
     return "\n".join(lines)
 
 
-def _of_body(refusal: Refusal, payload: Mapping[str, Any] | None) -> Explanation:
-    is_guest = _is_guest(refusal, payload)
-    faults: Sequence[WrongField] = ()
-    if payload is not None:
-        faults = guest_faults(payload) if is_guest else conversation_faults(payload)
+def _of_body(refusal: Refusal, payload: Mapping[str, Any] | None, rules: BodyRules) -> Explanation:
+    faults = [] if payload is None else rules.faults(payload)
     found = _blamed(faults, refusal)
     field = found.field if found else refusal.field
     problem = f"{found.problem}." if found else _unproven(refusal, payload)
-    change = change_for(field, is_guest=is_guest)
+    example = rules.example(payload or {})
+    change = rules.change(field) or (_NO_JSON if refusal.field == "body" else "")
     return Explanation(
         code=refusal.code,
         headline=_headline(refusal.code, field),
         field=field or None,
         problem=_with_public_note(problem, refusal),
         change=change or "Compare the payload, field by field, with the right body below.",
-        example=_as_json(right_body(payload, is_guest=is_guest)),
+        example="" if example is None else _as_json(example),
         said=refusal.said,
         correlation_id=refusal.correlation_id,
         also=tuple(f"{each.problem}." for each in faults if each is not found),
     )
 
 
-def _of_conversation(refusal: Refusal, payload: Mapping[str, Any] | None) -> Explanation:
+def _of_conversation(
+    refusal: Refusal, payload: Mapping[str, Any] | None, rules: BodyRules
+) -> Explanation:
     """The addressed conversation is the matter; a payload can show what was addressed instead."""
-    plain = _of_code(refusal)
-    to = None if payload is None else payload.get("to")
-    field = "to[0].id" if isinstance(to, list) else "to.id"
-    is_guest = field != "to.id"
-    faults = (guest_faults if is_guest else conversation_faults)(payload or {})
-    found = next((each for each in faults if each.field == field), None)
-    problem = f"{plain.problem} And {found.problem}." if payload and found else plain.problem
+    plain, field = _of_code(refusal), rules.conversation_field
+    found = next((each for each in rules.faults(payload or {}) if each.field == field), None)
     return Explanation(
         code=refusal.code,
         headline=_headline(refusal.code, field),
-        field=field,
-        problem=problem,
-        change=f"{plain.change} {change_for(field, is_guest=is_guest)}",
+        field=field or None,
+        problem=f"{plain.problem} And {found.problem}." if payload and found else plain.problem,
+        change=f"{plain.change} {rules.change(field)}".rstrip(),
         said=refusal.said,
         correlation_id=refusal.correlation_id,
     )
@@ -169,7 +163,7 @@ def _unproven(refusal: Refusal, payload: Mapping[str, Any] | None) -> str:
     return "The payload breaks no rule known of it: this API has other rules, or another operation."
 
 
-def _blamed(faults: Sequence[WrongField], refusal: Refusal) -> WrongField | None:
+def _blamed(faults: Sequence[BodyFault], refusal: Refusal) -> BodyFault | None:
     """Return the fault that the answer means; where it is vague, the worst of the payload."""
     named = refusal.field
     exact = [each for each in faults if each.field == named]
@@ -183,11 +177,15 @@ def _are_related(one: str, other: str) -> bool:
     return bool(outer) and inner.startswith((f"{outer}.", f"{outer}["))
 
 
-def _is_guest(refusal: Refusal, payload: Mapping[str, Any] | None) -> bool:
-    """Tell whether the answer is of the guest's route, which alone takes `to` as a list."""
-    if refusal.field == "body":
-        return payload is not None and isinstance(payload.get("to"), list)
-    return refusal.field.startswith("to[") or (refusal.field == "to" and "list" in refusal.said)
+def _likely_route(refusal: Refusal, payload: Mapping[str, Any] | None) -> Route:
+    """Return the guest's route where the answer speaks of `to` as a list, which it alone takes."""
+    has_list = payload is not None and isinstance(payload.get("to"), list)
+    is_guest = (
+        refusal.field.startswith("to[")
+        or (refusal.field == "to" and "list" in refusal.said)
+        or (has_list and (refusal.field == "body" or refusal.code in RETIRING_CODES))
+    )
+    return ROUTES["guest" if is_guest else "conversation"]
 
 
 def _as_json(body: Mapping[str, Any]) -> str:

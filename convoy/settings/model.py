@@ -22,6 +22,7 @@ from convoy.settings.values import (
     Text,
     Tokens,
     Url,
+    Variables,
     Weight,
     later,
 )
@@ -80,13 +81,13 @@ class Texts(_Section):
 class ScenarioSettings(_Section):
     """What one scenario has of its own; `rate` in messages per second, else a share by `weight`.
 
-    `body` says by which route's rules its templates are checked before any load.
+    `variables` are what its route's path and its templates may name besides the built-in ones.
     """
 
     weight: Weight = 1
     rate: Rate | None = None
-    payloads: PayloadWeights = Field(default_factory=lambda: {"text": 1.0})
-    body: Literal["any", "conversation", "guest"] = "any"
+    payloads: PayloadWeights = Field(default_factory=lambda: {"conversation/text": 1.0})
+    variables: Variables = Field(default_factory=dict)
     texts: Texts = Texts()
     conversations: Conversations = Conversations()
 

@@ -89,6 +89,12 @@ def _tokens(value: object, check: ValidatorFunctionWrapHandler) -> object:
         ) from error
 
 
+def _variable_name(name: str) -> str:
+    if not name.isidentifier() or not name.isascii() or name.startswith("_"):
+        raise PydanticCustomError("variable", "should be a name such as integration_id")
+    return name
+
+
 def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
         raise PydanticCustomError("header", "should be the name of a header, such as X-Test-Run")
@@ -160,6 +166,11 @@ Weight = Annotated[float, Field(gt=0, le=1_000_000)]
 PayloadWeights = Annotated[
     dict[Text, Annotated[float, Field(ge=0, le=1_000_000)]], AfterValidator(_some_weight)
 ]
+Variables = Annotated[
+    dict[Annotated[str, AfterValidator(_variable_name)], Annotated[str, Field(max_length=1000)]],
+    Field(max_length=100),
+]
+"""Texts by the name that a path or a template knows them by."""
 NOT_EMPTY = AfterValidator(_some)
 """For lists. A `min_length` would also count out the entries that have faults of their own."""
 Criteria = Annotated[tuple[str, ...], AfterValidator(_not_judged)]

@@ -80,6 +80,7 @@ def _to_plain(inputs: ScenarioInputs) -> dict[str, Any]:
         "arrivals": asdict(inputs.arrivals),
         "texts": {"texts": list(inputs.texts.texts), "choice": inputs.texts.choice},
         "expected": dict(inputs.expected),
+        "variables": dict(inputs.variables),
     }
 
 
@@ -96,6 +97,7 @@ def _from_plain(plain: Mapping[str, Any]) -> ScenarioInputs:
         arrivals=ArrivalRule(**plain["arrivals"]),
         texts=TextRule(**plain["texts"]),
         expected=plain["expected"],
+        variables=plain["variables"],
     )
 
 

@@ -60,7 +60,7 @@ def test_budget_follows_the_literal_429() -> None:
 
 def test_template_renders_the_canonical_body(repository: Path) -> None:
     [canonical] = [each for each in MESSAGES if "canonical" in each["name"]]
-    template = (repository / "payloads" / "text.json").read_text("utf-8")
+    template = (repository / "payloads" / "conversation" / "text.json").read_text("utf-8")
     inputs = ScenarioInputs(
         scenario="conversation_messages",
         seed=1,

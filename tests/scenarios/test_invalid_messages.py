@@ -18,7 +18,7 @@ SEED = 7
 WRONG = ["--scenarios", "invalid_messages", "-t", "4s", "-u", "20", "--rate", "60"]
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0", "--seed", str(SEED)]
 EXPECTED: dict[str, str] = yaml.safe_load(
-    (ROOT / "payloads" / "invalid" / "expected.yaml").read_text("utf-8")
+    (ROOT / "payloads" / "conversation" / "invalid" / "expected.yaml").read_text("utf-8")
 )
 
 
@@ -44,7 +44,7 @@ def test_every_wrong_body_is_refused_with_exactly_its_code(tmp_path: Path) -> No
 def test_an_acceptance_that_nobody_expected_is_a_failure_of_its_own(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    right = (ROOT / "payloads" / "text.json").read_text("utf-8")
+    right = (ROOT / "payloads" / "conversation" / "text.json").read_text("utf-8")
 
     ended = run_with_one_template(tmp_path, simulator, right, "400 invalid_payload")
 
@@ -61,7 +61,7 @@ def test_an_acceptance_that_nobody_expected_is_a_failure_of_its_own(
 def test_another_code_than_the_expected_one_is_a_failure_with_its_code(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    wrong = (ROOT / "payloads" / "invalid" / "to_missing.json").read_text("utf-8")
+    wrong = (ROOT / "payloads" / "conversation" / "invalid" / "to_missing.json").read_text("utf-8")
 
     ended = run_with_one_template(tmp_path, simulator, wrong, "404 not.found")
 
@@ -75,8 +75,9 @@ def test_a_wrong_template_without_an_expectation_is_refused(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
     shutil.copytree(ROOT / "payloads", tmp_path / "payloads")
-    (tmp_path / "payloads" / "invalid" / "mine.json").write_text("{}", "utf-8")
-    drawn = ["--set", "scenario.invalid_messages.payloads.invalid/mine=1"]
+    invalid = tmp_path / "payloads" / "conversation" / "invalid"
+    (invalid / "mine.json").write_text("{}", "utf-8")
+    drawn = ["--set", "scenario.invalid_messages.payloads.conversation/invalid/mine=1"]
     payloads = {"CONVOY_PAYLOADS_DIR": str(tmp_path / "payloads")}
 
     ended = run_locust(tmp_path, "-H", simulator.url, *WRONG, *drawn, environment=payloads)
@@ -90,11 +91,12 @@ def run_with_one_template(
     folder: Path, simulator: SimulatorProcess, source: str, expected_code: str
 ) -> Ended:
     """Run the scenario with `mine.json` alone, expecting this code."""
-    invalid = folder / "payloads" / "invalid"
+    invalid = folder / "payloads" / "conversation" / "invalid"
     invalid.mkdir(parents=True)
     (invalid / "mine.json").write_text(source, "utf-8")
     (invalid / "expected.yaml").write_text(f"mine: {expected_code}\n", "utf-8")
-    weights = {f"invalid/{name}": 0.0 for name in EXPECTED} | {"invalid/mine": 1.0}
+    place = "conversation/invalid"
+    weights = {f"{place}/{name}": 0.0 for name in EXPECTED} | {f"{place}/mine": 1.0}
     drawn = ["--set", f"scenario.invalid_messages.payloads={json.dumps(weights)}"]
     payloads = {"CONVOY_PAYLOADS_DIR": str(folder / "payloads")}
     return run_locust(folder, "-H", simulator.url, *WRONG, *UNHURRIED, *drawn, environment=payloads)

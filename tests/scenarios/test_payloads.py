@@ -19,8 +19,8 @@ PLACE = "scenario.conversation_messages"
 
 
 def test_every_right_template_is_accepted(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    names = [path.stem for path in sorted((ROOT / "payloads").glob("*.json"))]
-    weights = {name: 1.0 for name in names if name != "guest"}
+    files = sorted((ROOT / "payloads" / "conversation").glob("*.json"))
+    weights = {f"conversation/{path.stem}": 1.0 for path in files}
     drawn = ["--set", f"{PLACE}.payloads={json.dumps(weights)}"]
 
     ended = run_locust(tmp_path, "-H", simulator.url, *SHORT, *UNHURRIED, *drawn)
@@ -36,27 +36,29 @@ def test_every_right_template_is_accepted(tmp_path: Path, simulator: SimulatorPr
 def test_everything_wrong_with_the_templates_is_said_at_once_and_nothing_sent(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    right = (ROOT / "payloads" / "text.json").read_text("utf-8")
+    right = (ROOT / "payloads" / "conversation" / "text.json").read_text("utf-8")
     broken = {
         "text": right.replace('"type": "conversation"', '"type": "phone"'),
         "nameless": right.replace('"name"', '"nickname"'),
         "endless": "{% for a in range(999) %}{% for b in range(999) %}{% endfor %}{% endfor %}{}",
         "curious": '{"text": {{ environ["PATH"] | tojson }}}',
     }
-    (tmp_path / "payloads").mkdir()
+    folder = tmp_path / "payloads" / "conversation"
+    folder.mkdir(parents=True)
     for name, source in broken.items():
-        (tmp_path / "payloads" / f"{name}.json").write_text(source, "utf-8")
-    weights = ["--set", f"{PLACE}.payloads={json.dumps(dict.fromkeys([*broken, 'lost'], 1.0))}"]
+        (folder / f"{name}.json").write_text(source, "utf-8")
+    names = [f"conversation/{name}" for name in (*broken, "lost")]
+    weights = ["--set", f"{PLACE}.payloads={json.dumps(dict.fromkeys(names, 1.0))}"]
     payloads = {"CONVOY_PAYLOADS_DIR": str(tmp_path / "payloads")}
 
     ended = run_locust(tmp_path, "-H", simulator.url, *SHORT, *weights, environment=payloads)
 
     assert ended.exit_code == 2, ended.output
-    assert "text.json, line 2, field to.type: is 'phone'" in ended.output
-    assert "nameless.json, line 3, field from.name: is required" in ended.output
+    assert 'text.json, line 2, field to.type: `to.type` is "phone"' in ended.output
+    assert "nameless.json, line 3, field from.name: `from.name` is missing" in ended.output
     assert "endless.json, line 1: cannot be rendered: takes more than" in ended.output
     assert "curious.json, line 1: 'environ' is no variable" in ended.output
-    assert f"{PLACE}.payloads.lost: lost.json: " in ended.output
+    assert f"{PLACE}.payloads.conversation/lost: conversation/lost.json: " in ended.output
     assert "Traceback" not in ended.output
     assert simulator.ledger()["accepted"] == 0
 
@@ -79,7 +81,10 @@ def test_texts_of_a_corpus_are_sent_one_after_the_other(
 
 @pytest.mark.parametrize("name", ["unicode", "emoji"])
 def test_the_same_seed_makes_the_same_choices(simulator: SimulatorProcess, name: str) -> None:
-    drawn = ["--set", f"{PLACE}.payloads={json.dumps({'text': 0.0, name: 1.0})}"]
+    drawn = [
+        "--set",
+        f"{PLACE}.payloads={json.dumps({'conversation/text': 0.0, f'conversation/{name}': 1.0})}",
+    ]
 
     first, second = (planned(simulator, "--seed", "7", *drawn) for _ in range(2))
     other = planned(simulator, "--seed", "8", *drawn)

@@ -132,13 +132,14 @@ def test_empty_pool_is_refused(tmp_path: Path) -> None:
 def test_broken_template_is_refused(
     tmp_path: Path, simulator: SimulatorProcess, template: str, complaint: str
 ) -> None:
-    (tmp_path / "payloads").mkdir()
-    (tmp_path / "payloads" / "text.json").write_text(template)
+    folder = tmp_path / "payloads" / "conversation"
+    folder.mkdir(parents=True)
+    (folder / "text.json").write_text(template)
     payloads = {"CONVOY_PAYLOADS_DIR": str(tmp_path / "payloads")}
 
     ended = run_locust(tmp_path, "-H", simulator.url, environment=payloads)
 
-    assert_refused(ended, 2, complaint, "scenario.conversation_messages.payloads.text")
+    assert_refused(ended, 2, complaint, "scenario.conversation_messages.payloads.conversation/text")
     assert simulator.ledger()["accepted"] == 0
 
 

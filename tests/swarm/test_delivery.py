@@ -14,8 +14,8 @@ from tests.simulator_process import SimulatorProcess
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
 ALONE: list[str] = []
 TWO_WORKERS = ["--processes", "2"]
-ALL_BUT_GUESTS = json.dumps(
-    {path.stem: 1.0 for path in (ROOT / "payloads").glob("*.json") if path.stem != "guest"}
+EVERY_TEMPLATE = json.dumps(
+    {f"conversation/{path.stem}": 1.0 for path in (ROOT / "payloads/conversation").glob("*.json")}
 )
 
 
@@ -54,7 +54,7 @@ def test_ledger_holds_every_due_message_once(
                 *("--rate", "60", "--set", "arrivals=poisson", "--set", "messages=80"),
                 *("--scenarios", "conversation_messages,guest_messages"),
                 *("--set", "scenario.conversation_messages.conversations.pick=zipf"),
-                *("--set", f"scenario.conversation_messages.payloads={ALL_BUT_GUESTS}"),
+                *("--set", f"scenario.conversation_messages.payloads={EVERY_TEMPLATE}"),
             ],
             160,
         ),

@@ -13,24 +13,13 @@ from tests.locust_process import free_port, run_locust
 from tests.simulator.api import call, open_conversations
 from tests.simulator_process import SimulatorProcess
 
-WITHOUT_A_NAME = """{
-  "to": {"id": {{ conversation_id | tojson }}, "type": "conversation"},
-  "from": {"type": "user"},
-  "text": {{ marker | tojson }}
-}
-"""
-UNCHECKED = ("--set", "scenario.conversation_messages.body=any")
+PLACEHOLDER = "scenario.conversation_messages.conversations={source: inline, ids: [YOUR_ID]}"
+"""A pool that no check before load can find wrong, and that the target refuses."""
 SHORT = ("-t", "1s", "--set", "warm_up_s=0")
 
 
 def preflight(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return convoy("preflight", *options, **environment)
-
-
-def payloads_with(folder: Path, template: str) -> dict[str, str]:
-    """The environment of a payload folder whose one template is `text`."""
-    (folder / "text.json").write_text(template)
-    return {"CONVOY_PAYLOADS_DIR": str(folder)}
 
 
 def pool_file(folder: Path, *ids: str) -> tuple[str, ...]:
@@ -42,7 +31,7 @@ def pool_file(folder: Path, *ids: str) -> tuple[str, ...]:
 
 def lines(said: subprocess.CompletedProcess[str], check: str) -> list[str]:
     """The table's rows on a check."""
-    return [line for line in said.stdout.splitlines() if check in line[:40]]
+    return [line for line in said.stdout.splitlines() if check in line[:50]]
 
 
 def test_target_that_is_well_passes_with_one_canary_of_each_template(
@@ -61,16 +50,12 @@ def test_target_that_is_well_passes_with_one_canary_of_each_template(
     assert simulator.ledger()["duplicates"] == 0
 
 
-def test_template_that_the_target_refuses_is_explained(
-    tmp_path: Path, simulator: SimulatorProcess
-) -> None:
-    payloads = payloads_with(tmp_path, WITHOUT_A_NAME)
-
-    said = preflight("-H", simulator.url, *UNCHECKED, **payloads)
+def test_message_that_the_target_refuses_is_explained(simulator: SimulatorProcess) -> None:
+    said = preflight("-H", simulator.url, "--set", PLACEHOLDER)
 
     assert said.returncode == 4, said.stdout + said.stderr
-    assert lines(said, "canary text")[0].startswith("failure")
-    assert "the field `from.name` is wrong" in said.stdout
+    assert lines(said, "canary conversation/text")[0].startswith("failure")
+    assert "the field `to.id` is wrong" in said.stdout
     assert "fix: correct the template" in said.stdout
     assert said.stdout.splitlines()[-1].startswith("not ready: ")
 
@@ -78,12 +63,10 @@ def test_template_that_the_target_refuses_is_explained(
 def test_run_whose_canary_is_refused_sends_no_load(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    payloads = payloads_with(tmp_path, WITHOUT_A_NAME)
-
-    ended = run_locust(tmp_path, "-H", simulator.url, *UNCHECKED, environment=payloads)
+    ended = run_locust(tmp_path, "-H", simulator.url, "--set", PLACEHOLDER)
 
     assert ended.exit_code == 4, ended.output
-    assert "from.name" in ended.output
+    assert "to.id" in ended.output
     assert ended.summary is None
     assert sum(simulator.ledger()["rejected"].values()) == 1
 
@@ -115,8 +98,8 @@ def test_canary_that_may_pass_the_next_time_is_a_warning(
     said = preflight("-H", simulator.url, *pool)
 
     assert said.returncode == 0, said.stdout + said.stderr
-    assert lines(said, "canary text")[0].startswith("warning")
-    assert code in lines(said, "canary text")[0]
+    assert lines(said, "canary conversation/text")[0].startswith("warning")
+    assert code in lines(said, "canary conversation/text")[0]
 
 
 def test_conversations_that_are_gone_are_passed_over_and_named(

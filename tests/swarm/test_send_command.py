@@ -72,7 +72,9 @@ def test_an_accepted_message_is_in_the_ledger_as_a_canary(simulator: SimulatorPr
 def test_the_message_goes_where_it_is_told_to(simulator: SimulatorProcess) -> None:
     conversation_id = open_conversation(simulator)
 
-    said = send("--host", simulator.url, "--conversation", conversation_id, "--payload", "text")
+    said = send(
+        "--host", simulator.url, "--conversation", conversation_id, "--payload", "conversation/text"
+    )
 
     assert said.returncode == 0, said.stderr
     assert simulator.ledger()["by_conversation"] == {conversation_id: 1}
@@ -85,7 +87,7 @@ def test_a_refused_message_is_explained(simulator: SimulatorProcess, tmp_path: P
 
     assert said.returncode == 1, said.stderr
     assert "400 invalid_payload: the field `to.id` is wrong" in said.stdout
-    assert '"PARTICIPANT_ID" is no id' in said.stdout
+    assert 'is "PARTICIPANT_ID", no id' in said.stdout
 
 
 def test_the_token_is_not_shown(simulator: SimulatorProcess) -> None:

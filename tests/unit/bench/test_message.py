@@ -37,7 +37,7 @@ def test_the_message_is_what_convoy_writes_to_the_wire() -> None:
 
 
 def test_the_message_is_as_long_as_convoys_are_on_average(repository: Path) -> None:
-    template = (repository / "payloads" / "text.json").read_text("utf-8")
+    template = (repository / "payloads" / "conversation" / "text.json").read_text("utf-8")
     plan = ScenarioPlan(
         ScenarioInputs(
             "conversation_messages",

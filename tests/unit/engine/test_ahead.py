@@ -88,7 +88,7 @@ def test_others_are_not_kept_waiting_by_messages_that_take_long() -> None:
 
     class SlowPlan(ScenarioPlan):
         def bodies(self, run_id: str) -> Bodies:
-            return SlowBodies({"text": PayloadTemplate("text", "{}")}, 1, "scenario", run_id)
+            return SlowBodies({"text": PayloadTemplate("text", "{}")}, 1, "scenario", run_id, {})
 
     ahead = MessagesAhead(
         SlowPlan(replace(INPUTS, weights={"text": 1})),

@@ -146,7 +146,7 @@ def test_a_body_nested_without_end_cannot_be_used() -> None:
 
 @pytest.mark.parametrize("name", ["text", "long", "participant", "conversation_id_inside"])
 def test_templates_without_functions_of_their_own_say_so(repository: Path, name: str) -> None:
-    source = (repository / "payloads" / f"{name}.json").read_text("utf-8")
+    source = (repository / "payloads" / "conversation" / f"{name}.json").read_text("utf-8")
 
     template = PayloadTemplate(name, source)
 

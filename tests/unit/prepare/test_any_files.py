@@ -16,6 +16,7 @@ from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.pools import find_pool
 from convoy.prepare.templates import check_templates
 from convoy.remote.oauth import Token
+from convoy.routes.catalogue import Route
 from convoy.secrets import Secret
 from convoy.settings import ScenarioSettings, Settings, Texts
 from tests.unit.settings.configuration import settings_of
@@ -164,7 +165,7 @@ def test_any_bytes_in_a_template_render_within_bounds_or_are_faults(content: byt
     with TemporaryDirectory() as folder:
         (Path(folder) / "mine.json").write_bytes(content)
         try:
-            checked = check_templates(settings_with(), Path(folder))[SCENARIO]
+            checked = check_templates(settings_with(), Path(folder), ROUTE)[SCENARIO]
         except SettingsError as error:
             assert all("mine.json" in fault.problem for fault in error.faults)
             return
@@ -181,6 +182,7 @@ def test_any_bytes_in_a_template_render_within_bounds_or_are_faults(content: byt
     assert len(plan.bodies("run-1").render(plan.message(0))) <= MOST_OUTPUT_BYTES
 
 
+ROUTE = {SCENARIO: Route("own", "/own")}
 INLINE = f"scenario.{SCENARIO}.conversations={{source: inline, ids: [a]}}"
 
 
@@ -193,9 +195,8 @@ def test_any_bytes_in_a_corpus_are_texts_or_a_fault(content: bytes) -> None:
         template = '{"text": {{ (marker ~ " " ~ text) | tojson }}}'
         (Path(folder) / "mine.json").write_text(template, "utf-8")
         try:
-            checked = check_templates(settings_with(texts=Texts(corpus=str(corpus))), Path(folder))[
-                SCENARIO
-            ]
+            drawn = settings_with(texts=Texts(corpus=str(corpus)))
+            checked = check_templates(drawn, Path(folder), ROUTE)[SCENARIO]
         except SettingsError as error:
             assert all(fault.path and fault.problem for fault in error.faults)
         else:
@@ -210,6 +211,6 @@ def test_any_bytes_in_the_list_of_expected_codes_are_codes_or_faults(content: by
         (Path(folder) / "invalid" / "mine.json").write_text("{}", "utf-8")
         (Path(folder) / "invalid" / "expected.yaml").write_bytes(content)
         try:
-            check_templates(settings_with(payloads={"invalid/mine": 1.0}), Path(folder))
+            check_templates(settings_with(payloads={"invalid/mine": 1.0}), Path(folder), ROUTE)
         except SettingsError as error:
             assert all(fault.path and fault.problem for fault in error.faults)

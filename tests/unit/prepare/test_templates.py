@@ -15,12 +15,14 @@ from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.plan.template_filters import FILTERS, TESTS
 from convoy.plan.texts import TextRule
-from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
+from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates, template_names
+from convoy.routes.catalogue import ROUTES, Route, RouteError
 from convoy.settings import ScenarioSettings, Settings, Texts
 from tests.unit.settings.configuration import settings_of
 
 GOOD = '{"text": {{ (marker ~ " " ~ text) | tojson }}}'
 SCENARIO = "conversation_messages"
+WITHOUT_RULES = Route("own", "/own")
 
 
 def settings_with(*names: str, weight: float = 1.0, **more: Any) -> Settings:
@@ -29,13 +31,15 @@ def settings_with(*names: str, weight: float = 1.0, **more: Any) -> Settings:
     return settings_of().model_copy(update={"scenario": {SCENARIO: drawn}})
 
 
-def checked(payloads: Path, *names: str, **more: Any) -> ScenarioPayloads:
-    return check_templates(settings_with(*names, **more), payloads)[SCENARIO]
+def checked(
+    payloads: Path, *names: str, route: Route = WITHOUT_RULES, **more: Any
+) -> ScenarioPayloads:
+    return check_templates(settings_with(*names, **more), payloads, {SCENARIO: route})[SCENARIO]
 
 
-def faults_of(settings: Settings, payloads: Path) -> list[str]:
+def faults_of(settings: Settings, payloads: Path, route: Route = WITHOUT_RULES) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        check_templates(settings, payloads)
+        check_templates(settings, payloads, {SCENARIO: route})
     assert caught.value.exit_code is ExitCode.USAGE
     return [str(fault) for fault in caught.value.faults]
 
@@ -51,13 +55,16 @@ def written(folder: Path, **sources: str) -> Path:
 
 def test_the_payloads_that_come_with_convoy_can_be_used(repository: Path) -> None:
     payloads = repository / "payloads"
-    names = sorted(path.stem for path in payloads.glob("*.json"))
+    names = {
+        route: [f"{route}/{path.stem}" for path in (payloads / route).glob("*.json")]
+        for route in ("conversation", "guest")
+    }
 
-    found = checked(payloads, *(name for name in names if name != "guest"), body="conversation")
-    guest = checked(payloads, "guest", body="guest")
+    found = checked(payloads, *names["conversation"], route=ROUTES["conversation"])
+    guest = checked(payloads, *names["guest"], route=ROUTES["guest"])
 
-    assert sorted([*found.sources, *guest.sources]) == names
-    assert found.participants == {"customer_id": "template participant.json"}
+    assert sorted([*found.sources, *guest.sources]) == sorted(sum(names.values(), []))
+    assert found.participants == {"customer_id": "template conversation/participant.json"}
     assert guest.participants == {"customer_id": "its route"}
 
 
@@ -65,10 +72,11 @@ def test_the_default_settings_draw_every_wrong_payload_and_expect_a_code_of_each
     repository: Path,
 ) -> None:
     payloads = repository / "payloads"
-    wrong = {f"invalid/{path.stem}" for path in (payloads / "invalid").glob("*.json")}
+    wrong = {name for name in template_names(payloads) if "/invalid/" in name}
     settings = settings_of("scenarios=[invalid_messages]")
+    routes = {"invalid_messages": ROUTES["conversation"]}
 
-    found = check_templates(settings, payloads)["invalid_messages"]
+    found = check_templates(settings, payloads, routes)["invalid_messages"]
 
     assert set(found.weights) == set(found.expected) == wrong
     assert found.participants == {}
@@ -142,7 +150,8 @@ def test_a_template_of_weight_0_is_left_out(tmp_path: Path) -> None:
     weights = {"hello": 1.0, "missing": 0.0}
 
     drawn = {SCENARIO: ScenarioSettings(payloads=weights)}
-    found = check_templates(settings_of().model_copy(update={"scenario": drawn}), tmp_path)
+    settings = settings_of().model_copy(update={"scenario": drawn})
+    found = check_templates(settings, tmp_path, {SCENARIO: WITHOUT_RULES})
 
     assert set(found[SCENARIO].sources) == {"hello"}
 
@@ -166,11 +175,12 @@ def test_all_faults_are_told_together(tmp_path: Path) -> None:
 def test_a_field_is_named_with_its_line(tmp_path: Path) -> None:
     written(tmp_path, phone='{\n"to":\n{"type": "phone"},\n"text": {{ marker | tojson }}}')
 
-    faults = faults_of(settings_with("phone", body="conversation"), tmp_path)
+    faults = faults_of(settings_with("phone"), tmp_path, ROUTES["conversation"])
 
     assert [fault.split(": ")[1] for fault in faults] == [
         "phone.json, line 3, field to.type",
-        "phone.json, line 1, field from",
+        "phone.json, line 2, field to.id",
+        "phone.json, line 1, field from.name",
     ]
 
 
@@ -190,11 +200,11 @@ def test_a_text_that_leaves_no_room_for_the_marker_is_found(
 ) -> None:
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("short\n" + "ü" * 2040 + "\n", "utf-8")
-    settings = settings_with("text", body="conversation", texts=Texts(corpus=str(corpus)))
+    settings = settings_with("conversation/text", texts=Texts(corpus=str(corpus)))
 
-    [fault] = faults_of(settings, repository / "payloads")
+    [fault] = faults_of(settings, repository / "payloads", ROUTES["conversation"])
 
-    assert "text.json, line 4, field text: is 4,1" in fault and "4,096 are taken" in fault
+    assert "text.json, line 4, field text: `text` is 4,1" in fault and "4,096 are taken" in fault
 
 
 def test_a_wrong_template_may_hold_anything_that_renders(tmp_path: Path) -> None:
@@ -268,8 +278,29 @@ def test_everything_a_template_can_use_is_documented(repository: Path) -> None:
 def test_every_template_has_its_line_in_the_readme(repository: Path) -> None:
     payloads = repository / "payloads"
     text = (payloads / "README.md").read_text("utf-8")
-    names = [path.name for path in payloads.glob("*.json")]
-    expected = yaml.safe_load((payloads / "invalid" / "expected.yaml").read_text("utf-8"))
+    names = [name for name in template_names(payloads) if "/invalid/" not in name]
+    invalid = payloads / "conversation" / "invalid"
+    expected = yaml.safe_load((invalid / "expected.yaml").read_text("utf-8"))
 
-    assert [name for name in names if f"`{name}`" not in text] == []
-    assert sorted(expected) == sorted(path.stem for path in (payloads / "invalid").glob("*.json"))
+    assert [name for name in names if f"`{name}.json`" not in text] == []
+    assert sorted(expected) == sorted(path.stem for path in invalid.glob("*.json"))
+
+
+def test_a_variable_of_the_scenario_can_be_named_in_path_and_template(tmp_path: Path) -> None:
+    written(tmp_path, own='{"to": {{ integration_id | tojson }}, "text": {{ marker | tojson }}}')
+    route = Route("own", "/own/{integration_id}")
+
+    assert checked(tmp_path, "own", route=route, variables={"integration_id": "i-1"}).sources
+    with pytest.raises(RouteError, match="path of route own names integration_id"):
+        checked(tmp_path, "own", route=route)
+    [fault] = faults_of(settings_with("own"), tmp_path)
+
+    assert "'integration_id' is no variable" in fault
+
+
+def test_a_variable_cannot_have_the_name_of_a_built_in_one(tmp_path: Path) -> None:
+    written(tmp_path, hello=GOOD)
+
+    [fault] = faults_of(settings_with("hello", variables={"marker": "x"}), tmp_path)
+
+    assert fault.startswith(f"scenario.{SCENARIO}.variables.marker: is the name of a built-in")

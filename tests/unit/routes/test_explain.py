@@ -100,7 +100,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "to missing": (without(RIGHT, "to"), "to", "missing"),
     "to a list": (RIGHT | {"to": [TO]}, "to", "guests/{guestId}"),
     "to a text": (RIGHT | {"to": CONVERSATION}, "to", "a string"),
-    "to without type": (RIGHT | {"to": without(TO, "type")}, "to.type", "no `type`"),
+    "to without type": (RIGHT | {"to": without(TO, "type")}, "to.type", "is missing"),
     "to of an unknown type": (RIGHT | {"to": TO | {"type": "phone"}}, "to.type", '"phone"'),
     "to without id": (RIGHT | {"to": without(TO, "id")}, "to.id", "missing"),
     "a placeholder": (RIGHT | {"to": TO | {"id": "YOUR_ID"}}, "to.id", '"YOUR_ID"'),
@@ -130,7 +130,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "beside",
     ),
     "from missing": (without(RIGHT, "from"), "from.name", "missing"),
-    "from with an id only": (RIGHT | {"from": {"id": CUSTOMER}}, "from.name", "no `name`"),
+    "from with an id only": (RIGHT | {"from": {"id": CUSTOMER}}, "from.name", "does not stand in"),
     "from a text": (RIGHT | {"from": "Ada"}, "from", "a string"),
     "an address that is none": (RIGHT | {"from": FROM | {"address": 7}}, "from.address", "number"),
     "text missing": (without(RIGHT, "text"), "text", "missing"),
@@ -166,7 +166,7 @@ GUEST_WRONG: dict[str, tuple[str, str, dict[str, Any], str]] = {
         RIGHT,
         "an object",
     ),
-    "no type": ("to[0].type", "", {"to": [{"id": CONVERSATION}], "body": "x"}, "no `type`"),
+    "no type": ("to[0].type", "", {"to": [{"id": CONVERSATION}], "body": "x"}, "is missing"),
     "empty text": ("body", "", {"to": [TO], "body": ""}, "empty"),
     "text in text": ("body", "", {"to": [TO], "text": "hello"}, "`text`"),
 }
@@ -211,7 +211,7 @@ def test_what_else_is_wrong_is_said_too() -> None:
     explained = explain(SEED_ANSWER, payload)
 
     assert explained.field == "to.type"
-    assert any("`from` has no `name`" in each for each in explained.also)
+    assert any("`from.name` is missing" in each for each in explained.also)
     assert any("conversationId" in each for each in explained.also)
 
 

@@ -51,7 +51,8 @@ def test_no_real_target_is_approved_as_delivered() -> None:
 
 
 def test_the_message_template_is_the_canonical_body(repository: Path) -> None:
-    template = Environment().from_string((repository / "payloads" / "text.json").read_text())
+    template_file = repository / "payloads" / "conversation" / "text.json"
+    template = Environment().from_string(template_file.read_text())
 
     body = json.loads(
         template.render(

@@ -120,7 +120,7 @@ def test_all_faults_are_told_at_once() -> None:
             "scenario.conversation_messages.conversations.pick (--set 1): is 'first', but should",
         ),
         (
-            "scenario.conversation_messages.payloads={text: 0}",
+            "scenario.conversation_messages.payloads={conversation/text: 0}",
             "scenario.conversation_messages.payloads (--set 1): is a mapping, but should give",
         ),
         (

@@ -26,7 +26,7 @@ def test_the_default_configuration_runs_smoke_against_the_simulator() -> None:
     assert (settings.profile, settings.target.name) == ("smoke", "simulator")
     assert settings.target.api_url == "http://127.0.0.1:8080"
     assert settings.target.embedded_simulator
-    assert settings.scenario["conversation_messages"].payloads == {"text": 1}
+    assert settings.scenario["conversation_messages"].payloads == {"conversation/text": 1}
 
 
 def test_the_profile_beats_the_target(config: Path) -> None:
@@ -77,11 +77,14 @@ def test_seed_zero_is_given() -> None:
 
 def test_mappings_are_merged_and_lists_replaced() -> None:
     settings = settings_of(
-        "scenario.conversation_messages.payloads.long=3",
+        "scenario.conversation_messages.payloads.conversation/long=3",
         "limits=[{scope: token, count: 60, per_s: 10}]",
     )
 
-    assert settings.scenario["conversation_messages"].payloads == {"text": 1, "long": 3}
+    assert settings.scenario["conversation_messages"].payloads == {
+        "conversation/text": 1,
+        "conversation/long": 3,
+    }
     assert [limit.count for limit in settings.limits] == [60]
 
 
@@ -138,7 +141,7 @@ def test_scenarios_are_a_list_or_a_text_with_commas() -> None:
 def test_a_scenario_without_a_section_has_the_usual_payload() -> None:
     settings = settings_of(command_line={"scenarios": "guest_journey"})
 
-    assert settings.scenario["guest_journey"].payloads == {"text": 1}
+    assert settings.scenario["guest_journey"].payloads == {"conversation/text": 1}
 
 
 def test_settings_travel_as_json() -> None:

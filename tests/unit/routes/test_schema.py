@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
-from convoy.plan.pool import Conversation
-from convoy.routes.bodies import body_problems, line_of_field
+from convoy.routes.catalogue import ROUTES, Route
+from convoy.routes.schema import BodyRules, Expected, line_of_field
 
-CONVERSATION = Conversation("conversation-1", "customer-1", "agent-1")
+VARIABLES = {
+    "conversation_id": "conversation-1",
+    "customer_id": "customer-1",
+    "agent_id": "agent-1",
+}
 MARKER = "[convoy:run:conversation_messages:0]"
 CANONICAL: dict[str, Any] = {
     "to": {"id": "conversation-1", "type": "conversation"},
@@ -24,9 +28,10 @@ GUEST: dict[str, Any] = {
 }
 
 
-def fields_of(form: str, body: dict[str, Any]) -> list[str]:
+def fields_of(route: str, body: dict[str, Any]) -> list[str]:
     """Return the fields that something is said of."""
-    return [field for field, _ in body_problems(form, body, CONVERSATION, MARKER)]
+    rules = ROUTES.get(route, Route("any", "/any")).rules()
+    return [fault.field for fault in rules.faults(body, Expected(VARIABLES, MARKER))]
 
 
 def changed(body: dict[str, Any], path: str, value: object) -> dict[str, Any]:
@@ -44,7 +49,7 @@ def changed(body: dict[str, Any], path: str, value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("form", "body"),
+    ("route", "body"),
     [
         pytest.param("conversation", CANONICAL, id="canonical"),
         pytest.param(
@@ -62,8 +67,8 @@ def changed(body: dict[str, Any], path: str, value: object) -> dict[str, Any]:
         pytest.param("any", {"anything": MARKER}, id="any"),
     ],
 )
-def test_nothing_is_said_of_a_right_body(form: str, body: dict[str, Any]) -> None:
-    assert fields_of(form, body) == []
+def test_nothing_is_said_of_a_right_body(route: str, body: dict[str, Any]) -> None:
+    assert fields_of(route, body) == []
 
 
 @pytest.mark.parametrize(
@@ -77,7 +82,7 @@ def test_nothing_is_said_of_a_right_body(form: str, body: dict[str, Any]) -> Non
         ("to.id", "CONVERSATION_ID", "to.id"),
         ("to.conversationId", "another", "to.conversationId"),
         ("conversationId", "another", "conversationId"),
-        ("from", ..., "from"),
+        ("from", ..., "from.name"),
         ("from", "Ada", "from"),
         ("from.name", ..., "from.name"),
         ("from.name", "", "from.name"),
@@ -109,10 +114,10 @@ def test_the_wrong_field_of_a_guests_body_is_named(path: str, value: object, fie
 
 
 def test_all_wrong_fields_are_named_together() -> None:
-    assert fields_of("conversation", {}) == ["to", "from", "text"]
+    assert fields_of("conversation", {}) == ["to", "from.name", "text"]
 
 
-def test_without_a_form_a_body_still_needs_its_marker() -> None:
+def test_without_a_schema_a_body_still_needs_its_marker() -> None:
     assert fields_of("any", {"anything": "else"}) == [""]
 
 
@@ -124,3 +129,42 @@ def test_a_field_is_found_in_its_template(field: str, line: int) -> None:
     source = '{\n "to": {\n  "id": 1,\n  "type": 2},\n "from":\n  {"name": {{ text }}}\n}'
 
     assert line_of_field(source, field) == line
+
+
+@pytest.mark.parametrize("route", ["conversation", "guest"])
+def test_every_property_says_what_it_is_and_what_to_write(route: str) -> None:
+    rules = ROUTES[route].rules()
+    fields = [field for field in rules.fields if not field.endswith("]")]
+
+    assert fields
+    assert [field for field in fields if not rules.change(field).endswith(".")] == []
+    assert [field for field in fields if not rules.description(field)] == []
+
+
+@pytest.mark.parametrize("route", ["conversation", "guest"])
+def test_the_example_of_a_schema_breaks_none_of_its_rules(route: str) -> None:
+    conversation = {"conversationId": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"}
+    rules = ROUTES[route].rules()
+
+    assert rules.faults(rules.example(conversation)) == []
+
+
+@pytest.mark.parametrize("schema", [{"type": "objekt"}, {"required": "to"}, {"properties": []}])
+def test_what_is_no_schema_is_said_to_be_none(schema: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="is no JSON Schema"):
+        BodyRules(schema)
+
+
+def test_a_schema_of_ones_own_is_held_to_in_plain_words() -> None:
+    schema = {
+        "required": ["kind"],
+        "properties": {"kind": {"const": "a"}, "n": {"type": ["integer", "null"], "maximum": 3}},
+    }
+    rules = BodyRules(schema)
+
+    problems = [fault.problem for fault in rules.faults({"kind": "b", "n": "3"})]
+    assert problems == ['`kind` is "b", not "a"', "`n` is a string, not a whole number or null"]
+    assert [fault.problem for fault in rules.faults({})] == ["`kind` is missing"]
+    assert (
+        rules.faults({"kind": "a", "n": 4})[0].problem == "`n` 4 is greater than the maximum of 3"
+    )

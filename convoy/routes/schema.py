@@ -1,0 +1,339 @@
+"""The rules of a route's body: a JSON Schema (draft 2020-12) with keywords of our own.
+
+`description`       what a property is; it follows "… is missing: "
+`x-change`          what to write when the property is wrong, a whole sentence
+`x-problem`         the sentence on a body that this part of the schema refuses, in place of ours
+`x-field`           the field that the API names when this property is missing
+`x-from`            where the value may stand in a body of another shape
+`x-variable`        it must be one of these variables of the message
+`x-same-as`         it must equal the fields named, `x-other-than` it must differ from them
+`x-max-bytes`       the most bytes that it may have in UTF-8
+`x-marker`          it has to carry the message's marker
+`x-unread`          the route does not read this property; the sentence to say so
+
+Only a body whose message is known can be held to its variables and its marker. Of a body that was
+refused there is just the look of it: an id that cannot be one, a property that is not read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from jsonschema import Draft202012Validator, SchemaError, ValidationError
+from jsonschema.validators import extend
+
+Schema = Mapping[str, Any]
+
+ANY_BODY: Schema = {"type": "object", "x-marker": True}
+"""Any JSON object that carries its marker somewhere: for a route without a schema of its own."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_FEWEST_DIGITS_OF_AN_ID = 4
+_LONGEST_SHOWN = 60
+_STEP = re.compile(r"[^.\[\]]+")
+_NO_MARKER = (
+    "holds no {{ marker }}, by which both sides account for the message; as in "
+    '{{ (marker ~ " " ~ text) | tojson }}'
+)
+
+
+class BodyFault(NamedTuple):
+    """A field that breaks a rule, as a path such as `to.type` ("" for the whole body).
+
+    `problem` and `change` are sentences, `change` is "" where the schema has none.
+    """
+
+    field: str
+    problem: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a body has to say of its message: the variables by name, and the marker."""
+
+    variables: Mapping[str, str]
+    marker: str
+
+
+class BodyRules:
+    """The schema of one route's body; raises ValueError with a sentence for one that is none."""
+
+    def __init__(self, schema: Schema) -> None:
+        if not isinstance(schema, dict):
+            raise ValueError("is no JSON object")
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            raise ValueError(f"is no JSON Schema: {error.message[:200]}") from error
+        self._schema = schema
+        self._properties: dict[str, Schema] = {}
+        for field, part in _properties(schema, ""):
+            self._properties[field] = {**part, **self._properties.get(field, {})}
+
+    def faults(self, body: object, expected: Expected | None = None) -> list[BodyFault]:
+        """Return what is wrong, one fault a field, in the order of the schema: worst first.
+
+        Without `expected` the body is one that was refused and has to be explained.
+        """
+        found: dict[str, BodyFault] = {}
+        validator = _validator(body, expected)(self._schema)
+        for error in validator.iter_errors(body):
+            field = _path(error.absolute_path)
+            rule = self._properties.get(field, {})
+            if error.validator == "required":
+                field = rule.get("x-field", field)
+            problem = _problem(error, field, rule, body)
+            found.setdefault(field, BodyFault(field, problem, self.change(field)))
+        order = list(self._properties)
+        return sorted(
+            found.values(),
+            key=lambda fault: order.index(fault.field) if fault.field in order else len(order),
+        )
+
+    def change(self, field: str) -> str:
+        """Return what to write into a field, "" for one that the route does not have."""
+        change: str = self._properties.get(field, {}).get("x-change", "")
+        return change
+
+    def description(self, field: str) -> str:
+        """Return what a field is, "" for one that the route does not have."""
+        description: str = self._properties.get(field, {}).get("description", "")
+        return description
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(self._properties)
+
+    @property
+    def conversation_field(self) -> str:
+        """The field that holds the conversation's id, "" where no field does."""
+        return next(
+            (
+                field
+                for field, rule in self._properties.items()
+                if "conversation_id" in rule.get("x-variable", ()) and "x-from" in rule
+            ),
+            "",
+        )
+
+    def example(self, body: Mapping[str, Any]) -> Any:
+        """Return a right body with what can be taken over from another; None without an example."""
+        wrong = {re.split(r"[.\[]", fault.field)[0] for fault in self.faults(body)}
+        examples = self._schema.get("examples")
+        if not examples:
+            return None
+        return {
+            name: _shortened(body[name])
+            if name in body and name not in wrong
+            else self._filled(value, name, body)
+            for name, value in examples[0].items()
+        }
+
+    def _filled(self, value: Any, field: str, body: Mapping[str, Any]) -> Any:
+        """Return a part of the example with the values that stand somewhere in the body."""
+        if isinstance(value, dict):
+            return {
+                name: self._filled(each, f"{field}.{name}", body) for name, each in value.items()
+            }
+        if isinstance(value, list):
+            return [self._filled(each, f"{field}[{at}]", body) for at, each in enumerate(value)]
+        rule = self._properties.get(field, {})
+        found = (value_at(body, path) for path in rule.get("x-from", ()))
+        is_id = "x-variable" in rule
+        fitting = (
+            each for each in found if isinstance(each, str) and (_is_an_id(each) if is_id else each)
+        )
+        return _shortened(next(fitting, value))
+
+
+def value_at(body: object, path: str) -> Any:
+    """Return what stands at a path such as `to[0].id`, None where nothing does."""
+    for step in _STEP.findall(path):
+        if isinstance(body, list) and step.isdigit() and int(step) < len(body):
+            body = body[int(step)]
+        elif isinstance(body, dict):
+            body = body.get(step)
+        else:
+            return None
+    return body
+
+
+def line_of_field(source: str, field: str) -> int:
+    """Return the line of a template where a field stands, or the nearest one around it, or 1."""
+    position = 0
+    for name in re.split(r"\W+", re.sub(r"\[\d+\]", "", field)):
+        found = re.compile(rf'"{re.escape(name)}"\s*:').search(source, position)
+        if found is None:
+            break
+        position = found.start()
+    return source.count("\n", 0, position) + 1
+
+
+def _properties(schema: Schema, field: str) -> Iterator[tuple[str, Schema]]:
+    """Yield every property that a schema speaks of, wherever it does, outer ones first."""
+    for name, part in schema.get("properties", {}).items():
+        inner = f"{field}.{name}" if field else name
+        yield inner, part
+        yield from _properties(part, inner)
+    if "items" in schema:
+        yield f"{field}[0]", schema["items"]
+        yield from _properties(schema["items"], f"{field}[0]")
+    parts = [schema[name] for name in ("else", "then") if name in schema]
+    for part in (*parts, *schema.get("allOf", ())):
+        yield from _properties(part, field)
+
+
+def _path(steps: Iterator[int | str] | Any) -> str:
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return path.removeprefix(".")
+
+
+def _validator(body: object, expected: Expected | None) -> Any:
+    """Return a validator class whose own keywords know the whole body and its message."""
+
+    def required(_: Any, names: list[str], part: object, schema: Schema) -> Iterator[Any]:
+        if isinstance(part, dict):
+            for name in names:
+                if name not in part:
+                    yield ValidationError("is missing", path=[name])
+
+    def variable(_: Any, names: list[str], part: object, schema: Schema) -> Iterator[Any]:
+        if expected is not None:
+            known = [expected.variables[name] for name in names if name in expected.variables]
+            if part not in known:
+                wanted = f"should be {{{{ {names[0]} | tojson }}}}"
+                yield ValidationError(f"is {_shown(part)}, and {wanted}")
+        elif not isinstance(part, str) or not _UUID.fullmatch(part):
+            yield ValidationError(f"is {_shown(part)}, no id but a placeholder or a part of one")
+        elif not _is_an_id(part):
+            yield ValidationError(f"is {_shown(part)}, which looks made up, not like an id")
+
+    def same_as(_: Any, fields: list[str], part: object, schema: Schema) -> Iterator[Any]:
+        for other in fields:
+            there = value_at(body, other)
+            if expected is None and there is not None and there != part:
+                yield ValidationError(f"is {_shown(part)}, and `{other}` is {_shown(there)}")
+
+    def other_than(_: Any, fields: list[str], part: object, schema: Schema) -> Iterator[Any]:
+        for other in fields:
+            if expected is None and part is not None and value_at(body, other) == part:
+                yield ValidationError(f"is the same as `{other}`")
+
+    def max_bytes(_: Any, most: int, part: object, schema: Schema) -> Iterator[Any]:
+        size = len(part.encode("utf-8", "surrogatepass")) if isinstance(part, str) else 0
+        if size > most:
+            with_marker = ", marker included" * (expected is not None)
+            yield ValidationError(f"is {size:,} bytes long; {most:,} are taken{with_marker}")
+
+    def marker(_: Any, wanted: bool, part: object, schema: Schema) -> Iterator[Any]:
+        if expected is not None and part:
+            text = part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
+            if expected.marker not in text:
+                yield ValidationError(_NO_MARKER)
+
+    def unread(_: Any, sentence: str, part: object, schema: Schema) -> Iterator[Any]:
+        if expected is None:
+            yield ValidationError(sentence)
+
+    return extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator,
+        {
+            "required": required,
+            "x-variable": variable,
+            "x-same-as": same_as,
+            "x-other-than": other_than,
+            "x-max-bytes": max_bytes,
+            "x-marker": marker,
+            "x-unread": unread,
+        },
+    )
+
+
+def _problem(error: ValidationError, field: str, rule: Schema, body: object) -> str:
+    """Return the sentence on a fault; its subject is the field in backticks."""
+    own = error.schema.get("x-problem") if isinstance(error.schema, dict) else None
+    if own is not None or error.validator == "x-unread":
+        return own or error.message
+    subject = f"`{field}`" if field else "the body"
+    description = rule.get("description", "")
+    meant = f": {description}" if description else ""
+    keyword = str(error.validator)
+    if keyword == "required":
+        named = next((path for path in rule.get("x-from", ()) if value_at(body, path)), None)
+        elsewhere = f"; it stands in `{named}`, which this route does not read" if named else ""
+        return f"{subject} is missing{meant}{elsewhere}"
+    if keyword in ("x-same-as", "x-other-than"):
+        return f"{subject} {error.message}{meant}"
+    if keyword.startswith("x-"):
+        return f"{subject} {error.message}"
+    sentence = _SENTENCES.get(keyword)
+    return f"{subject} {sentence(error) if sentence else error.message[:200]}"
+
+
+def _counted(error: Any) -> str:
+    return f"is a list of {len(error.instance)}, here it should be {error.validator_value}"
+
+
+_SENTENCES: Mapping[str, Callable[[Any], str]] = {
+    "type": lambda error: f"is {_shape(error.instance)}, not {_kind(error.validator_value)}",
+    "enum": lambda error: f"is {_shown(error.instance)}, not {_joined(error.validator_value)}",
+    "const": lambda error: f"is {_shown(error.instance)}, not {_shown(error.validator_value)}",
+    "minLength": lambda error: "is empty",
+    "minItems": _counted,
+    "maxItems": _counted,
+}
+_TYPES = {
+    "object": "an object",
+    "array": "a list",
+    "string": "a string",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def _kind(kinds: str | list[str]) -> str:
+    names = [kinds] if isinstance(kinds, str) else kinds
+    return " or ".join(_TYPES[name] for name in names)
+
+
+def _joined(values: list[object]) -> str:
+    return " or ".join(map(_shown, values))
+
+
+def _shape(value: object) -> str:
+    """Return what kind of JSON a value is, in words."""
+    if isinstance(value, bool) or value is None:
+        return _TYPES["null" if value is None else "boolean"]
+    names = {str: "string", list: "array", dict: "object", int: "number", float: "number"}
+    return _TYPES[names.get(type(value), "object")]
+
+
+def _shown(value: object) -> str:
+    """Return a value short and printable, in quotes where it is a string."""
+    if not isinstance(value, str):
+        return _shape(value)
+    clean = "".join(each if each.isprintable() else "?" for each in value[:_LONGEST_SHOWN])
+    return f'"{clean}"' if len(value) <= _LONGEST_SHOWN else f'"{clean}…"'
+
+
+def _is_an_id(value: str) -> bool:
+    """Tell whether a text looks like an id of the API's, a UUID that nobody made up."""
+    digits = set(value.replace("-", ""))
+    return bool(_UUID.fullmatch(value)) and len(digits) >= _FEWEST_DIGITS_OF_AN_ID
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shortened(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_shortened(each) for each in value]
+    if isinstance(value, str) and len(value) > _LONGEST_SHOWN:
+        return f"{value[:_LONGEST_SHOWN]}…"
+    return value
