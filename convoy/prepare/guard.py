@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from convoy.errors import RefusedError
-from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.discovery import is_convoy_simulator
 from convoy.settings import DIRECT, Proxies, Settings
 
@@ -52,13 +51,29 @@ def check_target(
             )
 
 
-def capped(curves: dict[str, RateCurve], settings: Settings) -> dict[str, RateCurve]:
-    """Return the curves scaled down so that their sum stays within the approval's highest rate."""
+def check_plan(settings: Settings) -> None:
+    """Raise RefusedError, with what to write, unless the plan keeps to the target's approval.
+
+    An approved rate is kept by the schedule; where nothing is scheduled only pauses can keep it.
+    """
     approval = settings.target.approval
     if approval is None:
-        return curves
-    factor = approval.highest_rate / highest_rate(settings)
-    return curves if factor >= 1 else {name: _scaled(each, factor) for name, each in curves.items()}
+        return
+    if settings.is_flat_out:
+        raise _beyond(settings, "rate is max", f"write --rate {approval.highest_rate:g}")
+    if settings.is_scheduled:
+        check_rate(settings, highest_rate(settings))
+    elif settings.users > settings.think_time_s * approval.highest_rate:
+        wanted = f"{settings.users} users pause for {settings.think_time_s:g} s"
+        needed_s = settings.users / approval.highest_rate
+        raise _beyond(settings, wanted, f"write --set think_time_s={needed_s:g}, or fewer users")
+
+
+def check_rate(settings: Settings, rate: float) -> None:
+    """Raise RefusedError unless the target's approval allows so many messages per second."""
+    approval = settings.target.approval
+    if approval is not None and rate > approval.highest_rate:
+        raise _beyond(settings, f"rate is {rate:g}", f"write {approval.highest_rate:g} or less")
 
 
 def highest_rate(settings: Settings) -> float:
@@ -66,12 +81,12 @@ def highest_rate(settings: Settings) -> float:
     return max(max(rate_from, rate_to) for rate_from, rate_to, _ in settings.global_stages())
 
 
-def _scaled(curve: RateCurve, factor: float) -> RateCurve:
-    return RateCurve(
-        [
-            Stage(stage.rate_from * factor, stage.rate_to * factor, stage.for_s)
-            for stage in curve.stages
-        ]
+def _beyond(settings: Settings, wanted: str, change: str) -> RefusedError:
+    approval, name = settings.target.approval, settings.target.name
+    assert approval is not None
+    return RefusedError(
+        f"{wanted}, but approval {approval.ticket} of target {name} allows "
+        f"{approval.highest_rate:g} messages per second at most; {change}, or have more approved"
     )
 
 

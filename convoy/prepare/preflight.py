@@ -14,7 +14,7 @@ from convoy.prepare.allowance import allowance_line, shortfall
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
-from convoy.prepare.guard import capped, check_target, highest_rate
+from convoy.prepare.guard import check_plan, check_target
 from convoy.prepare.pools import find_pool
 from convoy.prepare.reach import check_way
 from convoy.prepare.run_ids import new_run_id
@@ -77,6 +77,8 @@ class Preflight:
         with step("templates"):
             checked = check_templates(settings, self.payloads, self.routes)
         self.checklist.ok("templates", _templates_told(checked))
+        with step("approval"):
+            check_plan(settings)
         with step("target"):
             check_target(settings, proxies=self.connections.proxies)
         self._check_simulator()
@@ -87,7 +89,7 @@ class Preflight:
                 token = session.open()
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
             run = PreparedRun(settings, self._inputs(checked, token), spawn_rate, self.checklist)
-            self._check_limits(run)
+            self._check_limits()
             if sends_canaries:
                 send_canaries(
                     run.inputs,
@@ -141,35 +143,20 @@ class Preflight:
             _check_that_something_is_due(inputs)
         return inputs
 
-    def _check_limits(self, run: PreparedRun) -> None:
-        if self.settings.is_scheduled:
-            self._check_approval(run)
+    def _check_limits(self) -> None:
         warning = shortfall(self.settings)
         if warning:
             self.checklist.warn("limits", *warning)
         else:
             self.checklist.ok("limits", allowance_line(self.settings))
 
-    def _check_approval(self, run: PreparedRun) -> None:
-        approval, rate = self.settings.target.approval, highest_rate(self.settings)
-        if approval is None or rate <= approval.highest_rate:
-            return
-        messages = sum(each.curve.count for each in run.inputs.values())
-        self.checklist.warn(
-            "approval",
-            f"the run is scaled down from {rate:g} to {approval.highest_rate:g} messages per "
-            f"second at most, as approval {approval.ticket} allows: {messages:,} messages",
-            "ask for a higher approval, or lower the rate",
-        )
-
 
 def rate_curves(settings: Settings) -> dict[str, RateCurve]:
-    """Return each scenario's rate over time, within the approval's highest rate."""
-    curves = {
+    """Return each scenario's rate over time."""
+    return {
         scenario: RateCurve([Stage(*stage) for stage in stages])
         for scenario, stages in settings.stages_by_scenario().items()
     }
-    return capped(curves, settings)
 
 
 def _scenario_inputs(

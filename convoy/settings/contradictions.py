@@ -83,20 +83,6 @@ def _flat_out(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
             yield ("scenario", name, "rate"), problem
 
 
-def _beyond_approval(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
-    """An approved rate is kept by the schedule; where there is none, only pauses can keep it."""
-    approval = settings.target.approval
-    if approval is None or settings.is_scheduled:
-        return
-    allows = f"the target's approval allows {approval.highest_rate:g} per second at most"
-    if settings.is_flat_out:
-        yield ("rate",), f"is max, but {allows}; give a rate"
-    elif settings.users > settings.think_time_s * approval.highest_rate:
-        needed_s = settings.users / approval.highest_rate
-        problem = f"is {settings.think_time_s:g}, but {allows}, so {settings.users} users"
-        yield ("think_time_s",), f"{problem} have to pause for {needed_s:g} s or longer"
-
-
 def _lateness(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
     if settings.late_after_ms / 1000 > settings.max_lateness_s:
         latest = f"max_lateness_s: {settings.max_lateness_s:g}"
@@ -160,7 +146,6 @@ _CHECKS: tuple[
     (("rate", "stages", "run_time_s"), _no_rate),
     (("rate", "stages", "run_time_s", "scenario", "scenarios"), _rates_apart),
     (("rate", "arrivals", "scenario", "scenarios"), _flat_out),
-    (("rate", "arrivals", "users", "think_time_s", "target"), _beyond_approval),
     (("late_after_ms", "max_lateness_s"), _lateness),
     (("scenario",), _pools),
     (("scenario", "arrivals"), _exhausted_by_chance),

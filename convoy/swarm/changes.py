@@ -10,6 +10,7 @@ from convoy.errors import RefusedError
 from convoy.plan.changes import LiveCurve
 from convoy.plan.rates import RateCurve
 from convoy.plan.scenario import ScenarioPlan
+from convoy.prepare.guard import check_rate
 from convoy.settings import Settings
 from convoy.settings.rates import sharing_problem
 from convoy.settings.values import HIGHEST_RATE
@@ -85,10 +86,7 @@ def _shares(settings: Settings, rate: float) -> dict[str, float]:
     """Return each scenario's part of another rate of the whole; raises RefusedError."""
     if not 0 < rate <= HIGHEST_RATE:
         raise RefusedError(f"rate is {rate:g}, but should be above 0 and at most {HIGHEST_RATE:,}")
-    approval = settings.target.approval
-    if approval is not None and rate > approval.highest_rate:
-        highest = f"{approval.highest_rate:g} messages per second"
-        raise RefusedError(f"rate is {rate:g}, but the target's approval allows {highest} at most")
+    check_rate(settings, rate)
     changed = settings.model_copy(update={"rate": rate, "stages": None})
     problem = sharing_problem(changed.global_stages(), changed.own_rates())
     if problem is not None:

@@ -107,19 +107,25 @@ def test_users_that_appear_slowly_do_not_eat_the_run(
     assert ended.scenario["accepted"] == 40
 
 
-def test_approval_of_the_target_caps_the_rate(tmp_path: Path, simulator: SimulatorProcess) -> None:
+@pytest.mark.parametrize(
+    ("rate", "exit_code"), [("5", 0), ("5.5", 4), ("max", 4)], ids=["kept", "above", "flat out"]
+)
+def test_a_run_beyond_the_approval_of_its_target_sends_nothing(
+    tmp_path: Path, simulator: SimulatorProcess, rate: str, exit_code: int
+) -> None:
     target = tmp_path / "approved.yaml"
     target.write_text(
         f"target: {{name: approved, api_url: '{simulator.url}', login_url: '{simulator.url}',"
         " approval: {ticket: T-1, organisation_id: an-organisation, highest_rate: 5}}\n"
     )
     login = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
+    asked = ["--target", str(target), "--rate", rate, "-t", "2s", *UNHURRIED]
 
-    ended = run_locust(tmp_path, "--target", str(target), "-t", "2s", *UNHURRIED, environment=login)
+    ended = run_locust(tmp_path, *asked, environment=login)
 
-    assert ended.exit_code == 0, ended.output
-    assert ended.scenario["scheduled"] == 10
-    assert "T-1" in ended.output
+    assert ended.exit_code == exit_code, ended.output
+    assert ("approval T-1 of target approved allows 5" in ended.output) == (exit_code == 4)
+    assert (simulator.ledger()["accepted"] == 0) == (exit_code == 4)
 
 
 def messages_by_number(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from convoy.errors import ExitCode, RefusedError
-from convoy.plan.rates import RateCurve, Stage
-from convoy.prepare.guard import addresses_of, capped, check_target, highest_rate
+from convoy.prepare.guard import addresses_of, check_plan, check_target
 from convoy.settings import Proxies, Settings
 from convoy.settings.model import Approval
 from tests.unit.settings.configuration import settings_of
@@ -130,51 +129,58 @@ def test_the_system_resolves_addresses_of_this_machine() -> None:
     assert set(addresses_of("127.0.0.1")) == {"127.0.0.1"}
 
 
-def curves_of(*stages: list[tuple[float, float, float]]) -> dict[str, RateCurve]:
-    return {
-        f"scenario_{number}": RateCurve([Stage(*stage) for stage in own])
-        for number, own in enumerate(stages)
-    }
+@pytest.mark.parametrize(
+    ("load", "highest"),
+    [
+        pytest.param("rate=100", None, id="no approval"),
+        pytest.param("rate=max", None, id="flat out without one"),
+        pytest.param("rate=100", 100.0, id="just as much"),
+        pytest.param("stages=[{to: 80, for_s: 5}, {rate: 40, for_s: 5}]", 80.0, id="a peak"),
+        pytest.param("stages=[{rate: 5, for_s: 10}, {to: 80, for_s: 5}]", 20.0, id="cut before it"),
+    ],
+)
+def test_a_plan_within_its_approval_may_run(load: str, highest: float | None) -> None:
+    check_plan(settings_for("https://api.test", highest=highest, load=load))
 
 
-@pytest.mark.parametrize("highest", [None, 100.0, 1000.0], ids=["no approval", "equal", "above"])
-def test_a_rate_within_the_approval_stays_as_it_is(highest: float | None) -> None:
-    curves = curves_of([(100, 100, 10)])
+@pytest.mark.parametrize(
+    ("load", "highest", "said"),
+    [
+        pytest.param("rate=100", 99.5, "rate is 100, .* allows 99.5 .* write 99.5 or", id="rate"),
+        pytest.param(
+            "stages=[{to: 80, for_s: 5}, {rate: 40, for_s: 5}]",
+            20.0,
+            "rate is 80, .* write 20 or less",
+            id="a ramp's top",
+        ),
+        pytest.param("rate=max", 50.0, "rate is max, .* write --rate 50", id="flat out"),
+    ],
+)
+def test_a_plan_beyond_its_approval_is_refused_with_the_number_to_write(
+    load: str, highest: float, said: str
+) -> None:
+    with pytest.raises(RefusedError, match=f"{said}.* approved") as refused:
+        check_plan(settings_for("https://api.test", highest=highest, load=load))
 
-    assert capped(curves, settings_for("https://api.test", highest=highest)) is curves
-
-
-@pytest.mark.parametrize("highest", [99.0, 50.0, 1.0, 0.1])
-def test_a_rate_above_the_approval_is_brought_down_to_it(highest: float) -> None:
-    [scaled] = capped(
-        curves_of([(100, 100, 10)]), settings_for("https://api.test", highest=highest)
-    ).values()
-
-    assert scaled.rate_at(5) == pytest.approx(highest)
-    assert scaled.count == round(highest * 10)
-
-
-def test_a_rate_above_the_approval_is_scaled_down_in_every_scenario() -> None:
-    curves = curves_of([(70, 70, 10)], [(30, 30, 10)])
-
-    scaled = capped(curves, settings_for("https://api.test", highest=50))
-
-    assert scaled["scenario_0"].stages == (Stage(35, 35, 10),)
-    assert scaled["scenario_1"].stages == (Stage(15, 15, 10),)
-    assert sum(curve.count for curve in scaled.values()) == 500
+    assert "approval 1234 of target simulator" in str(refused.value)
+    assert refused.value.exit_code is ExitCode.REFUSED
 
 
-def test_a_ramp_keeps_its_shape_and_its_length_below_the_approved_rate() -> None:
-    load = "stages=[{to: 80, for_s: 5}, {rate: 40, for_s: 5}]"
-    settings = settings_for("https://api.test", highest=20, load=load)
-    curves = curves_of([(0, 80, 5), (40, 40, 5)])
+@pytest.mark.parametrize(
+    ("think_time_s", "is_refused"), [(0.25, True), (0.399, True), (0.4, False), (2, False)]
+)
+def test_without_a_schedule_only_pauses_keep_to_an_approval(
+    think_time_s: float, is_refused: bool
+) -> None:
+    settings = settings_for("https://api.test", highest=50).model_copy(
+        update={"arrivals": "closed", "users": 20, "think_time_s": think_time_s}
+    )
 
-    [scaled] = capped(curves, settings).values()
-
-    assert highest_rate(settings) == 80
-    assert scaled.duration_s == 10
-    assert [scaled.rate_at(at_s) for at_s in (0, 2.5, 5)] == pytest.approx([0, 10, 10])
-    assert max(scaled.rate_at(at_s / 10) for at_s in range(100)) <= 20
+    if is_refused:
+        with pytest.raises(RefusedError, match="write --set think_time_s=0.4, or fewer users"):
+            check_plan(settings)
+    else:
+        check_plan(settings)
 
 
 def test_what_a_proxy_leads_to_is_not_this_machine_whatever_its_name_stands_for_here() -> None:

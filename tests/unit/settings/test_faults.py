@@ -225,35 +225,6 @@ def test_flat_out_there_is_no_other_word_on_the_rate(setting: str, fault: str) -
     assert len(faults) == 1 and faults[0].startswith(fault)
 
 
-@pytest.mark.parametrize(
-    ("sets", "fault"),
-    [
-        (["rate=max"], "rate (--set 1): is max, but the target's approval allows 50 per second"),
-        (
-            ["arrivals=closed", "users=20", "think_time_s=0.25"],
-            "think_time_s (--set 3): is 0.25, but the target's approval allows 50 per second at "
-            "most, so 20 users have to pause for 0.4 s or longer",
-        ),
-        (["arrivals=closed", "users=20", "think_time_s=0.4"], None),
-        (["rate=500"], None),
-    ],
-    ids=["flat out", "pauses too short", "pauses long enough", "a rate, which is scaled down"],
-)
-def test_what_no_schedule_holds_back_has_to_stay_below_the_approved_rate(
-    tmp_path: Path, sets: list[str], fault: str | None
-) -> None:
-    target = tmp_path / "real.yaml"
-    target.write_text(
-        "target:\n  api_url: https://a.example\n  login_url: https://l.example\n"
-        "  approval: {ticket: '1', organisation_id: o-1, highest_rate: 50}\n"
-    )
-
-    faults = faults_of(*sets, command_line={"target": str(target)})
-
-    assert len(faults) == (fault is not None)
-    assert fault is None or faults[0].startswith(fault)
-
-
 def test_the_simulator_is_embedded_on_this_machine_only() -> None:
     faults = faults_of("target.api_url=http://example.com")
 
