@@ -15,7 +15,10 @@ from convoy.settings import VARIABLES, Settings
 README = "README.md"
 PAGES = [
     README,
-    *(f"docs/{name}.md" for name in ("engine", "read-a-run", "shape-a-run", "write-a-scenario")),
+    *(
+        f"docs/{name}.md"
+        for name in ("engine", "glossary", "read-a-run", "shape-a-run", "write-a-scenario")
+    ),
 ]
 
 

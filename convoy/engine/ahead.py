@@ -1,4 +1,4 @@
-"""Messages made ready ahead of their turn, many at a time."""
+"""Messages that are planned and rendered ahead of their due time, many at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from convoy.plan.scenario import PoolExhausted, ScenarioPlan
 
 _AT_ONCE = 32
 _LONGEST_S = 0.0005
-"""How long others may be kept waiting: a fraction of what makes a message late."""
+"""How long the other greenlets may be kept waiting: a fraction of what makes a message late."""
 
 
 # A structure, and untracked by the collector: one is made per message.
@@ -29,9 +29,9 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 class MessagesAhead:
     """Plans and renders the next messages of one scenario together.
 
-    One by one it takes twice as long, since what a process does between two waits finds the
-    processor's caches cold. `upcoming` returns the numbers of so many messages that are next;
-    `avoid` holds the indexes of conversations that are used no more.
+    One by one takes twice as long, because after each wait the processor's caches are cold.
+    `upcoming` returns the numbers of the next messages, at most so many; `avoid` holds the indexes
+    of retired conversations.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class MessagesAhead:
         return Message(due, *ready)
 
     def _make_ready(self, k: int) -> None:
-        """Make one and the next ones ready; what is wrong with one is for whoever takes it."""
+        """Render one and the next ones; a template's error is raised when that message is taken."""
         planned = self._planned
         if not planned or planned[-1].k != k:
             planned = self._planned = self._plan_next(k)

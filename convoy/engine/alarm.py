@@ -1,4 +1,4 @@
-"""An alarm in gevent's loop that goes off when it should, to a fraction of a millisecond."""
+"""A timer in gevent's loop that expires when it should, to a fraction of a millisecond."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Alarm(Protocol):
     """Calls a function once after each `set`; a later one replaces what was set before."""
 
     def set(self, delay_s: float) -> None:
-        """Go off in so many seconds, at once for none or less."""
+        """Expire in so many seconds, at once for none or less."""
 
 
 class LoopAlarm:
-    """An alarm by a timer of the loop, which is as fine as the system call that it waits in.
+    """An alarm by a timer of the loop, whose resolution is that of the system call it waits in.
 
-    That is nanoseconds with kqueue (macOS, BSD); with Linux's epoll a timer is up to 1 ms late.
+    With kqueue (macOS, BSD) these are nanoseconds; with Linux's epoll a timer is up to 1 ms late.
     """
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._ring = ring
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
         self._timer: Any = None
 
     def set(self, delay_s: float) -> None:
@@ -37,7 +37,7 @@ class LoopAlarm:
         if self._timer is not None:
             self._timer.close()
         self._timer = loop.timer(max(0.0, delay_s), ref=False)
-        self._timer.start(self._ring, update=True)
+        self._timer.start(self._callback, update=True)
 
 
 class _TimeSpec(ctypes.Structure):
@@ -49,14 +49,14 @@ class _TimerSpec(ctypes.Structure):
 
 
 class TimerFdAlarm:
-    """An alarm by a timer of Linux that the loop waits for like for a socket: timerfd_create(2).
+    """An alarm by Linux's timerfd_create(2), for which the loop waits as it does for a socket.
 
-    The descriptor is closed when nobody holds the alarm any more. Raises OSError when there is no
-    descriptor left.
+    The descriptor is closed when the alarm is garbage-collected. Raises OSError when no descriptor
+    is left.
     """
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._ring = ring
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
         self._spec = _TimerSpec()
         self._at = ctypes.byref(self._spec)
         self._is_set = False
@@ -67,19 +67,19 @@ class TimerFdAlarm:
         if self._number < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         watcher = get_hub().loop.io(self._number, _READ, ref=False)
-        watcher.start(_let_go_off, weakref.ref(self))
-        # Not at the end of the process, where the loop may be gone and all is closed anyway.
+        watcher.start(_expire, weakref.ref(self))
+        # Not at the end of the process: the loop may be gone by then, and all is closed anyway.
         weakref.finalize(self, _release, watcher, self._number).atexit = False
 
     def set(self, delay_s: float) -> None:
         self._is_set = True
         self._start(max(1, int(delay_s * _NS_PER_S)))
 
-    def go_off(self) -> None:
-        """Ring; the timer is read by setting it anew, or else it is stopped."""
+    def expire(self) -> None:
+        """Call the callback, and stop the timer unless it was set anew: the loop would spin."""
         self._is_set = False
         try:
-            self._ring()
+            self._callback()
         finally:
             if not self._is_set:
                 self._start(0)
@@ -90,31 +90,31 @@ class TimerFdAlarm:
         self._set_time(self._number, 0, self._at, None)
 
 
-def make_alarm(ring: Callable[[], None]) -> Alarm:
-    """Return the finest alarm that this system has."""
-    return TimerFdAlarm(ring) if sys.platform == "linux" else LoopAlarm(ring)
+def make_alarm(callback: Callable[[], None]) -> Alarm:
+    """Return the alarm of the highest resolution that this system has."""
+    return TimerFdAlarm(callback) if sys.platform == "linux" else LoopAlarm(callback)
 
 
-def weakly(ring: Callable[[], None]) -> Callable[[], None]:
-    """Return what calls a method as long as somebody holds its object.
+def weak_callback(callback: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that calls a method as long as the method's object exists.
 
-    Whoever holds an alarm that rings for it would be held by it otherwise, and end at the hands of
-    the garbage collector, in whatever thread.
+    An object that owns an alarm for itself would make a reference cycle otherwise, and the garbage
+    collector would free both, possibly in another thread.
     """
-    method = weakref.WeakMethod(ring)
+    method = weakref.WeakMethod(callback)
 
     def call() -> None:
-        held = method()
-        if held is not None:
-            held()
+        bound = method()
+        if bound is not None:
+            bound()
 
     return call
 
 
-def _let_go_off(alarm: weakref.ref[TimerFdAlarm]) -> None:
-    held = alarm()
-    if held is not None:
-        held.go_off()
+def _expire(reference: weakref.ref[TimerFdAlarm]) -> None:
+    alarm = reference()
+    if alarm is not None:
+        alarm.expire()
 
 
 def _release(watcher: Any, number: int) -> None:

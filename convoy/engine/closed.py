@@ -1,4 +1,4 @@
-"""The dispatcher of closed arrivals: no schedule, every user gets the next message when it asks.
+"""The dispatcher of closed arrivals: without a schedule, each user gets a message when it asks.
 
 A message is due at the moment it is handed out; how many there are depends on how fast the remote
 answers, so delivery is not judged.

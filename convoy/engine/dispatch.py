@@ -1,9 +1,9 @@
-"""The dispatcher: in each process and for each scenario, hands every due message to one user.
+"""The dispatcher: in each process and for each scenario it hands every due message to one user.
 
-Open arrivals: a message goes out when it is due, whatever became of the ones before it. A user
-that is free takes what is already due without a switch; the users that wait are woken by one alarm
-in the event loop, the one idle longest first. Nobody claims a message ahead of its time, so lanes
-and rate can change at any moment.
+Open arrivals: a message goes out when it is due, whatever became of the ones before it. A free user
+takes what is already due without a greenlet switch; waiting users are woken by one alarm in the
+event loop, the one idle longest first. No message is assigned ahead of its time, so that lanes and
+rate can change at any moment.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 from gevent import get_hub
 from greenlet import getcurrent, greenlet
 
-from convoy.engine.alarm import make_alarm, weakly
+from convoy.engine.alarm import make_alarm, weak_callback
 from convoy.engine.lane_queue import Entry, LaneMessages, LaneQueue
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause, Phase
@@ -36,7 +36,7 @@ ReadyAt = Callable[[float], float]
 
 
 def always_ready(now_s: float) -> float:
-    """The limits of a user that has none."""
+    """Return the present moment: for a user without limits."""
     return now_s
 
 
@@ -56,7 +56,7 @@ class DueMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 _Waiter = tuple[greenlet, ReadyAt]
-"""A user that waits for its next message, and its limits."""
+"""The greenlet of a user that waits for its next message, and its limits."""
 
 
 class Dispatcher:
@@ -85,7 +85,7 @@ class Dispatcher:
         self._rested_until_s = -inf
         self._lease_ends_s = inf
         self._hub = get_hub()
-        self._alarm = make_alarm(weakly(self._ring))
+        self._alarm = make_alarm(weak_callback(self._on_alarm))
         self._alarm_at_s = inf
         self._armed_for: Entry | None = None
 
@@ -106,8 +106,8 @@ class Dispatcher:
     def release(self, lanes: Iterable[int]) -> dict[int, int | None]:
         """Give up lanes; return the first number not handed out of each, None for a finished lane.
 
-        What was handed out before stays with this process, and lanes that were never granted are
-        not spoken of.
+        What was handed out before stays with this process; lanes that were never granted are left
+        out of the result.
         """
         return self._queue.release(lanes)
 
@@ -129,7 +129,7 @@ class Dispatcher:
         """Wait as the calling greenlet for the next due message.
 
         `ready_at` is asked again before the message is handed over, since users may share their
-        limits. A greenlet that is killed while it waits leaves its place to the others.
+        limits. A greenlet that is killed while it waits takes no message with it.
         """
         now_s = self._clock()
         ready_at_s = ready_at(now_s)
@@ -152,7 +152,7 @@ class Dispatcher:
         return handed
 
     def expire(self) -> None:
-        """Count the messages that nobody can send in time any more."""
+        """Count the messages that are too late to be sent as given up."""
         if self._t0_s is None:
             return
         too_late_s = self._clock() - self._t0_s - self._max_lateness_s
@@ -222,7 +222,7 @@ class Dispatcher:
             self._recorder.give_up(cause, lateness_s)
 
     def _late_cause(self, due_s: float) -> Cause:
-        """Why a message due then is late, if it is: was a user free?"""
+        """Return why a message due then would be late: with a user free it is our own fault."""
         if self._idle_from_s <= due_s < self._idle_to_s:
             return _GENERATOR
         if self._resting or due_s < self._rested_until_s:
@@ -250,7 +250,8 @@ class Dispatcher:
         due_s = first[0]
         return self._t0_s + (due_s + self._queue.due_until(due_s + 2 * EARLY_S)) / 2
 
-    def _ring(self) -> None:
+    def _on_alarm(self) -> None:
+        """Return the rested users to the idle ones, and hand out what is due by now."""
         self._alarm_at_s, self._armed_for = inf, None
         now_s = self._clock()
         while self._resting and self._resting[0][0] <= now_s:

@@ -1,4 +1,4 @@
-"""The watch that a process which holds users keeps on itself: is its event loop in time?"""
+"""The measurement of the event loop's lag in each process that holds users."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ AskProcessor = Callable[[], Processor]
 
 @contextmanager
 def own_processor() -> Iterator[AskProcessor]:
-    """Give a function that tells what this process had of the processor so far.
+    """Yield a function that returns this process's processor time so far.
 
-    Where nobody counts how long it waited, that is 0.
+    Where the system does not count the time waited for a processor, that is 0.
     """
     try:
         scheduler = _SCHEDULER.open("rb", buffering=0)
@@ -31,7 +31,7 @@ def own_processor() -> Iterator[AskProcessor]:
         yield lambda: Processor(process_time(), 0.0)
         return
     with scheduler:
-        # Opened once: that takes ten times as long as reading it, and it is read at every beat.
+        # Opened once: opening takes ten times as long as reading, and every beat reads it.
         yield lambda: Processor(process_time(), _waited_s(os.pread(scheduler.fileno(), 100, 0)))
 
 
@@ -47,7 +47,7 @@ def watch(
 ) -> None:
     """Beat at the recorder's pace from `begins_s` to `ends_s` of the clock, or until it is over.
 
-    It is a greenlet of the loop that also takes the answers in, so it is as late as they are.
+    It runs in the loop that also receives the answers, so it is as late as they are.
     """
     sleep(max(0.0, begins_s - clock()))
     with processor() as ask_processor:

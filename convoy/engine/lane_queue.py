@@ -21,7 +21,7 @@ _Head = tuple[float, int, int, Phase, LaneMessages]
 
 
 class LaneQueue:
-    """Merges lanes into one queue; what is taken from it is gone, everything else can be given up.
+    """Merges lanes into one queue; everything that was not taken yet can be given up.
 
     Messages that are due at the same moment come in the order of their numbers.
     """
@@ -33,7 +33,7 @@ class LaneQueue:
 
     def grant(self, lanes: Mapping[int, LaneMessages], phase: Phase) -> None:
         """Take on the messages of one phase in some lanes."""
-        self._part()
+        self._unmerge()
         self._granted.update(lanes)
         for lane, messages in lanes.items():
             first = next(messages, None)
@@ -43,11 +43,11 @@ class LaneQueue:
     def release(self, lanes: Iterable[int]) -> dict[int, int | None]:
         """Give up lanes; return the first measured number not taken of each, None if there is none.
 
-        Lanes that were never granted are not spoken of.
+        Lanes that were never granted are left out.
         """
         leaving = self._granted.intersection(lanes)
         self._granted -= leaving
-        self._part()
+        self._unmerge()
         cursors: dict[int, int | None] = dict.fromkeys(leaving)
         cursors.update(
             (lane, k)
@@ -105,8 +105,8 @@ class LaneQueue:
         merged.sort()
         self._merged.extend(merged)
 
-    def _part(self) -> None:
-        """Give what is merged back to its lanes."""
+    def _unmerge(self) -> None:
+        """Put what is merged back into its lanes."""
         if not self._merged:
             return
         parts: dict[tuple[int, Phase], list[tuple[float, int]]] = {}

@@ -1,4 +1,4 @@
-"""The abstract Locust user that every scenario builds on: one user with its own session."""
+"""The abstract Locust user that every scenario builds on, each with its own session."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class MessageUser(User):
 
     def on_start(self) -> None:
         self._run: WorkerRun | None = None
-        self._held: int | None = None
+        self._reserved_index: int | None = None
         self._worker = worker_of(self.environment)
         self._taskset_instance = TaskLoop(self)
         self._state = LOCUST_STATE_WAITING
@@ -73,7 +73,7 @@ class MessageUser(User):
         if self._run is not None:
             self._worker.user_has_left(self._run, self.scenario)
             self._run = None
-            self._let_go()
+            self._release_conversation()
         session = getattr(self, "session", None)
         if session is not None:
             session.close()
@@ -85,8 +85,8 @@ class MessageUser(User):
         """
         work = self._work
         while True:
-            if self._held is not None:
-                self._let_go()
+            if self._reserved_index is not None:
+                self._release_conversation()
             self._state = LOCUST_STATE_WAITING
             due = work.dispatcher.take(self._ready_at)
             try:
@@ -95,7 +95,9 @@ class MessageUser(User):
                     message = self._with_conversation(message)
             except PoolExhausted:
                 self._give_up(due, Cause.POOL)
-                gevent.sleep(0)  # there may be no end of such messages
+                gevent.sleep(
+                    0
+                )  # an exhausted pool fails every message: let the loop run in between
                 continue
             except PayloadError:
                 self._give_up(due, Cause.GENERATOR)
@@ -119,8 +121,8 @@ class MessageUser(User):
         else:
             self._finish(message, exchange)
         finally:
-            if self._held is not None:
-                self._let_go()
+            if self._reserved_index is not None:
+                self._release_conversation()
 
     def is_ok(self, message: Message, exchange: Exchange) -> bool:
         """Say whether an answer is as it should be: accepted, or refused as the plan expects it."""
@@ -133,35 +135,35 @@ class MessageUser(User):
         return max(self.session.ready_at(now_s), self._paused_until_s)
 
     def _with_conversation(self, message: Message) -> Message:
-        """Take the message's conversation for this user alone; raises PoolExhausted if too late.
+        """Reserve the message's conversation for this user; raises PoolExhausted if too late.
 
         A message that had to wait for it is late by cause pool.
         """
         pool, latest_s = self._work.pool, message.due.due_s + self._max_lateness_s
         try:
-            while self._held is None:
+            while self._reserved_index is None:
                 due, index = message.due, message.planned.conversation_index
                 has_to_wait = pool.is_taken(index)
                 if not pool.take(index, max(0.0, latest_s - perf_counter())):
                     raise PoolExhausted("the conversation was not free in time")
-                self._held = index
+                self._reserved_index = index
                 if has_to_wait:
                     handed_s = perf_counter()
                     due = msgspec.structs.replace(due, late_cause=Cause.POOL, handed_s=handed_s)
                     message = msgspec.structs.replace(message, due=due)
                 if index in pool.retired:  # while this user waited for it
-                    self._let_go()
+                    self._release_conversation()
                     message = self._work.message(due)
         except GreenletExit:
             self._give_up(message.due, Cause.STOPPED)
             raise
         return message
 
-    def _let_go(self) -> None:
-        """Leave the conversation of the last message to others."""
-        if self._held is not None:
-            self._work.pool.give_back(self._held)
-            self._held = None
+    def _release_conversation(self) -> None:
+        """Release the conversation of the last message for other users."""
+        if self._reserved_index is not None:
+            self._work.pool.give_back(self._reserved_index)
+            self._reserved_index = None
 
     def _log_in(self, run: WorkerRun) -> None:
         """Log in, however often it takes; when to give up is the master's decision."""
@@ -189,17 +191,17 @@ class MessageUser(User):
         )
 
     def _finish(self, message: Message, exchange: Exchange) -> None:
-        """Account for a message, and draw the conclusions for what comes next."""
+        """Account for a message, and set what its answer means for the next ones."""
         is_ok = self.is_ok(message, exchange)
         if self._has_pauses:
             self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(message.due.k)
         if exchange.code:
-            self._heed(message, exchange, is_ok)
+            self._react_to_code(message, exchange, is_ok)
         if message.due.phase is _MEASURE:
             self._work.accounting.enter(message, exchange, is_ok)
 
-    def _heed(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
-        """Do what an error code asks for."""
+    def _react_to_code(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
+        """Stop the run or retire the conversation, where an error code calls for it."""
         assert self._run is not None
         if exchange.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
             self._worker.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
