@@ -1,4 +1,4 @@
-"""Six plans and their first messages; `python -m tests.golden.plans` writes the golden files.
+"""Six plans and their first messages; `python -m tests.golden` writes their golden files.
 
 A change of these files is a change of what an equal seed sends, and has to be meant.
 """
@@ -86,7 +86,7 @@ PLANS = {
 
 
 def lines(inputs: ScenarioInputs) -> Iterator[str]:
-    """Yield the first messages by due time: due, k, conversation, author, template, body."""
+    """Yield the first messages by due time: due, k, conversation, template, body."""
     plan = ScenarioPlan(inputs)
     bodies = plan.bodies(RUN_ID)
     first = (islice(plan.lane(lane), MESSAGES) for lane in range(LANES))
@@ -101,8 +101,9 @@ def path_of(name: str) -> Path:
     return FOLDER / "plans" / f"{name}.jsonl.gz"
 
 
-if __name__ == "__main__":
-    for plan_name, plan_inputs in PLANS.items():
-        content = "".join(f"{line}\n" for line in lines(plan_inputs)).encode()
-        path_of(plan_name).parent.mkdir(exist_ok=True)
-        path_of(plan_name).write_bytes(gzip.compress(content, mtime=0))
+def write() -> None:
+    """Write the golden file of every plan."""
+    for name, inputs in PLANS.items():
+        content = "".join(f"{line}\n" for line in lines(inputs)).encode()
+        path_of(name).parent.mkdir(exist_ok=True)
+        path_of(name).write_bytes(gzip.compress(content, mtime=0))

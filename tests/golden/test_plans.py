@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 
 import pytest
 
@@ -16,5 +17,5 @@ def test_the_first_messages_are_those_of_the_golden_file(name: str) -> None:
     found = list(lines(PLANS[name]))
 
     assert len(found) == len(golden) == MESSAGES
-    for number, (now, then) in enumerate(zip(found, golden, strict=True)):
-        assert now == then, f"{name}, line {number + 1}"
+    for now, then in zip(found, golden, strict=True):
+        assert now == then, f"{name}, k {json.loads(then)[1]}: {now} instead of {then}"
