@@ -17,6 +17,7 @@ from convoy.remote.http import Origin, Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
+from convoy.routes.catalogue import ROUTES, Route
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
@@ -27,6 +28,11 @@ MESSAGES = [
     for name in ("bodies.json", "failures.json")
     for example in json.loads((HERE / name).read_text("utf-8"))
     if "status" in example["answer"]
+]
+LITERALS = [
+    example
+    for path in sorted(HERE.glob("*.json"))
+    for example in json.loads(path.read_text("utf-8"))
 ]
 CONVERSATION = "00000000-0000-4000-8000-000000000000"
 LONG_S = 10.0
@@ -44,6 +50,22 @@ def test_every_answer_has_its_fate_and_code(example: dict[str, Any]) -> None:
     assert exchange.fate == ("accepted" if accepted else "rejected")
     assert exchange.code == ("" if accepted else f"{status} {literal['code']}")
     assert exchange.correlation_id == literal["headers"].get("inin-correlation-id", "")
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=lambda route: route.name)
+def test_every_accepted_answer_holds_what_the_catalogue_says(route: Route) -> None:
+    answers = [
+        each["answer"]
+        for each in LITERALS
+        if each["request"].get("method") == route.method
+        and each["request"].get("path", "").partition("?")[0]
+        == route.path.replace("{customer_id}", "<customer>")
+        and each["answer"].get("status") == HTTPStatus.OK
+    ]
+
+    assert answers
+    for literal in answers:
+        assert set(route.accepts[literal["status"]]) <= literal["body"].keys()
 
 
 def test_budget_follows_the_literal_429() -> None:
