@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from convoy.plan.message import PlannedMessage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
@@ -26,7 +26,6 @@ MOST_CONVERSATIONS = 5
 def send_canaries(
     inputs: Mapping[str, ScenarioInputs],
     routes: Mapping[str, Route],
-    variables: Mapping[str, Mapping[str, str]],
     session: ApiSession,
     *,
     run_id: str,
@@ -39,33 +38,24 @@ def send_canaries(
     a 503, a 429) is a warning: the run counts it by its code.
     """
     for scenario, each in inputs.items():
-        route = routes[scenario]
-        canary = _Canary(each, route, variables[scenario], session, run_id, timeout_s, checklist)
+        canary = _Canary(
+            each, routes[scenario], session, canary_run_id(run_id), timeout_s, checklist
+        )
         for number, template in enumerate(each.weights):
             if not canary.send(template, number * MOST_CONVERSATIONS):
                 break
 
 
+@dataclass(frozen=True, slots=True)
 class _Canary:
     """Sends the canary messages of one scenario."""
 
-    def __init__(
-        self,
-        inputs: ScenarioInputs,
-        route: Route,
-        variables: Mapping[str, str],
-        session: ApiSession,
-        run_id: str,
-        timeout_s: float,
-        checklist: Checklist,
-    ) -> None:
-        self._inputs = inputs
-        self._route = route
-        self._path_of = route.path_to(variables)
-        self._session = session
-        self._run_id = canary_run_id(run_id)
-        self._timeout_s = min(timeout_s, _LONGEST_S)
-        self._checklist = checklist
+    inputs: ScenarioInputs
+    route: Route
+    session: ApiSession
+    run_id: str
+    timeout_s: float
+    checklist: Checklist
 
     def send(self, template: str, first_k: int) -> bool:
         """Send one message of a template, numbered from `first_k`; false when no more should go.
@@ -73,25 +63,26 @@ class _Canary:
         A conversation that takes no message is passed over, up to five of them.
         """
         check = f"canary {template}"
+        path_of = self.route.path_to(self.inputs.variables)
         stale: list[str] = []
         for message, body in self._messages(template, first_k):
-            with self._checklist.step(check):
-                path = self._path_of(message.conversation)
-                exchange = self._session.post(path, body, self._timeout_s)
+            with self.checklist.step(check):
+                path = path_of(message.conversation)
+                exchange = self.session.post(path, body, min(self.timeout_s, _LONGEST_S))
             if exchange.code not in RETIRING_CODES or exchange.code == message.expected_code:
                 self._enter_stale(check, stale)
                 self._enter(check, message, exchange, body)
                 return exchange.code != "timeout"
             stale.append(f"{message.conversation.id} ({exchange.code})")
         told = f"none of {len(stale)} conversations takes a message: {', '.join(stale)}"
-        self._checklist.fail(check, told, "refresh the pool, or choose open conversations")
+        self.checklist.fail(check, told, "refresh the pool, or choose open conversations")
         return True
 
     def _messages(self, template: str, first_k: int) -> Iterator[tuple[PlannedMessage, bytes]]:
         """Yield messages of a template into conversations that the run begins with, each once."""
-        pick = replace(self._inputs.pick, on_exhausted="recycle")
-        plan = ScenarioPlan(replace(self._inputs, weights={template: 1}, pick=pick))
-        bodies = plan.bodies(self._run_id)
+        pick = replace(self.inputs.pick, on_exhausted="recycle")
+        plan = ScenarioPlan(replace(self.inputs, weights={template: 1}, pick=pick))
+        bodies = plan.bodies(self.run_id)
         seen: set[int] = set()
         for k in range(first_k, first_k + MOST_CONVERSATIONS):
             message = plan.message(k)
@@ -102,21 +93,21 @@ class _Canary:
     def _enter_stale(self, check: str, stale: list[str]) -> None:
         if stale:
             told = f"the pool holds conversations that take no message: {', '.join(stale)}"
-            self._checklist.warn(check, told, "refresh the pool; the run leaves them out")
+            self.checklist.warn(check, told, "refresh the pool; the run leaves them out")
 
     def _enter(self, check: str, message: PlannedMessage, exchange: Exchange, body: bytes) -> None:
         expected = message.expected_code
         if exchange.code == expected:
             told = f"refused with {expected}, as it should be" if expected else "accepted"
-            self._checklist.ok(check, f"{told} (conversation {message.conversation.id})")
+            self.checklist.ok(check, f"{told} (conversation {message.conversation.id})")
         elif expected:
             told = f"should be refused with {expected}, and was answered with {_answer(exchange)}"
-            self._checklist.warn(check, told, "see expected.yaml beside it")
+            self.checklist.warn(check, told, "see expected.yaml beside it")
         elif _may_pass(exchange):
             cause, change = advice(exchange.code)
-            self._checklist.warn(check, f"{_answer(exchange)}. {cause}", change)
+            self.checklist.warn(check, f"{_answer(exchange)}. {cause}", change)
         else:
-            self._checklist.fail(check, _explained(exchange, body, self._route), _WAY_ROUND)
+            self.checklist.fail(check, _explained(exchange, body, self.route), _WAY_ROUND)
 
 
 def _answer(exchange: Exchange) -> str:

@@ -94,7 +94,6 @@ class Preflight:
                 send_canaries(
                     run.inputs,
                     self.routes,
-                    {name: each.variables for name, each in settings.scenario.items()},
                     session,
                     run_id=run.run_id,
                     timeout_s=settings.request_timeout_s,
