@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.validators import extend
 
 Schema = Mapping[str, Any]
+_Errors = Iterator[ValidationError]
 
 ANY_BODY: Schema = {"type": "object", "x-marker": True}
 """Any JSON object that carries its marker somewhere: for a route without a schema of its own."""
@@ -81,7 +82,7 @@ class BodyRules:
         Without `expected` the body is one that was refused and has to be explained.
         """
         found: dict[str, BodyFault] = {}
-        validator = _validator(body, expected)(self._schema)
+        validator = _Keywords(body, expected).validator()(self._schema)
         for error in validator.iter_errors(body):
             field = _path(error.absolute_path)
             rule = self._properties.get(field, {})
@@ -188,24 +189,46 @@ def _properties(schema: Schema, field: str) -> Iterator[tuple[str, Schema]]:
         yield from _properties(part, field)
 
 
-def _path(steps: Iterator[int | str] | Any) -> str:
+def _path(steps: Iterable[int | str]) -> str:
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     return path.removeprefix(".")
 
 
-def _validator(body: object, expected: Expected | None) -> Any:
-    """Return a validator class whose own keywords know the whole body and its message."""
+@dataclass(frozen=True, slots=True)
+class _Keywords:
+    """Our own keywords, for a body as a whole and what is known of its message.
 
-    def required(_: Any, names: list[str], part: object, schema: Schema) -> Iterator[Any]:
+    Each takes a validator, the keyword's value, the part of the body that it stands at, and the
+    schema around it, as jsonschema calls them.
+    """
+
+    body: object
+    expected: Expected | None
+
+    def validator(self) -> Any:
+        """Return a validator class with these keywords."""
+        own = {
+            "required": self.required,
+            "x-variable": self.variable,
+            "x-same-as": self.same_as,
+            "x-other-than": self.other_than,
+            "x-max-bytes": self.max_bytes,
+            "x-marker": self.marker,
+            "x-unread": self.unread,
+        }
+        return extend(Draft202012Validator, own)  # type: ignore[no-untyped-call]
+
+    def required(self, _: Any, names: list[str], part: object, schema: Schema) -> _Errors:
+        # In place of jsonschema's own, whose error does not say which property is missing.
         if isinstance(part, dict):
             for name in names:
                 if name not in part:
                     yield ValidationError("is missing", path=[name])
 
-    def variable(_: Any, names: list[str], part: object, schema: Schema) -> Iterator[Any]:
-        if expected is not None:
-            known = [expected.variables[name] for name in names if name in expected.variables]
-            if part not in known:
+    def variable(self, _: Any, names: list[str], part: object, schema: Schema) -> _Errors:
+        if self.expected is not None:
+            variables = self.expected.variables
+            if part not in [variables[name] for name in names if name in variables]:
                 wanted = f"should be {{{{ {names[0]} | tojson }}}}"
                 yield ValidationError(f"is {_shown(part)}, and {wanted}")
         elif not isinstance(part, str) or not _UUID.fullmatch(part):
@@ -213,45 +236,32 @@ def _validator(body: object, expected: Expected | None) -> Any:
         elif not _is_an_id(part):
             yield ValidationError(f"is {_shown(part)}, which looks made up, not like an id")
 
-    def same_as(_: Any, fields: list[str], part: object, schema: Schema) -> Iterator[Any]:
+    def same_as(self, _: Any, fields: list[str], part: object, schema: Schema) -> _Errors:
         for other in fields:
-            there = value_at(body, other)
-            if expected is None and there is not None and there != part:
+            there = value_at(self.body, other)
+            if self.expected is None and there is not None and there != part:
                 yield ValidationError(f"is {_shown(part)}, and `{other}` is {_shown(there)}")
 
-    def other_than(_: Any, fields: list[str], part: object, schema: Schema) -> Iterator[Any]:
+    def other_than(self, _: Any, fields: list[str], part: object, schema: Schema) -> _Errors:
         for other in fields:
-            if expected is None and part is not None and value_at(body, other) == part:
+            if self.expected is None and part is not None and value_at(self.body, other) == part:
                 yield ValidationError(f"is the same as `{other}`")
 
-    def max_bytes(_: Any, most: int, part: object, schema: Schema) -> Iterator[Any]:
+    def max_bytes(self, _: Any, most: int, part: object, schema: Schema) -> _Errors:
         size = len(part.encode("utf-8", "surrogatepass")) if isinstance(part, str) else 0
         if size > most:
-            with_marker = ", marker included" * (expected is not None)
+            with_marker = ", marker included" * (self.expected is not None)
             yield ValidationError(f"is {size:,} bytes long; {most:,} are taken{with_marker}")
 
-    def marker(_: Any, wanted: bool, part: object, schema: Schema) -> Iterator[Any]:
-        if expected is not None and part:
+    def marker(self, _: Any, wanted: bool, part: object, schema: Schema) -> _Errors:
+        if self.expected is not None and part:
             text = part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
-            if expected.marker not in text:
+            if self.expected.marker not in text:
                 yield ValidationError(_NO_MARKER)
 
-    def unread(_: Any, sentence: str, part: object, schema: Schema) -> Iterator[Any]:
-        if expected is None:
+    def unread(self, _: Any, sentence: str, part: object, schema: Schema) -> _Errors:
+        if self.expected is None:
             yield ValidationError(sentence)
-
-    return extend(  # type: ignore[no-untyped-call]
-        Draft202012Validator,
-        {
-            "required": required,
-            "x-variable": variable,
-            "x-same-as": same_as,
-            "x-other-than": other_than,
-            "x-max-bytes": max_bytes,
-            "x-marker": marker,
-            "x-unread": unread,
-        },
-    )
 
 
 def _problem(error: ValidationError, field: str, rule: Schema, body: object) -> str:
