@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gevent import get_hub, getcurrent
 
-from convoy.remote.outbox import Outbox, numbers_with_news
+from convoy.remote.outbox import Outbox, readable_sockets
 from convoy.remote.wire_faults import StoppedError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _READ, _WRITE = 1, 2
 _RECEIVE_BYTES = 4_096
 _NEVER_S = float("inf")
 _REASONS = _READY, _EXPIRED, _STOPPED = object(), object(), object()
-"""Why a wait ended; whatever else a greenlet is woken for is not meant for it."""
+"""Why a wait ended; any other value that the greenlet is switched to with is ignored."""
 
 # What gevent's resolver gives for one address: (family, type, protocol, name, address).
 Address = tuple[int, int, int, str, tuple[object, ...]]
@@ -35,8 +35,8 @@ class Connection:
     wrappers touch, and one read and one write watcher for its whole life. `unsent` is what the
     kernel has still to take; `sent_s` is when it took the first byte since its owner set it
     to None; `received_s` is the time of the latest receive; `is_ended` says that the server has
-    closed its side. It `is_new` until something was sent, and `has_news` if something had arrived
-    already when a request should have been sent: the request is still `unsent` then.
+    closed its side. It `is_new` until something was sent, and `is_readable` if something had
+    arrived before a request was sent: the request is still `unsent` then.
     """
 
     def __init__(self, address: Address, clock: Callable[[], float], outbox: Outbox) -> None:
@@ -57,7 +57,7 @@ class Connection:
         self.unsent: bytes | memoryview = b""
         self._send_fault: OSError | None = None
         self.number = number
-        self.is_new, self.has_news = True, False
+        self.is_new, self.is_readable = True, False
         self.sent_s: float | None = None
         self.received_s = 0.0
         self.is_ended = False
@@ -83,9 +83,9 @@ class Connection:
         """Have a request sent with those of other connections, before the loop polls again.
 
         The caller waits for the answer at once. That wait ends early when the kernel does not take
-        all of it, and `send_rest` goes on; or when there is news.
+        all of it, and `send_rest` goes on; or when the socket is readable already.
         """
-        self.unsent, self.has_news = request, False
+        self.unsent, self.is_readable = request, False
         self._outbox.put(self)
 
     def try_to_send(self) -> bool:
@@ -148,8 +148,8 @@ class Connection:
         return data
 
     def is_quiet(self) -> bool:
-        """True when a request may be written: not closed by the server, nothing unasked for."""
-        return self.is_open and not numbers_with_news([self.number])
+        """True when a request may be written: open on both sides, and nothing to read."""
+        return self.is_open and not readable_sockets([self.number])
 
     def wait(self, deadline_s: float, *, for_room: bool = False) -> None:
         """Wait until `receive` may have something, or there may be room for more to send.

@@ -144,7 +144,7 @@ class Transport:
             connection = self._connect(deadline_s)
         connection.post(request)
         connection.wait(deadline_s)
-        if connection.has_news and connection.is_open and not connection.is_quiet():
+        if connection.is_readable and connection.is_open and not connection.is_quiet():
             connection = self._connect(deadline_s)
             connection.post(request)
             connection.wait(deadline_s)

@@ -41,7 +41,7 @@ class _Window:
             self.is_answered = False
         self.used += 1
 
-    def meet_answer(self, now_s: float) -> None:
+    def start_at_answer(self, now_s: float) -> None:
         # The remote opened its window between our first request and its answer: by counting from
         # the answer we never write into the end of a window that we think is over.
         if not self.is_answered:
@@ -97,7 +97,7 @@ class Budget:
         is_changed = has_figures = _COUNT in headers
         for window in self._windows:
             if not window.is_answered:
-                window.meet_answer(now_s)
+                window.start_at_answer(now_s)
                 is_changed = True
         if self._token_window is not None and has_figures:
             used, count, reset_s = (_number(headers.get(n)) for n in (_COUNT, _ALLOWED, _RESET))

@@ -1,4 +1,4 @@
-"""What a user holds to talk to the API: transport, token and budget, and one call that posts."""
+"""A user's session with the API: transport, token, budget, and one call that posts."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
 
 
 class _LoginTookTooLong(BaseException):
-    """Ends a login in progress like a kill does: whoever else waits for it begins another."""
+    """Ends a login in progress as a kill does: another greenlet that waits for it logs in."""
 
 
 class ApiSession:
     """One user's session; used by one greenlet at a time.
 
-    `attempts` and `sent_s` speak of the post in progress, for whoever has to account for a post
-    that was killed.
+    `attempts` and `sent_s` describe the post in progress, so that one that is killed can be
+    accounted for.
     """
 
     def __init__(

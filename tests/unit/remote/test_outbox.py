@@ -31,7 +31,7 @@ class Letter:
     def __init__(self, name: int, log: list[object], *, is_taken: bool = True) -> None:
         self.number = -1
         self.is_new = self.is_open = True
-        self.has_news = False
+        self.is_readable = False
         self._name = name
         self._log = log
         self._is_taken = is_taken
