@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convoy.errors import Fault, RefusedError, SettingsError
-from convoy.plan.payloads import PayloadError
+from convoy.plan.payloads import PayloadError, TemplateFault
 from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.plan.template_language import TemplateFault
 from convoy.prepare.guard import check_target
 from convoy.prepare.pools import find_pool
 from convoy.prepare.run_ids import canary_run_id, new_run_id
+from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import read_source, template_names
 from convoy.remote.client import Connections
@@ -65,6 +65,11 @@ def send_one(
     route = setup.routes[scenario]
     chosen = payload or next(iter(settings.scenario[scenario].payloads))
     name, source = _template(chosen, setup.payloads)
+    variables = settings.scenario[scenario].variables
+    plan = sample_plan(scenario, 0, variables)
+    [tried] = render_apart([Sample(name, source, scenario, 0, variables, [plan.message(0)])])
+    if tried.faults:
+        raise PayloadError(name, *tried.faults)
     _rendered(settings, scenario, name, source, _NOBODY)
     connections = setup.connect(settings)
     check_target(settings, proxies=connections.proxies)

@@ -4,44 +4,28 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
 
 from convoy.errors import ConvoyError, ExitCode
 from convoy.plan.draws import draws, stream_key
 from convoy.plan.placeholders import plain_parts
-from convoy.plan.sandbox import Sandbox
-from convoy.plan.template_language import FUNCTIONS, TemplateFault, refusals
+from convoy.plan.sandbox import MOST_OUTPUT_BYTES, Sandbox, refusals
 
 LARGEST_BODY_BYTES = 512_000
 """What the remote takes as a body (the support thread that `plan.texts` names)."""
 
 
-class NoBodyError(ValueError):
-    """Bytes that are no JSON object; `line` is 0 where it is not known."""
+class TemplateFault(NamedTuple):
+    """What is wrong in a template; `line` is 0 and `field` empty where that is not known."""
 
-    def __init__(self, line: int, problem: str) -> None:
-        super().__init__(problem)
-        self.line = line
-
-
-def parse_body(rendered: bytes) -> dict[str, Any]:
-    """Return the JSON object that a template rendered to; raises NoBodyError."""
-    try:
-        body = json.loads(
-            rendered.decode(), parse_constant=_no_number, object_pairs_hook=_without_repeats
-        )
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", 0)
-        problem = f"does not render to JSON ({error}); put values through `| tojson`"
-        raise NoBodyError(line, problem) from error
-    if not isinstance(body, dict):
-        raise NoBodyError(1, "renders to JSON, but a message is a JSON object")
-    return body
+    line: int
+    problem: str
+    field: str = ""
 
 
 class PayloadError(ConvoyError):
@@ -50,6 +34,7 @@ class PayloadError(ConvoyError):
     exit_code = ExitCode.USAGE
 
     def __init__(self, name: str, *faults: TemplateFault) -> None:
+        self.faults = faults
         self.sentences = tuple(_sentence(name, fault) for fault in faults)
         super().__init__("\n".join(self.sentences))
 
@@ -58,25 +43,25 @@ class PayloadTemplate:
     """One message body as a Jinja2 template; it can reach its variables and nothing else.
 
     `parts` is all of it where it is made of text and plain placeholders only, else None. Raises
-    PayloadError with everything in it that `template_language` refuses.
+    PayloadError with everything in it that the sandbox refuses.
     """
 
     def __init__(self, name: str, source: str) -> None:
         self.name = name
-        self._sandbox = Sandbox()
+        sandbox = Sandbox()
         try:
-            tree = self._sandbox.parse(source)
-            faults = sorted(set(refusals(tree)))
+            tree = sandbox.parse(source)
+            faults = sorted({TemplateFault(*each) for each in refusals(tree)})
             if faults:
                 raise PayloadError(name, *faults)
             self._names = _names_in(tree)
             self.parts = plain_parts(tree)
-            self._template = self._sandbox.compiled(tree)
+            self._template = sandbox.from_string(tree)
         except TemplateSyntaxError as error:
             fault = TemplateFault(error.lineno, error.message or "syntax error")
             raise PayloadError(name, fault) from error
         except (RecursionError, SyntaxError, MemoryError) as error:
-            fault = TemplateFault(0, "is too deeply nested to be compiled")
+            fault = TemplateFault(0, "is too large or too deeply nested to be compiled")
             raise PayloadError(name, fault) from error
 
     @property
@@ -87,34 +72,48 @@ class PayloadTemplate:
     def render(self, variables: Mapping[str, object]) -> bytes:
         """Return the body as UTF-8; raises PayloadError when the template cannot be rendered."""
         try:
-            return self._sandbox.rendered(self._template, variables)
+            output = self._template.render(variables).encode()
+            if len(output) > MOST_OUTPUT_BYTES:
+                raise OverflowError(f"renders to more than {MOST_OUTPUT_BYTES:,} bytes")
+            return output
         except Exception as error:  # a template is a program: it can raise anything
-            line = _line_of(error, self._template)
-            fault = TemplateFault(line, f"cannot be rendered: {error}")
+            reason = "it takes too much memory" if isinstance(error, MemoryError) else error
+            fault = TemplateFault(_line_of(error, self._template), f"cannot be rendered: {reason}")
             raise PayloadError(self.name, fault) from error
 
     def check_names(self, variables: Mapping[str, object]) -> None:
-        """Raise PayloadError with every name that is none of the variables or functions."""
-        there_are = ", ".join(sorted({*variables, *FUNCTIONS}))
+        """Raise PayloadError with every name that is neither a variable nor a function."""
+        known = sorted({*variables, "range"})
         faults = [
-            TemplateFault(line, f"{name!r} is no variable; there are: {there_are}")
+            TemplateFault(line, f"{name!r} is no variable; there are: {', '.join(known)}")
             for name, line in self._names.items()
-            if name not in variables and name not in FUNCTIONS
+            if name not in known
         ]
         if faults:
             raise PayloadError(self.name, *faults)
 
-    def check(self, variables: Mapping[str, object]) -> dict[str, Any]:
-        """Render once and return the body; raises PayloadError unless it can be sent."""
-        self.check_names(variables)
-        rendered = self.render(variables)
-        if len(rendered) > LARGEST_BODY_BYTES:
-            problem = f"renders to {len(rendered):,} bytes; {LARGEST_BODY_BYTES:,} are taken"
-            raise PayloadError(self.name, TemplateFault(0, problem))
-        try:
-            return parse_body(rendered)
-        except NoBodyError as error:
-            raise PayloadError(self.name, TemplateFault(error.line, str(error))) from error
+
+def parse_body(name: str, rendered: bytes) -> dict[str, Any]:
+    """Return the JSON object that a template rendered to.
+
+    Raises PayloadError with the template's name unless it is one and can be sent.
+    """
+    if len(rendered) > LARGEST_BODY_BYTES:
+        problem = f"renders to {len(rendered):,} bytes; {LARGEST_BODY_BYTES:,} are taken"
+        raise PayloadError(name, TemplateFault(0, problem))
+    try:
+        body = json.loads(
+            rendered.decode(), parse_constant=_no_number, object_pairs_hook=_without_repeats
+        )
+    except (ValueError, RecursionError) as error:
+        problem = f"does not render to JSON ({error}); put values through `| tojson`"
+        fault = TemplateFault(getattr(error, "lineno", 0), problem)
+        raise PayloadError(name, fault) from error
+    if not isinstance(body, dict):
+        raise PayloadError(
+            name, TemplateFault(1, "renders to JSON, but a message is a JSON object")
+        )
+    return body
 
 
 class PayloadChoice:
@@ -136,15 +135,9 @@ class PayloadChoice:
 
 
 def _sentence(name: str, fault: TemplateFault) -> str:
-    return ": ".join((", ".join(_place(name, fault)), fault.problem))
-
-
-def _place(name: str, fault: TemplateFault) -> Iterator[str]:
-    yield name
-    if fault.line:
-        yield f"line {fault.line}"
-    if fault.field:
-        yield f"field {fault.field}"
+    line = f", line {fault.line}" if fault.line else ""
+    field = f", field {fault.field}" if fault.field else ""
+    return f"{name}{line}{field}: {fault.problem}"
 
 
 def _names_in(tree: nodes.Template) -> dict[str, int]:

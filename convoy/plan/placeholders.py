@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import nodes
 
-from convoy.plan.template_language import FUNCTIONS
-
+_FUNCTIONS = ("choice", "number", "range")
 _Convert = Callable[[Any], str]
 
 
@@ -131,7 +130,7 @@ def _as_json(node: nodes.Expr | None) -> list[Part] | None:
 def _joined(node: nodes.Node, convert: _Convert) -> list[Part] | None:
     """Return the parts of a name, a literal, or several of them joined by `~`."""
     if isinstance(node, nodes.Name):
-        return None if node.name in FUNCTIONS else [Slot(node.name, convert)]
+        return None if node.name in _FUNCTIONS else [Slot(node.name, convert)]
     if isinstance(node, nodes.Const):
         return [convert(node.value)]
     if not isinstance(node, nodes.Concat):

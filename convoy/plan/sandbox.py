@@ -1,71 +1,43 @@
-"""The sandbox: Jinja2 with nothing in reach, and with its work and its output bounded."""
+"""The sandbox of templates: Jinja2's own, with little in reach and what multiplies bounded."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, Undefined, nodes
+from jinja2 import StrictUndefined, Undefined, nodes
+from jinja2.filters import FILTERS as _JINJA_FILTERS
+from jinja2.nodes import EvalContext
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.visitor import NodeTransformer
+from jinja2.tests import TESTS as _JINJA_TESTS
+from jinja2.utils import pass_eval_context
 
-from convoy.plan.template_filters import (
-    FILTERS,
-    TESTS,
-    TooLargeError,
-    check_format,
-    check_length,
-)
-from convoy.plan.template_language import LOOP_ATTRIBUTES, size_of
-
-MOST_WORK = 1_000_000
-"""Steps for one message: one for each part of a loop in each turn, or for 8 characters handled."""
 MOST_OUTPUT_BYTES = 600_000
+LONGEST_VALUE = 600_000
+"""Characters, entries or bits that an operator, filter or test that multiplies may make."""
 LONGEST_RANGE = 1_000
 
-_MOST_BITS = 4_096
-_HIGHEST_POWER = 64
-_JOINED, _WEIGHED, _TURNS = "convoy:joined", "convoy:weighed", "convoy:turns"
+_SPECIFIERS = re.compile(r"%[-+ #0-9.*(]+")
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """The environment of one template; it counts what a rendering does, and ends it in time.
+    """Templates reach their variables, `FILTERS`, `TESTS`, `range` and what `loop` knows.
 
-    Every value is weighed before it is used, so that none grows beyond bounds between two looks.
+    What multiplies raises OverflowError instead of making much out of little, and so does output
+    beyond bounds. How long a template takes is not bounded here, because a render cannot be
+    interrupted: before load `prepare.sample_bodies` tries each one in a process with limits.
     """
 
-    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
+    intercepted_binops = frozenset({"*", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=self._weighed)
+        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=_plain)
         self.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
-        own: dict[str, Callable[..., Any]] = {
-            _JOINED: lambda *values: "".join(map(str, values)),
-            _WEIGHED: lambda value: value,
-            _TURNS: self._charge_turns,
-        }
-        self.filters = {name: self._guarded(each) for name, each in {**FILTERS, **own}.items()}
-        self.tests = {name: self._guarded(each) for name, each in TESTS.items()}
+        self.filters, self.tests = FILTERS, TESTS
         self.globals = {"range": _range}
-        self._left = MOST_WORK
-
-    def compiled(self, tree: nodes.Template) -> Template:
-        """Return the template of a tree that `template_language.refusals` finds nothing in.
-
-        The tree is changed on the way.
-        """
-        _Weighing(self).visit(tree)
-        return self.from_string(tree)
-
-    def rendered(self, template: Template, variables: Mapping[str, object]) -> bytes:
-        """Return what a template renders to; raises whatever a template can raise."""
-        self._left = MOST_WORK
-        output = template.render(variables).encode()
-        if len(output) > MOST_OUTPUT_BYTES:
-            raise TooLargeError(f"renders to more than {MOST_OUTPUT_BYTES:,} bytes")
-        return output
 
     @staticmethod
     def concat(pieces: Iterable[str]) -> str:
@@ -75,135 +47,167 @@ class Sandbox(ImmutableSandboxedEnvironment):
         for piece in pieces:
             length += len(piece)
             if length > MOST_OUTPUT_BYTES:
-                raise TooLargeError(f"renders to more than {MOST_OUTPUT_BYTES:,} bytes")
+                raise OverflowError(f"renders to more than {MOST_OUTPUT_BYTES:,} bytes")
             kept.append(piece)
         return "".join(kept)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        return isinstance(obj, LoopContext) and attr in LOOP_ATTRIBUTES
+        return isinstance(obj, LoopContext) and super().is_safe_attribute(obj, attr, value)
 
     def wrap_str_format(self, value: Any) -> None:
         """Leave `format` the method out of reach like any other."""
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        self._weighed(left)
-        self._weighed(right)
-        if operator in _LIMITS:
-            _LIMITS[operator](left, right)
-        return self._weighed(super().call_binop(context, operator, left, right))
+        _check_size(_SIZES_OF_OPERATIONS[operator](left, right))
+        return super().call_binop(context, operator, left, right)
 
-    def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a filter or test with what goes in and what comes out weighed."""
-        context_first = hasattr(function, "jinja_pass_arg")
 
-        @functools.wraps(function)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            for value in (*args[context_first:], *kwargs.values()):
-                self._weighed(value)
-            return self._weighed(function(*args, **kwargs))
+def refusals(tree: nodes.Template) -> Iterator[tuple[int, str]]:
+    """Yield line and problem of everything that could never be rendered, reached or not."""
+    for node in tree.find_all(nodes.Node):
+        match node:
+            case nodes.Filter() if node.name not in FILTERS:
+                yield node.lineno, _unknown("filter", node.name, FILTERS)
+            case nodes.Test() if node.name not in TESTS:
+                yield node.lineno, _unknown("test", node.name, TESTS)
+            case nodes.Getattr() if not _is_loop(node.node):
+                hint = "use a filter, as in `text | upper`"
+                yield node.lineno, f"the attribute {node.attr!r} is unsafe; {hint}"
+            case nodes.Extends() | nodes.FromImport() | nodes.Import() | nodes.Include():
+                words = "`extends`, `from`, `import` and `include` are not allowed"
+                yield node.lineno, f"{words}, because a template reaches no other file"
 
-        return guarded
 
-    def _charge_turns(self, values: Any, cost: int) -> Any:
-        self._charge(len(values) * cost)
-        return values
+def _is_loop(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "loop"
 
-    def _weighed(self, value: Any) -> Any:
-        """Charge for the size of a value, however deep, and return it."""
-        waiting = [value]
-        while waiting:
-            item = waiting.pop()
-            if isinstance(item, (str, range, list, tuple, dict)):
-                check_length(len(item))
-                self._charge(1 + len(item) // 8)
-            else:
-                _check_plain(item)
-                self._charge(1)
-            if isinstance(item, (list, tuple)):
-                waiting += item
-            elif isinstance(item, dict):
-                waiting += [*item.keys(), *item.values()]
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    return f"there is no {kind} {name!r}; there are: {', '.join(sorted(known))}"
+
+
+def _plain(value: object) -> object:
+    """Return what is put out; raises TypeError for functions and the like."""
+    if value is None or isinstance(value, (str, int, float, list, tuple, dict, range, Undefined)):
         return value
-
-    def _charge(self, steps: int) -> None:
-        self._left -= steps
-        if self._left < 0:
-            raise TooLargeError(f"takes more than {MOST_WORK:,} steps; use fewer or shorter loops")
-
-
-class _Weighing(NodeTransformer):
-    """Puts the scales where Jinja2 has no hook for them: joining, comparing, cutting, looping."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
-        self.generic_visit(node)
-        return self._filter(_JOINED, node.nodes[0], node.nodes[1:])
-
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
-        self.generic_visit(node)
-        node.expr = self._filter(_WEIGHED, node.expr)
-        for operand in node.ops:
-            operand.expr = self._filter(_WEIGHED, operand.expr)
-        return node
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
-        self.generic_visit(node)
-        node.node = self._filter(_WEIGHED, node.node)
-        return node
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:
-        cost = nodes.Const(size_of(node), lineno=node.lineno, environment=self._sandbox)
-        self.generic_visit(node)
-        node.iter = self._filter(_TURNS, node.iter, [cost])
-        return node
-
-    def _filter(
-        self, name: str, node: nodes.Node, args: list[nodes.Expr] | None = None
-    ) -> nodes.Expr:
-        return nodes.Filter(
-            *(node, name, args or [], [], None, None),
-            lineno=node.lineno,
-            environment=self._sandbox,
-        )
+    raise TypeError(f"{type(value).__name__!r} is no kind of value that a message can hold")
 
 
 def _range(*bounds: int) -> range:
     numbers = range(*bounds)
     if len(numbers) > LONGEST_RANGE:
-        raise TooLargeError(f"range is longer than {LONGEST_RANGE:,}")
+        raise OverflowError(f"range is longer than {LONGEST_RANGE:,}")
     return numbers
 
 
-def _check_plain(value: object) -> None:
-    if isinstance(value, Undefined):
-        str(value)
-    if value is not None and not isinstance(value, (bool, int, float)):
-        raise TypeError(f"{type(value).__name__!r} is no kind of value that a message can hold")
-    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-        raise TooLargeError(f"a number of more than {_MOST_BITS:,} bits is made")
+def _check_size(size: int) -> None:
+    if size > LONGEST_VALUE:
+        raise OverflowError(f"a value of {size:,} characters is made; {LONGEST_VALUE:,} may be")
 
 
-def _check_product(left: Any, right: Any) -> None:
-    if isinstance(left, int) and not isinstance(right, (int, float)):
-        left, right = right, left
-    if isinstance(left, (str, list, tuple)) and isinstance(right, int):
-        check_length(len(left) * right)
+def _size_of_product(left: Any, right: Any) -> int:
+    if isinstance(left, int) and isinstance(right, int):
+        return left.bit_length() + right.bit_length()
+    times, value = (left, right) if isinstance(left, int) else (right, left)
+    return times * len(value) if isinstance(times, int) and hasattr(value, "__len__") else 0
 
 
-def _check_power(left: Any, right: Any) -> None:
-    if isinstance(right, (int, float)) and abs(right) > _HIGHEST_POWER:
-        raise TooLargeError(f"`**` goes to the power of {_HIGHEST_POWER} at most")
+def _size_of_power(left: Any, right: Any) -> int:
+    are_whole = isinstance(left, int) and isinstance(right, int)
+    return left.bit_length() * right if are_whole else 0
 
 
-def _check_modulo(left: Any, right: Any) -> None:
-    if isinstance(left, str):
-        check_format(left)
+def _size_of_format(text: Any, *values: Any) -> int:
+    """`%` formats a text, and is the remainder of anything else."""
+    if not isinstance(text, str):
+        return 0
+    marks = "".join(_SPECIFIERS.findall(text))
+    if "(" in marks or "*" in marks:
+        raise OverflowError("a format takes its values in order and its widths as numbers")
+    widths = sum(map(int, re.findall(r"\d+", marks)))
+    return len(text) + widths + _size_of_texts(values)
 
 
-_LIMITS: dict[str, Callable[[Any, Any], None]] = {
-    "*": _check_product,
-    "**": _check_power,
-    "%": _check_modulo,
+def _size_of_texts(values: Iterable[Any]) -> int:
+    return sum(len(str(value)) for value in values)
+
+
+def _size_of_replaced(text: Any, old: Any, new: Any, count: Any = None) -> int:
+    return len(str(text)) + str(text).count(str(old)) * len(str(new))
+
+
+def _size_of_indented(text: str, width: int | str = 4, first: Any = 0, blank: Any = 0) -> int:
+    step = width if isinstance(width, int) else len(width)
+    return len(text) + step * (text.count("\n") + 1)
+
+
+_SIZES_OF_OPERATIONS: dict[str, Callable[[Any, Any], int]] = {
+    "*": _size_of_product,
+    "**": _size_of_power,
+    "%": lambda left, right: _size_of_format(left, *(right if type(right) is tuple else (right,))),
 }
+_SIZES_OF_FILTERS: dict[str, Callable[..., int]] = {
+    "center": lambda value, width=80: width,
+    "format": _size_of_format,
+    "indent": _size_of_indented,
+    "join": lambda values, d="": _size_of_texts(values) + len(values) * len(d),
+    "replace": _size_of_replaced,
+    "round": lambda value, precision=0, method="common": 4 * abs(precision),
+    "wordwrap": lambda text, width=79: 2 * len(text),
+}
+"""The most that filters can make of these arguments; none takes any more of them than these."""
+
+
+def _bounded(function: Any, size: Callable[..., int]) -> Callable[..., Any]:
+    """Return a filter or test of Jinja2 that is not called where it would make too much."""
+    own = int(hasattr(function, "jinja_pass_arg"))
+
+    @wraps(function)
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        _check_size(size(*args[own:], **kwargs))
+        return function(*args, **kwargs)
+
+    return bounded
+
+
+def _filled(value: str, size_bytes: int, filling: str = " ") -> str:
+    """Return the value with `filling` repeated behind it, cut to `size_bytes` of UTF-8.
+
+    It is shorter by up to three bytes where a character does not fit, and as it was where
+    `filling` is empty and it is short enough.
+    """
+    _check_size(size_bytes)
+    content, more = value.encode(), filling.encode()
+    if more and len(content) < size_bytes:
+        content += more * ((size_bytes - len(content)) // len(more) + 1)
+    return content[: max(0, size_bytes)].decode(errors="ignore")
+
+
+@pass_eval_context
+def _tojson(context: EvalContext, value: object) -> str:
+    # As text and not as Jinja2's Markup, which would escape what is added to it.
+    return str(_JINJA_FILTERS["tojson"](context, value))
+
+
+_HARMLESS_FILTERS = (
+    *("abs", "capitalize", "count", "first", "float", "int", "last", "length", "list", "lower"),
+    *("max", "min", "sort", "string", "title", "trim", "truncate", "upper", "urlencode"),
+    "wordcount",
+)
+_HARMLESS_TESTS = ("boolean", "float", "integer", "none", "number", "string")
+
+FILTERS: dict[str, Any] = {
+    **{name: _JINJA_FILTERS[name] for name in _HARMLESS_FILTERS},
+    **{name: _bounded(_JINJA_FILTERS[name], size) for name, size in _SIZES_OF_FILTERS.items()},
+    "filled": _filled,
+    "tojson": _tojson,
+}
+"""Filters by name. None draws, none reads a clock or a file."""
+
+TESTS: dict[str, Any] = {
+    **{name: _JINJA_TESTS[name] for name in _HARMLESS_TESTS},
+    # They divide by `%`.
+    **{name: _bounded(_JINJA_TESTS[name], _size_of_format) for name in ("even", "odd")},
+    "divisibleby": _bounded(_JINJA_TESTS["divisibleby"], _size_of_format),
+}
+"""Tests by name, as in `k is even`."""

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from msgspec.structs import replace
 
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plan.message import PlannedMessage
-from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, PayloadTemplate
-from convoy.plan.pool import Conversation, ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, TemplateFault, parse_body
+from convoy.plan.pool import ConversationPool
 from convoy.plan.rendering import BUILT_IN
-from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.plan.template_language import TemplateFault
+from convoy.plan.scenario import ScenarioPlan
 from convoy.plan.texts import MOST_CORPUS_BYTES, CorpusError, TextRule, parse_corpus
 from convoy.prepare.expectations import expected_codes, is_invalid
+from convoy.prepare.sample_bodies import (
+    LONGEST_RUN_ID,
+    Rendered,
+    Sample,
+    render_apart,
+    sample_plan,
+)
 from convoy.routes.catalogue import Route
 from convoy.routes.schema import BodyFault, Expected, line_of_field
 from convoy.settings import Settings
 
-_SOME_CONVERSATION = Conversation(
-    "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e001",
-    "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e002",
-    "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e003",
-)
-_LONGEST_RUN_ID = "20261122-193343-67bda5-warmup"
 _LARGEST_K = 10**9 - 1
 _SAMPLES = 32
 _TELLING_CHARACTERS = '"\\<&\t{%'
@@ -53,7 +54,11 @@ class ScenarioPayloads:
 
 
 def check_templates(
-    settings: Settings, payloads: Path, routes: Mapping[str, Route]
+    settings: Settings,
+    payloads: Path,
+    routes: Mapping[str, Route],
+    *,
+    render: Callable[[Sequence[Sample]], Sequence[Rendered]] = render_apart,
 ) -> dict[str, ScenarioPayloads]:
     """Return what each scenario draws from the folder, checked by the rules of its route.
 
@@ -61,9 +66,13 @@ def check_templates(
     cannot be used.
     """
     faults: list[Fault] = []
-    checked = {
-        scenario: _checked_scenario(settings, scenario, routes[scenario], payloads, faults)
+    checks = [
+        _Check(settings, scenario, routes[scenario], payloads, faults)
         for scenario in settings.scenarios
+    ]
+    rendered = iter(render([sample for check in checks for sample in check.samples]))
+    checked = {
+        check.scenario: check.checked(islice(rendered, len(check.samples))) for check in checks
     }
     if faults:
         raise SettingsError(dict.fromkeys(faults))
@@ -83,90 +92,79 @@ def check_pool(payloads: ScenarioPayloads, pool: ConversationPool) -> None:
             )
 
 
-def _checked_scenario(
-    settings: Settings, scenario: str, route: Route, payloads: Path, faults: list[Fault]
-) -> ScenarioPayloads:
-    rule = settings.scenario[scenario]
-    weights = {name: weight for name, weight in rule.payloads.items() if weight > 0}
-    texts = TextRule(_texts(rule.texts.corpus, scenario, faults), rule.texts.choice)
-    for name in BUILT_IN & rule.variables.keys():
-        where = f"scenario.{scenario}.variables.{name}"
-        faults.append(Fault(where, "is the name of a built-in variable; choose another one"))
-    check = _Check(scenario, settings.seed, route, rule.variables, texts)
-    sources: dict[str, str] = {}
-    participants = dict.fromkeys(route.participants, "its route")
-    for name in weights:
-        try:
-            sources[name] = _read(payloads, name)
-            needed = check.template(name, sources[name])
-        except PayloadError as error:
-            where = f"scenario.{scenario}.payloads.{name}"
-            faults += [Fault(where, sentence) for sentence in error.sentences]
-        else:
-            participants |= {each: f"template {name}.json" for each in needed}
-    expected = expected_codes(payloads, list(weights), faults)
-    return ScenarioPayloads(scenario, sources, weights, expected, texts, participants)
-
-
 class _Check:
-    """Renders the templates of one scenario for conversations and texts as they may come."""
+    """The templates of one scenario, for conversations and texts as they may come."""
 
     def __init__(
-        self,
-        scenario: str,
-        seed: int,
-        route: Route,
-        variables: Mapping[str, str],
-        texts: TextRule,
+        self, settings: Settings, scenario: str, route: Route, payloads: Path, faults: list[Fault]
     ) -> None:
-        route.path_to(variables)
+        rule = settings.scenario[scenario]
+        self.scenario = scenario
+        self._route, self._payloads, self._faults = route, payloads, faults
+        self._weights = {name: weight for name, weight in rule.payloads.items() if weight > 0}
+        self._texts = TextRule(_texts(rule.texts.corpus, scenario, faults), rule.texts.choice)
+        for name in BUILT_IN & rule.variables.keys():
+            where = f"scenario.{scenario}.variables.{name}"
+            faults.append(Fault(where, "is the name of a built-in variable; choose another one"))
+        route.path_to(rule.variables)
         self._rules = route.rules()
-        self._plan = ScenarioPlan(
-            ScenarioInputs(
-                scenario=scenario,
-                seed=seed,
-                curve=RateCurve([Stage(1, 1, 1)]),
-                pool=ConversationPool.of([_SOME_CONVERSATION]),
-                templates={},
-                weights={"": 1},
-                texts=texts,
-                variables=variables,
-            )
+        plan = sample_plan(scenario, settings.seed, rule.variables, self._texts)
+        messages = list(_messages(plan, self._texts.texts))
+        self._variables = list(map(plan.bodies(LONGEST_RUN_ID).variables, messages))
+        self._sources: dict[str, str] = {}
+        for name in self._weights:
+            with self._collecting(name):
+                self._sources[name] = _read(payloads, name)
+        self.samples = [
+            Sample(f"{name}.json", source, scenario, settings.seed, rule.variables, messages)
+            for name, source in self._sources.items()
+        ]
+
+    def checked(self, rendered: Iterable[Rendered]) -> ScenarioPayloads:
+        """Return what the scenario draws, by what came of its samples."""
+        participants = dict.fromkeys(self._route.participants, "its route")
+        for name, result in zip(self._sources, rendered, strict=True):
+            with self._collecting(name):
+                if result.faults:
+                    raise PayloadError(f"{name}.json", *result.faults)
+                if is_invalid(name):
+                    continue
+                for body, variables in zip(result.bodies, self._variables, strict=True):
+                    self._check_body(name, body, variables)
+                needed = [each for each in _PARTICIPANTS if each in result.names]
+                participants |= {each: f"template {name}.json" for each in needed}
+        expected = expected_codes(self._payloads, list(self._weights), self._faults)
+        return ScenarioPayloads(
+            self.scenario, self._sources, self._weights, expected, self._texts, participants
         )
-        self._bodies = self._plan.bodies(_LONGEST_RUN_ID)
-        self._samples = list(_samples(self._plan, texts.texts))
 
-    def template(self, name: str, source: str) -> list[str]:
-        """Return the participants that a template names; raises PayloadError with its faults."""
-        template = PayloadTemplate(f"{name}.json", source)
-        for message in self._samples:
-            variables = self._bodies.variables(message)
-            if is_invalid(name):
-                template.check_names(variables)
-                template.render(variables)
-            else:
-                self._check_body(template, source, variables)
-        used = () if is_invalid(name) else _PARTICIPANTS
-        return [each for each in used if each in template.names]
+    @contextmanager
+    def _collecting(self, name: str) -> Iterator[None]:
+        """Put what is wrong with a template to the other faults."""
+        try:
+            yield
+        except PayloadError as error:
+            where = f"scenario.{self.scenario}.payloads.{name}"
+            self._faults += [Fault(where, sentence) for sentence in error.sentences]
 
-    def _check_body(
-        self, template: PayloadTemplate, source: str, variables: Mapping[str, object]
-    ) -> None:
+    def _check_body(self, name: str, body: str, variables: Mapping[str, object]) -> None:
         texts = {name: value for name, value in variables.items() if isinstance(value, str)}
         expected = Expected(texts, texts["marker"])
         faults = [
-            TemplateFault(line_of_field(source, fault.field), _joined(fault), fault.field)
-            for fault in self._rules.faults(template.check(variables), expected)
+            TemplateFault(
+                line_of_field(self._sources[name], fault.field), _joined(fault), fault.field
+            )
+            for fault in self._rules.faults(parse_body(f"{name}.json", body.encode()), expected)
         ]
         if faults:
-            raise PayloadError(template.name, *faults)
+            raise PayloadError(f"{name}.json", *faults)
 
 
 def _joined(fault: BodyFault) -> str:
     return f"{fault.problem}. {fault.change}".rstrip()
 
 
-def _samples(plan: ScenarioPlan, texts: Sequence[str]) -> Iterator[PlannedMessage]:
+def _messages(plan: ScenarioPlan, texts: Sequence[str]) -> Iterator[PlannedMessage]:
     """Yield the first messages, and late ones with the texts that are likeliest to break a body."""
     yield from map(plan.message, range(_SAMPLES))
     last = plan.message(_LARGEST_K)

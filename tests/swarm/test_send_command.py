@@ -186,11 +186,18 @@ def test_wrong_credentials_are_one_sentence(simulator: SimulatorProcess) -> None
     assert secret not in refused.stderr + refused.stdout
 
 
-def test_a_template_that_renders_no_json_is_named(
-    simulator: SimulatorProcess, tmp_path: Path
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param('{"to": {{ conversation_id }}}', id="no JSON"),
+        pytest.param("{% for i in range(1000) %}" * 3 + "{% endfor %}" * 3, id="without end"),
+    ],
+)
+def test_a_template_that_cannot_be_sent_is_named(
+    simulator: SimulatorProcess, tmp_path: Path, source: str
 ) -> None:
     broken = tmp_path / "broken.json"
-    broken.write_text('{"to": {{ conversation_id }}}')
+    broken.write_text(source)
 
     refused = send("--host", simulator.url, "--payload", str(broken))
 

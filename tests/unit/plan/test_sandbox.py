@@ -1,4 +1,4 @@
-"""The sandbox of templates: what is refused, and that nothing runs or grows without end."""
+"""The sandbox of templates: what is there, what is out of reach, and what one step may make."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from convoy.plan.payloads import PayloadError, PayloadTemplate
 from convoy.plan.texts import Draws
 
 VARIABLES = {"k": 3, "text": "Hello", "marker": "[m]"}
-DOUBLED = "{{% set a = {start} %}}" + "{{% set a = {step} %}}" * 60 + "{use}"
+LOOP = "{{% for i in [1] %}}{{{{ {} }}}}{{% endfor %}}"
+MACRO = "{{% macro m() %}}{{% endmacro %}}{{{{ {} }}}}"
 
 
 def rendered(source: str) -> str:
@@ -41,6 +42,13 @@ def refusal_of(source: str) -> str:
         pytest.param("{{ 'ab' | filled(7, '😀') }}", "ab😀", id="whole characters only"),
         pytest.param("{{ 'ab' | filled(11, '😀!') }}", "ab😀!😀", id="repeated"),
         pytest.param("{{ 'abcdef' | filled(3, 'x') }}", "abc", id="cut"),
+        pytest.param("{{ [k, 'a'] | join('-') }}{{ 12 | replace(1, 34) }}", "3-a342", id="numbers"),
+        pytest.param("{{ 7 % 4 }}{{ 2 * 1.5 }}{{ 2 ** -1 }}", "33.00.5", id="arithmetic"),
+        pytest.param("{% macro a(x) %}<{{ x }}>{% endmacro %}{{ a(k) }}", "<3>", id="macro"),
+        pytest.param("{% set a %}x{{ k }}{% endset %}{{ a | upper }}", "X3", id="block set"),
+        pytest.param("{% filter upper %}a{{ text }}{% endfilter %}", "AHELLO", id="filter"),
+        pytest.param("{% with a = k %}{{ a }}{% endwith %}", "3", id="with"),
+        pytest.param("{% block a %}{{ k }}{% endblock %}", "3", id="block"),
     ],
 )
 def test_what_messages_need_is_there(source: str, output: str) -> None:
@@ -53,50 +61,97 @@ def test_what_messages_need_is_there(source: str, output: str) -> None:
 @pytest.mark.parametrize(
     ("source", "construct"),
     [
-        ("{% macro a() %}{% endmacro %}", "`macro`"),
         ("{% import 'x' as y %}", "`import`"),
-        ("{% from 'x' import y %}", "`from … import`"),
+        ("{% from 'x' import y %}", "`from`"),
         ("{% include 'x' %}", "`include`"),
         ("{% extends 'x' %}", "`extends`"),
-        ("{% block a %}{% endblock %}", "`block`"),
-        ("{% call k() %}{% endcall %}", "`call`"),
-        ("{% filter upper %}{% endfilter %}", "`filter … endfilter`"),
-        ("{% set a %}{% endset %}", "`set … endset`"),
-        ("{% autoescape true %}{% endautoescape %}", "`autoescape`"),
-        ("{% for a in [] recursive %}{% endfor %}", "`for … recursive`"),
-        ("{{ namespace() }}", "call of 'namespace'"),
         ("{{ text.upper() }}", "attribute 'upper'"),
-        ("{{ text['upper']() }}", "the call of"),
-        ("{% for i in [1] %}{{ loop.cycle }}{% endfor %}", "attribute 'cycle'"),
+        ("{% if k > 9 %}{{ text.upper() }}{% endif %}", "attribute 'upper'"),
         ("{{ text | attr('upper') }}", "filter 'attr'"),
         ("{{ text | pprint }}", "filter 'pprint'"),
+        ("{{ [k] | map('upper') }}", "filter 'map'"),
+        ("{% filter random %}{% endfilter %}", "filter 'random'"),
         ("{{ text is callable }}", "test 'callable'"),
-        ("{% set range = 1 %}", "'range' cannot be the name"),
-        ("{% set _a = 1 %}", "'_a' cannot be the name"),
-        ("{% for a in [] %}" * 3 + "{% endfor %}" * 3, "`for` is nested deeper than 2"),
-        ("{{ 1 }}" * 10_001, "more than 10,000 parts"),
     ],
 )
-def test_what_is_no_part_of_the_language_is_refused_by_line_and_construct(
+def test_what_can_never_be_rendered_is_refused_by_line_and_construct(
     source: str, construct: str
 ) -> None:
     refusal = refusal_of("\n" + source)
 
     assert construct in refusal
-    assert refusal.startswith(("greeting, line 2: ", "greeting, line 1: has more"))
+    assert refusal.startswith("greeting, line 2: ")
 
 
 @pytest.mark.parametrize(
-    "expression",
+    "source",
     [
-        "range",
-        "choice",
-        "self",
-        "text['upper']",
-        "text['format']",
-        "''['__class__']",
-        "(-1) ** 0.5",
+        *map(
+            "{{{{ {} }}}}".format,
+            [
+                "text['upper']",
+                "text['upper']()",
+                "text['format']",
+                "'{0.__class__}'['format'](k)",
+                "'{0.__class__}'['format_map']([k])",
+                "''['__class__']",
+                "''['__class__']['__mro__']",
+                "k['__class__']",
+                "[]['__class__']['__base__']['__subclasses__']()",
+                "[k]['append'](k)",
+                "range['__globals__']",
+                "choice['__self__']",
+                "choice['__func__']['__globals__']",
+                "number['__self__']['_key']",
+                "self['_TemplateReference__context']",
+                "self['__init__']['__globals__']",
+                "[k, k] | sort(attribute='__class__')",
+                "[k, k] | max(attribute='real')",
+                "[k, k] | join(attribute='__class__')",
+                "'%(k.__class__)s' % {'k': k}",
+                "text | format(__class__=k)",
+                "'%r' | format(text['upper'])",
+                "k()",
+                "range.__init__.__globals__",
+                "lipsum.__globals__",
+                "cycler.__init__.__globals__",
+                "namespace()",
+                "joiner()",
+                "dict()",
+                "nobody",
+            ],
+        ),
+        *map(
+            LOOP.format,
+            [
+                "loop['__class__']",
+                "loop._iterator",
+                "loop['_undefined']",
+                "loop['cycle']['__func__']",
+                "loop.__init__.__globals__",
+            ],
+        ),
+        *map(MACRO.format, ["m['_func']", "m['name']", "m['__call__']", "m._environment"]),
+        "{% set ns.a = 1 %}",
+        "{% set text.a = 1 %}",
+        "{% call k() %}{% endcall %}",
+        "{% macro m() %}{{ caller['_func'] }}{% endmacro %}{% call m() %}{% endcall %}",
+        "{% block a %}{{ super() }}{% endblock %}",
+        "{% block a %}{{ self['a']['_stack'] }}{% endblock %}",
+        "{% for a in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% debug %}",
+        "{% do k %}",
     ],
+)
+def test_nothing_but_the_variables_is_in_reach(source: str) -> None:
+    refusal = refusal_of(source)
+
+    assert refusal.startswith("greeting, line 1: ")
+
+
+@pytest.mark.parametrize(
+    "expression", ["range", "choice", "self", "text['upper']", "(-1) ** 0.5", "''['__class__']"]
 )
 def test_nothing_but_plain_values_is_put_out(expression: str) -> None:
     refusal = refusal_of(f"{{{{ {expression} }}}}")
@@ -104,24 +159,36 @@ def test_nothing_but_plain_values_is_put_out(expression: str) -> None:
     assert "no kind of value" in refusal or "unsafe" in refusal
 
 
+def test_text_is_not_escaped_unless_a_template_says_so() -> None:
+    assert rendered("{{ '<' ~ ('&' | tojson) }}") == '<"\\u0026"'
+    assert rendered("{% autoescape true %}{{ '<' }}{% endautoescape %}") == "&lt;"
+
+
 @pytest.mark.parametrize(
     "expression",
     [
         "'a' * 10 ** 9",
         "10 ** 9 * ['a']",
-        "10 ** 1000",
-        "10.0 ** 65",
+        "10 ** 1000000",
+        "(10 ** 100000) * (10 ** 100000)",
         "'%1000000000d' % k",
         "'%*d' % (1000000000, k)",
         "('%9999d' * 80000) % k",
         "('%(a)s' * 80000) % {'a': text * 100000}",
+        "('%s' * 80000) % ((text * 100000,) * 80000)",
         "'%1000000000d' is even",
+        "'%1000000000d' is odd",
+        "'%1000000000d' is divisibleby k",
         "'%1000000000d' | format(k)",
+        "'%1000000000.1000000000f' | format(k)",
         "text | center(10 ** 9)",
         "text | indent(10 ** 9)",
+        "text | indent('a' * 600000)",
         "('a' * 600000) | replace('', 'bb')",
         "('ab' * 300000) | wordwrap(1)",
+        "text | wordwrap(1, wrapstring='a' * 600000)",
         "(['a'] * 500000) | join('bbbb')",
+        "(['a' * 1000] * 1000) | join",
         "1.5 | round(10 ** 9, 'ceil')",
         "text | filled(10 ** 9)",
         "range(1001)",
@@ -129,51 +196,14 @@ def test_nothing_but_plain_values_is_put_out(expression: str) -> None:
         "'x' | tojson(indent=10 ** 9)",
     ],
 )
-def test_what_would_grow_beyond_bounds_is_refused(expression: str) -> None:
+def test_what_would_grow_beyond_bounds_in_one_step_is_refused(expression: str) -> None:
     refusal = refusal_of(f"{{{{ {expression} }}}}")
 
     assert refusal.startswith("greeting, line 1: cannot be rendered: ")
 
 
-@pytest.mark.parametrize(
-    ("start", "step", "use"),
-    [
-        pytest.param("'xx'", "a ~ a", "{{ a }}", id="joined"),
-        pytest.param("'xx'", "a + a", "{{ a }}", id="added"),
-        pytest.param("[1]", "a + a", "{{ a }}", id="lists added"),
-        pytest.param("[1]", "[a, a]", "{{ a }}", id="lists in lists"),
-        pytest.param("[1]", "[a, a]", "{% if a == a %}{% endif %}", id="compared"),
-        pytest.param("[1]", "[a, a]", "{% if a is string %}{% endif %}", id="tested"),
-        pytest.param("[1]", "[a, a]", "{{ a[1:] | first }}", id="cut"),
-        pytest.param("[1]", "{'a': a, 'b': a}", "{{ choice(a, a) | tojson }}", id="drawn"),
-        pytest.param("3", "a * a", "{{ a }}", id="squared"),
-    ],
-)
-def test_what_doubles_with_every_step_is_refused(start: str, step: str, use: str) -> None:
-    refusal = refusal_of(DOUBLED.format(start=start, step=step, use=use))
+def test_output_ends_where_no_message_goes() -> None:
+    loops = "{% for i in range(1000) %}{% for j in range(1000) %}x{% endfor %}{% endfor %}"
 
-    assert refusal.startswith("greeting, line 1: cannot be rendered: ")
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param("{% for j in range(1000) %}{% endfor %}", id="empty loop"),
-        pytest.param("{% if ('x' * 500000) == ('x' * 500000) %}{% endif %}", id="comparison"),
-        pytest.param("{% set b = ('x' * 500000)[1:] %}", id="copies"),
-        pytest.param("{% for j in range(1000) %}{{ text | title }}{% endfor %}", id="filters"),
-        pytest.param("x" * 1_000, id="output"),
-    ],
-)
-def test_a_loop_ends_before_it_has_done_too_much(body: str) -> None:
-    refusal = refusal_of(f"{{% for i in range(1000) %}}{body}{{% endfor %}}")
-
-    assert "takes more than 1,000,000 steps" in refusal or "600,000 bytes" in refusal
-
-
-def test_each_message_has_its_own_budget_of_steps() -> None:
-    template = PayloadTemplate("greeting", "{% for i in range(1000) %}{{ text }}{% endfor %}")
-
-    outputs = {template.render(VARIABLES) for _ in range(200)}
-
-    assert outputs == {b"Hello" * 1000}
+    assert "renders to more than 600,000 bytes" in refusal_of(loops)
+    assert "renders to more than 600,000 bytes" in refusal_of("{{ 'ü' * 400000 }}")

@@ -14,11 +14,12 @@ from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.sandbox import MOST_OUTPUT_BYTES
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.pools import find_pool
-from convoy.prepare.templates import check_templates
+from convoy.prepare.templates import ScenarioPayloads, check_templates
 from convoy.remote.oauth import Token
 from convoy.routes.catalogue import Route
 from convoy.secrets import Secret
 from convoy.settings import ScenarioSettings, Settings, Texts
+from tests.unit.prepare import render_here
 from tests.unit.settings.configuration import settings_of
 
 SCENARIO = "conversation_messages"
@@ -138,6 +139,10 @@ def settings_with(**more: object) -> Settings:
     return settings_of().model_copy(update={"scenario": {SCENARIO: drawn}})
 
 
+def checked(drawn: Settings, folder: str) -> ScenarioPayloads:
+    return check_templates(drawn, Path(folder), ROUTE, render=render_here)[SCENARIO]
+
+
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(name=st.sampled_from(["pool.txt", "pool.csv", "pool.jsonl", "pool.gz"]), content=POOLS)
 def test_any_bytes_in_a_pool_file_are_a_pool_or_a_fault(name: str, content: bytes) -> None:
@@ -165,7 +170,7 @@ def test_any_bytes_in_a_template_render_within_bounds_or_are_faults(content: byt
     with TemporaryDirectory() as folder:
         (Path(folder) / "mine.json").write_bytes(content)
         try:
-            checked = check_templates(settings_with(), Path(folder), ROUTE)[SCENARIO]
+            payloads = checked(settings_with(), folder)
         except SettingsError as error:
             assert all("mine.json" in fault.problem for fault in error.faults)
             return
@@ -175,8 +180,8 @@ def test_any_bytes_in_a_template_render_within_bounds_or_are_faults(content: byt
             seed=1,
             curve=RateCurve([Stage(1, 1, 1)]),
             pool=find_pool(settings_of(INLINE), SCENARIO, NO_TOKEN),
-            templates=checked.sources,
-            weights=checked.weights,
+            templates=payloads.sources,
+            weights=payloads.weights,
         )
     )
     assert len(plan.bodies("run-1").render(plan.message(0))) <= MOST_OUTPUT_BYTES
@@ -196,11 +201,11 @@ def test_any_bytes_in_a_corpus_are_texts_or_a_fault(content: bytes) -> None:
         (Path(folder) / "mine.json").write_text(template, "utf-8")
         try:
             drawn = settings_with(texts=Texts(corpus=str(corpus)))
-            checked = check_templates(drawn, Path(folder), ROUTE)[SCENARIO]
+            payloads = checked(drawn, folder)
         except SettingsError as error:
             assert all(fault.path and fault.problem for fault in error.faults)
         else:
-            assert checked.texts.texts and all(checked.texts.texts)
+            assert payloads.texts.texts and all(payloads.texts.texts)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -211,6 +216,6 @@ def test_any_bytes_in_the_list_of_expected_codes_are_codes_or_faults(content: by
         (Path(folder) / "invalid" / "mine.json").write_text("{}", "utf-8")
         (Path(folder) / "invalid" / "expected.yaml").write_bytes(content)
         try:
-            check_templates(settings_with(payloads={"invalid/mine": 1.0}), Path(folder), ROUTE)
+            checked(settings_with(payloads={"invalid/mine": 1.0}), folder)
         except SettingsError as error:
             assert all(fault.path and fault.problem for fault in error.faults)

@@ -12,12 +12,13 @@ import yaml
 from convoy.errors import ExitCode, RefusedError, SettingsError
 from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.sandbox import FILTERS, TESTS
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.plan.template_filters import FILTERS, TESTS
 from convoy.plan.texts import TextRule
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates, template_names
 from convoy.routes.catalogue import ROUTES, Route, RouteError
 from convoy.settings import ScenarioSettings, Settings, Texts
+from tests.unit.prepare import render_here
 from tests.unit.settings.configuration import settings_of
 
 GOOD = '{"text": {{ (marker ~ " " ~ text) | tojson }}}'
@@ -34,12 +35,13 @@ def settings_with(*names: str, weight: float = 1.0, **more: Any) -> Settings:
 def checked(
     payloads: Path, *names: str, route: Route = WITHOUT_RULES, **more: Any
 ) -> ScenarioPayloads:
-    return check_templates(settings_with(*names, **more), payloads, {SCENARIO: route})[SCENARIO]
+    settings = settings_with(*names, **more)
+    return check_templates(settings, payloads, {SCENARIO: route}, render=render_here)[SCENARIO]
 
 
 def faults_of(settings: Settings, payloads: Path, route: Route = WITHOUT_RULES) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        check_templates(settings, payloads, {SCENARIO: route})
+        check_templates(settings, payloads, {SCENARIO: route}, render=render_here)
     assert caught.value.exit_code is ExitCode.USAGE
     return [str(fault) for fault in caught.value.faults]
 
