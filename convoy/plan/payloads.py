@@ -13,7 +13,6 @@ from jinja2 import Template, TemplateSyntaxError, meta, nodes
 
 from convoy.errors import ConvoyError, ExitCode
 from convoy.plan.draws import draws, stream_key
-from convoy.plan.placeholders import plain_parts
 from convoy.plan.sandbox import MOST_OUTPUT_BYTES, Sandbox, refusals
 
 LARGEST_BODY_BYTES = 512_000
@@ -42,21 +41,19 @@ class PayloadError(ConvoyError):
 class PayloadTemplate:
     """One message body as a Jinja2 template; it can reach its variables and nothing else.
 
-    `parts` is all of it where it is made of text and plain placeholders only, else None. Raises
-    PayloadError with everything in it that the sandbox refuses.
+    Raises PayloadError with everything in it that the sandbox refuses.
     """
 
     def __init__(self, name: str, source: str) -> None:
         self.name = name
         sandbox = Sandbox()
         try:
-            tree = sandbox.parse(source)
-            faults = sorted({TemplateFault(*each) for each in refusals(tree)})
+            self.tree = sandbox.parse(source)
+            faults = sorted({TemplateFault(*each) for each in refusals(self.tree)})
             if faults:
                 raise PayloadError(name, *faults)
-            self._names = _names_in(tree)
-            self.parts = plain_parts(tree)
-            self._template = sandbox.from_string(tree)
+            self._names = _names_in(self.tree)
+            self._template = sandbox.from_string(self.tree)
         except TemplateSyntaxError as error:
             fault = TemplateFault(error.lineno, error.message or "syntax error")
             raise PayloadError(name, fault) from error
