@@ -104,8 +104,8 @@ class _Canary:
             told = f"should be refused with {expected}, and was answered with {_answer(exchange)}"
             self.checklist.warn(check, told, "see expected.yaml beside it")
         elif _may_pass(exchange):
-            cause, change = advice(exchange.code)
-            self.checklist.warn(check, f"{_answer(exchange)}. {cause}", change)
+            meant = advice(exchange.code)
+            self.checklist.warn(check, f"{_answer(exchange)}. {meant.cause}", meant.change)
         else:
             self.checklist.fail(check, _explained(exchange, body, self.route), _WAY_ROUND)
 

@@ -70,11 +70,11 @@ def _enter_failure(
     first = "TCP" if proxy is None else stages[-2]
     stage = _STAGE_BY_CODE.get(error.code, first if error.sent_s is None else "HTTP")
     _enter_passed(origin, proxy, stages[: stages.index(stage)], checklist)
-    cause, change = advice(error.code)
-    told = f"{origin.url}: {error}. {cause}"
+    meant = advice(error.code)
+    told = f"{origin.url}: {error}. {meant.cause}"
     # An answer that fails to come may come the next time; what never connects will not.
     enter = checklist.warn if stage == "HTTP" else checklist.fail
-    enter(stage, told, change)
+    enter(stage, told, meant.change)
 
 
 def _enter_passed(

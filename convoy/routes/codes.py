@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
+import yaml
 
-from convoy.routes.advice import ADVICE, OUTBOUND, WIRE, Advice
-
+_FILE = Path(__file__).with_name("codes.yaml")
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-WIRE_CODES: frozenset[str] = frozenset(WIRE)
-"""Codes for what happened on the way: no answer of the remote's is behind them."""
 
-OUTBOUND_CODES: frozenset[str] = frozenset(OUTBOUND)
-"""Codes of the public operation at the message path: the thread's dialect has none of them."""
+class Advice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What usually causes an error code and what to change, as two clauses without full stop.
 
-RETIRING_CODES = frozenset(
-    {"400 conversation.closed", "404 conversation.error.conversation.not.found"}
+    `is_about_the_body` says that the payload is wrong, `retires` that the conversation takes no
+    message any more.
+    """
+
+    cause: str
+    change: str
+    is_about_the_body: bool = False
+    retires: bool = False
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.cause}; {self.change}."
+
+
+SECTIONS = msgspec.convert(
+    yaml.load(_FILE.read_bytes(), Loader=yaml.CSafeLoader), dict[str, dict[str, Advice]]
 )
-"""Error codes that say that a conversation takes no message any more."""
+"""Every known code with its advice, by where it comes from: `codes.yaml`."""
+_ADVICE = {code: each for section in SECTIONS.values() for code, each in section.items()}
 
-KNOWN_CODES: dict[str, str] = {code: each.sentence for code, each in ADVICE.items()}
+KNOWN_CODES: dict[str, str] = {code: each.sentence for code, each in _ADVICE.items()}
 """Every known code, with its usual cause and what to change, in one sentence."""
+WIRE_CODES = SECTIONS["wire"].keys()
+"""Codes for what happened on the way: no answer of the remote's is behind them."""
+RETIRING_CODES = frozenset(code for code, each in _ADVICE.items() if each.retires)
+"""Error codes that say that a conversation takes no message any more."""
 
 
 class _ErrorBody(msgspec.Struct):
@@ -53,7 +71,7 @@ def meaning(code: str) -> str:
 
 def advice(code: str) -> Advice:
     """Return cause and change for a code; an unknown one gets those of its kind of status."""
-    return ADVICE.get(code) or ADVICE[_fallback(code)]
+    return _ADVICE.get(code) or _ADVICE[_fallback(code)]
 
 
 def full_code(name: str, status: int | None = None) -> str:
@@ -62,12 +80,12 @@ def full_code(name: str, status: int | None = None) -> str:
     Without a status the first known code of that name is taken, else the name by itself; "" when
     it does not look like a code and there is no status. A whole code stays what it is.
     """
-    if name in ADVICE:
+    if name in _ADVICE:
         return name
     is_name = _CODE.fullmatch(name) is not None
     if status is not None:
         return f"{status} {name}" if is_name else _fallback(str(status))
-    named = (code for code in ADVICE if code.partition(" ")[2] == name)
+    named = (code for code in _ADVICE if code.partition(" ")[2] == name)
     return next(named, name) if is_name else ""
 
 

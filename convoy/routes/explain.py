@@ -10,7 +10,7 @@ from textwrap import indent, wrap
 from typing import Any
 
 from convoy.routes.catalogue import ROUTES, Route
-from convoy.routes.codes import OUTBOUND_CODES, RETIRING_CODES, advice
+from convoy.routes.codes import RETIRING_CODES, SECTIONS, advice
 from convoy.routes.refusals import Refusal, read_refusal
 from convoy.routes.schema import BodyFault, BodyRules
 
@@ -126,13 +126,13 @@ def _of_conversation(
 
 
 def _of_code(refusal: Refusal) -> Explanation:
-    cause, change = advice(refusal.code)
+    meant = advice(refusal.code)
     return Explanation(
         code=refusal.code,
         headline=_headline(refusal.code, ""),
         field=None,
-        problem=_with_public_note(f"{cause}.", refusal),
-        change=f"{change[:1].upper()}{change[1:]}.",
+        problem=_with_public_note(f"{meant.cause}.", refusal),
+        change=f"{meant.change[:1].upper()}{meant.change[1:]}.",
         said=refusal.said,
         correlation_id=refusal.correlation_id,
     )
@@ -143,7 +143,7 @@ def _headline(code: str, field: str) -> str:
 
 
 def _with_public_note(problem: str, refusal: Refusal) -> str:
-    hints_at_it = refusal.code in OUTBOUND_CODES or _PUBLIC_FIELDS.search(refusal.said)
+    hints_at_it = refusal.code in SECTIONS["outbound"] or _PUBLIC_FIELDS.search(refusal.said)
     return f"{problem} {_PUBLIC_OPERATION}." if hints_at_it else problem
 
 

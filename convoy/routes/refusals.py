@@ -7,21 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from convoy.routes.codes import KNOWN_CODES, full_code
+from convoy.routes.codes import KNOWN_CODES, advice, full_code
 
-# Codes by which an API says that the body is wrong. All but the first, which is the support
-# thread's, are of the published definition (https://github.com/api-evangelist/genesys, read
-# 2026-11-22).
-_BODY_CODES = frozenset(
-    {
-        "400 invalid_payload",
-        "400 bad.request",
-        "400 constraint.validation",
-        "400 invalid.date",
-        "400 invalid.property",
-        "400 invalid.value",
-    }
-)
 _QUOTED = re.compile(r"'([A-Za-z][\w.\[\]/]*)'")
 _STATUSES = range(100, 600)
 _FIRST_FAILURE, _BAD_REQUEST = 300, 400
@@ -47,7 +34,8 @@ class Refusal(NamedTuple):
     @property
     def is_about_the_body(self) -> bool:
         is_unknown = self.code not in KNOWN_CODES or self.code == _NAMELESS
-        return self.code in _BODY_CODES or (is_unknown and self.status in (None, _BAD_REQUEST))
+        is_known = advice(self.code).is_about_the_body
+        return is_known or (is_unknown and self.status in (None, _BAD_REQUEST))
 
 
 def read_refusal(answer: Mapping[str, Any] | bytes, status: int | None = None) -> Refusal:

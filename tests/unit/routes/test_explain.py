@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convoy.routes.advice import OPINION
-from convoy.routes.codes import KNOWN_CODES, OUTBOUND_CODES
+from convoy.routes.codes import KNOWN_CODES, SECTIONS
 from convoy.routes.explain import Explanation, as_text, explain, explain_code
 
 CONTRACT = Path(__file__).parents[2] / "contract"
@@ -259,7 +258,7 @@ def test_every_known_code_is_explained(code: str) -> None:
     assert explained.problem.endswith(".") and explained.change.endswith(".")
 
 
-@pytest.mark.parametrize("code", sorted(KNOWN_CODES.keys() - OPINION.keys()))
+@pytest.mark.parametrize("code", sorted(KNOWN_CODES.keys() - SECTIONS["opinion"].keys()))
 def test_every_answer_with_a_known_code_is_explained(code: str) -> None:
     status, _, name = code.partition(" ")
     answer = {"status": int(status), "code": name} if status.isdigit() else {"code": code}
@@ -270,7 +269,7 @@ def test_every_answer_with_a_known_code_is_explained(code: str) -> None:
     assert explained.problem.endswith(".") and explained.change.endswith(".")
 
 
-@pytest.mark.parametrize("code", sorted(OUTBOUND_CODES))
+@pytest.mark.parametrize("code", sorted(SECTIONS["outbound"]))
 def test_codes_of_the_public_operation_say_that_it_is_another_one(code: str) -> None:
     status, name = code.split()
 
