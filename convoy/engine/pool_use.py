@@ -6,6 +6,8 @@ from time import perf_counter
 
 from gevent.event import Event
 
+from convoy.results.account import PoolReport
+
 
 class PoolUse:
     """State of a scenario's pool in one process, by index of the conversation.
@@ -46,7 +48,6 @@ class PoolUse:
         if index not in self.retired:
             self.retired[index] = self._unreported[index] = reason
 
-    def report(self) -> dict[str, object]:
-        """Return plain values for the next report: `retired` since the last one, with reasons."""
+    def report(self) -> PoolReport:
         retired, self._unreported = self._unreported, {}
-        return {"retired": retired, "redirected": self.redirected}
+        return PoolReport(retired, self.redirected)

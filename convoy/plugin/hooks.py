@@ -215,6 +215,7 @@ class _Hooks:
             controller.absorb(LOCAL_WORKER, worker.report())
 
         worker = self._make_worker(environment, runner, channel, send_report)
+        controller.collect_report = send_report
         worker.say_hello()
 
     def _begin_worker(

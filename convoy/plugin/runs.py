@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,12 @@ from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin.dealing import EvenUsersDispatcher, Shares
 from convoy.plugin.users import MessageUser
 from convoy.prepare.preflight import PreparedRun
-from convoy.results.generator import GeneratorJudgement, judge_generator
 from convoy.results.record import write_record
 from convoy.results.reports.errors import error_table
 from convoy.results.reports.text import text_report
-from convoy.results.summary import RunFacts, failures_of, summarise
-from convoy.results.verdict import Judgement, judge
-from convoy.routes.codes import meaning
+from convoy.results.result import RunResult
+from convoy.results.summary import summarise
+from convoy.results.verdict import judge
 from convoy.settings import Settings
 from convoy.swarm.changes import Changes
 from convoy.swarm.channel import Channel, ToMaster
@@ -41,7 +38,8 @@ class RunController:
     """Runs one run at a time for a local or master runner.
 
     `prepare` resolves and checks the next run when nobody has done so before it begins;
-    `is_attended` says that a person with the web UI decides when the process ends.
+    `is_attended` says that a person with the web UI decides when the process ends. `collect_report`
+    makes a worker in this process report; those in other processes do so by themselves.
     """
 
     def __init__(
@@ -55,6 +53,7 @@ class RunController:
         runs: Path,
     ) -> None:
         self.closing_report = ""
+        self.collect_report: Callable[[], None] = lambda: None
         self._environment = environment
         self._runner = runner
         self._channel = channel
@@ -183,13 +182,19 @@ class RunController:
             for worker, users in dispatcher.assigned().items()
         }
 
-    def absorb(self, worker: str, report: Mapping[str, Any] | None) -> None:
-        """Take in a worker's report; one of another run is refused."""
+    def absorb(self, worker: str, report: bytes | None) -> None:
+        """Take in a worker's report, if it has one and takes part in the present run."""
         master = self._master
-        if report is None or master is None or worker not in master.workers:
-            return
-        if report["run_id"] == master.inputs.run_id:
+        if report is not None and master is not None and worker in master.workers:
             master.hear_report(worker, report)
+
+    def snapshot(self) -> RunResult | None:
+        """Return what is known by now of the run that is going on, None without one."""
+        master = self._master
+        if master is None:
+            return None
+        self.collect_report()
+        return master.snapshot()
 
     def interrupt(self, reason: str) -> None:
         """End the present run before its time; its verdict says so. Waits for what is in flight."""
@@ -227,21 +232,12 @@ class RunController:
 
     def _finish(self, master: Master) -> None:
         """Judge the run, write its record and say what came of it."""
-        counts = {name: account.counts for name, account in master.accounts.items()}
-        settings = master.inputs.settings
-        generator = judge_generator(
-            {name: worker.health for name, worker in master.workers.items()},
-            counts.values(),
-            late_after_s=settings.late_after_ms / 1000,
-            is_flat_out=settings.is_flat_out,
-        )
-        problems = [*master.problems, *generator.doubts]
-        judgement = judge(counts, master.planned, problems)
-        summary = self._summarise(master, judgement, generator)
+        result = master.snapshot()
+        summary = summarise(result, judge(result))
         self._master = None
-        self._environment.process_exit_code = judgement.exit_code
+        self._environment.process_exit_code = summary.exit_code
         try:
-            folder = write_record(self._runs, summary, settings.redacted())
+            folder = write_record(self._runs, summary, master.inputs.settings.redacted())
             where = f"  record          {folder}"
         except OSError as error:
             where = f"  record          could not be written: {error}"
@@ -252,35 +248,6 @@ class RunController:
             logger.info("%s", report)
         else:
             self.closing_report = report
-
-    def _summarise(
-        self, master: Master, judgement: Judgement, generator: GeneratorJudgement
-    ) -> dict[str, Any]:
-        settings = master.inputs.settings
-        t0_s = master.started_at_s or time.time()
-        facts = RunFacts(
-            run_id=master.inputs.run_id,
-            seed=settings.seed,
-            plan_hash=master.plan_hash,
-            target=settings.target.name,
-            profile=settings.profile,
-            started_at=datetime.fromtimestamp(t0_s, UTC).isoformat().replace("+00:00", "Z"),
-            duration_s=master.measured_s,
-            workers=[
-                {
-                    "id": name,
-                    "state": "lost" if worker.is_lost else "reported",
-                    "sent": master.sent_by(name),
-                    "health": worker.health.to_plain(),
-                }
-                for name, worker in master.workers.items()
-            ],
-            generator=generator,
-            changes=master.changes.made,
-        )
-        summary = summarise(facts, master.accounts, master.configured_rates, judgement)
-        failures = failures_of(summary["totals"])
-        return summary | {"error_samples": master.samples.to_plain(failures, meaning)}
 
     def _refuse(self, error: ConvoyError) -> None:
         """Say why no load is started, and end the test that Locust has begun."""

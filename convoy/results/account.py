@@ -1,22 +1,68 @@
 """The account of one scenario: a worker's side that records, the whole run's side that absorbs.
 
-What travels between them is a plain mapping: `counts` cumulative since the start of the run,
-`durations` only what came since the last report, by step and name.
+What travels between them is a `ScenarioReport`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
 
 from convoy.results.counts import Counts
-from convoy.results.durations import DurationRecorders, Durations
-from convoy.results.histograms import Recorder
-from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Cause, Outcome
+from convoy.results.histograms import BucketCounts, Histogram, Recorder
+from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Cause, Name, Outcome
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 WHOLE = ""
 """The step of what belongs to a scenario as a whole: one without steps, or a message not sent."""
+
+
+class Durations(msgspec.Struct, Generic[T], frozen=True):
+    """The durations of messages by what they mean; each T holds those of one kind.
+
+    A worker has a `Recorder` of each, its reports have `BucketCounts` of what came since the last
+    one, the master has a `Histogram`.
+
+    `response` and `service` are those of accepted messages, from when they were due and from when
+    they were sent; `rejected` and `unknown` count from when they were due. `censored` is how long a
+    message without a whole answer lasted at least, `send_error` how far from its time it was sent.
+    The master's `response` holds the censored ones too, as lower bounds.
+    """
+
+    response: T
+    service: T
+    rejected: T
+    unknown: T
+    censored: T
+    send_error: T
+
+    @classmethod
+    def of(cls, make: Callable[[], T]) -> Durations[T]:
+        return cls(*(make() for _ in cls.__struct_fields__))
+
+    def map(self, change: Callable[[T], U]) -> Durations[U]:
+        return Durations(*(change(getattr(self, name)) for name in self.__struct_fields__))
+
+
+class PoolReport(msgspec.Struct, frozen=True):
+    """What came of a worker's conversations: those retired since the last report, by index in the
+    pool with the reason, and how many messages so far went to another one instead."""
+
+    retired: dict[int, Name]
+    redirected: int
+
+
+class ScenarioReport(msgspec.Struct, frozen=True):
+    """What a worker tells of a scenario: its counts since the start, durations by step."""
+
+    counts: Counts
+    durations: dict[str, Durations[BucketCounts]]
+    pool: PoolReport
 
 
 class ScenarioRecorder:
@@ -31,7 +77,7 @@ class ScenarioRecorder:
         self.counts = Counts()
         self.late_after_s = late_after_s
         self._timeout_s = timeout_s
-        self._durations: defaultdict[str, DurationRecorders] = defaultdict(DurationRecorders)
+        self._durations = defaultdict[str, Durations[Recorder]](lambda: Durations.of(Recorder))
 
     def schedule(self) -> None:
         """Count a message as scheduled: its time has come, and somebody has to account for it."""
@@ -98,60 +144,84 @@ class ScenarioRecorder:
     @property
     def in_flight(self) -> int:
         """Messages that were scheduled and have not ended yet."""
-        counts = self.counts
-        return counts.scheduled - counts.sent - sum(counts.not_sent.values())
+        return self.counts.scheduled - self.counts.ended
 
-    def report(self) -> dict[str, Any]:
+    def report(self, pool: PoolReport) -> ScenarioReport:
         """Return what the master has to absorb; the durations begin anew."""
-        durations = {step: recorders.take() for step, recorders in self._durations.items()}
-        return {"counts": self.counts.to_dict(), "durations": durations}
+        durations = {step: each.map(Recorder.take) for step, each in self._durations.items()}
+        return ScenarioReport(Counts.total([self.counts]), durations, pool)
+
+
+class ScenarioResult(msgspec.Struct, frozen=True):
+    """What came of one scenario's measured messages, up to the moment when this was taken.
+
+    `planned` messages had to be accounted for by the end, `configured_per_s` is their mean rate by
+    the plan, None where nothing is scheduled. `durations` are those of all messages, `steps` of
+    each named step by itself; `retired` counts conversations by the code that they answered,
+    `redirected` messages went to another conversation than planned, since theirs was retired.
+    """
+
+    counts: Counts
+    planned: int
+    configured_per_s: float | None
+    durations: Durations[Histogram]
+    steps: dict[str, Durations[Histogram]]
+    retired: dict[str, int]
+    redirected: int
 
 
 class ScenarioAccount:
-    """What all processes together have seen of one scenario's measured messages.
+    """What all processes together have told of one scenario's measured messages.
 
-    `durations` are those of all its messages, `steps` of each named step by itself.
+    `name_code` gives the name to count an error code under; each worker caps only its own.
     """
 
-    def __init__(self) -> None:
-        self.durations = Durations()
-        self.steps: defaultdict[str, Durations] = defaultdict(Durations)
-        self.retired: dict[int, str] = {}
+    def __init__(self, name_code: Callable[[str], str]) -> None:
+        self._name_code = name_code
+        self._durations = Durations.of(Histogram)
+        self._steps = defaultdict[str, Durations[Histogram]](lambda: Durations.of(Histogram))
+        self._retired: dict[int, str] = {}
         self._redirected: dict[str, int] = {}
-        self._counts: dict[str, Counts] = {}
+        self._counts: defaultdict[str, Counts] = defaultdict(Counts)
 
-    def absorb(self, worker: str, report: Mapping[str, Any]) -> None:
-        """Take in the next report of a worker.
-
-        It has the form of `ScenarioRecorder.report`, and in `pool` what came of the conversations:
-        `retired` since the last report by index with the reason, `redirected` messages so far.
-        """
-        self._counts[worker] = Counts.from_dict(report["counts"])
-        for step, taken in report["durations"].items():
-            self.durations.absorb(taken)
+    def absorb(self, worker: str, report: ScenarioReport) -> None:
+        """Take in the next report of a worker."""
+        counts = self._counts[worker] = report.counts
+        errors: Counter[str] = Counter()
+        for code, count in counts.errors.items():
+            errors[self._name_code(code)] += count
+        counts.errors = errors
+        for step, durations in report.durations.items():
+            _add(self._durations, durations)
             if step != WHOLE:
-                self.steps[step].absorb(taken)
-        self.retired.update(report["pool"]["retired"])
-        self._redirected[worker] = report["pool"]["redirected"]
+                _add(self._steps[step], durations)
+        self._retired.update(report.pool.retired)
+        self._redirected[worker] = report.pool.redirected
 
     def lose(self, worker: str, messages: int, timeout_s: float) -> None:
         """Count messages that a dead worker may have sent and can no longer report."""
-        self._counts.setdefault(worker, Counts()).lose(messages, "worker lost")
+        self._counts[worker].lose(messages, "worker lost")
         lasted = Recorder()
         lasted.record(timeout_s, messages)
-        self.durations.response.add_censored(lasted.take())
-
-    @property
-    def redirected(self) -> int:
-        """Messages that went to another conversation than planned, since theirs was retired."""
-        return sum(self._redirected.values())
+        self._durations.response.add_censored(lasted.take())
 
     def counts_of(self, worker: str) -> Counts:
         return self._counts.get(worker, Counts())
 
-    @property
-    def counts(self) -> Counts:
-        total = Counts()
-        for counts in self._counts.values():
-            total.add(counts)
-        return total
+    def result(self, planned: int, configured_per_s: float | None) -> ScenarioResult:
+        """Return what is known by now; nothing that is absorbed later changes it."""
+        return ScenarioResult(
+            Counts.total(self._counts.values()),
+            planned,
+            configured_per_s,
+            self._durations.map(Histogram.copy),
+            {step: each.map(Histogram.copy) for step, each in self._steps.items()},
+            dict(Counter(self._retired.values())),
+            sum(self._redirected.values()),
+        )
+
+
+def _add(durations: Durations[Histogram], reported: Durations[BucketCounts]) -> None:
+    for name in durations.__struct_fields__:
+        getattr(durations, name).add(getattr(reported, name))
+    durations.response.add_censored(reported.censored)

@@ -1,20 +1,23 @@
-"""Counters of one scenario and the equations that must hold between them."""
+"""Counters of one scenario, the equations that must hold between them, and what is tolerated."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 
-from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Outcome
+from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Name, Outcome
+
+TOLERATED_SHARE = 0.01
+TOLERATED_MESSAGES = 5
 
 
 @dataclass(slots=True)
 class Counts:
     """Cumulative counters of the measured phase; `scheduled` counts what was taken or given up.
 
-    `unexpected` are those of the accepted that should have been refused.
+    `unexpected` are those of the accepted that should have been refused. The mappings are
+    `Counter`s, also in counts that were decoded from a report.
     """
 
     scheduled: int = 0
@@ -27,9 +30,26 @@ class Counts:
     attempts: int = 0
     not_ok: int = 0
     unexpected: int = 0
-    late: Counter[str] = field(default_factory=Counter)
-    not_sent: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
+    late: dict[Cause, int] = field(default_factory=dict)
+    not_sent: dict[Cause, int] = field(default_factory=dict)
+    errors: dict[Name, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.late, self.not_sent = Counter(self.late), Counter(self.not_sent)
+        self.errors = Counter(self.errors)
+
+    @classmethod
+    def total(cls, parts: Iterable[Counts]) -> Counts:
+        """Return the sum of counts, with nothing in it that any of them still counts on."""
+        total = cls()
+        for part in parts:
+            for each in fields(cls):
+                mine, theirs = getattr(total, each.name), getattr(part, each.name)
+                if isinstance(mine, Counter):
+                    mine.update(theirs)
+                else:
+                    setattr(total, each.name, mine + theirs)
+        return total
 
     def record(self, outcome: Outcome) -> None:
         """Count a sent message by the fate of its last attempt."""
@@ -65,39 +85,19 @@ class Counts:
         if messages:
             self.errors[code] += messages
 
-    def add(self, other: Counts) -> None:
-        for name in _NUMBERS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in _BY_NAME:
-            getattr(self, name).update(getattr(other, name))
+    @property
+    def ended(self) -> int:
+        """Scheduled messages that are not in flight any more."""
+        return self.sent + sum(self.not_sent.values())
 
-    def to_dict(self) -> dict[str, Any]:
-        numbers: dict[str, Any] = {name: getattr(self, name) for name in _NUMBERS}
-        return numbers | {name: dict(getattr(self, name)) for name in _BY_NAME}
+    def missed(self, cause: Cause) -> int:
+        """Return how many messages were late or not sent by a cause."""
+        return self.late[cause] + self.not_sent[cause]
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Counts:
-        counts = cls()
-        for name in _NUMBERS:
-            setattr(counts, name, int(values[name]))
-        for name in _BY_NAME:
-            getattr(counts, name).update(values[name])
-        return counts
-
-
-_NUMBERS = (
-    "scheduled",
-    "sent",
-    "accepted",
-    "rejected",
-    "failed",
-    "unknown",
-    "resent",
-    "attempts",
-    "not_ok",
-    "unexpected",
-)
-_BY_NAME = ("late", "not_sent", "errors")
+    def is_too_often(self, cause: Cause) -> bool:
+        """Say whether more were late or not sent by a cause of ours than is tolerated."""
+        missed = self.missed(cause)
+        return missed > TOLERATED_MESSAGES and missed > TOLERATED_SHARE * self.scheduled
 
 
 def violations(counts: Counts, planned: int) -> list[str]:
@@ -105,12 +105,11 @@ def violations(counts: Counts, planned: int) -> list[str]:
 
     `planned` is the number of messages the plan holds, counted without asking any worker.
     """
-    not_sent = sum(counts.not_sent.values())
     errors = sum(counts.errors.values())
     fates = counts.accepted + counts.rejected + counts.failed + counts.unknown
     equations = (
         ("planned = scheduled", planned, counts.scheduled),
-        ("scheduled = sent + not sent", counts.scheduled, counts.sent + not_sent),
+        ("scheduled = sent + not sent", counts.scheduled, counts.ended),
         ("sent = accepted + rejected + failed + unknown", counts.sent, fates),
         ("attempts = sent + resent", counts.attempts, counts.sent + counts.resent),
         ("errors = rejected + failed + unknown", errors, counts.sent - counts.accepted),

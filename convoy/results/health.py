@@ -8,11 +8,12 @@ late beats is a share of the time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from convoy.results.histograms import Histogram, Recorder
+import msgspec
+
+from convoy.results.histograms import BucketCounts, Histogram, Recorder
+from convoy.results.outcome import Seconds
 
 PACE_S = 0.02
 _INTERVAL_S = 1.0
@@ -24,6 +25,21 @@ class Processor(NamedTuple):
 
     used_s: float
     waited_s: float
+
+
+class HealthReport(msgspec.Struct, frozen=True):
+    """What a worker tells of itself: all so far, but the lags since its last report.
+
+    `cpu_share_max` is its busiest second's, 1 a whole core; for `waited_s` it could have run, but
+    others had the processor.
+    """
+
+    measured_s: Seconds
+    cpu_s: Seconds
+    waited_s: Seconds
+    cpu_share_max: Seconds
+    late_s: Seconds
+    lag: BucketCounts
 
 
 class HealthRecorder:
@@ -66,58 +82,65 @@ class HealthRecorder:
             self._interval_from_s, self._interval_from = now_s, processor
         return self._next_s
 
-    def report(self) -> dict[str, Any]:
-        """Return what the master has to absorb: all so far, but the lags since last time."""
-        return {
-            "measured_s": self._to_s - self._from_s,
-            "cpu_s": self._to.used_s - self._from.used_s,
-            "waited_s": self._to.waited_s - self._from.waited_s,
-            "cpu_share_max": self._cpu_share_max,
-            "late_s": self._late_beats * PACE_S,
-            "lag": self._lag.take(),
-        }
+    def report(self) -> HealthReport:
+        return HealthReport(
+            measured_s=self._to_s - self._from_s,
+            cpu_s=self._to.used_s - self._from.used_s,
+            waited_s=self._to.waited_s - self._from.waited_s,
+            cpu_share_max=self._cpu_share_max,
+            late_s=self._late_beats * PACE_S,
+            lag=self._lag.take(),
+        )
 
 
-@dataclass(slots=True)
-class WorkerHealth:
-    """What a worker has told of itself; `cpu_share_max` is its busiest second's, 1 a whole core.
+class CpuShare(msgspec.Struct, frozen=True):
+    """The share of a core that a process used, and its share in the busiest second."""
 
-    For `waited_s` it could have run, but others had the processor.
+    mean: float
+    max: float
+
+
+class LoopLag(msgspec.Struct, frozen=True):
+    """How late the event loop came round."""
+
+    p50: float
+    p99: float
+    max: float
+
+
+class WorkerHealth(msgspec.Struct, frozen=True):
+    """How a worker fared while messages were due, as the summary holds it.
+
+    It waited `cpu_waited_s` for a processor that others used, and its loop was late for
+    `loop_late_s` of the `measured_s`.
     """
 
-    measured_s: float = 0.0
-    cpu_s: float = 0.0
-    waited_s: float = 0.0
-    cpu_share_max: float = 0.0
-    late_s: float = 0.0
-    lag: Histogram = field(default_factory=Histogram)
+    measured_s: float
+    cpu_share: CpuShare
+    cpu_waited_s: float
+    loop_lag_ms: LoopLag
+    loop_late_s: float
 
-    def absorb(self, report: Mapping[str, Any]) -> None:
-        """Take in the next report, in the form of `HealthRecorder.report`."""
-        self.measured_s = float(report["measured_s"])
-        self.cpu_s = float(report["cpu_s"])
-        self.waited_s = float(report["waited_s"])
-        self.cpu_share_max = float(report["cpu_share_max"])
-        self.late_s = float(report["late_s"])
-        self.lag.add(report["lag"])
 
-    @property
-    def cpu_share(self) -> float:
-        return self.cpu_s / self.measured_s if self.measured_s else 0.0
+class HealthAccount:
+    """What a worker has told of itself by now."""
 
-    @property
-    def longest_s(self) -> float:
-        return self.lag.max.ms / 1000
+    def __init__(self) -> None:
+        self._lag = Histogram()
+        self._last = HealthReport(0.0, 0.0, 0.0, 0.0, 0.0, [])
 
-    def to_plain(self) -> dict[str, Any]:
-        """Return the health as `summary.json` holds it."""
-        lag_ms = {"p50": self.lag.percentile(50), "p99": self.lag.percentile(99)}
-        lag_ms["max"] = self.lag.max
-        highest = max(self.cpu_share, self.cpu_share_max)
-        return {
-            "measured_s": round(self.measured_s, 3),
-            "cpu_share": {"mean": round(self.cpu_share, 4), "max": round(highest, 4)},
-            "cpu_waited_s": round(self.waited_s, 3),
-            "loop_lag_ms": {name: round(value.ms, 3) for name, value in lag_ms.items()},
-            "loop_late_s": round(self.late_s, 3),
-        }
+    def absorb(self, report: HealthReport) -> None:
+        self._last = report
+        self._lag.add(report.lag)
+
+    def result(self) -> WorkerHealth:
+        last, lag = self._last, self._lag
+        mean = last.cpu_s / last.measured_s if last.measured_s else 0.0
+        p50, p99, longest = (round(lag.percentile(percent).ms, 3) for percent in (50, 99, 100))
+        return WorkerHealth(
+            measured_s=round(last.measured_s, 3),
+            cpu_share=CpuShare(round(mean, 4), round(max(mean, last.cpu_share_max), 4)),
+            cpu_waited_s=round(last.waited_s, 3),
+            loop_lag_ms=LoopLag(p50, p99, longest),
+            loop_late_s=round(last.late_s, 3),
+        )

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil
 from struct import pack, unpack
+from typing import Annotated
+
+import msgspec
 
 QUANTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
 _BITS_LEFT_OUT = 42
@@ -23,7 +26,10 @@ _NO_TIME = 0
 _FIRST_NEGATIVE = 1 << 21
 """The bucket of -0.0: the sign is the highest bit."""
 
-BucketCounts = list[tuple[int, int]]
+_INFINITE = 0x7FF << 10
+"""The first bucket that is no duration: the exponent of infinity and NaN."""
+
+BucketCounts = list[tuple[Annotated[int, msgspec.Meta(ge=0, lt=_INFINITE)], int]]
 """Pairs of a bucket's number and how many durations fell into it."""
 
 
@@ -96,6 +102,13 @@ class Histogram:
             self.censored += count
             smallest = self._smallest_censored
             self._smallest_censored = bucket if smallest is None else min(smallest, bucket)
+
+    def copy(self) -> Histogram:
+        """Return the durations by now; what is added later is not in it."""
+        copied = Histogram()
+        copied._counts.update(self._counts)
+        copied._smallest_censored, copied.censored = self._smallest_censored, self.censored
+        return copied
 
     def percentile(self, percent: float) -> Percentile:
         """Return the shortest duration that at least `percent` of all do not exceed; 0 if none."""

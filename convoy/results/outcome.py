@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+
+Name = Annotated[str, msgspec.Meta(max_length=128)]
+"""A code or another name in a worker's report; who makes a report keeps to this length."""
+Seconds = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
+"""Seconds in a worker's report: neither infinite nor NaN, which JSON has no word for."""
 
 UNEXPECTED = "200 unexpected"
 """What a message is shown under that was accepted and should have been refused."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,18 +10,21 @@ from typing import Any
 import yaml
 
 from convoy.errors import RefusedError
+from convoy.results.reports import REPORTS
+from convoy.results.summary import Summary
 
 
-def write_record(runs: Path, summary: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
+def write_record(runs: Path, summary: Summary, settings: Mapping[str, Any]) -> Path:
     """Write the record of a run below `runs` and return its folder; raises OSError.
 
     `settings` are the resolved ones with nothing secret in them. Each file appears whole or not
     at all, and `latest` moves only when all are there.
     """
-    folder = runs / str(summary["run_id"])
+    folder = runs / summary.run_id
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "settings.yaml", yaml.safe_dump(dict(settings), sort_keys=False))
-    _write(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    for name, report in REPORTS.items():
+        _write(folder / name, report(summary))
     _point(runs / "latest", folder.name)
     return folder
 

@@ -1,105 +1,108 @@
 """Error samples: the first few failures of each code as they went over the wire, redacted.
 
-A worker keeps its own and sends them once; the master chooses the earliest of all workers'.
+A worker keeps its own, cut to their bounds, and sends them once; the master chooses the earliest of
+all workers'.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf, isfinite
 from operator import attrgetter
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
-from convoy.results.outcome import Outcome
+from convoy.results.outcome import Name, Outcome, Seconds
 
 LONGEST_BODY = 2_048
 """Characters kept of a request or an answer."""
 _LONGEST_NAME = 128
 _LONGEST_SECRET = 4_096
 _LONGEST_CHARACTER = 4
+_PER_CODE = 3
+_MOST_CODES_OF_A_WORKER = 50
+_MOST_CODES = 100
 _CUT = "…"
 _STARS = "**********"
 _AUTHORIZATION = re.compile(r"(?i)\b(Bearer|Basic)(\s+)[\w.~+/=-]{16,}")
 
+_Body = Annotated[str, msgspec.Meta(max_length=LONGEST_BODY)]
 
-@dataclass(frozen=True, slots=True)
-class ErrorSample:
+
+class ErrorSample(msgspec.Struct, frozen=True):
     """One failed message; `at_s` is seconds into the run, `request` and `answer` are bodies."""
 
-    code: str
-    scenario: str
+    code: Name
+    scenario: Name
     k: int
-    at_s: float
+    at_s: Seconds
     status: int
-    correlation_id: str
-    conversation_id: str
-    request: str
-    answer: str
+    correlation_id: Name
+    conversation_id: Name
+    request: _Body
+    answer: _Body
+
+
+class CodeSamples(msgspec.Struct, frozen=True):
+    """When a code was seen first and last, in seconds into the run, and its earliest samples."""
+
+    first_s: Seconds
+    last_s: Seconds
+    samples: Annotated[tuple[ErrorSample, ...], msgspec.Meta(max_length=_PER_CODE)] = ()
+
+
+SamplesReport = Annotated[dict[Name, CodeSamples], msgspec.Meta(max_length=_MOST_CODES_OF_A_WORKER)]
+"""What a worker tells by code: since when and until when, and samples not told before."""
 
 
 @dataclass(slots=True)
 class _Seen:
-    """When a code was seen, in seconds into the run, and the samples kept of it."""
-
-    first_s: float = inf
-    last_s: float = -inf
-    samples: list[ErrorSample] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Report:
-    """What a worker tells: samples it has not told before, and first and last time by code."""
-
-    samples: list[ErrorSample]
-    seen: dict[str, tuple[float, float]]
+    first_s: float
+    last_s: float
+    kept: int = 0
+    untold: list[ErrorSample] = field(default_factory=list)
 
 
 class SampleKeeper:
-    """A worker's samples: the first `per_code` of at most `most_codes` codes.
+    """A worker's samples: the first few of a limited number of codes.
 
     `redact` is applied to whatever is kept. `offer` costs one lookup once a code has its samples.
     """
 
-    def __init__(
-        self, redact: Callable[[str], str], *, per_code: int = 3, most_codes: int = 50
-    ) -> None:
+    def __init__(self, redact: Callable[[str], str]) -> None:
         self._redact = redact
-        self._per_code = per_code
-        self._most_codes = most_codes
         self._seen: dict[str, _Seen] = {}
-        self._untold: list[ErrorSample] = []
 
     def offer(self, outcome: Outcome, at_s: float, request: bytes, answer: bytes) -> None:
         """Take note of a failure `at_s` seconds into the run; keep it if it is an early one."""
         code = outcome.failure
         seen = self._seen.get(code)
         if seen is None:
-            if len(self._seen) >= self._most_codes:
+            if len(self._seen) >= _MOST_CODES_OF_A_WORKER:
                 return
-            seen = self._seen[code] = _Seen(first_s=at_s)
+            seen = self._seen[code] = _Seen(at_s, at_s)
         seen.last_s = at_s
-        if len(seen.samples) < self._per_code:
-            sample = self._sample(outcome, at_s, request, answer)
-            seen.samples.append(sample)
-            self._untold.append(sample)
+        if seen.kept < _PER_CODE:
+            seen.kept += 1
+            seen.untold.append(self._sample(outcome, at_s, request, answer))
 
-    def take(self) -> dict[str, Any]:
-        """Return plain values for `SampleBook.absorb`; each sample is handed out once."""
-        samples, self._untold = self._untold, []
-        seen = {code: (each.first_s, each.last_s) for code, each in self._seen.items()}
-        plain: dict[str, Any] = msgspec.to_builtins(_Report(samples, seen))
-        return plain
+    def report(self) -> SamplesReport:
+        """Return what the master has to absorb; each sample is handed out once."""
+        report = {}
+        for code, seen in self._seen.items():
+            first_s, last_s = round(seen.first_s, 3), round(seen.last_s, 3)
+            report[code] = CodeSamples(first_s, last_s, tuple(seen.untold))
+            seen.untold.clear()
+        return report
 
     def _sample(self, outcome: Outcome, at_s: float, request: bytes, answer: bytes) -> ErrorSample:
         return ErrorSample(
             code=outcome.failure,
-            scenario=outcome.scenario,
+            scenario=_cut(outcome.scenario, _LONGEST_NAME),
             k=outcome.k,
-            at_s=at_s,
+            at_s=round(at_s, 3),
             status=outcome.status,
             correlation_id=self._name(outcome.correlation_id),
             conversation_id=self._name(outcome.conversation_id),
@@ -108,60 +111,31 @@ class SampleKeeper:
         )
 
     def _name(self, text: str) -> str:
-        return self._redact(text[:_LONGEST_NAME])
+        # Cut again, since the stars in the place of a short secret are longer than it.
+        return _cut(self._redact(text[:_LONGEST_NAME]), _LONGEST_NAME)
 
 
 class SampleBook:
-    """The whole run's samples: of each code the earliest `per_code`, whichever worker saw them."""
+    """The whole run's samples: of each code the earliest few, whichever worker saw them."""
 
-    def __init__(self, *, per_code: int = 3, most_codes: int = 100) -> None:
-        self._per_code = per_code
-        self._most_codes = most_codes
-        self._seen: dict[str, _Seen] = {}
+    def __init__(self) -> None:
+        self._codes: dict[str, CodeSamples] = {}
 
-    def absorb(self, plain: object) -> None:
-        """Take in what a worker's `SampleKeeper.take` returned; anything else is left out."""
-        try:
-            report = msgspec.convert(plain, type=_Report)
-        except msgspec.ValidationError:
-            return
-        for code, (first_s, last_s) in report.seen.items():
-            seen = self._entry(code)
-            if seen is not None and isfinite(first_s) and isfinite(last_s):
-                seen.first_s = min(seen.first_s, first_s)
-                seen.last_s = max(seen.last_s, last_s)
-        for sample in report.samples:
-            seen = self._entry(sample.code)
-            if seen is not None and isfinite(sample.at_s):
-                seen.samples.append(_bounded(sample))
-                seen.samples.sort(key=attrgetter("at_s", "scenario", "k"))
-                del seen.samples[self._per_code :]
+    def absorb(self, report: SamplesReport) -> None:
+        """Take in the next report of a worker; codes beyond a limited number are left out."""
+        for code, new in report.items():
+            if code not in self._codes and len(self._codes) >= _MOST_CODES:
+                continue
+            known = self._codes.get(code, CodeSamples(new.first_s, new.last_s))
+            samples = (*known.samples, *new.samples)
+            self._codes[code] = CodeSamples(
+                min(known.first_s, new.first_s),
+                max(known.last_s, new.last_s),
+                tuple(sorted(samples, key=attrgetter("at_s", "scenario", "k"))[:_PER_CODE]),
+            )
 
-    def to_plain(self, codes: Iterable[str], meaning: Callable[[str], str]) -> dict[str, Any]:
-        """Return `error_samples` of `summary.json` for the codes that the run has counted.
-
-        `{code: {"hint", "first_s", "last_s", "samples": [{…}]}}`; a code that no worker has told
-        anything about has neither times nor samples. `meaning` gives the sentence on a code.
-        """
-        return {code: _plain(self._seen.get(code, _Seen()), meaning(code)) for code in codes}
-
-    def _entry(self, code: str) -> _Seen | None:
-        """Return where a code is noted, None where it has no room."""
-        seen = self._seen.get(code)
-        if seen is None and len(self._seen) < self._most_codes and len(code) <= _LONGEST_NAME:
-            seen = self._seen[code] = _Seen()
-        return seen
-
-
-def _plain(seen: _Seen, hint: str) -> dict[str, Any]:
-    is_seen = isfinite(seen.first_s)
-    samples: list[Mapping[str, Any]] = msgspec.to_builtins(seen.samples)
-    return {
-        "hint": hint,
-        "first_s": round(seen.first_s, 3) if is_seen else None,
-        "last_s": round(seen.last_s, 3) if is_seen else None,
-        "samples": [{**sample, "at_s": round(sample["at_s"], 3)} for sample in samples],
-    }
+    def by_code(self) -> dict[str, CodeSamples]:
+        return dict(self._codes)
 
 
 def _readable(body: bytes, redact: Callable[[str], str]) -> str:
@@ -176,21 +150,6 @@ def _readable(body: bytes, redact: Callable[[str], str]) -> str:
     if len(text) > looked_at or len(body) > looked_at * _LONGEST_CHARACTER:
         clean = clean[:-_LONGEST_SECRET] + _CUT
     return _cut(clean, LONGEST_BODY)
-
-
-def _bounded(sample: ErrorSample) -> ErrorSample:
-    """Return a sample that came over the wire with every text cut to its bound."""
-    return ErrorSample(
-        code=sample.code,
-        scenario=_cut(sample.scenario, _LONGEST_NAME),
-        k=sample.k,
-        at_s=sample.at_s,
-        status=sample.status,
-        correlation_id=_cut(sample.correlation_id, _LONGEST_NAME),
-        conversation_id=_cut(sample.conversation_id, _LONGEST_NAME),
-        request=_cut(sample.request, LONGEST_BODY),
-        answer=_cut(sample.answer, LONGEST_BODY),
-    )
 
 
 def _cut(text: str, longest: int) -> str:

@@ -1,150 +1,276 @@
-"""The summary of a run, as `summary.json` (schema 1) holds it."""
+"""The summary of a run: `summary.json` (schema 1) as a value, its writer and its reader.
+
+`python -m convoy.results.summary` prints the JSON Schema that is kept in `docs/`.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import json
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
-from convoy.results.account import ScenarioAccount
+import msgspec
+from msgspec.structs import asdict
+
+from convoy.errors import ConvoyError, ExitCode
+from convoy.results.account import Durations, ScenarioResult
 from convoy.results.counts import Counts
-from convoy.results.durations import Durations
-from convoy.results.generator import GeneratorJudgement
+from convoy.results.generator import GeneratorState
+from convoy.results.health import CpuShare, LoopLag
 from convoy.results.histograms import Histogram
 from convoy.results.outcome import UNEXPECTED
-from convoy.results.verdict import Judgement
+from convoy.results.result import Change, RunResult, WorkerResult
+from convoy.results.samples import CodeSamples, ErrorSample
+from convoy.results.verdict import Judgement, Verdict
+from convoy.routes.codes import meaning
 
-SCHEMA = 1
-_FIGURES_OF_HEALTH = {"cpu_share": ("mean", "max"), "loop_lag_ms": ("p50", "p99", "max")}
 
+class Quantiles(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Milliseconds of `count` durations; those named in `at_least` are only lower bounds.
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What is known of a run besides its accounts. `started_at` is ISO 8601 in UTC.
-
-    Each worker has `id`, `state`, `sent`, and `health` as `WorkerHealth.to_plain` gives it. Each
-    change of the run has `at_s` from T0, `change` (rate, pause, resume), a rate its `rate_per_s`.
+    `censored` of the durations are known to have lasted at least so long, not how long.
     """
 
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    p999: float
+    max: float
+    count: int
+    censored: int
+    at_least: tuple[str, ...] = ()
+
+
+class Times(msgspec.Struct, frozen=True):
+    """The durations of messages.
+
+    `response_time_ms` and `service_time_ms` are those of accepted ones, from when they were due and
+    from when they were sent; what got no whole answer is in the former, censored. The times of
+    rejected and unknown ones count from when they were due; `send_error_ms` is |sent - due|.
+    """
+
+    send_error_ms: Quantiles
+    response_time_ms: Quantiles
+    service_time_ms: Quantiles
+    rejected_time_ms: Quantiles
+    unknown_time_ms: Quantiles
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Messages by what became of them; `late` and `not_sent` by cause, `errors` by code.
+
+    `unexpected` are those of the accepted that should have been refused.
+    """
+
+    scheduled: int
+    sent: int
+    accepted: int
+    rejected: int
+    failed: int
+    unknown: int
+    resent: int
+    unexpected: int
+    late: dict[str, int]
+    not_sent: dict[str, int]
+    errors: dict[str, int]
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """What to show as failures, by code, the most frequent first.
+
+        These are the errors, and the messages that were accepted and should have been refused.
+        """
+        unexpected = {UNEXPECTED: self.unexpected} if self.unexpected else {}
+        by_code = {**self.errors, **unexpected}
+        return dict(sorted(by_code.items(), key=lambda item: -item[1]))
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Messages per second; nothing is `configured` where nothing is scheduled."""
+
+    configured: float | None
+    scheduled: float
+    achieved: float
+
+
+class PoolSummary(msgspec.Struct, frozen=True):
+    """Conversations that were retired, by the code that they answered; messages sent elsewhere."""
+
+    retired: dict[str, int]
+    redirected: int
+
+
+class ScenarioSummary(Totals, frozen=True, omit_defaults=True):
+    """What came of one scenario; `steps` holds the times of each named step by itself."""
+
+    rate_per_s: Rates
+    send_error_ms: Quantiles
+    response_time_ms: Quantiles
+    service_time_ms: Quantiles
+    rejected_time_ms: Quantiles
+    unknown_time_ms: Quantiles
+    pool: PoolSummary
+    steps: dict[str, Times] = {}
+
+
+_Figures = TypeVar("_Figures", CpuShare, LoopLag)
+
+
+class GeneratorSummary(msgspec.Struct, frozen=True):
+    """What was judged of the workers, and each figure of the worker that it is worst for."""
+
+    state: GeneratorState
+    warnings: tuple[str, ...]
+    cpu_share: CpuShare
+    loop_lag_ms: LoopLag
+
+
+class ErrorSummary(msgspec.Struct, frozen=True):
+    """A code's usual cause, when it was seen, in seconds into the run, and its first failures."""
+
+    hint: str
+    first_s: float | None
+    last_s: float | None
+    samples: tuple[ErrorSample, ...]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """All figures of a run. `started_at` is ISO 8601 in UTC, `criteria` always empty so far."""
+
+    schema: Literal[1]
     run_id: str
+    verdict: Verdict
+    exit_code: ExitCode
+    reasons: tuple[str, ...]
     seed: int
     plan_hash: str
     target: str
     profile: str
     started_at: str
     duration_s: float
-    workers: Sequence[Mapping[str, Any]]
-    generator: GeneratorJudgement
-    changes: Sequence[Mapping[str, Any]] = ()
+    scenarios: dict[str, ScenarioSummary]
+    totals: Totals
+    criteria: tuple[Any, ...]
+    changes: tuple[Change, ...]
+    generator: GeneratorSummary
+    workers: tuple[WorkerResult, ...]
+    error_samples: dict[str, ErrorSummary]
+
+    def to_json(self) -> str:
+        return json.dumps(msgspec.to_builtins(self), indent=2) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Summary:
+        """Return the summary that a file holds; raises ConvoyError."""
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except OSError as error:
+            raise ConvoyError(f"{path} cannot be read: {error.strerror}") from error
+        except (UnicodeError, RecursionError, msgspec.DecodeError) as error:
+            raise ConvoyError(f"{path} is no summary of a run (schema 1): {error}") from error
 
 
-def summarise(
-    facts: RunFacts,
-    accounts: Mapping[str, ScenarioAccount],
-    configured: Mapping[str, float | None],
-    judgement: Judgement,
-) -> dict[str, Any]:
-    """Return the summary as a JSON object; rates are per second, durations in milliseconds.
-
-    `configured` holds each scenario's mean rate by the plan, None where nothing is scheduled.
-    """
-    total = Counts()
-    for account in accounts.values():
-        total.add(account.counts)
-    return {
-        "schema": SCHEMA,
-        "run_id": facts.run_id,
-        "verdict": judgement.verdict.value,
-        "exit_code": int(judgement.exit_code),
-        "reasons": list(judgement.reasons),
-        "seed": facts.seed,
-        "plan_hash": facts.plan_hash,
-        "target": facts.target,
-        "profile": facts.profile,
-        "started_at": facts.started_at,
-        "duration_s": round(facts.duration_s, 3),
-        "scenarios": {
-            name: _scenario(account, configured[name], facts.duration_s)
-            for name, account in accounts.items()
+def summarise(result: RunResult, judgement: Judgement) -> Summary:
+    """Return the summary of what came of a run and how it was judged."""
+    totals = Totals(**_counts(result.totals))
+    return Summary(
+        schema=1,
+        run_id=result.run_id,
+        verdict=judgement.verdict,
+        exit_code=judgement.exit_code,
+        reasons=judgement.reasons,
+        seed=result.seed,
+        plan_hash=result.plan_hash,
+        target=result.target,
+        profile=result.profile,
+        started_at=result.started_at,
+        duration_s=round(result.duration_s, 3),
+        scenarios={
+            name: _scenario(scenario, result.duration_s)
+            for name, scenario in result.scenarios.items()
         },
-        "totals": _counts(total),
-        "criteria": [],
-        "changes": [dict(change) for change in facts.changes],
-        "generator": _generator(facts),
-        "workers": [dict(worker) for worker in facts.workers],
-    }
-
-
-def failures_of(figures: Mapping[str, Any]) -> dict[str, int]:
-    """Return what to show as failures, by code, of a scenario's figures or the totals.
-
-    These are the errors, and the messages that were accepted and should have been refused.
-    """
-    unexpected: int = figures["unexpected"]
-    return {**figures["errors"], **({UNEXPECTED: unexpected} if unexpected else {})}
-
-
-def _generator(facts: RunFacts) -> dict[str, Any]:
-    """What was judged of the workers, and each figure of the worker that it is worst for."""
-    healths = [worker["health"] for worker in facts.workers]
-    return {
-        "state": facts.generator.state,
-        "warnings": list(facts.generator.warnings),
-        **{
-            figure: {
-                name: max((health[figure][name] for health in healths), default=0.0)
-                for name in names
-            }
-            for figure, names in _FIGURES_OF_HEALTH.items()
+        totals=totals,
+        criteria=(),
+        changes=result.changes,
+        generator=_generator(result, judgement),
+        workers=result.workers,
+        error_samples={
+            code: _error_samples(code, result.samples.get(code)) for code in totals.failures
         },
-    }
+    )
 
 
-def _scenario(
-    account: ScenarioAccount, configured: float | None, duration_s: float
-) -> dict[str, Any]:
-    counts = account.counts
-    steps = {step: _times(durations) for step, durations in account.steps.items()}
-    return {
+def _scenario(scenario: ScenarioResult, duration_s: float) -> ScenarioSummary:
+    counts, configured = scenario.counts, scenario.configured_per_s
+    rates = Rates(
+        configured=None if configured is None else round(configured, 3),
+        scheduled=round(counts.scheduled / duration_s, 3) if duration_s else 0.0,
+        achieved=round(counts.sent / duration_s, 3) if duration_s else 0.0,
+    )
+    return ScenarioSummary(
         **_counts(counts),
-        "rate_per_s": {
-            "configured": None if configured is None else round(configured, 3),
-            "scheduled": round(counts.scheduled / duration_s, 3) if duration_s else 0.0,
-            "achieved": round(counts.sent / duration_s, 3) if duration_s else 0.0,
-        },
-        **_times(account.durations),
-        "pool": {
-            "retired": dict(Counter(account.retired.values())),
-            "redirected": account.redirected,
-        },
-        **({"steps": steps} if steps else {}),
-    }
+        rate_per_s=rates,
+        **asdict(_times(scenario.durations)),
+        pool=PoolSummary(scenario.retired, scenario.redirected),
+        steps={step: _times(durations) for step, durations in scenario.steps.items()},
+    )
 
 
 def _counts(counts: Counts) -> dict[str, Any]:
-    values = counts.to_dict()
-    del values["attempts"], values["not_ok"]
-    return values
+    return {name: getattr(counts, name) for name in Totals.__struct_fields__}
 
 
-def _times(durations: Durations) -> dict[str, Any]:
-    return {
-        "send_error_ms": _quantiles(durations.send_error),
-        "response_time_ms": _quantiles(durations.response),
-        "service_time_ms": _quantiles(durations.service),
-        "rejected_time_ms": _quantiles(durations.rejected),
-        "unknown_time_ms": _quantiles(durations.unknown),
-    }
-
-
-def _quantiles(histogram: Histogram) -> dict[str, Any]:
-    """Quantiles, how many values were censored, and which quantiles are only lower bounds."""
-    quantiles = histogram.quantiles()
-    values: dict[str, Any] = {name: round(value.ms, 6) for name, value in quantiles.items()}
-    at_least = [name for name, value in quantiles.items() if value.at_least]
-    return (
-        values
-        | {"count": histogram.count, "censored": histogram.censored}
-        | ({"at_least": at_least} if at_least else {})
+def _times(durations: Durations[Histogram]) -> Times:
+    return Times(
+        send_error_ms=_quantiles(durations.send_error),
+        response_time_ms=_quantiles(durations.response),
+        service_time_ms=_quantiles(durations.service),
+        rejected_time_ms=_quantiles(durations.rejected),
+        unknown_time_ms=_quantiles(durations.unknown),
     )
+
+
+def _quantiles(histogram: Histogram) -> Quantiles:
+    quantiles = histogram.quantiles()
+    return Quantiles(
+        **{name: round(value.ms, 6) for name, value in quantiles.items()},
+        count=histogram.count,
+        censored=histogram.censored,
+        at_least=tuple(name for name, value in quantiles.items() if value.at_least),
+    )
+
+
+def _generator(result: RunResult, judgement: Judgement) -> GeneratorSummary:
+    healths = [worker.health for worker in result.workers]
+    return GeneratorSummary(
+        state=judgement.generator.state,
+        warnings=judgement.generator.warnings,
+        cpu_share=_worst(CpuShare, [each.cpu_share for each in healths]),
+        loop_lag_ms=_worst(LoopLag, [each.loop_lag_ms for each in healths]),
+    )
+
+
+def _worst(kind: type[_Figures], figures: list[_Figures]) -> _Figures:
+    """Return the highest of each figure."""
+    return kind(
+        *(
+            max((getattr(each, name) for each in figures), default=0.0)
+            for name in kind.__struct_fields__
+        )
+    )
+
+
+def _error_samples(code: str, seen: CodeSamples | None) -> ErrorSummary:
+    if seen is None:
+        return ErrorSummary(meaning(code), None, None, ())
+    return ErrorSummary(meaning(code), seen.first_s, seen.last_s, seen.samples)
+
+
+def json_schema() -> str:
+    """Return the JSON Schema of `summary.json`."""
+    return json.dumps(msgspec.json.schema(Summary), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(json_schema(), end="")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import astuple
-from typing import Any
 
 from convoy.errors import RefusedError
 from convoy.plan.changes import LiveCurve
 from convoy.plan.rates import RateCurve
 from convoy.plan.scenario import ScenarioPlan
 from convoy.prepare.guard import check_rate
+from convoy.results.result import Change
 from convoy.settings import Settings
 from convoy.settings.rates import sharing_problem
 from convoy.settings.values import HIGHEST_RATE
@@ -19,12 +19,12 @@ from convoy.settings.values import HIGHEST_RATE
 class Changes:
     """What was changed of a run's plans since it began; moments are in seconds from T0.
 
-    `made` lists the changes as the record of the run holds them. Every change raises RefusedError
-    when it cannot be made, and then nothing has changed.
+    `made` lists the changes in their order. Every change raises RefusedError when it cannot be
+    made, and then nothing has changed.
     """
 
     def __init__(self, settings: Settings, plans: Mapping[str, ScenarioPlan]) -> None:
-        self.made: list[dict[str, Any]] = []
+        self.made: list[Change] = []
         self._settings = settings
         self._curves = {name: LiveCurve(plan.curve) for name, plan in plans.items()}
         self._is_paused = False
@@ -53,7 +53,7 @@ class Changes:
             name: live.with_rate(at_s, shares[name]) for name, live in self._curves.items()
         }
         self._rate = rate
-        self.made.append({"at_s": round(at_s, 3), "change": "rate", "rate_per_s": rate})
+        self.made.append(Change(round(at_s, 3), "rate", rate))
 
     def pause(self, at_s: float) -> None:
         """Have nothing due until the run is resumed, or ends."""
@@ -62,7 +62,7 @@ class Changes:
             raise RefusedError("the run is paused already")
         self._is_paused = True
         self._curves = {name: live.paused(at_s) for name, live in self._curves.items()}
-        self.made.append({"at_s": round(at_s, 3), "change": "pause"})
+        self.made.append(Change(round(at_s, 3), "pause"))
 
     def resume(self, at_s: float) -> None:
         """Go on with what was to come when the run was paused."""
@@ -71,7 +71,7 @@ class Changes:
             raise RefusedError("the run is not paused")
         self._is_paused = False
         self._curves = {name: live.resumed(at_s) for name, live in self._curves.items()}
-        self.made.append({"at_s": round(at_s, 3), "change": "resume"})
+        self.made.append(Change(round(at_s, 3), "resume"))
 
     def _check_moment(self, at_s: float) -> None:
         if not self._settings.is_scheduled:

@@ -1,7 +1,6 @@
 """The messages between master and workers, and what they carry.
 
-A worker's reports are not among them: they travel by a way of their own, and a message sent after a
-report arrives after it.
+A worker's reports travel by a way of their own; a message sent after a report arrives after it.
 """
 
 from __future__ import annotations
@@ -9,6 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Protocol
+
+import msgspec
+
+from convoy.errors import ConvoyError
+from convoy.results.account import ScenarioReport
+from convoy.results.health import HealthReport
+from convoy.results.samples import SamplesReport
 
 
 class ToWorker(StrEnum):
@@ -42,6 +48,32 @@ class ToMaster(StrEnum):
     DRAINED = "convoy_drained"
     LATE_CHANGE = "convoy_late_change"
     ENOUGH = "convoy_enough"
+
+
+class WorkerReport(msgspec.Struct, frozen=True):
+    """What a worker tells of a run, `number` counting its reports of it from 1.
+
+    Counts hold all since the run began; histograms, samples and retired conversations what came
+    since the last report.
+    """
+
+    run_id: str
+    epoch: int
+    number: int
+    scenarios: dict[str, ScenarioReport]
+    samples: SamplesReport
+    health: HealthReport
+
+    def to_bytes(self) -> bytes:
+        return msgspec.msgpack.encode(self)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> WorkerReport:
+        """Return the report that a worker sent; raises ConvoyError."""
+        try:
+            return msgspec.msgpack.decode(data, type=cls)
+        except (TypeError, UnicodeError, RecursionError, msgspec.DecodeError) as error:
+            raise ConvoyError(f"it does not have the form of a report: {error}") from error
 
 
 Listener = Callable[[str, dict[str, Any]], None]

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
 import gevent
 
-from convoy.errors import RefusedError
+from convoy.errors import ConvoyError, RefusedError
 from convoy.plan.lanes import LANES
-from convoy.results.account import ScenarioAccount
-from convoy.results.counts import Counts
+from convoy.results.account import ScenarioAccount, ScenarioResult
+from convoy.results.result import RunResult, WorkerResult
 from convoy.results.samples import SampleBook
 from convoy.routes.codes import CodeBook
 from convoy.swarm.changes import Changes
-from convoy.swarm.channel import Channel, ToWorker
+from convoy.swarm.channel import Channel, ToWorker, WorkerReport
 from convoy.swarm.leases import LeaseBook
 from convoy.swarm.run_inputs import RunInputs, plan_hash, worker_share
 from convoy.swarm.workers import Swarm, WorkerStatus
@@ -54,8 +54,9 @@ class Master:
         self.plan_hash = plan_hash(plans)
         self.plans = plans
         self.changes = Changes(inputs.settings, plans)
-        self.accounts = {name: ScenarioAccount() for name in plans}
-        self.samples = SampleBook()
+        code_book = CodeBook()
+        self._accounts = {name: ScenarioAccount(code_book.name) for name in plans}
+        self._samples = SampleBook()
         self._books = {
             name: LeaseBook([plan.arrivals.lane_end(lane) for lane in range(LANES)], plan.groups)
             for name, plan in plans.items()
@@ -68,7 +69,6 @@ class Master:
         self._clock = clock
         self._t0_s: float | None = None
         self._epoch = 0
-        self._code_book = CodeBook()
         self._is_stopped = False
         self._ended_at_s = inf
         self._last_problem = ""
@@ -79,36 +79,50 @@ class Master:
         """True once the run was told to end before its time."""
         return self._is_stopped
 
-    @property
-    def started_at_s(self) -> float | None:
-        """T0 as seconds since the epoch, None while the run is still being prepared."""
-        return None if self._t0_s is None else self._wall_s(self._t0_s)
+    def snapshot(self) -> RunResult:
+        """Return what is known of the run by now; also after its end, then all of it."""
+        settings = self.inputs.settings
+        t0_s = self._wall_s(self._clock() if self._t0_s is None else self._t0_s)
+        return RunResult(
+            run_id=self.inputs.run_id,
+            seed=settings.seed,
+            plan_hash=self.plan_hash,
+            target=settings.target.name,
+            profile=settings.profile,
+            started_at=datetime.fromtimestamp(t0_s, UTC).isoformat().replace("+00:00", "Z"),
+            duration_s=self._measured_s,
+            late_after_s=settings.late_after_ms / 1000,
+            is_flat_out=settings.is_flat_out,
+            scenarios={name: self._scenario_result(name) for name in self.plans},
+            workers=tuple(self._worker_result(name) for name in self.workers),
+            samples=self._samples.by_code(),
+            changes=tuple(self.changes.made),
+            problems=tuple(self.problems),
+        )
+
+    def _scenario_result(self, scenario: str) -> ScenarioResult:
+        plan, book = self.plans[scenario], self._books[scenario]
+        # What is stopped has only to account for what fell due before; where nothing is scheduled,
+        # how much that is only the lanes that were given out tell.
+        is_whole = plan.is_scheduled and not self._is_stopped
+        mean_per_s = plan.curve.messages / plan.curve.duration_s if plan.is_scheduled else None
+        planned = book.total if is_whole else book.given_out
+        return self._accounts[scenario].result(planned, mean_per_s)
+
+    def _worker_result(self, name: str) -> WorkerResult:
+        worker = self.workers[name]
+        sent = sum(account.counts_of(name).sent for account in self._accounts.values())
+        return WorkerResult(
+            name, "lost" if worker.is_lost else "reported", sent, worker.health.result()
+        )
 
     @property
-    def measured_s(self) -> float:
+    def _measured_s(self) -> float:
         """How long the measured phase lasts, or lasted until the run was stopped or through."""
         planned_s = max(plan.arrivals.duration_s for plan in self.plans.values())
         if self._t0_s is None:
             return 0.0
         return max(0.0, min(planned_s, self._ended_at_s - self._t0_s))
-
-    @property
-    def configured_rates(self) -> dict[str, float | None]:
-        """Each scenario's mean rate by the plan, None where nothing is scheduled."""
-        return {
-            name: plan.curve.messages / plan.curve.duration_s if plan.is_scheduled else None
-            for name, plan in self.plans.items()
-        }
-
-    @property
-    def planned(self) -> dict[str, int]:
-        """Messages that had to be accounted for: the plan's, or what fell due before a stop."""
-        return {
-            name: book.total
-            if self.plans[name].is_scheduled and not self._is_stopped
-            else book.given_out
-            for name, book in self._books.items()
-        }
 
     def prepare(self, worker: str) -> None:
         """Send the order to a worker that can hear us."""
@@ -201,31 +215,26 @@ class Master:
         self._take_back(name, data["cursors"])
         self.workers[name].drained_epoch = data["epoch"]
 
-    def hear_report(self, name: str, report: Mapping[str, Any]) -> None:
-        """Take in a worker's numbered report."""
+    def hear_report(self, name: str, data: bytes) -> None:
+        """Take in a worker's numbered report; one of another run is left out."""
         worker = self.workers[name]
         if worker.is_lost:
             return
-        if report["number"] != worker.reports + 1:
-            missing = report["number"] - worker.reports - 1
+        try:
+            report = WorkerReport.from_bytes(data)
+        except ConvoyError as error:
+            self._note(f"a report of worker {name} was left out: {error}")
+            return
+        if report.run_id != self.inputs.run_id:
+            return
+        if report.number != worker.reports + 1:
+            missing = report.number - worker.reports - 1
             self._note(f"{missing} reports of worker {name} are missing")
-        worker.reports = report["number"]
-        for scenario, account in self.accounts.items():
-            part = report["scenarios"][scenario]
-            account.absorb(name, part | {"counts": self._with_known_codes(part["counts"])})
-        self.samples.absorb(report["samples"])
-        worker.health.absorb(report["health"])
-
-    def _with_known_codes(self, counts: Mapping[str, Any]) -> dict[str, Any]:
-        """Cap the names of unknown error codes over all workers; each caps only its own."""
-        errors: Counter[str] = Counter()
-        for code, number in counts["errors"].items():
-            errors[self._code_book.name(code)] += number
-        return {**counts, "errors": errors}
-
-    def sent_by(self, name: str) -> int:
-        """Return how many messages a worker has reported as sent."""
-        return sum(account.counts_of(name).sent for account in self.accounts.values())
+        worker.reports = report.number
+        for scenario in self._accounts.keys() & report.scenarios.keys():
+            self._accounts[scenario].absorb(name, report.scenarios[scenario])
+        self._samples.absorb(report.samples)
+        worker.health.absorb(report.health)
 
     def _await_users(self) -> None:
         timeout_s = self.inputs.settings.prepare_timeout_s + self._spawning_s
@@ -266,7 +275,7 @@ class Master:
         assert self._t0_s is not None
         settings = self.inputs.settings
         slack_s = settings.max_lateness_s + settings.request_timeout_s + _GRACE_S
-        while self._clock() < self._t0_s + self.measured_s + slack_s:
+        while self._clock() < self._t0_s + self._measured_s + slack_s:
             self._notice_leavers()
             present = self._present()
             if not present:
@@ -300,14 +309,15 @@ class Master:
         worker.is_gone = True
         missing = 0
         for scenario, book in self._books.items():
-            counts = self.accounts[scenario].counts_of(name)
+            account = self._accounts[scenario]
+            counts = account.counts_of(name)
             if self.plans[scenario].is_scheduled:
                 book.lose(name, self._cut(scenario))
             else:
                 book.finish(name, counts.scheduled)
-            lost = book.messages_of(name) - _ended(counts)
+            lost = book.messages_of(name) - counts.ended
             if lost:
-                self.accounts[scenario].lose(name, lost, self.inputs.settings.request_timeout_s)
+                account.lose(name, lost, self.inputs.settings.request_timeout_s)
                 missing += lost
         if worker.granted_epoch == 0:
             logger.warning("worker %s is gone; it had no part in the load yet", name)
@@ -383,7 +393,3 @@ class Master:
         if problem not in self.problems:
             logger.error("%s", problem)
             self.problems.append(problem)
-
-
-def _ended(counts: Counts) -> int:
-    return counts.sent + sum(counts.not_sent.values())

@@ -18,7 +18,7 @@ from convoy.plan.rates import RateCurve, Stage
 from convoy.remote.client import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
-from convoy.swarm.channel import Channel, ToMaster, ToWorker
+from convoy.swarm.channel import Channel, ToMaster, ToWorker, WorkerReport
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun
 
@@ -105,7 +105,7 @@ class Worker:
         for work in run.work.values():
             work.dispatcher.hold_lease_until(until_s)
 
-    def report(self) -> dict[str, Any] | None:
+    def report(self) -> bytes | None:
         """Return this process's next numbered report, None when it has no part in a run."""
         run = self._run
         if run is None:
@@ -114,17 +114,17 @@ class Worker:
         run.flush()
         for work in run.work.values():
             work.dispatcher.expire()
-        return {
-            "run_id": run.run_id,
-            "epoch": run.epoch,
-            "number": run.reports,
-            "scenarios": {
-                name: work.recorder.report() | {"pool": work.pool.report()}
-                for name, work in run.work.items()
+        report = WorkerReport(
+            run_id=run.run_id,
+            epoch=run.epoch,
+            number=run.reports,
+            scenarios={
+                name: work.recorder.report(work.pool.report()) for name, work in run.work.items()
             },
-            "samples": run.samples.take(),
-            "health": run.health.report(),
-        }
+            samples=run.samples.report(),
+            health=run.health.report(),
+        )
+        return report.to_bytes()
 
     def forget_run(self) -> None:
         """The run is over; its users are gone."""

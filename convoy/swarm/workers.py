@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
 
-from convoy.results.health import WorkerHealth
+from convoy.results.health import HealthAccount
 
 Users = Mapping[str, Mapping[str, int]]
 """Users by worker and scenario."""
@@ -36,4 +36,4 @@ class WorkerStatus:
     is_leaving: bool = False
     is_gone: bool = False
     is_lost: bool = False
-    health: WorkerHealth = field(default_factory=WorkerHealth)
+    health: HealthAccount = field(default_factory=HealthAccount)

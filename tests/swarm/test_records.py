@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import re
 from pathlib import Path
 
+import jsonschema
+import pytest
 import yaml
 
-from tests.locust_process import run_locust
+from tests.locust_process import run_locust, swarm_ports
 from tests.simulator_process import SimulatorProcess
 
 SUMMARY_KEYS = {
@@ -44,8 +49,33 @@ SCENARIO_KEYS = {
 }
 
 
+LOOKED_AT = """
+import gevent
+from locust import events
+
+from convoy.results.counts import violations
+from locustfile import *
+
+
+@events.test_start.add_listener
+def look(environment, **_):
+    if environment.parsed_options.worker:
+        return
+    controller = environment.dispatcher_class.keywords["begin"].__self__
+
+    def wait_for_messages():
+        while (result := controller.snapshot()) is None or result.totals.sent == 0:
+            gevent.sleep(0.05)
+        broken = [each.split(" does not hold")[0] for each in violations(result.totals, 100)]
+        print(f"{result.run_id}: {result.totals.sent} sent so far, and not yet: {broken}")
+
+    gevent.spawn(wait_for_messages)
+"""
+"""The usual locustfile, with somebody who looks at the run while it goes on."""
+
+
 def test_record_keeps_the_contract_and_no_secret(
-    tmp_path: Path, simulator: SimulatorProcess
+    tmp_path: Path, simulator: SimulatorProcess, repository: Path
 ) -> None:
     login = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET_FILE": str(tmp_path / "secret")}
     (tmp_path / "secret").write_text("demo\n")
@@ -57,6 +87,8 @@ def test_record_keeps_the_contract_and_no_secret(
     assert ended.exit_code == 0, ended.output
     assert set(ended.run) >= SUMMARY_KEYS
     assert set(ended.scenario) >= SCENARIO_KEYS
+    schema = json.loads((repository / "docs" / "summary.schema.json").read_text())
+    jsonschema.validate(ended.run, schema)
     assert (tmp_path / "runs" / "latest").resolve() == record
     settings = yaml.safe_load((record / "settings.yaml").read_text())
     assert (settings["users"], settings["rate"], settings["run_time_s"]) == (10, 20, 1)
@@ -72,3 +104,21 @@ def test_wrong_secret_never_appears_anywhere(tmp_path: Path, simulator: Simulato
 
     assert ended.exit_code == 4
     assert secret not in ended.output
+
+
+@pytest.mark.parametrize("workers", [[], ["--processes", "2"]], ids=["alone", "two workers"])
+def test_result_can_be_had_while_the_run_goes_on(
+    workers: list[str], tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    locustfile = tmp_path / "looked_at.py"
+    locustfile.write_text(LOOKED_AT)
+    options = ["-H", simulator.url, "-t", "5s", "--rate", "20", "--set", "late_after_ms=4000"]
+
+    ended = run_locust(tmp_path, "-f", str(locustfile), *options, *workers, *swarm_ports())
+
+    assert ended.exit_code == 0, ended.output
+    assert ended.run["totals"]["sent"] == 100
+    [line] = [each for each in ended.output.splitlines() if "sent so far" in each]
+    found = re.search(r"(\S+): (\d+) sent so far, and not yet: (.+)$", line)
+    assert found and found[1] == ended.run["run_id"] and 0 < int(found[2]) < 100
+    assert set(ast.literal_eval(found[3])) <= {"planned = scheduled", "scheduled = sent + not sent"}

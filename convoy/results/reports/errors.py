@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from textwrap import wrap
-from typing import Any
 
-from convoy.results.summary import failures_of
+from convoy.results.summary import ErrorSummary, Summary
 
 WIDTH = 120
 """Columns that no line goes beyond."""
@@ -14,31 +13,24 @@ _INDENT = " " * 49
 _NO_HINT = "No known code; the samples in summary.json show what was answered."
 
 
-def error_table(summary: Mapping[str, Any]) -> str:
-    """Return the failures of a summary as lines for a terminal, the most frequent first.
-
-    It reads `totals` and `error_samples` (`results.samples`); "" when nothing has failed.
-    """
-    totals = summary["totals"]
-    noted = summary.get("error_samples", {})
-    failures = sorted(failures_of(totals).items(), key=lambda item: -item[1])
+def error_table(summary: Summary) -> str:
+    """Return the failures of a run as lines for a terminal; "" when nothing has failed."""
+    failures = summary.totals.failures
     if not failures:
         return ""
     lines = [_row("count", "of sent", "first", "last", "code, usual cause, an example")]
-    for code, count in failures:
-        lines += _lines(code, count, totals["sent"], noted.get(code, {}))
+    for code, count in failures.items():
+        lines += _lines(code, count, summary.totals.sent, summary.error_samples[code])
     return "\n".join(lines)
 
 
-def _lines(code: str, count: int, sent: int, noted: Mapping[str, Any]) -> Iterator[str]:
+def _lines(code: str, count: int, sent: int, noted: ErrorSummary) -> Iterator[str]:
     share = f"{count / sent:.2%}" if sent else ""
-    yield _row(
-        f"{count:,}", share, _moment(noted.get("first_s")), _moment(noted.get("last_s")), code
-    )
-    hint = _first_sentence(noted.get("hint", "")) or _NO_HINT
+    yield _row(f"{count:,}", share, _moment(noted.first_s), _moment(noted.last_s), code)
+    hint = _first_sentence(noted.hint) or _NO_HINT
     yield from wrap(hint, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
-    known = (sample["correlation_id"] for sample in noted.get("samples", ()))
-    correlation_id = next(filter(None, known), "")
+    correlation_ids = (sample.correlation_id for sample in noted.samples)
+    correlation_id = next(filter(None, correlation_ids), "")
     if correlation_id:
         yield from wrap(
             f"correlation id {_printable(correlation_id)}",

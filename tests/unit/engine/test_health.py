@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from convoy.engine.health import AskProcessor, own_processor, watch
-from convoy.results.health import HealthRecorder, Processor, WorkerHealth
+from convoy.results.health import HealthAccount, HealthRecorder, Processor, WorkerHealth
 
 T0_S = 50.0
 
@@ -34,9 +34,9 @@ class FakeTime:
 
 
 def health_of(recorder: HealthRecorder) -> WorkerHealth:
-    health = WorkerHealth()
-    health.absorb(recorder.report())
-    return health
+    told = HealthAccount()
+    told.absorb(recorder.report())
+    return told.result()
 
 
 def test_it_notes_from_the_beginning_to_the_end_and_no_longer() -> None:
@@ -55,10 +55,10 @@ def test_it_notes_from_the_beginning_to_the_end_and_no_longer() -> None:
     health = health_of(recorder)
     assert fake.now_s == pytest.approx(T0_S + 10, abs=0.05)
     assert health.measured_s == pytest.approx(10, abs=0.05)
-    assert health.cpu_share == pytest.approx(0.5)
-    assert health.waited_s == pytest.approx(1, abs=0.01)
-    assert health.lag.percentile(99).ms == pytest.approx(3, rel=0.01)
-    assert health.late_s == 0
+    assert health.cpu_share.mean == pytest.approx(0.5)
+    assert health.cpu_waited_s == pytest.approx(1, abs=0.01)
+    assert health.loop_lag_ms.p99 == pytest.approx(3, rel=0.01)
+    assert health.loop_late_s == 0
 
 
 def test_it_ends_when_the_run_is_over() -> None:
@@ -90,8 +90,8 @@ def test_a_loop_that_somebody_blocks_is_late_for_that_long() -> None:
     watching.join(timeout=30)
     health = health_of(recorder)
     assert watching.successful()
-    assert health.lag.max.ms >= 270
-    assert health.late_s >= 0.25
+    assert health.loop_lag_ms.max >= 270
+    assert health.loop_late_s >= 0.25
 
 
 def test_a_process_knows_what_it_had_of_the_processor() -> None:

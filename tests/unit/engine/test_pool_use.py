@@ -9,6 +9,7 @@ import pytest
 from gevent import Greenlet
 
 from convoy.engine.pool_use import PoolUse
+from convoy.results.account import PoolReport
 from convoy.routes.codes import RETIRING_CODES, meaning
 from tests.unit.engine import let_the_loop_run
 
@@ -103,7 +104,7 @@ def test_a_conversation_is_retired_once_by_the_first_reason() -> None:
     pool.retire(5, GONE)
 
     assert 3 in pool.retired and 5 in pool.retired and 4 not in pool.retired
-    assert pool.report() == {"retired": {3: CLOSED, 5: GONE}, "redirected": 0}
+    assert pool.report() == PoolReport({3: CLOSED, 5: GONE}, redirected=0)
 
 
 def test_retired_conversations_are_reported_once_and_redirected_messages_as_totals() -> None:
@@ -117,9 +118,9 @@ def test_retired_conversations_are_reported_once_and_redirected_messages_as_tota
 
     second, third = pool.report(), pool.report()
 
-    assert first == {"retired": {3: CLOSED}, "redirected": 2}
-    assert second == {"retired": {5: GONE}, "redirected": 3}
-    assert third == {"retired": {}, "redirected": 3}
+    assert first == PoolReport({3: CLOSED}, redirected=2)
+    assert second == PoolReport({5: GONE}, redirected=3)
+    assert third == PoolReport({}, redirected=3)
 
 
 @pytest.mark.parametrize("code", sorted(RETIRING_CODES))

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from convoy.results.account import ScenarioAccount, ScenarioRecorder
+from convoy.results.account import PoolReport, ScenarioAccount, ScenarioRecorder, ScenarioReport
 from convoy.results.counts import Counts
-from convoy.results.generator import GeneratorJudgement
-from convoy.results.health import HealthRecorder, Processor, WorkerHealth
+from convoy.results.health import (
+    CpuShare,
+    HealthAccount,
+    HealthRecorder,
+    HealthReport,
+    LoopLag,
+    Processor,
+    WorkerHealth,
+)
 from convoy.results.outcome import Cause, Fate, Outcome, Phase
-from convoy.results.summary import RunFacts, summarise
+from convoy.results.result import RunResult, WorkerResult
+from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
 
 ACCEPTED = Outcome(
@@ -41,7 +48,11 @@ FAILED = replace(ACCEPTED, fate=Fate.FAILED, code="connection refused", status=0
 UNKNOWN = replace(ACCEPTED, fate=Fate.UNKNOWN, code="connection reset", status=0, ok=False)
 RETIRED = {7: "400 conversation.closed", 9: "404 not.found"}
 """Conversations by index in the pool, and what they answered."""
-FACTS = RunFacts(
+HEALTHY = WorkerHealth(1.0, CpuShare(0.234, 0.31), 0.0, LoopLag(0.2, 0.42, 7.0), 0.0)
+LATE_AFTER_S = 0.010
+_STARTED_S = 1000.0
+_BORN = Processor(used_s=7.0, waited_s=3.0)
+RESULT = RunResult(
     run_id="run-1",
     seed=7,
     plan_hash="0123456789abcdef",
@@ -49,25 +60,15 @@ FACTS = RunFacts(
     profile="smoke",
     started_at="2026-11-22T12:00:00Z",
     duration_s=1.0,
-    workers=(
-        {
-            "id": "worker-1",
-            "state": "reported",
-            "sent": 1,
-            "health": {
-                "measured_s": 1.0,
-                "cpu_share": {"mean": 0.234, "max": 0.31},
-                "cpu_waited_s": 0.0,
-                "loop_lag_ms": {"p50": 0.2, "p99": 0.42, "max": 7.0},
-                "loop_late_s": 0.0,
-            },
-        },
-    ),
-    generator=GeneratorJudgement("ok", (), ()),
+    late_after_s=LATE_AFTER_S,
+    is_flat_out=False,
+    scenarios={},
+    workers=(WorkerResult("worker-1", "reported", 1, HEALTHY),),
+    samples={},
+    changes=(),
+    problems=(),
 )
-LATE_AFTER_S = 0.010
-_STARTED_S = 1000.0
-_BORN = Processor(used_s=7.0, waited_s=3.0)
+"""A run of one second whose worker was in time; it had no scenario."""
 
 
 def counts_of(
@@ -93,23 +94,45 @@ def counts_of(
         resent=resent,
         attempts=sent + resent,
         not_ok=sent - accepted,
-        late=Counter(late or {}),
-        not_sent=Counter(not_sent or {}),
-        errors=Counter({code: count for code, count in errors.items() if count}),
+        late=dict(late or {}),
+        not_sent=dict(not_sent or {}),
+        errors={code: count for code, count in errors.items() if count},
     )
+
+
+def result_of(**counts: Counts) -> RunResult:
+    """Return the result of a run with these counts by scenario, all of them planned."""
+    scenarios = {
+        name: replace(account().result(each.scheduled, 1.0), counts=each)
+        for name, each in counts.items()
+    }
+    return replace(RESULT, scenarios=scenarios)
+
+
+def account() -> ScenarioAccount:
+    return ScenarioAccount(lambda code: code)
+
+
+def travelled(report: Any) -> Any:
+    """Return a report as it arrives in another process."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(report), type=type(report))
 
 
 def report_of(
     recorder: ScenarioRecorder, retired: Mapping[int, str] | None = None, redirected: int = 0
-) -> dict[str, Any]:
+) -> ScenarioReport:
     """Return the next report of a worker in which these conversations were retired meanwhile."""
-    return recorder.report() | {"pool": {"retired": dict(retired or {}), "redirected": redirected}}
+    report: ScenarioReport = travelled(recorder.report(PoolReport(dict(retired or {}), redirected)))
+    return report
 
 
-def summary_of(*outcomes: Outcome, given_up: int = 0, is_scheduled: bool = True) -> dict[str, Any]:
+def summary_of(
+    *outcomes: Outcome, given_up: int = 0, is_scheduled: bool = True, **facts: Any
+) -> Summary:
     """Return the summary of a run of one second that held these messages and no others.
 
-    Two of the conversations were retired, and three messages went elsewhere.
+    Two of the conversations were retired, and three messages went elsewhere. `facts` are members
+    of the result.
     """
     recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
     for outcome in outcomes:
@@ -118,15 +141,12 @@ def summary_of(*outcomes: Outcome, given_up: int = 0, is_scheduled: bool = True)
     for _ in range(given_up):
         recorder.schedule()
         recorder.give_up(Cause.TARGET, lateness_s=5)
-    account = ScenarioAccount()
-    account.absorb("worker-1", report_of(recorder, RETIRED, redirected=3))
+    told = account()
+    told.absorb("worker-1", report_of(recorder, RETIRED, redirected=3))
     planned = len(outcomes) + given_up
-    return summarise(
-        FACTS,
-        {"conversation_messages": account},
-        {"conversation_messages": float(planned) if is_scheduled else None},
-        judge({"conversation_messages": account.counts}, {"conversation_messages": planned}, []),
-    )
+    scenario = told.result(planned, float(planned) if is_scheduled else None)
+    result = replace(RESULT, scenarios={"conversation_messages": scenario}, **facts)
+    return summarise(result, judge(result))
 
 
 def health_after(
@@ -138,7 +158,7 @@ def health_after(
     lag_s: float = 0.0004,
 ) -> WorkerHealth:
     """Return the health of a process whose loop is `lag_s` late, and still from and for a time."""
-    recorder, health = HealthRecorder(LATE_AFTER_S), WorkerHealth()
+    recorder, told = HealthRecorder(LATE_AFTER_S), HealthAccount()
     ends_s = _STARTED_S + duration_s
     next_s = recorder.begin(_STARTED_S, _BORN, ends_s)
     stills = [(_STARTED_S + from_s, _STARTED_S + from_s + for_s) for from_s, for_s in stands_still]
@@ -150,5 +170,6 @@ def health_after(
             _BORN.used_s + cpu_share * ran_s, _BORN.waited_s + waited_share * ran_s
         )
         next_s = recorder.beat(now_s, processor)
-        health.absorb(msgspec.msgpack.decode(msgspec.msgpack.encode(recorder.report())))
-    return health
+        report: HealthReport = travelled(recorder.report())
+        told.absorb(report)
+    return told.result()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 import pytest
 from msgspec.structs import replace
 
-from convoy.results.account import WHOLE, ScenarioAccount, ScenarioRecorder
+from convoy.results.account import (
+    WHOLE,
+    PoolReport,
+    ScenarioAccount,
+    ScenarioRecorder,
+    ScenarioReport,
+    ScenarioResult,
+)
 from convoy.results.counts import violations
 from convoy.results.outcome import Cause, Fate, Outcome
-from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, report_of
+from convoy.routes.codes import CodeBook
+from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, account, report_of
 
 TIMEOUT_S = 30.0
 
@@ -24,16 +29,16 @@ def recorder_of(*outcomes: Outcome) -> ScenarioRecorder:
     return recorder
 
 
-def travelled(report: dict[str, Any]) -> dict[str, Any]:
-    """Return a report as it arrives in another process: as plain values."""
-    arrived: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(report))
-    return arrived
+def result_of(*recorders: ScenarioRecorder) -> ScenarioResult:
+    """What the reports of so many workers add up to."""
+    told = account()
+    for number, recorder in enumerate(recorders, 1):
+        told.absorb(f"worker-{number}", report_of(recorder))
+    return taken(told)
 
 
-def account_of(recorder: ScenarioRecorder) -> ScenarioAccount:
-    account = ScenarioAccount()
-    account.absorb("worker-1", travelled(report_of(recorder)))
-    return account
+def taken(told: ScenarioAccount) -> ScenarioResult:
+    return told.result(planned=0, configured_per_s=None)
 
 
 def test_accepted_messages_recorded_together_are_those_recorded_one_by_one() -> None:
@@ -52,55 +57,56 @@ def test_accepted_messages_recorded_together_are_those_recorded_one_by_one() -> 
         resent=2,
     )
 
-    expected, found = one_by_one.report(), together.report()
-    assert found["counts"] == expected["counts"]
+    expected, found = report_of(one_by_one), report_of(together)
+    assert found.counts == expected.counts
     assert in_order(found) == in_order(expected)
 
 
-def in_order(report: dict[str, Any]) -> dict[str, list[tuple[int, int]]]:
-    return {name: sorted(pairs) for name, pairs in report["durations"][WHOLE].items()}
+def in_order(report: ScenarioReport) -> list[list[tuple[int, int]]]:
+    durations = report.durations[WHOLE]
+    return [sorted(getattr(durations, name)) for name in durations.__struct_fields__]
 
 
 def test_an_accepted_message_has_response_and_service_time() -> None:
-    account = account_of(recorder_of(ACCEPTED))
+    result = result_of(recorder_of(ACCEPTED))
 
-    assert account.durations.response.max.ms == pytest.approx(101, rel=0.001)
-    assert account.durations.service.max.ms == pytest.approx(100, rel=0.001)
-    assert account.durations.send_error.max.ms == pytest.approx(1, rel=0.01)
-    assert account.durations.rejected.count == account.durations.response.censored == 0
+    assert result.durations.response.max.ms == pytest.approx(101, rel=0.001)
+    assert result.durations.service.max.ms == pytest.approx(100, rel=0.001)
+    assert result.durations.send_error.max.ms == pytest.approx(1, rel=0.01)
+    assert result.durations.rejected.count == result.durations.response.censored == 0
 
 
 def test_a_rejected_message_has_a_histogram_of_its_own() -> None:
-    account = account_of(recorder_of(REJECTED))
+    result = result_of(recorder_of(REJECTED))
 
-    assert account.durations.rejected.max.ms == pytest.approx(101, rel=0.001)
-    assert account.durations.response.count == account.durations.service.count == 0
+    assert result.durations.rejected.max.ms == pytest.approx(101, rel=0.001)
+    assert result.durations.response.count == result.durations.service.count == 0
 
 
 def test_an_unknown_message_lasted_until_its_deadline_at_least() -> None:
-    account = account_of(recorder_of(UNKNOWN))
+    result = result_of(recorder_of(UNKNOWN))
 
-    assert account.durations.response.max.ms == pytest.approx(30_001, rel=0.001)
-    assert account.durations.response.max.at_least
-    assert account.durations.response.censored == 1
-    assert account.durations.service.count == 0
+    assert result.durations.response.max.ms == pytest.approx(30_001, rel=0.001)
+    assert result.durations.response.max.at_least
+    assert result.durations.response.censored == 1
+    assert result.durations.service.count == 0
 
 
 def test_an_unknown_message_is_also_told_by_when_it_became_unknown() -> None:
-    account = account_of(recorder_of(UNKNOWN))
+    result = result_of(recorder_of(UNKNOWN))
 
-    assert account.durations.unknown.max.ms == pytest.approx(101, rel=0.001)
-    assert not account.durations.unknown.max.at_least
+    assert result.durations.unknown.max.ms == pytest.approx(101, rel=0.001)
+    assert not result.durations.unknown.max.at_least
 
 
 def test_a_failed_message_is_an_error_without_a_response_time() -> None:
-    account = account_of(recorder_of(FAILED))
+    result = result_of(recorder_of(FAILED))
 
-    assert account.counts.errors == {"connection refused": 1}
+    assert result.counts.errors == {"connection refused": 1}
     assert (
-        account.durations.response.count
-        == account.durations.service.count
-        == account.durations.rejected.count
+        result.durations.response.count
+        == result.durations.service.count
+        == result.durations.rejected.count
         == 0
     )
 
@@ -111,11 +117,11 @@ def test_a_message_that_was_not_sent_lasted_as_long_as_it_was_late() -> None:
 
     recorder.give_up(Cause.LIMITS, lateness_s=5.0)
 
-    account = account_of(recorder)
-    assert account.counts.not_sent == {"limits": 1}
-    assert account.durations.response.max.ms == pytest.approx(5000, rel=0.001)
-    assert account.durations.response.max.at_least
-    assert account.durations.send_error.count == 0
+    result = result_of(recorder)
+    assert result.counts.not_sent == {"limits": 1}
+    assert result.durations.response.max.ms == pytest.approx(5000, rel=0.001)
+    assert result.durations.response.max.at_least
+    assert result.durations.send_error.count == 0
 
 
 @pytest.mark.parametrize(
@@ -139,9 +145,9 @@ def test_a_message_is_late_by_a_cause_whatever_its_fate(
     sent_s = outcome.due_s + sent_after_s
     recorder.record(replace(outcome, sent_s=sent_s), sent_s, Cause.LIMITS)
 
-    account = account_of(recorder)
-    assert account.counts.late == late
-    assert account.durations.send_error.max.ms == pytest.approx(send_error_ms, rel=0.001, abs=0.002)
+    result = result_of(recorder)
+    assert result.counts.late == late
+    assert result.durations.send_error.max.ms == pytest.approx(send_error_ms, rel=0.001, abs=0.002)
 
 
 @pytest.mark.parametrize(
@@ -181,93 +187,133 @@ def test_scheduled_messages_are_in_flight_until_they_end() -> None:
 
 def test_counters_travel_as_totals_and_durations_as_what_is_new() -> None:
     recorder = recorder_of(ACCEPTED, ACCEPTED)
-    first = recorder.report()
+    first = report_of(recorder)
     recorder.schedule()
     recorder.record(ACCEPTED, ACCEPTED.sent_s, Cause.TARGET)
 
-    second, third = recorder.report(), recorder.report()
+    reports = [first, report_of(recorder), report_of(recorder)]
 
-    assert [report["counts"]["accepted"] for report in (first, second, third)] == [2, 3, 3]
-    counted = [
-        sum(count for _, count in r["durations"][WHOLE]["response"]) for r in (first, second, third)
-    ]
+    assert [report.counts.accepted for report in reports] == [2, 3, 3]
+    counted = [sum(count for _, count in each.durations[WHOLE].response) for each in reports]
     assert counted == [2, 1, 0]
 
 
+def test_what_a_recorder_counts_later_is_not_in_a_report_that_was_made() -> None:
+    recorder = recorder_of(REJECTED)
+    report = recorder.report(PoolReport({}, 0))
+
+    recorder.schedule()
+    recorder.record(REJECTED, REJECTED.sent_s, Cause.TARGET)
+
+    assert report.counts.errors == {"400 invalid_payload": 1}
+
+
 def test_the_reports_of_one_worker_follow_each_other() -> None:
-    recorder, account = recorder_of(ACCEPTED, REJECTED), ScenarioAccount()
-    account.absorb("worker-1", travelled(report_of(recorder)))
+    recorder, told = recorder_of(ACCEPTED, REJECTED), account()
+    told.absorb("worker-1", report_of(recorder))
     recorder.schedule()
     recorder.record(UNKNOWN, UNKNOWN.sent_s, Cause.TARGET)
 
-    account.absorb("worker-1", travelled(report_of(recorder)))
+    told.absorb("worker-1", report_of(recorder))
 
-    assert violations(account.counts, planned=3) == []
-    assert (account.counts.accepted, account.counts.rejected, account.counts.unknown) == (1, 1, 1)
-    assert (
-        account.durations.response.count,
-        account.durations.service.count,
-        account.durations.rejected.count,
-    ) == (2, 1, 1)
+    counts, durations = taken(told).counts, taken(told).durations
+    assert violations(counts, planned=3) == []
+    assert (counts.accepted, counts.rejected, counts.unknown) == (1, 1, 1)
+    assert (durations.response.count, durations.service.count, durations.rejected.count) == (
+        2,
+        1,
+        1,
+    )
 
 
 def test_the_reports_of_two_workers_add_up() -> None:
     one, two = recorder_of(ACCEPTED, UNKNOWN), recorder_of(ACCEPTED, REJECTED, FAILED)
-    account = ScenarioAccount()
+    told = account()
 
-    account.absorb("worker-1", travelled(report_of(one)))
-    account.absorb("worker-2", travelled(report_of(two)))
+    told.absorb("worker-1", report_of(one))
+    told.absorb("worker-2", report_of(two))
 
-    assert violations(account.counts, planned=5) == []
-    assert account.counts_of("worker-1").sent == 2
-    assert account.counts_of("worker-2").sent == 3
-    assert account.counts.accepted == account.durations.service.count == 2
-    assert account.counts.errors == {
+    result = taken(told)
+    assert violations(result.counts, planned=5) == []
+    assert told.counts_of("worker-1").sent == 2
+    assert told.counts_of("worker-2").sent == 3
+    assert result.counts.accepted == result.durations.service.count == 2
+    assert result.counts.errors == {
         "connection reset": 1,
         "400 invalid_payload": 1,
         "connection refused": 1,
     }
 
 
+def test_a_result_stays_what_it_was_when_it_was_taken() -> None:
+    recorder, told = recorder_of(replace(UNKNOWN, step="call")), account()
+    told.absorb("worker-1", report_of(recorder, {3: "400 conversation.closed"}))
+    before = taken(told)
+
+    recorder.schedule()
+    recorder.record(replace(UNKNOWN, step="call"), UNKNOWN.sent_s, Cause.TARGET)
+    told.absorb("worker-1", report_of(recorder, {4: "400 conversation.closed"}))
+    told.lose("worker-1", 5, TIMEOUT_S)
+
+    assert (before.counts.sent, before.counts.errors) == (1, {"connection reset": 1})
+    assert before.durations.response.count == before.durations.response.censored == 1
+    assert before.steps["call"].unknown.count == 1
+    assert before.retired == {"400 conversation.closed": 1}
+
+
+def test_names_of_unknown_codes_are_capped_over_all_workers() -> None:
+    told = ScenarioAccount(CodeBook(keep=1).name)
+
+    for number in range(3):
+        unheard_of = replace(REJECTED, code=f"400 code.{number}")
+        told.absorb(f"worker-{number}", report_of(recorder_of(unheard_of, REJECTED)))
+
+    assert taken(told).counts.errors == {
+        "400 code.0": 1,
+        "4xx other": 2,
+        "400 invalid_payload": 3,
+    }
+
+
 def test_what_a_dead_worker_may_have_sent_is_unknown_and_censored() -> None:
-    account = account_of(recorder_of(ACCEPTED))
+    told = account()
+    told.absorb("worker-1", report_of(recorder_of(ACCEPTED)))
 
-    account.lose("worker-1", 3, TIMEOUT_S)
-    account.lose("worker-2", 2, TIMEOUT_S)
+    told.lose("worker-1", 3, TIMEOUT_S)
+    told.lose("worker-2", 2, TIMEOUT_S)
 
-    assert violations(account.counts, planned=6) == []
-    assert account.counts.unknown == account.counts.errors["worker lost"] == 5
-    assert account.durations.response.censored == 5
-    assert account.durations.response.max.at_least
+    result = taken(told)
+    assert violations(result.counts, planned=6) == []
+    assert result.counts.unknown == result.counts.errors["worker lost"] == 5
+    assert result.durations.response.censored == 5
+    assert result.durations.response.max.at_least
 
 
 def test_a_worker_that_never_reported_has_counted_nothing() -> None:
-    assert ScenarioAccount().counts_of("worker-1").scheduled == 0
+    assert account().counts_of("worker-1").scheduled == 0
 
 
 def test_retired_conversations_travel_once_and_redirected_messages_as_totals() -> None:
-    one, two, account = recorder_of(), recorder_of(), ScenarioAccount()
+    one, two, told = recorder_of(), recorder_of(), account()
 
-    account.absorb("worker-1", travelled(report_of(one, {3: "400 conversation.closed"}, 1)))
-    account.absorb("worker-2", travelled(report_of(two, {3: "400 conversation.closed"}, 5)))
-    account.absorb("worker-1", travelled(report_of(one, {8: "404 not.found"}, 4)))
+    told.absorb("worker-1", report_of(one, {3: "400 conversation.closed"}, 1))
+    told.absorb("worker-2", report_of(two, {3: "400 conversation.closed"}, 5))
+    told.absorb("worker-1", report_of(one, {8: "404 not.found"}, 4))
 
-    assert account.retired == {3: "400 conversation.closed", 8: "404 not.found"}
-    assert account.redirected == 9
+    assert taken(told).retired == {"400 conversation.closed": 1, "404 not.found": 1}
+    assert taken(told).redirected == 9
 
 
 def test_durations_are_kept_by_step_and_for_the_whole_scenario() -> None:
     call = replace(ACCEPTED, step="call", done_s=ACCEPTED.sent_s + 3)
     recorders = [recorder_of(replace(ACCEPTED, step="message"), call), recorder_of(call, REJECTED)]
-    account = ScenarioAccount()
 
-    for worker, recorder in enumerate(recorders):
-        account.absorb(f"worker-{worker}", travelled(report_of(recorder)))
+    result = result_of(*recorders)
 
-    assert {name: step.service.count for name, step in account.steps.items()} == {
+    assert {name: step.service.count for name, step in result.steps.items()} == {
         "message": 1,
         "call": 2,
     }
-    assert account.steps["call"].service.percentile(1).ms == pytest.approx(3000, rel=0.001)
-    assert account.durations.service.count == 3
-    assert account.durations.rejected.count == 1
+    assert result.steps["call"].service.percentile(1).ms == pytest.approx(3000, rel=0.001)
+    assert result.durations.service.count == 3
+    assert result.durations.rejected.count == 1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,7 +105,7 @@ def test_a_message_counts_by_its_fate(outcome: Outcome, expected: dict[str, obje
 
     counts.record(outcome)
 
-    shown = counts.to_dict()
+    shown = msgspec.to_builtins(counts)
     fates = dict.fromkeys(("accepted", "rejected", "failed", "unknown"), 0)
     assert shown | fates | expected == shown
     assert violations(counts, planned=1) == []
@@ -145,17 +144,27 @@ def test_messages_of_a_dead_worker_are_unknown(messages: int) -> None:
 
 @given(first=CONSISTENT, second=CONSISTENT)
 def test_counts_add_up_and_stay_consistent(first: Counts, second: Counts) -> None:
-    planned = first.scheduled + second.scheduled
-    errors = sum(first.errors.values()) + sum(second.errors.values())
+    total = Counts.total([first, second])
 
-    first.add(second)
+    assert violations(total, planned=first.scheduled + second.scheduled) == []
+    assert sum(total.errors.values()) == sum(first.errors.values()) + sum(second.errors.values())
 
-    assert violations(first, planned) == []
-    assert sum(first.errors.values()) == errors
+
+def test_a_total_does_not_count_on_with_its_parts() -> None:
+    part = counts_of(rejected=1, not_sent={Cause.LIMITS: 1})
+    total = Counts.total([part])
+
+    part.record(REJECTED)
+    part.give_up(Cause.LIMITS)
+
+    assert total == counts_of(rejected=1, not_sent={Cause.LIMITS: 1})
 
 
 @given(counts=CONSISTENT)
-def test_counts_travel_as_plain_values(counts: Counts) -> None:
-    travelled = Counts.from_dict(json.loads(json.dumps(counts.to_dict())))
+def test_counts_travel_and_count_on(counts: Counts) -> None:
+    arrived = msgspec.msgpack.decode(msgspec.msgpack.encode(counts), type=Counts)
 
-    assert travelled == counts
+    assert arrived == counts
+    arrived.scheduled += 1
+    arrived.give_up(Cause.POOL)
+    assert violations(arrived, planned=arrived.scheduled) == []

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from convoy.results.counts import Counts
 from convoy.results.generator import GeneratorJudgement, judge_generator
-from convoy.results.health import WorkerHealth
+from convoy.results.health import HealthAccount, WorkerHealth
 from convoy.results.outcome import Cause
-from tests.unit.results import LATE_AFTER_S, counts_of, health_after
+from convoy.results.result import WorkerResult
+from tests.unit.results import counts_of, health_after, result_of
 
 
 def judged(
     *healths: WorkerHealth, counts: Counts | None = None, is_flat_out: bool = False
 ) -> GeneratorJudgement:
-    return judge_generator(
-        {f"worker-{number}": health for number, health in enumerate(healths, 1)},
-        [counts or counts_of(accepted=1000)],
-        late_after_s=LATE_AFTER_S,
-        is_flat_out=is_flat_out,
+    result = result_of(messages=counts or counts_of(accepted=1000))
+    workers = tuple(
+        WorkerResult(f"worker-{number}", "reported", 1000, health)
+        for number, health in enumerate(healths, 1)
     )
+    return judge_generator(replace(result, workers=workers, is_flat_out=is_flat_out))
 
 
 @pytest.mark.parametrize(
@@ -99,4 +101,4 @@ def test_flat_out_a_busy_and_late_loop_is_by_design() -> None:
 
 
 def test_what_never_measured_anything_is_not_judged() -> None:
-    assert judged(WorkerHealth()) == GeneratorJudgement("not measured", (), ())
+    assert judged(HealthAccount().result()) == GeneratorJudgement("not measured", (), ())

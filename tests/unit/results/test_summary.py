@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from pathlib import Path
+from typing import Any
 
+import jsonschema
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from convoy.results.account import ScenarioAccount
+from convoy.errors import ConvoyError
+from convoy.results.counts import Counts
 from convoy.results.generator import GeneratorJudgement
-from convoy.results.summary import summarise
+from convoy.results.health import LoopLag
+from convoy.results.outcome import Outcome
+from convoy.results.result import Change
+from convoy.results.samples import CodeSamples, ErrorSample
+from convoy.results.summary import Summary, json_schema, summarise
 from convoy.results.verdict import judge
-from tests.unit.results import ACCEPTED, FACTS, FAILED, REJECTED, UNKNOWN, summary_of
+from convoy.routes.codes import meaning
+from tests.unit import results
+from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, result_of
 
 SUMMARY_KEYS = {
     "schema",
@@ -49,6 +59,21 @@ DURATION_KEYS = {"send_error_ms", "response_time_ms", "service_time_ms"}
 QUANTILE_KEYS = {"p50", "p90", "p95", "p99", "p999", "max", "censored"}
 
 
+SAMPLE = ErrorSample("timeout", "messages", 3, 1.25, 0, "", "conversation-1", "request", "")
+EVERYTHING = {
+    "samples": {"connection reset": CodeSamples(1.25, 7.5, (SAMPLE,))},
+    "changes": (Change(2.0, "pause"), Change(3.5, "rate", 40.0)),
+    "problems": ("interrupted: Ctrl-C",),
+}
+"""Members of a result that a quiet run has not."""
+
+
+def summary_of(*outcomes: Outcome, **result: Any) -> dict[str, Any]:
+    """Return the summary of these messages as other programs read it."""
+    read: dict[str, Any] = json.loads(results.summary_of(*outcomes, **result).to_json())
+    return read
+
+
 def test_the_summary_has_the_keys_of_the_contract() -> None:
     summary = summary_of(ACCEPTED, REJECTED, FAILED, UNKNOWN)
 
@@ -62,10 +87,78 @@ def test_the_summary_has_the_keys_of_the_contract() -> None:
         assert scenario[name].keys() >= QUANTILE_KEYS
 
 
-def test_the_summary_is_plain_json() -> None:
-    summary = summary_of(ACCEPTED, REJECTED, FAILED, UNKNOWN, given_up=1)
+FORMS = pytest.mark.parametrize(
+    ("outcomes", "result"),
+    [
+        ((ACCEPTED, ACCEPTED), {}),
+        ((ACCEPTED, REJECTED, FAILED, replace(UNKNOWN, step="call")), EVERYTHING),
+        ((), {"is_scheduled": False, "workers": (), "duration_s": 0.0}),
+    ],
+    ids=["quiet", "with everything", "never begun"],
+)
 
-    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+@FORMS
+def test_a_summary_is_read_as_it_was_written(
+    outcomes: tuple[Outcome, ...], result: dict[str, Any], tmp_path: Path
+) -> None:
+    summary = results.summary_of(*outcomes, **result)
+    path = tmp_path / "summary.json"
+    path.write_text(summary.to_json(), encoding="utf-8")
+
+    assert Summary.read(path) == summary
+
+
+@FORMS
+def test_a_summary_is_as_its_schema_says(
+    outcomes: tuple[Outcome, ...], result: dict[str, Any]
+) -> None:
+    jsonschema.validate(summary_of(*outcomes, **result), json.loads(json_schema()))
+
+
+def test_the_summary_is_indented_and_its_text_is_ascii() -> None:
+    written = results.summary_of(ACCEPTED, profile="Grüße").to_json()
+
+    assert written == json.dumps(json.loads(written), indent=2) + "\n"
+    assert written.isascii()
+
+
+def test_a_later_version_s_members_are_read_over(tmp_path: Path) -> None:
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps(summary_of(ACCEPTED) | {"weather": "fine"}))
+
+    assert Summary.read(path) == results.summary_of(ACCEPTED)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(None, "No such file", id="no file"),
+        pytest.param(b"", "truncated", id="empty"),
+        pytest.param(b"run: 1", "malformed", id="no JSON"),
+        pytest.param(b"\xff{}", "", id="no text"),
+        pytest.param(b'{"schema": 2}', "`$.schema`", id="another schema"),
+        pytest.param(b'{"schema": 1}', "run_id", id="a member is missing"),
+        pytest.param(b"[]", "Expected `object`", id="no object"),
+    ],
+)
+def test_a_file_that_is_no_summary_is_refused_by_name(
+    content: bytes | None, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.json"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(ConvoyError) as refused:
+        Summary.read(path)
+
+    assert str(path) in str(refused.value) and said in str(refused.value)
+
+
+def test_the_schema_in_docs_is_that_of_the_summary(repository: Path) -> None:
+    kept = (repository / "docs" / "summary.schema.json").read_text(encoding="utf-8")
+
+    assert kept == json_schema(), "python -m convoy.results.summary > docs/summary.schema.json"
 
 
 def test_the_facts_of_the_run_are_told() -> None:
@@ -164,17 +257,16 @@ def test_each_named_step_has_its_own_durations() -> None:
 
 
 def test_the_generator_is_told_by_its_worst_worker() -> None:
-    [worker] = FACTS.workers
-    lag_ms = {"p50": 0.1, "p99": 25.0, "max": 26.0}
-    other = {**worker, "health": {**worker["health"], "loop_lag_ms": lag_ms}}
-    judgement = GeneratorJudgement("strained", (), ("worker-2 is busy",))
-    facts = dataclasses.replace(FACTS, workers=(worker, other), generator=judgement)
+    [worker] = RESULT.workers
+    late = replace(worker.health, loop_lag_ms=LoopLag(0.1, 25.0, 26.0))
+    result = replace(RESULT, workers=(worker, replace(worker, health=late)))
+    strained = GeneratorJudgement("strained", (), ("worker-2 is busy",))
 
-    summary = summarise(facts, {}, {}, judge({}, {}, []))
+    summary = summarise(result, replace(judge(result), generator=strained))
 
-    assert summary["generator"] == {
+    assert msgspec.to_builtins(summary.generator) == {
         "state": "strained",
-        "warnings": ["worker-2 is busy"],
+        "warnings": ("worker-2 is busy",),
         "cpu_share": {"mean": 0.234, "max": 0.31},
         "loop_lag_ms": {"p50": 0.2, "p99": 25.0, "max": 26.0},
     }
@@ -193,14 +285,35 @@ def test_verdict_and_exit_code_are_told_as_words_and_numbers(
 
 
 def test_totals_add_up_all_scenarios() -> None:
-    accounts = {"messages": ScenarioAccount(), "guests": ScenarioAccount()}
-    for account in accounts.values():
-        account.lose("worker-1", 2, 30)
-    configured = dict.fromkeys(accounts, 2.0)
-    counts = {name: account.counts for name, account in accounts.items()}
+    lost = Counts()
+    lost.lose(2, "worker lost")
+    result = result_of(messages=lost, guests=lost)
 
-    judgement = judge(counts, {"messages": 2, "guests": 2}, [])
-    summary = summarise(FACTS, accounts, configured, judgement)
+    summary = summarise(result, judge(result))
 
-    assert summary["totals"]["unknown"] == 4
-    assert summary["totals"]["errors"] == {"worker lost": 4}
+    assert summary.totals.unknown == 4
+    assert summary.totals.errors == {"worker lost": 4}
+
+
+def test_changes_of_the_run_are_told_and_only_a_rate_has_one() -> None:
+    assert summary_of(ACCEPTED, changes=EVERYTHING["changes"])["changes"] == [
+        {"at_s": 2.0, "change": "pause"},
+        {"at_s": 3.5, "change": "rate", "rate_per_s": 40.0},
+    ]
+
+
+def test_each_code_has_its_meaning_and_what_was_seen_of_it() -> None:
+    noted = summary_of(REJECTED, UNKNOWN, **EVERYTHING)["error_samples"]
+
+    assert noted["connection reset"] == {
+        "hint": meaning("connection reset"),
+        "first_s": 1.25,
+        "last_s": 7.5,
+        "samples": [msgspec.to_builtins(SAMPLE)],
+    }
+    assert noted["400 invalid_payload"] == {
+        "hint": meaning("400 invalid_payload"),
+        "first_s": None,
+        "last_s": None,
+        "samples": [],
+    }

@@ -7,8 +7,10 @@ import re
 import pytest
 from msgspec.structs import replace
 
+from convoy.results.generator import GeneratorState
 from convoy.results.reports.text import text_report
-from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, summary_of
+from convoy.results.result import Change
+from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, summary_of
 
 
 def line_of(report: str, label: str) -> str:
@@ -65,13 +67,9 @@ def test_durations_without_samples_are_no_zeros() -> None:
 
 
 def test_changes_of_the_run_stand_before_its_verdict() -> None:
-    summary = summary_of(ACCEPTED)
-    summary["changes"] = [
-        {"at_s": 2.04, "change": "pause"},
-        {"at_s": 12.5, "change": "rate", "rate_per_s": 40.0},
-    ]
+    changes = (Change(2.04, "pause"), Change(12.5, "rate", 40.0))
 
-    lines = text_report(summary).splitlines()
+    lines = text_report(summary_of(ACCEPTED, changes=changes)).splitlines()
 
     assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("  changed")] == [
         "pause from 2.0 s on",
@@ -103,19 +101,18 @@ def test_changes_of_the_run_stand_before_its_verdict() -> None:
     ],
     ids=["ok", "flat out", "strained", "not measured"],
 )
-def test_the_generator_s_health_is_one_line(state: str, workers: int, line: str) -> None:
-    summary = summary_of(ACCEPTED)
-    summary["generator"]["state"] = state
-    summary["workers"] *= workers
+def test_the_generator_s_health_is_one_line(state: GeneratorState, workers: int, line: str) -> None:
+    summary = summary_of(ACCEPTED, workers=RESULT.workers * workers)
+    generator = replace(summary.generator, state=state)
 
-    assert line_of(text_report(summary), "generator") == line
+    assert line_of(text_report(replace(summary, generator=generator)), "generator") == line
 
 
 def test_warnings_on_the_generator_stand_below_its_health() -> None:
     summary = summary_of(ACCEPTED)
-    summary["generator"]["warnings"] = ["worker-1 stood still for 2.0 s"]
+    generator = replace(summary.generator, warnings=("worker-1 stood still for 2.0 s",))
 
-    lines = text_report(summary).splitlines()
+    lines = text_report(replace(summary, generator=generator)).splitlines()
 
     [at] = [number for number, line in enumerate(lines) if line.startswith("  generator ")]
     assert lines[at + 1].strip() == "worker-1 stood still for 2.0 s"
@@ -133,7 +130,7 @@ def test_the_report_ends_with_the_verdict_and_its_reasons(given_up: int, verdict
 
     assert line_of(report, "verdict") == verdict
     after_verdict = report.partition(verdict)[2]
-    assert all(reason in after_verdict for reason in summary["reasons"])
+    assert all(reason in after_verdict for reason in summary.reasons)
 
 
 def test_without_a_schedule_there_is_no_rate_to_compare_with() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from convoy.errors import ExitCode
 from convoy.results.counts import Counts
 from convoy.results.outcome import Cause
+from convoy.results.result import WorkerResult
 from convoy.results.verdict import Judgement, Verdict, judge
-from tests.unit.results import counts_of
+from tests.unit.results import counts_of, health_after, result_of
 
 PASS = (Verdict.PASS, ExitCode.PASS)
 NOT_ACCEPTED = (Verdict.PASS, ExitCode.NOT_ACCEPTED)
@@ -17,7 +19,7 @@ INVALID = (Verdict.INVALID, ExitCode.INVALID)
 
 
 def judged(counts: Counts, *problems: str) -> Judgement:
-    return judge({"messages": counts}, {"messages": counts.scheduled}, problems)
+    return judge(replace(result_of(messages=counts), problems=problems))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,10 @@ def test_a_violated_equation_is_invalid_and_named(name: str, equation: str) -> N
 
 
 def test_a_message_of_the_plan_that_nobody_accounted_for_is_invalid() -> None:
-    judgement = judge({"messages": counts_of(accepted=99)}, {"messages": 100}, [])
+    result = result_of(messages=counts_of(accepted=99))
+    scenario = replace(result.scenarios["messages"], planned=100)
+
+    judgement = judge(replace(result, scenarios={"messages": scenario}))
 
     assert (judgement.verdict, judgement.exit_code) == INVALID
 
@@ -170,9 +175,7 @@ def test_fail_goes_before_messages_that_were_not_accepted() -> None:
 def test_one_scenario_decides_for_the_whole_run(
     other: Counts, expected: tuple[Verdict, ExitCode]
 ) -> None:
-    counts = {"messages": counts_of(accepted=100_000), "guests": other}
-
-    judgement = judge(counts, {name: each.scheduled for name, each in counts.items()}, [])
+    judgement = judge(result_of(messages=counts_of(accepted=100_000), guests=other))
 
     assert (judgement.verdict, judgement.exit_code) == expected
     assert expected in (PASS, NOT_ACCEPTED) or judgement.reasons[0].startswith("guests: ")
@@ -185,3 +188,13 @@ def test_a_message_that_was_refused_as_expected_is_no_miss() -> None:
     judgement = judged(counts)
 
     assert (judgement.verdict, judgement.exit_code) == PASS
+
+
+def test_a_loop_that_was_late_makes_the_run_invalid_and_says_so_once() -> None:
+    late = WorkerResult("worker-1", "reported", 1000, health_after(30, lag_s=0.035))
+
+    judgement = judge(replace(result_of(messages=counts_of(accepted=1000)), workers=(late,)))
+
+    assert (judgement.verdict, judgement.exit_code) == INVALID
+    assert judgement.reasons == judgement.generator.doubts
+    assert judgement.generator.state == "too slow"

@@ -1,10 +1,58 @@
-"""How lanes and users are dealt to workers."""
+"""One run over processes, without processes: lanes and users dealt to workers, their reports."""
 
 from __future__ import annotations
 
 from convoy.plan.lanes import LANES, first_number
+from convoy.results.account import PoolReport, ScenarioRecorder
+from convoy.results.health import HealthRecorder
+from convoy.results.outcome import Cause
+from convoy.results.samples import SampleKeeper
+from convoy.swarm.channel import WorkerReport
+from tests.unit.results import ACCEPTED, LATE_AFTER_S, REJECTED
+
+RUN_ID = "20261122-120000-abcdef"
 
 
 def ends_of(total: int) -> list[int]:
     """Return the first number of each lane that is not in a plan of so many messages."""
     return [first_number(lane, total) for lane in range(LANES)]
+
+
+class ReportingWorker:
+    """What a worker records of a run, and its numbered reports."""
+
+    def __init__(self) -> None:
+        self._recorder = ScenarioRecorder(LATE_AFTER_S, timeout_s=30)
+        self._samples = SampleKeeper(lambda text: text)
+        self._health = HealthRecorder(LATE_AFTER_S)
+        self._number = 0
+
+    def send(self, *, accepted: int = 0, rejected: int = 0, in_flight: int = 0) -> None:
+        """Have so many messages come due, some of which have not ended yet."""
+        for _ in range(accepted + rejected + in_flight):
+            self._recorder.schedule()
+        for outcome in [ACCEPTED] * accepted + [REJECTED] * rejected:
+            self._recorder.record(outcome, outcome.sent_s, Cause.TARGET)
+            if outcome.failure:
+                self._samples.offer(outcome, 1.0, b"request", b"answer")
+
+    def report(self) -> WorkerReport:
+        self._number += 1
+        return WorkerReport(
+            run_id=RUN_ID,
+            epoch=1,
+            number=self._number,
+            scenarios={
+                "conversation_messages": self._recorder.report(
+                    PoolReport({7: "400 conversation.closed"}, redirected=1)
+                )
+            },
+            samples=self._samples.report(),
+            health=self._health.report(),
+        )
+
+
+def report_of(*, rejected: int) -> WorkerReport:
+    worker = ReportingWorker()
+    worker.send(rejected=rejected)
+    return worker.report()

@@ -8,6 +8,7 @@ from convoy.errors import RefusedError
 from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.results.result import Change
 from convoy.settings.model import Approval
 from convoy.swarm.changes import Changes
 from tests.unit.settings.configuration import settings_of
@@ -34,7 +35,7 @@ def test_a_rate_within_the_approval_holds_from_its_moment_on() -> None:
 
     curve = changes.curves[NAME]
     assert (curve.rate_at(3.9), curve.rate_at(4.1)) == (20, 50)
-    assert changes.made == [{"at_s": 4.0, "change": "rate", "rate_per_s": 50}]
+    assert changes.made == [Change(4.0, "rate", 50)]
 
 
 @pytest.mark.parametrize(

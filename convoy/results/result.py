@@ -1,0 +1,64 @@
+"""The result of a run: all that is known of it by some moment, and what every report is made from.
+
+It is a value: a run that goes on makes another one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from convoy.results.account import ScenarioResult
+from convoy.results.counts import Counts
+from convoy.results.health import WorkerHealth
+from convoy.results.samples import CodeSamples
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A change of the run's plan, `at_s` after T0; another rate says which, per second."""
+
+    at_s: float
+    change: Literal["rate", "pause", "resume"]
+    rate_per_s: float | None = None
+
+    def __str__(self) -> str:
+        rate = "" if self.rate_per_s is None else f" of {self.rate_per_s:g}/s"
+        return f"{self.change}{rate} from {self.at_s:.1f} s on"
+
+
+class WorkerResult(msgspec.Struct, frozen=True):
+    """What became of one worker; it `sent` so many messages by its own reports."""
+
+    id: str
+    state: Literal["reported", "lost"]
+    sent: int
+    health: WorkerHealth
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """What came of a run up to the moment when this was taken.
+
+    `started_at` is T0 as ISO 8601 in UTC, `duration_s` how long the measured part lasts or lasted.
+    `samples` are those of failures by code. Each of `problems` is a sentence on what makes the
+    numbers themselves doubtful: a lost worker, a missing report, an interruption.
+    """
+
+    run_id: str
+    seed: int
+    plan_hash: str
+    target: str
+    profile: str
+    started_at: str
+    duration_s: float
+    late_after_s: float
+    is_flat_out: bool
+    scenarios: dict[str, ScenarioResult]
+    workers: tuple[WorkerResult, ...]
+    samples: dict[str, CodeSamples]
+    changes: tuple[Change, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def totals(self) -> Counts:
+        return Counts.total(scenario.counts for scenario in self.scenarios.values())

@@ -1,0 +1,156 @@
+"""The master of a run: what it makes of the reports of its workers, at any moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from convoy.errors import ExitCode
+from convoy.results.counts import Counts, violations
+from convoy.results.result import Change, RunResult
+from convoy.results.summary import Summary, summarise
+from convoy.results.verdict import Verdict, judge
+from convoy.swarm.channel import Listener, ToMaster, ToWorker
+from convoy.swarm.master import Master
+from convoy.swarm.run_inputs import RunInputs
+from convoy.swarm.workers import Users
+from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.settings.configuration import settings_of
+from tests.unit.swarm import RUN_ID, ReportingWorker
+
+PLANNED = 600
+"""Twenty messages a second for half a minute."""
+
+
+class Silence:
+    """A channel on which nobody answers, to workers that stay."""
+
+    def listen(self, kind: ToWorker | ToMaster, listener: Listener) -> None: ...
+
+    def to_master(self, kind: ToMaster, data: dict[str, Any]) -> None: ...
+
+    def to_worker(self, kind: ToWorker, worker: str, data: dict[str, Any]) -> None: ...
+
+    def workers(self) -> set[str]:
+        return {"worker-1", "worker-2"}
+
+    def assigned_users(self) -> Users:
+        return {}
+
+
+@pytest.fixture
+def master() -> Master:
+    """The master of a run of which two workers have been told."""
+    silence = Silence()
+    inputs = RunInputs(RUN_ID, settings_of("run_time_s=30"), {"conversation_messages": INPUTS})
+    master = Master(inputs, silence, silence, workers_at_first=2, spawning_s=0.0)
+    for worker in sorted(silence.workers()):
+        master.prepare(worker)
+    return master
+
+
+def counts_in(result: RunResult) -> Counts:
+    return result.scenarios["conversation_messages"].counts
+
+
+def test_a_result_can_be_had_before_anybody_has_reported(master: Master) -> None:
+    result = master.snapshot()
+
+    assert (result.run_id, result.target, result.profile) == (RUN_ID, "simulator", "smoke")
+    assert [(worker.id, worker.state, worker.sent) for worker in result.workers] == [
+        ("worker-1", "reported", 0),
+        ("worker-2", "reported", 0),
+    ]
+    assert counts_in(result) == Counts()
+    assert result.scenarios["conversation_messages"].planned == PLANNED
+    assert result.scenarios["conversation_messages"].configured_per_s == 20
+
+
+def test_in_mid_run_all_equations_hold_but_that_all_was_scheduled_and_has_ended(
+    master: Master,
+) -> None:
+    one, two = ReportingWorker(), ReportingWorker()
+    one.send(accepted=40, rejected=2, in_flight=3)
+    two.send(accepted=50, in_flight=1)
+    master.hear_report("worker-1", one.report().to_bytes())
+    master.hear_report("worker-2", two.report().to_bytes())
+
+    result = master.snapshot()
+
+    counts = counts_in(result)
+    assert isinstance(result, RunResult)
+    assert (counts.scheduled, counts.sent, counts.errors) == (96, 92, {"400 invalid_payload": 2})
+    assert [sentence.split(" does not")[0] for sentence in violations(counts, PLANNED)] == [
+        "planned = scheduled",
+        "scheduled = sent + not sent",
+    ]
+    assert [worker.sent for worker in result.workers] == [42, 50]
+    assert len(result.samples["400 invalid_payload"].samples) == 2
+
+
+def test_a_snapshot_stays_while_the_run_goes_on_to_its_last_result(master: Master) -> None:
+    worker = ReportingWorker()
+    worker.send(accepted=100)
+    master.hear_report("worker-1", worker.report().to_bytes())
+    before = master.snapshot()
+
+    worker.send(accepted=PLANNED - 101, rejected=1)
+    master.hear_report("worker-1", worker.report().to_bytes())
+
+    after = master.snapshot()
+    assert (counts_in(before).sent, before.samples) == (100, {})
+    assert before.scenarios["conversation_messages"].durations.response.count == 100
+    assert judge(after).exit_code is ExitCode.NOT_ACCEPTED
+    summary: Summary = summarise(after, judge(after))
+    assert (summary.totals.sent, summary.totals.failures) == (PLANNED, {"400 invalid_payload": 1})
+    assert summary.scenarios["conversation_messages"].pool.redirected == 1
+
+
+def test_a_report_that_cannot_be_read_is_a_problem_and_so_is_the_gap_it_leaves(
+    master: Master,
+) -> None:
+    worker = ReportingWorker()
+    worker.report()
+    worker.send(accepted=PLANNED)
+
+    master.hear_report("worker-1", b"\x81\xa6run_id\x07")
+    master.hear_report("worker-1", worker.report().to_bytes())
+
+    result = master.snapshot()
+    left_out, missing = result.problems
+    assert left_out.startswith("a report of worker worker-1 was left out: ")
+    assert "`$.run_id`" in left_out
+    assert missing == "1 reports of worker worker-1 are missing"
+    assert counts_in(result).accepted == PLANNED
+    assert judge(result).verdict is Verdict.INVALID
+
+
+def test_a_report_of_another_run_is_left_out(master: Master) -> None:
+    worker = ReportingWorker()
+    worker.send(accepted=5)
+
+    master.hear_report("worker-1", replace(worker.report(), run_id="another").to_bytes())
+
+    assert counts_in(master.snapshot()) == Counts()
+    assert master.snapshot().problems == ()
+
+
+def test_a_scenario_that_nobody_runs_is_left_out(master: Master) -> None:
+    report = ReportingWorker().report()
+    [part] = report.scenarios.values()
+
+    master.hear_report("worker-1", replace(report, scenarios={"unknown": part}).to_bytes())
+
+    assert list(master.snapshot().scenarios) == ["conversation_messages"]
+
+
+def test_changes_and_problems_are_in_the_result(master: Master) -> None:
+    master.changes.pause(2.0)
+    master.problems.append("interrupted: Ctrl-C")
+
+    result = master.snapshot()
+
+    assert result.changes == (Change(2.0, "pause"),)
+    assert judge(result).reasons[0] == "interrupted: Ctrl-C"
