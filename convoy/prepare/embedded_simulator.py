@@ -6,16 +6,17 @@ import atexit
 import ctypes
 import os
 import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO
-from urllib.parse import urlsplit
+
+import gevent
+from gevent import subprocess
 
 from convoy.errors import RefusedError
 from convoy.remote.discovery import is_convoy_simulator
+from convoy.settings import Origin
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _READY = "listening on "
@@ -30,7 +31,6 @@ class EmbeddedSimulator:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._url = ""
-        self._reader: threading.Thread | None = None
 
     def ensure(
         self, url: str, *, is_simulator: Callable[[str], bool | None] = is_convoy_simulator
@@ -52,7 +52,7 @@ class EmbeddedSimulator:
 
     def stop(self) -> None:
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
+        if process is None:
             return
         process.terminate()
         try:
@@ -60,17 +60,13 @@ class EmbeddedSimulator:
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             process.kill()
             process.wait()
-        if self._reader is not None:
-            self._reader.join(_STOP_TIMEOUT_S)
 
     def _start(self, url: str) -> None:
-        address = urlsplit(url)
+        origin = Origin.parse(url)
         self.stop()
         self._url = url
-        command = [sys.executable, "-m", "simulator"]
-        command += ["--host", str(address.hostname), "--port", str(address.port or 80)]
-        self._process = subprocess.Popen(
-            command,
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-m", "simulator", "--host", origin.host, "--port", str(origin.port)],
             cwd=_REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -80,7 +76,7 @@ class EmbeddedSimulator:
             preexec_fn=_end_with_parent,
         )
         atexit.register(self._stop_at_exit, os.getpid())
-        last_words = self._await_ready(self._process)
+        last_words = _last_words_before_ready(process)
         if last_words is not None:
             self.stop()
             raise RefusedError(f"the simulator did not start at {url}: {last_words}")
@@ -90,31 +86,26 @@ class EmbeddedSimulator:
         if os.getpid() == starter:
             self.stop()
 
-    def _await_ready(self, process: subprocess.Popen[str]) -> str | None:
-        """Return None once the simulator listens, else its last words."""
-        killer = threading.Timer(_START_TIMEOUT_S, process.kill)
-        killer.start()
-        last = "it said nothing"
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                if line.startswith(_READY):
-                    self._reader = threading.Thread(
-                        target=_drain, args=(process.stdout,), daemon=True
-                    )
-                    self._reader.start()
-                    return None
-                last = line.strip() or last
-            return last
-        finally:
-            killer.cancel()
+
+def _last_words_before_ready(process: subprocess.Popen[str]) -> str | None:
+    """Return None once the simulator listens, else the last that it said before it ended."""
+    assert process.stdout is not None
+    last = "it said nothing"
+    killer = gevent.spawn_later(_START_TIMEOUT_S, process.kill)
+    try:
+        for line in process.stdout:
+            if line.startswith(_READY):
+                gevent.spawn(_drain, process.stdout)
+                return None
+            last = line.strip() or last
+        return last
+    finally:
+        killer.kill()
 
 
-def _drain(output: IO[str]) -> None:
+def _drain(output: Iterable[str]) -> None:
     """Read what the simulator says, so that it never waits for a reader."""
-    with output:
-        for _ in output:
-            pass
+    deque(output, maxlen=0)
 
 
 def _end_with_parent() -> None:
