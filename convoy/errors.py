@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import IntEnum
 
 
@@ -44,6 +45,15 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"
+
+
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "", *, cutoff: float = 0.6) -> str:
+    """Return `; did you mean …?` for the known word that is closest, "" when none is close.
+
+    `prefix` stands before the known words for the operator; `cutoff` is `difflib`'s.
+    """
+    close = get_close_matches(word, list(known), n=1, cutoff=cutoff)
+    return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
 class SettingsError(ConvoyError):

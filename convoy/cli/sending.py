@@ -72,7 +72,7 @@ def send_one(
         raise PayloadError(name, *tried.faults)
     _rendered(settings, scenario, name, source, _NOBODY)
     connections = setup.connect(settings)
-    check_target(settings, proxies=connections.proxies)
+    check_target(settings)
     if settings.target.embedded_simulator:
         setup.simulator.ensure(settings.target.api_url)
     conversation = _conversation(settings, scenario, route, connections, conversation_id)
@@ -128,7 +128,7 @@ def _conversation(
     """
     if conversation_id and not route.participants:
         return Conversation(conversation_id)
-    pool = find_pool(settings, scenario, connections.log_in(), connections.proxies)
+    pool = find_pool(settings, scenario, connections.log_in())
     if not conversation_id:
         return pool[0]
     if conversation_id not in pool.ids:

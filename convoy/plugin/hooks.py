@@ -32,7 +32,7 @@ from convoy.prepare.preflight import PreparedRun
 from convoy.prepare.setup import Setup
 from convoy.results.record import check_folder
 from convoy.secrets import RedactingFilter
-from convoy.settings.choices import environment_defaults, profile_names, target_names
+from convoy.settings.sources import environment_defaults, names_of
 from convoy.swarm.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -65,8 +65,8 @@ class _Hooks:
     def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
         add_options(
             parser,
-            targets=target_names(self._environ),
-            profiles=profile_names(self._environ),
+            targets=names_of("target", self._environ),
+            profiles=names_of("load_profile", self._environ),
             defaults=environment_defaults(self._environ),
         )
         if not self._is_checked:

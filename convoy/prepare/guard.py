@@ -7,19 +7,19 @@ read 2026-11-22), so a target file without one is refused.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 from convoy.errors import RefusedError
 from convoy.remote.discovery import is_convoy_simulator
-from convoy.settings import DIRECT, Proxies, Settings
+from convoy.remote.proxies import proxy_to
+from convoy.settings import Origin, Settings
+from convoy.settings.origin import is_loopback
 
 Resolve = Callable[[str], Sequence[str]]
 """Takes a host name, returns its addresses; raises OSError."""
 
-IsSimulator = Callable[[str, Proxies], bool | None]
+IsSimulator = Callable[[str], bool | None]
 """Tells whether a simulator answers at an address, None when nothing does."""
 
 
@@ -33,7 +33,6 @@ def check_target(
     *,
     resolve: Resolve = addresses_of,
     is_simulator: IsSimulator = is_convoy_simulator,
-    proxies: Proxies = DIRECT,
 ) -> None:
     """Raise RefusedError unless load may go to both addresses of the target.
 
@@ -42,8 +41,9 @@ def check_target(
     if settings.target.approval is not None:
         return
     for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
-        is_here = proxies.leading_to(url) is None and _is_loopback(url, resolve)
-        if not is_here and not is_simulator(url, proxies):
+        origin = Origin.parse(url)
+        is_here = proxy_to(origin) is None and _is_here(origin, resolve)
+        if not is_here and not is_simulator(url):
             raise RefusedError(
                 f"target {settings.target.name!r} ({url}) is neither this machine nor a Convoy "
                 "simulator; to load it, its target file needs an approval with ticket, "
@@ -90,14 +90,12 @@ def _beyond(settings: Settings, wanted: str, change: str) -> RefusedError:
     )
 
 
-def _is_loopback(url: str, resolve: Resolve) -> bool:
-    host = urlsplit(url).hostname or ""
+def _is_here(origin: Origin, resolve: Resolve) -> bool:
     try:
-        addresses = resolve(host)
+        addresses = resolve(origin.host)
     except OSError as error:
         raise RefusedError(
-            f"the name {host!r} of {url} cannot be resolved ({error}); check the target's address"
+            f"the name {origin.host!r} of {origin.url} cannot be resolved ({error}); check the "
+            "target's address"
         ) from error
-    return bool(addresses) and all(
-        ipaddress.ip_address(address.split("%")[0]).is_loopback for address in addresses
-    )
+    return bool(addresses) and all(map(is_loopback, addresses))

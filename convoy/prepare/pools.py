@@ -16,14 +16,12 @@ from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plan.pool import Conversation, ConversationPool, PoolFileError, parse_pool
 from convoy.remote.discovery import find_conversations
 from convoy.remote.oauth import Token
-from convoy.settings import DIRECT, Conversations, Proxies, Settings
+from convoy.settings import Conversations, Settings
 
 _LINES_AT_ONCE = 5_000
 
 
-def find_pool(
-    settings: Settings, scenario: str, token: Token, proxies: Proxies = DIRECT
-) -> ConversationPool:
+def find_pool(settings: Settings, scenario: str, token: Token) -> ConversationPool:
     """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
 
     What the API lists is kept in the file that `cache` names, and read from there the next time.
@@ -35,7 +33,7 @@ def find_pool(
         assert rule.path is not None
         pool, where = _read(Path(rule.path), scenario, "path"), f"the file {rule.path}"
     else:
-        pool, where = _from_api(settings, rule, scenario, token, proxies)
+        pool, where = _from_api(settings, rule, scenario, token)
     if not len(pool):
         raise RefusedError(
             f"the pool of scenario {scenario} is empty: no conversation in {where}; open some "
@@ -45,7 +43,7 @@ def find_pool(
 
 
 def _from_api(
-    settings: Settings, rule: Conversations, scenario: str, token: Token, proxies: Proxies
+    settings: Settings, rule: Conversations, scenario: str, token: Token
 ) -> tuple[ConversationPool, str]:
     cache = Path(rule.cache) if rule.cache is not None else None
     if cache is not None and cache.exists():
@@ -57,7 +55,6 @@ def _from_api(
         state=rule.state,
         type=rule.type,
         ca_file=settings.target.ca_file,
-        proxies=proxies,
     )
     pool = ConversationPool.of(found)
     if cache is not None and len(pool):

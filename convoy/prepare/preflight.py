@@ -80,7 +80,7 @@ class Preflight:
         with step("approval"):
             check_plan(settings)
         with step("target"):
-            check_target(settings, proxies=self.connections.proxies)
+            check_target(settings)
         self._check_simulator()
         self._check_ways()
         session = self.connections.open_session()
@@ -132,7 +132,7 @@ class Preflight:
                     self.settings,
                     payloads,
                     curves[scenario],
-                    find_pool(self.settings, scenario, token, self.connections.proxies),
+                    find_pool(self.settings, scenario, token),
                 )
                 for scenario, payloads in checked.items()
             }

@@ -11,8 +11,8 @@ from convoy.errors import WireError
 from convoy.prepare.checklist import Checklist
 from convoy.remote.client import Connections
 from convoy.remote.http import Answer, Origin
+from convoy.remote.proxies import Proxy, proxy_to
 from convoy.routes.codes import advice
-from convoy.settings import Proxy
 
 _LONGEST_S = 10.0
 _CLOCK_TOLERANCE_S = 5.0
@@ -34,7 +34,8 @@ def check_way(
     It goes the way that messages go. That somebody speaks HTTP there is enough; whether it is the
     API, login and canary messages find out.
     """
-    origin, proxy = Origin.parse(url), connections.proxies.leading_to(url)
+    origin = Origin.parse(url)
+    proxy = proxy_to(origin)
     transport = connections.open_transport(origin)
     asked_s = wall_clock()
     try:
@@ -81,7 +82,7 @@ def _enter_passed(
     origin: Origin, proxy: Proxy | None, stages: tuple[str, ...], checklist: Checklist
 ) -> None:
     told = {
-        "proxy": f"{proxy.address if proxy else 'none'} is on the way to {origin.authority}",
+        "proxy": f"{proxy.origin.url if proxy else 'none'} is on the way to {origin.authority}",
         "DNS": f"{origin.host} has an address",
         "TCP": f"{origin.host}:{origin.port} takes connections",
         "TLS": f"the certificate is trusted and is {origin.host}'s",

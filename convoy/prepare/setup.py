@@ -11,11 +11,12 @@ from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.preflight import Preflight, PreparedRun
 from convoy.remote.client import Connections, WorkerShare
 from convoy.remote.oauth import Credentials
+from convoy.remote.proxies import proxy_to
 from convoy.routes.catalogue import Route
 from convoy.secrets import Redactor
 from convoy.settings import (
     PUBLISHED_CREDENTIAL,
-    Proxies,
+    Origin,
     Settings,
     credentials,
     payload_directory,
@@ -49,24 +50,23 @@ class Setup:
         )
 
     def connect(self, settings: Settings, worker_share: WorkerShare | None = None) -> Connections:
-        """Return the connections for a run's settings; raises SettingsError without credentials."""
+        """Return the connections for a run's settings; raises SettingsError."""
         client_id, client_secret = credentials(self._environ, settings)
         for secret in (client_id, client_secret):
             if secret != PUBLISHED_CREDENTIAL:
                 self.redactor.register(secret, permanent=True)
-        proxies = Proxies.of(self._environ)
-        for secret in proxies.secrets():
-            self.redactor.register(secret, permanent=True)
+        # A proxy that cannot be used is refused here, and not with every message.
+        for url in (settings.target.api_url, settings.target.login_url):
+            proxy = proxy_to(Origin.parse(url))
+            for secret in proxy.secrets() if proxy else ():
+                self.redactor.register(secret, permanent=True)
         try:
             return Connections(
                 settings,
                 Credentials(client_id, client_secret),
                 self.redactor.register,
                 worker_share or WorkerShare(),
-                proxies=proxies,
             )
-        except ValueError as error:
-            raise SettingsError([Fault("target", str(error))]) from error
         except OSError as error:
             problem = f"{settings.target.ca_file!r} holds no certificates to trust: {error}"
             raise SettingsError([Fault("target.ca_file", problem)]) from error

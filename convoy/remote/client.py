@@ -13,12 +13,11 @@ from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
-from convoy.remote.origin import Origin
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
-from convoy.settings import DIRECT, Proxies, Settings
+from convoy.settings import Origin, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,7 @@ class WorkerShare:
 class Connections:
     """Opens sessions for the settings of one run; `register` takes each token for redaction.
 
-    Raises ValueError for an address that cannot be used, SettingsError for a wrong proxy that
-    leads to one, OSError for a CA file that cannot be read.
+    Raises OSError for a CA file that cannot be read.
     """
 
     def __init__(
@@ -47,7 +45,6 @@ class Connections:
         register: Callable[[Secret], None],
         worker_share: WorkerShare = WorkerShare(),
         *,
-        proxies: Proxies = DIRECT,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = settings
@@ -56,16 +53,11 @@ class Connections:
         self.clock = clock
         self._api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
-        self.proxies = proxies
         self._dialler = Dialler(
             tls=tls_context(settings.target.ca_file),
-            proxies=proxies,
             max_age_s=settings.connection_max_age_s,
             clock=clock,
         )
-        # A proxy that cannot be used is told now, not with every message.
-        for origin in (self._api, self._login):
-            self._dialler.proxy_to(origin)
         self._code_book = CodeBook()
         self._login_at_s = float("-inf")
         rate = settings.oauth.logins_per_s

@@ -11,12 +11,11 @@ from itertools import count
 
 from convoy.remote.addresses import AddressBook
 from convoy.remote.connection import Address, Connection
-from convoy.remote.origin import Origin
 from convoy.remote.outbox import Outbox
+from convoy.remote.proxies import Proxy, open_tunnel, proxy_to
 from convoy.remote.tls import TlsConnection, TlsPeer, tls_context
-from convoy.remote.tunnel import open_tunnel
 from convoy.remote.wire_faults import ProxyError, ProxyRefusedError
-from convoy.settings import DIRECT, Proxies, Proxy
+from convoy.settings import Origin
 
 # Whoever opened connections together does not reopen them together: ages spread over this part of
 # the limit, by multiples of the golden ratio, which lie evenly however many there are.
@@ -43,34 +42,31 @@ class Dialler:
         self,
         *,
         tls: ssl.SSLContext | None = None,
-        proxies: Proxies = DIRECT,
         max_age_s: float = math.inf,
         addresses: AddressBook | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._tls = tls
-        self._proxies = proxies
         self._max_age_s = max_age_s
         self._addresses = addresses or AddressBook(clock=clock)
+        self._proxies: dict[Origin, Proxy | None] = {}
         self._peers: dict[Origin, TlsPeer] = {}
         self._outbox = Outbox()
         self._turn = count()
         self.clock = clock
 
-    def proxy_to(self, origin: Origin) -> Proxy | None:
-        """Return the proxy that leads to `origin`; raises SettingsError for a wrong variable."""
-        return self._proxies.leading_to(origin.url)
-
-    def dial(
-        self, origin: Origin, proxy: Proxy | None, deadline_s: float, hold: Hold
-    ) -> Connection:
+    def dial(self, origin: Origin, deadline_s: float, hold: Hold) -> Connection:
         """Connect to the first of the addresses that takes us, each given an equal time.
 
-        Raises whatever `wire_faults` knows; then nothing of a request has left.
+        Raises whatever `wire_faults` knows; then nothing of a request has left. Raises
+        SettingsError for a proxy that cannot be used.
         """
-        host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_to(origin)
+        proxy = self._proxies[origin]
+        peer = origin if proxy is None else proxy.origin
         with _blaming(proxy):
-            addresses = self._addresses.addresses(host, port, deadline_s - self.clock())
+            addresses = self._addresses.addresses(peer.host, peer.port, deadline_s - self.clock())
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             now_s = self.clock()
             connection = self._make_connection(origin, address)
@@ -89,7 +85,7 @@ class Dialler:
             finally:
                 # Only a handshake has left, and no byte of the request.
                 connection.sent_s = None
-        self._addresses.forget(host, port)
+        self._addresses.forget(peer.host, peer.port)
         raise fault
 
     def end_of_use_s(self) -> float:
@@ -102,7 +98,7 @@ class Dialler:
     ) -> None:
         with _blaming(proxy):
             connection.connect(deadline_s)
-            if proxy is not None and origin.is_https:
+            if proxy is not None:
                 open_tunnel(connection, proxy, origin, deadline_s)
         if isinstance(connection, TlsConnection):
             connection.shake_hands(deadline_s)
@@ -127,4 +123,4 @@ def _blaming(proxy: Proxy | None) -> Iterator[None]:
     except OSError as exc:
         if proxy is None:
             raise
-        raise ProxyError(f"{proxy.address}: {exc}") from exc
+        raise ProxyError(f"{proxy.origin.url}: {exc}") from exc

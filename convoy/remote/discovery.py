@@ -9,9 +9,10 @@ import msgspec
 from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
 from convoy.remote.oauth import Token
+from convoy.remote.proxies import proxy_to
 from convoy.routes.catalogue import ROUTES, SIMULATOR
 from convoy.routes.codes import error_code, meaning
-from convoy.settings import DIRECT, Proxies
+from convoy.settings import Origin
 
 if TYPE_CHECKING:
     import requests
@@ -54,7 +55,6 @@ def find_conversations(
     state: str = "connected",
     type: str = "webchat",
     ca_file: str | None = None,
-    proxies: Proxies = DIRECT,
 ) -> list[Conversation]:
     """Return the conversations in `state` and of `type`, each once, sorted by id.
 
@@ -64,7 +64,7 @@ def find_conversations(
     """
     url = origin_url.rstrip("/") + ROUTES["conversations"].path
     found: dict[str, Conversation] = {}
-    with _client(url, proxies, ca_file) as client:
+    with _client(origin_url, ca_file) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
         for number in range(1, _MOST_PAGES + 1):
             page = _read_page(client, url, page_size, number, timeout_s)
@@ -81,7 +81,7 @@ def find_conversations(
     )
 
 
-def _client(url: str, proxies: Proxies, ca_file: str | None = None) -> requests.Session:
+def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
     # Imported here: whoever imports this module may not have patched the sockets yet.
     import requests
     from requests.adapters import HTTPAdapter
@@ -99,11 +99,11 @@ def _client(url: str, proxies: Proxies, ca_file: str | None = None) -> requests.
     )
     for scheme in ("http://", "https://"):
         client.mount(scheme, HTTPAdapter(max_retries=again))
-    # No .netrc of the environment, which would replace our token, and no proxies but the given.
+    # No .netrc of the environment, which would replace our token, and no proxies but ours.
     client.trust_env = False
-    proxy = proxies.leading_to(url)
+    proxy = proxy_to(Origin.parse(origin_url))
     if proxy is not None:
-        client.proxies = dict.fromkeys(("http", "https"), proxy.url_with_login.reveal())
+        client.proxies = {"https": proxy.url_with_login.reveal()}
     client.headers.update({"Accept": "application/json", "User-Agent": "convoy"})
     client.verify = ca_file or True
     return client
@@ -154,16 +154,15 @@ def _cause(fault: Exception) -> str:
     return type(fault).__name__
 
 
-def is_convoy_simulator(
-    url: str, proxies: Proxies = DIRECT, *, timeout_s: float = 2
-) -> bool | None:
+def is_convoy_simulator(url: str, *, timeout_s: float = 2) -> bool | None:
     """Tell whether a Convoy simulator answers at `url`; None when nothing listens there."""
     import requests
 
-    where = url.rstrip("/") + SIMULATOR
     try:
-        with _client(where, proxies) as client:
-            answer = client.get(where, timeout=timeout_s, allow_redirects=False)
+        with _client(url) as client:
+            answer = client.get(
+                url.rstrip("/") + SIMULATOR, timeout=timeout_s, allow_redirects=False
+            )
     except requests.RequestException as exc:
         return None if _is_nobody(exc) else False
     if answer.status_code != 200:

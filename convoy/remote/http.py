@@ -11,15 +11,14 @@ import msgspec
 from convoy.errors import WireError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.origin import Origin
 from convoy.remote.tls import tls_context
-from convoy.remote.tunnel import PROXY_LOGIN_NEEDED, in_absolute_form, refusal
 from convoy.remote.wire_faults import (
     WIRE_EXCEPTIONS,
     AnswerEndedError,
     AnswerTooLargeError,
     wire_code,
 )
+from convoy.settings import Origin
 
 __all__ = ["Answer", "Dialler", "Origin", "Transport", "tls_context"]
 
@@ -33,7 +32,6 @@ class Transport:
     A request is written at most once per `exchange`. A connection that the server closed while it
     was idle, or that is over its age, is found out before the first byte is written, and replaced;
     once a byte has left there is no second write. `max_answer_bytes` counts headers and body.
-    Raises SettingsError when the environment names a wrong proxy.
     """
 
     def __init__(
@@ -45,8 +43,6 @@ class Transport:
     ) -> None:
         self.origin = origin
         self._dialler = dialler or Dialler()
-        self._proxy = self._dialler.proxy_to(origin)
-        self._is_forwarded = self._proxy is not None and not origin.is_https
         self._max_answer_bytes = max_answer_bytes
         self._clock = self._dialler.clock
         self._connection: Connection | None = None
@@ -72,8 +68,6 @@ class Transport:
         one. Any other exception thrown into the greenlet closes the connection, too, and passes.
         """
         try:
-            if self._is_forwarded:
-                return self._forwarded(request, deadline_s)
             return self._converse(request, deadline_s)
         except WIRE_EXCEPTIONS as exc:
             self.close()
@@ -96,7 +90,7 @@ class Transport:
         if deadline_s <= self._clock():
             raise TimeoutError("the deadline passed before a connection was open")
         self._is_stopped = False
-        connection = self._dialler.dial(self.origin, self._proxy, deadline_s, self._hold)
+        connection = self._dialler.dial(self.origin, deadline_s, self._hold)
         self._end_of_use_s = self._dialler.end_of_use_s()
         self._reader = AnswerReader(self._max_answer_bytes)
         return connection
@@ -106,16 +100,6 @@ class Transport:
         if self._is_stopped:
             # While the host was looked up there was no connection to close.
             connection.close()
-
-    def _forwarded(self, request: bytes, deadline_s: float) -> Answer:
-        """Converse through a proxy that passes requests on. Only it can want a login for that."""
-        proxy = self._proxy
-        assert proxy is not None
-        answer = self._converse(in_absolute_form(request, self.origin, proxy), deadline_s)
-        if answer.status == PROXY_LOGIN_NEEDED and self._connection is not None:
-            self._connection.sent_s = None
-            raise refusal(proxy, answer.status)
-        return answer
 
     def _converse(self, request: bytes, deadline_s: float) -> Answer:
         connection = self._ask(request, deadline_s)

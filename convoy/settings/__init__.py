@@ -1,6 +1,7 @@
 """The settings of a run: one frozen value, built once from files, environment and command line."""
 
 from convoy.settings.environment import (
+    CONFIG,
     PUBLISHED_CREDENTIAL,
     VARIABLES,
     credentials,
@@ -17,21 +18,19 @@ from convoy.settings.model import (
     Target,
     Texts,
 )
-from convoy.settings.proxies import DIRECT, Proxies, Proxy
+from convoy.settings.origin import Origin
 from convoy.settings.rates import RateStage
-from convoy.settings.resolution import CONFIG, resolve
+from convoy.settings.resolution import resolve
 
 __all__ = [
     "CONFIG",
     "PUBLISHED_CREDENTIAL",
     "VARIABLES",
-    "DIRECT",
     "Approval",
     "Conversations",
     "Limit",
     "OAuth",
-    "Proxies",
-    "Proxy",
+    "Origin",
     "RateStage",
     "ScenarioSettings",
     "Settings",

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from difflib import get_close_matches
-from urllib.parse import urlsplit
 
+from convoy.errors import did_you_mean
 from convoy.settings.model import Settings
+from convoy.settings.origin import Origin
 from convoy.settings.rates import sharing_problem
 
 Problem = tuple[tuple[str, ...], str]
 """The keys to the setting to name, and what is wrong with it."""
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def problems(
@@ -25,10 +23,12 @@ def problems(
             yield from check(settings, known_scenarios)
 
 
-def _unknown_scenarios(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
-    for name in dict.fromkeys(settings.scenarios):
+def _scenarios(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    for name, count in Counter(settings.scenarios).items():
         if name not in known:
             yield ("scenarios",), _no_scenario(name, known)
+        if count > 1:
+            yield ("scenarios",), f"names {name[:60]!r} {count} times"
 
 
 def _unknown_sections(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
@@ -38,15 +38,8 @@ def _unknown_sections(settings: Settings, known: Collection[str]) -> Iterator[Pr
 
 
 def _no_scenario(name: str, known: Collection[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    return f"there is no scenario {name[:60]!r}; there are: {', '.join(sorted(known))}{hint}"
-
-
-def _duplicate_scenarios(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
-    for name, count in Counter(settings.scenarios).items():
-        if count > 1:
-            yield ("scenarios",), f"names {name[:60]!r} {count} times"
+    there_are = ", ".join(sorted(known))
+    return f"there is no scenario {name[:60]!r}; there are: {there_are}{did_you_mean(name, known)}"
 
 
 def _too_few_users(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
@@ -85,11 +78,8 @@ def _flat_out(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
 
 def _lateness(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
     if settings.late_after_ms / 1000 > settings.max_lateness_s:
-        latest = f"max_lateness_s: {settings.max_lateness_s:g}"
-        yield (
-            ("late_after_ms",),
-            f"is {settings.late_after_ms:g}, longer than {latest}, so nothing could be late",
-        )
+        problem = f"is {settings.late_after_ms:g}, longer than max_lateness_s: "
+        yield ("late_after_ms",), f"{problem}{settings.max_lateness_s:g}, so nothing could be late"
 
 
 def _pools(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
@@ -126,8 +116,8 @@ def _exhausted_by_chance(settings: Settings, known: Collection[str]) -> Iterator
 
 def _embedded_elsewhere(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
     target = settings.target
-    url = urlsplit(target.api_url)
-    is_here = url.scheme == "http" and url.hostname in _LOOPBACK
+    origin = Origin.parse(target.api_url)
+    is_here = origin.is_loopback and not origin.is_https
     if target.embedded_simulator and not (is_here and target.api_url == target.login_url):
         yield (
             ("target", "embedded_simulator"),
@@ -139,9 +129,8 @@ def _embedded_elsewhere(settings: Settings, known: Collection[str]) -> Iterator[
 _CHECKS: tuple[
     tuple[tuple[str, ...], Callable[[Settings, Collection[str]], Iterator[Problem]]], ...
 ] = (
-    (("scenarios",), _unknown_scenarios),
+    (("scenarios",), _scenarios),
     (("scenario",), _unknown_sections),
-    (("scenarios",), _duplicate_scenarios),
     (("users", "scenarios"), _too_few_users),
     (("rate", "stages", "run_time_s"), _no_rate),
     (("rate", "stages", "run_time_s", "scenario", "scenarios"), _rates_apart),

@@ -1,9 +1,14 @@
-"""YAML as Convoy reads it: bounded, with no aliases or tags, and no key given twice."""
+"""YAML as Convoy reads it: bounded, with no aliases or tags, and no key given twice.
+
+Plain scalars mean what they mean in YAML 1.2. PyYAML's own YAML 1.1 would make 8 of `010`, 90 of
+`1:30`, false of `off`, a date of `2026-11-22` and a text of `1e3`.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Hashable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,69 +17,45 @@ import yaml
 MAX_BYTES = 2**20
 MAX_DEPTH = 32
 
-_NUMBER_STARTS = list("-+.0123456789")
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **{".inf": math.inf, "-.inf": -math.inf, ".nan": math.nan},
+}
+# Python reads no longer ones as integers, and nothing here is that large: they become infinite.
+_INTEGER = re.compile(r"[-+]?[0-9]{1,1000}")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 
 class DocumentError(Exception):
     """A YAML text that cannot be read; the message says what is wrong and in which line."""
 
 
-class _Loader(yaml.CSafeLoader):
-    """Reads plain scalars as YAML 1.2 does.
-
-    The loader's own YAML 1.1 would make 8 of `010`, 90 of `1:30`, false of `off`, a date of
-    `2026-11-22` and a text of `1e3`.
-    """
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            line = _line(key_node.start_mark)
-            if not isinstance(key, str):
-                raise DocumentError(f"line {line}: the key {key!r} is no text; put it in quotes")
-            if key in seen:
-                raise DocumentError(f"line {line}: the key {key!r} is given twice")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
-    return int(node.value)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), _NUMBER_STARTS)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    _NUMBER_STARTS,
-)
-
-
 def parse_yaml(text: str) -> object:
-    """Return the value of one YAML document (None for an empty one); raises DocumentError."""
+    """Return the value of one YAML document (None for an empty one); raises DocumentError.
+
+    Lists are tuples.
+    """
     if len(text) > MAX_BYTES:
         raise DocumentError(f"longer than {MAX_BYTES} bytes")
+    events = yaml.parse(text, Loader=yaml.CSafeLoader)
     try:
-        _check_events(text)
-        return yaml.load(text, Loader=_Loader)
+        next(events)  # the beginning of the stream
+        if isinstance(next(events), yaml.StreamEndEvent):
+            return None
+        value = _value(next(events), events)
+        next(events)  # the end of the document
+        end = next(events)
     except yaml.MarkedYAMLError as error:
-        raise DocumentError(f"line {_line(error.problem_mark)}: {error.problem}") from error
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DocumentError(f"line {line}: {error.problem}") from error
     except (yaml.YAMLError, ValueError) as error:
-        # A character that YAML does not allow, or a number of thousands of digits.
+        # A character that YAML does not allow, or half of one.
         raise DocumentError(f"is no YAML ({type(error).__name__})") from error
+    if not isinstance(end, yaml.StreamEndEvent):
+        raise _refused(end, "a second document begins here, but only one is read")
+    return value
 
 
 def read_yaml(path: Path) -> object:
@@ -92,22 +73,43 @@ def read_yaml(path: Path) -> object:
         raise DocumentError(f"cannot be read: {reason}") from error
 
 
-def _check_events(text: str) -> None:
-    """Refuse what makes a small text a big value, before any value is built."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        line = _line(event.start_mark)
-        if isinstance(event, yaml.AliasEvent):
-            raise DocumentError(f"line {line}: aliases (*name) are not supported; repeat the value")
-        if getattr(event, "tag", None) not in (None, "!"):
-            raise DocumentError(f"line {line}: tags (!name) are not supported")
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            raise DocumentError(f"line {line}: nested deeper than {MAX_DEPTH} levels")
+def plain_value(text: str) -> object:
+    """Return what a scalar without quotes means: None, true or false, a number, or a text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def _line(mark: Any) -> int:
-    return mark.line + 1 if mark is not None else 1
+def _value(event: Any, events: Iterator[Any], depth: int = 0) -> object:
+    """Return the value that begins with `event`; what belongs to it is taken from `events`."""
+    if isinstance(event, yaml.AliasEvent):
+        raise _refused(event, "aliases (*name) are not supported; repeat the value")
+    if event.tag not in (None, "!"):
+        raise _refused(event, "tags (!name) are not supported")
+    if isinstance(event, yaml.ScalarEvent):
+        return plain_value(event.value) if event.implicit[0] else event.value
+    if depth == MAX_DEPTH:
+        raise _refused(event, f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(event, yaml.SequenceStartEvent):
+        return tuple(_value(each, events, depth + 1) for each in _until_end(events))
+    values: dict[str, object] = {}
+    for each in _until_end(events):
+        key = _value(each, events, depth + 1)
+        if not isinstance(key, str):
+            raise _refused(each, f"the key {key!r} is no text; put it in quotes")
+        if key in values:
+            raise _refused(each, f"the key {key!r} is given twice")
+        values[key] = _value(next(events), events, depth + 1)
+    return values
+
+
+def _until_end(events: Iterator[Any]) -> Iterator[Any]:
+    """Yield the first event of each part of a list or mapping, whose parts take their own."""
+    while not isinstance(event := next(events), yaml.CollectionEndEvent):
+        yield event
+
+
+def _refused(event: Any, problem: str) -> DocumentError:
+    return DocumentError(f"line {event.start_mark.line + 1}: {problem}")

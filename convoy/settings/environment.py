@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
-from convoy.errors import Fault, SettingsError
+from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.secrets import Redactor, Secret
 from convoy.settings.model import Settings
 
@@ -32,10 +31,12 @@ VARIABLES = (
     CONFIG_DIR,
     PAYLOADS_DIR,
 )
-
-_LONGEST_SECRET_FILE = 64 * 1024
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+"""The configuration that comes with Convoy."""
 PUBLISHED_CREDENTIAL = Secret("demo")
 """Client id and secret of the simulator's own client, known to everybody."""
+
+_LONGEST_SECRET_FILE = 64 * 1024
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[Fault]:
@@ -43,9 +44,10 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[Fault]:
     known = [name.removeprefix(PREFIX) for name in VARIABLES]
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in VARIABLES:
-            close = get_close_matches(name.removeprefix(PREFIX), known, n=1)
-            hint = f"; did you mean {PREFIX}{close[0]}?" if close else f"; known: {_listed()}"
-            yield Fault(name, f"is no variable of Convoy{hint}")
+            close = did_you_mean(name.removeprefix(PREFIX), known, PREFIX)
+            yield Fault(
+                name, f"is no variable of Convoy{close or '; known: ' + ', '.join(VARIABLES)}"
+            )
 
 
 def credential_redactor(environ: Mapping[str, str]) -> Redactor:
@@ -80,14 +82,18 @@ def credentials(environ: Mapping[str, str], settings: Settings) -> tuple[Secret,
     return client_id, client_secret
 
 
+def config_directory(environ: Mapping[str, str]) -> Path:
+    """Return the directory of the configuration; raises SettingsError when it is none."""
+    return _directory(environ, CONFIG_DIR, CONFIG)
+
+
 def payload_directory(environ: Mapping[str, str], default: Path) -> Path:
     """Return the directory of message templates; raises SettingsError when it is none."""
-    given = environ.get(PAYLOADS_DIR, "").strip()
-    return existing_directory(Path(given) if given else default, PAYLOADS_DIR)
+    return _directory(environ, PAYLOADS_DIR, default)
 
 
-def existing_directory(path: Path, variable: str) -> Path:
-    """Return `path`; raises SettingsError, naming the variable to set, when it is no directory."""
+def _directory(environ: Mapping[str, str], variable: str, default: Path) -> Path:
+    path = Path(environ.get(variable, "").strip() or default)
     try:
         is_directory = path.is_dir()
     except OSError:
@@ -104,36 +110,30 @@ def _credential(environ: Mapping[str, str], name: str, faults: list[Fault]) -> S
         faults.append(Fault(name, f"is given, and so is {name}_FILE; give only one of them"))
         return None
     if file:
-        value = _secret_file(Path(file), f"{name}_FILE", faults)
+        try:
+            value = _secret_in(Path(file))
+        except ValueError as error:
+            faults.append(Fault(f"{name}_FILE", f"the file {file!r} {error}"))
     return Secret(value) if value else None
 
 
-def _secret_file(path: Path, variable: str, faults: list[Fault]) -> str:
-    """Return what a file holds, without the white space around it; its content is never shown."""
-    problem = ""
-    value = ""
+def _secret_in(path: Path) -> str:
+    """Return what a file holds, without the white space around it.
+
+    Raises ValueError, which says what is wrong with the file and never shows its content.
+    """
     try:
         if path.exists() and not path.is_file():
-            problem = "is no file"
-        else:
-            value = _start_of(path)
-        if not value:
-            problem = problem or "is empty"
-        elif not value.isprintable():
-            problem = "holds more than one line, or characters that do not print"
+            # A pipe would block, a device might not end.
+            raise ValueError("is no file")
+        with path.open("rb") as file:
+            value = file.read(_LONGEST_SECRET_FILE).decode("utf-8").strip()
     except UnicodeDecodeError:
-        problem = "is not UTF-8"
-    except (OSError, ValueError) as error:
-        problem = f"cannot be read: {getattr(error, 'strerror', None) or 'no such path'}"
-    if problem:
-        faults.append(Fault(variable, f"the file {str(path)!r} {problem}"))
+        raise ValueError("is not UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    if not value:
+        raise ValueError("is empty")
+    if not value.isprintable():
+        raise ValueError("holds more than one line, or characters that do not print")
     return value
-
-
-def _start_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(_LONGEST_SECRET_FILE).decode("utf-8").strip()
-
-
-def _listed() -> str:
-    return ", ".join(VARIABLES)

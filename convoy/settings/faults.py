@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from convoy.errors import Fault
+from convoy.errors import Fault, did_you_mean
 from convoy.settings.layers import Layer, Path, origin_of
 from convoy.settings.model import Settings
 
 _ANY_KEY = "*"
-_KEY_ITSELF = "[key]"
 _LONGEST_SHOWN = 60
 _EXPECTED = {
     "model_type": "should be a mapping (`name: value`)",
@@ -31,13 +29,15 @@ _EXPECTED = {
     "too_long": "should have fewer entries",
     "string_unicode": "should be text in Unicode",
 }
-_VALUE_HIDDEN = {"url_credentials"}
 
 
 def setting_faults(error: ValidationError, layers: Sequence[Layer]) -> Iterator[Fault]:
     """Yield a fault for every error pydantic found."""
     for detail in error.errors(include_url=False):
-        yield Fault(where(layers, _setting(detail["loc"])), _problem(detail))
+        loc = detail["loc"]
+        # Where a key itself is wrong, pydantic says so behind it.
+        setting = loc[:-1] if loc[-1:] == ("[key]",) else loc
+        yield Fault(where(layers, setting), _problem(detail))
 
 
 def where(layers: Sequence[Layer], loc: Sequence[int | str]) -> str:
@@ -50,77 +50,57 @@ def where(layers: Sequence[Layer], loc: Sequence[int | str]) -> str:
     return f"{dotted} ({origin})" if origin else dotted
 
 
-def shown(value: object) -> str:
+def _problem(detail: ErrorDetails) -> str:
+    kind, value = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        return f"is no setting{_suggestion(_keys(detail['loc']))}"
+    if kind == "missing":
+        return "is missing"
+    expected = _EXPECTED.get(kind, detail["msg"].replace("Input should", "should", 1))
+    if kind == "origin" and "@" in value:
+        # What stands before it may be a password.
+        return expected
+    return f"is {_shown(value)}, {'but' if expected.startswith('should') else 'which'} {expected}"
+
+
+def _shown(value: object) -> str:
     """Return a value for a message; what holds other values is only named: a secret may be near."""
     if isinstance(value, (str, int, float, bool)) or value is None:
-        try:
-            text = repr(value)
-        except ValueError:
-            return "a number of thousands of digits"
+        text = repr(value)
         return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, (list, tuple)) else f"a {type(value).__name__}"
 
 
-def _setting(loc: Sequence[int | str]) -> Sequence[int | str]:
-    """Return the setting a location speaks of: where a key is wrong, pydantic puts a word after."""
-    return loc[:-1] if loc[-1:] == (_KEY_ITSELF,) else loc
-
-
-def _problem(detail: ErrorDetails) -> str:
-    kind = detail["type"]
-    if kind == "extra_forbidden":
-        return f"is no setting{_suggestion(detail['loc'])}"
-    if kind == "missing":
-        return "is missing"
-    expected = _EXPECTED.get(kind, detail["msg"].replace("Input should", "should", 1))
-    if kind in _VALUE_HIDDEN:
-        return expected
-    return f"is {shown(detail['input'])}, {_joined(expected)}"
-
-
-def _joined(expected: str) -> str:
-    """Let the expectation follow "is …," whether it begins with "should" or not."""
-    return f"but {expected}" if expected.startswith("should") else f"which {expected}"
-
-
-def _suggestion(loc: Sequence[int | str]) -> str:
+def _suggestion(keys: Path) -> str:
     """Return what an unknown key most likely meant: a sibling, or a setting from elsewhere."""
-    keys = _keys(loc)
-    wanted = keys[-1]
+    *above, wanted = keys
     known = list(_paths(Settings, ()))
-    siblings = [path[-1] for path in known if _matches(path[:-1], keys[:-1])]
-    close = get_close_matches(wanted, siblings, n=1)
+    siblings = [path[-1] for path in known if _is_beside(path, keys)]
+    close = did_you_mean(wanted, siblings, "".join(f"{key}." for key in above))
     if close:
-        return f"; did you mean {'.'.join((*keys[:-1], close[0]))}?"
+        return close
     elsewhere = [path for path in known if path[-1] == wanted and _ANY_KEY not in path]
     if elsewhere:
         return f"; did you mean {'.'.join(elsewhere[0])}?"
-    return f"; known here: {', '.join(name for name in siblings if name != _ANY_KEY)}"
+    return f"; known here: {', '.join(siblings)}"
 
 
-def _paths(model: type[BaseModel], prefix: Path) -> Iterator[Path]:
-    """Yield the keys to every setting; the keys of a mapping by scenario are `*`."""
-    for name, field in model.model_fields.items():
-        path = (*prefix, name)
-        yield path
-        is_mapping = getattr(field.annotation, "__origin__", None) is dict
-        for section in _sections(field.annotation):
-            yield from _paths(section, (*path, _ANY_KEY) if is_mapping else path)
-
-
-def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+def _paths(annotation: Any, prefix: Path) -> Iterator[Path]:
+    """Yield the keys to every setting of a type; the keys of a mapping by scenario are `*`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    else:
-        for part in get_args(annotation):
-            yield from _sections(part)
+        for name, field in annotation.model_fields.items():
+            yield (*prefix, name)
+            yield from _paths(field.annotation, (*prefix, name))
+    below = (*prefix, _ANY_KEY) if get_origin(annotation) is dict else prefix
+    for part in get_args(annotation):
+        yield from _paths(part, below)
 
 
-def _matches(pattern: Path, keys: Path) -> bool:
-    return len(pattern) == len(keys) and all(
-        expected in (_ANY_KEY, key) for expected, key in zip(pattern, keys, strict=True)
+def _is_beside(path: Path, keys: Path) -> bool:
+    return len(path) == len(keys) and all(
+        expected in (_ANY_KEY, key) for expected, key in zip(path[:-1], keys, strict=False)
     )
 
 

@@ -12,7 +12,7 @@ Values = dict[str, object]
 Path = tuple[str, ...]
 """The keys from the top to a setting; list positions are not part of it."""
 
-_EXCLUSIVE = ("rate", "stages")
+_EXCLUSIVE = (("rate", "stages"), ("stages", "rate"))
 
 
 class Level(IntEnum):
@@ -46,11 +46,12 @@ def merge(layers: Iterable[Layer]) -> tuple[Values, list[Fault]]:
     faults: list[Fault] = []
     given_at: dict[str, Level] = {}
     for layer in layers:
-        given = [key for key in _EXCLUSIVE if layer.values.get(key) is not None]
-        for key in given:
-            other = _EXCLUSIVE[1 - _EXCLUSIVE.index(key)]
+        for key, other in _EXCLUSIVE:
+            if layer.values.get(key) is None:
+                continue
             if given_at.get(other) == layer.level:
-                faults.append(_both_given(layer.origin))
+                problem = "both are given, but one replaces the other"
+                faults.append(Fault(f"rate, stages ({layer.origin})", problem))
             merged.pop(other, None)
             given_at[key] = layer.level
         merged = _merged(merged, layer.values)
@@ -64,17 +65,6 @@ def origin_of(layers: Sequence[Layer], path: Path) -> str:
             if _has(layer.values, path[:length]):
                 return layer.origin
     return ""
-
-
-def at_path(path: Sequence[str], value: object) -> Values:
-    """Return `value` wrapped in mappings, one for each key of `path` (at least one)."""
-    for key in reversed(path[1:]):
-        value = {key: value}
-    return {path[0]: value}
-
-
-def _both_given(origin: str) -> Fault:
-    return Fault(f"rate, stages ({origin})", "both are given, but one replaces the other")
 
 
 def _merged(lower: Values, higher: Mapping[str, object]) -> Values:

@@ -10,16 +10,17 @@ from pydantic import ValidationError
 from convoy.errors import Fault, SettingsError
 from convoy.settings.contradictions import problems
 from convoy.settings.environment import (
-    CONFIG_DIR,
     VARIABLE_BY_OPTION,
+    config_directory,
     credential_redactor,
-    existing_directory,
     unknown_variables,
 )
 from convoy.settings.faults import setting_faults, where
 from convoy.settings.layers import Layer, Level, Values, merge, origin_of
 from convoy.settings.model import Settings
 from convoy.settings.sources import (
+    CHOSEN_BY_DEFAULT,
+    FOLDERS,
     OPTIONS,
     file_layer,
     find_file,
@@ -28,10 +29,6 @@ from convoy.settings.sources import (
     variables_given,
 )
 
-CONFIG = Path(__file__).resolve().parents[2] / "config"
-"""The configuration that comes with Convoy."""
-
-CHOSEN_BY_DEFAULT = {"target": "simulator", "load_profile": "smoke"}
 _NAME_OF_FILE = "the file's name"
 _STAND_IN_TARGET: Values = {
     "name": "none",
@@ -78,51 +75,33 @@ def _layers(
     by_variable = option_layers(variables, Level.ENVIRONMENT, VARIABLE_BY_OPTION, faults)
     by_option = option_layers(options, Level.OPTION, OPTIONS, faults)
     try:
-        directory = _config_directory(environ, config_dir)
+        directory = config_dir or config_directory(environ)
     except SettingsError as error:
         faults += error.faults
         return []
+    layers = []
     default = file_layer(Level.DEFAULT, directory / "default.yaml", faults)
-    files = [
-        *([default] if default else []),
-        *_chosen_file("target", Level.TARGET, directory / "targets", options, variables, faults),
-        *_chosen_file(
-            "load_profile", Level.PROFILE, directory / "profiles", options, variables, faults
-        ),
-    ]
-    return [_without_choices(layer, faults) for layer in (*files, *by_variable, *by_option)]
+    if default:
+        layers.append(default)
+    for option, level in (("target", Level.TARGET), ("load_profile", Level.PROFILE)):
+        origin = OPTIONS[option] if option in options else VARIABLE_BY_OPTION[option]
+        chosen = options.get(option, variables.get(option, CHOSEN_BY_DEFAULT[option]))
+        path = find_file(chosen, directory / FOLDERS[option], origin, faults)
+        layers += _file_layers(level, path, faults)
+    return [_without_choices(layer, faults) for layer in (*layers, *by_variable, *by_option)]
 
 
-def _config_directory(environ: Mapping[str, str], given: Path | None) -> Path:
-    named = environ.get(CONFIG_DIR, "").strip()
-    return existing_directory(given or (Path(named) if named else CONFIG), CONFIG_DIR)
-
-
-def _chosen_file(
-    key: str,
-    level: Level,
-    directory: Path,
-    options: Mapping[str, object],
-    variables: Mapping[str, object],
-    faults: list[Fault],
-) -> list[Layer]:
-    """Return the layers of the chosen target or profile: its name, and what its file says.
+def _file_layers(level: Level, path: Path | None, faults: list[Fault]) -> list[Layer]:
+    """Return the layers of a chosen target or profile: its name, and what its file says.
 
     Where the file cannot be had, a stand-in keeps its absence from showing up as more faults.
     """
-    origin = OPTIONS[key] if key in options else VARIABLE_BY_OPTION[key]
-    chosen = options.get(key, variables.get(key, CHOSEN_BY_DEFAULT[key]))
-    path = find_file(chosen, directory, origin, faults)
     layer = file_layer(level, path, faults) if path else None
-    name: Values = {"profile": _name(path)}
-    if key == "target":
-        name = {"target": {"name": _name(path)} if layer else _STAND_IN_TARGET}
-    named = Layer(level, _NAME_OF_FILE, name)
-    return [named, layer] if layer else [named]
-
-
-def _name(path: Path | None) -> str:
-    return (path.stem if path else "") or "unnamed"
+    name = (path.stem if path else "") or "unnamed"
+    named: Values = {"profile": name}
+    if level == Level.TARGET:
+        named = {"target": {"name": name} if layer else _STAND_IN_TARGET}
+    return [Layer(level, _NAME_OF_FILE, named), *([layer] if layer else [])]
 
 
 def _without_choices(layer: Layer, faults: list[Fault]) -> Layer:
@@ -176,23 +155,16 @@ def _checked(
     """
     faulty: set[str] = set()
     try:
-        settings = Settings.model_validate(_frozen(values))
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         faults += setting_faults(error, layers)
         faulty = {str(detail["loc"][0]) for detail in error.errors(include_input=False)}
         stand_ins = {**layers[0].values, "target": _STAND_IN_TARGET}
         right = {name: value for name, value in values.items() if name not in faulty}
         try:
-            settings = Settings.model_validate(_frozen({**stand_ins, **right}))
+            settings = Settings.model_validate({**stand_ins, **right})
         except ValidationError:
             return None
     for path, problem in problems(settings, known_scenarios, faulty):
         faults.append(Fault(where(layers, path), problem))
     return settings
-
-
-def _frozen(value: object) -> object:
-    """Return the value with tuples for lists, as the model has them."""
-    if isinstance(value, dict):
-        return {key: _frozen(inner) for key, inner in value.items()}
-    return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value

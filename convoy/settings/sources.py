@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from convoy.errors import Fault
-from convoy.settings.documents import DocumentError, parse_yaml, read_yaml
-from convoy.settings.environment import VARIABLE_BY_OPTION
-from convoy.settings.layers import Layer, Level, Values, at_path
+from convoy.errors import Fault, did_you_mean
+from convoy.settings.documents import DocumentError, parse_yaml, plain_value, read_yaml
+from convoy.settings.environment import CONFIG, CONFIG_DIR, VARIABLE_BY_OPTION
+from convoy.settings.layers import Layer, Level, Values
 
 OPTIONS = {
     "target": "--target",
@@ -24,16 +23,33 @@ OPTIONS = {
 }
 """Keys of the command line's values, and how the operator knows them."""
 
-_FILES = ("target", "load_profile")
+FOLDERS = {"target": "targets", "load_profile": "profiles"}
+"""Where in the configuration the files are that an option names."""
+
+CHOSEN_BY_DEFAULT = {"target": "simulator", "load_profile": "smoke"}
+
+
+def names_of(option: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the targets or the profiles that can be chosen by name; none are no fault here."""
+    directory = Path(environ.get(CONFIG_DIR, "").strip() or CONFIG)
+    return _names_in(directory / FOLDERS[option])
+
+
+def environment_defaults(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what each option is when it is not given; empty means the profile's."""
+    return {
+        option: environ.get(variable, "") or CHOSEN_BY_DEFAULT.get(option, "")
+        for option, variable in VARIABLE_BY_OPTION.items()
+        if option != "set"
+    }
 
 
 def options_given(command_line: Mapping[str, object], faults: list[Fault]) -> dict[str, object]:
     """Return the options that have a value: None, empty texts and empty lists are none."""
     for key in command_line:
         if key not in OPTIONS:
-            close = get_close_matches(str(key), OPTIONS, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            faults.append(Fault(f"{key!r} (command line)", f"is no option of Convoy{hint}"))
+            problem = f"is no option of Convoy{did_you_mean(str(key), OPTIONS)}"
+            faults.append(Fault(f"{key!r} (command line)", problem))
     return {key: value for key in OPTIONS if _is_given(value := command_line.get(key))}
 
 
@@ -48,13 +64,13 @@ def option_layers(
 ) -> list[Layer]:
     """Return a layer for each option that is a setting, the ones of `set` last and one level up."""
     layers = [
-        Layer(level, names[key], _SETTING_BY_OPTION[key](value))
+        Layer(level, names[key], _set_by(key, value))
         for key, value in given.items()
-        if key != "set" and key not in _FILES
+        if key != "set" and key not in FOLDERS
     ]
     for number, entry in enumerate(_entries(given.get("set")), start=1):
         origin = f"{names['set']} {number}"
-        values = _set_values(entry, origin, faults)
+        values = _parsed(entry, origin, faults)
         if values is not None:
             layers.append(Layer(Level(level + 1), origin, values))
     return layers
@@ -88,22 +104,24 @@ def find_file(
     text = name_or_path.strip()
     if "/" in text or text.endswith((".yaml", ".yml")):
         return Path(text)
-    names = sorted(path.stem for path in directory.glob("*.yaml"))
+    names = _names_in(directory)
     if text in names:
         return directory / f"{text}.yaml"
-    close = get_close_matches(text, names, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    there_are = ", ".join(names) or "none"
+    there_are = (", ".join(names) or "none") + did_you_mean(text, names)
     faults.append(
-        Fault(option, f"there is no {text[:60]!r} in {directory}; there are: {there_are}{hint}")
+        Fault(option, f"there is no {text[:60]!r} in {directory}; there are: {there_are}")
     )
     return None
+
+
+def _names_in(directory: Path) -> list[str]:
+    return sorted(path.stem for path in directory.glob("*.yaml"))
 
 
 def _is_given(value: object) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
-    return value is not None and not (isinstance(value, (list, tuple)) and not value)
+    return value is not None and value not in ([], ())
 
 
 def _entries(value: object) -> Iterable[object]:
@@ -112,7 +130,7 @@ def _entries(value: object) -> Iterable[object]:
     return value if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 
-def _set_values(entry: object, origin: str, faults: list[Fault]) -> Values | None:
+def _parsed(entry: object, origin: str, faults: list[Fault]) -> Values | None:
     """Return what `dotted.path=YAML` sets, or None and a fault, which never shows the entry."""
     path, equals, text = entry.partition("=") if isinstance(entry, str) else ("", "", "")
     keys = [key.strip() for key in path.split(".")]
@@ -120,43 +138,27 @@ def _set_values(entry: object, origin: str, faults: list[Fault]) -> Values | Non
         faults.append(Fault(origin, "should be dotted.path=YAML, as in --set users=20"))
         return None
     try:
-        return at_path(keys, parse_yaml(text))
+        value = parse_yaml(text)
     except DocumentError as error:
         faults.append(Fault(f"{'.'.join(keys)} ({origin})", str(error)))
         return None
+    for key in reversed(keys[1:]):
+        value = {key: value}
+    return {keys[0]: value}
 
 
-def _number(value: object) -> object:
-    """Return the number that a text from a form or a variable stands for, else the text itself."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _names(value: object) -> object:
+def _set_by(option: str, value: object) -> Values:
+    """Return what an option sets; forms and variables give everything as text."""
     if isinstance(value, str):
-        return [name.strip() for name in value.split(",") if name.strip()]
-    return value
-
-
-def _host(value: object) -> Values:
-    """An address given on the spot is no one's own: nothing is started there, nothing approved."""
-    url = value.strip() if isinstance(value, str) else value
-    addresses = {"api_url": url, "login_url": url}
-    return {"target": {**addresses, "embedded_simulator": False, "approval": None}}
-
-
-_SETTING_BY_OPTION: dict[str, Callable[[object], Values]] = {
-    "scenarios": lambda value: {"scenarios": _names(value)},
-    "rate": lambda value: {"rate": _number(value)},
-    "seed": lambda value: {"seed": _number(value)},
-    "users": lambda value: {"users": _number(value)},
-    "run_time_s": lambda value: {"run_time_s": _number(value)},
-    "host": _host,
-}
+        value = value.strip()
+    if option == "host":
+        # An address given on the spot is no one's own: nothing is started there, nothing approved.
+        addresses = {"api_url": value, "login_url": value}
+        return {"target": {**addresses, "embedded_simulator": False, "approval": None}}
+    if isinstance(value, list):
+        return {option: tuple(value)}
+    if not isinstance(value, str):
+        return {option: value}
+    if option == "scenarios":
+        return {option: tuple(name for part in value.split(",") if (name := part.strip()))}
+    return {option: plain_value(value)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +16,8 @@ from pydantic import (
     WrapValidator,
 )
 from pydantic_core import PydanticCustomError
+
+from convoy.settings.origin import Origin
 
 LONGEST_S = 30 * 24 * 3600
 HIGHEST_RATE = 100_000
@@ -34,27 +35,12 @@ def later(*words: str) -> BeforeValidator:
     return BeforeValidator(refuse)
 
 
-def _origin(url: str) -> str:
-    """Return scheme, host and port, without a slash at the end."""
-    if "@" in url:
-        raise PydanticCustomError("url_credentials", "should hold no user name or password")
-    parts = _split(url)
-    if parts is None or parts.scheme not in ("http", "https"):
-        raise PydanticCustomError("url", "should be http://host[:port] or https://host[:port]")
-    if parts.path not in ("", "/") or "?" in url or "#" in url:
-        raise PydanticCustomError("url_path", "should end after host and port, without a path")
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _split(url: str) -> SplitResult | None:
-    """Return the parts of an address, or None when it names no host or an impossible port."""
-    if not url.isprintable() or " " in url:
-        return None
+def _origin_url(url: str) -> str:
+    """Return the address of an origin in one way of writing, without a slash at the end."""
     try:
-        parts = urlsplit(url)
-        return parts if parts.hostname and parts.port != 0 else None
-    except ValueError:
-        return None
+        return Origin.parse(url).url
+    except ValueError as error:
+        raise PydanticCustomError("origin", str(error)) from error
 
 
 def _some_weight(weights: dict[str, float]) -> dict[str, float]:
@@ -151,7 +137,7 @@ Tokens = Annotated[
 ]
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
-Url = Annotated[str, Field(max_length=1000), AfterValidator(_origin)]
+Url = Annotated[str, Field(max_length=1000), AfterValidator(_origin_url)]
 
 Rate = Annotated[float, BeforeValidator(_no_maximum), Field(gt=0, le=HIGHEST_RATE)]
 """Messages per second."""

@@ -73,13 +73,21 @@ def test_what_only_shows_on_a_closer_look_is_refused_too(
     assert_refused(ended, 2, complaint)
 
 
-@pytest.mark.parametrize("proxy", ["socks5://me:hunter22@127.0.0.1:1", "http://me:hunter22@:1"])
+@pytest.mark.parametrize(
+    ("host", "proxy"),
+    [
+        ("https://192.0.2.1:9", "socks5://me:hunter22@127.0.0.1:1"),
+        ("https://192.0.2.1:9", "http://me:hunter22@:1"),
+        ("http://192.0.2.1:9", "http://me:hunter22@127.0.0.1:1"),
+    ],
+    ids=["SOCKS", "no host", "an http target"],
+)
 def test_a_proxy_that_cannot_be_used_is_refused_without_showing_its_login(
-    tmp_path: Path, proxy: str
+    tmp_path: Path, host: str, proxy: str
 ) -> None:
-    ended = run_locust(tmp_path, "-H", "http://192.0.2.1:9", environment={"HTTP_PROXY": proxy})
+    ended = run_locust(tmp_path, "-H", host, environment={"ALL_PROXY": proxy})
 
-    assert_refused(ended, 2, "HTTP_PROXY", "**********@")
+    assert_refused(ended, 2, "ALL_PROXY", "**********@")
     assert "hunter22" not in ended.output
 
 

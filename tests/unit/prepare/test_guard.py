@@ -6,8 +6,9 @@ import pytest
 
 from convoy.errors import ExitCode, RefusedError
 from convoy.prepare.guard import addresses_of, check_plan, check_target
-from convoy.settings import Proxies, Settings
+from convoy.settings import Settings
 from convoy.settings.model import Approval
+from tests.unit.remote.proxy_server import name_proxies
 from tests.unit.settings.configuration import settings_of
 
 ADDRESSES = {
@@ -47,7 +48,7 @@ def settings_for(
 def refusal_of(settings: Settings, simulators: tuple[str, ...] = ()) -> str:
     """Return why load is refused, an empty text if it is not."""
     try:
-        check_target(settings, resolve=resolve, is_simulator=lambda url, _: url in simulators)
+        check_target(settings, resolve=resolve, is_simulator=lambda url: url in simulators)
     except RefusedError as error:
         assert error.exit_code is ExitCode.REFUSED
         return str(error)
@@ -97,7 +98,7 @@ def test_load_may_go_to_a_simulator_on_another_machine() -> None:
 def test_what_does_not_say_what_it_is_counts_as_no_simulator() -> None:
     with pytest.raises(RefusedError, match="neither this machine nor a Convoy simulator"):
         check_target(
-            settings_for("https://api.test"), resolve=resolve, is_simulator=lambda *_: None
+            settings_for("https://api.test"), resolve=resolve, is_simulator=lambda url: None
         )
 
 
@@ -111,7 +112,7 @@ def test_load_may_go_where_it_is_approved_without_asking_there() -> None:
     check_target(
         settings_for("https://api.test", "https://login.test", highest=50),
         resolve=ask,
-        is_simulator=lambda url, _: bool(ask(url)),
+        is_simulator=lambda url: bool(ask(url)),
     )
 
     assert asked == []
@@ -183,9 +184,11 @@ def test_without_a_schedule_only_pauses_keep_to_an_approval(
         check_plan(settings)
 
 
-def test_what_a_proxy_leads_to_is_not_this_machine_whatever_its_name_stands_for_here() -> None:
-    proxies = Proxies.of({"HTTPS_PROXY": "http://proxy.test:3128"})
+def test_what_a_proxy_leads_to_is_not_this_machine_whatever_its_name_stands_for_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name_proxies(monkeypatch, HTTPS_PROXY="http://proxy.test:3128")
     settings = settings_for("https://loopback.test")
 
     with pytest.raises(RefusedError, match=r"https://loopback\.test"):
-        check_target(settings, resolve=resolve, is_simulator=lambda *_: False, proxies=proxies)
+        check_target(settings, resolve=resolve, is_simulator=lambda url: False)

@@ -14,10 +14,15 @@ from convoy.prepare.reach import check_way
 from convoy.remote.client import Connections
 from convoy.remote.oauth import Credentials
 from convoy.secrets import Secret
-from convoy.settings import DIRECT, Proxies
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, free_port, serving
-from tests.unit.remote.proxy_server import ESTABLISHED, answers_connect, proxies_at
+from tests.unit.remote.proxy_server import (
+    ESTABLISHED,
+    answers_connect,
+    name_proxies,
+    name_proxy_at,
+    tunnels,
+)
 from tests.unit.settings.configuration import settings_of
 
 NOW_S = 1_800_000_000.0
@@ -28,7 +33,6 @@ def findings(
     url: str,
     ca_file: str | None = None,
     now_s: float = NOW_S,
-    proxies: Proxies = DIRECT,
     timeout_s: float = 5.0,
 ) -> list[Finding]:
     """What is found on the way to an address, by this wall clock."""
@@ -36,9 +40,15 @@ def findings(
     settings = settings_of(*given, command_line={"host": url})
     demo = Credentials(Secret("demo"), Secret("demo"))
     checklist = Checklist()
-    connections = Connections(settings, demo, lambda token: None, proxies=proxies)
+    connections = Connections(settings, demo, lambda token: None)
     check_way(url, connections, timeout_s, checklist, wall_clock=lambda: now_s)
     return checklist.findings
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the proxies of the surroundings."""
+    name_proxies(monkeypatch)
 
 
 def statuses(found: list[Finding]) -> list[tuple[str, str]]:
@@ -128,23 +138,36 @@ def test_certificate_that_ends_soon_is_a_warning(tmp_path: Path) -> None:
     assert ("TLS", "warning") in statuses(near_the_end)
 
 
-def test_behind_a_proxy_the_targets_name_and_address_are_not_looked_at() -> None:
-    with serving(answering()) as proxy:
-        found = findings("http://nowhere.invalid:8080", proxies=proxies_at(proxy.port))
+def test_behind_a_proxy_the_targets_name_and_address_are_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    tls = authority.server_context("nowhere.invalid")
+    with serving(answering(), tls=tls) as server, serving(tunnels) as proxy:
+        name_proxy_at(monkeypatch, proxy.port)
 
-    assert statuses(found) == [("proxy", "ok"), ("HTTP", "ok"), ("clock", "ok")]
+        url = f"https://nowhere.invalid:{server.port}"
+        found = findings(url, authority.ca_file, time.time())
+
+    passed = [("proxy", "ok"), ("TLS", "ok"), ("HTTP", "ok"), ("clock", "ok")]
+    assert statuses(found) == passed
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_is_not_there_is_where_the_way_ends(scheme: str) -> None:
-    found = findings(f"{scheme}://nowhere.invalid", proxies=proxies_at(free_port()))
+def test_a_proxy_that_is_not_there_is_where_the_way_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    name_proxy_at(monkeypatch, free_port())
+
+    found = findings("https://nowhere.invalid")
 
     assert statuses(found) == [("proxy", "failure")]
     assert "HTTPS_PROXY" in found[0].fix
 
 
-def test_a_tunnel_that_leads_to_no_tls_fails_behind_the_proxy() -> None:
+def test_a_tunnel_that_leads_to_no_tls_fails_behind_the_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with serving(answers_connect(ESTABLISHED, b"")) as proxy:
-        found = findings("https://nowhere.invalid", proxies=proxies_at(proxy.port), timeout_s=0.3)
+        name_proxy_at(monkeypatch, proxy.port)
+
+        found = findings("https://nowhere.invalid", timeout_s=0.3)
 
     assert statuses(found) == [("proxy", "ok"), ("TLS", "failure")]

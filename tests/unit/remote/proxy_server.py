@@ -1,4 +1,4 @@
-"""A proxy for tests: what a `MisbehavingServer` does that tunnels or forwards to this machine."""
+"""A proxy for tests: what a `MisbehavingServer` does that tunnels to this machine."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ import socket
 import threading
 from contextlib import suppress
 
-from convoy.settings import Proxies
+import pytest
+
 from tests.unit.remote.misbehaving_server import PATIENCE_S, Behaviour, Visitor
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 a-test\r\n\r\n"
 
 
-def proxies_at(port: int, login: str = "") -> Proxies:
-    """Return the proxies of an environment that names a port of this machine for everything."""
-    url = f"http://{login}127.0.0.1:{port}"
-    return Proxies.of({"HTTP_PROXY": url, "HTTPS_PROXY": url})
+def name_proxies(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    """Let the environment name these proxies, and none besides."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def name_proxy_at(monkeypatch: pytest.MonkeyPatch, port: int, login: str = "") -> None:
+    """Let the environment name a proxy at a port of this machine for all https addresses."""
+    name_proxies(monkeypatch, HTTPS_PROXY=f"http://{login}127.0.0.1:{port}")
 
 
 def tunnels(visitor: Visitor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from convoy.plan.pool import Conversation
 from convoy.remote.discovery import find_conversations, is_convoy_simulator
 from convoy.remote.oauth import Token
 from convoy.secrets import Secret
+from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, sends, serving
-from tests.unit.remote.proxy_server import proxies_at
+from tests.unit.remote.proxy_server import name_proxy_at, tunnels
 
 TOKEN = Token(Secret("token-1"), 1e12)
 Listing = list[dict[str, Any]]
@@ -195,32 +197,43 @@ def test_listing_that_keeps_failing_is_given_up_with_its_code() -> None:
         assert len(server.requests) == 4
 
 
-def test_a_listing_and_a_simulator_are_found_through_a_proxy() -> None:
-    page = json.dumps({"entities": [conversation("a")], "pageCount": 1}).encode()
-    with serving(always(answer("200 OK", page))) as proxy:
-        proxies = proxies_at(proxy.port, "me:hunter22@")
+def test_a_listing_is_found_through_a_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    with (
+        serving(lists([conversation("a")]), tls=authority.server_context("api.test")) as server,
+        serving(tunnels) as proxy,
+    ):
+        name_proxy_at(monkeypatch, proxy.port, "me:hunter22@")
+        url = f"https://api.test:{server.port}"
 
-        found = find_conversations("http://api.test", TOKEN, timeout_s=5, proxies=proxies)
-        is_simulator = is_convoy_simulator("http://api.test", proxies)
+        found = find_conversations(url, TOKEN, timeout_s=5, ca_file=authority.ca_file)
 
-        assert ([each.id for each in found], is_simulator) == (["a"], False)
-        assert proxy.requests[0].startswith(b"GET http://api.test/api/v2/conversations?")
-        assert proxy.requests[1].startswith(b"GET http://api.test/simulator ")
-        assert all(b"Basic bWU6aHVudGVyMjI=" in request for request in proxy.requests)
+        assert [each.id for each in found] == ["a"]
+        assert proxy.requests[0].startswith(f"CONNECT api.test:{server.port} ".encode())
+        assert b"Basic bWU6aHVudGVyMjI=" in proxy.requests[0]
+        assert b"bWU6aHVudGVyMjI=" not in server.requests[0]
 
 
 @pytest.mark.parametrize("sent", [answer("407 Login"), answer("403 No")], ids=["407", "403"])
-def test_a_proxy_that_opens_no_tunnel_is_named_as_the_cause(sent: bytes) -> None:
+def test_a_proxy_that_opens_no_tunnel_is_named_as_the_cause(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serving(sends(sent)) as proxy:
-        proxies = proxies_at(proxy.port, "me:hunter22@")
+        name_proxy_at(monkeypatch, proxy.port, "me:hunter22@")
 
         with pytest.raises(RemoteError, match="The proxy could not be reached") as caught:
-            find_conversations("https://api.test", TOKEN, timeout_s=5, proxies=proxies)
+            find_conversations("https://api.test", TOKEN, timeout_s=5)
+        is_simulator = is_convoy_simulator("https://api.test")
 
         assert "hunter22" not in str(caught.value)
-        assert proxy.requests[0].startswith(b"CONNECT api.test:443 ")
+        assert is_simulator is False
+        assert all(each.startswith(b"CONNECT api.test:443 ") for each in proxy.requests)
 
 
-def test_a_proxy_that_is_not_there_is_named_as_the_cause() -> None:
+def test_a_proxy_that_is_not_there_is_named_as_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    name_proxy_at(monkeypatch, free_port())
+
     with pytest.raises(RemoteError, match="The proxy could not be reached"):
-        find_conversations("https://api.test", TOKEN, timeout_s=5, proxies=proxies_at(free_port()))
+        find_conversations("https://api.test", TOKEN, timeout_s=5)

@@ -10,14 +10,14 @@ import gevent
 import pytest
 
 from convoy.errors import LoginError
-from convoy.remote.http import Dialler, Origin, Transport
+from convoy.remote.http import Origin, Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from tests.unit.remote.misbehaving_server import OK, Visitor, answer, free_port, serving
-from tests.unit.remote.proxy_server import proxies_at
+from tests.unit.remote.proxy_server import name_proxy_at
 
 PATH = "/api/v2/conversations/messages"
 UNAUTHORIZED = answer("401 Unauthorized", b'{"code": "bad.credentials"}')
@@ -204,10 +204,12 @@ def test_a_refused_connection_is_failed_at_the_time_it_was_tried() -> None:
         assert done.sent_s is not None and before_s <= done.sent_s <= done.done_s
 
 
-def test_a_message_that_a_proxy_refuses_is_failed_and_the_next_one_is_tried() -> None:
+def test_a_message_that_a_proxy_refuses_is_failed_and_the_next_one_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with serving(in_turn(answer("403 Forbidden"))) as proxy:
-        dialler = Dialler(proxies=proxies_at(proxy.port))
-        transport = Transport(Origin("https", "api.test", 443), dialler)
+        name_proxy_at(monkeypatch, proxy.port)
+        transport = Transport(Origin("https", "api.test", 443))
         with session_to(0, Desk(), transport=transport) as session:
             found = [session.post(PATH, b"{}", LONG_S) for _ in range(2)]
 

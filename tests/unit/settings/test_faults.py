@@ -52,6 +52,9 @@ def test_all_faults_are_told_at_once() -> None:
         ("users=2.5", "users (--set 1): is 2.5, but should be a whole number"),
         ("seed=-1", "seed (--set 1): is -1, but should be greater than or equal to 0"),
         ("users=off", "users (--set 1): is 'off', but should be a whole number"),
+        pytest.param(
+            f"users={'9' * 5000}", "users (--set 1): is inf, but should be a whole", id="digits"
+        ),
         ("run_time_s=1:30", "run_time_s (--set 1): is '1:30', but should be a number"),
         ("scenario=5", "scenario (--set 1): is 5, but should be a mapping (`name: value`)"),
         ("limits={}", "limits (--set 1): is a mapping, but should be a list"),
@@ -254,11 +257,11 @@ def test_an_unknown_profile_is_told_which_there_are() -> None:
         pytest.param(b"[" * 5000, "line 1: nested deeper", id="depth"),
         pytest.param(b"#" * 2**21, "longer than", id="size"),
         pytest.param(b"users: [1", "line 2: did not find expected", id="syntax"),
+        pytest.param(b"users: 1\n---\n", "line 2: a second document begins", id="documents"),
         pytest.param(b"users: \xff", "is not UTF-8", id="encoding"),
         pytest.param(b"users: \x00", "is no YAML", id="character"),
         pytest.param(b"- 1\n- 2\n", "should hold settings", id="list"),
         pytest.param(b"1: 2", "line 1: the key 1 is no text", id="key"),
-        pytest.param(b"users: " + b"9" * 5000, "is no YAML", id="digits"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, content: bytes, problem: str) -> None:

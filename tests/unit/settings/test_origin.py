@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.remote.http import Origin
+from convoy.settings import Origin
 
 GOOD = {
     "https://api.mypurecloud.de": ("https", "api.mypurecloud.de", 443, "api.mypurecloud.de"),
@@ -38,6 +38,7 @@ BAD = [
     "http://a b",
     "http://a\r\nX: y",
     "http://[::1",
+    "http://a\tb",
 ]
 
 
@@ -53,3 +54,22 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
         Origin.parse(url)
 
     assert "hunter2" not in str(caught.value)
+
+
+HOSTS = {
+    "localhost": True,
+    "api.localhost": True,
+    "127.0.0.1": True,
+    "127.8.9.1": True,
+    "[::1]": True,
+    "[::ffff:127.0.0.1]": True,
+    "localhost.example": False,
+    "127.0.0.1.example": False,
+    "192.0.2.1": False,
+    "[::ffff:192.0.2.1]": False,
+}
+
+
+@pytest.mark.parametrize(("host", "is_loopback"), HOSTS.items(), ids=HOSTS)
+def test_this_machine_is_known_by_its_names_and_addresses(host: str, is_loopback: bool) -> None:
+    assert Origin.parse(f"http://{host}:8080").is_loopback is is_loopback

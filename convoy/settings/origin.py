@@ -1,13 +1,15 @@
-"""Origins: the scheme, host and port that requests go to."""
+"""Origins: the scheme, host and port that requests go to, and whether that is this machine."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*")
+_EXPECTED = "should be http://host[:port] or https://host[:port]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +22,33 @@ class Origin:
 
     @classmethod
     def parse(cls, url: str) -> Origin:
-        """Return the origin of `url`; raises ValueError with a sentence for the operator."""
+        """Return the origin of `url`; raises ValueError, which says what `url` should be.
+
+        A user name or password in `url` is not repeated there.
+        """
         if "@" in url:
-            raise ValueError("an address must not carry a user name or a password")
+            raise ValueError("should hold no user name or password")
         try:
             parts = urlsplit(url)
             host, port = (parts.hostname or "").encode("idna").decode(), parts.port
-        except ValueError as exc:
-            raise ValueError(f"{url!r} is no address like https://api.mypurecloud.de") from exc
-        if parts.scheme not in _DEFAULT_PORTS:
-            raise ValueError(f"{url!r} must start with http:// or https://")
-        if not _HOST.fullmatch(host) or port == 0:
-            raise ValueError(f"{url!r} names no host and port to connect to")
+        except ValueError:
+            raise ValueError(_EXPECTED) from None
+        # `urlsplit` drops line ends and tabs without a word, hence the look at the text itself.
+        is_origin = parts.scheme in _DEFAULT_PORTS and _HOST.fullmatch(host) and port != 0
+        if not is_origin or not url.isprintable():
+            raise ValueError(_EXPECTED)
         if parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise ValueError(f"{url!r} must end after the host and port: paths are added to it")
+            raise ValueError("should end after host and port, without a path")
         return cls(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme])
 
     @property
     def is_https(self) -> bool:
         return self.scheme == "https"
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when the host is this machine by its name or address alone; nothing is looked up."""
+        return is_loopback(self.host)
 
     @property
     def authority(self) -> str:
@@ -56,3 +66,12 @@ class Origin:
     def url(self) -> str:
         """The origin as an address without a slash at its end."""
         return f"{self.scheme}://{self.host_header}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name (RFC 6761) or an address always means this machine."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return bool((getattr(address, "ipv4_mapped", None) or address).is_loopback)

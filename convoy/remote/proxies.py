@@ -1,0 +1,120 @@
+"""HTTP proxies: which one leads to an origin, and the tunnel through it."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from convoy.errors import Fault, SettingsError
+from convoy.remote.connection import Connection
+from convoy.remote.wire_faults import ProxyError, ProxyRefusedError
+from convoy.secrets import STARS, Secret
+from convoy.settings import Origin
+
+_LOGIN_NEEDED = 407
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)[ \r]")
+_HEAD_END = b"\r\n\r\n"
+_MOST_HEAD_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy; `login` is `user:password`, None where it asks for none."""
+
+    origin: Origin
+    login: Secret | None = None
+
+    @property
+    def url_with_login(self) -> Secret:
+        """The address as `requests` takes it, with the login in it."""
+        if self.login is None:
+            return Secret(self.origin.url)
+        # `requests` sends a login in Latin-1; these are the characters that become our UTF-8.
+        user, _, password = self.login.reveal().encode().decode("latin-1").partition(":")
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        return Secret(f"http://{login}@{self.origin.authority}")
+
+    @property
+    def authorization(self) -> Secret | None:
+        """The value of Proxy-Authorization, HTTP Basic (RFC 7617)."""
+        if self.login is None:
+            return None
+        return Secret("Basic " + b64encode(self.login.reveal().encode()).decode())
+
+    def secrets(self) -> Iterator[Secret]:
+        """Yield what must not be printed."""
+        if self.login is not None:
+            yield self.login
+            yield Secret(self.login.reveal().partition(":")[2])
+
+
+def proxy_to(origin: Origin) -> Proxy | None:
+    """Return the proxy that the environment names for `origin`, None when none is on the way.
+
+    HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY mean what they mean to `requests`, but this
+    machine is always reached directly. Raises SettingsError, which shows no login, for a proxy
+    that does not begin with http://, or that leads to an http origin: it opens tunnels only.
+    """
+    if origin.is_loopback:
+        return None
+    # Imported here: whoever imports this module may not have patched the sockets yet.
+    from requests.utils import get_environ_proxies, select_proxy
+
+    named = get_environ_proxies(origin.url)
+    value = (select_proxy(origin.url, named) or "").strip()
+    if not value:
+        return None
+    problem = "proxies are used for https targets only; take one"
+    if origin.is_https:
+        try:
+            return _parsed(value)
+        except ValueError:
+            problem = "only proxies like http://proxy.example:3128 are supported; name one"
+    variable = f"{origin.scheme if origin.scheme in named else 'all'}_proxy".upper()
+    shown = f"{STARS}@{value.rpartition('@')[2]}" if "@" in value else value
+    told = f"{shown!r} is on the way to {origin.url}, but {problem}"
+    raise SettingsError([Fault(variable, f"{told}, or list {origin.host} in NO_PROXY")])
+
+
+def _parsed(value: str) -> Proxy:
+    """Return the proxy that a variable names; raises ValueError when it is none of ours."""
+    scheme, rest = value.split("://", 1) if "://" in value else ("http", value)
+    login, _, place = rest.rpartition("@")
+    origin = Origin.parse(f"{scheme}://{place}")
+    if origin.is_https:
+        raise ValueError
+    user, _, password = login.partition(":")
+    return Proxy(origin, Secret(f"{unquote(user)}:{unquote(password)}") if user else None)
+
+
+def open_tunnel(connection: Connection, proxy: Proxy, origin: Origin, deadline_s: float) -> None:
+    """Have the proxy at the other end of a fresh connection connect it to `origin`.
+
+    Raises ProxyRefusedError when it says no, ProxyError for any other end than a tunnel.
+    """
+    login = proxy.authorization
+    request = (
+        f"CONNECT {origin.authority} HTTP/1.1\r\nHost: {origin.authority}\r\nUser-Agent: convoy\r\n"
+    )
+    if login is not None:
+        request += f"Proxy-Authorization: {login.reveal()}\r\n"
+    connection.write_all(f"{request}\r\n".encode("ascii"), deadline_s)
+    head = b""
+    while _HEAD_END not in head and len(head) <= _MOST_HEAD_BYTES:
+        data = connection.read_some(deadline_s)
+        if not data:
+            raise ProxyError(f"{proxy.origin.url} closed the connection")
+        head += data
+    told = _STATUS_LINE.match(head)
+    if told is None or not head.endswith(_HEAD_END):
+        # Nobody speaks in a tunnel before us, so what follows the head is no part of one either.
+        raise ProxyError(f"what listens at {proxy.origin.url} does not answer as a proxy")
+    status = int(told[1])
+    if status == _LOGIN_NEEDED:
+        wish = "wants user name and password" if login is None else "takes another login"
+        raise ProxyRefusedError(f"{proxy.origin.url} answered {status}; it {wish}")
+    if not 200 <= status < 300:
+        raise ProxyRefusedError(f"{proxy.origin.url} answered {status}")
