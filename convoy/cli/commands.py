@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import locust  # isort: skip  # noqa: F401  # first: it patches sockets
 
+import json
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from convoy.cli.command_line import asked, parse
-from convoy.cli.json_files import STDIN, read_json_object
 from convoy.cli.outlook import outlook
-from convoy.cli.sending import send_one
-from convoy.cli.sending_report import as_report
+from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
 from convoy.plugin.users import known_scenarios, user_classes
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.setup import Setup
 from convoy.routes.explain import as_text, explain
+
+_STDIN = "-"
+_LONGEST_BYTES = 10 * 2**20
 
 Command = Callable[[Setup, Namespace], ExitCode]
 """Does what the options ask for; what went wrong leaves it as a ConvoyError."""
@@ -74,18 +78,47 @@ def _send(setup: Setup, options: Namespace) -> ExitCode:
 
 
 def _explain(_: Setup, options: Namespace) -> ExitCode:
-    if options.answer == options.payload == STDIN:
+    if options.answer == options.payload == _STDIN:
         raise SettingsError([Fault("--payload", "answer and payload cannot both be `-`")])
-    answer = read_json_object(options.answer, sys.stdin.buffer)
+    answer = _read_json_object(options.answer, sys.stdin.buffer)
     payload = None
     if options.payload is not None:
-        payload = read_json_object(options.payload, sys.stdin.buffer)
+        payload = _read_json_object(options.payload, sys.stdin.buffer)
     explanation = explain(answer, payload)
     if not explanation.code:
         problem = "holds no error: no `code`, no `error`, no `status` of 300 or more"
         raise SettingsError([Fault(options.answer, problem)])
     print(as_text(explanation))
     return ExitCode.PASS
+
+
+def _read_json_object(name: str, stdin: BinaryIO) -> dict[str, Any]:
+    """Return the JSON object in a file, or in `stdin` for the name `-`.
+
+    Raises SettingsError with the place of the fault when there is none.
+    """
+    where = "standard input" if name == _STDIN else name
+    try:
+        value = json.loads(_start_of(name, stdin))
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        problem = f"is not JSON: {error.msg} ({place}); sent like this, it is refused for that"
+        raise SettingsError([Fault(where, problem)]) from error
+    except RecursionError as error:
+        raise SettingsError([Fault(where, "is nested too deeply")]) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise SettingsError([Fault(where, f"cannot be read: {reason}")]) from error
+    if not isinstance(value, dict):
+        raise SettingsError([Fault(where, "holds JSON, but no object")])
+    return value
+
+
+def _start_of(name: str, stdin: BinaryIO) -> bytes:
+    if name == _STDIN:
+        return stdin.read(_LONGEST_BYTES)
+    with Path(name).open("rb") as file:
+        return file.read(_LONGEST_BYTES)
 
 
 def _scenarios(_: Setup, __: Namespace) -> ExitCode:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from time import process_time
+from types import MappingProxyType
 
 import msgspec
 
@@ -66,16 +67,18 @@ def sample_plan(
     seed: int,
     variables: Mapping[str, str],
     texts: TextRule | None = None,
+    conversation: Conversation = SOME_CONVERSATION,
+    templates: Mapping[str, str] = MappingProxyType({}),
 ) -> ScenarioPlan:
-    """Return a plan without templates, whose messages all go to one conversation."""
+    """Return a plan whose messages all go to one conversation; `templates` are sources by name."""
     return ScenarioPlan(
         ScenarioInputs(
             scenario=scenario,
             seed=seed,
             curve=RateCurve([Stage(1, 1, 1)]),
-            pool=ConversationPool.of([SOME_CONVERSATION]),
-            templates={},
-            weights={"": 1},
+            pool=ConversationPool.of([conversation]),
+            templates=templates,
+            weights=dict.fromkeys(templates or ("",), 1),
             texts=texts or TextRule(),
             variables=variables,
         )

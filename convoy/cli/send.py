@@ -1,0 +1,213 @@
+"""`python -m convoy send`: one message sent by hand, outside of any run, and the report on it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import indent
+
+from convoy.errors import Fault, RefusedError, SettingsError
+from convoy.plan.payloads import PayloadError, parse_body
+from convoy.plan.pool import Conversation
+from convoy.prepare.guard import check_target
+from convoy.prepare.pools import find_pool
+from convoy.prepare.run_ids import canary_run_id, new_run_id
+from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
+from convoy.prepare.setup import Setup
+from convoy.prepare.templates import read_source, template_names
+from convoy.remote.client import Connections
+from convoy.remote.session import Exchange
+from convoy.routes.catalogue import ROUTES, Route
+from convoy.routes.explain import as_text, explain, explain_code
+from convoy.secrets import STARS
+from convoy.settings import Settings
+
+_LONGEST_SHOWN = 4_096
+_NOT_FOR_CURL = ("host", "authorization", "content-length", "user-agent")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One message that was posted: the request's head without its token, and what came of it."""
+
+    settings: Settings
+    route: Route
+    path: str
+    head: tuple[str, ...]
+    body: bytes
+    exchange: Exchange
+
+    @property
+    def url(self) -> str:
+        return self.settings.target.api_url.rstrip("/") + self.path
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.exchange.fate == "accepted"
+
+
+def send_one(
+    setup: Setup, options: Mapping[str, object], *, conversation_id: str, payload: str
+) -> Sent:
+    """Send one message, marked as a canary, to where the options of a run lead.
+
+    It goes on the route of the first scenario. `payload` names a template or is a path, "" takes
+    the first of the profile; `conversation_id` "" takes the first of the pool.
+    Raises RefusedError, RemoteError, SettingsError or PayloadError when nothing could be sent.
+    """
+    settings = setup.resolve(options)
+    scenario = settings.scenarios[0]
+    route, rule = setup.routes[scenario], settings.scenario[scenario]
+    name, source = _template(payload or next(iter(rule.payloads)), setup.payloads)
+    _try(
+        Sample(
+            name,
+            source,
+            scenario,
+            0,
+            rule.variables,
+            [sample_plan(scenario, 0, rule.variables).message(0)],
+        )
+    )
+    connections = setup.connect(settings)
+    check_target(settings)
+    if settings.target.embedded_simulator:
+        setup.simulator.ensure(settings.target.api_url)
+    conversation = _conversation(settings, route, connections, conversation_id)
+    plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
+    body = plan.bodies(canary_run_id(new_run_id())).render(plan.message(0))
+    path = route.path_to(rule.variables)(conversation)
+    session = connections.open_session()
+    try:
+        head = session.head(path) + str(len(body)).encode()
+        exchange = session.post(path, body, settings.request_timeout_s)
+    finally:
+        session.close()
+    return Sent(settings, route, path, _without_token(head), body, exchange)
+
+
+def as_report(sent: Sent) -> str:
+    """Return request, answer, explanation and the same as a curl command, for a terminal."""
+    return "\n".join(_lines(sent))
+
+
+def curl_command(sent: Sent) -> str:
+    """Return shell lines that send the same message, with the token in `$TOKEN`."""
+    kept = [line for line in sent.head[1:] if line.split(":")[0].lower() not in _NOT_FOR_CURL]
+    parts = ["curl -sS -i -X POST " + shlex.quote(sent.url)]
+    if sent.settings.target.ca_file is not None:
+        parts.append("--cacert " + shlex.quote(sent.settings.target.ca_file))
+    parts.append('-H "Authorization: Bearer $TOKEN"')
+    parts += ["-H " + shlex.quote(line) for line in kept]
+    parts.append("--data-binary " + shlex.quote(sent.body.decode()))
+    return " \\\n  ".join(parts)
+
+
+def token_command(settings: Settings) -> str:
+    """Return the shell line that brings a token into `$TOKEN`, by the credentials' variables."""
+    url = settings.target.login_url.rstrip("/") + ROUTES["oauth_token"].path
+    read = 'import json, sys; print(json.load(sys.stdin)["access_token"])'
+    is_simulator = settings.target.embedded_simulator or settings.target.name == "simulator"
+    or_else = ":-demo" * is_simulator
+    return (
+        f'TOKEN=$(curl -sS -u "${{CONVOY_CLIENT_ID{or_else}}}:${{CONVOY_CLIENT_SECRET{or_else}}}" '
+        f"-d grant_type=client_credentials {shlex.quote(url)} | python3 -c {shlex.quote(read)})"
+    )
+
+
+def _template(given: str, payloads: Path) -> tuple[str, str]:
+    """Return name and source of a template; raises SettingsError when it cannot be read."""
+    named = payloads / f"{given}.json"
+    path = named if named.is_file() else Path(given)
+    try:
+        return path.name, read_source(path)
+    except ValueError as error:
+        there_are = ", ".join(template_names(payloads)) or "none"
+        problem = f"the template {given!r} {error}; by name there are: {there_are}"
+        raise SettingsError([Fault("--payload", problem)]) from error
+
+
+def _try(sample: Sample) -> None:
+    """Raise PayloadError unless the template renders to JSON, in time."""
+    [rendered] = render_apart([sample])
+    if rendered.faults:
+        raise PayloadError(sample.name, *rendered.faults)
+    parse_body(sample.name, rendered.bodies[0].encode())
+
+
+def _conversation(
+    settings: Settings, route: Route, connections: Connections, conversation_id: str
+) -> Conversation:
+    """Return a conversation by its id with the participants that the pool knows, else the first.
+
+    One that the pool does not know is taken as it is, unless the route needs its customer.
+    """
+    if conversation_id and not route.participants:
+        return Conversation(conversation_id)
+    scenario = settings.scenarios[0]
+    pool = find_pool(settings, scenario, connections.log_in())
+    if not conversation_id:
+        return pool[0]
+    if conversation_id not in pool.ids:
+        raise RefusedError(
+            f"the pool of scenario {scenario} has no conversation {conversation_id!r}, and nothing "
+            f"else knows the {route.participants[0]} that the route needs; choose one of the pool"
+        )
+    return pool[pool.ids.index(conversation_id)]
+
+
+def _without_token(head: bytes) -> tuple[str, ...]:
+    """Return request line and headers, with stars for the token."""
+    lines = head.decode("latin-1").split("\r\n")
+    return tuple(
+        f"Authorization: Bearer {STARS}" if line.lower().startswith("authorization:") else line
+        for line in lines
+    )
+
+
+def _lines(sent: Sent) -> Iterator[str]:
+    exchange = sent.exchange
+    yield "request"
+    yield f"  POST {sent.url}"
+    yield from (f"  {line}" for line in sent.head[1:])
+    yield ""
+    yield indent(_readable(sent.body), "  ")
+    yield ""
+    yield "answer"
+    yield f"  {_outcome(exchange)}"
+    if exchange.body:
+        yield indent(_readable(exchange.body), "  ")
+    yield ""
+    if not sent.is_accepted:
+        explained = explain_code(exchange.code)
+        if exchange.status:
+            payload = json.loads(sent.body)
+            explained = explain(exchange.body, payload, status=exchange.status, route=sent.route)
+        yield "explanation"
+        yield indent(as_text(explained), "  ")
+        yield ""
+    yield "the same with curl, where $TOKEN holds a token"
+    yield token_command(sent.settings)
+    yield curl_command(sent)
+
+
+def _outcome(exchange: Exchange) -> str:
+    if not exchange.status:
+        return f"none: {exchange.code} ({exchange.fate})"
+    lasted_ms = (exchange.done_s - (exchange.sent_s or exchange.done_s)) * 1000
+    correlation = exchange.correlation_id or "none given"
+    told = f"{exchange.status} after {lasted_ms:.1f} ms, correlation id {correlation}"
+    return told + ", sent again after a new login" * (exchange.attempts > 1)
+
+
+def _readable(body: bytes) -> str:
+    """Return a body bounded and without anything that would steer a terminal."""
+    text = body.decode("utf-8", "replace")
+    with suppress(ValueError, RecursionError):
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in shown)
