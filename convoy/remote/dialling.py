@@ -74,14 +74,11 @@ class Dialler:
             try:
                 self._set_up(connection, origin, proxy, now_s + (deadline_s - now_s) / left)
                 return connection
-            except OSError as exc:
+            except BaseException as exc:
                 connection.close()
-                fault = exc
-                if isinstance(exc, _FINAL):
+                if not isinstance(exc, OSError) or isinstance(exc, _FINAL):
                     raise
-            except BaseException:
-                connection.close()
-                raise
+                fault = exc
             finally:
                 # Only a handshake has left, and no byte of the request.
                 connection.sent_s = None

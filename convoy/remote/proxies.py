@@ -67,7 +67,7 @@ def proxy_to(origin: Origin) -> Proxy | None:
     value = (select_proxy(origin.url, named) or "").strip()
     if not value:
         return None
-    problem = "proxies are used for https targets only; take one"
+    problem = "proxies lead to https targets only; give it an https address"
     if origin.is_https:
         try:
             return _parsed(value)

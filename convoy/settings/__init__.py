@@ -7,35 +7,18 @@ from convoy.settings.environment import (
     credentials,
     payload_directory,
 )
-from convoy.settings.model import (
-    Approval,
-    Conversations,
-    Limit,
-    OAuth,
-    ScenarioSettings,
-    Settings,
-    Stage,
-    Target,
-    Texts,
-)
+from convoy.settings.model import Conversations, ScenarioSettings, Settings, Texts
 from convoy.settings.origin import Origin
-from convoy.settings.rates import RateStage
 from convoy.settings.resolution import resolve
 
 __all__ = [
     "CONFIG",
     "PUBLISHED_CREDENTIAL",
     "VARIABLES",
-    "Approval",
     "Conversations",
-    "Limit",
-    "OAuth",
     "Origin",
-    "RateStage",
     "ScenarioSettings",
     "Settings",
-    "Stage",
-    "Target",
     "Texts",
     "credentials",
     "payload_directory",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from convoy.errors import Fault, did_you_mean
+from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.settings.documents import DocumentError, parse_yaml, plain_value, read_yaml
-from convoy.settings.environment import CONFIG, CONFIG_DIR, VARIABLE_BY_OPTION
+from convoy.settings.environment import CONFIG, CONFIG_DIR, VARIABLE_BY_OPTION, config_directory
+from convoy.settings.faults import where
 from convoy.settings.layers import Layer, Level, Values
 
 OPTIONS = {
@@ -23,60 +24,89 @@ OPTIONS = {
 }
 """Keys of the command line's values, and how the operator knows them."""
 
-FOLDERS = {"target": "targets", "load_profile": "profiles"}
-"""Where in the configuration the files are that an option names."""
+STAND_IN_TARGET: Values = {
+    "name": "none",
+    "api_url": "http://127.0.0.1",
+    "login_url": "http://127.0.0.1",
+}
+"""Keeps a target that cannot be had from showing up as more than one fault."""
 
-CHOSEN_BY_DEFAULT = {"target": "simulator", "load_profile": "smoke"}
+_CHOSEN_BY_DEFAULT = {"target": "simulator", "load_profile": "smoke"}
+_FOLDERS = {"target": "targets", "load_profile": "profiles"}
+_LEVELS = {"target": Level.TARGET, "load_profile": Level.PROFILE}
+_NAME_OF_FILE = "the file's name"
+
+
+def read_sources(
+    command_line: Mapping[str, object],
+    environ: Mapping[str, str],
+    config_dir: Path | None,
+    faults: list[Fault],
+) -> list[Layer]:
+    """Return all layers in rising order; without `default.yaml` the lowest is not there."""
+    for key in command_line:
+        if key not in OPTIONS:
+            problem = f"is no option of Convoy{did_you_mean(str(key), OPTIONS)}"
+            faults.append(Fault(f"{key!r} (command line)", problem))
+    options = _given(command_line)
+    variables = _given({key: environ.get(name) for key, name in VARIABLE_BY_OPTION.items()})
+    layers: list[Layer] = []
+    try:
+        directory = config_dir or config_directory(environ)
+        layers += _file_layers(options, variables, directory, faults)
+    except SettingsError as error:
+        faults += error.faults
+    layers += _option_layers(variables, Level.ENVIRONMENT, VARIABLE_BY_OPTION, faults)
+    layers += _option_layers(options, Level.OPTION, OPTIONS, faults)
+    return [_without_choices(layer, faults) for layer in layers]
 
 
 def names_of(option: str, environ: Mapping[str, str]) -> list[str]:
     """Return the targets or the profiles that can be chosen by name; none are no fault here."""
     directory = Path(environ.get(CONFIG_DIR, "").strip() or CONFIG)
-    return _names_in(directory / FOLDERS[option])
+    return _names_in(directory / _FOLDERS[option])
 
 
 def environment_defaults(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what each option is when it is not given; empty means the profile's."""
     return {
-        option: environ.get(variable, "") or CHOSEN_BY_DEFAULT.get(option, "")
+        option: environ.get(variable, "") or _CHOSEN_BY_DEFAULT.get(option, "")
         for option, variable in VARIABLE_BY_OPTION.items()
         if option != "set"
     }
 
 
-def options_given(command_line: Mapping[str, object], faults: list[Fault]) -> dict[str, object]:
+def _given(values: Mapping[str, object]) -> dict[str, object]:
     """Return the options that have a value: None, empty texts and empty lists are none."""
-    for key in command_line:
-        if key not in OPTIONS:
-            problem = f"is no option of Convoy{did_you_mean(str(key), OPTIONS)}"
-            faults.append(Fault(f"{key!r} (command line)", problem))
-    return {key: value for key in OPTIONS if _is_given(value := command_line.get(key))}
+    found = {key: values.get(key) for key in OPTIONS}
+    plain = {key: each.strip() if isinstance(each, str) else each for key, each in found.items()}
+    return {key: value for key, value in plain.items() if value not in (None, "", [], ())}
 
 
-def variables_given(environ: Mapping[str, str]) -> dict[str, object]:
-    """Return the same options as far as the environment gives them."""
-    found = {key: environ.get(name) for key, name in VARIABLE_BY_OPTION.items()}
-    return {key: value for key, value in found.items() if _is_given(value)}
+def _file_layers(
+    options: Mapping[str, object],
+    variables: Mapping[str, object],
+    directory: Path,
+    faults: list[Fault],
+) -> Iterator[Layer]:
+    """Yield the layers of `default.yaml`, target and profile: their names, and what they say."""
+    default = _file_layer(Level.DEFAULT, directory / "default.yaml", faults)
+    if default:
+        yield default
+    for option, level in _LEVELS.items():
+        origin = OPTIONS[option] if option in options else VARIABLE_BY_OPTION[option]
+        chosen = options.get(option, variables.get(option, _CHOSEN_BY_DEFAULT[option]))
+        path = _find_file(chosen, directory / _FOLDERS[option], origin, faults)
+        layer = _file_layer(level, path, faults) if path else None
+        name = (path.stem if path else "") or "unnamed"
+        target = {"name": name} if layer else STAND_IN_TARGET
+        is_target = level == Level.TARGET
+        yield Layer(level, _NAME_OF_FILE, {"target": target} if is_target else {"profile": name})
+        if layer:
+            yield layer
 
 
-def option_layers(
-    given: Mapping[str, object], level: Level, names: Mapping[str, str], faults: list[Fault]
-) -> list[Layer]:
-    """Return a layer for each option that is a setting, the ones of `set` last and one level up."""
-    layers = [
-        Layer(level, names[key], _set_by(key, value))
-        for key, value in given.items()
-        if key != "set" and key not in FOLDERS
-    ]
-    for number, entry in enumerate(_entries(given.get("set")), start=1):
-        origin = f"{names['set']} {number}"
-        values = _parsed(entry, origin, faults)
-        if values is not None:
-            layers.append(Layer(Level(level + 1), origin, values))
-    return layers
-
-
-def file_layer(level: Level, path: Path, faults: list[Fault]) -> Layer | None:
+def _file_layer(level: Level, path: Path, faults: list[Fault]) -> Layer | None:
     """Return the layer of one YAML file, or None and a fault."""
     try:
         values = read_yaml(path)
@@ -91,26 +121,21 @@ def file_layer(level: Level, path: Path, faults: list[Fault]) -> Layer | None:
     return Layer(level, str(path), values)
 
 
-def find_file(
-    name_or_path: object, directory: Path, option: str, faults: list[Fault]
-) -> Path | None:
+def _find_file(chosen: object, directory: Path, option: str, faults: list[Fault]) -> Path | None:
     """Return the YAML file that a name in `directory`, or a path, stands for, or None and a fault.
 
     What holds a slash or ends in `.yaml` or `.yml` is a path.
     """
-    if not isinstance(name_or_path, str):
+    if not isinstance(chosen, str):
         faults.append(Fault(option, "should be a name or the path of a YAML file"))
         return None
-    text = name_or_path.strip()
-    if "/" in text or text.endswith((".yaml", ".yml")):
-        return Path(text)
+    if "/" in chosen or chosen.endswith((".yaml", ".yml")):
+        return Path(chosen)
     names = _names_in(directory)
-    if text in names:
-        return directory / f"{text}.yaml"
-    there_are = (", ".join(names) or "none") + did_you_mean(text, names)
-    faults.append(
-        Fault(option, f"there is no {text[:60]!r} in {directory}; there are: {there_are}")
-    )
+    if chosen in names:
+        return directory / f"{chosen}.yaml"
+    there_are = f"there are: {', '.join(names) or 'none'}{did_you_mean(chosen, names)}"
+    faults.append(Fault(option, f"there is no {chosen[:60]!r} in {directory}; {there_are}"))
     return None
 
 
@@ -118,16 +143,24 @@ def _names_in(directory: Path) -> list[str]:
     return sorted(path.stem for path in directory.glob("*.yaml"))
 
 
-def _is_given(value: object) -> bool:
-    if isinstance(value, str):
-        return bool(value.strip())
-    return value is not None and value not in ([], ())
+def _option_layers(
+    given: Mapping[str, object], level: Level, names: Mapping[str, str], faults: list[Fault]
+) -> Iterator[Layer]:
+    """Yield a layer for each option that is a setting, the ones of `set` last and one level up."""
+    for key, value in given.items():
+        if key != "set" and key not in _FOLDERS:
+            yield Layer(level, names[key], _set_by(key, value))
+    for number, entry in enumerate(_entries(given.get("set", ())), start=1):
+        origin = f"{names['set']} {number}"
+        values = _parsed(entry, origin, faults)
+        if values is not None:
+            yield Layer(Level(level + 1), origin, values)
 
 
 def _entries(value: object) -> Iterable[object]:
     if isinstance(value, str):
         return [line for line in value.splitlines() if line.strip()]
-    return value if isinstance(value, (list, tuple)) else [] if value is None else [value]
+    return value if isinstance(value, (list, tuple)) else [value]
 
 
 def _parsed(entry: object, origin: str, faults: list[Fault]) -> Values | None:
@@ -149,16 +182,30 @@ def _parsed(entry: object, origin: str, faults: list[Fault]) -> Values | None:
 
 def _set_by(option: str, value: object) -> Values:
     """Return what an option sets; forms and variables give everything as text."""
-    if isinstance(value, str):
-        value = value.strip()
     if option == "host":
         # An address given on the spot is no one's own: nothing is started there, nothing approved.
         addresses = {"api_url": value, "login_url": value}
         return {"target": {**addresses, "embedded_simulator": False, "approval": None}}
-    if isinstance(value, list):
-        return {option: tuple(value)}
-    if not isinstance(value, str):
-        return {option: value}
-    if option == "scenarios":
+    if isinstance(value, str) and option == "scenarios":
         return {option: tuple(name for part in value.split(",") if (name := part.strip()))}
-    return {option: plain_value(value)}
+    if isinstance(value, str):
+        return {option: plain_value(value)}
+    return {option: tuple(value) if isinstance(value, list) else value}
+
+
+def _without_choices(layer: Layer, faults: list[Fault]) -> Layer:
+    """Return the layer without a choice of profile or target, which only an option can make."""
+    values = dict(layer.values)
+    if layer.origin == _NAME_OF_FILE:
+        return layer
+    if "profile" in values:
+        faults.append(Fault(where([layer], ("profile",)), "is chosen with --load-profile"))
+        del values["profile"]
+    target = values.get("target")
+    if isinstance(target, str):
+        faults.append(Fault(where([layer], ("target",)), "is chosen with --target"))
+        del values["target"]
+    if isinstance(target, dict) and target.get("approval") and layer.level != Level.TARGET:
+        problem = "belongs in the target's own file, beside the address it is for"
+        faults.append(Fault(where([layer], ("target", "approval")), problem))
+    return Layer(layer.level, layer.origin, values)

@@ -19,7 +19,6 @@ from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, fre
 from tests.unit.remote.proxy_server import (
     ESTABLISHED,
     answers_connect,
-    name_proxies,
     name_proxy_at,
     tunnels,
 )
@@ -43,12 +42,6 @@ def findings(
     connections = Connections(settings, demo, lambda token: None)
     check_way(url, connections, timeout_s, checklist, wall_clock=lambda: now_s)
     return checklist.findings
-
-
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the proxies of the surroundings."""
-    name_proxies(monkeypatch)
 
 
 def statuses(found: list[Finding]) -> list[tuple[str, str]]:

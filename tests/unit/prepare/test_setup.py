@@ -61,7 +61,7 @@ def test_a_proxy_that_refuses_is_the_reason_of_a_login_that_fails(
     ("host", "complaint"),
     [
         ("https://api.test", r"^ALL_PROXY: .*only proxies like http://"),
-        ("http://api.test", r"^ALL_PROXY: .*for https targets only"),
+        ("http://api.test", r"^ALL_PROXY: .*to https targets only"),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(

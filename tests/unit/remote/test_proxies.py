@@ -52,12 +52,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the proxies of the surroundings."""
-    name_proxies(monkeypatch)
-
-
 def way(url: str = API) -> str | None:
     proxy = proxy_to(Origin.parse(url))
     return None if proxy is None else proxy.origin.url
@@ -182,7 +176,7 @@ def test_a_proxy_on_the_way_to_an_http_origin_is_a_fault(monkeypatch: pytest.Mon
 
     assert str(problem_with("http://api.test:8080")) == (
         "HTTP_PROXY: '**********@proxy.test:1' is on the way to http://api.test:8080, but proxies "
-        "are used for https targets only; take one, or list api.test in NO_PROXY"
+        "lead to https targets only; give it an https address, or list api.test in NO_PROXY"
     )
 
 
