@@ -13,9 +13,9 @@ from textwrap import indent
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plan.payloads import PayloadError, parse_body
 from convoy.plan.pool import Conversation
+from convoy.prepare.canaries import canary_run_id, new_run_id
 from convoy.prepare.guard import check_target
 from convoy.prepare.pools import find_pool
-from convoy.prepare.run_ids import canary_run_id, new_run_id
 from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import read_source, template_names

@@ -115,7 +115,9 @@ class _Hooks:
             "host": options.host,
         } | given(options)
         if options.user_classes and not self._asked.get("scenarios"):
-            self._asked["scenarios"] = ",".join(_scenarios_of(options.user_classes))
+            named = {each.__name__: each.scenario for each in user_classes()}
+            chosen = [named.get(name, name) for name in options.user_classes]
+            self._asked["scenarios"] = ",".join(chosen)
         self._spawn_rate = options.spawn_rate
         self._starts_by_itself = (options.headless and not options.headful) or options.autostart
         try:
@@ -134,7 +136,7 @@ class _Hooks:
         )
         if self._starts_by_itself:
             options.run_time = None
-            logging.getLogger("locust.main").addFilter(_says_no_untruth)
+            logging.getLogger("locust.main").addFilter(_is_not_about_run_time)
         for user_class in user_classes():
             user_class.host = settings.target.api_url
 
@@ -171,8 +173,9 @@ class _Hooks:
         )
         if self._first is not None:
             controller.line_up(self._first)
-        if isinstance(runner, MasterRunner):
-            _master_moves_users(environment)
+        if isinstance(runner, MasterRunner) and environment.parsed_options is not None:
+            # A lost worker's users go to the others at once then, and not after a minute.
+            environment.parsed_options.enable_rebalancing = True
         is_idle_at_first = web_ui is not None and not self._starts_by_itself
         environment.process_exit_code = ExitCode.PASS if is_idle_at_first else ExitCode.INVALID
         environment.dispatcher_class = functools.partial(  # type: ignore[assignment]
@@ -182,27 +185,22 @@ class _Hooks:
         return controller
 
     def _listen(self, environment: Environment, controller: RunController) -> None:
-        def expect(**_: object) -> None:
-            controller.expect_run()
-
-        def absorb(client_id: str, data: dict[str, Any], **_: object) -> None:
-            controller.absorb(client_id, data.get(REPORT_KEY))
-
-        def stop(**_: object) -> None:
-            controller.interrupt("the test was stopped before its end")
-
-        def quit_(**_: object) -> None:
-            controller.interrupt("the process was told to end")
-
         def close(**_: object) -> None:
             print(controller.closing_report, end="", flush=True)
             self._setup.simulator.stop()
 
-        environment.events.test_start.add_listener(expect)
-        environment.events.worker_report.add_listener(absorb)
-        environment.events.test_stopping.add_listener(stop)
-        environment.events.quitting.add_listener(quit_)
-        environment.events.quit.add_listener(close)
+        events = environment.events
+        events.test_start.add_listener(lambda **_: controller.expect_run())
+        events.worker_report.add_listener(
+            lambda client_id, data, **_: controller.absorb(client_id, data.get(REPORT_KEY))
+        )
+        events.test_stopping.add_listener(
+            lambda **_: controller.interrupt("the test was stopped before its end")
+        )
+        events.quitting.add_listener(
+            lambda **_: controller.interrupt("the process was told to end")
+        )
+        events.quit.add_listener(close)
 
     def _begin_local(
         self,
@@ -223,30 +221,24 @@ class _Hooks:
     ) -> None:
         worker = self._make_worker(environment, runner, channel, runner._send_stats)
         environment.process_exit_code = ExitCode.PASS
-        _spawn_messages_are_cheap()
+        # Locust builds its whole parser once per option for each spawn message: 0.15 s of stall.
+        argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
 
         def report(data: dict[str, Any], **_: object) -> None:
             report = worker.report()
             if report is not None:
                 data[REPORT_KEY] = report
 
-        def renew_leases(**_: object) -> None:
-            worker.renew_leases(perf_counter() + _LEASE_S)
-
-        def leave(**_: object) -> None:
-            worker.leave()
-
         environment.events.report_to_master.add_listener(report)
-        environment.events.heartbeat_received.add_listener(renew_leases)
-        environment.events.quitting.add_listener(leave)
+        environment.events.heartbeat_received.add_listener(
+            lambda **_: worker.renew_leases(perf_counter() + _LEASE_S)
+        )
+        environment.events.quitting.add_listener(lambda **_: worker.leave())
         worker.say_hello()
 
     def _make_worker(
         self, environment: Environment, runner: Runner, channel: LocustChannel, send_report: Any
     ) -> Worker:
-        def stop_users() -> None:
-            runner.stop_users(runner.user_classes_count)
-
         def forget(**_: object) -> None:
             worker.forget_run()
             if isinstance(runner, WorkerRunner):
@@ -258,7 +250,7 @@ class _Hooks:
             Rows(environment),
             connect=self._setup.connect,
             send_report=send_report,
-            stop_users=stop_users,
+            stop_users=lambda: runner.stop_users(runner.user_classes_count),
             redact=self._setup.redactor.redact,
         )
         attach(environment, worker)
@@ -301,22 +293,6 @@ def _check_port(host: str, port: int, option: str) -> None:
             ) from error
 
 
-def _scenarios_of(class_names: list[str]) -> list[str]:
-    named = {user_class.__name__: user_class.scenario for user_class in user_classes()}
-    return [named.get(name, name) for name in class_names]
-
-
-def _master_moves_users(environment: Environment) -> None:
-    """Have Locust give a lost worker's users to the others at once, and not after a minute."""
-    if environment.parsed_options is not None:
-        environment.parsed_options.enable_rebalancing = True
-
-
-def _spawn_messages_are_cheap() -> None:
-    """Locust builds its whole parser once per option for each spawn message: 0.15 s of stall."""
-    argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
-
-
-def _says_no_untruth(record: logging.LogRecord) -> bool:
-    """Locust knows nothing of the plan's end, so it says that there is none."""
+def _is_not_about_run_time(record: logging.LogRecord) -> bool:
+    """Tell false for Locust's line that there is no end: it does not know the plan's."""
     return not record.getMessage().startswith("No run time limit set")

@@ -16,8 +16,7 @@ from convoy.plugin.dealing import EvenUsersDispatcher, Shares
 from convoy.plugin.users import MessageUser
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.record import write_record
-from convoy.results.reports.errors import error_table
-from convoy.results.reports.text import text_report
+from convoy.results.reports.text import error_table, text_report
 from convoy.results.result import RunResult
 from convoy.results.summary import summarise
 from convoy.results.verdict import judge

@@ -1,20 +1,32 @@
-"""The canary messages: one of each template, sent before a run to learn whether it is taken."""
+"""The canary messages: one of each template, sent before a run; and run ids, theirs included."""
 
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from convoy.plan.message import PlannedMessage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
-from convoy.prepare.run_ids import canary_run_id
 from convoy.remote.session import ApiSession, Exchange
 from convoy.routes.catalogue import Route
 from convoy.routes.codes import RETIRING_CODES, advice
 from convoy.routes.explain import as_text, explain
+
+
+def new_run_id() -> str:
+    """Return an id that no run has had: the time in UTC and six random characters."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def canary_run_id(run_id: str) -> str:
+    """Return the id that a run's canary messages carry: they are none of the run's."""
+    return f"{run_id}-canary"
+
 
 _LONGEST_S = 10.0
 _PASSING_STATUSES = (408, 429)

@@ -11,13 +11,12 @@ from convoy.plan.pool import ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import allowance_line, shortfall
-from convoy.prepare.canaries import send_canaries
+from convoy.prepare.canaries import new_run_id, send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.guard import check_plan, check_target
 from convoy.prepare.pools import find_pool
 from convoy.prepare.reach import check_way
-from convoy.prepare.run_ids import new_run_id
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.remote.client import Connections
 from convoy.remote.oauth import Token
@@ -76,20 +75,27 @@ class Preflight:
         settings, step = self.settings, self.checklist.step
         with step("templates"):
             checked = check_templates(settings, self.payloads, self.routes)
-        self.checklist.ok("templates", _templates_told(checked))
+        told = ", ".join(f"{len(each.sources)} of {name}" for name, each in checked.items())
+        self.checklist.ok("templates", told)
         with step("approval"):
             check_plan(settings)
         with step("target"):
             check_target(settings)
         self._check_simulator()
-        self._check_ways()
+        for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
+            check_way(url, self.connections, settings.request_timeout_s, self.checklist)
+        self.checklist.refuse_if_failed()
         session = self.connections.open_session()
         try:
             with step("login"):
                 token = session.open()
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
             run = PreparedRun(settings, self._inputs(checked, token), spawn_rate, self.checklist)
-            self._check_limits()
+            warning = shortfall(settings)
+            if warning:
+                self.checklist.warn("limits", *warning)
+            else:
+                self.checklist.ok("limits", allowance_line(settings))
             if sends_canaries:
                 send_canaries(
                     run.inputs,
@@ -116,12 +122,6 @@ class Preflight:
         told = f"a simulator that was running already is used at {url}"
         self.checklist.warn("simulator", told, "stop it to have a fresh one")
 
-    def _check_ways(self) -> None:
-        target = self.settings.target
-        for url in dict.fromkeys((target.api_url, target.login_url)):
-            check_way(url, self.connections, self.settings.request_timeout_s, self.checklist)
-        self.checklist.refuse_if_failed()
-
     def _inputs(
         self, checked: Mapping[str, ScenarioPayloads], token: Token
     ) -> dict[str, ScenarioInputs]:
@@ -142,13 +142,6 @@ class Preflight:
             _check_that_something_is_due(inputs)
         return inputs
 
-    def _check_limits(self) -> None:
-        warning = shortfall(self.settings)
-        if warning:
-            self.checklist.warn("limits", *warning)
-        else:
-            self.checklist.ok("limits", allowance_line(self.settings))
-
 
 def rate_curves(settings: Settings) -> dict[str, RateCurve]:
     """Return each scenario's rate over time."""
@@ -162,6 +155,7 @@ def _scenario_inputs(
     settings: Settings, payloads: ScenarioPayloads, curve: RateCurve, pool: ConversationPool
 ) -> ScenarioInputs:
     check_pool(payloads, pool)
+    rule, is_flat_out = settings.scenario[payloads.scenario], settings.is_flat_out
     return ScenarioInputs(
         scenario=payloads.scenario,
         seed=settings.seed,
@@ -170,11 +164,17 @@ def _scenario_inputs(
         templates=payloads.sources,
         weights=payloads.weights,
         users=settings.users,
-        pick=_pick_rule(settings, payloads.scenario),
-        arrivals=_arrival_rule(settings),
+        pick=PickRule(
+            rule.conversations.pick, rule.conversations.exponent, rule.conversations.on_exhausted
+        ),
+        arrivals=ArrivalRule(
+            "closed" if is_flat_out else settings.arrivals,
+            settings.messages,
+            0.0 if is_flat_out else settings.think_time_s,
+        ),
         texts=payloads.texts,
         expected=payloads.expected,
-        variables=settings.scenario[payloads.scenario].variables,
+        variables=rule.variables,
     )
 
 
@@ -196,10 +196,6 @@ def _check_pool_size(inputs: ScenarioInputs, checklist: Checklist) -> None:
         checklist.ok(check, f"{size:,} conversations, pick {pick.name}")
 
 
-def _templates_told(checked: Mapping[str, ScenarioPayloads]) -> str:
-    return ", ".join(f"{len(each.sources)} of {name}" for name, each in checked.items())
-
-
 def _check_that_something_is_due(inputs: Mapping[str, ScenarioInputs]) -> None:
     faults = [
         Fault("rate", f"is so low that no message of {scenario} is due; raise it or run_time_s")
@@ -208,14 +204,3 @@ def _check_that_something_is_due(inputs: Mapping[str, ScenarioInputs]) -> None:
     ]
     if faults:
         raise SettingsError(faults)
-
-
-def _pick_rule(settings: Settings, scenario: str) -> PickRule:
-    rule = settings.scenario[scenario].conversations
-    return PickRule(rule.pick, rule.exponent, rule.on_exhausted)
-
-
-def _arrival_rule(settings: Settings) -> ArrivalRule:
-    if settings.is_flat_out:
-        return ArrivalRule("closed", settings.messages, think_time_s=0.0)
-    return ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import astuple
 
 from convoy.errors import RefusedError
-from convoy.plan.changes import LiveCurve
-from convoy.plan.rates import RateCurve
+from convoy.plan.rates import LiveCurve, RateCurve
 from convoy.plan.scenario import ScenarioPlan
 from convoy.prepare.guard import check_rate
 from convoy.results.result import Change

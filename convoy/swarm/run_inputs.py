@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
-from convoy.plan.pool import ConversationPool
 from convoy.plan.rates import RateCurve, Stage
-from convoy.plan.scenario import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
-from convoy.plan.texts import TextRule
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.settings import Settings
 
 _Columns = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -33,17 +31,18 @@ class RunInputs:
     def to_message(self) -> dict[str, Any]:
         """Return the inputs as plain values that can travel; `from_message` takes them back.
 
-        A pool travels as one run of bytes: a million ids are packed once, not for each worker.
+        The scenarios travel as one run of bytes: a million ids are packed once, not for each
+        worker.
         """
-        return {
-            "run_id": self.run_id,
-            "settings": self.settings.to_json(),
-            "scenarios": {name: _to_plain(inputs) for name, inputs in self.scenarios.items()},
-        }
+        scenarios = msgspec.msgpack.encode(dict(self.scenarios), enc_hook=_stages_of)
+        settings = self.settings.to_json()
+        return {"run_id": self.run_id, "settings": settings, "scenarios": scenarios}
 
     @classmethod
     def from_message(cls, data: Mapping[str, Any]) -> RunInputs:
-        scenarios = {name: _from_plain(plain) for name, plain in data["scenarios"].items()}
+        scenarios = msgspec.msgpack.decode(
+            data["scenarios"], type=dict[str, ScenarioInputs], dec_hook=_curve_of
+        )
         return cls(str(data["run_id"]), Settings.from_json(data["settings"]), scenarios)
 
 
@@ -67,39 +66,9 @@ def plan_hash(plans: Mapping[str, ScenarioPlan]) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _to_plain(inputs: ScenarioInputs) -> dict[str, Any]:
-    return {
-        "scenario": inputs.scenario,
-        "seed": inputs.seed,
-        "stages": [asdict(stage) for stage in inputs.curve.stages],
-        "pool": msgspec.msgpack.encode(_columns(inputs.pool)),
-        "templates": dict(inputs.templates),
-        "weights": dict(inputs.weights),
-        "users": inputs.users,
-        "pick": asdict(inputs.pick),
-        "arrivals": asdict(inputs.arrivals),
-        "texts": {"texts": list(inputs.texts.texts), "choice": inputs.texts.choice},
-        "expected": dict(inputs.expected),
-        "variables": dict(inputs.variables),
-    }
+def _stages_of(curve: RateCurve) -> tuple[Stage, ...]:
+    return curve.stages
 
 
-def _from_plain(plain: Mapping[str, Any]) -> ScenarioInputs:
-    return ScenarioInputs(
-        scenario=plain["scenario"],
-        seed=plain["seed"],
-        curve=RateCurve([Stage(**stage) for stage in plain["stages"]]),
-        pool=ConversationPool(*msgspec.msgpack.decode(plain["pool"], type=_Columns)),
-        templates=plain["templates"],
-        weights=plain["weights"],
-        users=plain["users"],
-        pick=PickRule(**plain["pick"]),
-        arrivals=ArrivalRule(**plain["arrivals"]),
-        texts=TextRule(**plain["texts"]),
-        expected=plain["expected"],
-        variables=plain["variables"],
-    )
-
-
-def _columns(pool: ConversationPool) -> _Columns:
-    return tuple(pool.ids), tuple(pool.customer_ids), tuple(pool.agent_ids)
+def _curve_of(kind: type[RateCurve], stages: object) -> RateCurve:
+    return kind(msgspec.convert(stages, list[Stage]))

@@ -1,14 +1,20 @@
-"""The report that a run prints when it ends."""
+"""The closing report of a run for a terminal: its figures, and a table of its errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from textwrap import wrap
 
 from convoy.errors import ExitCode
-from convoy.results.summary import Quantiles, ScenarioSummary, Summary
+from convoy.results.summary import ErrorSummary, Quantiles, ScenarioSummary, Summary
 
 _LABEL_WIDTH = 16
 _QUANTILES = {"p50": "p50", "p95": "p95", "p99": "p99", "p999": "p99.9", "max": "max"}
+
+WIDTH = 120
+"""Columns that no line goes beyond."""
+_INDENT = " " * 49
+_NO_HINT = "No known code; the samples in summary.json show what was answered."
 
 
 def text_report(summary: Summary) -> str:
@@ -100,3 +106,47 @@ def _causes(causes: Mapping[str, int]) -> str:
 
 def _row(label: str, value: str) -> str:
     return f"  {label:<{_LABEL_WIDTH}}{value}"
+
+
+def error_table(summary: Summary) -> str:
+    """Return the failures of a run as lines for a terminal; "" when nothing has failed."""
+    failures = summary.totals.failures
+    if not failures:
+        return ""
+    lines = [_table_row("count", "of sent", "first", "last", "code, usual cause, an example")]
+    for code, count in failures.items():
+        lines += _table_lines(code, count, summary.totals.sent, summary.error_samples[code])
+    return "\n".join(lines)
+
+
+def _table_lines(code: str, count: int, sent: int, noted: ErrorSummary) -> Iterator[str]:
+    share = f"{count / sent:.2%}" if sent else ""
+    yield _table_row(f"{count:,}", share, _moment(noted.first_s), _moment(noted.last_s), code)
+    hint = _first_sentence(noted.hint) or _NO_HINT
+    yield from wrap(hint, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    correlation_ids = (sample.correlation_id for sample in noted.samples)
+    correlation_id = next(filter(None, correlation_ids), "")
+    if correlation_id:
+        yield from wrap(
+            f"correlation id {_printable(correlation_id)}",
+            WIDTH,
+            initial_indent=_INDENT,
+            subsequent_indent=_INDENT,
+        )
+
+
+def _table_row(count: str, share: str, first: str, last: str, code: str) -> str:
+    return f"  {count:>12}  {share:>7}  {first:>9}  {last:>9}  {code}"
+
+
+def _moment(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:,.1f} s"
+
+
+def _first_sentence(text: str) -> str:
+    end = text.find(". ")
+    return text if end < 0 else text[: end + 1]
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.plan.arrivals import EvenArrivals, PoissonArrivals
-from convoy.plan.changes import LiveCurve
 from convoy.plan.lanes import LANES
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rates import LiveCurve, RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
 from tests.unit.plan.test_scenario import INPUTS
 

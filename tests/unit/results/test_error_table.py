@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from convoy.results.counts import Counts
-from convoy.results.reports.errors import WIDTH, error_table
+from convoy.results.reports.text import WIDTH, error_table
 from convoy.results.samples import CodeSamples, ErrorSample
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
