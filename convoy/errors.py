@@ -79,7 +79,7 @@ class RemoteError(ConvoyError):
 
 
 class WireError(RemoteError):
-    """No whole answer came. `code` is one of `routes.codes.WIRE_CODES`.
+    """No whole answer came. `code` is one of the section `wire` of `routes/codes.yaml`.
 
     `sent_s` is when the first byte left (`perf_counter` seconds), or None when nothing left us:
     then the remote cannot have acted on the request. `done_s` is when we knew.

@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from msgspec.structs import replace
 
-from convoy.errors import Fault, RefusedError, SettingsError
+from convoy.errors import Fault, RefusedError, SettingsError, did_you_mean
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, TemplateFault, parse_body
 from convoy.plan.pool import ConversationPool
@@ -90,9 +89,9 @@ def _problems_of_expected(path: Path, written: Mapping[str, object]) -> Iterator
         if not isinstance(code, str) or not _CODE.fullmatch(code):
             yield name, f"{code!r:.60} is no error code; write status and code, as in 404 not.found"
             continue
-        close = get_close_matches(code, KNOWN_CODES, n=1, cutoff=0.9)
+        close = did_you_mean(code, KNOWN_CODES, cutoff=0.9)
         if code not in KNOWN_CODES and close:
-            yield name, f"{code!r} is no known code; did you mean {close[0]!r}?"
+            yield name, f"{code!r} is no known code{close}"
 
 
 _LARGEST_K = 10**9 - 1
@@ -270,9 +269,8 @@ def _read(payloads: Path, name: str) -> str:
     try:
         return read_source(path)
     except ValueError as error:
-        close = get_close_matches(name, template_names(payloads), n=1)
-        hint = f"; did you mean {close[0]}?" if close else "; a weight of 0 leaves it out"
-        problem = f"{path} {error}{hint if not path.exists() else ''}"
+        hint = did_you_mean(name, template_names(payloads)) or "; a weight of 0 leaves it out"
+        problem = f"{path} {error}{'' if path.exists() else hint}"
         raise PayloadError(f"{name}.json", TemplateFault(0, problem)) from error
 
 

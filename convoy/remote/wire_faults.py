@@ -54,7 +54,7 @@ WIRE_EXCEPTIONS = tuple(WIRE_CODE_OF)
 
 
 def wire_code(fault: Exception) -> str:
-    """Return the code of `routes.codes.WIRE_CODES` for an exception met on the wire.
+    """Return the wire code, of `routes/codes.yaml`, for an exception met on the wire.
 
     Raises KeyError for an exception that is not among `WIRE_EXCEPTIONS`.
     """

@@ -37,8 +37,6 @@ _ADVICE = {code: each for section in SECTIONS.values() for code, each in section
 
 KNOWN_CODES: dict[str, str] = {code: each.sentence for code, each in _ADVICE.items()}
 """Every known code, with its usual cause and what to change, in one sentence."""
-WIRE_CODES = SECTIONS["wire"].keys()
-"""Codes for what happened on the way: no answer of the remote's is behind them."""
 RETIRING_CODES = frozenset(code for code, each in _ADVICE.items() if each.retires)
 """Error codes that say that a conversation takes no message any more."""
 

@@ -235,7 +235,7 @@ def test_a_wrong_template_is_held_to_the_language_too(tmp_path: Path) -> None:
         pytest.param("{}", "raw: is missing", id="no line"),
         pytest.param("raw: 200 ok", "raw: '200 ok' is no error code", id="no error"),
         pytest.param("raw: 400", "raw: 400 is no error code", id="no name"),
-        pytest.param("raw: 400 invalid_paylod", "'400 invalid_payload'?", id="misspelt"),
+        pytest.param("raw: 400 invalid_paylod", "did you mean 400 invalid_payload?", id="misspelt"),
         pytest.param("raw: 400 a\nlost: 400 a", "lost: there is no template", id="unused"),
     ],
 )

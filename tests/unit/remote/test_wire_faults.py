@@ -14,7 +14,7 @@ from httptools.parser import errors as httptools_errors
 
 from convoy.remote import wire_faults
 from convoy.remote.wire_faults import WIRE_CODE_OF, WIRE_EXCEPTIONS, wire_code
-from convoy.routes.codes import WIRE_CODES
+from convoy.routes.codes import SECTIONS
 
 
 def exceptions_in(module: object, base: type[Exception] = Exception) -> list[type[Exception]]:
@@ -34,11 +34,11 @@ RAISED = [
 @pytest.mark.parametrize("kind", RAISED, ids=lambda kind: kind.__name__)
 def test_every_exception_of_the_libraries_has_a_code(kind: type[Exception]) -> None:
     assert issubclass(kind, WIRE_EXCEPTIONS)
-    assert wire_code(kind.__new__(kind)) in WIRE_CODES
+    assert wire_code(kind.__new__(kind)) in SECTIONS["wire"]
 
 
 def test_every_code_of_the_table_is_in_the_vocabulary() -> None:
-    assert set(WIRE_CODE_OF.values()) <= WIRE_CODES
+    assert set(WIRE_CODE_OF.values()) <= SECTIONS["wire"].keys()
 
 
 FAULTS = {

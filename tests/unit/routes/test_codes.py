@@ -6,7 +6,7 @@ import pytest
 
 from convoy.routes.codes import (
     KNOWN_CODES,
-    WIRE_CODES,
+    SECTIONS,
     CodeBook,
     advice,
     error_code,
@@ -37,7 +37,7 @@ def test_an_answer_is_named_by_status_and_code(status: int, body: bytes, code: s
 
 def test_every_known_code_has_a_sentence() -> None:
     assert all(sentence.endswith(".") for sentence in KNOWN_CODES.values())
-    assert set(KNOWN_CODES) > WIRE_CODES
+    assert set(KNOWN_CODES) > set(SECTIONS["wire"])
 
 
 @pytest.mark.parametrize(
