@@ -27,7 +27,7 @@ _STDIN = "-"
 _LONGEST_BYTES = 10 * 2**20
 
 Command = Callable[[Setup, Namespace], ExitCode]
-"""Does what the options ask for; what went wrong leaves it as a ConvoyError."""
+"""Carries out a command with its options; raises ConvoyError."""
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             print(f"convoy: {line}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read our output has seen enough, as `head` does.
+        # The reader of our output closed it early, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.PASS
     finally:

@@ -97,7 +97,7 @@ class PoissonArrivals:
 class ClosedArrivals:
     """No schedule: every number is due at once, and authors take them at their own pace.
 
-    Due times are minus infinity: whoever takes a message sets its due time to that moment.
+    Due times are minus infinity: a message is due at the moment at which a user takes it.
     """
 
     def __init__(self, duration_s: float, most: int | None = None) -> None:

@@ -23,7 +23,7 @@ _NOT_IN_AN_ID = re.compile(r'[,; \t"\[\]{}]')
 
 # A structure, and untracked by the collector: one is made per message.
 class Conversation(msgspec.Struct, frozen=True, gc=False):
-    """One conversation and its participants; ids are empty where nobody knows them."""
+    """One conversation and its participants; ids are empty where the pool does not say."""
 
     id: str
     customer_id: str = ""

@@ -150,7 +150,7 @@ class _Hooks:
         return self._setup.prepare(self._asked, self._spawn_rate)
 
     def _prepare_from_form(self, form: webui.Form) -> PreparedRun:
-        """Prepare the run that the web form asks for; what it left as it was is not asked for."""
+        """Prepare the run that the web form asks for; only fields that were changed count."""
         shown = environment_defaults(self._environ) | self._asked
         chosen = {
             name: value

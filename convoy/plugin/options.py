@@ -16,7 +16,7 @@ class Names(list[str]):
 
 
 class Offered(str):
-    """A default: what counts if nobody asks for anything else."""
+    """A default, told apart from the same value given on the command line."""
 
 
 def add_options(

@@ -54,7 +54,7 @@ class Rows:
 
     Locust's listener takes as long for each message as sending it does. So while it `is_alone`,
     accepted messages can be gathered, and `flush` enters them as Locust's master does with the
-    report of a worker. When anybody else listens to `events.request`, every message should be
+    report of a worker. While `events.request` has other listeners, every message should be
     `add`ed: that is an event.
     """
 
@@ -70,7 +70,7 @@ class Rows:
 
     @property
     def is_alone(self) -> bool:
-        """True while nobody but Locust listens to `events.request`."""
+        """True while `events.request` has no listener but Locust's."""
         return self._request._handlers == self._locusts_own
 
     def add(

@@ -1,4 +1,4 @@
-"""The run controller: begins runs, ends them with a verdict, and passes on what the workers say."""
+"""The run controller: begins runs, ends them with a verdict, and passes on worker messages."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ class RunController:
         self._prepared: PreparedRun | None = None
         self._master: Master | None = None
         self._greenlet: gevent.Greenlet[..., None] | None = None
-        self._hearing: set[str] = set()
-        channel.listen(ToMaster.HELLO, self._hear_hello)
-        channel.listen(ToMaster.PROGRESS, self._pass_on(Master.hear_progress))
-        channel.listen(ToMaster.RELEASED, self._pass_on(Master.hear_released))
-        channel.listen(ToMaster.DRAINED, self._pass_on(Master.hear_drained))
-        channel.listen(ToMaster.LATE_CHANGE, self._pass_on(Master.hear_late_change))
-        channel.listen(ToMaster.ENOUGH, self._hear_enough)
+        self._connected: set[str] = set()
+        channel.listen(ToMaster.HELLO, self._on_hello)
+        channel.listen(ToMaster.PROGRESS, self._pass_on(Master.on_progress))
+        channel.listen(ToMaster.RELEASED, self._pass_on(Master.on_released))
+        channel.listen(ToMaster.DRAINED, self._pass_on(Master.on_drained))
+        channel.listen(ToMaster.LATE_CHANGE, self._pass_on(Master.on_late_change))
+        channel.listen(ToMaster.ENOUGH, self._on_enough)
 
     @property
     def is_running(self) -> bool:
@@ -99,17 +99,17 @@ class RunController:
         self._master.change(make)
 
     def line_up(self, prepared: PreparedRun) -> None:
-        """Take a prepared run; it begins when Locust starts the test."""
+        """Keep a prepared run; it begins when Locust starts the test."""
         self._next = prepared
 
     def expect_run(self) -> None:
-        """Locust starts a test; without that, users come and go but no run begins."""
+        """Let the next dispatch of users begin a run: Locust starts a test."""
         self._is_expected = True
 
     def begin(self, users: int, spawn_rate: float) -> tuple[int, float]:
         """Begin the run that is lined up, if none is running; return users and users per second.
 
-        When there is a run already, Locust's own wish to add or take away users is followed.
+        During a run Locust adds or takes away users as it was asked to.
         """
         if self._master is not None or not self._is_expected:
             self._cancel_locusts_timer()
@@ -123,7 +123,7 @@ class RunController:
         self._next, self._prepared = None, prepared
         wanted = prepared.settings.users
         rate = prepared.spawn_rate or float(wanted)
-        self._tell_locust(prepared.settings, rate)
+        self._configure_locust(prepared.settings, rate)
         inputs = RunInputs(prepared.run_id, prepared.settings, prepared.inputs)
         logger.info("run %s is prepared: %s", inputs.run_id, prepared.description)
         logger.info("preflight: %s", prepared.checklist.total)
@@ -136,13 +136,13 @@ class RunController:
             workers_at_first=max(1, len(self.workers())),
             spawning_s=wanted / rate,
         )
-        for worker in self.workers() & self._hearing:
+        for worker in self.workers() & self._connected:
             self._master.prepare(worker)
         self._greenlet = gevent.spawn(self._carry_out, self._master)
         return wanted, rate
 
-    def _tell_locust(self, settings: Settings, spawn_rate: float) -> None:
-        """Set what Locust goes by: it knows only what its options or its form said."""
+    def _configure_locust(self, settings: Settings, spawn_rate: float) -> None:
+        """Give Locust the settings of the run: it knows only its own options or its form."""
         self._environment.process_exit_code = ExitCode.INVALID
         self._environment.stop_timeout = settings.stop_timeout_s
         self._environment.host = settings.target.api_url
@@ -185,7 +185,7 @@ class RunController:
         """Take in a worker's report, if it has one and takes part in the present run."""
         master = self._master
         if report is not None and master is not None and worker in master.workers:
-            master.hear_report(worker, report)
+            master.on_report(worker, report)
 
     def snapshot(self) -> RunResult | None:
         """Return what is known by now of the run that is going on, None without one."""
@@ -201,7 +201,7 @@ class RunController:
         if master is None:
             return
         if master.is_stopped:
-            # Somebody else is ending it; a process that went on now would take the record along.
+            # Another greenlet is ending it; a process that ended now would lose the record.
             while self._master is master:
                 gevent.sleep(_POLL_S)
             return
@@ -222,7 +222,7 @@ class RunController:
             self._master = None
             self._refuse(error)
             return
-        except Exception as error:  # the edge of this greenlet: nobody else would end the run
+        except Exception as error:  # the edge of this greenlet: the run would never end otherwise
             logger.exception("the run cannot go on")
             master.problems.append(f"an error of Convoy itself: {error!r}")
             master.stop()
@@ -268,13 +268,13 @@ class RunController:
             if self._environment.web_ui is not None:
                 self._environment.web_ui.stop()
 
-    def _hear_hello(self, worker: str, _: dict[str, Any]) -> None:
-        self._hearing.add(worker)
+    def _on_hello(self, worker: str, _: dict[str, Any]) -> None:
+        self._connected.add(worker)
         if self._master is not None:
             self._master.prepare(worker)
 
-    def _hear_enough(self, _: str, data: dict[str, Any]) -> None:
-        """A worker asks to end the run: nothing is wrong with Locust, so it ends like any other."""
+    def _on_enough(self, _: str, data: dict[str, Any]) -> None:
+        """End the run because a worker asks for it, by the same steps as at its planned end."""
         master = self._master
         if master is not None and data["run_id"] == master.inputs.run_id:
             gevent.spawn(self._end_early, data["reason"])
@@ -285,7 +285,7 @@ class RunController:
             self._end_test()
 
     def _pass_on(
-        self, hear: Callable[[Master, str, dict[str, Any]], None]
+        self, handle: Callable[[Master, str, dict[str, Any]], None]
     ) -> Callable[[str, dict[str, Any]], None]:
         """Pass a message on to the master of the run that it speaks of."""
 
@@ -294,7 +294,7 @@ class RunController:
             if master is None or data["run_id"] != master.inputs.run_id:
                 return
             if worker in master.workers:
-                hear(master, worker, data)
+                handle(master, worker, data)
 
         return receive
 

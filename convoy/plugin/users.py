@@ -34,12 +34,12 @@ _TASKS_IN_A_ROW = 64
 
 
 class TaskLoop(DefaultTaskSet):
-    """Locust's loop over the tasks of a user, which yields to others once in a while only.
+    """Locust's loop over the tasks of a user, which yields to the event loop once in 64 tasks.
 
-    Locust lets every user pause after each task, if only for no time at all, and draws the next
-    task anew. A user that waits for its message and for the answer yields often enough, so where
-    it has one task and no `wait_time` of its own, the loop goes on at once; it pauses all the
-    same after some tasks, since one that fails at once does not wait for anything.
+    Locust's own loop sleeps after each task, if only for 0 s, and draws the next task anew. A user
+    waits for its message and for the answer, so that it yields often enough by itself: where it has
+    one task and no `wait_time` of its own, the loop goes on at once. It sleeps after 64 tasks all
+    the same, because a task that fails at once does not wait for anything.
     """
 
     def execute_next_task(self) -> None:
@@ -203,7 +203,7 @@ class MessageUser(User):
                 self.session.open()
                 return
             except LoginError as error:
-                self._worker.tell_problem(run, str(error))
+                self._worker.report_problem(run, str(error))
                 gevent.sleep(error.retry_after_s or _LOGIN_PAUSE_S)
 
     def _give_up(self, due: DueMessage, cause: Cause) -> None:

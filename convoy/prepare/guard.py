@@ -1,4 +1,4 @@
-"""The guard: load goes to this machine, to a Convoy simulator, or where somebody has approved it.
+"""The guard: load goes to this machine, to a Convoy simulator, or where its vendor has approved it.
 
 The vendor asks for prior approval of every automated test
 (https://jp-help.mypurecloud.com/faqs/can-customers-perform-automated-testing-such-as-load-or-stress-testing-of-genesys-cloud,

@@ -29,10 +29,10 @@ def check_way(
     *,
     wall_clock: Callable[[], float] = time.time,
 ) -> None:
-    """Ask for `/` at an address, without a token, and enter how far the question came.
+    """Request `/` at an address, without a token, and enter which stages it passed.
 
-    It goes the way that messages go. That somebody speaks HTTP there is enough; whether it is the
-    API, login and canary messages find out.
+    It takes the same connections as messages do. Any HTTP answer will do; whether the API is there
+    is for login and canary messages to find out.
     """
     origin = Origin.parse(url)
     proxy = proxy_to(origin)
@@ -59,7 +59,7 @@ def _question(origin: Origin) -> bytes:
 
 
 def _stages(origin: Origin, proxy: Proxy | None) -> tuple[str, ...]:
-    """Return what a question passes; name and address of a target behind a proxy are its matter."""
+    """Return the stages of a request; behind a proxy DNS and TCP are the proxy's own."""
     way = ("DNS", "TCP") if proxy is None else ("proxy",)
     return (*way, "TLS", "HTTP") if origin.is_https else (*way, "HTTP")
 

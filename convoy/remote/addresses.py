@@ -78,7 +78,7 @@ class AddressBook:
         entry = self._entries.get(where)
         if entry is not None and self._clock() < entry.ends_s:
             return entry
-        # A lookup is a greenlet of its own: whoever waits for it may give up or be killed.
+        # A lookup is a greenlet of its own, because a greenlet that waits for it may be killed.
         lookup = self._lookups.get(where)
         if lookup is None:
             lookup = self._lookups[where] = gevent.spawn(self._looked_up, where)

@@ -91,7 +91,7 @@ class Connection:
     def try_to_send(self) -> bool:
         """Hand to the kernel what it takes of `unsent`; true when no more can or need be done.
 
-        Raises nothing: `send_rest` tells what went wrong.
+        Raises nothing: `send_rest` raises what went wrong.
         """
         unsent = self.unsent
         if not (unsent and self.is_open):

@@ -17,7 +17,7 @@ from convoy.remote.tls import TlsConnection, TlsPeer, tls_context
 from convoy.remote.wire_faults import ProxyError, ProxyRefusedError
 from convoy.settings import Origin
 
-# Whoever opened connections together does not reopen them together: ages spread over this part of
+# Connections opened together are not reopened together: their ages spread over this part of
 # the limit, by multiples of the golden ratio, which lie evenly however many there are.
 _AGE_SPREAD = 0.2
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
@@ -98,7 +98,7 @@ class Dialler:
             if proxy is not None:
                 open_tunnel(connection, proxy, origin, deadline_s)
         if isinstance(connection, TlsConnection):
-            connection.shake_hands(deadline_s)
+            connection.do_handshake(deadline_s)
 
     def _make_connection(self, origin: Origin, address: Address) -> Connection:
         if not origin.is_https:
@@ -112,7 +112,7 @@ class Dialler:
 
 @contextmanager
 def _blaming(proxy: Proxy | None) -> Iterator[None]:
-    """Turn whatever goes wrong on the way to a proxy into the proxy's fault."""
+    """Raise every OSError on the way to a proxy as ProxyError."""
     try:
         yield
     except ProxyError:

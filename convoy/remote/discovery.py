@@ -82,7 +82,7 @@ def find_conversations(
 
 
 def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
-    # Imported here: whoever imports this module may not have patched the sockets yet.
+    # Imported here: this module may be imported before gevent has patched the sockets.
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
@@ -175,7 +175,7 @@ def is_convoy_simulator(url: str, *, timeout_s: float = 2) -> bool | None:
 
 
 def _is_nobody(fault: Exception) -> bool:
-    """Nothing listens when no connection came about; all else is somebody who answers badly."""
+    """Tell whether nothing listens: only then did no connection come about."""
     import requests
     from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 

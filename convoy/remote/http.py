@@ -119,7 +119,7 @@ class Transport:
     def _ask(self, request: bytes, deadline_s: float) -> Connection:
         """Post the request, and return its connection when there is something to do there.
 
-        It is a new one where the last one is too old, or has ended, or holds what nobody asked for.
+        It is a new one where the last one is too old, was closed, or holds unasked-for data.
         """
         connection = self._connection
         if connection is not None:

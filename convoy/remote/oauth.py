@@ -169,7 +169,7 @@ class OAuthSession:
             self._token = None
 
     def _renew(self, present: Token | None) -> Token:
-        """Log in and tell the waiters; a failure keeps `present` as long as it is valid."""
+        """Log in and wake the waiters; after a failure `present` stays in use while it is valid."""
         login: AsyncResult[Token | None] = AsyncResult()
         self._login = login
         try:

@@ -22,7 +22,7 @@ _MOST_HEAD_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy; `login` is `user:password`, None where it asks for none."""
+    """An HTTP proxy; `login` is `user:password`, None where it needs none."""
 
     origin: Origin
     login: Secret | None = None
@@ -52,7 +52,7 @@ class Proxy:
 
 
 def proxy_to(origin: Origin) -> Proxy | None:
-    """Return the proxy that the environment names for `origin`, None when none is on the way.
+    """Return the proxy that the environment names for `origin`, None for a direct connection.
 
     HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY mean what they mean to `requests`, but this
     machine is always reached directly. Raises SettingsError, which shows no login, for a proxy
@@ -60,7 +60,7 @@ def proxy_to(origin: Origin) -> Proxy | None:
     """
     if origin.is_loopback:
         return None
-    # Imported here: whoever imports this module may not have patched the sockets yet.
+    # Imported here: this module may be imported before gevent has patched the sockets.
     from requests.utils import get_environ_proxies, select_proxy
 
     named = get_environ_proxies(origin.url)
@@ -110,7 +110,7 @@ def open_tunnel(connection: Connection, proxy: Proxy, origin: Origin, deadline_s
         head += data
     told = _STATUS_LINE.match(head)
     if told is None or not head.endswith(_HEAD_END):
-        # Nobody speaks in a tunnel before us, so what follows the head is no part of one either.
+        # In a tunnel the client speaks first, so bytes behind the head belong to no tunnel.
         raise ProxyError(f"what listens at {proxy.origin.url} does not answer as a proxy")
     status = int(told[1])
     if status == _LOGIN_NEEDED:

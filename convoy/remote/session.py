@@ -22,7 +22,7 @@ _REST_AFTER_LOGIN_S = 5.0
 
 # A structure, and untracked by the collector: one is made per message.
 class Exchange(msgspec.Struct, frozen=True, gc=False):
-    """What came of one message: the remote's word, or the way's.
+    """What came of one message: the remote's answer, or what failed on the wire.
 
     `code` is empty when accepted. `sent_s` is when the first attempt was written, and for a
     message that never left, when it was tried (clock seconds); `attempts` is 2 after a 401 was

@@ -33,7 +33,7 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
 
 
 class TlsPeer:
-    """Whom to meet at an origin, and the latest session with it, which the next one resumes."""
+    """The TLS side of an origin: host name to verify, and the latest session, to be resumed."""
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         self._context = context
@@ -41,7 +41,7 @@ class TlsPeer:
         self._session: ssl.SSLSession | None = None
 
     def wrap(self, arrived: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> ssl.SSLObject:
-        """Return TLS over two buffers, not yet shaken hands."""
+        """Return TLS over two buffers, before its handshake."""
         return self._context.wrap_bio(
             arrived, outgoing, server_hostname=self._host, session=self._session
         )
@@ -52,7 +52,7 @@ class TlsPeer:
             self._session = session
 
     def forget(self) -> None:
-        """Begin anew the next time: a handshake failed, and the session may be why."""
+        """Drop the kept session: a handshake failed, and resuming it may be why."""
         self._session = None
 
 
@@ -74,16 +74,16 @@ class TlsConnection(Connection):
         ends = (self._tls.getpeercert() or {}).get("notAfter")
         return ssl.cert_time_to_seconds(ends) if isinstance(ends, str) else None
 
-    def shake_hands(self, deadline_s: float) -> None:
+    def do_handshake(self, deadline_s: float) -> None:
         """Begin TLS once connected. Raises OSError, ssl.SSLError, TimeoutError, StoppedError."""
-        while not self._is_shaken():
+        while not self._is_handshake_done():
             self.write_all(self._outgoing.read(), deadline_s)
             self._take(self.read_some(deadline_s))
         if self._outgoing.pending:
             self.write_all(self._outgoing.read(), deadline_s)
         self._is_secure = True
 
-    def _is_shaken(self) -> bool:
+    def _is_handshake_done(self) -> bool:
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -95,7 +95,7 @@ class TlsConnection(Connection):
         return True
 
     def _send_pending(self) -> None:
-        """Hand over an alert or a goodbye if the kernel takes it: no part of any request."""
+        """Send an alert or close_notify if the kernel takes it; neither is part of a request."""
         if self._outgoing.pending:
             with suppress(OSError):
                 self._socket.send(self._outgoing.read())
@@ -134,7 +134,7 @@ class TlsConnection(Connection):
         except ssl.SSLError as error:
             if not _is_cut_off(error):
                 raise
-            # Read whole records first; the next receive meets the missing goodbye again.
+            # Return whole records first; the next receive finds the missing close_notify again.
             if not plain:
                 raise ssl.SSLEOFError(*error.args) from error
         if not plain:
@@ -151,7 +151,7 @@ class TlsConnection(Connection):
             return False
 
     def close(self) -> None:
-        """Say goodbye and close; the session is kept for the next connection."""
+        """Send close_notify and close; the session is kept for the next connection."""
         if self.is_open and self._is_secure:
             self._is_secure = False
             self._peer.keep(self._tls.session)
@@ -163,5 +163,5 @@ class TlsConnection(Connection):
 
 
 def _is_cut_off(error: ssl.SSLError) -> bool:
-    """Tell whether the connection ended without a goodbye, however this Python calls that."""
+    """Tell whether the connection ended without close_notify; Python versions name it variously."""
     return isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING"

@@ -58,7 +58,7 @@ class PoolReport(msgspec.Struct, frozen=True):
 
 
 class ScenarioReport(msgspec.Struct, frozen=True):
-    """What a worker tells of a scenario: its counts since the start, durations by step."""
+    """A worker's report on a scenario: counts since the start, durations since the last by step."""
 
     counts: Counts
     durations: dict[str, Durations[BucketCounts]]
@@ -80,7 +80,7 @@ class ScenarioRecorder:
         self._durations = defaultdict[str, Durations[Recorder]](lambda: Durations.of(Recorder))
 
     def schedule(self) -> None:
-        """Count a message as scheduled: its time has come, and somebody has to account for it."""
+        """Count a message as scheduled: from now on it has to end in an outcome or be given up."""
         self.counts.scheduled += 1
 
     def record(self, outcome: Outcome, handed_s: float, late_cause: Cause) -> None:
@@ -171,7 +171,7 @@ class ScenarioResult(msgspec.Struct, frozen=True):
 
 
 class ScenarioAccount:
-    """What all processes together have told of one scenario's measured messages.
+    """What all processes together have reported of one scenario's measured messages.
 
     `name_code` gives the name to count an error code under; each worker caps only its own.
     """

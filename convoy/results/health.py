@@ -28,7 +28,7 @@ class Processor(NamedTuple):
 
 
 class HealthReport(msgspec.Struct, frozen=True):
-    """What a worker tells of itself: all so far, but the lags since its last report.
+    """A worker's report on itself: all so far, but the lags since its last report.
 
     `cpu_share_max` is its busiest second's, 1 a whole core; for `waited_s` it could have run, but
     others had the processor.
@@ -123,7 +123,7 @@ class WorkerHealth(msgspec.Struct, frozen=True):
 
 
 class HealthAccount:
-    """What a worker has told of itself by now."""
+    """What a worker has reported of itself by now."""
 
     def __init__(self) -> None:
         self._lag = Histogram()

@@ -32,7 +32,7 @@ class Fate(StrEnum):
     UNKNOWN = "unknown"
 
 
-# Every message asks for them, and as names of a module they cost a tenth of a member of the enum.
+# Read for every message; a name of the module costs a tenth of looking up an enum's member.
 ACCEPTED = Fate.ACCEPTED
 REJECTED = Fate.REJECTED
 FAILED = Fate.FAILED

@@ -54,7 +54,7 @@ class CodeSamples(msgspec.Struct, frozen=True):
 
 
 SamplesReport = Annotated[dict[Name, CodeSamples], msgspec.Meta(max_length=_MOST_CODES_OF_A_WORKER)]
-"""What a worker tells by code: since when and until when, and samples not told before."""
+"""A worker's report by code: first and last seen, and the samples not reported before."""
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ class Verdict(StrEnum):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """A verdict, the reasons that led to it, and the exit code that tells it to a pipeline.
+    """A verdict, the reasons that led to it, and the exit code for a pipeline.
 
     `generator` is what was judged of the workers; its doubts are among the reasons.
     """

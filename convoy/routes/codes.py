@@ -92,7 +92,7 @@ def _fallback(code: str) -> str:
 
 
 class CodeBook:
-    """Keeps the vocabulary closed: of the codes nobody knows, the first `keep` keep their names."""
+    """Keeps the vocabulary closed: of unknown codes the first `keep` keep their names."""
 
     def __init__(self, keep: int = 50) -> None:
         self._keep = keep

@@ -1,4 +1,4 @@
-"""Refusals: what a remote's answer that says no tells about code, field and correlation id."""
+"""Refusals: code, field and correlation id of an answer that refuses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_FIELD = 80
 
 
 class Refusal(NamedTuple):
-    """What an answer that says no tells; empty where it does not say.
+    """What a refusing answer holds; empty where it does not say.
 
     `code` is "" for an answer that says yes. `is_field_certain` is false when the field was only
     found in a sentence.
@@ -39,7 +39,7 @@ class Refusal(NamedTuple):
 
 
 def read_refusal(answer: Mapping[str, Any] | bytes, status: int | None = None) -> Refusal:
-    """Return what an answer tells, whatever it is; `status` goes before the one in its body."""
+    """Return what an answer of any form holds; `status` goes before the one in its body."""
     answer = _object(answer)
     own_status = answer.get("status")
     if status is None and isinstance(own_status, int) and own_status in _STATUSES:

@@ -334,7 +334,7 @@ def _shown(value: object) -> str:
 
 
 def _is_an_id(value: str) -> bool:
-    """Tell whether a text looks like an id of the API's, a UUID that nobody made up."""
+    """Tell whether a text looks like an id of the API's: a UUID of four or more digits."""
     digits = set(value.replace("-", ""))
     return bool(_UUID.fullmatch(value)) and len(digits) >= _FEWEST_DIGITS_OF_AN_ID
 

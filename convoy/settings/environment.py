@@ -34,7 +34,7 @@ VARIABLES = (
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 """The configuration that comes with Convoy."""
 PUBLISHED_CREDENTIAL = Secret("demo")
-"""Client id and secret of the simulator's own client, known to everybody."""
+"""Client id and secret of the simulator's own client, which are published."""
 
 _LONGEST_SECRET_FILE = 64 * 1024
 

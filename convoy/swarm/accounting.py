@@ -22,7 +22,7 @@ class Rows(Protocol):
 
     @property
     def is_alone(self) -> bool:
-        """True while accepted messages may be gathered, since nobody wants each by itself."""
+        """True while accepted messages may be gathered instead of being added one by one."""
 
     def add(
         self, name: str, response_time_ms: float | None, answer_bytes: int, failure: str = ""
@@ -41,8 +41,8 @@ class Accounting:
 
     Accepted ones wait until there are many, or until `flush`: entered one by one between two waits
     of a process, with the processor's caches cold, they take twice as long. Everything else is
-    entered at once, and they are, too, while each is wanted by itself. A message
-    without a whole answer is shown as lasting until its deadline, `timeout_s` after it was sent.
+    entered at once, and so are they while the rows are not `is_alone`. A message without a whole
+    answer is shown as lasting until its deadline, `timeout_s` after it was sent.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ class ToWorker(StrEnum):
 class ToMaster(StrEnum):
     """HELLO {} · PROGRESS {run_id, now_s, plan_hash, ready: {scenario: users}, problem,
     is_refusal} · RELEASED {run_id, cursors: {scenario: {lane: next number}}} · DRAINED the same ·
-    LATE_CHANGE {run_id, late_s}: heard of after its moment · ENOUGH {run_id, reason}: the run
+    LATE_CHANGE {run_id, late_s}: received after its moment · ENOUGH {run_id, reason}: the run
     should end now.
 
     `now_s` is the worker's wall clock when it sent the message.
@@ -51,7 +51,7 @@ class ToMaster(StrEnum):
 
 
 class WorkerReport(msgspec.Struct, frozen=True):
-    """What a worker tells of a run, `number` counting its reports of it from 1.
+    """A worker's report on a run, `number` counting its reports on it from 1.
 
     Counts hold all since the run began; histograms, samples and retired conversations what came
     since the last report.
@@ -81,7 +81,7 @@ Listener = Callable[[str, dict[str, Any]], None]
 
 
 class Channel(Protocol):
-    """One end of the way between master and workers."""
+    """One end of the message channel between master and workers."""
 
     def listen(self, kind: ToWorker | ToMaster, listener: Listener) -> None:
         """Call `listener(sender, data)` for each message; it holds up the process's loop."""

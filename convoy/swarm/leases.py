@@ -56,8 +56,8 @@ class LeaseBook:
     def deal(self, weights: Mapping[str, float]) -> dict[str, dict[int, int]]:
         """Give groups without an owner to workers with too few: `{worker: {lane: cursor}}`.
 
-        Each goes to whoever is furthest below its share, so that neighbouring messages fall to
-        workers in turn and each has its share of the rate at every moment.
+        Each goes to the worker that is furthest below its share, so that neighbouring messages fall
+        to workers in turn and each has its share of the rate at every moment.
         """
         grants: dict[str, dict[int, int]] = {}
         wanted = self._shares(weights)
@@ -94,7 +94,7 @@ class LeaseBook:
             self._end_tenure(lane, number, max(lane.cursor, min(cut(number), lane.end)))
 
     def finish(self, worker: str, messages: int) -> None:
-        """End all lanes of a dead worker, which took so many messages; nobody goes on with them.
+        """End all lanes of a dead worker, which took so many messages; they are not dealt again.
 
         So it is where nothing is scheduled: which number comes next only the worker knew.
         """

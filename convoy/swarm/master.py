@@ -30,7 +30,9 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
 _LEAD_S = 0.3
+"""How long before its moment a grant or a change is sent, so that all workers have it by then."""
 _GRACE_S = 10.0
+"""What a worker may take beyond all timeouts until its last report is here."""
 _WAIT_LOGGED_EVERY_S = 5.0
 
 
@@ -76,7 +78,7 @@ class Master:
 
     @property
     def is_stopped(self) -> bool:
-        """True once the run was told to end before its time."""
+        """True once the run was stopped before its time."""
         return self._is_stopped
 
     def snapshot(self) -> RunResult:
@@ -125,7 +127,7 @@ class Master:
         return max(0.0, min(planned_s, self._ended_at_s - self._t0_s))
 
     def prepare(self, worker: str) -> None:
-        """Send the order to a worker that can hear us."""
+        """Send the run's inputs to a worker that has connected."""
         if worker not in self.workers and not self._is_stopped:
             number = len(self.workers)
             self.workers[worker] = WorkerStatus()
@@ -133,7 +135,7 @@ class Master:
             message = self._inputs_message | {"tokens": tokens, "share": share}
             self._channel.to_worker(ToWorker.PREPARE, worker, message)
             if self.changes.made:
-                self._tell_changes(worker, at_s=inf)
+                self._send_changes(worker, at_s=inf)
 
     def run(self) -> None:
         """Take the run from its preparation to the end of its drain; raises RefusedError."""
@@ -160,25 +162,25 @@ class Master:
         for name in self._present():
             worker = self.workers[name]
             worker.granted_epoch = self._epoch if worker.granted_epoch else 0
-            self._tell_changes(name, at_s)
+            self._send_changes(name, at_s)
         self._settle()
 
-    def _tell_changes(self, name: str, at_s: float) -> None:
+    def _send_changes(self, name: str, at_s: float) -> None:
         stages = self.changes.to_plain()
-        self._tell(name, ToWorker.CHANGE, {"epoch": self._epoch, "at_s": at_s, "stages": stages})
+        self._send(name, ToWorker.CHANGE, {"epoch": self._epoch, "at_s": at_s, "stages": stages})
 
-    def hear_late_change(self, name: str, data: Mapping[str, Any]) -> None:
-        """A worker heard of a change after its moment: until then it followed the old plan."""
+    def on_late_change(self, name: str, data: Mapping[str, Any]) -> None:
+        """Note a change that a worker received late: until then it followed the old plan."""
         self._note(f"worker {name} heard of a change of the run {data['late_s']:.2f} s too late")
 
     def stop(self) -> None:
-        """End the run now: what is due and not sent is given up, what is in flight comes home."""
+        """End the run now: give up what is due and not sent, wait for what is in flight."""
         self._is_stopped = True
         self._ended_at_s = self._clock()
         deadline_s = self._clock() + self.inputs.settings.stop_timeout_s + _GRACE_S
         for name in self._present():
             self.workers[name].drained_epoch = -1
-            self._tell(name, ToWorker.STOP, {})
+            self._send(name, ToWorker.STOP, {})
         while self._clock() < deadline_s:
             self._notice_leavers()
             if all(self.workers[name].drained_epoch >= 0 for name in self._present()):
@@ -188,8 +190,8 @@ class Master:
             [name for name in self._present() if self.workers[name].drained_epoch < 0]
         )
 
-    def hear_progress(self, name: str, data: Mapping[str, Any]) -> None:
-        """A worker tells how many of its users are ready."""
+    def on_progress(self, name: str, data: Mapping[str, Any]) -> None:
+        """Take in how many of a worker's users are ready, and deal lanes accordingly."""
         worker = self.workers[name]
         worker.ready = data["ready"]
         worker.clock_ahead_s = max(worker.clock_ahead_s, data["now_s"] - time.time())
@@ -204,18 +206,18 @@ class Master:
         worker.has_been_complete |= self._is_complete(name)
         self._settle()
 
-    def hear_released(self, name: str, data: Mapping[str, Any]) -> None:
+    def on_released(self, name: str, data: Mapping[str, Any]) -> None:
         """A worker gave lanes back, some because it was asked to, all because it is leaving."""
         self._take_back(name, data["cursors"])
         self.workers[name].is_leaving |= data["is_leaving"]
         self._settle()
 
-    def hear_drained(self, name: str, data: Mapping[str, Any]) -> None:
+    def on_drained(self, name: str, data: Mapping[str, Any]) -> None:
         """A worker has ended all messages of its lanes; after a stop it also hands them back."""
         self._take_back(name, data["cursors"])
         self.workers[name].drained_epoch = data["epoch"]
 
-    def hear_report(self, name: str, data: bytes) -> None:
+    def on_report(self, name: str, data: bytes) -> None:
         """Take in a worker's numbered report; one of another run is left out."""
         worker = self.workers[name]
         if worker.is_lost:
@@ -305,7 +307,7 @@ class Master:
                 self._part_from(name, worker)
 
     def _part_from(self, name: str, worker: WorkerStatus) -> None:
-        """Account for a worker that is gone: whatever it cannot report any more is unknown."""
+        """Account for a worker that is gone: messages it did not report on are unknown."""
         worker.is_gone = True
         missing = 0
         for scenario, book in self._books.items():
@@ -352,7 +354,7 @@ class Master:
             for name, cursors in book.deal(weights).items():
                 grants.setdefault(name, {})[scenario] = cursors
         for name, lanes_by_scenario in releases.items():
-            self._tell(name, ToWorker.RELEASE, {"lanes": lanes_by_scenario})
+            self._send(name, ToWorker.RELEASE, {"lanes": lanes_by_scenario})
         self._grant(grants)
 
     def _weights(self, scenario: str) -> dict[str, float]:
@@ -376,13 +378,13 @@ class Master:
             worker.granted_epoch = self._epoch
             t0_s = self._wall_s(self._t0_s) + worker.clock_ahead_s
             message = {"epoch": self._epoch, "t0_s": t0_s, "grants": lanes}
-            self._tell(name, ToWorker.LEASES, message)
+            self._send(name, ToWorker.LEASES, message)
 
     def _take_back(self, name: str, cursors: Mapping[str, Mapping[int, int]]) -> None:
         for scenario, lanes in cursors.items():
             self._books[scenario].give_back(name, lanes)
 
-    def _tell(self, name: str, kind: ToWorker, data: dict[str, Any]) -> None:
+    def _send(self, name: str, kind: ToWorker, data: dict[str, Any]) -> None:
         self._channel.to_worker(kind, name, {"run_id": self.inputs.run_id} | data)
 
     def _note_silent(self, names: list[str]) -> None:

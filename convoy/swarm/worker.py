@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.02
 _LONGEST_NAP_S = 1.0
 _ROWS_EVERY_S = 0.1
+"""Locust counts by the second of entry, so a batch has to be entered well within its second."""
 
 
 class Worker:
@@ -34,7 +35,7 @@ class Worker:
 
     `rows` shows measured messages elsewhere; `connect` gives users the connections for a run's
     settings; `send_report` makes the process's next report travel at once; `stop_users` ends its
-    users, letting what is in flight come home within `stop_timeout_s`; `redact` hides secrets.
+    users after what is in flight has ended, within `stop_timeout_s`; `redact` hides secrets.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Worker:
         channel.listen(ToWorker.STOP, self._stop)
 
     def say_hello(self) -> None:
-        """Tell the master that this process can hear it."""
+        """Announce this process to the master."""
         self._channel.to_master(ToMaster.HELLO, {})
 
     def wait_for_run(self) -> WorkerRun:
@@ -74,16 +75,16 @@ class Worker:
 
     def user_is_ready(self, run: WorkerRun, scenario: str) -> None:
         run.work[scenario].ready_users += 1
-        self._tell_progress_soon(run)
+        self._send_progress_soon(run)
 
     def user_has_left(self, run: WorkerRun, scenario: str) -> None:
         run.work[scenario].ready_users -= 1
         self._enter_all(run)
-        self._tell_progress_soon(run)
+        self._send_progress_soon(run)
 
-    def tell_problem(self, run: WorkerRun, problem: str) -> None:
-        """Tell the master why a user cannot start; it decides what that means."""
-        self._tell_progress(run, problem)
+    def report_problem(self, run: WorkerRun, problem: str) -> None:
+        """Report to the master why a user cannot start; it decides what that means."""
+        self._send_progress(run, problem)
 
     def ask_for_stop(self, run: WorkerRun, reason: str) -> None:
         """Ask the master to end the run."""
@@ -91,7 +92,7 @@ class Worker:
             self._answer(ToMaster.ENOUGH, run, {"reason": reason})
 
     def renew_leases(self, until_s: float) -> None:
-        """The master has been heard: leases hold until this moment of `perf_counter`.
+        """Extend the leases to this moment of `perf_counter`, after a sign of life from the master.
 
         A process that was paused for longer than that gives its lanes back first. It may be given
         them anew; if it was given up meanwhile, others have them.
@@ -133,7 +134,7 @@ class Worker:
         gc.unfreeze()
 
     def leave(self) -> None:
-        """Hand all lanes back, let what is in flight come home, and report: this process ends."""
+        """Hand all lanes back, wait for what is in flight, and report: this process ends."""
         run = self._run
         if run is None or run.is_stopping:
             return
@@ -160,7 +161,7 @@ class Worker:
         self._is_prepared.set()
 
     def _refuse(self, inputs: RunInputs, error: ConvoyError) -> None:
-        """Say why this process can take no part; its users stay without a run."""
+        """Report why this process cannot take part; its users stay without a run."""
         self._channel.to_master(
             ToMaster.PROGRESS,
             {
@@ -178,11 +179,12 @@ class Worker:
         if run is None:
             return
         if run.is_stopping:
-            # They were on their way while this process said that it leaves.
+            # Leases and the notice that this process leaves crossed on the way.
             released = {"cursors": data["grants"], "is_leaving": True}
             self._answer(ToMaster.RELEASED, run, released)
             return
         run.epoch = data["epoch"]
+        # Before the lanes are granted: the collection takes longer than a message may be late.
         if run.t0_s is None and data["t0_s"] > time.time():
             _freeze_garbage()
         for scenario, lanes in data["grants"].items():
@@ -199,7 +201,7 @@ class Worker:
             gevent.spawn(self._keep_rows_current, run)
 
     def _change(self, _: str, data: dict[str, Any]) -> None:
-        """Follow a change of the plan; one that is heard of too late is told of."""
+        """Follow a change of the plan, and report one that arrived after its moment."""
         run = self._current(data)
         if run is None or run.is_stopping:
             return
@@ -226,14 +228,15 @@ class Worker:
             gevent.spawn(self._wind_up, run)
 
     def _wind_up(self, run: WorkerRun) -> None:
+        # Dispatchers first: a user that is being stopped must not be handed another message.
         for work in run.work.values():
             work.dispatcher.stop()
         cursors = run.release_all()
         self._stop_users()
-        self._tell_drained(run, cursors)
+        self._send_drained(run, cursors)
 
     def _watch_drain(self, run: WorkerRun) -> None:
-        """Tell the master each time that all granted lanes are through, until the run ends."""
+        """Report to the master each time that all granted lanes are through, until the run ends."""
         told_epoch = 0
         while self._is_under_way(run):
             left_s = run.earliest_end_s - time.perf_counter()
@@ -242,7 +245,7 @@ class Worker:
                 continue
             if not run.is_stopping and run.is_drained:
                 told_epoch = run.epoch
-                self._tell_drained(run, run.hand_back_what_closed())
+                self._send_drained(run, run.hand_back_what_closed())
 
     def _is_under_way(self, run: WorkerRun) -> bool:
         return self._run is run and not run.is_stopping
@@ -261,16 +264,17 @@ class Worker:
         self._enter_all(run)
         self._send_report()
 
-    def _tell_drained(self, run: WorkerRun, cursors: dict[str, Any]) -> None:
+    def _send_drained(self, run: WorkerRun, cursors: dict[str, Any]) -> None:
+        # The report first: after this message the master may end the run with what it has.
         self._report_now(run)
         self._answer(ToMaster.DRAINED, run, {"epoch": run.epoch, "cursors": cursors})
 
-    def _tell_progress_soon(self, run: WorkerRun) -> None:
-        """Tell it once for all users that come or go in the same moment."""
+    def _send_progress_soon(self, run: WorkerRun) -> None:
+        """Report once for all users that start or stop within `_POLL_S`."""
         if self._progress is None or self._progress.ready():
-            self._progress = gevent.spawn_later(_POLL_S, self._tell_progress, run)
+            self._progress = gevent.spawn_later(_POLL_S, self._send_progress, run)
 
-    def _tell_progress(self, run: WorkerRun, problem: str = "") -> None:
+    def _send_progress(self, run: WorkerRun, problem: str = "") -> None:
         ready = {name: work.ready_users for name, work in run.work.items()}
         self._answer(
             ToMaster.PROGRESS,

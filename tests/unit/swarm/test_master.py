@@ -74,8 +74,8 @@ def test_in_mid_run_all_equations_hold_but_that_all_was_scheduled_and_has_ended(
     one, two = ReportingWorker(), ReportingWorker()
     one.send(accepted=40, rejected=2, in_flight=3)
     two.send(accepted=50, in_flight=1)
-    master.hear_report("worker-1", one.report().to_bytes())
-    master.hear_report("worker-2", two.report().to_bytes())
+    master.on_report("worker-1", one.report().to_bytes())
+    master.on_report("worker-2", two.report().to_bytes())
 
     result = master.snapshot()
 
@@ -93,11 +93,11 @@ def test_in_mid_run_all_equations_hold_but_that_all_was_scheduled_and_has_ended(
 def test_a_snapshot_stays_while_the_run_goes_on_to_its_last_result(master: Master) -> None:
     worker = ReportingWorker()
     worker.send(accepted=100)
-    master.hear_report("worker-1", worker.report().to_bytes())
+    master.on_report("worker-1", worker.report().to_bytes())
     before = master.snapshot()
 
     worker.send(accepted=PLANNED - 101, rejected=1)
-    master.hear_report("worker-1", worker.report().to_bytes())
+    master.on_report("worker-1", worker.report().to_bytes())
 
     after = master.snapshot()
     assert (counts_in(before).sent, before.samples) == (100, {})
@@ -115,8 +115,8 @@ def test_a_report_that_cannot_be_read_is_a_problem_and_so_is_the_gap_it_leaves(
     worker.report()
     worker.send(accepted=PLANNED)
 
-    master.hear_report("worker-1", b"\x81\xa6run_id\x07")
-    master.hear_report("worker-1", worker.report().to_bytes())
+    master.on_report("worker-1", b"\x81\xa6run_id\x07")
+    master.on_report("worker-1", worker.report().to_bytes())
 
     result = master.snapshot()
     left_out, missing = result.problems
@@ -131,7 +131,7 @@ def test_a_report_of_another_run_is_left_out(master: Master) -> None:
     worker = ReportingWorker()
     worker.send(accepted=5)
 
-    master.hear_report("worker-1", replace(worker.report(), run_id="another").to_bytes())
+    master.on_report("worker-1", replace(worker.report(), run_id="another").to_bytes())
 
     assert counts_in(master.snapshot()) == Counts()
     assert master.snapshot().problems == ()
@@ -141,7 +141,7 @@ def test_a_scenario_that_nobody_runs_is_left_out(master: Master) -> None:
     report = ReportingWorker().report()
     [part] = report.scenarios.values()
 
-    master.hear_report("worker-1", replace(report, scenarios={"unknown": part}).to_bytes())
+    master.on_report("worker-1", replace(report, scenarios={"unknown": part}).to_bytes())
 
     assert list(master.snapshot().scenarios) == ["conversation_messages"]
 
