@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import ceil, inf
+from math import ceil
 
-from convoy.prepare.guard import highest_rate
 from convoy.settings import Settings
+from convoy.settings.model import Limit
 
 _CONSEQUENCES = {
     "obey": "messages will be late or not sent by cause limits",
@@ -14,45 +14,22 @@ _CONSEQUENCES = {
 }
 
 
-def tokens_needed(settings: Settings) -> int:
-    """Return how many tokens the highest rate needs so that none goes over its own limits."""
-    rate = highest_rate(settings)
-    own = (limit for limit in settings.limits if limit.scope == "token")
-    return max((ceil(rate * limit.per_s / limit.count) for limit in own), default=1)
-
-
-def tokens_there(settings: Settings) -> int | None:
-    """Return how many tokens the run will have, None when that depends on its workers."""
-    tokens = settings.oauth.tokens
-    if tokens == "per_user":
-        return settings.users
-    return None if tokens == "per_worker" else int(tokens)
-
-
-def rate_allowed(settings: Settings, tokens: int) -> float:
-    """Return the highest rate that the limits allow so many tokens; infinite without limits."""
-    rates = (
-        limit.count / limit.per_s * (tokens if limit.scope == "token" else 1)
-        for limit in settings.limits
-    )
-    return min(rates, default=inf)
-
-
 def allowance_line(settings: Settings) -> str:
     """Return how many tokens the highest rate needs, and what those there are may send."""
-    needed = "no rate is asked for"
+    tokens, needed, may_send = (
+        _tokens_there(settings),
+        "no rate is asked for",
+        "as much as they can",
+    )
     if settings.is_scheduled:
-        rate = highest_rate(settings)
-        needed = f"{tokens_needed(settings)} tokens needed for {rate:g} per second"
-    tokens = tokens_there(settings)
+        needed = (
+            f"{_tokens_needed(settings)} tokens needed for {settings.highest_rate:g} per second"
+        )
+    if settings.limits and settings.on_limit == "obey":
+        allowed = min(_allowed(limit, tokens or 1) / limit.per_s for limit in settings.limits)
+        may_send = f"{allowed:g} a second"
     there_are = "each worker has one token" if tokens is None else f"there are {tokens} tokens"
-    return f"{needed}; {there_are}, which may send {_allowed(settings, tokens or 1)}"
-
-
-def _allowed(settings: Settings, tokens: int) -> str:
-    if not settings.limits or settings.on_limit != "obey":
-        return "as much as they can"
-    return f"{rate_allowed(settings, tokens):g} a second"
+    return f"{needed}; {there_are}, which may send {may_send}"
 
 
 def shortfall(settings: Settings) -> tuple[str, str] | None:
@@ -60,25 +37,41 @@ def shortfall(settings: Settings) -> tuple[str, str] | None:
 
     A short run may go over a rate without ever filling a window.
     """
-    tokens = tokens_there(settings)
+    tokens = _tokens_there(settings)
     if settings.is_flat_out and settings.limits:
         return "the limits will hold rate: max back", "--set limits=[] takes them away"
     if tokens is None or not settings.is_scheduled:
         return None
-    rate, wanted = highest_rate(settings), _messages(settings)
+    rate, stages = settings.highest_rate, settings.global_stages()
+    messages = sum((first + last) / 2 * for_s for first, last, for_s in stages)
     for limit in settings.limits:
-        allowed = limit.count * (tokens if limit.scope == "token" else 1)
-        if min(wanted, rate * limit.per_s) > allowed:
+        allowed = _allowed(limit, tokens)
+        if min(messages, rate * limit.per_s) > allowed:
             return (
                 f"the limits ({limit.count:,} per {limit.per_s:g} s by {limit.scope}) allow "
                 f"{allowed / limit.per_s:g} messages a second with {tokens} tokens, and the plan "
                 f"wants {rate:g}: {_CONSEQUENCES[settings.on_limit]}",
-                f"{tokens_needed(settings)} tokens (users) would do"
+                f"{_tokens_needed(settings)} tokens (users) would do"
                 if limit.scope == "token"
                 else "lower the rate",
             )
     return None
 
 
-def _messages(settings: Settings) -> float:
-    return sum((first + last) / 2 * for_s for first, last, for_s in settings.global_stages())
+def _tokens_there(settings: Settings) -> int | None:
+    """Return how many tokens the run will have, None when that depends on its workers."""
+    tokens = settings.oauth.tokens
+    if tokens == "per_user":
+        return settings.users
+    return None if tokens == "per_worker" else int(tokens)
+
+
+def _tokens_needed(settings: Settings) -> int:
+    """Return how many tokens the highest rate needs so that none goes over its own limits."""
+    own = (limit for limit in settings.limits if limit.scope == "token")
+    return max((ceil(settings.highest_rate * each.per_s / each.count) for each in own), default=1)
+
+
+def _allowed(limit: Limit, tokens: int) -> int:
+    """Return how many messages a limit lets so many tokens send in its window."""
+    return limit.count * (tokens if limit.scope == "token" else 1)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from math import ceil
 
 from convoy.errors import RefusedError
 from convoy.remote.discovery import is_convoy_simulator
 from convoy.remote.proxies import proxy_to
 from convoy.settings import Origin, Settings
+from convoy.settings.model import Approval
 from convoy.settings.origin import is_loopback
 
 Resolve = Callable[[str], Sequence[str]]
@@ -52,41 +54,38 @@ def check_target(
 
 
 def check_plan(settings: Settings) -> None:
-    """Raise RefusedError, with what to write, unless the plan keeps to the target's approval.
+    """Raise RefusedError, with the number to write, unless the plan keeps to the target's approval.
 
     An approved rate is kept by the schedule; where nothing is scheduled only pauses can keep it.
     """
-    approval = settings.target.approval
+    approval, users, pause_s = settings.target.approval, settings.users, settings.think_time_s
     if approval is None:
         return
     if settings.is_flat_out:
-        raise _beyond(settings, "rate is max", f"write --rate {approval.highest_rate:g}")
+        raise _beyond(
+            settings, approval, "rate is max", f"write --rate {approval.highest_rate:.10g}"
+        )
     if settings.is_scheduled:
-        check_rate(settings, highest_rate(settings))
-    elif settings.users > settings.think_time_s * approval.highest_rate:
-        wanted = f"{settings.users} users pause for {settings.think_time_s:g} s"
-        needed_s = settings.users / approval.highest_rate
-        raise _beyond(settings, wanted, f"write --set think_time_s={needed_s:g}, or fewer users")
+        check_rate(settings, settings.highest_rate)
+    elif users > pause_s * approval.highest_rate:
+        # Rounded up, because a pause rounded down would be refused again.
+        needed_s = ceil(users / approval.highest_rate * 1000) / 1000
+        change = f"write --set think_time_s={needed_s:.10g}, or fewer users"
+        raise _beyond(settings, approval, f"{users} users pause for {pause_s:.10g} s", change)
 
 
 def check_rate(settings: Settings, rate: float) -> None:
     """Raise RefusedError unless the target's approval allows so many messages per second."""
     approval = settings.target.approval
     if approval is not None and rate > approval.highest_rate:
-        raise _beyond(settings, f"rate is {rate:g}", f"write {approval.highest_rate:g} or less")
+        change = f"write {approval.highest_rate:.10g} or less"
+        raise _beyond(settings, approval, f"rate is {rate:.10g}", change)
 
 
-def highest_rate(settings: Settings) -> float:
-    """Return the highest rate of the whole run, in messages per second."""
-    return max(max(rate_from, rate_to) for rate_from, rate_to, _ in settings.global_stages())
-
-
-def _beyond(settings: Settings, wanted: str, change: str) -> RefusedError:
-    approval, name = settings.target.approval, settings.target.name
-    assert approval is not None
+def _beyond(settings: Settings, approval: Approval, wanted: str, change: str) -> RefusedError:
     return RefusedError(
-        f"{wanted}, but approval {approval.ticket} of target {name} allows "
-        f"{approval.highest_rate:g} messages per second at most; {change}, or have more approved"
+        f"{wanted}, but approval {approval.ticket} of target {settings.target.name} allows "
+        f"{approval.highest_rate:.10g} messages per second at most; {change}, or have more approved"
     )
 
 

@@ -204,6 +204,11 @@ class Settings(_Section):
         """The length of the measured part: the shorter of `run_time_s` and the stages."""
         return sum(for_s for _, _, for_s in self.global_stages())
 
+    @property
+    def highest_rate(self) -> float:
+        """The highest rate of the whole run, in messages per second."""
+        return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.global_stages())
+
     def redacted(self) -> dict[str, Any]:
         """Return plain values for a record, in the order and by the names of the settings."""
         return self.model_dump(mode="json")

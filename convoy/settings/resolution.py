@@ -35,7 +35,7 @@ def resolve(
     faults += merge_faults
     settings = None
     if any(layer.level == Level.DEFAULT for layer in layers):
-        values = _with_scenarios(_with_approval(merged, layers), known_scenarios)
+        values = _with_scenarios(_with_approval(merged, layers, faults), known_scenarios)
         settings = _checked(values, layers, known_scenarios, faults)
     if faults or settings is None:
         redact = credential_redactor(environ).redact
@@ -43,8 +43,16 @@ def resolve(
     return settings
 
 
-def _with_approval(values: Values, layers: Sequence[Layer]) -> Values:
-    """Return the values without the approval where it is not for the address that is loaded."""
+def _with_approval(values: Values, layers: Sequence[Layer], faults: list[Fault]) -> Values:
+    """Return the values without the approval where it is not for the address that is loaded.
+
+    One outside a target's own file, where no address stands beside it, is a fault.
+    """
+    for layer in layers:
+        target, path = layer.values.get("target"), ("target", "approval")
+        if layer.level != Level.TARGET and isinstance(target, dict) and target.get("approval"):
+            problem = "belongs in the target's own file, beside the address it is for"
+            faults.append(Fault(where([layer], path), problem))
     target = values.get("target")
     addresses = (("target", "api_url"), ("target", "login_url"))
     own = {layer.origin for layer in layers if layer.level == Level.TARGET}

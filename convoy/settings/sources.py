@@ -183,9 +183,8 @@ def _parsed(entry: object, origin: str, faults: list[Fault]) -> Values | None:
 def _set_by(option: str, value: object) -> Values:
     """Return what an option sets; forms and variables give everything as text."""
     if option == "host":
-        # An address given on the spot is no one's own: nothing is started there, nothing approved.
-        addresses = {"api_url": value, "login_url": value}
-        return {"target": {**addresses, "embedded_simulator": False, "approval": None}}
+        # An address given on the spot is no one's own: nothing is started there.
+        return {"target": {"api_url": value, "login_url": value, "embedded_simulator": False}}
     if isinstance(value, str) and option == "scenarios":
         return {option: tuple(name for part in value.split(",") if (name := part.strip()))}
     if isinstance(value, str):
@@ -201,11 +200,7 @@ def _without_choices(layer: Layer, faults: list[Fault]) -> Layer:
     if "profile" in values:
         faults.append(Fault(where([layer], ("profile",)), "is chosen with --load-profile"))
         del values["profile"]
-    target = values.get("target")
-    if isinstance(target, str):
+    if isinstance(values.get("target"), str):
         faults.append(Fault(where([layer], ("target",)), "is chosen with --target"))
         del values["target"]
-    if isinstance(target, dict) and target.get("approval") and layer.level != Level.TARGET:
-        problem = "belongs in the target's own file, beside the address it is for"
-        faults.append(Fault(where([layer], ("target", "approval")), problem))
     return Layer(layer.level, layer.origin, values)
