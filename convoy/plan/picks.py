@@ -11,12 +11,35 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, chain
 from random import Random
 from typing import Protocol
 
 from convoy.plan.draws import draws, stream_key
 from convoy.plan.lanes import LANES
+
+
+@dataclass(frozen=True, slots=True)
+class PickRule:
+    """How conversations are picked; `exponent` is for `zipf`.
+
+    `on_exhausted` is recycle, stop or fail: what happens when each was used once.
+    """
+
+    name: str = "random"
+    exponent: float = 1.0
+    on_exhausted: str = "recycle"
+
+    @property
+    def is_exclusive(self) -> bool:
+        """True when a conversation takes one message at a time."""
+        return self.name == "exclusive"
+
+    @property
+    def binds_users(self) -> bool:
+        """True when each user keeps one conversation: how many users there are matters then."""
+        return self.name == "sticky"
 
 
 class Pick(Protocol):
@@ -133,18 +156,16 @@ class BoundPick:
         return (self._order[number] for number in numbers)
 
 
-def make_pick(
-    name: str, size: int, *, seed: int, scenario: str, users: int, exponent: float
-) -> Pick:
-    """Return the pick that the settings name; raises KeyError for an unknown name."""
+def make_pick(rule: PickRule, size: int, *, seed: int, scenario: str, users: int) -> Pick:
+    """Return the pick that a rule names; raises KeyError for an unknown name."""
     makers: dict[str, Callable[[], Pick]] = {
         "random": lambda: RandomPick(size, seed, scenario),
         "round_robin": lambda: RoundRobinPick(size),
-        "zipf": lambda: ZipfPick(size, seed, scenario, exponent),
+        "zipf": lambda: ZipfPick(size, seed, scenario, rule.exponent),
         "exclusive": lambda: BoundPick(size, size, seed, scenario),
         "sticky": lambda: BoundPick(size, users, seed, scenario),
     }
-    return makers[name]()
+    return makers[rule.name]()
 
 
 def _groups_of_two_or_more(size: int) -> int:

@@ -15,7 +15,7 @@ from convoy.plan.draws import draw, stream_key
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadChoice, PayloadTemplate
-from convoy.plan.picks import make_pick
+from convoy.plan.picks import PickRule, make_pick
 from convoy.plan.pool import ConversationPool
 from convoy.plan.rates import RateCurve
 from convoy.plan.rendering import Bodies
@@ -24,15 +24,6 @@ from convoy.plan.texts import TextChoice, TextRule
 
 class PoolExhausted(ConvoyError):
     """Every conversation of the pool has been used or retired, and none may be used again."""
-
-
-@dataclass(frozen=True, slots=True)
-class PickRule:
-    """How conversations are picked: see `plan.picks`; `on_exhausted` is recycle, stop or fail."""
-
-    name: str = "random"
-    exponent: float = 1.0
-    on_exhausted: str = "recycle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +72,11 @@ class ScenarioPlan:
         self.arrivals = _arrivals(inputs)
         self._inputs = inputs
         self._pick = make_pick(
-            inputs.pick.name,
+            inputs.pick,
             len(inputs.pool),
             seed=inputs.seed,
             scenario=inputs.scenario,
             users=inputs.users,
-            exponent=inputs.pick.exponent,
         )
         # Those of a small pool come again and again.
         self._conversation = lru_cache(maxsize=4096)(inputs.pool.__getitem__)
@@ -122,7 +112,7 @@ class ScenarioPlan:
     @property
     def is_exclusive(self) -> bool:
         """True when a conversation takes one message at a time."""
-        return self._inputs.pick.name == "exclusive"
+        return self._inputs.pick.is_exclusive
 
     @cached_property
     def count(self) -> int | None:
@@ -209,7 +199,7 @@ class ScenarioPlan:
             repr(sorted(inputs.weights.items())),
             repr((inputs.pick, inputs.arrivals)),
             "\n".join((inputs.texts.choice, *inputs.texts.texts)),
-            str(inputs.users) if inputs.pick.name == "sticky" else "",
+            str(inputs.users) if inputs.pick.binds_users else "",
             *(repr(each) for each in sorted(inputs.variables.items())),
         )
         return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convoy.errors import Fault, SettingsError
+from convoy.plan.picks import PickRule
 from convoy.plan.pool import ConversationPool
 from convoy.plan.rates import RateCurve, Stage
-from convoy.plan.scenario import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
+from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import allowance_line, shortfall
 from convoy.prepare.canaries import new_run_id, send_canaries
 from convoy.prepare.checklist import Checklist
@@ -126,29 +127,22 @@ class Preflight:
         self, checked: Mapping[str, ScenarioPayloads], token: Token
     ) -> dict[str, ScenarioInputs]:
         with self.checklist.step("pool"):
-            curves = rate_curves(self.settings)
+            stages = self.settings.stages_by_scenario()
             inputs = {
                 scenario: _scenario_inputs(
                     self.settings,
                     payloads,
-                    curves[scenario],
+                    RateCurve([Stage(*stage) for stage in stages[scenario]]),
                     find_pool(self.settings, scenario, token),
                 )
                 for scenario, payloads in checked.items()
             }
-        for each in inputs.values():
-            _check_pool_size(each, self.checklist)
+        counts = {scenario: ScenarioPlan(each).count for scenario, each in inputs.items()}
+        for scenario, each in inputs.items():
+            _check_pool_size(each, counts[scenario], self.checklist)
         with self.checklist.step("rate"):
-            _check_that_something_is_due(inputs)
+            _check_that_something_is_due(counts)
         return inputs
-
-
-def rate_curves(settings: Settings) -> dict[str, RateCurve]:
-    """Return each scenario's rate over time."""
-    return {
-        scenario: RateCurve([Stage(*stage) for stage in stages])
-        for scenario, stages in settings.stages_by_scenario().items()
-    }
 
 
 def _scenario_inputs(
@@ -178,15 +172,15 @@ def _scenario_inputs(
     )
 
 
-def _check_pool_size(inputs: ScenarioInputs, checklist: Checklist) -> None:
+def _check_pool_size(inputs: ScenarioInputs, messages: int | None, checklist: Checklist) -> None:
     """Compare the pool with the authors that share it and the messages that use it up."""
-    size, pick, messages = len(inputs.pool), inputs.pick, ScenarioPlan(inputs).count
+    size, pick = len(inputs.pool), inputs.pick
     check = f"pool of {inputs.scenario}"
-    if pick.name == "exclusive" and size < inputs.users:
+    if pick.is_exclusive and size < inputs.users:
         told = f"{inputs.users} users share {size:,} conversations, one message at a time to each"
         fix = "use a larger pool or fewer users, or messages may not be sent by cause pool"
         checklist.warn(check, told, fix)
-    elif pick.name == "sticky" and size < inputs.users:
+    elif pick.binds_users and size < inputs.users:
         told = f"{inputs.users} users keep {size:,} conversations: some share one"
         checklist.warn(check, told, "use a larger pool or fewer users")
     elif pick.on_exhausted == "fail" and messages is not None and messages > size:
@@ -196,11 +190,11 @@ def _check_pool_size(inputs: ScenarioInputs, checklist: Checklist) -> None:
         checklist.ok(check, f"{size:,} conversations, pick {pick.name}")
 
 
-def _check_that_something_is_due(inputs: Mapping[str, ScenarioInputs]) -> None:
+def _check_that_something_is_due(counts: Mapping[str, int | None]) -> None:
     faults = [
         Fault("rate", f"is so low that no message of {scenario} is due; raise it or run_time_s")
-        for scenario, each in inputs.items()
-        if ScenarioPlan(each).count == 0
+        for scenario, count in counts.items()
+        if count == 0
     ]
     if faults:
         raise SettingsError(faults)

@@ -12,9 +12,10 @@ from itertools import chain, islice
 from pathlib import Path
 
 from convoy.plan.lanes import LANES
+from convoy.plan.picks import PickRule
 from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
-from convoy.plan.scenario import ArrivalRule, PickRule, ScenarioInputs, ScenarioPlan
+from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.plan.texts import TextRule
 
 FOLDER = Path(__file__).parent

@@ -16,9 +16,10 @@ from convoy.plan.arrivals import ClosedArrivals, EvenArrivals
 from convoy.plan.lanes import LANES
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadTemplate
+from convoy.plan.picks import PickRule
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.rendering import Bodies
-from convoy.plan.scenario import PickRule, PoolExhausted, ScenarioPlan
+from convoy.plan.scenario import PoolExhausted, ScenarioPlan
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause, Phase
 from tests.unit.engine import T0_S, Clock

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.plan.lanes import LANES
-from convoy.plan.picks import Pick, make_pick
+from convoy.plan.picks import Pick, PickRule, make_pick
 
 NAMES = ["random", "round_robin", "zipf", "exclusive", "sticky"]
 DRAWN = ["random", "round_robin", "zipf"]
@@ -24,7 +24,7 @@ TURNS = st.integers(1, 5)
 def pick_of(
     name: str, size: int = 100, *, seed: int = 1, users: int = 20, exponent: float = 1.0
 ) -> Pick:
-    return make_pick(name, size, seed=seed, scenario="messages", users=users, exponent=exponent)
+    return make_pick(PickRule(name, exponent), size, seed=seed, scenario="messages", users=users)
 
 
 def index_of(pick: Pick, k: int) -> int:

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from convoy.plan.lanes import LANES
+from convoy.plan.picks import PickRule
 from convoy.plan.pool import ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import (
     ArrivalRule,
-    PickRule,
     PoolExhausted,
     ScenarioInputs,
     ScenarioPlan,
