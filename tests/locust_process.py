@@ -49,7 +49,11 @@ class LocustProcess:
     """
 
     def __init__(
-        self, folder: Path, *options: str, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +63,7 @@ class LocustProcess:
                 [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfile.py"), *options],
                 cwd=folder,
                 env=clean_environment() | dict(environment or {}),
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -14,6 +14,7 @@ from locust.runners import STATE_MISSING, MasterRunner, Runner
 from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin.dealing import EvenUsersDispatcher, Shares
 from convoy.plugin.users import MessageUser
+from convoy.prepare.guard import check_plan
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.record import write_record
 from convoy.results.reports.text import error_table, text_report
@@ -85,6 +86,11 @@ class RunController:
         """Have another rate (messages per second) for the rest of the run; raises RefusedError."""
         self._change(lambda changes, at_s: changes.set_rate(at_s, rate))
 
+    def check_users(self, users: int) -> None:
+        """Raise RefusedError where the run with so many users would be beyond the approval."""
+        if self._prepared is not None:
+            check_plan(self._prepared.settings.model_copy(update={"users": users}))
+
     def pause(self) -> None:
         """Have nothing due until `resume`, or until the run ends; raises RefusedError."""
         self._change(Changes.pause)
@@ -109,10 +115,15 @@ class RunController:
     def begin(self, users: int, spawn_rate: float) -> tuple[int, float]:
         """Begin the run that is lined up, if none is running; return users and users per second.
 
-        During a run Locust adds or takes away users as it was asked to.
+        During a run Locust adds or takes away users as it was asked to, within the approval.
         """
         if self._master is not None or not self._is_expected:
             self._cancel_locusts_timer()
+            try:
+                self.check_users(users)
+            except RefusedError as error:  # the web form was told before; Locust's keys were not
+                logger.error("%s", error)
+                users = self._runner.target_user_count = self._runner.user_count
             return users, spawn_rate
         self._is_expected = False
         try:

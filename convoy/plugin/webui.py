@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from urllib.parse import urlsplit
 
 from flask import Response, jsonify, make_response, request
@@ -91,13 +93,14 @@ def _edit(controller: RunController, form: Mapping[str, str], before: Mapping[st
         if form.get(name, "") not in ("", before.get(name, "")):
             changed = f"{name} cannot be changed while a run is going on"
             raise RefusedError(f"{changed}; only the rate and the number of users can")
-    present, text = controller.present_rate, form.get("rate", "").strip()
-    if text in ("", str(present)):
-        return
     faults: list[Fault] = []
-    rate = _number(text, "rate", faults)
+    present, text = controller.present_rate, form.get("rate", "").strip()
+    rate = None if text == str(present) else _number(text, "rate", faults)
+    users = _number(form.get("user_count", ""), "users", faults)
     if faults:
         raise SettingsError(faults)
+    if users is not None:
+        controller.check_users(int(users))
     if rate is not None and rate != present:
         controller.change_rate(rate)
 
@@ -127,11 +130,13 @@ def _read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
 
 
 def _number(text: str, name: str, faults: list[Fault]) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        faults.append(Fault(name, f"{text!r} is no number"))
+    if not text:
         return None
+    with suppress(ValueError):
+        if isfinite(number := float(text)):
+            return number
+    faults.append(Fault(name, f"{text!r} is no number"))
+    return None
 
 
 def _run_time_s(text: str, faults: list[Fault]) -> int | None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import pytest
@@ -182,6 +186,7 @@ def test_what_cannot_be_changed_is_said_and_the_run_goes_on_as_it_was(run: LiveR
         "time": run.edit(run_time="9s")["message"],
         "no number": run.edit(rate="fast")["message"],
         "max": run.edit(rate="max")["message"],
+        "endless": run.edit(user_count="inf")["message"],
         "too high": run.edit(rate="1e9")["message"],
         "not paused": run.tell("resume")[1],
     }
@@ -190,6 +195,7 @@ def test_what_cannot_be_changed_is_said_and_the_run_goes_on_as_it_was(run: LiveR
     assert said["time"].startswith("run_time cannot be changed while a run is going on")
     assert "'fast' is no number" in said["no number"]
     assert "'max' is no number" in said["max"]
+    assert "'inf' is no number" in said["endless"]
     assert said["too high"].startswith("rate is 1e+09, but should be above 0 and at most 100,000")
     assert said["not paused"] == "the run is not paused"
     summary = run.end()
@@ -205,3 +211,58 @@ def test_flat_out_there_is_no_rate_to_change(run: LiveRun) -> None:
 
     assert said == ["nothing is scheduled in this run, so there is no rate to change"] * 2
     run.end()
+
+
+@contextmanager
+def approved_run(
+    folder: Path, simulator: SimulatorProcess, *load: str, stdin: int = DEVNULL
+) -> Iterator[LiveRun]:
+    """A run that goes on, to a target which is approved for 40 messages per second."""
+    target = folder / "approved.yaml"
+    target.write_text(
+        f"target: {{name: approved, api_url: '{simulator.url}', login_url: '{simulator.url}',"
+        " approval: {ticket: T-1, organisation_id: an-organisation, highest_rate: 40}}\n"
+    )
+    login = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
+    web = ["--web-host", "127.0.0.1", "--web-port", str(free_port())]
+    options = [*web, "--target", str(target), *UNHURRIED, *load]
+    with LocustProcess(folder, *options, environment=login, stdin=stdin) as locust:
+        url = locust.wait_for(r"Starting web interface at (http://\S+:\d+)")[1]
+        wait_until(lambda: _answers(url), locust.output)
+        run = LiveRun(locust, url, simulator)
+        run.start(run_time="6s")
+        run.wait_for_messages(10)
+        yield run
+
+
+def test_rate_beyond_the_approval_is_refused_and_the_run_goes_on_as_it_was(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    with approved_run(tmp_path, simulator) as run:
+        refusal = run.edit(rate="40.5", user_count=str(USERS + 5))
+
+        assert refusal["success"] is False
+        assert refusal["message"].startswith("rate is 40.5, but approval T-1 of target approved")
+        assert run.users() == USERS
+        summary = run.end()
+    assert (summary["changes"], summary["totals"]["scheduled"]) == ([], 240)
+
+
+def test_users_beyond_the_approval_are_refused_where_only_their_pauses_keep_to_it(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    said = "11 users pause for 0.25 s, but approval T-1 of target approved"
+    load = ["--set", "arrivals=closed", "--set", "think_time_s=0.25"]
+    keys, terminal = pty.openpty()
+    with approved_run(tmp_path, simulator, *load, stdin=terminal) as run:
+        refusal = run.edit(user_count=str(USERS + 1))
+        os.write(keys, b"w")  # Locust's key for one more user
+
+        assert refusal["success"] is False
+        assert refusal["message"].startswith(said)
+        wait_until(lambda: f"runs: {said}" in run.locust.output(), run.locust.output)
+        run.wait_for_messages(10)
+        assert run.users() == USERS
+        run.end()
+    os.close(keys)
+    os.close(terminal)

@@ -199,3 +199,21 @@ def test_the_whole_pool_is_used_before_anything_is_used_again(name: str, size: i
 def test_an_unknown_pick_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         pick_of("first")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_exclusive", "binds_users"),
+    [
+        ("random", False, False),
+        ("round_robin", False, False),
+        ("zipf", False, False),
+        ("exclusive", True, False),
+        ("sticky", False, True),
+    ],
+)
+def test_a_rule_says_what_its_pick_means_for_conversations_and_users(
+    name: str, is_exclusive: bool, binds_users: bool
+) -> None:
+    rule = PickRule(name)
+
+    assert (rule.is_exclusive, rule.binds_users) == (is_exclusive, binds_users)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from convoy.errors import ExitCode, RefusedError
-from convoy.prepare.guard import addresses_of, check_plan, check_target
+from convoy.prepare.guard import addresses_of, check_plan, check_rate, check_target
 from convoy.settings import Settings
 from convoy.settings.model import Approval
 from tests.unit.remote.proxy_server import name_proxies
@@ -167,21 +171,43 @@ def test_a_plan_beyond_its_approval_is_refused_with_the_number_to_write(
     assert refused.value.exit_code is ExitCode.REFUSED
 
 
+def closed(users: int, think_time_s: float, highest: float) -> Settings:
+    changes = {"arrivals": "closed", "users": users, "think_time_s": think_time_s}
+    return settings_for("https://api.test", highest=highest).model_copy(update=changes)
+
+
 @pytest.mark.parametrize(
     ("think_time_s", "is_refused"), [(0.25, True), (0.399, True), (0.4, False), (2, False)]
 )
 def test_without_a_schedule_only_pauses_keep_to_an_approval(
     think_time_s: float, is_refused: bool
 ) -> None:
-    settings = settings_for("https://api.test", highest=50).model_copy(
-        update={"arrivals": "closed", "users": 20, "think_time_s": think_time_s}
-    )
+    settings = closed(20, think_time_s, 50)
 
     if is_refused:
         with pytest.raises(RefusedError, match="write --set think_time_s=0.4, or fewer users"):
             check_plan(settings)
     else:
         check_plan(settings)
+
+
+@given(users=st.integers(1, 100_000), highest=st.floats(0.001, 100_000))
+@example(users=100, highest=30.0)
+def test_the_pause_that_a_refusal_names_is_not_refused(users: int, highest: float) -> None:
+    with pytest.raises(RefusedError) as refused:
+        check_plan(closed(users, 0.0, highest))
+
+    named = re.search(r"think_time_s=([0-9.e+]+),", str(refused.value))
+    assert named is not None
+    check_plan(closed(users, float(named[1]), highest))
+
+
+def test_a_rate_just_above_the_approval_is_told_from_it() -> None:
+    settings = settings_for("https://api.test", highest=1234.5678)
+
+    check_rate(settings, 1234.5678)
+    with pytest.raises(RefusedError, match=r"rate is 1234\.56781, .* write 1234\.5678 or less"):
+        check_rate(settings, 1234.56781)
 
 
 def test_what_a_proxy_leads_to_is_not_this_machine_whatever_its_name_stands_for_here(
