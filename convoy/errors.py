@@ -1,4 +1,4 @@
-"""The exceptions that Convoy raises, each knowing the exit code it leads to.
+"""The exceptions that Convoy raises, each with the exit code that it leads to.
 
 ConvoyError
 ├── SettingsError          settings are wrong; every fault at once (exit code 2)
@@ -6,7 +6,7 @@ ConvoyError
 ├── RefusedError           guard or preflight will not start load (exit code 4)
 └── RemoteError            the remote API or the way to it
     ├── WireError          no whole answer: refused, reset, timeout, TLS … (`remote.http`)
-    └── LoginError         the login answered no, or not at all (`remote.oauth`)
+    └── LoginError         a login that brought no token (`remote.oauth`)
 
 The remote's own error codes are another vocabulary: `convoy.routes.codes`.
 """
@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
 
 
 class ConvoyError(Exception):
-    """Something the operator should read as one clear sentence; never shown as a traceback."""
+    """An error that is shown to the operator as clear sentences, never as a traceback."""
 
     exit_code = ExitCode.INVALID
 
@@ -73,7 +73,7 @@ class RefusedError(ConvoyError):
 
 
 class RemoteError(ConvoyError):
-    """The remote API answered no, or could not be reached."""
+    """The remote API refused a request, or could not be reached."""
 
     exit_code = ExitCode.REFUSED
 
@@ -81,8 +81,8 @@ class RemoteError(ConvoyError):
 class WireError(RemoteError):
     """No whole answer came. `code` is one of the section `wire` of `routes/codes.yaml`.
 
-    `sent_s` is when the first byte left (`perf_counter` seconds), or None when nothing left us:
-    then the remote cannot have acted on the request. `done_s` is when we knew.
+    `sent_s` is when the first byte was written (`perf_counter` seconds); None when no byte was, so
+    that the remote cannot have acted on the request. `done_s` is when the fault was noticed.
     """
 
     def __init__(self, code: str, detail: str, *, sent_s: float | None, done_s: float) -> None:
@@ -95,8 +95,8 @@ class WireError(RemoteError):
 class LoginError(RemoteError):
     """A login that brought no token. `code` is the error code to count it under.
 
-    `refused` is true when the server answered no (wrong credentials), false when it could not be
-    asked; `retry_after_s` is set when it asked us to wait.
+    `refused` is true when the server refused the login (wrong credentials), false for any other
+    fault; `retry_after_s` holds the seconds of a Retry-After header, if there was one.
     """
 
     def __init__(

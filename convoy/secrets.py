@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 
 STARS = "**********"
 SHORTEST = 4
-"""Characters below which a value is not hidden: it would star out ordinary words."""
+"""Values of fewer characters are not hidden, because they would match ordinary words."""
 _SHORTEST_BASE64 = 6
 
 
@@ -67,9 +67,9 @@ class Secret:
 class Redactor:
     """Hides registered values in texts, also url-encoded and inside a base64 `Basic` login.
 
-    Texts are looked up by their first characters, so the cost follows the length of a text and not
-    the number of secrets. `keep` is how many passing values (tokens) are remembered; the oldest
-    are forgotten first, permanent ones (credentials) never.
+    Secrets are found by their first characters, so that the cost depends on the length of a text
+    and not on the number of secrets. `keep` is how many passing values (tokens) are kept; the
+    oldest are dropped first, permanent values (credentials) never.
     """
 
     def __init__(self, keep: int = 10_000) -> None:
@@ -79,7 +79,7 @@ class Redactor:
         self._forms_by_start: dict[str, list[str]] = {}
 
     def register(self, value: str | Secret, *, permanent: bool = False) -> None:
-        """Hide `value` from now on; values shorter than `SHORTEST` characters are left alone."""
+        """Hide `value` from now on; values shorter than `SHORTEST` characters are not hidden."""
         text = value.reveal() if isinstance(value, Secret) else value
         if len(text) < SHORTEST or text in self._permanent:
             return
@@ -144,7 +144,7 @@ class RedactingFilter(logging.Filter):
             message = record.getMessage()
         except Exception:
             # An argument's own `__str__` may raise anything. Logging would print the raw arguments
-            # of such a record, and in a filter the exception would reach the one who logs.
+            # of such a record, and in a filter the exception would reach the caller of the logger.
             message = f"{record.msg} (its arguments could not be formatted)"
             record.msg, record.args = message, None
         redacted = self._redactor.redact(message)
@@ -170,10 +170,10 @@ def _forms(text: str) -> set[str]:
 
 
 def _base64_forms(value: bytes) -> Iterator[str]:
-    """Yield what `value` looks like inside a longer base64 text, for each place it can start at.
+    """Yield the forms of `value` inside a longer base64 text, one for each offset modulo three.
 
-    The characters at both ends hold bits of the neighbours too, so they are left out; what stays
-    of the secret in clear is less than one byte at either end.
+    The characters at both ends also hold bits of the neighbouring bytes, so they are left out; less
+    than one byte of the secret stays readable at either end.
     """
     for bytes_before, mixed_characters in ((0, 0), (1, 2), (2, 3)):
         encoded = b64encode(b"\0" * bytes_before + value).decode("ascii")

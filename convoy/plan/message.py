@@ -9,7 +9,7 @@ from convoy.plan.pool import Conversation
 
 # A structure, and untracked by the collector: one is made per message.
 class PlannedMessage(msgspec.Struct, frozen=True, gc=False):
-    """One message of the plan, before it has a run: from whom, to where, and what it says.
+    """One message of the plan, independent of any run: its author, conversation and text.
 
     `expected_code` is the error code that should answer it, empty where it should be accepted.
     """

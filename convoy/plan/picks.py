@@ -56,7 +56,7 @@ class Pick(Protocol):
         """Return the index of each message's conversation."""
 
     def others(self, k: int) -> Iterator[int]:
-        """Yield what may stand in when that conversation is retired, in order of preference."""
+        """Yield the indexes that can replace a retired conversation, in order of preference."""
 
 
 class RandomPick:

@@ -1,4 +1,4 @@
-"""The bodies of a run: the template of each message, rendered with what the plan says of it.
+"""The bodies of a run: the template of each message, rendered with its values from the plan.
 
 There is a fast path for templates of text and plain placeholders: `{{ name }}`,
 `{{ name | tojson }}`, and names and literals joined by `~` in their place. It makes one Python
@@ -23,7 +23,7 @@ from convoy.plan.texts import Draws
 _Fast = Callable[[PlannedMessage], str]
 _Convert = Callable[[Any], str]
 _Written = Mapping[_Convert, str]
-"""How a variable is written in the source of a function, for each way to write a value."""
+"""The source code of a variable in a function, for each way to convert a value."""
 
 
 class Bodies:
@@ -56,7 +56,7 @@ class Bodies:
                 if len(body) <= MOST_OUTPUT_BYTES:
                     return body
             except ValueError:
-                pass  # Jinja2 can say what is wrong and where
+                pass  # Jinja2 reports what is wrong and where
         return self._templates[message.template_name].render(self.variables(message))
 
     def variables(self, message: PlannedMessage) -> dict[str, object]:
@@ -130,7 +130,7 @@ def _json_characters(value: Any) -> str:
     return _json_text(value if type(value) is str else str(value))[1:-1]
 
 
-# Texts, names and the ids of hot conversations come again and again.
+# Cached, because texts, names and the ids of hot conversations recur.
 @lru_cache(maxsize=4096)
 def _json_text(text: str) -> str:
     return _html_safe(encode_basestring(text))
@@ -168,7 +168,7 @@ def _constant_written(value: str) -> _Written:
 
 
 def _marker_written(before: str) -> _Written:
-    # Not by way of `json_text`: a marker never comes again, and would push out what does.
+    # Without `json_text`, because a marker never recurs and would displace others in its cache.
     number = "f'{message.k}]'"
     return {
         str: repr(before) + number,
@@ -192,7 +192,7 @@ _WRITTEN: dict[str, _Written] = {
 }
 """The variables of a template but `marker`, each as it comes from its message."""
 BUILT_IN = frozenset({*_WRITTEN, "marker", "choice", "number", "range"})
-"""What a scenario's own variables cannot be called."""
+"""The names that a scenario's own variables cannot have."""
 
 _NAMES = {"guest": _guest, "json_text": _json_text}
 _EACH = ", ".join(f"{name!r}: {code}" for name, code in {**_TEXTS, **_NUMBERS}.items())

@@ -1,4 +1,4 @@
-"""The sandbox of templates: Jinja2's own, with little in reach and what multiplies bounded."""
+"""The sandbox of templates: Jinja2's own, with few names in reach and sizes of values bounded."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ _SPECIFIERS = re.compile(r"%[-+ #0-9.*(]+")
 class Sandbox(ImmutableSandboxedEnvironment):
     """Templates reach their variables, `FILTERS`, `TESTS`, `range` and what `loop` knows.
 
-    What multiplies raises OverflowError instead of making much out of little, and so does output
-    beyond bounds. How long a template takes is not bounded here, because a render cannot be
-    interrupted: before load `prepare.sample_bodies` tries each one in a process with limits.
+    An operator, filter or test that would make a value beyond `LONGEST_VALUE` raises OverflowError,
+    and so does output beyond `MOST_OUTPUT_BYTES`. How long a template takes is not bounded here,
+    because a render cannot be interrupted: before load `prepare.sample_bodies` tries each one in a
+    process with limits.
     """
 
     intercepted_binops = frozenset({"*", "**", "%"})
@@ -41,7 +42,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     @staticmethod
     def concat(pieces: Iterable[str]) -> str:
-        """Join the pieces that a template renders to, as far as a message goes."""
+        """Join the pieces that a template renders to; raises OverflowError beyond the bound."""
         kept: list[str] = []
         length = 0
         for piece in pieces:
@@ -55,7 +56,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return isinstance(obj, LoopContext) and super().is_safe_attribute(obj, attr, value)
 
     def wrap_str_format(self, value: Any) -> None:
-        """Leave `format` the method out of reach like any other."""
+        """Keep the method `format` out of reach, like any other method."""
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         _check_size(_SIZES_OF_OPERATIONS[operator](left, right))
@@ -202,7 +203,7 @@ FILTERS: dict[str, Any] = {
     "filled": _filled,
     "tojson": _tojson,
 }
-"""Filters by name. None draws, none reads a clock or a file."""
+"""Filters by name; none of them uses random numbers, a clock or a file."""
 
 TESTS: dict[str, Any] = {
     **{name: _JINJA_TESTS[name] for name in _HARMLESS_TESTS},

@@ -43,9 +43,8 @@ class ScenarioInputs:
     """What a scenario's plan is made of; equal inputs make equal plans, on any machine.
 
     `templates` maps template names to their sources, `weights` the same names to their weights,
-    `expected` those that should be refused to the error code, and `variables` what they may name
-    besides the built-in variables to its value; `users` counts the authors of the scenario in the
-    whole run.
+    `expected` the names of those that should be refused to the error code. `variables` holds the
+    values of the scenario's own variables by name; `users` counts its authors in the whole run.
     """
 
     scenario: str
@@ -78,7 +77,7 @@ class ScenarioPlan:
             scenario=inputs.scenario,
             users=inputs.users,
         )
-        # Those of a small pool come again and again.
+        # Cached, because the conversations of a small pool recur.
         self._conversation = lru_cache(maxsize=4096)(inputs.pool.__getitem__)
         self._expected = inputs.expected
         self._is_used_once = inputs.pick.on_exhausted == "fail"
@@ -124,15 +123,15 @@ class ScenarioPlan:
 
     @property
     def earliest_end_s(self) -> float:
-        """When the plan can be through, in seconds from T0.
+        """The earliest moment at which the plan can end, in seconds from T0.
 
-        So many messages without a schedule may be sent in no time.
+        It is 0 for a fixed number of messages without a schedule, which may be sent in no time.
         """
         is_counted = not self.is_scheduled and self.count is not None
         return 0.0 if is_counted else self.arrivals.duration_s
 
     def message(self, k: int, avoid: Collection[int] = ()) -> PlannedMessage:
-        """Return message `k`, counted from 0, around conversations (by index) to avoid.
+        """Return message `k`, counted from 0, for a conversation whose index is not in `avoid`.
 
         Raises PoolExhausted when no conversation is left for it.
         """

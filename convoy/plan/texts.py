@@ -1,4 +1,4 @@
-"""What messages say: the texts they draw from, and the draws that a template may make itself."""
+"""The texts of messages: the corpus they are drawn from, and the draws of a template itself."""
 
 from __future__ import annotations
 

@@ -10,21 +10,21 @@ from locust.runners import Runner
 from convoy.swarm.channel import Listener, ToMaster, ToWorker
 
 REPORT_KEY = "convoy"
-"""Under this key a worker's reports travel in Locust's own."""
+"""The key of a worker's report inside the report that Locust sends."""
 
 
 class LocustChannel:
     """One end of a `swarm.channel.Channel`.
 
-    In a run without workers the local runner hands the messages to itself, so there is one way
-    only.
+    In a run without workers the local runner calls its own listeners, so that both kinds of run
+    take the same path.
     """
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
     def listen(self, kind: ToWorker | ToMaster, listener: Listener) -> None:
-        """Call `listener(sender, data)` for each message; it holds up Locust's loop."""
+        """Call `listener(sender, data)` for each message, before the next one is received."""
 
         def receive(environment: Environment, msg: Any, **_: object) -> None:
             listener(str(msg.node_id), msg.data or {})

@@ -1,7 +1,7 @@
 """How users are dealt to workers: every worker gets users of every scenario.
 
-Locust's own dispatcher deals users of different classes in turn to workers in turn, and when both
-turns have the same length all users of a class land on one worker; then a lease could not move.
+Locust's own dispatcher takes classes in turn and workers in turn. Where there are as many of both,
+each worker gets the users of one class only, and no other worker could take over its lanes.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def deal_users(counts: Mapping[str, int], workers: Sequence[str]) -> list[tuple[
 
 
 class EvenUsersDispatcher(UsersDispatcher):
-    """Locust's dispatcher with the dealing above; it is also where a run really begins.
+    """Locust's dispatcher with `deal_users`; a run begins with its first dispatch.
 
-    `begin(users, spawn_rate)` is called at the start of every dispatch with what Locust was asked
-    for, and returns the numbers to go by; `shares()` returns the share of users of each class.
+    `begin(users, spawn_rate)` is called at the start of every dispatch with the numbers given to
+    Locust, and returns those to use; `shares()` returns the share of users of each class.
     """
 
     def __init__(

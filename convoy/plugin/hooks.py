@@ -38,7 +38,10 @@ from convoy.swarm.worker import Worker
 logger = logging.getLogger(__name__)
 
 _LEASE_S = 2.5
-"""How long leases hold without a word from the master, which gives a worker up after three."""
+"""How long a lease lasts after a heartbeat of the master, one of which comes each second.
+
+The master gives a worker up after more than three seconds without a heartbeat, and deals its lanes
+to others; the lease has to end before that."""
 _HIGHEST_UNREMARKED_SPAWN_RATE = 100.0
 _RUNS = Path("runs")
 
@@ -75,7 +78,7 @@ class _Hooks:
     def begin(
         self, environment: Environment, runner: Runner, web_ui: WebUI | None, **_: object
     ) -> None:
-        """Give this process its part: run controller on a master, worker on a worker, or both."""
+        """Make the run controller on a master, the worker on a worker, or both in a local run."""
         _end_on_interrupt()
         for handler in logging.getLogger().handlers:
             handler.addFilter(RedactingFilter(self._setup.redactor))
@@ -174,7 +177,7 @@ class _Hooks:
         if self._first is not None:
             controller.line_up(self._first)
         if isinstance(runner, MasterRunner) and environment.parsed_options is not None:
-            # A lost worker's users go to the others at once then, and not after a minute.
+            # With it, a lost worker's users move to the others at once, and not after a minute.
             environment.parsed_options.enable_rebalancing = True
         is_idle_at_first = web_ui is not None and not self._starts_by_itself
         environment.process_exit_code = ExitCode.PASS if is_idle_at_first else ExitCode.INVALID
@@ -259,9 +262,9 @@ class _Hooks:
 
 
 def _end_on_interrupt() -> None:
-    """Have Ctrl-C always end the main greenlet's wait.
+    """Raise the KeyboardInterrupt of Ctrl-C in the main greenlet.
 
-    Otherwise it is raised wherever Python happens to be, and one of Locust's loops swallows it.
+    Otherwise it is raised in whichever greenlet runs, and one of Locust's loops ignores it.
     """
     main = gevent.getcurrent()
 
@@ -273,7 +276,7 @@ def _end_on_interrupt() -> None:
 
 
 def _check_ports(options: Namespace) -> None:
-    """Refuse a port that is taken: Locust finds out late, and leaves its workers behind."""
+    """Refuse a port that is taken, because Locust notices it late and leaves workers running."""
     if options.processes or options.master:
         host = options.master_bind_host.replace("*", "")
         _check_port(host, options.master_bind_port, "--master-bind-port and --master-port")
@@ -294,5 +297,5 @@ def _check_port(host: str, port: int, option: str) -> None:
 
 
 def _is_not_about_run_time(record: logging.LogRecord) -> bool:
-    """Tell false for Locust's line that there is no end: it does not know the plan's."""
+    """Return False for Locust's line on a missing run time: the plan's is unknown to Locust."""
     return not record.getMessage().startswith("No run time limit set")

@@ -9,7 +9,7 @@ from locust.argument_parser import LocustArgumentParser
 
 
 class Names(list[str]):
-    """Choices that a form offers and that do not exclude others: a path is as good as a name."""
+    """Choices that a form offers; any other value is allowed, because it may be a path."""
 
     def __contains__(self, name: object) -> bool:
         return True

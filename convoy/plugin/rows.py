@@ -52,10 +52,10 @@ class _Batch:
 class Rows:
     """The rows of one process.
 
-    Locust's listener takes as long for each message as sending it does. So while it `is_alone`,
-    accepted messages can be gathered, and `flush` enters them as Locust's master does with the
-    report of a worker. While `events.request` has other listeners, every message should be
-    `add`ed: that is an event.
+    Locust's own listener takes as long for each message as sending it. While it `is_alone`,
+    accepted messages can be gathered, and `flush` enters them together, as Locust's master enters
+    the report of a worker. While `events.request` has other listeners, every message has to be
+    `add`ed, because only that fires the event.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -82,7 +82,7 @@ class Rows:
     ) -> None:
         """Enter a message at once; without a response time it counts and is in no percentile.
 
-        `failure` is its error code, empty for one that is as it should be.
+        `failure` is its error code, empty for one that ended as expected.
         """
         self._request.fire(
             request_type=_METHOD,
@@ -98,7 +98,7 @@ class Rows:
         self._batches[name].add(response_times_s, answer_bytes)
 
     def flush(self) -> None:
-        """Enter what was gathered, as sent in the present second."""
+        """Enter the gathered messages; Locust counts them in the present second."""
         batches, self._batches = self._batches, defaultdict(_Batch)
         for name, batch in batches.items():
             part = _entry(self._environment, name, batch)

@@ -37,9 +37,9 @@ _POLL_S = 0.05
 class RunController:
     """Runs one run at a time for a local or master runner.
 
-    `prepare` resolves and checks the next run when nobody has done so before it begins;
-    `is_attended` says that a person with the web UI decides when the process ends. `collect_report`
-    makes a worker in this process report; those in other processes do so by themselves.
+    `prepare` resolves and checks a run that was not lined up before it begins. With `is_attended` a
+    person at the web UI decides when the process ends. `collect_report` takes in the report of a
+    worker in this process; Locust collects those of other processes.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class RunController:
 
     @property
     def present_rate(self) -> object:
-        """The rate last asked for of the run that is going on, as the settings have it."""
+        """The rate last set for the present run, as in the settings; None without a run."""
         return None if self._master is None else self._master.changes.rate
 
     def change_rate(self, rate: float) -> None:
-        """Have another rate (messages per second) for the rest of the run; raises RefusedError."""
+        """Set another rate (messages per second) for the rest of the run; raises RefusedError."""
         self._change(lambda changes, at_s: changes.set_rate(at_s, rate))
 
     def check_users(self, users: int) -> None:
@@ -92,11 +92,11 @@ class RunController:
             check_plan(self._prepared.settings.model_copy(update={"users": users}))
 
     def pause(self) -> None:
-        """Have nothing due until `resume`, or until the run ends; raises RefusedError."""
+        """Let no message fall due until `resume` or the end of the run; raises RefusedError."""
         self._change(Changes.pause)
 
     def resume(self) -> None:
-        """Go on where the run was paused; its end does not move. Raises RefusedError."""
+        """Continue where the run was paused; its end does not move. Raises RefusedError."""
         self._change(Changes.resume)
 
     def _change(self, make: Callable[[Changes, float], None]) -> None:
@@ -121,7 +121,7 @@ class RunController:
             self._cancel_locusts_timer()
             try:
                 self.check_users(users)
-            except RefusedError as error:  # the web form was told before; Locust's keys were not
+            except RefusedError as error:  # the web form checks before, Locust's keys do not
                 logger.error("%s", error)
                 users = self._runner.target_user_count = self._runner.user_count
             return users, spawn_rate
@@ -163,7 +163,7 @@ class RunController:
         self._cancel_locusts_timer()
 
     def _cancel_locusts_timer(self) -> None:
-        """Locust's own timer counts from before the start-up and would cut the run short."""
+        """Cancel Locust's timer: it starts before users are ready and would cut the run short."""
         if self._environment.web_ui is not None:
             self._environment.web_ui._cancel_run_time_timer()
 
@@ -193,13 +193,13 @@ class RunController:
         }
 
     def absorb(self, worker: str, report: bytes | None) -> None:
-        """Take in a worker's report, if it has one and takes part in the present run."""
+        """Take in a worker's report, if there is one and the worker belongs to the present run."""
         master = self._master
         if report is not None and master is not None and worker in master.workers:
             master.on_report(worker, report)
 
     def snapshot(self) -> RunResult | None:
-        """Return what is known by now of the run that is going on, None without one."""
+        """Return the result of the present run up to now; None without a run."""
         master = self._master
         if master is None:
             return None
@@ -207,7 +207,7 @@ class RunController:
         return master.snapshot()
 
     def interrupt(self, reason: str) -> None:
-        """End the present run before its time; its verdict says so. Waits for what is in flight."""
+        """End the present run early, after its messages in flight, and note the reason."""
         master = self._master
         if master is None:
             return
@@ -241,7 +241,7 @@ class RunController:
         self._end_test()
 
     def _finish(self, master: Master) -> None:
-        """Judge the run, write its record and say what came of it."""
+        """Judge the run, write its record, and log its report or keep it for the end."""
         result = master.snapshot()
         summary = summarise(result, judge(result))
         self._master = None
@@ -260,7 +260,7 @@ class RunController:
             self.closing_report = report
 
     def _refuse(self, error: ConvoyError) -> None:
-        """Say why no load is started, and end the test that Locust has begun."""
+        """Log why no load is started, and end the test that Locust has begun."""
         for line in str(error).splitlines():
             logger.error("%s", line)
         self._environment.process_exit_code = error.exit_code
@@ -298,7 +298,7 @@ class RunController:
     def _pass_on(
         self, handle: Callable[[Master, str, dict[str, Any]], None]
     ) -> Callable[[str, dict[str, Any]], None]:
-        """Pass a message on to the master of the run that it speaks of."""
+        """Return a listener that passes a message to the master of the run that it names."""
 
         def receive(worker: str, data: dict[str, Any]) -> None:
             master = self._master

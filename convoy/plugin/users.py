@@ -31,6 +31,7 @@ from convoy.swarm.worker import Worker
 from convoy.swarm.worker_run import WorkerRun
 
 _TASKS_IN_A_ROW = 64
+"""A pause after each of them would cost a switch to the event loop that nothing needs."""
 
 
 class TaskLoop(DefaultTaskSet):
@@ -67,9 +68,8 @@ _ACCEPTED, _MEASURE = Fate.ACCEPTED, Phase.MEASURE
 class MessageUser(User):
     """A user that sends due messages of one scenario.
 
-    A scenario subclasses it, names itself in `scenario`, and has one task that takes the next
-    message and posts it. `route` says where to: a row of the catalogue,
-    or a `Route` of the scenario's own.
+    A scenario subclasses it, sets its name in `scenario`, and has one task that takes the next
+    message and posts it. `route` is a row of the catalogue, or a `Route` of the scenario's own.
     """
 
     abstract = True
@@ -110,9 +110,9 @@ class MessageUser(User):
             session.close()
 
     def next_message(self) -> Message:
-        """Wait for the next due message of this scenario, find it a conversation and render it.
+        """Wait for the next due message of this scenario; return it rendered, with a conversation.
 
-        While it waits the user can be stopped at any moment.
+        While the user waits, Locust can stop it at any moment.
         """
         work = self._work
         while True:
@@ -139,7 +139,7 @@ class MessageUser(User):
             return message
 
     def post(self, message: Message) -> None:
-        """Post a message on the scenario's route, and account for whatever comes of it, once."""
+        """Post a message on the scenario's route, and account for its result once."""
         path = self._path_of(message.planned.conversation)
         try:
             exchange = self.session.post(path, message.body, self._timeout_s)
@@ -156,7 +156,7 @@ class MessageUser(User):
                 self._release_conversation()
 
     def is_ok(self, message: Message, exchange: Exchange) -> bool:
-        """Say whether an answer is as it should be: accepted, or refused as the plan expects it."""
+        """Return whether a message ended as expected: accepted, or refused with that code."""
         expected_code = message.planned.expected_code
         if not expected_code:
             return exchange.fate == _ACCEPTED
@@ -197,7 +197,7 @@ class MessageUser(User):
             self._reserved_index = None
 
     def _log_in(self, run: WorkerRun) -> None:
-        """Log in, however often it takes; when to give up is the master's decision."""
+        """Log in, again and again until it succeeds; the master decides when to give up."""
         while True:
             try:
                 self.session.open()
@@ -222,7 +222,7 @@ class MessageUser(User):
         )
 
     def _finish(self, message: Message, exchange: Exchange) -> None:
-        """Account for a message, and set what its answer means for the next ones."""
+        """Account for a message, and apply its answer to the next ones."""
         is_ok = self.is_ok(message, exchange)
         if self._has_pauses:
             self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(message.due.k)

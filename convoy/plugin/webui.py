@@ -23,7 +23,7 @@ _FIXED = ("target", "load_profile", "scenarios", "seed", "run_time", "host")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a person asked for in the form.
+    """The values that were entered in the form.
 
     `options` are Convoy's own fields; `asked` holds users, run_time_s and host where they differ
     from what the form showed at first; `spawn_rate` is users per second, None for all at once.
@@ -72,7 +72,7 @@ def install(
 
 
 def _answering(change: Callable[[], None]) -> Callable[[], Response]:
-    """Return a view that changes the run that is going on, or says why it cannot be changed."""
+    """Return a view that calls `change`, and answers 409 with the reason when it is refused."""
 
     def answer() -> Response:
         try:
@@ -85,9 +85,9 @@ def _answering(change: Callable[[], None]) -> Callable[[], Response]:
 
 
 def _edit(controller: RunController, form: Mapping[str, str], before: Mapping[str, str]) -> None:
-    """Follow an edit of the run that is going on: its rate here, its users by Locust.
+    """Apply an edit to the rate of the present run; the number of users is changed by Locust.
 
-    `before` are the fields that it was started with; raises ConvoyError for any other change.
+    `before` holds the fields that it was started with; raises ConvoyError for any other change.
     """
     for name in _FIXED:
         if form.get(name, "") not in ("", before.get(name, "")):
@@ -111,7 +111,7 @@ def _comes_from_elsewhere() -> bool:
 
 
 def _read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
-    """Return what was asked for; raises SettingsError for a value that Locust could not read."""
+    """Return the values of the form; raises SettingsError for one that Locust could not read."""
     faults: list[Fault] = []
     users = _number(form.get("user_count", ""), "users", faults)
     spawn_rate = _number(form.get("spawn_rate", ""), "spawn rate", faults)

@@ -1,4 +1,4 @@
-"""The allowance: what the limits let a run's tokens send, compared with what it wants to send."""
+"""The allowance: how much the limits let a run's tokens send, compared with its plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CONSEQUENCES = {
 
 
 def allowance_line(settings: Settings) -> str:
-    """Return how many tokens the highest rate needs, and what those there are may send."""
+    """Return as a line how many tokens the highest rate needs, and what those of the run allow."""
     tokens, needed, may_send = (
         _tokens_there(settings),
         "no rate is asked for",
@@ -33,9 +33,9 @@ def allowance_line(settings: Settings) -> str:
 
 
 def shortfall(settings: Settings) -> tuple[str, str] | None:
-    """Return what the limits will do to the run and what would help, or None.
+    """Return the effect of the limits on the run and a remedy; None where they suffice.
 
-    A short run may go over a rate without ever filling a window.
+    A short run may exceed the rate of a limit without filling its window.
     """
     tokens = _tokens_there(settings)
     if settings.is_flat_out and settings.limits:

@@ -24,7 +24,7 @@ def new_run_id() -> str:
 
 
 def canary_run_id(run_id: str) -> str:
-    """Return the id that a run's canary messages carry: they are none of the run's."""
+    """Return the id in a run's canary messages, which are not counted among its messages."""
     return f"{run_id}-canary"
 
 
@@ -32,7 +32,7 @@ _LONGEST_S = 10.0
 _PASSING_STATUSES = (408, 429)
 _WAY_ROUND = "correct the template, or leave the canary messages out with --set canary=false"
 MOST_CONVERSATIONS = 5
-"""How many conversations are tried for one template; numbers of canary messages keep that apart."""
+"""How many conversations are tried for a template; so many message numbers belong to each."""
 
 
 def send_canaries(
@@ -44,10 +44,10 @@ def send_canaries(
     timeout_s: float,
     checklist: Checklist,
 ) -> None:
-    """Send one message of each template of each scenario, and enter what came of it.
+    """Send one message of each template of each scenario, and enter the result into `checklist`.
 
-    A refusal that every message of the template would meet is a failure. What may pass (a timeout,
-    a 503, a 429) is a warning: the run counts it by its code.
+    A refusal that every message of the template would get is a failure. What may be temporary (a
+    timeout, a 503, a 429) is a warning, because the run counts it by its code.
     """
     for scenario, each in inputs.items():
         canary = _Canary(
@@ -70,9 +70,9 @@ class _Canary:
     checklist: Checklist
 
     def send(self, template: str, first_k: int) -> bool:
-        """Send one message of a template, numbered from `first_k`; false when no more should go.
+        """Send one message of a template, numbered from `first_k`; return False after a timeout.
 
-        A conversation that takes no message is passed over, up to five of them.
+        A conversation that accepts no message is skipped, up to `MOST_CONVERSATIONS` of them.
         """
         check = f"canary {template}"
         path_of = self.route.path_to(self.inputs.variables)
@@ -91,7 +91,7 @@ class _Canary:
         return True
 
     def _messages(self, template: str, first_k: int) -> Iterator[tuple[PlannedMessage, bytes]]:
-        """Yield messages of a template into conversations that the run begins with, each once."""
+        """Yield messages of a template for the first conversations of the run, each once."""
         pick = replace(self.inputs.pick, on_exhausted="recycle")
         plan = ScenarioPlan(replace(self.inputs, weights={template: 1}, pick=pick))
         bodies = plan.bodies(self.run_id)
@@ -127,7 +127,7 @@ def _answer(exchange: Exchange) -> str:
 
 
 def _may_pass(exchange: Exchange) -> bool:
-    """Tell whether the same message may be taken the next time."""
+    """Return whether the same message may be accepted at another time."""
     is_rejected = exchange.fate == "rejected"
     return not is_rejected or exchange.status >= 500 or exchange.status in _PASSING_STATUSES
 

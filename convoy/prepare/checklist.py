@@ -50,7 +50,7 @@ class Checklist:
 
     @contextmanager
     def step(self, check: str) -> Iterator[None]:
-        """Enter the ConvoyError that ends a check as its failure, and pass it on."""
+        """Enter a ConvoyError raised inside as the failure of `check`, and raise it again."""
         try:
             yield
         except ConvoyError as error:
@@ -70,7 +70,7 @@ class Checklist:
 
     @property
     def total(self) -> str:
-        """How many checks ended how, as one line."""
+        """The number of checks by their status, as one line."""
         counts = {status: len(self._with(status)) for status in Status}
         parts = [f"{counts[Status.OK]} ok"]
         for status in (Status.WARNING, Status.FAILURE):

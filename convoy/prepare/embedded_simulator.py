@@ -82,13 +82,13 @@ class EmbeddedSimulator:
             raise RefusedError(f"the simulator did not start at {url}: {last_words}")
 
     def _stop_at_exit(self, starter: int) -> None:
-        """Workers are forked from the process that started the simulator, and leave it alone."""
+        """Stop the simulator in the process that started it, and not in its forked workers."""
         if os.getpid() == starter:
             self.stop()
 
 
 def _last_words_before_ready(process: subprocess.Popen[str]) -> str | None:
-    """Return None once the simulator listens, else the last that it said before it ended."""
+    """Return None once the simulator listens, else the last line of its output."""
     assert process.stdout is not None
     last = "it said nothing"
     killer = gevent.spawn_later(_START_TIMEOUT_S, process.kill)
@@ -104,7 +104,7 @@ def _last_words_before_ready(process: subprocess.Popen[str]) -> str | None:
 
 
 def _drain(output: Iterable[str]) -> None:
-    """Read what the simulator says, so that it never waits for a reader."""
+    """Read the simulator's output, so that it never blocks on a full pipe."""
     deque(output, maxlen=0)
 
 

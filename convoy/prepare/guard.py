@@ -38,7 +38,7 @@ def check_target(
 ) -> None:
     """Raise RefusedError unless load may go to both addresses of the target.
 
-    What is reached through a proxy is not this machine: the proxy decides where a name leads.
+    A target behind a proxy does not count as this machine, because the proxy resolves its name.
     """
     if settings.target.approval is not None:
         return
@@ -56,7 +56,7 @@ def check_target(
 def check_plan(settings: Settings) -> None:
     """Raise RefusedError, with the number to write, unless the plan keeps to the target's approval.
 
-    An approved rate is kept by the schedule; where nothing is scheduled only pauses can keep it.
+    A schedule keeps its rate; without one only the pauses of the users can keep the approved one.
     """
     approval, users, pause_s = settings.target.approval, settings.users, settings.think_time_s
     if approval is None:

@@ -24,7 +24,7 @@ _LINES_AT_ONCE = 5_000
 def find_pool(settings: Settings, scenario: str, token: Token) -> ConversationPool:
     """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
 
-    What the API lists is kept in the file that `cache` names, and read from there the next time.
+    What the API lists is written to the file that `cache` names, and read from there next time.
     """
     rule = settings.scenario[scenario].conversations
     if rule.source == "inline":

@@ -60,8 +60,8 @@ class PreparedRun:
 class Preflight:
     """The checks of one run, in order, each entered into `checklist`.
 
-    `routes` are those of the scenarios, for the canary messages. They make up the last step, and
-    the only one that sends a message.
+    `routes` are by scenario. The canary messages are the last step, and the only one that sends
+    messages.
     """
 
     settings: Settings
@@ -72,7 +72,7 @@ class Preflight:
     checklist: Checklist
 
     def prepare(self, spawn_rate: float | None, *, sends_canaries: bool) -> PreparedRun:
-        """Return the run; raises RefusedError or SettingsError. What needs no network is first."""
+        """Return the run; raises RefusedError or SettingsError. Checks without network go first."""
         settings, step = self.settings, self.checklist.step
         with step("templates"):
             checked = check_templates(settings, self.payloads, self.routes)
@@ -173,7 +173,7 @@ def _scenario_inputs(
 
 
 def _check_pool_size(inputs: ScenarioInputs, messages: int | None, checklist: Checklist) -> None:
-    """Compare the pool with the authors that share it and the messages that use it up."""
+    """Compare the size of a pool with the users that share it and the messages that use it up."""
     size, pick = len(inputs.pool), inputs.pick
     check = f"pool of {inputs.scenario}"
     if pick.is_exclusive and size < inputs.users:

@@ -31,8 +31,8 @@ def check_way(
 ) -> None:
     """Request `/` at an address, without a token, and enter which stages it passed.
 
-    It takes the same connections as messages do. Any HTTP answer will do; whether the API is there
-    is for login and canary messages to find out.
+    The connection is made like those of messages. Any HTTP answer is sufficient, because login and
+    canary messages check the API itself.
     """
     origin = Origin.parse(url)
     proxy = proxy_to(origin)
@@ -73,7 +73,7 @@ def _enter_failure(
     _enter_passed(origin, proxy, stages[: stages.index(stage)], checklist)
     meant = advice(error.code)
     told = f"{origin.url}: {error}. {meant.cause}"
-    # An answer that fails to come may come the next time; what never connects will not.
+    # A missing answer may be temporary; a connection that cannot be made is a failure.
     enter = checklist.warn if stage == "HTTP" else checklist.fail
     enter(stage, told, meant.change)
 

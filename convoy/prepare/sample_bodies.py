@@ -1,7 +1,7 @@
 """Sample bodies: templates tried before load, in a process with little time and memory.
 
-A render cannot be interrupted by the process that it runs in, so each run starts this module once
-more as a program. Where a template ends that program, another one goes on with the next template.
+A process cannot interrupt its own render, so this module is also run as a program, with limits.
+Where a template ends that process, another process continues with the next template.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MOST_MEMORY_BYTES = 1 << 30
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_DEADLINE_S = 30.0
 _DEADLINE_S = 5 * MOST_CPU_S
-"""For one template: others may use the processor, too."""
+"""For one template; longer than its CPU time, because other programs use the processor, too."""
 _WAY_OUT = "use fewer or shorter loops and texts"
 
 
@@ -55,7 +55,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Rendered(msgspec.Struct, frozen=True):
-    """What came of a template: the names that it uses and a body for each message, or faults."""
+    """The result of a template: the names that it uses and a body for each message, or faults."""
 
     names: frozenset[str] = frozenset()
     bodies: list[str] = []
@@ -86,7 +86,7 @@ def sample_plan(
 
 
 def render_apart(samples: Sequence[Sample]) -> list[Rendered]:
-    """Return what comes of each template, rendered in another process."""
+    """Return the result of each template, rendered in another process."""
     rendered: list[Rendered] = []
     while len(rendered) < len(samples):
         rendered += _in_one_process(samples[len(rendered) :])
@@ -94,21 +94,21 @@ def render_apart(samples: Sequence[Sample]) -> list[Rendered]:
 
 
 def render(sample: Sample) -> Rendered:
-    """Return what comes of a template, rendered here and without limits."""
+    """Return the result of a template, rendered here and without limits."""
     plan = sample_plan(sample.scenario, sample.seed, sample.variables)
     bodies = plan.bodies(LONGEST_RUN_ID)
     try:
         template = PayloadTemplate(sample.name, sample.source)
         variables = [bodies.variables(message) for message in sample.messages]
         template.check_names(variables[0])
-        # By Jinja2, whose word the fast path follows.
+        # By Jinja2, because the fast path has to give the same output.
         return Rendered(template.names, [template.render(each).decode() for each in variables])
     except PayloadError as error:
         return Rendered(faults=list(error.faults))
 
 
 def _in_one_process(samples: Sequence[Sample]) -> list[Rendered]:
-    """Return what comes of the first templates, as far as one process gets."""
+    """Return the results of the first templates, up to one that ends the process."""
     try:
         output, problem, is_of_template = _run(samples)
         lines = output.split(b"\n")[:-1]
@@ -125,7 +125,7 @@ def _run(samples: Sequence[Sample]) -> tuple[bytes, str, bool]:
     """Return what the process put out, why it ended early, and whether a template made it end."""
     try:
         ended = subprocess.run(
-            # Without the current folder, where anything may be called like a module of Python's.
+            # -P: without the current folder, where a file may have a standard module's name.
             [sys.executable, "-P", "-m", __name__],
             input=msgspec.json.encode(samples),
             capture_output=True,

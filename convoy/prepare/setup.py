@@ -27,7 +27,7 @@ _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
 
 
 class Setup:
-    """Resolves settings, keeps credentials out of sight, and prepares runs.
+    """Resolves settings, registers credentials for redaction, and prepares runs.
 
     `environ` is the process's environment; `known_scenarios` returns the scenarios that can
     run, each with its route.
@@ -81,8 +81,8 @@ class Setup:
     ) -> PreparedRun:
         """Return a run that may start; raises SettingsError or RefusedError.
 
-        What was checked until then is entered into `checklist`. Canary messages are sent unless
-        the settings or the caller say no.
+        All findings are entered into `checklist`, also where an error ends the preflight. Canary
+        messages are sent where `sends_canaries` and the setting `canary` are both true.
         """
         checklist = Checklist() if checklist is None else checklist
         with checklist.step("settings"):

@@ -1,4 +1,4 @@
-"""The check of message templates before any load, and the codes that wrong ones should bring."""
+"""The check of message templates before load, and the error codes expected for invalid ones."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def is_invalid(name: str) -> bool:
 
 
 def expected_codes(payloads: Path, names: Iterable[str], faults: list[Fault]) -> dict[str, str]:
-    """Return the error code that each wrong template among `names` should bring.
+    """Return the expected error code of each template among `names` that is wrong on purpose.
 
-    Adds a fault for each that has none, and for everything wrong in the files.
+    Adds a fault for each that has none, and for every mistake in the files of codes.
     """
     expected: dict[str, str] = {}
     wrong = [name for name in names if is_invalid(name)]
@@ -105,7 +105,7 @@ class ScenarioPayloads:
     """What the messages of a scenario are made of, checked.
 
     `sources`, `weights` and `expected` are by template name; `expected` holds the error codes of
-    those that should be refused. `participants` are the ids that every conversation has to bring:
+    those that should be refused. `participants` are the ids that every conversation has to have:
     `customer_id`, `agent_id`, each with the reason.
     """
 
@@ -157,7 +157,7 @@ def check_pool(payloads: ScenarioPayloads, pool: ConversationPool) -> None:
 
 
 class _Check:
-    """The templates of one scenario, for conversations and texts as they may come."""
+    """Checks the templates of one scenario with sample conversations and texts."""
 
     def __init__(
         self, settings: Settings, scenario: str, route: Route, payloads: Path, faults: list[Fault]
@@ -185,7 +185,7 @@ class _Check:
         ]
 
     def checked(self, rendered: Iterable[Rendered]) -> ScenarioPayloads:
-        """Return what the scenario draws, by what came of its samples."""
+        """Return the payloads of the scenario; the faults of its rendered samples are collected."""
         participants = dict.fromkeys(self._route.participants, "its route")
         for name, result in zip(self._sources, rendered, strict=True):
             with self._collecting(name):
@@ -204,7 +204,7 @@ class _Check:
 
     @contextmanager
     def _collecting(self, name: str) -> Iterator[None]:
-        """Put what is wrong with a template to the other faults."""
+        """Add a PayloadError raised inside to the faults."""
         try:
             yield
         except PayloadError as error:

@@ -16,14 +16,14 @@ from gevent import Greenlet, get_hub
 from convoy.remote.connection import Address
 
 KEEP_S = 60.0
-"""How long a host's addresses are taken as known; load balancers change theirs within minutes."""
+"""How long a host's addresses are kept: load balancers change theirs within minutes."""
 
 LookUp = Callable[[str, int], Sequence[Address]]
 """Takes host name and port, returns what `getaddrinfo` does; raises OSError or UnicodeError."""
 
 
 def look_up(host: str, port: int) -> Sequence[Address]:
-    """Ask the system's resolver, in a thread, so that the loop goes on."""
+    """Call the system's resolver in a thread, so that the event loop is not blocked."""
     found = get_hub().resolver.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
     return cast(Sequence[Address], found)
 
@@ -35,7 +35,7 @@ class _Entry:
     turn: count[int] = field(default_factory=count)
 
     def in_turn(self) -> list[Address]:
-        """Return the addresses, those of the system's preferred family starting one further."""
+        """Return those of the system's preferred family, rotated at each call, then the others."""
         preferred = [each for each in self.addresses if each[0] == self.addresses[0][0]]
         others = self.addresses[len(preferred) :]
         start = next(self.turn) % len(preferred)
@@ -71,7 +71,7 @@ class AddressBook:
         return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
 
     def forget(self, host: str, port: int) -> None:
-        """Have the host looked up anew: none of its addresses took a connection."""
+        """Drop the host's addresses, because none of them accepted a connection."""
         self._entries.pop((host, port), None)
 
     def _entry(self, where: tuple[str, int], timeout_s: float) -> _Entry:
@@ -91,7 +91,7 @@ class AddressBook:
         return found
 
     def _looked_up(self, where: tuple[str, int]) -> _Entry | Exception:
-        """Return what is kept from now on, or why there is nothing: all who wait get to know."""
+        """Return the new entry, or the fault, for every greenlet that waits for this lookup."""
         try:
             found = list(dict.fromkeys(self._look_up(*where)))
             if not found:

@@ -22,7 +22,7 @@ from convoy.settings import Origin, Settings
 
 @dataclass(frozen=True, slots=True)
 class WorkerShare:
-    """What one process may use of what the whole run has.
+    """The part of the run's tokens and limits that one process may use.
 
     `tokens` counts the tokens that its users share, None when each has its own; `share` is its
     part, from 0 to 1, of limits on logins and of limits over all tokens.
@@ -91,7 +91,7 @@ class Connections:
         return Transport(origin, self._dialler)
 
     def log_in(self) -> Token:
-        """Log in once on a connection of its own, when its turn comes; raises LoginError."""
+        """Log in once on a connection of its own, when `logins_per_s` allows; raises LoginError."""
         self._await_turn()
         transport = self.open_transport(self._login)
         try:

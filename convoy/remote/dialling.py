@@ -22,20 +22,20 @@ from convoy.settings import Origin
 _AGE_SPREAD = 0.2
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
-# Another address would say the same.
+# Every address of the origin would give the same fault, so no other one is tried.
 _FINAL = (ssl.SSLCertVerificationError, ProxyRefusedError)
 
 Hold = Callable[[Connection], None]
-"""Takes each connection before it is tried, so that its owner can close it meanwhile."""
+"""Takes each connection before it is opened, so that its owner can close it meanwhile."""
 
 
 class Dialler:
     """Opens connections to origins, through the proxies that lead to them.
 
-    Addresses are looked up once for all, a proxy's instead of the origin's, an origin's latest TLS
-    session is resumed, and requests leave through one outbox: all within one hub. A connection
-    should be used until `max_age_s` after it was opened, some of them a fifth less. `tls` is made
-    when needed and not given.
+    Within one hub, all connections share the addresses that were looked up (the proxy's where there
+    is one), the latest TLS session of each origin, and one outbox. A connection should be used for
+    `max_age_s` after it was opened; for some the time is up to a fifth shorter. `tls` is made when
+    it is needed and was not given.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class Dialler:
         self.clock = clock
 
     def dial(self, origin: Origin, deadline_s: float, hold: Hold) -> Connection:
-        """Connect to the first of the addresses that takes us, each given an equal time.
+        """Connect to the first address that accepts; each gets an equal share of the time left.
 
-        Raises whatever `wire_faults` knows; then nothing of a request has left. Raises
+        Raises one of `WIRE_EXCEPTIONS`, before any byte of a request is written. Raises
         SettingsError for a proxy that cannot be used.
         """
         if origin not in self._proxies:
@@ -80,7 +80,7 @@ class Dialler:
                     raise
                 fault = exc
             finally:
-                # Only a handshake has left, and no byte of the request.
+                # Only CONNECT and a handshake were written, and no byte of the request.
                 connection.sent_s = None
         self._addresses.forget(peer.host, peer.port)
         raise fault

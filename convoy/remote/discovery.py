@@ -1,4 +1,4 @@
-"""Finding conversations to write to, and telling a Convoy simulator from anything else."""
+"""Finds conversations to write to, and recognises a Convoy simulator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import requests
 
 ANY = "any"
-"""As `state` or `type`: all of them."""
+"""As `state` or `type`: no filter."""
 _PURPOSES = ("customer", "agent")
 _MOST_PAGES = 200
 """20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
@@ -58,9 +58,9 @@ def find_conversations(
 ) -> list[Conversation]:
     """Return the conversations in `state` and of `type`, each once, sorted by id.
 
-    Sorted, so that every process that asks has the same pool whatever order the remote lists.
+    They are sorted so that the pool does not depend on the order in which the remote lists them.
     `timeout_s` is for each page. Raises RemoteError with the remote's code and correlation id,
-    RefusedError for a listing of more pages than anyone should read before a test.
+    RefusedError for a listing of more than 200 pages.
     """
     url = origin_url.rstrip("/") + ROUTES["conversations"].path
     found: dict[str, Conversation] = {}
@@ -88,7 +88,7 @@ def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
     from urllib3.util import Retry
 
     client = requests.Session()
-    # Reading changes nothing, so what may pass is tried again; what never connects is not.
+    # A GET changes nothing, so it may be repeated. A connection that fails is not tried again.
     again = Retry(
         total=_TRIES - 1,
         connect=0,
@@ -99,7 +99,7 @@ def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
     )
     for scheme in ("http://", "https://"):
         client.mount(scheme, HTTPAdapter(max_retries=again))
-    # No .netrc of the environment, which would replace our token, and no proxies but ours.
+    # Without the environment: a .netrc would replace our token, and the proxy is chosen below.
     client.trust_env = False
     proxy = proxy_to(Origin.parse(origin_url))
     if proxy is not None:
@@ -155,7 +155,7 @@ def _cause(fault: Exception) -> str:
 
 
 def is_convoy_simulator(url: str, *, timeout_s: float = 2) -> bool | None:
-    """Tell whether a Convoy simulator answers at `url`; None when nothing listens there."""
+    """Return whether a Convoy simulator answers at `url`; None when nothing listens there."""
     import requests
 
     try:
@@ -175,7 +175,7 @@ def is_convoy_simulator(url: str, *, timeout_s: float = 2) -> bool | None:
 
 
 def _is_nobody(fault: Exception) -> bool:
-    """Tell whether nothing listens: only then did no connection come about."""
+    """Return whether no connection was made, which means that nothing listens there."""
     import requests
     from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 

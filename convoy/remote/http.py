@@ -29,9 +29,9 @@ _MOST_HEAD_BYTES = 256 * 2**10
 class Transport:
     """One connection to an origin, for one caller greenlet at a time.
 
-    A request is written at most once per `exchange`. A connection that the server closed while it
-    was idle, or that is over its age, is found out before the first byte is written, and replaced;
-    once a byte has left there is no second write. `max_answer_bytes` counts headers and body.
+    A request is written at most once per `exchange`. A connection that is too old, or that the
+    server closed while it was idle, is replaced before the first byte is written; after a byte was
+    written there is no second write. `max_answer_bytes` counts headers and body.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Transport:
     def _hold(self, connection: Connection) -> None:
         self._connection = connection
         if self._is_stopped:
-            # While the host was looked up there was no connection to close.
+            # `close` was called while the host was looked up, before there was a connection.
             connection.close()
 
     def _converse(self, request: bytes, deadline_s: float) -> Answer:
@@ -117,9 +117,10 @@ class Transport:
         return reader.answer(cast(float, connection.sent_s), connection.received_s)
 
     def _ask(self, request: bytes, deadline_s: float) -> Connection:
-        """Post the request, and return its connection when there is something to do there.
+        """Post the request, wait until its connection needs attention, and return it.
 
-        It is a new one where the last one is too old, was closed, or holds unasked-for data.
+        A new connection is opened where the last one is too old, was closed, or has received data
+        without a request.
         """
         connection = self._connection
         if connection is not None:
@@ -137,8 +138,8 @@ class Transport:
     def _send_rest(self, connection: Connection, deadline_s: float) -> None:
         """Write what the kernel did not take at once, unless the answer comes before the end.
 
-        A server that refuses a large body answers while we are writing and then closes: its
-        answer is worth more than the broken pipe.
+        A server that refuses a large body answers while we are writing and then closes: that answer
+        is returned, and not the broken pipe.
         """
         while not (self._reader.is_whole or self._is_rest_sent(connection)):
             connection.wait(deadline_s, for_room=True)
@@ -181,7 +182,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def headers(self) -> dict[bytes, bytes]:
-        """The headers, names in lower case; they are parsed each time, since few are asked for."""
+        """The headers, names in lower case; parsed at each access, because most are never read."""
         return _HeaderReader().read(self.head)
 
 
@@ -223,7 +224,7 @@ class AnswerReader:
         """Take received bytes; `is_whole` says afterwards whether the answer is complete.
 
         Raises AnswerTooLargeError, httptools.HttpParserError or httptools.HttpParserUpgrade.
-        Whatever follows a whole answer is not read; it only makes the connection not reusable.
+        Bytes after a whole answer are ignored, and the connection is not reusable then.
         """
         self._received_bytes += len(data)
         if not self._headers_ended:
@@ -244,7 +245,7 @@ class AnswerReader:
             raise AnswerTooLargeError(f"headers of more than {_MOST_HEAD_BYTES:,} bytes")
 
     def end(self) -> None:
-        """Take the end of the connection, which completes an answer that has no stated length.
+        """Take the end of the connection, which completes an answer without a stated length.
 
         Raises AnswerEndedError when the answer was not whole.
         """

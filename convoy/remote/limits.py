@@ -42,8 +42,8 @@ class _Window:
         self.used += 1
 
     def start_at_answer(self, now_s: float) -> None:
-        # The remote opened its window between our first request and its answer: by counting from
-        # the answer we never write into the end of a window that we think is over.
+        # The remote opened its window at some moment between our first request and its answer.
+        # Counted from the answer, our window never ends before the remote's.
         if not self.is_answered:
             self.is_answered = True
             self.ends_s = now_s + self.limit.per_s
@@ -55,8 +55,8 @@ class _Window:
             self.used = used
             self.ends_s = ends_s
             return
-        # The same window. Answers on their way are not in `used` yet, and the remote's whole
-        # seconds may be rounded down, so the larger of the two is nearer the truth.
+        # The same window. The remote's count lacks requests that are still on their way, and its
+        # whole seconds may be rounded down, so the larger of two values is kept.
         self.used = max(self.used, used)
         is_rounded = abs(ends_s - self.ends_s) <= _RESET_ROUNDING_S
         self.ends_s = max(self.ends_s, ends_s) if is_rounded else ends_s
@@ -65,8 +65,8 @@ class _Window:
 class Budget:
     """The limits that the requests of one token share; an empty list means no limits.
 
-    All times are in clock seconds. With `is_obeyed` false nothing ever waits. Where `has_limits` is
-    false nobody needs to `spend` or `correct`.
+    All times are in clock seconds. With `is_obeyed` false a request is always allowed now. Where
+    `has_limits` is false, calls of `spend` and `correct` can be left out.
     """
 
     def __init__(self, limits: Sequence[Limit], *, is_obeyed: bool = True) -> None:
@@ -89,7 +89,7 @@ class Budget:
                 self._block_until(window.ends_s)
 
     def correct(self, headers: Mapping[bytes, bytes], now_s: float) -> None:
-        """Adopt what an answer received at `now_s` says of the token's window, if it does.
+        """Correct the windows by an answer received at `now_s`; its headers describe the token's.
 
         `inin-ratelimit-count` is what was used, `-allowed` the limit, `-reset` the seconds left:
         https://github.com/MyPureCloud/platform-client-sdk-python (README), read 2026-11-22.
@@ -108,7 +108,7 @@ class Budget:
             self._settle()
 
     def rest(self, until_s: float) -> None:
-        """Send nothing before `until_s`: the remote asked for it with Retry-After."""
+        """Allow no request before `until_s`, because the remote answered 429."""
         self._rests_until_s = max(self._rests_until_s, until_s)
         self._block_until(until_s)
 
@@ -142,20 +142,20 @@ class JointBudget:
         self._shared.spend(now_s)
 
     def correct(self, headers: Mapping[bytes, bytes], now_s: float) -> None:
-        """Adopt what an answer says; its headers speak of the token's own limit."""
+        """Correct both; the headers of an answer describe the token's own limit only."""
         self._own.correct(headers, now_s)
         self._shared.correct({}, now_s)
 
     def rest(self, until_s: float) -> None:
-        """Send nothing with this token before `until_s`."""
+        """Allow no request with this token before `until_s`."""
         self._own.rest(until_s)
 
 
 def retry_after_s(headers: Mapping[bytes, bytes]) -> float | None:
-    """Return the seconds that `Retry-After` asks for, None without one that can be understood.
+    """Return the seconds that `Retry-After` asks for; None where it is missing or malformed.
 
-    It is a number of seconds or a date (RFC 9110, 10.2.3), which counts from the answer's own
-    `Date`, so that no wall clock of ours enters.
+    It holds a number of seconds or a date (RFC 9110, 10.2.3). A date is compared with the answer's
+    own `Date`, so that our wall clock does not matter.
     """
     value = headers.get(b"retry-after")
     seconds = _number(value)

@@ -61,7 +61,7 @@ def log_in(
 ) -> Token:
     """Ask the login host for a token (RFC 6749, 4.4: HTTP Basic and a form body).
 
-    `register` gets the token before anything else sees it, for redaction. Raises
+    `register` is called with the token before it is used, so that it can be redacted. Raises
     LoginError whose message names address and code, never a secret.
     """
     url = transport.origin.url + _PATH
@@ -123,9 +123,9 @@ def _nonsense(url: str, what: str) -> LoginError:
 class OAuthSession:
     """A token that is always fresh, for any number of greenlets, with one login at a time.
 
-    `log_in` brings a new token or raises LoginError. Within `refresh_before_s` of the expiry (half
-    the token's life when that is shorter) one caller renews it while the others go on with the
-    present one.
+    `log_in` returns a new token or raises LoginError. Within `refresh_before_s` of the expiry (half
+    the token's life when that is shorter) one caller renews the token, and the others use the
+    present one meanwhile.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class OAuthSession:
         self._refresh_at_s = token.expires_at_s - min(self._refresh_before_s, life_s / 2)
 
     def _keeps(self, present: Token | None, wait_s: float | None) -> TypeGuard[Token]:
-        """Tell whether `present` can still be used, and if so put the next renewal off."""
+        """Return whether `present` can still be used; if so, postpone the next renewal."""
         now_s = self._clock()
         if present is None or present is not self._token or now_s >= present.expires_at_s:
             return False

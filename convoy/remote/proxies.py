@@ -32,7 +32,7 @@ class Proxy:
         """The address as `requests` takes it, with the login in it."""
         if self.login is None:
             return Secret(self.origin.url)
-        # `requests` sends a login in Latin-1; these are the characters that become our UTF-8.
+        # `requests` encodes a login as Latin-1; encoded so, this text gives the login's UTF-8.
         user, _, password = self.login.reveal().encode().decode("latin-1").partition(":")
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"
         return Secret(f"http://{login}@{self.origin.authority}")
@@ -45,7 +45,7 @@ class Proxy:
         return Secret("Basic " + b64encode(self.login.reveal().encode()).decode())
 
     def secrets(self) -> Iterator[Secret]:
-        """Yield what must not be printed."""
+        """Yield the login and its password, which must not be printed."""
         if self.login is not None:
             yield self.login
             yield Secret(self.login.reveal().partition(":")[2])
@@ -54,9 +54,10 @@ class Proxy:
 def proxy_to(origin: Origin) -> Proxy | None:
     """Return the proxy that the environment names for `origin`, None for a direct connection.
 
-    HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY mean what they mean to `requests`, but this
-    machine is always reached directly. Raises SettingsError, which shows no login, for a proxy
-    that does not begin with http://, or that leads to an http origin: it opens tunnels only.
+    HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are read as `requests` reads them, but this
+    machine is always reached directly. Raises SettingsError for a proxy that does not begin with
+    http://, and for any proxy to an http origin, because only tunnels to https origins are
+    supported. The message shows no login.
     """
     if origin.is_loopback:
         return None
@@ -80,7 +81,7 @@ def proxy_to(origin: Origin) -> Proxy | None:
 
 
 def _parsed(value: str) -> Proxy:
-    """Return the proxy that a variable names; raises ValueError when it is none of ours."""
+    """Return the proxy that a variable names; raises ValueError for one that is not supported."""
     scheme, rest = value.split("://", 1) if "://" in value else ("http", value)
     login, _, place = rest.rpartition("@")
     origin = Origin.parse(f"{scheme}://{place}")
@@ -91,9 +92,9 @@ def _parsed(value: str) -> Proxy:
 
 
 def open_tunnel(connection: Connection, proxy: Proxy, origin: Origin, deadline_s: float) -> None:
-    """Have the proxy at the other end of a fresh connection connect it to `origin`.
+    """Open a tunnel to `origin` by CONNECT, on a new connection to the proxy.
 
-    Raises ProxyRefusedError when it says no, ProxyError for any other end than a tunnel.
+    Raises ProxyRefusedError for a status other than 2xx, ProxyError for any other answer or none.
     """
     login = proxy.authorization
     request = (
@@ -110,7 +111,7 @@ def open_tunnel(connection: Connection, proxy: Proxy, origin: Origin, deadline_s
         head += data
     told = _STATUS_LINE.match(head)
     if told is None or not head.endswith(_HEAD_END):
-        # In a tunnel the client speaks first, so bytes behind the head belong to no tunnel.
+        # In a tunnel to a TLS server the client sends first: bytes after the head are no tunnel.
         raise ProxyError(f"what listens at {proxy.origin.url} does not answer as a proxy")
     status = int(told[1])
     if status == _LOGIN_NEEDED:

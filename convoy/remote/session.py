@@ -22,11 +22,11 @@ _REST_AFTER_LOGIN_S = 5.0
 
 # A structure, and untracked by the collector: one is made per message.
 class Exchange(msgspec.Struct, frozen=True, gc=False):
-    """What came of one message: the remote's answer, or what failed on the wire.
+    """The result of one post: the remote's answer, or the fault on the wire.
 
-    `code` is empty when accepted. `sent_s` is when the first attempt was written, and for a
-    message that never left, when it was tried (clock seconds); `attempts` is 2 after a 401 was
-    answered with a new login, else 1. `answer` is the last one, None when none came whole.
+    `code` is empty when accepted. `sent_s` is when the first attempt was written, or when it was
+    tried if no byte was written (clock seconds). `attempts` is 2 when a 401 led to a new login,
+    else 1. `answer` is that of the last attempt, None when it was not whole.
     """
 
     fate: str
@@ -56,14 +56,14 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
 
 
 class _LoginTookTooLong(BaseException):
-    """Ends a login in progress as a kill does: another greenlet that waits for it logs in."""
+    """Ends a login like a kill; as a BaseException it makes a waiting greenlet log in."""
 
 
 class ApiSession:
     """One user's session; used by one greenlet at a time.
 
-    `attempts` and `sent_s` describe the post in progress, so that one that is killed can be
-    accounted for.
+    `attempts` and `sent_s` describe the post in progress, so that its message can be accounted for
+    when the greenlet is killed.
     """
 
     def __init__(
@@ -114,16 +114,16 @@ class ApiSession:
         self._transport.close()
 
     def ready_at(self, now_s: float) -> float:
-        """Return when limits and rests let the next message go: at most `now_s` when now."""
+        """Return when limits and rests allow the next message: at most `now_s` when now."""
         ready_s = self._budget.ready_at(now_s)
         return self._rests_until_s if self._rests_until_s > ready_s else ready_s
 
     def post(self, path: str, body: bytes, timeout_s: float) -> Exchange:
-        """Post `body` and return what came of it, whatever it was.
+        """Post `body` and return the result, an answer or a fault on the wire.
 
-        Only a 401 is sent again, once, after one new login and within the same `timeout_s`. Raises
-        LoginError when there is no token and none to be had: nothing was sent then, and the session
-        rests.
+        A message is sent again only after a 401: once, after one new login, and within the same
+        `timeout_s`. Raises LoginError when there is no token and the login fails; then nothing was
+        sent, and the session rests.
         """
         self.attempts = 0
         self._first_sent_s = None

@@ -27,7 +27,8 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # With this, and partial writes off as `ssl` has them, a write never waits for a read.
     context.options |= ssl.OP_NO_RENEGOTIATION
-    # Some Python versions set it, and would take a connection cut off for the end of an answer.
+    # Some Python versions set this option. With it, a connection that ends without close_notify
+    # would count as the regular end of an answer.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     return context
 
@@ -47,12 +48,12 @@ class TlsPeer:
         )
 
     def keep(self, session: ssl.SSLSession | None) -> None:
-        """Remember a session if it can be resumed: TLS 1.3's only after its ticket has come."""
+        """Keep a session if it can be resumed: with TLS 1.3 only after a session ticket arrived."""
         if session is not None and (session.has_ticket or session.id):
             self._session = session
 
     def forget(self) -> None:
-        """Drop the kept session: a handshake failed, and resuming it may be why."""
+        """Drop the kept session after a failed handshake, because resuming it may be the cause."""
         self._session = None
 
 
@@ -163,5 +164,5 @@ class TlsConnection(Connection):
 
 
 def _is_cut_off(error: ssl.SSLError) -> bool:
-    """Tell whether the connection ended without close_notify; Python versions name it variously."""
+    """Return whether close_notify was missing; the exception differs between Python versions."""
     return isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING"

@@ -17,11 +17,11 @@ class AnswerTooLargeError(Exception):
 
 
 class ProxyError(OSError):
-    """The proxy could not be reached, or what it said opens no way to the origin."""
+    """The proxy could not be reached, or its answer opened no tunnel to the origin."""
 
 
 class ProxyRefusedError(ProxyError):
-    """The proxy answered no."""
+    """The proxy answered CONNECT with a status other than 2xx."""
 
 
 class StoppedError(Exception):

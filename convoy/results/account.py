@@ -50,8 +50,11 @@ class Durations(msgspec.Struct, Generic[T], frozen=True):
 
 
 class PoolReport(msgspec.Struct, frozen=True):
-    """What came of a worker's conversations: those retired since the last report, by index in the
-    pool with the reason, and how many messages so far went to another one instead."""
+    """A worker's report on its conversations.
+
+    `retired` holds those retired since the last report, with the reason by index in the pool;
+    `redirected` counts the messages so far that went to another conversation instead.
+    """
 
     retired: dict[int, Name]
     redirected: int
@@ -68,9 +71,9 @@ class ScenarioReport(msgspec.Struct, frozen=True):
 class ScenarioRecorder:
     """What one process has seen of one scenario's measured messages.
 
-    A message that starts more than `late_after_s` after it was due is late. One whose answer never
-    came whole is taken to have lasted until its deadline, `timeout_s` after it was sent: a
-    connection that broke at once is no fast answer.
+    A message that starts more than `late_after_s` after it was due is late. A message of unknown
+    fate counts as lasting until its deadline, `timeout_s` after it was sent, because a connection
+    that broke at once is no fast answer.
     """
 
     def __init__(self, late_after_s: float, timeout_s: float) -> None:
@@ -108,8 +111,8 @@ class ScenarioRecorder:
     ) -> None:
         """Count a message as late if it was sent too long after it was due.
 
-        `late_cause` is why its user got it late at `handed_s`. What was handed over in time and
-        sent late waited for a connection, and so for the target.
+        `late_cause` is the cause if the message was handed to its user late, at `handed_s`. Else
+        the cause is the target, because the message waited for a connection.
         """
         if sent_s - due_s > self.late_after_s:
             was_handed_late = handed_s - due_s > self.late_after_s
@@ -158,7 +161,7 @@ class ScenarioResult(msgspec.Struct, frozen=True):
     `planned` messages had to be accounted for by the end, `configured_per_s` is their mean rate by
     the plan, None where nothing is scheduled. `durations` are those of all messages, `steps` of
     each named step by itself; `retired` counts conversations by the code that they answered,
-    `redirected` messages went to another conversation than planned, since theirs was retired.
+    `redirected` messages went to another conversation, because the planned one was retired.
     """
 
     counts: Counts

@@ -40,7 +40,7 @@ class Counts:
 
     @classmethod
     def total(cls, parts: Iterable[Counts]) -> Counts:
-        """Return the sum of counts, with nothing in it that any of them still counts on."""
+        """Return the sum of counts; it shares no counter with any of them."""
         total = cls()
         for part in parts:
             for each in fields(cls):
@@ -95,7 +95,7 @@ class Counts:
         return self.late[cause] + self.not_sent[cause]
 
     def is_too_often(self, cause: Cause) -> bool:
-        """Say whether more were late or not sent by a cause of ours than is tolerated."""
+        """Return whether more were late or not sent by a cause of ours than is tolerated."""
         missed = self.missed(cause)
         return missed > TOLERATED_MESSAGES and missed > TOLERATED_SHARE * self.scheduled
 

@@ -1,4 +1,4 @@
-"""The judgement on the generator: whether what was measured is the target's doing or its own."""
+"""The judgement on the generator: whether the latencies are the target's or its own."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from convoy.results.outcome import Cause
 from convoy.results.result import RunResult
 
 DOUBTFUL_SHARE = 0.05
-"""Late for more of the time than this, a loop distorts even the 95th percentile."""
+"""A loop that is late for more than this share of the time distorts even the 95th percentile."""
 NOTABLE_SHARE = 0.01
 TOLERATED_S = 0.25
-"""So long may it be whatever the length of the run: a short one would be judged by one pause."""
+"""So much is tolerated in any run, because one pause would decide on a short one."""
 BUSY_SHARE = 0.9
-"""From this share of a core on a worker is close to what one process can do."""
+"""A worker that uses this share of a core is close to the limit of one process."""
 STANDSTILL_S = 0.5
 
 
@@ -38,7 +38,7 @@ class GeneratorJudgement(msgspec.Struct, frozen=True):
 def judge_generator(result: RunResult) -> GeneratorJudgement:
     """Judge the workers by their health and each scenario's counts.
 
-    In a run that sends as fast as it can, a busy loop is what was asked for and raises no doubt.
+    In a run with `rate: max` a busy loop is intended and raises no doubt.
     """
     late_after_s, is_flat_out = result.late_after_s, result.is_flat_out
     measured = {each.id: each.health for each in result.workers if each.health.measured_s}

@@ -1,9 +1,9 @@
-"""The generator's health: what each process that holds users notes of itself.
+"""The generator's health, as each process with users measures it.
 
-An answer counts as received when the event loop gets round to it, so a loop that is late adds as
-much to every latency. While messages are due, a process beats at a fixed pace and notes how late
-each beat is; a beat that a standstill swallowed is as late as it would have been, so the share of
-late beats is a share of the time.
+An answer counts as received when the event loop reads it, so a late loop adds its lag to every
+latency. While messages are due, a process measures at a fixed pace how late the loop is: a beat.
+The beats that fell into a standstill are counted afterwards, each by its own lateness, so that the
+share of late beats is a share of the time.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Processor(NamedTuple):
 
 
 class HealthReport(msgspec.Struct, frozen=True):
-    """A worker's report on itself: all so far, but the lags since its last report.
+    """A worker's report on itself: totals so far, except `lag`, which is since its last report.
 
-    `cpu_share_max` is its busiest second's, 1 a whole core; for `waited_s` it could have run, but
-    others had the processor.
+    `cpu_share_max` is the share in its busiest second, 1 being a whole core; for `waited_s` it was
+    ready to run, but had to wait for a processor.
     """
 
     measured_s: Seconds
@@ -43,7 +43,7 @@ class HealthReport(msgspec.Struct, frozen=True):
 
 
 class HealthRecorder:
-    """What one process notes of itself between `begin` and `ends_s`; all times are its clock's."""
+    """Records the health of one process from `begin` to `ends_s`; all times are of one clock."""
 
     def __init__(self, late_after_s: float) -> None:
         self._late_after_s = late_after_s
@@ -55,7 +55,7 @@ class HealthRecorder:
         self._from = self._to = self._interval_from = Processor(0.0, 0.0)
 
     def begin(self, now_s: float, processor: Processor, ends_s: float) -> float:
-        """Begin to note; return when the first beat is due."""
+        """Begin to record; return when the first beat is due."""
         self._from_s = self._to_s = self._interval_from_s = now_s
         self._from = self._to = self._interval_from = processor
         self._ends_s = ends_s
@@ -63,7 +63,7 @@ class HealthRecorder:
         return self._next_s
 
     def beat(self, now_s: float, processor: Processor) -> float:
-        """Note how late the beats are that were due by now; return when the next one is due."""
+        """Record how late the beats due by now are; return when the next one is due."""
         last_s = min(now_s, self._ends_s)
         for _ in range(_MOST_BEATS):
             if self._next_s > last_s:
@@ -101,7 +101,7 @@ class CpuShare(msgspec.Struct, frozen=True):
 
 
 class LoopLag(msgspec.Struct, frozen=True):
-    """How late the event loop came round."""
+    """How late the event loop was, in milliseconds."""
 
     p50: float
     p99: float
@@ -109,10 +109,10 @@ class LoopLag(msgspec.Struct, frozen=True):
 
 
 class WorkerHealth(msgspec.Struct, frozen=True):
-    """How a worker fared while messages were due, as the summary holds it.
+    """The health of a worker while messages were due, as the summary holds it.
 
-    It waited `cpu_waited_s` for a processor that others used, and its loop was late for
-    `loop_late_s` of the `measured_s`.
+    For `cpu_waited_s` it waited for a processor, and for `loop_late_s` of `measured_s` its event
+    loop was late.
     """
 
     measured_s: float
@@ -123,7 +123,7 @@ class WorkerHealth(msgspec.Struct, frozen=True):
 
 
 class HealthAccount:
-    """What a worker has reported of itself by now."""
+    """The sum of a worker's reports on itself."""
 
     def __init__(self) -> None:
         self._lag = Histogram()

@@ -34,9 +34,9 @@ BucketCounts = list[tuple[Annotated[int, msgspec.Meta(ge=0, lt=_INFINITE)], int]
 
 
 class Recorder:
-    """Counts durations since the last `take`; what is negative counts as no time.
+    """Counts durations since the last `take`; a negative one counts as 0.
 
-    Messages that are sent a little early can be answered before they are due.
+    Negative ones occur because a message sent a little early can be answered before it is due.
     """
 
     __slots__ = ("_counts",)
@@ -67,7 +67,7 @@ def _buckets(durations_s: Sequence[float]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Percentile:
-    """A percentile in milliseconds; `at_least` says that it lies within the censored mass."""
+    """A percentile in milliseconds; `at_least` says that it is only a lower bound."""
 
     ms: float
     at_least: bool
@@ -116,7 +116,7 @@ class Histogram:
             return Percentile(0.0, False)
         buckets = sorted(self._counts)
         up_to = list(accumulate(self._counts[bucket] for bucket in buckets))
-        # Rounded, or a product such as 99.9 % of 1,000 would be a little more than it is.
+        # Rounded, because floating point can make the product a little too large.
         rank = max(1, ceil(round(percent * up_to[-1] / 100, 6)))
         return self._percentile_of(buckets[bisect_left(up_to, rank)])
 

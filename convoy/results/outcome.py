@@ -8,12 +8,12 @@ from typing import Annotated
 import msgspec
 
 Name = Annotated[str, msgspec.Meta(max_length=128)]
-"""A code or another name in a worker's report; who makes a report keeps to this length."""
+"""A code or another name in a worker's report; a longer one cannot be decoded."""
 Seconds = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
-"""Seconds in a worker's report: neither infinite nor NaN, which JSON has no word for."""
+"""Seconds in a worker's report: neither infinite nor NaN, because JSON cannot express them."""
 
 UNEXPECTED = "200 unexpected"
-"""What a message is shown under that was accepted and should have been refused."""
+"""The code of a message that was accepted and should have been refused."""
 
 
 class Phase(StrEnum):
@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 
 class Fate(StrEnum):
-    """The remote's word on a message."""
+    """What the remote did with a message, as far as is known (docs/glossary.md)."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -32,7 +32,7 @@ class Fate(StrEnum):
     UNKNOWN = "unknown"
 
 
-# Read for every message; a name of the module costs a tenth of looking up an enum's member.
+# Read for every message: a module's name costs a tenth of the look-up of an enum's member.
 ACCEPTED = Fate.ACCEPTED
 REJECTED = Fate.REJECTED
 FAILED = Fate.FAILED
@@ -54,7 +54,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How one sent message ended. Times are seconds on the process's `perf_counter`.
 
     `attempt` counts from 1 and is the last one; `code` is empty when the message was accepted;
-    `ok` is our own opinion, which a scenario that expects a refusal sets apart from the fate.
+    `ok` is true when the message ended as expected, which may be a refusal.
     """
 
     scenario: str
@@ -76,7 +76,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def failure(self) -> str:
-        """The code that it is shown under: its own, or `UNEXPECTED` for an accepted one not ok."""
+        """The code to show: its own, or `UNEXPECTED` for an accepted message that is not ok."""
         return self.code or ("" if self.ok else UNEXPECTED)
 
     @property

@@ -1,6 +1,6 @@
-"""The result of a run: all that is known of it by some moment, and what every report is made from.
+"""The result of a run up to some moment; every report is made from it.
 
-It is a value: a run that goes on makes another one.
+It is a value: at a later moment of the run there is another one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from convoy.results.samples import CodeSamples
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A change of the run's plan, `at_s` after T0; another rate says which, per second."""
+    """A change of the plan, `at_s` seconds after T0; `rate_per_s` is the new rate, if any."""
 
     at_s: float
     change: Literal["rate", "pause", "resume"]

@@ -1,7 +1,7 @@
-"""Error samples: the first few failures of each code as they went over the wire, redacted.
+"""Error samples: the first few failures of each code with request and answer, redacted.
 
-A worker keeps its own, cut to their bounds, and sends them once; the master chooses the earliest of
-all workers'.
+A worker keeps its own samples, cut to their bounds, and sends each once; the master keeps the
+earliest of all workers.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class SampleKeeper:
         self._seen: dict[str, _Seen] = {}
 
     def offer(self, outcome: Outcome, at_s: float, request: bytes, answer: bytes) -> None:
-        """Take note of a failure `at_s` seconds into the run; keep it if it is an early one."""
+        """Note a failure `at_s` seconds into the run; keep it if it is one of the first few."""
         code = outcome.failure
         seen = self._seen.get(code)
         if seen is None:
@@ -111,7 +111,7 @@ class SampleKeeper:
         )
 
     def _name(self, text: str) -> str:
-        # Cut again, since the stars in the place of a short secret are longer than it.
+        # Cut again, because the stars can be longer than the secret that they replace.
         return _cut(self._redact(text[:_LONGEST_NAME]), _LONGEST_NAME)
 
 
@@ -141,8 +141,8 @@ class SampleBook:
 def _readable(body: bytes, redact: Callable[[str], str]) -> str:
     """Return a body as text, without secrets and at most `LONGEST_BODY` characters long.
 
-    Only its beginning is looked through. A secret at the end of that part may be there in half,
-    where nothing finds it, so as much as the longest secret is left out again.
+    Only its beginning is searched for secrets. A secret that the end of that part cuts would not be
+    found, so the last `_LONGEST_SECRET` characters are left out again.
     """
     looked_at = LONGEST_BODY + _LONGEST_SECRET
     text = body[: looked_at * _LONGEST_CHARACTER].decode("utf-8", "replace")

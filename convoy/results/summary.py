@@ -118,7 +118,7 @@ _Figures = TypeVar("_Figures", CpuShare, LoopLag)
 
 
 class GeneratorSummary(msgspec.Struct, frozen=True):
-    """What was judged of the workers, and each figure of the worker that it is worst for."""
+    """The judgement on the workers, and the highest of each figure among them."""
 
     state: GeneratorState
     warnings: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The verdict on a run: whether its numbers are what they say, then whether they are good."""
+"""The verdict on a run: first whether its figures are valid, then whether they are good."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 def judge(result: RunResult) -> Judgement:
-    """Judge a run by what came of it."""
+    """Return the verdict on a run; any doubt about its figures makes it invalid."""
     generator = judge_generator(result)
     invalid = [*result.problems, *generator.doubts]
     is_disturbed = bool(invalid)

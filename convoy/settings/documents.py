@@ -23,7 +23,7 @@ _WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
     **{".inf": math.inf, "-.inf": -math.inf, ".nan": math.nan},
 }
-# Python reads no longer ones as integers, and nothing here is that large: they become infinite.
+# Python refuses to read very long integers; a longer one is read as a float, which is infinite.
 _INTEGER = re.compile(r"[-+]?[0-9]{1,1000}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 

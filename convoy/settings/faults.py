@@ -35,7 +35,7 @@ def setting_faults(error: ValidationError, layers: Sequence[Layer]) -> Iterator[
     """Yield a fault for every error pydantic found."""
     for detail in error.errors(include_url=False):
         loc = detail["loc"]
-        # Where a key itself is wrong, pydantic says so behind it.
+        # Where a key itself is wrong, pydantic appends this mark to the location.
         setting = loc[:-1] if loc[-1:] == ("[key]",) else loc
         yield Fault(where(layers, setting), _problem(detail))
 
@@ -58,13 +58,13 @@ def _problem(detail: ErrorDetails) -> str:
         return "is missing"
     expected = _EXPECTED.get(kind, detail["msg"].replace("Input should", "should", 1))
     if kind == "origin" and "@" in value:
-        # What stands before it may be a password.
+        # The text before the @ may be a password.
         return expected
     return f"is {_shown(value)}, {'but' if expected.startswith('should') else 'which'} {expected}"
 
 
 def _shown(value: object) -> str:
-    """Return a value for a message; what holds other values is only named: a secret may be near."""
+    """Return a value for a message; a mapping or list is only named, as it may hold a secret."""
     if isinstance(value, (str, int, float, bool)) or value is None:
         text = repr(value)
         return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

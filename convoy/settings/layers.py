@@ -16,7 +16,7 @@ _EXCLUSIVE = (("rate", "stages"), ("stages", "rate"))
 
 
 class Level(IntEnum):
-    """Who wins: the higher one. Within the environment and the command line, `set` wins."""
+    """Where a value was written; the higher level overrides the lower one."""
 
     DEFAULT = 0
     TARGET = 1
@@ -37,7 +37,7 @@ class Layer:
 
 
 def merge(layers: Iterable[Layer]) -> tuple[Values, list[Fault]]:
-    """Return the merged values and the faults; later layers win, so they come in rising order.
+    """Return the merged values and the faults; a later layer overrides an earlier one.
 
     Mappings are merged key by key, everything else is replaced. `rate` and `stages` replace each
     other, unless both stand at the same level.

@@ -114,7 +114,7 @@ class Limit(_Section):
 
 
 class Approval(_Section):
-    """The vendor's leave to load a target; `highest_rate` in messages per second."""
+    """The vendor's permission to load a target; `highest_rate` in messages per second."""
 
     ticket: Text
     organisation_id: Text
@@ -171,8 +171,8 @@ class Settings(_Section):
     def global_stages(self) -> tuple[RateStage, ...]:
         """Return the whole run's `(rate_from, rate_to, for_s)`, cut to `run_time_s`.
 
-        Rates in messages per second, lengths in seconds. A constant rate is one stage. Flat out
-        the rate is 1 and says nothing, but scenarios share it.
+        Rates in messages per second, lengths in seconds. A constant rate is one stage. With `rate:
+        max` the rate is 1, which only serves to share the users among scenarios.
         """
         if self.stages is None:
             rate = 1.0 if self.rate == "max" else self.rate or 0.0

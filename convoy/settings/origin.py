@@ -24,7 +24,7 @@ class Origin:
     def parse(cls, url: str) -> Origin:
         """Return the origin of `url`; raises ValueError, which says what `url` should be.
 
-        A user name or password in `url` is not repeated there.
+        The message never repeats a user name or a password.
         """
         if "@" in url:
             raise ValueError("should hold no user name or password")
@@ -33,7 +33,7 @@ class Origin:
             host, port = (parts.hostname or "").encode("idna").decode(), parts.port
         except ValueError:
             raise ValueError(_EXPECTED) from None
-        # `urlsplit` drops line ends and tabs without a word, hence the look at the text itself.
+        # `urlsplit` silently drops line ends and tabs, so the text itself is checked, too.
         is_origin = parts.scheme in _DEFAULT_PORTS and _HOST.fullmatch(host) and port != 0
         if not is_origin or not url.isprintable():
             raise ValueError(_EXPECTED)

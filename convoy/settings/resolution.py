@@ -26,7 +26,7 @@ def resolve(
     """Return the settings of one run.
 
     `command_line` maps the keys of `sources.OPTIONS` to values; None and empty ones are not given.
-    `config_dir` beats `CONVOY_CONFIG_DIR`. Command line > environment > profile > target >
+    `config_dir` overrides `CONVOY_CONFIG_DIR`. Command line > environment > profile > target >
     `default.yaml`. Raises SettingsError with all faults; none of them shows a credential.
     """
     faults = list(unknown_variables(environ))
@@ -44,9 +44,9 @@ def resolve(
 
 
 def _with_approval(values: Values, layers: Sequence[Layer], faults: list[Fault]) -> Values:
-    """Return the values without the approval where it is not for the address that is loaded.
+    """Return the values, without the approval where an address is not that of the target's file.
 
-    One outside a target's own file, where no address stands beside it, is a fault.
+    An approval outside a target's file is a fault, because no address stands beside it.
     """
     for layer in layers:
         target, path = layer.values.get("target"), ("target", "approval")

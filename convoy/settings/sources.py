@@ -22,14 +22,14 @@ OPTIONS = {
     "run_time_s": "--run-time",
     "host": "--host",
 }
-"""Keys of the command line's values, and how the operator knows them."""
+"""Keys of the command line's values, and the options that the operator writes."""
 
 STAND_IN_TARGET: Values = {
     "name": "none",
     "api_url": "http://127.0.0.1",
     "login_url": "http://127.0.0.1",
 }
-"""Keeps a target that cannot be had from showing up as more than one fault."""
+"""Replaces a target that cannot be read, so that it is reported as one fault only."""
 
 _CHOSEN_BY_DEFAULT = {"target": "simulator", "load_profile": "smoke"}
 _FOLDERS = {"target": "targets", "load_profile": "profiles"}
@@ -62,7 +62,7 @@ def read_sources(
 
 
 def names_of(option: str, environ: Mapping[str, str]) -> list[str]:
-    """Return the targets or the profiles that can be chosen by name; none are no fault here."""
+    """Return the targets or the profiles that can be chosen by name; having none is no fault."""
     directory = Path(environ.get(CONFIG_DIR, "").strip() or CONFIG)
     return _names_in(directory / _FOLDERS[option])
 
@@ -77,7 +77,7 @@ def environment_defaults(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _given(values: Mapping[str, object]) -> dict[str, object]:
-    """Return the options that have a value: None, empty texts and empty lists are none."""
+    """Return the options that have a value; None, empty texts and empty lists do not count."""
     found = {key: values.get(key) for key in OPTIONS}
     plain = {key: each.strip() if isinstance(each, str) else each for key, each in found.items()}
     return {key: value for key, value in plain.items() if value not in (None, "", [], ())}
@@ -89,7 +89,7 @@ def _file_layers(
     directory: Path,
     faults: list[Fault],
 ) -> Iterator[Layer]:
-    """Yield the layers of `default.yaml`, target and profile: their names, and what they say."""
+    """Yield a layer for `default.yaml`, and two for target and profile: the name and the file."""
     default = _file_layer(Level.DEFAULT, directory / "default.yaml", faults)
     if default:
         yield default
@@ -183,7 +183,7 @@ def _parsed(entry: object, origin: str, faults: list[Fault]) -> Values | None:
 def _set_by(option: str, value: object) -> Values:
     """Return what an option sets; forms and variables give everything as text."""
     if option == "host":
-        # An address given on the spot is no one's own: nothing is started there.
+        # No target file belongs to this address, so no simulator is started there.
         return {"target": {"api_url": value, "login_url": value, "embedded_simulator": False}}
     if isinstance(value, str) and option == "scenarios":
         return {option: tuple(name for part in value.split(",") if (name := part.strip()))}

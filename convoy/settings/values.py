@@ -25,7 +25,7 @@ HIGHEST_RATE = 100_000
 
 
 def later(*words: str) -> BeforeValidator:
-    """Refuse values that the design names and this version does not do yet, saying just that."""
+    """Return a validator that refuses words which only a later version supports."""
 
     def refuse(value: object) -> object:
         if isinstance(value, str) and value in words:
@@ -36,7 +36,7 @@ def later(*words: str) -> BeforeValidator:
 
 
 def _origin_url(url: str) -> str:
-    """Return the address of an origin in one way of writing, without a slash at the end."""
+    """Return the canonical address of an origin, without a slash at the end."""
     try:
         return Origin.parse(url).url
     except ValueError as error:
@@ -64,7 +64,7 @@ def _not_judged(criteria: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _tokens(value: object, check: ValidatorFunctionWrapHandler) -> object:
-    """Say in one sentence what is expected; each kind of token count has a complaint of its own."""
+    """Replace pydantic's errors, one for each kind of token count, by a single sentence."""
     try:
         return check(value)
     except ValidationError as error:
@@ -144,7 +144,7 @@ Rate = Annotated[float, BeforeValidator(_no_maximum), Field(gt=0, le=HIGHEST_RAT
 StageRate = Annotated[float, BeforeValidator(_no_maximum), Field(ge=0, le=HIGHEST_RATE)]
 RateOrMax = Annotated[
     float | Literal["max"],
-    # In place of a union's, which would report a fault for each of its members.
+    # Instead of a union's schema, which would report a fault for each of its members.
     GetPydanticSchema(lambda _, schema_of: schema_of(_NumberOrMax)),
 ]
 """Messages per second, or `max`: as many as come back."""

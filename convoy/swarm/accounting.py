@@ -1,4 +1,4 @@
-"""Where what came of each measured message is entered: account, samples, rows."""
+"""Enters the result of each measured message into account, samples and rows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Fate, Outcome
 
 _AT_ONCE = 64
+"""More at once would be a step so long that it delays other messages (docs/engine.md)."""
 _FATES = {fate.value: fate for fate in Fate}
 
 KeepSample = Callable[[Outcome, bytes, bytes], None]
-"""Takes what came of a failed message, its body and the answer's."""
+"""Takes the outcome of a failed message, its body and the answer's body."""
 
 
 class Rows(Protocol):
@@ -27,7 +28,7 @@ class Rows(Protocol):
     def add(
         self, name: str, response_time_ms: float | None, answer_bytes: int, failure: str = ""
     ) -> None:
-        """Show a message at once; `failure` is its code, empty for one that is as it should be."""
+        """Show a message at once; `failure` is its code, empty for one that ended as expected."""
 
     def gather(self, name: str, response_times_s: Sequence[float], answer_bytes: int) -> None:
         """Take accepted messages, at least one, with the sum of their answers' bytes."""
@@ -39,10 +40,10 @@ class Rows(Protocol):
 class Accounting:
     """Enters the messages of one scenario in one process, each once.
 
-    Accepted ones wait until there are many, or until `flush`: entered one by one between two waits
-    of a process, with the processor's caches cold, they take twice as long. Everything else is
-    entered at once, and so are they while the rows are not `is_alone`. A message without a whole
-    answer is shown as lasting until its deadline, `timeout_s` after it was sent.
+    Accepted messages are gathered, and entered together when there are many or by `flush`: one by
+    one between two waits of a process, with the processor's caches cold, they take twice as long.
+    All others are entered at once. While the rows are not `is_alone`, accepted ones are, too. A
+    message of unknown fate is shown as lasting until its deadline, `timeout_s` after it was sent.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Accounting:
         self._resent = self._answer_bytes = 0
 
     def enter(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
-        """Take what came of a message; `is_ok` says whether it is as it should be."""
+        """Enter the result of a message; `is_ok` says whether it ended as expected."""
         answer, sent_s = exchange.answer, exchange.sent_s
         is_usual = is_ok and not exchange.code and self._rows.is_alone
         if answer is None or not is_usual:
@@ -82,7 +83,7 @@ class Accounting:
             self.flush()
 
     def flush(self) -> None:
-        """Enter all that waits."""
+        """Enter the gathered messages."""
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
@@ -98,7 +99,7 @@ class Accounting:
 
     def _outcome(self, message: Message, exchange: Exchange, is_ok: bool) -> Outcome:
         due = message.due
-        # By position: sixteen names would take longer than everything else here.
+        # By position, because sixteen keyword arguments would take longer than the rest of this.
         return Outcome(
             self._scenario,
             "",
@@ -126,7 +127,7 @@ class Accounting:
         self._show(outcome)
 
     def _show(self, outcome: Outcome) -> None:
-        """Enter an outcome into the rows; what never left has no response time."""
+        """Enter an outcome into the rows; a message that never left has no response time."""
         name = f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario
         response_time_s: float | None = outcome.done_s - outcome.due_s
         failure = ""

@@ -1,4 +1,4 @@
-"""The changes of a run that is going on: another rate, a pause, its end; checked and recorded."""
+"""The changes of a run in progress: rate, pause, end of the pause; checked and recorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from convoy.settings.values import HIGHEST_RATE
 
 
 class Changes:
-    """What was changed of a run's plans since it began; moments are in seconds from T0.
+    """The changes of a run's plans since it began; moments are in seconds from T0.
 
     `made` lists the changes in their order. Every change raises RefusedError when it cannot be
     made, and then nothing has changed.
@@ -31,7 +31,7 @@ class Changes:
 
     @property
     def rate(self) -> object:
-        """The rate that was asked for last: messages per second, `max`, or None for stages."""
+        """The rate that was set last: messages per second, `max`, or None for stages."""
         return self._rate
 
     @property
@@ -45,7 +45,7 @@ class Changes:
         }
 
     def set_rate(self, at_s: float, rate: float) -> None:
-        """Have a constant rate for the rest of the run, shared by scenarios as before."""
+        """Set a constant rate (messages per second) for the rest of the run, shared as before."""
         self._check_moment(at_s)
         shares = _shares(self._settings, rate)
         self._curves = {
@@ -55,7 +55,7 @@ class Changes:
         self.made.append(Change(round(at_s, 3), "rate", rate))
 
     def pause(self, at_s: float) -> None:
-        """Have nothing due until the run is resumed, or ends."""
+        """Let no message fall due until the run is resumed, or ends."""
         self._check_moment(at_s)
         if self._is_paused:
             raise RefusedError("the run is paused already")
@@ -64,7 +64,7 @@ class Changes:
         self.made.append(Change(round(at_s, 3), "pause"))
 
     def resume(self, at_s: float) -> None:
-        """Go on with what was to come when the run was paused."""
+        """Continue with the part of the curves that the pause put off."""
         self._check_moment(at_s)
         if not self._is_paused:
             raise RefusedError("the run is not paused")

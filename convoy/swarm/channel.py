@@ -1,6 +1,6 @@
 """The messages between master and workers, and what they carry.
 
-A worker's reports travel by a way of their own; a message sent after a report arrives after it.
+A worker's reports are sent another way, but in order: a message sent after one arrives after it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class ToWorker(StrEnum):
     {scenario: {lane: first number}}} · RELEASE {run_id, lanes: {scenario: [lane]}} · CHANGE
     {run_id, epoch, at_s, stages: {scenario: [[rate_from, rate_to, for_s]]}} · STOP {run_id}.
 
-    `t0_s` is on the worker's own wall clock; `at_s` counts from T0, and until then the plan is as
-    it was.
+    `t0_s` is in seconds of the worker's own wall clock; `at_s` is the moment of the change, in
+    seconds from T0.
     """
 
     PREPARE = "convoy_prepare"
@@ -53,8 +53,8 @@ class ToMaster(StrEnum):
 class WorkerReport(msgspec.Struct, frozen=True):
     """A worker's report on a run, `number` counting its reports on it from 1.
 
-    Counts hold all since the run began; histograms, samples and retired conversations what came
-    since the last report.
+    Counts are totals since the run began; histograms, samples and retired conversations cover the
+    time since the last report.
     """
 
     run_id: str
@@ -84,7 +84,7 @@ class Channel(Protocol):
     """One end of the message channel between master and workers."""
 
     def listen(self, kind: ToWorker | ToMaster, listener: Listener) -> None:
-        """Call `listener(sender, data)` for each message; it holds up the process's loop."""
+        """Call `listener(sender, data)` for each message, before the next one is received."""
 
     def to_master(self, kind: ToMaster, data: dict[str, Any]) -> None: ...
 

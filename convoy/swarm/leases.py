@@ -1,7 +1,7 @@
 """The lease book: which worker owns which lanes of a scenario, and since which message.
 
 A lane has one owner or none. It passes from one owner to the next only with a cursor, the first
-message number that the old owner did not hand out, so no message is sent twice or by nobody.
+message number that the old owner did not hand out, so that none is sent twice or left out.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class LeaseBook:
         return [number for number, lane in enumerate(self._lanes) if lane.owner == worker]
 
     def moves(self, weights: Mapping[str, float]) -> dict[str, list[int]]:
-        """Return the lanes that have to leave their owners for these weights, and mark them.
+        """Return the lanes that their owners have to release for these weights, and mark them.
 
         `weights` maps each worker that may own lanes to its share. As few groups move as possible;
-        lanes named once as leaving are not named again.
+        lanes that were returned once are not returned again.
         """
         leaving: dict[str, list[int]] = {}
         wanted = self._shares(weights)
@@ -56,8 +56,8 @@ class LeaseBook:
     def deal(self, weights: Mapping[str, float]) -> dict[str, dict[int, int]]:
         """Give groups without an owner to workers with too few: `{worker: {lane: cursor}}`.
 
-        Each goes to the worker that is furthest below its share, so that neighbouring messages fall
-        to workers in turn and each has its share of the rate at every moment.
+        Each group goes to the worker that is furthest below its share. Consecutive messages then
+        belong to workers in turn, so that each worker has its share of the rate at every moment.
         """
         grants: dict[str, dict[int, int]] = {}
         wanted = self._shares(weights)
@@ -76,7 +76,7 @@ class LeaseBook:
         return grants
 
     def move_ends(self, ends: Sequence[int]) -> None:
-        """The plan has changed: for each lane the first number that is not in it any more."""
+        """Set for each lane the first number that is not in the changed plan."""
         for lane, end in zip(self._lanes, ends, strict=True):
             lane.end = end
 
@@ -88,15 +88,15 @@ class LeaseBook:
                 self._end_tenure(lane, number, cursor)
 
     def lose(self, worker: str, cut: Callable[[int], int]) -> None:
-        """Take all lanes of a dead worker; others go on with each from number `cut(lane)` on."""
+        """Take all lanes from a lost worker; their next owners begin at number `cut(lane)`."""
         for number in self.lanes_of(worker):
             lane = self._lanes[number]
             self._end_tenure(lane, number, max(lane.cursor, min(cut(number), lane.end)))
 
     def finish(self, worker: str, messages: int) -> None:
-        """End all lanes of a dead worker, which took so many messages; they are not dealt again.
+        """End all lanes of a lost worker that took `messages` messages; they are not dealt again.
 
-        So it is where nothing is scheduled: which number comes next only the worker knew.
+        This is for runs without a schedule, where only the worker knew its next numbers.
         """
         for number in self.lanes_of(worker):
             lane = self._lanes[number]
@@ -124,7 +124,7 @@ class LeaseBook:
 
     @property
     def is_settled(self) -> bool:
-        """True when no lane is on its way from one owner to the next."""
+        """True when no lane has to be released, and none without an owner has messages left."""
         return all(
             not lane.is_leaving if lane.owner is not None else lane.cursor >= lane.end
             for lane in self._lanes

@@ -1,4 +1,4 @@
-"""The master of one run: takes it through its phases and keeps its lanes with live workers.
+"""The master of one run: takes it through its phases and deals its lanes to live workers.
 
 prepare (users up, logins done) → warm-up → measure [T0, T1) → drain → end.
 """
@@ -30,14 +30,14 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
 _LEAD_S = 0.3
-"""How long before its moment a grant or a change is sent, so that all workers have it by then."""
+"""How long before its moment a grant or a change is sent, so that all workers have received it."""
 _GRACE_S = 10.0
-"""What a worker may take beyond all timeouts until its last report is here."""
+"""How long the last report of a worker may take after the timeouts of its messages have passed."""
 _WAIT_LOGGED_EVERY_S = 5.0
 
 
 class Master:
-    """Conducts one run over the workers of a swarm; `conduct` is its greenlet's whole life."""
+    """Takes one run over the workers of a swarm through its phases; `run` needs a greenlet."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Master:
         return self._is_stopped
 
     def snapshot(self) -> RunResult:
-        """Return what is known of the run by now; also after its end, then all of it."""
+        """Return the result of the run up to now; after its end, the whole result."""
         settings = self.inputs.settings
         t0_s = self._wall_s(self._clock() if self._t0_s is None else self._t0_s)
         return RunResult(
@@ -104,8 +104,8 @@ class Master:
 
     def _scenario_result(self, scenario: str) -> ScenarioResult:
         plan, book = self.plans[scenario], self._books[scenario]
-        # What is stopped has only to account for what fell due before; where nothing is scheduled,
-        # how much that is only the lanes that were given out tell.
+        # A stopped run has to account only for what fell due before. Without a schedule, the number
+        # of messages is known only from the lanes that were given out.
         is_whole = plan.is_scheduled and not self._is_stopped
         mean_per_s = plan.curve.messages / plan.curve.duration_s if plan.is_scheduled else None
         planned = book.total if is_whole else book.given_out
@@ -120,7 +120,7 @@ class Master:
 
     @property
     def _measured_s(self) -> float:
-        """How long the measured phase lasts, or lasted until the run was stopped or through."""
+        """How long the measured phase lasts, or lasted until the run was stopped or ended."""
         planned_s = max(plan.arrivals.duration_s for plan in self.plans.values())
         if self._t0_s is None:
             return 0.0
@@ -149,7 +149,7 @@ class Master:
             self._ended_at_s = self._clock()
 
     def change(self, make: Callable[[Changes, float], None]) -> None:
-        """Change the plan from a moment on that all workers hear of before; raises RefusedError."""
+        """Change the plan from a moment on that lies `_LEAD_S` ahead; raises RefusedError."""
         if self._t0_s is None or self._is_stopped:
             raise RefusedError("no load is going on that could be changed")
         at_s = self._clock() - self._t0_s + _LEAD_S
@@ -161,6 +161,7 @@ class Master:
         self._epoch += 1
         for name in self._present():
             worker = self.workers[name]
+            # A worker with lanes has to drain by the changed plan; one without has none to drain.
             worker.granted_epoch = self._epoch if worker.granted_epoch else 0
             self._send_changes(name, at_s)
         self._settle()
@@ -207,18 +208,18 @@ class Master:
         self._settle()
 
     def on_released(self, name: str, data: Mapping[str, Any]) -> None:
-        """A worker gave lanes back, some because it was asked to, all because it is leaving."""
+        """Take back the lanes that a worker released; all if its lease or process ends."""
         self._take_back(name, data["cursors"])
         self.workers[name].is_leaving |= data["is_leaving"]
         self._settle()
 
     def on_drained(self, name: str, data: Mapping[str, Any]) -> None:
-        """A worker has ended all messages of its lanes; after a stop it also hands them back."""
+        """Note that the messages of a worker's lanes have ended; it released those in `cursors`."""
         self._take_back(name, data["cursors"])
         self.workers[name].drained_epoch = data["epoch"]
 
     def on_report(self, name: str, data: bytes) -> None:
-        """Take in a worker's numbered report; one of another run is left out."""
+        """Absorb a worker's numbered report, unless the worker is lost or it is another run's."""
         worker = self.workers[name]
         if worker.is_lost:
             return
@@ -307,7 +308,7 @@ class Master:
                 self._part_from(name, worker)
 
     def _part_from(self, name: str, worker: WorkerStatus) -> None:
-        """Account for a worker that is gone: messages it did not report on are unknown."""
+        """Account for a worker that is gone: messages without a report are unknown."""
         worker.is_gone = True
         missing = 0
         for scenario, book in self._books.items():
@@ -331,7 +332,7 @@ class Master:
         self._settle()
 
     def _cut(self, scenario: str) -> Callable[[int], int]:
-        """How to find the first message of a lane that is not due yet."""
+        """Return a function that gives the first message of a lane that is not due yet."""
         elapsed_s = 0.0 if self._t0_s is None else self._clock() - self._t0_s
         arrivals = self.plans[scenario].arrivals
         return lambda lane: arrivals.first_due_after(lane, elapsed_s)
@@ -340,7 +341,7 @@ class Master:
         return time.time() + at_s - self._clock()
 
     def _settle(self) -> None:
-        """Bring the lanes to the workers that should have them, as far as they are free to go."""
+        """Ask for lanes that other workers should have, and deal those without an owner."""
         if self._t0_s is None or self._is_stopped:
             return
         grants: dict[str, dict[str, dict[int, int]]] = {}
@@ -358,7 +359,7 @@ class Master:
         self._grant(grants)
 
     def _weights(self, scenario: str) -> dict[str, float]:
-        """Users of a scenario by worker: who is present, was complete once and stays gets lanes."""
+        """Return the users of a scenario by worker, of all workers that may own lanes of it."""
         assigned = self._swarm.assigned_users()
         return {
             name: float(assigned.get(name, {}).get(scenario, 0))

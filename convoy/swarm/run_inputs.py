@@ -1,4 +1,4 @@
-"""The inputs of a run: all that a worker needs to know of it, none of it secret."""
+"""The inputs of a run: all that a worker needs for it, without secrets."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class RunInputs:
         return {name: ScenarioPlan(inputs) for name, inputs in self.scenarios.items()}
 
     def to_message(self) -> dict[str, Any]:
-        """Return the inputs as plain values that can travel; `from_message` takes them back.
+        """Return the inputs as the plain values of a message; `from_message` reads them.
 
-        The scenarios travel as one run of bytes: a million ids are packed once, not for each
-        worker.
+        The scenarios are packed into bytes here, so that a million ids are packed once and not for
+        each worker.
         """
         scenarios = msgspec.msgpack.encode(dict(self.scenarios), enc_hook=_stages_of)
         settings = self.settings.to_json()

@@ -26,16 +26,17 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.02
 _LONGEST_NAP_S = 1.0
+"""A change of the plan can bring its end forward, so the end is looked at again this often."""
 _ROWS_EVERY_S = 0.1
-"""Locust counts by the second of entry, so a batch has to be entered well within its second."""
+"""Locust counts messages in the second of their entry, so a batch should not outlast its second."""
 
 
 class Worker:
     """Follows the master's messages and answers them.
 
-    `rows` shows measured messages elsewhere; `connect` gives users the connections for a run's
-    settings; `send_report` makes the process's next report travel at once; `stop_users` ends its
-    users after what is in flight has ended, within `stop_timeout_s`; `redact` hides secrets.
+    `rows` shows measured messages elsewhere; `connect` returns the connections for a run's
+    settings; `send_report` sends the process's next report at once; `stop_users` stops its users
+    when their messages in flight have ended, within `stop_timeout_s`; `redact` hides secrets.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Worker:
         self._channel.to_master(ToMaster.HELLO, {})
 
     def wait_for_run(self) -> WorkerRun:
-        """Wait until the master has prepared a run; a user without one has nothing to do."""
+        """Wait until the master has sent the inputs of a run, and return the run."""
         while self._run is None:
             self._is_prepared.wait()
         return self._run
@@ -83,7 +84,7 @@ class Worker:
         self._send_progress_soon(run)
 
     def report_problem(self, run: WorkerRun, problem: str) -> None:
-        """Report to the master why a user cannot start; it decides what that means."""
+        """Report to the master why a user cannot start; the master decides when to give up."""
         self._send_progress(run, problem)
 
     def ask_for_stop(self, run: WorkerRun, reason: str) -> None:
@@ -92,10 +93,10 @@ class Worker:
             self._answer(ToMaster.ENOUGH, run, {"reason": reason})
 
     def renew_leases(self, until_s: float) -> None:
-        """Extend the leases to this moment of `perf_counter`, after a sign of life from the master.
+        """Extend the leases to this moment of `perf_counter`, after a heartbeat of the master.
 
-        A process that was paused for longer than that gives its lanes back first. It may be given
-        them anew; if it was given up meanwhile, others have them.
+        Where a lease had ended, all lanes are given back first, because the master may have dealt
+        them to other workers; it can deal them to this one again.
         """
         run = self._run
         if run is None or run.is_stopping:
@@ -128,13 +129,13 @@ class Worker:
         return report.to_bytes()
 
     def forget_run(self) -> None:
-        """The run is over; its users are gone."""
+        """Drop the run after its users have ended, and undo `_freeze_garbage`."""
         self._run = None
         self._is_prepared.clear()
         gc.unfreeze()
 
     def leave(self) -> None:
-        """Hand all lanes back, wait for what is in flight, and report: this process ends."""
+        """Give all lanes back, wait for messages in flight, and report: this process ends."""
         run = self._run
         if run is None or run.is_stopping:
             return
@@ -179,7 +180,7 @@ class Worker:
         if run is None:
             return
         if run.is_stopping:
-            # Leases and the notice that this process leaves crossed on the way.
+            # The master sent these leases before it received that this process takes no more.
             released = {"cursors": data["grants"], "is_leaving": True}
             self._answer(ToMaster.RELEASED, run, released)
             return
@@ -236,7 +237,7 @@ class Worker:
         self._send_drained(run, cursors)
 
     def _watch_drain(self, run: WorkerRun) -> None:
-        """Report to the master each time that all granted lanes are through, until the run ends."""
+        """Report to the master each time that all granted lanes have drained, until the end."""
         told_epoch = 0
         while self._is_under_way(run):
             left_s = run.earliest_end_s - time.perf_counter()
@@ -251,7 +252,7 @@ class Worker:
         return self._run is run and not run.is_stopping
 
     def _keep_rows_current(self, run: WorkerRun) -> None:
-        """Enter what was gathered, each time before the second on the clock is over."""
+        """Enter gathered messages before each second of the wall clock is over."""
         while self._run is run:
             gevent.sleep(_ROWS_EVERY_S - time.time() % _ROWS_EVERY_S)
             self._enter_all(run)
@@ -261,6 +262,7 @@ class Worker:
         self._rows.flush()
 
     def _report_now(self, run: WorkerRun) -> None:
+        # The rows first, because on a worker the report carries Locust's statistics, too.
         self._enter_all(run)
         self._send_report()
 
@@ -299,10 +301,11 @@ class Worker:
 
 
 def _freeze_garbage() -> None:
-    """Take what exists by now out of the garbage collector's rounds until the run is over.
+    """Exclude all present objects from garbage collection until the run is over.
 
-    All that was imported and prepared would be gone through in mid-run, in tens of milliseconds.
-    A worker that joins when messages are due already has no time for it.
+    A full collection in mid-run would traverse all that was imported and prepared, and block the
+    event loop for 30 ms and more (docs/engine.md). A worker that joins when messages are due
+    already has no time for the collection that comes before.
     """
     gc.collect()
     gc.freeze()

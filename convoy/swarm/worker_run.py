@@ -1,4 +1,4 @@
-"""A run as a process with users knows it: its scenarios, their dispatchers and recorders."""
+"""A run in one process with users: its scenarios, their dispatchers and recorders."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ScenarioWork:
         return Message(due, planned, self._warm_up_bodies.render(planned))
 
     def grant(self, lanes: Mapping[int, int], epoch: int) -> None:
-        """Take on lanes, each from a message on, with the warm-up of those that are not begun."""
+        """Take on lanes, each from a message number on; those from 0 on with their warm-up."""
         warm_up, before_s = EvenArrivals(self._warm_up), self._warm_up.duration_s
         beginning = [lane for lane, from_k in lanes.items() if from_k == 0]
         self.dispatcher.grant(
@@ -74,14 +74,14 @@ class ScenarioWork:
         return {lane: ends(lane) if k is None else k for lane, k in cursors.items()}
 
     def change(self, curve: RateCurve, epoch: int) -> None:
-        """Go on by another curve with what was not handed out; both are the same until now."""
+        """Follow another curve, with the same past, for the messages not handed out yet."""
         cursors = self.release(range(LANES))
         self.plan = self.plan.with_curve(curve)
         self._grant(cursors, epoch)
 
 
 class WorkerRun:
-    """A run as this process knows it; `redact` is applied to samples of its errors."""
+    """One run in this process; `redact` is applied to samples of its errors."""
 
     def __init__(
         self,
@@ -107,13 +107,13 @@ class WorkerRun:
 
     @property
     def ends_s(self) -> float:
-        """T1 on this process's `perf_counter`; there is one once T0 is known."""
+        """T1 in seconds of this process's `perf_counter`; T0 has to be known."""
         assert self.t0_s is not None
         return self.t0_s + max(work.plan.arrivals.duration_s for work in self.work.values())
 
     @property
     def earliest_end_s(self) -> float:
-        """When this run can be through at the earliest, by the plan as it is now; as `ends_s`."""
+        """The earliest end of this run by its present plan, on the same clock as `ends_s`."""
         assert self.t0_s is not None
         return self.t0_s + max(work.plan.earliest_end_s for work in self.work.values())
 
@@ -123,7 +123,7 @@ class WorkerRun:
             self.samples.offer(outcome, outcome.done_s - self.t0_s, request, answer)
 
     def flush(self) -> None:
-        """Enter what waits to be accounted for."""
+        """Enter the accepted messages that were gathered."""
         for work in self.work.values():
             work.accounting.flush()
 
@@ -132,7 +132,7 @@ class WorkerRun:
         return {name: work.release(range(LANES)) for name, work in self.work.items()}
 
     def hand_back_what_closed(self) -> dict[str, dict[int, int]]:
-        """Release the lanes of closed arrivals: how far they came is only known now."""
+        """Release the lanes of scenarios without a schedule; their cursors count the messages."""
         return {
             name: work.release(range(LANES))
             for name, work in self.work.items()

@@ -1,4 +1,4 @@
-"""The workers of a swarm, as the master of a run knows them."""
+"""The workers of a swarm, and what the master of a run knows of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Users = Mapping[str, Mapping[str, int]]
 
 
 class Swarm(Protocol):
-    """What a master sees of the processes that take part."""
+    """The workers that are connected, and the users that they were dealt."""
 
     def workers(self) -> set[str]:
         """Return the ids of the workers that are connected and alive."""
@@ -25,7 +25,7 @@ class Swarm(Protocol):
 
 @dataclass(slots=True)
 class WorkerStatus:
-    """What is known of one worker. `clock_ahead_s` is its wall clock's lead over ours, at least."""
+    """What is known of one worker; its wall clock is at least `clock_ahead_s` ahead of ours."""
 
     ready: Mapping[str, int] = field(default_factory=dict)
     clock_ahead_s: float = -inf
