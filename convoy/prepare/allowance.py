@@ -16,11 +16,9 @@ _CONSEQUENCES = {
 
 def allowance_line(settings: Settings) -> str:
     """Return as a line how many tokens the highest rate needs, and what those of the run allow."""
-    tokens, needed, may_send = (
-        _tokens_there(settings),
-        "no rate is asked for",
-        "as much as they can",
-    )
+    tokens = _tokens_there(settings)
+    needed = "no rate is asked for"
+    may_send = "as much as they can"
     if settings.is_scheduled:
         needed = (
             f"{_tokens_needed(settings)} tokens needed for {settings.highest_rate:g} per second"

@@ -36,6 +36,10 @@ INVALID = "invalid"
 
 _EXPECTED_FILE = "expected.yaml"
 _CODE = re.compile(r"[45]\d\d [A-Za-z0-9._-]{1,64}")
+_LARGEST_K = 10**9 - 1
+_SAMPLES = 32
+_TELLING_CHARACTERS = '"\\<&\t{%'
+_PARTICIPANTS = ("customer_id", "agent_id")
 
 
 def is_invalid(name: str) -> bool:
@@ -92,12 +96,6 @@ def _problems_of_expected(path: Path, written: Mapping[str, object]) -> Iterator
         close = did_you_mean(code, KNOWN_CODES, cutoff=0.9)
         if code not in KNOWN_CODES and close:
             yield name, f"{code!r} is no known code{close}"
-
-
-_LARGEST_K = 10**9 - 1
-_SAMPLES = 32
-_TELLING_CHARACTERS = '"\\<&\t{%'
-_PARTICIPANTS = ("customer_id", "agent_id")
 
 
 @dataclass(frozen=True, slots=True)

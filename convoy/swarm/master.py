@@ -145,7 +145,7 @@ class Master:
         self._t0_s = self._clock() + _LEAD_S + warm_up_s
         self._settle()
         self._await_drain()
-        if not self.inputs.settings.is_scheduled:
+        if not settings.is_scheduled:
             self._ended_at_s = self._clock()
 
     def change(self, make: Callable[[Changes, float], None]) -> None:
@@ -254,9 +254,8 @@ class Master:
             gevent.sleep(_POLL_S)
 
     def _is_everybody_ready(self) -> bool:
-        wanted = self.inputs.settings.users
-        ready = sum(sum(self.workers[name].ready.values()) for name in self._present())
-        return ready >= wanted and all(self._is_complete(name) for name in self._present())
+        is_enough = self._users_ready() >= self.inputs.settings.users
+        return is_enough and all(map(self._is_complete, self._present()))
 
     def _is_complete(self, name: str) -> bool:
         assigned = self._swarm.assigned_users().get(name, {})
@@ -264,8 +263,11 @@ class Master:
         return all(ready.get(scenario, 0) >= users for scenario, users in assigned.items())
 
     def _readiness(self) -> str:
-        ready = sum(sum(self.workers[name].ready.values()) for name in self._present())
-        return f"{ready} of {self.inputs.settings.users} users are logged in and ready"
+        wanted = self.inputs.settings.users
+        return f"{self._users_ready()} of {wanted} users are logged in and ready"
+
+    def _users_ready(self) -> int:
+        return sum(sum(self.workers[name].ready.values()) for name in self._present())
 
     def _why_not_ready(self, timeout_s: float) -> str:
         reason = f": {self._last_problem}" if self._last_problem else ""
