@@ -45,12 +45,17 @@ class Pair:
 
     def move(self, lanes: set[int], to: int) -> None:
         moving = [lane for lane in lanes if self.owners[lane] != to]
+        self.owners |= dict.fromkeys(moving, to)
         cursors = self.benches[1 - to].dispatcher.release(moving)
-        for lane, cursor in cursors.items():
-            self.owners[lane] = to
-            if cursor is not None:
-                messages = EvenArrivals(self.curve).lane(lane, cursor)
-                self.benches[to].dispatcher.grant({lane: messages}, epoch=1)
+        arrivals = EvenArrivals(self.curve)
+        self.benches[to].dispatcher.grant(
+            {
+                lane: arrivals.lane(lane, cursor)
+                for lane, cursor in cursors.items()
+                if cursor is not None
+            },
+            epoch=1,
+        )
 
 
 @settings(deadline=None)
