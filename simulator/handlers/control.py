@@ -32,10 +32,10 @@ def show(world: World, call: Call) -> Answer:
 
 def show_ledger(world: World, call: Call) -> Answer:
     """`GET /simulator/ledger[?run_id=…]`; without a run the whole, and which runs there are."""
-    run_id = call.parameters.get("run_id")
+    run_id, since = call.parameters.get("run_id"), {"since": world.ledger.since}
     if run_id is not None:
-        return json_answer(world.ledger.account(run_id).as_json())
-    return json_answer(world.ledger.whole.as_json() | {"runs": world.ledger.runs})
+        return json_answer(world.ledger.account(run_id).as_json() | since)
+    return json_answer(world.ledger.whole.as_json() | since | {"runs": world.ledger.runs})
 
 
 def clear_ledger(world: World, call: Call) -> Answer:

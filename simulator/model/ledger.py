@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -41,6 +42,7 @@ class Account:
 class Ledger:
     """Accounts that only grow until `clear`; `keep` stores each accepted entry before it counts.
 
+    `since` is when they began to, by this process, as ISO 8601 in UTC to the microsecond.
     A duplicate is an accepted message whose run id, scenario and k were accepted before; it counts
     among the accepted ones too.
     """
@@ -50,6 +52,7 @@ class Ledger:
         self._whole = Account()
         self._runs: dict[str, Account] = {}
         self._seen: dict[tuple[str, str], set[int]] = {}
+        self.since = _now()
 
     def accept(self, marker: Marker | None, conversation_id: str) -> None:
         """Count one accepted message; raises OSError, uncounted, if it could not be kept."""
@@ -83,6 +86,7 @@ class Ledger:
         self._whole = Account()
         self._runs.clear()
         self._seen.clear()
+        self.since = _now()
 
     def _count(self, entry: Entry) -> None:
         whole = self._whole
@@ -104,3 +108,7 @@ class Ledger:
         if account is None:
             account = self._runs[run_id] = Account()
         return account
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

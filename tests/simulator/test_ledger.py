@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_accepted_messages_and_duplicates_are_counted_by_run(simulator: Simulato
     say(simulator, conversation, "a [convoy:twice:chat:1]", "a [convoy:twice:chat:1]")
     say(simulator, other, "a [convoy:twice:chat:2]", "a [convoy:twice:other:1]")
 
-    assert simulator.ledger("twice") == {
+    assert counts(simulator, "twice") == {
         "accepted": 4,
         "duplicates": 1,
         "by_conversation": {conversation: 2, other: 2},
@@ -82,10 +83,18 @@ def test_rejected_messages_are_counted_by_code_and_run(simulator: SimulatorProce
     }
 
 
+def test_it_says_since_when_it_counts(simulator: SimulatorProcess) -> None:
+    first, of_a_run = simulator.ledger()["since"], simulator.ledger("a-run")["since"]
+
+    call(simulator, "DELETE", "/simulator/ledger")
+
+    assert of_a_run == first < simulator.ledger()["since"]
+
+
 def test_an_unknown_run_has_an_empty_account(simulator: SimulatorProcess) -> None:
     empty = {"accepted": 0, "duplicates": 0, "by_conversation": {}, "rejected": {}}
 
-    assert simulator.ledger("never") == empty
+    assert counts(simulator, "never") == empty
 
 
 def test_the_whole_holds_messages_without_marker_and_names_the_runs() -> None:
@@ -94,7 +103,7 @@ def test_the_whole_holds_messages_without_marker_and_names_the_runs() -> None:
 
         say(simulator, conversation, "no marker", "one [convoy:first:chat:1]")
 
-        assert simulator.ledger() == {
+        assert counts(simulator) == {
             "accepted": 2,
             "duplicates": 0,
             "by_conversation": {conversation: 2},
@@ -110,11 +119,11 @@ def test_a_killed_simulator_knows_after_its_restart_what_it_accepted(tmp_path: P
     with SimulatorProcess(*options) as first:
         conversation = open_conversations(first)[0]["id"]
         say(first, conversation, "no marker", "a [convoy:r:chat:1]", "b [convoy:r:chat:2]")
-        before = first.ledger()
+        before = counts(first)
         first.kill()
 
     with SimulatorProcess(*options) as second:
-        after_restart = second.ledger()
+        after_restart = counts(second)
         say(second, conversation, "a [convoy:r:chat:1]")
 
         assert after_restart == before
@@ -149,3 +158,10 @@ def test_emptying_the_ledger_empties_its_file(tmp_path: Path) -> None:
         call(simulator, "DELETE", "/simulator/ledger")
 
     assert file.read_bytes() == b""
+
+
+def counts(simulator: SimulatorProcess, run_id: str | None = None) -> dict[str, Any]:
+    """Everything that a ledger says but since when."""
+    ledger = simulator.ledger(run_id)
+    del ledger["since"]
+    return ledger
