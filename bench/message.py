@@ -18,7 +18,7 @@ BODY = (
 )
 """As long as Convoy's own bodies are on average; a test compares the two."""
 ANSWER = (
-    '{"id":"0f6c1c64-31f0-4e5b-9c60-0d1f9b4a3a55",'
+    '{"id":"$request_id0000",'
     '"conversationId":"5bba6d0c-3d4c-4bd1-bb43-7a9bb0a1ee10","direction":"inbound",'
     '"timestamp":"2026-11-22T12:00:00.000Z","status":"sent"}'
 )

@@ -22,6 +22,7 @@ from convoy.prepare.templates import read_source, template_names
 from convoy.remote.client import Connections
 from convoy.remote.session import Exchange
 from convoy.routes.catalogue import ROUTES, Route
+from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.routes.explain import as_text, explain, explain_code
 from convoy.secrets import STARS
 from convoy.settings import Settings
@@ -84,7 +85,8 @@ def send_one(
     session = connections.open_session()
     try:
         head = session.head(path) + str(len(body)).encode()
-        exchange = session.post(path, body, settings.request_timeout_s)
+        answers = route.answers(rule.expect)
+        exchange = session.post(path, body, settings.request_timeout_s, answers, conversation.id)
     finally:
         session.close()
     return Sent(settings, route, path, _without_token(head), body, exchange)
@@ -184,7 +186,7 @@ def _lines(sent: Sent) -> Iterator[str]:
     yield ""
     if not sent.is_accepted:
         explained = explain_code(exchange.code)
-        if exchange.status:
+        if exchange.status and exchange.code != UNEXPECTED_ANSWER:
             payload = json.loads(sent.body)
             explained = explain(exchange.body, payload, status=exchange.status, route=sent.route)
         yield "explanation"

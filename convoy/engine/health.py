@@ -40,6 +40,7 @@ def watch(
     begins_s: float,
     ends_s: float,
     is_over: Callable[[], bool],
+    notice: Callable[[], None],
     *,
     clock: Callable[[], float] = perf_counter,
     processor: Callable[[], AbstractContextManager[AskProcessor]] = own_processor,
@@ -47,7 +48,8 @@ def watch(
 ) -> None:
     """Beat at the recorder's pace from `begins_s` to `ends_s` of the clock, or until it is over.
 
-    It runs in the loop that also receives the answers, so it is as late as they are.
+    `notice` is called after each beat. It runs in the loop that also receives the answers, so it is
+    as late as they are.
     """
     sleep(max(0.0, begins_s - clock()))
     with processor() as ask_processor:
@@ -55,6 +57,7 @@ def watch(
         while next_s < ends_s and not is_over():
             sleep(max(0.0, next_s - clock()))
             next_s = recorder.beat(clock(), ask_processor())
+            notice()
 
 
 def _waited_s(line: bytes) -> float:

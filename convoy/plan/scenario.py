@@ -165,6 +165,10 @@ class ScenarioPlan:
             )
         )
 
+    def conversation_ids(self, ks: Sequence[int]) -> list[str]:
+        """Return where several messages go by the plan, whatever was retired meanwhile."""
+        return [self._conversation(index).id for index in self._pick.indexes(ks)]
+
     def bodies(self, run_id: str) -> Bodies:
         """Return what renders the messages of this plan in a run."""
         return Bodies(

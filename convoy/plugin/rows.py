@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import cast
 
 from locust import stats
 from locust.env import Environment
 from locust.stats import StatsEntry, StatsEntryDict
+
+from convoy.results.result import Row
 
 _METHOD = "POST"
 _HOME_OF_LOCUSTS_LISTENER = "locust.runners"
@@ -104,6 +106,15 @@ class Rows:
             part = _entry(self._environment, name, batch)
             self._environment.stats.total.extend(part)
             self._environment.stats.entries[name, _METHOD].extend(part)
+
+
+def rows_of(environment: Environment, scenarios: Iterable[str]) -> dict[str, Row]:
+    """Return what Locust's statistics hold of each scenario, of all its workers."""
+    entries = {name: environment.stats.get(name, _METHOD) for name in scenarios}
+    return {
+        name: Row(entry.num_requests, entry.num_failures, entry.total_response_time / 1000)
+        for name, entry in entries.items()
+    }
 
 
 def _entry(environment: Environment, name: str, batch: _Batch) -> StatsEntry:

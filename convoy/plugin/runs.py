@@ -10,9 +10,11 @@ from typing import Any
 import gevent
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, Runner
+from msgspec.structs import replace
 
 from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin.dealing import EvenUsersDispatcher, Shares
+from convoy.plugin.rows import rows_of
 from convoy.plugin.users import MessageUser
 from convoy.prepare.guard import check_plan
 from convoy.prepare.preflight import PreparedRun
@@ -24,6 +26,7 @@ from convoy.results.verdict import judge
 from convoy.settings import Settings
 from convoy.swarm.changes import Changes
 from convoy.swarm.channel import Channel, ToMaster
+from convoy.swarm.comparison import compare
 from convoy.swarm.master import Master
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.workers import Users
@@ -66,6 +69,8 @@ class RunController:
         self._master: Master | None = None
         self._greenlet: gevent.Greenlet[..., None] | None = None
         self._connected: set[str] = set()
+        self._is_reset = False
+        environment.events.reset_stats.add_listener(self._on_reset)
         channel.listen(ToMaster.HELLO, self._on_hello)
         channel.listen(ToMaster.PROGRESS, self._pass_on(Master.on_progress))
         channel.listen(ToMaster.RELEASED, self._pass_on(Master.on_released))
@@ -125,7 +130,7 @@ class RunController:
                 logger.error("%s", error)
                 users = self._runner.target_user_count = self._runner.user_count
             return users, spawn_rate
-        self._is_expected = False
+        self._is_expected = self._is_reset = False
         try:
             prepared = self._next or self._prepare()
         except ConvoyError as error:
@@ -242,22 +247,33 @@ class RunController:
 
     def _finish(self, master: Master) -> None:
         """Judge the run, write its record, and log its report or keep it for the end."""
-        result = master.snapshot()
+        result = self._whole_result(master)
         summary = summarise(result, judge(result))
         self._master = None
-        self._environment.process_exit_code = summary.exit_code
         try:
             folder = write_record(self._runs, summary, master.inputs.settings.redacted())
             where = f"  record          {folder}"
         except OSError as error:
-            where = f"  record          could not be written: {error}"
-            self._environment.process_exit_code = ExitCode.INVALID
+            problem = f"the record could not be written: {error}"
+            result = replace(result, problems=(*result.problems, problem))
+            summary = summarise(result, judge(result))
+            where = "  record          none"
+        self._environment.process_exit_code = summary.exit_code
         tables = filter(None, (error_table(summary), text_report(summary)))
         report = "\n" + "\n\n".join(tables) + f"\n{where}\n"
         if self._is_attended:
             logger.info("%s", report)
         else:
             self.closing_report = report
+
+    def _whole_result(self, master: Master) -> RunResult:
+        """Return the result of a run that is over, with what others have of it."""
+        settings, prepared = master.inputs.settings, self._prepared
+        since = prepared.ledger_since if prepared is not None else ""
+        plans = master.plans.values()
+        found = compare(settings.target.api_url, master.inputs.run_id, since, plans)
+        rows = {} if self._is_reset else rows_of(self._environment, master.plans)
+        return replace(master.snapshot(), far_side=found, rows=rows)
 
     def _refuse(self, error: ConvoyError) -> None:
         """Log why no load is started, and end the test that Locust has begun."""
@@ -278,6 +294,9 @@ class RunController:
             self._runner.quit()
             if self._environment.web_ui is not None:
                 self._environment.web_ui.stop()
+
+    def _on_reset(self, **_: object) -> None:
+        self._is_reset = True
 
     def _on_hello(self, worker: str, _: dict[str, Any]) -> None:
         self._connected.add(worker)

@@ -80,6 +80,7 @@ class MessageUser(User):
     def on_start(self) -> None:
         self._run: WorkerRun | None = None
         self._reserved_index: int | None = None
+        self._unposted: DueMessage | None = None
         self._worker = worker_of(self.environment)
         self._taskset_instance = TaskLoop(self)
         self._state = LOCUST_STATE_WAITING
@@ -89,8 +90,8 @@ class MessageUser(User):
         self._max_lateness_s = run.inputs.settings.max_lateness_s
         self._stops_at_limit = run.inputs.settings.on_limit == "stop"
         self._paused_until_s = 0.0
-        variables = run.inputs.settings.scenario[self.scenario].variables
-        self._path_of = self.route.path_to(variables)
+        self._path_of = self.route.path_to(run.inputs.settings.scenario[self.scenario].variables)
+        self._answers = self._work.answers(self.route)
         self.session = run.connections.open_session()
         self._is_exclusive = self._work.pool.is_exclusive
         self._has_pauses = self._work.plan.has_pauses
@@ -102,6 +103,7 @@ class MessageUser(User):
 
     def on_stop(self) -> None:
         if self._run is not None:
+            self._give_up_unposted(Cause.STOPPED)
             self._worker.user_has_left(self._run, self.scenario)
             self._run = None
             self._release_conversation()
@@ -116,6 +118,8 @@ class MessageUser(User):
         """
         work = self._work
         while True:
+            if self._unposted is not None:
+                self._give_up_unposted(Cause.SCENARIO)
             if self._reserved_index is not None:
                 self._release_conversation()
             self._state = LOCUST_STATE_WAITING
@@ -136,13 +140,21 @@ class MessageUser(User):
             self._state = LOCUST_STATE_RUNNING
             if message.planned.is_redirected:
                 work.pool.redirected += 1
+            self._unposted = message.due
             return message
 
     def post(self, message: Message) -> None:
         """Post a message on the scenario's route, and account for its result once."""
         path = self._path_of(message.planned.conversation)
+        self._unposted = None
         try:
-            exchange = self.session.post(path, message.body, self._timeout_s)
+            exchange = self.session.post(
+                path,
+                message.body,
+                self._timeout_s,
+                self._answers,
+                message.planned.conversation.id,
+            )
         except LoginError as error:
             logger.warning("a user of %s rests: %s", self.scenario, error)
             self._give_up(message.due, Cause.LIMITS)
@@ -210,6 +222,12 @@ class MessageUser(User):
         """Account for a message that was taken and will not be sent."""
         if due.phase is Phase.MEASURE:
             self._work.recorder.give_up(cause, perf_counter() - due.due_s)
+
+    def _give_up_unposted(self, cause: Cause) -> None:
+        """Account for the last message, which the task took and did not post."""
+        if self._unposted is not None:
+            self._give_up(self._unposted, cause)
+            self._unposted = None
 
     def _stopped_exchange(self, started_s: float) -> Exchange:
         sent_s = self.session.sent_s

@@ -13,8 +13,9 @@ from convoy.plan.message import PlannedMessage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
 from convoy.remote.session import ApiSession, Exchange
+from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
-from convoy.routes.codes import RETIRING_CODES, advice
+from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER, advice
 from convoy.routes.explain import as_text, explain
 
 
@@ -38,6 +39,7 @@ MOST_CONVERSATIONS = 5
 def send_canaries(
     inputs: Mapping[str, ScenarioInputs],
     routes: Mapping[str, Route],
+    answers: Mapping[str, AnswerRule],
     session: ApiSession,
     *,
     run_id: str,
@@ -51,7 +53,13 @@ def send_canaries(
     """
     for scenario, each in inputs.items():
         canary = _Canary(
-            each, routes[scenario], session, canary_run_id(run_id), timeout_s, checklist
+            each,
+            routes[scenario],
+            answers[scenario],
+            session,
+            canary_run_id(run_id),
+            timeout_s,
+            checklist,
         )
         for number, template in enumerate(each.weights):
             if not canary.send(template, number * MOST_CONVERSATIONS):
@@ -64,6 +72,7 @@ class _Canary:
 
     inputs: ScenarioInputs
     route: Route
+    answers: AnswerRule
     session: ApiSession
     run_id: str
     timeout_s: float
@@ -80,7 +89,13 @@ class _Canary:
         for message, body in self._messages(template, first_k):
             with self.checklist.step(check):
                 path = path_of(message.conversation)
-                exchange = self.session.post(path, body, min(self.timeout_s, _LONGEST_S))
+                exchange = self.session.post(
+                    path,
+                    body,
+                    min(self.timeout_s, _LONGEST_S),
+                    self.answers,
+                    message.conversation.id,
+                )
             if exchange.code not in RETIRING_CODES or exchange.code == message.expected_code:
                 self._enter_stale(check, stale)
                 self._enter(check, message, exchange, body)
@@ -115,6 +130,10 @@ class _Canary:
         elif expected:
             told = f"should be refused with {expected}, and was answered with {_answer(exchange)}"
             self.checklist.warn(check, told, "see expected.yaml beside it")
+        elif exchange.code == UNEXPECTED_ANSWER:
+            meant = advice(exchange.code)
+            told = f"{exchange.status}, {exchange.code}: {meant.cause}"
+            self.checklist.fail(check, told, meant.change)
         elif _may_pass(exchange):
             meant = advice(exchange.code)
             self.checklist.warn(check, f"{_answer(exchange)}. {meant.cause}", meant.change)

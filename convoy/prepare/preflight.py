@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convoy.errors import Fault, SettingsError
+from convoy.errors import Fault, RemoteError, SettingsError
 from convoy.plan.picks import PickRule
 from convoy.plan.pool import ConversationPool
 from convoy.plan.rates import RateCurve, Stage
@@ -20,6 +20,7 @@ from convoy.prepare.pools import find_pool
 from convoy.prepare.reach import check_way
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.remote.client import Connections
+from convoy.remote.discovery import read_ledger
 from convoy.remote.oauth import Token
 from convoy.routes.catalogue import Route
 from convoy.settings import Settings
@@ -30,13 +31,14 @@ class PreparedRun:
     """A run that may start: its settings, and what the plan of each scenario is made of.
 
     `spawn_rate` is in users per second, None for all at once; `checklist` holds what the preflight
-    found.
+    found, `ledger_since` is since when the simulator's ledger counts ("" for another target).
     """
 
     settings: Settings
     inputs: Mapping[str, ScenarioInputs]
     spawn_rate: float | None
     checklist: Checklist
+    ledger_since: str
     run_id: str = field(default_factory=new_run_id)
 
     @property
@@ -91,7 +93,13 @@ class Preflight:
             with step("login"):
                 token = session.open()
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
-            run = PreparedRun(settings, self._inputs(checked, token), spawn_rate, self.checklist)
+            run = PreparedRun(
+                settings,
+                self._inputs(checked, token),
+                spawn_rate,
+                self.checklist,
+                self._ledger_since(),
+            )
             warning = shortfall(settings)
             if warning:
                 self.checklist.warn("limits", *warning)
@@ -101,6 +109,10 @@ class Preflight:
                 send_canaries(
                     run.inputs,
                     self.routes,
+                    {
+                        scenario: self.routes[scenario].answers(settings.scenario[scenario].expect)
+                        for scenario in run.inputs
+                    },
                     session,
                     run_id=run.run_id,
                     timeout_s=settings.request_timeout_s,
@@ -122,6 +134,14 @@ class Preflight:
             return
         told = f"a simulator that was running already is used at {url}"
         self.checklist.warn("simulator", told, "stop it to have a fresh one")
+
+    def _ledger_since(self) -> str:
+        if self.settings.target.approval is not None:
+            return ""
+        try:
+            return read_ledger(self.settings.target.api_url, "").since
+        except RemoteError:
+            return ""
 
     def _inputs(
         self, checked: Mapping[str, ScenarioPayloads], token: Token

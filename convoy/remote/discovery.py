@@ -10,6 +10,7 @@ from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
 from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
+from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import ROUTES, SIMULATOR
 from convoy.routes.codes import error_code, meaning
 from convoy.settings import Origin
@@ -172,6 +173,24 @@ def is_convoy_simulator(url: str, *, timeout_s: float = 2) -> bool | None:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
     return named.get("simulator") == "convoy"
+
+
+def read_ledger(url: str, run_id: str, *, timeout_s: float = 10) -> Ledger:
+    """Return what the simulator at `url` has counted of a run; raises RemoteError."""
+    import requests
+
+    asked = url.rstrip("/") + SIMULATOR + "/ledger"
+    try:
+        with _client(url) as client:
+            answer = client.get(
+                asked, params={"run_id": run_id}, timeout=timeout_s, allow_redirects=False
+            )
+    except requests.RequestException as exc:
+        raise RemoteError(f"no ledger from {asked}: {_cause(exc)}") from exc
+    try:
+        return msgspec.json.decode(answer.content, type=Ledger)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+        raise RemoteError(f"{asked} answered {answer.status_code}, but with no ledger") from exc
 
 
 def _is_nobody(fault: Exception) -> bool:

@@ -49,6 +49,8 @@ class Transport:
         self._end_of_use_s = 0.0
         self._is_stopped = False
         self._reader = AnswerReader(max_answer_bytes)
+        self.connecting_s = (0.0, 0.0)
+        """When the last attempt to connect began and ended, in clock time."""
 
     @property
     def sent_s(self) -> float | None:
@@ -90,7 +92,11 @@ class Transport:
         if deadline_s <= self._clock():
             raise TimeoutError("the deadline passed before a connection was open")
         self._is_stopped = False
-        connection = self._dialler.dial(self.origin, deadline_s, self._hold)
+        began_s = self._clock()
+        try:
+            connection = self._dialler.dial(self.origin, deadline_s, self._hold)
+        finally:
+            self.connecting_s = began_s, self._clock()
         self._end_of_use_s = self._dialler.end_of_use_s()
         self._reader = AnswerReader(self._max_answer_bytes)
         return connection

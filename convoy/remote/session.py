@@ -11,9 +11,13 @@ from convoy.errors import LoginError, WireError
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import Budget, JointBudget, retry_after_s
 from convoy.remote.oauth import OAuthSession, Token
-from convoy.routes.codes import CodeBook, error_code
+from convoy.routes.answers import AnswerRule
+from convoy.routes.codes import UNEXPECTED_ANSWER, CodeBook, error_code
 
 _UNAUTHORIZED, _TOO_MANY_REQUESTS = 401, 429
+_SILENT = (408, 502, 504)
+"""What a gateway answers when the API behind it was silent: the message may have arrived."""
+_ACCEPTED, _REJECTED, _FAILED, _UNKNOWN = "accepted", "rejected", "failed", "unknown"
 _CORRELATION_ID = b"inin-correlation-id"
 _MOST_HEADS = 64
 _REST_AFTER_429_S = 1.0
@@ -24,9 +28,10 @@ _REST_AFTER_LOGIN_S = 5.0
 class Exchange(msgspec.Struct, frozen=True, gc=False):
     """The result of one post: the remote's answer, or the fault on the wire.
 
-    `code` is empty when accepted. `sent_s` is when the first attempt was written, or when it was
-    tried if no byte was written (clock seconds). `attempts` is 2 when a 401 led to a new login,
-    else 1. `answer` is that of the last attempt, None when it was not whole.
+    `code` is empty when accepted, and `UNEXPECTED_ANSWER` for a 2xx that is not the route's own.
+    `sent_s` is when the first attempt was written, or when it was tried if no byte was written
+    (clock seconds); before, it `waited_s` for a token and a connection. `attempts` is 2 when a 401
+    led to a new login, else 1. `answer` is that of the last attempt, None when it was not whole.
     """
 
     fate: str
@@ -36,6 +41,7 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
     attempts: int
     answer: Answer | None = None
     retry_after_s: float | None = None
+    waited_s: float = 0.0
 
     @property
     def status(self) -> int:
@@ -89,6 +95,7 @@ class ApiSession:
         self._heads_token: Token | None = None
         self._first_sent_s: float | None = None
         self._rests_until_s = float("-inf")
+        self._started_s = self._logged_in_s = 0.0
         self.attempts = 0
 
     @property
@@ -118,8 +125,14 @@ class ApiSession:
         ready_s = self._budget.ready_at(now_s)
         return self._rests_until_s if self._rests_until_s > ready_s else ready_s
 
-    def post(self, path: str, body: bytes, timeout_s: float) -> Exchange:
+    def post(
+        self, path: str, body: bytes, timeout_s: float, answers: AnswerRule, conversation_id: str
+    ) -> Exchange:
         """Post `body` and return the result, an answer or a fault on the wire.
+
+        It is accepted when `answers` holds the answer for the route's own to a message for this
+        conversation. Another 2xx says nothing of the message, nor does a gateway's word for an API
+        that was silent: its fate is unknown then.
 
         A message is sent again only after a 401: once, after one new login, and within the same
         `timeout_s`. Raises LoginError when there is no token and the login fails; then nothing was
@@ -130,9 +143,12 @@ class ApiSession:
         started_s = self._clock()
         deadline_s = started_s + timeout_s
         token = self._oauth.fresh_token(started_s)
+        self._logged_in_s = 0.0
         if token is None:
             token = self._token_after_login()
-            started_s = self._clock()
+            self._logged_in_s = self._clock() - started_s
+            started_s += self._logged_in_s
+        self._started_s = started_s
         try:
             answer = self._attempt(token, path, body, started_s, deadline_s)
             self._first_sent_s = answer.sent_s
@@ -142,7 +158,11 @@ class ApiSession:
                     answer = self._attempt(renewed, path, body, self._clock(), deadline_s)
         except WireError as exc:
             return self._lost(exc, started_s)
-        return self._answered(answer)
+        if not 200 <= answer.status < 300:
+            return self._refused(answer)
+        if answers.holds(answer.status, answer.body, conversation_id):
+            return self._answered(_ACCEPTED, "", answer)
+        return self._answered(_UNKNOWN, UNEXPECTED_ANSWER, answer)
 
     def _token_after_login(self) -> Token:
         try:
@@ -194,20 +214,36 @@ class ApiSession:
     def _rest(self, pause_s: float) -> None:
         self._rests_until_s = self._clock() + pause_s
 
-    def _answered(self, answer: Answer) -> Exchange:
-        status, attempts, done_s = answer.status, self.attempts, answer.done_s
-        sent_s = answer.sent_s if self._first_sent_s is None else self._first_sent_s
-        if 200 <= status < 300:
-            return Exchange("accepted", "", sent_s, done_s, attempts, answer)
-        code = self._code_book.name(error_code(status, answer.body))
-        wait_s = retry_after_s(answer.headers) if status >= 300 else None
+    def _refused(self, answer: Answer) -> Exchange:
+        status = answer.status
+        wait_s = retry_after_s(answer.headers)
         if status == _TOO_MANY_REQUESTS:
-            self._budget.rest(done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
-        return Exchange("rejected", code, sent_s, done_s, attempts, answer, wait_s)
+            self._budget.rest(answer.done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
+        code = self._code_book.name(error_code(status, answer.body))
+        return self._answered(_UNKNOWN if status in _SILENT else _REJECTED, code, answer, wait_s)
+
+    def _answered(
+        self, fate: str, code: str, answer: Answer, wait_s: float | None = None
+    ) -> Exchange:
+        sent_s = answer.sent_s if self._first_sent_s is None else self._first_sent_s
+        return Exchange(
+            fate, code, sent_s, answer.done_s, self.attempts, answer, wait_s, self._waited_s()
+        )
+
+    def _waited_s(self) -> float:
+        """Return how long the post in progress waited for a token and a connection."""
+        began_s, ended_s = self._transport.connecting_s
+        is_of_this_post = began_s >= self._started_s
+        return self._logged_in_s + (ended_s - began_s) * is_of_this_post
 
     def _lost(self, fault: WireError, started_s: float) -> Exchange:
-        fate = "failed" if fault.sent_s is None else "unknown"
+        fate = _FAILED if fault.sent_s is None else _UNKNOWN
         sent_s = fault.sent_s if self._first_sent_s is None else self._first_sent_s
         return Exchange(
-            fate, fault.code, started_s if sent_s is None else sent_s, fault.done_s, self.attempts
+            fate,
+            fault.code,
+            started_s if sent_s is None else sent_s,
+            fault.done_s,
+            self.attempts,
+            waited_s=self._waited_s(),
         )

@@ -86,17 +86,19 @@ class ScenarioRecorder:
         """Count a message as scheduled: from now on it has to end in an outcome or be given up."""
         self.counts.scheduled += 1
 
-    def record(self, outcome: Outcome, handed_s: float, late_cause: Cause) -> None:
+    def record(
+        self, outcome: Outcome, handed_s: float, late_cause: Cause, waited_s: float = 0.0
+    ) -> None:
         """Count a sent message, and its durations where its fate gives them a meaning.
 
-        `handed_s` and `late_cause` are those of `judge_lateness`.
+        `handed_s`, `late_cause` and `waited_s` are those of `judge_lateness`.
         """
         self.counts.record(outcome)
         durations = self._durations[outcome.step]
         due_s, sent_s, fate = outcome.due_s, outcome.sent_s, outcome.fate
         lateness_s = sent_s - due_s
         durations.send_error.record(abs(lateness_s))
-        self.judge_lateness(due_s, handed_s, sent_s, late_cause)
+        self.judge_lateness(due_s, handed_s, sent_s, late_cause, waited_s)
         if fate is ACCEPTED:
             durations.response.record(outcome.done_s - due_s)
             durations.service.record(outcome.done_s - sent_s)
@@ -107,16 +109,24 @@ class ScenarioRecorder:
             durations.censored.record(lateness_s + self._timeout_s)
 
     def judge_lateness(
-        self, due_s: float, handed_s: float, sent_s: float, late_cause: Cause
+        self, due_s: float, handed_s: float, sent_s: float, late_cause: Cause, waited_s: float
     ) -> None:
         """Count a message as late if it was sent too long after it was due.
 
-        `late_cause` is the cause if the message was handed to its user late, at `handed_s`. Else
-        the cause is the target, because the message waited for a connection.
+        `late_cause` is the cause if the message was handed to its user late, at `handed_s`. From
+        then on it waited `waited_s` for the target, for a connection or a token; the rest of the
+        time was the scenario's own.
         """
-        if sent_s - due_s > self.late_after_s:
-            was_handed_late = handed_s - due_s > self.late_after_s
-            self.counts.late[late_cause if was_handed_late else Cause.TARGET] += 1
+        if sent_s - due_s <= self.late_after_s:
+            return
+        own_s = sent_s - handed_s - waited_s
+        if handed_s - due_s > self.late_after_s:
+            cause = late_cause
+        elif own_s > min(self.late_after_s, waited_s):
+            cause = Cause.SCENARIO
+        else:
+            cause = Cause.TARGET
+        self.counts.late[cause] += 1
 
     def record_accepted(
         self,
@@ -203,7 +213,7 @@ class ScenarioAccount:
 
     def lose(self, worker: str, messages: int, timeout_s: float) -> None:
         """Count messages that a dead worker may have sent and can no longer report."""
-        self._counts[worker].lose(messages, "worker lost")
+        self._counts[worker].lose(messages)
         lasted = Recorder()
         lasted.record(timeout_s, messages)
         self._durations.response.add_censored(lasted.take())

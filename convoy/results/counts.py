@@ -10,14 +10,17 @@ from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Name, Outc
 
 TOLERATED_SHARE = 0.01
 TOLERATED_MESSAGES = 5
+WORKER_LOST = "worker lost"
+"""The code of messages that a dead worker may have sent."""
 
 
 @dataclass(slots=True)
 class Counts:
     """Cumulative counters of the measured phase; `scheduled` counts what was taken or given up.
 
-    `unexpected` are those of the accepted that should have been refused. The mappings are
-    `Counter`s, also in counts that were decoded from a report.
+    `unexpected` are those of the accepted that should have been refused, `delayed` those whose
+    answer waited for our own event loop. The mappings are `Counter`s, also in counts that were
+    decoded from a report.
     """
 
     scheduled: int = 0
@@ -30,6 +33,7 @@ class Counts:
     attempts: int = 0
     not_ok: int = 0
     unexpected: int = 0
+    delayed: int = 0
     late: dict[Cause, int] = field(default_factory=dict)
     not_sent: dict[Cause, int] = field(default_factory=dict)
     errors: dict[Name, int] = field(default_factory=dict)
@@ -75,7 +79,7 @@ class Counts:
         """Count a scheduled message that will never be sent."""
         self.not_sent[cause] += 1
 
-    def lose(self, messages: int, code: str) -> None:
+    def lose(self, messages: int) -> None:
         """Count messages of a worker that died: each may have been sent, so each is unknown."""
         self.scheduled += messages
         self.sent += messages
@@ -83,7 +87,7 @@ class Counts:
         self.unknown += messages
         self.not_ok += messages
         if messages:
-            self.errors[code] += messages
+            self.errors[WORKER_LOST] += messages
 
     @property
     def ended(self) -> int:
@@ -94,9 +98,14 @@ class Counts:
         """Return how many messages were late or not sent by a cause."""
         return self.late[cause] + self.not_sent[cause]
 
-    def is_too_often(self, cause: Cause) -> bool:
-        """Return whether more were late or not sent by a cause of ours than is tolerated."""
-        missed = self.missed(cause)
+    @property
+    def touched(self) -> int:
+        """Messages whose times our own lag made longer."""
+        return self.delayed + self.missed(Cause.GENERATOR) + self.missed(Cause.SCENARIO)
+
+    def is_too_often(self, *causes: Cause) -> bool:
+        """Return whether more were late or not sent by causes of ours than is tolerated."""
+        missed = sum(map(self.missed, causes))
         return missed > TOLERATED_MESSAGES and missed > TOLERATED_SHARE * self.scheduled
 
 

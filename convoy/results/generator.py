@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from convoy.results.health import WorkerHealth
+from convoy.results.health import WorkerHealth, loop_late_after_s
 from convoy.results.outcome import Cause
 from convoy.results.result import RunResult
 
@@ -40,7 +40,7 @@ def judge_generator(result: RunResult) -> GeneratorJudgement:
 
     In a run with `rate: max` a busy loop is intended and raises no doubt.
     """
-    late_after_s, is_flat_out = result.late_after_s, result.is_flat_out
+    late_after_s, is_flat_out = loop_late_after_s(result.late_after_s), result.is_flat_out
     measured = {each.id: each.health for each in result.workers if each.health.measured_s}
     warnings = [
         warning
@@ -58,7 +58,8 @@ def judge_generator(result: RunResult) -> GeneratorJudgement:
     elif is_flat_out:
         state = "flat out"
     elif doubts or any(
-        each.counts.is_too_often(Cause.GENERATOR) for each in result.scenarios.values()
+        each.counts.is_too_often(Cause.GENERATOR, Cause.SCENARIO)
+        for each in result.scenarios.values()
     ):
         state = "too slow"
     else:

@@ -17,7 +17,14 @@ from convoy.results.outcome import Seconds
 
 PACE_S = 0.02
 _INTERVAL_S = 1.0
+_LATEST_S = 0.25
+"""A loop is late from here on, however late a message may be by the settings."""
 _MOST_BEATS = 10_000
+
+
+def loop_late_after_s(late_after_s: float) -> float:
+    """Return from which lag on the loop is late, where messages are from `late_after_s` on."""
+    return min(late_after_s, _LATEST_S)
 
 
 class Processor(NamedTuple):
@@ -43,10 +50,14 @@ class HealthReport(msgspec.Struct, frozen=True):
 
 
 class HealthRecorder:
-    """Records the health of one process from `begin` to `ends_s`; all times are of one clock."""
+    """Records the health of one process from `begin` to `ends_s`; all times are of one clock.
+
+    `is_late` says whether the loop was late at the last beat.
+    """
 
     def __init__(self, late_after_s: float) -> None:
-        self._late_after_s = late_after_s
+        self._late_after_s = loop_late_after_s(late_after_s)
+        self.is_late = False
         self._lag = Recorder()
         self._late_beats = 0
         self._cpu_share_max = 0.0
@@ -65,6 +76,7 @@ class HealthRecorder:
     def beat(self, now_s: float, processor: Processor) -> float:
         """Record how late the beats due by now are; return when the next one is due."""
         last_s = min(now_s, self._ends_s)
+        self.is_late = now_s - self._next_s > self._late_after_s
         for _ in range(_MOST_BEATS):
             if self._next_s > last_s:
                 break

@@ -67,10 +67,14 @@ def _buckets(durations_s: Sequence[float]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Percentile:
-    """A percentile in milliseconds; `at_least` says that it is only a lower bound."""
+    """A percentile in milliseconds.
+
+    `at_least` says that it is only a lower bound, `is_ours` that our own lag may have made it.
+    """
 
     ms: float
     at_least: bool
+    is_ours: bool = False
 
 
 class Histogram:
@@ -88,6 +92,11 @@ class Histogram:
     @property
     def count(self) -> int:
         return sum(self._counts.values())
+
+    @property
+    def total_s(self) -> float:
+        """The sum of all durations, true to 0.05 %."""
+        return sum(_middle_s(bucket) * count for bucket, count in self._counts.items())
 
     def add(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Add durations as `Recorder.take` returns them."""
@@ -110,28 +119,36 @@ class Histogram:
         copied._smallest_censored, copied.censored = self._smallest_censored, self.censored
         return copied
 
-    def percentile(self, percent: float) -> Percentile:
-        """Return the shortest duration that at least `percent` of all do not exceed; 0 if none."""
+    def percentile(self, percent: float, touched: int = 0) -> Percentile:
+        """Return the shortest duration that at least `percent` of all do not exceed; 0 if none.
+
+        Our own lag made `touched` of the durations longer, the longest in the worst case.
+        """
         if not self._counts:
             return Percentile(0.0, False)
         buckets = sorted(self._counts)
         up_to = list(accumulate(self._counts[bucket] for bucket in buckets))
         # Rounded, because floating point can make the product a little too large.
         rank = max(1, ceil(round(percent * up_to[-1] / 100, 6)))
-        return self._percentile_of(buckets[bisect_left(up_to, rank)])
+        bucket, smallest = buckets[bisect_left(up_to, rank)], self._smallest_censored
+        is_ours = rank > up_to[-1] - touched
+        at_least = smallest is not None and bucket >= smallest
+        return Percentile(_middle_s(bucket) * 1000, at_least, is_ours)
 
     @property
     def max(self) -> Percentile:
         return self.percentile(100)
 
-    def quantiles(self) -> dict[str, Percentile]:
+    def quantiles(self, touched: int = 0) -> dict[str, Percentile]:
         """Return p50 to p99.9 and the maximum by the names that `summary.json` uses."""
-        return {name: self.percentile(at) for name, at in QUANTILES.items()} | {"max": self.max}
+        percents = {**QUANTILES, "max": 100.0}
+        return {name: self.percentile(at, touched) for name, at in percents.items()}
 
-    def _percentile_of(self, bucket: int) -> Percentile:
-        smallest = self._smallest_censored
-        middle_s = 0.0
-        if bucket != _NO_TIME:
-            bits = (2 * bucket + 1) << (_BITS_LEFT_OUT - 1)
-            (middle_s,) = unpack("=d", pack("=Q", bits))
-        return Percentile(middle_s * 1000, smallest is not None and bucket >= smallest)
+
+def _middle_s(bucket: int) -> float:
+    """Return the duration that a bucket stands for."""
+    if bucket == _NO_TIME:
+        return 0.0
+    middle_s: float
+    (middle_s,) = unpack("=d", pack("=Q", (2 * bucket + 1) << (_BITS_LEFT_OUT - 1)))
+    return middle_s

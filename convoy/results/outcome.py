@@ -40,12 +40,16 @@ UNKNOWN = Fate.UNKNOWN
 
 
 class Cause(StrEnum):
-    """Why a message was late or never sent."""
+    """Why a message was late or never sent.
+
+    `SCENARIO` is the scenario's own code: an exception in it, or its work before the first byte.
+    """
 
     TARGET = "target"
     LIMITS = "limits"
     POOL = "pool"
     GENERATOR = "generator"
+    SCENARIO = "scenario"
     STOPPED = "stopped"
 
 

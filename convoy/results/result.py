@@ -11,6 +11,7 @@ import msgspec
 
 from convoy.results.account import ScenarioResult
 from convoy.results.counts import Counts
+from convoy.results.far_side import FarSide
 from convoy.results.health import WorkerHealth
 from convoy.results.samples import CodeSamples
 
@@ -28,12 +29,24 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class WorkerResult(msgspec.Struct, frozen=True):
-    """What became of one worker; it `sent` so many messages by its own reports."""
+    """What became of one worker; it `sent` so many messages by its own reports.
+
+    For `held_s` of the measured phase it had lanes, so that its health should be known for as long.
+    """
 
     id: str
     state: Literal["reported", "lost"]
     sent: int
     health: WorkerHealth
+    held_s: float = 0.0
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What Locust's own statistics say of one scenario; `total_s` is the sum of response times."""
+
+    requests: int
+    failures: int
+    total_s: float
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -41,7 +54,9 @@ class RunResult(msgspec.Struct, frozen=True):
 
     `started_at` is T0 as ISO 8601 in UTC, `duration_s` how long the measured part lasts or lasted.
     `samples` are those of failures by code. Each of `problems` is a sentence on what makes the
-    numbers themselves doubtful: a lost worker, a missing report, an interruption.
+    numbers themselves doubtful: a lost worker, a missing report, an interruption. `far_side` is
+    what the remote has of the run, known after its end, and `rows` are those of Locust by scenario,
+    where they were not reset meanwhile.
     """
 
     run_id: str
@@ -58,6 +73,8 @@ class RunResult(msgspec.Struct, frozen=True):
     samples: dict[str, CodeSamples]
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
+    far_side: FarSide = FarSide("the run is not over")
+    rows: dict[str, Row] = {}
 
     @property
     def totals(self) -> Counts:

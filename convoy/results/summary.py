@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 from convoy.errors import ConvoyError, ExitCode
 from convoy.results.account import Durations, ScenarioResult
 from convoy.results.counts import Counts
+from convoy.results.far_side import FarSide
 from convoy.results.generator import GeneratorState
 from convoy.results.health import CpuShare, LoopLag
 from convoy.results.histograms import Histogram
@@ -28,7 +29,8 @@ from convoy.routes.codes import meaning
 class Quantiles(msgspec.Struct, frozen=True, omit_defaults=True):
     """Milliseconds of `count` durations; those named in `at_least` are only lower bounds.
 
-    `censored` of the durations are known to have lasted at least so long, not how long.
+    Those named in `ours` may have been made by the generator's own lag. `censored` of the durations
+    are known to have lasted at least so long, not how long.
     """
 
     p50: float
@@ -40,6 +42,7 @@ class Quantiles(msgspec.Struct, frozen=True, omit_defaults=True):
     count: int
     censored: int
     at_least: tuple[str, ...] = ()
+    ours: tuple[str, ...] = ()
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -154,6 +157,7 @@ class Summary(msgspec.Struct, frozen=True):
     criteria: tuple[Any, ...]
     changes: tuple[Change, ...]
     generator: GeneratorSummary
+    far_side: FarSide
     workers: tuple[WorkerResult, ...]
     error_samples: dict[str, ErrorSummary]
 
@@ -194,6 +198,7 @@ def summarise(result: RunResult, judgement: Judgement) -> Summary:
         criteria=(),
         changes=result.changes,
         generator=_generator(result, judgement),
+        far_side=result.far_side,
         workers=result.workers,
         error_samples={
             code: _error_samples(code, result.samples.get(code)) for code in totals.failures
@@ -211,9 +216,9 @@ def _scenario(scenario: ScenarioResult, duration_s: float) -> ScenarioSummary:
     return ScenarioSummary(
         **_counts(counts),
         rate_per_s=rates,
-        **asdict(_times(scenario.durations)),
+        **asdict(_times(scenario.durations, counts.touched)),
         pool=PoolSummary(scenario.retired, scenario.redirected),
-        steps={step: _times(durations) for step, durations in scenario.steps.items()},
+        steps={step: _times(durations, 0) for step, durations in scenario.steps.items()},
     )
 
 
@@ -221,23 +226,24 @@ def _counts(counts: Counts) -> dict[str, Any]:
     return {name: getattr(counts, name) for name in Totals.__struct_fields__}
 
 
-def _times(durations: Durations[Histogram]) -> Times:
+def _times(durations: Durations[Histogram], touched: int) -> Times:
     return Times(
-        send_error_ms=_quantiles(durations.send_error),
-        response_time_ms=_quantiles(durations.response),
-        service_time_ms=_quantiles(durations.service),
-        rejected_time_ms=_quantiles(durations.rejected),
-        unknown_time_ms=_quantiles(durations.unknown),
+        send_error_ms=_quantiles(durations.send_error, 0),
+        response_time_ms=_quantiles(durations.response, touched),
+        service_time_ms=_quantiles(durations.service, touched),
+        rejected_time_ms=_quantiles(durations.rejected, touched),
+        unknown_time_ms=_quantiles(durations.unknown, touched),
     )
 
 
-def _quantiles(histogram: Histogram) -> Quantiles:
-    quantiles = histogram.quantiles()
+def _quantiles(histogram: Histogram, touched: int) -> Quantiles:
+    quantiles = histogram.quantiles(touched)
     return Quantiles(
         **{name: round(value.ms, 6) for name, value in quantiles.items()},
         count=histogram.count,
         censored=histogram.censored,
         at_least=tuple(name for name, value in quantiles.items() if value.at_least),
+        ours=tuple(name for name, value in quantiles.items() if value.is_ours),
     )
 
 

@@ -8,14 +8,17 @@ import msgspec
 
 from convoy.errors import ExitCode
 from convoy.results.counts import TOLERATED_SHARE, Counts, violations
+from convoy.results.equations import figure_violations
+from convoy.results.far_side import mismatches
 from convoy.results.generator import GeneratorJudgement, judge_generator
 from convoy.results.outcome import Cause
 from convoy.results.result import RunResult
 
 _CAUSES_OF_OURS = {
-    Cause.GENERATOR: "the load generator could not keep up; use more workers or a lower rate",
-    Cause.LIMITS: "the budgets of the tokens were spent; use more users or a lower rate",
-    Cause.POOL: "no conversation was free; use a larger pool",
+    (Cause.GENERATOR, Cause.SCENARIO): "the load generator or the scenario's own code could not "
+    "keep up; use more workers or a lower rate, and post at once what `next_message` gives",
+    (Cause.LIMITS,): "the budgets of the tokens were spent; use more users or a lower rate",
+    (Cause.POOL,): "no conversation was free; use a larger pool",
 }
 
 
@@ -41,7 +44,10 @@ def judge(result: RunResult) -> Judgement:
     """Return the verdict on a run; any doubt about its figures makes it invalid."""
     generator = judge_generator(result)
     invalid = [*result.problems, *generator.doubts]
+    redirected = sum(scenario.redirected for scenario in result.scenarios.values())
     is_disturbed = bool(invalid)
+    invalid += figure_violations(result)
+    invalid += mismatches(result.far_side, result.totals, redirected)
     failed: list[str] = []
     for name, scenario in result.scenarios.items():
         doubts = _doubts(scenario.counts, scenario.planned, is_disturbed)
@@ -65,13 +71,14 @@ def _doubts(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:
     doubts = violations(counts, planned)
     if planned == 0 and not is_disturbed:
         doubts.append("no message was due in the whole run; raise rate or run_time_s")
-    for cause, advice in _CAUSES_OF_OURS.items():
-        if counts.is_too_often(cause):
-            missed = counts.missed(cause)
+    for causes, advice in _CAUSES_OF_OURS.items():
+        if counts.is_too_often(*causes):
+            missed = sum(map(counts.missed, causes))
             share = missed / counts.scheduled
+            named = " and ".join(cause for cause in causes if counts.missed(cause))
             doubts.append(
                 f"{missed} of {counts.scheduled} messages ({share:.1%}, {TOLERATED_SHARE:.0%} is "
-                f"tolerated) were late or not sent by cause {cause.value}: {advice}"
+                f"tolerated) were late or not sent by cause {named}: {advice}"
             )
     return doubts
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from convoy.errors import ConvoyError, ExitCode
 from convoy.plan.pool import Conversation
+from convoy.routes.answers import AnswerRule
 from convoy.routes.schema import ANY_BODY, BodyRules
 
 _SCHEMAS = Path(__file__).parent / "schemas"
@@ -45,7 +46,7 @@ class Route:
     """An operation: where it is, who may ask for it, and what it accepts.
 
     `path` may hold placeholders, variables of a message in braces. `accepts` holds the statuses
-    that accept, each with the fields that its answer must hold (none: an empty answer will do).
+    that accept, each with the fields that its answer must hold (none: the body is empty).
     `documentation` is the address of where this is written, `read` the day it was read. `schema` is
     a file of body rules; without one that of the route's name in `routes/schemas` is taken, if
     there is any.
@@ -91,6 +92,10 @@ class Route:
             return _filled(path, dict(zip(_OF_THE_CONVERSATION, ids, strict=True)))
 
         return path_of
+
+    def answers(self, expect: Mapping[int, tuple[str, ...]]) -> AnswerRule:
+        """Return what tells its own answers from others; `expect` goes before `accepts`."""
+        return AnswerRule({**self.accepts, **expect})
 
     def rules(self) -> BodyRules:
         """Return the rules of the route's body; raises RouteError for a file that holds none."""

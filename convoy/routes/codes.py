@@ -10,6 +10,8 @@ import yaml
 
 _FILE = Path(__file__).with_name("codes.yaml")
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+UNEXPECTED_ANSWER = "unexpected answer"
+"""The code of a 2xx that is not the answer of the route: nobody knows of the message's fate."""
 
 
 class Advice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

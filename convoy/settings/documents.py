@@ -97,6 +97,8 @@ def _value(event: Any, events: Iterator[Any], depth: int = 0) -> object:
     values: dict[str, object] = {}
     for each in _until_end(events):
         key = _value(each, events, depth + 1)
+        if type(key) is int:  # a status, say; written back as it was read
+            key = each.value
         if not isinstance(key, str):
             raise _refused(each, f"the key {key!r} is no text; put it in quotes")
         if key in values:

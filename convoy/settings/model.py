@@ -12,6 +12,7 @@ from convoy.settings.values import (
     NOT_EMPTY,
     Criteria,
     Duration,
+    Expect,
     HeaderName,
     HeaderValue,
     Pause,
@@ -82,12 +83,14 @@ class ScenarioSettings(_Section):
     """What one scenario has of its own; `rate` in messages per second, else a share by `weight`.
 
     `variables` are what its route's path and its templates may name besides the built-in ones.
+    `expect` holds the fields of an accepting answer by status, in place of those of the catalogue.
     """
 
     weight: Weight = 1
     rate: Rate | None = None
     payloads: PayloadWeights = Field(default_factory=lambda: {"conversation/text": 1.0})
     variables: Variables = Field(default_factory=dict)
+    expect: Expect = Field(default_factory=dict)
     texts: Texts = Texts()
     conversations: Conversations = Conversations()
 

@@ -81,6 +81,17 @@ def _variable_name(name: str) -> str:
     return name
 
 
+def _status(written: object) -> object:
+    return int(written) if isinstance(written, str) and written.isdecimal() else written
+
+
+def _fields(written: object) -> object:
+    if written == "empty":
+        return ()
+    # A validator before pydantic's own is handed JSON's lists, and strict mode takes tuples only.
+    return tuple(written) if isinstance(written, list) else written
+
+
 def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
         raise PydanticCustomError("header", "should be the name of a header, such as X-Test-Run")
@@ -157,6 +168,14 @@ Variables = Annotated[
     Field(max_length=100),
 ]
 """Texts by the name that a path or a template knows them by."""
+Expect = Annotated[
+    dict[
+        Annotated[int, BeforeValidator(_status), Field(ge=200, le=299)],
+        Annotated[tuple[Text, ...], BeforeValidator(_fields), Field(max_length=20)],
+    ],
+    Field(max_length=10),
+]
+"""The fields of an answer by its status; none for an answer with no body."""
 NOT_EMPTY = AfterValidator(_some)
 """For lists. A `min_length` would also count out the entries that have faults of their own."""
 Criteria = Annotated[tuple[str, ...], AfterValidator(_not_judged)]

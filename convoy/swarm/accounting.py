@@ -74,7 +74,9 @@ class Accounting:
         due, waiting = message.due, self._waiting
         due_s = due.due_s
         if sent_s - due_s > self._late_after_s:
-            self._recorder.judge_lateness(due_s, due.handed_s, sent_s, due.late_cause)
+            self._recorder.judge_lateness(
+                due_s, due.handed_s, sent_s, due.late_cause, exchange.waited_s
+            )
         waiting.append((due_s, sent_s, exchange.done_s))
         self._answer_bytes += len(answer.body)
         if exchange.attempts > 1:
@@ -121,7 +123,7 @@ class Accounting:
 
     def _enter(self, outcome: Outcome, message: Message, exchange: Exchange) -> None:
         due = message.due
-        self._recorder.record(outcome, due.handed_s, due.late_cause)
+        self._recorder.record(outcome, due.handed_s, due.late_cause, exchange.waited_s)
         if outcome.failure:
             self._keep_sample(outcome, message.body, exchange.body)
         self._show(outcome)

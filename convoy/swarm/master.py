@@ -52,9 +52,8 @@ class Master:
         self.inputs = inputs
         self.problems: list[str] = []
         self.workers: dict[str, WorkerStatus] = {}
-        plans = inputs.plans()
+        self.plans = plans = inputs.plans()
         self.plan_hash = plan_hash(plans)
-        self.plans = plans
         self.changes = Changes(inputs.settings, plans)
         code_book = CodeBook()
         self._accounts = {name: ScenarioAccount(code_book.name) for name in plans}
@@ -114,8 +113,10 @@ class Master:
     def _worker_result(self, name: str) -> WorkerResult:
         worker = self.workers[name]
         sent = sum(account.counts_of(name).sent for account in self._accounts.values())
+        t0_s = self._t0_s or 0.0
+        held_s = worker.held_s(t0_s, t0_s + self._measured_s)
         return WorkerResult(
-            name, "lost" if worker.is_lost else "reported", sent, worker.health.result()
+            name, "lost" if worker.is_lost else "reported", sent, worker.health.result(), held_s
         )
 
     @property
@@ -204,13 +205,15 @@ class Master:
             worker.is_gone = True
             logger.error("worker %s takes no part: %s", name, data["problem"])
             self._refusal = f"worker {name} takes no part: {data['problem']}"
-        worker.has_been_complete |= self._is_complete(name)
+        worker.has_been_complete |= worker.is_complete(self._swarm.assigned_users().get(name, {}))
         self._settle()
 
     def on_released(self, name: str, data: Mapping[str, Any]) -> None:
         """Take back the lanes that a worker released; all if its lease or process ends."""
         self._take_back(name, data["cursors"])
-        self.workers[name].is_leaving |= data["is_leaving"]
+        worker = self.workers[name]
+        if data["is_leaving"]:
+            worker.is_leaving, worker.held_to_s = True, min(worker.held_to_s, self._clock())
         self._settle()
 
     def on_drained(self, name: str, data: Mapping[str, Any]) -> None:
@@ -247,20 +250,22 @@ class Master:
             if self._refusal:
                 raise RefusedError(self._refusal)
             if self._clock() > deadline_s:
-                raise RefusedError(self._why_not_ready(timeout_s))
+                reason = f": {self._last_problem}" if self._last_problem else ""
+                raise RefusedError(
+                    f"no load was started: after {timeout_s:g} s only {self._readiness()}{reason} "
+                    "(prepare_timeout_s sets how long to wait)"
+                )
             if self._clock() > log_at_s:
                 log_at_s += _WAIT_LOGGED_EVERY_S
                 logger.info("%s", self._readiness())
             gevent.sleep(_POLL_S)
 
     def _is_everybody_ready(self) -> bool:
+        assigned = self._swarm.assigned_users()
         is_enough = self._users_ready() >= self.inputs.settings.users
-        return is_enough and all(map(self._is_complete, self._present()))
-
-    def _is_complete(self, name: str) -> bool:
-        assigned = self._swarm.assigned_users().get(name, {})
-        ready = self.workers[name].ready
-        return all(ready.get(scenario, 0) >= users for scenario, users in assigned.items())
+        return is_enough and all(
+            self.workers[name].is_complete(assigned.get(name, {})) for name in self._present()
+        )
 
     def _readiness(self) -> str:
         wanted = self.inputs.settings.users
@@ -268,13 +273,6 @@ class Master:
 
     def _users_ready(self) -> int:
         return sum(sum(self.workers[name].ready.values()) for name in self._present())
-
-    def _why_not_ready(self, timeout_s: float) -> str:
-        reason = f": {self._last_problem}" if self._last_problem else ""
-        return (
-            f"no load was started: after {timeout_s:g} s only {self._readiness()}{reason} "
-            "(prepare_timeout_s sets how long to wait)"
-        )
 
     def _await_drain(self) -> None:
         assert self._t0_s is not None
@@ -312,6 +310,7 @@ class Master:
     def _part_from(self, name: str, worker: WorkerStatus) -> None:
         """Account for a worker that is gone: messages without a report are unknown."""
         worker.is_gone = True
+        worker.held_to_s = min(worker.held_to_s, self._clock())
         missing = 0
         for scenario, book in self._books.items():
             account = self._accounts[scenario]
@@ -379,6 +378,7 @@ class Master:
         for name, lanes in grants.items():
             worker = self.workers[name]
             worker.granted_epoch = self._epoch
+            worker.held_from_s = min(worker.held_from_s, self._clock())
             t0_s = self._wall_s(self._t0_s) + worker.clock_ahead_s
             message = {"epoch": self._epoch, "t0_s": t0_s, "grants": lanes}
             self._send(name, ToWorker.LEASES, message)

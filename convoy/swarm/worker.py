@@ -197,7 +197,12 @@ class Worker:
                 work.dispatcher.start(run.t0_s)
             gevent.spawn(self._watch_drain, run)
             gevent.spawn(
-                watch, run.health, run.t0_s, run.ends_s, lambda: not self._is_under_way(run)
+                watch,
+                run.health,
+                run.t0_s,
+                run.ends_s,
+                lambda: not self._is_under_way(run),
+                run.notice_beat,
             )
             gevent.spawn(self._keep_rows_current, run)
 

@@ -18,6 +18,8 @@ from convoy.results.account import ScenarioRecorder
 from convoy.results.health import HealthRecorder
 from convoy.results.outcome import Outcome, Phase
 from convoy.results.samples import SampleKeeper
+from convoy.routes.answers import AnswerRule
+from convoy.routes.catalogue import Route
 from convoy.swarm.accounting import Accounting, KeepSample, Rows
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 
@@ -32,18 +34,26 @@ class ScenarioWork:
     ) -> None:
         settings = inputs.settings
         self.plan = plan
-        self.ready_users = 0
+        self.ready_users = self.in_flight_before = 0
         late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
         timeout_s = settings.request_timeout_s
         self.recorder = ScenarioRecorder(late_after_s, timeout_s)
         self.accounting = Accounting(plan.scenario, self.recorder, rows, keep_sample, timeout_s)
         self.pool = PoolUse(plan.is_exclusive)
         self.dispatcher = _dispatcher(inputs, plan, self.recorder)
+        self._expect = settings.scenario[plan.scenario].expect
+        self._answers: AnswerRule | None = None
         self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
         self._warm_up_bodies = plan.bodies(f"{inputs.run_id}-warmup")
         self._ahead = MessagesAhead(
             plan, inputs.run_id, self.pool.retired, self.dispatcher.upcoming
         )
+
+    def answers(self, route: Route) -> AnswerRule:
+        """Return the rule that all users of the scenario share: it knows the ids of its answers."""
+        if self._answers is None:
+            self._answers = route.answers(self._expect)
+        return self._answers
 
     def message(self, due: DueMessage) -> Message:
         """Return a due message with its body; raises PoolExhausted, PayloadError."""
@@ -138,6 +148,14 @@ class WorkerRun:
             for name, work in self.work.items()
             if not work.plan.is_scheduled
         }
+
+    def notice_beat(self) -> None:
+        """Count the messages that were in flight when the loop came late to their answers."""
+        self.flush()
+        for work in self.work.values():
+            if self.health.is_late:
+                work.recorder.counts.delayed += work.in_flight_before
+            work.in_flight_before = work.recorder.in_flight
 
     @property
     def is_drained(self) -> bool:

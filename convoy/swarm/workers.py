@@ -25,7 +25,10 @@ class Swarm(Protocol):
 
 @dataclass(slots=True)
 class WorkerStatus:
-    """What is known of one worker; its wall clock is at least `clock_ahead_s` ahead of ours."""
+    """What is known of one worker; its wall clock is at least `clock_ahead_s` ahead of ours.
+
+    It held lanes between two moments of the master's clock.
+    """
 
     ready: Mapping[str, int] = field(default_factory=dict)
     clock_ahead_s: float = -inf
@@ -36,4 +39,14 @@ class WorkerStatus:
     is_leaving: bool = False
     is_gone: bool = False
     is_lost: bool = False
+    held_from_s: float = inf
+    held_to_s: float = inf
     health: HealthAccount = field(default_factory=HealthAccount)
+
+    def is_complete(self, assigned: Mapping[str, int]) -> bool:
+        """Return whether all users that it was dealt, by scenario, are ready."""
+        return all(self.ready.get(scenario, 0) >= users for scenario, users in assigned.items())
+
+    def held_s(self, from_s: float, to_s: float) -> float:
+        """Return for how much of a time of the master's clock it held lanes."""
+        return max(0.0, min(self.held_to_s, to_s) - max(self.held_from_s, from_s))

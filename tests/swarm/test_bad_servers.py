@@ -21,6 +21,7 @@ SETTINGS = (
     "limits=[]",
     "warm_up_s=0",
     "late_after_ms=2000",
+    "scenario.conversation_messages.expect={202: [status]}",
     f"request_timeout_s={TIMEOUT_S}",
     POOL,
 )
@@ -69,7 +70,7 @@ MANNERS: tuple[tuple[str, Callable[[Visitor], None]], ...] = (
     ("", says(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ACCEPTED)),
     ("", says(ACCEPTED + ACCEPTED)),
     ("answer too large", talks_without_end(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 64)),
-    ("", says(answer("202 Accepted", b"{}", "Connection: close"), closes=True)),
+    ("", says(answer("202 Accepted", b'{"status": "sent"}', "Connection: close"), closes=True)),
     ("", says(ACCEPTED, closes=True)),
     ("connection reset", says(ACCEPTED[:20], resets=True)),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 
 from convoy.errors import ExitCode
+from convoy.results.far_side import FarSide
 from convoy.results.summary import ErrorSummary, Quantiles, ScenarioSummary, Summary
 
 _LABEL_WIDTH = 16
@@ -34,6 +35,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield _row("generator", _generator(summary))
     for warning in summary.generator.warnings:
         yield _row("", warning)
+    yield _row("far side", _far_side(summary.far_side))
     yield _row("verdict", _verdict(summary))
     for reason in summary.reasons:
         yield _row("", reason)
@@ -53,6 +55,12 @@ def _generator(summary: Summary) -> str:
     )
 
 
+def _far_side(found: FarSide) -> str:
+    if found.not_compared:
+        return f"not compared: {found.not_compared}"
+    return f"{found.accepted:,} messages, {found.duplicates:,} of them twice"
+
+
 def _verdict(summary: Summary) -> str:
     with_failures = " WITH FAILURES" if summary.exit_code == ExitCode.NOT_ACCEPTED else ""
     return f"{summary.verdict.upper()}{with_failures} (exit code {summary.exit_code})"
@@ -66,6 +74,8 @@ def _scenario_lines(scenario: ScenarioSummary) -> Iterator[str]:
     for fate in ("rejected", "failed", "unknown"):
         if count := getattr(scenario, fate):
             yield _row(fate, f"{count:,}")
+    if scenario.resent:
+        yield _row("resent", f"{scenario.resent:,} after a new login")
     if scenario.not_sent:
         yield _row("not sent", _causes(scenario.not_sent))
     rate = scenario.rate_per_s
@@ -74,6 +84,8 @@ def _scenario_lines(scenario: ScenarioSummary) -> Iterator[str]:
     yield _row("response time", _quantiles(scenario.response_time_ms))
     yield _row("service time", _quantiles(scenario.service_time_ms))
     yield _row("send error", _quantiles(scenario.send_error_ms))
+    if scenario.response_time_ms.ours or scenario.service_time_ms.ours:
+        yield _row("", "* may be the generator's own lag, not the target's")
     pool = scenario.pool
     if pool.retired:
         retired = ", ".join(f"{number:,} by {code}" for code, number in pool.retired.items())
@@ -95,6 +107,7 @@ def _quantiles(durations: Quantiles) -> str:
         return "no samples"
     shown = [
         f"{label} {'≥ ' if name in durations.at_least else ''}{getattr(durations, name):,.1f}"
+        f"{'*' if name in durations.ours else ''}"
         for name, label in _QUANTILES.items()
     ]
     return "  ".join(shown) + " ms"

@@ -15,6 +15,7 @@ from convoy.remote.http import Origin, Transport
 from convoy.remote.limits import Budget
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
+from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from tests.unit.remote.misbehaving_server import OK, serving
@@ -30,7 +31,7 @@ def test_the_message_is_what_convoy_writes_to_the_wire() -> None:
             code_book=CodeBook(),
             clock=time.perf_counter,
         )
-        session.post(PATH, BODY, 10.0)
+        session.post(PATH, BODY, 10.0, AnswerRule({200: ()}), "")
         session.close()
 
     assert server.requests == [request_to(f"127.0.0.1:{server.port}")]

@@ -47,6 +47,7 @@ def test_it_notes_from_the_beginning_to_the_end_and_no_longer() -> None:
         T0_S,
         T0_S + 10,
         lambda: False,
+        lambda: None,
         clock=fake.clock,
         processor=fake.processor,
         sleep=fake.sleep,
@@ -69,6 +70,7 @@ def test_it_ends_when_the_run_is_over() -> None:
         0.0,
         1e9,
         lambda: fake.now_s > 5,
+        lambda: None,
         clock=fake.clock,
         processor=fake.processor,
         sleep=fake.sleep,
@@ -80,7 +82,7 @@ def test_it_ends_when_the_run_is_over() -> None:
 def test_a_loop_that_somebody_blocks_is_late_for_that_long() -> None:
     recorder = HealthRecorder(late_after_s=0.01)
     begins_s = time.perf_counter()
-    watching = gevent.spawn(watch, recorder, begins_s, begins_s + 0.5, lambda: False)
+    watching = gevent.spawn(watch, recorder, begins_s, begins_s + 0.5, lambda: False, lambda: None)
     gevent.sleep(0.1)
 
     blocked_until_s = time.perf_counter() + 0.3

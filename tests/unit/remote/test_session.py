@@ -14,15 +14,23 @@ from convoy.remote.http import Origin, Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
+from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
-from tests.unit.remote.misbehaving_server import OK, Visitor, answer, free_port, serving
+from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, serving
 from tests.unit.remote.proxy_server import name_proxy_at
 
 PATH = "/api/v2/conversations/messages"
+OK = answer("200 OK", b'{"id": "m"}')
 UNAUTHORIZED = answer("401 Unauthorized", b'{"code": "bad.credentials"}')
 LONG_S = 10.0
 LIMITS = [Limit("token", 300, 60.0)]
+CONVERSATION = "c"
+
+
+def own_answers() -> AnswerRule:
+    """Any JSON object with an id."""
+    return AnswerRule({200: ("id",)})
 
 
 class Desk:
@@ -75,7 +83,7 @@ def in_turn(*sent: bytes) -> Callable[[Visitor], None]:
 def test_an_accepted_message_carries_token_body_and_correlation_id() -> None:
     sent = answer("200 OK", b'{"id": "m"}', "ININ-Correlation-Id: c-1")
     with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
-        done = session.post(PATH, b'{"text":"hi"}', LONG_S)
+        done = session.post(PATH, b'{"text":"hi"}', LONG_S, own_answers(), CONVERSATION)
 
     assert server.requests == [
         b"POST /api/v2/conversations/messages HTTP/1.1\r\n"
@@ -93,7 +101,7 @@ REJECTIONS = {
         answer("400 Bad Request", b'{"code": "invalid_payload"}'),
         "400 invalid_payload",
     ),
-    "gateway": (answer("502 Bad Gateway", b"<html>"), "5xx other"),
+    "gateway": (answer("503 Unavailable", b"<html>"), "5xx other"),
     "redirect": (answer("307 Temporary", b"", "Location: /x"), "other"),
 }
 
@@ -101,7 +109,7 @@ REJECTIONS = {
 @pytest.mark.parametrize(("sent", "code"), REJECTIONS.values(), ids=REJECTIONS)
 def test_any_other_answer_rejects_the_message_under_its_code(sent: bytes, code: str) -> None:
     with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
-        done = session.post(PATH, b"{}", LONG_S)
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert (done.fate, done.code, done.attempts, len(server.requests)) == (
             "rejected",
@@ -111,13 +119,44 @@ def test_any_other_answer_rejects_the_message_under_its_code(sent: bytes, code: 
         )
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        ("200 OK", b"<html>Sign in</html>"),
+        ("200 OK", b""),
+        ("200 OK", b'{"code": "invalid_payload"}'),
+        ("204 No Content", b""),
+        ("207 Multi-Status", b'{"id": "m"}'),
+    ],
+    ids=["a page", "nothing", "an error", "another status", "many answers"],
+)
+def test_a_2xx_that_is_not_the_routes_own_leaves_the_fate_unknown(status: str, body: bytes) -> None:
+    with (
+        serving(in_turn(answer(status, body))) as server,
+        session_to(server.port, Desk()) as session,
+    ):
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
+
+    assert (done.fate, done.code) == ("unknown", "unexpected answer")
+    assert done.body == body
+
+
+@pytest.mark.parametrize("status", ["408 Timeout", "502 Bad Gateway", "504 Gateway Timeout"])
+def test_what_a_gateway_says_for_a_silent_api_leaves_the_fate_unknown(status: str) -> None:
+    sent = answer(status, b"<html></html>")
+    with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
+
+    assert (done.fate, done.status) == ("unknown", int(status[:3]))
+
+
 def test_a_401_is_sent_again_once_after_one_new_login() -> None:
     desk = Desk()
     with serving(in_turn(UNAUTHORIZED, OK)) as server, session_to(server.port, desk) as session:
         started_s = time.perf_counter()
         session.open()
 
-        done = session.post(PATH, b"{}", LONG_S)
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert (done.fate, done.attempts, desk.logins) == ("accepted", 2, 2)
         assert done.sent_s is not None and started_s <= done.sent_s < done.done_s
@@ -128,7 +167,7 @@ def test_a_401_is_sent_again_once_after_one_new_login() -> None:
 def test_a_second_401_stands() -> None:
     desk = Desk()
     with serving(in_turn(UNAUTHORIZED)) as server, session_to(server.port, desk) as session:
-        done = session.post(PATH, b"{}", LONG_S)
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert (done.fate, done.code, done.attempts) == ("rejected", "401 bad.credentials", 2)
         assert (len(server.requests), desk.logins) == (2, 2)
@@ -138,13 +177,13 @@ def test_after_a_401_a_failed_login_leaves_the_answer_standing_and_rests() -> No
     desk = Desk()
     desk.fault = LoginError("429 x", "later", refused=False, retry_after_s=30)
     with serving(in_turn(UNAUTHORIZED)) as server, session_to(server.port, desk) as session:
-        done = session.post(PATH, b"{}", LONG_S)
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert (done.fate, done.code, done.attempts) == ("rejected", "401 bad.credentials", 1)
         assert session.ready_at(done.done_s) >= done.done_s + 30
         assert len(server.requests) == 1
         with pytest.raises(LoginError):
-            session.post(PATH, b"{}", LONG_S)
+            session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
 
 def test_a_new_login_after_a_401_has_no_more_than_the_messages_time() -> None:
@@ -153,7 +192,7 @@ def test_a_new_login_after_a_401_has_no_more_than_the_messages_time() -> None:
     with serving(in_turn(UNAUTHORIZED)) as server, session_to(server.port, desk) as session:
         started_s = time.perf_counter()
 
-        done = session.post(PATH, b"{}", 0.3)
+        done = session.post(PATH, b"{}", 0.3, own_answers(), CONVERSATION)
 
         assert (done.fate, done.attempts) == ("rejected", 1)
         assert time.perf_counter() - started_s < LONG_S
@@ -162,7 +201,7 @@ def test_a_new_login_after_a_401_has_no_more_than_the_messages_time() -> None:
 def test_a_429_is_never_sent_again_and_rests_as_long_as_asked() -> None:
     sent = answer("429 Slow", b'{"code": "too.many.requests.retry.after"}', "Retry-After: 42")
     with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
-        done = session.post(PATH, b"{}", LONG_S)
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert (done.fate, done.code) == ("rejected", "429 too.many.requests.retry.after")
         assert (done.attempts, done.retry_after_s, len(server.requests)) == (1, 42.0, 1)
@@ -172,13 +211,13 @@ def test_a_429_is_never_sent_again_and_rests_as_long_as_asked() -> None:
 def test_the_answers_headers_correct_the_budget() -> None:
     sent = answer(
         "200 OK",
-        b"",
+        b'{"id": "m"}',
         "inin-ratelimit-count: 300",
         "inin-ratelimit-allowed: 300",
         "inin-ratelimit-reset: 17",
     )
     with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
-        done = session.post(PATH, b"{}", LONG_S)
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert session.ready_at(done.done_s) == pytest.approx(done.done_s + 17)
 
@@ -189,7 +228,7 @@ def test_every_attempt_spends_the_budget() -> None:
         serving(in_turn(UNAUTHORIZED, OK)) as server,
         session_to(server.port, Desk(), limits) as session,
     ):
-        done = session.post(PATH, b"{}", LONG_S)
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert session.ready_at(done.done_s) > done.done_s + 50
 
@@ -198,7 +237,7 @@ def test_a_refused_connection_is_failed_at_the_time_it_was_tried() -> None:
     with session_to(free_port(), Desk()) as session:
         before_s = time.perf_counter()
 
-        done = session.post(PATH, b"{}", LONG_S)
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert (done.fate, done.code, done.status) == ("failed", "connection refused", 0)
         assert done.sent_s is not None and before_s <= done.sent_s <= done.done_s
@@ -211,7 +250,9 @@ def test_a_message_that_a_proxy_refuses_is_failed_and_the_next_one_is_tried(
         name_proxy_at(monkeypatch, proxy.port)
         transport = Transport(Origin("https", "api.test", 443))
         with session_to(0, Desk(), transport=transport) as session:
-            found = [session.post(PATH, b"{}", LONG_S) for _ in range(2)]
+            found = [
+                session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION) for _ in range(2)
+            ]
 
         assert [(done.fate, done.code, done.attempts) for done in found] == [
             ("failed", "proxy", 1)
@@ -224,7 +265,7 @@ def test_a_lost_answer_is_unknown() -> None:
         serving(lambda visitor: visitor.read_request() and None) as server,
         session_to(server.port, Desk()) as session,
     ):
-        done = session.post(PATH, b"{}", LONG_S)
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert (done.fate, done.code, done.attempts) == ("unknown", "connection closed", 1)
         assert len(server.requests) == 1
@@ -237,7 +278,7 @@ def test_an_answer_lost_on_the_second_attempt_is_unknown_and_counts_from_the_fir
         visitor.read_request()
 
     with serving(once) as server, session_to(server.port, Desk()) as session:
-        done = session.post(PATH, b"{}", LONG_S)
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert (done.fate, done.attempts, len(server.requests)) == ("unknown", 2, 2)
         assert done.sent_s == session.sent_s
@@ -249,7 +290,7 @@ def test_a_killed_post_tells_when_it_was_sent() -> None:
         visitor.wait_for_close()
 
     with serving(silent) as server, session_to(server.port, Desk()) as session:
-        caller = gevent.spawn(session.post, PATH, b"{}", LONG_S)
+        caller = gevent.spawn(session.post, PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
         with gevent.Timeout(LONG_S):
             while not server.requests:
                 gevent.sleep(0.002)
@@ -265,7 +306,7 @@ def test_without_a_token_nothing_is_sent() -> None:
     desk.fault = LoginError("400 invalid_client", "no", refused=True)
     with serving(in_turn(OK)) as server, session_to(server.port, desk) as session:
         with pytest.raises(LoginError):
-            session.post(PATH, b"{}", LONG_S)
+            session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert (server.requests, session.attempts, session.sent_s) == ([], 0, None)
 
@@ -273,4 +314,4 @@ def test_without_a_token_nothing_is_sent() -> None:
 @pytest.mark.parametrize("path", ["no-slash", "/a b", "/a\r\nX: y", "/ü"])
 def test_a_path_that_no_request_can_carry_is_refused(path: str) -> None:
     with session_to(free_port(), Desk()) as session, pytest.raises(ValueError):
-        session.post(path, b"{}", LONG_S)
+        session.post(path, b"{}", LONG_S, own_answers(), CONVERSATION)

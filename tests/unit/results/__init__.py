@@ -8,8 +8,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from convoy.results.account import PoolReport, ScenarioAccount, ScenarioRecorder, ScenarioReport
-from convoy.results.counts import Counts
+from convoy.results.account import (
+    Durations,
+    PoolReport,
+    ScenarioAccount,
+    ScenarioRecorder,
+    ScenarioReport,
+)
+from convoy.results.counts import WORKER_LOST, Counts
 from convoy.results.health import (
     CpuShare,
     HealthAccount,
@@ -19,6 +25,7 @@ from convoy.results.health import (
     Processor,
     WorkerHealth,
 )
+from convoy.results.histograms import BucketCounts, Histogram, Recorder
 from convoy.results.outcome import Cause, Fate, Outcome, Phase
 from convoy.results.result import RunResult, WorkerResult
 from convoy.results.summary import Summary, summarise
@@ -103,10 +110,36 @@ def counts_of(
 def result_of(**counts: Counts) -> RunResult:
     """Return the result of a run with these counts by scenario, all of them planned."""
     scenarios = {
-        name: replace(account().result(each.scheduled, 1.0), counts=each)
+        name: replace(
+            account().result(each.scheduled, 1.0), counts=each, durations=durations_of(each)
+        )
         for name, each in counts.items()
     }
-    return replace(RESULT, scenarios=scenarios)
+    sent = sum(each.sent for each in counts.values())
+    return replace(RESULT, scenarios=scenarios, workers=(replace(RESULT.workers[0], sent=sent),))
+
+
+def durations_of(counts: Counts) -> Durations[Histogram]:
+    """Return durations that agree with counts: each message was sent 1 ms late, and took 100 ms."""
+    lost, not_sent = counts.errors[WORKER_LOST], sum(counts.not_sent.values())
+    durations = Durations.of(Histogram)
+    for histogram, seconds, messages in (
+        (durations.response, 0.101, counts.accepted),
+        (durations.service, 0.1, counts.accepted),
+        (durations.rejected, 0.101, counts.rejected),
+        (durations.unknown, 0.101, counts.unknown - lost),
+        (durations.send_error, 0.001, counts.sent - lost),
+    ):
+        histogram.add(bucketed(seconds, messages))
+    durations.response.add_censored(bucketed(30.0, counts.unknown + not_sent))
+    return durations
+
+
+def bucketed(seconds: float, messages: int) -> BucketCounts:
+    recorder = Recorder()
+    if messages:
+        recorder.record(seconds, messages)
+    return recorder.take()
 
 
 def account() -> ScenarioAccount:

@@ -151,22 +151,25 @@ def test_a_message_is_late_by_a_cause_whatever_its_fate(
 
 
 @pytest.mark.parametrize(
-    ("handed_after_s", "late"),
+    ("handed_after_s", "waited_s", "late"),
     [
-        pytest.param(0.001, {"target": 1}, id="waited for a connection"),
-        pytest.param(0.3, {"generator": 1}, id="waited for a user"),
+        pytest.param(0.001, 0.399, "target", id="waited for a connection"),
+        pytest.param(0.3, 0.0, "generator", id="waited for a user"),
+        pytest.param(0.001, 0.0, "scenario", id="the scenario computed"),
+        pytest.param(0.001, 0.391, "target", id="waited, and less than late was ours"),
+        pytest.param(0.001, 0.2, "scenario", id="waited, and the scenario computed as long"),
     ],
 )
-def test_what_was_handed_over_in_time_and_sent_late_waited_for_the_target(
-    handed_after_s: float, late: dict[str, int]
+def test_between_handing_and_the_first_byte_only_waiting_is_the_targets(
+    handed_after_s: float, waited_s: float, late: str
 ) -> None:
     recorder, due_s = recorder_of(), ACCEPTED.due_s
     recorder.schedule()
 
     outcome = replace(ACCEPTED, sent_s=due_s + 0.4, done_s=due_s + 0.5)
-    recorder.record(outcome, due_s + handed_after_s, Cause.GENERATOR)
+    recorder.record(outcome, due_s + handed_after_s, Cause.GENERATOR, waited_s)
 
-    assert recorder.counts.late == late
+    assert recorder.counts.late == {late: 1}
 
 
 def test_scheduled_messages_are_in_flight_until_they_end() -> None:

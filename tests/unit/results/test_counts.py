@@ -135,7 +135,7 @@ def test_a_message_that_is_given_up_counts_by_its_cause() -> None:
 def test_messages_of_a_dead_worker_are_unknown(messages: int) -> None:
     counts = counts_of(accepted=5)
 
-    counts.lose(messages, "worker lost")
+    counts.lose(messages)
 
     assert counts.unknown == messages
     assert dict(counts.errors) == ({"worker lost": messages} if messages else {})

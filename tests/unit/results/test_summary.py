@@ -286,7 +286,7 @@ def test_verdict_and_exit_code_are_told_as_words_and_numbers(
 
 def test_totals_add_up_all_scenarios() -> None:
     lost = Counts()
-    lost.lose(2, "worker lost")
+    lost.lose(2)
     result = result_of(messages=lost, guests=lost)
 
     summary = summarise(result, judge(result))

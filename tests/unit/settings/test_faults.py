@@ -83,6 +83,18 @@ def test_all_faults_are_told_at_once() -> None:
         ("headers={X-A: 5}", "headers.X-A (--set 1): is 5, but should be text"),
         ('headers={X-A: "a\\nb"}', "headers.X-A (--set 1): is 'a\\nb', but should be printable"),
         ("criteria=['p95 < 1']", "criteria (--set 1): is a list, but should be empty"),
+        (
+            "scenario.guest_journey.expect={404: [id]}",
+            "scenario.guest_journey.expect.404 (--set 1): is '404', but should be less than or",
+        ),
+        (
+            "scenario.guest_journey.expect={ok: [id]}",
+            "scenario.guest_journey.expect.ok (--set 1): is 'ok', but should be a whole number",
+        ),
+        (
+            "scenario.guest_journey.expect={200: id}",
+            "scenario.guest_journey.expect.200 (--set 1): is 'id', but should be a list",
+        ),
         ("stages=[]", "stages (--set 1): is a list, but should not be empty"),
         ("stages=[{for_s: 3}]", "stages[0] (--set 1): is a mapping, but should have a `rate`"),
         ("stages=[{rate: 0, for_s: 3}]", "stages (--set 1): have rate 0 throughout"),
@@ -261,7 +273,7 @@ def test_an_unknown_profile_is_told_which_there_are() -> None:
         pytest.param(b"users: \xff", "is not UTF-8", id="encoding"),
         pytest.param(b"users: \x00", "is no YAML", id="character"),
         pytest.param(b"- 1\n- 2\n", "should hold settings", id="list"),
-        pytest.param(b"1: 2", "line 1: the key 1 is no text", id="key"),
+        pytest.param(b"1.5: 2", "line 1: the key 1.5 is no text", id="key"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, content: bytes, problem: str) -> None:

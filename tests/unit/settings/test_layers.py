@@ -189,3 +189,13 @@ def test_an_approval_cannot_be_given_on_the_command_line() -> None:
     faults = faults_of("target.approval={ticket: a, organisation_id: b, highest_rate: 1}")
 
     assert len(faults) == 1 and "belongs in the target's own file" in faults[0]
+
+
+def test_expected_answers_are_by_status_and_travel_to_workers() -> None:
+    written = "scenario.conversation_messages.expect={202: [id], 204: empty}"
+
+    settings = settings_of(written)
+
+    expect = settings.scenario["conversation_messages"].expect
+    assert expect == {202: ("id",), 204: ()}
+    assert Settings.from_json(settings.to_json()) == settings

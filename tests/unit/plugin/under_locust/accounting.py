@@ -45,9 +45,12 @@ class Desk:
         sent_after_s: float = 0.0,
         late_cause: Cause = Cause.TARGET,
         attempts: int = 1,
+        waited_s: float = 0.0,
     ) -> None:
         answer = Answer(200, [], b"answer", DUE_S, DUE_S + 0.5)
-        exchange = Exchange(fate, code, DUE_S + sent_after_s, DUE_S + 0.5, attempts, answer)
+        exchange = Exchange(
+            fate, code, DUE_S + sent_after_s, DUE_S + 0.5, attempts, answer, waited_s=waited_s
+        )
         handed_s = DUE_S + handed_after_s
         due = DueMessage(7, DUE_S, Phase.MEASURE, 1, late_cause, handed_s)
         planned = PlannedMessage(7, 7, Conversation("c"), 0, False, "text", "hello")
@@ -89,12 +92,17 @@ def test_accepted_messages_do_not_wait_for_ever(desk: Desk) -> None:
 def test_an_accepted_message_that_was_sent_late_is_late_by_its_cause(desk: Desk) -> None:
     desk.enter(sent_after_s=0.009)
     desk.enter(handed_after_s=0.02, sent_after_s=0.02, late_cause=Cause.GENERATOR)
-    desk.enter(handed_after_s=0.001, sent_after_s=0.02, late_cause=Cause.GENERATOR)
+    desk.enter(sent_after_s=0.02, late_cause=Cause.GENERATOR, waited_s=0.02)
+    desk.enter(sent_after_s=0.02, late_cause=Cause.GENERATOR)
 
     desk.accounting.flush()
 
-    assert desk.recorder.counts.late == {Cause.GENERATOR: 1, Cause.TARGET: 1}
-    assert desk.recorder.counts.accepted == 3
+    assert desk.recorder.counts.late == {
+        Cause.GENERATOR: 1,
+        Cause.TARGET: 1,
+        Cause.SCENARIO: 1,
+    }
+    assert desk.recorder.counts.accepted == 4
 
 
 def test_an_accepted_message_that_took_two_attempts_was_resent(desk: Desk) -> None:

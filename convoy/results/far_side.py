@@ -1,0 +1,65 @@
+"""What the far side holds of a run, compared with what we counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from convoy.results.counts import Counts
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """A simulator's account of one run; it has counted since `since`, a text that never recurs."""
+
+    accepted: int
+    duplicates: int
+    by_conversation: dict[str, int]
+    since: str
+
+
+class FarSide(msgspec.Struct, frozen=True):
+    """The far side's counts of a run, or why they were `not_compared`.
+
+    `misdirected` counts the messages in a conversation beyond those that the plan has for it, None
+    where there is no plan by conversation.
+    """
+
+    not_compared: str = ""
+    accepted: int = 0
+    duplicates: int = 0
+    misdirected: int | None = None
+
+
+def far_side(ledger: Ledger, since: str, planned: Mapping[str, int] | None) -> FarSide:
+    """Return what a ledger says of a run that began when the ledger's `since` was this one.
+
+    `planned` holds the messages of the plan by conversation id, as many as could be sent.
+    """
+    if ledger.since != since:
+        return FarSide(not_compared="the simulator was restarted or emptied meanwhile")
+    misdirected = None
+    if planned is not None:
+        beyond = (count - planned.get(id, 0) for id, count in ledger.by_conversation.items())
+        misdirected = sum(count for count in beyond if count > 0)
+    return FarSide("", ledger.accepted, ledger.duplicates, misdirected)
+
+
+def mismatches(found: FarSide, counts: Counts, redirected: int) -> Iterator[str]:
+    """Yield a sentence for everything that the far side and our `counts` disagree on.
+
+    `redirected` messages went to another conversation than planned.
+    """
+    if found.not_compared:
+        return
+    least, most = counts.accepted, counts.accepted + counts.unknown
+    if not least <= found.accepted <= most:
+        allowed = f"{least}" if least == most else f"{least} to {most}"
+        yield f"the far side has {found.accepted} messages of this run, and we count {allowed}"
+    if found.duplicates:
+        yield f"the far side has {found.duplicates} messages of this run twice"
+    if found.misdirected is not None and found.misdirected > redirected:
+        yield (
+            f"the far side has {found.misdirected} messages in conversations that the plan did not "
+            f"send them to, and {redirected} were redirected"
+        )

@@ -1,0 +1,58 @@
+"""What counts as a route's own answer: a 2xx alone may be a gateway's page, or a cache's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+_NO_BODIES = (b"", b"{}")
+_REMEMBERED = 4_096
+_Id = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class AnswerRule:
+    """Tells the answers of a route from others, for the messages of one process.
+
+    `accepts` holds the statuses that accept, each with the fields that its answer must hold; with
+    none the body has to be empty. Of these fields `conversationId` has to be the conversation that
+    was addressed, and `id` one that is not among the last 4,096: every message gets its own.
+    """
+
+    def __init__(self, accepts: Mapping[int, tuple[str, ...]]) -> None:
+        self._decoders = {
+            status: _decoder(fields) if fields else None for status, fields in accepts.items()
+        }
+        self._recent: set[str] = set()
+        self._earlier: set[str] = set()
+
+    def holds(self, status: int, body: bytes, conversation_id: str) -> bool:
+        """Return whether an answer is the route's own to a message for a conversation."""
+        decoder = self._decoders.get(status)
+        if decoder is None:
+            return status in self._decoders and body in _NO_BODIES
+        try:
+            answer = decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return False
+        if getattr(answer, "conversationId", conversation_id) != conversation_id:
+            return False
+        id = getattr(answer, "id", None)
+        return id is None or self._is_new(id)
+
+    def _is_new(self, id: str) -> bool:
+        recent = self._recent
+        if id in recent or id in self._earlier:
+            return False
+        recent.add(id)
+        # Two sets in turn hold from 4,096 to 8,192 ids, and nothing is taken out one by one.
+        if len(recent) >= _REMEMBERED:
+            self._earlier, self._recent = recent, set()
+        return True
+
+
+def _decoder(fields: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Return a decoder of JSON objects that hold these fields; two of them have to be texts."""
+    types = [(name, _Id if name in ("id", "conversationId") else Any) for name in fields]
+    return msgspec.json.Decoder(msgspec.defstruct("OwnAnswer", types, gc=False))
