@@ -189,7 +189,10 @@ class _Hooks:
 
     def _listen(self, environment: Environment, controller: RunController) -> None:
         def close(**_: object) -> None:
-            print(controller.closing_report, end="", flush=True)
+            try:
+                print(controller.closing_report, end="", flush=True)
+            except OSError as error:  # such as a full disk, or a reader that has left
+                logger.error("the report could not be printed: %s; read it in the record", error)
             self._setup.simulator.stop()
 
         events = environment.events

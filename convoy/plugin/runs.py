@@ -18,7 +18,7 @@ from convoy.plugin.rows import rows_of
 from convoy.plugin.users import MessageUser
 from convoy.prepare.guard import check_plan
 from convoy.prepare.preflight import PreparedRun
-from convoy.results.record import write_record
+from convoy.results.record import begin_record, write_record
 from convoy.results.reports.text import error_table, text_report
 from convoy.results.result import RunResult
 from convoy.results.summary import summarise
@@ -133,6 +133,7 @@ class RunController:
         self._is_expected = self._is_reset = False
         try:
             prepared = self._next or self._prepare()
+            begin_record(self._runs, prepared.run_id, prepared.settings.redacted())
         except ConvoyError as error:
             self._refuse(error)
             return 0, 1.0
@@ -247,11 +248,12 @@ class RunController:
 
     def _finish(self, master: Master) -> None:
         """Judge the run, write its record, and log its report or keep it for the end."""
+        folder = self._runs / master.inputs.run_id
         result = self._whole_result(master)
         summary = summarise(result, judge(result))
         self._master = None
         try:
-            folder = write_record(self._runs, summary, master.inputs.settings.redacted())
+            write_record(folder, summary)
             where = f"  record          {folder}"
         except OSError as error:
             problem = f"the record could not be written: {error}"

@@ -5,13 +5,22 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
-from tests.locust_process import run_locust, swarm_ports
+from tests.locust_process import (
+    ROOT,
+    LocustProcess,
+    clean_environment,
+    run_locust,
+    swarm_ports,
+)
 from tests.simulator_process import SimulatorProcess
 
 SUMMARY_KEYS = {
@@ -122,3 +131,43 @@ def test_result_can_be_had_while_the_run_goes_on(
     found = re.search(r"(\S+): (\d+) sent so far, and not yet: (.+)$", line)
     assert found and found[1] == ended.run["run_id"] and 0 < int(found[2]) < 100
     assert set(ast.literal_eval(found[3])) <= {"planned = scheduled", "scheduled = sent + not sent"}
+
+
+def test_a_record_that_cannot_be_written_at_the_end_makes_the_run_invalid(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    options = ["--headless", "-H", simulator.url, "-t", "3s", "--set", "late_after_ms=4000"]
+
+    with LocustProcess(tmp_path, *options) as locust:
+        locust.wait_for("All users spawned")
+        (record,) = (tmp_path / "runs" / "latest").resolve().parent.glob("2*")
+        shutil.rmtree(record)
+        record.write_text("in the way")
+        ended = locust.end()
+
+    assert ended.exit_code == 5, ended.output
+    assert "INVALID (exit code 5)" in ended.output
+    assert "the record could not be written" in ended.output
+    assert "Traceback" not in ended.output
+
+
+def test_a_report_that_nobody_reads_leaves_the_exit_code_alone(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    options = ["-H", simulator.url, "-t", "1s", "--set", "late_after_ms=4000"]
+    command = [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfile.py"), "--headless"]
+
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [*command, *options],
+            cwd=tmp_path,
+            env=clean_environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+
+    assert ended.returncode == 0, ended.stderr
+    assert "the report could not be printed" in ended.stderr
+    assert "closing_report" not in ended.stderr
