@@ -14,7 +14,8 @@ from bench.runs import Window
 PARTS = ("throughput", "tls", "fidelity", "freeze", "simulator", "percentiles", "memory")
 SLOW_PARTS = ("memory",)
 """Left out unless they are asked for: they alone take as long as all others."""
-LATEST = ROOT / "bench" / "results" / "latest.json"
+RESULTS = ROOT / "bench" / "results"
+LATEST = RESULTS / "latest.json"
 
 
 @dataclass(frozen=True, slots=True)
