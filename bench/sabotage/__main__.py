@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench import machine
-from bench.processes import Cores, choose_cores, isolate
+from bench.healthy.options import HEALTHY
+from bench.processes import choose_cores, isolate
 from bench.results import read_results, write_results
 from bench.sabotage.options import Options, parse_options
 from bench.sabotage.tables import list_lines, markdown_lines, table_lines
@@ -22,23 +23,23 @@ def main(arguments: Sequence[str]) -> int:
     options = parse_options(arguments)
     isolate(os.environ)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    cores = choose_cores()
-    about = machine.describe_python(cores)
     if options.only_list:
         _print(list_lines(options.sabotages))
     elif options.only_markdown:
-        _print(markdown_lines(read_results(options.output, about)))
+        _print(markdown_lines(read_results(options.output), read_results(HEALTHY)))
     else:
         try:
-            return _carry_out(options, cores, about)
+            return _carry_out(options)
         except KeyboardInterrupt:
             print("bench: interrupted; what was done before is in the results", file=sys.stderr)
             return 1
     return 0
 
 
-def _carry_out(options: Options, cores: Cores, about: machine.About) -> int:
+def _carry_out(options: Options) -> int:
+    cores = choose_cores()
     os.sched_setaffinity(0, {cores.server})
+    about = machine.describe_python(cores)
     results = read_results(options.output, about) | {"machine": about}
     trials: dict[str, Any] = results.setdefault("sabotages", {})
     for sabotage in options.sabotages:

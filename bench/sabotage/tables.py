@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from bench.healthy.runs import lines_of
 from bench.sabotage.sabotages import Sabotage
 from bench.sabotage.table import SABOTAGES
 
@@ -31,25 +32,39 @@ def table_lines(trials: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield _count(trials)
 
 
-def markdown_lines(results: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the results as a table in Markdown, for `docs/verdict.md`."""
+def markdown_lines(results: Mapping[str, Any], healthy: Mapping[str, Any]) -> Iterator[str]:
+    """Yield both results with their machine in Markdown, for `docs/verdict.md`."""
     trials = results.get("sabotages", {})
-    known = {each.name: each for each in SABOTAGES if each.name in trials}
-    yield "| sabotage | declared | verdict | exit code | as declared | first reason |"
-    yield "|---|---|---|---|---|---|"
-    for name, sabotage in known.items():
-        trial = trials[name]
-        cells = (
-            sabotage.what,
-            trial["declared"],
-            trial["verdict"],
-            "" if trial["exit_code"] is None else str(trial["exit_code"]),
-            trial["state"],
-            _cut(_reason(trial)),
-        )
-        yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+    known = [each for each in SABOTAGES if each.name in trials]
+    yield from _machine_lines(results)
+    yield "| sabotage | what is done | declared | verdict | exit code | | first reason |"
+    yield "|---|---|---|---|---|---|---|"
+    for each in known:
+        yield _markdown_row(each, trials[each.name])
     yield ""
-    yield f"{_count({name: trials[name] for name in known})}"
+    yield _count({each.name: trials[each.name] for each in known})
+    if "healthy" in healthy:
+        yield ""
+        yield from _machine_lines(healthy)
+        yield from (f"- {line}" for line in lines_of(healthy["healthy"]))
+
+
+def _machine_lines(results: Mapping[str, Any]) -> Iterator[str]:
+    about = results.get("machine")
+    if about:
+        yield (
+            f"Measured on {about['cores']} cores of {about['processor']}, kernel "
+            f"{about['kernel']}, Python {about['python']}, Locust {about['locust']}, gevent "
+            f"{about['gevent']}:"
+        )
+        yield ""
+
+
+def _markdown_row(sabotage: Sabotage, trial: Mapping[str, Any]) -> str:
+    exit_code = "" if trial["exit_code"] is None else str(trial["exit_code"])
+    verdict, reason = trial["verdict"], _cut(_reason(trial))
+    cells = (sabotage.name, sabotage.what, trial["declared"], verdict, exit_code, trial["state"])
+    return f"| {' | '.join(cell.replace('|', '/') for cell in (*cells, reason))} |"
 
 
 def _reason(trial: Mapping[str, Any]) -> str:
