@@ -78,6 +78,16 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait(_END_DEADLINE_S)
 
 
+def exit_code_of(
+    process: subprocess.Popen[bytes], what: str, folder: Path, *, deadline_s: float
+) -> int:
+    """Wait for the end of a process that works in `folder`; raises BenchError at the deadline."""
+    try:
+        return process.wait(deadline_s)
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"{what} did not end: {last_lines(output_of(folder))}") from error
+
+
 def freeze(pid: int, for_s: float) -> float:
     """Stop a process for so long, and return how long it really was, in seconds.
 

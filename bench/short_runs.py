@@ -16,7 +16,15 @@ from typing import Any
 import yaml
 
 from bench.errors import BenchError
-from bench.processes import ROOT, free_port, last_lines, output_of, running, wait_until
+from bench.processes import (
+    ROOT,
+    exit_code_of,
+    free_port,
+    last_lines,
+    output_of,
+    running,
+    wait_until,
+)
 from bench.simulators import CREDENTIALS, Simulator
 
 LOCUSTFILE = ROOT / "locustfile.py"
@@ -165,10 +173,7 @@ def await_end(
     process: subprocess.Popen[bytes], folder: Path, older_runs: Sequence[str] = ()
 ) -> EndedRun:
     """Wait for a run to end and read what it left; raises BenchError when it does not end."""
-    try:
-        exit_code = process.wait(_END_DEADLINE_S)
-    except subprocess.TimeoutExpired as error:
-        raise BenchError(f"Convoy did not end: {last_lines(output_of(folder))}") from error
+    exit_code = exit_code_of(process, "Convoy", folder, deadline_s=_END_DEADLINE_S)
     summary = _summary_in(folder)
     is_of_older_run = summary is not None and summary["run_id"] in older_runs
     return EndedRun(exit_code, output_of(folder), summary, is_of_older_run)

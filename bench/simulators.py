@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bench.errors import BenchError
 from bench.processes import last_lines, output_of, running, wait_until
 
 CREDENTIALS = ("demo", "demo")
@@ -50,7 +51,7 @@ class Simulator:
         return str(_json_of(asked)["access_token"])
 
     def get(self, path: str, token: str = "") -> dict[str, Any]:
-        """Return the JSON object that a path answers with."""
+        """Return the JSON object that a path answers with; raises BenchError."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return _json_of(urllib.request.Request(self.url + path, headers=headers))
 
@@ -74,6 +75,9 @@ def simulating(folder: Path, core: int, *options: str) -> Iterator[Simulator]:
 
 def _json_of(asked: urllib.request.Request) -> dict[str, Any]:
     no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with no_proxy.open(asked, timeout=_DEADLINE_S) as answer:
-        values: dict[str, Any] = json.load(answer)
+    try:
+        with no_proxy.open(asked, timeout=_DEADLINE_S) as answer:
+            values: dict[str, Any] = json.load(answer)
+    except OSError as error:
+        raise BenchError(f"the simulator does not answer {asked.full_url}: {error}") from error
     return values

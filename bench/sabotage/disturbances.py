@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.processes import freeze, last_lines, output_of, running, state_of, wait_until
+from bench.processes import (
+    exit_code_of,
+    freeze,
+    last_lines,
+    output_of,
+    running,
+    state_of,
+    wait_until,
+)
 from bench.sabotage.scene import Means, Scene
 
 _DEADLINE_S = 10.0
@@ -77,7 +85,8 @@ def core_stolen(theft: Theft) -> Means:
         figures = theft.seconds, theft.busy_ms, theft.idle_ms, theft.priority
         command = [sys.executable, "-m", "bench.sabotage.hog", *(f"{each:g}" for each in figures)]
         with running(command, core=scene.cores.generator, folder=folder) as hog:
-            exit_code = hog.wait(theft.seconds + _DEADLINE_S)
+            ends_in_s = theft.seconds + _DEADLINE_S
+            exit_code = exit_code_of(hog, "the theft", folder, deadline_s=ends_in_s)
         if exit_code:
             raise BenchError(f"the core could not be stolen: {last_lines(output_of(folder), 1)}")
         return int(output_of(folder))

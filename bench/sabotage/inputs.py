@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.processes import ROOT, last_lines, output_of, running
+from bench.processes import ROOT, exit_code_of, last_lines, output_of, running
 from bench.sabotage.scene import Means, Scene
 from bench.short_runs import ENVIRONMENT, convoy_options, swarm_ports
+from bench.simulators import Simulator
 
 _POOL = "scenario.conversation_messages.conversations"
 _PREFLIGHT_DEADLINE_S = 60.0
-_MARKED_MESSAGES = 40
 _MARKED = 'marker ~ " " ~ text'
 _DRAWS = Path("convoy/plan/draws.py")
 _MIX, _OTHER_MIX = "0xBF58476D1CE4E5B9", "0xBF58476D1CE4E5BB"
@@ -40,8 +40,8 @@ def _pool_rule(kind: str, cache: Path) -> str:
     return f"{{source: api, type: {kind}, cache: {cache}}}"
 
 
-def template_stops_marking() -> Means:
-    """Return the means that gives the template a text without a marker from message 40 on.
+def template_unmarked(when: str) -> Means:
+    """Return the means that leaves the marker out where a condition of Jinja2 holds.
 
     The unmarked messages are counted; a template that is refused before the load counts as one.
     """
@@ -52,22 +52,22 @@ def template_stops_marking() -> Means:
         shutil.copytree(ROOT / "payloads", payloads)
         template = payloads / "conversation" / "text.json"
         marked, source = f"({_MARKED})", template.read_text()
-        sometimes = f"({_MARKED} if k < {_MARKED_MESSAGES} else text)"
+        sometimes = f"(text if {when} else {_MARKED})"
         template.write_text(_replaced(source, marked, sometimes, template))
         scene.start.environment["CONVOY_PAYLOADS_DIR"] = str(payloads)
         yield
-        accepted = int(scene.simulator.ledger()["accepted"])
-        runs = sum(
-            int(scene.simulator.ledger(run_id)["accepted"])
-            for run_id in scene.simulator.get("/simulator/ledger")["runs"]
+        scene.effects["messages without a marker"] = (
+            1 if scene.is_refused else _unmarked_messages(scene.simulator)
         )
-        scene.effects["messages without a marker"] = 1 if scene.is_refused else accepted - runs
 
     return means
 
 
 def worker_of_other_code() -> Means:
-    """Return the means that starts two workers, one of them with other draws in its plan."""
+    """Return the means that starts two workers, one of them with other draws in its plan.
+
+    It counts as one where it is refused before the load.
+    """
 
     @contextmanager
     def means(scene: Scene) -> Iterator[None]:
@@ -76,11 +76,9 @@ def worker_of_other_code() -> Means:
         ports = swarm_ports()
         start.options += ["--master", "--expect-workers", str(_WORKERS), *ports]
         with ExitStack() as stack:
-            folders = []
             for root in (ROOT, code):
                 folder = start.folder / f"worker-of-{root.name}"
                 folder.mkdir()
-                folders.append(folder)
                 command = [sys.executable, "-m", "locust", "-f", str(root / "locustfile.py")]
                 stack.enter_context(
                     running(
@@ -91,9 +89,22 @@ def worker_of_other_code() -> Means:
                     )
                 )
             yield
-            scene.effects["workers of other code"] = int("onnected" in output_of(folders[1]))
+        scene.effects["workers of other code"] = 1 if scene.is_refused else _workers(scene) - 1
 
     return means
+
+
+def _unmarked_messages(simulator: Simulator) -> int:
+    whole = simulator.ledger()
+    return int(whole["accepted"]) - sum(
+        int(simulator.ledger(run_id)["accepted"]) for run_id in whole["runs"]
+    )
+
+
+def _workers(scene: Scene) -> int:
+    """Return how many workers had a part in the run, by its summary."""
+    summary = None if scene.ended is None else scene.ended.summary
+    return 0 if summary is None else len(summary["workers"])
 
 
 def _preflight(scene: Scene, settings: Mapping[str, str]) -> None:
@@ -103,7 +114,7 @@ def _preflight(scene: Scene, settings: Mapping[str, str]) -> None:
     options = convoy_options(folder, start.url, settings)
     command = [sys.executable, "-m", "convoy", "preflight", *options]
     with running(command, core=start.core, folder=folder, environment=ENVIRONMENT) as process:
-        exit_code = process.wait(_PREFLIGHT_DEADLINE_S)
+        exit_code = exit_code_of(process, "preflight", folder, deadline_s=_PREFLIGHT_DEADLINE_S)
     if exit_code:
         raise BenchError(f"no cache was written: {last_lines(output_of(folder), 3)}")
 

@@ -16,7 +16,7 @@ from bench.sabotage.disturbances import (
 )
 from bench.sabotage.inputs import (
     cache_of_other_filter,
-    template_stops_marking,
+    template_unmarked,
     worker_of_other_code,
 )
 from bench.sabotage.patched import patched
@@ -112,11 +112,13 @@ _SENDING = (
         "scenario-sleeps-50-ms",
         "the scenario sleeps 50 ms before it posts",
         patched("sleeps 50 ms"),
+        slows_generator=True,
     ),
     _not_pass(
         "scenario-sleeps-2-s",
         "the scenario sleeps 2 s before it posts",
         patched("sleeps 2 s"),
+        slows_generator=True,
         load=_MANY_USERS,
     ),
     _not_pass(
@@ -233,7 +235,13 @@ _PROCESSES = (
         core_stolen(_ENOUGH_STOLEN),
         slows_generator=True,
     ),
-    _not_pass("worker-killed", "one of two workers is killed", worker_killed(), load=_TWO_WORKERS),
+    _not_pass(
+        "worker-killed",
+        "one of two workers is killed",
+        worker_killed(),
+        load=_TWO_WORKERS,
+        slows_generator=True,
+    ),
 )
 
 _INPUTS_AND_RECORD = (
@@ -250,7 +258,12 @@ _INPUTS_AND_RECORD = (
     _not_pass(
         "template-stops-marking",
         "the template leaves the marker out from message 40 on",
-        template_stops_marking(),
+        template_unmarked("k >= 40"),
+    ),
+    _not_pass(
+        "template-pauses-marking",
+        "the template leaves the marker out from message 40 to 99",
+        template_unmarked("40 <= k < 100"),
     ),
     _not_pass("disk-full", "the disk is full when the record is written", disk_full()),
     _not_pass(

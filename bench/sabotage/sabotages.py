@@ -35,9 +35,9 @@ class Between:
 class Sabotage:
     """One sabotage as data; `what` says it in a clause, `means` do it.
 
-    `verdict` and `between` belong to those that must stay true. With `slows_generator` a generator
-    that could not keep up is what the sabotage makes of it; any other run that says so of itself
-    was disturbed by other programs, and is repeated.
+    `faults` are the simulator's own. `verdict` and `between` belong to those that must stay true.
+    With `slows_generator` a generator that could not keep up is what the sabotage makes of it; any
+    other run that says so of itself was disturbed by other programs, and is repeated.
     """
 
     name: str

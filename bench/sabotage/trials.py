@@ -67,7 +67,7 @@ def attempt(sabotage: Sabotage, cores: Cores, say: Callable[[str], None]) -> Tri
     for number in range(1, _MOST_TRIALS + 1):
         try:
             trial = _carry_out(sabotage, cores)
-        except BenchError as error:
+        except (BenchError, OSError) as error:
             return Trial(State.NOT_CARRIED_OUT, "", None, "", {}, (str(error),))
         if trial.state is not State.DISTURBED:
             break
@@ -85,6 +85,8 @@ def _carry_out(sabotage: Sabotage, cores: Cores) -> Trial:
         start = Start(folder, cores.generator, sabotage.load, simulator.url)
         start.settings |= sabotage.settings
         scene = Scene(start, simulator, cores)
+        if sabotage.faults:
+            scene.effects["faults"] = len(simulator.get("/simulator/faults")["faults"])
         began_s = time.time()
         with ExitStack() as spoiled:
             for means in sabotage.means:
