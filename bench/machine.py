@@ -15,8 +15,21 @@ from bench.processes import ROOT, Cores
 _TIMEOUT_S = 10
 
 
-def describe(cores: Cores) -> dict[str, str | int | bool | None]:
+About = dict[str, str | int | bool | None]
+
+
+def describe(cores: Cores) -> About:
     """Return the machine and the versions; None for a program that is not installed."""
+    return {
+        **describe_python(cores),
+        "nginx": _version_in(_said(find_nginx(), "-v")),
+        "wrk": _version_in(_said("wrk", "-v")),
+        "hey": _said("dpkg-query", "--show", "--showformat=${Version}", "hey") or None,
+    }
+
+
+def describe_python(cores: Cores) -> About:
+    """Return the machine and the versions of what every run of Convoy needs."""
     return {
         "cores": os.cpu_count(),
         "generator_and_server_on_different_cores": cores.are_apart,
@@ -24,9 +37,6 @@ def describe(cores: Cores) -> dict[str, str | int | bool | None]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         **{name: version(name) for name in ("locust", "gevent", "httptools")},
-        "nginx": _version_in(_said(find_nginx(), "-v")),
-        "wrk": _version_in(_said("wrk", "-v")),
-        "hey": _said("dpkg-query", "--show", "--showformat=${Version}", "hey") or None,
     }
 
 

@@ -6,9 +6,7 @@ import http.client
 import json
 import re
 import shutil
-import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from pathlib import Path
 from bench.certificates import Certificates
 from bench.errors import BenchError, MissingProgramError
 from bench.message import ANSWER, PATH, TOKEN
-from bench.processes import free_port, last_lines, output_of, running, wait_until
+from bench.processes import free_port, freeze, last_lines, output_of, running, wait_until
 
 _CONVERSATIONS = 300
 _READY_DEADLINE_S = 20.0
@@ -83,13 +81,7 @@ class Nginx:
 
     def freeze(self, for_s: float) -> float:
         """Stop the process for so long, and return how long it really was, in seconds."""
-        self.process.send_signal(signal.SIGSTOP)
-        began_s = time.perf_counter()
-        try:
-            time.sleep(for_s)
-        finally:
-            self.process.send_signal(signal.SIGCONT)
-        return time.perf_counter() - began_s
+        return freeze(self.process.pid, for_s)
 
 
 @contextmanager

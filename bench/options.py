@@ -14,7 +14,8 @@ from bench.runs import Window
 PARTS = ("throughput", "tls", "fidelity", "freeze", "simulator", "percentiles", "memory")
 SLOW_PARTS = ("memory",)
 """Left out unless they are asked for: they alone take as long as all others."""
-LATEST = ROOT / "bench" / "results" / "latest.json"
+RESULTS = ROOT / "bench" / "results"
+LATEST = RESULTS / "latest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--only", action="append", choices=PARTS, help="this part only; repeatable")
     add("--quick", action="store_true", help="short and few runs: does the bench work at all?")
-    add("--pairs", type=_whole(1, 100), metavar="N", help="runs next to each other, per pair")
-    add("--seconds", type=_whole(1, 600), metavar="S", help="what is counted of each run")
-    add("--memory-minutes", type=_whole(2, 1440), metavar="M", help="length of the memory run")
+    add("--pairs", type=whole(1, 100), metavar="N", help="runs next to each other, per pair")
+    add("--seconds", type=whole(1, 600), metavar="S", help="what is counted of each run")
+    add("--memory-minutes", type=whole(2, 1440), metavar="M", help="length of the memory run")
     add("--output", type=Path, default=LATEST, metavar="FILE", help="where the results go")
     return parser
 
 
-def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+def whole(lowest: int, highest: int) -> Callable[[str], int]:
+    """Return what reads a whole number of this range from an option; it raises argparse's error."""
+
     def parse(text: str) -> int:
         if not text.isascii() or not text.isdigit() or not lowest <= int(text[:9]) <= highest:
             raise argparse.ArgumentTypeError(

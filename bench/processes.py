@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -75,6 +76,42 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(_END_DEADLINE_S)
+
+
+def exit_code_of(
+    process: subprocess.Popen[bytes], what: str, folder: Path, *, deadline_s: float
+) -> int:
+    """Wait for the end of a process that works in `folder`; raises BenchError at the deadline."""
+    try:
+        return process.wait(deadline_s)
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"{what} did not end: {last_lines(output_of(folder))}") from error
+
+
+def freeze(pid: int, for_s: float) -> float:
+    """Stop a process for so long, and return how long it really was, in seconds.
+
+    Raises BenchError when it was not stopped.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    began_s = time.perf_counter()
+    try:
+        time.sleep(for_s)
+        state = state_of(pid)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    if state != "T":
+        raise BenchError(f"the process {pid} was to be stopped and is in state {state!r}")
+    return time.perf_counter() - began_s
+
+
+def state_of(pid: int) -> str:
+    """Return the letter for a process's state (proc(5)): T stopped, Z ended; "" if it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return stat.rpartition(")")[2].split()[0]
 
 
 def output_of(folder: Path) -> str:

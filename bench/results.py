@@ -20,13 +20,18 @@ _RATES = "messages_per_s"
 _TOLERATED_SHARE = 0.03
 
 
-def read_results(path: Path, machine: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the results so far; none where there is no file, or it is of another machine."""
+def read_results(path: Path, machine: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the results so far; none where there is no file, or it is of another machine.
+
+    Without a machine, those of any will do.
+    """
     try:
         results = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    is_ours = isinstance(results, dict) and results.get("machine") == dict(machine)
+    if not isinstance(results, dict):
+        return {}
+    is_ours = machine is None or results.get("machine") == dict(machine)
     return results if is_ours else {}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.contenders import Contender, Task
 from bench.errors import BenchError
 from bench.nginx import Nginx
-from bench.processes import Cores, last_lines, output_of, running, wait_until
+from bench.processes import Cores, exit_code_of, last_lines, output_of, running, wait_until
 from bench.usage import CoreWatch, cpu_seconds_of
 
 _FLOWING = 500
@@ -118,10 +118,7 @@ def await_end(
     process: subprocess.Popen[bytes], name: str, folder: Path, *, runs_for_s: float
 ) -> None:
     """Wait for a generator that has been told how long to run; raises BenchError."""
-    try:
-        process.wait(runs_for_s + _END_DEADLINE_S)
-    except subprocess.TimeoutExpired as error:
-        raise BenchError(f"{name} did not end: {last_lines(output_of(folder))}") from error
+    exit_code_of(process, name, folder, deadline_s=runs_for_s + _END_DEADLINE_S)
 
 
 def _check(contender: Contender, folder: Path) -> None:

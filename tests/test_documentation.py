@@ -17,7 +17,14 @@ PAGES = [
     README,
     *(
         f"docs/{name}.md"
-        for name in ("engine", "glossary", "read-a-run", "shape-a-run", "write-a-scenario")
+        for name in (
+            "engine",
+            "glossary",
+            "read-a-run",
+            "shape-a-run",
+            "verdict",
+            "write-a-scenario",
+        )
     ),
 ]
 
