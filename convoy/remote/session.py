@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import gevent
 import msgspec
@@ -20,6 +21,7 @@ _SILENT = (408, 502, 504)
 _ACCEPTED, _REJECTED, _FAILED, _UNKNOWN = "accepted", "rejected", "failed", "unknown"
 _CORRELATION_ID = b"inin-correlation-id"
 _MOST_HEADS = 64
+_AT_ONCE_S = 0.001
 _REST_AFTER_429_S = 1.0
 _REST_AFTER_LOGIN_S = 5.0
 
@@ -95,7 +97,7 @@ class ApiSession:
         self._heads_token: Token | None = None
         self._first_sent_s: float | None = None
         self._rests_until_s = float("-inf")
-        self._started_s = self._logged_in_s = 0.0
+        self._asked_s = self._started_s = 0.0
         self.attempts = 0
 
     @property
@@ -140,15 +142,12 @@ class ApiSession:
         """
         self.attempts = 0
         self._first_sent_s = None
-        started_s = self._clock()
+        self._asked_s = self._started_s = started_s = self._clock()
         deadline_s = started_s + timeout_s
         token = self._oauth.fresh_token(started_s)
-        self._logged_in_s = 0.0
         if token is None:
             token = self._token_after_login()
-            self._logged_in_s = self._clock() - started_s
-            started_s += self._logged_in_s
-        self._started_s = started_s
+            self._started_s = started_s = self._clock()
         try:
             answer = self._attempt(token, path, body, started_s, deadline_s)
             self._first_sent_s = answer.sent_s
@@ -158,9 +157,10 @@ class ApiSession:
                     answer = self._attempt(renewed, path, body, self._clock(), deadline_s)
         except WireError as exc:
             return self._lost(exc, started_s)
-        if not 200 <= answer.status < 300:
+        status = answer.status
+        if not 200 <= status < 300:
             return self._refused(answer)
-        if answers.holds(answer.status, answer.body, conversation_id):
+        if answers.holds(status, answer.body, conversation_id):
             return self._answered(_ACCEPTED, "", answer)
         return self._answered(_UNKNOWN, UNEXPECTED_ANSWER, answer)
 
@@ -225,16 +225,17 @@ class ApiSession:
     def _answered(
         self, fate: str, code: str, answer: Answer, wait_s: float | None = None
     ) -> Exchange:
-        sent_s = answer.sent_s if self._first_sent_s is None else self._first_sent_s
-        return Exchange(
-            fate, code, sent_s, answer.done_s, self.attempts, answer, wait_s, self._waited_s()
-        )
+        sent_s = cast(float, self._first_sent_s)
+        # Most messages leave at once, so that nothing has to be asked of the transport.
+        waited_s = self._waited_s() if sent_s - self._asked_s > _AT_ONCE_S else 0.0
+        return Exchange(fate, code, sent_s, answer.done_s, self.attempts, answer, wait_s, waited_s)
 
     def _waited_s(self) -> float:
         """Return how long the post in progress waited for a token and a connection."""
         began_s, ended_s = self._transport.connecting_s
         is_of_this_post = began_s >= self._started_s
-        return self._logged_in_s + (ended_s - began_s) * is_of_this_post
+        logged_in_s = self._started_s - self._asked_s
+        return logged_in_s + (ended_s - began_s) * is_of_this_post
 
     def _lost(self, fault: WireError, started_s: float) -> Exchange:
         fate = _FAILED if fault.sent_s is None else _UNKNOWN

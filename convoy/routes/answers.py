@@ -22,33 +22,38 @@ class AnswerRule:
 
     def __init__(self, accepts: Mapping[int, tuple[str, ...]]) -> None:
         self._decoders = {
-            status: _decoder(fields) if fields else None for status, fields in accepts.items()
+            status: (_decoder(fields).decode if fields else None, "conversationId" in fields)
+            for status, fields in accepts.items()
         }
+        self._with_id = {status for status, fields in accepts.items() if "id" in fields}
         self._recent: set[str] = set()
         self._earlier: set[str] = set()
 
     def holds(self, status: int, body: bytes, conversation_id: str) -> bool:
-        """Return whether an answer is the route's own to a message for a conversation."""
-        decoder = self._decoders.get(status)
-        if decoder is None:
-            return status in self._decoders and body in _NO_BODIES
+        """Return whether an answer is the route's own to a message for a conversation.
+
+        It is asked for every message, so it is one function: a call takes longer than a line.
+        """
+        known = self._decoders.get(status)
+        if known is None:
+            return False
+        decode, names_conversation = known
+        if decode is None:
+            return body in _NO_BODIES
         try:
-            answer = decoder.decode(body)
+            answer = decode(body)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return False
-        if getattr(answer, "conversationId", conversation_id) != conversation_id:
+        if names_conversation and answer.conversationId != conversation_id:
             return False
-        id = getattr(answer, "id", None)
-        return id is None or self._is_new(id)
-
-    def _is_new(self, id: str) -> bool:
-        recent = self._recent
-        if id in recent or id in self._earlier:
-            return False
-        recent.add(id)
-        # Two sets in turn hold from 4,096 to 8,192 ids, and nothing is taken out one by one.
-        if len(recent) >= _REMEMBERED:
-            self._earlier, self._recent = recent, set()
+        if status in self._with_id:
+            id, recent = answer.id, self._recent
+            if id in recent or id in self._earlier:
+                return False
+            recent.add(id)
+            # Two sets in turn hold from 4,096 to 8,192 ids, and nothing is taken out one by one.
+            if len(recent) >= _REMEMBERED:
+                self._earlier, self._recent = recent, set()
         return True
 
 
