@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -19,12 +20,15 @@ from convoy.remote.oauth import Token
 from convoy.settings import Conversations, Settings
 
 _LINES_AT_ONCE = 5_000
+_LISTED = "listed"
+_LONGEST_HEADING = 10_000
 
 
 def find_pool(settings: Settings, scenario: str, token: Token) -> ConversationPool:
     """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
 
-    What the API lists is written to the file that `cache` names, and read from there next time.
+    What the API lists is written to the file that `cache` names, and read from there next time; a
+    file with the listing of another address or filter is refused.
     """
     rule = settings.scenario[scenario].conversations
     if rule.source == "inline":
@@ -46,8 +50,10 @@ def _from_api(
     settings: Settings, rule: Conversations, scenario: str, token: Token
 ) -> tuple[ConversationPool, str]:
     cache = Path(rule.cache) if rule.cache is not None else None
+    listed = {"api_url": settings.target.api_url, "state": rule.state, "type": rule.type}
     if cache is not None and cache.exists():
-        return _read(cache, scenario, "cache"), f"the cache {cache}"
+        _check_cache(cache, scenario, listed)
+        return _read(cache, scenario, "cache", is_cache=True), f"the cache {cache}"
     found = find_conversations(
         settings.target.api_url,
         token,
@@ -58,13 +64,28 @@ def _from_api(
     )
     pool = ConversationPool.of(found)
     if cache is not None and len(pool):
-        _keep(pool, cache, scenario)
+        _keep(pool, cache, scenario, listed)
     return pool, f"{settings.target.api_url} (state {rule.state}, type {rule.type})"
 
 
-def _read(path: Path, scenario: str, setting: str) -> ConversationPool:
+def _check_cache(cache: Path, scenario: str, asked: Mapping[str, str]) -> None:
+    """Raise SettingsError unless the first line of a cache says that it holds what is asked."""
     try:
-        return parse_pool(_lines(path))
+        with _opened(cache, "rt") as file:
+            heading = json.loads(file.readline(_LONGEST_HEADING))
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error):
+        heading = None
+    if not isinstance(heading, dict) or _LISTED not in heading:
+        problem = "was not written as a cache; name another file, or use `source: file` to read it"
+        raise _unreadable(scenario, "cache", cache, problem)
+    if heading[_LISTED] != asked:
+        problem = f"holds what was listed for {heading[_LISTED]}, and {dict(asked)} is asked now"
+        raise _unreadable(scenario, "cache", cache, f"{problem}; remove it to have it listed anew")
+
+
+def _read(path: Path, scenario: str, setting: str, *, is_cache: bool = False) -> ConversationPool:
+    try:
+        return parse_pool(islice(_lines(path), int(is_cache), None))
     except PoolFileError as error:
         raise _unreadable(scenario, setting, path, str(error)) from error
     except UnicodeDecodeError as error:
@@ -87,9 +108,10 @@ def _opened(path: Path, mode: str) -> IO[str]:
     return opener(path, mode, encoding="utf-8")
 
 
-def _keep(pool: ConversationPool, cache: Path, scenario: str) -> None:
+def _keep(pool: ConversationPool, cache: Path, scenario: str, listed: Mapping[str, str]) -> None:
     try:
         with _opened(cache, "wt") as file:
+            file.write(json.dumps({_LISTED: listed}) + "\n")
             for index in range(len(pool)):
                 file.write(json.dumps(msgspec.structs.asdict(pool[index])) + "\n")
     except OSError as error:

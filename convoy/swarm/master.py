@@ -69,6 +69,7 @@ class Master:
         self._spawning_s = spawning_s
         self._clock = clock
         self._t0_s: float | None = None
+        self._t0_wall_s = time.time()
         self._epoch = 0
         self._is_stopped = False
         self._ended_at_s = inf
@@ -83,14 +84,15 @@ class Master:
     def snapshot(self) -> RunResult:
         """Return the result of the run up to now; after its end, the whole result."""
         settings = self.inputs.settings
-        t0_s = self._wall_s(self._clock() if self._t0_s is None else self._t0_s)
         return RunResult(
             run_id=self.inputs.run_id,
             seed=settings.seed,
             plan_hash=self.plan_hash,
             target=settings.target.name,
             profile=settings.profile,
-            started_at=datetime.fromtimestamp(t0_s, UTC).isoformat().replace("+00:00", "Z"),
+            started_at=datetime.fromtimestamp(self._t0_wall_s, UTC)
+            .isoformat()
+            .replace("+00:00", "Z"),
             duration_s=self._measured_s,
             late_after_s=settings.late_after_ms / 1000,
             is_flat_out=settings.is_flat_out,
@@ -144,6 +146,8 @@ class Master:
         settings = self.inputs.settings
         warm_up_s = settings.warm_up_s if settings.is_scheduled else 0.0
         self._t0_s = self._clock() + _LEAD_S + warm_up_s
+        # Noted once, because the wall clock may be stepped while the run goes on.
+        self._t0_wall_s = self._wall_s(self._t0_s)
         self._settle()
         self._await_drain()
         if not settings.is_scheduled:

@@ -72,8 +72,8 @@ def test_listing_is_kept_in_the_cache_and_read_from_there(
     cache = tmp_path / "pool.jsonl"
 
     first = send(tmp_path, simulator, f"cache={cache}")
-    kept = [json.loads(line) for line in cache.read_text().splitlines()]
-    cache.write_text(json.dumps(kept[0]) + "\n")
+    heading, *kept = [json.loads(line) for line in cache.read_text().splitlines()]
+    cache.write_text(f"{json.dumps(heading)}\n{json.dumps(kept[0])}\n")
     second = send(tmp_path, simulator, f"cache={cache}")
 
     assert {each["id"] for each in kept} >= set(open_conversations(simulator))

@@ -145,6 +145,27 @@ def test_what_the_remote_lists_is_kept_and_read_without_it_the_next_time(tmp_pat
     assert kept.hash == listed.hash
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        pytest.param(None, "listed for .*'webchat'.*, and .*'telephone'.* is asked", id="another"),
+        pytest.param('{"id": "c"}\n', "was not written as a cache", id="a pool file"),
+        pytest.param("", "was not written as a cache", id="an empty file"),
+    ],
+)
+def test_a_cache_of_another_listing_is_refused(
+    content: str | None, told: str, simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    cache = tmp_path / "kept.jsonl"
+    settings = settings_with(simulator.url, cache=cache)
+    find_pool(settings, SCENARIO, log_in(settings))
+    if content is not None:
+        cache.write_text(content)
+
+    with pytest.raises(SettingsError, match=told):
+        find_pool(settings_with(simulator.url, type="telephone", cache=cache), SCENARIO, NO_TOKEN)
+
+
 def test_another_state_lists_other_conversations(simulator: SimulatorProcess) -> None:
     connected = settings_with(simulator.url)
     every = settings_with(simulator.url, state="any", type="any")
