@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -98,18 +97,13 @@ def _carry_out(sabotage: Sabotage, cores: Cores) -> Trial:
 
 def _run(scene: Scene) -> EndedRun:
     start = scene.start
-    older_runs = run_ids(start.folder)
+    older_runs, accepted_before = run_ids(start.folder), scene.simulator.ledger()["accepted"]
     with started(start) as process:
-        _act(scene, process)
+        if scene.acts:
+            await_flow(process, scene.simulator, start, accepted_before)
+        for act in scene.acts:
+            act(process)
         return await_end(process, start.folder, older_runs)
-
-
-def _act(scene: Scene, process: subprocess.Popen[bytes]) -> None:
-    if not scene.acts:
-        return
-    await_flow(process, scene.simulator, scene.start)
-    for act in scene.acts:
-        act(process)
 
 
 def judge(
