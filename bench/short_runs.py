@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from bench.simulators import CREDENTIALS, Simulator
 
 LOCUSTFILE = ROOT / "locustfile.py"
 NO_RECORD = "no record"
+_PRINTED_REASON = re.compile(r"^  verdict .*\n {4,}(\S.*)$", re.MULTILINE)
 _CANARY_MESSAGES = 1
 _FLOWS_FOR_S = 0.5
 _START_DEADLINE_S = 60.0
@@ -119,10 +121,13 @@ class EndedRun:
 
     @property
     def reason(self) -> str:
-        """The first reason of the verdict; the last line of the output where there is no record."""
+        """The first reason of the verdict; what the output says where there is no record."""
         if self.summary is not None and not self.is_of_older_run:
             return str(next(iter(self.summary["reasons"]), ""))
-        return last_lines(self.output, 1)
+        if self.exit_code < 0:
+            return f"ended by signal {-self.exit_code}"
+        printed = _PRINTED_REASON.search(self.output)
+        return printed[1] if printed else last_lines(self.output, 1)
 
     @property
     def is_generator_slow(self) -> bool:
@@ -179,13 +184,18 @@ def await_end(
     return EndedRun(exit_code, output_of(folder), summary, is_of_older_run)
 
 
-def await_flow(process: subprocess.Popen[bytes], simulator: Simulator, start: Start) -> None:
-    """Wait until measured messages arrive; raises BenchError when the run ends before."""
+def await_flow(
+    process: subprocess.Popen[bytes], simulator: Simulator, start: Start, before: int
+) -> None:
+    """Wait until measured messages arrive; raises BenchError when the run ends before.
+
+    `before` is how many messages the simulator had accepted when the run was started.
+    """
 
     def is_flowing() -> bool:
         if process.poll() is not None:
             raise BenchError(f"Convoy ended early: {last_lines(output_of(start.folder))}")
-        return bool(simulator.ledger()["accepted"] >= start.load.flowing)
+        return bool(simulator.ledger()["accepted"] - before >= start.load.flowing)
 
     wait_until(
         is_flowing,

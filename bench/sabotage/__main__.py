@@ -11,9 +11,10 @@ from typing import Any
 
 from bench import machine
 from bench.healthy.options import HEALTHY
-from bench.processes import choose_cores, isolate
+from bench.processes import Cores, choose_cores, isolate
 from bench.results import read_results, write_results
 from bench.sabotage.options import Options, parse_options
+from bench.sabotage.sabotages import Sabotage
 from bench.sabotage.tables import list_lines, markdown_lines, table_lines
 from bench.sabotage.trials import State, attempt
 
@@ -43,24 +44,28 @@ def _carry_out(options: Options) -> int:
     results = read_results(options.output, about) | {"machine": about}
     trials: dict[str, Any] = results.setdefault("sabotages", {})
     for sabotage in options.sabotages:
-        print(f"{sabotage.name} ...", flush=True)
-        trial = attempt(sabotage, cores, _say)
-        measured_at = datetime.now(UTC).isoformat(timespec="seconds")
-        trials[sabotage.name] = {
-            "measured_at": measured_at,
-            "commit": machine.commit(),
-            "declared": sabotage.declared.value,
-            **trial.to_json(),
-        }
-        _say(f"{trial.state.value}: {trial.verdict} {trial.exit_code} {trial.reason}")
-        for finding in trial.findings:
-            _say(finding)
+        trials[sabotage.name] = _try(sabotage, cores)
         write_results(options.output, results)
     print()
     done = {each.name: trials[each.name] for each in options.sabotages}
     _print(table_lines(done))
     print(f"\nresults  {options.output}")
     return int(any(each["state"] != State.AS_DECLARED.value for each in done.values()))
+
+
+def _try(sabotage: Sabotage, cores: Cores) -> dict[str, Any]:
+    """Carry one sabotage out, and return what came of it as the results hold it."""
+    print(f"{sabotage.name} ...", flush=True)
+    trial = attempt(sabotage, cores, _say)
+    _say(f"{trial.state.value}: {trial.verdict} {trial.exit_code} {trial.reason}")
+    for finding in trial.findings:
+        _say(finding)
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": machine.commit(),
+        "declared": sabotage.declared.value,
+        **trial.to_json(),
+    }
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -91,15 +91,18 @@ def _treat_reports(proof: Proof, times: Mapping[int, int], otherwise: int = 1) -
 
 def _end_watch_after(proof: Proof, after_s: float) -> None:
     def make(real: Callable[..., None]) -> Callable[..., None]:
-        def watch(recorder: Any, begins_s: float, ends_s: float, is_over: Any, **more: Any) -> None:
+        def watch(
+            recorder: Any, begins_s: float, ends_s: float, is_over: Callable[[], bool], *told: Any
+        ) -> None:
             proof.count()
             if after_s:
+                stops_s = begins_s + after_s
                 real(
                     recorder,
                     begins_s,
                     ends_s,
-                    lambda: is_over() or perf_counter() > begins_s + after_s,
-                    **more,
+                    lambda: is_over() or perf_counter() > stops_s,
+                    *told,
                 )
 
         return watch

@@ -120,12 +120,12 @@ def _before_posting(
     proof: Proof, is_chosen: Callable[[int], bool], pause: Callable[[], None]
 ) -> None:
     def make(real: Callable[..., None]) -> Callable[..., None]:
-        def post(self: MessageUser, message: Any) -> None:
+        def post(self: MessageUser, message: Any, *told: Any) -> None:
             k = measured_number(message.body)
             if k is not None and is_chosen(k):
                 proof.count()
                 pause()
-            real(self, message)
+            real(self, message, *told)
 
         return post
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -98,18 +97,13 @@ def _carry_out(sabotage: Sabotage, cores: Cores) -> Trial:
 
 def _run(scene: Scene) -> EndedRun:
     start = scene.start
-    older_runs = run_ids(start.folder)
+    older_runs, accepted_before = run_ids(start.folder), scene.simulator.ledger()["accepted"]
     with started(start) as process:
-        _act(scene, process)
+        if scene.acts:
+            await_flow(process, scene.simulator, start, accepted_before)
+        for act in scene.acts:
+            act(process)
         return await_end(process, start.folder, older_runs)
-
-
-def _act(scene: Scene, process: subprocess.Popen[bytes]) -> None:
-    if not scene.acts:
-        return
-    await_flow(process, scene.simulator, scene.start)
-    for act in scene.acts:
-        act(process)
 
 
 def judge(
@@ -151,33 +145,39 @@ def _untruths(
     sabotage: Sabotage, ended: EndedRun, accepted_there: int, began_s: float
 ) -> Iterator[str]:
     """Yield what is not as it would be without the sabotage."""
+    exit_code = _EXIT_CODES[sabotage.verdict]
     if ended.verdict != sabotage.verdict:
         yield f"the verdict is {ended.verdict}, not {sabotage.verdict}"
-    if ended.exit_code != _EXIT_CODES[sabotage.verdict]:
-        yield f"the exit code is {ended.exit_code}, not {_EXIT_CODES[sabotage.verdict]}"
-    if ended.summary is None:
-        return
-    totals, load = ended.summary["totals"], sabotage.load
-    expected = {
-        "scheduled": (totals["scheduled"], load.messages),
-        "accepted": (totals["accepted"], accepted_there),
-        "sent and not sent": (
-            totals["sent"] + sum(totals["not_sent"].values()),
-            load.messages,
-        ),
-        "duration_s": (ended.summary["duration_s"], load.run_time_s),
-    }
-    for what, (found, right) in expected.items():
+    if ended.exit_code != exit_code:
+        yield f"the exit code is {ended.exit_code}, not {exit_code}"
+    if ended.summary is not None:
+        yield from _wrong_counts(sabotage, ended.summary, accepted_there)
+        yield from _wrong_times(sabotage, ended.summary, began_s)
+
+
+def _wrong_counts(
+    sabotage: Sabotage, summary: Mapping[str, Any], accepted_there: int
+) -> Iterator[str]:
+    totals, messages = summary["totals"], sabotage.load.messages
+    counted = totals["sent"] + sum(totals["not_sent"].values())
+    for what, found, right in (
+        ("scheduled", totals["scheduled"], messages),
+        ("sent and not sent", counted, messages),
+        ("accepted", totals["accepted"], accepted_there),
+    ):
         if found != right:
             yield f"{what} is {found}, not {right}"
-    apart_s = datetime.fromisoformat(ended.summary["started_at"]).timestamp() - began_s
+
+
+def _wrong_times(sabotage: Sabotage, summary: Mapping[str, Any], began_s: float) -> Iterator[str]:
+    if summary["duration_s"] != sabotage.load.run_time_s:
+        yield f"duration_s is {summary['duration_s']}, not {sabotage.load.run_time_s}"
+    apart_s = datetime.fromisoformat(summary["started_at"]).timestamp() - began_s
     if not 0 <= apart_s <= _STARTED_WITHIN_S:
         yield f"started_at is {apart_s:,.0f} s after the start"
-    (scenario,) = ended.summary["scenarios"].values()
+    (scenario,) = summary["scenarios"].values()
     for each in sabotage.between:
         found = scenario[each.durations][each.quantile]
         if not each.lowest <= found <= each.highest:
-            yield (
-                f"{each.durations} {each.quantile} is {found:,.0f}, "
-                f"not {each.lowest:g} to {each.highest:g}"
-            )
+            limits = f"{each.lowest:g} to {each.highest:g}"
+            yield f"{each.durations} {each.quantile} is {found:,.0f}, not {limits}"

@@ -127,6 +127,20 @@ def test_a_harmless_sabotage_leaves_verdict_and_figures_as_they_are(
     assert finding in " ".join(trial.findings)
 
 
+PRINTED = "  verdict         INVALID (exit code 5)\n                  the disk is full\n"
+REASONS = {
+    "the summary's": (ended(5, summary(reasons=["first", "second"])), "first"),
+    "a signal": (ended(-9, summary(), older=True), "ended by signal 9"),
+    "what was printed": (EndedRun(5, f"{PRINTED}a last line\n", None, False), "the disk is full"),
+    "the last line": (ended(2), "the last line"),
+}
+
+
+@pytest.mark.parametrize(("run", "reason"), REASONS.values(), ids=REASONS)
+def test_the_reason_is_the_first_that_a_reader_finds(run: EndedRun, reason: str) -> None:
+    assert run.reason == reason
+
+
 def test_accepted_messages_are_compared_with_the_ledger() -> None:
     trial = judge(TRUE, ended(0, summary()), {}, LOAD.messages - 1, BEGAN_S)
 
