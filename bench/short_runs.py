@@ -181,7 +181,9 @@ def await_end(
     exit_code = exit_code_of(process, "Convoy", folder, deadline_s=_END_DEADLINE_S)
     summary = _summary_in(folder)
     is_of_older_run = summary is not None and summary["run_id"] in older_runs
-    return EndedRun(exit_code, output_of(folder), summary, is_of_older_run)
+    # Without its folder, which is another one in every run, the output can stand in results.
+    output = output_of(folder).replace(f"{folder}/", "")
+    return EndedRun(exit_code, output, summary, is_of_older_run)
 
 
 def await_flow(

@@ -18,6 +18,7 @@ PAGES = [
     *(
         f"docs/{name}.md"
         for name in (
+            "criteria",
             "engine",
             "glossary",
             "read-a-run",

@@ -90,7 +90,7 @@ def test_failures_nobody_expects_are_tagged_by_their_code(repository: Path, buil
         ended = run_scenario(repository, built, simulator)
 
     errors = ended.run["scenarios"]["order_questions"]["errors"]
-    assert ended.exit_code == 1, ended.output
+    assert ended.exit_code == 3, ended.output
     assert errors.keys() == {CLOSED, UNAVAILABLE}
     assert re.search(rf"^{errors[UNAVAILABLE]} .*{UNAVAILABLE}", ended.output, re.MULTILINE)
 

@@ -7,15 +7,15 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from bench import machine
 from bench.errors import BenchError
 from bench.healthy.options import Options, parse_options
-from bench.healthy.runs import figures_of, healthy_run, is_as_it_should_be, lines_of
+from bench.healthy.runs import HealthyRun, figures_of, healthy_run, is_as_it_should_be, lines_of
 from bench.processes import choose_cores, isolate
-from bench.results import write_results
-from bench.short_runs import EndedRun
+from bench.results import disturbance_lines, write_results
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,7 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("bench: interrupted; what was done before is in the results", file=sys.stderr)
         return 1
-    print("\n" + "\n".join(lines_of(figures)))
+    print()
+    for line in chain(lines_of(figures), disturbance_lines({"healthy": figures})):
+        print(line)
     print(f"\nresults  {options.output}")
     return int(not is_as_it_should_be(figures))
 
@@ -41,10 +43,10 @@ def _measure(options: Options) -> dict[str, Any]:
     cores = choose_cores()
     os.sched_setaffinity(0, {cores.server})
     about = machine.describe_python(cores)
-    runs: list[EndedRun] = []
+    runs: list[HealthyRun] = []
     for number in range(options.runs):
         runs.append(healthy_run(number, cores))
-        print(f"{number + 1} of {options.runs}: {runs[-1].verdict}", flush=True)
+        print(f"{number + 1} of {options.runs}: {runs[-1].ended.verdict}", flush=True)
         measured_at = datetime.now(UTC).isoformat(timespec="seconds")
         figures = {"measured_at": measured_at, "commit": machine.commit()} | figures_of(runs)
         write_results(options.output, {"machine": about, "healthy": figures})

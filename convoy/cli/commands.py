@@ -15,16 +15,19 @@ from typing import Any, BinaryIO
 
 from locust.util.timespan import parse_timespan
 
+from convoy.cli.judge import judge_record
 from convoy.cli.outlook import outlook
 from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
 from convoy.plugin.users import known_scenarios, user_classes
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.setup import Setup
+from convoy.results.reports.text import text_report
 from convoy.routes.explain import as_text, explain
 
 _STDIN = "-"
 _LONGEST_BYTES = 10 * 2**20
+_RUNS = Path("runs")
 
 Command = Callable[[Setup, Namespace], ExitCode]
 """Carries out a command with its options; raises ConvoyError."""
@@ -122,6 +125,12 @@ def _start_of(name: str, stdin: BinaryIO) -> bytes:
         return file.read(_LONGEST_BYTES)
 
 
+def _judge(_: Setup, options: Namespace) -> ExitCode:
+    summary = judge_record(options.run, options.criteria, options.on_not_judged, _RUNS)
+    print(text_report(summary))
+    return summary.exit_code
+
+
 def _scenarios(_: Setup, __: Namespace) -> ExitCode:
     for user_class in sorted(user_classes(), key=lambda each: each.scenario):
         print(f"{user_class.scenario:<24} {(user_class.__doc__ or '').strip().splitlines()[0]}")
@@ -133,6 +142,7 @@ _COMMANDS: Mapping[str, Command] = {
     "preflight": _preflight,
     "send": _send,
     "explain": _explain,
+    "judge": _judge,
     "scenarios": _scenarios,
 }
 
@@ -169,6 +179,7 @@ def _parser() -> ArgumentParser:
     _add_preflight(commands)
     _add_send(commands)
     _add_explain(commands)
+    _add_judge(commands)
     commands.add_parser("scenarios", help="list what can run")
     return parser
 
@@ -218,6 +229,20 @@ def _add_explain(commands: Any) -> None:
     explain.add_argument("answer", metavar="ANSWER.json", help="the answer's body; - reads stdin")
     explain.add_argument(
         "--payload", metavar="P.json", help="the body that was sent: shows which field is wrong"
+    )
+
+
+def _add_judge(commands: Any) -> None:
+    judge = commands.add_parser("judge", help="judge a finished run anew, by other criteria")
+    judge.add_argument("run", metavar="RUN", help="the folder of its record, or its id below runs/")
+    judge.add_argument(
+        "--criteria", required=True, metavar="FILE.yaml", help="a list of criteria, one a line"
+    )
+    judge.add_argument(
+        "--on-not-judged",
+        choices=("fail", "pass"),
+        default="fail",
+        help="what a criterion without samples makes of the run",
     )
 
 

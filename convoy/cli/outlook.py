@@ -14,7 +14,7 @@ from convoy.settings import Settings
 
 
 def outlook(prepared: PreparedRun, messages: int) -> str:
-    """Return lines on the run's rate, tokens and the first `messages` of each scenario."""
+    """Return lines on the run's tokens, criteria and the first `messages` of each scenario."""
     return "\n".join(_lines(prepared, messages))
 
 
@@ -24,6 +24,7 @@ def _lines(prepared: PreparedRun, messages: int) -> Iterator[str]:
     yield from prepared.checklist.warnings
     yield f"seed {settings.seed}"
     yield allowance_line(settings)
+    yield from (f"criterion {each.text}" for each in prepared.criteria)
     for name, inputs in prepared.inputs.items():
         yield ""
         yield name

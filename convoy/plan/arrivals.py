@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain, count
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain, count
 from math import inf, log
 from typing import Protocol
 
@@ -29,6 +30,9 @@ class Arrivals(Protocol):
     def first_due_after(self, lane: int, at_s: float) -> int:
         """Return the first number of the lane that is not due before `at_s`."""
 
+    def due_before(self, moments_s: Sequence[float]) -> list[int]:
+        """Return how many messages are due before each of these rising moments."""
+
 
 class EvenArrivals:
     """Message `k` is due where the summed rate is k + ½; at most `most` messages."""
@@ -49,6 +53,9 @@ class EvenArrivals:
 
     def first_due_after(self, lane: int, at_s: float) -> int:
         return first_number(lane, min(self._count, self._curve.count_until(at_s)))
+
+    def due_before(self, moments_s: Sequence[float]) -> list[int]:
+        return [min(self._count, self._curve.count_until(at_s)) for at_s in moments_s]
 
 
 class PoissonArrivals:
@@ -77,6 +84,13 @@ class PoissonArrivals:
 
     def first_due_after(self, lane: int, at_s: float) -> int:
         return next((k for due_s, k in self.lane(lane) if due_s >= at_s), self.lane_end(lane))
+
+    def due_before(self, moments_s: Sequence[float]) -> list[int]:
+        between = [0] * (len(moments_s) + 1)
+        for lane in range(LANES):
+            for due_s, _ in self.lane(lane):
+                between[bisect_right(moments_s, due_s)] += 1
+        return list(accumulate(between[:-1]))
 
     def _positions(self, lane: int) -> Iterator[float]:
         """Where on the summed rate the messages of a lane are due."""
@@ -112,3 +126,6 @@ class ClosedArrivals:
 
     def first_due_after(self, lane: int, at_s: float) -> int:
         return lane if at_s <= 0 else self.lane_end(lane)
+
+    def due_before(self, moments_s: Sequence[float]) -> list[int]:
+        return []

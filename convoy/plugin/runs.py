@@ -18,6 +18,7 @@ from convoy.plugin.rows import rows_of
 from convoy.plugin.users import MessageUser
 from convoy.prepare.guard import check_plan
 from convoy.prepare.preflight import PreparedRun
+from convoy.results.criteria import CriterionResult
 from convoy.results.record import begin_record, write_record
 from convoy.results.reports.text import error_table, text_report
 from convoy.results.result import RunResult
@@ -29,6 +30,7 @@ from convoy.swarm.channel import Channel, ToMaster
 from convoy.swarm.comparison import compare
 from convoy.swarm.master import Master
 from convoy.swarm.run_inputs import RunInputs
+from convoy.swarm.watch import watch_run
 from convoy.swarm.workers import Users
 
 logger = logging.getLogger(__name__)
@@ -156,6 +158,7 @@ class RunController:
         for worker in self.workers() & self._connected:
             self._master.prepare(worker)
         self._greenlet = gevent.spawn(self._carry_out, self._master)
+        gevent.spawn(self._watch, self._master, prepared)
         return wanted, rate
 
     def _configure_locust(self, settings: Settings, spawn_rate: float) -> None:
@@ -222,14 +225,37 @@ class RunController:
             while self._master is master:
                 gevent.sleep(_POLL_S)
             return
+        master.problems.append(f"interrupted: {reason}")
+        self._stop(master)
+
+    def _stop(self, master: Master) -> None:
+        """End a run early, after its messages in flight."""
         if self._greenlet is not None and self._greenlet is not gevent.getcurrent():
             self._greenlet.kill()
-        master.problems.append(f"interrupted: {reason}")
         try:
             master.stop()
         except KeyboardInterrupt:
             master.problems.append("interrupted a second time: what was in flight is not known")
         self._finish(master)
+
+    def _watch(self, master: Master, prepared: PreparedRun) -> None:
+        """Collect reports while the run goes on, and end it for a criterion that asks for that."""
+
+        def abort(broken: CriterionResult) -> None:
+            logger.error(
+                "the run is ended early, because of %s: observed %s", broken.criterion, broken.shown
+            )
+            master.aborted = broken
+            self._stop(master)
+            self._end_test()
+
+        watch_run(
+            prepared.criteria,
+            is_under_way=lambda: self._master is master and not master.is_stopped,
+            collect_report=self.collect_report,
+            snapshot=master.snapshot,
+            abort=abort,
+        )
 
     def _carry_out(self, master: Master) -> None:
         try:
@@ -243,22 +269,27 @@ class RunController:
             logger.exception("the run cannot go on")
             master.problems.append(f"an error of Convoy itself: {error!r}")
             master.stop()
-        self._finish(master)
+        try:
+            self._finish(master)
+        except Exception:  # the exit code says invalid until a verdict is there
+            logger.exception("the run cannot be judged")
+            self._master = None
         self._end_test()
 
     def _finish(self, master: Master) -> None:
         """Judge the run, write its record, and log its report or keep it for the end."""
-        folder = self._runs / master.inputs.run_id
+        folder, settings = self._runs / master.inputs.run_id, master.inputs.settings
+        criteria = () if self._prepared is None else self._prepared.criteria
         result = self._whole_result(master)
-        summary = summarise(result, judge(result))
+        summary = summarise(result, judge(result, criteria, settings.on_not_judged))
         self._master = None
         try:
-            write_record(folder, summary)
+            write_record(folder, summary, result)
             where = f"  record          {folder}"
         except OSError as error:
             problem = f"the record could not be written: {error}"
             result = replace(result, problems=(*result.problems, problem))
-            summary = summarise(result, judge(result))
+            summary = summarise(result, judge(result, criteria, settings.on_not_judged))
             where = "  record          none"
         self._environment.process_exit_code = summary.exit_code
         tables = filter(None, (error_table(summary), text_report(summary)))

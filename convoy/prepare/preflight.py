@@ -22,7 +22,11 @@ from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templat
 from convoy.remote.client import Connections
 from convoy.remote.discovery import read_ledger
 from convoy.remote.oauth import Token
+from convoy.results.criteria import Criterion
+from convoy.results.grammar import Known, parse
+from convoy.results.series import step_of
 from convoy.routes.catalogue import Route
+from convoy.routes.codes import KNOWN_CODES
 from convoy.settings import Settings
 
 
@@ -30,12 +34,14 @@ from convoy.settings import Settings
 class PreparedRun:
     """A run that may start: its settings, and what the plan of each scenario is made of.
 
-    `spawn_rate` is in users per second, None for all at once; `checklist` holds what the preflight
-    found, `ledger_since` is since when the simulator's ledger counts ("" for another target).
+    `criteria` is what it is judged by; `spawn_rate` is in users per second, None for all at once;
+    `checklist` holds what the preflight found, `ledger_since` is since when the simulator's ledger
+    counts ("" for another target).
     """
 
     settings: Settings
     inputs: Mapping[str, ScenarioInputs]
+    criteria: tuple[Criterion, ...]
     spawn_rate: float | None
     checklist: Checklist
     ledger_since: str
@@ -80,6 +86,8 @@ class Preflight:
             checked = check_templates(settings, self.payloads, self.routes)
         told = ", ".join(f"{len(each.sources)} of {name}" for name, each in checked.items())
         self.checklist.ok("templates", told)
+        with step("criteria"):
+            criteria = self._criteria(checked)
         with step("approval"):
             check_plan(settings)
         with step("target"):
@@ -96,6 +104,7 @@ class Preflight:
             run = PreparedRun(
                 settings,
                 self._inputs(checked, token),
+                criteria,
                 spawn_rate,
                 self.checklist,
                 self._ledger_since(),
@@ -122,6 +131,24 @@ class Preflight:
             session.close()
         self.checklist.refuse_if_failed()
         return run
+
+    def _criteria(self, checked: Mapping[str, ScenarioPayloads]) -> tuple[Criterion, ...]:
+        """Return the run's criteria; raises SettingsError with every line that is none."""
+        settings = self.settings
+        expected = {code for each in checked.values() for code in each.expected.values()}
+        known = Known(
+            scenarios=settings.scenarios,
+            duration_s=settings.duration_s,
+            step_s=step_of(settings.duration_s),
+            codes={*KNOWN_CODES, *expected},
+        )
+        criteria = parse(settings.criteria, known)
+        if criteria:
+            self.checklist.ok("criteria", "; ".join(each.text for each in criteria))
+        else:
+            told = "there are none, so nothing decides whether the run is good"
+            self.checklist.warn("criteria", told, "give some, as in docs/criteria.md")
+        return criteria
 
     def _check_simulator(self) -> None:
         if not self.settings.target.embedded_simulator:

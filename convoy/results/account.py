@@ -200,10 +200,7 @@ class ScenarioAccount:
     def absorb(self, worker: str, report: ScenarioReport) -> None:
         """Take in the next report of a worker."""
         counts = self._counts[worker] = report.counts
-        errors: Counter[str] = Counter()
-        for code, count in counts.errors.items():
-            errors[self._name_code(code)] += count
-        counts.errors = errors
+        counts.rename_codes(self._name_code)
         for step, durations in report.durations.items():
             _add(self._durations, durations)
             if step != WHOLE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Name, Outcome
@@ -19,8 +19,8 @@ class Counts:
     """Cumulative counters of the measured phase; `scheduled` counts what was taken or given up.
 
     `unexpected` are those of the accepted that should have been refused, `delayed` those whose
-    answer waited for our own event loop. The mappings are `Counter`s, also in counts that were
-    decoded from a report.
+    answer waited for our own event loop; `failures` are those that are `not_ok`, by their code. The
+    mappings are `Counter`s, also in counts that were decoded from a report.
     """
 
     scheduled: int = 0
@@ -37,10 +37,11 @@ class Counts:
     late: dict[Cause, int] = field(default_factory=dict)
     not_sent: dict[Cause, int] = field(default_factory=dict)
     errors: dict[Name, int] = field(default_factory=dict)
+    failures: dict[Name, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.late, self.not_sent = Counter(self.late), Counter(self.not_sent)
-        self.errors = Counter(self.errors)
+        self.errors, self.failures = Counter(self.errors), Counter(self.failures)
 
     @classmethod
     def total(cls, parts: Iterable[Counts]) -> Counts:
@@ -54,6 +55,13 @@ class Counts:
                 else:
                     setattr(total, each.name, mine + theirs)
         return total
+
+    def since(self, earlier: Counts) -> Counts:
+        """Return what was counted since `earlier`, a copy of these counts at another moment."""
+        counted = Counts()
+        for each in fields(Counts):
+            setattr(counted, each.name, getattr(self, each.name) - getattr(earlier, each.name))
+        return counted
 
     def record(self, outcome: Outcome) -> None:
         """Count a sent message by the fate of its last attempt."""
@@ -74,6 +82,7 @@ class Counts:
                 self.unknown += 1
         if not outcome.ok:
             self.not_ok += 1
+            self.failures[outcome.failure] += 1
 
     def give_up(self, cause: Cause) -> None:
         """Count a scheduled message that will never be sent."""
@@ -88,6 +97,16 @@ class Counts:
         self.not_ok += messages
         if messages:
             self.errors[WORKER_LOST] += messages
+            self.failures[WORKER_LOST] += messages
+
+    def rename_codes(self, name_code: Callable[[str], str]) -> None:
+        """Count errors and failures under the names that `name_code` gives to their codes."""
+        for counter in (self.errors, self.failures):
+            named = Counter[str]()
+            for code, count in counter.items():
+                named[name_code(code)] += count
+            counter.clear()
+            counter.update(named)
 
     @property
     def ended(self) -> int:

@@ -86,8 +86,8 @@ class Histogram:
 
     def __init__(self) -> None:
         self._counts: defaultdict[int, int] = defaultdict(int)
-        self._smallest_censored: int | None = None
-        self.censored = 0
+        self._censored: defaultdict[int, int] = defaultdict(int)
+        """Those of the counts that are censored."""
 
     @property
     def count(self) -> int:
@@ -97,6 +97,10 @@ class Histogram:
     def total_s(self) -> float:
         """The sum of all durations, true to 0.05 %."""
         return sum(_middle_s(bucket) * count for bucket, count in self._counts.items())
+
+    @property
+    def censored(self) -> int:
+        return sum(self._censored.values())
 
     def add(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Add durations as `Recorder.take` returns them."""
@@ -108,16 +112,30 @@ class Histogram:
         """Add durations that lasted at least so long."""
         for bucket, count in pairs:
             self._counts[bucket] += count
-            self.censored += count
-            smallest = self._smallest_censored
-            self._smallest_censored = bucket if smallest is None else min(smallest, bucket)
+            self._censored[bucket] += count
+
+    def subtract(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Take durations out that were added before."""
+        _subtract(self._counts, pairs)
+
+    def subtract_censored(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Take durations out that were added by `add_censored`."""
+        for each in pairs:
+            _subtract(self._counts, (each,))
+            _subtract(self._censored, (each,))
 
     def copy(self) -> Histogram:
         """Return the durations by now; what is added later is not in it."""
         copied = Histogram()
         copied._counts.update(self._counts)
-        copied._smallest_censored, copied.censored = self._smallest_censored, self.censored
+        copied._censored.update(self._censored)
         return copied
+
+    def pairs(self) -> tuple[BucketCounts, BucketCounts]:
+        """Return the durations as `add` and `add_censored` take them, in rising order."""
+        known = dict(self._counts)
+        _subtract(known, self._censored.items())
+        return sorted(known.items()), sorted(self._censored.items())
 
     def percentile(self, percent: float, touched: int = 0) -> Percentile:
         """Return the shortest duration that at least `percent` of all do not exceed; 0 if none.
@@ -126,13 +144,17 @@ class Histogram:
         """
         if not self._counts:
             return Percentile(0.0, False)
-        buckets = sorted(self._counts)
-        up_to = list(accumulate(self._counts[bucket] for bucket in buckets))
+        count = self.count
         # Rounded, because floating point can make the product a little too large.
-        rank = max(1, ceil(round(percent * up_to[-1] / 100, 6)))
-        bucket, smallest = buckets[bisect_left(up_to, rank)], self._smallest_censored
-        is_ours = rank > up_to[-1] - touched
-        at_least = smallest is not None and bucket >= smallest
+        rank = max(1, ceil(round(percent * count / 100, 6)))
+        if rank == count:
+            bucket = max(self._counts)
+        else:
+            buckets = sorted(self._counts)
+            up_to = list(accumulate(self._counts[bucket] for bucket in buckets))
+            bucket = buckets[bisect_left(up_to, rank)]
+        is_ours = rank > count - touched
+        at_least = bool(self._censored) and bucket >= min(self._censored)
         return Percentile(_middle_s(bucket) * 1000, at_least, is_ours)
 
     @property
@@ -152,3 +174,10 @@ def _middle_s(bucket: int) -> float:
     middle_s: float
     (middle_s,) = unpack("=d", pack("=Q", (2 * bucket + 1) << (_BITS_LEFT_OUT - 1)))
     return middle_s
+
+
+def _subtract(counts: dict[int, int], pairs: Iterable[tuple[int, int]]) -> None:
+    for bucket, count in pairs:
+        counts[bucket] -= count
+        if not counts[bucket]:
+            del counts[bucket]

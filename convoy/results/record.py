@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import yaml
 
-from convoy.errors import RefusedError
+from convoy.errors import Fault, RefusedError, SettingsError
+from convoy.results.histograms import BucketCounts, Histogram
 from convoy.results.reports import REPORTS
+from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 
 logger = logging.getLogger(__name__)
+
+RESULT = "result.json.gz"
+"""The file of a record that holds everything that is known of the run; `read_result` reads it."""
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    schema: Literal[1]
+    result: RunResult
 
 
 def begin_record(runs: Path, run_id: str, settings: Mapping[str, Any]) -> Path:
@@ -37,10 +50,15 @@ def begin_record(runs: Path, run_id: str, settings: Mapping[str, Any]) -> Path:
     return folder
 
 
-def write_record(folder: Path, summary: Summary) -> None:
-    """Write all reports of a run into its folder, each whole or not at all; raises OSError."""
+def write_record(folder: Path, summary: Summary, result: RunResult) -> None:
+    """Write reports and result of a run into its folder, each file whole or not at all.
+
+    Raises OSError.
+    """
     for name, report in REPORTS.items():
         _write(folder / name, report(summary))
+    kept = msgspec.json.encode(_Kept(1, result), enc_hook=_pairs)
+    _write(folder / RESULT, gzip.compress(kept, compresslevel=6))
 
 
 def check_folder(runs: Path) -> None:
@@ -61,9 +79,37 @@ def _unwritable(runs: Path, error: OSError) -> RefusedError:
     )
 
 
-def _write(path: Path, text: str) -> None:
+def read_result(folder: Path) -> RunResult:
+    """Return the result of the run whose record a folder is; raises SettingsError."""
+    path = folder / RESULT
+    try:
+        content = gzip.decompress(path.read_bytes())
+        return msgspec.json.decode(content, type=_Kept, dec_hook=_histogram).result
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or "it is no gzip file, or not a whole one"
+        raise SettingsError([Fault(str(path), f"cannot be read: {reason}")]) from error
+    except (ValueError, RecursionError) as error:
+        problem = f"is no result of a run (schema 1): {error}"
+        raise SettingsError([Fault(str(path), problem)]) from error
+
+
+def _pairs(value: object) -> tuple[BucketCounts, BucketCounts]:
+    if isinstance(value, Histogram):
+        return value.pairs()
+    raise NotImplementedError(type(value).__name__)
+
+
+def _histogram(kind: type[Histogram], pairs: object) -> Histogram:
+    known, censored = msgspec.convert(pairs, tuple[BucketCounts, BucketCounts])
+    histogram = kind()
+    histogram.add(known)
+    histogram.add_censored(censored)
+    return histogram
+
+
+def _write(path: Path, content: str | bytes) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
+    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
     unfinished.replace(path)
 
 

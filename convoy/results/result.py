@@ -11,9 +11,11 @@ import msgspec
 
 from convoy.results.account import ScenarioResult
 from convoy.results.counts import Counts
+from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
 from convoy.results.health import WorkerHealth
 from convoy.results.samples import CodeSamples
+from convoy.results.series import Series
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,9 +56,10 @@ class RunResult(msgspec.Struct, frozen=True):
 
     `started_at` is T0 as ISO 8601 in UTC, `duration_s` how long the measured part lasts or lasted.
     `samples` are those of failures by code. Each of `problems` is a sentence on what makes the
-    numbers themselves doubtful: a lost worker, a missing report, an interruption. `far_side` is
-    what the remote has of the run, known after its end, and `rows` are those of Locust by scenario,
-    where they were not reset meanwhile.
+    numbers themselves doubtful: a lost worker, a missing report, an interruption. `series` holds
+    what happened by scenario and second, `aborted` the criterion that ended the run early.
+    `far_side` is what the remote has of the run, known after its end, and `rows` are those of
+    Locust by scenario, where they were not reset meanwhile.
     """
 
     run_id: str
@@ -73,6 +76,8 @@ class RunResult(msgspec.Struct, frozen=True):
     samples: dict[str, CodeSamples]
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
+    series: dict[str, Series] = {}
+    aborted: CriterionResult | None = None
     far_side: FarSide = FarSide("the run is not over")
     rows: dict[str, Row] = {}
 

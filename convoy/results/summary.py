@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 from convoy.errors import ConvoyError, ExitCode
 from convoy.results.account import Durations, ScenarioResult
 from convoy.results.counts import Counts
+from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
 from convoy.results.generator import GeneratorState
 from convoy.results.health import CpuShare, LoopLag
@@ -139,7 +140,7 @@ class ErrorSummary(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """All figures of a run. `started_at` is ISO 8601 in UTC, `criteria` always empty so far."""
+    """All figures of a run. `started_at` is T0 as ISO 8601 in UTC."""
 
     schema: Literal[1]
     run_id: str
@@ -154,7 +155,7 @@ class Summary(msgspec.Struct, frozen=True):
     duration_s: float
     scenarios: dict[str, ScenarioSummary]
     totals: Totals
-    criteria: tuple[Any, ...]
+    criteria: tuple[CriterionResult, ...]
     changes: tuple[Change, ...]
     generator: GeneratorSummary
     far_side: FarSide
@@ -195,7 +196,7 @@ def summarise(result: RunResult, judgement: Judgement) -> Summary:
             for name, scenario in result.scenarios.items()
         },
         totals=totals,
-        criteria=(),
+        criteria=judgement.criteria,
         changes=result.changes,
         generator=_generator(result, judgement),
         far_side=result.far_side,

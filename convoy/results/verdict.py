@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
 from convoy.errors import ExitCode
 from convoy.results.counts import TOLERATED_SHARE, Counts, violations
+from convoy.results.criteria import Criterion, CriterionResult
 from convoy.results.equations import figure_violations
 from convoy.results.far_side import mismatches
+from convoy.results.findings import find
 from convoy.results.generator import GeneratorJudgement, judge_generator
 from convoy.results.outcome import Cause
 from convoy.results.result import RunResult
@@ -26,22 +30,35 @@ class Verdict(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     INVALID = "invalid"
+    NOT_JUDGED = "not judged"
+
+
+OnNotJudged = Literal["fail", "pass"]
+"""What a criterion without samples makes of a run."""
 
 
 class Judgement(msgspec.Struct, frozen=True):
     """A verdict, the reasons that led to it, and the exit code for a pipeline.
 
-    `generator` is what was judged of the workers; its doubts are among the reasons.
+    `generator` is what was judged of the workers; its doubts are among the reasons. `criteria` is
+    what each criterion says of the run.
     """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     exit_code: ExitCode
     generator: GeneratorJudgement
+    criteria: tuple[CriterionResult, ...] = ()
 
 
-def judge(result: RunResult) -> Judgement:
-    """Return the verdict on a run; any doubt about its figures makes it invalid."""
+def judge(
+    result: RunResult, criteria: Sequence[Criterion] = (), on_not_judged: OnNotJudged = "fail"
+) -> Judgement:
+    """Return the verdict on a run by its criteria; any doubt about its figures makes it invalid.
+
+    Without any criteria a run in which some message failed is not judged.
+    """
+    found = tuple(_found(criterion, result) for criterion in criteria)
     generator = judge_generator(result)
     invalid = [*result.problems, *generator.doubts]
     redirected = sum(scenario.redirected for scenario in result.scenarios.values())
@@ -53,6 +70,7 @@ def judge(result: RunResult) -> Judgement:
         doubts = _doubts(scenario.counts, scenario.planned, is_disturbed)
         invalid += [f"{name}: {doubt}" for doubt in doubts]
         failed += [f"{name}: {shortfall}" for shortfall in _shortfalls(scenario.counts)]
+    failed += _broken(found, on_not_judged)
     verdict, exit_code = Verdict.PASS, ExitCode.PASS
     counts = result.totals
     missed = counts.not_ok + sum(counts.not_sent.values())
@@ -61,10 +79,28 @@ def judge(result: RunResult) -> Judgement:
         verdict, exit_code = Verdict.INVALID, ExitCode.INVALID
     elif failed:
         verdict, exit_code = Verdict.FAIL, ExitCode.FAIL
-    elif missed:
-        exit_code = ExitCode.NOT_ACCEPTED
+    elif missed and not criteria:
+        verdict, exit_code = Verdict.NOT_JUDGED, ExitCode.NOT_ACCEPTED
         reasons = [f"{missed} messages were not accepted as expected, and no criterion judges them"]
-    return Judgement(verdict, tuple(reasons), exit_code, generator)
+    return Judgement(verdict, tuple(reasons), exit_code, generator, found)
+
+
+def _found(criterion: Criterion, result: RunResult) -> CriterionResult:
+    """Return what a criterion says of a run; where it ended the run early, what it said then."""
+    aborted = result.aborted
+    if aborted is not None and aborted.criterion == criterion.text:
+        return aborted
+    return find(criterion, result)
+
+
+def _broken(found: Sequence[CriterionResult], on_not_judged: OnNotJudged) -> Iterator[str]:
+    """Yield a sentence for each criterion that fails the run."""
+    for each in found:
+        if each.verdict == "fail":
+            ended = "; the run was ended early for it" if each.aborted else ""
+            yield f"{each.criterion}: observed {each.shown}{each.when}{ended}"
+        elif each.verdict == "not judged" and on_not_judged == "fail":
+            yield f"{each.criterion}: not judged, because {each.reason}"
 
 
 def _doubts(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:

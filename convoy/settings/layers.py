@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,6 +13,7 @@ Values = dict[str, object]
 Path = tuple[str, ...]
 """The keys from the top to a setting; list positions are not part of it."""
 
+_COMPARISON = re.compile(r"[<>=!]")
 _EXCLUSIVE = (("rate", "stages"), ("stages", "rate"))
 
 
@@ -40,7 +42,8 @@ def merge(layers: Iterable[Layer]) -> tuple[Values, list[Fault]]:
     """Return the merged values and the faults; a later layer overrides an earlier one.
 
     Mappings are merged key by key, everything else is replaced. `rate` and `stages` replace each
-    other, unless both stand at the same level.
+    other, unless both stand at the same level. Criteria are added to those below: a line replaces
+    the ones about the same, and an empty list clears all.
     """
     merged: Values = {}
     faults: list[Fault] = []
@@ -54,7 +57,10 @@ def merge(layers: Iterable[Layer]) -> tuple[Values, list[Fault]]:
                 faults.append(Fault(f"rate, stages ({layer.origin})", problem))
             merged.pop(other, None)
             given_at[key] = layer.level
+        below = merged.get("criteria")
         merged = _merged(merged, layer.values)
+        if "criteria" in layer.values:
+            merged["criteria"] = _with_criteria(below, layer.values["criteria"])
     return merged, faults
 
 
@@ -65,6 +71,25 @@ def origin_of(layers: Sequence[Layer], path: Path) -> str:
             if _has(layer.values, path[:length]):
                 return layer.origin
     return ""
+
+
+def _with_criteria(below: object, lines: object) -> object:
+    if not isinstance(below, tuple) or not isinstance(lines, tuple) or not lines:
+        return lines
+    if not all(isinstance(line, str) for line in lines):
+        return lines  # a fault, which names a place in this layer's own list
+    replaced = set(map(_what_it_is_about, lines))
+    return (*(line for line in below if _what_it_is_about(line) not in replaced), *lines)
+
+
+def _what_it_is_about(line: object) -> str:
+    """Return the part of a criterion before its comparison, in one of the ways to write it.
+
+    `count(unknown, a)` and `unknown(a)` are the same, and so are `errors[*]` and `errors`.
+    """
+    measure = _COMPARISON.split(str(line), maxsplit=1)[0]
+    short = "".join(measure.split()).replace("[*]", "")
+    return short.removeprefix("count(").removesuffix(")").replace("(", ",")
 
 
 def _merged(lower: Values, higher: Mapping[str, object]) -> Values:

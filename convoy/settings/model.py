@@ -10,7 +10,6 @@ from pydantic_core import PydanticCustomError
 from convoy.settings.rates import RateStage, cut, expand_stages, share
 from convoy.settings.values import (
     NOT_EMPTY,
-    Criteria,
     Duration,
     Expect,
     HeaderName,
@@ -142,7 +141,8 @@ class Settings(_Section):
     """Everything a run is made of, resolved; holds no secrets, so it may be sent and recorded.
 
     `rate` (messages per second, or `max` for flat out) and `stages` exclude each other. Lengths are
-    in seconds where the name ends in `_s`, in milliseconds where it ends in `_ms`.
+    in seconds where the name ends in `_s`, in milliseconds where it ends in `_ms`. `criteria` are
+    lines as they were written; the preflight parses them.
     """
 
     profile: Text
@@ -169,7 +169,8 @@ class Settings(_Section):
     on_limit: Literal["obey", "count", "stop"]
     headers: dict[HeaderName, HeaderValue]
     canary: bool
-    criteria: Criteria
+    criteria: tuple[str, ...]
+    on_not_judged: Literal["fail", "pass"]
 
     def global_stages(self) -> tuple[RateStage, ...]:
         """Return the whole run's `(rate_from, rate_to, for_s)`, cut to `run_time_s`.

@@ -58,7 +58,7 @@ def read_sources(
         faults += error.faults
     layers += _option_layers(variables, Level.ENVIRONMENT, VARIABLE_BY_OPTION, faults)
     layers += _option_layers(options, Level.OPTION, OPTIONS, faults)
-    return [_without_choices(layer, faults) for layer in layers]
+    return [_with_criteria(_without_choices(layer, faults), faults) for layer in layers]
 
 
 def names_of(option: str, environ: Mapping[str, str]) -> list[str]:
@@ -74,6 +74,16 @@ def environment_defaults(environ: Mapping[str, str]) -> dict[str, str]:
         for option, variable in VARIABLE_BY_OPTION.items()
         if option != "set"
     }
+
+
+def read_criteria(path: Path) -> tuple[object, ...]:
+    """Return the lines of a file of criteria; raises DocumentError."""
+    lines = read_yaml(path)
+    if not isinstance(lines, tuple):
+        raise DocumentError(
+            "should hold a list of criteria, one `- p95(response_time) < 1s` a line"
+        )
+    return lines
 
 
 def _given(values: Mapping[str, object]) -> dict[str, object]:
@@ -204,3 +214,18 @@ def _without_choices(layer: Layer, faults: list[Fault]) -> Layer:
         faults.append(Fault(where([layer], ("target",)), "is chosen with --target"))
         del values["target"]
     return Layer(layer.level, layer.origin, values)
+
+
+def _with_criteria(layer: Layer, faults: list[Fault]) -> Layer:
+    """Return the layer with a list of criteria, where it names their file or is a single line."""
+    given = layer.values.get("criteria")
+    if not isinstance(given, str):
+        return layer
+    lines: tuple[object, ...] = (given,)
+    if given.endswith((".yaml", ".yml")):
+        try:
+            lines = read_criteria(Path(given))
+        except DocumentError as error:
+            lines = ()
+            faults.append(Fault(where([layer], ("criteria",)), f"the file {given!r} {error}"))
+    return Layer(layer.level, layer.origin, {**layer.values, "criteria": lines})

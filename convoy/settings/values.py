@@ -55,14 +55,6 @@ def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _not_judged(criteria: tuple[str, ...]) -> tuple[str, ...]:
-    if criteria:
-        raise PydanticCustomError(
-            "later_version", "should be empty: this version of Convoy does not judge criteria yet"
-        )
-    return criteria
-
-
 def _tokens(value: object, check: ValidatorFunctionWrapHandler) -> object:
     """Replace pydantic's errors, one for each kind of token count, by a single sentence."""
     try:
@@ -178,7 +170,6 @@ Expect = Annotated[
 """The fields of an answer by its status; none for an answer with no body."""
 NOT_EMPTY = AfterValidator(_some)
 """For lists. A `min_length` would also count out the entries that have faults of their own."""
-Criteria = Annotated[tuple[str, ...], AfterValidator(_not_judged)]
 
 Duration = Annotated[float, Field(ge=0.001, le=LONGEST_S)]
 """Seconds, more than none."""

@@ -13,8 +13,11 @@ import msgspec
 
 from convoy.errors import ConvoyError
 from convoy.results.account import ScenarioReport
+from convoy.results.counts import Counts
 from convoy.results.health import HealthReport
+from convoy.results.outcome import Seconds
 from convoy.results.samples import SamplesReport
+from convoy.results.series import Second
 
 
 class ToWorker(StrEnum):
@@ -54,12 +57,15 @@ class WorkerReport(msgspec.Struct, frozen=True):
     """A worker's report on a run, `number` counting its reports on it from 1.
 
     Counts are totals since the run began; histograms, samples and retired conversations cover the
-    time since the last report.
+    time since the last report. `seconds` holds what was counted in each second of that time, by
+    scenario; `at_s` is when the report was made, in seconds since T0, 0 before.
     """
 
     run_id: str
     epoch: int
     number: int
+    at_s: Seconds
+    seconds: dict[str, dict[Second, Counts]]
     scenarios: dict[str, ScenarioReport]
     samples: SamplesReport
     health: HealthReport

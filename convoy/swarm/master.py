@@ -16,15 +16,15 @@ import gevent
 
 from convoy.errors import ConvoyError, RefusedError
 from convoy.plan.lanes import LANES
-from convoy.results.account import ScenarioAccount, ScenarioResult
-from convoy.results.result import RunResult, WorkerResult
-from convoy.results.samples import SampleBook
-from convoy.routes.codes import CodeBook
+from convoy.results.account import ScenarioResult
+from convoy.results.criteria import CriterionResult
+from convoy.results.result import RunResult
 from convoy.swarm.changes import Changes
 from convoy.swarm.channel import Channel, ToWorker, WorkerReport
 from convoy.swarm.leases import LeaseBook
+from convoy.swarm.run_account import RunAccount
 from convoy.swarm.run_inputs import RunInputs, plan_hash, worker_share
-from convoy.swarm.workers import Swarm, WorkerStatus
+from convoy.swarm.workers import Swarm, WorkerStatus, weights_of
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +51,12 @@ class Master:
     ) -> None:
         self.inputs = inputs
         self.problems: list[str] = []
+        self.aborted: CriterionResult | None = None
         self.workers: dict[str, WorkerStatus] = {}
         self.plans = plans = inputs.plans()
         self.plan_hash = plan_hash(plans)
         self.changes = Changes(inputs.settings, plans)
-        code_book = CodeBook()
-        self._accounts = {name: ScenarioAccount(code_book.name) for name in plans}
-        self._samples = SampleBook()
+        self._account = RunAccount(plans, inputs.settings.request_timeout_s)
         self._books = {
             name: LeaseBook([plan.arrivals.lane_end(lane) for lane in range(LANES)], plan.groups)
             for name, plan in plans.items()
@@ -83,7 +82,7 @@ class Master:
 
     def snapshot(self) -> RunResult:
         """Return the result of the run up to now; after its end, the whole result."""
-        settings = self.inputs.settings
+        settings, t0_s = self.inputs.settings, self._t0_s or 0.0
         return RunResult(
             run_id=self.inputs.run_id,
             seed=settings.seed,
@@ -97,10 +96,15 @@ class Master:
             late_after_s=settings.late_after_ms / 1000,
             is_flat_out=settings.is_flat_out,
             scenarios={name: self._scenario_result(name) for name in self.plans},
-            workers=tuple(self._worker_result(name) for name in self.workers),
-            samples=self._samples.by_code(),
+            workers=tuple(
+                self._account.worker(name, each, each.held_s(t0_s, t0_s + self._measured_s))
+                for name, each in self.workers.items()
+            ),
+            samples=self._account.samples(),
             changes=tuple(self.changes.made),
             problems=tuple(self.problems),
+            series=self._account.series(self._reported_until_s),
+            aborted=self.aborted,
         )
 
     def _scenario_result(self, scenario: str) -> ScenarioResult:
@@ -110,16 +114,7 @@ class Master:
         is_whole = plan.is_scheduled and not self._is_stopped
         mean_per_s = plan.curve.messages / plan.curve.duration_s if plan.is_scheduled else None
         planned = book.total if is_whole else book.given_out
-        return self._accounts[scenario].result(planned, mean_per_s)
-
-    def _worker_result(self, name: str) -> WorkerResult:
-        worker = self.workers[name]
-        sent = sum(account.counts_of(name).sent for account in self._accounts.values())
-        t0_s = self._t0_s or 0.0
-        held_s = worker.held_s(t0_s, t0_s + self._measured_s)
-        return WorkerResult(
-            name, "lost" if worker.is_lost else "reported", sent, worker.health.result(), held_s
-        )
+        return self._account.scenario(scenario, planned, mean_per_s)
 
     @property
     def _measured_s(self) -> float:
@@ -128,6 +123,13 @@ class Master:
         if self._t0_s is None:
             return 0.0
         return max(0.0, min(planned_s, self._ended_at_s - self._t0_s))
+
+    @property
+    def _reported_until_s(self) -> float:
+        """Until when every worker with messages has reported, in seconds since T0."""
+        workers = map(self.workers.__getitem__, self._present())
+        reported = (each.reported_until_s for each in workers if each.granted_epoch)
+        return min(reported, default=self._measured_s)
 
     def prepare(self, worker: str) -> None:
         """Send the run's inputs to a worker that has connected."""
@@ -163,6 +165,7 @@ class Master:
         for name, curve in self.changes.curves.items():
             plan = self.plans[name] = self.plans[name].with_curve(curve)
             self._books[name].move_ends([plan.arrivals.lane_end(lane) for lane in range(LANES)])
+        self._account.follow(self.plans)
         self._epoch += 1
         for name in self._present():
             worker = self.workers[name]
@@ -237,13 +240,15 @@ class Master:
             return
         if report.run_id != self.inputs.run_id:
             return
-        if report.number != worker.reports + 1:
-            missing = report.number - worker.reports - 1
+        missing = report.number - worker.reports - 1
+        if missing > 0:
             self._note(f"{missing} reports of worker {name} are missing")
+        if missing < 0:
+            self._note(f"report {report.number} of worker {name} came again, and was left out")
+            return
         worker.reports = report.number
-        for scenario in self._accounts.keys() & report.scenarios.keys():
-            self._accounts[scenario].absorb(name, report.scenarios[scenario])
-        self._samples.absorb(report.samples)
+        worker.reported_until_s = report.at_s
+        self._account.absorb(name, report)
         worker.health.absorb(report.health)
 
     def _await_users(self) -> None:
@@ -317,15 +322,14 @@ class Master:
         worker.held_to_s = min(worker.held_to_s, self._clock())
         missing = 0
         for scenario, book in self._books.items():
-            account = self._accounts[scenario]
-            counts = account.counts_of(name)
+            counts = self._account.counts_of(name, scenario)
             if self.plans[scenario].is_scheduled:
                 book.lose(name, self._cut(scenario))
             else:
                 book.finish(name, counts.scheduled)
             lost = book.messages_of(name) - counts.ended
             if lost:
-                account.lose(name, lost, self.inputs.settings.request_timeout_s)
+                self._account.lose(name, scenario, lost)
                 missing += lost
         if worker.granted_epoch == 0:
             logger.warning("worker %s is gone; it had no part in the load yet", name)
@@ -351,8 +355,10 @@ class Master:
             return
         grants: dict[str, dict[str, dict[int, int]]] = {}
         releases: dict[str, dict[str, list[int]]] = {}
+        workers = {name: self.workers[name] for name in self._present()}
+        assigned = self._swarm.assigned_users()
         for scenario, book in self._books.items():
-            weights = self._weights(scenario)
+            weights = weights_of(scenario, workers, assigned)
             if not any(weights.values()):
                 continue
             for name, lanes in book.moves(weights).items():
@@ -362,17 +368,6 @@ class Master:
         for name, lanes_by_scenario in releases.items():
             self._send(name, ToWorker.RELEASE, {"lanes": lanes_by_scenario})
         self._grant(grants)
-
-    def _weights(self, scenario: str) -> dict[str, float]:
-        """Return the users of a scenario by worker, of all workers that may own lanes of it."""
-        assigned = self._swarm.assigned_users()
-        return {
-            name: float(assigned.get(name, {}).get(scenario, 0))
-            for name in self._present()
-            if not (worker := self.workers[name]).is_leaving
-            and worker.has_been_complete
-            and worker.ready.get(scenario, 0) > 0
-        }
 
     def _grant(self, grants: Mapping[str, Mapping[str, Mapping[int, int]]]) -> None:
         assert self._t0_s is not None

@@ -113,13 +113,13 @@ class Worker:
         if run is None:
             return None
         run.reports += 1
-        run.flush()
-        for work in run.work.values():
-            work.dispatcher.expire()
+        at_s = run.enter_second()
         report = WorkerReport(
             run_id=run.run_id,
             epoch=run.epoch,
             number=run.reports,
+            at_s=at_s,
+            seconds={name: work.seconds.take() for name, work in run.work.items()},
             scenarios={
                 name: work.recorder.report(work.pool.report()) for name, work in run.work.items()
             },
@@ -205,6 +205,7 @@ class Worker:
                 run.notice_beat,
             )
             gevent.spawn(self._keep_rows_current, run)
+            gevent.spawn(self._keep_seconds, run, run.t0_s)
 
     def _change(self, _: str, data: dict[str, Any]) -> None:
         """Follow a change of the plan, and report one that arrived after its moment."""
@@ -261,6 +262,13 @@ class Worker:
         while self._run is run:
             gevent.sleep(_ROWS_EVERY_S - time.time() % _ROWS_EVERY_S)
             self._enter_all(run)
+
+    def _keep_seconds(self, run: WorkerRun, t0_s: float) -> None:
+        """Enter what was counted in each second of the run's clock as soon as it is over."""
+        while self._run is run:
+            seconds = max(0, int(time.perf_counter() - t0_s)) + 1
+            gevent.sleep(max(0.0, t0_s + seconds - time.perf_counter()))
+            run.enter_second()
 
     def _enter_all(self, run: WorkerRun) -> None:
         run.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
+from time import perf_counter
 
 from convoy.engine.ahead import Message, MessagesAhead
 from convoy.engine.closed import ClosedDispatcher
@@ -18,6 +19,7 @@ from convoy.results.account import ScenarioRecorder
 from convoy.results.health import HealthRecorder
 from convoy.results.outcome import Outcome, Phase
 from convoy.results.samples import SampleKeeper
+from convoy.results.series import SecondsRecorder
 from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
 from convoy.swarm.accounting import Accounting, KeepSample, Rows
@@ -38,6 +40,7 @@ class ScenarioWork:
         late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
         timeout_s = settings.request_timeout_s
         self.recorder = ScenarioRecorder(late_after_s, timeout_s)
+        self.seconds = SecondsRecorder()
         self.accounting = Accounting(plan.scenario, self.recorder, rows, keep_sample, timeout_s)
         self.pool = PoolUse(plan.is_exclusive)
         self.dispatcher = _dispatcher(inputs, plan, self.recorder)
@@ -113,6 +116,7 @@ class WorkerRun:
         self.epoch = 0
         self.t0_s: float | None = None
         self.reports = 0
+        self._second = 0
         self.is_stopping = False
 
     @property
@@ -136,6 +140,20 @@ class WorkerRun:
         """Enter the accepted messages that were gathered."""
         for work in self.work.values():
             work.accounting.flush()
+
+    def enter_second(self) -> float:
+        """Enter what was counted since the last call under the second of that call.
+
+        Called at the end of each second, and before a report. Returns the present moment in seconds
+        since T0, 0 before.
+        """
+        at_s = 0.0 if self.t0_s is None else max(0.0, perf_counter() - self.t0_s)
+        self.flush()
+        for work in self.work.values():
+            work.dispatcher.expire()
+            work.seconds.add(self._second, work.recorder.counts)
+        self._second = int(at_s)
+        return at_s
 
     def release_all(self) -> dict[str, dict[int, int]]:
         """Give up every lane of every scenario."""

@@ -49,7 +49,7 @@ def test_an_acceptance_that_nobody_expected_is_a_failure_of_its_own(
     ended = run_with_one_template(tmp_path, simulator, right, "400 invalid_payload")
 
     figures = ended.run["scenarios"]["invalid_messages"]
-    assert ended.exit_code == 1, ended.output
+    assert ended.exit_code == 3, ended.output
     assert figures["accepted"] == figures["sent"] == 240
     assert figures["errors"] == {}
     assert figures["unexpected"] == 240
@@ -66,7 +66,7 @@ def test_another_code_than_the_expected_one_is_a_failure_with_its_code(
     ended = run_with_one_template(tmp_path, simulator, wrong, "404 not.found")
 
     figures = ended.run["scenarios"]["invalid_messages"]
-    assert ended.exit_code == 1, ended.output
+    assert ended.exit_code == 3, ended.output
     assert figures["errors"] == {"400 invalid_payload": 240}
     assert failures(ended) == {"400 invalid_payload": 240}
 

@@ -109,8 +109,8 @@ def test_simulator_that_dies_and_comes_back_leaves_a_true_account(tmp_path: Path
         with SimulatorProcess("--ledger-file", ledger_file, port=first.port) as second:
             ended = locust.end()
 
-            assert ended.exit_code == 1, ended.output
-            assert ended.run["verdict"] == "pass"
+            assert ended.exit_code == 3, ended.output
+            assert ended.run["verdict"] == "fail"
             assert ended.scenario["scheduled"] == 500
             assert ended.scenario["errors"]["connection refused"] > 0
             assert ended.scenario["accepted"] > 100
@@ -131,8 +131,8 @@ def test_nothing_is_lost_or_counted_twice_with_every_fault_on_and_tokens_revoked
         ask(simulator, "tokens/revoke", {})
         ended = locust.end()
 
-    assert ended.exit_code == 1, ended.output
-    assert ended.run["verdict"] == "pass"
+    assert ended.exit_code == 3, ended.output
+    assert ended.run["verdict"] == "fail"
     assert ended.scenario["scheduled"] == ended.scenario["sent"] == 900
     assert set(ended.scenario["errors"]) == {"503 service.unavailable", "connection closed"}
     assert ended.scenario["resent"] > 0

@@ -140,7 +140,7 @@ def test_closed_and_unknown_conversations_are_retired_and_the_run_goes_on(
 
     ended = send(tmp_path, simulator, *pool)
 
-    assert ended.exit_code == 1, ended.output
+    assert ended.exit_code == 3, ended.output
     assert ended.scenario["pool"]["retired"] == {
         "400 conversation.closed": 1,
         "404 conversation.error.conversation.not.found": 1,

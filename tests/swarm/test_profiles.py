@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ def test_every_profile_passes_with_all_its_stages(
     for stage in profile.get("stages", ()):
         stage["for_s"] /= SECONDS_FOR_ONE
     profile["run_time_s"] = min(profile["run_time_s"] / SECONDS_FOR_ONE, LONGEST_S)
+    # Windows as long as a run of this length allows.
+    profile["criteria"] = [
+        re.sub(r"(over|for) \d+s", r"\1 6s", each) for each in profile["criteria"]
+    ]
     quick = profile | {"warm_up_s": 0.5, "late_after_ms": 4000}
     (tmp_path / "quick.yaml").write_text(yaml.safe_dump(quick), "utf-8")
 
@@ -29,6 +34,8 @@ def test_every_profile_passes_with_all_its_stages(
 
     assert ended.exit_code == 0, ended.output
     assert (ended.run["verdict"], ended.run["duration_s"]) == ("pass", profile["run_time_s"])
+    assert {each["verdict"] for each in ended.run["criteria"]} == {"pass"}
+    assert len(ended.run["criteria"]) > 2
     figures = ended.scenario
     assert figures["scheduled"] == figures["accepted"] > 0
     assert simulator.ledger(ended.run["run_id"])["accepted"] == figures["accepted"]

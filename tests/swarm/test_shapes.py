@@ -154,7 +154,7 @@ def test_limit_that_is_counted_shows_429_and_sends_all_the_same(tmp_path: Path) 
             tmp_path, "-H", simulator.url, "-u", "1", "--set", "on_limit=count", *QUICK
         )
 
-    assert ended.exit_code == 1, ended.output
+    assert ended.exit_code == 3, ended.output
     assert ended.scenario["sent"] == 60
     assert ended.scenario["errors"] == {"429 too.many.requests.retry.after": 30}
 

@@ -1,11 +1,11 @@
-"""The closing report of a run for a terminal: its figures, and a table of its errors."""
+"""The closing report of a run for a terminal: verdict, figures, and a table of its errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
-from convoy.errors import ExitCode
+from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
 from convoy.results.summary import ErrorSummary, Quantiles, ScenarioSummary, Summary
 
@@ -15,6 +15,7 @@ _QUANTILES = {"p50": "p50", "p95": "p95", "p99": "p99", "p999": "p99.9", "max": 
 WIDTH = 120
 """Columns that no line goes beyond."""
 _INDENT = " " * 49
+_OF_CRITERIA = " " * (2 + _LABEL_WIDTH + 33)
 _NO_HINT = "No known code; the samples in summary.json show what was answered."
 
 
@@ -25,6 +26,11 @@ def text_report(summary: Summary) -> str:
 
 def _lines(summary: Summary) -> Iterator[str]:
     yield f"Run {summary.run_id}: {summary.profile} against {summary.target}"
+    yield ""
+    yield _row("verdict", _verdict(summary))
+    for reason in summary.reasons:
+        yield from _wrapped(reason)
+    yield from _criteria_lines(summary.criteria)
     for name, scenario in summary.scenarios.items():
         yield ""
         yield name
@@ -34,11 +40,22 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield _row("changed", str(change))
     yield _row("generator", _generator(summary))
     for warning in summary.generator.warnings:
-        yield _row("", warning)
+        yield from _wrapped(warning)
     yield _row("far side", _far_side(summary.far_side))
-    yield _row("verdict", _verdict(summary))
-    for reason in summary.reasons:
-        yield _row("", reason)
+
+
+def _criteria_lines(criteria: Sequence[CriterionResult]) -> Iterator[str]:
+    """Yield a line for each criterion: verdict, what was observed, and the limit in its own words.
+
+    A criterion too long for the line goes on below.
+    """
+    label = "criteria"
+    for each in criteria:
+        observed = f"{each.shown}{each.when}"
+        first, *rest = wrap(each.criterion, WIDTH - len(_OF_CRITERIA))
+        yield _row(label, f"{each.verdict:<12}{observed:>18}   {first}")
+        yield from (_OF_CRITERIA + line for line in rest)
+        label = ""
 
 
 def _generator(summary: Summary) -> str:
@@ -62,8 +79,7 @@ def _far_side(found: FarSide) -> str:
 
 
 def _verdict(summary: Summary) -> str:
-    with_failures = " WITH FAILURES" if summary.exit_code == ExitCode.NOT_ACCEPTED else ""
-    return f"{summary.verdict.upper()}{with_failures} (exit code {summary.exit_code})"
+    return f"{summary.verdict.upper()} (exit code {summary.exit_code})"
 
 
 def _scenario_lines(scenario: ScenarioSummary) -> Iterator[str]:
@@ -119,6 +135,12 @@ def _causes(causes: Mapping[str, int]) -> str:
 
 def _row(label: str, value: str) -> str:
     return f"  {label:<{_LABEL_WIDTH}}{value}"
+
+
+def _wrapped(sentence: str) -> list[str]:
+    """Return the lines of a sentence, below the value of a row."""
+    indent = _row("", "")
+    return wrap(sentence, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def error_table(summary: Summary) -> str:

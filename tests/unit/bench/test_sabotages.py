@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.healthy.runs import figures_of, is_as_it_should_be, lines_of
+from bench.healthy.runs import HealthyRun, figures_of, is_as_it_should_be, lines_of
 from bench.sabotage.markers import measured_number
 from bench.sabotage.options import parse_options
 from bench.sabotage.sabotages import Between, Declared, Sabotage
@@ -185,7 +185,7 @@ def test_one_sabotage_can_be_chosen_and_all_are_without() -> None:
 )
 def test_of_healthy_runs_one_may_be_invalid(verdicts: list[str], is_well: bool) -> None:
     codes = {"pass": 0, "invalid": 5, "fail": 3}
-    runs = [ended(codes[each], summary(verdict=each)) for each in verdicts]
+    runs = [HealthyRun(ended(codes[each], summary(verdict=each)), 0.01) for each in verdicts]
 
     figures = figures_of(runs)
 

@@ -66,6 +66,24 @@ def test_a_lane_can_be_cut_between_what_is_due_and_what_is_not(
         assert k >= cut or due_s < at_s + A_MOMENT_S
 
 
+@given(arrivals=SCHEDULED, moments=st.lists(st.integers(0, 200), max_size=8))
+def test_messages_due_before_moments_are_those_of_all_lanes(
+    arrivals: Arrivals, moments: list[int]
+) -> None:
+    # Between the moments, because due times are true to a microsecond only.
+    moments_s = [each / 7 + 0.001 for each in sorted(moments)]
+    messages = everything(arrivals)
+
+    for at_s, found in zip(moments_s, arrivals.due_before(moments_s), strict=True):
+        earliest = sum(due_s < at_s - A_MOMENT_S for due_s, _ in messages)
+        latest = sum(due_s < at_s + A_MOMENT_S for due_s, _ in messages)
+        assert earliest <= found <= latest
+
+
+def test_without_a_schedule_nothing_is_due_before_any_moment() -> None:
+    assert ClosedArrivals(10).due_before([1.0, 2.0]) == []
+
+
 @given(arrivals=SCHEDULED)
 def test_every_message_is_due_inside_the_duration(arrivals: Arrivals) -> None:
     assert all(0 < due_s <= arrivals.duration_s + A_MOMENT_S for due_s, _ in everything(arrivals))

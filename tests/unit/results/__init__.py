@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from convoy.results.health import (
 from convoy.results.histograms import BucketCounts, Histogram, Recorder
 from convoy.results.outcome import Cause, Fate, Outcome, Phase
 from convoy.results.result import RunResult, WorkerResult
+from convoy.results.series import SeriesAccount
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
 
@@ -104,6 +106,7 @@ def counts_of(
         late=dict(late or {}),
         not_sent=dict(not_sent or {}),
         errors={code: count for code, count in errors.items() if count},
+        failures={code: count for code, count in errors.items() if count},
     )
 
 
@@ -140,6 +143,48 @@ def bucketed(seconds: float, messages: int) -> BucketCounts:
     if messages:
         recorder.record(seconds, messages)
     return recorder.take()
+
+
+def run_of(
+    *seconds: Counts,
+    times_s: Sequence[Sequence[float]] = (),
+    censored_s: Sequence[Sequence[float]] = (),
+    due: Sequence[int] | None = None,
+    until_s: float | None = None,
+    duration_s: float | None = None,
+) -> RunResult:
+    """Return the result of a run of one scenario, `messages`, with these counts in each second.
+
+    Response and service times, and those that are only lower bounds, are given by report, three
+    seconds each; `due` by second, as many as were scheduled where it is not given.
+    """
+    series = SeriesAccount(1, lambda code: code)
+    whole = Durations.of(Histogram)
+    for second, counts in enumerate(seconds):
+        series.absorb(second, {second: Counts.total([counts])}, ())
+    for number in range(max(len(times_s), len(censored_s))):
+        recorded = Durations.of(Recorder)
+        for time_s in times_s[number] if number < len(times_s) else ():
+            recorded.response.record(time_s)
+            recorded.service.record(time_s)
+        for time_s in censored_s[number] if number < len(censored_s) else ():
+            recorded.censored.record(time_s)
+        taken = recorded.map(Recorder.take)
+        series.absorb(3 * number + 1.0, {}, [taken])
+        for name in ("response", "service"):
+            getattr(whole, name).add(getattr(taken, name))
+        whole.response.add_censored(taken.censored)
+    lasted_s = float(max(len(seconds), 3 * len(times_s))) if duration_s is None else duration_s
+    counts = Counts.total(seconds)
+    due_by = list(accumulate([each.scheduled for each in seconds] if due is None else due))
+    planned = due_by[-1] if due_by else 0
+    scenario = replace(account().result(planned, 1.0), counts=counts, durations=whole)
+    return replace(
+        RESULT,
+        duration_s=lasted_s,
+        scenarios={"messages": scenario},
+        series={"messages": series.result(due_by, lasted_s if until_s is None else until_s)},
+    )
 
 
 def account() -> ScenarioAccount:

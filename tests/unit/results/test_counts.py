@@ -160,6 +160,32 @@ def test_a_total_does_not_count_on_with_its_parts() -> None:
     assert total == counts_of(rejected=1, not_sent={Cause.LIMITS: 1})
 
 
+@given(first=CONSISTENT, second=CONSISTENT)
+def test_what_was_counted_since_a_moment_is_the_difference(first: Counts, second: Counts) -> None:
+    later = Counts.total([first, second])
+
+    gained = later.since(first)
+
+    assert gained == second
+    assert later == Counts.total([first, second])
+
+
+def test_failures_are_those_that_are_not_ok_by_their_code() -> None:
+    counts = Counts(scheduled=4)
+
+    for outcome in (REJECTED, replace(REJECTED, ok=True), replace(ACCEPTED, ok=False), UNKNOWN):
+        counts.record(outcome)
+    counts.lose(2)
+
+    assert counts.failures == {
+        "400 invalid_payload": 1,
+        "200 unexpected": 1,
+        "connection reset": 1,
+        "worker lost": 2,
+    }
+    assert sum(counts.failures.values()) == counts.not_ok
+
+
 @given(counts=CONSISTENT)
 def test_counts_travel_and_count_on(counts: Counts) -> None:
     arrived = msgspec.msgpack.decode(msgspec.msgpack.encode(counts), type=Counts)

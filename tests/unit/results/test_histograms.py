@@ -211,3 +211,37 @@ def test_a_histogram_without_samples_has_no_duration() -> None:
 
 def test_quantiles_have_the_names_of_the_summary() -> None:
     assert list(Histogram().quantiles()) == ["p50", "p90", "p95", "p99", "p999", "max"]
+
+
+@given(known=DURATIONS_S, censored=DURATIONS_S, others=DURATIONS_S, late=DURATIONS_S)
+def test_what_is_subtracted_again_leaves_no_trace(
+    known: list[float], censored: list[float], others: list[float], late: list[float]
+) -> None:
+    expected, found = histogram_of(*known), histogram_of(*known)
+    for histogram in (expected, found):
+        histogram.add_censored(recorded(censored).take())
+
+    found.add(recorded(others).take())
+    found.add_censored(recorded(late).take())
+    found.subtract(recorded(others).take())
+    found.subtract_censored(recorded(late).take())
+
+    assert found.quantiles() == expected.quantiles()
+    assert (found.count, found.censored) == (expected.count, expected.censored)
+    assert found.pairs() == expected.pairs()
+
+
+@given(known=DURATIONS_S, censored=DURATIONS_S)
+def test_a_histogram_can_be_built_anew_from_its_pairs(
+    known: list[float], censored: list[float]
+) -> None:
+    histogram, again = histogram_of(*known), Histogram()
+    histogram.add_censored(recorded(censored).take())
+
+    pairs, censored_pairs = histogram.pairs()
+    again.add(pairs)
+    again.add_censored(censored_pairs)
+
+    assert pairs == sorted(pairs) and censored_pairs == sorted(censored_pairs)
+    assert again.quantiles() == histogram.quantiles()
+    assert again.censored == histogram.censored == len(censored)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
-from convoy.errors import RefusedError
-from convoy.results.record import begin_record, write_record
+from convoy.errors import RefusedError, SettingsError
+from convoy.results.counts import Counts
+from convoy.results.criteria import CriterionResult
+from convoy.results.grammar import Known, parse
+from convoy.results.record import RESULT as KEPT
+from convoy.results.record import begin_record, read_result, write_record
 from convoy.results.reports import REPORTS
+from convoy.results.result import RunResult
 from convoy.results.summary import Summary
-from tests.unit.results import ACCEPTED, summary_of
+from convoy.results.verdict import judge
+from tests.unit.results import ACCEPTED, RESULT, counts_of, run_of, summary_of
 
 SETTINGS = {"profile": "smoke", "rate": 20.0, "target": {"name": "Grüße"}}
 
@@ -21,10 +29,10 @@ def summary_named(run_id: str) -> Summary:
     return summary_of(ACCEPTED, run_id=run_id)
 
 
-def record(runs: Path, summary: Summary) -> Path:
+def record(runs: Path, summary: Summary, result: RunResult = RESULT) -> Path:
     """Write the whole record of a run, as it begins and as it ends."""
     folder = begin_record(runs, summary.run_id, SETTINGS)
-    write_record(folder, summary)
+    write_record(folder, summary, result)
     return folder
 
 
@@ -41,7 +49,7 @@ def test_a_record_holds_summary_and_settings(tmp_path: Path) -> None:
 def test_nothing_but_the_record_is_left_behind(tmp_path: Path) -> None:
     folder = record(tmp_path, summary_named("run-1"))
 
-    assert {path.name for path in folder.iterdir()} == {*REPORTS, "settings.yaml"}
+    assert {path.name for path in folder.iterdir()} == {*REPORTS, "settings.yaml", KEPT}
     assert {path.name for path in tmp_path.iterdir()} == {"run-1", "latest"}
 
 
@@ -69,7 +77,7 @@ def test_who_reads_a_file_while_it_is_written_anew_reads_a_whole_one(tmp_path: P
     folder = record(tmp_path, summary_named("run-1"))
 
     with (folder / "summary.json").open(encoding="utf-8") as being_read:
-        write_record(folder, summary_of(ACCEPTED, run_id="run-1", seed=8))
+        write_record(folder, summary_of(ACCEPTED, run_id="run-1", seed=8), RESULT)
         read = being_read.read()
 
     assert read == summary_named("run-1").to_json()
@@ -81,7 +89,7 @@ def test_the_record_of_an_earlier_run_is_never_the_latest_ones(tmp_path: Path) -
 
     folder = begin_record(tmp_path, "run-2", SETTINGS)
     with pytest.raises(TypeError):
-        write_record(folder, summary_of(ACCEPTED, run_id="run-2", seed=object()))
+        write_record(folder, summary_of(ACCEPTED, run_id="run-2", seed=object()), RESULT)
 
     assert (tmp_path / "latest").resolve().name == "run-2"
     assert not (tmp_path / "latest" / "summary.json").exists()
@@ -103,3 +111,73 @@ def test_a_link_that_cannot_move_is_a_warning(
 
     assert (folder / "summary.json").exists()
     assert "latest does not point to this run" in caplog.text
+
+
+LOST = Counts()
+LOST.lose(3)
+LINES = (
+    "p95(response_time) < 400ms",
+    "p95(response_time) < 400ms over 3s",
+    "max(service_time) < 1s for 6s",
+    "share(failures[*]) < 1%",
+    "share(errors[4??]) < 1% over 2s",
+    "achieved_rate >= 99% over 3s",
+    "achieved_rate >= 9/s",
+    "max(unknown_time) < 1s",
+)
+RUN = run_of(
+    counts_of(accepted=10),
+    counts_of(accepted=8, rejected=2),
+    counts_of(accepted=7, unknown=3),
+    *[counts_of(accepted=10)] * 3,
+    times_s=[[0.1] * 25, [0.2] * 30],
+    censored_s=[[30.0] * 3],
+)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param(RUN, id="a run with failures"),
+        pytest.param(
+            replace(RUN, aborted=CriterionResult(LINES[3], 20.0, 1.0, "fail", "%", aborted=True)),
+            id="ended early",
+        ),
+        pytest.param(replace(RUN, problems=("interrupted: Ctrl-C",)), id="interrupted"),
+        pytest.param(run_of(LOST, due=[3]), id="a lost worker"),
+        pytest.param(run_of(), id="nothing sent"),
+    ],
+)
+def test_a_run_is_judged_by_its_record_as_it_was_at_its_end(
+    tmp_path: Path, result: RunResult
+) -> None:
+    criteria = parse(LINES, Known(result.scenarios, duration_s=6))
+
+    folder = record(tmp_path, summary_named("run-1"), result)
+
+    assert judge(read_result(folder), criteria) == judge(result, criteria)
+    assert read_result(folder).series == result.series
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(None, "No such file", id="no file"),
+        pytest.param(b"{}", "no gzip file", id="no gzip"),
+        pytest.param(gzip.compress(b"{}" * 999)[:20], "not a whole one", id="half of it"),
+        pytest.param(gzip.compress(b"{"), "is no result of a run", id="no JSON"),
+        pytest.param(gzip.compress(b"\xff"), "is no result of a run", id="no text"),
+        pytest.param(gzip.compress(b'{"schema": 2}'), "`$.schema`", id="another schema"),
+        pytest.param(gzip.compress(b"[" * 10**5), "is no result of a run", id="depth"),
+    ],
+)
+def test_a_record_without_a_result_is_refused_by_name(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / KEPT).write_bytes(content)
+
+    with pytest.raises(SettingsError) as refused:
+        read_result(tmp_path)
+
+    assert str(tmp_path / KEPT) in str(refused.value) and said in str(refused.value)

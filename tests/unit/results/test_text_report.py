@@ -7,8 +7,9 @@ import re
 import pytest
 from msgspec.structs import replace
 
+from convoy.results.criteria import CriterionResult
 from convoy.results.generator import GeneratorState
-from convoy.results.reports.text import text_report
+from convoy.results.reports.text import WIDTH, text_report
 from convoy.results.result import Change
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, summary_of
 
@@ -123,14 +124,69 @@ def test_warnings_on_the_generator_stand_below_its_health() -> None:
     [(0, "PASS (exit code 0)"), (1, "FAIL (exit code 3)")],
     ids=["pass", "fail"],
 )
-def test_the_report_ends_with_the_verdict_and_its_reasons(given_up: int, verdict: str) -> None:
+def test_the_report_begins_with_the_verdict_and_its_reasons(given_up: int, verdict: str) -> None:
     summary = summary_of(ACCEPTED, given_up=given_up)
 
     report = text_report(summary)
 
     assert line_of(report, "verdict") == verdict
-    after_verdict = report.partition(verdict)[2]
-    assert all(reason in after_verdict for reason in summary.reasons)
+    above = " ".join(report.partition("\nconversation_messages\n")[0].split())
+    assert all(reason in above for reason in summary.reasons)
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        pytest.param(
+            CriterionResult("p95(response_time) < 400ms", 12.3456, 400.0, "pass", "ms"),
+            "pass                   12.3 ms   p95(response_time) < 400ms",
+            id="a time",
+        ),
+        pytest.param(
+            CriterionResult("p9(send_error) < 2s for 30s", 30_001.2, 2e3, "fail", "ms", True, 45.0),
+            "fail        ≥ 30,001.2 ms at 45 s   p9(send_error) < 2s for 30s",
+            id="a lower bound in a window",
+        ),
+        pytest.param(
+            CriterionResult("max(rejected_time) < 1s", None, 1e3, "not judged", "ms"),
+            "not judged             nothing   max(rejected_time) < 1s",
+            id="no samples",
+        ),
+        pytest.param(
+            CriterionResult("count(errors[5??]) == 0", 1234.0, 0.0, "fail"),
+            "fail                     1,234   count(errors[5??]) == 0",
+            id="a number",
+        ),
+    ],
+)
+def test_each_criterion_is_shown_with_what_was_observed(found: CriterionResult, shown: str) -> None:
+    report = text_report(replace(summary_of(ACCEPTED), criteria=(found,)))
+
+    lines = report.splitlines()
+    assert line_of(report, "criteria") == shown
+    assert lines[lines.index(f"  criteria        {shown}") - 1].startswith("  verdict ")
+
+
+def test_a_criterion_too_long_for_its_line_goes_on_below() -> None:
+    long = f"share(errors[5??], {'scenario_' * 15}) < 1% over 60s, abort"
+    found = CriterionResult(long, 0.125, 1.0, "pass", "%")
+
+    report = text_report(replace(summary_of(ACCEPTED), criteria=(found, found)))
+
+    shown = report.partition("0.125%")[2].partition("pass")[0]
+    assert "".join(shown.split()) == "".join(long.split())
+    assert max(map(len, report.splitlines())) <= WIDTH
+
+
+def test_no_line_is_longer_than_the_terminal_is_wide() -> None:
+    reasons = ("p95(response_time) < 400ms: observed 512 ms " * 5, "x" * 110)
+    warnings = ("worker-1 stood still for 2.0 s, " * 5,)
+    summary = summary_of(ACCEPTED)
+    generator = replace(summary.generator, warnings=warnings)
+
+    report = text_report(replace(summary, reasons=reasons, generator=generator))
+
+    assert max(map(len, report.splitlines())) <= WIDTH
 
 
 def test_without_a_schedule_there_is_no_rate_to_compare_with() -> None:

@@ -7,13 +7,15 @@ from msgspec.structs import replace
 
 from convoy.errors import ExitCode
 from convoy.results.counts import Counts
+from convoy.results.criteria import Criterion, CriterionResult
+from convoy.results.grammar import Known, parse
 from convoy.results.outcome import Cause
 from convoy.results.result import WorkerResult
 from convoy.results.verdict import Judgement, Verdict, judge
 from tests.unit.results import counts_of, health_after, result_of
 
 PASS = (Verdict.PASS, ExitCode.PASS)
-NOT_ACCEPTED = (Verdict.PASS, ExitCode.NOT_ACCEPTED)
+NOT_JUDGED = (Verdict.NOT_JUDGED, ExitCode.NOT_ACCEPTED)
 FAIL = (Verdict.FAIL, ExitCode.FAIL)
 INVALID = (Verdict.INVALID, ExitCode.INVALID)
 
@@ -27,16 +29,16 @@ def judged(counts: Counts, *problems: str) -> Judgement:
     [
         pytest.param(counts_of(accepted=1000), PASS, id="all accepted"),
         pytest.param(counts_of(accepted=1000, resent=9), PASS, id="recovered after a new login"),
-        pytest.param(counts_of(accepted=999, rejected=1), NOT_ACCEPTED, id="one rejected"),
-        pytest.param(counts_of(accepted=999, failed=1), NOT_ACCEPTED, id="one failed"),
-        pytest.param(counts_of(accepted=999, unknown=1), NOT_ACCEPTED, id="one unknown"),
-        pytest.param(counts_of(rejected=1000), NOT_ACCEPTED, id="all rejected"),
+        pytest.param(counts_of(accepted=999, rejected=1), NOT_JUDGED, id="one rejected"),
+        pytest.param(counts_of(accepted=999, failed=1), NOT_JUDGED, id="one failed"),
+        pytest.param(counts_of(accepted=999, unknown=1), NOT_JUDGED, id="one unknown"),
+        pytest.param(counts_of(rejected=1000), NOT_JUDGED, id="all rejected"),
         pytest.param(
-            counts_of(accepted=999, not_sent={Cause.TARGET: 1}), NOT_ACCEPTED, id="one not sent"
+            counts_of(accepted=999, not_sent={Cause.TARGET: 1}), NOT_JUDGED, id="one not sent"
         ),
         pytest.param(
             counts_of(accepted=990, not_sent={Cause.TARGET: 10}),
-            NOT_ACCEPTED,
+            NOT_JUDGED,
             id="a hundredth not sent for the target",
         ),
         pytest.param(
@@ -52,7 +54,7 @@ def judged(counts: Counts, *problems: str) -> Judgement:
         ),
     ],
 )
-def test_the_verdict_on_numbers_that_are_what_they_say(
+def test_the_verdict_without_criteria_on_numbers_that_are_what_they_say(
     counts: Counts, expected: tuple[Verdict, ExitCode]
 ) -> None:
     judgement = judged(counts)
@@ -167,7 +169,7 @@ def test_fail_goes_before_messages_that_were_not_accepted() -> None:
     ("other", "expected"),
     [
         pytest.param(counts_of(accepted=10), PASS, id="pass"),
-        pytest.param(counts_of(accepted=9, rejected=1), NOT_ACCEPTED, id="not accepted"),
+        pytest.param(counts_of(accepted=9, rejected=1), NOT_JUDGED, id="not judged"),
         pytest.param(counts_of(accepted=5, not_sent={Cause.TARGET: 5}), FAIL, id="fail"),
         pytest.param(counts_of(accepted=5, not_sent={Cause.POOL: 6}), INVALID, id="invalid"),
     ],
@@ -178,7 +180,7 @@ def test_one_scenario_decides_for_the_whole_run(
     judgement = judge(result_of(messages=counts_of(accepted=100_000), guests=other))
 
     assert (judgement.verdict, judgement.exit_code) == expected
-    assert expected in (PASS, NOT_ACCEPTED) or judgement.reasons[0].startswith("guests: ")
+    assert expected in (PASS, NOT_JUDGED) or judgement.reasons[0].startswith("guests: ")
 
 
 def test_a_message_that_was_refused_as_expected_is_no_miss() -> None:
@@ -198,3 +200,87 @@ def test_a_loop_that_was_late_makes_the_run_invalid_and_says_so_once() -> None:
     assert (judgement.verdict, judgement.exit_code) == INVALID
     assert judgement.reasons == judgement.generator.doubts
     assert judgement.generator.state == "too slow"
+
+
+def criteria_of(*lines: str) -> tuple[Criterion, ...]:
+    return parse(lines, Known({"messages"}, duration_s=30.0))
+
+
+FAILED = counts_of(accepted=90, rejected=10)
+LATE = Cause.TARGET
+
+
+@pytest.mark.parametrize(
+    ("counts", "lines", "expected", "reason"),
+    [
+        pytest.param(FAILED, ["share(failures) < 11%"], PASS, "", id="holds"),
+        pytest.param(
+            FAILED,
+            ["share(failures[*]) < 10%", "unknown == 0"],
+            FAIL,
+            "share(failures[*]) < 10%: observed 10%",
+            id="broken",
+        ),
+        pytest.param(
+            FAILED,
+            ["max(unknown_time) < 1s"],
+            FAIL,
+            "max(unknown_time) < 1s: not judged, because there were no samples",
+            id="no samples",
+        ),
+        pytest.param(
+            counts_of(accepted=90, not_sent={LATE: 10}),
+            ["sent > 5"],
+            FAIL,
+            "messages: the target did not take the load",
+            id="holds, and the target did not take the load",
+        ),
+        pytest.param(
+            counts_of(rejected=200),
+            ["share(failures[*]) < 1%"],
+            FAIL,
+            "share(failures[*]) < 1%: observed 100%",
+            id="none of 200 accepted",
+        ),
+        pytest.param(
+            counts_of(rejected=90, not_sent={Cause.GENERATOR: 10}),
+            ["share(failures[*]) < 1%"],
+            INVALID,
+            "messages: 10 of 100 messages",
+            id="broken, and invalid",
+        ),
+    ],
+)
+def test_criteria_decide_after_doubts_and_beside_the_load_that_was_not_taken(
+    counts: Counts, lines: list[str], expected: tuple[Verdict, ExitCode], reason: str
+) -> None:
+    judgement = judge(result_of(messages=counts), criteria_of(*lines))
+
+    assert (judgement.verdict, judgement.exit_code) == expected
+    assert [each.criterion for each in judgement.criteria] == lines
+    assert "".join(judgement.reasons[:1]).startswith(reason)
+    assert bool(judgement.reasons) is bool(reason)
+
+
+def test_a_criterion_without_samples_is_passed_over_where_that_is_asked_for() -> None:
+    criteria = criteria_of("max(unknown_time) < 1s")
+
+    judgement = judge(result_of(messages=FAILED), criteria, "pass")
+
+    assert (judgement.verdict, judgement.exit_code) == PASS
+    assert [each.verdict for each in judgement.criteria] == ["not judged"]
+
+
+def test_what_ended_the_run_early_fails_it_even_if_it_became_better_until_the_end() -> None:
+    line = "share(failures) < 11%, abort"
+    aborted = CriterionResult(line, 12.5, 11.0, "fail", "%", at_s=9.0, aborted=True)
+    result = replace(result_of(messages=FAILED), aborted=aborted)
+
+    judgement = judge(result, criteria_of(line))
+
+    assert (judgement.verdict, judgement.exit_code) == FAIL
+    assert judgement.criteria == (aborted,)
+    assert judgement.reasons == (
+        "share(failures) < 11%, abort: observed 12.5% at 9 s; the run was ended early for it",
+    )
+    assert judge(result, criteria_of("unknown == 0")).verdict is Verdict.PASS

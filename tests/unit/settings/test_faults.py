@@ -82,7 +82,6 @@ def test_all_faults_are_told_at_once() -> None:
         ("headers=5", "headers (--set 1): is 5, but should be a mapping (`name: value`)"),
         ("headers={X-A: 5}", "headers.X-A (--set 1): is 5, but should be text"),
         ('headers={X-A: "a\\nb"}', "headers.X-A (--set 1): is 'a\\nb', but should be printable"),
-        ("criteria=['p95 < 1']", "criteria (--set 1): is a list, but should be empty"),
         (
             "scenario.guest_journey.expect={404: [id]}",
             "scenario.guest_journey.expect.404 (--set 1): is '404', but should be less than or",
@@ -95,6 +94,10 @@ def test_all_faults_are_told_at_once() -> None:
             "scenario.guest_journey.expect={200: id}",
             "scenario.guest_journey.expect.200 (--set 1): is 'id', but should be a list",
         ),
+        ("criteria=5", "criteria (--set 1): is 5, but should be a list"),
+        ("criteria=[5]", "criteria[0] (--set 1): is 5, but should be text; put it in quotes"),
+        ("criteria=nowhere.yaml", "criteria (--set 1): the file 'nowhere.yaml' is no file"),
+        ("on_not_judged=maybe", "on_not_judged (--set 1): is 'maybe', but should be 'fail' or"),
         ("stages=[]", "stages (--set 1): is a list, but should not be empty"),
         ("stages=[{for_s: 3}]", "stages[0] (--set 1): is a mapping, but should have a `rate`"),
         ("stages=[{rate: 0, for_s: 3}]", "stages (--set 1): have rate 0 throughout"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,108 @@ def test_mappings_are_merged_and_lists_replaced() -> None:
         "conversation/long": 3,
     }
     assert [limit.count for limit in settings.limits] == [60]
+
+
+DEFAULT = "share(failures[*]) < 1%"
+
+
+@pytest.mark.parametrize(
+    ("layers", "merged"),
+    [
+        pytest.param([], [DEFAULT], id="the default's"),
+        pytest.param([["unknown == 0"]], [DEFAULT, "unknown == 0"], id="added"),
+        pytest.param(
+            [["unknown == 0"], ["sent > 5"]], [DEFAULT, "unknown == 0", "sent > 5"], id="twice"
+        ),
+        pytest.param(
+            [["share( failures [*] )<5% over 60s, abort"]],
+            ["share( failures [*] )<5% over 60s, abort"],
+            id="the same, written with other spaces, limit, window and action",
+        ),
+        pytest.param([["share(failures) < 5%"]], ["share(failures) < 5%"], id="every code"),
+        pytest.param(
+            [["unknown == 0"], ["count(unknown) < 5"]], [DEFAULT, "count(unknown) < 5"], id="count"
+        ),
+        pytest.param(
+            [["unknown(a) == 0"], ["count(unknown, a) < 5"]],
+            [DEFAULT, "count(unknown, a) < 5"],
+            id="count in a scenario",
+        ),
+        pytest.param(
+            [["share(failures[429*]) < 1%", "share(failures, a) < 1%", "count(failures) < 9"]],
+            [
+                DEFAULT,
+                "share(failures[429*]) < 1%",
+                "share(failures, a) < 1%",
+                "count(failures) < 9",
+            ],
+            id="another code, scenario or function",
+        ),
+        pytest.param(
+            [["sent > 5", "sent > 1 over 3s"]],
+            [DEFAULT, "sent > 5", "sent > 1 over 3s"],
+            id="two about the same in one layer",
+        ),
+        pytest.param(
+            [["sent > 5", "sent > 1 over 3s"], ["sent > 7"]], [DEFAULT, "sent > 7"], id="both gone"
+        ),
+        pytest.param([["sent > 5"], []], [], id="cleared"),
+        pytest.param([["sent > 5"], [], ["sent > 7"]], ["sent > 7"], id="cleared and added"),
+    ],
+)
+def test_criteria_are_added_replace_what_is_about_the_same_and_are_cleared(
+    tmp_path: Path, layers: list[list[str]], merged: list[str]
+) -> None:
+    (tmp_path / "bare.yaml").write_text("rate: 20")
+    options = {"load_profile": str(tmp_path / "bare.yaml")}
+
+    settings = settings_of(
+        *(f"criteria={json.dumps(lines)}" for lines in layers), command_line=options
+    )
+
+    assert list(settings.criteria) == merged
+
+
+def test_criteria_of_profile_environment_and_command_line_are_added(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text("criteria: [unknown == 0, sent > 5]")
+    options = {"load_profile": str(tmp_path / "tiny.yaml")}
+
+    settings = settings_of(
+        "criteria=p95(response_time) < 1s",
+        command_line=options,
+        environ={"CONVOY_SET": "criteria=[sent > 9]"},
+    )
+
+    assert settings.criteria == (DEFAULT, "unknown == 0", "sent > 9", "p95(response_time) < 1s")
+
+
+def test_criteria_may_be_in_a_file_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "strict.yaml").write_text("- unknown == 0\n- share(errors[4??]) < 1%\n")
+
+    settings = settings_of(f"criteria={tmp_path / 'strict.yaml'}")
+
+    assert settings.criteria[0] == DEFAULT
+    assert settings.criteria[-2:] == ("unknown == 0", "share(errors[4??]) < 1%")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(b"unknown == 0", "should hold a list of criteria", id="no list"),
+        pytest.param(b"criteria: [unknown == 0]", "should hold a list of criteria", id="mapping"),
+        pytest.param(b"- [", "line 2: did not find expected node content", id="no YAML"),
+        pytest.param(b"- \xff", "is not UTF-8", id="no text"),
+    ],
+)
+def test_a_file_that_holds_no_criteria_says_why(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    path = tmp_path / "odd.yml"
+    path.write_bytes(content)
+
+    [fault] = faults_of(f"criteria={path}")
+
+    assert fault.startswith(f"criteria (--set 1): the file '{path}' {problem}")
 
 
 def test_a_higher_rate_replaces_the_stages_below_it() -> None:

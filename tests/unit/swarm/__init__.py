@@ -7,6 +7,7 @@ from convoy.results.account import PoolReport, ScenarioRecorder
 from convoy.results.health import HealthRecorder
 from convoy.results.outcome import Cause
 from convoy.results.samples import SampleKeeper
+from convoy.results.series import SecondsRecorder
 from convoy.swarm.channel import WorkerReport
 from tests.unit.results import ACCEPTED, LATE_AFTER_S, REJECTED
 
@@ -25,6 +26,7 @@ class ReportingWorker:
         self._recorder = ScenarioRecorder(LATE_AFTER_S, timeout_s=30)
         self._samples = SampleKeeper(lambda text: text)
         self._health = HealthRecorder(LATE_AFTER_S)
+        self._seconds = SecondsRecorder()
         self._number = 0
 
     def send(self, *, accepted: int = 0, rejected: int = 0, in_flight: int = 0) -> None:
@@ -37,11 +39,15 @@ class ReportingWorker:
                 self._samples.offer(outcome, 1.0, b"request", b"answer")
 
     def report(self) -> WorkerReport:
+        """Return the next report; each is made a second after the one before."""
+        self._seconds.add(self._number, self._recorder.counts)
         self._number += 1
         return WorkerReport(
             run_id=RUN_ID,
             epoch=1,
             number=self._number,
+            at_s=float(self._number),
+            seconds={"conversation_messages": self._seconds.take()},
             scenarios={
                 "conversation_messages": self._recorder.report(
                     PoolReport({7: "400 conversation.closed"}, redirected=1)

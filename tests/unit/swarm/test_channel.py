@@ -36,6 +36,9 @@ SAMPLES = ("samples", "400 invalid_payload")
     ("path", "value"),
     [
         pytest.param(("number",), "first", id="no number"),
+        pytest.param(("at_s",), float("nan"), id="at no second"),
+        pytest.param(("seconds", "conversation_messages"), {-1: {}}, id="before T0"),
+        pytest.param(("seconds", "conversation_messages"), {10**8: {}}, id="in three years"),
         pytest.param((*SCENARIO, "counts", "sent"), 0.5, id="half a message"),
         pytest.param((*SCENARIO, "counts", "late"), {"weather": 1}, id="unknown cause"),
         pytest.param((*SCENARIO, "counts", "errors"), {"x" * 129: 1}, id="code too long"),

@@ -1,0 +1,231 @@
+"""The figures of one criterion: counts, shares, rates and percentiles, of a run and of its windows.
+
+A figure that is not known exactly lies between two bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil, floor, inf
+
+from convoy.results.account import Durations
+from convoy.results.counts import Counts
+from convoy.results.criteria import SUBJECTS, Criterion, selects
+from convoy.results.histograms import Histogram, Percentile
+from convoy.results.result import RunResult
+from convoy.results.series import PackedCounts, Series, unpack
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A figure in the unit of its criterion, and the bounds between which the true one lies.
+
+    `doubt` says why the bounds differ, "" where they do not.
+    """
+
+    value: float
+    lowest: float
+    highest: float
+    doubt: str = ""
+
+
+def exact(value: float) -> Observed:
+    return Observed(value, value, value)
+
+
+def bounded(percentile: Percentile) -> Observed:
+    """Return what a percentile says; whatever else makes one uncertain belongs here, too."""
+    value = percentile.ms
+    if percentile.is_ours:
+        return Observed(value, 0.0, inf, "the generator's own lag may have made it")
+    if percentile.at_least:
+        return Observed(value, value, inf, "messages without an answer may have lasted longer")
+    return exact(value)
+
+
+Moment = tuple[float, Observed | None]
+"""The end of a stretch of time, in seconds since T0, and its figure; None without samples."""
+
+
+class Figures:
+    """The figures of one criterion, in steps of `step_s` seconds.
+
+    `windows` goes on from where it was read to before, because the steps of a run that goes on do
+    not change once every worker has reported them.
+    """
+
+    step_s = 1
+
+    def take(self, result: RunResult, until_s: float = inf) -> None:
+        """Take in a result of the run: all of it, or only the steps that were over by a moment."""
+        raise NotImplementedError
+
+    def whole(self) -> Observed | None:
+        """Return the figure of the whole run, None without samples."""
+        raise NotImplementedError
+
+    def windows(self, length_s: int) -> Iterator[Moment]:
+        """Yield the figure of each full window that has not been read yet."""
+        raise NotImplementedError
+
+
+def figures_of(criterion: Criterion) -> Figures:
+    is_time = SUBJECTS[criterion.subject].kind == "time"
+    return _Times(criterion) if is_time else _Numbers(criterion)
+
+
+def reported_until_s(result: RunResult) -> float:
+    """Return until when all that happened is known, in seconds since T0."""
+    return min((each.until_s for each in result.series.values()), default=0.0)
+
+
+class _Numbers(Figures):
+    """Counts, shares and rates."""
+
+    def __init__(self, criterion: Criterion) -> None:
+        self._criterion = criterion
+        self._parts, self._bases = [0], [0]
+        """The sums of the first so many steps."""
+
+    def take(self, result: RunResult, until_s: float = inf) -> None:
+        self._result = result
+        self._rows = _rows(self._criterion, result)
+        self._series = [result.series.get(row, Series()) for row in self._rows]
+        self._is_scheduled = any(each.due for each in self._series)
+        self._has_messages = result.totals.scheduled > 0
+        self.step_s = max((each.step_s for each in self._series), default=1)
+        if self._criterion.is_lower_bound or self._criterion.function == "rate":
+            # After the end of the measured part nothing is due, so that anything would be too few.
+            until_s = min(until_s, reported_until_s(result), result.duration_s)
+        by_step = (each.steps for each in self._series)
+        self._steps = _steps(until_s, self.step_s, result.duration_s, by_step)
+
+    def whole(self) -> Observed | None:
+        counts, due, duration_s = Counts(), 0, self._result.duration_s
+        for row, series in zip(self._rows, self._series, strict=True):
+            scenario = self._result.scenarios[row]
+            counts = Counts.total([counts, scenario.counts])
+            is_under_way = series.due and series.until_s < duration_s
+            due += series.due_by(series.until_s) if is_under_way else scenario.planned
+        for_s = min(duration_s, reported_until_s(self._result) or duration_s)
+        return self._observed(self._part(counts), self._base(counts, due), for_s)
+
+    def windows(self, length_s: int) -> Iterator[Moment]:
+        length = -(-length_s // self.step_s)
+        for end in range(len(self._parts), self._steps + 1):
+            part, base = self._part_and_base(end - 1)
+            self._parts.append(self._parts[-1] + part)
+            self._bases.append(self._bases[-1] + base)
+            if end >= length:
+                part, base = (sums[end] - sums[end - length] for sums in (self._parts, self._bases))
+                yield end * self.step_s, self._observed(part, base, length * self.step_s)
+
+    def _part_and_base(self, step: int) -> tuple[int, int]:
+        found = [each.steps[step] for each in self._series if step in each.steps]
+        counts = found[0] if len(found) == 1 else Counts.total(found)
+        from_s, to_s = step * self.step_s, (step + 1) * self.step_s
+        due = sum(each.due_by(to_s) - each.due_by(from_s) for each in self._series)
+        return self._part(counts), self._base(counts, due)
+
+    def _part(self, counts: Counts) -> int:
+        """Return the number that the criterion is about."""
+        if self._criterion.function == "rate":
+            return counts.scheduled - sum(counts.not_sent.values())
+        counted = getattr(counts, SUBJECTS[self._criterion.subject].name)
+        if isinstance(counted, Mapping):
+            pattern = self._criterion.selector
+            return sum(number for code, number in counted.items() if selects(pattern, code))
+        return int(counted)
+
+    def _base(self, counts: Counts, due: int) -> int:
+        """Return the number that it is a share of."""
+        if self._criterion.function == "share":
+            return int(getattr(counts, SUBJECTS[self._criterion.subject].of))
+        return due if self._is_scheduled else counts.scheduled
+
+    def _observed(self, part: int, base: int, for_s: float) -> Observed | None:
+        unit = self._criterion.unit
+        if unit == "%":
+            return exact(100 * part / base) if base else None
+        if not self._has_messages:
+            return None
+        return exact(part / for_s if unit == "/s" else part)
+
+
+class _Times(Figures):
+    """Percentiles and maxima of durations."""
+
+    def __init__(self, criterion: Criterion) -> None:
+        self._criterion = criterion
+        self._name = SUBJECTS[criterion.subject].name
+        self._window = Histogram()
+        self._read = 0
+
+    def take(self, result: RunResult, until_s: float = inf) -> None:
+        rows = _rows(self._criterion, result)
+        self._scenarios = [result.scenarios[row] for row in rows]
+        self._series = [result.series.get(row, Series()) for row in rows]
+        self.step_s = max((each.report_s for each in self._series), default=1)
+        by_step = (each.reports for each in self._series)
+        self._steps = _steps(until_s, self.step_s, result.duration_s, by_step)
+
+    def whole(self) -> Observed | None:
+        whole, touched = Histogram(), 0
+        for scenario in self._scenarios:
+            touched += scenario.counts.touched
+            known, censored = getattr(scenario.durations, self._name).pairs()
+            whole.add(known)
+            whole.add_censored(censored)
+        return self._observed(whole, touched)
+
+    def windows(self, length_s: int) -> Iterator[Moment]:
+        length = -(-length_s // self.step_s)
+        for end in range(self._read + 1, self._steps + 1):
+            self._read = end
+            for durations in self._durations(end - 1):
+                self._window.add(unpack(getattr(durations, self._name)))
+                self._window.add_censored(self._censored(durations))
+            if end >= length:
+                touched = sum(map(self._touched, range(end - length, end)))
+                yield end * self.step_s, self._observed(self._window, touched)
+            for durations in self._durations(end - length):
+                self._window.subtract(unpack(getattr(durations, self._name)))
+                self._window.subtract_censored(self._censored(durations))
+
+    def _observed(self, histogram: Histogram, touched: int) -> Observed | None:
+        percent = self._criterion.percent
+        return bounded(histogram.percentile(percent, touched)) if histogram.count else None
+
+    def _touched(self, step: int) -> int:
+        """Return how many messages of a step our own lag touched, by its seconds."""
+        return sum(
+            series.steps[each].touched
+            for series in self._series
+            for each in range(
+                step * self.step_s // series.step_s, (step + 1) * self.step_s // series.step_s
+            )
+            if each in series.steps
+        )
+
+    def _censored(self, durations: Durations[PackedCounts]) -> Iterable[tuple[int, int]]:
+        return unpack(durations.censored) if self._name == "response" else ()
+
+    def _durations(self, step: int) -> Iterator[Durations[PackedCounts]]:
+        for series in self._series:
+            yield from series.reports.get(step, ())
+
+
+def _rows(criterion: Criterion, result: RunResult) -> list[str]:
+    """Return the scenarios, or the step of one, that a criterion is about."""
+    return [criterion.place] if criterion.place else list(result.scenarios)
+
+
+def _steps(
+    until_s: float, step_s: int, duration_s: float, by_step: Iterable[Mapping[int, object]]
+) -> int:
+    """Return how many steps were over by then; those of the measured part, and more if any."""
+    if until_s < inf:
+        return floor(until_s / step_s)
+    last = max((step for steps in by_step for step in steps), default=-1)
+    return max(last + 1, ceil(duration_s / step_s))

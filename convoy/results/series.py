@@ -1,0 +1,133 @@
+"""The series: what happened in one scenario from second to second of a run's own clock.
+
+A process keeps what its counters gained in each second since T0 and reports that together with the
+durations of the same time. The durations of a report belong to the moment of the report, so they
+are known for stretches of three seconds only. What a lost worker never reported is in no series.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from math import ceil
+from typing import Annotated
+
+import msgspec
+
+from convoy.results.account import Durations
+from convoy.results.counts import Counts
+from convoy.results.histograms import BucketCounts
+
+REPORT_STEPS = 3
+"""So many steps of the counters are one of the durations: a worker reports every three seconds."""
+_MOST_STEPS = 14_400
+"""A run of up to four hours is kept by the second; in a longer one the steps are longer, so that
+its series does not outgrow the memory."""
+
+Second = Annotated[int, msgspec.Meta(ge=0, lt=10**8)]
+"""A second in a worker's report, counted from T0."""
+PackedCounts = bytes
+"""Bucket numbers and counts of a histogram in turn, four bytes each: as tuples they take a hundred
+for a pair."""
+
+
+def step_of(duration_s: float) -> int:
+    """Return how many seconds one step of a series takes in a run of this length."""
+    return max(1, ceil(duration_s / _MOST_STEPS))
+
+
+def pack(pairs: Iterable[tuple[int, int]]) -> PackedCounts:
+    return array("I", chain.from_iterable(pairs)).tobytes()
+
+
+def unpack(packed: PackedCounts) -> Iterator[tuple[int, int]]:
+    values = iter(memoryview(packed).cast("I"))
+    return zip(values, values, strict=True)
+
+
+class SecondsRecorder:
+    """What the counters of one process gained in each second since the last `take`."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, Counts] = {}
+        self._seen = Counts()
+
+    def add(self, second: int, counts: Counts) -> None:
+        """Enter what `counts`, cumulative ones, gained since the last call under `second`."""
+        gained = counts.since(self._seen)
+        if gained == Counts():
+            return
+        self._seen = Counts.total([counts])
+        before = self._seconds.get(second)
+        self._seconds[second] = gained if before is None else Counts.total([before, gained])
+
+    def take(self) -> dict[int, Counts]:
+        """Return the seconds in which something was counted, and begin anew."""
+        seconds, self._seconds = self._seconds, {}
+        return seconds
+
+
+class Series(msgspec.Struct, frozen=True):
+    """What happened in one scenario, in steps of `step_s` seconds counted from T0.
+
+    `steps` holds what the counters gained by the number of the step; `reports` the durations of
+    reports by the number of their stretch of `REPORT_STEPS` steps, response times and censored ones
+    apart. `due` counts the messages due before the end of each step, none where nothing is
+    scheduled. Up to `until_s`, in seconds since T0, every worker has reported.
+    """
+
+    step_s: int = 1
+    steps: Mapping[int, Counts] = {}
+    reports: Mapping[int, tuple[Durations[PackedCounts], ...]] = {}
+    due: Sequence[int] = ()
+    until_s: float = 0.0
+
+    @property
+    def report_s(self) -> int:
+        """The seconds of one stretch of durations."""
+        return REPORT_STEPS * self.step_s
+
+    def due_by(self, at_s: float) -> int:
+        """Return how many messages were due by the end of the last step that was over then."""
+        over = min(int(at_s // self.step_s), len(self.due))
+        return self.due[over - 1] if over else 0
+
+    @property
+    def total(self) -> Counts:
+        """All that was counted; it is what the workers counted that were not lost."""
+        return Counts.total(self.steps.values())
+
+
+class SeriesAccount:
+    """The series of one scenario as the reports of all workers add up to it."""
+
+    def __init__(self, step_s: int, name_code: Callable[[str], str]) -> None:
+        self._step_s = step_s
+        self._name_code = name_code
+        # What is in here is replaced and never changed, because results hold it too.
+        self._steps: dict[int, Counts] = {}
+        self._reports: defaultdict[int, tuple[Durations[PackedCounts], ...]] = defaultdict(tuple)
+
+    def absorb(
+        self,
+        at_s: float,
+        seconds: Mapping[int, Counts],
+        durations: Iterable[Durations[BucketCounts]],
+    ) -> None:
+        """Take in a report that a worker made `at_s` seconds after T0."""
+        for second, counts in seconds.items():
+            counts.rename_codes(self._name_code)
+            step = second // self._step_s
+            before = self._steps.get(step)
+            self._steps[step] = counts if before is None else Counts.total([before, counts])
+        for each in durations:
+            packed = each.map(pack)
+            if any(getattr(packed, name) for name in packed.__struct_fields__):
+                stretch = int(max(0.0, at_s) // (REPORT_STEPS * self._step_s))
+                self._reports[stretch] += (packed,)
+
+    def result(self, due: Sequence[int], until_s: float) -> Series:
+        """Return the series by now; what is absorbed later is not in it."""
+        return Series(self._step_s, dict(self._steps), dict(self._reports), due, until_s)

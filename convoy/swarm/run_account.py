@@ -1,0 +1,77 @@
+"""The account of a run on its master: what the reports of all workers add up to, by scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Literal
+
+from convoy.plan.scenario import ScenarioPlan
+from convoy.results.account import ScenarioAccount, ScenarioResult
+from convoy.results.counts import Counts
+from convoy.results.result import WorkerResult
+from convoy.results.samples import CodeSamples, SampleBook
+from convoy.results.series import Series, SeriesAccount, step_of
+from convoy.routes.codes import CodeBook
+from convoy.swarm.channel import WorkerReport
+from convoy.swarm.workers import WorkerStatus
+
+
+class RunAccount:
+    """Accounts and series of the scenarios of a run, and the samples of its errors.
+
+    A message that a lost worker may have sent counts as lasting for `timeout_s` at least.
+    """
+
+    def __init__(self, plans: Mapping[str, ScenarioPlan], timeout_s: float) -> None:
+        name_code = CodeBook().name
+        self._timeout_s = timeout_s
+        self._step_s = step_of(max(plan.arrivals.duration_s for plan in plans.values()))
+        self._accounts = {name: ScenarioAccount(name_code) for name in plans}
+        self._series = {name: SeriesAccount(self._step_s, name_code) for name in plans}
+        self._samples = SampleBook()
+        self._due: dict[str, list[int]] = {}
+        self.follow(plans)
+
+    def follow(self, plans: Mapping[str, ScenarioPlan]) -> None:
+        """Count anew how many messages are due by the end of each step."""
+        for name, plan in plans.items():
+            steps = ceil(plan.arrivals.duration_s / self._step_s)
+            moments_s = [step * self._step_s for step in range(1, steps + 1)]
+            self._due[name] = plan.arrivals.due_before(moments_s)
+
+    def absorb(self, worker: str, report: WorkerReport) -> None:
+        """Take in the next report of a worker; a scenario that does not run is left out."""
+        for scenario in self._accounts.keys() & report.scenarios.keys():
+            each = report.scenarios[scenario]
+            self._accounts[scenario].absorb(worker, each)
+            seconds = report.seconds.get(scenario, {})
+            self._series[scenario].absorb(report.at_s, seconds, each.durations.values())
+        self._samples.absorb(report.samples)
+
+    def lose(self, worker: str, scenario: str, messages: int) -> None:
+        """Count messages that a dead worker may have sent; they are in no series."""
+        self._accounts[scenario].lose(worker, messages, self._timeout_s)
+
+    def counts_of(self, worker: str, scenario: str) -> Counts:
+        return self._accounts[scenario].counts_of(worker)
+
+    def worker(self, name: str, status: WorkerStatus, held_s: float) -> WorkerResult:
+        """Return what became of a worker that held lanes for so long."""
+        sent = sum(account.counts_of(name).sent for account in self._accounts.values())
+        state: Literal["reported", "lost"] = "lost" if status.is_lost else "reported"
+        return WorkerResult(name, state, sent, status.health.result(), held_s)
+
+    def scenario(
+        self, scenario: str, planned: int, configured_per_s: float | None
+    ) -> ScenarioResult:
+        return self._accounts[scenario].result(planned, configured_per_s)
+
+    def series(self, until_s: float) -> dict[str, Series]:
+        """Return the series by now, in which every worker has reported up to `until_s`."""
+        return {
+            name: account.result(self._due[name], until_s) for name, account in self._series.items()
+        }
+
+    def samples(self) -> dict[str, CodeSamples]:
+        return self._samples.by_code()

@@ -1,0 +1,493 @@
+"""What a criterion finds: in the whole run, in each window, and while the run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from convoy.results.counts import Counts
+from convoy.results.criteria import Criterion, CriterionResult
+from convoy.results.findings import AbortWatch, find
+from convoy.results.grammar import Known, parse
+from convoy.results.outcome import Cause
+from convoy.results.result import RunResult
+from tests.unit.results import counts_of, run_of
+
+GOOD = counts_of(accepted=10)
+BAD = counts_of(accepted=5, rejected=5)
+SILENT = Counts()
+FAST, SLOW, STALLED = [0.1] * 100, [1.0] * 100, [30.0] * 100
+
+
+def criterion_of(line: str) -> Criterion:
+    [criterion] = parse([line], Known({"messages", "others"}, duration_s=10**6))
+    return criterion
+
+
+def found(line: str, result: RunResult) -> CriterionResult:
+    return find(criterion_of(line), result)
+
+
+EVERYTHING = Counts(
+    scheduled=120,
+    sent=100,
+    accepted=70,
+    rejected=15,
+    failed=10,
+    unknown=5,
+    resent=2,
+    attempts=102,
+    not_ok=25,
+    unexpected=1,
+    late={Cause.TARGET: 6, Cause.GENERATOR: 3},
+    not_sent={Cause.TARGET: 12, Cause.STOPPED: 8},
+    errors={"400 invalid_payload": 15, "connection refused": 10, "timeout": 5},
+    failures={
+        "400 invalid_payload": 9,
+        "connection refused": 10,
+        "timeout": 5,
+        "200 unexpected": 1,
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("measure", "observed"),
+    [
+        ("scheduled", 120),
+        ("sent", 100),
+        ("accepted", 70),
+        ("rejected", 15),
+        ("failed", 10),
+        ("unknown", 5),
+        ("unexpected", 1),
+        ("resent", 2),
+        ("errors", 30),
+        ("errors[4??]", 15),
+        ("errors[connection *]", 10),
+        ("failures", 25),
+        ("failures[invalid_payload]", 9),
+        ("failures[200]", 1),
+        ("late", 9),
+        ("late[generator]", 3),
+        ("not_sent", 20),
+        ("not_sent[target]", 12),
+        ("share(sent)", 100 / 1.2),
+        ("share(accepted)", 70),
+        ("share(errors[4*])", 15),
+        ("share(failures[*])", 25),
+        ("share(late[target])", 5),
+        ("share(not_sent)", 20 / 1.2),
+        ("achieved_rate", 100 / 1.2),
+    ],
+)
+def test_each_subject_has_its_numerator_and_its_denominator(measure: str, observed: float) -> None:
+    is_percent = measure.startswith(("share", "achieved"))
+    line = f"{measure} >= {'1%' if is_percent else '0'}"
+
+    result = found(line, run_of(EVERYTHING))
+
+    assert result.observed == pytest.approx(observed)
+    assert result.verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("line", "observed", "verdict"),
+    [
+        pytest.param("share(failures) < 20%", 20, "fail", id="not below"),
+        pytest.param("share(failures) <= 20%", 20, "pass", id="at most"),
+        pytest.param("share(failures) > 20%", 20, "fail", id="not above"),
+        pytest.param("share(failures) >= 20%", 20, "pass", id="at least"),
+        pytest.param("count(failures) == 10", 10, "pass", id="equal"),
+        pytest.param("count(failures) == 9", 10, "fail", id="not equal"),
+        pytest.param("failures(messages) == 10", 10, "pass", id="in a scenario"),
+        pytest.param("achieved_rate >= 10/s", 10, "pass", id="per second"),
+        pytest.param("achieved_rate > 10/s", 10, "fail", id="not more per second"),
+    ],
+)
+def test_a_figure_of_the_whole_run_is_compared_with_the_limit(
+    line: str, observed: float, verdict: str
+) -> None:
+    result = found(line, run_of(GOOD, BAD, GOOD, BAD, GOOD))
+
+    assert (result.observed, result.verdict, result.at_s) == (observed, verdict, None)
+
+
+@pytest.mark.parametrize(
+    ("times_s", "censored_s", "line", "observed_ms", "verdict", "at_least"),
+    [
+        pytest.param([0.1] * 95 + [1.0] * 5, [], "p95", 100, "pass", False, id="below"),
+        pytest.param([0.1] * 94 + [1.0] * 6, [], "p95", 1000, "fail", False, id="above"),
+        pytest.param([0.1] * 99 + [1.0], [], "max", 1000, "fail", False, id="longest"),
+        pytest.param([0.1] * 97, [30.0] * 3, "p95", 100, "pass", False, id="below the censored"),
+        pytest.param([0.1] * 90, [30.0] * 10, "p95", 30_000, "fail", True, id="above and censored"),
+        pytest.param(
+            [0.1] * 90, [0.2] * 10, "p95", 200, "not judged", True, id="below and censored"
+        ),
+    ],
+)
+def test_a_lower_bound_can_fail_and_cannot_pass(
+    times_s: list[float],
+    censored_s: list[float],
+    line: str,
+    observed_ms: float,
+    verdict: str,
+    at_least: bool,
+) -> None:
+    result = found(
+        f"{line}(response_time) < 400ms", run_of(GOOD, times_s=[times_s], censored_s=[censored_s])
+    )
+
+    assert result.observed == pytest.approx(observed_ms, rel=0.001)
+    assert (result.verdict, result.at_least) == (verdict, at_least)
+    assert bool(result.reason) is (verdict == "not judged")
+
+
+def test_a_lower_bound_above_a_limit_that_is_to_be_exceeded_passes() -> None:
+    result = found("p95(response_time) > 1s", run_of(GOOD, censored_s=[[30.0]]))
+
+    assert (result.verdict, result.at_least) == ("pass", True)
+
+
+@pytest.mark.parametrize(
+    ("line", "run"),
+    [
+        pytest.param("p95(rejected_time) < 1s", run_of(GOOD), id="no time"),
+        pytest.param("share(failures) < 1%", run_of(Counts(3), due=[3]), id="nothing sent"),
+        pytest.param("unknown == 0", run_of(), id="nothing scheduled"),
+        pytest.param("achieved_rate >= 1%", run_of(), id="nothing due"),
+        pytest.param("p95(response_time) < 1s over 9s", run_of(times_s=[FAST] * 2), id="too short"),
+        pytest.param("share(failures) < 1% over 3s", run_of(GOOD, GOOD), id="no full window"),
+        pytest.param("share(failures) < 1% for 2s", run_of(SILENT, SILENT), id="silence"),
+    ],
+)
+def test_without_samples_nothing_is_judged(line: str, run: RunResult) -> None:
+    result = found(line, run)
+
+    assert (result.verdict, result.observed) == ("not judged", None)
+    assert result.reason.startswith("there were no samples")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "line", "observed", "verdict", "at_s"),
+    [
+        pytest.param([GOOD] * 9, "share(failures) < 1% over 3s", 0, "pass", 3, id="good"),
+        pytest.param(
+            [GOOD, GOOD, BAD, GOOD], "share(failures) < 20% over 2s", 25, "fail", 3, id="one bad"
+        ),
+        pytest.param(
+            [GOOD, GOOD, BAD, GOOD], "share(failures) < 20% over 3s", 50 / 3, "pass", 3, id="mixed"
+        ),
+        pytest.param(
+            [BAD, SILENT, SILENT, GOOD],
+            "share(failures) < 50% over 2s",
+            50,
+            "fail",
+            2,
+            id="silence changes nothing",
+        ),
+        pytest.param([GOOD, GOOD, BAD], "failures == 0 over 2s", 5, "fail", 3, id="counted"),
+        pytest.param([GOOD, GOOD, BAD], "failures < 6 over 3s", 5, "pass", 3, id="few enough"),
+        pytest.param(
+            [GOOD] * 2 + [SILENT] + [GOOD] * 2, "sent > 9 over 2s", 10, "pass", 3, id="all"
+        ),
+        pytest.param(
+            [GOOD] * 2 + [SILENT] + [GOOD] * 2, "sent >= 10 over 1s", 0, "fail", 3, id="too few"
+        ),
+        pytest.param(
+            [GOOD, BAD, BAD, GOOD], "share(failures) < 1% for 3s", 0, "pass", 3, id="for too short"
+        ),
+        pytest.param(
+            [GOOD, BAD, BAD, BAD], "share(failures) < 1% for 3s", 50, "fail", 4, id="for long"
+        ),
+        pytest.param(
+            [BAD, SILENT, BAD, GOOD],
+            "share(failures) < 1% for 3s",
+            50,
+            "fail",
+            3,
+            id="silence between two bad ones",
+        ),
+        pytest.param(
+            [GOOD, BAD, SILENT, SILENT],
+            "share(failures) < 1% over 4s",
+            25,
+            "fail",
+            4,
+            id="silent end",
+        ),
+        pytest.param(
+            [BAD, GOOD, BAD, GOOD, BAD], "share(failures) < 1% for 2s", 0, "pass", 2, id="flapping"
+        ),
+    ],
+)
+def test_the_worst_window_decides(
+    seconds: Sequence[Counts], line: str, observed: float, verdict: str, at_s: float
+) -> None:
+    result = found(line, run_of(*seconds))
+
+    assert result.observed == pytest.approx(observed)
+    assert (result.verdict, result.at_s) == (verdict, at_s)
+
+
+@pytest.mark.parametrize(
+    ("reports", "line", "observed_ms", "verdict", "at_s"),
+    [
+        pytest.param([FAST] * 4, "p95(service_time) < 400ms over 6s", 100, "pass", 6, id="fast"),
+        pytest.param(
+            [FAST, SLOW, FAST], "p95(service_time) < 400ms over 3s", 1000, "fail", 6, id="one slow"
+        ),
+        pytest.param(
+            [FAST, SLOW, FAST], "p50(service_time) < 400ms over 6s", 100, "pass", 6, id="half slow"
+        ),
+        pytest.param(
+            [SLOW, FAST, FAST], "p95(service_time) < 400ms over 9s", 1000, "fail", 9, id="whole"
+        ),
+        pytest.param(
+            [SLOW, FAST, FAST, FAST], "max(service_time) < 2s over 4s", 1000, "pass", 6, id="4 s"
+        ),
+        pytest.param(
+            [FAST, SLOW, SLOW, FAST], "p95(service_time) < 400ms for 9s", 100, "pass", 9, id="6 s"
+        ),
+        pytest.param(
+            [FAST, SLOW, STALLED, SLOW, FAST],
+            "p95(service_time) < 400ms for 9s",
+            1000,
+            "fail",
+            12,
+            id="the mildest of three slow ones",
+        ),
+        pytest.param(
+            [SLOW, [], []], "p95(service_time) < 400ms over 8s", 1000, "fail", 9, id="silent end"
+        ),
+        pytest.param(
+            [SLOW, [], SLOW], "p95(service_time) < 400ms for 9s", 1000, "fail", 9, id="and a gap"
+        ),
+    ],
+)
+def test_times_are_judged_report_by_report(
+    reports: Sequence[Sequence[float]], line: str, observed_ms: float, verdict: str, at_s: float
+) -> None:
+    result = found(line, run_of(*[GOOD] * 3 * len(reports), times_s=reports))
+
+    assert result.observed == pytest.approx(observed_ms, rel=0.001)
+    assert (result.verdict, result.at_s) == (verdict, at_s)
+
+
+def test_censored_times_leave_the_window_again() -> None:
+    run = run_of(*[GOOD] * 9, times_s=[FAST, FAST, FAST], censored_s=[[30.0] * 50])
+
+    worst, later = (
+        found(f"p95(response_time) < {limit} over 3s", run) for limit in ("40s", "400ms")
+    )
+
+    assert (worst.verdict, worst.at_s, worst.at_least) == ("not judged", 3, True)
+    assert (later.verdict, later.at_s) == ("fail", 3)
+    late_ones = replace(run, scenarios=run.scenarios)
+    assert found("p95(response_time) < 400ms for 6s", late_ones).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "due", "line", "observed", "verdict"),
+    [
+        pytest.param([GOOD] * 4, [10] * 4, "achieved_rate >= 99% over 2s", 100, "pass", id="all"),
+        pytest.param(
+            [GOOD, GOOD, counts_of(accepted=4), GOOD],
+            [10] * 4,
+            "achieved_rate >= 99% over 1s",
+            40,
+            "fail",
+            id="too few in a second",
+        ),
+        pytest.param(
+            [GOOD, SILENT, counts_of(accepted=20), GOOD],
+            [10] * 4,
+            "achieved_rate >= 99% over 4s",
+            100,
+            "pass",
+            id="caught up",
+        ),
+        pytest.param(
+            [GOOD, SILENT, GOOD],
+            [10, 0, 10],
+            "achieved_rate >= 99% over 1s",
+            100,
+            "pass",
+            id="nothing due",
+        ),
+        pytest.param(
+            [GOOD, Counts(10, not_sent={Cause.TARGET: 10})],
+            [10, 10],
+            "achieved_rate >= 99% over 2s",
+            50,
+            "fail",
+            id="given up",
+        ),
+        pytest.param([GOOD, GOOD], [], "achieved_rate >= 99%", 100, "pass", id="no schedule"),
+        pytest.param(
+            [GOOD, counts_of(accepted=4)], [], "achieved_rate >= 9/s for 1s", 4, "fail", id="rate"
+        ),
+    ],
+)
+def test_the_achieved_rate_is_of_what_was_due(
+    seconds: Sequence[Counts], due: Sequence[int], line: str, observed: float, verdict: str
+) -> None:
+    result = found(line, run_of(*seconds, due=due))
+
+    assert (result.observed, result.verdict) == (observed, verdict)
+
+
+def test_after_the_measured_part_no_rate_and_no_number_of_messages_is_asked_for() -> None:
+    run = run_of(GOOD, GOOD, SILENT, counts_of(rejected=1), due=[10, 10], duration_s=2.5, until_s=9)
+
+    assert found("achieved_rate >= 10/s over 1s", run).verdict == "pass"
+    assert found("sent >= 10 over 1s", run).verdict == "pass"
+    assert found("share(failures) < 50% over 1s", run).verdict == "fail"
+
+
+def test_all_scenarios_are_judged_together_unless_one_is_named() -> None:
+    one, two = run_of(GOOD, times_s=[FAST]), run_of(BAD, times_s=[SLOW])
+    both = replace(
+        one,
+        scenarios={"messages": one.scenarios["messages"], "others": two.scenarios["messages"]},
+        series={"messages": one.series["messages"], "others": two.series["messages"]},
+    )
+
+    lines = {
+        "share(failures) < 99%": 25,
+        "share(failures, messages) < 99%": 0,
+        "share(failures, others) < 99% over 1s": 50,
+        "achieved_rate >= 1% over 1s": 100,
+        "p50(service_time) < 9s over 3s": 100,
+        "p50(service_time, others) < 9s": 1000,
+    }
+    for line, observed in lines.items():
+        assert found(line, both).observed == pytest.approx(observed, rel=0.001), line
+
+
+def test_messages_of_a_lost_worker_are_in_the_whole_and_in_no_window() -> None:
+    run = run_of(GOOD, GOOD)
+    [scenario] = run.scenarios.values()
+    scenario.counts.lose(5)
+
+    assert found("unknown == 0", run).observed == 5
+    assert found("unknown == 0 over 2s", run).observed == 0
+    assert found("share(errors[worker lost]) < 1%", run).observed == 20
+
+
+def looks(line: str, runs: Sequence[RunResult]) -> list[CriterionResult | None]:
+    """Return what each look at a run that goes on says."""
+    watch = AbortWatch([criterion_of(line)])
+    return [watch.look(run) for run in runs]
+
+
+def growing(seconds: Sequence[Counts], **more: Any) -> list[RunResult]:
+    """Return the results of a run of 100 seconds, of which one more each time is over."""
+    scheduled = [each.scheduled for each in seconds]
+    return [
+        run_of(*seconds[:over], until_s=float(over), duration_s=100.0, due=scheduled, **more)
+        for over in range(1, len(seconds) + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds", "aborted_at_s"),
+    [
+        pytest.param("share(failures) < 1%, abort", [BAD] * 9, 5, id="from the start"),
+        pytest.param("share(failures) < 1%", [BAD] * 9, None, id="without abort"),
+        pytest.param("share(failures) < 1%, abort", [GOOD] * 9, None, id="good"),
+        pytest.param(
+            "share(failures) < 30%, abort", [BAD] * 2 + [GOOD] * 9, None, id="better in time"
+        ),
+        pytest.param(
+            "share(failures) < 40% over 2s, abort",
+            [GOOD, BAD, BAD, BAD, BAD, GOOD, GOOD, GOOD],
+            None,
+            id="a fluke of four seconds",
+        ),
+        pytest.param(
+            "share(failures) < 40% over 2s, abort", [GOOD, GOOD, *[BAD] * 7], 8, id="windows"
+        ),
+        pytest.param(
+            "share(failures) < 1% for 2s, abort", [*[GOOD] * 2, *[BAD] * 7], 7, id="for 2"
+        ),
+        pytest.param("share(failures) < 1% for 8s, abort", [GOOD, *[BAD] * 9], 9, id="for 8 s"),
+        pytest.param(
+            "share(failures) < 1% for 8s, abort",
+            [*[BAD] * 7, GOOD, *[BAD] * 7],
+            None,
+            id="not for so long",
+        ),
+        pytest.param(
+            "share(failures) < 1% for 8s, abort",
+            [*[BAD] * 4, SILENT, SILENT, *[BAD] * 7],
+            8,
+            id="silence between",
+        ),
+        pytest.param("failures == 0, abort", [GOOD, BAD, *[GOOD] * 9], 6, id="one is too many"),
+        pytest.param(
+            "achieved_rate >= 99%, abort",
+            [GOOD, *[Counts(10, not_sent={Cause.TARGET: 10})] * 9],
+            6,
+            id="rate",
+        ),
+    ],
+)
+def test_a_run_is_aborted_when_a_criterion_was_broken_for_long_enough(
+    line: str, seconds: Sequence[Counts], aborted_at_s: float | None
+) -> None:
+    said = [each for each in looks(line, growing(seconds)) if each is not None]
+
+    assert (said[0].at_s if said else None) == aborted_at_s
+    assert all(each.aborted and each.verdict == "fail" for each in said)
+
+
+def test_nothing_is_aborted_before_all_workers_have_reported() -> None:
+    unreported = replace_until(growing([BAD] * 9), 0.0)
+
+    assert looks("share(failures) < 1%, abort", unreported) == [None] * 9
+
+
+def test_what_came_in_reports_of_three_seconds_is_looked_at_second_by_second() -> None:
+    seconds = [GOOD, GOOD, GOOD, BAD, GOOD, BAD, BAD, BAD, BAD, BAD, BAD, BAD]
+    reports = [each for at, each in enumerate(growing(seconds), 1) if at % 3 == 0]
+
+    said = looks("share(failures) < 1% for 5s, abort", reports)
+
+    assert [None if each is None else each.at_s for each in said] == [None, None, None, 10]
+
+
+def test_times_are_looked_at_report_by_report() -> None:
+    runs = [
+        run_of(
+            *[GOOD] * over,
+            times_s=([FAST] + [SLOW] * 9)[: over // 3],
+            until_s=float(over),
+            duration_s=100.0,
+        )
+        for over in range(1, 16)
+    ]
+
+    lines = ("p95(service_time) < 400ms over 3s, abort", "p95(service_time) < 400ms for 9s, abort")
+    aborted = [next(each for each in looks(line, runs) if each is not None) for line in lines]
+
+    assert [each.at_s for each in aborted] == [9, 12]
+
+
+def test_a_run_whose_measured_part_is_over_is_not_aborted_any_more() -> None:
+    runs = [replace(run, duration_s=3.0) for run in growing([BAD] * 9)]
+
+    assert looks("share(failures) < 1%, abort", runs) == [None] * 9
+
+
+def replace_until(runs: Sequence[RunResult], until_s: float) -> list[RunResult]:
+    return [
+        replace(
+            run,
+            series={name: replace(each, until_s=until_s) for name, each in run.series.items()},
+        )
+        for run in runs
+    ]

@@ -1,0 +1,69 @@
+"""The watch over a run: what it does once a second, and when it stops."""
+
+from __future__ import annotations
+
+import pytest
+
+from convoy.results.counts import Counts
+from convoy.results.criteria import Criterion, CriterionResult
+from convoy.results.grammar import Known, parse
+from convoy.results.result import RunResult
+from convoy.swarm.watch import watch_run
+from tests.unit.results import counts_of, run_of
+
+LASTS_S = 60
+
+
+class Run:
+    """A run of a minute in which each second is like the ones before; time is what it slept."""
+
+    def __init__(self, second: Counts, *lines: str) -> None:
+        self.said: list[str] = []
+        self.aborted: list[CriterionResult] = []
+        self._second = second
+        self._now_s = 0
+        watch_run(
+            self._parsed(lines),
+            is_under_way=lambda: self._now_s < LASTS_S,
+            collect_report=lambda: self.said.append(f"report at {self._now_s}"),
+            snapshot=self._snapshot,
+            abort=self.aborted.append,
+            sleep=self._sleep,
+        )
+        self.ended_s = self._now_s
+
+    def _parsed(self, lines: tuple[str, ...]) -> tuple[Criterion, ...]:
+        return parse(lines, Known({"messages"}, duration_s=LASTS_S))
+
+    def _sleep(self, for_s: float) -> None:
+        self._now_s += round(for_s)
+
+    def _snapshot(self) -> RunResult:
+        self.said.append(f"look at {self._now_s}")
+        over = float(self._now_s)
+        return run_of(*[self._second] * self._now_s, until_s=over, duration_s=float(LASTS_S))
+
+
+def test_without_a_criterion_that_aborts_it_only_collects_reports() -> None:
+    run = Run(counts_of(rejected=10), "share(failures) < 1%")
+
+    assert run.said == [f"report at {at_s}" for at_s in range(3, LASTS_S, 3)]
+    assert (run.ended_s, run.aborted) == (LASTS_S, [])
+
+
+def test_it_looks_once_a_second_after_the_report_of_that_second() -> None:
+    run = Run(counts_of(accepted=10), "share(failures) < 1%, abort")
+
+    assert run.said[:4] == ["look at 1", "look at 2", "report at 3", "look at 3"]
+    assert (run.ended_s, run.aborted) == (LASTS_S, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "ended_s"),
+    [("share(failures) < 1%, abort", 5), ("share(failures) < 1% for 20s, abort", 20)],
+)
+def test_a_broken_criterion_aborts_once_and_ends_the_watch(line: str, ended_s: int) -> None:
+    run = Run(counts_of(accepted=5, rejected=5), "unknown == 0, abort", line)
+
+    assert run.ended_s == ended_s
+    assert [each.criterion for each in run.aborted] == [line]
