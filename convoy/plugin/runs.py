@@ -22,7 +22,7 @@ from convoy.results.criteria import CriterionResult
 from convoy.results.record import begin_record, write_record
 from convoy.results.reports.text import error_table, text_report
 from convoy.results.result import RunResult
-from convoy.results.summary import summarise
+from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
 from convoy.settings import Settings
 from convoy.swarm.changes import Changes
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 LOCAL_WORKER = "local"
 _POLL_S = 0.05
+_PAGE_ASKS_EVERY_S = 2.2
+"""Locust's page does so every two seconds."""
 
 
 class RunController:
@@ -58,6 +60,7 @@ class RunController:
         runs: Path,
     ) -> None:
         self.closing_report = ""
+        self.is_ending = False
         self.collect_report: Callable[[], None] = lambda: None
         self._environment = environment
         self._runner = runner
@@ -72,6 +75,7 @@ class RunController:
         self._greenlet: gevent.Greenlet[..., None] | None = None
         self._connected: set[str] = set()
         self._is_reset = False
+        self._last: Summary | None = None
         environment.events.reset_stats.add_listener(self._on_reset)
         channel.listen(ToMaster.HELLO, self._on_hello)
         channel.listen(ToMaster.PROGRESS, self._pass_on(Master.on_progress))
@@ -215,6 +219,13 @@ class RunController:
         self.collect_report()
         return master.snapshot()
 
+    def summary(self) -> Summary | None:
+        """Return the summary of the present run up to now, or of the last one; None without any."""
+        result, master = self.snapshot(), self._master
+        if result is None or master is None:
+            return self._last
+        return self._judged(result, master.inputs.settings)
+
     def interrupt(self, reason: str) -> None:
         """End the present run early, after its messages in flight, and note the reason."""
         master = self._master
@@ -279,25 +290,28 @@ class RunController:
     def _finish(self, master: Master) -> None:
         """Judge the run, write its record, and log its report or keep it for the end."""
         folder, settings = self._runs / master.inputs.run_id, master.inputs.settings
-        criteria = () if self._prepared is None else self._prepared.criteria
         result = self._whole_result(master)
-        summary = summarise(result, judge(result, criteria, settings.on_not_judged))
+        summary = self._judged(result, settings)
         self._master = None
         try:
             write_record(folder, summary, result)
             where = f"  record          {folder}"
         except OSError as error:
             problem = f"the record could not be written: {error}"
-            result = replace(result, problems=(*result.problems, problem))
-            summary = summarise(result, judge(result, criteria, settings.on_not_judged))
+            summary = self._judged(replace(result, problems=(*result.problems, problem)), settings)
             where = "  record          none"
         self._environment.process_exit_code = summary.exit_code
+        self._last = summary
         tables = filter(None, (error_table(summary), text_report(summary)))
         report = "\n" + "\n\n".join(tables) + f"\n{where}\n"
         if self._is_attended:
             logger.info("%s", report)
         else:
             self.closing_report = report
+
+    def _judged(self, result: RunResult, settings: Settings) -> Summary:
+        criteria = () if self._prepared is None else self._prepared.criteria
+        return summarise(result, judge(result, criteria, settings.on_not_judged))
 
     def _whole_result(self, master: Master) -> RunResult:
         """Return the result of a run that is over, with what others have of it."""
@@ -306,7 +320,7 @@ class RunController:
         plans = master.plans.values()
         found = compare(settings.target.api_url, master.inputs.run_id, since, plans)
         rows = {} if self._is_reset else rows_of(self._environment, master.plans)
-        return replace(master.snapshot(), far_side=found, rows=rows)
+        return replace(master.snapshot(), far_side=found, rows=rows, is_over=True)
 
     def _refuse(self, error: ConvoyError) -> None:
         """Log why no load is started, and end the test that Locust has begun."""
@@ -320,7 +334,11 @@ class RunController:
         if not self._is_attended:
             self._runner.quit()
             return
+        # The page asks for figures, the verdict among them, only until the test is stopped.
+        self.is_ending = True
+        gevent.sleep(_PAGE_ASKS_EVERY_S)
         self._runner.stop()
+        self.is_ending = False
         options = self._environment.parsed_options
         if options is not None and options.autostart and options.autoquit >= 0:
             gevent.sleep(options.autoquit)

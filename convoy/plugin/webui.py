@@ -1,7 +1,11 @@
-"""Convoy in Locust's web form: a run started there is checked first and refused with the reason."""
+"""Convoy in Locust's web UI: runs started in its form are checked first, and a tab has the verdict.
+
+What is refused is told with the reason.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,10 +19,18 @@ from locust.web import WebUI
 from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
 from convoy.plugin.runs import RunController
 from convoy.prepare.preflight import PreparedRun
+from convoy.results.summary import Summary
 
 _START = "locust.swarm"
 _FIXED = ("target", "load_profile", "scenarios", "seed", "run_time", "host")
 """Fields of the form that a run keeps until its end."""
+_FIGURES = "locust.request_stats"
+_TAB = "verdict"
+_COLUMNS = [
+    {"key": "criterion", "title": "Criterion"},
+    {"key": "observed", "title": "Observed"},
+    {"key": "verdict", "title": "Verdict"},
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,8 @@ def install(
             if controller.is_running:
                 _edit(controller, request.form, started_with | {"host": host})
                 return None
+            if controller.is_ending:
+                raise RefusedError("the last run is just ending; start again in a moment")
             if not controller.workers():
                 raise RefusedError("no worker is connected; start one, or wait until it is ready")
             controller.line_up(prepare(_read_form(request.form, shown | {"host": host})))
@@ -69,6 +83,39 @@ def install(
     for name, change in (("pause", controller.pause), ("resume", controller.resume)):
         route = web_ui.auth_required_if_enabled(_answering(change))
         web_ui.app.add_url_rule(f"/convoy/{name}", f"convoy_{name}", route, methods=["POST"])
+    _add_verdict_tab(web_ui, controller)
+
+
+def _add_verdict_tab(web_ui: WebUI, controller: RunController) -> None:
+    """Show the verdict so far, or the last run's, beside Locust's statistics."""
+    # Locust's page takes a tab's rows from the table of the same key.
+    web_ui.template_args["extended_tabs"] = [{"title": "Verdict", "key": _TAB}]
+    web_ui.template_args["extended_tables"] = [{"key": _TAB, "structure": _COLUMNS}]
+
+    def add_rows(response: Response) -> Response:
+        if request.endpoint == _FIGURES and response.is_json:
+            figures = response.get_json()
+            rows = verdict_rows(controller.summary(), is_over=not controller.is_running)
+            # Locust answers with the same response for two seconds, so that there may be rows.
+            figures["extended_stats"] = [{"key": _TAB, "data": rows}]
+            response.set_data(json.dumps(figures))
+        return response
+
+    assert web_ui.app is not None
+    web_ui.app.after_request(add_rows)
+
+
+def verdict_rows(summary: Summary | None, *, is_over: bool) -> list[dict[str, str]]:
+    """Return the rows of the tab: the verdict with its reasons, then each criterion."""
+    if summary is None:
+        return []
+    so_far = "" if is_over else " so far"
+    rows = [("the run", "; ".join(summary.reasons), f"{summary.verdict}{so_far}")]
+    rows += [
+        (each.criterion, f"{each.shown}{each.when}", each.verdict) for each in summary.criteria
+    ]
+    names = [column["key"] for column in _COLUMNS]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _answering(change: Callable[[], None]) -> Callable[[], Response]:

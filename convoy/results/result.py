@@ -59,7 +59,8 @@ class RunResult(msgspec.Struct, frozen=True):
     numbers themselves doubtful: a lost worker, a missing report, an interruption. `series` holds
     what happened by scenario and second, `aborted` the criterion that ended the run early.
     `far_side` is what the remote has of the run, known after its end, and `rows` are those of
-    Locust by scenario, where they were not reset meanwhile.
+    Locust by scenario, where they were not reset meanwhile. Before the run `is_over`, the figures
+    of its workers are not of one moment.
     """
 
     run_id: str
@@ -80,6 +81,7 @@ class RunResult(msgspec.Struct, frozen=True):
     aborted: CriterionResult | None = None
     far_side: FarSide = FarSide("the run is not over")
     rows: dict[str, Row] = {}
+    is_over: bool = False
 
     @property
     def totals(self) -> Counts:

@@ -63,11 +63,14 @@ def judge(
     invalid = [*result.problems, *generator.doubts]
     redirected = sum(scenario.redirected for scenario in result.scenarios.values())
     is_disturbed = bool(invalid)
-    invalid += figure_violations(result)
-    invalid += mismatches(result.far_side, result.totals, redirected)
+    if result.is_over:
+        invalid += figure_violations(result)
+        invalid += mismatches(result.far_side, result.totals, redirected)
     failed: list[str] = []
     for name, scenario in result.scenarios.items():
-        doubts = _doubts(scenario.counts, scenario.planned, is_disturbed)
+        doubts = _missed(scenario.counts)
+        if result.is_over:
+            doubts = _uncounted(scenario.counts, scenario.planned, is_disturbed) + doubts
         invalid += [f"{name}: {doubt}" for doubt in doubts]
         failed += [f"{name}: {shortfall}" for shortfall in _shortfalls(scenario.counts)]
     failed += _broken(found, on_not_judged)
@@ -103,10 +106,14 @@ def _broken(found: Sequence[CriterionResult], on_not_judged: OnNotJudged) -> Ite
             yield f"{each.criterion}: not judged, because {each.reason}"
 
 
-def _doubts(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:
-    doubts = violations(counts, planned)
+def _uncounted(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:
     if planned == 0 and not is_disturbed:
-        doubts.append("no message was due in the whole run; raise rate or run_time_s")
+        return ["no message was due in the whole run; raise rate or run_time_s"]
+    return violations(counts, planned)
+
+
+def _missed(counts: Counts) -> list[str]:
+    doubts = []
     for causes, advice in _CAUSES_OF_OURS.items():
         if counts.is_too_often(*causes):
             missed = sum(map(counts.missed, causes))

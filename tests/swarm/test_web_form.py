@@ -65,6 +65,11 @@ class WebForm:
         result: dict[str, Any] = requests.get(f"{self.url}/stats/requests", timeout=10).json()
         return result
 
+    def verdict(self) -> list[dict[str, str]]:
+        """The rows of the tab with the verdict."""
+        tables = self.figures()["extended_stats"]
+        return next(table["data"] for table in tables if table["key"] == "verdict")
+
     def wait_for_end(self) -> dict[str, Any]:
         def ended() -> dict[str, Any] | None:
             figures = self.figures()
@@ -214,6 +219,22 @@ def test_swarm_can_be_started_again_at_once(tmp_path: Path, simulator: Simulator
 
     totals = [summary["totals"]["accepted"] for summary in (first, second)]
     assert totals == [50, 20]
+
+
+def test_a_tab_shows_the_verdict_so_far_and_the_last_one(form: WebForm) -> None:
+    assert '"title": "Verdict"' in form.page()
+    form.start(run_time="3s", rate="20")
+
+    so_far = wait_until(
+        lambda: [row for row in form.verdict() if "so far" in row["verdict"]], form.page
+    )
+    form.wait_for_end()
+    last = form.verdict()
+
+    assert so_far[0]["criterion"] == last[0]["criterion"] == "the run"
+    assert last[0]["verdict"] == "pass"
+    criteria = {row["criterion"]: (row["observed"], row["verdict"]) for row in last[1:]}
+    assert criteria["share(failures[*]) < 1%"] == ("0%", "pass")
 
 
 def test_form_wins_over_the_command_line(tmp_path: Path, simulator: SimulatorProcess) -> None:

@@ -76,6 +76,7 @@ RESULT = RunResult(
     samples={},
     changes=(),
     problems=(),
+    is_over=True,
 )
 """A run of one second whose worker was in time; it had no scenario."""
 
