@@ -2,8 +2,10 @@
 PYTHON ?= python3
 ARGS ?=
 VENV := .venv
-# Without compiling: most modules of the development packages are never imported.
-PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+
+# Hundreds of processes import the same modules in the tests, and each would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help load ui test check bench clean

@@ -24,7 +24,6 @@ BUDGET = ("--token-rate-per-minute", "1000000")
 ENVELOPE = {"message", "code", "status", "messageParams", "contextId", "details", "errors"}
 bounded = settings(
     max_examples=150,
-    deadline=None,
     database=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -17,7 +17,7 @@ from tests.simulator_process import SimulatorProcess
 
 CLIENT = Path(__file__).with_name("official_sdk_client.py")
 IMPORT_DEADLINE_S = 120.0
-"""The SDK is thousands of modules, which are compiled when they are first imported."""
+"""The SDK is thousands of modules."""
 
 
 def test_it_logs_in_and_lists_conversations(tmp_path: Path) -> None:

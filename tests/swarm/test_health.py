@@ -59,6 +59,8 @@ def test_listener_that_blocks_the_loop_makes_the_run_invalid_with_the_evidence(
     assert "worker local" in reason and "10 ms late" in reason and "more workers" in reason
     [worker] = ended.run["workers"]
     assert worker["health"]["loop_late_s"] > 0.25
+    assert "max" in ended.scenario["response_time_ms"]["ours"]
+    assert "* may be the generator's own lag" in ended.output
 
 
 def test_process_that_was_stopped_for_a_while_says_for_how_long(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.plan.arrivals import EvenArrivals
@@ -58,7 +58,6 @@ class Pair:
         )
 
 
-@settings(deadline=None)
 @given(moves=MOVES)
 def test_whatever_lanes_move_every_message_is_handed_out_once(
     moves: list[tuple[int, float, float, set[int], bool]],

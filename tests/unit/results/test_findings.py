@@ -146,6 +146,25 @@ def test_a_lower_bound_can_fail_and_cannot_pass(
     assert bool(result.reason) is (verdict == "not judged")
 
 
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        pytest.param("p95(response_time) < 400ms", "pass", id="below the share that was touched"),
+        pytest.param("p99(response_time) < 400ms", "not judged", id="within it, and good"),
+        pytest.param("p99(response_time) < 50ms", "not judged", id="within it, and bad"),
+        pytest.param("p99(response_time) < 400ms for 3s", "not judged", id="in a window"),
+    ],
+)
+def test_a_percentile_that_our_own_lag_may_have_made_is_not_judged(line: str, verdict: str) -> None:
+    counts = counts_of(accepted=100, late={Cause.GENERATOR: 2})
+    counts.delayed = 1
+
+    finding = found(line, run_of(counts, SILENT, SILENT, times_s=[FAST]))
+
+    assert finding.verdict == verdict
+    assert ("own lag" in finding.reason) == (verdict == "not judged")
+
+
 def test_a_lower_bound_above_a_limit_that_is_to_be_exceeded_passes() -> None:
     result = found("p95(response_time) > 1s", run_of(GOOD, censored_s=[[30.0]]))
 

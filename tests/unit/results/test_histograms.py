@@ -245,3 +245,32 @@ def test_a_histogram_can_be_built_anew_from_its_pairs(
     assert pairs == sorted(pairs) and censored_pairs == sorted(censored_pairs)
     assert again.quantiles() == histogram.quantiles()
     assert again.censored == histogram.censored == len(censored)
+
+
+@pytest.mark.parametrize(
+    ("touched", "ours"),
+    [
+        (0, set()),
+        (1, {"p999", "max"}),
+        (2, {"p99", "p999", "max"}),
+        (60, {"p50", "p90", "p95", "p99", "p999", "max"}),
+    ],
+)
+def test_percentiles_among_the_longest_may_be_our_own(touched: int, ours: set[str]) -> None:
+    recorder, histogram = Recorder(), Histogram()
+    for number in range(100):
+        recorder.record(0.1 + number / 1000)
+    histogram.add(recorder.take())
+
+    quantiles = histogram.quantiles(touched)
+
+    assert {name for name, value in quantiles.items() if value.is_ours} == ours
+
+
+def test_the_sum_of_durations_is_true_to_its_buckets() -> None:
+    recorder, histogram = Recorder(), Histogram()
+    recorder.record(0.25, 1000)
+    recorder.record(0.0, 5)
+    histogram.add(recorder.take())
+
+    assert histogram.total_s == pytest.approx(250, rel=0.0005)

@@ -171,6 +171,4 @@ class Swarm(RuleBasedStateMachine):
 
 
 def test_whatever_workers_do_every_lane_has_one_owner_and_every_message_one_sender() -> None:
-    run_state_machine_as_test(
-        Swarm, settings=settings(deadline=None, max_examples=60, stateful_step_count=30)
-    )
+    run_state_machine_as_test(Swarm, settings=settings(max_examples=60, stateful_step_count=30))
