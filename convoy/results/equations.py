@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from itertools import chain
 
 from convoy.results.account import ScenarioResult
-from convoy.results.counts import WORKER_LOST
+from convoy.results.counts import WORKER_LOST, Counts
 from convoy.results.result import Row, RunResult, WorkerResult
+from convoy.results.series import Series
 
 _BUCKET_ERROR = 0.001
 """Twice of what a histogram's buckets may be off."""
@@ -20,7 +21,11 @@ _EARLY_S = 0.0005
 def figure_violations(result: RunResult) -> Iterator[str]:
     """Yield a sentence for each equation between figures that does not hold, with both numbers."""
     for name, scenario in result.scenarios.items():
-        found = chain(_of_durations(scenario), _of_row(scenario, result.rows.get(name)))
+        found = chain(
+            _of_durations(scenario),
+            _of_row(scenario, result.rows.get(name)),
+            _of_series(scenario.counts, result.series.get(name)),
+        )
         yield from (f"{name}: {each}" for each in found)
     for worker in result.workers:
         yield from _of_health(worker)
@@ -64,6 +69,17 @@ def _of_row(scenario: ScenarioResult, row: Row | None) -> Iterator[str]:
         total_s = durations.response.total_s
         limit_s = _BUCKET_ERROR * total_s + _EARLY_S * counts.sent
         yield from _apart("response times = those of Locust's row", total_s, row.total_s, limit_s)
+
+
+def _of_series(counts: Counts, series: Series | None) -> Iterator[str]:
+    """Yield what the seconds of a run do not add up to; a lost worker's messages are in none."""
+    failures = sum(counts.failures.values())
+    yield from _unequal("failures by code = messages not as expected", failures, counts.not_ok)
+    if series is None or counts.errors[WORKER_LOST]:
+        return
+    for name in ("scheduled", "sent", "accepted", "ended", "not_ok"):
+        whole, by_seconds = getattr(counts, name), getattr(series.total, name)
+        yield from _unequal(f"{name} = {name} of all seconds", whole, by_seconds)
 
 
 def _of_health(worker: WorkerResult) -> Iterator[str]:

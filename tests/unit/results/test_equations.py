@@ -13,7 +13,7 @@ from convoy.results.histograms import Histogram
 from convoy.results.outcome import Cause
 from convoy.results.result import Row, RunResult
 from convoy.results.verdict import Verdict, judge
-from tests.unit.results import bucketed, counts_of, durations_of, result_of
+from tests.unit.results import bucketed, counts_of, durations_of, result_of, run_of
 
 ACCEPTED = counts_of(accepted=200)
 MIXED = counts_of(accepted=90, rejected=5, failed=3, unknown=2, not_sent={Cause.TARGET: 7})
@@ -102,6 +102,25 @@ def test_a_sum_over_workers_that_is_not_the_whole() -> None:
     assert list(figure_violations(result)) == [
         "sent = sent by all workers does not hold: 200 against 150"
     ]
+
+
+def test_seconds_that_do_not_add_up_to_the_whole() -> None:
+    result = run_of(ACCEPTED, ACCEPTED)
+    counts = counts_of(accepted=399)
+    scenario = replace(result.scenarios["messages"], counts=counts, durations=durations_of(counts))
+
+    found = list(figure_violations(replace(result, scenarios={"messages": scenario})))
+
+    assert "messages: sent = sent of all seconds does not hold: 399 against 400" in found
+
+
+def test_failures_that_are_not_the_messages_that_failed() -> None:
+    counts = counts_of(accepted=9, rejected=1)
+    counts.failures.clear()
+
+    assert [
+        each for each in figure_violations(result_of(messages=counts)) if "failures by code" in each
+    ] == ["messages: failures by code = messages not as expected does not hold: 0 against 1"]
 
 
 @pytest.mark.parametrize(
