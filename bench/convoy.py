@@ -34,7 +34,7 @@ def convoy_command(load: Load, url: str, ca_file: Path | None, folder: Path) -> 
     trust = {} if ca_file is None else {"ca_file": str(ca_file)}
     target.write_text(yaml.safe_dump({"target": {"api_url": url, "login_url": url, **trust}}))
     options = ["--target", str(target), "--set", "limits=[]"]
-    # nginx gives each answer an id of its own, but cannot repeat the conversation.
+    # nginx gives each answer an id of its own, but cannot repeat the conversation that is asked.
     options += ["--set", "scenario.conversation_messages.expect={200: [id]}"]
     for name, value in load.settings.items():
         options += ["--set", f"{name}={value}"]
