@@ -12,7 +12,13 @@ import pytest
 
 from convoy.results.record import read_result
 from tests.convoy_command import convoy
-from tests.locust_process import Ended, clean_environment, run_locust, swarm_ports
+from tests.locust_process import (
+    Ended,
+    LocustProcess,
+    clean_environment,
+    run_locust,
+    swarm_ports,
+)
 from tests.simulator_process import SimulatorProcess
 
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0", "--set", "canary=false"]
@@ -185,6 +191,40 @@ WRONG = {
     "unknown == 0 over 60s": "its window of 60 s is longer than the run, 2 s",
     "share(failures) < %": "should have a number as its limit, and has '%'",
 }
+
+
+@pytest.mark.parametrize(
+    ("faults", "criteria", "verdict", "exit_code"),
+    [
+        pytest.param([], [], "pass", 0, id="passed"),
+        pytest.param(["error=503:0.3"], [], "fail", 3, id="failed by the default"),
+        pytest.param(["error=503:0.3"], CLEARED, "not judged", 1, id="not judged"),
+        pytest.param(
+            ["error=503:0.3"], asking("share(errors[503]) < 5%, abort"), "fail", 3, id="aborted"
+        ),
+    ],
+)
+def test_a_master_with_two_workers_says_the_same(
+    tmp_path: Path, faults: list[str], criteria: list[str], verdict: str, exit_code: int
+) -> None:
+    ports = swarm_ports()
+    worker = ["--worker", "--master-host", "127.0.0.1", *ports[-2:]]
+    master = ["--headless", "--master", "--expect-workers", "2", *ports, "-t", "12s", "-u", "10"]
+    injected = [part for fault in faults for part in ("--fault", fault)]
+
+    with (
+        SimulatorProcess(*injected) as simulator,
+        LocustProcess(
+            tmp_path / "master", "-H", simulator.url, *master, *UNHURRIED, *criteria
+        ) as leader,
+        LocustProcess(tmp_path / "first", *worker),
+        LocustProcess(tmp_path / "second", *worker),
+    ):
+        ended = leader.end()
+
+    assert (ended.run["verdict"], ended.exit_code) == (verdict, exit_code), ended.output
+    assert [each["state"] for each in ended.run["workers"]] == ["reported", "reported"]
+    assert ("ended early" in ended.output) == ("abort" in str(criteria))
 
 
 @WORKERS
