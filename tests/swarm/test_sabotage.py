@@ -7,6 +7,7 @@ import pytest
 from bench.processes import choose_cores
 from bench.sabotage.table import SABOTAGES
 from bench.sabotage.trials import State, attempt
+from tests.locust_process import ROOT
 
 BY_NAME = {sabotage.name: sabotage for sabotage in SABOTAGES}
 ON_THE_WAY = ("html-page", "cached-answer", "swallowed", "doubled", "other-conversation")
@@ -14,7 +15,9 @@ OF_OUR_OWN = ("scenario-sleeps-50-ms", "values-doubled", "due-times-forgotten", 
 
 
 @pytest.mark.parametrize("name", (*ON_THE_WAY, *OF_OUR_OWN))
-def test_a_sabotaged_run_does_not_pass(name: str) -> None:
+def test_a_sabotaged_run_does_not_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the bench starts its programs in other folders
+
     trial = attempt(BY_NAME[name], choose_cores(), print)
 
     # Beside other tests a run may say that its generator was too slow: it does not pass, either.
