@@ -110,11 +110,12 @@ class Rows:
 
 def rows_of(environment: Environment, scenarios: Iterable[str]) -> dict[str, Row]:
     """Return what Locust's statistics hold of each scenario, of all its workers."""
-    entries = {name: environment.stats.get(name, _METHOD) for name in scenarios}
-    return {
-        name: Row(entry.num_requests, entry.num_failures, entry.total_response_time / 1000)
-        for name, entry in entries.items()
-    }
+    rows = dict.fromkeys(scenarios, Row(0, 0, 0.0))
+    for (name, method), entry in environment.stats.entries.items():
+        if name in rows and method == _METHOD:
+            total_s = entry.total_response_time / 1000
+            rows[name] = Row(entry.num_requests, entry.num_failures, total_s)
+    return rows
 
 
 def _entry(environment: Environment, name: str, batch: _Batch) -> StatsEntry:

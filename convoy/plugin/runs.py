@@ -280,14 +280,18 @@ class RunController:
             logger.exception("the run cannot go on")
             master.problems.append(f"an error of Convoy itself: {error!r}")
             master.stop()
-        try:
-            self._finish(master)
-        except Exception:  # the exit code says invalid until a verdict is there
-            logger.exception("the run cannot be judged")
-            self._master = None
+        self._finish(master)
         self._end_test()
 
     def _finish(self, master: Master) -> None:
+        """Conclude the run; it is over also where that fails, and then the exit code is invalid."""
+        try:
+            self._conclude(master)
+        except Exception:  # nothing else would end the run: whoever stops it waits for this
+            logger.exception("the run cannot be judged")
+            self._master = None
+
+    def _conclude(self, master: Master) -> None:
         """Judge the run, write its record, and log its report or keep it for the end."""
         folder, settings = self._runs / master.inputs.run_id, master.inputs.settings
         result = self._whole_result(master)

@@ -120,6 +120,7 @@ class ScenarioRecorder:
         if sent_s - due_s <= self.late_after_s:
             return
         own_s = sent_s - handed_s - waited_s
+        # Enough of its own to be late by itself, or the larger part of what made the message late.
         if handed_s - due_s > self.late_after_s:
             cause = late_cause
         elif own_s > min(self.late_after_s, waited_s):

@@ -107,9 +107,10 @@ def _broken(found: Sequence[CriterionResult], on_not_judged: OnNotJudged) -> Ite
 
 
 def _uncounted(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:
+    doubts = violations(counts, planned)
     if planned == 0 and not is_disturbed:
-        return ["no message was due in the whole run; raise rate or run_time_s"]
-    return violations(counts, planned)
+        doubts.append("no message was due in the whole run; raise rate or run_time_s")
+    return doubts
 
 
 def _missed(counts: Counts) -> list[str]:
