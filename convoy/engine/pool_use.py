@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from time import perf_counter
 
 from gevent.event import Event
@@ -21,18 +23,32 @@ class PoolUse:
         self.redirected = 0
         self._unreported: dict[int, str] = {}
         self.is_exclusive = is_exclusive
-        self._taken: dict[int, Event] = {}
+        self._taken: dict[int, tuple[Event, int]] = {}
+        self._busy: Counter[int] = Counter()
 
-    def take(self, index: int, timeout_s: float) -> bool:
-        """Wait until the conversation is free and take it; false if it is not free in time."""
+    def take(self, index: int, lane: int, timeout_s: float) -> bool:
+        """Wait until the conversation is free and take it for a message of this lane.
+
+        False if it is not free in time.
+        """
         if not self.is_exclusive:
             return True
         deadline_s = perf_counter() + timeout_s
-        while (taken := self._taken.get(index)) is not None:
-            if not taken.wait(max(0.0, deadline_s - perf_counter())):
-                return False
-        self._taken[index] = Event()
+        self._busy[lane] += 1
+        try:
+            while (taken := self._taken.get(index)) is not None:
+                if not taken[0].wait(max(0.0, deadline_s - perf_counter())):
+                    self._busy[lane] -= 1
+                    return False
+        except BaseException:  # the user is stopped meanwhile
+            self._busy[lane] -= 1
+            raise
+        self._taken[index] = Event(), lane
         return True
+
+    def is_busy(self, lanes: Iterable[int]) -> bool:
+        """True while a conversation is taken, or waited for, by a message of these lanes."""
+        return any(self._busy[lane] > 0 for lane in lanes)
 
     def is_taken(self, index: int) -> bool:
         """True while another message to this conversation is out; never without `is_exclusive`."""
@@ -41,7 +57,9 @@ class PoolUse:
     def give_back(self, index: int) -> None:
         taken = self._taken.pop(index, None)
         if taken is not None:
-            taken.set()
+            event, lane = taken
+            self._busy[lane] -= 1
+            event.set()
 
     def retire(self, index: int, reason: str) -> None:
         """Use a conversation no more; `reason` is the error code that it answered."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from locust.env import Environment
 from locust.runners import Runner
 
-from convoy.swarm.channel import Listener, ToMaster, ToWorker
+from convoy.swarm.messages import Hello, ToMaster, ToWorker, encode
 
 REPORT_KEY = "convoy"
 """The key of a worker's report inside the report that Locust sends."""
+_HELLO, _TO_MASTER, _TO_WORKER = "convoy_hello", "convoy_to_master", "convoy_to_worker"
 
 
 class LocustChannel:
-    """One end of a `swarm.channel.Channel`.
+    """One end of a `swarm.messages.Channel`.
 
     In a run without workers the local runner calls its own listeners, so that both kinds of run
     take the same path.
@@ -23,16 +26,36 @@ class LocustChannel:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    def listen(self, kind: ToWorker | ToMaster, listener: Listener) -> None:
-        """Call `listener(sender, data)` for each message, before the next one is received."""
+    def listen_as_master(
+        self, on_hello: Callable[[str, object], None], hear: Callable[[str, bytes], None]
+    ) -> None:
+        """Call these with the sender's id and its hello, or with any other of its messages."""
+
+        def receive_hello(environment: Environment, msg: Any, **_: object) -> None:
+            on_hello(str(msg.node_id), msg.data)
 
         def receive(environment: Environment, msg: Any, **_: object) -> None:
-            listener(str(msg.node_id), msg.data or {})
+            hear(str(msg.node_id), msg.data)
 
-        self._runner.register_message(kind.value, receive)
+        self._runner.register_message(_HELLO, receive_hello)
+        self._runner.register_message(_TO_MASTER, receive)
 
-    def to_master(self, kind: ToMaster, data: dict[str, Any]) -> None:
-        self._runner.send_message(kind.value, data)
+    def listen_as_worker(self, hear: Callable[[bytes], None]) -> None:
+        """Call this with each message of the master."""
 
-    def to_worker(self, kind: ToWorker, worker: str, data: dict[str, Any]) -> None:
-        self._runner.send_message(kind.value, data, worker)
+        def receive(environment: Environment, msg: Any, **_: object) -> None:
+            hear(msg.data)
+
+        self._runner.register_message(_TO_WORKER, receive)
+
+    def to_master(self, message: Hello | ToMaster) -> None:
+        if isinstance(message, Hello):
+            self._runner.send_message(_HELLO, msgspec.to_builtins(message))
+        else:
+            self._send(_TO_MASTER, encode(message))
+
+    def to_worker(self, worker: str, message: ToWorker) -> None:
+        self._send(_TO_WORKER, encode(message), worker)
+
+    def _send(self, kind: str, data: bytes, worker: str | None = None) -> None:
+        self._runner.send_message(kind, data, worker)

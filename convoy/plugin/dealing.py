@@ -51,7 +51,8 @@ class EvenUsersDispatcher(UsersDispatcher):
     """Locust's dispatcher with `deal_users`; a run begins with its first dispatch.
 
     `begin(users, spawn_rate)` is called at the start of every dispatch with the numbers given to
-    Locust, and returns those to use; `shares()` returns the share of users of each class.
+    Locust, and returns those to use; `shares()` returns the share of users of each class, and
+    `may_have_users(worker)` whether a worker takes part: the others get none.
     """
 
     def __init__(
@@ -61,10 +62,13 @@ class EvenUsersDispatcher(UsersDispatcher):
         *,
         begin: Callable[[int, float], tuple[int, float]],
         shares: Callable[[], Shares],
+        may_have_users: Callable[[str], bool],
     ) -> None:
         super().__init__(worker_nodes, user_classes)
         self._begin = begin
         self._shares = shares
+        self._may_have_users = may_have_users
+        self._dealt_to: set[str] = set()
 
     def new_dispatch(
         self,
@@ -79,9 +83,23 @@ class EvenUsersDispatcher(UsersDispatcher):
         """Return `{worker: {class: users}}` as dealt so far."""
         return {worker: dict(users) for worker, users in self._users_on_workers.items()}
 
+    def is_to_deal_anew(self) -> bool:
+        """Return whether the workers that may have users are not those of the last dealing."""
+        return self._dealt_to != self._eligible().keys()
+
+    def deal_anew(self) -> None:
+        """Deal the present users to the workers that may have some; the next dispatch tells."""
+        self._prepare_rebalance()
+
+    def _eligible(self) -> dict[str, WorkerNode]:
+        return {node.id: node for node in self._worker_nodes if self._may_have_users(node.id)}
+
     def _deal(self, total: int) -> list[tuple[WorkerNode, str]]:
         """Return where each of so many users belongs, in spawning order."""
-        nodes = {node.id: node for node in self._worker_nodes}
+        nodes = self._eligible()
+        self._dealt_to = set(nodes)
+        if not nodes:
+            return []
         counts = split_users(total, self._shares())
         return [(nodes[worker], name) for worker, name in deal_users(counts, list(nodes))]
 
@@ -97,6 +115,8 @@ class EvenUsersDispatcher(UsersDispatcher):
                 self._users_on_workers[node.id][name] += 1
                 self._active_users.append((node, name))
                 self._current_user_count += 1
+        # Without anybody to have them, the dispatch would go on for ever.
+        self._no_user_to_spawn = not seen
         return self._users_on_workers
 
     def _distribute_users(

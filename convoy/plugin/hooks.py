@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import signal
 import socket
@@ -10,7 +11,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import gevent
@@ -26,22 +26,19 @@ from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.dealing import EvenUsersDispatcher
 from convoy.plugin.options import add_options, given
 from convoy.plugin.rows import Rows
-from convoy.plugin.runs import LOCAL_WORKER, RunController
+from convoy.plugin.runs import RunController
 from convoy.plugin.users import attach, known_scenarios, user_classes
+from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.prepare.preflight import PreparedRun
 from convoy.prepare.setup import Setup
 from convoy.results.record import check_folder
 from convoy.secrets import RedactingFilter
 from convoy.settings.sources import environment_defaults, names_of
+from convoy.swarm.run_inputs import code_hash
 from convoy.swarm.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-_LEASE_S = 2.5
-"""How long a lease lasts after a heartbeat of the master, one of which comes each second.
-
-The master gives a worker up after more than three seconds without a heartbeat, and deals its lanes
-to others; the lease has to end before that."""
 _HIGHEST_UNREMARKED_SPAWN_RATE = 100.0
 _RUNS = Path("runs")
 
@@ -144,10 +141,14 @@ class _Hooks:
             user_class.host = settings.target.api_url
 
     def _exit(self, error: ConvoyError) -> None:
+        self._tell(error)
+        sys.exit(error.exit_code)
+
+    def _tell(self, error: ConvoyError) -> None:
+        """Print why no load begins, and end what was started for it."""
         for line in self._setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
         self._setup.simulator.stop()
-        sys.exit(error.exit_code)
 
     def _prepare(self) -> PreparedRun:
         return self._setup.prepare(self._asked, self._spawn_rate)
@@ -170,6 +171,7 @@ class _Hooks:
             environment,
             runner,
             channel,
+            code=_code_hash(),
             prepare=self._prepare,
             is_attended=web_ui is not None,
             runs=_RUNS,
@@ -179,13 +181,31 @@ class _Hooks:
         if isinstance(runner, MasterRunner) and environment.parsed_options is not None:
             # With it, a lost worker's users move to the others at once, and not after a minute.
             environment.parsed_options.enable_rebalancing = True
+            if self._starts_by_itself:
+                self._await_workers(runner, environment.parsed_options.expect_workers)
         is_idle_at_first = web_ui is not None and not self._starts_by_itself
         environment.process_exit_code = ExitCode.PASS if is_idle_at_first else ExitCode.INVALID
         environment.dispatcher_class = functools.partial(  # type: ignore[assignment]
-            EvenUsersDispatcher, begin=controller.begin, shares=controller.shares
+            EvenUsersDispatcher,
+            begin=controller.begin,
+            shares=controller.shares,
+            may_have_users=controller.may_have_users,
         )
         self._listen(environment, controller)
         return controller
+
+    def _await_workers(self, runner: MasterRunner, wanted: int) -> None:
+        """Refuse where not all workers come in time; Locust waits for them for ever."""
+        main = gevent.getcurrent()
+
+        def refuse(reason: str) -> None:
+            self._tell(RefusedError(reason))
+            runner.quit()
+            gevent.kill(main, SystemExit(ExitCode.REFUSED))
+
+        assert self._first is not None
+        timeout_s = self._first.settings.prepare_timeout_s
+        gevent.spawn(end_where_workers_are_missing, runner, wanted, timeout_s, refuse)
 
     def _listen(self, environment: Environment, controller: RunController) -> None:
         def close(**_: object) -> None:
@@ -236,9 +256,6 @@ class _Hooks:
                 data[REPORT_KEY] = report
 
         environment.events.report_to_master.add_listener(report)
-        environment.events.heartbeat_received.add_listener(
-            lambda **_: worker.renew_leases(perf_counter() + _LEASE_S)
-        )
         environment.events.quitting.add_listener(lambda **_: worker.leave())
         worker.say_hello()
 
@@ -251,17 +268,29 @@ class _Hooks:
                 # Locust waits that long before the worker is ready for the next test.
                 environment.stop_timeout = 0.0
 
+        def give_up() -> None:
+            environment.process_exit_code = ExitCode.INVALID
+            runner.quit()
+
         worker = Worker(
             channel,
             Rows(environment),
+            code=_code_hash(),
             connect=self._setup.connect,
             send_report=send_report,
             stop_users=lambda: runner.stop_users(runner.user_classes_count),
+            give_up=give_up,
             redact=self._setup.redactor.redact,
         )
+        channel.listen_as_worker(worker.hear)
         attach(environment, worker)
         environment.events.test_stop.add_listener(forget)
         return worker
+
+
+def _code_hash() -> str:
+    """Return the hash of the code that makes messages, with the files of all scenarios."""
+    return code_hash(Path(inspect.getfile(each)) for each in user_classes())
 
 
 def _end_on_interrupt() -> None:

@@ -5,38 +5,36 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from time import perf_counter
 
 import gevent
 from locust.env import Environment
-from locust.runners import STATE_MISSING, MasterRunner, Runner
-from msgspec.structs import replace
+from locust.runners import MasterRunner, Runner
 
 from convoy.errors import ConvoyError, ExitCode, RefusedError
-from convoy.plugin.dealing import EvenUsersDispatcher, Shares
+from convoy.plugin.channel import LocustChannel
+from convoy.plugin.conclusion import conclude, judged
+from convoy.plugin.dealing import Shares
 from convoy.plugin.rows import rows_of
-from convoy.plugin.users import MessageUser
+from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.guard import check_plan
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.criteria import CriterionResult
-from convoy.results.record import begin_record, write_record
-from convoy.results.reports.text import error_table, text_report
+from convoy.results.record import begin_record
 from convoy.results.result import RunResult
-from convoy.results.summary import Summary, summarise
-from convoy.results.verdict import judge
+from convoy.results.summary import Summary
 from convoy.settings import Settings
 from convoy.swarm.changes import Changes
-from convoy.swarm.channel import Channel, ToMaster
-from convoy.swarm.comparison import compare
 from convoy.swarm.master import Master
+from convoy.swarm.messages import Hello, read_hello
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.watch import watch_run
-from convoy.swarm.workers import Users
 
 logger = logging.getLogger(__name__)
 
-LOCAL_WORKER = "local"
 _POLL_S = 0.05
+_HELLO_S = 3.0
+"""How long a connected worker may take to say that it runs Convoy: it does so when it connects."""
 _PAGE_ASKS_EVERY_S = 2.2
 """Locust's page does so every two seconds."""
 
@@ -45,16 +43,18 @@ class RunController:
     """Runs one run at a time for a local or master runner.
 
     `prepare` resolves and checks a run that was not lined up before it begins. With `is_attended` a
-    person at the web UI decides when the process ends. `collect_report` takes in the report of a
-    worker in this process; Locust collects those of other processes.
+    person at the web UI decides when the process ends. `code` is the hash of the code that makes
+    messages. `collect_report` takes in the report of a worker in this process; Locust collects
+    those of other processes.
     """
 
     def __init__(
         self,
         environment: Environment,
         runner: Runner,
-        channel: Channel,
+        channel: LocustChannel,
         *,
+        code: str,
         prepare: Callable[[], PreparedRun],
         is_attended: bool,
         runs: Path,
@@ -65,6 +65,8 @@ class RunController:
         self._environment = environment
         self._runner = runner
         self._channel = channel
+        self.workers = LocustWorkers(environment, runner)
+        self._code = code
         self._prepare = prepare
         self._is_attended = is_attended
         self._runs = runs
@@ -72,17 +74,12 @@ class RunController:
         self._is_expected = False
         self._prepared: PreparedRun | None = None
         self._master: Master | None = None
-        self._greenlet: gevent.Greenlet[..., None] | None = None
-        self._connected: set[str] = set()
+        self._hellos: dict[str, Hello] = {}
+        self._is_interrupted = False
         self._is_reset = False
         self._last: Summary | None = None
         environment.events.reset_stats.add_listener(self._on_reset)
-        channel.listen(ToMaster.HELLO, self._on_hello)
-        channel.listen(ToMaster.PROGRESS, self._pass_on(Master.on_progress))
-        channel.listen(ToMaster.RELEASED, self._pass_on(Master.on_released))
-        channel.listen(ToMaster.DRAINED, self._pass_on(Master.on_drained))
-        channel.listen(ToMaster.LATE_CHANGE, self._pass_on(Master.on_late_change))
-        channel.listen(ToMaster.ENOUGH, self._on_enough)
+        channel.listen_as_master(self._on_hello, self._hear)
 
     @property
     def is_running(self) -> bool:
@@ -136,7 +133,7 @@ class RunController:
                 logger.error("%s", error)
                 users = self._runner.target_user_count = self._runner.user_count
             return users, spawn_rate
-        self._is_expected = self._is_reset = False
+        self._is_expected = self._is_reset = self._is_interrupted = False
         try:
             prepared = self._next or self._prepare()
             begin_record(self._runs, prepared.run_id, prepared.settings.redacted())
@@ -152,18 +149,36 @@ class RunController:
         logger.info("preflight: %s", prepared.checklist.total)
         for warning in prepared.checklist.warnings:
             logger.warning("%s", warning)
-        self._master = Master(
+        master = self._master = Master(
             inputs,
             self._channel,
-            self,
-            workers_at_first=max(1, len(self.workers())),
+            self.workers,
+            code=self._code,
             spawning_s=wanted / rate,
+            is_local=self.workers.are_local,
+            end_early=self._interrupt,
         )
-        for worker in self.workers() & self._connected:
-            self._master.prepare(worker)
-        self._greenlet = gevent.spawn(self._carry_out, self._master)
-        gevent.spawn(self._watch, self._master, prepared)
+        gevent.spawn(self._carry_out, master)
+        gevent.spawn(self._watch, master, prepared)
+        self._await_workers(master)
+        if self._master is not master:
+            return 0, 1.0
+        gevent.spawn(self.workers.keep_users_dealt, lambda: self._master is master)
         return wanted, rate
+
+    def _await_workers(self, master: Master) -> None:
+        """Wait until all connected workers take part, or the run is over before it began."""
+        said_by_s = perf_counter() + _HELLO_S
+        for worker in self.workers.workers() & self._hellos.keys():
+            master.greet(worker, self._hellos[worker])
+        while self._master is master:
+            waiting = [each for each in self.workers.workers() if not master.may_have_users(each)]
+            if not waiting:
+                return
+            if perf_counter() > said_by_s:
+                for worker in set(waiting) - self._hellos.keys():
+                    master.exclude(worker, "it said no hello; does it run this locustfile?")
+            gevent.sleep(_POLL_S)
 
     def _configure_locust(self, settings: Settings, spawn_rate: float) -> None:
         """Give Locust the settings of the run: it knows only its own options or its form."""
@@ -182,7 +197,7 @@ class RunController:
 
     def shares(self) -> Shares:
         """Return each user class's share of the users: its scenario's share of the messages."""
-        by_scenario = self._user_classes()
+        by_scenario = self.workers.user_classes()
         if self._prepared is None:
             return dict.fromkeys(by_scenario.values(), 1.0)
         return {
@@ -190,26 +205,14 @@ class RunController:
             for name, inputs in self._prepared.inputs.items()
         }
 
-    def workers(self) -> set[str]:
-        if not isinstance(self._runner, MasterRunner):
-            return {LOCAL_WORKER}
-        return {node.id for node in self._runner.clients.all if node.state != STATE_MISSING}
-
-    def assigned_users(self) -> Users:
-        dispatcher = self._runner._users_dispatcher
-        if not isinstance(dispatcher, EvenUsersDispatcher):
-            return {}
-        scenarios = {name: scenario for scenario, name in self._user_classes().items()}
-        return {
-            worker: {scenarios[name]: number for name, number in users.items()}
-            for worker, users in dispatcher.assigned().items()
-        }
+    def may_have_users(self, worker: str) -> bool:
+        """Return whether a worker takes part in the present run."""
+        return self._master is not None and self._master.may_have_users(worker)
 
     def absorb(self, worker: str, report: bytes | None) -> None:
         """Take in a worker's report, if there is one and the worker belongs to the present run."""
-        master = self._master
-        if report is not None and master is not None and worker in master.workers:
-            master.on_report(worker, report)
+        if report is not None and self._master is not None:
+            self._master.on_report(worker, report)
 
     def snapshot(self) -> RunResult | None:
         """Return the result of the present run up to now; None without a run."""
@@ -221,33 +224,33 @@ class RunController:
 
     def summary(self) -> Summary | None:
         """Return the summary of the present run up to now, or of the last one; None without any."""
-        result, master = self.snapshot(), self._master
-        if result is None or master is None:
+        result = self.snapshot()
+        if result is None or self._prepared is None:
             return self._last
-        return self._judged(result, master.inputs.settings)
+        return judged(result, self._prepared)
 
     def interrupt(self, reason: str) -> None:
-        """End the present run early, after its messages in flight, and note the reason."""
+        """End the present run early, and wait until it has ended; the reason is noted.
+
+        A process that ended before would lose the record.
+        """
         master = self._master
         if master is None:
             return
-        if master.is_stopped:
-            # Another greenlet is ending it; a process that ended now would lose the record.
-            while self._master is master:
+        self._is_interrupted = True
+        self._interrupt(reason)
+        while self._master is master:
+            try:
                 gevent.sleep(_POLL_S)
-            return
-        master.problems.append(f"interrupted: {reason}")
-        self._stop(master)
+            except KeyboardInterrupt:
+                problem = "interrupted a second time: what was in flight is not known"
+                master.problems.append(problem)
+                master.abandon()
 
-    def _stop(self, master: Master) -> None:
-        """End a run early, after its messages in flight."""
-        if self._greenlet is not None and self._greenlet is not gevent.getcurrent():
-            self._greenlet.kill()
-        try:
-            master.stop()
-        except KeyboardInterrupt:
-            master.problems.append("interrupted a second time: what was in flight is not known")
-        self._finish(master)
+    def _interrupt(self, reason: str) -> None:
+        if self._master is not None and not self._master.is_stopped:
+            self._master.problems.append(f"interrupted: {reason}")
+            self._master.stop()
 
     def _watch(self, master: Master, prepared: PreparedRun) -> None:
         """Collect reports while the run goes on, and end it for a criterion that asks for that."""
@@ -257,8 +260,7 @@ class RunController:
                 "the run is ended early, because of %s: observed %s", broken.criterion, broken.shown
             )
             master.aborted = broken
-            self._stop(master)
-            self._end_test()
+            master.stop()
 
         watch_run(
             prepared.criteria,
@@ -273,6 +275,7 @@ class RunController:
             master.run()
         except ConvoyError as error:
             master.stop()
+            master.run()
             self._master = None
             self._refuse(error)
             return
@@ -280,51 +283,26 @@ class RunController:
             logger.exception("the run cannot go on")
             master.problems.append(f"an error of Convoy itself: {error!r}")
             master.stop()
+            master.run()
         self._finish(master)
-        self._end_test()
+        if not (self._is_interrupted and self._is_attended):
+            self._end_test()
 
     def _finish(self, master: Master) -> None:
         """Conclude the run; it is over also where that fails, and then the exit code is invalid."""
+        assert self._prepared is not None
         try:
-            self._conclude(master)
+            rows = {} if self._is_reset else rows_of(self._environment, master.lanes.plans)
+            summary, report = conclude(master, self._prepared, rows, self._runs)
         except Exception:  # nothing else would end the run: whoever stops it waits for this
             logger.exception("the run cannot be judged")
-            self._master = None
-
-    def _conclude(self, master: Master) -> None:
-        """Judge the run, write its record, and log its report or keep it for the end."""
-        folder, settings = self._runs / master.inputs.run_id, master.inputs.settings
-        result = self._whole_result(master)
-        summary = self._judged(result, settings)
-        self._master = None
-        try:
-            write_record(folder, summary, result)
-            where = f"  record          {folder}"
-        except OSError as error:
-            problem = f"the record could not be written: {error}"
-            summary = self._judged(replace(result, problems=(*result.problems, problem)), settings)
-            where = "  record          none"
-        self._environment.process_exit_code = summary.exit_code
-        self._last = summary
-        tables = filter(None, (error_table(summary), text_report(summary)))
-        report = "\n" + "\n\n".join(tables) + f"\n{where}\n"
-        if self._is_attended:
-            logger.info("%s", report)
         else:
-            self.closing_report = report
-
-    def _judged(self, result: RunResult, settings: Settings) -> Summary:
-        criteria = () if self._prepared is None else self._prepared.criteria
-        return summarise(result, judge(result, criteria, settings.on_not_judged))
-
-    def _whole_result(self, master: Master) -> RunResult:
-        """Return the result of a run that is over, with what others have of it."""
-        settings, prepared = master.inputs.settings, self._prepared
-        since = prepared.ledger_since if prepared is not None else ""
-        plans = master.plans.values()
-        found = compare(settings.target.api_url, master.inputs.run_id, since, plans)
-        rows = {} if self._is_reset else rows_of(self._environment, master.plans)
-        return replace(master.snapshot(), far_side=found, rows=rows, is_over=True)
+            self._environment.process_exit_code, self._last = summary.exit_code, summary
+            if self._is_attended:
+                logger.info("%s", report)
+            else:
+                self.closing_report = report
+        self._master = None
 
     def _refuse(self, error: ConvoyError) -> None:
         """Log why no load is started, and end the test that Locust has begun."""
@@ -353,40 +331,11 @@ class RunController:
     def _on_reset(self, **_: object) -> None:
         self._is_reset = True
 
-    def _on_hello(self, worker: str, _: dict[str, Any]) -> None:
-        self._connected.add(worker)
+    def _on_hello(self, worker: str, data: object) -> None:
+        hello = self._hellos[worker] = read_hello(data)
         if self._master is not None:
-            self._master.prepare(worker)
+            self._master.greet(worker, hello)
 
-    def _on_enough(self, _: str, data: dict[str, Any]) -> None:
-        """End the run because a worker asks for it, by the same steps as at its planned end."""
-        master = self._master
-        if master is not None and data["run_id"] == master.inputs.run_id:
-            gevent.spawn(self._end_early, data["reason"])
-
-    def _end_early(self, reason: str) -> None:
+    def _hear(self, worker: str, data: bytes) -> None:
         if self._master is not None:
-            self.interrupt(reason)
-            self._end_test()
-
-    def _pass_on(
-        self, handle: Callable[[Master, str, dict[str, Any]], None]
-    ) -> Callable[[str, dict[str, Any]], None]:
-        """Return a listener that passes a message to the master of the run that it names."""
-
-        def receive(worker: str, data: dict[str, Any]) -> None:
-            master = self._master
-            if master is None or data["run_id"] != master.inputs.run_id:
-                return
-            if worker in master.workers:
-                handle(master, worker, data)
-
-        return receive
-
-    def _user_classes(self) -> dict[str, str]:
-        """Return `{scenario: class name}` of the user classes that Locust has loaded."""
-        return {
-            user_class.scenario: user_class.__name__
-            for user_class in self._environment.user_classes
-            if issubclass(user_class, MessageUser)
-        }
+            self._master.hear(worker, data)

@@ -21,6 +21,7 @@ from locust.user.task import (
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
 from convoy.errors import LoginError
+from convoy.plan.lanes import LANES
 from convoy.plan.payloads import PayloadError
 from convoy.plan.scenario import PoolExhausted
 from convoy.remote.session import ApiSession, Exchange
@@ -187,7 +188,7 @@ class MessageUser(User):
             while self._reserved_index is None:
                 due, index = message.due, message.planned.conversation_index
                 has_to_wait = pool.is_taken(index)
-                if not pool.take(index, max(0.0, latest_s - perf_counter())):
+                if not pool.take(index, due.k % LANES, max(0.0, latest_s - perf_counter())):
                     raise PoolExhausted("the conversation was not free in time")
                 self._reserved_index = index
                 if has_to_wait:

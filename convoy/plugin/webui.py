@@ -70,7 +70,7 @@ def install(
                 return None
             if controller.is_ending:
                 raise RefusedError("the last run is just ending; start again in a moment")
-            if not controller.workers():
+            if not controller.workers.workers():
                 raise RefusedError("no worker is connected; start one, or wait until it is ready")
             controller.line_up(prepare(_read_form(request.form, shown | {"host": host})))
         except ConvoyError as error:

@@ -66,6 +66,7 @@ class Connections:
         self._token_limits = [limit for limit in limits if limit.scope == "token"]
         self._common = self._common_budget(limits, worker_share.share)
         self._turn = count()
+        self._first: tuple[OAuthSession, Budget | JointBudget] | None = None
         self._tokens = [self._make_token() for _ in range(worker_share.tokens or 0)]
 
     def open_session(self) -> ApiSession:
@@ -76,7 +77,8 @@ class Connections:
         if self._tokens:
             oauth, budget = self._tokens[next(self._turn) % len(self._tokens)]
         else:
-            oauth, budget = self._make_token()
+            oauth, budget = self._first or self._make_token()
+            self._first = None
         return ApiSession(
             self.open_transport(self._api),
             oauth,
@@ -85,6 +87,14 @@ class Connections:
             clock=self.clock,
             headers=self._settings.headers,
         )
+
+    def check_login(self) -> None:
+        """Log in with the token of the first session; raises LoginError."""
+        if self._tokens:
+            oauth, _ = self._tokens[0]
+        else:
+            oauth, _ = self._first = self._first or self._make_token()
+        oauth.token()
 
     def open_transport(self, origin: Origin) -> Transport:
         """Return a transport to an origin by the settings; nothing is connected yet."""

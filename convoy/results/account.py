@@ -18,6 +18,8 @@ from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Cause, Name, Out
 T = TypeVar("T")
 U = TypeVar("U")
 
+_NOBODY = ""
+"""The worker of messages that nobody sent."""
 WHOLE = ""
 """The step of what belongs to a scenario as a whole: one without steps, or a message not sent."""
 
@@ -214,6 +216,13 @@ class ScenarioAccount:
         self._counts[worker].lose(messages)
         lasted = Recorder()
         lasted.record(timeout_s, messages)
+        self._durations.response.add_censored(lasted.take())
+
+    def forgo(self, messages: int, lateness_s: float) -> None:
+        """Count messages that nobody sent, each at least `lateness_s` too late."""
+        self._counts[_NOBODY].forgo(messages)
+        lasted = Recorder()
+        lasted.record(lateness_s, messages)
         self._durations.response.add_censored(lasted.take())
 
     def counts_of(self, worker: str) -> Counts:

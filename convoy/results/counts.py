@@ -88,9 +88,17 @@ class Counts:
         """Count a scheduled message that will never be sent."""
         self.not_sent[cause] += 1
 
-    def lose(self, messages: int) -> None:
-        """Count messages of a worker that died: each may have been sent, so each is unknown."""
+    def forgo(self, messages: int) -> None:
+        """Count messages that nobody sent: their owner stood still, and others began after them."""
         self.scheduled += messages
+        self.not_sent[Cause.GENERATOR] += messages
+
+    def lose(self, messages: int) -> None:
+        """Count messages of a worker that died: each may have been sent, so each is unknown.
+
+        Those that were in flight at its last report are among them.
+        """
+        self.scheduled = self.ended + messages
         self.sent += messages
         self.attempts += messages
         self.unknown += messages

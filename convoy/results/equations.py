@@ -60,11 +60,11 @@ def _of_durations(scenario: ScenarioResult) -> Iterator[str]:
 def _of_row(scenario: ScenarioResult, row: Row | None) -> Iterator[str]:
     """Yield what Locust's row, which is entered apart, says differently."""
     counts, durations = scenario.counts, scenario.durations
-    if row is None:
+    # A worker that comes back after it was lost still reports to Locust.
+    if row is None or counts.errors[WORKER_LOST]:
         return
-    lost = counts.errors[WORKER_LOST]
-    yield from _unequal("requests in Locust's row = sent", row.requests, counts.sent - lost)
-    yield from _unequal("failures in Locust's row = failures", row.failures, counts.not_ok - lost)
+    yield from _unequal("requests in Locust's row = sent", row.requests, counts.sent)
+    yield from _unequal("failures in Locust's row = failures", row.failures, counts.not_ok)
     if counts.sent == counts.accepted == counts.scheduled:
         total_s = durations.response.total_s
         limit_s = _BUCKET_ERROR * total_s + _EARLY_S * counts.sent

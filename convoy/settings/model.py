@@ -167,6 +167,7 @@ class Settings(_Section):
     oauth: OAuth
     limits: tuple[Limit, ...]
     on_limit: Literal["obey", "count", "stop"]
+    on_worker_lost: Literal["invalid", "degrade"]
     headers: dict[HeaderName, HeaderValue]
     canary: bool
     criteria: tuple[str, ...]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from convoy.plan.lanes import LANES, numbers_between
 
@@ -19,6 +20,7 @@ class _Lane:
     owner: str | None = None
     cursor: int = 0
     is_leaving: bool = False
+    free_from_s: float = -inf
 
 
 class LeaseBook:
@@ -32,6 +34,7 @@ class LeaseBook:
         self._lanes = [_Lane(end) for end in ends]
         self._groups = groups
         self._finished_tenures: Counter[str] = Counter()
+        self._forgone = 0
 
     def lanes_of(self, worker: str) -> list[int]:
         return [number for number, lane in enumerate(self._lanes) if lane.owner == worker]
@@ -53,7 +56,7 @@ class LeaseBook:
                     leaving.setdefault(worker, []).append(number)
         return leaving
 
-    def deal(self, weights: Mapping[str, float]) -> dict[str, dict[int, int]]:
+    def deal(self, weights: Mapping[str, float], now_s: float) -> dict[str, dict[int, int]]:
         """Give groups without an owner to workers with too few: `{worker: {lane: cursor}}`.
 
         Each group goes to the worker that is furthest below its share. Consecutive messages then
@@ -63,7 +66,7 @@ class LeaseBook:
         wanted = self._shares(weights)
         missing = {worker: wanted[worker] - len(self._staying(worker)) for worker in wanted}
         for group in range(self._groups):
-            if not self._is_free(group):
+            if not self._is_free(group, now_s):
                 continue
             worker = max(wanted, key=lambda name: missing[name] / max(1, wanted[name]), default="")
             if missing.get(worker, 0) <= 0:
@@ -80,18 +83,40 @@ class LeaseBook:
         for lane, end in zip(self._lanes, ends, strict=True):
             lane.end = end
 
-    def give_back(self, worker: str, cursors: Mapping[int, int]) -> None:
-        """Note that a worker gave lanes up, each from its cursor on."""
+    def give_back(self, worker: str, cursors: Mapping[int, int], *, is_final: bool = False) -> None:
+        """Note that a worker gave lanes up, each from its cursor on; if final, nobody gets them."""
         for number, cursor in cursors.items():
             lane = self._lanes[number]
             if lane.owner == worker:
                 self._end_tenure(lane, number, cursor)
+                lane.free_from_s = inf if is_final else -inf
 
-    def lose(self, worker: str, cut: Callable[[int], int]) -> None:
-        """Take all lanes from a lost worker; their next owners begin at number `cut(lane)`."""
+    def revoke(
+        self, worker: str, cut: Callable[[int], int], free_from_s: float = -inf
+    ) -> dict[int, int]:
+        """Take all lanes from a worker that no longer answers; return `{lane: cut(lane)}`.
+
+        Their next owners begin at that number, and not before `free_from_s`. What lies before is
+        the worker's, who may have sent it.
+        """
+        cuts = {}
         for number in self.lanes_of(worker):
             lane = self._lanes[number]
-            self._end_tenure(lane, number, max(lane.cursor, min(cut(number), lane.end)))
+            cuts[number] = max(lane.cursor, min(cut(number), lane.end))
+            self._end_tenure(lane, number, cuts[number])
+            lane.free_from_s = free_from_s
+        return cuts
+
+    def settle(self, worker: str, number: int, cut: int, cursor: int) -> int:
+        """Take in where the owner of a lane that was revoked at `cut` really was.
+
+        Returns how many messages nobody sent: they are no longer the worker's.
+        """
+        forgone = numbers_between(number, cursor, cut)
+        self._finished_tenures[worker] -= forgone
+        self._forgone += forgone
+        self._lanes[number].free_from_s = -inf
+        return forgone
 
     def finish(self, worker: str, messages: int) -> None:
         """End all lanes of a lost worker that took `messages` messages; they are not dealt again.
@@ -115,7 +140,8 @@ class LeaseBook:
     def given_out(self) -> int:
         """Messages of all tenures: the plan's total, unless lanes were given back unfinished."""
         owners = {lane.owner for lane in self._lanes if lane.owner is not None}
-        return sum(self.messages_of(worker) for worker in owners | set(self._finished_tenures))
+        workers = owners | set(self._finished_tenures)
+        return self._forgone + sum(self.messages_of(worker) for worker in workers)
 
     @property
     def total(self) -> int:
@@ -133,8 +159,11 @@ class LeaseBook:
     def _owner(self, group: int) -> str | None:
         return self._lanes[group].owner
 
-    def _is_free(self, group: int) -> bool:
-        return all(lane.owner is None for lane in self._lanes[group :: self._groups])
+    def _is_free(self, group: int, now_s: float) -> bool:
+        return all(
+            lane.owner is None and lane.free_from_s <= now_s
+            for lane in self._lanes[group :: self._groups]
+        )
 
     def _staying(self, worker: str) -> list[int]:
         """The groups that a worker owns and was not asked to give back."""

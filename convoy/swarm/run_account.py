@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Literal
 
 from convoy.plan.scenario import ScenarioPlan
 from convoy.results.account import ScenarioAccount, ScenarioResult
 from convoy.results.counts import Counts
+from convoy.results.health import HealthAccount
 from convoy.results.result import WorkerResult
 from convoy.results.samples import CodeSamples, SampleBook
 from convoy.results.series import Series, SeriesAccount, step_of
 from convoy.routes.codes import CodeBook
-from convoy.swarm.channel import WorkerReport
-from convoy.swarm.workers import WorkerStatus
+from convoy.settings import Settings
+from convoy.swarm.messages import WorkerReport
+
+
+@dataclass(slots=True)
+class _Reported:
+    """How many reports came from a worker, the last one made so long after T0; its health."""
+
+    number: int = 0
+    until_s: float = 0.0
+    health: HealthAccount = field(default_factory=HealthAccount)
 
 
 class RunAccount:
-    """Accounts and series of the scenarios of a run, and the samples of its errors.
+    """Accounts and series of the scenarios of a run, the samples of its errors, and its workers.
 
-    A message that a lost worker may have sent counts as lasting for `timeout_s` at least.
+    A message that a lost worker may have sent counts as lasting until its deadline at least, one
+    that nobody sent as late as a message may be.
     """
 
-    def __init__(self, plans: Mapping[str, ScenarioPlan], timeout_s: float) -> None:
+    def __init__(self, plans: Mapping[str, ScenarioPlan], settings: Settings) -> None:
         name_code = CodeBook().name
-        self._timeout_s = timeout_s
+        self._timeout_s = settings.request_timeout_s
+        self._max_lateness_s = settings.max_lateness_s
         self._step_s = step_of(max(plan.arrivals.duration_s for plan in plans.values()))
         self._accounts = {name: ScenarioAccount(name_code) for name in plans}
         self._series = {name: SeriesAccount(self._step_s, name_code) for name in plans}
         self._samples = SampleBook()
+        self._workers: defaultdict[str, _Reported] = defaultdict(_Reported)
         self._due: dict[str, list[int]] = {}
         self.follow(plans)
 
@@ -40,14 +55,31 @@ class RunAccount:
             moments_s = [step * self._step_s for step in range(1, steps + 1)]
             self._due[name] = plan.arrivals.due_before(moments_s)
 
-    def absorb(self, worker: str, report: WorkerReport) -> None:
-        """Take in the next report of a worker; a scenario that does not run is left out."""
+    def absorb(self, worker: str, report: WorkerReport) -> str:
+        """Take in the next report of a worker; a scenario that does not run is left out.
+
+        Returns what is wrong with its number, "" for the one that follows the last.
+        """
+        reported = self._workers[worker]
+        missing = report.number - reported.number - 1
+        if missing < 0:
+            return f"report {report.number} of worker {worker} came again, and was left out"
+        reported.number, reported.until_s = report.number, report.at_s
+        reported.health.absorb(report.health)
         for scenario in self._accounts.keys() & report.scenarios.keys():
             each = report.scenarios[scenario]
             self._accounts[scenario].absorb(worker, each)
             seconds = report.seconds.get(scenario, {})
             self._series[scenario].absorb(report.at_s, seconds, each.durations.values())
         self._samples.absorb(report.samples)
+        return f"{missing} reports of worker {worker} are missing" if missing else ""
+
+    def forgo(self, scenario: str, messages: int, at_s: float) -> None:
+        """Count messages that nobody sent, as known at `at_s` after T0."""
+        self._accounts[scenario].forgo(messages, self._max_lateness_s)
+        forgone = Counts()
+        forgone.forgo(messages)
+        self._series[scenario].absorb(at_s, {int(at_s): forgone}, ())
 
     def lose(self, worker: str, scenario: str, messages: int) -> None:
         """Count messages that a dead worker may have sent; they are in no series."""
@@ -56,11 +88,15 @@ class RunAccount:
     def counts_of(self, worker: str, scenario: str) -> Counts:
         return self._accounts[scenario].counts_of(worker)
 
-    def worker(self, name: str, status: WorkerStatus, held_s: float) -> WorkerResult:
+    def reported_until_s(self, workers: Iterable[str], otherwise_s: float) -> float:
+        """Return until when each of these workers has reported, in seconds since T0."""
+        return min((self._workers[name].until_s for name in workers), default=otherwise_s)
+
+    def worker(self, name: str, is_lost: bool, held_s: float) -> WorkerResult:
         """Return what became of a worker that held lanes for so long."""
         sent = sum(account.counts_of(name).sent for account in self._accounts.values())
-        state: Literal["reported", "lost"] = "lost" if status.is_lost else "reported"
-        return WorkerResult(name, state, sent, status.health.result(), held_s)
+        state: Literal["reported", "lost"] = "lost" if is_lost else "reported"
+        return WorkerResult(name, state, sent, self._workers[name].health.result(), held_s)
 
     def scenario(
         self, scenario: str, planned: int, configured_per_s: float | None

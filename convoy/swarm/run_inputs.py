@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from convoy.errors import ConvoyError
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.settings import Settings
-
-_Columns = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,25 @@ class RunInputs:
         """Return the plan of each scenario; with a large pool each takes tenths of a second."""
         return {name: ScenarioPlan(inputs) for name, inputs in self.scenarios.items()}
 
-    def to_message(self) -> dict[str, Any]:
-        """Return the inputs as the plain values of a message; `from_message` reads them.
-
-        The scenarios are packed into bytes here, so that a million ids are packed once and not for
-        each worker.
-        """
-        scenarios = msgspec.msgpack.encode(dict(self.scenarios), enc_hook=_stages_of)
-        settings = self.settings.to_json()
-        return {"run_id": self.run_id, "settings": settings, "scenarios": scenarios}
+    def to_bytes(self) -> bytes:
+        """Return the inputs as the bytes that `from_bytes` reads."""
+        packed = _Packed(self.run_id, self.settings.to_json(), dict(self.scenarios))
+        return msgspec.msgpack.encode(packed, enc_hook=_stages_of)
 
     @classmethod
-    def from_message(cls, data: Mapping[str, Any]) -> RunInputs:
-        scenarios = msgspec.msgpack.decode(
-            data["scenarios"], type=dict[str, ScenarioInputs], dec_hook=_curve_of
-        )
-        return cls(str(data["run_id"]), Settings.from_json(data["settings"]), scenarios)
+    def from_bytes(cls, data: bytes) -> RunInputs:
+        """Return the inputs that a master packed; raises ConvoyError where it is another's."""
+        try:
+            packed = msgspec.msgpack.decode(data, type=_Packed, dec_hook=_curve_of)
+            return cls(packed.run_id, Settings.from_json(packed.settings), packed.scenarios)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
+
+
+class _Packed(msgspec.Struct):
+    run_id: str
+    settings: Any
+    scenarios: dict[str, ScenarioInputs]
 
 
 def worker_share(settings: Settings, number: int, workers: int) -> tuple[int | None, float]:
@@ -64,6 +67,24 @@ def plan_hash(plans: Mapping[str, ScenarioPlan]) -> str:
     """Return one fingerprint for the plans of all scenarios."""
     text = "\n".join(f"{name} {plan.hash}" for name, plan in sorted(plans.items()))
     return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def code_hash(scenarios: Iterable[Path]) -> str:
+    """Return one fingerprint for the code that makes messages: plan, routes, these scenario files.
+
+    What a message says is decided in each worker, so all of them have to run the same code.
+    """
+    package = Path(__file__).parents[1]
+    own = [
+        path
+        for folder in ("plan", "routes")
+        for path in package.joinpath(folder).rglob("*")
+        if path.suffix in (".py", ".json", ".yaml")
+    ]
+    digest = blake2b(digest_size=8)
+    for path in sorted(own) + sorted(set(scenarios)):
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _stages_of(curve: RateCurve) -> tuple[Stage, ...]:

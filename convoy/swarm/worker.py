@@ -6,37 +6,62 @@ import gc
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
 import gevent
 from gevent import Greenlet
 from gevent.event import Event
 
 from convoy.engine.health import watch
-from convoy.errors import ConvoyError
-from convoy.plan.rates import RateCurve, Stage
+from convoy.errors import ConvoyError, LoginError
+from convoy.plan.rates import RateCurve
 from convoy.remote.client import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
-from convoy.swarm.channel import Channel, ToMaster, ToWorker, WorkerReport
+from convoy.swarm.lease import LeaseClock
+from convoy.swarm.messages import (
+    VERSION,
+    Ask,
+    Change,
+    Channel,
+    Drained,
+    Enough,
+    Farewell,
+    Grant,
+    Hello,
+    Lanes,
+    LateChange,
+    Lease,
+    Leaving,
+    Prepare,
+    Ready,
+    Refusal,
+    Release,
+    Released,
+    Stop,
+    decode_to_worker,
+)
 from convoy.swarm.run_inputs import RunInputs
-from convoy.swarm.worker_run import WorkerRun
+from convoy.swarm.worker_run import WorkerRun, WorkerRunState
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.02
+_ASKS_EVERY_S = 0.5
+_ASKS_AT_FIRST_EVERY_S = 0.1
+"""Until T0 is known: of several answers the quickest says best what the master's clock shows."""
+_FAREWELL_S = 3.0
 _LONGEST_NAP_S = 1.0
 """A change of the plan can bring its end forward, so the end is looked at again this often."""
-_ROWS_EVERY_S = 0.1
-"""Locust counts messages in the second of their entry, so a batch should not outlast its second."""
 
 
 class Worker:
     """Follows the master's messages and answers them.
 
-    `rows` shows measured messages elsewhere; `connect` returns the connections for a run's
-    settings; `send_report` sends the process's next report at once; `stop_users` stops its users
-    when their messages in flight have ended, within `stop_timeout_s`; `redact` hides secrets.
+    `code` is the hash of the code that makes messages. `rows` shows measured messages elsewhere;
+    `connect` returns the connections for a run's settings; `send_report` sends the process's next
+    report at once; `stop_users` stops its users when their messages in flight have ended, within
+    `stop_timeout_s`; `give_up` ends the process, because the master is lost; `redact` hides
+    secrets.
     """
 
     def __init__(
@@ -44,203 +69,228 @@ class Worker:
         channel: Channel,
         rows: Rows,
         *,
+        code: str,
         connect: Callable[[Settings, WorkerShare], Connections],
         send_report: Callable[[], None],
         stop_users: Callable[[], None],
+        give_up: Callable[[], None],
         redact: Callable[[str], str],
     ) -> None:
         self._rows = rows
         self._channel = channel
+        self._code = code
         self._connect = connect
         self._send_report = send_report
         self._stop_users = stop_users
+        self._give_up = give_up
         self._redact = redact
         self._run: WorkerRun | None = None
         self._is_prepared = Event()
+        self._farewell = Event()
         self._progress: Greenlet[..., None] | None = None
-        channel.listen(ToWorker.PREPARE, self._prepare)
-        channel.listen(ToWorker.LEASES, self._take_leases)
-        channel.listen(ToWorker.RELEASE, self._release)
-        channel.listen(ToWorker.CHANGE, self._change)
-        channel.listen(ToWorker.STOP, self._stop)
 
     def say_hello(self) -> None:
         """Announce this process to the master."""
-        self._channel.to_master(ToMaster.HELLO, {})
+        self._channel.to_master(Hello(VERSION, self._code))
 
     def wait_for_run(self) -> WorkerRun:
-        """Wait until the master has sent the inputs of a run, and return the run."""
-        while self._run is None:
+        """Wait until this process takes part in a run, and return the run."""
+        while self._run is None or self._run.state is WorkerRunState.JOINING:
+            self._is_prepared.clear()
             self._is_prepared.wait()
         return self._run
 
     def user_is_ready(self, run: WorkerRun, scenario: str) -> None:
         run.work[scenario].ready_users += 1
-        self._send_progress_soon(run)
+        self._send_ready_soon(run)
 
     def user_has_left(self, run: WorkerRun, scenario: str) -> None:
         run.work[scenario].ready_users -= 1
-        self._enter_all(run)
-        self._send_progress_soon(run)
+        run.enter_all()
+        self._send_ready_soon(run)
 
     def report_problem(self, run: WorkerRun, problem: str) -> None:
         """Report to the master why a user cannot start; the master decides when to give up."""
-        self._send_progress(run, problem)
+        self._send_ready(run, problem)
 
     def ask_for_stop(self, run: WorkerRun, reason: str) -> None:
         """Ask the master to end the run."""
         if not run.is_stopping:
-            self._answer(ToMaster.ENOUGH, run, {"reason": reason})
+            self._channel.to_master(Enough(run.run_id, reason))
 
-    def renew_leases(self, until_s: float) -> None:
-        """Extend the leases to this moment of `perf_counter`, after a heartbeat of the master.
-
-        Where a lease had ended, all lanes are given back first, because the master may have dealt
-        them to other workers; it can deal them to this one again.
-        """
-        run = self._run
-        if run is None or run.is_stopping:
+    def hear(self, data: bytes) -> None:
+        """Take in a message of the master; one that cannot be read, or of another run, is not."""
+        try:
+            message = decode_to_worker(data)
+        except ConvoyError as error:
+            logger.error("a message of the master was left out: %s", error)
             return
-        if any(work.dispatcher.has_lost_lease for work in run.work.values()):
-            logger.warning("nothing was heard of the master for too long; all lanes are given back")
-            self._give_all_back(run, is_leaving=False)
-        for work in run.work.values():
-            work.dispatcher.hold_lease_until(until_s)
+        if isinstance(message, Prepare):
+            self._prepare(message)
+        elif self._run is not None and self._run.run_id == message.run_id:
+            self._follow(self._run, message)
+
+    def _follow(
+        self, run: WorkerRun, message: Lease | Grant | Release | Change | Farewell | Stop
+    ) -> None:
+        match message:
+            case Lease():
+                run.lease.renew(message.asked_s, message.now_s, time.perf_counter())
+                run.keep_lease()
+            case Grant() if run.is_stopping:
+                # The master sent these lanes before it heard that this process takes no more.
+                self._channel.to_master(Released(run.run_id, message.lanes))
+            case Grant():
+                self._take_lanes(run, message)
+            case Release():
+                free, busy = run.release(message.lanes)
+                self._channel.to_master(Released(run.run_id, free))
+                self._release_when_free(run, busy)
+            case Change() if not run.is_stopping:
+                self._change(run, message)
+            case Farewell():
+                self._farewell.set()
+            case Stop() if not run.is_stopping:
+                run.state = WorkerRunState.STOPPING
+                gevent.spawn(self._wind_up, run)
 
     def report(self) -> bytes | None:
         """Return this process's next numbered report, None when it has no part in a run."""
-        run = self._run
-        if run is None:
-            return None
-        run.reports += 1
-        at_s = run.enter_second()
-        report = WorkerReport(
-            run_id=run.run_id,
-            epoch=run.epoch,
-            number=run.reports,
-            at_s=at_s,
-            seconds={name: work.seconds.take() for name, work in run.work.items()},
-            scenarios={
-                name: work.recorder.report(work.pool.report()) for name, work in run.work.items()
-            },
-            samples=run.samples.report(),
-            health=run.health.report(),
-        )
-        return report.to_bytes()
+        return None if self._run is None else self._run.report().to_bytes()
 
     def forget_run(self) -> None:
         """Drop the run after its users have ended, and undo `_freeze_garbage`."""
         self._run = None
-        self._is_prepared.clear()
         gc.unfreeze()
 
     def leave(self) -> None:
-        """Give all lanes back, wait for messages in flight, and report: this process ends."""
+        """Give all lanes back, wait for messages in flight, and report: this process ends.
+
+        The master may have granted more lanes meanwhile; those are given back, too, until it has
+        heard of the end.
+        """
         run = self._run
         if run is None or run.is_stopping:
             return
-        run.is_stopping = True
-        self._give_all_back(run, is_leaving=True)
+        run.state = WorkerRunState.LEAVING
+        free, busy = run.release_all()
+        self._channel.to_master(Leaving(run.run_id, free))
+        self._release_when_free(run, busy)
         self._stop_users()
         self._report_now(run)
+        if not run.lease.is_master_lost(time.perf_counter()):
+            self._farewell.wait(_FAREWELL_S)
 
-    def _give_all_back(self, run: WorkerRun, is_leaving: bool) -> None:
-        released = {"cursors": run.release_all(), "is_leaving": is_leaving}
-        self._answer(ToMaster.RELEASED, run, released)
-
-    def _prepare(self, _: str, data: dict[str, Any]) -> None:
-        inputs = RunInputs.from_message(data)
-        if self._run is not None and self._run.run_id == inputs.run_id:
+    def _prepare(self, message: Prepare) -> None:
+        """Begin to take part in a run, or report why this process cannot."""
+        if self._run is not None and self._run.run_id == message.run_id:
             return
         try:
-            worker_share = WorkerShare(data["tokens"], data["share"])
-            connections = self._connect(inputs.settings, worker_share)
-            self._run = WorkerRun(inputs, connections, self._rows, self._redact)
+            inputs = RunInputs.from_bytes(message.inputs)
+            share = WorkerShare(message.tokens, message.share)
+            connections = self._connect(inputs.settings, share)
+            lease = LeaseClock(message.lease_s, time.perf_counter())
+            run = self._run = WorkerRun(inputs, connections, lease, self._rows, self._redact)
         except ConvoyError as error:
-            self._refuse(inputs, error)
+            self._channel.to_master(Refusal(message.run_id, str(error)))
             return
+        self._farewell.clear()
+        if message.lease_s is None:  # the master has logged in from this very process
+            self._join(run)
+        else:
+            gevent.spawn(self._log_in_and_join, run)
+            gevent.spawn(self._keep_asking, run)
+
+    def _log_in_and_join(self, run: WorkerRun) -> None:
+        """Take part if the credentials of this process are good; its users log in later."""
+        try:
+            run.connections.check_login()
+        except LoginError as error:
+            if error.refused:
+                self._channel.to_master(Refusal(run.run_id, str(error)))
+                return
+        self._join(run)
+
+    def _join(self, run: WorkerRun) -> None:
+        run.state = WorkerRunState.READY
+        self._send_ready(run)
         self._is_prepared.set()
 
-    def _refuse(self, inputs: RunInputs, error: ConvoyError) -> None:
-        """Report why this process cannot take part; its users stay without a run."""
-        self._channel.to_master(
-            ToMaster.PROGRESS,
-            {
-                "run_id": inputs.run_id,
-                "now_s": time.time(),
-                "plan_hash": None,
-                "ready": {},
-                "problem": str(error),
-                "is_refusal": True,
-            },
-        )
+    def _keep_asking(self, run: WorkerRun) -> None:
+        """Ask for the lease again and again, until the run is forgotten or the master is lost."""
+        while self._run is run:
+            now_s = time.perf_counter()
+            if run.lease.is_master_lost(now_s):
+                logger.error("nothing was heard of the master for too long; this worker ends")
+                self._give_up()
+                return
+            self._channel.to_master(Ask(run.run_id, now_s, run.lease.leased_s))
+            gevent.sleep(_ASKS_AT_FIRST_EVERY_S if run.t0_s is None else _ASKS_EVERY_S)
 
-    def _take_leases(self, _: str, data: dict[str, Any]) -> None:
-        run = self._current(data)
-        if run is None:
-            return
-        if run.is_stopping:
-            # The master sent these leases before it received that this process takes no more.
-            released = {"cursors": data["grants"], "is_leaving": True}
-            self._answer(ToMaster.RELEASED, run, released)
-            return
-        run.epoch = data["epoch"]
+    def _take_lanes(self, run: WorkerRun, message: Grant) -> None:
+        run.state, run.epoch = WorkerRunState.HOLDING, message.epoch
+        t0_s = run.lease.own_s(message.t0_s)
         # Before the lanes are granted: the collection takes longer than a message may be late.
-        if run.t0_s is None and data["t0_s"] > time.time():
+        if run.t0_s is None and t0_s > time.perf_counter():
             _freeze_garbage()
-        for scenario, lanes in data["grants"].items():
-            granted = {int(lane): from_k for lane, from_k in lanes.items()}
-            run.work[scenario].grant(granted, run.epoch)
-        if run.t0_s is None:
-            run.t0_s = time.perf_counter() + data["t0_s"] - time.time()
-            for work in run.work.values():
-                work.dispatcher.start(run.t0_s)
-            gevent.spawn(self._watch_drain, run)
-            gevent.spawn(
-                watch,
-                run.health,
-                run.t0_s,
-                run.ends_s,
-                lambda: not self._is_under_way(run),
-                run.notice_beat,
-            )
-            gevent.spawn(self._keep_rows_current, run)
-            gevent.spawn(self._keep_seconds, run, run.t0_s)
+        for scenario, lanes in message.lanes.items():
+            run.work[scenario].grant(lanes, run.epoch)
+        if run.t0_s is not None:
+            return
+        run.t0_s = t0_s
+        for work in run.work.values():
+            work.dispatcher.start(t0_s)
+        gevent.spawn(self._watch_drain, run)
+        gevent.spawn(
+            watch,
+            run.health,
+            t0_s,
+            run.ends_s,
+            lambda: not self._is_under_way(run),
+            run.notice_beat,
+        )
+        gevent.spawn(run.keep_rows_current, lambda: self._run is run)
+        gevent.spawn(run.keep_seconds, t0_s, lambda: self._run is run)
 
-    def _change(self, _: str, data: dict[str, Any]) -> None:
+    def _change(self, run: WorkerRun, message: Change) -> None:
         """Follow a change of the plan, and report one that arrived after its moment."""
-        run = self._current(data)
-        if run is None or run.is_stopping:
-            return
-        run.epoch = data["epoch"]
-        for scenario, stages in data["stages"].items():
-            run.work[scenario].change(RateCurve([Stage(*stage) for stage in stages]), run.epoch)
-        heard_s = data["at_s"] if run.t0_s is None else time.perf_counter() - run.t0_s
-        if heard_s > data["at_s"]:
-            self._answer(ToMaster.LATE_CHANGE, run, {"late_s": heard_s - data["at_s"]})
+        run.epoch = message.epoch
+        for scenario, stages in message.stages.items():
+            run.work[scenario].change(RateCurve(stages), run.epoch)
+        if run.t0_s is not None:
+            late_s = time.perf_counter() - run.t0_s - message.at_s
+            if late_s > 0:
+                self._channel.to_master(LateChange(run.run_id, late_s))
 
-    def _release(self, _: str, data: dict[str, Any]) -> None:
-        run = self._current(data)
-        if run is None:
-            return
-        cursors = {
-            scenario: run.work[scenario].release(lanes) for scenario, lanes in data["lanes"].items()
-        }
-        self._answer(ToMaster.RELEASED, run, {"cursors": cursors, "is_leaving": False})
+    def _release_when_free(self, run: WorkerRun, lanes: Lanes) -> None:
+        """Give lanes back as soon as no conversation that goes with them is in use."""
+        if lanes:
+            gevent.spawn(self._await_release, run, lanes)
 
-    def _stop(self, _: str, data: dict[str, Any]) -> None:
-        run = self._current(data)
-        if run is not None and not run.is_stopping:
-            run.is_stopping = True
-            gevent.spawn(self._wind_up, run)
+    def _await_release(self, run: WorkerRun, lanes: Lanes) -> None:
+        while lanes and self._run is run:
+            gevent.sleep(_POLL_S)
+            free = {
+                name: {lane: k for lane, k in each.items() if not run.work[name].is_busy(lane)}
+                for name, each in lanes.items()
+            }
+            if any(free.values()):
+                self._channel.to_master(Released(run.run_id, free))
+            lanes = {
+                name: rest
+                for name, each in lanes.items()
+                if (rest := {lane: k for lane, k in each.items() if lane not in free[name]})
+            }
 
     def _wind_up(self, run: WorkerRun) -> None:
         # Dispatchers first: a user that is being stopped must not be handed another message.
         for work in run.work.values():
             work.dispatcher.stop()
-        cursors = run.release_all()
         self._stop_users()
-        self._send_drained(run, cursors)
+        free, busy = run.release_all()
+        self._send_drained(
+            run, {name: free.get(name, {}) | busy.get(name, {}) for name in run.work}
+        )
 
     def _watch_drain(self, run: WorkerRun) -> None:
         """Report to the master each time that all granted lanes have drained, until the end."""
@@ -257,60 +307,24 @@ class Worker:
     def _is_under_way(self, run: WorkerRun) -> bool:
         return self._run is run and not run.is_stopping
 
-    def _keep_rows_current(self, run: WorkerRun) -> None:
-        """Enter gathered messages before each second of the wall clock is over."""
-        while self._run is run:
-            gevent.sleep(_ROWS_EVERY_S - time.time() % _ROWS_EVERY_S)
-            self._enter_all(run)
-
-    def _keep_seconds(self, run: WorkerRun, t0_s: float) -> None:
-        """Enter what was counted in each second of the run's clock as soon as it is over."""
-        while self._run is run:
-            seconds = max(0, int(time.perf_counter() - t0_s)) + 1
-            gevent.sleep(max(0.0, t0_s + seconds - time.perf_counter()))
-            run.enter_second()
-
-    def _enter_all(self, run: WorkerRun) -> None:
-        run.flush()
-        self._rows.flush()
-
     def _report_now(self, run: WorkerRun) -> None:
         # The rows first, because on a worker the report carries Locust's statistics, too.
-        self._enter_all(run)
+        run.enter_all()
         self._send_report()
 
-    def _send_drained(self, run: WorkerRun, cursors: dict[str, Any]) -> None:
+    def _send_drained(self, run: WorkerRun, lanes: Lanes) -> None:
         # The report first: after this message the master may end the run with what it has.
         self._report_now(run)
-        self._answer(ToMaster.DRAINED, run, {"epoch": run.epoch, "cursors": cursors})
+        self._channel.to_master(Drained(run.run_id, run.epoch, lanes))
 
-    def _send_progress_soon(self, run: WorkerRun) -> None:
+    def _send_ready_soon(self, run: WorkerRun) -> None:
         """Report once for all users that start or stop within `_POLL_S`."""
         if self._progress is None or self._progress.ready():
-            self._progress = gevent.spawn_later(_POLL_S, self._send_progress, run)
+            self._progress = gevent.spawn_later(_POLL_S, self._send_ready, run)
 
-    def _send_progress(self, run: WorkerRun, problem: str = "") -> None:
-        ready = {name: work.ready_users for name, work in run.work.items()}
-        self._answer(
-            ToMaster.PROGRESS,
-            run,
-            {
-                "now_s": time.time(),
-                "plan_hash": run.plan_hash,
-                "ready": ready,
-                "problem": problem,
-                "is_refusal": False,
-            },
-        )
-
-    def _answer(self, kind: ToMaster, run: WorkerRun, data: dict[str, Any]) -> None:
-        self._channel.to_master(kind, {"run_id": run.run_id} | data)
-
-    def _current(self, data: dict[str, Any]) -> WorkerRun | None:
-        """Return the run a message speaks of, None if it is not the present one."""
-        if self._run is not None and self._run.run_id == data["run_id"]:
-            return self._run
-        return None
+    def _send_ready(self, run: WorkerRun, problem: str = "") -> None:
+        users = {name: max(0, work.ready_users) for name, work in run.work.items()}
+        self._channel.to_master(Ready(run.run_id, run.plan_hash, users, problem))
 
 
 def _freeze_garbage() -> None:

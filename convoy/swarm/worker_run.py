@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
 from math import inf
 from time import perf_counter
+
+import gevent
 
 from convoy.engine.ahead import Message, MessagesAhead
 from convoy.engine.closed import ClosedDispatcher
@@ -23,9 +27,13 @@ from convoy.results.series import SecondsRecorder
 from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
 from convoy.swarm.accounting import Accounting, KeepSample, Rows
+from convoy.swarm.lease import LeaseClock
+from convoy.swarm.messages import Lanes, WorkerReport
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 
 _MEASURE = Phase.MEASURE
+_ROWS_EVERY_S = 0.1
+"""Locust counts messages in the second of their entry, so a batch should not outlast its second."""
 
 
 class ScenarioWork:
@@ -86,11 +94,26 @@ class ScenarioWork:
         cursors = self.dispatcher.release(lanes)
         return {lane: ends(lane) if k is None else k for lane, k in cursors.items()}
 
+    def is_busy(self, lane: int) -> bool:
+        """Return whether a conversation that goes with this lane is in use."""
+        groups = self.plan.groups
+        return self.pool.is_exclusive and self.pool.is_busy(range(lane % groups, LANES, groups))
+
     def change(self, curve: RateCurve, epoch: int) -> None:
         """Follow another curve, with the same past, for the messages not handed out yet."""
         cursors = self.release(range(LANES))
         self.plan = self.plan.with_curve(curve)
         self._grant(cursors, epoch)
+
+
+class WorkerRunState(StrEnum):
+    """A worker in a run: it logs in (joining), may be granted lanes, had some, or winds up."""
+
+    JOINING = "joining"
+    READY = "ready"
+    HOLDING = "holding"
+    LEAVING = "leaving"
+    STOPPING = "stopping"
 
 
 class WorkerRun:
@@ -100,15 +123,19 @@ class WorkerRun:
         self,
         inputs: RunInputs,
         connections: Connections,
+        lease: LeaseClock,
         rows: Rows,
         redact: Callable[[str], str],
     ) -> None:
         plans = inputs.plans()
+        self.state = WorkerRunState.JOINING
         self.connections = connections
         self.inputs = inputs
+        self.lease = lease
         self.run_id = inputs.run_id
         self.plan_hash = plan_hash(plans)
         self.samples = SampleKeeper(redact)
+        self._rows = rows
         self.work = {
             name: ScenarioWork(inputs, plan, rows, self.keep_sample) for name, plan in plans.items()
         }
@@ -117,7 +144,18 @@ class WorkerRun:
         self.t0_s: float | None = None
         self.reports = 0
         self._second = 0
-        self.is_stopping = False
+        self.keep_lease()
+
+    @property
+    def is_stopping(self) -> bool:
+        """True when nothing more is to be sent."""
+        return self.state in (WorkerRunState.LEAVING, WorkerRunState.STOPPING)
+
+    def keep_lease(self) -> None:
+        """Let messages be handed out for as long as the lease holds."""
+        if not self.is_stopping:
+            for work in self.work.values():
+                work.dispatcher.hold_lease_until(self.lease.ends_s)
 
     @property
     def ends_s(self) -> float:
@@ -141,6 +179,41 @@ class WorkerRun:
         for work in self.work.values():
             work.accounting.flush()
 
+    def enter_all(self) -> None:
+        """Enter the accepted messages that were gathered, and show them."""
+        self.flush()
+        self._rows.flush()
+
+    def keep_rows_current(self, is_going_on: Callable[[], bool]) -> None:
+        """Enter gathered messages before each second of the wall clock is over."""
+        while is_going_on():
+            gevent.sleep(_ROWS_EVERY_S - time.time() % _ROWS_EVERY_S)
+            self.enter_all()
+
+    def keep_seconds(self, t0_s: float, is_going_on: Callable[[], bool]) -> None:
+        """Enter what was counted in each second of the run's clock as soon as it is over."""
+        while is_going_on():
+            seconds = max(0, int(perf_counter() - t0_s)) + 1
+            gevent.sleep(max(0.0, t0_s + seconds - perf_counter()))
+            self.enter_second()
+
+    def report(self) -> WorkerReport:
+        """Return the next numbered report."""
+        self.reports += 1
+        at_s = self.enter_second()
+        return WorkerReport(
+            run_id=self.run_id,
+            epoch=self.epoch,
+            number=self.reports,
+            at_s=at_s,
+            seconds={name: work.seconds.take() for name, work in self.work.items()},
+            scenarios={
+                name: work.recorder.report(work.pool.report()) for name, work in self.work.items()
+            },
+            samples=self.samples.report(),
+            health=self.health.report(),
+        )
+
     def enter_second(self) -> float:
         """Enter what was counted since the last call under the second of that call.
 
@@ -155,9 +228,19 @@ class WorkerRun:
         self._second = int(at_s)
         return at_s
 
-    def release_all(self) -> dict[str, dict[int, int]]:
-        """Give up every lane of every scenario."""
-        return {name: work.release(range(LANES)) for name, work in self.work.items()}
+    def release(self, lanes: Mapping[str, Iterable[int]]) -> tuple[Lanes, Lanes]:
+        """Give up lanes; return those that are free, and those with a conversation in use."""
+        free: Lanes = {}
+        busy: Lanes = {}
+        for name, numbers in lanes.items():
+            work = self.work[name]
+            for lane, cursor in work.release(numbers).items():
+                (busy if work.is_busy(lane) else free).setdefault(name, {})[lane] = cursor
+        return free, busy
+
+    def release_all(self) -> tuple[Lanes, Lanes]:
+        """Give up every lane of every scenario, as `release` does."""
+        return self.release(dict.fromkeys(self.work, range(LANES)))
 
     def hand_back_what_closed(self) -> dict[str, dict[int, int]]:
         """Release the lanes of scenarios without a schedule; their cursors count the messages."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from enum import StrEnum
 from math import inf
 from typing import Protocol
-
-from convoy.results.health import HealthAccount
 
 Users = Mapping[str, Mapping[str, int]]
 """Users by worker and scenario."""
@@ -23,43 +22,133 @@ class Swarm(Protocol):
         """Return how many users of each scenario each worker has been dealt."""
 
 
-@dataclass(slots=True)
-class WorkerStatus:
-    """What is known of one worker; its wall clock is at least `clock_ahead_s` ahead of ours.
+LEASE_S = 2.5
+"""How long a lease lasts from when a worker asked for it; it asks twice a second."""
+_UNHEARD_S = 1.5
+"""A worker whose newest lease is older gets no other one: the way to it is slow, or cut."""
 
-    It held lanes between two moments of the master's clock. Its last report was made
-    `reported_until_s` after T0.
+
+class WorkerState(StrEnum):
+    """What a worker is in a run.
+
+    It was sent the inputs (joining), takes part (ready), was granted lanes (holding), had them
+    taken because its lease ended (silent), gave them back because it ends (leaving). Out of the run
+    are those that left in order, were lost, or can take no part (refused).
     """
 
+    JOINING = "joining"
+    READY = "ready"
+    HOLDING = "holding"
+    SILENT = "silent"
+    LEAVING = "leaving"
+    LEFT = "left"
+    LOST = "lost"
+    REFUSED = "refused"
+
+    @property
+    def is_out(self) -> bool:
+        return self in (WorkerState.LEFT, WorkerState.LOST, WorkerState.REFUSED)
+
+
+@dataclass(slots=True)
+class WorkerStatus:
+    """What is known of one worker; moments are seconds of the master's clock.
+
+    It was given its last lease at `heard_s`, and by its own word has that of `leased_s`. It held
+    lanes from one moment to another. `revoked` are the lanes that were taken from it, by scenario,
+    each with the first number that another worker may send: it has not said yet how far it came.
+    """
+
+    state: WorkerState = WorkerState.JOINING
     ready: Mapping[str, int] = field(default_factory=dict)
-    clock_ahead_s: float = -inf
-    reports: int = 0
-    reported_until_s: float = 0.0
+    heard_s: float = -inf
+    leased_s: float = -inf
     granted_epoch: int = 0
     drained_epoch: int = -1
     has_been_complete: bool = False
-    is_leaving: bool = False
-    is_gone: bool = False
-    is_lost: bool = False
     held_from_s: float = inf
     held_to_s: float = inf
-    health: HealthAccount = field(default_factory=HealthAccount)
-
-    def is_complete(self, assigned: Mapping[str, int]) -> bool:
-        """Return whether all users that it was dealt, by scenario, are ready."""
-        return all(self.ready.get(scenario, 0) >= users for scenario, users in assigned.items())
+    revoked: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def held_s(self, from_s: float, to_s: float) -> float:
-        """Return for how much of a time of the master's clock it held lanes."""
+        """Return for how much of a time it held lanes."""
         return max(0.0, min(self.held_to_s, to_s) - max(self.held_from_s, from_s))
 
 
-def weights_of(
-    scenario: str, workers: Mapping[str, WorkerStatus], dealt: Users
-) -> dict[str, float]:
-    """Return the users of a scenario by worker, of all workers that may own lanes of it."""
-    return {
-        name: float(dealt.get(name, {}).get(scenario, 0))
-        for name, worker in workers.items()
-        if not worker.is_leaving and worker.has_been_complete and worker.ready.get(scenario, 0) > 0
-    }
+class Workers:
+    """All workers of a run, those that are out of it included; moments are those of the master.
+
+    A lease lasts for `lease_s`, None where the only worker is in the master's process.
+    """
+
+    def __init__(self, lease_s: float | None) -> None:
+        self.status: dict[str, WorkerStatus] = {}
+        self.lease_s = lease_s
+        self._alive: Set[str] = frozenset()
+        self._users: Users = {}
+
+    def see(self, alive: Set[str], users: Users) -> None:
+        """Take in who is connected, and how many users each was dealt."""
+        self._alive, self._users = alive, users
+
+    @property
+    def present(self) -> list[str]:
+        return [name for name, _ in self.in_run() if name in self._alive]
+
+    def in_run(self) -> Iterator[tuple[str, WorkerStatus]]:
+        """Yield those that are not out of the run, connected or not."""
+        return ((name, each) for name, each in self.status.items() if not each.state.is_out)
+
+    def may_have_users(self, worker: str) -> bool:
+        """Return whether a worker takes part, so that users may be dealt to it."""
+        status = self.status.get(worker)
+        return status is not None and status.state in (
+            WorkerState.READY,
+            WorkerState.HOLDING,
+            WorkerState.SILENT,
+        )
+
+    def is_gone(self, worker: str) -> bool:
+        return worker not in self._alive
+
+    @property
+    def users_ready(self) -> int:
+        return sum(sum(self.status[name].ready.values()) for name in self.present)
+
+    def are_complete(self, now_s: float) -> bool:
+        """Return whether all users that were dealt are ready, and all leases arrive."""
+        return all(self._is_complete(name, now_s) for name in self.present)
+
+    def weights(self, scenarios: Iterable[str], now_s: float) -> dict[str, dict[str, float]]:
+        """Return the users of each scenario by worker, of all workers that may own lanes of it."""
+        owners = [name for name in self.present if self._may_own(name, now_s)]
+        return {
+            scenario: {
+                name: float(self._users.get(name, {}).get(scenario, 0))
+                for name in owners
+                if self.status[name].ready.get(scenario, 0) > 0
+            }
+            for scenario in scenarios
+        }
+
+    def is_leased(self, worker: str, now_s: float) -> bool:
+        """Return whether leases reach a worker in time."""
+        return self.lease_s is None or now_s - self.status[worker].leased_s <= _UNHEARD_S
+
+    def has_no_lease(self, worker: str, now_s: float) -> bool:
+        """Return whether a worker's lease has ended for certain: it asked before it was given."""
+        return self.lease_s is not None and now_s - self.status[worker].heard_s > self.lease_s
+
+    def _may_own(self, worker: str, now_s: float) -> bool:
+        status = self.status[worker]
+        status.has_been_complete = status.has_been_complete or self._is_complete(worker, now_s)
+        is_able = status.state is WorkerState.HOLDING or (
+            status.state is WorkerState.READY and self.is_leased(worker, now_s)
+        )
+        return is_able and status.has_been_complete
+
+    def _is_complete(self, worker: str, now_s: float) -> bool:
+        status, dealt = self.status[worker], self._users.get(worker, {})
+        return self.is_leased(worker, now_s) and all(
+            status.ready.get(scenario, 0) >= users for scenario, users in dealt.items()
+        )

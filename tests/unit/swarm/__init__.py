@@ -8,7 +8,7 @@ from convoy.results.health import HealthRecorder
 from convoy.results.outcome import Cause
 from convoy.results.samples import SampleKeeper
 from convoy.results.series import SecondsRecorder
-from convoy.swarm.channel import WorkerReport
+from convoy.swarm.messages import WorkerReport
 from tests.unit.results import ACCEPTED, LATE_AFTER_S, REJECTED
 
 RUN_ID = "20261122-120000-abcdef"

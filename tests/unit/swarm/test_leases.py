@@ -19,7 +19,7 @@ def settled_book(
 ) -> LeaseBook:
     """Return a book whose lanes were all dealt by these weights."""
     book = LeaseBook(ends_of(total), groups)
-    book.deal(weights)
+    book.deal(weights, 0.0)
     return book
 
 
@@ -59,7 +59,7 @@ def test_lanes_are_dealt_by_weight(weights: dict[str, float], lanes: dict[str, i
 def test_the_first_owners_begin_at_the_first_message() -> None:
     book = LeaseBook(ends_of(TOTAL))
 
-    grants = book.deal({"worker-0": 1})
+    grants = book.deal({"worker-0": 1}, 0.0)
 
     assert grants == {"worker-0": dict.fromkeys(range(LANES), 0)}
 
@@ -70,11 +70,11 @@ def test_a_worker_that_joins_gets_its_share_and_nobody_else_a_lane() -> None:
 
     leaving = book.moves(weights)
 
-    assert book.deal(weights) == {}
+    assert book.deal(weights, 0.0) == {}
     assert {name: len(lanes) for name, lanes in leaving.items()} == {"worker-0": 42, "worker-1": 43}
     for name, lanes in leaving.items():
         book.give_back(name, {lane: first_number(lane, 100) for lane in lanes})
-    grants = book.deal(weights)
+    grants = book.deal(weights, 0.0)
     assert grants.keys() == {"worker-2"}
     assert grants["worker-2"] == {
         lane: first_number(lane, 100) for lanes in leaving.values() for lane in lanes
@@ -92,7 +92,7 @@ def test_a_worker_that_leaves_gives_its_lanes_and_nobody_else_loses_one() -> Non
 
     assert leaving == {"worker-2": book.lanes_of("worker-2")}
     book.give_back("worker-2", dict.fromkeys(leaving["worker-2"], 500))
-    book.deal(weights)
+    book.deal(weights, 0.0)
     assert owners(book) == {"worker-0": 128, "worker-1": 128}
     assert all(set(lanes) <= set(book.lanes_of(name)) for name, lanes in kept.items())
 
@@ -115,7 +115,7 @@ def test_a_lane_is_named_as_leaving_once_and_unsettles_the_book_until_it_is_deal
     seen = [book.is_settled]
     book.give_back("worker-0", dict.fromkeys(first["worker-0"], 300))
     seen.append(book.is_settled)
-    book.deal(weights)
+    book.deal(weights, 0.0)
     seen.append(book.is_settled)
     assert len(first["worker-0"]) == 128
     assert second == {}
@@ -136,7 +136,7 @@ def test_lanes_go_on_to_the_ends_of_a_changed_plan() -> None:
     book.give_back("worker-0", dict(enumerate(ends_of(TOTAL))))
 
     book.move_ends(ends_of(TOTAL + 512))
-    grants = book.deal({"worker-1": 1})
+    grants = book.deal({"worker-1": 1}, 0.0)
 
     assert grants["worker-1"] == dict(enumerate(ends_of(TOTAL)))
     assert book.messages_of("worker-1") == 512
@@ -155,9 +155,9 @@ def test_a_dead_worker_keeps_what_was_due_before_it_was_missed() -> None:
     book = settled_book({"worker-0": 1, "worker-1": 1})
     lost = book.lanes_of("worker-1")
 
-    book.lose("worker-1", lambda lane: first_number(lane, 1000))
+    book.revoke("worker-1", lambda lane: first_number(lane, 1000))
 
-    grants = book.deal({"worker-0": 1})
+    grants = book.deal({"worker-0": 1}, 0.0)
     assert grants == {"worker-0": {lane: first_number(lane, 1000) for lane in lost}}
     assert book.messages_of("worker-1") == sum(k % LANES in lost for k in range(1000))
     assert book.messages_of("worker-0") + book.messages_of("worker-1") == TOTAL
@@ -166,11 +166,11 @@ def test_a_dead_worker_keeps_what_was_due_before_it_was_missed() -> None:
 def test_a_dead_worker_that_was_granted_what_is_not_due_yet_takes_nothing_with_it() -> None:
     book = settled_book({"worker-0": 1})
     book.give_back("worker-0", dict.fromkeys(range(LANES), 1000))
-    book.deal({"worker-1": 1})
+    book.deal({"worker-1": 1}, 0.0)
 
-    book.lose("worker-1", lambda lane: 990)
+    book.revoke("worker-1", lambda lane: 990)
 
-    grants = book.deal({"worker-2": 1})
+    grants = book.deal({"worker-2": 1}, 0.0)
     assert grants == {"worker-2": dict.fromkeys(range(LANES), 1000)}
     assert book.messages_of("worker-1") == 0
     assert book.given_out == TOTAL
@@ -179,7 +179,7 @@ def test_a_dead_worker_that_was_granted_what_is_not_due_yet_takes_nothing_with_i
 def test_a_dead_worker_is_charged_for_no_message_beyond_the_plan() -> None:
     book = settled_book({"worker-0": 1})
 
-    book.lose("worker-0", lambda lane: 10**9)
+    book.revoke("worker-0", lambda lane: 10**9)
 
     assert book.messages_of("worker-0") == book.given_out == book.total == TOTAL
     assert book.is_settled
@@ -197,7 +197,7 @@ def test_lanes_of_any_length_add_up() -> None:
     ends = [lane + LANES * (lane % 5) for lane in range(LANES)]
     book = LeaseBook(ends)
 
-    book.deal({"worker-0": 2, "worker-1": 3})
+    book.deal({"worker-0": 2, "worker-1": 3}, 0.0)
 
     assert book.total == book.given_out == sum(lane % 5 for lane in range(LANES))
 
@@ -248,9 +248,9 @@ def test_a_group_is_dealt_only_when_all_its_lanes_are_back() -> None:
     leaving = book.moves(weights)["worker-0"]
 
     book.give_back("worker-0", dict.fromkeys(leaving[:-1], 300))
-    at_first = book.deal(weights)
+    at_first = book.deal(weights, 0.0)
     book.give_back("worker-0", dict.fromkeys(leaving[-1:], 300))
-    then = book.deal(weights)
+    then = book.deal(weights, 0.0)
 
     assert len({lane % 2 for lane in leaving}) == 1
     assert at_first == {}

@@ -90,7 +90,7 @@ class Swarm(RuleBasedStateMachine):
             for lane in self.held.get(name, {}):
                 self._hand_out_lane(name, lane)
             self.held.pop(name, None)
-            self.book.lose(name, lambda lane: first_number(lane, self.due_k))
+            self.book.revoke(name, lambda lane: first_number(lane, self.due_k))
             self._settle()
 
     @invariant()
@@ -133,7 +133,7 @@ class Swarm(RuleBasedStateMachine):
         owned = {name: set(self.book.lanes_of(name)) for name in NAMES}
         was_idle = not any(self.told_to_release.values())
         leaving = self.book.moves(self.weights)
-        grants = self.book.deal(self.weights)
+        grants = self.book.deal(self.weights, 0.0)
         for name, lanes in leaving.items():
             assert set(lanes) <= owned[name] - self.told_to_release.get(name, set())
             self.told_to_release.setdefault(name, set()).update(lanes)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from msgspec.structs import replace
 
-from convoy.errors import ExitCode
+from convoy.errors import ExitCode, RefusedError
 from convoy.results.counts import Counts, violations
 from convoy.results.result import Change, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import Verdict, judge
-from convoy.swarm.channel import Listener, ToMaster, ToWorker
 from convoy.swarm.master import Master
+from convoy.swarm.messages import VERSION, Hello, ToMaster, ToWorker
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.workers import Users
 from tests.unit.plan.test_scenario import INPUTS
@@ -24,14 +22,19 @@ PLANNED = 600
 """Twenty messages a second for half a minute."""
 
 
+CODE = "the code"
+
+
 class Silence:
-    """A channel on which nobody answers, to workers that stay."""
+    """A channel on which nobody answers, to workers that stay; `sent` is what they were sent."""
 
-    def listen(self, kind: ToWorker | ToMaster, listener: Listener) -> None: ...
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
 
-    def to_master(self, kind: ToMaster, data: dict[str, Any]) -> None: ...
+    def to_master(self, message: Hello | ToMaster) -> None: ...
 
-    def to_worker(self, kind: ToWorker, worker: str, data: dict[str, Any]) -> None: ...
+    def to_worker(self, worker: str, message: ToWorker) -> None:
+        self.sent.append((worker, type(message).__name__))
 
     def workers(self) -> set[str]:
         return {"worker-1", "worker-2"}
@@ -40,14 +43,27 @@ class Silence:
         return {}
 
 
+def master_of(silence: Silence, *sets: str) -> Master:
+    """Return the master of a run of which nobody has been told yet."""
+    settings = settings_of("run_time_s=30", *sets)
+    return Master(
+        RunInputs(RUN_ID, settings, {"conversation_messages": INPUTS}),
+        silence,
+        silence,
+        code=CODE,
+        spawning_s=0.0,
+        is_local=False,
+        end_early=lambda reason: None,
+    )
+
+
 @pytest.fixture
 def master() -> Master:
     """The master of a run of which two workers have been told."""
     silence = Silence()
-    inputs = RunInputs(RUN_ID, settings_of("run_time_s=30"), {"conversation_messages": INPUTS})
-    master = Master(inputs, silence, silence, workers_at_first=2, spawning_s=0.0)
+    master = master_of(silence)
     for worker in sorted(silence.workers()):
-        master.prepare(worker)
+        master.greet(worker, Hello(VERSION, CODE))
     return master
 
 
@@ -154,3 +170,54 @@ def test_changes_and_problems_are_in_the_result(master: Master) -> None:
 
     assert result.changes == (Change(2.0, "pause"),)
     assert judge(result).reasons[0] == "interrupted: Ctrl-C"
+
+
+@pytest.mark.parametrize(
+    ("hello", "reason"),
+    [
+        pytest.param(
+            Hello(0, ""),
+            f"it speaks version 0 of Convoy's messages, this is {VERSION}",
+            id="older than any hello",
+        ),
+        pytest.param(
+            Hello(VERSION + 1, CODE),
+            f"it speaks version {VERSION + 1} of Convoy's messages, this is {VERSION}",
+            id="newer",
+        ),
+        pytest.param(
+            Hello(VERSION, "other code"),
+            "its scenarios, or the code of plan and routes, are not those of the master",
+            id="other code",
+        ),
+    ],
+)
+def test_a_worker_that_would_send_other_messages_is_refused_before_the_load(
+    hello: Hello, reason: str
+) -> None:
+    silence = Silence()
+    master = master_of(silence)
+
+    master.greet("worker-1", hello)
+
+    with pytest.raises(RefusedError, match=f"worker worker-1 takes no part: {reason}"):
+        master.run()
+    assert silence.sent == []
+    assert not master.may_have_users("worker-1")
+
+
+def test_a_message_that_cannot_be_read_is_a_problem(master: Master) -> None:
+    master.hear("worker-1", b"\x81\xa4type\x01")
+
+    [problem] = master.snapshot().problems
+    assert problem.startswith("a message of worker worker-1 was left out: ")
+    assert judge(master.snapshot()).verdict is Verdict.INVALID
+
+
+def test_an_abandoned_run_is_over_at_once(master: Master) -> None:
+    master.stop()
+    master.abandon()
+
+    master.run()
+
+    assert master.is_stopped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from convoy.plan.rates import RateCurve, Stage
@@ -9,8 +10,8 @@ from convoy.plan.scenario import ScenarioPlan
 from convoy.results.account import ScenarioResult
 from convoy.results.series import Series
 from convoy.swarm.run_account import RunAccount
-from convoy.swarm.workers import WorkerStatus
 from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.settings.configuration import settings_of
 from tests.unit.swarm import ReportingWorker
 
 NAME = "conversation_messages"
@@ -18,7 +19,7 @@ PLAN = ScenarioPlan(INPUTS)
 
 
 def account() -> RunAccount:
-    return RunAccount({NAME: PLAN}, timeout_s=30.0)
+    return RunAccount({NAME: PLAN}, settings_of())
 
 
 def whole_of(told: RunAccount) -> ScenarioResult:
@@ -42,7 +43,7 @@ def test_the_series_and_the_whole_are_what_the_reports_add_up_to() -> None:
     assert series.total == whole_of(told).counts
     assert [counts.sent for counts in series.steps.values()] == [20, 18]
     assert sum(len(each) for each in series.reports.values()) == 4
-    assert told.worker("worker-2", WorkerStatus(), 0.0).sent == 20
+    assert told.worker("worker-2", is_lost=False, held_s=0.0).sent == 20
     assert len(told.samples()["400 invalid_payload"].samples) == 2
 
 
@@ -56,7 +57,50 @@ def test_messages_of_a_lost_worker_are_in_the_whole_and_not_in_the_series() -> N
 
     assert series_of(told) == before
     assert whole_of(told).counts.since(before.total).errors == {"worker lost": 5}
-    assert told.worker("worker-1", WorkerStatus(is_lost=True), 0.0).state == "lost"
+    assert told.worker("worker-1", is_lost=True, held_s=0.0).state == "lost"
+
+
+def test_messages_in_flight_at_the_last_report_of_a_lost_worker_are_scheduled_once() -> None:
+    told, worker = account(), ReportingWorker()
+    worker.send(accepted=10, in_flight=4)
+    told.absorb("worker-1", worker.report())
+
+    told.lose("worker-1", NAME, 6)
+
+    counts = whole_of(told).counts
+    assert (counts.scheduled, counts.sent, counts.unknown) == (16, 16, 6)
+
+
+def test_messages_that_nobody_sent_are_in_the_whole_and_in_the_series() -> None:
+    told, worker = account(), ReportingWorker()
+    worker.send(accepted=10)
+    told.absorb("worker-1", worker.report())
+
+    told.forgo(NAME, 7, 3.2)
+    worker.send(accepted=1)
+    told.absorb("worker-1", worker.report())
+
+    whole = whole_of(told)
+    assert (whole.counts.scheduled, whole.counts.not_sent) == (18, {"generator": 7})
+    assert whole.durations.response.count == 18
+    assert series_of(told).total == whole.counts
+    assert series_of(told).steps[3].not_sent == {"generator": 7}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "problems"),
+    [
+        pytest.param([1, 2], ["", ""], id="in order"),
+        pytest.param([1, 3], ["", "1 reports of worker worker-1 are missing"], id="one is missing"),
+        pytest.param(
+            [1, 1], ["", "report 1 of worker worker-1 came again, and was left out"], id="again"
+        ),
+    ],
+)
+def test_reports_are_numbered(numbers: list[int], problems: list[str]) -> None:
+    told, report = account(), ReportingWorker().report()
+
+    assert [told.absorb("worker-1", replace(report, number=n)) for n in numbers] == problems
 
 
 def test_a_scenario_that_does_not_run_is_left_out() -> None:

@@ -1,7 +1,9 @@
-"""A worker's report: the same after its way to the master, and refused where it is none."""
+"""Messages and reports: the same after their way, and refused where they are none."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import msgspec
@@ -10,9 +12,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.errors import ConvoyError
+from convoy.plan.rates import Stage
 from convoy.results.samples import LONGEST_BODY
-from convoy.swarm.channel import WorkerReport
-from tests.unit.swarm import report_of
+from convoy.swarm.messages import (
+    VERSION,
+    Ask,
+    Change,
+    Drained,
+    Enough,
+    Farewell,
+    Grant,
+    LateChange,
+    Lease,
+    Leaving,
+    Prepare,
+    Ready,
+    Refusal,
+    Release,
+    Released,
+    Stop,
+    ToMaster,
+    ToWorker,
+    WorkerReport,
+    decode_to_master,
+    decode_to_worker,
+    encode,
+    read_hello,
+)
+from tests.unit.swarm import RUN_ID, report_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text(max_size=9),
@@ -87,3 +114,52 @@ def test_what_is_no_bytes_is_refused_too() -> None:
 
     with pytest.raises(ConvoyError):
         WorkerReport.from_bytes(plain)
+
+
+MESSAGES: list[ToMaster] = [
+    Ask(RUN_ID, 10.5, 0.0),
+    Ready(RUN_ID, "a plan", {"conversation_messages": 3}, "no login"),
+    Refusal(RUN_ID, "the login was refused"),
+    Released(RUN_ID, {"conversation_messages": {7: 263}}),
+    Leaving(RUN_ID, {}),
+    Drained(RUN_ID, 4, {"conversation_messages": {0: 1 << 62}}),
+    LateChange(RUN_ID, 0.25),
+    Enough(RUN_ID, "a limit"),
+]
+ANSWERS: list[ToWorker] = [
+    Prepare(RUN_ID, b"inputs", None, 0.5, 2.5),
+    Lease(RUN_ID, 10.5, 99.0),
+    Grant(RUN_ID, 1, 99.5, {"conversation_messages": {0: 0, 255: 511}}),
+    Release(RUN_ID, {"conversation_messages": [1, 2]}),
+    Change(RUN_ID, 2, inf, {"conversation_messages": [Stage(20.0, 40.0, 3.0)]}),
+    Farewell(RUN_ID),
+    Stop(RUN_ID),
+]
+
+
+def test_every_message_is_the_same_after_it_went_over_the_wire() -> None:
+    assert [decode_to_master(encode(each)) for each in MESSAGES] == MESSAGES
+    assert [decode_to_worker(encode(each)) for each in ANSWERS] == ANSWERS
+
+
+@pytest.mark.parametrize("decode", [decode_to_master, decode_to_worker])
+@given(data=st.binary(max_size=99) | JSON.map(msgspec.msgpack.encode))
+def test_what_is_no_message_is_refused_in_a_sentence(
+    decode: Callable[[bytes], object], data: bytes
+) -> None:
+    with pytest.raises(ConvoyError):
+        decode(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "version"),
+    [
+        pytest.param({"version": VERSION, "code": "abc"}, VERSION, id="ours"),
+        pytest.param({"version": 99, "code": "abc", "more": 1}, 99, id="a later one"),
+        pytest.param({}, 0, id="without a version"),
+        pytest.param(None, 0, id="nothing"),
+        pytest.param({"version": "two", "code": 3}, 0, id="of another kind"),
+    ],
+)
+def test_a_hello_of_any_version_can_be_read(data: object, version: int) -> None:
+    assert read_hello(data).version == version

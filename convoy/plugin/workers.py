@@ -1,0 +1,90 @@
+"""Locust's workers, as the master of a run sees them: who is connected, who has which users."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import perf_counter
+
+import gevent
+from locust.env import Environment
+from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
+
+from convoy.plugin.dealing import EvenUsersDispatcher
+from convoy.plugin.users import MessageUser
+from convoy.swarm.workers import Users
+
+logger = logging.getLogger(__name__)
+
+LOCAL_WORKER = "local"
+_LOOKS_EVERY_S = 0.2
+
+
+class LocustWorkers:
+    """The `swarm.workers.Swarm` of a local or master runner."""
+
+    def __init__(self, environment: Environment, runner: Runner) -> None:
+        self._environment = environment
+        self._runner = runner
+
+    @property
+    def are_local(self) -> bool:
+        """True where the users run in this process, its only worker."""
+        return not isinstance(self._runner, MasterRunner)
+
+    def workers(self) -> set[str]:
+        if not isinstance(self._runner, MasterRunner):
+            return {LOCAL_WORKER}
+        return {node.id for node in self._runner.clients.all if node.state != STATE_MISSING}
+
+    def assigned_users(self) -> Users:
+        dispatcher = self._runner._users_dispatcher
+        if not isinstance(dispatcher, EvenUsersDispatcher):
+            return {}
+        scenarios = {name: scenario for scenario, name in self.user_classes().items()}
+        return {
+            worker: {scenarios[name]: number for name, number in users.items()}
+            for worker, users in dispatcher.assigned().items()
+        }
+
+    def user_classes(self) -> dict[str, str]:
+        """Return `{scenario: class name}` of the user classes that Locust has loaded."""
+        return {
+            user_class.scenario: user_class.__name__
+            for user_class in self._environment.user_classes
+            if issubclass(user_class, MessageUser)
+        }
+
+    def keep_users_dealt(self, is_under_way: Callable[[], bool]) -> None:
+        """Have Locust deal the users anew whenever other workers may have some, until it is over.
+
+        Locust does so itself only when a worker comes or goes after all users have started.
+        """
+        runner = self._runner
+        while is_under_way():
+            gevent.sleep(_LOOKS_EVERY_S)
+            dispatcher = runner._users_dispatcher
+            if (
+                isinstance(runner, MasterRunner)
+                and isinstance(dispatcher, EvenUsersDispatcher)
+                and runner.spawning_completed
+                and runner.state == STATE_RUNNING
+                and dispatcher.is_to_deal_anew()
+            ):
+                dispatcher.deal_anew()
+                runner.start(runner.target_user_count, runner.spawn_rate)
+
+
+def end_where_workers_are_missing(
+    runner: MasterRunner, wanted: int, timeout_s: float, end: Callable[[str], None]
+) -> None:
+    """Call `end` with a reason where fewer workers than wanted come in time."""
+    deadline_s = perf_counter() + timeout_s
+    while (came := len(runner.clients.ready)) < wanted:
+        if perf_counter() > deadline_s:
+            end(
+                f"no load was started: {came} of {wanted} workers came within {timeout_s:g} s "
+                "(--expect-workers asks for them, prepare_timeout_s sets how long to wait)"
+            )
+            return
+        gevent.sleep(_LOOKS_EVERY_S)

@@ -1,0 +1,46 @@
+"""A worker's lease: until when it may send, and what time it is for the master.
+
+Wall clocks do not matter: a worker asks at a moment of its own clock, and the answer says what the
+master's clock showed meanwhile. The quicker the answer, the better that moment is known.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+MASTER_LOST_S = 6.0
+"""For so long nothing may be heard of the master, before a worker gives it up."""
+
+
+class LeaseClock:
+    """What the answers of the master say; a lease lasts `lease_s` from when it was asked for.
+
+    `lease_s` is None for a worker in the master's process: its clock is the master's, and it needs
+    no lease. Moments are seconds of the worker's clock, unless they are the master's by name.
+    """
+
+    def __init__(self, lease_s: float | None, now_s: float) -> None:
+        self.ends_s = inf if lease_s is None else -inf
+        self.leased_s = 0.0
+        """When the present lease was given, by the master's clock; 0 for none."""
+        self._lease_s = lease_s or inf
+        self._round_trip_s = inf
+        self._ahead_s = 0.0
+        self._heard_s = now_s
+
+    def renew(self, asked_s: float, master_s: float, now_s: float) -> None:
+        """Take in an answer that came at `now_s`: the master's clock showed `master_s`."""
+        self.ends_s = max(self.ends_s, asked_s + self._lease_s)
+        self.leased_s = max(self.leased_s, master_s)
+        self._heard_s = now_s
+        if now_s - asked_s < self._round_trip_s:
+            self._round_trip_s = now_s - asked_s
+            self._ahead_s = (asked_s + now_s) / 2 - master_s
+
+    def own_s(self, master_s: float) -> float:
+        """Return a moment of the master's clock on the worker's."""
+        return master_s + self._ahead_s
+
+    def is_master_lost(self, now_s: float) -> bool:
+        """Return whether nothing was heard of the master for too long; never without a lease."""
+        return self._lease_s < inf and now_s - self._heard_s > MASTER_LOST_S

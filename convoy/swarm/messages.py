@@ -1,0 +1,225 @@
+"""The messages between the master of a run and its workers, and the channel they travel on.
+
+A worker's reports are sent another way, but in order: a message sent after one arrives after it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol, TypeVar
+
+import msgspec
+
+from convoy.errors import ConvoyError
+from convoy.plan.rates import Stage
+from convoy.results.account import ScenarioReport
+from convoy.results.counts import Counts
+from convoy.results.health import HealthReport
+from convoy.results.outcome import Name, Seconds
+from convoy.results.samples import SamplesReport
+from convoy.results.series import Second
+
+VERSION = 2
+"""Raised with every change of these messages: master and workers of two versions part at once."""
+
+T = TypeVar("T")
+_Number = Annotated[int, msgspec.Meta(ge=0)]
+_Text = Annotated[str, msgspec.Meta(max_length=4096)]
+Lanes = dict[str, dict[_Number, _Number]]
+"""A message number by scenario and lane: the first one that falls to the next owner."""
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """A worker announces itself: the version of its messages, and `code` that makes the load's.
+
+    It is older than any version of the other messages, so it stays as it is.
+    """
+
+    version: int
+    code: Name
+
+
+class _OfRun(msgspec.Struct, frozen=True, tag=True):
+    """A message about the run with this id."""
+
+    run_id: Name
+
+
+class Ask(_OfRun, frozen=True):
+    """A worker asks for its lease at `asked_s` of its own clock.
+
+    `leased_s` says when, by the master's clock, the master gave the lease that it has; 0 for none.
+    """
+
+    asked_s: Seconds
+    leased_s: Seconds
+
+
+class Ready(_OfRun, frozen=True):
+    """A worker takes part with so many `users` by scenario; `problem` is why more are not ready."""
+
+    plan_hash: Name
+    users: dict[str, _Number]
+    problem: _Text = ""
+
+
+class Refusal(_OfRun, frozen=True):
+    """A worker can take no part."""
+
+    reason: _Text
+
+
+class Released(_OfRun, frozen=True):
+    """A worker gave up these lanes, each from a number on."""
+
+    lanes: Lanes
+
+
+class Leaving(_OfRun, frozen=True):
+    """A worker ends: it gave up these lanes, its last ones, and takes no more."""
+
+    lanes: Lanes
+
+
+class Drained(_OfRun, frozen=True):
+    """The messages of all lanes granted up to `epoch` have ended, and are in the last report.
+
+    `lanes` are those of scenarios without a schedule: their numbers count the messages.
+    """
+
+    epoch: int
+    lanes: Lanes
+
+
+class LateChange(_OfRun, frozen=True):
+    """A worker received a change of the plan `late_s` after its moment."""
+
+    late_s: Seconds
+
+
+class Enough(_OfRun, frozen=True):
+    """A worker asks that the run end now."""
+
+    reason: _Text
+
+
+class Prepare(_OfRun, frozen=True):
+    """A worker is to take part in a run: `inputs` are those of `RunInputs.from_bytes`.
+
+    It may use so many `tokens` (None: one for each user) and this `share` of the limits. Its lease
+    lasts for `lease_s` from when it asks; None where the worker is in the master's own process.
+    """
+
+    inputs: bytes
+    tokens: int | None
+    share: float
+    lease_s: float | None
+
+
+class Lease(_OfRun, frozen=True):
+    """The answer to the `Ask` of that moment, given at `now_s` of the master's clock."""
+
+    asked_s: Seconds
+    now_s: Seconds
+
+
+class Grant(_OfRun, frozen=True):
+    """Lanes from a number on, T0 in seconds of the master's clock."""
+
+    epoch: int
+    t0_s: Seconds
+    lanes: Lanes
+
+
+class Release(_OfRun, frozen=True):
+    """A worker is to give up these lanes, by scenario."""
+
+    lanes: dict[str, list[_Number]]
+
+
+class Change(_OfRun, frozen=True):
+    """Another curve by scenario from `at_s` on, in seconds from T0; the past stays as it was."""
+
+    epoch: int
+    at_s: float
+    stages: dict[str, list[Stage]]
+
+
+class Farewell(_OfRun, frozen=True):
+    """The master has heard that a worker is leaving, and grants it nothing more."""
+
+
+class Stop(_OfRun, frozen=True):
+    """A worker is to send nothing more, and to report when what is in flight has ended."""
+
+
+ToMaster = Ask | Ready | Refusal | Released | Leaving | Drained | LateChange | Enough
+ToWorker = Prepare | Lease | Grant | Release | Change | Farewell | Stop
+
+
+class WorkerReport(msgspec.Struct, frozen=True):
+    """A worker's report on a run, `number` counting its reports on it from 1.
+
+    Counts are totals since the run began; histograms, samples and retired conversations cover the
+    time since the last report. `seconds` holds what was counted in each second of that time, by
+    scenario; `at_s` is when the report was made, in seconds since T0, 0 before.
+    """
+
+    run_id: str
+    epoch: int
+    number: int
+    at_s: Seconds
+    seconds: dict[str, dict[Second, Counts]]
+    scenarios: dict[str, ScenarioReport]
+    samples: SamplesReport
+    health: HealthReport
+
+    def to_bytes(self) -> bytes:
+        return msgspec.msgpack.encode(self)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> WorkerReport:
+        """Return the report that a worker sent; raises ConvoyError."""
+        return _decoded(_REPORTS, data, "a report")
+
+
+def read_hello(data: object) -> Hello:
+    """Return a worker's hello, of version 0 where it has not the form of one."""
+    try:
+        return msgspec.convert(data, Hello)
+    except msgspec.ValidationError:
+        return Hello(0, "")
+
+
+def encode(message: ToMaster | ToWorker) -> bytes:
+    return _ENCODER.encode(message)
+
+
+def decode_to_master(data: bytes) -> ToMaster:
+    """Return a worker's message; raises ConvoyError."""
+    return _decoded(_TO_MASTER, data, "a message to the master")
+
+
+def decode_to_worker(data: bytes) -> ToWorker:
+    """Return a message of the master; raises ConvoyError."""
+    return _decoded(_TO_WORKER, data, "a message to a worker")
+
+
+class Channel(Protocol):
+    """One end of the channel; a message is received after the listener of the one before it."""
+
+    def to_master(self, message: Hello | ToMaster) -> None: ...
+
+    def to_worker(self, worker: str, message: ToWorker) -> None: ...
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[T], data: bytes, what: str) -> T:
+    try:
+        return decoder.decode(data)
+    except (TypeError, UnicodeError, RecursionError, msgspec.DecodeError) as error:
+        raise ConvoyError(f"it does not have the form of {what}: {error}") from error
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_REPORTS = msgspec.msgpack.Decoder(WorkerReport)
+_TO_MASTER: msgspec.msgpack.Decoder[ToMaster] = msgspec.msgpack.Decoder(ToMaster)
+_TO_WORKER: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

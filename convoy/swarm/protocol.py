@@ -1,0 +1,375 @@
+"""The protocol of a run over processes, as its master sees it: messages in, actions out.
+
+It knows no clock, no greenlet and no channel: each call says what the time is, in seconds of the
+master's clock, and returns what is to be done, in order. The states of a run and of a worker, and
+which message fits which, are the tables at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+from enum import StrEnum
+from math import inf
+
+from msgspec.structs import replace
+
+from convoy.errors import ConvoyError
+from convoy.plan.rates import RateCurve
+from convoy.results.counts import Counts
+from convoy.settings import Settings
+from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
+from convoy.swarm.messages import (
+    Ask,
+    Change,
+    Drained,
+    Enough,
+    Farewell,
+    Grant,
+    LateChange,
+    Lease,
+    Leaving,
+    Prepare,
+    Ready,
+    Refusal,
+    Release,
+    Released,
+    Stop,
+    ToMaster,
+    ToWorker,
+)
+from convoy.swarm.run_inputs import RunInputs, worker_share
+from convoy.swarm.run_lanes import RunLanes
+from convoy.swarm.workers import LEASE_S, Users, Workers, WorkerState, WorkerStatus
+
+LEAD_S = 0.3
+"""How long before its moment a grant or a change is sent, so that all workers have received it."""
+_PAUSE_S = 1.0
+_GRACE_S = 10.0
+"""How long the last report of a worker may take after the timeouts of its messages have passed."""
+
+
+class RunState(StrEnum):
+    """The phases of a run: its users log in, [T0, T1) is measured, messages in flight end."""
+
+    PREPARING = "preparing"
+    WARMING_UP = "warming up"
+    MEASURING = "measuring"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
+_JOINING, _READY, _HOLDING = WorkerState.JOINING, WorkerState.READY, WorkerState.HOLDING
+_SILENT, _LEAVING = WorkerState.SILENT, WorkerState.LEAVING
+_FITS: dict[type[ToMaster], tuple[WorkerState, ...]] = {
+    Ask: (_JOINING, _READY, _HOLDING, _SILENT, _LEAVING),
+    Ready: (_JOINING, _READY, _HOLDING, _SILENT, _LEAVING),
+    Refusal: (_JOINING, _READY),
+    Released: (_HOLDING, _SILENT, _LEAVING),
+    Leaving: (_JOINING, _READY, _HOLDING, _SILENT),
+    Drained: (_HOLDING, _SILENT, _LEAVING),
+    LateChange: (_READY, _HOLDING, _SILENT),
+    Enough: (_READY, _HOLDING, _SILENT, _LEAVING),
+}
+"""In which states of its sender a message fits; from a worker that is out, none is heard."""
+_WITH_LOAD = (RunState.WARMING_UP, RunState.MEASURING, RunState.DRAINING)
+_AT_END = (RunState.STOPPING, RunState.ENDED)
+
+
+class ProtocolError(ConvoyError):
+    """A message that does not fit the state of its sender, or of the run."""
+
+
+class RunProtocol:
+    """One run, from its preparation to its end.
+
+    `lanes` are those of its scenarios. `counted(worker, scenario)` returns what a worker has
+    reported. The users take `spawning_s` to start; `lease_s` is how long a lease lasts, None where
+    the only worker is in this process.
+    """
+
+    def __init__(
+        self,
+        inputs: RunInputs,
+        lanes: RunLanes,
+        plan_hash: str,
+        counted: Callable[[str, str], Counts],
+        *,
+        workers_at_first: int,
+        spawning_s: float,
+        now_s: float,
+        lease_s: float | None = LEASE_S,
+    ) -> None:
+        self.state = RunState.PREPARING
+        self.workers = Workers(lease_s)
+        self.t0_s: float | None = None
+        self.ended_s = inf
+        self._run_id = inputs.run_id
+        self._settings: Settings = inputs.settings
+        self._packed = inputs.to_bytes()
+        self._lanes = lanes
+        self._plan_hash = plan_hash
+        self._counted = counted
+        self._workers_at_first = workers_at_first
+        self._timeout_s = inputs.settings.prepare_timeout_s + spawning_s
+        self._ends_by_s = now_s + self._timeout_s
+        self._looked_s = now_s
+        self._problem = ""
+        self._epoch = 0
+        self._change: Change | None = None
+        self._actions: list[Action] = []
+
+    @property
+    def measured_s(self) -> float:
+        """How long the measured phase lasts by the plan, or lasted until the run was over."""
+        if self.t0_s is None:
+            return 0.0
+        return max(0.0, min(self._planned_s, self.ended_s - self.t0_s))
+
+    @property
+    def readiness(self) -> str:
+        """How many users are ready, as a part of a sentence."""
+        return f"{self.workers.users_ready} of {self._settings.users} users are logged in and ready"
+
+    def connect(self, worker: str) -> list[Action]:
+        """Take in a worker that has announced itself."""
+        if worker in self.workers.status or self.state in _AT_END:
+            return []
+        tokens, share = worker_share(
+            self._settings, len(self.workers.status), self._workers_at_first
+        )
+        self.workers.status[worker] = WorkerStatus()
+        self._send(worker, Prepare(self._run_id, self._packed, tokens, share, self.workers.lease_s))
+        if self._change is not None:
+            self._send(worker, replace(self._change, at_s=inf))
+        return self._taken()
+
+    def exclude(self, worker: str, reason: str) -> list[Action]:
+        """Leave a worker out; before the load begins that ends the run."""
+        self._exclude(worker, reason)
+        return self._taken()
+
+    def hear(self, worker: str, message: ToMaster, now_s: float) -> list[Action]:
+        """Take in a worker's message.
+
+        Raises ProtocolError for one that does not fit its sender's state. Those of other runs are
+        not heard, nor those of workers that are out of this one.
+        """
+        status = self.workers.status.get(worker)
+        if status is None or message.run_id != self._run_id:
+            return []
+        if status.state.is_out:
+            if isinstance(message, Ask):
+                self._send(worker, Stop(self._run_id))
+            return self._taken()
+        if status.state not in _FITS[type(message)] and self.state not in _AT_END:
+            name = type(message).__name__
+            raise ProtocolError(f"{name} of worker {worker} does not fit its state {status.state}")
+        match message:
+            case Ask():
+                self._answer(worker, status, message, now_s)
+            case Ready():
+                self._note_users(worker, status, message)
+            case Refusal():
+                self._exclude(worker, message.reason)
+            case Released():
+                self._take_back(worker, status, message)
+            case Leaving():
+                self._take_back(worker, status, message)
+                status.state, status.held_to_s = _LEAVING, min(status.held_to_s, now_s)
+                self._send(worker, Farewell(self._run_id))
+            case Drained():
+                self._take_back(worker, status, message)
+                status.drained_epoch = message.epoch
+            case LateChange():
+                self._doubt(
+                    f"worker {worker} heard of a change of the run {message.late_s:.2f} s too late"
+                )
+            case Enough():
+                self._actions.append(EndEarly(message.reason))
+        self._deal(now_s)
+        return self._taken()
+
+    def look(self, now_s: float, alive: Set[str], users: Users) -> list[Action]:
+        """Take the run on, some twenty times a second.
+
+        `alive` are the workers that are connected, `users` those that each worker was dealt.
+        """
+        self.workers.see(alive, users)
+        # While this process stood still, it could not hear anything: nobody was silent then.
+        paused_s = now_s - self._looked_s if now_s - self._looked_s > _PAUSE_S else 0.0
+        self._looked_s = now_s
+        for name, status in self.workers.in_run():
+            status.heard_s += paused_s
+            if self.workers.is_gone(name):
+                self._part_from(name, status, now_s)
+            elif status.state is _HOLDING and self.workers.has_no_lease(name, now_s):
+                self._revoke(name, status, now_s)
+        if self.state is RunState.PREPARING:
+            self._begin_or_refuse(now_s)
+        # First the lanes, because a run in which nobody has any would be over.
+        self._deal(now_s)
+        self._advance(now_s)
+        return self._taken()
+
+    def change(self, curves: Mapping[str, RateCurve], at_s: float, now_s: float) -> list[Action]:
+        """Follow other curves, by scenario, from a moment on (seconds from T0)."""
+        self._epoch += 1
+        self._lanes.follow(curves)
+        stages = {name: list(curve.stages) for name, curve in curves.items()}
+        self._change = Change(self._run_id, self._epoch, at_s, stages)
+        for name in self.workers.present:
+            status = self.workers.status[name]
+            # A worker with lanes has to drain by the changed plan; one without has none to drain.
+            status.granted_epoch = self._epoch if status.granted_epoch else 0
+            self._send(name, self._change)
+        self._deal(now_s)
+        return self._taken()
+
+    def stop(self, now_s: float) -> list[Action]:
+        """End the run now: nothing more is sent, and what is in flight is waited for."""
+        if self.state not in _AT_END:
+            self.state, self.ended_s = RunState.STOPPING, now_s
+            self._ends_by_s = now_s + self._settings.stop_timeout_s + _GRACE_S
+            for name in self.workers.present:
+                self.workers.status[name].drained_epoch = -1
+                self._send(name, Stop(self._run_id))
+        return self._taken()
+
+    def _answer(self, worker: str, status: WorkerStatus, ask: Ask, now_s: float) -> None:
+        """Give the lease that a worker asks for, unless those before do not reach it in time.
+
+        One that is asked to give its lanes back gets a lease: it reads the other message first.
+        """
+        status.leased_s = ask.leased_s
+        if status.state is not _HOLDING or self.workers.is_leased(worker, now_s):
+            status.heard_s = now_s
+            self._send(worker, Lease(self._run_id, ask.asked_s, now_s))
+
+    def _note_users(self, worker: str, status: WorkerStatus, message: Ready) -> None:
+        if message.plan_hash != self._plan_hash:
+            self._exclude(worker, "it computes another plan from the same settings")
+            return
+        if status.state is _JOINING:
+            status.state = _READY
+        status.ready = message.users
+        self._problem = message.problem or self._problem
+
+    def _exclude(self, worker: str, reason: str) -> None:
+        self.workers.status.setdefault(worker, WorkerStatus()).state = WorkerState.REFUSED
+        sentence = f"worker {worker} takes no part: {reason}"
+        is_early = self.state is RunState.PREPARING
+        self._actions.append(Refuse(sentence) if is_early else Tell(sentence))
+
+    def _take_back(
+        self, worker: str, status: WorkerStatus, message: Released | Leaving | Drained
+    ) -> None:
+        forgone = self._lanes.take_back(
+            worker, message.lanes, status.revoked, is_final=isinstance(message, Drained)
+        )
+        self._actions += [Forgo(name, sum(each.values())) for name, each in forgone.items()]
+        if status.state is _SILENT and not any(status.revoked.values()):
+            status.state = _HOLDING
+
+    def _revoke(self, worker: str, status: WorkerStatus, now_s: float) -> None:
+        """Take the lanes of a worker whose lease has ended, and ask how far it came."""
+        status.revoked = self._lanes.revoke(worker, self._since_t0_s(now_s))
+        if not status.revoked:
+            return
+        status.state = _SILENT
+        lanes = {scenario: list(cuts) for scenario, cuts in status.revoked.items()}
+        self._send(worker, Release(self._run_id, lanes))
+        self._actions.append(Tell(f"worker {worker} is silent; others go on with its messages"))
+
+    def _part_from(self, worker: str, status: WorkerStatus, now_s: float) -> None:
+        """Account for a worker that is gone: what it had and did not report is unknown."""
+        status.held_to_s = min(status.held_to_s, now_s)
+        missing = self._lanes.lose(worker, self._since_t0_s(now_s), self._counted)
+        is_orderly = status.state is _LEAVING and not any(missing.values())
+        status.state = WorkerState.LEFT
+        if not status.granted_epoch:
+            self._actions.append(Tell(f"worker {worker} is gone; it had no part in the load yet"))
+        elif not is_orderly:
+            status.state = WorkerState.LOST
+            self._actions.append(Lose(worker, missing))
+
+    def _since_t0_s(self, now_s: float) -> float:
+        return 0.0 if self.t0_s is None else now_s - self.t0_s
+
+    def _advance(self, now_s: float) -> None:
+        """Take the run to its next states, as far as its time has come."""
+        since_s = self._since_t0_s(now_s)
+        if self.state is RunState.WARMING_UP and since_s >= 0:
+            self.state = RunState.MEASURING
+        if self.state is RunState.MEASURING and since_s >= self._planned_s:
+            self.state = RunState.DRAINING
+        if self.state in _WITH_LOAD:
+            # A change of the plan can move its end.
+            settings, t0_s = self._settings, now_s - since_s
+            slack_s = settings.max_lateness_s + settings.request_timeout_s + _GRACE_S
+            self._ends_by_s = t0_s + self._planned_s + slack_s
+        if self.state is RunState.STOPPING or self.state in _WITH_LOAD:
+            self._end_if_over(now_s)
+
+    def _begin_or_refuse(self, now_s: float) -> None:
+        """Begin where all users are ready, or refuse to when that took too long."""
+        if self.workers.are_complete(now_s) and self.workers.users_ready >= self._settings.users:
+            warm_up_s = self._settings.warm_up_s if self._settings.is_scheduled else 0.0
+            self.t0_s = now_s + LEAD_S + warm_up_s
+            self.state = RunState.WARMING_UP
+        elif now_s > self._ends_by_s:
+            reason = f": {self._problem}" if self._problem else ""
+            sentence = (
+                f"no load was started: after {self._timeout_s:g} s only {self.readiness}{reason} "
+                "(prepare_timeout_s sets how long to wait)"
+            )
+            self._actions.append(Refuse(sentence))
+
+    def _end_if_over(self, now_s: float) -> None:
+        present, is_stopped = self.workers.present, self.state is RunState.STOPPING
+        waiting = [name for name in present if not self._is_through(self.workers.status[name])]
+        if not present and not is_stopped:
+            self._doubt("every worker is gone")
+        elif now_s > self._ends_by_s:
+            for name in waiting:
+                self._doubt(f"no final report came from worker {name}")
+        elif waiting or not (is_stopped or self._lanes.are_settled):
+            return
+        self.state = RunState.ENDED
+        if not self._settings.is_scheduled:
+            self.ended_s = min(self.ended_s, now_s)
+
+    def _is_through(self, status: WorkerStatus) -> bool:
+        if self.state is RunState.STOPPING:
+            return status.drained_epoch >= 0
+        return not status.granted_epoch or status.drained_epoch >= status.granted_epoch
+
+    def _deal(self, now_s: float) -> None:
+        """Ask for lanes that other workers should have, and grant those without an owner."""
+        if self.state not in _WITH_LOAD:
+            return
+        weights = self.workers.weights(self._lanes.plans, now_s)
+        assert self.t0_s is not None
+        releases, grants = self._lanes.deal(weights, self._since_t0_s(now_s))
+        for name, leaving in releases.items():
+            self._send(name, Release(self._run_id, leaving))
+        self._epoch += bool(grants)
+        for name, lanes in grants.items():
+            status = self.workers.status[name]
+            status.state, status.granted_epoch = _HOLDING, self._epoch
+            status.held_from_s = min(status.held_from_s, now_s)
+            self._send(name, Grant(self._run_id, self._epoch, self.t0_s, lanes))
+
+    @property
+    def _planned_s(self) -> float:
+        return max(plan.arrivals.duration_s for plan in self._lanes.plans.values())
+
+    def _send(self, worker: str, message: ToWorker) -> None:
+        self._actions.append(Send(worker, message))
+
+    def _doubt(self, problem: str) -> None:
+        self._actions.append(Doubt(problem))
+
+    def _taken(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions

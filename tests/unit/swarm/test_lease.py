@@ -1,0 +1,55 @@
+"""A worker's lease: when it ends, and what time it is for the master."""
+
+from __future__ import annotations
+
+import pytest
+
+from convoy.swarm.lease import MASTER_LOST_S, LeaseClock
+
+
+@pytest.mark.parametrize(
+    ("answers", "ends_s", "ahead_s"),
+    [
+        pytest.param([(10.0, 500.0, 10.0)], 12.5, -490.0, id="at once"),
+        pytest.param([(10.0, 500.1, 10.2)], 12.5, -490.0, id="there and back alike"),
+        pytest.param([(10.0, 500.0, 14.0)], 12.5, -488.0, id="too late to be of use"),
+        pytest.param(
+            [(10.0, 500.1, 10.2), (11.0, 503.0, 13.0)], 13.5, -490.0, id="the quickest tells"
+        ),
+        pytest.param(
+            [(11.0, 501.0, 11.0), (10.0, 500.0, 12.0)], 13.5, -490.0, id="an older one comes later"
+        ),
+    ],
+)
+def test_a_lease_counts_from_when_it_was_asked_for(
+    answers: list[tuple[float, float, float]], ends_s: float, ahead_s: float
+) -> None:
+    lease = LeaseClock(2.5, 9.0)
+
+    for asked_s, master_s, now_s in answers:
+        lease.renew(asked_s, master_s, now_s)
+
+    assert lease.ends_s == pytest.approx(ends_s)
+    assert lease.own_s(500.0) == pytest.approx(500.0 + ahead_s)
+    assert lease.leased_s == max(master_s for _, master_s, _ in answers)
+
+
+def test_without_an_answer_nothing_may_be_sent() -> None:
+    assert LeaseClock(2.5, 0.0).ends_s < 0
+
+
+def test_a_master_is_lost_when_nothing_was_heard_for_long() -> None:
+    lease = LeaseClock(2.5, 0.0)
+
+    lease.renew(1.0, 501.0, 1.0)
+
+    assert not lease.is_master_lost(1.0 + MASTER_LOST_S)
+    assert lease.is_master_lost(1.1 + MASTER_LOST_S)
+
+
+def test_a_worker_in_the_masters_process_has_its_clock_and_no_end() -> None:
+    lease = LeaseClock(None, 0.0)
+
+    assert lease.own_s(7.0) == 7.0
+    assert lease.ends_s > 1e9
+    assert not lease.is_master_lost(1e9)

@@ -1,0 +1,572 @@
+"""The protocol of a run over processes, as tables: what is heard, and what is done for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any
+
+import pytest
+
+from convoy.plan.lanes import LANES, numbers_between
+from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.scenario import ScenarioPlan
+from convoy.results.counts import Counts
+from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
+from convoy.swarm.messages import (
+    Ask,
+    Change,
+    Drained,
+    Enough,
+    Farewell,
+    Grant,
+    LateChange,
+    Lease,
+    Leaving,
+    Prepare,
+    Ready,
+    Refusal,
+    Release,
+    Released,
+    Stop,
+    ToMaster,
+    ToWorker,
+)
+from convoy.swarm.protocol import ProtocolError, RunProtocol, RunState
+from convoy.swarm.run_inputs import RunInputs
+from convoy.swarm.run_lanes import RunLanes
+from convoy.swarm.workers import WorkerState
+from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.settings.configuration import settings_of
+from tests.unit.swarm import RUN_ID
+
+NAME = "conversation_messages"
+PLAN_HASH = "a plan"
+PLANNED = 600
+"""Twenty messages a second for half a minute."""
+
+
+class Run:
+    """A protocol with workers that ask for their leases, on a clock that the test sets."""
+
+    def __init__(self, *sets: str, workers: int = 2, lease_s: float | None = 2.5) -> None:
+        names = [f"worker-{number}" for number in range(workers)]
+        settings = settings_of("run_time_s=30", "users=4", "warm_up_s=0", *sets)
+        plans = {NAME: ScenarioPlan(INPUTS)}
+        self.lanes = RunLanes(plans, settings.request_timeout_s)
+        self.counts: dict[str, Counts] = {}
+        self.now_s = 1000.0
+        self.protocol = RunProtocol(
+            RunInputs(RUN_ID, settings, {NAME: INPUTS}),
+            self.lanes,
+            PLAN_HASH,
+            lambda worker, _: self.counts.get(worker, Counts()),
+            workers_at_first=workers,
+            spawning_s=0.0,
+            now_s=self.now_s,
+            lease_s=lease_s,
+        )
+        self.alive: set[str] = set()
+        self.users: dict[str, dict[str, int]] = {}
+        self.leased_s: dict[str, float] = {}
+        self.silent: set[str] = set()
+        self.sent: dict[str, list[ToWorker]] = {}
+        self.done: list[Action] = []
+        for name in names:
+            self.connect(name)
+            self.users[name] = {NAME: 4 // workers}
+
+    def connect(self, name: str) -> None:
+        self.alive.add(name)
+        self._note(self.protocol.connect(name))
+
+    def hear(self, name: str, message: ToMaster) -> None:
+        self._note(self.protocol.hear(name, message, self.now_s))
+
+    def make_ready(self, name: str, users: int = 2) -> None:
+        self.users[name] = {NAME: users}
+        self.hear(name, Ready(RUN_ID, PLAN_HASH, {NAME: users}))
+
+    def look(self) -> None:
+        self._note(self.protocol.look(self.now_s, set(self.alive), self.users))
+
+    def pass_time(self, for_s: float) -> None:
+        """Let so much time pass; whoever is alive and not silent keeps asking for its lease."""
+        for _ in range(round(for_s / 0.1)):
+            self.now_s += 0.1
+            for name in sorted(self.alive - self.silent):
+                self.hear(name, Ask(RUN_ID, self.now_s, self.leased_s.get(name, 0.0)))
+            self.look()
+
+    def begin(self) -> None:
+        """Take the run to T0, its workers with lanes."""
+        for name in sorted(self.alive):
+            self.make_ready(name)
+        self.pass_time(0.5)
+        assert self.protocol.state is RunState.MEASURING
+        assert all(self.state_of(name) is WorkerState.HOLDING for name in self.alive)
+
+    def state_of(self, name: str) -> WorkerState:
+        return self.protocol.workers.status[name].state
+
+    def lanes_of(self, name: str) -> dict[int, int]:
+        """Return the lanes that a worker was granted, by its messages, less those it gave back."""
+        lanes: dict[int, int] = {}
+        for message in self.sent[name]:
+            if isinstance(message, Grant):
+                lanes |= message.lanes[NAME]
+        return lanes
+
+    def last(self, name: str, kind: type[Any]) -> Any:
+        return next(each for each in reversed(self.sent[name]) if isinstance(each, kind))
+
+    def heard(self, name: str, kind: type[ToWorker]) -> bool:
+        return any(isinstance(each, kind) for each in self.sent[name])
+
+    def actions(self, kind: type[Action]) -> list[Any]:
+        return [each for each in self.done if isinstance(each, kind)]
+
+    def _note(self, actions: list[Action]) -> None:
+        for action in actions:
+            self.done.append(action)
+            if isinstance(action, Send):
+                self.sent.setdefault(action.worker, []).append(action.message)
+                if isinstance(action.message, Lease):
+                    self.leased_s[action.worker] = action.message.now_s
+
+
+def cursors_at(run: Run, name: str, elapsed_s: float) -> dict[int, int]:
+    """Return the lanes of a worker, each with the first number that is due later."""
+    arrivals = run.lanes.plans[NAME].arrivals
+    return {lane: arrivals.first_due_after(lane, elapsed_s) for lane in run.lanes_of(name)}
+
+
+def test_a_run_goes_through_its_phases_and_ends_when_all_lanes_have_drained() -> None:
+    run, seen = Run(), []
+    run.begin()
+    assert run.lanes.plans[NAME].arrivals.duration_s == 30
+
+    for _ in range(320):
+        run.pass_time(0.1)
+        if run.protocol.state not in seen:
+            seen.append(run.protocol.state)
+        if run.protocol.state is RunState.DRAINING:
+            break
+    for name in sorted(run.alive):
+        run.hear(name, Drained(RUN_ID, run.protocol.workers.status[name].granted_epoch, {}))
+    run.look()
+
+    assert seen == [RunState.MEASURING, RunState.DRAINING]
+    assert run.protocol.state is RunState.ENDED
+    assert run.protocol.measured_s == 30
+    assert run.actions(Doubt) == run.actions(Lose) == []
+
+
+def test_every_lane_is_granted_once_and_t0_lies_ahead_of_all() -> None:
+    run = Run()
+
+    run.begin()
+
+    one, two = run.lanes_of("worker-0"), run.lanes_of("worker-1")
+    assert sorted([*one, *two]) == list(range(LANES))
+    assert {run.last(name, Grant).t0_s for name in run.alive} == {run.protocol.t0_s}
+
+
+def test_no_load_begins_before_all_users_are_ready_and_all_leases_arrive() -> None:
+    run = Run()
+
+    run.make_ready("worker-0")
+    run.pass_time(1)
+    assert run.protocol.state is RunState.PREPARING
+
+    run.silent.add("worker-1")
+    run.pass_time(2)
+    run.make_ready("worker-1")
+    run.pass_time(2)
+    assert run.protocol.state is RunState.PREPARING
+
+    run.silent.clear()
+    run.pass_time(0.5)
+    assert run.protocol.state is RunState.MEASURING
+
+
+def test_users_that_never_get_ready_end_the_run_before_its_load() -> None:
+    run = Run("prepare_timeout_s=3")
+    run.hear("worker-0", Ready(RUN_ID, PLAN_HASH, {NAME: 1}, "the login took too long"))
+
+    run.pass_time(3.5)
+
+    assert run.actions(Refuse)[0].reason == (
+        "no load was started: after 3 s only 1 of 4 users are logged in and ready: the login took "
+        "too long (prepare_timeout_s sets how long to wait)"
+    )
+    assert not run.actions(Lose)
+
+
+def test_a_late_worker_gets_its_share_from_the_others() -> None:
+    run = Run()
+    run.begin()
+
+    run.connect("worker-2")
+    run.make_ready("worker-2")
+    run.pass_time(0.5)
+    moved = run.last("worker-0", Release).lanes[NAME]
+    assert not run.heard("worker-2", Grant)
+    cursors = {lane: k for lane, k in cursors_at(run, "worker-0", 1).items() if lane in moved}
+    run.hear("worker-0", Released(RUN_ID, {NAME: cursors}))
+
+    assert run.last("worker-2", Grant).lanes == {NAME: cursors}
+    assert run.state_of("worker-2") is WorkerState.HOLDING
+    assert isinstance(run.sent["worker-2"][0], Prepare)
+
+
+def test_a_late_worker_hears_of_the_changes_before_it() -> None:
+    run = Run()
+    run.begin()
+    curve = RateCurve([Stage(20, 20, 10), Stage(40, 40, 20)])
+    run._note(run.protocol.change({NAME: curve}, 10.0, run.now_s))
+
+    run.connect("worker-2")
+
+    assert run.last("worker-0", Change).at_s == 10
+    change = run.last("worker-2", Change)
+    assert (change.at_s, change.stages) == (inf, {NAME: list(curve.stages)})
+
+
+def test_a_worker_that_leaves_in_order_passes_its_lanes_on_and_is_acknowledged() -> None:
+    run = Run()
+    run.begin()
+    mine = cursors_at(run, "worker-0", 1)
+
+    run.hear("worker-0", Leaving(RUN_ID, {NAME: mine}))
+
+    assert run.heard("worker-0", Farewell)
+    assert run.last("worker-1", Grant).lanes == {NAME: mine}
+
+    sent = sum(numbers_between(lane, lane, k) for lane, k in mine.items())
+    run.counts["worker-0"] = Counts(scheduled=sent, sent=sent, accepted=sent)
+    run.alive.remove("worker-0")
+    run.pass_time(0.2)
+    assert run.state_of("worker-0") is WorkerState.LEFT
+    assert run.actions(Lose) == run.actions(Doubt) == []
+
+
+def test_two_that_leave_at_once_give_back_what_they_are_granted_meanwhile() -> None:
+    run = Run(workers=3)
+    for name in sorted(run.alive):
+        run.make_ready(name, users=2)
+    run.users = {name: {NAME: 2} for name in run.alive}
+    run.pass_time(0.5)
+
+    run.hear("worker-0", Leaving(RUN_ID, {NAME: cursors_at(run, "worker-0", 0.2)}))
+    to_one = run.last("worker-1", Grant).lanes
+    run.hear("worker-1", Leaving(RUN_ID, {NAME: cursors_at(run, "worker-1", 0.2)}))
+    run.hear("worker-1", Released(RUN_ID, to_one))
+
+    last = run.lanes_of("worker-2")
+    assert sorted(last) == list(range(LANES))
+    assert not isinstance(run.sent["worker-1"][-1], Grant)
+    assert run.heard("worker-1", Farewell)
+
+
+DEATHS: dict[str, tuple[Callable[[Run], None], WorkerState, bool]] = {
+    "before it took part": (lambda run: None, WorkerState.LEFT, False),
+    "ready": (lambda run: run.make_ready("worker-0"), WorkerState.LEFT, False),
+    "holding": (lambda run: run.begin(), WorkerState.LOST, True),
+}
+
+
+@pytest.mark.parametrize(("bring", "state", "is_lost"), DEATHS.values(), ids=list(DEATHS))
+def test_death_in_each_state(
+    bring: Callable[[Run], None], state: WorkerState, is_lost: bool
+) -> None:
+    run = Run()
+    bring(run)
+
+    run.alive.remove("worker-0")
+    run.look()
+
+    assert run.state_of("worker-0") is state
+    assert bool(run.actions(Lose)) is is_lost
+
+
+def test_a_lost_worker_may_have_sent_what_was_due_and_is_not_reported() -> None:
+    run = Run()
+    run.begin()
+    run.pass_time(2)
+    elapsed_s = run.now_s - (run.protocol.t0_s or 0)
+    due = sum(
+        numbers_between(lane, lane, k) for lane, k in cursors_at(run, "worker-0", elapsed_s).items()
+    )
+    run.counts["worker-0"] = Counts(scheduled=9, sent=5, accepted=5)
+
+    run.alive.remove("worker-0")
+    run.look()
+
+    assert run.actions(Lose) == [Lose("worker-0", {NAME: due - 5})]
+    assert sorted(run.lanes_of("worker-1")) == list(range(LANES))
+
+
+def test_a_silent_worker_loses_its_lanes_only_after_its_lease_has_ended() -> None:
+    run = Run()
+    run.begin()
+
+    run.silent.add("worker-0")
+    run.pass_time(2.4)
+    assert run.state_of("worker-0") is WorkerState.HOLDING
+    run.pass_time(0.2)
+
+    assert run.state_of("worker-0") is WorkerState.SILENT
+    assert sorted(run.lanes_of("worker-1")) == list(range(LANES))
+    assert sorted(run.last("worker-0", Release).lanes[NAME]) == sorted(run.lanes_of("worker-0"))
+
+
+def test_a_silent_worker_that_comes_back_takes_part_again_and_nothing_is_counted_twice() -> None:
+    run = Run()
+    run.begin()
+    elapsed_s = run.now_s - (run.protocol.t0_s or 0)
+    reached = cursors_at(run, "worker-0", elapsed_s)
+    run.silent.add("worker-0")
+    run.pass_time(3)
+    taken = run.last("worker-1", Grant).lanes[NAME]
+
+    run.silent.clear()
+    run.hear("worker-0", Released(RUN_ID, {NAME: reached}))
+
+    missed = sum(numbers_between(lane, k, taken[lane]) for lane, k in reached.items())
+    assert 20 < missed < 40
+    assert run.actions(Forgo) == [Forgo(NAME, missed)]
+    assert run.state_of("worker-0") is WorkerState.HOLDING
+    assert run.lanes.planned(NAME, is_whole=True) == PLANNED
+    run.pass_time(0.5)
+    assert run.last("worker-1", Release).lanes[NAME]
+
+
+def test_leases_that_arrive_too_late_are_not_given_until_the_lanes_are_back() -> None:
+    run = Run()
+    run.begin()
+    stale_s = run.leased_s["worker-0"]
+    answered = 0
+
+    for _ in range(50):
+        run.now_s += 0.1
+        run.hear("worker-1", Ask(RUN_ID, run.now_s, run.leased_s["worker-1"]))
+        before = len(run.sent["worker-0"])
+        run.hear("worker-0", Ask(RUN_ID, run.now_s, stale_s))
+        if run.state_of("worker-0") is WorkerState.HOLDING:
+            answered += len(run.sent["worker-0"]) - before
+        run.look()
+
+    assert answered in range(13, 16)
+    assert run.state_of("worker-0") is WorkerState.SILENT
+    assert sorted(run.lanes_of("worker-1")) == list(range(LANES))
+
+
+def test_a_master_that_stood_still_does_not_take_its_workers_for_silent() -> None:
+    run = Run()
+    run.begin()
+
+    run.now_s += 20
+    run.look()
+
+    assert all(run.state_of(name) is WorkerState.HOLDING for name in run.alive)
+
+
+def test_a_worker_in_the_masters_process_needs_no_lease() -> None:
+    run = Run(workers=1, lease_s=None)
+    run.silent.add("worker-0")
+    run.make_ready("worker-0", users=4)
+
+    run.pass_time(9)
+
+    assert run.state_of("worker-0") is WorkerState.HOLDING
+    assert run.last("worker-0", Prepare).lease_s is None
+
+
+def test_all_workers_gone_end_the_run() -> None:
+    run = Run()
+    run.begin()
+
+    run.alive.clear()
+    run.look()
+
+    assert run.protocol.state is RunState.ENDED
+    assert Doubt("every worker is gone") in run.done
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        pytest.param(
+            Refusal(RUN_ID, "the login was refused"),
+            "worker worker-0 takes no part: the login was refused",
+            id="wrong credentials",
+        ),
+        pytest.param(
+            Ready(RUN_ID, "another plan", {NAME: 2}),
+            "worker worker-0 takes no part: it computes another plan from the same settings",
+            id="another plan",
+        ),
+    ],
+)
+def test_a_worker_that_can_take_no_part_ends_the_preparation_and_is_left_out_later(
+    message: ToMaster, sentence: str
+) -> None:
+    early, late = Run(), Run()
+    early.hear("worker-0", message)
+    assert early.actions(Refuse) == [Refuse(sentence)]
+
+    late.begin()
+    late.connect("worker-2")
+    late.hear("worker-2", message)
+    late.pass_time(1)
+
+    assert late.actions(Tell) == [Tell(sentence.replace("worker-0", "worker-2"))]
+    assert not late.protocol.workers.may_have_users("worker-2")
+    assert not late.heard("worker-2", Grant)
+    assert late.protocol.state is RunState.MEASURING
+
+
+def test_another_version_is_refused_by_name() -> None:
+    run = Run()
+
+    run._note(run.protocol.exclude("worker-9", "it speaks version 1"))
+
+    assert run.actions(Refuse) == [Refuse("worker worker-9 takes no part: it speaks version 1")]
+    assert run.state_of("worker-9") is WorkerState.REFUSED
+
+
+UNFIT: dict[str, tuple[ToMaster, Callable[[Run], None], str]] = {
+    "released before any grant": (
+        Released(RUN_ID, {}),
+        lambda run: None,
+        "Released of worker worker-0 does not fit its state joining",
+    ),
+    "drained before any grant": (
+        Drained(RUN_ID, 1, {}),
+        lambda run: run.make_ready("worker-0"),
+        "Drained of worker worker-0 does not fit its state ready",
+    ),
+    "refused after it took part": (
+        Refusal(RUN_ID, "no"),
+        lambda run: run.begin(),
+        "Refusal of worker worker-0 does not fit its state holding",
+    ),
+    "leaving twice": (
+        Leaving(RUN_ID, {}),
+        lambda run: (run.begin(), run.hear("worker-0", Leaving(RUN_ID, {})))[0],
+        "Leaving of worker worker-0 does not fit its state leaving",
+    ),
+}
+
+
+@pytest.mark.parametrize(("message", "bring", "sentence"), UNFIT.values(), ids=list(UNFIT))
+def test_a_message_that_does_not_fit_names_itself_and_the_state(
+    message: ToMaster, bring: Callable[[Run], None], sentence: str
+) -> None:
+    run = Run()
+    bring(run)
+
+    with pytest.raises(ProtocolError, match=sentence):
+        run.hear("worker-0", message)
+
+
+def test_messages_of_another_run_or_of_a_stranger_are_not_heard() -> None:
+    run = Run()
+    run.begin()
+    before = len(run.done)
+
+    run.hear("worker-0", Released("another run", {NAME: {0: 0}}))
+    run.hear("nobody", Drained(RUN_ID, 1, {}))
+
+    assert len(run.done) == before
+
+
+def test_the_same_message_twice_changes_nothing_the_second_time() -> None:
+    run = Run()
+    run.begin()
+    run.connect("worker-2")
+    run.make_ready("worker-2")
+    run.pass_time(0.3)
+    moved = run.last("worker-0", Release).lanes[NAME]
+    released = Released(RUN_ID, {NAME: {lane: lane for lane in moved}})
+
+    run.hear("worker-0", released)
+    run.hear("worker-0", released)
+
+    granted = [each for each in run.sent["worker-2"] if isinstance(each, Grant)]
+    assert [sorted(each.lanes[NAME]) for each in granted] == [sorted(moved)]
+
+
+def test_a_lost_worker_that_comes_back_is_told_to_stop() -> None:
+    run = Run()
+    run.begin()
+    run.alive.remove("worker-0")
+    run.look()
+
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, 0.0))
+    run.hear("worker-0", Released(RUN_ID, {NAME: {0: 0}}))
+
+    assert isinstance(run.sent["worker-0"][-1], Stop)
+    assert run.actions(Forgo) == []
+
+
+def test_a_run_that_is_stopped_waits_for_what_is_in_flight_and_a_second_stop_adds_nothing() -> None:
+    run = Run()
+    run.begin()
+    run.pass_time(1)
+    stopped_s = run.now_s
+
+    run._note(run.protocol.stop(run.now_s))
+    run.pass_time(0.5)
+    run._note(run.protocol.stop(run.now_s))
+    assert run.protocol.state is RunState.STOPPING
+    for name in sorted(run.alive):
+        assert sum(isinstance(each, Stop) for each in run.sent[name]) == 1
+        run.hear(name, Drained(RUN_ID, 1, {NAME: cursors_at(run, name, 1)}))
+    run.look()
+
+    assert run.protocol.state is RunState.ENDED
+    assert run.protocol.measured_s == stopped_s - (run.protocol.t0_s or 0)
+    assert run.lanes.planned(NAME, is_whole=False) < PLANNED
+
+
+def test_a_final_report_that_does_not_come_is_a_doubt() -> None:
+    run = Run("stop_timeout_s=1", "request_timeout_s=1")
+    run.begin()
+
+    run._note(run.protocol.stop(run.now_s))
+    run.hear("worker-0", Drained(RUN_ID, 1, {NAME: cursors_at(run, "worker-0", 0)}))
+    run.pass_time(12)
+
+    assert run.protocol.state is RunState.ENDED
+    assert run.actions(Doubt) == [Doubt("no final report came from worker worker-1")]
+
+
+@pytest.mark.parametrize(
+    ("message", "action"),
+    [
+        pytest.param(
+            LateChange(RUN_ID, 0.5),
+            Doubt("worker worker-0 heard of a change of the run 0.50 s too late"),
+            id="a change came late",
+        ),
+        pytest.param(Enough(RUN_ID, "a limit"), EndEarly("a limit"), id="a worker wants the end"),
+    ],
+)
+def test_what_a_worker_says_of_the_run_is_passed_on(message: ToMaster, action: Action) -> None:
+    run = Run()
+    run.begin()
+
+    run.hear("worker-0", message)
+
+    assert action in run.done
+
+
+def test_tokens_and_limits_are_shared_among_the_workers_there_are_at_first() -> None:
+    run = Run("oauth.tokens=5")
+
+    shares: Mapping[str, Prepare] = {name: run.last(name, Prepare) for name in run.alive}
+
+    assert {each.share for each in shares.values()} == {0.5}
+    assert sorted(each.tokens or 0 for each in shares.values()) == [2, 3]
