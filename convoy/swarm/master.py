@@ -17,7 +17,8 @@ from convoy.results.result import RunResult
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
 from convoy.swarm.changes import Changes
 from convoy.swarm.messages import VERSION, Channel, Hello, WorkerReport, decode_to_master
-from convoy.swarm.protocol import LEAD_S, RunProtocol, RunState
+from convoy.swarm.phases import LEAD_S, RunState
+from convoy.swarm.protocol import RunProtocol
 from convoy.swarm.run_account import RunAccount
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 from convoy.swarm.run_lanes import RunLanes
@@ -81,8 +82,11 @@ class Master:
 
     def snapshot(self) -> RunResult:
         """Return the result of the run up to now; after its end, the whole result."""
-        settings, measured_s = self.inputs.settings, self._protocol.measured_s
-        t0_s, workers = self._protocol.t0_s or 0.0, self._protocol.workers
+        settings, measured_s = (
+            self.inputs.settings,
+            self._protocol.phases.measured_s(self.lanes.duration_s),
+        )
+        t0_s, workers = self._protocol.phases.t0_s or 0.0, self._protocol.workers
         holding = (name for name, each in workers.in_run() if each.granted_epoch)
         started_at = datetime.fromtimestamp(self._t0_wall_s, UTC).isoformat()
         return RunResult(
@@ -141,12 +145,12 @@ class Master:
             self._look()
             if self._protocol.state is RunState.PREPARING and self._clock() > log_at_s:
                 log_at_s += _WAIT_LOGGED_EVERY_S
-                logger.info("%s", self._protocol.readiness)
+                logger.info("%s", self._protocol.workers.readiness(self.inputs.settings.users))
             gevent.sleep(_POLL_S)
 
     def change(self, make: Callable[[Changes, float], None]) -> None:
         """Change the plan from a moment on that lies `LEAD_S` ahead; raises RefusedError."""
-        t0_s, now_s = self._protocol.t0_s, self._clock()
+        t0_s, now_s = self._protocol.phases.t0_s, self._clock()
         if t0_s is None or self.is_stopped:
             raise RefusedError("no load is going on that could be changed")
         at_s = now_s - t0_s + LEAD_S
@@ -162,7 +166,7 @@ class Master:
 
     def abandon(self) -> None:
         """Have `run` return at once."""
-        self._protocol.state = RunState.ENDED
+        self._protocol.phases.end(self._clock())
 
     def hear(self, worker: str, data: bytes) -> None:
         """Take in a worker's message."""
@@ -188,11 +192,11 @@ class Master:
     def _look(self) -> None:
         """Take the run on; raises RefusedError where its load cannot begin."""
         protocol, now_s = self._protocol, self._clock()
-        was_begun = protocol.t0_s is not None
+        was_begun = protocol.phases.t0_s is not None
         self._do(protocol.look(now_s, self._swarm.workers(), self._swarm.assigned_users()))
-        if protocol.t0_s is not None and not was_begun:
+        if protocol.phases.t0_s is not None and not was_begun:
             # Noted once, because the wall clock may be stepped while the run goes on.
-            self._t0_wall_s = time.time() + protocol.t0_s - now_s
+            self._t0_wall_s = time.time() + protocol.phases.t0_s - now_s
         refusal, self._refusal = self._refusal, ""
         if refusal:
             raise RefusedError(refusal)
@@ -217,7 +221,7 @@ class Master:
             case Send(worker, message):
                 self._channel.to_worker(worker, message)
             case Forgo(scenario, messages):
-                at_s = max(0.0, self._clock() - (self._protocol.t0_s or 0.0))
+                at_s = max(0.0, self._clock() - (self._protocol.phases.t0_s or 0.0))
                 self._account.forgo(scenario, messages, at_s)
             case Lose(worker, missing):
                 self._lose(worker, missing)

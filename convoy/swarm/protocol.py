@@ -8,7 +8,6 @@ which message fits which, are the tables at the top.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from enum import StrEnum
 from math import inf
 
 from msgspec.structs import replace
@@ -37,27 +36,13 @@ from convoy.swarm.messages import (
     ToMaster,
     ToWorker,
 )
+from convoy.swarm.phases import Phases, RunState
 from convoy.swarm.run_inputs import RunInputs, worker_share
 from convoy.swarm.run_lanes import RunLanes
 from convoy.swarm.workers import LEASE_S, Users, Workers, WorkerState, WorkerStatus
 
-LEAD_S = 0.3
-"""How long before its moment a grant or a change is sent, so that all workers have received it."""
 _PAUSE_S = 1.0
-_GRACE_S = 10.0
-"""How long the last report of a worker may take after the timeouts of its messages have passed."""
-
-
-class RunState(StrEnum):
-    """The phases of a run: its users log in, [T0, T1) is measured, messages in flight end."""
-
-    PREPARING = "preparing"
-    WARMING_UP = "warming up"
-    MEASURING = "measuring"
-    DRAINING = "draining"
-    STOPPING = "stopping"
-    ENDED = "ended"
-
+"""Looks at a run so far apart mean that this process stood still."""
 
 _JOINING, _READY, _HOLDING = WorkerState.JOINING, WorkerState.READY, WorkerState.HOLDING
 _SILENT, _LEAVING = WorkerState.SILENT, WorkerState.LEAVING
@@ -72,8 +57,6 @@ _FITS: dict[type[ToMaster], tuple[WorkerState, ...]] = {
     Enough: (_READY, _HOLDING, _SILENT, _LEAVING),
 }
 """In which states of its sender a message fits; from a worker that is out, none is heard."""
-_WITH_LOAD = (RunState.WARMING_UP, RunState.MEASURING, RunState.DRAINING)
-_AT_END = (RunState.STOPPING, RunState.ENDED)
 
 
 class ProtocolError(ConvoyError):
@@ -100,10 +83,7 @@ class RunProtocol:
         now_s: float,
         lease_s: float | None = LEASE_S,
     ) -> None:
-        self.state = RunState.PREPARING
         self.workers = Workers(lease_s)
-        self.t0_s: float | None = None
-        self.ended_s = inf
         self._run_id = inputs.run_id
         self._settings: Settings = inputs.settings
         self._packed = inputs.to_bytes()
@@ -112,7 +92,7 @@ class RunProtocol:
         self._counted = counted
         self._workers_at_first = workers_at_first
         self._timeout_s = inputs.settings.prepare_timeout_s + spawning_s
-        self._ends_by_s = now_s + self._timeout_s
+        self.phases = Phases(inputs.settings, now_s + self._timeout_s)
         self._looked_s = now_s
         self._problem = ""
         self._epoch = 0
@@ -120,20 +100,12 @@ class RunProtocol:
         self._actions: list[Action] = []
 
     @property
-    def measured_s(self) -> float:
-        """How long the measured phase lasts by the plan, or lasted until the run was over."""
-        if self.t0_s is None:
-            return 0.0
-        return max(0.0, min(self._planned_s, self.ended_s - self.t0_s))
-
-    @property
-    def readiness(self) -> str:
-        """How many users are ready, as a part of a sentence."""
-        return f"{self.workers.users_ready} of {self._settings.users} users are logged in and ready"
+    def state(self) -> RunState:
+        return self.phases.state
 
     def connect(self, worker: str) -> list[Action]:
         """Take in a worker that has announced itself."""
-        if worker in self.workers.status or self.state in _AT_END:
+        if worker in self.workers.status or self.state.is_last:
             return []
         tokens, share = worker_share(
             self._settings, len(self.workers.status), self._workers_at_first
@@ -162,7 +134,7 @@ class RunProtocol:
             if isinstance(message, Ask):
                 self._send(worker, Stop(self._run_id))
             return self._taken()
-        if status.state not in _FITS[type(message)] and self.state not in _AT_END:
+        if status.state not in _FITS[type(message)] and not self.state.is_last:
             name = type(message).__name__
             raise ProtocolError(f"{name} of worker {worker} does not fit its state {status.state}")
         match message:
@@ -207,9 +179,12 @@ class RunProtocol:
                 self._revoke(name, status, now_s)
         if self.state is RunState.PREPARING:
             self._begin_or_refuse(now_s)
+        if self.state.has_load:
+            self.phases.advance(now_s, self._lanes.duration_s)
         # First the lanes, because a run in which nobody has any would be over.
         self._deal(now_s)
-        self._advance(now_s)
+        if self.state.has_load or self.state is RunState.STOPPING:
+            self._end_if_over(now_s)
         return self._taken()
 
     def change(self, curves: Mapping[str, RateCurve], at_s: float, now_s: float) -> list[Action]:
@@ -228,9 +203,8 @@ class RunProtocol:
 
     def stop(self, now_s: float) -> list[Action]:
         """End the run now: nothing more is sent, and what is in flight is waited for."""
-        if self.state not in _AT_END:
-            self.state, self.ended_s = RunState.STOPPING, now_s
-            self._ends_by_s = now_s + self._settings.stop_timeout_s + _GRACE_S
+        if not self.state.is_last:
+            self.phases.stop(now_s)
             for name in self.workers.present:
                 self.workers.status[name].drained_epoch = -1
                 self._send(name, Stop(self._run_id))
@@ -273,7 +247,7 @@ class RunProtocol:
 
     def _revoke(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Take the lanes of a worker whose lease has ended, and ask how far it came."""
-        status.revoked = self._lanes.revoke(worker, self._since_t0_s(now_s))
+        status.revoked = self._lanes.revoke(worker, self.phases.since_t0_s(now_s))
         if not status.revoked:
             return
         status.state = _SILENT
@@ -284,7 +258,7 @@ class RunProtocol:
     def _part_from(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Account for a worker that is gone: what it had and did not report is unknown."""
         status.held_to_s = min(status.held_to_s, now_s)
-        missing = self._lanes.lose(worker, self._since_t0_s(now_s), self._counted)
+        missing = self._lanes.lose(worker, self.phases.since_t0_s(now_s), self._counted)
         is_orderly = status.state is _LEAVING and not any(missing.values())
         status.state = WorkerState.LEFT
         if not status.granted_epoch:
@@ -293,64 +267,38 @@ class RunProtocol:
             status.state = WorkerState.LOST
             self._actions.append(Lose(worker, missing))
 
-    def _since_t0_s(self, now_s: float) -> float:
-        return 0.0 if self.t0_s is None else now_s - self.t0_s
-
-    def _advance(self, now_s: float) -> None:
-        """Take the run to its next states, as far as its time has come."""
-        since_s = self._since_t0_s(now_s)
-        if self.state is RunState.WARMING_UP and since_s >= 0:
-            self.state = RunState.MEASURING
-        if self.state is RunState.MEASURING and since_s >= self._planned_s:
-            self.state = RunState.DRAINING
-        if self.state in _WITH_LOAD:
-            # A change of the plan can move its end.
-            settings, t0_s = self._settings, now_s - since_s
-            slack_s = settings.max_lateness_s + settings.request_timeout_s + _GRACE_S
-            self._ends_by_s = t0_s + self._planned_s + slack_s
-        if self.state is RunState.STOPPING or self.state in _WITH_LOAD:
-            self._end_if_over(now_s)
-
     def _begin_or_refuse(self, now_s: float) -> None:
         """Begin where all users are ready, or refuse to when that took too long."""
         if self.workers.are_complete(now_s) and self.workers.users_ready >= self._settings.users:
-            warm_up_s = self._settings.warm_up_s if self._settings.is_scheduled else 0.0
-            self.t0_s = now_s + LEAD_S + warm_up_s
-            self.state = RunState.WARMING_UP
-        elif now_s > self._ends_by_s:
+            self.phases.begin(now_s)
+        elif self.phases.is_overdue(now_s):
+            ready = self.workers.readiness(self._settings.users)
             reason = f": {self._problem}" if self._problem else ""
             sentence = (
-                f"no load was started: after {self._timeout_s:g} s only {self.readiness}{reason} "
+                f"no load was started: after {self._timeout_s:g} s only {ready}{reason} "
                 "(prepare_timeout_s sets how long to wait)"
             )
             self._actions.append(Refuse(sentence))
 
     def _end_if_over(self, now_s: float) -> None:
         present, is_stopped = self.workers.present, self.state is RunState.STOPPING
-        waiting = [name for name in present if not self._is_through(self.workers.status[name])]
+        waiting = [name for name in present if not self.workers.status[name].is_through(is_stopped)]
         if not present and not is_stopped:
             self._doubt("every worker is gone")
-        elif now_s > self._ends_by_s:
+        elif self.phases.is_overdue(now_s):
             for name in waiting:
                 self._doubt(f"no final report came from worker {name}")
         elif waiting or not (is_stopped or self._lanes.are_settled):
             return
-        self.state = RunState.ENDED
-        if not self._settings.is_scheduled:
-            self.ended_s = min(self.ended_s, now_s)
-
-    def _is_through(self, status: WorkerStatus) -> bool:
-        if self.state is RunState.STOPPING:
-            return status.drained_epoch >= 0
-        return not status.granted_epoch or status.drained_epoch >= status.granted_epoch
+        self.phases.end(now_s)
 
     def _deal(self, now_s: float) -> None:
         """Ask for lanes that other workers should have, and grant those without an owner."""
-        if self.state not in _WITH_LOAD:
+        t0_s = self.phases.t0_s
+        if t0_s is None or not self.state.has_load:
             return
         weights = self.workers.weights(self._lanes.plans, now_s)
-        assert self.t0_s is not None
-        releases, grants = self._lanes.deal(weights, self._since_t0_s(now_s))
+        releases, grants = self._lanes.deal(weights, self.phases.since_t0_s(now_s))
         for name, leaving in releases.items():
             self._send(name, Release(self._run_id, leaving))
         self._epoch += bool(grants)
@@ -358,11 +306,7 @@ class RunProtocol:
             status = self.workers.status[name]
             status.state, status.granted_epoch = _HOLDING, self._epoch
             status.held_from_s = min(status.held_from_s, now_s)
-            self._send(name, Grant(self._run_id, self._epoch, self.t0_s, lanes))
-
-    @property
-    def _planned_s(self) -> float:
-        return max(plan.arrivals.duration_s for plan in self._lanes.plans.values())
+            self._send(name, Grant(self._run_id, self._epoch, t0_s, lanes))
 
     def _send(self, worker: str, message: ToWorker) -> None:
         self._actions.append(Send(worker, message))

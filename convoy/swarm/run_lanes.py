@@ -108,6 +108,11 @@ class RunLanes:
         return book.total if is_known else book.given_out
 
     @property
+    def duration_s(self) -> float:
+        """How long the measured phase lasts by the plans."""
+        return max(plan.arrivals.duration_s for plan in self.plans.values())
+
+    @property
     def are_settled(self) -> bool:
         """True when every message with a schedule has an owner, or has had one."""
         return all(

@@ -70,6 +70,12 @@ class WorkerStatus:
     held_to_s: float = inf
     revoked: dict[str, dict[int, int]] = field(default_factory=dict)
 
+    def is_through(self, is_stopped: bool) -> bool:
+        """Return whether all that it was granted has ended, or all since the run was stopped."""
+        if is_stopped:
+            return self.drained_epoch >= 0
+        return not self.granted_epoch or self.drained_epoch >= self.granted_epoch
+
     def held_s(self, from_s: float, to_s: float) -> float:
         """Return for how much of a time it held lanes."""
         return max(0.0, min(self.held_to_s, to_s) - max(self.held_from_s, from_s))
@@ -114,6 +120,10 @@ class Workers:
     @property
     def users_ready(self) -> int:
         return sum(sum(self.status[name].ready.values()) for name in self.present)
+
+    def readiness(self, wanted: int) -> str:
+        """Return how many users are ready, as a part of a sentence."""
+        return f"{self.users_ready} of {wanted} users are logged in and ready"
 
     def are_complete(self, now_s: float) -> bool:
         """Return whether all users that were dealt are ready, and all leases arrive."""

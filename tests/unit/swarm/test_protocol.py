@@ -32,7 +32,8 @@ from convoy.swarm.messages import (
     ToMaster,
     ToWorker,
 )
-from convoy.swarm.protocol import ProtocolError, RunProtocol, RunState
+from convoy.swarm.phases import RunState
+from convoy.swarm.protocol import ProtocolError, RunProtocol
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.run_lanes import RunLanes
 from convoy.swarm.workers import WorkerState
@@ -158,7 +159,7 @@ def test_a_run_goes_through_its_phases_and_ends_when_all_lanes_have_drained() ->
 
     assert seen == [RunState.MEASURING, RunState.DRAINING]
     assert run.protocol.state is RunState.ENDED
-    assert run.protocol.measured_s == 30
+    assert run.protocol.phases.measured_s(30) == 30
     assert run.actions(Doubt) == run.actions(Lose) == []
 
 
@@ -169,7 +170,7 @@ def test_every_lane_is_granted_once_and_t0_lies_ahead_of_all() -> None:
 
     one, two = run.lanes_of("worker-0"), run.lanes_of("worker-1")
     assert sorted([*one, *two]) == list(range(LANES))
-    assert {run.last(name, Grant).t0_s for name in run.alive} == {run.protocol.t0_s}
+    assert {run.last(name, Grant).t0_s for name in run.alive} == {run.protocol.phases.t0_s}
 
 
 def test_no_load_begins_before_all_users_are_ready_and_all_leases_arrive() -> None:
@@ -294,7 +295,7 @@ def test_a_lost_worker_may_have_sent_what_was_due_and_is_not_reported() -> None:
     run = Run()
     run.begin()
     run.pass_time(2)
-    elapsed_s = run.now_s - (run.protocol.t0_s or 0)
+    elapsed_s = run.now_s - (run.protocol.phases.t0_s or 0)
     due = sum(
         numbers_between(lane, lane, k) for lane, k in cursors_at(run, "worker-0", elapsed_s).items()
     )
@@ -324,7 +325,7 @@ def test_a_silent_worker_loses_its_lanes_only_after_its_lease_has_ended() -> Non
 def test_a_silent_worker_that_comes_back_takes_part_again_and_nothing_is_counted_twice() -> None:
     run = Run()
     run.begin()
-    elapsed_s = run.now_s - (run.protocol.t0_s or 0)
+    elapsed_s = run.now_s - (run.protocol.phases.t0_s or 0)
     reached = cursors_at(run, "worker-0", elapsed_s)
     run.silent.add("worker-0")
     run.pass_time(3)
@@ -527,7 +528,7 @@ def test_a_run_that_is_stopped_waits_for_what_is_in_flight_and_a_second_stop_add
     run.look()
 
     assert run.protocol.state is RunState.ENDED
-    assert run.protocol.measured_s == stopped_s - (run.protocol.t0_s or 0)
+    assert run.protocol.phases.measured_s(30) == stopped_s - (run.protocol.phases.t0_s or 0)
     assert run.lanes.planned(NAME, is_whole=False) < PLANNED
 
 

@@ -1,0 +1,163 @@
+"""A live run: from its workers' first word to its verdict, record and report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+
+import gevent
+from msgspec.structs import replace
+
+from convoy.errors import ConvoyError
+from convoy.prepare.preflight import PreparedRun
+from convoy.results.criteria import CriterionResult
+from convoy.results.record import write_record
+from convoy.results.reports.text import error_table, text_report
+from convoy.results.result import Row, RunResult
+from convoy.results.summary import Summary, summarise
+from convoy.results.verdict import judge
+from convoy.swarm.comparison import compare
+from convoy.swarm.master import Master
+from convoy.swarm.messages import Hello
+from convoy.swarm.watch import watch_run
+from convoy.swarm.workers import Swarm
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.05
+_HELLO_S = 3.0
+"""How long a connected worker may take to say that it runs Convoy: it does so when it connects."""
+
+
+class LiveRun:
+    """A run that goes on, with its `master`; once it `is_over`, with its summary and report.
+
+    A run that was `refused` has neither: no load was started. `collect_report` takes in the report
+    of a worker in this process; `rows` returns Locust's at the end, none where they were reset. The
+    record is written below the folder `runs`.
+    """
+
+    def __init__(
+        self,
+        master: Master,
+        prepared: PreparedRun,
+        *,
+        collect_report: Callable[[], None],
+        rows: Callable[[], Mapping[str, Row]],
+        runs: Path,
+    ) -> None:
+        self.master = master
+        self.prepared = prepared
+        self.is_over = False
+        self.refused: ConvoyError | None = None
+        self.final: Summary | None = None
+        self.report = ""
+        self._collect_report = collect_report
+        self._rows = rows
+        self._runs = runs
+
+    def carry_out(self) -> None:
+        """Take the run to its end and conclude it; it is over also where that fails."""
+        try:
+            self.master.run()
+            self._conclude()
+        except ConvoyError as error:
+            self.refused = error
+            self._stop_after_all()
+        except Exception as error:  # the edge of this greenlet: the run would never end otherwise
+            logger.exception("the run cannot go on")
+            self.master.problems.append(f"an error of Convoy itself: {error!r}")
+            self._stop_after_all()
+            try:
+                self._conclude()
+            except Exception:
+                logger.exception("the run cannot be judged")
+        finally:
+            self.is_over = True
+
+    def await_workers(self, swarm: Swarm, hellos: Mapping[str, Hello]) -> None:
+        """Wait until all connected workers take part, or the run is over before it began."""
+        said_by_s = perf_counter() + _HELLO_S
+        for worker in swarm.workers() & hellos.keys():
+            self.master.greet(worker, hellos[worker])
+        while not self.is_over:
+            waiting = [each for each in swarm.workers() if not self.master.may_have_users(each)]
+            if not waiting:
+                return
+            if perf_counter() > said_by_s:
+                for worker in set(waiting) - hellos.keys():
+                    self.master.exclude(worker, "it said no hello; does it run this locustfile?")
+            gevent.sleep(_POLL_S)
+
+    def watch(self) -> None:
+        """Collect reports while the run goes on, and end it for a criterion that asks for that."""
+
+        def abort(broken: CriterionResult) -> None:
+            logger.error(
+                "the run is ended early, because of %s: observed %s", broken.criterion, broken.shown
+            )
+            self.master.aborted = broken
+            self.master.stop()
+
+        watch_run(
+            self.prepared.criteria,
+            is_under_way=lambda: not self.is_over and not self.master.is_stopped,
+            collect_report=self._collect_report,
+            snapshot=self.master.snapshot,
+            abort=abort,
+        )
+
+    def interrupt(self, reason: str) -> None:
+        """End the run early; the reason is noted."""
+        if not self.master.is_stopped:
+            self.master.problems.append(f"interrupted: {reason}")
+            self.master.stop()
+
+    def wait(self) -> None:
+        """Wait until the run is over: a process that ended before would lose the record."""
+        while not self.is_over:
+            try:
+                gevent.sleep(_POLL_S)
+            except KeyboardInterrupt:
+                problem = "interrupted a second time: what was in flight is not known"
+                self.master.problems.append(problem)
+                self.master.abandon()
+
+    def snapshot(self) -> RunResult:
+        """Return the result of the run up to now."""
+        self._collect_report()
+        return self.master.snapshot()
+
+    def summary(self) -> Summary:
+        """Return the summary of the run up to now, or of the whole."""
+        return self.final or self._judged(self.snapshot())
+
+    def _stop_after_all(self) -> None:
+        self.master.stop()
+        self.master.run()
+
+    def _judged(self, result: RunResult) -> Summary:
+        on_not_judged = self.prepared.settings.on_not_judged
+        return summarise(result, judge(result, self.prepared.criteria, on_not_judged))
+
+    def _conclude(self) -> None:
+        """Judge the run and write its record and its report."""
+        prepared, plans = self.prepared, self.master.lanes.plans.values()
+        url, run_id = prepared.settings.target.api_url, prepared.run_id
+        found = compare(url, run_id, prepared.ledger_since, plans)
+        result = replace(
+            self.master.snapshot(), far_side=found, rows=dict(self._rows()), is_over=True
+        )
+        summary, folder = self._judged(result), self._runs / run_id
+        try:
+            write_record(folder, summary, result)
+            where = f"  record          {folder}"
+        except OSError as error:
+            problem = f"the record could not be written: {error}"
+            summary = self._judged(replace(result, problems=(*result.problems, problem)))
+            where = "  record          none"
+        tables = filter(None, (error_table(summary), text_report(summary)))
+        self.report = "\n" + "\n\n".join(tables) + f"\n{where}\n"
+        self.final = summary

@@ -1,0 +1,88 @@
+"""The phases of a run: its users log in, [T0, T1) is measured, messages in flight end."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import inf
+
+from convoy.settings import Settings
+
+LEAD_S = 0.3
+"""How long before its moment a grant or a change is sent, so that all workers have received it."""
+_GRACE_S = 10.0
+"""How long the last report of a worker may take after the timeouts of its messages have passed."""
+
+
+class RunState(StrEnum):
+    """The phase in which a run is."""
+
+    PREPARING = "preparing"
+    WARMING_UP = "warming up"
+    MEASURING = "measuring"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+    @property
+    def has_load(self) -> bool:
+        """True from T0 minus the warm-up on, until the run is stopped or over."""
+        return self in (RunState.WARMING_UP, RunState.MEASURING, RunState.DRAINING)
+
+    @property
+    def is_last(self) -> bool:
+        return self in (RunState.STOPPING, RunState.ENDED)
+
+
+class Phases:
+    """The phases as time passes, in seconds of the master's clock; T0 is None before it is known.
+
+    The first one is over by `begins_by_s`, or the run is refused.
+    """
+
+    def __init__(self, settings: Settings, begins_by_s: float) -> None:
+        self.state = RunState.PREPARING
+        self.t0_s: float | None = None
+        self._settings = settings
+        self._ended_s = inf
+        self._ends_by_s = begins_by_s
+
+    def since_t0_s(self, now_s: float) -> float:
+        """Return the time since T0, 0 while that is not known."""
+        return 0.0 if self.t0_s is None else now_s - self.t0_s
+
+    def measured_s(self, planned_s: float) -> float:
+        """Return how long the measured phase lasts by the plan, or lasted until the run ended."""
+        if self.t0_s is None:
+            return 0.0
+        return max(0.0, min(planned_s, self._ended_s - self.t0_s))
+
+    def is_overdue(self, now_s: float) -> bool:
+        """Return whether the present phase lasts longer than it may."""
+        return now_s > self._ends_by_s
+
+    def begin(self, now_s: float) -> None:
+        """Begin the load."""
+        warm_up_s = self._settings.warm_up_s if self._settings.is_scheduled else 0.0
+        self.t0_s = now_s + LEAD_S + warm_up_s
+        self.state = RunState.WARMING_UP
+
+    def advance(self, now_s: float, planned_s: float) -> None:
+        """Take a run with load on; it lasts for `planned_s` by its plan, which may have changed."""
+        settings, since_s = self._settings, self.since_t0_s(now_s)
+        if self.state is RunState.WARMING_UP and since_s >= 0:
+            self.state = RunState.MEASURING
+        if self.state is RunState.MEASURING and since_s >= planned_s:
+            self.state = RunState.DRAINING
+        slack_s = settings.max_lateness_s + settings.request_timeout_s + _GRACE_S
+        self._ends_by_s = now_s - since_s + planned_s + slack_s
+
+    def stop(self, now_s: float) -> None:
+        """Send nothing more."""
+        self.state, self._ended_s = RunState.STOPPING, now_s
+        self._ends_by_s = now_s + self._settings.stop_timeout_s + _GRACE_S
+
+    def end(self, now_s: float) -> None:
+        """The run is over; one without a schedule was measured until now."""
+        self.state = RunState.ENDED
+        if not self._settings.is_scheduled:
+            self._ended_s = min(self._ended_s, now_s)
