@@ -34,14 +34,21 @@ def dispatch(workers, shares, steps):
         classes,
         begin=lambda users, rate: (users, rate),
         shares=lambda: shares,
+        may_have_users=lambda worker: worker not in left_out,
     )
-    runs = []
+    runs, left_out = [], set()
     for step, *arguments in steps:
         if step == "join":
             nodes[arguments[0]] = WorkerNode(arguments[0])
             dispatcher.add_worker(nodes[arguments[0]])
         elif step == "leave":
             dispatcher.remove_worker(nodes.pop(arguments[0]))
+        elif step == "leave out":
+            left_out.add(arguments[0])
+        elif step == "let in":
+            left_out.remove(arguments[0])
+            assert dispatcher.is_to_deal_anew()
+            dispatcher.deal_anew()
         else:
             dispatcher.new_dispatch(*arguments)
             runs.append(list(dispatcher))
@@ -221,3 +228,27 @@ def test_users_are_dealt_anew_when_workers_come_and_go(
 
     assert {worker: sum(counts.values()) for worker, counts in after[-1].items()} == users
     assert all(min(counts.values()) >= 2 for counts in after[-1].values())
+
+
+def test_a_worker_that_takes_no_part_gets_no_users_until_it_does(ask: Ask) -> None:
+    shares, run = {"A": 1, "B": 1}, ["run", 12, 1000]
+    steps = [["leave out", "worker-1"], run, ["let in", "worker-1"], run]
+
+    before, after = ask("dispatch", WORKERS[2], shares, steps)
+
+    of_each = [
+        {worker: sum(users.values()) for worker, users in each[-1].items()}
+        for each in (before, after)
+    ]
+    assert of_each == [
+        {"worker-0": 6, "worker-1": 0, "worker-2": 6},
+        {"worker-0": 4, "worker-1": 4, "worker-2": 4},
+    ]
+
+
+def test_where_nobody_takes_part_nobody_gets_users(ask: Ask) -> None:
+    steps = [["leave out", "worker-0"], ["run", 3, 1000]]
+
+    [run] = ask("dispatch", ["worker-0"], {"A": 1}, steps)
+
+    assert run[-1] == {"worker-0": {"A": 0}}
