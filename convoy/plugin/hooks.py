@@ -141,14 +141,10 @@ class _Hooks:
             user_class.host = settings.target.api_url
 
     def _exit(self, error: ConvoyError) -> None:
-        self._tell(error)
-        sys.exit(error.exit_code)
-
-    def _tell(self, error: ConvoyError) -> None:
-        """Print why no load begins, and end what was started for it."""
         for line in self._setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
         self._setup.simulator.stop()
+        sys.exit(error.exit_code)
 
     def _prepare(self) -> PreparedRun:
         return self._setup.prepare(self._asked, self._spawn_rate)
@@ -199,7 +195,8 @@ class _Hooks:
         main = gevent.getcurrent()
 
         def refuse(reason: str) -> None:
-            self._tell(RefusedError(reason))
+            logger.error("%s", reason)
+            self._setup.simulator.stop()
             runner.quit()
             gevent.kill(main, SystemExit(ExitCode.REFUSED))
 

@@ -88,7 +88,7 @@ class LiveRun:
                 return
             if perf_counter() > said_by_s:
                 for worker in set(waiting) - hellos.keys():
-                    self.master.exclude(worker, "it said no hello; does it run this locustfile?")
+                    self.master.exclude(worker, "it does not run Convoy's locustfile")
             gevent.sleep(_POLL_S)
 
     def watch(self) -> None:

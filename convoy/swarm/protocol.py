@@ -172,7 +172,9 @@ class RunProtocol:
         paused_s = now_s - self._looked_s if now_s - self._looked_s > _PAUSE_S else 0.0
         self._looked_s = now_s
         for name, status in self.workers.in_run():
-            status.heard_s += paused_s
+            if paused_s:
+                status.given_s += paused_s
+                status.unacknowledged.clear()
             if self.workers.is_gone(name):
                 self._part_from(name, status, now_s)
             elif status.state is _HOLDING and self.workers.has_no_lease(name, now_s):
@@ -215,9 +217,9 @@ class RunProtocol:
 
         One that is asked to give its lanes back gets a lease: it reads the other message first.
         """
-        status.leased_s = ask.leased_s
+        status.acknowledge(ask.leased_s)
         if status.state is not _HOLDING or self.workers.is_leased(worker, now_s):
-            status.heard_s = now_s
+            status.give(now_s)
             self._send(worker, Lease(self._run_id, ask.asked_s, now_s))
 
     def _note_users(self, worker: str, status: WorkerStatus, message: Ready) -> None:

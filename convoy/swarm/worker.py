@@ -46,7 +46,7 @@ from convoy.swarm.worker_run import WorkerRun, WorkerRunState
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.02
-_ASKS_EVERY_S = 0.5
+_ASKS_EVERY_S = 0.25
 _ASKS_AT_FIRST_EVERY_S = 0.1
 """Until T0 is known: of several answers the quickest says best what the master's clock shows."""
 _FAREWELL_S = 3.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,9 +24,10 @@ class Swarm(Protocol):
 
 
 LEASE_S = 2.5
-"""How long a lease lasts from when a worker asked for it; it asks twice a second."""
-_UNHEARD_S = 1.5
-"""A worker whose newest lease is older gets no other one: the way to it is slow, or cut."""
+"""How long a lease lasts from when a worker asked for it; it asks four times a second."""
+_UNACKNOWLEDGED_S = 2.2
+"""So long after a lease was given a worker should have said that it has it, or a later one. The way
+to it is slow or cut otherwise, and it should own nothing."""
 
 
 class WorkerState(StrEnum):
@@ -54,21 +56,34 @@ class WorkerState(StrEnum):
 class WorkerStatus:
     """What is known of one worker; moments are seconds of the master's clock.
 
-    It was given its last lease at `heard_s`, and by its own word has that of `leased_s`. It held
-    lanes from one moment to another. `revoked` are the lanes that were taken from it, by scenario,
-    each with the first number that another worker may send: it has not said yet how far it came.
+    It was given its last lease at `given_s`, and by its own word has that of `leased_s`; those in
+    `unacknowledged` were given later. It held lanes from one moment to another. `revoked` are the
+    lanes that were taken from it, by scenario, each with the first number that another worker may
+    send: it has not said yet how far it came.
     """
 
     state: WorkerState = WorkerState.JOINING
     ready: Mapping[str, int] = field(default_factory=dict)
-    heard_s: float = -inf
-    leased_s: float = -inf
+    given_s: float = -inf
+    leased_s: float = 0.0
+    unacknowledged: deque[float] = field(default_factory=deque)
     granted_epoch: int = 0
     drained_epoch: int = -1
     has_been_complete: bool = False
     held_from_s: float = inf
     held_to_s: float = inf
     revoked: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    def acknowledge(self, leased_s: float) -> None:
+        """Note that it has the lease that was given then."""
+        self.leased_s = leased_s
+        while self.unacknowledged and self.unacknowledged[0] <= leased_s:
+            self.unacknowledged.popleft()
+
+    def give(self, now_s: float) -> None:
+        """Note that it was given a lease."""
+        self.given_s = now_s
+        self.unacknowledged.append(now_s)
 
     def is_through(self, is_stopped: bool) -> bool:
         """Return whether all that it was granted has ended, or all since the run was stopped."""
@@ -143,19 +158,21 @@ class Workers:
 
     def is_leased(self, worker: str, now_s: float) -> bool:
         """Return whether leases reach a worker in time."""
-        return self.lease_s is None or now_s - self.status[worker].leased_s <= _UNHEARD_S
+        status = self.status[worker]
+        if self.lease_s is None:
+            return True
+        waiting = status.unacknowledged
+        return status.leased_s > 0 and not (waiting and now_s - waiting[0] > _UNACKNOWLEDGED_S)
 
     def has_no_lease(self, worker: str, now_s: float) -> bool:
         """Return whether a worker's lease has ended for certain: it asked before it was given."""
-        return self.lease_s is not None and now_s - self.status[worker].heard_s > self.lease_s
+        return self.lease_s is not None and now_s - self.status[worker].given_s > self.lease_s
 
     def _may_own(self, worker: str, now_s: float) -> bool:
         status = self.status[worker]
         status.has_been_complete = status.has_been_complete or self._is_complete(worker, now_s)
-        is_able = status.state is WorkerState.HOLDING or (
-            status.state is WorkerState.READY and self.is_leased(worker, now_s)
-        )
-        return is_able and status.has_been_complete
+        is_able = status.state in (WorkerState.READY, WorkerState.HOLDING)
+        return is_able and status.has_been_complete and self.is_leased(worker, now_s)
 
     def _is_complete(self, worker: str, now_s: float) -> bool:
         status, dealt = self.status[worker], self._users.get(worker, {})
