@@ -175,6 +175,7 @@ class ScenarioResult(msgspec.Struct, frozen=True):
     the plan, None where nothing is scheduled. `durations` are those of all messages, `steps` of
     each named step by itself; `retired` counts conversations by the code that they answered,
     `redirected` messages went to another conversation, because the planned one was retired.
+    `forgone` were not sent by anybody, because their worker was silent.
     """
 
     counts: Counts
@@ -184,6 +185,7 @@ class ScenarioResult(msgspec.Struct, frozen=True):
     steps: dict[str, Durations[Histogram]]
     retired: dict[str, int]
     redirected: int
+    forgone: int = 0
 
 
 class ScenarioAccount:
@@ -238,6 +240,7 @@ class ScenarioAccount:
             {step: each.map(Histogram.copy) for step, each in self._steps.items()},
             dict(Counter(self._retired.values())),
             sum(self._redirected.values()),
+            self.counts_of(_NOBODY).scheduled,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from convoy.errors import ExitCode
+from convoy.results.account import ScenarioResult
 from convoy.results.counts import TOLERATED_SHARE, Counts, violations
 from convoy.results.criteria import Criterion, CriterionResult
 from convoy.results.equations import figure_violations
@@ -24,6 +25,12 @@ _CAUSES_OF_OURS = {
     (Cause.LIMITS,): "the budgets of the tokens were spent; use more users or a lower rate",
     (Cause.POOL,): "no conversation was free; use a larger pool",
 }
+
+
+_SILENCE = (
+    "a worker was silent for a while, and nobody could send what was due to it; look at its "
+    "machine and at its way to the master"
+)
 
 
 class Verdict(StrEnum):
@@ -68,7 +75,7 @@ def judge(
         invalid += mismatches(result.far_side, result.totals, redirected)
     failed: list[str] = []
     for name, scenario in result.scenarios.items():
-        doubts = _missed(scenario.counts)
+        doubts = _missed(scenario)
         if result.is_over:
             doubts = _uncounted(scenario.counts, scenario.planned, is_disturbed) + doubts
         invalid += [f"{name}: {doubt}" for doubt in doubts]
@@ -113,13 +120,15 @@ def _uncounted(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:
     return doubts
 
 
-def _missed(counts: Counts) -> list[str]:
-    doubts = []
+def _missed(scenario: ScenarioResult) -> list[str]:
+    doubts, counts = [], scenario.counts
     for causes, advice in _CAUSES_OF_OURS.items():
         if counts.is_too_often(*causes):
             missed = sum(map(counts.missed, causes))
             share = missed / counts.scheduled
             named = " and ".join(cause for cause in causes if counts.missed(cause))
+            if Cause.GENERATOR in causes and scenario.forgone > missed / 2:
+                advice = _SILENCE
             doubts.append(
                 f"{missed} of {counts.scheduled} messages ({share:.1%}, {TOLERATED_SHARE:.0%} is "
                 f"tolerated) were late or not sent by cause {named}: {advice}"

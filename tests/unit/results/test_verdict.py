@@ -91,6 +91,27 @@ def test_more_than_a_hundredth_and_five_messages_by_our_own_cause_are_invalid(
     assert not is_invalid or f"cause {cause.value}" in judgement.reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("forgone", "advice"),
+    [
+        pytest.param(0, "use more workers", id="a generator that is too slow"),
+        pytest.param(4, "use more workers", id="a worker that was silent for a moment"),
+        pytest.param(30, "look at its machine", id="a worker that was silent for long"),
+    ],
+)
+def test_the_advice_is_about_the_silence_of_a_worker_where_that_was_it(
+    forgone: int, advice: str
+) -> None:
+    counts = counts_of(accepted=960, late={Cause.GENERATOR: 2}, not_sent={Cause.GENERATOR: 40})
+    result = result_of(messages=counts)
+    [(name, scenario)] = result.scenarios.items()
+    told = {name: replace(scenario, forgone=forgone)}
+
+    [reason, *_] = judge(replace(result, scenarios=told)).reasons
+
+    assert advice in reason
+
+
 def test_each_cause_has_its_own_hundredth() -> None:
     late = {Cause.GENERATOR: 9, Cause.LIMITS: 9, Cause.POOL: 9}
 
