@@ -69,6 +69,7 @@ class EvenUsersDispatcher(UsersDispatcher):
         self._shares = shares
         self._may_have_users = may_have_users
         self._dealt_to: set[str] = set()
+        self._has_been_dealt_to: set[str] = set()
 
     def new_dispatch(
         self,
@@ -79,13 +80,23 @@ class EvenUsersDispatcher(UsersDispatcher):
         users, rate = self._begin(target_user_count, spawn_rate)
         super().new_dispatch(users, rate, user_classes)
 
+    def __next__(self) -> dict[str, dict[str, int]]:
+        """Return what each worker is to run; one that never took part may not know the classes."""
+        users = super().__next__()
+        known = {name: each for name, each in users.items() if name in self._has_been_dealt_to}
+        # Locust reads the names of the classes from some worker.
+        return known or users
+
     def assigned(self) -> dict[str, dict[str, int]]:
         """Return `{worker: {class: users}}` as dealt so far."""
         return {worker: dict(users) for worker, users in self._users_on_workers.items()}
 
     def is_to_deal_anew(self) -> bool:
-        """Return whether the workers that may have users are not those of the last dealing."""
-        return self._dealt_to != self._eligible().keys()
+        """Return whether other workers may have users than were told, or have been dealt them.
+
+        Locust deals anew for a worker that went while users were starting, and tells nobody.
+        """
+        return self._rebalance or self._dealt_to != self._eligible().keys()
 
     def deal_anew(self) -> None:
         """Deal the present users to the workers that may have some; the next dispatch tells."""
@@ -98,6 +109,7 @@ class EvenUsersDispatcher(UsersDispatcher):
         """Return where each of so many users belongs, in spawning order."""
         nodes = self._eligible()
         self._dealt_to = set(nodes)
+        self._has_been_dealt_to |= self._dealt_to
         if not nodes:
             return []
         counts = split_users(total, self._shares())

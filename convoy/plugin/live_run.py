@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from math import inf
 from pathlib import Path
 from time import perf_counter
 
@@ -11,6 +12,7 @@ import gevent
 from msgspec.structs import replace
 
 from convoy.errors import ConvoyError
+from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.criteria import CriterionResult
 from convoy.results.record import write_record
@@ -22,11 +24,11 @@ from convoy.swarm.comparison import compare
 from convoy.swarm.master import Master
 from convoy.swarm.messages import Hello
 from convoy.swarm.watch import watch_run
-from convoy.swarm.workers import Swarm
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
+_LOOKS_EVERY_S = 0.2
 _HELLO_S = 3.0
 """How long a connected worker may take to say that it runs Convoy: it does so when it connects."""
 
@@ -57,6 +59,7 @@ class LiveRun:
         self._collect_report = collect_report
         self._rows = rows
         self._runs = runs
+        self._hello_by_s: dict[str, float] = {}
 
     def carry_out(self) -> None:
         """Take the run to its end and conclude it; it is over also where that fails."""
@@ -77,19 +80,28 @@ class LiveRun:
         finally:
             self.is_over = True
 
-    def await_workers(self, swarm: Swarm, hellos: Mapping[str, Hello]) -> None:
+    def await_workers(self, workers: LocustWorkers, hellos: Mapping[str, Hello]) -> None:
         """Wait until all connected workers take part, or the run is over before it began."""
-        said_by_s = perf_counter() + _HELLO_S
-        for worker in swarm.workers() & hellos.keys():
+        for worker in workers.workers() & hellos.keys():
             self.master.greet(worker, hellos[worker])
-        while not self.is_over:
-            waiting = [each for each in swarm.workers() if not self.master.may_have_users(each)]
-            if not waiting:
-                return
-            if perf_counter() > said_by_s:
-                for worker in set(waiting) - hellos.keys():
-                    self.master.exclude(worker, "it does not run Convoy's locustfile")
+        while not self.is_over and not all(map(self.master.may_have_users, workers.workers())):
+            self._exclude_strangers(workers, hellos)
             gevent.sleep(_POLL_S)
+
+    def keep_workers(self, workers: LocustWorkers, hellos: Mapping[str, Hello]) -> None:
+        """Have users dealt to those workers that take part, until the run is over."""
+        while not self.is_over:
+            gevent.sleep(_LOOKS_EVERY_S)
+            self._exclude_strangers(workers, hellos)
+            workers.deal_anew_where_needed()
+
+    def _exclude_strangers(self, workers: LocustWorkers, hellos: Mapping[str, Hello]) -> None:
+        """Leave out workers that are connected and did not say in time that they run Convoy."""
+        now_s = perf_counter()
+        for worker in workers.workers() - hellos.keys():
+            if now_s > self._hello_by_s.setdefault(worker, now_s + _HELLO_S):
+                self._hello_by_s[worker] = inf
+                self.master.exclude(worker, "it does not run Convoy's locustfile")
 
     def watch(self) -> None:
         """Collect reports while the run goes on, and end it for a criterion that asks for that."""

@@ -29,6 +29,7 @@ from convoy.swarm.run_inputs import RunInputs
 
 logger = logging.getLogger(__name__)
 
+_POLL_S = 0.05
 _PAGE_ASKS_EVERY_S = 2.2
 """Locust's page does so every two seconds."""
 
@@ -69,8 +70,7 @@ class RunController:
         self._run: LiveRun | None = None
         """The present run, or the last one."""
         self._hellos: dict[str, Hello] = {}
-        self._is_interrupted = False
-        self._is_reset = False
+        self._is_beginning = self._is_interrupted = self._is_reset = False
         self._last: Summary | None = None
         environment.events.reset_stats.add_listener(self._on_reset)
         channel.listen_as_master(self._on_hello, self._hear)
@@ -149,10 +149,13 @@ class RunController:
         run = self._run = self._live_run(prepared, spawning_s=wanted / rate)
         gevent.spawn(self._carry_out, run)
         gevent.spawn(run.watch)
+        # Locust must not end the test before this dispatch of users has begun.
+        self._is_beginning = True
         run.await_workers(self.workers, self._hellos)
+        self._is_beginning = False
         if run.is_over:
             return 0, 1.0
-        gevent.spawn(self.workers.keep_users_dealt, lambda: not run.is_over)
+        gevent.spawn(run.keep_workers, self.workers, self._hellos)
         return wanted, rate
 
     def _live_run(self, prepared: PreparedRun, spawning_s: float) -> LiveRun:
@@ -248,6 +251,8 @@ class RunController:
 
     def _end_test(self) -> None:
         """Have Locust stop its users, and end the process unless a person is to end it."""
+        while self._is_beginning:
+            gevent.sleep(_POLL_S)
         if not self._is_attended:
             self._runner.quit()
             return

@@ -55,24 +55,21 @@ class LocustWorkers:
             if issubclass(user_class, MessageUser)
         }
 
-    def keep_users_dealt(self, is_under_way: Callable[[], bool]) -> None:
-        """Have Locust deal the users anew whenever other workers may have some, until it is over.
+    def deal_anew_where_needed(self) -> None:
+        """Have Locust deal the users anew where other workers may have some than those that do.
 
         Locust does so itself only when a worker comes or goes after all users have started.
         """
-        runner = self._runner
-        while is_under_way():
-            gevent.sleep(_LOOKS_EVERY_S)
-            dispatcher = runner._users_dispatcher
-            if (
-                isinstance(runner, MasterRunner)
-                and isinstance(dispatcher, EvenUsersDispatcher)
-                and runner.spawning_completed
-                and runner.state == STATE_RUNNING
-                and dispatcher.is_to_deal_anew()
-            ):
-                dispatcher.deal_anew()
-                runner.start(runner.target_user_count, runner.spawn_rate)
+        runner, dispatcher = self._runner, self._runner._users_dispatcher
+        if (
+            isinstance(runner, MasterRunner)
+            and isinstance(dispatcher, EvenUsersDispatcher)
+            and runner.spawning_completed
+            and runner.state == STATE_RUNNING
+            and dispatcher.is_to_deal_anew()
+        ):
+            dispatcher.deal_anew()
+            runner.start(runner.target_user_count, runner.spawn_rate)
 
 
 def end_where_workers_are_missing(

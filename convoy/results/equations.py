@@ -12,7 +12,7 @@ from convoy.results.series import Series
 
 _BUCKET_ERROR = 0.001
 """Twice of what a histogram's buckets may be off."""
-_UNSEEN_S, _UNSEEN_SHARE = 1.0, 0.05
+_UNSEEN_S, _UNSEEN_SHARE = 1.5, 0.05
 """So long a worker's health may be unknown: it is measured a little later than lanes are held."""
 _EARLY_S = 0.0005
 """A message may leave a little before it is due; its send error counts that as positive."""

@@ -215,10 +215,10 @@ class RunProtocol:
     def _answer(self, worker: str, status: WorkerStatus, ask: Ask, now_s: float) -> None:
         """Give the lease that a worker asks for, unless those before do not reach it in time.
 
-        One that is asked to give its lanes back gets a lease: it reads the other message first.
+        One whose lanes were taken gets it: it reads first that it should give them back.
         """
-        status.acknowledge(ask.leased_s)
-        if status.state is not _HOLDING or self.workers.is_leased(worker, now_s):
+        status.acknowledge(ask.leased_s, now_s)
+        if not self._lanes.are_owned_by(worker) or self.workers.is_leased(worker, now_s):
             status.give(now_s)
             self._send(worker, Lease(self._run_id, ask.asked_s, now_s))
 

@@ -81,6 +81,10 @@ class RunLanes:
                 revoked[scenario] = book.revoke(worker, self._cut(scenario, at_s), free_from_s)
         return revoked
 
+    def are_owned_by(self, worker: str) -> bool:
+        """Return whether a worker owns any lane."""
+        return any(book.lanes_of(worker) for book in self._books.values())
+
     def lose(
         self, worker: str, at_s: float, counted: Callable[[str, str], Counts]
     ) -> dict[str, int]:

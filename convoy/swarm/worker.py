@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import gevent
 from gevent import Greenlet
@@ -143,9 +143,7 @@ class Worker:
             case Grant():
                 self._take_lanes(run, message)
             case Release():
-                free, busy = run.release(message.lanes)
-                self._channel.to_master(Released(run.run_id, free))
-                self._release_when_free(run, busy)
+                self._channel.to_master(Released(run.run_id, self._release(run, message.lanes)))
             case Change() if not run.is_stopping:
                 self._change(run, message)
             case Farewell():
@@ -173,10 +171,9 @@ class Worker:
         if run is None or run.is_stopping:
             return
         run.state = WorkerRunState.LEAVING
-        free, busy = run.release_all()
-        self._channel.to_master(Leaving(run.run_id, free))
-        self._release_when_free(run, busy)
+        self._channel.to_master(Leaving(run.run_id, self._release(run, run.all_lanes)))
         self._stop_users()
+        self._channel.to_master(Released(run.run_id, run.take_withdrawn()))
         self._report_now(run)
         if not run.lease.is_master_lost(time.perf_counter()):
             self._farewell.wait(_FAREWELL_S)
@@ -262,35 +259,27 @@ class Worker:
             if late_s > 0:
                 self._channel.to_master(LateChange(run.run_id, late_s))
 
-    def _release_when_free(self, run: WorkerRun, lanes: Lanes) -> None:
-        """Give lanes back as soon as no conversation that goes with them is in use."""
-        if lanes:
-            gevent.spawn(self._await_release, run, lanes)
+    def _release(self, run: WorkerRun, lanes: Mapping[str, Iterable[int]]) -> Lanes:
+        """Give up lanes; return those that are free, and send the others as soon as they are."""
+        run.withdraw(lanes)
+        free = run.take_free()
+        if run.withdrawn:
+            gevent.spawn(self._release_the_rest, run)
+        return free
 
-    def _await_release(self, run: WorkerRun, lanes: Lanes) -> None:
-        while lanes and self._run is run:
+    def _release_the_rest(self, run: WorkerRun) -> None:
+        while run.withdrawn and self._run is run:
             gevent.sleep(_POLL_S)
-            free = {
-                name: {lane: k for lane, k in each.items() if not run.work[name].is_busy(lane)}
-                for name, each in lanes.items()
-            }
-            if any(free.values()):
+            if free := run.take_free():
                 self._channel.to_master(Released(run.run_id, free))
-            lanes = {
-                name: rest
-                for name, each in lanes.items()
-                if (rest := {lane: k for lane, k in each.items() if lane not in free[name]})
-            }
 
     def _wind_up(self, run: WorkerRun) -> None:
         # Dispatchers first: a user that is being stopped must not be handed another message.
         for work in run.work.values():
             work.dispatcher.stop()
         self._stop_users()
-        free, busy = run.release_all()
-        self._send_drained(
-            run, {name: free.get(name, {}) | busy.get(name, {}) for name in run.work}
-        )
+        run.withdraw(run.all_lanes)
+        self._send_drained(run, run.take_withdrawn())
 
     def _watch_drain(self, run: WorkerRun) -> None:
         """Report to the master each time that all granted lanes have drained, until the end."""

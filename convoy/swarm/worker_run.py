@@ -143,6 +143,7 @@ class WorkerRun:
         self.epoch = 0
         self.t0_s: float | None = None
         self.reports = 0
+        self.withdrawn: Lanes = {}
         self._second = 0
         self.keep_lease()
 
@@ -228,19 +229,29 @@ class WorkerRun:
         self._second = int(at_s)
         return at_s
 
-    def release(self, lanes: Mapping[str, Iterable[int]]) -> tuple[Lanes, Lanes]:
-        """Give up lanes; return those that are free, and those with a conversation in use."""
-        free: Lanes = {}
-        busy: Lanes = {}
-        for name, numbers in lanes.items():
-            work = self.work[name]
-            for lane, cursor in work.release(numbers).items():
-                (busy if work.is_busy(lane) else free).setdefault(name, {})[lane] = cursor
-        return free, busy
+    @property
+    def all_lanes(self) -> dict[str, range]:
+        return dict.fromkeys(self.work, range(LANES))
 
-    def release_all(self) -> tuple[Lanes, Lanes]:
-        """Give up every lane of every scenario, as `release` does."""
-        return self.release(dict.fromkeys(self.work, range(LANES)))
+    def withdraw(self, lanes: Mapping[str, Iterable[int]]) -> None:
+        """Hand out nothing more from these lanes; they wait in `withdrawn` to be taken back."""
+        for name, numbers in lanes.items():
+            self.withdrawn.setdefault(name, {}).update(self.work[name].release(numbers))
+
+    def take_free(self) -> Lanes:
+        """Return the withdrawn lanes of which no conversation is in use."""
+        taken = self.take_withdrawn()
+        for name, cursors in taken.items():
+            busy = {lane: k for lane, k in cursors.items() if self.work[name].is_busy(lane)}
+            if busy:
+                self.withdrawn[name] = busy
+                taken[name] = {lane: k for lane, k in cursors.items() if lane not in busy}
+        return taken
+
+    def take_withdrawn(self) -> Lanes:
+        """Return the lanes that were withdrawn, each with the first number not handed out."""
+        taken, self.withdrawn = self.withdrawn, {}
+        return taken
 
     def hand_back_what_closed(self) -> dict[str, dict[int, int]]:
         """Release the lanes of scenarios without a schedule; their cursors count the messages."""

@@ -56,16 +56,17 @@ class WorkerState(StrEnum):
 class WorkerStatus:
     """What is known of one worker; moments are seconds of the master's clock.
 
-    It was given its last lease at `given_s`, and by its own word has that of `leased_s`; those in
-    `unacknowledged` were given later. It held lanes from one moment to another. `revoked` are the
-    lanes that were taken from it, by scenario, each with the first number that another worker may
-    send: it has not said yet how far it came.
+    It was given its last lease at `given_s`, and by its own word has that of `leased_s`, which came
+    to be known after `delay_s`; those in `unacknowledged` were given later. It held lanes from one
+    moment to another. `revoked` are the lanes that were taken from it, by scenario, each with the
+    first number that another worker may send: it has not said yet how far it came.
     """
 
     state: WorkerState = WorkerState.JOINING
     ready: Mapping[str, int] = field(default_factory=dict)
     given_s: float = -inf
     leased_s: float = 0.0
+    delay_s: float = inf
     unacknowledged: deque[float] = field(default_factory=deque)
     granted_epoch: int = 0
     drained_epoch: int = -1
@@ -74,9 +75,10 @@ class WorkerStatus:
     held_to_s: float = inf
     revoked: dict[str, dict[int, int]] = field(default_factory=dict)
 
-    def acknowledge(self, leased_s: float) -> None:
-        """Note that it has the lease that was given then."""
-        self.leased_s = leased_s
+    def acknowledge(self, leased_s: float, now_s: float) -> None:
+        """Note at `now_s` that it has the lease that was given then."""
+        if leased_s > self.leased_s:
+            self.leased_s, self.delay_s = leased_s, now_s - leased_s
         while self.unacknowledged and self.unacknowledged[0] <= leased_s:
             self.unacknowledged.popleft()
 
@@ -162,7 +164,8 @@ class Workers:
         if self.lease_s is None:
             return True
         waiting = status.unacknowledged
-        return status.leased_s > 0 and not (waiting and now_s - waiting[0] > _UNACKNOWLEDGED_S)
+        waits_s = now_s - waiting[0] if waiting else 0.0
+        return max(status.delay_s, waits_s) <= _UNACKNOWLEDGED_S
 
     def has_no_lease(self, worker: str, now_s: float) -> bool:
         """Return whether a worker's lease has ended for certain: it asked before it was given."""

@@ -363,6 +363,31 @@ def test_leases_that_arrive_too_late_are_not_given_until_the_lanes_are_back() ->
     assert sorted(run.lanes_of("worker-1")) == list(range(LANES))
 
 
+def test_a_worker_whose_leases_stay_too_late_gets_no_lanes_again() -> None:
+    run = Run()
+    run.begin()
+    answers: list[tuple[float, float]] = []
+
+    for _ in range(200):
+        run.now_s += 0.1
+        run.hear("worker-1", Ask(RUN_ID, run.now_s, run.leased_s["worker-1"]))
+        known_s = max((given_s for at_s, given_s in answers if at_s <= run.now_s), default=1.0)
+        before = len(run.sent["worker-0"])
+        run.hear("worker-0", Ask(RUN_ID, run.now_s, known_s))
+        answers += [
+            (run.now_s + 4, each.now_s)
+            for each in run.sent["worker-0"][before:]
+            if isinstance(each, Lease)
+        ]
+        run.look()
+        if run.state_of("worker-0") is WorkerState.SILENT:
+            run.hear("worker-0", Released(RUN_ID, {NAME: run.lanes_of("worker-0")}))
+
+    granted = [each for each in run.sent["worker-0"] if isinstance(each, Grant)]
+    assert len(granted) == 1
+    assert len(answers) > 100
+
+
 def test_a_master_that_stood_still_does_not_take_its_workers_for_silent() -> None:
     run = Run()
     run.begin()
