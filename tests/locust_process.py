@@ -89,12 +89,12 @@ class LocustProcess:
         """Wait until the output matches; fails with the output when the process ends before."""
         return wait_until(lambda: self._match(pattern), self.output)
 
-    def end(self) -> Ended:
+    def end(self, within_s: float = DEADLINE_S) -> Ended:
         """Wait for the process to end by itself."""
         try:
-            exit_code = self.process.wait(DEADLINE_S)
+            exit_code = self.process.wait(within_s)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"locust did not end: {self.output()}") from None
+            raise AssertionError(f"locust did not end in {within_s} s: {self.output()}") from None
         return Ended(exit_code, self.output(), self.summary())
 
     def summary(self) -> dict[str, Any] | None:
@@ -111,6 +111,17 @@ class LocustProcess:
         if found is None and self.process.poll() is not None:
             raise AssertionError(f"locust ended without saying {pattern!r}: {self.output()}")
         return found
+
+
+def assert_true_account(ended: Ended, ledger: Mapping[str, Any]) -> None:
+    """The equations of the accounting hold, also against what the far side has of the run."""
+    figures = ended.scenario
+    fates = [figures[name] for name in ("accepted", "rejected", "failed", "unknown")]
+    assert figures["scheduled"] == figures["sent"] + sum(figures["not_sent"].values())
+    assert figures["sent"] == sum(fates)
+    assert sum(figures["errors"].values()) == sum(fates[1:])
+    assert figures["accepted"] <= ledger["accepted"] <= figures["accepted"] + figures["unknown"]
+    assert ledger["duplicates"] == 0
 
 
 def run_locust(folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> Ended:

@@ -6,7 +6,9 @@ import http.client
 import json
 import re
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import NamedTuple
@@ -25,9 +27,15 @@ class SentMessage(NamedTuple):
 
 
 class RecordingRelay:
-    """Passes all requests on to a simulator, on a free port, until the `with` block ends."""
+    """Passes all requests on to a simulator, on a free port, until the `with` block ends.
+
+    `most_at_once` is the highest number of messages that were in one conversation at a time, each
+    from when it came until its answer left.
+    """
 
     def __init__(self, simulator: SimulatorProcess) -> None:
+        self.most_at_once = 0
+        self._at_once: Counter[str] = Counter()
         self._messages: dict[str, list[tuple[str, int, SentMessage]]] = defaultdict(list)
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, simulator.port))
@@ -57,14 +65,25 @@ class RecordingRelay:
             assert len(by_number) == len(messages)
             return by_number
 
-    def record(self, path: str, body: bytes) -> None:
-        """Take note of a request, if it carries a marker."""
+    @contextmanager
+    def recording(self, path: str, body: bytes) -> Iterator[None]:
+        """Take note of a request, if it carries a marker, while it is on its way."""
         text = json.dumps(json.loads(body), ensure_ascii=False) if b"[convoy:" in body else ""
         found = MARKER.search(text)
-        if found:
+        if not found:
+            yield
+            return
+        conversation = json.dumps(json.loads(body)["to"])
+        with self._lock:
             message = SentMessage(path, MARKER.sub("", text))
+            self._messages[found[1]].append((found[2], int(found[3]), message))
+            self._at_once[conversation] += 1
+            self.most_at_once = max(self.most_at_once, self._at_once[conversation])
+        try:
+            yield
+        finally:
             with self._lock:
-                self._messages[found[1]].append((found[2], int(found[3]), message))
+                self._at_once[conversation] -= 1
 
 
 def _handler(relay: RecordingRelay, port: int) -> type[BaseHTTPRequestHandler]:
@@ -85,10 +104,10 @@ def _handler(relay: RecordingRelay, port: int) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            relay.record(self.path, body)
-            self._far_side.request(self.command, self.path, body, dict(self.headers))
-            answer = self._far_side.getresponse()
-            content = answer.read()
+            with relay.recording(self.path, body):
+                self._far_side.request(self.command, self.path, body, dict(self.headers))
+                answer = self._far_side.getresponse()
+                content = answer.read()
             self.send_response_only(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() != "transfer-encoding":
