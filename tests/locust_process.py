@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 DEADLINE_S = 120.0
@@ -89,6 +90,21 @@ class LocustProcess:
         """Wait until the output matches; fails with the output when the process ends before."""
         return wait_until(lambda: self._match(pattern), self.output)
 
+    def web_ui(self) -> str:
+        """Wait until the web UI listens, which it says a little too early; return its address."""
+        url = self.wait_for(r"Starting web interface at (http://\S+:\d+)")[1]
+        address = urlsplit(url)
+
+        def is_listening() -> bool:
+            try:
+                socket.create_connection((address.hostname, address.port)).close()
+            except ConnectionRefusedError:
+                return False
+            return True
+
+        wait_until(is_listening, self.output)
+        return url
+
     def end(self, within_s: float = DEADLINE_S) -> Ended:
         """Wait for the process to end by itself."""
         try:
@@ -143,6 +159,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def target_at(folder: Path, port: int) -> Path:
+    """Write a target file whose embedded simulator is at a port of its own."""
+    url = f"http://127.0.0.1:{port}"
+    target = folder / "embedded.yaml"
+    target.write_text(
+        f"target: {{name: simulator, api_url: '{url}', login_url: '{url}',"
+        " embedded_simulator: true}\n"
+    )
+    return target
 
 
 def swarm_ports() -> list[str]:

@@ -6,6 +6,7 @@ What is refused is told with the reason.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
 from convoy.plugin.runs import RunController
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.summary import Summary
+
+logger = logging.getLogger(__name__)
 
 _START = "locust.swarm"
 _FIXED = ("target", "load_profile", "scenarios", "seed", "run_time", "host")
@@ -54,9 +57,10 @@ def install(
     shown = {
         "user_count": str(options.num_users if options else ""),
         "spawn_rate": str(options.spawn_rate if options else ""),
+        "profile": str(options.profile or "" if options else ""),
     }
 
-    started_with = {name: str(getattr(options, name, "") or "") for name in _FIXED}
+    asked = {name: str(getattr(options, name, "") or "") for name in _FIXED}
 
     def check_start() -> Response | None:
         if request.method == "POST" and _comes_from_elsewhere():
@@ -66,7 +70,8 @@ def install(
         host = str(web_ui.environment.host or web_ui.template_args.get("host") or "")
         try:
             if controller.is_running:
-                _edit(controller, request.form, started_with | {"host": host})
+                _edit(controller, request.form, asked | {"host": host})
+                asked["rate"] = request.form.get("rate", "")
                 return None
             if controller.is_ending:
                 raise RefusedError("the last run is just ending; start again in a moment")
@@ -74,8 +79,11 @@ def install(
                 raise RefusedError("no worker is connected; start one, or wait until it is ready")
             controller.line_up(prepare(_read_form(request.form, shown | {"host": host})))
         except ConvoyError as error:
+            if controller.is_running:
+                # The page closes the form of an edit whatever the answer, but it shows the log.
+                logger.error("the run was not changed: %s", error)
             return jsonify(success=False, message=str(error), host=web_ui.environment.host)
-        started_with.update(request.form.items())
+        asked.update(request.form.items())
         return None
 
     assert web_ui.app is not None
@@ -83,7 +91,23 @@ def install(
     for name, change in (("pause", controller.pause), ("resume", controller.resume)):
         route = web_ui.auth_required_if_enabled(_answering(change))
         web_ui.app.add_url_rule(f"/convoy/{name}", f"convoy_{name}", route, methods=["POST"])
+    _show_what_was_asked(web_ui, asked)
     _add_verdict_tab(web_ui, controller)
+
+
+def _show_what_was_asked(web_ui: WebUI, asked: Mapping[str, str]) -> None:
+    """Have the form show what it last asked for, where Locust goes back to the command line."""
+    update: Callable[[], None] = web_ui.update_template_args
+
+    def update_and_show() -> None:
+        update()
+        for name, field in web_ui.template_args["extra_options"].items():
+            value = field["default_value"] = asked.get(name, field["default_value"])
+            if field["choices"] is not None:
+                # A browser shows and sends the first choice where the value, a path, is none.
+                field["choices"] = list(dict.fromkeys([*field["choices"], value]))
+
+    web_ui.update_template_args = update_and_show  # type: ignore[method-assign]
 
 
 def _add_verdict_tab(web_ui: WebUI, controller: RunController) -> None:
@@ -163,6 +187,9 @@ def _read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
     users = _number(form.get("user_count", ""), "users", faults)
     spawn_rate = _number(form.get("spawn_rate", ""), "spawn rate", faults)
     run_time_s = _run_time_s(form.get("run_time", ""), faults)
+    if form.get("profile", "") not in ("", shown["profile"]):
+        label = f"{form['profile']!r} would be Locust's label of the run"
+        faults.append(Fault("profile", f"{label}; the load's shape is Load Profile"))
     if faults:
         raise SettingsError(faults)
     asked: dict[str, object] = {}

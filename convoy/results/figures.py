@@ -102,14 +102,22 @@ class _Numbers(Figures):
         self._steps = _steps(until_s, self.step_s, result.duration_s, by_step)
 
     def whole(self) -> Observed | None:
-        counts, due, duration_s = Counts(), 0, self._result.duration_s
-        for row, series in zip(self._rows, self._series, strict=True):
-            scenario = self._result.scenarios[row]
-            counts = Counts.total([counts, scenario.counts])
-            is_under_way = series.due and series.until_s < duration_s
-            due += series.due_by(series.until_s) if is_under_way else scenario.planned
-        for_s = min(duration_s, reported_until_s(self._result) or duration_s)
-        return self._observed(self._part(counts), self._base(counts, due), for_s)
+        scenarios = [self._result.scenarios[row] for row in self._rows]
+        counts = Counts.total(each.counts for each in scenarios)
+        part, due = self._part(counts), sum(each.planned for each in scenarios)
+        duration_s, until_s = self._result.duration_s, reported_until_s(self._result)
+        for_s = min(duration_s, until_s or duration_s)
+        if self._criterion.function == "rate" and self._is_scheduled and until_s < duration_s:
+            # What is due is known by the step, and reports are made in the midst of one.
+            part -= sum(map(self._part, self._after(self._steps)))
+            for_s = self._steps * self.step_s
+            due = sum(each.due_by(for_s) for each in self._series)
+        return self._observed(part, self._base(counts, due), for_s)
+
+    def _after(self, over: int) -> Iterator[Counts]:
+        """Yield the counts of the steps after the first so many."""
+        for each in self._series:
+            yield from (counts for step, counts in each.steps.items() if step >= over)
 
     def windows(self, length_s: int) -> Iterator[Moment]:
         length = -(-length_s // self.step_s)
@@ -148,7 +156,7 @@ class _Numbers(Figures):
         unit = self._criterion.unit
         if unit == "%":
             return exact(100 * part / base) if base else None
-        if not self._has_messages:
+        if not self._has_messages or not for_s:
             return None
         return exact(part / for_s if unit == "/s" else part)
 

@@ -13,7 +13,7 @@ import pytest
 
 from convoy.errors import RefusedError
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
-from tests.locust_process import ROOT, clean_environment, free_port, run_locust
+from tests.locust_process import ROOT, clean_environment, free_port, run_locust, target_at
 from tests.simulator_process import SimulatorProcess
 
 QUICK = ["-t", "1s", "--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
@@ -108,13 +108,3 @@ def test_a_simulator_ends_with_the_process_that_started_it_and_not_with_a_fork_o
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def target_at(folder: Path, port: int) -> Path:
-    url = f"http://127.0.0.1:{port}"
-    target = folder / "embedded.yaml"
-    target.write_text(
-        f"target: {{name: simulator, api_url: '{url}', login_url: '{url}',"
-        " embedded_simulator: true}\n"
-    )
-    return target

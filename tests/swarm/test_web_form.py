@@ -83,16 +83,12 @@ def locust(tmp_path: Path, simulator: SimulatorProcess) -> Iterator[LocustProces
     port = str(free_port())
     options = ["--web-host", "127.0.0.1", "--web-port", port, "-H", simulator.url, *UNHURRIED]
     with LocustProcess(tmp_path, *options) as process:
-        process.wait_for("Starting web interface")
         yield process
 
 
 @pytest.fixture
 def form(locust: LocustProcess, simulator: SimulatorProcess) -> WebForm:
-    url = locust.wait_for(r"Starting web interface at (http://\S+:\d+)")[1]
-    form = WebForm(url, simulator.url)
-    wait_until(lambda: _answers(url), locust.output)
-    return form
+    return WebForm(locust.web_ui(), simulator.url)
 
 
 def test_form_shows_target_profile_scenarios_rate_and_seed(form: WebForm) -> None:
@@ -209,8 +205,8 @@ def test_swarm_can_be_started_again_at_once(tmp_path: Path, simulator: Simulator
     web = ["--web-host", "127.0.0.1", "--web-port", str(free_port()), "-H", simulator.url]
     options = [*web, *UNHURRIED, "--processes", "2", *swarm_ports()]
     with LocustProcess(tmp_path, *options) as locust:
-        form = WebForm(locust.wait_for(r"interface at (http://\S+:\d+)")[1], simulator.url)
-        wait_until(lambda: _answers(form.url) and "2 workers" in locust.output(), locust.output)
+        form = WebForm(locust.web_ui(), simulator.url)
+        locust.wait_for("2 workers")
 
         form.start(rate="50", run_time="1s")
         first = wait_until(locust.summary, locust.output)
@@ -240,8 +236,7 @@ def test_a_tab_shows_the_verdict_so_far_and_the_last_one(form: WebForm) -> None:
 def test_form_wins_over_the_command_line(tmp_path: Path, simulator: SimulatorProcess) -> None:
     web = ["--web-host", "127.0.0.1", "--web-port", str(free_port()), "-H", simulator.url]
     with LocustProcess(tmp_path, *web, *UNHURRIED, "--load-profile", "stress") as locust:
-        form = WebForm(locust.wait_for(r"interface at (http://\S+:\d+)")[1], simulator.url)
-        wait_until(lambda: _answers(form.url), locust.output)
+        form = WebForm(locust.web_ui(), simulator.url)
 
         form.start(load_profile="smoke", user_count="200", run_time="1s")
 
@@ -256,13 +251,6 @@ def test_page_of_another_origin_may_not_start_a_run(form: WebForm) -> None:
 
     assert answer.status_code == 403
     assert form.figures()["state"] == "ready"
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=10).ok
-    except requests.ConnectionError:
-        return False
 
 
 def _other_than(first: dict[str, Any], summary: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -359,6 +359,23 @@ def test_the_achieved_rate_is_of_what_was_due(
     assert (result.observed, result.verdict) == (observed, verdict)
 
 
+@pytest.mark.parametrize(
+    ("until_s", "line", "observed"),
+    [
+        pytest.param(2.7, "achieved_rate >= 99%", 75, id="share"),
+        pytest.param(2.7, "achieved_rate >= 1/s", 7.5, id="per second"),
+        pytest.param(0.7, "achieved_rate >= 99%", None, id="no second is over"),
+        pytest.param(0.7, "achieved_rate >= 1/s", None, id="no second is over, per second"),
+    ],
+)
+def test_before_the_end_the_achieved_rate_is_of_the_seconds_that_are_over(
+    until_s: float, line: str, observed: float | None
+) -> None:
+    run = run_of(GOOD, counts_of(accepted=5), GOOD, due=[10] * 9, duration_s=9.0, until_s=until_s)
+
+    assert found(line, run).observed == observed
+
+
 def test_after_the_measured_part_no_rate_and_no_number_of_messages_is_asked_for() -> None:
     run = run_of(GOOD, GOOD, SILENT, counts_of(rejected=1), due=[10, 10], duration_s=2.5, until_s=9)
 

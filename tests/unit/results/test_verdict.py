@@ -293,6 +293,14 @@ def test_a_criterion_without_samples_is_passed_over_where_that_is_asked_for() ->
     assert [each.verdict for each in judgement.criteria] == ["not judged"]
 
 
+def test_before_the_end_a_criterion_without_samples_fails_nothing() -> None:
+    result = replace(result_of(messages=FAILED), is_over=False)
+
+    judgement = judge(result, criteria_of("max(unknown_time) < 1s"))
+
+    assert (judgement.verdict, judgement.reasons) == (Verdict.PASS, ())
+
+
 def test_what_ended_the_run_early_fails_it_even_if_it_became_better_until_the_end() -> None:
     line = "share(failures) < 11%, abort"
     aborted = CriterionResult(line, 12.5, 11.0, "fail", "%", at_s=9.0, aborted=True)

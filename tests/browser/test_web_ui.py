@@ -1,0 +1,152 @@
+"""What a QA engineer does in the web UI, in a browser that can reach nothing but this machine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+
+from tests.locust_process import LocustProcess, free_port, target_at, wait_until
+from tests.simulator_process import SimulatorProcess
+
+DEADLINE_MS = 30_000
+# Chromium asks its maker for updates by itself: no name is looked up for that, nor for a page.
+OPTIONS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
+NO_FAILURES = re.escape("share(failures[*]) < 1%0%pass")
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """An empty page; errors in its console and requests to elsewhere fail the test at its end."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.fail("chromium is missing; on Debian: apt-get install chromium", pytrace=False)
+    complaints: list[str] = []
+
+    def check_console(line: ConsoleMessage) -> None:
+        if line.type == "error":
+            complaints.append(line.text)
+
+    def check_address(request: Request) -> None:
+        if urlsplit(request.url).hostname != "127.0.0.1":
+            complaints.append(f"a request to {request.url}")
+
+    expect.set_options(timeout=DEADLINE_MS)
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=OPTIONS) as browser,
+    ):
+        page = browser.new_page()
+        page.set_default_timeout(DEADLINE_MS)
+        page.on("console", check_console)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", check_address)
+        yield page
+    assert complaints == []
+
+
+@pytest.fixture
+def api_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def locust(tmp_path: Path, api_port: int, page: Page) -> Iterator[LocustProcess]:
+    """Locust with all fields of its form shown; it starts a simulator at that port for a run."""
+    target = ["--target", str(target_at(tmp_path, api_port))]
+    web = ["--web-host", "127.0.0.1", "--web-port", str(free_port())]
+    with LocustProcess(tmp_path, *target, *web, *UNHURRIED) as process:
+        page.goto(process.web_ui())
+        page.get_by_role("button", name="Advanced options").click()
+        page.get_by_role("button", name="Custom parameters").click()
+        yield process
+        # Without Locust its requests would fail, and say so in the console.
+        page.close()
+
+
+def test_form_and_verdict_are_shown_before_a_run_during_it_and_after_it(
+    locust: LocustProcess, page: Page
+) -> None:
+    form = page.locator("form").evaluate("form => Object.fromEntries(new FormData(form))")
+    start(page, run_time="8s")
+
+    given = {"target": str(locust.folder / "embedded.yaml"), "loadProfile": "smoke"}
+    empty = dict.fromkeys(("rate", "seed", "scenarios", "runTime"), "")
+    assert form == form | given | empty
+    expect(verdict(page)).to_have_text(re.compile(f"the runpass so far{NO_FAILURES}"))
+    expect(verdict(page)).to_have_text(re.compile(f"the runpass{NO_FAILURES}"))
+    at_the_end = verdict(page).inner_text()
+    page.reload()
+    expect(verdict(page)).to_have_text(at_the_end, use_inner_text=True)
+    assert page.url.endswith("?tab=verdict")
+
+
+@pytest.mark.parametrize(
+    ("label", "entered", "complaint"),
+    [
+        ("Rate (", "many", "rate (--rate): is 'many', but should be a number, or max"),
+        ("Profile", "stress", "profile: 'stress' would be Locust's label of the run"),
+    ],
+    ids=["rate that is no number", "profile where Locust has a label"],
+)
+def test_bad_input_shows_a_sentence_and_starts_nothing(
+    locust: LocustProcess, page: Page, label: str, entered: str, complaint: str
+) -> None:
+    page.get_by_label(label, exact=label == "Profile").fill(entered)
+    page.get_by_role("button", name="Start").click()
+
+    expect(page.get_by_role("alert")).to_contain_text(complaint)
+    expect(page.get_by_role("heading", name="Start new load test")).to_be_visible()
+    assert not (locust.folder / "runs" / "latest").exists()
+
+
+def test_failing_run_says_why(locust: LocustProcess, page: Page, api_port: int) -> None:
+    with SimulatorProcess("--fault", "error=503:0.2", port=api_port):
+        start(page, run_time="2s")
+
+        why = r"the runshare\(failures\[\*\]\) < 1%: observed [\d.]+%fail(?! so far)"
+        expect(verdict(page)).to_have_text(re.compile(why))
+
+
+def test_edit_after_a_reload_changes_the_rate_and_a_refused_one_says_why(
+    locust: LocustProcess, page: Page
+) -> None:
+    page.get_by_label("Load Profile").select_option("load")
+    start(page, run_time="60s")
+    expect(verdict(page)).to_have_text(re.compile(f"so far.*{NO_FAILURES}"))
+    page.reload()
+
+    edit_rate(page, "many")
+    page.get_by_role("tab", name="Logs").click()
+    expect(page.get_by_text("rate: 'many' is no number")).to_be_visible()
+    edit_rate(page, "7")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("tab", name="Verdict").click()
+
+    expect(verdict(page)).to_have_text(re.compile(r"the runinterrupted: .*invalid(?! so far)"))
+    summary = wait_until(locust.summary, locust.output)
+    assert [change["rate_per_s"] for change in summary["changes"]] == [7]
+
+
+def start(page: Page, run_time: str) -> None:
+    page.get_by_label("Run time").fill(run_time)
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("tab", name="Verdict").click()
+
+
+def verdict(page: Page) -> Locator:
+    return page.get_by_role("table")
+
+
+def edit_rate(page: Page, rate: str) -> None:
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("button", name="Custom parameters").click()
+    page.get_by_label("Rate (").fill(rate)
+    page.get_by_role("button", name="Update").click()
+    expect(page.get_by_role("heading", name="Edit running load test")).to_be_hidden()
