@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from bench.errors import BenchError
+from bench.message import STATUS
 from bench.processes import ROOT, last_lines, output_of
 
 ENVIRONMENT = {"CONVOY_CLIENT_ID": "bench", "CONVOY_CLIENT_SECRET": "bench"}
@@ -35,7 +36,7 @@ def convoy_command(load: Load, url: str, ca_file: Path | None, folder: Path) -> 
     target.write_text(yaml.safe_dump({"target": {"api_url": url, "login_url": url, **trust}}))
     options = ["--target", str(target), "--set", "limits=[]"]
     # nginx gives each answer an id of its own, but cannot repeat the conversation that is asked.
-    options += ["--set", "scenario.conversation_messages.expect={200: [id]}"]
+    options += ["--set", f"scenario.conversation_messages.expect={{{STATUS}: [id]}}"]
     for name, value in load.settings.items():
         options += ["--set", f"{name}={value}"]
     return [

@@ -17,11 +17,13 @@ BODY = (
     b'Could you tell me when it arrives?",\n  "type": "text"\n}'
 )
 """As long as Convoy's own bodies are on average; a test compares the two."""
+STATUS = 200
 ANSWER = (
-    '{"id":"$request_id0000",'
+    '{"id":"${request_id}0000",'
     '"conversationId":"5bba6d0c-3d4c-4bd1-bb43-7a9bb0a1ee10","direction":"inbound",'
     '"timestamp":"2026-11-22T12:00:00.000Z","status":"sent"}'
 )
+"""As nginx's configuration has it: each answer has an id of its own, from a variable of nginx."""
 
 
 def request_to(host: str) -> bytes:

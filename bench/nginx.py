@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.certificates import Certificates
 from bench.errors import BenchError, MissingProgramError
-from bench.message import ANSWER, PATH, TOKEN
+from bench.message import ANSWER, PATH, STATUS, TOKEN
 from bench.processes import free_port, freeze, last_lines, output_of, running, wait_until
 
 _CONVERSATIONS = 300
@@ -43,7 +43,7 @@ http {{
         listen 127.0.0.1:{tls_port} ssl backlog=4096;
         ssl_certificate {certificates.server};
         ssl_certificate_key {certificates.server_key};
-        location = {path} {{ return 202 '{answer}'; }}
+        location = {path} {{ return {status} '{answer}'; }}
         location = /oauth/token {{ return 200 '{token}'; }}
         location = /api/v2/conversations {{ alias {folder}/conversations.json; }}
         location = /served {{ stub_status; }}
@@ -141,6 +141,7 @@ def _config(folder: Path, certificates: Certificates, plain_port: int, tls_port:
         plain_port=plain_port,
         tls_port=tls_port,
         path=PATH,
+        status=STATUS,
         answer=ANSWER,
         token=json.dumps(token),
     )

@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 import httptools
 from gevent import get_hub
 
-from bench.message import request_to
+from bench.message import STATUS, request_to
 
 _READ = 1
 _BUFFER_BYTES = 65_536
-_ACCEPTED = 202
 
 
 class Reply:
@@ -69,7 +68,7 @@ class RawSocketUser(locust.User):
             name="message",
             response_time=(perf_counter() - started_s) * 1000,
             response_length=reply.body_bytes,
-            exception=None if self._parser.get_status_code() == _ACCEPTED else _Refused(),
+            exception=None if self._parser.get_status_code() == STATUS else _Refused(),
             context={},
         )
 

@@ -42,11 +42,8 @@ def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs) -> Iterator[str]
 
 
 def _rate_lines(settings: Settings, curve: RateCurve) -> Iterator[str]:
-    if settings.is_flat_out:
-        yield "  rate          max: each user sends again as soon as its answer is there"
-        return
     if not settings.is_scheduled:
-        yield f"  rate          each user pauses for {settings.think_time_s:g} s between messages"
+        yield f"  rate          each user sends again {settings.think_time_s:g} s after its answer"
         return
     starts_s = 0.0
     for stage in curve.stages:

@@ -1,25 +1,24 @@
-"""The dispatcher: in each process and for each scenario it hands every due message to one user.
+"""The dispatcher: in each process and for each scenario it hands every message to one user.
 
-Open arrivals: a message goes out when it is due, whatever became of the ones before it. A free user
-takes what is already due without a greenlet switch; waiting users are woken by one alarm in the
-event loop, the one idle longest first. No message is assigned ahead of its time, so that lanes and
-rate can change at any moment.
+There are two ways to take. With open arrivals a message goes out when it is due, whatever became of
+the ones before it. With closed arrivals each user gets the next message when it asks, and it is due
+at that moment. A free user takes what is there without a greenlet switch; waiting users are woken
+by one alarm in the event loop, the one idle longest first. No message is assigned ahead of its
+time, so that lanes and rate can change at any moment.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from heapq import heapify, heappop, heappush
-from itertools import count
 from math import inf
 from time import perf_counter
 
 import msgspec
 from gevent import get_hub
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 
 from convoy.engine.alarm import make_alarm, weak_callback
+from convoy.engine.free_users import FreeUsers, ReadyAt, always_ready
 from convoy.engine.lane_queue import Entry, LaneMessages, LaneQueue
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause, Phase
@@ -27,17 +26,8 @@ from convoy.results.outcome import Cause, Phase
 EARLY_S = 0.0002
 """How much ahead of its time a message may start, so that those due together go out together."""
 
-_MEASURE = Phase.MEASURE
-_GENERATOR, _LIMITS, _TARGET = Cause.GENERATOR, Cause.LIMITS, Cause.TARGET
+_MEASURE, _TARGET = Phase.MEASURE, Cause.TARGET
 """Looking a member up in its class takes longer than most lines here."""
-
-ReadyAt = Callable[[float], float]
-"""Takes the present moment, returns when a user's limits allow it to send: now or later."""
-
-
-def always_ready(now_s: float) -> float:
-    """Return the present moment: for a user without limits."""
-    return now_s
 
 
 # A structure, and untracked by the collector: one is made per message.
@@ -55,14 +45,12 @@ class DueMessage(msgspec.Struct, frozen=True, gc=False):
     handed_s: float
 
 
-_Waiter = tuple[greenlet, ReadyAt]
-"""The greenlet of a user that waits for its next message, and its limits."""
-
-
 class Dispatcher:
     """Hands out the messages of the lanes it was granted, each once.
 
-    Times given to it are seconds from T0 for messages, and `clock` seconds everywhere else.
+    With `closed_for_s` arrivals are closed: messages go out from T0 on for so long, and none is
+    ever late. Without it each is due at its own time, and given up `max_lateness_s` after it. Times
+    of messages are seconds from T0, all others `clock` seconds.
     """
 
     def __init__(
@@ -70,29 +58,30 @@ class Dispatcher:
         recorder: ScenarioRecorder,
         *,
         max_lateness_s: float,
+        closed_for_s: float | None = None,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._recorder = recorder
         self._max_lateness_s = max_lateness_s
+        self._is_closed = closed_for_s is not None
+        self._length_s = inf if closed_for_s is None else closed_for_s
         self._clock = clock
-        self._t0_s: float | None = None
+        self._t0_s = inf
         self._epoch = 0
         self._queue = LaneQueue()
-        self._idle: deque[_Waiter] = deque()
-        self._resting: list[tuple[float, int, _Waiter]] = []
-        self._tie_breaks = count()
-        self._idle_from_s = self._idle_to_s = -inf
-        self._rested_until_s = -inf
+        self._users = FreeUsers()
+        self._is_stopped = False
         self._lease_ends_s = inf
+        self._closes_s = inf
         self._hub = get_hub()
         self._alarm = make_alarm(weak_callback(self._on_alarm))
         self._alarm_at_s = inf
         self._armed_for: Entry | None = None
 
     def start(self, t0_s: float) -> None:
-        """Set T0 on this process's clock; messages go out from then on."""
+        """Set T0 on this process's clock; messages go out from then on, warm-up ones before."""
         self._t0_s, self._armed_for = t0_s, None
-        self._arm()
+        self._set_close()
 
     def grant(
         self, lanes: Mapping[int, LaneMessages], epoch: int, phase: Phase = Phase.MEASURE
@@ -118,7 +107,7 @@ class Dispatcher:
     def hold_lease_until(self, ends_s: float) -> None:
         """Hand out nothing after `ends_s`, unless this is called again with a later time."""
         self._lease_ends_s = ends_s
-        self._arm()
+        self._set_close()
 
     @property
     def has_lost_lease(self) -> bool:
@@ -126,90 +115,72 @@ class Dispatcher:
         return self._clock() > self._lease_ends_s
 
     def take(self, ready_at: ReadyAt = always_ready) -> DueMessage:
-        """Wait as the calling greenlet for the next due message.
+        """Wait as the calling greenlet for the next message.
 
         `ready_at` is asked again before the message is handed over, since users may share their
         limits. A greenlet that is killed while it waits takes no message with it.
         """
         now_s = self._clock()
         ready_at_s = ready_at(now_s)
-        if ready_at_s <= now_s and not self._idle:
-            due = self._next_due(now_s)
+        users = self._users
+        if ready_at_s <= now_s and not users.idle:
+            due = self._next(now_s)
             if due is not None:
                 return due
-        waiter = getcurrent(), ready_at
+        user = getcurrent(), ready_at
         if ready_at_s > now_s:
-            self._rest(waiter, ready_at_s)
+            users.rest(user, ready_at_s)
         else:
-            self._add_idle(waiter, now_s)
+            users.add(user, now_s)
         if self._armed_for is None:
             self._arm()
         try:
             handed: DueMessage = self._hub.switch()
         except BaseException:
-            self._remove(waiter)
+            users.remove(user, self._clock())
             raise
         return handed
 
     def expire(self) -> None:
         """Count the messages that are too late to be sent as given up."""
-        if self._t0_s is None:
-            return
         too_late_s = self._clock() - self._t0_s - self._max_lateness_s
-        while (entry := self._queue.take(too_late_s)) is not None:
-            self._give_up(entry, self._late_cause(self._t0_s + entry[0]), self._max_lateness_s)
+        while not self._is_closed and (entry := self._queue.take(too_late_s)) is not None:
+            cause = self._users.late_cause(self._t0_s + entry[0])
+            self._give_up(entry, cause, self._max_lateness_s)
 
     def stop(self) -> None:
         """Hand out nothing more; what was due by now and not sent is given up as stopped."""
-        self._lease_ends_s = -inf
-        if self._t0_s is None:
-            return
+        self._is_stopped = True
+        self._set_close()
         elapsed_s = self._clock() - self._t0_s
-        while (entry := self._queue.take(elapsed_s)) is not None:
+        while not self._is_closed and (entry := self._queue.take(elapsed_s)) is not None:
             self._give_up(entry, Cause.STOPPED, elapsed_s - entry[0])
 
     @property
     def is_exhausted(self) -> bool:
-        """True when every message of every granted lane was handed out or given up."""
-        return self._queue.first is None
+        """True when nothing will be handed out any more from the lanes granted so far."""
+        is_over = self._is_stopped or self._clock() >= self._t0_s + self._length_s
+        return is_over or self._queue.first is None
 
-    def _rest(self, waiter: _Waiter, until_s: float) -> None:
-        heappush(self._resting, (until_s, next(self._tie_breaks), waiter))
+    def _next(self, now_s: float) -> DueMessage | None:
+        """Take the next message if its time has come: when it is due, or with closed arrivals now.
 
-    def _add_idle(self, waiter: _Waiter, since_s: float) -> None:
-        if not self._idle:
-            self._idle_from_s, self._idle_to_s = since_s, inf
-        self._idle.append(waiter)
-
-    def _pop_idle(self, now_s: float) -> _Waiter:
-        waiter = self._idle.popleft()
-        if not self._idle:
-            self._idle_to_s = now_s
-        return waiter
-
-    def _remove(self, waiter: _Waiter) -> None:
-        if waiter in self._idle:
-            self._idle.remove(waiter)
-            if not self._idle:
-                self._idle_to_s = self._clock()
-        else:
-            self._resting = [place for place in self._resting if place[2] is not waiter]
-            heapify(self._resting)
-
-    def _next_due(self, now_s: float) -> DueMessage | None:
-        """Take the next message if its time has come."""
-        t0_s, queue = self._t0_s, self._queue
-        if t0_s is None or now_s > self._lease_ends_s:
+        It is asked for every message, so the two ways are lines of one function.
+        """
+        t0_s = self._t0_s
+        if now_s >= self._closes_s or (self._is_closed and now_s < t0_s):
             return None
         until_s = now_s - t0_s + EARLY_S
-        while (entry := queue.take(until_s)) is not None:
-            _, k, _, phase = entry
-            due_s = t0_s + entry[0]
-            cause = self._late_cause(due_s)
+        while (entry := self._queue.take(until_s)) is not None:
+            due_s, k, _, phase = entry
+            due_s = now_s if self._is_closed else t0_s + due_s
+            late_s, cause = now_s - due_s, _TARGET
             if phase is _MEASURE:
-                if now_s - due_s > self._max_lateness_s:
-                    self._give_up(entry, cause, self._max_lateness_s)
+                if late_s > self._max_lateness_s:
+                    self._give_up(entry, self._users.late_cause(due_s), self._max_lateness_s)
                     continue
+                if late_s > self._recorder.late_after_s:
+                    cause = self._users.late_cause(due_s)
                 self._recorder.schedule()
             elif now_s >= t0_s:
                 continue
@@ -221,19 +192,17 @@ class Dispatcher:
             self._recorder.schedule()
             self._recorder.give_up(cause, lateness_s)
 
-    def _late_cause(self, due_s: float) -> Cause:
-        """Return why a message due then would be late: with a user free it is our own fault."""
-        if self._idle_from_s <= due_s < self._idle_to_s:
-            return _GENERATOR
-        if self._resting or due_s < self._rested_until_s:
-            return _LIMITS
-        return _TARGET
+    def _set_close(self) -> None:
+        """Have messages go out before the end and while the lease holds; after a stop, never."""
+        ends_s = -inf if self._is_stopped else self._t0_s + self._length_s
+        self._closes_s = min(ends_s, self._lease_ends_s)
+        self._arm()
 
     def _arm(self) -> None:
         """Set the alarm for whatever comes next, unless it is set for something earlier."""
         first, now_s = self._queue.first, self._clock()
-        at_s = self._resting[0][0] if self._resting else inf
-        if first is not self._armed_for and self._idle and now_s < self._lease_ends_s:
+        at_s = self._users.first_ready_s
+        if first is not self._armed_for and self._users.idle and now_s < self._closes_s:
             at_s = min(at_s, self._round_s(first))
             self._armed_for = first
         if at_s < self._alarm_at_s:
@@ -245,36 +214,28 @@ class Dispatcher:
 
         That is the middle of the messages that may go together, so that none is far from its time.
         """
-        if first is None or self._t0_s is None:
+        if first is None:
             return inf
+        if self._is_closed:
+            return self._t0_s
         due_s = first[0]
         return self._t0_s + (due_s + self._queue.due_until(due_s + 2 * EARLY_S)) / 2
 
     def _on_alarm(self) -> None:
-        """Return the rested users to the idle ones, and hand out what is due by now."""
+        """Hand out what can go by now to the idle users, those included that have rested."""
         self._alarm_at_s, self._armed_for = inf, None
-        now_s = self._clock()
-        while self._resting and self._resting[0][0] <= now_s:
-            self._rested_until_s, _, waiter = heappop(self._resting)
-            self._add_idle(waiter, self._rested_until_s)
-        while self._idle and self._is_due(now_s):
-            waiter = self._pop_idle(now_s)
-            user, ready_at = waiter
+        users, now_s = self._users, self._clock()
+        users.end_rests(now_s)
+        while users.idle:
+            _, ready_at = users.idle[0]
             ready_at_s = ready_at(now_s)
             if ready_at_s > now_s:
-                self._rest(waiter, ready_at_s)
+                users.rest(users.pop(now_s), ready_at_s)
                 continue
-            due = self._next_due(now_s)
+            due = self._next(now_s)
             if due is None:
-                self._idle.appendleft(waiter)
-                self._idle_to_s = inf
                 break
-            user.switch(due)
+            greenlet, _ = users.pop(now_s)
+            greenlet.switch(due)
             now_s = self._clock()
         self._arm()
-
-    def _is_due(self, now_s: float) -> bool:
-        first = self._queue.first
-        if first is None or self._t0_s is None:
-            return False
-        return first[0] <= now_s - self._t0_s + EARLY_S

@@ -57,8 +57,6 @@ class PreparedRun:
 
     @property
     def _load(self) -> str:
-        if self.settings.is_flat_out:
-            return "as many messages as come back"
         if not self.settings.is_scheduled:
             return "messages at the users' own pace"
         return f"{sum(inputs.curve.count for inputs in self.inputs.values()):,} messages"
@@ -196,7 +194,7 @@ def _scenario_inputs(
     settings: Settings, payloads: ScenarioPayloads, curve: RateCurve, pool: ConversationPool
 ) -> ScenarioInputs:
     check_pool(payloads, pool)
-    rule, is_flat_out = settings.scenario[payloads.scenario], settings.is_flat_out
+    rule = settings.scenario[payloads.scenario]
     return ScenarioInputs(
         scenario=payloads.scenario,
         seed=settings.seed,
@@ -208,11 +206,7 @@ def _scenario_inputs(
         pick=PickRule(
             rule.conversations.pick, rule.conversations.exponent, rule.conversations.on_exhausted
         ),
-        arrivals=ArrivalRule(
-            "closed" if is_flat_out else settings.arrivals,
-            settings.messages,
-            0.0 if is_flat_out else settings.think_time_s,
-        ),
+        arrivals=ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s),
         texts=payloads.texts,
         expected=payloads.expected,
         variables=rule.variables,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 _NO_BODIES = (b"", b"{}")
 _REMEMBERED = 4_096
-_Id = Annotated[str, msgspec.Meta(min_length=1)]
+_TEXTS = ("id", "conversationId")
 
 
 class AnswerRule:
@@ -21,11 +21,14 @@ class AnswerRule:
     """
 
     def __init__(self, accepts: Mapping[int, tuple[str, ...]]) -> None:
-        self._decoders = {
-            status: (_decoder(fields).decode if fields else None, "conversationId" in fields)
+        self._known = {
+            status: (
+                _decoder(fields).decode if fields else None,
+                "conversationId" in fields,
+                "id" in fields,
+            )
             for status, fields in accepts.items()
         }
-        self._with_id = {status for status, fields in accepts.items() if "id" in fields}
         self._recent: set[str] = set()
         self._earlier: set[str] = set()
 
@@ -34,10 +37,10 @@ class AnswerRule:
 
         It is asked for every message, so it is one function: a call takes longer than a line.
         """
-        known = self._decoders.get(status)
+        known = self._known.get(status)
         if known is None:
             return False
-        decode, names_conversation = known
+        decode, names_conversation, has_id = known
         if decode is None:
             return body in _NO_BODIES
         try:
@@ -46,9 +49,9 @@ class AnswerRule:
             return False
         if names_conversation and answer.conversationId != conversation_id:
             return False
-        if status in self._with_id:
+        if has_id:
             id, recent = answer.id, self._recent
-            if id in recent or id in self._earlier:
+            if not id or id in recent or id in self._earlier:
                 return False
             recent.add(id)
             # Two sets in turn hold from 4,096 to 8,192 ids, and nothing is taken out one by one.
@@ -59,5 +62,5 @@ class AnswerRule:
 
 def _decoder(fields: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
     """Return a decoder of JSON objects that hold these fields; two of them have to be texts."""
-    types = [(name, _Id if name in ("id", "conversationId") else Any) for name in fields]
+    types = [(name, str if name in _TEXTS else Any) for name in fields]
     return msgspec.json.Decoder(msgspec.defstruct("OwnAnswer", types, gc=False))

@@ -201,8 +201,8 @@ class Settings(_Section):
 
     @property
     def is_scheduled(self) -> bool:
-        """False where no message is due before it is sent: flat out, and with closed arrivals."""
-        return not self.is_flat_out and self.arrivals != "closed"
+        """False with closed arrivals, flat out among them: no message is due before it is sent."""
+        return self.arrivals != "closed"
 
     @property
     def duration_s(self) -> float:

@@ -40,7 +40,18 @@ def resolve(
     if faults or settings is None:
         redact = credential_redactor(environ).redact
         raise SettingsError(Fault(redact(fault.path), redact(fault.problem)) for fault in faults)
-    return settings
+    return _with_pace(settings)
+
+
+def _with_pace(settings: Settings) -> Settings:
+    """Return the settings with what follows from `rate` and `arrivals`, so that nobody asks again.
+
+    Flat out is closed arrivals without pauses, and where nothing is due there is no warm-up.
+    """
+    paced = settings
+    if settings.is_flat_out:
+        paced = settings.model_copy(update={"arrivals": "closed", "think_time_s": 0.0})
+    return paced if paced.is_scheduled else paced.model_copy(update={"warm_up_s": 0.0})
 
 
 def _with_approval(values: Values, layers: Sequence[Layer], faults: list[Fault]) -> Values:

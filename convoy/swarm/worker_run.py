@@ -11,7 +11,6 @@ from time import perf_counter
 import gevent
 
 from convoy.engine.ahead import Message, MessagesAhead
-from convoy.engine.closed import ClosedDispatcher
 from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.engine.pool_use import PoolUse
 from convoy.plan.arrivals import EvenArrivals
@@ -51,7 +50,11 @@ class ScenarioWork:
         self.seconds = SecondsRecorder()
         self.accounting = Accounting(plan.scenario, self.recorder, rows, keep_sample, timeout_s)
         self.pool = PoolUse(plan.is_exclusive)
-        self.dispatcher = _dispatcher(inputs, plan, self.recorder)
+        self.dispatcher = Dispatcher(
+            self.recorder,
+            max_lateness_s=settings.max_lateness_s,
+            closed_for_s=None if plan.is_scheduled else plan.arrivals.duration_s,
+        )
         self._expect = settings.scenario[plan.scenario].expect
         self._answers: AnswerRule | None = None
         self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
@@ -279,14 +282,6 @@ class WorkerRun:
             (work.dispatcher.is_exhausted or self.is_stopping) and work.recorder.in_flight == 0
             for work in self.work.values()
         )
-
-
-def _dispatcher(
-    inputs: RunInputs, plan: ScenarioPlan, recorder: ScenarioRecorder
-) -> Dispatcher | ClosedDispatcher:
-    if plan.is_scheduled:
-        return Dispatcher(recorder, max_lateness_s=inputs.settings.max_lateness_s)
-    return ClosedDispatcher(recorder, duration_s=plan.arrivals.duration_s)
 
 
 def _warm_up_curve(curve: RateCurve, warm_up_s: float) -> RateCurve:

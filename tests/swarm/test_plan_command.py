@@ -32,9 +32,9 @@ def test_plan_of_a_flat_out_run_names_no_rate(simulator: SimulatorProcess) -> No
     said = plan("--host", simulator.url, "--rate", "max", "--messages", "1")
 
     assert said.returncode == 0, said.stderr
-    assert "as many messages as come back in 30 s by 10 users" in said.stdout
+    assert "messages at the users' own pace in 30 s by 10 users" in said.stdout
     assert "no rate is asked for; there are 10 tokens, which may send 50 a second" in said.stdout
-    assert "rate          max: each user sends again" in said.stdout
+    assert "rate          each user sends again 0 s after its answer" in said.stdout
     assert len(re.findall(r"^  k 0 when its turn comes", said.stdout, re.MULTILINE)) == 1
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from statistics import mean
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from bench.message import BODY, PATH, TOKEN, request_to
+from bench.message import ANSWER, BODY, PATH, STATUS, TOKEN, request_to
 from convoy.plan.pool import ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
@@ -35,6 +35,14 @@ def test_the_message_is_what_convoy_writes_to_the_wire() -> None:
         session.close()
 
     assert server.requests == [request_to(f"127.0.0.1:{server.port}")]
+
+
+def test_convoy_takes_the_answer_for_an_acceptance_once_nginx_has_put_an_id_in() -> None:
+    rule = AnswerRule({STATUS: ("id",)})
+    answers = [ANSWER.replace("${request_id}", uuid4().hex).encode() for _ in range(2)]
+
+    assert all(rule.holds(STATUS, answer, "") for answer in answers)
+    assert not rule.holds(STATUS, answers[0], "")
 
 
 def test_the_message_is_as_long_as_convoys_are_on_average(repository: Path) -> None:

@@ -8,7 +8,8 @@ from time import perf_counter
 
 import gevent
 
-from convoy.engine.dispatch import Dispatcher, DueMessage, ReadyAt
+from convoy.engine.dispatch import Dispatcher, DueMessage
+from convoy.engine.free_users import ReadyAt
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
 from convoy.plan.rates import RateCurve

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.engine.ahead import Message, MessagesAhead
-from convoy.engine.closed import ClosedDispatcher
 from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.plan.arrivals import ClosedArrivals, EvenArrivals
 from convoy.plan.lanes import LANES
@@ -107,13 +106,10 @@ def test_others_are_not_kept_waiting_by_messages_that_take_long() -> None:
 @pytest.mark.parametrize("arrivals", ["closed", "even"])
 def test_upcoming_are_those_that_are_handed_out_next(arrivals: str) -> None:
     recorder, clock = ScenarioRecorder(0.010, 30), Clock(30.0)
-    dispatcher: ClosedDispatcher | Dispatcher
+    closed_for_s, lane_of = None, EvenArrivals(RateCurve([Stage(10, 10, 10)])).lane
     if arrivals == "closed":
-        dispatcher = ClosedDispatcher(recorder, duration_s=60, clock=clock)
-        lane_of = ClosedArrivals(60, 100).lane
-    else:
-        dispatcher = Dispatcher(recorder, max_lateness_s=60, clock=clock)
-        lane_of = EvenArrivals(RateCurve([Stage(10, 10, 10)])).lane
+        closed_for_s, lane_of = 60.0, ClosedArrivals(60, 100).lane
+    dispatcher = Dispatcher(recorder, max_lateness_s=60, closed_for_s=closed_for_s, clock=clock)
     for lane in range(LANES):
         dispatcher.grant({lane: iter([(-1.0, lane)])}, 1, Phase.WARM_UP)
         dispatcher.grant({lane: lane_of(lane)}, 1)

@@ -24,8 +24,16 @@ def test_flat_out_is_the_whole_run_without_a_schedule(given: str) -> None:
     )
 
     assert settings.is_flat_out and not settings.is_scheduled
+    assert (settings.arrivals, settings.think_time_s, settings.warm_up_s) == ("closed", 0, 0)
     assert settings.stages is None
     assert settings.duration_s == settings.run_time_s
+
+
+def test_closed_arrivals_keep_their_pauses_and_have_no_warm_up() -> None:
+    settings = settings_of("arrivals=closed", "think_time_s=0.5", "warm_up_s=3")
+
+    assert not settings.is_scheduled and not settings.is_flat_out
+    assert (settings.think_time_s, settings.warm_up_s) == (0.5, 0)
 
 
 def test_flat_out_scenarios_share_by_weight() -> None:

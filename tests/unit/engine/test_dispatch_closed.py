@@ -1,4 +1,4 @@
-"""The dispatcher of closed arrivals: whoever asks gets the next message, from T0 to the end."""
+"""The dispatcher with closed arrivals: whoever asks gets the next message, from T0 to the end."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from gevent import Greenlet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convoy.engine.closed import ClosedDispatcher
-from convoy.engine.dispatch import DueMessage
+from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.plan.arrivals import ClosedArrivals
 from convoy.plan.lanes import LANES
 from convoy.results.account import ScenarioRecorder
@@ -29,13 +28,15 @@ move, and whether to the second."""
 
 
 class ClosedBench:
-    """A closed dispatcher on a clock that a test sets, and the users that wait at it."""
+    """A dispatcher on a clock that a test sets, and the users that wait at it."""
 
     def __init__(self, clock: Clock, most: int | None = None) -> None:
         self.clock = clock
         self.arrivals = ClosedArrivals(LENGTH_S, most)
         self.recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
-        self.dispatcher = ClosedDispatcher(self.recorder, duration_s=LENGTH_S, clock=clock)
+        self.dispatcher = Dispatcher(
+            self.recorder, max_lateness_s=5, closed_for_s=LENGTH_S, clock=clock
+        )
         self.users: list[Greenlet[..., DueMessage]] = []
 
     def grant(self, lanes: range = range(LANES), epoch: int = 1) -> None:
@@ -159,6 +160,17 @@ def test_stopping_ends_the_handing_out_and_gives_nothing_up(bench: ClosedBench) 
     assert (bench.recorder.counts.scheduled, bench.recorder.counts.not_sent) == (10, {})
 
 
+def test_nothing_is_late_or_expires_however_long_it_waits(bench: ClosedBench) -> None:
+    bench.grant()
+    bench.dispatcher.start(T0_S)
+    bench.clock.elapsed_s = LENGTH_S - 1
+
+    bench.dispatcher.expire()
+
+    assert bench.take(2) == [0, 1]
+    assert (bench.recorder.counts.scheduled, bench.recorder.counts.not_sent) == (2, {})
+
+
 def test_nothing_is_handed_out_after_the_lease_until_it_is_renewed(bench: ClosedBench) -> None:
     bench.grant()
     bench.dispatcher.start(T0_S)
@@ -177,7 +189,9 @@ def test_nothing_is_handed_out_after_the_lease_until_it_is_renewed(bench: Closed
 def test_a_warm_up_is_passed_over(bench: ClosedBench) -> None:
     bench.dispatcher.grant({0: iter([(-1.0, 0)])}, 1, Phase.WARM_UP)
     bench.dispatcher.start(T0_S)
+    waiting = bench.start_user()
 
+    assert not waiting.ready()
     assert bench.dispatcher.is_exhausted
     assert bench.dispatcher.release([0]) == {0: None}
 
@@ -232,7 +246,7 @@ def test_whatever_lanes_move_every_message_is_handed_out_once(
 
 def test_users_go_on_at_their_own_pace_until_the_end_comes() -> None:
     recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
-    dispatcher = ClosedDispatcher(recorder, duration_s=0.1)
+    dispatcher = Dispatcher(recorder, max_lateness_s=5, closed_for_s=0.1)
     taken: list[DueMessage] = []
     for lane in range(LANES):
         dispatcher.grant({lane: ClosedArrivals(0.1).lane(lane)}, epoch=1)

@@ -1,0 +1,84 @@
+"""The users of a dispatcher that have no message: idle, or resting until their limits allow one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from itertools import count
+from math import inf
+
+from greenlet import greenlet
+
+from convoy.results.outcome import Cause
+
+ReadyAt = Callable[[float], float]
+"""Takes the present moment, returns when a user's limits allow it to send: now or later."""
+
+FreeUser = tuple[greenlet, ReadyAt]
+"""The greenlet of a user that waits for its next message, and its limits."""
+
+
+def always_ready(now_s: float) -> float:
+    """Return the present moment: for a user without limits."""
+    return now_s
+
+
+class FreeUsers:
+    """The idle users, the one that is idle longest first, and the resting ones.
+
+    Everyone may look into `idle`; only the methods change it. All times are clock seconds.
+    """
+
+    def __init__(self) -> None:
+        self.idle: deque[FreeUser] = deque()
+        self._resting: list[tuple[float, int, FreeUser]] = []
+        self._tie_breaks = count()
+        self._idle_from_s = self._idle_to_s = -inf
+        self._rested_until_s = -inf
+
+    @property
+    def first_ready_s(self) -> float:
+        """When the first resting user has rested; infinity when none rests."""
+        return self._resting[0][0] if self._resting else inf
+
+    def add(self, user: FreeUser, since_s: float) -> None:
+        """Take on a user that is idle from now on."""
+        if not self.idle:
+            self._idle_from_s, self._idle_to_s = since_s, inf
+        self.idle.append(user)
+
+    def pop(self, now_s: float) -> FreeUser:
+        """Give away the user that is idle longest; there has to be one."""
+        user = self.idle.popleft()
+        if not self.idle:
+            self._idle_to_s = now_s
+        return user
+
+    def rest(self, user: FreeUser, until_s: float) -> None:
+        """Take on a user that may not send before a moment."""
+        heappush(self._resting, (until_s, next(self._tie_breaks), user))
+
+    def end_rests(self, now_s: float) -> None:
+        """Make the users idle that have rested by now."""
+        while self._resting and self._resting[0][0] <= now_s:
+            self._rested_until_s, _, user = heappop(self._resting)
+            self.add(user, self._rested_until_s)
+
+    def remove(self, user: FreeUser, now_s: float) -> None:
+        """Give up a user that waits no longer."""
+        if user in self.idle:
+            self.idle.remove(user)
+            if not self.idle:
+                self._idle_to_s = now_s
+        else:
+            self._resting = [place for place in self._resting if place[2] is not user]
+            heapify(self._resting)
+
+    def late_cause(self, due_s: float) -> Cause:
+        """Return why a message due then was kept waiting: with a user free it is our own fault."""
+        if self._idle_from_s <= due_s < self._idle_to_s:
+            return Cause.GENERATOR
+        if self._resting or due_s < self._rested_until_s:
+            return Cause.LIMITS
+        return Cause.TARGET

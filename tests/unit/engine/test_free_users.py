@@ -1,0 +1,84 @@
+"""Why a message was kept waiting, by the users that were free then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from greenlet import greenlet
+
+from convoy.engine.free_users import FreeUsers, always_ready
+from convoy.results.outcome import Cause
+
+USER = greenlet(), always_ready
+OTHER = greenlet(), always_ready
+
+
+@pytest.mark.parametrize(
+    ("history", "due_s", "cause"),
+    [
+        pytest.param([], 5, Cause.TARGET, id="nobody was free"),
+        pytest.param([lambda free: free.add(USER, 3)], 5, Cause.GENERATOR, id="idle"),
+        pytest.param([lambda free: free.add(USER, 6)], 5, Cause.TARGET, id="idle only later"),
+        pytest.param(
+            [lambda free: free.add(USER, 3), lambda free: free.pop(4)],
+            5,
+            Cause.TARGET,
+            id="the last idle one had gone",
+        ),
+        pytest.param(
+            [lambda free: free.add(USER, 3), lambda free: free.remove(USER, 4)],
+            5,
+            Cause.TARGET,
+            id="the last idle one was killed",
+        ),
+        pytest.param(
+            [
+                lambda free: free.add(USER, 3),
+                lambda free: free.add(OTHER, 3.5),
+                lambda free: free.pop(4),
+            ],
+            5,
+            Cause.GENERATOR,
+            id="another idle one was left",
+        ),
+        pytest.param([lambda free: free.rest(USER, 9)], 5, Cause.LIMITS, id="resting"),
+        pytest.param(
+            [lambda free: free.rest(USER, 9), lambda free: free.remove(USER, 4)],
+            5,
+            Cause.TARGET,
+            id="the resting one was killed",
+        ),
+        pytest.param(
+            [lambda free: free.rest(USER, 6), lambda free: free.end_rests(7)],
+            5,
+            Cause.LIMITS,
+            id="rested until later",
+        ),
+        pytest.param(
+            [lambda free: free.rest(USER, 4), lambda free: free.end_rests(7)],
+            5,
+            Cause.GENERATOR,
+            id="rested by then",
+        ),
+    ],
+)
+def test_a_message_waits_because_of(
+    history: list[Callable[[FreeUsers], object]], due_s: float, cause: Cause
+) -> None:
+    free = FreeUsers()
+
+    for happen in history:
+        happen(free)
+
+    assert free.late_cause(due_s) is cause
+
+
+def test_users_rest_until_their_own_times() -> None:
+    free = FreeUsers()
+    free.rest(USER, 9)
+    free.rest(OTHER, 6)
+
+    free.end_rests(7)
+
+    assert (list(free.idle), free.first_ready_s) == ([OTHER], 9)
