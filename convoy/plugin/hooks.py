@@ -253,7 +253,7 @@ class _Hooks:
 
         worker = Worker(
             channel,
-            Rows(environment),
+            Rows(environment, {each.scenario: each.request_type for each in user_classes()}),
             connect=self._setup.connect,
             send_report=send_report,
             stop_users=lambda: runner.stop_users(runner.user_classes_count),

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin.dealing import EvenUsersDispatcher, Shares
 from convoy.plugin.rows import rows_of
-from convoy.plugin.users import MessageUser
+from convoy.plugin.users import ScenarioUser
 from convoy.prepare.guard import check_plan
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.criteria import CriterionResult
@@ -388,5 +388,5 @@ class RunController:
         return {
             user_class.scenario: user_class.__name__
             for user_class in self._environment.user_classes
-            if issubclass(user_class, MessageUser)
+            if issubclass(user_class, ScenarioUser)
         }

@@ -1,102 +1,98 @@
-"""The abstract Locust user that every scenario builds on, each with its own session."""
+"""The abstract Locust user that every scenario builds on, whatever protocol its session speaks."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from time import perf_counter
+from typing import Any, ClassVar
 
 import gevent
 import msgspec
 from gevent import GreenletExit
 from locust import User
 from locust.env import Environment
-from locust.user.task import (
-    LOCUST_STATE_RUNNING,
-    LOCUST_STATE_STOPPING,
-    LOCUST_STATE_WAITING,
-    DefaultTaskSet,
-    TaskSet,
-)
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
 
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
-from convoy.errors import LoginError
+from convoy.errors import LoginError, RemoteError, WireError
 from convoy.plan.payloads import PayloadError
 from convoy.plan.scenario import PoolExhausted
-from convoy.remote.session import ApiSession, Exchange
-from convoy.results.outcome import Cause, Fate, Phase
-from convoy.routes.catalogue import ROUTES, Route
+from convoy.plugin.task_loop import TaskLoop
+from convoy.prepare.scenarios import KnownScenario
+from convoy.remote.client import Connections
+from convoy.remote.session import Session
+from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Cause, Phase
+from convoy.routes.catalogue import NO_ROUTE, Route
 from convoy.routes.codes import RETIRING_CODES
+from convoy.settings import Settings
 from convoy.swarm.worker import Worker
 from convoy.swarm.worker_run import WorkerRun
 
-_TASKS_IN_A_ROW = 64
-"""A pause after each of them would cost a switch to the event loop that nothing needs."""
-
-
-class TaskLoop(DefaultTaskSet):
-    """Locust's loop over the tasks of a user, which yields to the event loop once in 64 tasks.
-
-    Locust's own loop sleeps after each task, if only for 0 s, and draws the next task anew. A user
-    waits for its message and for the answer, so that it yields often enough by itself: where it has
-    one task and no `wait_time` of its own, the loop goes on at once. It sleeps after 64 tasks all
-    the same, because a task that fails at once does not wait for anything.
-    """
-
-    def execute_next_task(self) -> None:
-        super().execute_next_task()  # type: ignore[no-untyped-call]  # Locust's own
-        user = self.user
-        if len(user.tasks) != 1 or type(user).wait_time is not User.wait_time:
-            return
-        task = user.tasks[0]
-        if isinstance(task, (type, TaskSet)):
-            return
-        for _ in range(_TASKS_IN_A_ROW - 1):
-            if user._state == LOCUST_STATE_STOPPING or self._task_queue:
-                return
-            task(user)
-
-
 logger = logging.getLogger(__name__)
 
-_LOGIN_PAUSE_S = 1.0
+_OPENING_PAUSE_S = 1.0
 _TOO_MANY_REQUESTS = 429
-_ACCEPTED, _MEASURE = Fate.ACCEPTED, Phase.MEASURE
+_MEASURE = Phase.MEASURE
 """Looking a member up in its class takes longer than most lines here."""
 
 
-class MessageUser(User):
-    """A user that sends due messages of one scenario.
+class ScenarioUser(User):
+    """A user that sends the due messages of one scenario over a session.
 
-    A scenario subclasses it, sets its name in `scenario`, and has one task that takes the next
-    message and posts it. `route` is a row of the catalogue, or a `Route` of the scenario's own.
+    A class for a protocol says how a session is opened (`open_session`) and how a message is sent
+    over it (`send`). A scenario subclasses that, sets its name in `scenario`, and has one task that
+    takes the next message and posts it. What it measures besides, it names in `steps` and
+    `timings`. `request_type` is shown in Locust's rows, and `route` has the rules by which bodies
+    are checked. `open_conversation` is needed for `source: opened`: it opens a conversation over a
+    session and returns its id, or raises RemoteError.
     """
 
     abstract = True
     scenario: str
-    route: Route = ROUTES["conversation"]
-    session: ApiSession
+    request_type: str
+    route: Route = NO_ROUTE
+    steps: tuple[str, ...] = ()
+    timings: tuple[str, ...] = ()
+    open_conversation: ClassVar[Callable[[Any], str] | None] = None
+    session: Session
+
+    @classmethod
+    def open_session(cls, connections: Connections, settings: Settings) -> Session:
+        """Return a session for one user; nothing is sent before its own `open`."""
+        raise NotImplementedError
+
+    def send(self, message: Message) -> Attempt:
+        """Send a message over the session, once; return what came of it by `timeout_s`.
+
+        Raises WireError where no whole answer came, which `post` accounts for as well, and
+        LoginError where nothing was sent because no session could be opened anew.
+        """
+        raise NotImplementedError
 
     def on_start(self) -> None:
         self._run: WorkerRun | None = None
         self._reserved_index: int | None = None
         self._unposted: DueMessage | None = None
+        self._phase = Phase.WARM_UP
         self._worker = worker_of(self.environment)
         self._taskset_instance = TaskLoop(self)
         self._state = LOCUST_STATE_WAITING
         run = self._worker.wait_for_run()
+        settings = run.inputs.settings
         self._work = run.work[self.scenario]
-        self._timeout_s = run.inputs.settings.request_timeout_s
-        self._max_lateness_s = run.inputs.settings.max_lateness_s
-        self._stops_at_limit = run.inputs.settings.on_limit == "stop"
+        self._work.accounting.declare(self.steps, self.timings)
+        self.timeout_s = settings.request_timeout_s
+        self._max_lateness_s = settings.max_lateness_s
+        self._stops_at_limit = settings.on_limit == "stop"
         self._paused_until_s = 0.0
-        self._path_of = self.route.path_to(run.inputs.settings.scenario[self.scenario].variables)
-        self._answers = self._work.answers(self.route)
-        self.session = run.connections.open_session()
+        self.session = self.open_session(run.connections, settings)
         self._is_exclusive = self._work.pool.is_exclusive
         self._has_pauses = self._work.plan.has_pauses
         self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
-        self._log_in(run)
+        self._open(run)
         self._run = run
         self._worker.user_is_ready(run, self.scenario)
         self._state = LOCUST_STATE_RUNNING
@@ -141,38 +137,61 @@ class MessageUser(User):
             if message.planned.is_redirected:
                 work.pool.redirected += 1
             self._unposted = message.due
+            self._phase = due.phase
             return message
 
     def post(self, message: Message) -> None:
-        """Post a message on the scenario's route, and account for its result once."""
-        path = self._path_of(message.planned.conversation)
+        """Send a message, and account for what came of it once."""
         self._unposted = None
         try:
-            exchange = self.session.post(
-                path,
-                message.body,
-                self._timeout_s,
-                self._answers,
-                message.planned.conversation.id,
-            )
+            attempt = self.send(message)
         except LoginError as error:
             logger.warning("a user of %s rests: %s", self.scenario, error)
             self._give_up(message.due, Cause.LIMITS)
+        except WireError as fault:
+            self._finish(message, self._lost(message, fault.code))
         except GreenletExit:
-            self._finish(message, self._stopped_exchange(message.due.handed_s))
+            self._finish(message, self._lost(message, "stopped"))
             raise
         else:
-            self._finish(message, exchange)
+            self._finish(message, attempt)
         finally:
             if self._reserved_index is not None:
                 self._release_conversation()
 
-    def is_ok(self, message: Message, exchange: Exchange) -> bool:
+    def is_ok(self, message: Message, attempt: Attempt) -> bool:
         """Return whether a message ended as expected: accepted, or refused with that code."""
         expected_code = message.planned.expected_code
         if not expected_code:
-            return exchange.fate == _ACCEPTED
-        return exchange.fate == Fate.REJECTED and exchange.code == expected_code
+            return attempt.fate is ACCEPTED
+        return attempt.fate is REJECTED and attempt.code == expected_code
+
+    def step(self, name: str) -> AbstractContextManager[None]:
+        """Measure what is done inside as a step; it counts if the last message taken does.
+
+        A RemoteError that is raised inside ends the step, which is counted under its code, and not
+        the journey. Any other exception is the scenario's own, and passes. Raises ConvoyError for a
+        step that the class does not name.
+        """
+        return self._work.accounting.step(name, self._phase is _MEASURE)
+
+    def marker_of_steps(self, message: Message) -> str:
+        """Return the marker for what a step sends: no figure counts that among the messages."""
+        return f"[convoy:{self._work.run_id}-steps:{self.scenario}:{message.due.k}]"
+
+    def note_sent(self, timing: str, id: str) -> None:
+        """Begin to time what belongs to an id, which no two pairs of the timing may share.
+
+        It counts if the last message taken does. Raises ConvoyError for a timing that the class
+        does not name.
+        """
+        recorder = self._work.accounting.timing(timing)
+        recorder.sent(id, perf_counter(), self._phase is _MEASURE)
+
+    def note_received(self, timing: str, id: str) -> None:
+        """Enter that what belongs to an id has come; raises as `note_sent`."""
+        recorder = self._work.accounting.timing(timing)
+        recorder.received(id, perf_counter(), self._phase is _MEASURE)
 
     def _rested_at(self, now_s: float) -> float:
         return max(self.session.ready_at(now_s), self._paused_until_s)
@@ -208,15 +227,16 @@ class MessageUser(User):
             self._work.pool.give_back(self._reserved_index)
             self._reserved_index = None
 
-    def _log_in(self, run: WorkerRun) -> None:
-        """Log in, again and again until it succeeds; the master decides when to give up."""
+    def _open(self, run: WorkerRun) -> None:
+        """Open the session, again and again until it opens; the master decides when to give up."""
         while True:
             try:
                 self.session.open()
                 return
-            except LoginError as error:
+            except RemoteError as error:
                 self._worker.report_problem(run, str(error))
-                gevent.sleep(error.retry_after_s or _LOGIN_PAUSE_S)
+                asked_s = error.retry_after_s if isinstance(error, LoginError) else None
+                gevent.sleep(asked_s or _OPENING_PAUSE_S)
 
     def _give_up(self, due: DueMessage, cause: Cause) -> None:
         """Account for a message that was taken and will not be sent."""
@@ -229,33 +249,33 @@ class MessageUser(User):
             self._give_up(self._unposted, cause)
             self._unposted = None
 
-    def _stopped_exchange(self, started_s: float) -> Exchange:
-        sent_s = self.session.sent_s
-        return Exchange(
-            Fate.FAILED if sent_s is None else Fate.UNKNOWN,
-            "stopped",
-            started_s if sent_s is None else sent_s,
-            perf_counter(),
-            max(1, self.session.attempts),
-        )
+    def _lost(self, message: Message, code: str) -> Attempt:
+        """Return what is known of a message that the session was asked to send, without an answer.
 
-    def _finish(self, message: Message, exchange: Exchange) -> None:
+        Only the session can say whether anything of it has left.
+        """
+        session, now_s = self.session, perf_counter()
+        if session.sent_s is None:
+            return Attempt(FAILED, code, message.due.handed_s, now_s, max(1, session.attempts))
+        return Attempt(UNKNOWN, code, session.sent_s, now_s, session.attempts)
+
+    def _finish(self, message: Message, attempt: Attempt) -> None:
         """Account for a message, and apply its answer to the next ones."""
-        is_ok = self.is_ok(message, exchange)
+        is_ok = self.is_ok(message, attempt)
         if self._has_pauses:
-            self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(message.due.k)
-        if exchange.code:
-            self._react_to_code(message, exchange, is_ok)
+            self._paused_until_s = attempt.done_s + self._work.plan.think_time_s(message.due.k)
+        if attempt.code:
+            self._react_to_code(message, attempt, is_ok)
         if message.due.phase is _MEASURE:
-            self._work.accounting.enter(message, exchange, is_ok)
+            self._work.accounting.enter(message, attempt, is_ok)
 
-    def _react_to_code(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
+    def _react_to_code(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         """Stop the run or retire the conversation, where an error code calls for it."""
         assert self._run is not None
-        if exchange.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
+        if attempt.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
             self._worker.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
-        if exchange.code in RETIRING_CODES and not is_ok:
-            self._work.pool.retire(message.planned.conversation_index, exchange.code)
+        if attempt.code in RETIRING_CODES and not is_ok and message.planned.conversation.id:
+            self._work.pool.retire(message.planned.conversation_index, attempt.code)
 
 
 def attach(environment: Environment, worker: Worker) -> None:
@@ -269,10 +289,10 @@ def worker_of(environment: Environment) -> Worker:
     return worker
 
 
-def user_classes() -> list[type[MessageUser]]:
+def user_classes() -> list[type[ScenarioUser]]:
     """Return every scenario's user class that has been imported."""
-    found: list[type[MessageUser]] = []
-    waiting: list[type[MessageUser]] = [MessageUser]
+    found: list[type[ScenarioUser]] = []
+    waiting: list[type[ScenarioUser]] = [ScenarioUser]
     while waiting:
         user_class = waiting.pop()
         waiting += user_class.__subclasses__()
@@ -281,6 +301,11 @@ def user_classes() -> list[type[MessageUser]]:
     return found
 
 
-def known_scenarios() -> dict[str, Route]:
-    """Return the scenarios that can run, by name, each with its route."""
-    return {user_class.scenario: user_class.route for user_class in user_classes()}
+def known_scenarios() -> dict[str, KnownScenario]:
+    """Return the scenarios that can run, by name."""
+    return {
+        each.scenario: KnownScenario(
+            each.route, each.steps, each.timings, each.open_session, each.open_conversation
+        )
+        for each in user_classes()
+    }

@@ -65,15 +65,16 @@ class Counts:
 
     def record(self, outcome: Outcome) -> None:
         """Count a sent message by the fate of its last attempt."""
+        attempt = outcome.attempt
+        fate = attempt.fate
         self.sent += 1
-        self.attempts += outcome.attempt
-        self.resent += outcome.attempt - 1
-        fate = outcome.fate
+        self.attempts += attempt.attempts
+        self.resent += attempt.attempts - 1
         if fate is ACCEPTED:
             self.accepted += 1
             self.unexpected += not outcome.ok
         else:
-            self.errors[outcome.code] += 1
+            self.errors[attempt.code] += 1
             if fate is REJECTED:
                 self.rejected += 1
             elif fate is FAILED:

@@ -15,9 +15,8 @@ from convoy.errors import ConvoyError
 from convoy.results.account import ScenarioReport
 from convoy.results.counts import Counts
 from convoy.results.health import HealthReport
-from convoy.results.outcome import Seconds
+from convoy.results.outcome import Second, Seconds
 from convoy.results.samples import SamplesReport
-from convoy.results.series import Second
 
 
 class ToWorker(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from math import ceil
 from typing import Literal
@@ -28,7 +29,9 @@ class RunAccount:
         self._timeout_s = timeout_s
         self._step_s = step_of(max(plan.arrivals.duration_s for plan in plans.values()))
         self._accounts = {name: ScenarioAccount(name_code) for name in plans}
-        self._series = {name: SeriesAccount(self._step_s, name_code) for name in plans}
+        self._series = defaultdict[str, SeriesAccount](
+            lambda: SeriesAccount(self._step_s, name_code)
+        )
         self._samples = SampleBook()
         self._due: dict[str, list[int]] = {}
         self.follow(plans)
@@ -46,7 +49,9 @@ class RunAccount:
             each = report.scenarios[scenario]
             self._accounts[scenario].absorb(worker, each)
             seconds = report.seconds.get(scenario, {})
-            self._series[scenario].absorb(report.at_s, seconds, each.durations.values())
+            self._series[scenario].absorb(report.at_s, seconds, each.durations)
+            for name, part in each.parts(scenario):
+                self._series[name].absorb(report.at_s, part.seconds, part.durations)
         self._samples.absorb(report.samples)
 
     def lose(self, worker: str, scenario: str, messages: int) -> None:
@@ -68,9 +73,13 @@ class RunAccount:
         return self._accounts[scenario].result(planned, configured_per_s)
 
     def series(self, until_s: float) -> dict[str, Series]:
-        """Return the series by now, in which every worker has reported up to `until_s`."""
+        """Return the series by now, of scenarios, steps and timings, by name.
+
+        In each of them every worker has reported up to `until_s`.
+        """
         return {
-            name: account.result(self._due[name], until_s) for name, account in self._series.items()
+            name: self._series[name].result(self._due.get(name, ()), until_s)
+            for name in dict.fromkeys((*self._accounts, *self._series))
         }
 
     def samples(self) -> dict[str, CodeSamples]:

@@ -121,7 +121,7 @@ class Worker:
             at_s=at_s,
             seconds={name: work.seconds.take() for name, work in run.work.items()},
             scenarios={
-                name: work.recorder.report(work.pool.report()) for name, work in run.work.items()
+                name: work.accounting.report(work.pool.report()) for name, work in run.work.items()
             },
             samples=run.samples.report(),
             health=run.health.report(),

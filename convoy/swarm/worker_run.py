@@ -35,8 +35,9 @@ class ScenarioWork:
         self, inputs: RunInputs, plan: ScenarioPlan, rows: Rows, keep_sample: KeepSample
     ) -> None:
         settings = inputs.settings
-        self.plan = plan
-        self.ready_users = self.in_flight_before = 0
+        self.run_id, self.plan = inputs.run_id, plan
+        self.variables = settings.scenario[plan.scenario].variables
+        self.ready_users = 0
         late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
         timeout_s = settings.request_timeout_s
         self.recorder = ScenarioRecorder(late_after_s, timeout_s)
@@ -57,6 +58,11 @@ class ScenarioWork:
         if self._answers is None:
             self._answers = route.answers(self._expect)
         return self._answers
+
+    @property
+    def recorders(self) -> list[ScenarioRecorder]:
+        """The recorders of the messages, and of all steps and timings."""
+        return [self.recorder, *(each.recorder for each in self.accounting.beside)]
 
     def message(self, due: DueMessage) -> Message:
         """Return a due message with its body; raises PoolExhausted, PayloadError."""
@@ -131,10 +137,10 @@ class WorkerRun:
         assert self.t0_s is not None
         return self.t0_s + max(work.plan.earliest_end_s for work in self.work.values())
 
-    def keep_sample(self, outcome: Outcome, request: bytes, answer: bytes) -> None:
-        """Take note of a failed message; its bodies may become a sample."""
+    def keep_sample(self, outcome: Outcome, request: bytes) -> None:
+        """Take note of a failed message; its body and the answer's may become a sample."""
         if self.t0_s is not None:
-            self.samples.offer(outcome, outcome.done_s - self.t0_s, request, answer)
+            self.samples.offer(outcome, outcome.attempt.done_s - self.t0_s, request)
 
     def flush(self) -> None:
         """Enter the accepted messages that were gathered."""
@@ -151,7 +157,10 @@ class WorkerRun:
         self.flush()
         for work in self.work.values():
             work.dispatcher.expire()
+            work.accounting.expire_timings(is_over=self.is_stopping and work.ready_users == 0)
             work.seconds.add(self._second, work.recorder.counts)
+            for each in work.accounting.beside:
+                each.enter_second(self._second)
         self._second = int(at_s)
         return at_s
 
@@ -171,18 +180,19 @@ class WorkerRun:
         """Count the messages that were in flight when the loop came late to their answers."""
         self.flush()
         for work in self.work.values():
-            if self.health.is_late:
-                work.recorder.counts.delayed += work.in_flight_before
-            work.in_flight_before = work.recorder.in_flight
+            for recorder in work.recorders:
+                recorder.notice_beat(self.health.is_late)
 
     @property
     def is_drained(self) -> bool:
-        """True when all messages of the granted lanes have ended."""
+        """True when all messages of the granted lanes have ended, and all that is timed."""
         self.flush()
         for work in self.work.values():
             work.dispatcher.expire()
+            work.accounting.expire_timings(is_over=False)
         return all(
-            (work.dispatcher.is_exhausted or self.is_stopping) and work.recorder.in_flight == 0
+            (work.dispatcher.is_exhausted or self.is_stopping)
+            and not any(each.in_flight for each in work.recorders)
             for work in self.work.values()
         )
 

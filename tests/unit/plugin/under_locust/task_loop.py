@@ -10,7 +10,7 @@ import pytest
 from locust import User, constant, task
 from locust.env import Environment
 
-from convoy.plugin.users import TaskLoop
+from convoy.plugin.task_loop import TaskLoop
 
 DEADLINE_S = 20.0
 
