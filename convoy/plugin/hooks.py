@@ -259,7 +259,7 @@ class _Hooks:
             stop_users=lambda: runner.stop_users(runner.user_classes_count),
             redact=self._setup.redactor.redact,
         )
-        attach(environment, worker)
+        attach(environment, worker, self._setup.redactor.redact)
         environment.events.test_stop.add_listener(forget)
         return worker
 

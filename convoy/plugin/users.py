@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from time import perf_counter
+from types import TracebackType
 from typing import Any, ClassVar
 
 import gevent
@@ -13,18 +14,27 @@ import msgspec
 from gevent import GreenletExit
 from locust import User
 from locust.env import Environment
-from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING, TaskSet
 
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
-from convoy.errors import LoginError, RemoteError, WireError
+from convoy.errors import ConvoyError, LoginError, RemoteError, WireError
 from convoy.plan.payloads import PayloadError
 from convoy.plan.scenario import PoolExhausted
 from convoy.plugin.task_loop import TaskLoop
 from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.client import Connections
 from convoy.remote.session import Session
-from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Cause, Phase
+from convoy.results.outcome import (
+    ACCEPTED,
+    FAILED,
+    LONGEST_NAME,
+    REJECTED,
+    UNKNOWN,
+    Attempt,
+    Cause,
+    Phase,
+)
 from convoy.routes.catalogue import NO_ROUTE, Route
 from convoy.routes.codes import RETIRING_CODES
 from convoy.settings import Settings
@@ -75,10 +85,10 @@ class ScenarioUser(User):
     def on_start(self) -> None:
         self._run: WorkerRun | None = None
         self._reserved_index: int | None = None
-        self._unposted: DueMessage | None = None
+        self._taken: DueMessage | None = None
         self._phase = Phase.WARM_UP
         self._worker = worker_of(self.environment)
-        self._taskset_instance = TaskLoop(self)
+        self._taskset_instance = TaskLoop(self, self.leave)
         self._state = LOCUST_STATE_WAITING
         run = self._worker.wait_for_run()
         settings = run.inputs.settings
@@ -94,15 +104,21 @@ class ScenarioUser(User):
         self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
         self._open(run)
         self._run = run
+        self._work.users.add(self)
         self._worker.user_is_ready(run, self.scenario)
         self._state = LOCUST_STATE_RUNNING
 
     def on_stop(self) -> None:
-        if self._run is not None:
-            self._give_up_unposted(Cause.STOPPED)
-            self._worker.user_has_left(self._run, self.scenario)
-            self._run = None
+        self.leave()
+
+    def leave(self) -> None:
+        """Account for what the user has in hand, and close its session, however it comes to end."""
+        run, self._run = self._run, None
+        if run is not None:
+            self._give_up_taken(Cause.STOPPED)
             self._release_conversation()
+            self._work.users.remove(self)
+            self._worker.user_has_left(run, self.scenario)
         session = getattr(self, "session", None)
         if session is not None:
             session.close()
@@ -114,44 +130,57 @@ class ScenarioUser(User):
         """
         work = self._work
         while True:
-            if self._unposted is not None:
-                self._give_up_unposted(Cause.SCENARIO)
+            if self._taken is not None:
+                self._give_up_taken()
             if self._reserved_index is not None:
                 self._release_conversation()
             self._state = LOCUST_STATE_WAITING
-            due = work.dispatcher.take(self._ready_at)
+            self._taken = due = work.dispatcher.take(self._ready_at)
+            self._phase = due.phase
             try:
                 message = work.message(due)
                 if self._is_exclusive:
                     message = self._with_conversation(message)
+                    self._taken = message.due
             except PoolExhausted:
-                self._give_up(due, Cause.POOL)
+                self._give_up_taken(Cause.POOL)
                 gevent.sleep(
                     0
                 )  # an exhausted pool fails every message: let the loop run in between
                 continue
             except PayloadError:
-                self._give_up(due, Cause.GENERATOR)
+                self._give_up_taken(Cause.GENERATOR)
                 raise
             self._state = LOCUST_STATE_RUNNING
             if message.planned.is_redirected:
                 work.pool.redirected += 1
-            self._unposted = message.due
-            self._phase = due.phase
             return message
 
     def post(self, message: Message) -> None:
-        """Send a message, and account for what came of it once."""
-        self._unposted = None
+        """Send a message, and account for what came of it once.
+
+        Raises ConvoyError for another one than the last that was taken, which is not sent.
+        """
+        due = message.due
+        if due is not self._taken:
+            raise ConvoyError(f"message {due.k} was posted before, or it is too late for it")
+        self._taken = None
         try:
             attempt = self.send(message)
         except LoginError as error:
             logger.warning("a user of %s rests: %s", self.scenario, error)
-            self._give_up(message.due, Cause.LIMITS)
+            self._give_up(due, Cause.LIMITS)
         except WireError as fault:
             self._finish(message, self._lost(message, fault.code))
         except GreenletExit:
             self._finish(message, self._lost(message, "stopped"))
+            raise
+        except BaseException:
+            attempt = self._lost(message, "exception")
+            if attempt.fate is UNKNOWN:
+                self._finish(message, attempt)
+            else:
+                self._give_up(due, Cause.SCENARIO)
             raise
         else:
             self._finish(message, attempt)
@@ -202,23 +231,19 @@ class ScenarioUser(User):
         A message that had to wait for it is late by cause pool.
         """
         pool, latest_s = self._work.pool, message.due.due_s + self._max_lateness_s
-        try:
-            while self._reserved_index is None:
-                due, index = message.due, message.planned.conversation_index
-                has_to_wait = pool.is_taken(index)
-                if not pool.take(index, max(0.0, latest_s - perf_counter())):
-                    raise PoolExhausted("the conversation was not free in time")
-                self._reserved_index = index
-                if has_to_wait:
-                    handed_s = perf_counter()
-                    due = msgspec.structs.replace(due, late_cause=Cause.POOL, handed_s=handed_s)
-                    message = msgspec.structs.replace(message, due=due)
-                if index in pool.retired:  # while this user waited for it
-                    self._release_conversation()
-                    message = self._work.message(due)
-        except GreenletExit:
-            self._give_up(message.due, Cause.STOPPED)
-            raise
+        while self._reserved_index is None:
+            due, index = message.due, message.planned.conversation_index
+            has_to_wait = pool.is_taken(index)
+            if not pool.take(index, max(0.0, latest_s - perf_counter())):
+                raise PoolExhausted("the conversation was not free in time")
+            self._reserved_index = index
+            if has_to_wait:
+                handed_s = perf_counter()
+                due = msgspec.structs.replace(due, late_cause=Cause.POOL, handed_s=handed_s)
+                message = msgspec.structs.replace(message, due=due)
+            if index in pool.retired:  # while this user waited for it
+                self._release_conversation()
+                message = self._work.message(due)
         return message
 
     def _release_conversation(self) -> None:
@@ -238,36 +263,56 @@ class ScenarioUser(User):
                 asked_s = error.retry_after_s if isinstance(error, LoginError) else None
                 gevent.sleep(asked_s or _OPENING_PAUSE_S)
 
-    def _give_up(self, due: DueMessage, cause: Cause) -> None:
-        """Account for a message that was taken and will not be sent."""
-        if due.phase is Phase.MEASURE:
-            self._work.recorder.give_up(cause, perf_counter() - due.due_s)
+    def note_exception(self, error: Exception) -> None:
+        """Account for what the task had in hand when it raised, and count that by its type."""
+        self._give_up_taken()
+        if self._phase is _MEASURE:
+            self._work.recorder.counts.exceptions[type(error).__name__[:LONGEST_NAME]] += 1
 
-    def _give_up_unposted(self, cause: Cause) -> None:
-        """Account for the last message, which the task took and did not post."""
-        if self._unposted is not None:
-            self._give_up(self._unposted, cause)
-            self._unposted = None
+    def give_up_since(self, due_before_s: float) -> None:
+        """Account for a message that the task has kept without posting it, if it was due before."""
+        taken = self._taken
+        if taken is not None and taken.due_s < due_before_s and self._state != LOCUST_STATE_WAITING:
+            self._give_up_taken()
+
+    def _give_up_taken(self, cause: Cause = Cause.SCENARIO) -> None:
+        """Account for the message in hand, if there is one, which will not be sent."""
+        taken, self._taken = self._taken, None
+        if cause is Cause.STOPPED and self._state == LOCUST_STATE_RUNNING:
+            cause = Cause.SCENARIO  # nobody but the scenario ends a user while it runs a task
+        if taken is not None:
+            self._give_up(taken, cause)
+
+    def _give_up(self, due: DueMessage, cause: Cause) -> None:
+        if due.phase is _MEASURE:
+            self._work.recorder.give_up(cause, perf_counter() - due.due_s)
 
     def _lost(self, message: Message, code: str) -> Attempt:
         """Return what is known of a message that the session was asked to send, without an answer.
 
-        Only the session can say whether anything of it has left.
+        Only the session can say whether anything has left since the message was handed over.
         """
-        session, now_s = self.session, perf_counter()
-        if session.sent_s is None:
-            return Attempt(FAILED, code, message.due.handed_s, now_s, max(1, session.attempts))
+        session, handed_s, now_s = self.session, message.due.handed_s, perf_counter()
+        if session.sent_s is None or session.sent_s < handed_s:
+            return Attempt(FAILED, code, handed_s, now_s)
         return Attempt(UNKNOWN, code, session.sent_s, now_s, session.attempts)
 
     def _finish(self, message: Message, attempt: Attempt) -> None:
         """Account for a message, and apply its answer to the next ones."""
-        is_ok = self.is_ok(message, attempt)
+        try:
+            is_ok = self.is_ok(message, attempt)
+        except BaseException:
+            self._enter(message, attempt, ScenarioUser.is_ok(self, message, attempt))
+            raise
+        self._enter(message, attempt, is_ok)
+
+    def _enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
+        if message.due.phase is _MEASURE:
+            self._work.accounting.enter(message, attempt, is_ok)
         if self._has_pauses:
             self._paused_until_s = attempt.done_s + self._work.plan.think_time_s(message.due.k)
         if attempt.code:
             self._react_to_code(message, attempt, is_ok)
-        if message.due.phase is _MEASURE:
-            self._work.accounting.enter(message, attempt, is_ok)
 
     def _react_to_code(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         """Stop the run or retire the conversation, where an error code calls for it."""
@@ -278,9 +323,23 @@ class ScenarioUser(User):
             self._work.pool.retire(message.planned.conversation_index, attempt.code)
 
 
-def attach(environment: Environment, worker: Worker) -> None:
-    """Make a process's worker known to its users."""
+def attach(environment: Environment, worker: Worker, redact: Callable[[str], str]) -> None:
+    """Make a process's worker known to its users, and account for exceptions in their tasks.
+
+    What Locust shows of them is redacted.
+    """
     environment.convoy_worker = worker  # type: ignore[attr-defined]
+    hook = environment.events.user_error
+    shown = list(hook._handlers)
+
+    def note(user_instance: User | TaskSet, exception: Exception, tb: TracebackType) -> None:
+        user = user_instance.user if isinstance(user_instance, TaskSet) else user_instance
+        if isinstance(user, ScenarioUser):
+            user.note_exception(exception)
+        for show in shown:
+            show(user_instance=user, exception=Exception(redact(str(exception))), tb=tb)
+
+    hook._handlers[:] = [note]
 
 
 def worker_of(environment: Environment) -> Worker:

@@ -19,7 +19,8 @@ class Counts:
     """Cumulative counters of the measured phase; `scheduled` counts what was taken or given up.
 
     `unexpected` are those of the accepted that should have been refused, `delayed` those whose
-    answer waited for our own event loop; `failures` are those that are `not_ok`, by their code. The
+    answer waited for our own event loop; `failures` are those that are `not_ok`, by their code, and
+    `exceptions` those that the scenario's code raised, by their type, the first one first. The
     mappings are `Counter`s, also in counts that were decoded from a report.
     """
 
@@ -38,10 +39,12 @@ class Counts:
     not_sent: dict[Cause, int] = field(default_factory=dict)
     errors: dict[Name, int] = field(default_factory=dict)
     failures: dict[Name, int] = field(default_factory=dict)
+    exceptions: dict[Name, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.late, self.not_sent = Counter(self.late), Counter(self.not_sent)
         self.errors, self.failures = Counter(self.errors), Counter(self.failures)
+        self.exceptions = Counter(self.exceptions)
 
     @classmethod
     def total(cls, parts: Iterable[Counts]) -> Counts:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-Name = Annotated[str, msgspec.Meta(max_length=128)]
+LONGEST_NAME = 128
+Name = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
 """A code or another name in a worker's report; a longer one cannot be decoded."""
 Seconds = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 """Seconds in a worker's report: neither infinite nor NaN, because JSON cannot express them."""

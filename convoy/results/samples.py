@@ -14,11 +14,10 @@ from typing import Annotated
 
 import msgspec
 
-from convoy.results.outcome import Name, Outcome, Seconds
+from convoy.results.outcome import LONGEST_NAME, Name, Outcome, Seconds
 
 LONGEST_BODY = 2_048
 """Characters kept of a request or an answer."""
-_LONGEST_NAME = 128
 _LONGEST_SECRET = 4_096
 _LONGEST_CHARACTER = 4
 _PER_CODE = 3
@@ -101,7 +100,7 @@ class SampleKeeper:
         attempt = outcome.attempt
         return ErrorSample(
             code=outcome.failure,
-            scenario=_cut(outcome.scenario, _LONGEST_NAME),
+            scenario=_cut(outcome.scenario, LONGEST_NAME),
             k=outcome.k,
             at_s=round(at_s, 3),
             status=attempt.status,
@@ -113,7 +112,7 @@ class SampleKeeper:
 
     def _name(self, text: str) -> str:
         # Cut again, because the stars can be longer than the secret that they replace.
-        return _cut(self._redact(text[:_LONGEST_NAME]), _LONGEST_NAME)
+        return _cut(self._redact(text[:LONGEST_NAME]), LONGEST_NAME)
 
 
 class SampleBook:

@@ -77,7 +77,8 @@ def judge(
     verdict, exit_code = Verdict.PASS, ExitCode.PASS
     counts = result.totals
     missed = counts.not_ok + sum(counts.not_sent.values())
-    reasons = invalid + failed
+    raised = list(_raised(result))
+    reasons = invalid + failed + raised
     if invalid:
         verdict, exit_code = Verdict.INVALID, ExitCode.INVALID
     elif failed:
@@ -85,7 +86,19 @@ def judge(
     elif missed and not criteria:
         verdict, exit_code = Verdict.NOT_JUDGED, ExitCode.NOT_ACCEPTED
         reasons = [f"{missed} messages were not accepted as expected, and no criterion judges them"]
+        reasons += raised
     return Judgement(verdict, tuple(reasons), exit_code, generator, found)
+
+
+def _raised(result: RunResult) -> Iterator[str]:
+    """Yield a sentence on the exceptions of each scenario; they are no verdict by themselves."""
+    for name, scenario in result.scenarios.items():
+        exceptions = scenario.counts.exceptions
+        if exceptions:
+            yield (
+                f"{name}: {sum(exceptions.values())} exceptions in the scenario's own code, the "
+                f"first of type {next(iter(exceptions))}; Locust's exceptions show them"
+            )
 
 
 def _found(criterion: Criterion, result: RunResult) -> CriterionResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
 from time import perf_counter
+from typing import Protocol
 
 from convoy.engine.ahead import Message, MessagesAhead
 from convoy.engine.closed import ClosedDispatcher
@@ -28,6 +29,13 @@ from convoy.swarm.run_inputs import RunInputs, plan_hash
 _MEASURE = Phase.MEASURE
 
 
+class Holder(Protocol):
+    """A user that may have a message in hand."""
+
+    def give_up_since(self, due_before_s: float) -> None:
+        """Account for a message that it has kept without posting it, if it was due before."""
+
+
 class ScenarioWork:
     """One scenario of a run in this process: its plan, its dispatcher and its recorder."""
 
@@ -38,6 +46,9 @@ class ScenarioWork:
         self.run_id, self.plan = inputs.run_id, plan
         self.variables = settings.scenario[plan.scenario].variables
         self.ready_users = 0
+        self.users: set[Holder] = set()
+        patience_s = settings.max_lateness_s
+        self._kept_at_most_s = patience_s + (not plan.is_scheduled) * settings.request_timeout_s
         late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
         timeout_s = settings.request_timeout_s
         self.recorder = ScenarioRecorder(late_after_s, timeout_s)
@@ -63,6 +74,11 @@ class ScenarioWork:
     def recorders(self) -> list[ScenarioRecorder]:
         """The recorders of the messages, and of all steps and timings."""
         return [self.recorder, *(each.recorder for each in self.accounting.beside)]
+
+    def give_up_kept(self) -> None:
+        """Account for messages that a task took and does not post; nothing else would end them."""
+        for user in self.users:
+            user.give_up_since(perf_counter() - self._kept_at_most_s)
 
     def message(self, due: DueMessage) -> Message:
         """Return a due message with its body; raises PoolExhausted, PayloadError."""
@@ -190,6 +206,7 @@ class WorkerRun:
         for work in self.work.values():
             work.dispatcher.expire()
             work.accounting.expire_timings(is_over=False)
+            work.give_up_kept()
         return all(
             (work.dispatcher.is_exhausted or self.is_stopping)
             and not any(each.in_flight for each in work.recorders)

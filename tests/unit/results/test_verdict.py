@@ -141,6 +141,19 @@ def test_a_message_of_the_plan_that_nobody_accounted_for_is_invalid() -> None:
     assert (judgement.verdict, judgement.exit_code) == INVALID
 
 
+def test_exceptions_of_the_scenario_are_said_and_are_no_verdict() -> None:
+    counts = counts_of(accepted=1000)
+    counts.exceptions.update({"KeyError": 1, "TypeError": 2})
+
+    judgement = judged(counts)
+
+    assert (judgement.verdict, judgement.exit_code) == (Verdict.PASS, ExitCode.PASS)
+    assert judgement.reasons == (
+        "messages: 3 exceptions in the scenario's own code, the first of type KeyError; Locust's "
+        "exceptions show them",
+    )
+
+
 def test_a_run_in_which_no_message_was_due_is_invalid() -> None:
     judgement = judged(Counts())
 

@@ -23,7 +23,10 @@ class LoopingUser(User):
         self.done: list[str] = []
 
     def on_start(self) -> None:
-        self._taskset_instance = TaskLoop(self)
+        self._taskset_instance = TaskLoop(self, self.leave)
+
+    def leave(self) -> None:
+        """Nothing is in hand."""
 
     def on_stop(self) -> None:
         self.done.append("stopped")
