@@ -36,7 +36,7 @@ from convoy.results.outcome import (
     Phase,
 )
 from convoy.routes.catalogue import NO_ROUTE, Route
-from convoy.routes.codes import RETIRING_CODES
+from convoy.routes.codes import RETIRING_CODES, SHORTAGES
 from convoy.settings import Settings
 from convoy.swarm.worker import Worker
 from convoy.swarm.worker_run import WorkerRun
@@ -169,7 +169,7 @@ class ScenarioUser(User):
             attempt = self.send(message)
         except LoginError as error:
             logger.warning("a user of %s rests: %s", self.scenario, error)
-            self._give_up(due, Cause.LIMITS)
+            self._give_up(due, Cause.LIMITS, error.code)
         except WireError as fault:
             self._finish(message, self._lost(message, fault.code))
         except GreenletExit:
@@ -283,8 +283,12 @@ class ScenarioUser(User):
         if taken is not None:
             self._give_up(taken, cause)
 
-    def _give_up(self, due: DueMessage, cause: Cause) -> None:
+    def _give_up(self, due: DueMessage, cause: Cause, code: str = "") -> None:
+        """Account for a message that was taken and will not be sent; `code` says why, if known."""
         if due.phase is _MEASURE:
+            if code in SHORTAGES:
+                self._work.recorder.counts.shortages[code] += 1
+                cause = Cause.GENERATOR
             self._work.recorder.give_up(cause, perf_counter() - due.due_s)
 
     def _lost(self, message: Message, code: str) -> Attempt:
@@ -299,6 +303,9 @@ class ScenarioUser(User):
 
     def _finish(self, message: Message, attempt: Attempt) -> None:
         """Account for a message, and apply its answer to the next ones."""
+        if attempt.code in SHORTAGES and attempt.fate is FAILED:
+            self._give_up(message.due, Cause.GENERATOR, attempt.code)
+            return
         try:
             is_ok = self.is_ok(message, attempt)
         except BaseException:

@@ -16,6 +16,7 @@ from convoy.prepare.canaries import new_run_id, send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.guard import check_plan, check_target
+from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.pools import Open, find_pool, open_conversations
 from convoy.prepare.reach import check_way
 from convoy.prepare.scenarios import KnownScenario
@@ -68,8 +69,9 @@ class PreparedRun:
 class Preflight:
     """The checks of one run, in order, each entered into `checklist`.
 
-    `scenarios` are those that can run, by name. Opening conversations and the canary messages, the
-    last step, are the only ones that leave anything at the target.
+    `scenarios` are those that can run, by name; `processes` on this machine hold the users. Opening
+    conversations and the canary messages, the last step, are the only checks that leave anything at
+    the target.
     """
 
     settings: Settings
@@ -77,6 +79,7 @@ class Preflight:
     simulator: EmbeddedSimulator
     payloads: Path
     scenarios: Mapping[str, KnownScenario]
+    processes: int
     checklist: Checklist
 
     def prepare(self, spawn_rate: float | None, *, sends: bool) -> PreparedRun:
@@ -94,6 +97,13 @@ class Preflight:
             criteria = self._criteria(checked)
         with step("pool"):
             self._check_opened()
+        check_machine(
+            settings.users,
+            self.processes,
+            self.checklist,
+            files=files_allowed(),
+            ports=local_ports(),
+        )
         with step("approval"):
             check_plan(settings)
         with step("target"):

@@ -78,12 +78,14 @@ class Setup:
         spawn_rate: float | None = None,
         *,
         sends: bool = True,
+        processes: int = 1,
         checklist: Checklist | None = None,
     ) -> PreparedRun:
         """Return a run that may start; raises SettingsError or RefusedError.
 
         All findings are entered into `checklist`, also where an error ends the preflight. With
-        `sends` false no message is sent, and no conversation is opened.
+        `sends` false no message is sent, and no conversation is opened. `processes` on this machine
+        hold the users, 0 where they are elsewhere.
         """
         checklist = Checklist() if checklist is None else checklist
         with checklist.step("settings"):
@@ -96,6 +98,7 @@ class Setup:
             self.simulator,
             payloads=payloads,
             scenarios=self._known_scenarios(),
+            processes=processes,
             checklist=checklist,
         )
         return preflight.prepare(spawn_rate, sends=sends)

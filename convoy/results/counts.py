@@ -20,7 +20,8 @@ class Counts:
 
     `unexpected` are those of the accepted that should have been refused, `delayed` those whose
     answer waited for our own event loop; `failures` are those that are `not_ok`, by their code, and
-    `exceptions` those that the scenario's code raised, by their type, the first one first. The
+    `exceptions` those that the scenario's code raised, by their type, the first one first.
+    `shortages` are attempts for which this machine had no means, by the error number's name. The
     mappings are `Counter`s, also in counts that were decoded from a report.
     """
 
@@ -40,11 +41,12 @@ class Counts:
     errors: dict[Name, int] = field(default_factory=dict)
     failures: dict[Name, int] = field(default_factory=dict)
     exceptions: dict[Name, int] = field(default_factory=dict)
+    shortages: dict[Name, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.late, self.not_sent = Counter(self.late), Counter(self.not_sent)
         self.errors, self.failures = Counter(self.errors), Counter(self.failures)
-        self.exceptions = Counter(self.exceptions)
+        self.exceptions, self.shortages = Counter(self.exceptions), Counter(self.shortages)
 
     @classmethod
     def total(cls, parts: Iterable[Counts]) -> Counts:

@@ -17,6 +17,7 @@ from convoy.results.findings import find
 from convoy.results.generator import GeneratorJudgement, judge_generator
 from convoy.results.outcome import Cause
 from convoy.results.result import RunResult
+from convoy.routes.codes import meaning
 
 _CAUSES_OF_OURS = {
     (Cause.GENERATOR, Cause.SCENARIO): "the load generator or the scenario's own code could not "
@@ -68,7 +69,7 @@ def judge(
         invalid += mismatches(result.far_side, result.totals, redirected)
     failed: list[str] = []
     for name, scenario in result.scenarios.items():
-        doubts = _missed(scenario.counts)
+        doubts = [*_shortages(scenario.counts), *_missed(scenario.counts)]
         if result.is_over:
             doubts = _uncounted(scenario.counts, scenario.planned, is_disturbed) + doubts
         invalid += [f"{name}: {doubt}" for doubt in doubts]
@@ -124,6 +125,12 @@ def _uncounted(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:
     if planned == 0 and not is_disturbed:
         doubts.append("no message was due in the whole run; raise rate or run_time_s")
     return doubts
+
+
+def _shortages(counts: Counts) -> Iterator[str]:
+    """Yield a sentence on each means that this machine was short of."""
+    for name, number in counts.shortages.items():
+        yield f"{number} attempts found no means to send ({name}): {meaning(name)}"
 
 
 def _missed(counts: Counts) -> list[str]:

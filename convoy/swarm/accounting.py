@@ -14,6 +14,7 @@ from convoy.errors import ConvoyError, RemoteError, WireError
 from convoy.results.account import PoolReport, ScenarioRecorder, ScenarioReport, step_name
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Cause, Outcome
 from convoy.results.steps import StepRecorder, TimingRecorder
+from convoy.routes.codes import SHORTAGES
 
 Recorder = TypeVar("Recorder", bound=StepRecorder)
 _AT_ONCE = 64
@@ -92,6 +93,8 @@ class Accounting:
             yield
         except RemoteError as error:
             fate, code = REJECTED, error.code
+            if code in SHORTAGES and is_measured:
+                self._recorder.counts.shortages[code] += 1
             if isinstance(error, WireError):
                 fate = FAILED if error.sent_s is None else UNKNOWN
         except GreenletExit:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -196,6 +198,21 @@ class IsKilledWithBadManners(IsKilled):
         raise ZeroDivisionError(SECRET)
 
 
+class HasNoFileLeft(Talking):
+    """Posts where neither a socket nor a file can be opened, on a connection of its own."""
+
+    def be_bad(self, message: Message) -> None:
+        self.session.close()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+        try:
+            self.post(message)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 class KeepsIt(Talking):
     def be_bad(self, message: Message) -> None:
         gevent.sleep(DEADLINE_S)
@@ -235,6 +252,15 @@ def test_a_bad_message_costs_one_message(
     assert (counts.not_sent, counts.errors) == (not_sent, errors)
     assert counts.accepted == MESSAGES - sum(not_sent.values()) - sum(errors.values())
     assert counts.exceptions == exceptions
+
+
+def test_a_message_for_which_this_machine_has_no_means_is_the_generators() -> None:
+    with desk_of(HasNoFileLeft) as desk:
+        counts = desk.counts_after(users=1)
+
+    assert violations(counts, MESSAGES) == []
+    assert (counts.not_sent, counts.errors) == ({"generator": 1}, {})
+    assert counts.shortages == {"EMFILE": 1}
 
 
 def test_exceptions_are_shown_without_secrets() -> None:
