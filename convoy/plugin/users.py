@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, ClassVar
 
 import gevent
-import msgspec
 from gevent import GreenletExit
 from locust import User
 from locust.env import Environment
@@ -38,11 +37,13 @@ from convoy.results.outcome import (
 from convoy.routes.catalogue import NO_ROUTE, Route
 from convoy.routes.codes import RETIRING_CODES, SHORTAGES
 from convoy.settings import Settings
+from convoy.swarm.reservation import Reservation
 from convoy.swarm.worker import Worker
 from convoy.swarm.worker_run import WorkerRun
 
 logger = logging.getLogger(__name__)
 
+_HOME_OF_LOCUSTS_LISTENERS = "locust.runners"
 _OPENING_PAUSE_S = 1.0
 _TOO_MANY_REQUESTS = 429
 _MEASURE = Phase.MEASURE
@@ -68,6 +69,9 @@ class ScenarioUser(User):
     timings: tuple[str, ...] = ()
     open_conversation: ClassVar[Callable[[Any], str] | None] = None
     session: Session
+    _run: WorkerRun | None = None
+    _taken: DueMessage | None = None
+    _phase = Phase.WARM_UP
 
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> Session:
@@ -83,10 +87,6 @@ class ScenarioUser(User):
         raise NotImplementedError
 
     def on_start(self) -> None:
-        self._run: WorkerRun | None = None
-        self._reserved_index: int | None = None
-        self._taken: DueMessage | None = None
-        self._phase = Phase.WARM_UP
         self._worker = worker_of(self.environment)
         self._taskset_instance = TaskLoop(self, self.leave)
         self._state = LOCUST_STATE_WAITING
@@ -95,11 +95,11 @@ class ScenarioUser(User):
         self._work = run.work[self.scenario]
         self._work.accounting.declare(self.steps, self.timings)
         self.timeout_s = settings.request_timeout_s
-        self._max_lateness_s = settings.max_lateness_s
         self._stops_at_limit = settings.on_limit == "stop"
         self._paused_until_s = 0.0
         self.session = self.open_session(run.connections, settings)
         self._is_exclusive = self._work.pool.is_exclusive
+        self._reservation = Reservation(self._work, settings.max_lateness_s)
         self._has_pauses = self._work.plan.has_pauses
         self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
         self._open(run)
@@ -116,7 +116,7 @@ class ScenarioUser(User):
         run, self._run = self._run, None
         if run is not None:
             self._give_up_taken(Cause.STOPPED)
-            self._release_conversation()
+            self._reservation.release()
             self._work.users.remove(self)
             self._worker.user_has_left(run, self.scenario)
         session = getattr(self, "session", None)
@@ -132,21 +132,19 @@ class ScenarioUser(User):
         while True:
             if self._taken is not None:
                 self._give_up_taken()
-            if self._reserved_index is not None:
-                self._release_conversation()
+            if self._is_exclusive:
+                self._reservation.release()
             self._state = LOCUST_STATE_WAITING
             self._taken = due = work.dispatcher.take(self._ready_at)
             self._phase = due.phase
             try:
                 message = work.message(due)
                 if self._is_exclusive:
-                    message = self._with_conversation(message)
+                    message = self._reservation.reserve(message)
                     self._taken = message.due
             except PoolExhausted:
                 self._give_up_taken(Cause.POOL)
-                gevent.sleep(
-                    0
-                )  # an exhausted pool fails every message: let the loop run in between
+                gevent.sleep(0)  # an exhausted pool fails every message: let the loop run
                 continue
             except PayloadError:
                 self._give_up_taken(Cause.GENERATOR)
@@ -185,8 +183,8 @@ class ScenarioUser(User):
         else:
             self._finish(message, attempt)
         finally:
-            if self._reserved_index is not None:
-                self._release_conversation()
+            if self._is_exclusive:
+                self._reservation.release()
 
     def is_ok(self, message: Message, attempt: Attempt) -> bool:
         """Return whether a message ended as expected: accepted, or refused with that code."""
@@ -224,33 +222,6 @@ class ScenarioUser(User):
 
     def _rested_at(self, now_s: float) -> float:
         return max(self.session.ready_at(now_s), self._paused_until_s)
-
-    def _with_conversation(self, message: Message) -> Message:
-        """Reserve the message's conversation for this user; raises PoolExhausted if too late.
-
-        A message that had to wait for it is late by cause pool.
-        """
-        pool, latest_s = self._work.pool, message.due.due_s + self._max_lateness_s
-        while self._reserved_index is None:
-            due, index = message.due, message.planned.conversation_index
-            has_to_wait = pool.is_taken(index)
-            if not pool.take(index, max(0.0, latest_s - perf_counter())):
-                raise PoolExhausted("the conversation was not free in time")
-            self._reserved_index = index
-            if has_to_wait:
-                handed_s = perf_counter()
-                due = msgspec.structs.replace(due, late_cause=Cause.POOL, handed_s=handed_s)
-                message = msgspec.structs.replace(message, due=due)
-            if index in pool.retired:  # while this user waited for it
-                self._release_conversation()
-                message = self._work.message(due)
-        return message
-
-    def _release_conversation(self) -> None:
-        """Release the conversation of the last message for other users."""
-        if self._reserved_index is not None:
-            self._work.pool.give_back(self._reserved_index)
-            self._reserved_index = None
 
     def _open(self, run: WorkerRun) -> None:
         """Open the session, again and again until it opens; the master decides when to give up."""
@@ -337,16 +308,20 @@ def attach(environment: Environment, worker: Worker, redact: Callable[[str], str
     """
     environment.convoy_worker = worker  # type: ignore[attr-defined]
     hook = environment.events.user_error
-    shown = list(hook._handlers)
+    shown = [each for each in hook._handlers if each.__module__ == _HOME_OF_LOCUSTS_LISTENERS]
 
     def note(user_instance: User | TaskSet, exception: Exception, tb: TracebackType) -> None:
         user = user_instance.user if isinstance(user_instance, TaskSet) else user_instance
         if isinstance(user, ScenarioUser):
             user.note_exception(exception)
+            if user is user_instance:  # it has not begun, and Locust lets it die
+                user.leave()
         for show in shown:
             show(user_instance=user, exception=Exception(redact(str(exception))), tb=tb)
 
-    hook._handlers[:] = [note]
+    for each in shown:
+        hook.remove_listener(each)
+    hook.add_listener(note)
 
 
 def worker_of(environment: Environment) -> Worker:

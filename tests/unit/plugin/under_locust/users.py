@@ -263,6 +263,23 @@ def test_a_message_for_which_this_machine_has_no_means_is_the_generators() -> No
     assert counts.shortages == {"EMFILE": 1}
 
 
+class FailsToBegin(Talking):
+    def on_start(self) -> None:
+        super().on_start()
+        raise ZeroDivisionError(SECRET)
+
+
+def test_a_user_that_fails_to_begin_is_not_ready_and_closes_its_session() -> None:
+    with desk_of(FailsToBegin) as desk:
+        desk.runner.start(1, 1)
+        with gevent.Timeout(DEADLINE_S):
+            while not desk.runner.exceptions:
+                gevent.sleep(0.01)
+
+        assert desk.work.ready_users == 0
+        assert not desk.work.users
+
+
 def test_exceptions_are_shown_without_secrets() -> None:
     with desk_of(Raises) as desk:
         desk.counts_after()
