@@ -5,6 +5,7 @@ ConvoyError
 ├── PayloadError           a message template cannot be used (`plan.payloads`, exit code 2)
 ├── RefusedError           guard or preflight will not start load (exit code 4)
 └── RemoteError            the remote API or the way to it
+    ├── RefusalError       an answer that refuses what a step asked for
     ├── WireError          no whole answer: refused, reset, timeout, TLS … (`remote.http`)
     └── LoginError         a login that brought no token (`remote.oauth`)
 
@@ -73,13 +74,22 @@ class RefusedError(ConvoyError):
 
 
 class RemoteError(ConvoyError):
-    """The remote API refused a request, or could not be reached."""
+    """The remote API refused a request, or could not be reached; counted under `code`."""
 
     exit_code = ExitCode.REFUSED
+    code = "other"
+
+
+class RefusalError(RemoteError):
+    """An answer that refuses what was asked; `code` is the error code to count it under."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"refused with {code}")
+        self.code = code
 
 
 class WireError(RemoteError):
-    """No whole answer came. `code` is one of the section `wire` of `routes/codes.yaml`.
+    """No whole answer came. `code` is of the sections `wire` or `shortage` of `codes.yaml`.
 
     `sent_s` is when the first byte was written (`perf_counter` seconds); None when no byte was, so
     that the remote cannot have acted on the request. `done_s` is when the fault was noticed.

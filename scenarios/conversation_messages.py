@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from locust import task
 
-from convoy.plugin.users import MessageUser
+from convoy.plugin.message_user import MessageUser
 
 
 class ConversationMessages(MessageUser):

@@ -47,7 +47,7 @@ from pathlib import Path
 
 from locust import task
 
-from convoy.plugin.users import MessageUser
+from convoy.plugin.message_user import MessageUser
 from convoy.routes.catalogue import ROUTES, Route
 
 

@@ -12,9 +12,9 @@ import msgspec
 from bench.sabotage.markers import measured_number
 from bench.sabotage.proof import Proof
 from bench.sabotage.replacing import replace
-from convoy.plugin.users import MessageUser
-from convoy.remote.session import ApiSession, Exchange
-from convoy.results.outcome import Fate, Phase
+from convoy.plugin.message_user import MessageUser
+from convoy.remote.session import ApiSession
+from convoy.results.outcome import Attempt, Fate, Phase
 
 _NOT_SENT_OF_TEN = 3
 _CLAIMED_SERVICE_S = 0.001
@@ -24,13 +24,13 @@ _PAUSES_ONCE_AT = 60
 
 
 def count_refusals_as_accepted(proof: Proof) -> None:
-    def make(real: Callable[..., Exchange]) -> Callable[..., Exchange]:
-        def post(self: ApiSession, *told: Any) -> Exchange:
-            exchange = real(self, *told)
-            if exchange.fate != Fate.REJECTED:
-                return exchange
+    def make(real: Callable[..., Attempt]) -> Callable[..., Attempt]:
+        def post(self: ApiSession, *told: Any) -> Attempt:
+            attempt = real(self, *told)
+            if attempt.fate != Fate.REJECTED:
+                return attempt
             proof.count()
-            return msgspec.structs.replace(exchange, fate=Fate.ACCEPTED.value, code="")
+            return msgspec.structs.replace(attempt, fate=Fate.ACCEPTED, code="")
 
         return post
 
@@ -39,20 +39,20 @@ def count_refusals_as_accepted(proof: Proof) -> None:
 
 def send_only_some(proof: Proof) -> None:
     """Leave three of ten measured messages out, and claim the last accepting answer for each."""
-    accepted: list[Exchange] = []
+    accepted: list[Attempt] = []
 
-    def make(real: Callable[..., Exchange]) -> Callable[..., Exchange]:
-        def post(self: ApiSession, path: str, body: bytes, *told: Any) -> Exchange:
+    def make(real: Callable[..., Attempt]) -> Callable[..., Attempt]:
+        def post(self: ApiSession, path: str, body: bytes, *told: Any) -> Attempt:
             k = measured_number(body)
             if accepted and k is not None and k % 10 < _NOT_SENT_OF_TEN:
                 proof.count()
                 now_s = perf_counter()
                 done_s = now_s + _CLAIMED_SERVICE_S
                 return msgspec.structs.replace(accepted[-1], sent_s=now_s, done_s=done_s)
-            exchange = real(self, path, body, *told)
-            if exchange.fate == Fate.ACCEPTED:
-                accepted[:] = [exchange]
-            return exchange
+            attempt = real(self, path, body, *told)
+            if attempt.fate == Fate.ACCEPTED:
+                accepted[:] = [attempt]
+            return attempt
 
         return post
 

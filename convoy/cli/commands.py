@@ -53,7 +53,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _plan(setup: Setup, options: Namespace) -> ExitCode:
-    prepared = setup.prepare(asked(options), sends_canaries=False)
+    prepared = setup.prepare(asked(options), sends=False, processes=0)
     print(outlook(prepared, messages=options.messages))
     return ExitCode.PASS
 

@@ -35,6 +35,8 @@ def known_of(result: RunResult) -> Known:
         duration_s=inf if was_cut_short else result.duration_s,
         step_s=max(steps_s, default=1),
         codes={*KNOWN_CODES, *result.totals.errors},
+        steps={name: each.steps for name, each in result.scenarios.items()},
+        timings={name: each.timings for name, each in result.scenarios.items()},
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from convoy.plan.lanes import LANES
+from convoy.plan.pool import NO_CONVERSATION
 from convoy.plan.rates import RateCurve
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import allowance_line
@@ -37,6 +38,9 @@ def _lines(prepared: PreparedRun, messages: int) -> Iterator[str]:
 def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs) -> Iterator[str]:
     yield f"  plan          {plan.hash}"
     yield f"  messages      {'until time is up' if plan.count is None else f'{plan.count:,}'}"
+    if inputs.pool == NO_CONVERSATION:
+        yield "  conversations none; users make their own"
+        return
     yield f"  conversations {len(inputs.pool):,} (pool {inputs.pool.hash})"
     yield f"  pick          {inputs.pick.name}"
 

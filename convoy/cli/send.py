@@ -20,7 +20,7 @@ from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import read_source, template_names
 from convoy.remote.client import Connections
-from convoy.remote.session import Exchange
+from convoy.results.outcome import ACCEPTED, Attempt
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.routes.explain import as_text, explain, explain_code
@@ -40,7 +40,7 @@ class Sent:
     path: str
     head: tuple[str, ...]
     body: bytes
-    exchange: Exchange
+    attempt: Attempt
 
     @property
     def url(self) -> str:
@@ -48,7 +48,7 @@ class Sent:
 
     @property
     def is_accepted(self) -> bool:
-        return self.exchange.fate == "accepted"
+        return self.attempt.fate is ACCEPTED
 
 
 def send_one(
@@ -63,6 +63,8 @@ def send_one(
     settings = setup.resolve(options)
     scenario = settings.scenarios[0]
     route, rule = setup.routes[scenario], settings.scenario[scenario]
+    if not route.path:
+        raise RefusedError(f"the messages of scenario {scenario} do not go over HTTP")
     name, source = _template(payload or next(iter(rule.payloads)), setup.payloads)
     _try(
         Sample(
@@ -86,10 +88,10 @@ def send_one(
     try:
         head = session.head(path) + str(len(body)).encode()
         answers = route.answers(rule.expect)
-        exchange = session.post(path, body, settings.request_timeout_s, answers, conversation.id)
+        attempt = session.post(path, body, settings.request_timeout_s, answers, conversation.id)
     finally:
         session.close()
-    return Sent(settings, route, path, _without_token(head), body, exchange)
+    return Sent(settings, route, path, _without_token(head), body, attempt)
 
 
 def as_report(sent: Sent) -> str:
@@ -172,7 +174,7 @@ def _without_token(head: bytes) -> tuple[str, ...]:
 
 
 def _lines(sent: Sent) -> Iterator[str]:
-    exchange = sent.exchange
+    attempt = sent.attempt
     yield "request"
     yield f"  POST {sent.url}"
     yield from (f"  {line}" for line in sent.head[1:])
@@ -180,15 +182,15 @@ def _lines(sent: Sent) -> Iterator[str]:
     yield indent(_readable(sent.body), "  ")
     yield ""
     yield "answer"
-    yield f"  {_outcome(exchange)}"
-    if exchange.body:
-        yield indent(_readable(exchange.body), "  ")
+    yield f"  {_outcome(attempt)}"
+    if attempt.body:
+        yield indent(_readable(attempt.body), "  ")
     yield ""
     if not sent.is_accepted:
-        explained = explain_code(exchange.code)
-        if exchange.status and exchange.code != UNEXPECTED_ANSWER:
+        explained = explain_code(attempt.code)
+        if attempt.status and attempt.code != UNEXPECTED_ANSWER:
             payload = json.loads(sent.body)
-            explained = explain(exchange.body, payload, status=exchange.status, route=sent.route)
+            explained = explain(attempt.body, payload, status=attempt.status, route=sent.route)
         yield "explanation"
         yield indent(as_text(explained), "  ")
         yield ""
@@ -197,13 +199,13 @@ def _lines(sent: Sent) -> Iterator[str]:
     yield curl_command(sent)
 
 
-def _outcome(exchange: Exchange) -> str:
-    if not exchange.status:
-        return f"none: {exchange.code} ({exchange.fate})"
-    lasted_ms = (exchange.done_s - (exchange.sent_s or exchange.done_s)) * 1000
-    correlation = exchange.correlation_id or "none given"
-    told = f"{exchange.status} after {lasted_ms:.1f} ms, correlation id {correlation}"
-    return told + ", sent again after a new login" * (exchange.attempts > 1)
+def _outcome(attempt: Attempt) -> str:
+    if not attempt.status:
+        return f"none: {attempt.code} ({attempt.fate})"
+    lasted_ms = (attempt.done_s - attempt.sent_s) * 1000
+    correlation = attempt.correlation_id or "none given"
+    told = f"{attempt.status} after {lasted_ms:.1f} ms, correlation id {correlation}"
+    return told + ", sent again after a new login" * (attempt.attempts > 1)
 
 
 def _readable(body: bytes) -> str:

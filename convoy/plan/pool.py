@@ -73,6 +73,10 @@ class ConversationPool:
         return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
+NO_CONVERSATION = ConversationPool(("",))
+"""The pool of a scenario whose users make their own conversations: the plan knows none of them."""
+
+
 class PoolFileError(ConvoyError):
     """A pool file that cannot be read; the message names the line (from 1) and the problem."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import os
 import signal
 import socket
 import sys
@@ -59,6 +60,7 @@ class _Hooks:
         self._is_checked = False
         self._asked: dict[str, object] = {}
         self._spawn_rate: float | None = None
+        self._processes = 1
         self._first: PreparedRun | None = None
         self._starts_by_itself = False
 
@@ -119,6 +121,10 @@ class _Hooks:
             chosen = [named.get(name, name) for name in options.user_classes]
             self._asked["scenarios"] = ",".join(chosen)
         self._spawn_rate = options.spawn_rate
+        if options.processes:
+            self._processes = options.processes if options.processes > 0 else os.cpu_count() or 1
+        elif options.master:
+            self._processes = 0
         self._starts_by_itself = (options.headless and not options.headful) or options.autostart
         try:
             settings = self._setup.resolve(self._asked)
@@ -147,7 +153,7 @@ class _Hooks:
         sys.exit(error.exit_code)
 
     def _prepare(self) -> PreparedRun:
-        return self._setup.prepare(self._asked, self._spawn_rate)
+        return self._setup.prepare(self._asked, self._spawn_rate, processes=self._processes)
 
     def _prepare_from_form(self, form: webui.Form) -> PreparedRun:
         """Prepare the run that the web form asks for; only fields that were changed count."""
@@ -158,7 +164,8 @@ class _Hooks:
             if name in environment_defaults(self._environ) and value != shown.get(name, "")
         }
         asked = {**self._asked, **chosen, **form.asked}
-        return self._setup.prepare(asked, form.spawn_rate or self._spawn_rate)
+        spawn_rate = form.spawn_rate or self._spawn_rate
+        return self._setup.prepare(asked, spawn_rate, processes=self._processes)
 
     def _begin_controller(
         self, environment: Environment, runner: Runner, web_ui: WebUI | None, channel: LocustChannel
@@ -271,7 +278,7 @@ class _Hooks:
 
         worker = Worker(
             channel,
-            Rows(environment),
+            Rows(environment, {each.scenario: each.request_type for each in user_classes()}),
             code=_code_hash(),
             connect=self._setup.connect,
             send_report=send_report,
@@ -280,7 +287,7 @@ class _Hooks:
             redact=self._setup.redactor.redact,
         )
         channel.listen_as_worker(worker.hear)
-        attach(environment, worker)
+        attach(environment, worker, self._setup.redactor.redact)
         environment.events.test_stop.add_listener(forget)
         return worker
 

@@ -1,10 +1,10 @@
-"""Locust's rows: how measured messages enter Locust's own statistics, one by one or in bulk."""
+"""Locust's rows: how messages and steps enter Locust's own statistics, one by one or in bulk."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import cast
 
@@ -14,7 +14,8 @@ from locust.stats import StatsEntry, StatsEntryDict
 
 from convoy.results.result import Row
 
-_METHOD = "POST"
+STEP = "STEP"
+"""The request type of steps; messages have that of their user class."""
 _HOME_OF_LOCUSTS_LISTENER = "locust.runners"
 
 
@@ -57,10 +58,12 @@ class Rows:
     Locust's own listener takes as long for each message as sending it. While it `is_alone`,
     accepted messages can be gathered, and `flush` enters them together, as Locust's master enters
     the report of a worker. While `events.request` has other listeners, every message has to be
-    `add`ed, because only that fires the event.
+    `add`ed, because only that fires the event. `request_types` are by scenario; every other name is
+    that of a step.
     """
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, request_types: Mapping[str, str]) -> None:
+        self._request_types = request_types
         self._environment = environment
         self._request = environment.events.request
         self._locusts_own = [
@@ -82,12 +85,12 @@ class Rows:
         answer_bytes: int,
         failure: str = "",
     ) -> None:
-        """Enter a message at once; without a response time it counts and is in no percentile.
+        """Enter a message or a step at once; without a response time it is in no percentile.
 
         `failure` is its error code, empty for one that ended as expected.
         """
         self._request.fire(
-            request_type=_METHOD,
+            request_type=self._request_types.get(name, STEP),
             name=name,
             response_time=response_time_ms,
             response_length=answer_bytes,
@@ -96,33 +99,34 @@ class Rows:
         )
 
     def gather(self, name: str, response_times_s: Sequence[float], answer_bytes: int) -> None:
-        """Take accepted messages, at least one, with the sum of their answers' bytes."""
+        """Take accepted messages or steps, at least one, with the sum of their answers' bytes."""
         self._batches[name].add(response_times_s, answer_bytes)
 
     def flush(self) -> None:
         """Enter the gathered messages; Locust counts them in the present second."""
         batches, self._batches = self._batches, defaultdict(_Batch)
         for name, batch in batches.items():
-            part = _entry(self._environment, name, batch)
+            method = self._request_types.get(name, STEP)
+            part = _entry(self._environment, name, method, batch)
             self._environment.stats.total.extend(part)
-            self._environment.stats.entries[name, _METHOD].extend(part)
+            self._environment.stats.entries[name, method].extend(part)
 
 
 def rows_of(environment: Environment, scenarios: Iterable[str]) -> dict[str, Row]:
     """Return what Locust's statistics hold of each scenario, of all its workers."""
     rows = dict.fromkeys(scenarios, Row(0, 0, 0.0))
     for (name, method), entry in environment.stats.entries.items():
-        if name in rows and method == _METHOD:
+        if name in rows and method != STEP:
             total_s = entry.total_response_time / 1000
             rows[name] = Row(entry.num_requests, entry.num_failures, total_s)
     return rows
 
 
-def _entry(environment: Environment, name: str, batch: _Batch) -> StatsEntry:
+def _entry(environment: Environment, name: str, method: str, batch: _Batch) -> StatsEntry:
     now_s = time.time()
     part = {
         "name": name,
-        "method": _METHOD,
+        "method": method,
         "num_requests": batch.count,
         "total_response_time": batch.total_ms,
         "min_response_time": batch.shortest_ms,

@@ -1,113 +1,124 @@
-"""The abstract Locust user that every scenario builds on, each with its own session."""
+"""The abstract Locust user that every scenario builds on, whatever protocol its session speaks."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from time import perf_counter
+from types import TracebackType
+from typing import Any, ClassVar
 
 import gevent
-import msgspec
 from gevent import GreenletExit
 from locust import User
 from locust.env import Environment
-from locust.user.task import (
-    LOCUST_STATE_RUNNING,
-    LOCUST_STATE_STOPPING,
-    LOCUST_STATE_WAITING,
-    DefaultTaskSet,
-    TaskSet,
-)
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING, TaskSet
 
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
-from convoy.errors import LoginError
-from convoy.plan.lanes import LANES
+from convoy.errors import ConvoyError, LoginError, RemoteError, WireError
 from convoy.plan.payloads import PayloadError
 from convoy.plan.scenario import PoolExhausted
-from convoy.remote.session import ApiSession, Exchange
-from convoy.results.outcome import Cause, Fate, Phase
-from convoy.routes.catalogue import ROUTES, Route
-from convoy.routes.codes import RETIRING_CODES
+from convoy.plugin.task_loop import TaskLoop
+from convoy.prepare.scenarios import KnownScenario
+from convoy.remote.client import Connections
+from convoy.remote.session import Session
+from convoy.results.outcome import (
+    ACCEPTED,
+    FAILED,
+    LONGEST_NAME,
+    REJECTED,
+    UNKNOWN,
+    Attempt,
+    Cause,
+    Phase,
+)
+from convoy.routes.catalogue import NO_ROUTE, Route
+from convoy.routes.codes import RETIRING_CODES, SHORTAGES
+from convoy.settings import Settings
+from convoy.swarm.reservation import Reservation
 from convoy.swarm.worker import Worker
 from convoy.swarm.worker_run import WorkerRun
 
-_TASKS_IN_A_ROW = 64
-"""A pause after each of them would cost a switch to the event loop that nothing needs."""
-
-
-class TaskLoop(DefaultTaskSet):
-    """Locust's loop over the tasks of a user, which yields to the event loop once in 64 tasks.
-
-    Locust's own loop sleeps after each task, if only for 0 s, and draws the next task anew. A user
-    waits for its message and for the answer, so that it yields often enough by itself: where it has
-    one task and no `wait_time` of its own, the loop goes on at once. It sleeps after 64 tasks all
-    the same, because a task that fails at once does not wait for anything.
-    """
-
-    def execute_next_task(self) -> None:
-        super().execute_next_task()  # type: ignore[no-untyped-call]  # Locust's own
-        user = self.user
-        if len(user.tasks) != 1 or type(user).wait_time is not User.wait_time:
-            return
-        task = user.tasks[0]
-        if isinstance(task, (type, TaskSet)):
-            return
-        for _ in range(_TASKS_IN_A_ROW - 1):
-            if user._state == LOCUST_STATE_STOPPING or self._task_queue:
-                return
-            task(user)
-
-
 logger = logging.getLogger(__name__)
 
-_LOGIN_PAUSE_S = 1.0
+_HOME_OF_LOCUSTS_LISTENERS = "locust.runners"
+_OPENING_PAUSE_S = 1.0
 _TOO_MANY_REQUESTS = 429
-_ACCEPTED, _MEASURE = Fate.ACCEPTED, Phase.MEASURE
+_MEASURE = Phase.MEASURE
 """Looking a member up in its class takes longer than most lines here."""
 
 
-class MessageUser(User):
-    """A user that sends due messages of one scenario.
+class ScenarioUser(User):
+    """A user that sends the due messages of one scenario over a session.
 
-    A scenario subclasses it, sets its name in `scenario`, and has one task that takes the next
-    message and posts it. `route` is a row of the catalogue, or a `Route` of the scenario's own.
+    A class for a protocol says how a session is opened (`open_session`) and how a message is sent
+    over it (`send`). A scenario subclasses that, sets its name in `scenario`, and has one task that
+    takes the next message and posts it. What it measures besides, it names in `steps` and
+    `timings`. `request_type` is shown in Locust's rows, and `route` has the rules by which bodies
+    are checked. `open_conversation` is needed for `source: opened`: it opens a conversation over a
+    session and returns its id, or raises RemoteError.
     """
 
     abstract = True
     scenario: str
-    route: Route = ROUTES["conversation"]
-    session: ApiSession
+    request_type: str
+    route: Route = NO_ROUTE
+    steps: tuple[str, ...] = ()
+    timings: tuple[str, ...] = ()
+    open_conversation: ClassVar[Callable[[Any], str] | None] = None
+    session: Session
+    _run: WorkerRun | None = None
+    _taken: DueMessage | None = None
+    _phase = Phase.WARM_UP
+
+    @classmethod
+    def open_session(cls, connections: Connections, settings: Settings) -> Session:
+        """Return a session for one user; nothing is sent before its own `open`."""
+        raise NotImplementedError
+
+    def send(self, message: Message) -> Attempt:
+        """Send a message over the session, once; return what came of it by `timeout_s`.
+
+        Raises WireError where no whole answer came, which `post` accounts for as well, and
+        LoginError where nothing was sent because no session could be opened anew.
+        """
+        raise NotImplementedError
 
     def on_start(self) -> None:
-        self._run: WorkerRun | None = None
-        self._reserved_index: int | None = None
-        self._unposted: DueMessage | None = None
         self._worker = worker_of(self.environment)
-        self._taskset_instance = TaskLoop(self)
+        self._taskset_instance = TaskLoop(self, self.leave)
         self._state = LOCUST_STATE_WAITING
         run = self._worker.wait_for_run()
+        settings = run.inputs.settings
         self._work = run.work[self.scenario]
-        self._timeout_s = run.inputs.settings.request_timeout_s
-        self._max_lateness_s = run.inputs.settings.max_lateness_s
-        self._stops_at_limit = run.inputs.settings.on_limit == "stop"
+        self._work.accounting.declare(self.steps, self.timings)
+        self.timeout_s = settings.request_timeout_s
+        self._stops_at_limit = settings.on_limit == "stop"
         self._paused_until_s = 0.0
-        self._path_of = self.route.path_to(run.inputs.settings.scenario[self.scenario].variables)
-        self._answers = self._work.answers(self.route)
-        self.session = run.connections.open_session()
+        self.session = self.open_session(run.connections, settings)
         self._is_exclusive = self._work.pool.is_exclusive
+        self._reservation = Reservation(self._work, settings.max_lateness_s)
         self._has_pauses = self._work.plan.has_pauses
         self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
-        self._log_in(run)
+        self._open(run)
         self._run = run
+        self._work.users.add(self)
         self._worker.user_is_ready(run, self.scenario)
         self._state = LOCUST_STATE_RUNNING
 
     def on_stop(self) -> None:
-        if self._run is not None:
-            self._give_up_unposted(Cause.STOPPED)
-            self._worker.user_has_left(self._run, self.scenario)
-            self._run = None
-            self._release_conversation()
+        self.leave()
+
+    def leave(self) -> None:
+        """Account for what the user has in hand, and close its session, however it comes to end."""
+        run, self._run = self._run, None
+        if run is not None:
+            self._give_up_taken(Cause.STOPPED)
+            self._reservation.release()
+            self._work.users.remove(self)
+            self._worker.user_has_left(run, self.scenario)
         session = getattr(self, "session", None)
         if session is not None:
             session.close()
@@ -119,149 +130,198 @@ class MessageUser(User):
         """
         work = self._work
         while True:
-            if self._unposted is not None:
-                self._give_up_unposted(Cause.SCENARIO)
-            if self._reserved_index is not None:
-                self._release_conversation()
+            if self._taken is not None:
+                self._give_up_taken()
+            if self._is_exclusive:
+                self._reservation.release()
             self._state = LOCUST_STATE_WAITING
-            due = work.dispatcher.take(self._ready_at)
+            self._taken = due = work.dispatcher.take(self._ready_at)
+            self._phase = due.phase
             try:
                 message = work.message(due)
                 if self._is_exclusive:
-                    message = self._with_conversation(message)
+                    message = self._reservation.reserve(message)
+                    self._taken = message.due
             except PoolExhausted:
-                self._give_up(due, Cause.POOL)
-                gevent.sleep(
-                    0
-                )  # an exhausted pool fails every message: let the loop run in between
+                self._give_up_taken(Cause.POOL)
+                gevent.sleep(0)  # an exhausted pool fails every message: let the loop run
                 continue
             except PayloadError:
-                self._give_up(due, Cause.GENERATOR)
+                self._give_up_taken(Cause.GENERATOR)
                 raise
             self._state = LOCUST_STATE_RUNNING
             if message.planned.is_redirected:
                 work.pool.redirected += 1
-            self._unposted = message.due
             return message
 
     def post(self, message: Message) -> None:
-        """Post a message on the scenario's route, and account for its result once."""
-        path = self._path_of(message.planned.conversation)
-        self._unposted = None
+        """Send a message, and account for what came of it once.
+
+        Raises ConvoyError for another one than the last that was taken, which is not sent.
+        """
+        due = message.due
+        if due is not self._taken:
+            raise ConvoyError(f"message {due.k} was posted before, or it is too late for it")
+        self._taken = None
         try:
-            exchange = self.session.post(
-                path,
-                message.body,
-                self._timeout_s,
-                self._answers,
-                message.planned.conversation.id,
-            )
+            attempt = self.send(message)
         except LoginError as error:
             logger.warning("a user of %s rests: %s", self.scenario, error)
-            self._give_up(message.due, Cause.LIMITS)
+            self._give_up(due, Cause.LIMITS, error.code)
+        except WireError as fault:
+            self._finish(message, self._lost(message, fault.code))
         except GreenletExit:
-            self._finish(message, self._stopped_exchange(message.due.handed_s))
+            self._finish(message, self._lost(message, "stopped"))
+            raise
+        except BaseException:
+            attempt = self._lost(message, "exception")
+            if attempt.fate is UNKNOWN:
+                self._finish(message, attempt)
+            else:
+                self._give_up(due, Cause.SCENARIO)
             raise
         else:
-            self._finish(message, exchange)
+            self._finish(message, attempt)
         finally:
-            if self._reserved_index is not None:
-                self._release_conversation()
+            if self._is_exclusive:
+                self._reservation.release()
 
-    def is_ok(self, message: Message, exchange: Exchange) -> bool:
+    def is_ok(self, message: Message, attempt: Attempt) -> bool:
         """Return whether a message ended as expected: accepted, or refused with that code."""
         expected_code = message.planned.expected_code
         if not expected_code:
-            return exchange.fate == _ACCEPTED
-        return exchange.fate == Fate.REJECTED and exchange.code == expected_code
+            return attempt.fate is ACCEPTED
+        return attempt.fate is REJECTED and attempt.code == expected_code
+
+    def step(self, name: str) -> AbstractContextManager[None]:
+        """Measure what is done inside as a step; it counts if the last message taken does.
+
+        A RemoteError that is raised inside ends the step, which is counted under its code, and not
+        the journey. Any other exception is the scenario's own, and passes. Raises ConvoyError for a
+        step that the class does not name.
+        """
+        return self._work.accounting.step(name, self._phase is _MEASURE)
+
+    def marker_of_steps(self, message: Message) -> str:
+        """Return the marker for what a step sends: no figure counts that among the messages."""
+        return f"[convoy:{self._work.run_id}-steps:{self.scenario}:{message.due.k}]"
+
+    def note_sent(self, timing: str, id: str) -> None:
+        """Begin to time what belongs to an id, which no two pairs of the timing may share.
+
+        It counts if the last message taken does. Raises ConvoyError for a timing that the class
+        does not name.
+        """
+        recorder = self._work.accounting.timing(timing)
+        recorder.sent(id, perf_counter(), self._phase is _MEASURE)
+
+    def note_received(self, timing: str, id: str) -> None:
+        """Enter that what belongs to an id has come; raises as `note_sent`."""
+        recorder = self._work.accounting.timing(timing)
+        recorder.received(id, perf_counter(), self._phase is _MEASURE)
 
     def _rested_at(self, now_s: float) -> float:
         return max(self.session.ready_at(now_s), self._paused_until_s)
 
-    def _with_conversation(self, message: Message) -> Message:
-        """Reserve the message's conversation for this user; raises PoolExhausted if too late.
-
-        A message that had to wait for it is late by cause pool.
-        """
-        pool, latest_s = self._work.pool, message.due.due_s + self._max_lateness_s
-        try:
-            while self._reserved_index is None:
-                due, index = message.due, message.planned.conversation_index
-                has_to_wait = pool.is_taken(index)
-                if not pool.take(index, due.k % LANES, max(0.0, latest_s - perf_counter())):
-                    raise PoolExhausted("the conversation was not free in time")
-                self._reserved_index = index
-                if has_to_wait:
-                    handed_s = perf_counter()
-                    due = msgspec.structs.replace(due, late_cause=Cause.POOL, handed_s=handed_s)
-                    message = msgspec.structs.replace(message, due=due)
-                if index in pool.retired:  # while this user waited for it
-                    self._release_conversation()
-                    message = self._work.message(due)
-        except GreenletExit:
-            self._give_up(message.due, Cause.STOPPED)
-            raise
-        return message
-
-    def _release_conversation(self) -> None:
-        """Release the conversation of the last message for other users."""
-        if self._reserved_index is not None:
-            self._work.pool.give_back(self._reserved_index)
-            self._reserved_index = None
-
-    def _log_in(self, run: WorkerRun) -> None:
-        """Log in, again and again until it succeeds; the master decides when to give up."""
+    def _open(self, run: WorkerRun) -> None:
+        """Open the session, again and again until it opens; the master decides when to give up."""
         while True:
             try:
                 self.session.open()
                 return
-            except LoginError as error:
+            except RemoteError as error:
                 self._worker.report_problem(run, str(error))
-                gevent.sleep(error.retry_after_s or _LOGIN_PAUSE_S)
+                asked_s = error.retry_after_s if isinstance(error, LoginError) else None
+                gevent.sleep(asked_s or _OPENING_PAUSE_S)
 
-    def _give_up(self, due: DueMessage, cause: Cause) -> None:
-        """Account for a message that was taken and will not be sent."""
-        if due.phase is Phase.MEASURE:
+    def note_exception(self, error: Exception) -> None:
+        """Account for what the task had in hand when it raised, and count that by its type."""
+        self._give_up_taken()
+        if self._phase is _MEASURE:
+            self._work.recorder.counts.exceptions[type(error).__name__[:LONGEST_NAME]] += 1
+
+    def give_up_since(self, due_before_s: float) -> None:
+        """Account for a message that the task has kept without posting it, if it was due before."""
+        taken = self._taken
+        if taken is not None and taken.due_s < due_before_s and self._state != LOCUST_STATE_WAITING:
+            self._give_up_taken()
+
+    def _give_up_taken(self, cause: Cause = Cause.SCENARIO) -> None:
+        """Account for the message in hand, if there is one, which will not be sent."""
+        taken, self._taken = self._taken, None
+        if cause is Cause.STOPPED and self._state == LOCUST_STATE_RUNNING:
+            cause = Cause.SCENARIO  # nobody but the scenario ends a user while it runs a task
+        if taken is not None:
+            self._give_up(taken, cause)
+
+    def _give_up(self, due: DueMessage, cause: Cause, code: str = "") -> None:
+        """Account for a message that was taken and will not be sent; `code` says why, if known."""
+        if due.phase is _MEASURE:
+            if code in SHORTAGES:
+                self._work.recorder.counts.shortages[code] += 1
+                cause = Cause.GENERATOR
             self._work.recorder.give_up(cause, perf_counter() - due.due_s)
 
-    def _give_up_unposted(self, cause: Cause) -> None:
-        """Account for the last message, which the task took and did not post."""
-        if self._unposted is not None:
-            self._give_up(self._unposted, cause)
-            self._unposted = None
+    def _lost(self, message: Message, code: str) -> Attempt:
+        """Return what is known of a message that the session was asked to send, without an answer.
 
-    def _stopped_exchange(self, started_s: float) -> Exchange:
-        sent_s = self.session.sent_s
-        return Exchange(
-            Fate.FAILED if sent_s is None else Fate.UNKNOWN,
-            "stopped",
-            started_s if sent_s is None else sent_s,
-            perf_counter(),
-            max(1, self.session.attempts),
-        )
+        Only the session can say whether anything has left since the message was handed over.
+        """
+        session, handed_s, now_s = self.session, message.due.handed_s, perf_counter()
+        if session.sent_s is None or session.sent_s < handed_s:
+            return Attempt(FAILED, code, handed_s, now_s)
+        return Attempt(UNKNOWN, code, session.sent_s, now_s, session.attempts)
 
-    def _finish(self, message: Message, exchange: Exchange) -> None:
+    def _finish(self, message: Message, attempt: Attempt) -> None:
         """Account for a message, and apply its answer to the next ones."""
-        is_ok = self.is_ok(message, exchange)
-        if self._has_pauses:
-            self._paused_until_s = exchange.done_s + self._work.plan.think_time_s(message.due.k)
-        if exchange.code:
-            self._react_to_code(message, exchange, is_ok)
-        if message.due.phase is _MEASURE:
-            self._work.accounting.enter(message, exchange, is_ok)
+        if attempt.code in SHORTAGES and attempt.fate is FAILED:
+            self._give_up(message.due, Cause.GENERATOR, attempt.code)
+            return
+        try:
+            is_ok = self.is_ok(message, attempt)
+        except BaseException:
+            self._enter(message, attempt, ScenarioUser.is_ok(self, message, attempt))
+            raise
+        self._enter(message, attempt, is_ok)
 
-    def _react_to_code(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
+    def _enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
+        if message.due.phase is _MEASURE:
+            self._work.accounting.enter(message, attempt, is_ok)
+        if self._has_pauses:
+            self._paused_until_s = attempt.done_s + self._work.plan.think_time_s(message.due.k)
+        if attempt.code:
+            self._react_to_code(message, attempt, is_ok)
+
+    def _react_to_code(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         """Stop the run or retire the conversation, where an error code calls for it."""
         assert self._run is not None
-        if exchange.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
+        if attempt.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
             self._worker.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
-        if exchange.code in RETIRING_CODES and not is_ok:
-            self._work.pool.retire(message.planned.conversation_index, exchange.code)
+        if attempt.code in RETIRING_CODES and not is_ok and message.planned.conversation.id:
+            self._work.pool.retire(message.planned.conversation_index, attempt.code)
 
 
-def attach(environment: Environment, worker: Worker) -> None:
-    """Make a process's worker known to its users."""
+def attach(environment: Environment, worker: Worker, redact: Callable[[str], str]) -> None:
+    """Make a process's worker known to its users, and account for exceptions in their tasks.
+
+    What Locust shows of them is redacted.
+    """
     environment.convoy_worker = worker  # type: ignore[attr-defined]
+    hook = environment.events.user_error
+    shown = [each for each in hook._handlers if each.__module__ == _HOME_OF_LOCUSTS_LISTENERS]
+
+    def note(user_instance: User | TaskSet, exception: Exception, tb: TracebackType) -> None:
+        user = user_instance.user if isinstance(user_instance, TaskSet) else user_instance
+        if isinstance(user, ScenarioUser):
+            user.note_exception(exception)
+            if user is user_instance:  # it has not begun, and Locust lets it die
+                user.leave()
+        for show in shown:
+            show(user_instance=user, exception=Exception(redact(str(exception))), tb=tb)
+
+    for each in shown:
+        hook.remove_listener(each)
+    hook.add_listener(note)
 
 
 def worker_of(environment: Environment) -> Worker:
@@ -270,10 +330,10 @@ def worker_of(environment: Environment) -> Worker:
     return worker
 
 
-def user_classes() -> list[type[MessageUser]]:
+def user_classes() -> list[type[ScenarioUser]]:
     """Return every scenario's user class that has been imported."""
-    found: list[type[MessageUser]] = []
-    waiting: list[type[MessageUser]] = [MessageUser]
+    found: list[type[ScenarioUser]] = []
+    waiting: list[type[ScenarioUser]] = [ScenarioUser]
     while waiting:
         user_class = waiting.pop()
         waiting += user_class.__subclasses__()
@@ -282,6 +342,11 @@ def user_classes() -> list[type[MessageUser]]:
     return found
 
 
-def known_scenarios() -> dict[str, Route]:
-    """Return the scenarios that can run, by name, each with its route."""
-    return {user_class.scenario: user_class.route for user_class in user_classes()}
+def known_scenarios() -> dict[str, KnownScenario]:
+    """Return the scenarios that can run, by name."""
+    return {
+        each.scenario: KnownScenario(
+            each.route, each.steps, each.timings, each.open_session, each.open_conversation
+        )
+        for each in user_classes()
+    }

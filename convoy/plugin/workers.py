@@ -11,7 +11,7 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
 
 from convoy.plugin.dealing import EvenUsersDispatcher
-from convoy.plugin.users import MessageUser
+from convoy.plugin.users import ScenarioUser
 from convoy.swarm.workers import Users
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class LocustWorkers:
         return {
             user_class.scenario: user_class.__name__
             for user_class in self._environment.user_classes
-            if issubclass(user_class, MessageUser)
+            if issubclass(user_class, ScenarioUser)
         }
 
     def deal_anew_where_needed(self) -> None:

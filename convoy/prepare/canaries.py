@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from convoy.plan.message import PlannedMessage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
-from convoy.remote.session import ApiSession, Exchange
+from convoy.remote.session import ApiSession
+from convoy.results.outcome import REJECTED, Attempt
 from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
 from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER, advice
@@ -89,18 +90,18 @@ class _Canary:
         for message, body in self._messages(template, first_k):
             with self.checklist.step(check):
                 path = path_of(message.conversation)
-                exchange = self.session.post(
+                attempt = self.session.post(
                     path,
                     body,
                     min(self.timeout_s, _LONGEST_S),
                     self.answers,
                     message.conversation.id,
                 )
-            if exchange.code not in RETIRING_CODES or exchange.code == message.expected_code:
+            if attempt.code not in RETIRING_CODES or attempt.code == message.expected_code:
                 self._enter_stale(check, stale)
-                self._enter(check, message, exchange, body)
-                return exchange.code != "timeout"
-            stale.append(f"{message.conversation.id} ({exchange.code})")
+                self._enter(check, message, attempt, body)
+                return attempt.code != "timeout"
+            stale.append(f"{message.conversation.id} ({attempt.code})")
         told = f"none of {len(stale)} conversations takes a message: {', '.join(stale)}"
         self.checklist.fail(check, told, "refresh the pool, or choose open conversations")
         return True
@@ -122,38 +123,38 @@ class _Canary:
             told = f"the pool holds conversations that take no message: {', '.join(stale)}"
             self.checklist.warn(check, told, "refresh the pool; the run leaves them out")
 
-    def _enter(self, check: str, message: PlannedMessage, exchange: Exchange, body: bytes) -> None:
+    def _enter(self, check: str, message: PlannedMessage, attempt: Attempt, body: bytes) -> None:
         expected = message.expected_code
-        if exchange.code == expected:
+        if attempt.code == expected:
             told = f"refused with {expected}, as it should be" if expected else "accepted"
             self.checklist.ok(check, f"{told} (conversation {message.conversation.id})")
         elif expected:
-            told = f"should be refused with {expected}, and was answered with {_answer(exchange)}"
+            told = f"should be refused with {expected}, and was answered with {_answer(attempt)}"
             self.checklist.warn(check, told, "see expected.yaml beside it")
-        elif exchange.code == UNEXPECTED_ANSWER:
-            meant = advice(exchange.code)
-            told = f"{exchange.status}, {exchange.code}: {meant.cause}"
+        elif attempt.code == UNEXPECTED_ANSWER:
+            meant = advice(attempt.code)
+            told = f"{attempt.status}, {attempt.code}: {meant.cause}"
             self.checklist.fail(check, told, meant.change)
-        elif _may_pass(exchange):
-            meant = advice(exchange.code)
-            self.checklist.warn(check, f"{_answer(exchange)}. {meant.cause}", meant.change)
+        elif _may_pass(attempt):
+            meant = advice(attempt.code)
+            self.checklist.warn(check, f"{_answer(attempt)}. {meant.cause}", meant.change)
         else:
-            self.checklist.fail(check, _explained(exchange, body, self.route), _WAY_ROUND)
+            self.checklist.fail(check, _explained(attempt, body, self.route), _WAY_ROUND)
 
 
-def _answer(exchange: Exchange) -> str:
-    return exchange.code or str(exchange.status)
+def _answer(attempt: Attempt) -> str:
+    return attempt.code or str(attempt.status)
 
 
-def _may_pass(exchange: Exchange) -> bool:
+def _may_pass(attempt: Attempt) -> bool:
     """Return whether the same message may be accepted at another time."""
-    is_rejected = exchange.fate == "rejected"
-    return not is_rejected or exchange.status >= 500 or exchange.status in _PASSING_STATUSES
+    is_rejected = attempt.fate is REJECTED
+    return not is_rejected or attempt.status >= 500 or attempt.status in _PASSING_STATUSES
 
 
-def _explained(exchange: Exchange, body: bytes, route: Route) -> str:
+def _explained(attempt: Attempt, body: bytes, route: Route) -> str:
     payload: object = None
     with suppress(ValueError):
         payload = json.loads(body)
     known = payload if isinstance(payload, dict) else None
-    return as_text(explain(exchange.body, known, status=exchange.status, route=route))
+    return as_text(explain(attempt.body, known, status=attempt.status, route=route))

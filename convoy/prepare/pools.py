@@ -1,30 +1,54 @@
-"""Finding the pool of a scenario: from the API, from a file, or written in the settings."""
+"""The pool of a scenario: found by the API, read from a file or the settings, or opened."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import gevent
 import msgspec
 
-from convoy.errors import Fault, RefusedError, SettingsError
-from convoy.plan.pool import Conversation, ConversationPool, PoolFileError, parse_pool
+from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
+from convoy.plan.pool import (
+    NO_CONVERSATION,
+    Conversation,
+    ConversationPool,
+    PoolFileError,
+    parse_pool,
+)
+from convoy.prepare.scenarios import KnownScenario
+from convoy.remote.client import Connections
 from convoy.remote.discovery import find_conversations
 from convoy.remote.oauth import Token
+from convoy.remote.session import Session
 from convoy.settings import Conversations, Settings
 
+_AT_ONCE = 10
+"""So many sessions open conversations: enough to be quick, and no load by itself."""
 _LINES_AT_ONCE = 5_000
 _LISTED = "listed"
 _LONGEST_HEADING = 10_000
 
 
-def find_pool(settings: Settings, scenario: str, token: Token) -> ConversationPool:
+Open = Callable[[str, int], Sequence[str]]
+"""Takes a scenario and how many conversations to open for it; returns their ids."""
+
+
+def open_none(scenario: str, count: int) -> Sequence[str]:
+    """Raise RefusedError, because only a run opens conversations."""
+    raise RefusedError(
+        f"the {count} conversations of scenario {scenario} are opened when a run begins; name one"
+    )
+
+
+def find_pool(
+    settings: Settings, scenario: str, token: Token, open_some: Open = open_none
+) -> ConversationPool:
     """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
 
     What the API lists is written to the file that `cache` names, and read from there next time; a
@@ -36,6 +60,11 @@ def find_pool(settings: Settings, scenario: str, token: Token) -> ConversationPo
     elif rule.source == "file":
         assert rule.path is not None
         pool, where = _read(Path(rule.path), scenario, "path"), f"the file {rule.path}"
+    elif rule.source == "none":
+        return NO_CONVERSATION
+    elif rule.source == "opened":
+        opened = open_some(scenario, cast(int, rule.count))
+        return ConversationPool.of(map(Conversation, opened))
     else:
         pool, where = _from_api(settings, rule, scenario, token)
     if not len(pool):
@@ -44,6 +73,45 @@ def find_pool(settings: Settings, scenario: str, token: Token) -> ConversationPo
             "conversations or name others"
         )
     return pool
+
+
+def open_conversations(
+    known: KnownScenario, connections: Connections, settings: Settings, scenario: str, count: int
+) -> list[str]:
+    """Open conversations of a scenario, at most ten at a time, and return their ids.
+
+    Raises RefusedError unless all are open after `prepare_timeout_s`.
+    """
+    ids: dict[int, str] = {}
+    faults: list[str] = []
+    numbers = iter(range(count))
+
+    open_one = cast(Callable[[Session], str], known.open_conversation)
+
+    def open_some() -> None:
+        session = known.open_session(connections, settings)
+        try:
+            session.open()
+            for number in numbers:
+                ids[number] = open_one(session)
+        except ConvoyError as error:
+            faults.append(str(error))
+        except Exception as error:  # the edge of this greenlet: the hook may raise anything
+            faults.append(f"{type(error).__name__}: {error}")
+        finally:
+            session.close()
+
+    greenlets = [gevent.spawn(open_some) for _ in range(min(count, _AT_ONCE))]
+    gevent.joinall(greenlets, timeout=settings.prepare_timeout_s)
+    gevent.killall(greenlets)
+    if len(ids) < count:
+        why = (
+            faults[0] if faults else f"prepare_timeout_s ({settings.prepare_timeout_s:g} s) is over"
+        )
+        raise RefusedError(
+            f"only {len(ids)} of {count} conversations of scenario {scenario} were opened: {why}"
+        )
+    return [ids[number] for number in range(count)]
 
 
 def _from_api(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from convoy.errors import Fault, RemoteError, SettingsError
 from convoy.plan.picks import PickRule
-from convoy.plan.pool import ConversationPool
+from convoy.plan.pool import NO_CONVERSATION, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import allowance_line, shortfall
@@ -16,8 +16,10 @@ from convoy.prepare.canaries import new_run_id, send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.guard import check_plan, check_target
-from convoy.prepare.pools import find_pool
+from convoy.prepare.machine import check_machine, files_allowed, local_ports
+from convoy.prepare.pools import Open, find_pool, open_conversations
 from convoy.prepare.reach import check_way
+from convoy.prepare.scenarios import KnownScenario
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.remote.client import Connections
 from convoy.remote.discovery import read_ledger
@@ -25,7 +27,6 @@ from convoy.remote.oauth import Token
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
 from convoy.results.series import step_of
-from convoy.routes.catalogue import Route
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings import Settings
 
@@ -66,26 +67,41 @@ class PreparedRun:
 class Preflight:
     """The checks of one run, in order, each entered into `checklist`.
 
-    `routes` are by scenario. The canary messages are the last step, and the only one that sends
-    messages.
+    `scenarios` are those that can run, by name; `processes` on this machine hold the users. Opening
+    conversations and the canary messages, the last step, are the only checks that leave anything at
+    the target.
     """
 
     settings: Settings
     connections: Connections
     simulator: EmbeddedSimulator
     payloads: Path
-    routes: Mapping[str, Route]
+    scenarios: Mapping[str, KnownScenario]
+    processes: int
     checklist: Checklist
 
-    def prepare(self, spawn_rate: float | None, *, sends_canaries: bool) -> PreparedRun:
-        """Return the run; raises RefusedError or SettingsError. Checks without network go first."""
+    def prepare(self, spawn_rate: float | None, *, sends: bool) -> PreparedRun:
+        """Return the run; raises RefusedError or SettingsError. Checks without network go first.
+
+        Unless it `sends`, there are names in the place of conversations that are to be opened.
+        """
         settings, step = self.settings, self.checklist.step
+        routes = {name: self.scenarios[name].route for name in settings.scenarios}
         with step("templates"):
-            checked = check_templates(settings, self.payloads, self.routes)
+            checked = check_templates(settings, self.payloads, routes)
         told = ", ".join(f"{len(each.sources)} of {name}" for name, each in checked.items())
         self.checklist.ok("templates", told)
         with step("criteria"):
             criteria = self._criteria(checked)
+        with step("pool"):
+            self._check_opened()
+        check_machine(
+            settings.users,
+            self.processes,
+            self.checklist,
+            files=files_allowed(),
+            ports=local_ports(),
+        )
         with step("approval"):
             check_plan(settings)
         with step("target"):
@@ -101,7 +117,7 @@ class Preflight:
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
             run = PreparedRun(
                 settings,
-                self._inputs(checked, token),
+                self._inputs(checked, token, self._open if sends else _names),
                 criteria,
                 spawn_rate,
                 self.checklist,
@@ -112,13 +128,13 @@ class Preflight:
                 self.checklist.warn("limits", *warning)
             else:
                 self.checklist.ok("limits", allowance_line(settings))
-            if sends_canaries:
+            if sends and settings.canary:
                 send_canaries(
-                    run.inputs,
-                    self.routes,
+                    {name: each for name, each in run.inputs.items() if routes[name].path},
+                    routes,
                     {
-                        scenario: self.routes[scenario].answers(settings.scenario[scenario].expect)
-                        for scenario in run.inputs
+                        name: route.answers(settings.scenario[name].expect)
+                        for name, route in routes.items()
                     },
                     session,
                     run_id=run.run_id,
@@ -139,6 +155,8 @@ class Preflight:
             duration_s=settings.duration_s,
             step_s=step_of(settings.duration_s),
             codes={*KNOWN_CODES, *expected},
+            steps={name: self.scenarios[name].steps for name in settings.scenarios},
+            timings={name: self.scenarios[name].timings for name in settings.scenarios},
         )
         criteria = parse(settings.criteria, known)
         if criteria:
@@ -147,6 +165,25 @@ class Preflight:
             told = "there are none, so nothing decides whether the run is good"
             self.checklist.warn("criteria", told, "give some, as in docs/criteria.md")
         return criteria
+
+    def _check_opened(self) -> None:
+        """Raise SettingsError where conversations are to be opened and no user class says how."""
+        faults = [
+            Fault(
+                f"scenario.{name}.conversations.source",
+                "is opened, but the scenario's user class has no `open_conversation`; write one, "
+                "or choose another source",
+            )
+            for name in self.settings.scenarios
+            if self.settings.scenario[name].conversations.source == "opened"
+            and self.scenarios[name].open_conversation is None
+        ]
+        if faults:
+            raise SettingsError(faults)
+
+    def _open(self, scenario: str, count: int) -> list[str]:
+        known = self.scenarios[scenario]
+        return open_conversations(known, self.connections, self.settings, scenario, count)
 
     def _check_simulator(self) -> None:
         if not self.settings.target.embedded_simulator:
@@ -169,7 +206,7 @@ class Preflight:
             return ""
 
     def _inputs(
-        self, checked: Mapping[str, ScenarioPayloads], token: Token
+        self, checked: Mapping[str, ScenarioPayloads], token: Token, open_some: Open
     ) -> dict[str, ScenarioInputs]:
         with self.checklist.step("pool"):
             stages = self.settings.stages_by_scenario()
@@ -178,7 +215,7 @@ class Preflight:
                     self.settings,
                     payloads,
                     RateCurve([Stage(*stage) for stage in stages[scenario]]),
-                    find_pool(self.settings, scenario, token),
+                    find_pool(self.settings, scenario, token, open_some),
                 )
                 for scenario, payloads in checked.items()
             }
@@ -188,6 +225,10 @@ class Preflight:
         with self.checklist.step("rate"):
             _check_that_something_is_due(counts)
         return inputs
+
+
+def _names(scenario: str, count: int) -> list[str]:
+    return [f"{scenario}-{number}" for number in range(count)]
 
 
 def _scenario_inputs(
@@ -217,7 +258,9 @@ def _check_pool_size(inputs: ScenarioInputs, messages: int | None, checklist: Ch
     """Compare the size of a pool with the users that share it and the messages that use it up."""
     size, pick = len(inputs.pool), inputs.pick
     check = f"pool of {inputs.scenario}"
-    if pick.is_exclusive and size < inputs.users:
+    if inputs.pool == NO_CONVERSATION:
+        checklist.ok(check, "none; users make their own conversations")
+    elif pick.is_exclusive and size < inputs.users:
         told = f"{inputs.users} users share {size:,} conversations, one message at a time to each"
         fix = "use a larger pool or fewer users, or messages may not be sent by cause pool"
         checklist.warn(check, told, fix)

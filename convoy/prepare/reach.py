@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from convoy.errors import WireError
 from convoy.prepare.checklist import Checklist
 from convoy.remote.client import Connections
 from convoy.remote.http import Answer, Origin
+from convoy.remote.limits import http_date_s
 from convoy.remote.proxies import Proxy, proxy_to
 from convoy.routes.codes import advice
 
@@ -102,12 +102,11 @@ def _check_certificate(
 
 
 def _check_clock(origin: Origin, answer: Answer, now_s: float, checklist: Checklist) -> None:
-    date = answer.headers.get(b"date", b"").decode("latin-1")
-    try:
-        ahead_s = now_s - parsedate_to_datetime(date).timestamp()
-    except ValueError:
+    its_s = http_date_s(answer.headers.get(b"date", b""))
+    if its_s is None:
         checklist.ok("clock", f"{origin.url} does not tell its time")
         return
+    ahead_s = now_s - its_s
     if abs(ahead_s) <= _CLOCK_TOLERANCE_S:
         checklist.ok("clock", f"this machine and {origin.host} agree")
         return

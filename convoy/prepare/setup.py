@@ -9,6 +9,7 @@ from convoy.errors import Fault, SettingsError
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.preflight import Preflight, PreparedRun
+from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.client import Connections, WorkerShare
 from convoy.remote.oauth import Credentials
 from convoy.remote.proxies import proxy_to
@@ -30,11 +31,11 @@ class Setup:
     """Resolves settings, registers credentials for redaction, and prepares runs.
 
     `environ` is the process's environment; `known_scenarios` returns the scenarios that can
-    run, each with its route.
+    run.
     """
 
     def __init__(
-        self, environ: Mapping[str, str], known_scenarios: Callable[[], Mapping[str, Route]]
+        self, environ: Mapping[str, str], known_scenarios: Callable[[], Mapping[str, KnownScenario]]
     ) -> None:
         self.redactor = Redactor()
         self.simulator = EmbeddedSimulator()
@@ -76,13 +77,15 @@ class Setup:
         command_line: Mapping[str, object],
         spawn_rate: float | None = None,
         *,
-        sends_canaries: bool = True,
+        sends: bool = True,
+        processes: int = 1,
         checklist: Checklist | None = None,
     ) -> PreparedRun:
         """Return a run that may start; raises SettingsError or RefusedError.
 
-        All findings are entered into `checklist`, also where an error ends the preflight. Canary
-        messages are sent where `sends_canaries` and the setting `canary` are both true.
+        All findings are entered into `checklist`, also where an error ends the preflight. With
+        `sends` false no message is sent, and no conversation is opened. `processes` on this machine
+        hold the users, 0 where they are elsewhere.
         """
         checklist = Checklist() if checklist is None else checklist
         with checklist.step("settings"):
@@ -94,10 +97,11 @@ class Setup:
             connections,
             self.simulator,
             payloads=payloads,
-            routes=self.routes,
+            scenarios=self._known_scenarios(),
+            processes=processes,
             checklist=checklist,
         )
-        return preflight.prepare(spawn_rate, sends_canaries=sends_canaries and settings.canary)
+        return preflight.prepare(spawn_rate, sends=sends)
 
     @property
     def payloads(self) -> Path:
@@ -107,4 +111,4 @@ class Setup:
     @property
     def routes(self) -> Mapping[str, Route]:
         """The routes of all scenarios that can run, by scenario."""
-        return self._known_scenarios()
+        return {name: each.route for name, each in self._known_scenarios().items()}

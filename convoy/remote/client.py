@@ -53,7 +53,7 @@ class Connections:
         self.clock = clock
         self._api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
-        self._dialler = Dialler(
+        self.dialler = Dialler(
             tls=tls_context(settings.target.ca_file),
             max_age_s=settings.connection_max_age_s,
             clock=clock,
@@ -98,7 +98,7 @@ class Connections:
 
     def open_transport(self, origin: Origin) -> Transport:
         """Return a transport to an origin by the settings; nothing is connected yet."""
-        return Transport(origin, self._dialler)
+        return Transport(origin, self.dialler)
 
     def log_in(self) -> Token:
         """Log in once on a connection of its own, when `logins_per_s` allows; raises LoginError."""

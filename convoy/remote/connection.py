@@ -21,6 +21,7 @@ _READ, _WRITE = 1, 2
 # A larger buffer costs more in each receive than it saves in the few large answers.
 _RECEIVE_BYTES = 4_096
 _NEVER_S = float("inf")
+_BROKEN_OFF = (BrokenPipeError, ConnectionResetError)
 _REASONS = _READY, _EXPIRED, _STOPPED = object(), object(), object()
 """Why a wait ended; any other value that the greenlet is switched to with is ignored."""
 
@@ -29,14 +30,16 @@ Address = tuple[int, int, int, str, tuple[object, ...]]
 
 
 class Connection:
-    """A connection without TLS; only `connect`, `write_all`, `read_some` and the waits block.
+    """A connection without TLS; only `connect`, `read_some` and `wait` block.
 
-    It uses the interpreter's own socket class, which neither Locust's monkey patch nor gevent's
-    wrappers touch, and one read and one write watcher for its whole life. `unsent` is what the
-    kernel has still to take; `sent_s` is when it took the first byte since its owner set it
-    to None; `received_s` is the time of the latest receive; `is_ended` says that the server has
-    closed its side. It `is_new` until something was sent, and `is_readable` if something had
-    arrived before a request was sent: the request is still `unsent` then.
+    One greenlet reads; any may `post` meanwhile, since what the kernel does not take at once leaves
+    without them. It uses the interpreter's own socket class, which neither Locust's monkey patch
+    nor gevent's wrappers touch, and one read and one write watcher for its whole life.
+
+    `unsent` is what the kernel has still to take; `sent_s` is when it took the first byte since its
+    owner set it to None; `received_s` is the time of the latest receive; `is_ended` says that the
+    server has closed its side. An owner that `expects_silence` has nothing sent after something has
+    arrived: the connection `is_readable` then, and its request still `unsent`.
     """
 
     def __init__(self, address: Address, clock: Callable[[], float], outbox: Outbox) -> None:
@@ -49,7 +52,7 @@ class Connection:
         self._hub = get_hub()
         loop, number = self._hub.loop, self._socket.fileno()
         self._readable = loop.io(number, _READ)
-        self._writable = loop.io(number, _READ | _WRITE)
+        self._writable = loop.io(number, _WRITE)
         self._timer = loop.timer(0.0, ref=False)
         self._timer_fires_s = _NEVER_S
         self._deadline_s = 0.0
@@ -57,7 +60,7 @@ class Connection:
         self.unsent: bytes | memoryview = b""
         self._send_fault: OSError | None = None
         self.number = number
-        self.is_new, self.is_readable = True, False
+        self.expects_silence = self.is_readable = False
         self.sent_s: float | None = None
         self.received_s = 0.0
         self.is_ended = False
@@ -79,46 +82,40 @@ class Connection:
         if fault:
             raise OSError(fault, os.strerror(fault))
 
-    def post(self, request: bytes) -> None:
-        """Have a request sent with those of other connections, before the loop polls again.
+    def post(self, data: bytes) -> None:
+        """Have data sent with what other connections send, before the loop polls again.
 
-        The caller waits for the answer at once. That wait ends early when the kernel does not take
-        all of it, and `send_rest` goes on; or when the socket is readable already.
+        What goes wrong is raised where the answer is waited for. That wait also ends where nothing
+        was sent because the connection `is_readable`.
         """
-        self.unsent, self.is_readable = request, False
+        self.unsent, self.is_readable = bytes(self.unsent) + data if self.unsent else data, False
         self._outbox.put(self)
 
-    def try_to_send(self) -> bool:
-        """Hand to the kernel what it takes of `unsent`; true when no more can or need be done.
-
-        Raises nothing: `send_rest` raises what went wrong.
-        """
+    def send(self) -> None:
+        """Hand to the kernel what it takes of `unsent`, and the rest as soon as there is room."""
         unsent = self.unsent
         if not (unsent and self.is_open):
-            return True
-        sent_s = self._clock()
+            return
+        sent_s, count = self._clock(), 0
         try:
             count = self._socket.send(unsent)
         except BlockingIOError:
-            return False
+            pass
         except OSError as exc:
             self._send_fault = exc
-            return False
-        if self.sent_s is None:
-            self.sent_s, self.is_new = sent_s, False
+            self.wake()
+            return
+        if count and self.sent_s is None:
+            self.sent_s = sent_s
         if count == len(unsent):
             self.unsent = b""
-            return True
+            return
         self.unsent = memoryview(unsent)[count:]
-        return False
+        self._writable.start(self._send_rest)
 
-    def send_rest(self) -> bool:
-        """Go on with what is unsent; true when nothing is left. Raises OSError."""
-        if self._send_fault is None and self.try_to_send():
-            return True
-        if self._send_fault is not None:
-            raise self._send_fault
-        return False
+    def _send_rest(self) -> None:
+        self._writable.stop()
+        self.send()
 
     def wake(self) -> None:
         """Have a wait in progress end soon."""
@@ -135,15 +132,14 @@ class Connection:
             self.is_ended = True
         return data
 
-    def write_all(self, data: bytes, deadline_s: float) -> None:
-        """Hand all of `data` to the kernel below any TLS. Raises OSError and as `wait`."""
-        self.unsent = data
-        while not self.send_rest():
-            self.wait(deadline_s, for_room=True)
+    def write(self, data: bytes) -> None:
+        """Send data at once, below any TLS; as `post` in all else."""
+        self.unsent = bytes(self.unsent) + data
+        self.send()
 
     def read_some(self, deadline_s: float) -> bytes:
-        """Wait for bytes and return them as they came, below any TLS. Raises as `wait`."""
-        while (data := Connection.receive(self)) is None:
+        """Wait for bytes and return what has come, `b""` at the end; raises as `wait`."""
+        while (data := self.receive()) is None:
             self.wait(deadline_s)
         return data
 
@@ -152,12 +148,13 @@ class Connection:
         return self.is_open and not readable_sockets([self.number])
 
     def wait(self, deadline_s: float, *, for_room: bool = False) -> None:
-        """Wait until `receive` may have something, or there may be room for more to send.
+        """Wait until `receive` may have something; `for_room` until it is connected.
 
-        Raises TimeoutError, StoppedError.
+        Raises TimeoutError, StoppedError, and the OSError that kept data from being sent. Where the
+        server broke off in the middle of it there may be an answer, which `receive` returns.
         """
-        if not self.is_open:
-            raise _stopped()
+        if self._send_fault is not None or not self.is_open:
+            self._raise_fault()
         me = self._waiting = getcurrent()
         watcher = self._writable if for_room else self._readable
         self._deadline_s = deadline_s
@@ -172,10 +169,19 @@ class Connection:
             self._waiting = None
             watcher.stop()
         if woken is _READY:
+            if self._send_fault is not None:
+                self._raise_fault()
             return
         if woken is _EXPIRED:
             raise TimeoutError("no whole answer by the deadline")
         raise _stopped()
+
+    def _raise_fault(self) -> None:
+        if not self.is_open:
+            raise _stopped()
+        fault = self._send_fault
+        if fault is not None and (self.sent_s is None or not isinstance(fault, _BROKEN_OFF)):
+            raise fault
 
     # The timer is not stopped when a wait ends: deadlines mostly grow, so it fires about once per
     # timeout and is armed again for whatever is waiting then, instead of once per request.

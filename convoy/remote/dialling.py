@@ -14,7 +14,7 @@ from convoy.remote.connection import Address, Connection
 from convoy.remote.outbox import Outbox
 from convoy.remote.proxies import Proxy, open_tunnel, proxy_to
 from convoy.remote.tls import TlsConnection, TlsPeer, tls_context
-from convoy.remote.wire_faults import ProxyError, ProxyRefusedError
+from convoy.remote.wire_faults import ProxyError, ProxyRefusedError, shortage
 from convoy.settings import Origin
 
 # Connections opened together are not reopened together: their ages spread over this part of
@@ -118,6 +118,6 @@ def _blaming(proxy: Proxy | None) -> Iterator[None]:
     except ProxyError:
         raise
     except OSError as exc:
-        if proxy is None:
+        if proxy is None or shortage(exc):
             raise
         raise ProxyError(f"{proxy.origin.url}: {exc}") from exc

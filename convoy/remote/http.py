@@ -111,15 +111,13 @@ class Transport:
         connection = self._ask(request, deadline_s)
         reader = self._reader
         reader.begin()
-        if connection.unsent:
-            self._send_rest(connection, deadline_s)
-        else:
-            self._read(connection, deadline_s)
+        self._read(connection, deadline_s)
         while not reader.is_whole:
             connection.wait(deadline_s)
             self._read(connection, deadline_s)
         if connection.unsent or connection.is_ended or not reader.is_reusable:
             connection.close()
+        connection.expects_silence = True
         return reader.answer(cast(float, connection.sent_s), connection.received_s)
 
     def _ask(self, request: bytes, deadline_s: float) -> Connection:
@@ -135,29 +133,14 @@ class Transport:
             connection = self._connect(deadline_s)
         connection.post(request)
         connection.wait(deadline_s)
-        if connection.is_readable and connection.is_open and not connection.is_quiet():
-            connection = self._connect(deadline_s)
-            connection.post(request)
+        if connection.is_readable:
+            if connection.is_open and not connection.is_quiet():
+                connection = self._connect(deadline_s)
+                connection.post(request)
+            else:  # what had arrived was no more than a record of TLS itself
+                connection.send()
             connection.wait(deadline_s)
         return connection
-
-    def _send_rest(self, connection: Connection, deadline_s: float) -> None:
-        """Write what the kernel did not take at once, unless the answer comes before the end.
-
-        A server that refuses a large body answers while we are writing and then closes: that answer
-        is returned, and not the broken pipe.
-        """
-        while not (self._reader.is_whole or self._is_rest_sent(connection)):
-            connection.wait(deadline_s, for_room=True)
-            self._read(connection, deadline_s)
-
-    def _is_rest_sent(self, connection: Connection) -> bool:
-        try:
-            return connection.send_rest()
-        except (BrokenPipeError, ConnectionResetError):
-            if connection.sent_s is None:
-                raise
-            return True
 
     def _read(self, connection: Connection, deadline_s: float) -> None:
         data, reader = connection.receive(), self._reader

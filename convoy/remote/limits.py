@@ -161,11 +161,15 @@ def retry_after_s(headers: Mapping[bytes, bytes]) -> float | None:
     seconds = _number(value)
     if value is None or seconds is not None:
         return seconds
+    until_s, since_s = http_date_s(value), http_date_s(headers.get(b"date", b""))
+    return None if until_s is None or since_s is None else max(0.0, until_s - since_s)
+
+
+def http_date_s(value: bytes) -> float | None:
+    """Return a date of HTTP in Unix seconds; None where it is missing, malformed or impossible."""
     try:
-        until = email.utils.parsedate_to_datetime(value.decode("latin-1"))
-        since = email.utils.parsedate_to_datetime(headers.get(b"date", b"").decode("latin-1"))
-        return max(0.0, (until - since).total_seconds())
-    except (ValueError, TypeError):
+        return email.utils.parsedate_to_datetime(value.decode("latin-1")).timestamp()
+    except (ValueError, ArithmeticError, LookupError, TypeError):
         return None
 
 

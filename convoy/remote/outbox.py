@@ -17,22 +17,22 @@ _make_poll = monkey.get_original("select", "poll")
 
 
 class Sender(Protocol):
-    """A connection with a request to send.
+    """A connection with something to send.
 
-    `number` is its descriptor. Unless it `is_new`, the server may have closed it or sent something
-    unasked; then it `is_readable`, and nothing is sent.
+    `number` is its descriptor. Where it `expects_silence` and the server has closed it or sent
+    something unasked, it `is_readable`, and nothing is sent.
     """
 
     number: int
-    is_new: bool
+    expects_silence: bool
     is_open: bool
     is_readable: bool
 
-    def try_to_send(self) -> bool:
-        """Hand the request to the kernel; false when something is left to do. Raises nothing."""
+    def send(self) -> None:
+        """Hand it to the kernel. Raises nothing."""
 
     def wake(self) -> None:
-        """Resume the greenlet that waits for the answer, so that it goes on with the rest."""
+        """Resume the greenlet that waits for the answer."""
 
 
 class Outbox:
@@ -62,12 +62,14 @@ class Outbox:
 
     def _send(self) -> None:
         senders, self._senders = self._senders, []
-        used = [each.number for each in senders if each.is_open and not each.is_new]
+        used = [each.number for each in senders if each.expects_silence and each.is_open]
         readable = readable_sockets(used)
         for sender in senders:
             sender.is_readable = sender.number in readable
-            if sender.is_readable or not sender.try_to_send():
+            if sender.is_readable:
                 sender.wake()
+            else:
+                sender.send()
 
 
 def readable_sockets(numbers: Iterable[int]) -> set[int]:

@@ -102,7 +102,7 @@ def open_tunnel(connection: Connection, proxy: Proxy, origin: Origin, deadline_s
     )
     if login is not None:
         request += f"Proxy-Authorization: {login.reveal()}\r\n"
-    connection.write_all(f"{request}\r\n".encode("ascii"), deadline_s)
+    connection.write(f"{request}\r\n".encode("ascii"))
     head = b""
     while _HEAD_END not in head and len(head) <= _MOST_HEAD_BYTES:
         data = connection.read_some(deadline_s)

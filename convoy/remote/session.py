@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Protocol, cast
 
 import gevent
-import msgspec
 
 from convoy.errors import LoginError, WireError
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import Budget, JointBudget, retry_after_s
 from convoy.remote.oauth import OAuthSession, Token
+from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import UNEXPECTED_ANSWER, CodeBook, error_code
 
 _UNAUTHORIZED, _TOO_MANY_REQUESTS = 401, 429
 _SILENT = (408, 502, 504)
 """What a gateway answers when the API behind it was silent: the message may have arrived."""
-_ACCEPTED, _REJECTED, _FAILED, _UNKNOWN = "accepted", "rejected", "failed", "unknown"
 _CORRELATION_ID = b"inin-correlation-id"
 _MOST_HEADS = 64
 _AT_ONCE_S = 0.001
@@ -26,38 +25,39 @@ _REST_AFTER_429_S = 1.0
 _REST_AFTER_LOGIN_S = 5.0
 
 
-# A structure, and untracked by the collector: one is made per message.
-class Exchange(msgspec.Struct, frozen=True, gc=False):
-    """The result of one post: the remote's answer, or the fault on the wire.
+class Session(Protocol):
+    """What a user needs of its session, whatever protocol that speaks.
 
-    `code` is empty when accepted, and `UNEXPECTED_ANSWER` for a 2xx that is not the route's own.
-    `sent_s` is when the first attempt was written, or when it was tried if no byte was written
-    (clock seconds); before, it `waited_s` for a token and a connection. `attempts` is 2 when a 401
-    led to a new login, else 1. `answer` is that of the last attempt, None when it was not whole.
+    `attempts` counts those at the call in progress, or at the last one; `sent_s` is when its first
+    byte left, None while nothing has. By them a message is accounted for when its user is stopped.
     """
 
-    fate: str
-    code: str
-    sent_s: float
-    done_s: float
-    attempts: int
+    @property
+    def attempts(self) -> int: ...
+
+    @property
+    def sent_s(self) -> float | None: ...
+
+    def open(self) -> object:
+        """Get ready to send; raises RemoteError, and may be called again then."""
+
+    def close(self) -> None:
+        """Close it; a call in progress ends."""
+
+    def ready_at(self, now_s: float) -> float:
+        """Return when the next message may be sent: at most `now_s` when that is now."""
+
+
+class HttpAttempt(Attempt, frozen=True, gc=False):
+    """An attempt over HTTP and its whole answer, None without one.
+
+    The code is `UNEXPECTED_ANSWER` for a 2xx that is not the route's own.
+    """
+
     answer: Answer | None = None
-    retry_after_s: float | None = None
-    waited_s: float = 0.0
-
-    @property
-    def status(self) -> int:
-        """The status of the answer, 0 without one."""
-        return 0 if self.answer is None else self.answer.status
-
-    @property
-    def body(self) -> bytes:
-        """The body of the answer, empty without one."""
-        return b"" if self.answer is None else self.answer.body
 
     @property
     def correlation_id(self) -> str:
-        """The id under which the remote's support finds the exchange; empty where it gave none."""
         if self.answer is None:
             return ""
         return self.answer.headers.get(_CORRELATION_ID, b"").decode("ascii", "replace")
@@ -68,11 +68,7 @@ class _LoginTookTooLong(BaseException):
 
 
 class ApiSession:
-    """One user's session; used by one greenlet at a time.
-
-    `attempts` and `sent_s` describe the post in progress, so that its message can be accounted for
-    when the greenlet is killed.
-    """
+    """One user's session with the API (a `Session`); used by one greenlet at a time."""
 
     def __init__(
         self,
@@ -129,7 +125,7 @@ class ApiSession:
 
     def post(
         self, path: str, body: bytes, timeout_s: float, answers: AnswerRule, conversation_id: str
-    ) -> Exchange:
+    ) -> HttpAttempt:
         """Post `body` and return the result, an answer or a fault on the wire.
 
         It is accepted when `answers` holds the answer for the route's own to a message for this
@@ -161,8 +157,8 @@ class ApiSession:
         if not 200 <= status < 300:
             return self._refused(answer)
         if answers.holds(status, answer.body, conversation_id):
-            return self._answered(_ACCEPTED, "", answer)
-        return self._answered(_UNKNOWN, UNEXPECTED_ANSWER, answer)
+            return self._answered(ACCEPTED, "", answer)
+        return self._answered(UNKNOWN, UNEXPECTED_ANSWER, answer)
 
     def _token_after_login(self) -> Token:
         try:
@@ -214,21 +210,30 @@ class ApiSession:
     def _rest(self, pause_s: float) -> None:
         self._rests_until_s = self._clock() + pause_s
 
-    def _refused(self, answer: Answer) -> Exchange:
+    def _refused(self, answer: Answer) -> HttpAttempt:
         status = answer.status
-        wait_s = retry_after_s(answer.headers)
         if status == _TOO_MANY_REQUESTS:
+            wait_s = retry_after_s(answer.headers)
             self._budget.rest(answer.done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
         code = self._code_book.name(error_code(status, answer.body))
-        return self._answered(_UNKNOWN if status in _SILENT else _REJECTED, code, answer, wait_s)
+        return self._answered(UNKNOWN if status in _SILENT else REJECTED, code, answer)
 
-    def _answered(
-        self, fate: str, code: str, answer: Answer, wait_s: float | None = None
-    ) -> Exchange:
+    def _answered(self, fate: Fate, code: str, answer: Answer) -> HttpAttempt:
         sent_s = cast(float, self._first_sent_s)
         # Most messages leave at once, so that nothing has to be asked of the transport.
         waited_s = self._waited_s() if sent_s - self._asked_s > _AT_ONCE_S else 0.0
-        return Exchange(fate, code, sent_s, answer.done_s, self.attempts, answer, wait_s, waited_s)
+        # By position, because keyword arguments would take twice as long.
+        return HttpAttempt(
+            fate,
+            code,
+            sent_s,
+            answer.done_s,
+            self.attempts,
+            answer.status,
+            answer.body,
+            waited_s,
+            answer,
+        )
 
     def _waited_s(self) -> float:
         """Return how long the post in progress waited for a token and a connection."""
@@ -237,10 +242,10 @@ class ApiSession:
         logged_in_s = self._started_s - self._asked_s
         return logged_in_s + (ended_s - began_s) * is_of_this_post
 
-    def _lost(self, fault: WireError, started_s: float) -> Exchange:
-        fate = _FAILED if fault.sent_s is None else _UNKNOWN
+    def _lost(self, fault: WireError, started_s: float) -> HttpAttempt:
+        fate = FAILED if fault.sent_s is None else UNKNOWN
         sent_s = fault.sent_s if self._first_sent_s is None else self._first_sent_s
-        return Exchange(
+        return HttpAttempt(
             fate,
             fault.code,
             started_s if sent_s is None else sent_s,

@@ -78,10 +78,9 @@ class TlsConnection(Connection):
     def do_handshake(self, deadline_s: float) -> None:
         """Begin TLS once connected. Raises OSError, ssl.SSLError, TimeoutError, StoppedError."""
         while not self._is_handshake_done():
-            self.write_all(self._outgoing.read(), deadline_s)
+            self.write(self._outgoing.read())
             self._take(self.read_some(deadline_s))
-        if self._outgoing.pending:
-            self.write_all(self._outgoing.read(), deadline_s)
+        self.write(self._outgoing.read())
         self._is_secure = True
 
     def _is_handshake_done(self) -> bool:
@@ -107,19 +106,19 @@ class TlsConnection(Connection):
         else:
             self._arrived.write_eof()
 
-    def post(self, request: bytes) -> None:
-        """Encrypt a request and have it sent, as `Connection.post`."""
-        self._tls.write(request)
+    def post(self, data: bytes) -> None:
+        """Encrypt data and have it sent, as `Connection.post`."""
+        self._tls.write(data)
         super().post(self._outgoing.read())
 
     def receive(self) -> bytes | None:
-        """Return the plain bytes that have arrived, as `Connection.receive`.
+        """Return the plain bytes that have arrived, as `Connection.receive`; as is before TLS.
 
         Records without content (session tickets, key updates) count as nothing.
         """
         data = super().receive()
-        if data is None:
-            return None
+        if data is None or not self._is_secure:
+            return data
         self._take(data)
         self.is_ended = False
         plain: list[bytes] = []

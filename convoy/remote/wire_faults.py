@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 
 import httptools
+
+from convoy.routes.codes import SHORTAGES
 
 
 class AnswerEndedError(EOFError):
@@ -30,7 +33,7 @@ class StoppedError(Exception):
 
 # The first class that an exception belongs to decides, so subclasses stand above their bases.
 # A name that cannot be encoded for DNS is a UnicodeError. An OSError without a class of its own
-# (host or network unreachable, no free local port or file descriptor) meant no connection.
+# (host or network unreachable) meant no connection.
 WIRE_CODE_OF: dict[type[Exception], str] = {
     StoppedError: "stopped",
     AnswerTooLargeError: "answer too large",
@@ -53,11 +56,20 @@ WIRE_CODE_OF: dict[type[Exception], str] = {
 WIRE_EXCEPTIONS = tuple(WIRE_CODE_OF)
 
 
-def wire_code(fault: Exception) -> str:
-    """Return the wire code, of `routes/codes.yaml`, for an exception met on the wire.
+def shortage(fault: OSError) -> str:
+    """Return the name of the error number where this machine was short of something, else ""."""
+    name = errno.errorcode.get(fault.errno or 0, "")
+    return name if name in SHORTAGES else ""
 
-    Raises KeyError for an exception that is not among `WIRE_EXCEPTIONS`.
+
+def wire_code(fault: Exception) -> str:
+    """Return the code, of `routes/codes.yaml`, for an exception met on the wire.
+
+    It is the name of the error number where this machine was short of something. Raises KeyError
+    for an exception that is not among `WIRE_EXCEPTIONS`.
     """
+    if isinstance(fault, OSError) and shortage(fault):
+        return shortage(fault)
     for kind, code in WIRE_CODE_OF.items():
         if isinstance(fault, kind):
             return code

@@ -6,22 +6,30 @@ What travels between them is a `ScenarioReport`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
 
 from convoy.results.counts import Counts
 from convoy.results.histograms import BucketCounts, Histogram, Recorder
-from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Cause, Name, Outcome
+from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Cause, Name, Outcome, Second
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 _NOBODY = ""
 """The worker of messages that nobody sent."""
-WHOLE = ""
-"""The step of what belongs to a scenario as a whole: one without steps, or a message not sent."""
+
+
+def step_name(scenario: str, step: str) -> str:
+    """Return the name of a step among everything that is measured in a run."""
+    return f"{scenario}/{step}"
+
+
+def timing_name(scenario: str, timing: str) -> str:
+    """Return the name of a timing among everything that is measured in a run."""
+    return f"{scenario}[{timing}]"
 
 
 class Durations(msgspec.Struct, Generic[T], frozen=True):
@@ -62,16 +70,36 @@ class PoolReport(msgspec.Struct, frozen=True):
     redirected: int
 
 
-class ScenarioReport(msgspec.Struct, frozen=True):
-    """A worker's report on a scenario: counts since the start, durations since the last by step."""
+class StepReport(msgspec.Struct, frozen=True):
+    """A worker's report on a step or a timing: counts since the start, durations since the last.
+
+    `seconds` holds what was counted in each second since the last report.
+    """
 
     counts: Counts
-    durations: dict[str, Durations[BucketCounts]]
+    durations: Durations[BucketCounts]
+    seconds: dict[Second, Counts]
+
+
+class ScenarioReport(msgspec.Struct, frozen=True):
+    """A worker's report on a scenario: counts since the start, durations since the last."""
+
+    counts: Counts
+    durations: Durations[BucketCounts]
     pool: PoolReport
+    steps: Mapping[Name, StepReport] = {}
+    timings: Mapping[Name, StepReport] = {}
+
+    def parts(self, scenario: str) -> Iterator[tuple[str, StepReport]]:
+        """Yield the reports on steps and timings, each with its name in the run."""
+        for step, report in self.steps.items():
+            yield step_name(scenario, step), report
+        for timing, report in self.timings.items():
+            yield timing_name(scenario, timing), report
 
 
 class ScenarioRecorder:
-    """What one process has seen of one scenario's measured messages.
+    """What one process has seen of one scenario's measured messages, or of a step or a timing.
 
     A message that starts more than `late_after_s` after it was due is late. A message of unknown
     fate counts as lasting until its deadline, `timeout_s` after it was sent, because a connection
@@ -82,28 +110,27 @@ class ScenarioRecorder:
         self.counts = Counts()
         self.late_after_s = late_after_s
         self._timeout_s = timeout_s
-        self._durations = defaultdict[str, Durations[Recorder]](lambda: Durations.of(Recorder))
+        self._durations = Durations.of(Recorder)
+        self._in_flight_before = 0
 
     def schedule(self) -> None:
         """Count a message as scheduled: from now on it has to end in an outcome or be given up."""
         self.counts.scheduled += 1
 
-    def record(
-        self, outcome: Outcome, handed_s: float, late_cause: Cause, waited_s: float = 0.0
-    ) -> None:
+    def record(self, outcome: Outcome, handed_s: float, late_cause: Cause) -> None:
         """Count a sent message, and its durations where its fate gives them a meaning.
 
-        `handed_s`, `late_cause` and `waited_s` are those of `judge_lateness`.
+        `handed_s` and `late_cause` are those of `judge_lateness`.
         """
         self.counts.record(outcome)
-        durations = self._durations[outcome.step]
-        due_s, sent_s, fate = outcome.due_s, outcome.sent_s, outcome.fate
+        durations, attempt = self._durations, outcome.attempt
+        due_s, sent_s, fate = outcome.due_s, attempt.sent_s, attempt.fate
         lateness_s = sent_s - due_s
         durations.send_error.record(abs(lateness_s))
-        self.judge_lateness(due_s, handed_s, sent_s, late_cause, waited_s)
+        self.judge_lateness(due_s, handed_s, sent_s, late_cause, attempt.waited_s)
         if fate is ACCEPTED:
-            durations.response.record(outcome.done_s - due_s)
-            durations.service.record(outcome.done_s - sent_s)
+            durations.response.record(outcome.response_time_s)
+            durations.service.record(attempt.done_s - sent_s)
         elif fate is REJECTED:
             durations.rejected.record(outcome.response_time_s)
         elif fate is UNKNOWN:
@@ -138,7 +165,7 @@ class ScenarioRecorder:
         service_times_s: Sequence[float],
         resent: int,
     ) -> None:
-        """Count messages as `record` does, together: accepted as expected, and of no step.
+        """Count messages as `record` does, together: accepted as expected.
 
         `resent` of them needed another attempt; each late one has been counted as such already.
         """
@@ -147,7 +174,7 @@ class ScenarioRecorder:
         self.counts.accepted += sent
         self.counts.attempts += sent + resent
         self.counts.resent += resent
-        durations = self._durations[WHOLE]
+        durations = self._durations
         durations.send_error.record_all(send_errors_s)
         durations.response.record_all(response_times_s)
         durations.service.record_all(service_times_s)
@@ -155,37 +182,79 @@ class ScenarioRecorder:
     def give_up(self, cause: Cause, lateness_s: float) -> None:
         """Count a scheduled message that will not be sent, `lateness_s` after it was due."""
         self.counts.give_up(cause)
-        self._durations[WHOLE].censored.record(lateness_s)
+        self._durations.censored.record(lateness_s)
 
     @property
     def in_flight(self) -> int:
         """Messages that were scheduled and have not ended yet."""
         return self.counts.scheduled - self.counts.ended
 
-    def report(self, pool: PoolReport) -> ScenarioReport:
+    def notice_beat(self, is_late: bool) -> None:
+        """Count as delayed, where the loop came late to its beat, what was in flight before."""
+        if is_late:
+            self.counts.delayed += self._in_flight_before
+        self._in_flight_before = self.in_flight
+
+    def report(
+        self,
+        pool: PoolReport,
+        steps: Mapping[str, StepReport] = {},
+        timings: Mapping[str, StepReport] = {},
+    ) -> ScenarioReport:
         """Return what the master has to absorb; the durations begin anew."""
-        durations = {step: each.map(Recorder.take) for step, each in self._durations.items()}
-        return ScenarioReport(Counts.total([self.counts]), durations, pool)
+        durations = self._durations.map(Recorder.take)
+        return ScenarioReport(Counts.total([self.counts]), durations, pool, steps, timings)
 
 
-class ScenarioResult(msgspec.Struct, frozen=True):
-    """What came of one scenario's measured messages, up to the moment when this was taken.
+class StepResult(msgspec.Struct, frozen=True):
+    """What came of a step or a timing, or of the messages of a scenario.
 
-    `planned` messages had to be accounted for by the end, `configured_per_s` is their mean rate by
-    the plan, None where nothing is scheduled. `durations` are those of all messages, `steps` of
-    each named step by itself; `retired` counts conversations by the code that they answered,
-    `redirected` messages went to another conversation, because the planned one was retired.
-    `forgone` were not sent by anybody, because their worker was silent.
+    Of a step `sent` counts how often it was done; of a timing `accepted` counts the matched ones,
+    `not_sent` the missing and `errors` what came twice or unexpected. Durations of both are
+    response times, of what failed without an answer or is missing as lower bounds.
     """
 
     counts: Counts
+    durations: Durations[Histogram]
+
+
+class ScenarioResult(StepResult, frozen=True):
+    """What came of one scenario's measured messages, up to the moment when this was taken.
+
+    `planned` messages had to be accounted for by the end, `configured_per_s` is their mean rate by
+    the plan, None where nothing is scheduled. `retired` counts conversations by the code that they
+    answered, `redirected` messages went to another conversation, because the planned one was
+    retired. `forgone` were not sent by anybody, because their worker was silent. Counts and
+    durations of steps and timings are in no others.
+    """
+
     planned: int
     configured_per_s: float | None
-    durations: Durations[Histogram]
-    steps: dict[str, Durations[Histogram]]
     retired: dict[str, int]
     redirected: int
     forgone: int = 0
+    steps: dict[str, StepResult] = {}
+    timings: dict[str, StepResult] = {}
+
+
+class _Tally:
+    """Counts and durations of one part of a run as the reports of all workers add up to them."""
+
+    def __init__(self, name_code: Callable[[str], str]) -> None:
+        self._name_code = name_code
+        self.durations = Durations.of(Histogram)
+        self.counts: defaultdict[str, Counts] = defaultdict(Counts)
+
+    def absorb(self, worker: str, report: StepReport | ScenarioReport) -> None:
+        counts = self.counts[worker] = report.counts
+        counts.rename_codes(self._name_code)
+        for name in self.durations.__struct_fields__:
+            getattr(self.durations, name).add(getattr(report.durations, name))
+        self.durations.response.add_censored(report.durations.censored)
+
+    def result(self) -> StepResult:
+        """Return what is known by now; nothing that is absorbed later changes it."""
+        return StepResult(Counts.total(self.counts.values()), self.durations.map(Histogram.copy))
 
 
 class ScenarioAccount:
@@ -195,56 +264,50 @@ class ScenarioAccount:
     """
 
     def __init__(self, name_code: Callable[[str], str]) -> None:
-        self._name_code = name_code
-        self._durations = Durations.of(Histogram)
-        self._steps = defaultdict[str, Durations[Histogram]](lambda: Durations.of(Histogram))
+        self._messages = _Tally(name_code)
+        self._steps = defaultdict[str, _Tally](lambda: _Tally(name_code))
+        self._timings = defaultdict[str, _Tally](lambda: _Tally(str))
         self._retired: dict[int, str] = {}
         self._redirected: dict[str, int] = {}
-        self._counts: defaultdict[str, Counts] = defaultdict(Counts)
 
     def absorb(self, worker: str, report: ScenarioReport) -> None:
         """Take in the next report of a worker."""
-        counts = self._counts[worker] = report.counts
-        counts.rename_codes(self._name_code)
-        for step, durations in report.durations.items():
-            _add(self._durations, durations)
-            if step != WHOLE:
-                _add(self._steps[step], durations)
+        self._messages.absorb(worker, report)
+        for step, each in report.steps.items():
+            self._steps[step].absorb(worker, each)
+        for timing, each in report.timings.items():
+            self._timings[timing].absorb(worker, each)
         self._retired.update(report.pool.retired)
         self._redirected[worker] = report.pool.redirected
 
     def lose(self, worker: str, messages: int, timeout_s: float) -> None:
         """Count messages that a dead worker may have sent and can no longer report."""
-        self._counts[worker].lose(messages)
+        self._messages.counts[worker].lose(messages)
         lasted = Recorder()
         lasted.record(timeout_s, messages)
-        self._durations.response.add_censored(lasted.take())
+        self._messages.durations.response.add_censored(lasted.take())
 
     def forgo(self, messages: int, lateness_s: float) -> None:
         """Count messages that nobody sent, each at least `lateness_s` too late."""
-        self._counts[_NOBODY].forgo(messages)
+        self._messages.counts[_NOBODY].forgo(messages)
         lasted = Recorder()
         lasted.record(lateness_s, messages)
-        self._durations.response.add_censored(lasted.take())
+        self._messages.durations.response.add_censored(lasted.take())
 
     def counts_of(self, worker: str) -> Counts:
-        return self._counts.get(worker, Counts())
+        return self._messages.counts.get(worker, Counts())
 
     def result(self, planned: int, configured_per_s: float | None) -> ScenarioResult:
         """Return what is known by now; nothing that is absorbed later changes it."""
+        messages = self._messages.result()
         return ScenarioResult(
-            Counts.total(self._counts.values()),
+            messages.counts,
+            messages.durations,
             planned,
             configured_per_s,
-            self._durations.map(Histogram.copy),
-            {step: each.map(Histogram.copy) for step, each in self._steps.items()},
             dict(Counter(self._retired.values())),
             sum(self._redirected.values()),
             self.counts_of(_NOBODY).scheduled,
+            {step: each.result() for step, each in self._steps.items()},
+            {timing: each.result() for timing, each in self._timings.items()},
         )
-
-
-def _add(durations: Durations[Histogram], reported: Durations[BucketCounts]) -> None:
-    for name in durations.__struct_fields__:
-        getattr(durations, name).add(getattr(reported, name))
-    durations.response.add_censored(reported.censored)

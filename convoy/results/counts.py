@@ -19,7 +19,9 @@ class Counts:
     """Cumulative counters of the measured phase; `scheduled` counts what was taken or given up.
 
     `unexpected` are those of the accepted that should have been refused, `delayed` those whose
-    answer waited for our own event loop; `failures` are those that are `not_ok`, by their code. The
+    answer waited for our own event loop; `failures` are those that are `not_ok`, by their code, and
+    `exceptions` those that the scenario's code raised, by their type, the first one first.
+    `shortages` are attempts for which this machine had no means, by the error number's name. The
     mappings are `Counter`s, also in counts that were decoded from a report.
     """
 
@@ -38,10 +40,13 @@ class Counts:
     not_sent: dict[Cause, int] = field(default_factory=dict)
     errors: dict[Name, int] = field(default_factory=dict)
     failures: dict[Name, int] = field(default_factory=dict)
+    exceptions: dict[Name, int] = field(default_factory=dict)
+    shortages: dict[Name, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.late, self.not_sent = Counter(self.late), Counter(self.not_sent)
         self.errors, self.failures = Counter(self.errors), Counter(self.failures)
+        self.exceptions, self.shortages = Counter(self.exceptions), Counter(self.shortages)
 
     @classmethod
     def total(cls, parts: Iterable[Counts]) -> Counts:
@@ -65,15 +70,16 @@ class Counts:
 
     def record(self, outcome: Outcome) -> None:
         """Count a sent message by the fate of its last attempt."""
+        attempt = outcome.attempt
+        fate = attempt.fate
         self.sent += 1
-        self.attempts += outcome.attempt
-        self.resent += outcome.attempt - 1
-        fate = outcome.fate
+        self.attempts += attempt.attempts
+        self.resent += attempt.attempts - 1
         if fate is ACCEPTED:
             self.accepted += 1
             self.unexpected += not outcome.ok
         else:
-            self.errors[outcome.code] += 1
+            self.errors[attempt.code] += 1
             if fate is REJECTED:
                 self.rejected += 1
             elif fate is FAILED:

@@ -40,7 +40,7 @@ SUBJECTS: dict[str, Subject] = {
     "rejected_time": Subject("time", "rejected"),
     "unknown_time": Subject("time", "unknown"),
     "send_error": Subject("time", "send_error"),
-    "timing": Subject("time", selects="timing"),
+    "timing": Subject("time", "response", selects="timing"),
     "scheduled": Subject("number", "scheduled"),
     "sent": Subject("number", "sent", of="scheduled"),
     "accepted": Subject("number", "accepted", of="sent"),

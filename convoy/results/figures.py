@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, floor, inf
 
-from convoy.results.account import Durations
+from convoy.results.account import Durations, ScenarioResult, StepResult, timing_name
 from convoy.results.counts import Counts
 from convoy.results.criteria import SUBJECTS, Criterion, selects
 from convoy.results.histograms import Histogram, Percentile
@@ -90,8 +90,8 @@ class _Numbers(Figures):
 
     def take(self, result: RunResult, until_s: float = inf) -> None:
         self._result = result
-        self._rows = _rows(self._criterion, result)
-        self._series = [result.series.get(row, Series()) for row in self._rows]
+        self._chosen = _parts(self._criterion, result)
+        self._series = [result.series.get(name, Series()) for name in self._chosen]
         self._is_scheduled = any(each.due for each in self._series)
         self._has_messages = result.totals.scheduled > 0
         self.step_s = max((each.step_s for each in self._series), default=1)
@@ -102,9 +102,10 @@ class _Numbers(Figures):
         self._steps = _steps(until_s, self.step_s, result.duration_s, by_step)
 
     def whole(self) -> Observed | None:
-        scenarios = [self._result.scenarios[row] for row in self._rows]
-        counts = Counts.total(each.counts for each in scenarios)
-        part, due = self._part(counts), sum(each.planned for each in scenarios)
+        counts = Counts.total(each.counts for each in self._chosen.values())
+        # Of steps and timings nothing is due.
+        of_messages = [each for each in self._chosen.values() if isinstance(each, ScenarioResult)]
+        part, due = self._part(counts), sum(each.planned for each in of_messages)
         duration_s, until_s = self._result.duration_s, reported_until_s(self._result)
         for_s = min(duration_s, until_s or duration_s)
         if self._criterion.function == "rate" and self._is_scheduled and until_s < duration_s:
@@ -171,18 +172,18 @@ class _Times(Figures):
         self._read = 0
 
     def take(self, result: RunResult, until_s: float = inf) -> None:
-        rows = _rows(self._criterion, result)
-        self._scenarios = [result.scenarios[row] for row in rows]
-        self._series = [result.series.get(row, Series()) for row in rows]
+        parts = _parts(self._criterion, result)
+        self._results = list(parts.values())
+        self._series = [result.series.get(name, Series()) for name in parts]
         self.step_s = max((each.report_s for each in self._series), default=1)
         by_step = (each.reports for each in self._series)
         self._steps = _steps(until_s, self.step_s, result.duration_s, by_step)
 
     def whole(self) -> Observed | None:
         whole, touched = Histogram(), 0
-        for scenario in self._scenarios:
-            touched += scenario.counts.touched
-            known, censored = getattr(scenario.durations, self._name).pairs()
+        for each in self._results:
+            touched += each.counts.touched
+            known, censored = getattr(each.durations, self._name).pairs()
             whole.add(known)
             whole.add_censored(censored)
         return self._observed(whole, touched)
@@ -224,9 +225,16 @@ class _Times(Figures):
             yield from series.reports.get(step, ())
 
 
-def _rows(criterion: Criterion, result: RunResult) -> list[str]:
-    """Return the scenarios, or the step of one, that a criterion is about."""
-    return [criterion.place] if criterion.place else list(result.scenarios)
+def _parts(criterion: Criterion, result: RunResult) -> dict[str, StepResult]:
+    """Return what a criterion is about by name: scenarios, a step or timings, as far as there are.
+
+    A step or a timing is there from the first report of a worker on.
+    """
+    names = [criterion.place] if criterion.place else list(result.scenarios)
+    if SUBJECTS[criterion.subject].selects == "timing":
+        names = [timing_name(name, criterion.selector) for name in names]
+    parts = result.parts
+    return {name: parts[name] for name in names if name in parts}
 
 
 def _steps(

@@ -7,10 +7,12 @@ names the ones that are.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from convoy.errors import Fault, SettingsError, did_you_mean
+from convoy.results.account import step_name
 from convoy.results.criteria import COMPARISONS, SUBJECTS, Criterion, Unit, Window, selects
 from convoy.results.outcome import Cause
 from convoy.results.series import REPORT_STEPS
@@ -22,6 +24,20 @@ LONGEST_LINE = 200
 _UNITS = {"ms": 1.0, "s": 1_000.0, "m": 60_000.0, "h": 3_600_000.0}
 """Units of time, in milliseconds."""
 _FUNCTIONS = ("p50", "p90", "p95", "p99", "p99.9", "max", "count", "share")
+_OF_STEPS = (
+    "response_time",
+    "service_time",
+    "rejected_time",
+    "unknown_time",
+    "sent",
+    "accepted",
+    "rejected",
+    "failed",
+    "unknown",
+    "errors",
+    "failures",
+)
+"""What can be asked of a step: all but what only a schedule gives a meaning."""
 _CAUSES = tuple(cause.value for cause in Cause)
 _TOKEN = re.compile(r"\s*(\[[^\[\]]*\]|[A-Za-z_][\w./-]*|[0-9.]+|[<>=!]=?|[(),%/])", re.ASCII)
 """One class of characters after the other, so that no text takes more than one look at each."""
@@ -32,7 +48,7 @@ _STATUS = re.compile(r"[1-5?][0-9?]{0,2}\*?")
 class Known:
     """What the criteria of a run may name: scenarios that run, their steps and timings, codes.
 
-    `steps` are written `scenario/step`. The measured part lasts `duration_s` seconds, and what
+    `steps` and `timings` are by scenario. The measured part lasts `duration_s` seconds, and what
     happened in it is known in steps of `step_s`.
     """
 
@@ -40,8 +56,8 @@ class Known:
     duration_s: float
     step_s: int = 1
     codes: Collection[str] = field(default_factory=lambda: KNOWN_CODES)
-    steps: Collection[str] = ()
-    timings: Collection[str] = ()
+    steps: Mapping[str, Collection[str]] = field(default_factory=dict)
+    timings: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def parse(lines: Sequence[str], known: Known) -> tuple[Criterion, ...]:
@@ -242,23 +258,39 @@ def _window(tokens: _Tokens) -> Window | None:
 def _check_names(criterion: Criterion, known: Known) -> None:
     """Raise _WrongError for a scenario, step, timing, code or cause that there is not."""
     place, selector = criterion.place, criterion.selector
-    if place and place not in known.scenarios and place not in known.steps:
-        scenario, slash, _ = place.partition("/")
-        steps = [each for each in known.steps if each.startswith(f"{scenario}/")]
-        if slash and scenario in known.scenarios and not steps:
-            raise _WrongError(f"{scenario} declares no steps, so there is no {place!r}")
-        if slash and steps:
-            raise _unknown("step", place, steps)
+    scenario, slash, step = place.partition("/")
+    if place and scenario not in known.scenarios:
         raise _unknown("scenario", place, known.scenarios, "in this run ")
+    if slash:
+        _check_step(scenario, step, criterion.subject, known)
     kind = SUBJECTS[criterion.subject].selects
-    if kind == "timing" and selector not in known.timings:
-        if not known.timings:
-            raise _WrongError(f"no scenario declares a timing, so there is no {selector!r}")
-        raise _unknown("timing", selector, known.timings)
+    if kind == "timing":
+        timings = known.timings.get(place, ()) if place else chain(*known.timings.values())
+        _check_timing(selector, dict.fromkeys(timings), scenario)
     if kind == "cause" and selector and not _selects_any(selector, _CAUSES):
         raise _unknown("cause", selector, _CAUSES)
     if kind == "code" and selector and not _selects_any(selector, known.codes):
         _check_status(selector, known.codes)
+
+
+def _check_step(scenario: str, step: str, subject: str, known: Known) -> None:
+    place, steps = step_name(scenario, step), known.steps.get(scenario, ())
+    if not steps:
+        raise _WrongError(f"{scenario} declares no steps, so there is no {place!r}")
+    if step not in steps:
+        raise _unknown("step", place, [step_name(scenario, each) for each in steps])
+    if subject not in _OF_STEPS:
+        raise _WrongError(f"{subject} is for messages; of a step there are: {', '.join(_OF_STEPS)}")
+
+
+def _check_timing(timing: str, timings: Collection[str], scenario: str) -> None:
+    if not timings:
+        raise _WrongError(
+            f"{scenario or 'no scenario'} declares {'no' if scenario else 'a'} timing, so there is "
+            f"no {timing!r}"
+        )
+    if timing not in timings:
+        raise _unknown("timing", timing, timings)
 
 
 def _check_status(selector: str, codes: Collection[str]) -> None:

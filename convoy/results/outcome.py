@@ -1,4 +1,4 @@
-"""The outcome: the one thing that every message of a run ends in."""
+"""The attempt and the outcome: what every message of a run ends in."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Annotated
 
 import msgspec
 
-Name = Annotated[str, msgspec.Meta(max_length=128)]
+LONGEST_NAME = 128
+Name = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
 """A code or another name in a worker's report; a longer one cannot be decoded."""
 Seconds = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 """Seconds in a worker's report: neither infinite nor NaN, because JSON cannot express them."""
+Second = Annotated[int, msgspec.Meta(ge=0, lt=10**8)]
+"""A second in a worker's report, counted from T0."""
 
 UNEXPECTED = "200 unexpected"
 """The code of a message that was accepted and should have been refused."""
@@ -54,36 +57,50 @@ class Cause(StrEnum):
 
 
 # A structure, and untracked by the collector: one is made per message.
-class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """How one sent message ended. Times are seconds on the process's `perf_counter`.
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """The last attempt at a message, or at a step, and what came back, whatever protocol it took.
 
-    `attempt` counts from 1 and is the last one; `code` is empty when the message was accepted;
-    `ok` is true when the message ended as expected, which may be a refusal.
+    `code` is empty when it was accepted, and only then. `sent_s` is when the first byte was
+    written, or when that was tried if none was; before, it `waited_s` for a connection or a token.
+    Times are seconds on the process's `perf_counter`. `attempts` is 2 when the message was sent
+    again. `status` and `body` are those of the answer, 0 and empty where there is no whole one.
+    """
+
+    fate: Fate
+    code: str
+    sent_s: float
+    done_s: float
+    attempts: int = 1
+    status: int = 0
+    body: bytes = b""
+    waited_s: float = 0.0
+
+    @property
+    def correlation_id(self) -> str:
+        """The id under which the remote's support finds the exchange; empty where it gave none."""
+        return ""
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """How one sent message ended: its last attempt, and what the plan says of it.
+
+    `due_s` is on the same clock as the attempt; `ok` is true when the message ended as expected,
+    which may be a refusal.
     """
 
     scenario: str
-    step: str
     k: int
-    attempt: int
-    due_s: float
-    sent_s: float
-    done_s: float
-    fate: Fate
-    code: str
-    status: int
-    answer_bytes: int
-    correlation_id: str
     conversation_id: str
-    phase: Phase
-    epoch: int
+    due_s: float
+    attempt: Attempt
     ok: bool
 
     @property
     def failure(self) -> str:
         """The code to show: its own, or `UNEXPECTED` for an accepted message that is not ok."""
-        return self.code or ("" if self.ok else UNEXPECTED)
+        return self.attempt.code or ("" if self.ok else UNEXPECTED)
 
     @property
     def response_time_s(self) -> float:
         """From when the message was due: what a customer waited."""
-        return self.done_s - self.due_s
+        return self.attempt.done_s - self.due_s

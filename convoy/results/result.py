@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from convoy.results.account import ScenarioResult
+from convoy.results.account import ScenarioResult, StepResult, step_name, timing_name
 from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
@@ -57,7 +57,7 @@ class RunResult(msgspec.Struct, frozen=True):
     `started_at` is T0 as ISO 8601 in UTC, `duration_s` how long the measured part lasts or lasted.
     `samples` are those of failures by code. Each of `problems` is a sentence on what makes the
     numbers themselves doubtful: a lost worker, a missing report, an interruption. `series` holds
-    what happened by scenario and second, `aborted` the criterion that ended the run early.
+    what happened by part and second, `aborted` the criterion that ended the run early.
     `far_side` is what the remote has of the run, known after its end, and `rows` are those of
     Locust by scenario, where they were not reset meanwhile. Before the run `is_over`, the figures
     of its workers are not of one moment.
@@ -82,6 +82,15 @@ class RunResult(msgspec.Struct, frozen=True):
     far_side: FarSide = FarSide("the run is not over")
     rows: dict[str, Row] = {}
     is_over: bool = False
+
+    @property
+    def parts(self) -> dict[str, StepResult]:
+        """What came of each scenario, step and timing, by the name of each."""
+        parts: dict[str, StepResult] = dict(self.scenarios)
+        for name, each in self.scenarios.items():
+            parts |= {step_name(name, step): part for step, part in each.steps.items()}
+            parts |= {timing_name(name, timing): part for timing, part in each.timings.items()}
+        return parts
 
     @property
     def totals(self) -> Counts:

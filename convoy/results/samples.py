@@ -14,11 +14,10 @@ from typing import Annotated
 
 import msgspec
 
-from convoy.results.outcome import Name, Outcome, Seconds
+from convoy.results.outcome import LONGEST_NAME, Name, Outcome, Seconds
 
 LONGEST_BODY = 2_048
 """Characters kept of a request or an answer."""
-_LONGEST_NAME = 128
 _LONGEST_SECRET = 4_096
 _LONGEST_CHARACTER = 4
 _PER_CODE = 3
@@ -75,7 +74,7 @@ class SampleKeeper:
         self._redact = redact
         self._seen: dict[str, _Seen] = {}
 
-    def offer(self, outcome: Outcome, at_s: float, request: bytes, answer: bytes) -> None:
+    def offer(self, outcome: Outcome, at_s: float, request: bytes) -> None:
         """Note a failure `at_s` seconds into the run; keep it if it is one of the first few."""
         code = outcome.failure
         seen = self._seen.get(code)
@@ -86,7 +85,7 @@ class SampleKeeper:
         seen.last_s = at_s
         if seen.kept < _PER_CODE:
             seen.kept += 1
-            seen.untold.append(self._sample(outcome, at_s, request, answer))
+            seen.untold.append(self._sample(outcome, at_s, request))
 
     def report(self) -> SamplesReport:
         """Return what the master has to absorb; each sample is handed out once."""
@@ -97,22 +96,23 @@ class SampleKeeper:
             seen.untold.clear()
         return report
 
-    def _sample(self, outcome: Outcome, at_s: float, request: bytes, answer: bytes) -> ErrorSample:
+    def _sample(self, outcome: Outcome, at_s: float, request: bytes) -> ErrorSample:
+        attempt = outcome.attempt
         return ErrorSample(
             code=outcome.failure,
-            scenario=_cut(outcome.scenario, _LONGEST_NAME),
+            scenario=_cut(outcome.scenario, LONGEST_NAME),
             k=outcome.k,
             at_s=round(at_s, 3),
-            status=outcome.status,
-            correlation_id=self._name(outcome.correlation_id),
+            status=attempt.status,
+            correlation_id=self._name(attempt.correlation_id),
             conversation_id=self._name(outcome.conversation_id),
             request=_readable(request, self._redact),
-            answer=_readable(answer, self._redact),
+            answer=_readable(attempt.body, self._redact),
         )
 
     def _name(self, text: str) -> str:
         # Cut again, because the stars can be longer than the secret that they replace.
-        return _cut(self._redact(text[:_LONGEST_NAME]), _LONGEST_NAME)
+        return _cut(self._redact(text[:LONGEST_NAME]), LONGEST_NAME)
 
 
 class SampleBook:

@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import ceil
-from typing import Annotated
 
 import msgspec
 
@@ -26,8 +25,6 @@ _MOST_STEPS = 14_400
 """A run of up to four hours is kept by the second; in a longer one the steps are longer, so that
 its series does not outgrow the memory."""
 
-Second = Annotated[int, msgspec.Meta(ge=0, lt=10**8)]
-"""A second in a worker's report, counted from T0."""
 PackedCounts = bytes
 """Bucket numbers and counts of a histogram in turn, four bytes each: as tuples they take a hundred
 for a pair."""
@@ -114,7 +111,7 @@ class SeriesAccount:
         self,
         at_s: float,
         seconds: Mapping[int, Counts],
-        durations: Iterable[Durations[BucketCounts]],
+        durations: Durations[BucketCounts],
     ) -> None:
         """Take in a report that a worker made `at_s` seconds after T0."""
         for second, counts in seconds.items():
@@ -122,11 +119,10 @@ class SeriesAccount:
             step = second // self._step_s
             before = self._steps.get(step)
             self._steps[step] = counts if before is None else Counts.total([before, counts])
-        for each in durations:
-            packed = each.map(pack)
-            if any(getattr(packed, name) for name in packed.__struct_fields__):
-                stretch = int(max(0.0, at_s) // (REPORT_STEPS * self._step_s))
-                self._reports[stretch] += (packed,)
+        packed = durations.map(pack)
+        if any(getattr(packed, name) for name in packed.__struct_fields__):
+            stretch = int(max(0.0, at_s) // (REPORT_STEPS * self._step_s))
+            self._reports[stretch] += (packed,)
 
     def result(self, due: Sequence[int], until_s: float) -> Series:
         """Return the series by now; what is absorbed later is not in it."""

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from msgspec.structs import asdict
 
 from convoy.errors import ConvoyError, ExitCode
-from convoy.results.account import Durations, ScenarioResult
+from convoy.results.account import ScenarioResult, StepResult
 from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
@@ -23,6 +22,7 @@ from convoy.results.histograms import Histogram
 from convoy.results.outcome import UNEXPECTED
 from convoy.results.result import Change, RunResult, WorkerResult
 from convoy.results.samples import CodeSamples, ErrorSample
+from convoy.results.steps import DUPLICATE, NOT_WAITED_FOR
 from convoy.results.verdict import Judgement, Verdict
 from convoy.routes.codes import meaning
 
@@ -44,21 +44,6 @@ class Quantiles(msgspec.Struct, frozen=True, omit_defaults=True):
     censored: int
     at_least: tuple[str, ...] = ()
     ours: tuple[str, ...] = ()
-
-
-class Times(msgspec.Struct, frozen=True):
-    """The durations of messages.
-
-    `response_time_ms` and `service_time_ms` are those of accepted ones, from when they were due and
-    from when they were sent; what got no whole answer is in the former, censored. The times of
-    rejected and unknown ones count from when they were due; `send_error_ms` is |sent - due|.
-    """
-
-    send_error_ms: Quantiles
-    response_time_ms: Quantiles
-    service_time_ms: Quantiles
-    rejected_time_ms: Quantiles
-    unknown_time_ms: Quantiles
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -105,8 +90,37 @@ class PoolSummary(msgspec.Struct, frozen=True):
     redirected: int
 
 
+class StepSummary(msgspec.Struct, frozen=True):
+    """How often a step was done, its errors by code, and the times of those that succeeded.
+
+    One without an answer is among the times, censored.
+    """
+
+    count: int
+    errors: dict[str, int]
+    time_ms: Quantiles
+
+
+class TimingSummary(msgspec.Struct, frozen=True):
+    """Pairs of sent and received: matched ones, and what was missing, came twice or unexpected.
+
+    `time_ms` holds the times between the two of matched pairs, and of missing ones, censored.
+    """
+
+    matched: int
+    missing: int
+    duplicate: int
+    unexpected: int
+    time_ms: Quantiles
+
+
 class ScenarioSummary(Totals, frozen=True, omit_defaults=True):
-    """What came of one scenario; `steps` holds the times of each named step by itself."""
+    """What came of the messages of one scenario, and of its steps and timings by themselves.
+
+    `response_time_ms` and `service_time_ms` are those of accepted ones, from when they were due and
+    from when they were sent; what got no whole answer is in the former, censored. The times of
+    rejected and unknown ones count from when they were due; `send_error_ms` is |sent - due|.
+    """
 
     rate_per_s: Rates
     send_error_ms: Quantiles
@@ -115,7 +129,8 @@ class ScenarioSummary(Totals, frozen=True, omit_defaults=True):
     rejected_time_ms: Quantiles
     unknown_time_ms: Quantiles
     pool: PoolSummary
-    steps: dict[str, Times] = {}
+    steps: dict[str, StepSummary] = {}
+    timings: dict[str, TimingSummary] = {}
 
 
 _Figures = TypeVar("_Figures", CpuShare, LoopLag)
@@ -209,6 +224,7 @@ def summarise(result: RunResult, judgement: Judgement) -> Summary:
 
 def _scenario(scenario: ScenarioResult, duration_s: float) -> ScenarioSummary:
     counts, configured = scenario.counts, scenario.configured_per_s
+    durations, touched = scenario.durations, counts.touched
     rates = Rates(
         configured=None if configured is None else round(configured, 3),
         scheduled=round(counts.scheduled / duration_s, 3) if duration_s else 0.0,
@@ -217,24 +233,36 @@ def _scenario(scenario: ScenarioResult, duration_s: float) -> ScenarioSummary:
     return ScenarioSummary(
         **_counts(counts),
         rate_per_s=rates,
-        **asdict(_times(scenario.durations, counts.touched)),
-        pool=PoolSummary(scenario.retired, scenario.redirected),
-        steps={step: _times(durations, 0) for step, durations in scenario.steps.items()},
-    )
-
-
-def _counts(counts: Counts) -> dict[str, Any]:
-    return {name: getattr(counts, name) for name in Totals.__struct_fields__}
-
-
-def _times(durations: Durations[Histogram], touched: int) -> Times:
-    return Times(
         send_error_ms=_quantiles(durations.send_error, 0),
         response_time_ms=_quantiles(durations.response, touched),
         service_time_ms=_quantiles(durations.service, touched),
         rejected_time_ms=_quantiles(durations.rejected, touched),
         unknown_time_ms=_quantiles(durations.unknown, touched),
+        pool=PoolSummary(scenario.retired, scenario.redirected),
+        steps={name: _step(each) for name, each in scenario.steps.items()},
+        timings={name: _timing(each) for name, each in scenario.timings.items()},
     )
+
+
+def _step(step: StepResult) -> StepSummary:
+    counts = step.counts
+    times = _quantiles(step.durations.response, counts.touched)
+    return StepSummary(counts.sent, dict(counts.errors), times)
+
+
+def _timing(timing: StepResult) -> TimingSummary:
+    counts = timing.counts
+    return TimingSummary(
+        matched=counts.accepted,
+        missing=sum(counts.not_sent.values()),
+        duplicate=counts.errors[DUPLICATE],
+        unexpected=counts.errors[NOT_WAITED_FOR],
+        time_ms=_quantiles(timing.durations.response, counts.touched),
+    )
+
+
+def _counts(counts: Counts) -> dict[str, Any]:
+    return {name: getattr(counts, name) for name in Totals.__struct_fields__}
 
 
 def _quantiles(histogram: Histogram, touched: int) -> Quantiles:

@@ -18,6 +18,7 @@ from convoy.results.findings import find
 from convoy.results.generator import GeneratorJudgement, judge_generator
 from convoy.results.outcome import Cause
 from convoy.results.result import RunResult
+from convoy.routes.codes import meaning
 
 _CAUSES_OF_OURS = {
     (Cause.GENERATOR, Cause.SCENARIO): "the load generator or the scenario's own code could not "
@@ -76,7 +77,7 @@ def judge(
         invalid += mismatches(result.far_side, result.totals, redirected)
     failed: list[str] = []
     for name, scenario in result.scenarios.items():
-        doubts = _missed(scenario)
+        doubts = [*_shortages(scenario.counts), *_missed(scenario)]
         if result.is_over:
             doubts = _uncounted(scenario.counts, scenario.planned, is_disturbed) + doubts
         invalid += [f"{name}: {doubt}" for doubt in doubts]
@@ -85,7 +86,8 @@ def judge(
     verdict, exit_code = Verdict.PASS, ExitCode.PASS
     counts = result.totals
     missed = counts.not_ok + sum(counts.not_sent.values())
-    reasons = invalid + failed
+    raised = list(_raised(result))
+    reasons = invalid + failed + raised
     if invalid:
         verdict, exit_code = Verdict.INVALID, ExitCode.INVALID
     elif failed:
@@ -93,7 +95,19 @@ def judge(
     elif missed and not criteria:
         verdict, exit_code = Verdict.NOT_JUDGED, ExitCode.NOT_ACCEPTED
         reasons = [f"{missed} messages were not accepted as expected, and no criterion judges them"]
+        reasons += raised
     return Judgement(verdict, tuple(reasons), exit_code, generator, found)
+
+
+def _raised(result: RunResult) -> Iterator[str]:
+    """Yield a sentence on the exceptions of each scenario; they are no verdict by themselves."""
+    for name, scenario in result.scenarios.items():
+        exceptions = scenario.counts.exceptions
+        if exceptions:
+            yield (
+                f"{name}: {sum(exceptions.values())} exceptions in the scenario's own code, the "
+                f"first of type {next(iter(exceptions))}; Locust's exceptions show them"
+            )
 
 
 def _found(criterion: Criterion, result: RunResult) -> CriterionResult:
@@ -119,6 +133,12 @@ def _uncounted(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:
     if planned == 0 and not is_disturbed:
         doubts.append("no message was due in the whole run; raise rate or run_time_s")
     return doubts
+
+
+def _shortages(counts: Counts) -> Iterator[str]:
+    """Yield a sentence on each means that this machine was short of."""
+    for name, number in counts.shortages.items():
+        yield f"{number} attempts found no means to send ({name}): {meaning(name)}"
 
 
 def _missed(scenario: ScenarioResult) -> list[str]:

@@ -49,7 +49,7 @@ class Route:
     that accept, each with the fields that its answer must hold (none: the body is empty).
     `documentation` is the address of where this is written, `read` the day it was read. `schema` is
     a file of body rules; without one that of the route's name in `routes/schemas` is taken, if
-    there is any.
+    there is any. The path is empty where a protocol other than HTTP carries the body.
     """
 
     name: str
@@ -144,6 +144,9 @@ ROUTES: dict[str, Route] = {
     )
 }
 """Every route by its name. `oauth_token` is on the login host, all others on the API's."""
+
+NO_ROUTE = Route("none", "")
+"""That of a protocol without routes: any JSON object with its marker is a body."""
 
 SIMULATOR = "/simulator"
 """Convoy's own path: only a Convoy simulator answers it."""

@@ -39,6 +39,9 @@ _ADVICE = {code: each for section in SECTIONS.values() for code, each in section
 
 KNOWN_CODES: dict[str, str] = {code: each.sentence for code, each in _ADVICE.items()}
 """Every known code, with its usual cause and what to change, in one sentence."""
+SHORTAGES = frozenset(SECTIONS["shortage"])
+"""Error codes of a machine that has no means to send: nothing left it, and the target has no part
+in it."""
 RETIRING_CODES = frozenset(code for code, each in _ADVICE.items() if each.retires)
 """Error codes that say that a conversation takes no message any more."""
 

@@ -89,10 +89,16 @@ def _pools(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
             yield (*keys, "path"), "is missing; `source: file` needs the path of the pool file"
         if pool.source == "inline" and not pool.ids:
             yield (*keys, "ids"), "is empty; `source: inline` needs conversation ids"
+        if pool.source == "opened" and pool.count is None:
+            yield (*keys, "count"), "is missing; `source: opened` needs to know how many to open"
+        if pool.source == "none" and pool.pick != "random":
+            problem = f"is {pool.pick}, but with `source: none` there is nothing to pick from"
+            yield (*keys, "pick"), f"{problem}; leave it out"
         for setting, source, value in (
             ("path", "file", pool.path),
             ("ids", "inline", pool.ids),
             ("cache", "api", pool.cache),
+            ("count", "opened", pool.count),
         ):
             if value and pool.source != source:
                 given = f"is given, but `source: {pool.source}` does not use it"

@@ -57,12 +57,15 @@ class Conversations(_Section):
 
     `path` is the pool file of `source: file`, `ids` are those of `source: inline`; `state` and
     `type` filter what `source: api` lists (`any` for all), and `cache` names a file to keep it in.
+    `count` conversations are opened before load by `source: opened`; with `source: none` users make
+    their own.
     `exponent` belongs to the pick `zipf`; `on_exhausted` to `round_robin`.
     """
 
-    source: Literal["api", "file", "inline"] = "api"
+    source: Literal["api", "file", "inline", "opened", "none"] = "api"
     path: Text | None = None
     ids: Annotated[tuple[Text, ...], Field(max_length=100_000)] = ()
+    count: Annotated[int, Field(gt=0, le=100_000)] | None = None
     state: Text = "connected"
     type: Text = "webchat"
     cache: Text | None = None

@@ -1,25 +1,31 @@
-"""Enters the result of each measured message into account, samples and rows."""
+"""Enters the result of each measured message and step into account, samples and rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Protocol, TypeVar
+
+from gevent import GreenletExit
 
 from convoy.engine.ahead import Message
-from convoy.remote.session import Exchange
-from convoy.results.account import ScenarioRecorder
-from convoy.results.outcome import Fate, Outcome
+from convoy.errors import ConvoyError, RemoteError, WireError
+from convoy.results.account import PoolReport, ScenarioRecorder, ScenarioReport, step_name
+from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Cause, Outcome
+from convoy.results.steps import StepRecorder, TimingRecorder
+from convoy.routes.codes import SHORTAGES
 
+Recorder = TypeVar("Recorder", bound=StepRecorder)
 _AT_ONCE = 64
 """More at once would be a step so long that it delays other messages (docs/engine.md)."""
-_FATES = {fate.value: fate for fate in Fate}
 
-KeepSample = Callable[[Outcome, bytes, bytes], None]
-"""Takes the outcome of a failed message, its body and the answer's body."""
+KeepSample = Callable[[Outcome, bytes], None]
+"""Takes the outcome of a failed message, and its body."""
 
 
 class Rows(Protocol):
-    """Where messages are shown besides the account, under the name of their scenario."""
+    """Where messages are shown besides the account, under their scenario's name, and steps."""
 
     @property
     def is_alone(self) -> bool:
@@ -62,25 +68,84 @@ class Accounting:
         self._timeout_s = timeout_s
         self._waiting: list[tuple[float, float, float]] = []
         self._resent = self._answer_bytes = 0
+        self._steps: dict[str, StepRecorder] = {}
+        self._timings: dict[str, TimingRecorder] = {}
 
-    def enter(self, message: Message, exchange: Exchange, is_ok: bool) -> None:
+    def declare(self, steps: Iterable[str], timings: Iterable[str]) -> None:
+        """Begin to count these steps and timings, unless they are counted already."""
+        for step in steps:
+            self._steps.setdefault(step, StepRecorder(self._timeout_s))
+        for timing in timings:
+            self._timings.setdefault(timing, TimingRecorder(self._timeout_s))
+
+    @contextmanager
+    def step(self, name: str, is_measured: bool) -> Iterator[None]:
+        """Measure what is done inside as a step, which enters figures only where it `is_measured`.
+
+        A RemoteError that is raised inside is counted under its code, and goes no further. Raises
+        ConvoyError for a step that was not declared.
+        """
+        recorder = _declared(self._steps, name, "steps").recorder
+        began_s, fate, code = perf_counter(), ACCEPTED, ""
+        if is_measured:
+            recorder.schedule()
+        try:
+            yield
+        except RemoteError as error:
+            fate, code = REJECTED, error.code
+            if code in SHORTAGES and is_measured:
+                self._recorder.counts.shortages[code] += 1
+            if isinstance(error, WireError):
+                fate = FAILED if error.sent_s is None else UNKNOWN
+        except GreenletExit:
+            fate, code = UNKNOWN, "stopped"
+            raise
+        except BaseException:
+            if is_measured:
+                recorder.give_up(Cause.SCENARIO, perf_counter() - began_s)
+                is_measured = False
+            raise
+        finally:
+            if is_measured:
+                attempt = Attempt(fate, code, began_s, perf_counter())
+                self._enter_step(recorder, step_name(self._scenario, name), attempt)
+
+    def timing(self, name: str) -> TimingRecorder:
+        """Return the recorder of a timing; raises ConvoyError for one that was not declared."""
+        return _declared(self._timings, name, "timings")
+
+    @property
+    def beside(self) -> list[StepRecorder]:
+        """The recorders of all steps and timings."""
+        return [*self._steps.values(), *self._timings.values()]
+
+    def expire_timings(self, *, is_over: bool) -> None:
+        """Count as missing what was waited for too long; all of it where nobody waits any more."""
+        for timing in self._timings.values():
+            timing.expire(perf_counter(), is_over=is_over)
+
+    def report(self, pool: PoolReport) -> ScenarioReport:
+        """Return what the master has to absorb; durations begin anew, and seconds of steps."""
+        steps = {name: each.report() for name, each in self._steps.items()}
+        timings = {name: each.report() for name, each in self._timings.items()}
+        return self._recorder.report(pool, steps, timings)
+
+    def enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         """Enter the result of a message; `is_ok` says whether it ended as expected."""
-        answer, sent_s = exchange.answer, exchange.sent_s
-        is_usual = is_ok and not exchange.code and self._rows.is_alone
-        if answer is None or not is_usual:
+        if attempt.code or not is_ok or not self._rows.is_alone:
             self.flush()
-            self._enter(self._outcome(message, exchange, is_ok), message, exchange)
+            self._enter(message, attempt, is_ok)
             return
-        due, waiting = message.due, self._waiting
+        due, waiting, sent_s = message.due, self._waiting, attempt.sent_s
         due_s = due.due_s
         if sent_s - due_s > self._late_after_s:
             self._recorder.judge_lateness(
-                due_s, due.handed_s, sent_s, due.late_cause, exchange.waited_s
+                due_s, due.handed_s, sent_s, due.late_cause, attempt.waited_s
             )
-        waiting.append((due_s, sent_s, exchange.done_s))
-        self._answer_bytes += len(answer.body)
-        if exchange.attempts > 1:
-            self._resent += exchange.attempts - 1
+        waiting.append((due_s, sent_s, attempt.done_s))
+        self._answer_bytes += len(attempt.body)
+        if attempt.attempts > 1:
+            self._resent += attempt.attempts - 1
         if len(waiting) >= _AT_ONCE:
             self.flush()
 
@@ -99,45 +164,38 @@ class Accounting:
         self._rows.gather(self._scenario, response_times_s, self._answer_bytes)
         self._resent = self._answer_bytes = 0
 
-    def _outcome(self, message: Message, exchange: Exchange, is_ok: bool) -> Outcome:
-        due = message.due
-        # By position, because sixteen keyword arguments would take longer than the rest of this.
-        return Outcome(
-            self._scenario,
-            "",
-            due.k,
-            exchange.attempts,
-            due.due_s,
-            exchange.sent_s,
-            exchange.done_s,
-            _FATES[exchange.fate],
-            exchange.code,
-            exchange.status,
-            len(exchange.body),
-            exchange.correlation_id,
-            message.planned.conversation.id,
-            due.phase,
-            due.epoch,
-            is_ok,
-        )
+    def _enter_step(self, recorder: ScenarioRecorder, name: str, attempt: Attempt) -> None:
+        outcome = Outcome(name, 0, "", attempt.sent_s, attempt, not attempt.code)
+        recorder.record(outcome, attempt.sent_s, Cause.TARGET)
+        if attempt.code or not self._rows.is_alone:
+            self._show(outcome)
+        else:
+            self._rows.gather(name, (outcome.response_time_s,), 0)
 
-    def _enter(self, outcome: Outcome, message: Message, exchange: Exchange) -> None:
-        due = message.due
-        self._recorder.record(outcome, due.handed_s, due.late_cause, exchange.waited_s)
+    def _enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
+        due, planned = message.due, message.planned
+        outcome = Outcome(self._scenario, due.k, planned.conversation.id, due.due_s, attempt, is_ok)
+        self._recorder.record(outcome, due.handed_s, due.late_cause)
         if outcome.failure:
-            self._keep_sample(outcome, message.body, exchange.body)
+            self._keep_sample(outcome, message.body)
         self._show(outcome)
 
     def _show(self, outcome: Outcome) -> None:
         """Enter an outcome into the rows; a message that never left has no response time."""
-        name = f"{outcome.scenario}/{outcome.step}" if outcome.step else outcome.scenario
-        response_time_s: float | None = outcome.done_s - outcome.due_s
+        attempt = outcome.attempt
+        response_time_s: float | None = outcome.response_time_s
         failure = ""
         if not outcome.ok:
             failure = outcome.failure
-            if outcome.fate is Fate.FAILED:
+            if attempt.fate is FAILED:
                 response_time_s = None
-            elif outcome.fate is Fate.UNKNOWN:
-                response_time_s = outcome.sent_s - outcome.due_s + self._timeout_s
+            elif attempt.fate is UNKNOWN:
+                response_time_s = attempt.sent_s - outcome.due_s + self._timeout_s
         response_time_ms = None if response_time_s is None else response_time_s * 1000
-        self._rows.add(name, response_time_ms, outcome.answer_bytes, failure)
+        self._rows.add(outcome.scenario, response_time_ms, len(attempt.body), failure)
+
+
+def _declared(recorders: Mapping[str, Recorder], name: str, where: str) -> Recorder:
+    if name not in recorders:
+        raise ConvoyError(f"{name!r} is not among the `{where}` that the user class declares")
+    return recorders[name]

@@ -14,9 +14,8 @@ from convoy.plan.rates import Stage
 from convoy.results.account import ScenarioReport
 from convoy.results.counts import Counts
 from convoy.results.health import HealthReport
-from convoy.results.outcome import Name, Seconds
+from convoy.results.outcome import Name, Second, Seconds
 from convoy.results.samples import SamplesReport
-from convoy.results.series import Second
 
 VERSION = 2
 """Raised with every change of these messages: master and workers of two versions part at once."""

@@ -9,7 +9,7 @@ from math import ceil
 from typing import Literal
 
 from convoy.plan.scenario import ScenarioPlan
-from convoy.results.account import ScenarioAccount, ScenarioResult
+from convoy.results.account import Durations, ScenarioAccount, ScenarioResult
 from convoy.results.counts import Counts
 from convoy.results.health import HealthAccount
 from convoy.results.result import WorkerResult
@@ -42,7 +42,9 @@ class RunAccount:
         self._max_lateness_s = settings.max_lateness_s
         self._step_s = step_of(max(plan.arrivals.duration_s for plan in plans.values()))
         self._accounts = {name: ScenarioAccount(name_code) for name in plans}
-        self._series = {name: SeriesAccount(self._step_s, name_code) for name in plans}
+        self._series = defaultdict[str, SeriesAccount](
+            lambda: SeriesAccount(self._step_s, name_code)
+        )
         self._samples = SampleBook()
         self._workers: defaultdict[str, _Reported] = defaultdict(_Reported)
         self._due: dict[str, list[int]] = {}
@@ -70,7 +72,9 @@ class RunAccount:
             each = report.scenarios[scenario]
             self._accounts[scenario].absorb(worker, each)
             seconds = report.seconds.get(scenario, {})
-            self._series[scenario].absorb(report.at_s, seconds, each.durations.values())
+            self._series[scenario].absorb(report.at_s, seconds, each.durations)
+            for name, part in each.parts(scenario):
+                self._series[name].absorb(report.at_s, part.seconds, part.durations)
         self._samples.absorb(report.samples)
         return f"{missing} reports of worker {worker} are missing" if missing else ""
 
@@ -79,7 +83,7 @@ class RunAccount:
         self._accounts[scenario].forgo(messages, self._max_lateness_s)
         forgone = Counts()
         forgone.forgo(messages)
-        self._series[scenario].absorb(at_s, {int(at_s): forgone}, ())
+        self._series[scenario].absorb(at_s, {int(at_s): forgone}, Durations.of(list))
 
     def lose(self, worker: str, scenario: str, messages: int) -> None:
         """Count messages that a dead worker may have sent; they are in no series."""
@@ -104,9 +108,13 @@ class RunAccount:
         return self._accounts[scenario].result(planned, configured_per_s)
 
     def series(self, until_s: float) -> dict[str, Series]:
-        """Return the series by now, in which every worker has reported up to `until_s`."""
+        """Return the series by now, of scenarios, steps and timings, by name.
+
+        In each of them every worker has reported up to `until_s`.
+        """
         return {
-            name: account.result(self._due[name], until_s) for name, account in self._series.items()
+            name: self._series[name].result(self._due.get(name, ()), until_s)
+            for name in dict.fromkeys((*self._accounts, *self._series))
         }
 
     def samples(self) -> dict[str, CodeSamples]:

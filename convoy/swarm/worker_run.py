@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from math import inf
 from time import perf_counter
+from typing import Protocol
 
 import gevent
 
@@ -35,6 +36,13 @@ _ROWS_EVERY_S = 0.1
 """Locust counts messages in the second of their entry, so a batch should not outlast its second."""
 
 
+class Holder(Protocol):
+    """A user that may have a message in hand."""
+
+    def give_up_since(self, due_before_s: float) -> None:
+        """Account for a message that it has kept without posting it, if it was due before."""
+
+
 class ScenarioWork:
     """One scenario of a run in this process: its plan, its dispatcher and its recorder."""
 
@@ -42,8 +50,12 @@ class ScenarioWork:
         self, inputs: RunInputs, plan: ScenarioPlan, rows: Rows, keep_sample: KeepSample
     ) -> None:
         settings = inputs.settings
-        self.plan = plan
-        self.ready_users = self.in_flight_before = 0
+        self.run_id, self.plan = inputs.run_id, plan
+        self.variables = settings.scenario[plan.scenario].variables
+        self.ready_users = 0
+        self.users: set[Holder] = set()
+        patience_s = settings.max_lateness_s
+        self._kept_at_most_s = patience_s + (not plan.is_scheduled) * settings.request_timeout_s
         late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
         timeout_s = settings.request_timeout_s
         self.recorder = ScenarioRecorder(late_after_s, timeout_s)
@@ -68,6 +80,16 @@ class ScenarioWork:
         if self._answers is None:
             self._answers = route.answers(self._expect)
         return self._answers
+
+    @property
+    def recorders(self) -> list[ScenarioRecorder]:
+        """The recorders of the messages, and of all steps and timings."""
+        return [self.recorder, *(each.recorder for each in self.accounting.beside)]
+
+    def give_up_kept(self) -> None:
+        """Account for messages that a task took and does not post; nothing else would end them."""
+        for user in self.users:
+            user.give_up_since(perf_counter() - self._kept_at_most_s)
 
     def message(self, due: DueMessage) -> Message:
         """Return a due message with its body; raises PoolExhausted, PayloadError."""
@@ -173,10 +195,10 @@ class WorkerRun:
         assert self.t0_s is not None
         return self.t0_s + max(work.plan.earliest_end_s for work in self.work.values())
 
-    def keep_sample(self, outcome: Outcome, request: bytes, answer: bytes) -> None:
-        """Take note of a failed message; its bodies may become a sample."""
+    def keep_sample(self, outcome: Outcome, request: bytes) -> None:
+        """Take note of a failed message; its body and the answer's may become a sample."""
         if self.t0_s is not None:
-            self.samples.offer(outcome, outcome.done_s - self.t0_s, request, answer)
+            self.samples.offer(outcome, outcome.attempt.done_s - self.t0_s, request)
 
     def flush(self) -> None:
         """Enter the accepted messages that were gathered."""
@@ -212,7 +234,7 @@ class WorkerRun:
             at_s=at_s,
             seconds={name: work.seconds.take() for name, work in self.work.items()},
             scenarios={
-                name: work.recorder.report(work.pool.report()) for name, work in self.work.items()
+                name: work.accounting.report(work.pool.report()) for name, work in self.work.items()
             },
             samples=self.samples.report(),
             health=self.health.report(),
@@ -228,7 +250,10 @@ class WorkerRun:
         self.flush()
         for work in self.work.values():
             work.dispatcher.expire()
+            work.accounting.expire_timings(is_over=self.is_stopping and work.ready_users == 0)
             work.seconds.add(self._second, work.recorder.counts)
+            for each in work.accounting.beside:
+                each.enter_second(self._second)
         self._second = int(at_s)
         return at_s
 
@@ -268,18 +293,20 @@ class WorkerRun:
         """Count the messages that were in flight when the loop came late to their answers."""
         self.flush()
         for work in self.work.values():
-            if self.health.is_late:
-                work.recorder.counts.delayed += work.in_flight_before
-            work.in_flight_before = work.recorder.in_flight
+            for recorder in work.recorders:
+                recorder.notice_beat(self.health.is_late)
 
     @property
     def is_drained(self) -> bool:
-        """True when all messages of the granted lanes have ended."""
+        """True when all messages of the granted lanes have ended, and all that is timed."""
         self.flush()
         for work in self.work.values():
             work.dispatcher.expire()
+            work.accounting.expire_timings(is_over=False)
+            work.give_up_kept()
         return all(
-            (work.dispatcher.is_exhausted or self.is_stopping) and work.recorder.in_flight == 0
+            (work.dispatcher.is_exhausted or self.is_stopping)
+            and not any(each.in_flight for each in work.recorders)
             for work in self.work.values()
         )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.convoy_command import convoy
-from tests.locust_process import free_port, run_locust
+from tests.locust_process import ROOT, clean_environment, free_port, run_locust
 from tests.simulator.api import call, open_conversations
 from tests.simulator_process import SimulatorProcess
 
@@ -162,3 +163,24 @@ def test_address_where_nothing_listens_fails_at_the_connection() -> None:
     assert said.returncode == 4
     assert lines(said, "DNS")[0].startswith("ok")
     assert lines(said, "TCP")[0].startswith("failure")
+
+
+def test_more_users_than_files_may_be_open_are_refused_with_the_number_to_set(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    limited = ["bash", "-c", 'ulimit -n 120; exec "$0" "$@"', sys.executable, "-m", "locust"]
+    place = ["-f", str(ROOT / "locustfile.py"), "--headless", "-H", simulator.url]
+
+    ended = subprocess.run(
+        [*limited, *place, "-u", "40", "-t", "1s"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.returncode == 4, ended.stdout + ended.stderr
+    assert "40 users in a process may need 180 open files, and 120 are allowed" in ended.stderr
+    assert "`ulimit -n 180`" in ended.stderr
+    assert simulator.ledger()["accepted"] == 0

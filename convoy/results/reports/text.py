@@ -11,6 +11,7 @@ from convoy.results.summary import ErrorSummary, Quantiles, ScenarioSummary, Sum
 
 _LABEL_WIDTH = 16
 _QUANTILES = {"p50": "p50", "p95": "p95", "p99": "p99", "p999": "p99.9", "max": "max"}
+_OF_TIMINGS = ("missing", "duplicate", "unexpected")
 
 WIDTH = 120
 """Columns that no line goes beyond."""
@@ -104,9 +105,17 @@ def _scenario_lines(scenario: ScenarioSummary) -> Iterator[str]:
         yield _row("", "* may be the generator's own lag, not the target's")
     pool = scenario.pool
     if pool.retired:
-        retired = ", ".join(f"{number:,} by {code}" for code, number in pool.retired.items())
-        yield _row("retired", f"{retired}; {pool.redirected:,} messages went elsewhere")
+        yield _row("retired", f"{_by(pool.retired)}; {pool.redirected:,} messages went elsewhere")
     yield from _failure_lines(scenario.failures)
+    for name, step in scenario.steps.items():
+        failed = ", failed: " * bool(step.errors) + _by(step.errors)
+        yield _row(f"step {name}", f"{step.count:,}{failed}")
+        yield _row("", _quantiles(step.time_ms))
+    for name, timing in scenario.timings.items():
+        others = ((word, getattr(timing, word)) for word in _OF_TIMINGS)
+        shown = "".join(f", {count:,} {word}" for word, count in others if count)
+        yield _row(name, f"{timing.matched:,} matched{shown}")
+        yield _row("", _quantiles(timing.time_ms))
 
 
 def _failure_lines(failures: Mapping[str, int]) -> Iterator[str]:
@@ -129,12 +138,16 @@ def _quantiles(durations: Quantiles) -> str:
     return "  ".join(shown) + " ms"
 
 
+def _by(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} by {code}" for code, count in counts.items())
+
+
 def _causes(causes: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} by cause {cause}" for cause, count in causes.items())
 
 
 def _row(label: str, value: str) -> str:
-    return f"  {label:<{_LABEL_WIDTH}}{value}"
+    return f"  {label:<{_LABEL_WIDTH - 1}} {value}"
 
 
 def _wrapped(sentence: str) -> list[str]:

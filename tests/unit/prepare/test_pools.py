@@ -9,10 +9,12 @@ import gevent
 import pytest
 
 from convoy.errors import ExitCode, RefusedError, RemoteError, SettingsError
-from convoy.plan.pool import Conversation, ConversationPool
-from convoy.prepare.pools import find_pool
+from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
+from convoy.prepare.pools import find_pool, open_conversations
+from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.client import Connections
 from convoy.remote.oauth import Credentials, Token
+from convoy.routes.catalogue import NO_ROUTE
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from tests.simulator_process import SimulatorProcess
@@ -52,6 +54,93 @@ def test_ids_may_stand_in_the_settings() -> None:
     settings = settings_with(source="inline", ids="[b, a]")
 
     assert find_pool(settings, SCENARIO, NO_TOKEN).ids == ("b", "a")
+
+
+def test_users_that_make_their_own_conversations_have_a_pool_that_names_none() -> None:
+    settings = settings_with(source="none")
+
+    assert find_pool(settings, SCENARIO, NO_TOKEN) == NO_CONVERSATION
+
+
+class Door:
+    """A session that opens conversations; every one from the number `fails_at` on fails."""
+
+    def __init__(self, fails_at: int = 1_000, fault: Exception | None = None) -> None:
+        self.opened = self.sessions = self.highest = 0
+        self._fails_at = fails_at
+        self._fault = fault
+        self.attempts, self.sent_s = 0, None
+
+    def known(self) -> KnownScenario:
+        return KnownScenario(NO_ROUTE, (), (), lambda *_: self, Door.open_conversation)
+
+    def open(self) -> None:
+        self.sessions += 1
+        self.highest = max(self.highest, self.sessions)
+
+    def close(self) -> None:
+        self.sessions -= 1
+
+    def ready_at(self, now_s: float) -> float:
+        return now_s
+
+    def open_conversation(self) -> str:
+        number, self.opened = self.opened, self.opened + 1
+        gevent.sleep(0)
+        if number >= self._fails_at:
+            if self._fault is None:
+                gevent.sleep(60)
+            else:
+                raise self._fault
+        return f"c-{number}"
+
+
+def opened_by(door: Door, count: int, *more: str) -> ConversationPool:
+    settings = settings_of(
+        f"scenario.{SCENARIO}.conversations={{source: opened, count: {count}}}", *more
+    )
+    demo = Credentials(Secret("demo"), Secret("demo"))
+    connections = Connections(settings, demo, lambda token: None)
+
+    def open_some(scenario: str, count: int) -> list[str]:
+        return open_conversations(door.known(), connections, settings, scenario, count)
+
+    return find_pool(settings, SCENARIO, NO_TOKEN, open_some)
+
+
+def test_conversations_are_opened_a_few_at_a_time_and_each_session_is_closed() -> None:
+    door = Door()
+
+    pool = opened_by(door, 25)
+
+    assert sorted(pool.ids) == sorted(f"c-{number}" for number in range(25))
+    assert (door.opened, door.highest, door.sessions) == (25, 10, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (RemoteError("no more of them"), "no more of them"),
+        (KeyError("id"), "KeyError: 'id'"),
+        (None, r"prepare_timeout_s \(0.2 s\) is over"),
+    ],
+    ids=["refused", "a mistake in the hook", "too slow"],
+)
+def test_a_run_whose_conversations_cannot_be_opened_is_refused(
+    fault: Exception | None, why: str
+) -> None:
+    door = Door(3, fault)
+
+    with pytest.raises(RefusedError, match=f"only 3 of 25 .* {why}"):
+        opened_by(door, 25, "prepare_timeout_s=0.2")
+    assert door.sessions == 0
+
+
+def test_outside_of_a_run_none_are_opened() -> None:
+    settings = settings_with(source="opened", count=5)
+
+    with pytest.raises(RefusedError, match="are opened when a run begins"):
+        find_pool(settings, SCENARIO, NO_TOKEN)
 
 
 @pytest.mark.parametrize(

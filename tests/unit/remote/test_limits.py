@@ -136,16 +136,35 @@ def test_a_budget_that_is_not_obeyed_never_waits() -> None:
     assert ignored.ready_at(0.0) <= 0.0
 
 
+NOW = b"Sun, 22 Nov 2026 10:00:00 GMT"
 ASKED = {
     "seconds": ({b"retry-after": b"42"}, 42.0),
     "a date": (
         {
             b"retry-after": b"Sun, 22 Nov 2026 10:00:30 GMT",
-            b"date": b"Sun, 22 Nov 2026 10:00:00 GMT",
+            b"date": NOW,
         },
         30.0,
     ),
     "a date without ours": ({b"retry-after": b"Sun, 22 Nov 2026 10:00:30 GMT"}, None),
+    "a year that is none": (
+        {
+            b"retry-after": b"Sun, 22 Nov 99999 10:00:30 GMT",
+            b"date": NOW,
+        },
+        None,
+    ),
+    "an hour that is none": (
+        {
+            b"retry-after": b"Sun, 22 Nov 2026 10:00:30 GMT",
+            b"date": b"Sun, 22 Nov 2026 25:00:00 GMT",
+        },
+        None,
+    ),
+    "a zone beyond all numbers": (
+        {b"retry-after": b"Sun, 22 Nov 2026 10:00:30 +99999999999999999999", b"date": NOW},
+        None,
+    ),
     "nonsense": ({b"retry-after": b"soon", b"date": b"now"}, None),
     "nothing": ({}, None),
 }

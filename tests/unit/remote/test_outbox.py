@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,17 +29,16 @@ SEVERAL = 40
 class Letter:
     """Something to send that notes in a log when it was sent and when its sender was woken."""
 
-    def __init__(self, name: int, log: list[object], *, is_taken: bool = True) -> None:
-        self.number = -1
-        self.is_new = self.is_open = True
+    def __init__(self, name: int, log: list[object], number: int | None = None) -> None:
+        self.number = -1 if number is None else number
+        self.expects_silence = number is not None
+        self.is_open = True
         self.is_readable = False
         self._name = name
         self._log = log
-        self._is_taken = is_taken
 
-    def try_to_send(self) -> bool:
+    def send(self) -> None:
         self._log.append(self._name)
-        return self._is_taken
 
     def wake(self) -> None:
         self._log.append("woken")
@@ -69,15 +69,18 @@ def test_a_full_outbox_is_sent_at_once_and_goes_on_in_order() -> None:
     assert log == list(range(SEVERAL))
 
 
-def test_only_a_sender_that_could_not_send_all_is_woken() -> None:
+def test_a_sender_that_expects_silence_is_woken_where_something_has_arrived() -> None:
     log: list[object] = []
     outbox = Outbox()
+    near, far = socket.socketpair()
+    far.send(b"unasked")
 
-    for name in range(3):
-        outbox.put(Letter(name, log, is_taken=name != 1))
-    gevent.sleep(0)
+    with near, far:
+        for name in range(3):
+            outbox.put(Letter(name, log, near.fileno() if name == 1 else None))
+        gevent.sleep(0)
 
-    assert log == [0, 1, "woken", 2]
+    assert log == [0, "woken", 2]
 
 
 def test_more_connections_than_leave_at_a_time_get_their_answers() -> None:

@@ -204,7 +204,7 @@ def test_a_429_is_never_sent_again_and_rests_as_long_as_asked() -> None:
         done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
         assert (done.fate, done.code) == ("rejected", "429 too.many.requests.retry.after")
-        assert (done.attempts, done.retry_after_s, len(server.requests)) == (1, 42.0, 1)
+        assert (done.attempts, len(server.requests)) == (1, 1)
         assert session.ready_at(done.done_s) == done.done_s + 42
 
 

@@ -27,37 +27,43 @@ from convoy.results.health import (
     WorkerHealth,
 )
 from convoy.results.histograms import BucketCounts, Histogram, Recorder
-from convoy.results.outcome import Cause, Fate, Outcome, Phase
+from convoy.results.outcome import Attempt, Cause, Fate, Outcome
 from convoy.results.result import RunResult, WorkerResult
 from convoy.results.series import SeriesAccount
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
 
+
+class _Correlated(Attempt, frozen=True):
+    correlation: str = "correlation-1"
+
+    @property
+    def correlation_id(self) -> str:
+        return self.correlation
+
+
+def changed(outcome: Outcome, **changes: Any) -> Outcome:
+    """Return an outcome with other members, of its own or of its attempt."""
+    own = {name: changes.pop(name) for name in [*changes] if name in Outcome.__struct_fields__}
+    return replace(outcome, attempt=replace(outcome.attempt, **changes), **own)
+
+
 ACCEPTED = Outcome(
     scenario="conversation_messages",
-    step="",
     k=0,
-    attempt=1,
-    due_s=100.0,
-    sent_s=100.001,
-    done_s=100.101,
-    fate=Fate.ACCEPTED,
-    code="",
-    status=200,
-    answer_bytes=120,
-    correlation_id="correlation-1",
     conversation_id="conversation-1",
-    phase=Phase.MEASURE,
-    epoch=1,
+    due_s=100.0,
+    attempt=_Correlated(Fate.ACCEPTED, "", 100.001, 100.101, status=200, body=b"answer"),
     ok=True,
 )
 """A message sent 1 ms after it was due and answered 100 ms later."""
-REJECTED = replace(ACCEPTED, fate=Fate.REJECTED, code="400 invalid_payload", status=400, ok=False)
-FAILED = replace(ACCEPTED, fate=Fate.FAILED, code="connection refused", status=0, ok=False)
-UNKNOWN = replace(ACCEPTED, fate=Fate.UNKNOWN, code="connection reset", status=0, ok=False)
+REJECTED = changed(ACCEPTED, fate=Fate.REJECTED, code="400 invalid_payload", status=400, ok=False)
+FAILED = changed(ACCEPTED, fate=Fate.FAILED, code="connection refused", status=0, ok=False)
+UNKNOWN = changed(ACCEPTED, fate=Fate.UNKNOWN, code="connection reset", status=0, ok=False)
 RETIRED = {7: "400 conversation.closed", 9: "404 not.found"}
 """Conversations by index in the pool, and what they answered."""
 HEALTHY = WorkerHealth(1.0, CpuShare(0.234, 0.31), 0.0, LoopLag(0.2, 0.42, 7.0), 0.0)
+NOTHING: Durations[BucketCounts] = Durations.of(list)
 LATE_AFTER_S = 0.010
 _STARTED_S = 1000.0
 _BORN = Processor(used_s=7.0, waited_s=3.0)
@@ -162,7 +168,7 @@ def run_of(
     series = SeriesAccount(1, lambda code: code)
     whole = Durations.of(Histogram)
     for second, counts in enumerate(seconds):
-        series.absorb(second, {second: Counts.total([counts])}, ())
+        series.absorb(second, {second: Counts.total([counts])}, NOTHING)
     for number in range(max(len(times_s), len(censored_s))):
         recorded = Durations.of(Recorder)
         for time_s in times_s[number] if number < len(times_s) else ():
@@ -171,7 +177,7 @@ def run_of(
         for time_s in censored_s[number] if number < len(censored_s) else ():
             recorded.censored.record(time_s)
         taken = recorded.map(Recorder.take)
-        series.absorb(3 * number + 1.0, {}, [taken])
+        series.absorb(3 * number + 1.0, {}, taken)
         for name in ("response", "service"):
             getattr(whole, name).add(getattr(taken, name))
         whole.response.add_censored(taken.censored)
@@ -216,7 +222,7 @@ def summary_of(
     recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
     for outcome in outcomes:
         recorder.schedule()
-        recorder.record(outcome, outcome.sent_s, Cause.TARGET)
+        recorder.record(outcome, outcome.attempt.sent_s, Cause.TARGET)
     for _ in range(given_up):
         recorder.schedule()
         recorder.give_up(Cause.TARGET, lateness_s=5)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from convoy.results.account import (
-    WHOLE,
     PoolReport,
     ScenarioAccount,
     ScenarioRecorder,
@@ -16,7 +14,7 @@ from convoy.results.account import (
 from convoy.results.counts import violations
 from convoy.results.outcome import Cause, Fate, Outcome
 from convoy.routes.codes import CodeBook
-from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, account, report_of
+from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, account, changed, report_of
 
 TIMEOUT_S = 30.0
 
@@ -25,7 +23,7 @@ def recorder_of(*outcomes: Outcome) -> ScenarioRecorder:
     recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=TIMEOUT_S)
     for outcome in outcomes:
         recorder.schedule()
-        recorder.record(outcome, outcome.sent_s, Cause.TARGET)
+        recorder.record(outcome, outcome.attempt.sent_s, Cause.TARGET)
     return recorder
 
 
@@ -43,7 +41,7 @@ def taken(told: ScenarioAccount) -> ScenarioResult:
 
 def test_accepted_messages_recorded_together_are_those_recorded_one_by_one() -> None:
     outcomes = [
-        replace(ACCEPTED, sent_s=100.0 + at / 1000, done_s=100.1 + at / 100, attempt=1 + (at >= 8))
+        changed(ACCEPTED, sent_s=100.0 + at / 1000, done_s=100.1 + at / 100, attempts=1 + (at >= 8))
         for at in range(-3, 10)
     ]
     one_by_one, together = recorder_of(*outcomes), recorder_of()
@@ -51,9 +49,9 @@ def test_accepted_messages_recorded_together_are_those_recorded_one_by_one() -> 
         together.schedule()
 
     together.record_accepted(
-        [abs(each.sent_s - each.due_s) for each in outcomes],
-        [each.done_s - each.due_s for each in outcomes],
-        [each.done_s - each.sent_s for each in outcomes],
+        [abs(each.attempt.sent_s - each.due_s) for each in outcomes],
+        [each.attempt.done_s - each.due_s for each in outcomes],
+        [each.attempt.done_s - each.attempt.sent_s for each in outcomes],
         resent=2,
     )
 
@@ -63,7 +61,7 @@ def test_accepted_messages_recorded_together_are_those_recorded_one_by_one() -> 
 
 
 def in_order(report: ScenarioReport) -> list[list[tuple[int, int]]]:
-    durations = report.durations[WHOLE]
+    durations = report.durations
     return [sorted(getattr(durations, name)) for name in durations.__struct_fields__]
 
 
@@ -138,12 +136,12 @@ def test_a_message_that_was_not_sent_lasted_as_long_as_it_was_late() -> None:
 def test_a_message_is_late_by_a_cause_whatever_its_fate(
     fate: Fate, sent_after_s: float, late: dict[str, int], send_error_ms: float
 ) -> None:
-    outcome = replace(ACCEPTED, fate=fate, code="" if fate is Fate.ACCEPTED else "timeout")
+    outcome = changed(ACCEPTED, fate=fate, code="" if fate is Fate.ACCEPTED else "timeout")
     recorder = recorder_of()
     recorder.schedule()
 
     sent_s = outcome.due_s + sent_after_s
-    recorder.record(replace(outcome, sent_s=sent_s), sent_s, Cause.LIMITS)
+    recorder.record(changed(outcome, sent_s=sent_s), sent_s, Cause.LIMITS)
 
     result = result_of(recorder)
     assert result.counts.late == late
@@ -166,8 +164,9 @@ def test_between_handing_and_the_first_byte_only_waiting_is_the_targets(
     recorder, due_s = recorder_of(), ACCEPTED.due_s
     recorder.schedule()
 
-    outcome = replace(ACCEPTED, sent_s=due_s + 0.4, done_s=due_s + 0.5)
-    recorder.record(outcome, due_s + handed_after_s, Cause.GENERATOR, waited_s)
+    sent_s, done_s = due_s + 0.4, due_s + 0.5
+    outcome = changed(ACCEPTED, sent_s=sent_s, done_s=done_s, waited_s=waited_s)
+    recorder.record(outcome, due_s + handed_after_s, Cause.GENERATOR)
 
     assert recorder.counts.late == {late: 1}
 
@@ -179,10 +178,10 @@ def test_scheduled_messages_are_in_flight_until_they_end() -> None:
     for _ in range(3):
         recorder.schedule()
     seen.append(recorder.in_flight)
-    recorder.record(ACCEPTED, ACCEPTED.sent_s, Cause.TARGET)
+    recorder.record(ACCEPTED, ACCEPTED.attempt.sent_s, Cause.TARGET)
     seen.append(recorder.in_flight)
     recorder.give_up(Cause.STOPPED, 0.1)
-    recorder.record(FAILED, FAILED.sent_s, Cause.TARGET)
+    recorder.record(FAILED, FAILED.attempt.sent_s, Cause.TARGET)
     seen.append(recorder.in_flight)
 
     assert seen == [0, 3, 2, 0]
@@ -192,12 +191,12 @@ def test_counters_travel_as_totals_and_durations_as_what_is_new() -> None:
     recorder = recorder_of(ACCEPTED, ACCEPTED)
     first = report_of(recorder)
     recorder.schedule()
-    recorder.record(ACCEPTED, ACCEPTED.sent_s, Cause.TARGET)
+    recorder.record(ACCEPTED, ACCEPTED.attempt.sent_s, Cause.TARGET)
 
     reports = [first, report_of(recorder), report_of(recorder)]
 
     assert [report.counts.accepted for report in reports] == [2, 3, 3]
-    counted = [sum(count for _, count in each.durations[WHOLE].response) for each in reports]
+    counted = [sum(count for _, count in each.durations.response) for each in reports]
     assert counted == [2, 1, 0]
 
 
@@ -206,7 +205,7 @@ def test_what_a_recorder_counts_later_is_not_in_a_report_that_was_made() -> None
     report = recorder.report(PoolReport({}, 0))
 
     recorder.schedule()
-    recorder.record(REJECTED, REJECTED.sent_s, Cause.TARGET)
+    recorder.record(REJECTED, REJECTED.attempt.sent_s, Cause.TARGET)
 
     assert report.counts.errors == {"400 invalid_payload": 1}
 
@@ -215,7 +214,7 @@ def test_the_reports_of_one_worker_follow_each_other() -> None:
     recorder, told = recorder_of(ACCEPTED, REJECTED), account()
     told.absorb("worker-1", report_of(recorder))
     recorder.schedule()
-    recorder.record(UNKNOWN, UNKNOWN.sent_s, Cause.TARGET)
+    recorder.record(UNKNOWN, UNKNOWN.attempt.sent_s, Cause.TARGET)
 
     told.absorb("worker-1", report_of(recorder))
 
@@ -249,18 +248,17 @@ def test_the_reports_of_two_workers_add_up() -> None:
 
 
 def test_a_result_stays_what_it_was_when_it_was_taken() -> None:
-    recorder, told = recorder_of(replace(UNKNOWN, step="call")), account()
+    recorder, told = recorder_of(UNKNOWN), account()
     told.absorb("worker-1", report_of(recorder, {3: "400 conversation.closed"}))
     before = taken(told)
 
     recorder.schedule()
-    recorder.record(replace(UNKNOWN, step="call"), UNKNOWN.sent_s, Cause.TARGET)
+    recorder.record(UNKNOWN, UNKNOWN.attempt.sent_s, Cause.TARGET)
     told.absorb("worker-1", report_of(recorder, {4: "400 conversation.closed"}))
     told.lose("worker-1", 5, TIMEOUT_S)
 
     assert (before.counts.sent, before.counts.errors) == (1, {"connection reset": 1})
     assert before.durations.response.count == before.durations.response.censored == 1
-    assert before.steps["call"].unknown.count == 1
     assert before.retired == {"400 conversation.closed": 1}
 
 
@@ -268,7 +266,7 @@ def test_names_of_unknown_codes_are_capped_over_all_workers() -> None:
     told = ScenarioAccount(CodeBook(keep=1).name)
 
     for number in range(3):
-        unheard_of = replace(REJECTED, code=f"400 code.{number}")
+        unheard_of = changed(REJECTED, code=f"400 code.{number}")
         told.absorb(f"worker-{number}", report_of(recorder_of(unheard_of, REJECTED)))
 
     assert taken(told).counts.errors == {
@@ -305,18 +303,3 @@ def test_retired_conversations_travel_once_and_redirected_messages_as_totals() -
 
     assert taken(told).retired == {"400 conversation.closed": 1, "404 not.found": 1}
     assert taken(told).redirected == 9
-
-
-def test_durations_are_kept_by_step_and_for_the_whole_scenario() -> None:
-    call = replace(ACCEPTED, step="call", done_s=ACCEPTED.sent_s + 3)
-    recorders = [recorder_of(replace(ACCEPTED, step="message"), call), recorder_of(call, REJECTED)]
-
-    result = result_of(*recorders)
-
-    assert {name: step.service.count for name, step in result.steps.items()} == {
-        "message": 1,
-        "call": 2,
-    }
-    assert result.steps["call"].service.percentile(1).ms == pytest.approx(3000, rel=0.001)
-    assert result.durations.service.count == 3
-    assert result.durations.rejected.count == 1

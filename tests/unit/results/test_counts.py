@@ -6,11 +6,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from convoy.results.counts import Counts, violations
 from convoy.results.outcome import Cause, Outcome
-from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, counts_of
+from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, changed, counts_of
 
 NUMBERS = st.integers(0, 10**6)
 CONSISTENT = st.builds(
@@ -83,12 +82,12 @@ def test_a_message_of_the_plan_that_nobody_accounted_for_is_named_with_both_numb
             REJECTED, {"rejected": 1, "not_ok": 1, "errors": {"400 invalid_payload": 1}}, id="no"
         ),
         pytest.param(
-            replace(REJECTED, ok=True),
+            changed(REJECTED, ok=True),
             {"rejected": 1, "not_ok": 0, "errors": {"400 invalid_payload": 1}},
             id="rejected as the scenario expects",
         ),
         pytest.param(
-            replace(ACCEPTED, ok=False),
+            changed(ACCEPTED, ok=False),
             {"accepted": 1, "not_ok": 1, "unexpected": 1, "errors": {}},
             id="accepted though the scenario expects a refusal",
         ),
@@ -114,7 +113,7 @@ def test_a_message_counts_by_its_fate(outcome: Outcome, expected: dict[str, obje
 def test_a_recovered_attempt_shows_in_resent_only() -> None:
     counts = Counts(scheduled=1)
 
-    counts.record(replace(ACCEPTED, attempt=2))
+    counts.record(changed(ACCEPTED, attempts=2))
 
     assert (counts.sent, counts.resent, counts.attempts, counts.accepted) == (1, 1, 2, 1)
     assert counts.errors == {}
@@ -173,7 +172,7 @@ def test_what_was_counted_since_a_moment_is_the_difference(first: Counts, second
 def test_failures_are_those_that_are_not_ok_by_their_code() -> None:
     counts = Counts(scheduled=4)
 
-    for outcome in (REJECTED, replace(REJECTED, ok=True), replace(ACCEPTED, ok=False), UNKNOWN):
+    for outcome in (REJECTED, changed(REJECTED, ok=True), changed(ACCEPTED, ok=False), UNKNOWN):
         counts.record(outcome)
     counts.lose(2)
 

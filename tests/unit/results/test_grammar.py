@@ -20,8 +20,8 @@ KNOWN = Known({"conversation_messages", "guest_messages"}, duration_s=60)
 WITH_STEPS = Known(
     {"conversation_messages"},
     duration_s=60,
-    steps={"conversation_messages/typing"},
-    timings={"first_reply", "own_copy"},
+    steps={"conversation_messages": ("typing",)},
+    timings={"conversation_messages": ("first_reply", "own_copy")},
 )
 LINE = "p95(response_time) < 400ms"
 

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from convoy.results.outcome import Outcome
 from convoy.results.samples import (
@@ -18,7 +17,7 @@ from convoy.results.samples import (
     SamplesReport,
 )
 from convoy.secrets import STARS, Redactor
-from tests.unit.results import REJECTED
+from tests.unit.results import REJECTED, changed
 
 SECRET = "s3cr3t-token-0123456789abcdef"
 
@@ -31,7 +30,7 @@ def keeper_of(*moments_s: float, code: str = "400 invalid_payload") -> SampleKee
     """A keeper that was offered one failure of a code at each of these moments."""
     keeper = SampleKeeper(untouched)
     for k, at_s in enumerate(moments_s):
-        keeper.offer(replace(REJECTED, code=code, k=k), at_s, b"request", b"answer")
+        keeper.offer(changed(REJECTED, code=code, k=k), at_s, b"request")
     return keeper
 
 
@@ -40,7 +39,7 @@ def kept_text(request: bytes) -> str:
     redactor = Redactor()
     redactor.register(SECRET)
     keeper = SampleKeeper(redactor.redact)
-    keeper.offer(REJECTED, 1.0, request, b"")
+    keeper.offer(REJECTED, 1.0, request)
     return sample_of(keeper).request
 
 
@@ -70,7 +69,7 @@ def test_a_sample_holds_what_is_needed_to_ask_about_it() -> None:
 def test_samples_travel_once_and_times_with_every_report() -> None:
     keeper = keeper_of(1.0)
     keeper.report()
-    keeper.offer(REJECTED, 5.0, b"", b"")
+    keeper.offer(REJECTED, 5.0, b"")
 
     again = keeper.report()["400 invalid_payload"]
 
@@ -82,7 +81,7 @@ def test_codes_beyond_the_bound_are_not_kept() -> None:
     keeper = SampleKeeper(untouched)
 
     for number in (*range(60), 0):
-        keeper.offer(replace(REJECTED, code=f"code {number}"), 1.0, b"", b"")
+        keeper.offer(changed(REJECTED, code=f"code {number}"), 1.0, b"")
 
     assert list(keeper.report()) == [f"code {number}" for number in range(50)]
 
@@ -155,9 +154,9 @@ def test_what_was_taken_from_a_book_stays_as_it_was() -> None:
 @pytest.mark.parametrize(
     "outcome",
     [
-        replace(REJECTED, scenario="s" * 500),
-        replace(REJECTED, conversation_id="c" * 500),
-        replace(REJECTED, correlation_id="demo" * 100),
+        changed(REJECTED, scenario="s" * 500),
+        changed(REJECTED, conversation_id="c" * 500),
+        changed(REJECTED, correlation="demo" * 100),
     ],
     ids=["scenario", "conversation", "short secrets"],
 )
@@ -166,7 +165,7 @@ def test_whatever_a_message_held_its_sample_can_be_reported(outcome: Outcome) ->
     redactor.register("demo")
     keeper = SampleKeeper(redactor.redact)
 
-    keeper.offer(outcome, 1.0, b"x" * 100_000, b"demo" * 100_000)
+    keeper.offer(changed(outcome, body=b"demo" * 100_000), 1.0, b"x" * 100_000)
 
     report = keeper.report()
     assert msgspec.convert(msgspec.to_builtins(report), type=SamplesReport) == report

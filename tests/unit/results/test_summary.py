@@ -22,7 +22,7 @@ from convoy.results.summary import Summary, json_schema, summarise
 from convoy.results.verdict import judge
 from convoy.routes.codes import meaning
 from tests.unit import results
-from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, result_of
+from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, changed, result_of
 
 SUMMARY_KEYS = {
     "schema",
@@ -91,7 +91,7 @@ FORMS = pytest.mark.parametrize(
     ("outcomes", "result"),
     [
         ((ACCEPTED, ACCEPTED), {}),
-        ((ACCEPTED, REJECTED, FAILED, replace(UNKNOWN, step="call")), EVERYTHING),
+        ((ACCEPTED, REJECTED, FAILED, UNKNOWN), EVERYTHING),
         ((), {"is_scheduled": False, "workers": (), "duration_s": 0.0}),
     ],
     ids=["quiet", "with everything", "never begun"],
@@ -238,22 +238,11 @@ def test_durations_are_told_in_milliseconds_and_lower_bounds_are_named() -> None
 
 
 def test_durations_of_microseconds_keep_their_digits() -> None:
-    quick = replace(ACCEPTED, done_s=ACCEPTED.sent_s + 1.5e-6)
+    quick = changed(ACCEPTED, done_s=ACCEPTED.attempt.sent_s + 1.5e-6)
 
     service_ms = summary_of(quick)["scenarios"]["conversation_messages"]["service_time_ms"]
 
     assert service_ms["p50"] == pytest.approx(0.0015, rel=0.001)
-
-
-def test_each_named_step_has_its_own_durations() -> None:
-    summary = summary_of(replace(ACCEPTED, step="call"), replace(ACCEPTED, step="message"))
-
-    steps = summary["scenarios"]["conversation_messages"]["steps"]
-    assert {name: step["service_time_ms"]["count"] for name, step in steps.items()} == {
-        "call": 1,
-        "message": 1,
-    }
-    assert "steps" not in summary_of(ACCEPTED)["scenarios"]["conversation_messages"]
 
 
 def test_the_generator_is_told_by_its_worst_worker() -> None:

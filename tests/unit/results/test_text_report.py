@@ -11,7 +11,7 @@ from convoy.results.criteria import CriterionResult
 from convoy.results.generator import GeneratorState
 from convoy.results.reports.text import WIDTH, text_report
 from convoy.results.result import Change
-from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, summary_of
+from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, changed, summary_of
 
 
 def line_of(report: str, label: str) -> str:
@@ -47,7 +47,7 @@ def test_a_run_without_failures_says_so() -> None:
 
 
 def test_late_messages_are_shown_with_their_cause() -> None:
-    report = text_report(summary_of(replace(ACCEPTED, sent_s=ACCEPTED.due_s + 0.05)))
+    report = text_report(summary_of(changed(ACCEPTED, sent_s=ACCEPTED.due_s + 0.05)))
 
     assert line_of(report, "sent") == "1 (late: 1 by cause target)"
 

@@ -162,6 +162,31 @@ def test_a_message_of_the_plan_that_nobody_accounted_for_is_invalid() -> None:
     assert (judgement.verdict, judgement.exit_code) == INVALID
 
 
+def test_a_machine_without_means_to_send_is_invalid_and_says_what_it_had_too_few_of() -> None:
+    counts = counts_of(accepted=1000, not_sent={Cause.GENERATOR: 1})
+    counts.shortages["EMFILE"] += 1
+
+    judgement = judged(counts)
+
+    assert (judgement.verdict, judgement.exit_code) == INVALID
+    assert judgement.reasons[0].startswith(
+        "messages: 1 attempts found no means to send (EMFILE): A process of ours has as many files"
+    )
+
+
+def test_exceptions_of_the_scenario_are_said_and_are_no_verdict() -> None:
+    counts = counts_of(accepted=1000)
+    counts.exceptions.update({"KeyError": 1, "TypeError": 2})
+
+    judgement = judged(counts)
+
+    assert (judgement.verdict, judgement.exit_code) == (Verdict.PASS, ExitCode.PASS)
+    assert judgement.reasons == (
+        "messages: 3 exceptions in the scenario's own code, the first of type KeyError; Locust's "
+        "exceptions show them",
+    )
+
+
 def test_a_run_in_which_no_message_was_due_is_invalid() -> None:
     judgement = judged(Counts())
 

@@ -126,6 +126,18 @@ def test_all_faults_are_told_at_once() -> None:
             "scenario.conversation_messages.conversations.ids (--set 1): is empty",
         ),
         (
+            "scenario.conversation_messages.conversations={source: opened}",
+            "scenario.conversation_messages.conversations.count (--set 1): is missing",
+        ),
+        (
+            "scenario.conversation_messages.conversations={count: 5}",
+            "scenario.conversation_messages.conversations.count (--set 1): is given, but",
+        ),
+        (
+            "scenario.conversation_messages.conversations={source: none, pick: exclusive}",
+            "scenario.conversation_messages.conversations.pick (--set 1): is exclusive, but",
+        ),
+        (
             "scenario.conversation_messages.conversations={path: pool.txt}",
             "scenario.conversation_messages.conversations.path (--set 1): is given, but",
         ),

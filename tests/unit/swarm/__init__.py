@@ -34,9 +34,9 @@ class ReportingWorker:
         for _ in range(accepted + rejected + in_flight):
             self._recorder.schedule()
         for outcome in [ACCEPTED] * accepted + [REJECTED] * rejected:
-            self._recorder.record(outcome, outcome.sent_s, Cause.TARGET)
+            self._recorder.record(outcome, outcome.attempt.sent_s, Cause.TARGET)
             if outcome.failure:
-                self._samples.offer(outcome, 1.0, b"request", b"answer")
+                self._samples.offer(outcome, 1.0, b"request")
 
     def report(self) -> WorkerReport:
         """Return the next report; each is made a second after the one before."""

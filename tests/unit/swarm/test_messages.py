@@ -55,7 +55,7 @@ def test_a_report_is_the_same_after_it_went_over_the_wire() -> None:
 
 
 SCENARIO = ("scenarios", "conversation_messages")
-RESPONSE = (*SCENARIO, "durations", "", "response")
+RESPONSE = (*SCENARIO, "durations", "response")
 SAMPLES = ("samples", "400 invalid_payload")
 
 

@@ -12,10 +12,8 @@ from convoy.engine.dispatch import DueMessage
 from convoy.plan.message import PlannedMessage
 from convoy.plan.pool import Conversation
 from convoy.plugin.rows import Rows
-from convoy.remote.http import Answer
-from convoy.remote.session import Exchange
 from convoy.results.account import ScenarioRecorder
-from convoy.results.outcome import Cause, Outcome, Phase
+from convoy.results.outcome import Attempt, Cause, Fate, Outcome, Phase
 from convoy.swarm.accounting import Accounting
 
 DUE_S = 100.0
@@ -28,7 +26,7 @@ class Desk:
     def __init__(self) -> None:
         self.environment = Environment()
         self.environment.create_local_runner()
-        self.rows = Rows(self.environment)
+        self.rows = Rows(self.environment, {"messages": "POST"})
         self.recorder = ScenarioRecorder(0.010, TIMEOUT_S)
         self.samples: list[tuple[str, bytes, bytes]] = []
         self.accounting = Accounting(
@@ -37,7 +35,7 @@ class Desk:
 
     def enter(
         self,
-        fate: str = "accepted",
+        fate: Fate = Fate.ACCEPTED,
         code: str = "",
         is_ok: bool = True,
         *,
@@ -47,21 +45,19 @@ class Desk:
         attempts: int = 1,
         waited_s: float = 0.0,
     ) -> None:
-        answer = Answer(200, [], b"answer", DUE_S, DUE_S + 0.5)
-        exchange = Exchange(
-            fate, code, DUE_S + sent_after_s, DUE_S + 0.5, attempts, answer, waited_s=waited_s
-        )
+        sent_s, done_s = DUE_S + sent_after_s, DUE_S + 0.5
+        attempt = Attempt(fate, code, sent_s, done_s, attempts, 200, b"answer", waited_s)
         handed_s = DUE_S + handed_after_s
         due = DueMessage(7, DUE_S, Phase.MEASURE, 1, late_cause, handed_s)
         planned = PlannedMessage(7, 7, Conversation("c"), 0, False, "text", "hello")
-        self.accounting.enter(Message(due, planned, b"request"), exchange, is_ok)
+        self.accounting.enter(Message(due, planned, b"request"), attempt, is_ok)
 
     @property
     def row(self) -> Any:
         return self.environment.stats.entries["messages", "POST"]
 
-    def _keep_sample(self, outcome: Outcome, request: bytes, answer: bytes) -> None:
-        self.samples.append((outcome.failure, request, answer))
+    def _keep_sample(self, outcome: Outcome, request: bytes) -> None:
+        self.samples.append((outcome.failure, request, outcome.attempt.body))
 
 
 @pytest.fixture
@@ -120,7 +116,7 @@ def test_failure_is_entered_at_once_with_its_sample_and_what_waited_before_it(
 ) -> None:
     desk.enter()
 
-    desk.enter("rejected", "400 invalid_payload", is_ok=False)
+    desk.enter(Fate.REJECTED, "400 invalid_payload", is_ok=False)
 
     assert (desk.recorder.counts.accepted, desk.recorder.counts.rejected) == (1, 1)
     assert desk.samples == [("400 invalid_payload", b"request", b"answer")]
@@ -140,8 +136,8 @@ def test_what_should_have_been_refused_is_a_failure_of_its_own(desk: Desk) -> No
 def test_what_got_no_answer_lasted_until_its_deadline_and_what_never_left_no_time(
     desk: Desk,
 ) -> None:
-    desk.enter("unknown", "timeout", is_ok=False)
-    desk.enter("failed", "dns", is_ok=False)
+    desk.enter(Fate.UNKNOWN, "timeout", is_ok=False)
+    desk.enter(Fate.FAILED, "dns", is_ok=False)
 
     assert (desk.row.num_requests, desk.row.num_none_requests) == (2, 1)
     assert desk.row.max_response_time == TIMEOUT_S * 1000

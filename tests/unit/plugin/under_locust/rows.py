@@ -11,6 +11,7 @@ from locust.stats import StatsEntry
 from convoy.plugin.rows import Rows
 
 TIMES_MS = (0.2, 0.7, 1.49, 3.5, 99.6, 104.9, 105.1, 999.0, 12_345.6)
+TYPES = {"journey": "POST", "messages": "POST"}
 FIGURES = (
     "num_requests",
     "num_none_requests",
@@ -46,14 +47,14 @@ def test_rows_filled_in_bulk_are_those_that_locust_would_have_made(
 ) -> None:
     other = Environment()
     other.create_local_runner()
-    rows = Rows(environment)
+    rows = Rows(environment, TYPES)
 
     for turn in range(3):
         for number, time_ms in enumerate(TIMES_MS):
             name = ("journey", "journey/connect")[number % 2]
             rows.gather(name, [time_ms / 1000], number)
             other.events.request.fire(
-                request_type="POST",
+                request_type="STEP" if "/" in name else "POST",
                 name=name,
                 response_time=time_ms,
                 response_length=number,
@@ -69,7 +70,7 @@ def test_rows_filled_in_bulk_are_those_that_locust_would_have_made(
 def test_message_is_in_no_row_before_the_flush_and_in_one_after_it(
     environment: Environment,
 ) -> None:
-    rows = Rows(environment)
+    rows = Rows(environment, TYPES)
     rows.gather("messages", [0.0015], 10)
 
     before = environment.stats.total.num_requests
@@ -80,7 +81,7 @@ def test_message_is_in_no_row_before_the_flush_and_in_one_after_it(
 
 
 def test_failure_is_there_at_once_with_its_code(environment: Environment) -> None:
-    rows = Rows(environment)
+    rows = Rows(environment, TYPES)
 
     rows.add("messages", None, 0, "dns")
 
@@ -93,7 +94,7 @@ def test_others_hear_of_every_message_with_all_that_locust_says_of_it(
     environment: Environment,
 ) -> None:
     heard: list[dict[str, Any]] = []
-    rows = Rows(environment)
+    rows = Rows(environment, TYPES)
     rows.gather("messages", [0.001], 10)
 
     environment.events.request.add_listener(lambda **arguments: heard.append(arguments))
@@ -119,7 +120,7 @@ def test_who_listened_before_locust_hears_of_every_message() -> None:
     environment = Environment()
     environment.events.request.add_listener(lambda response_time, **_: heard.append(response_time))
     environment.create_local_runner()
-    rows = Rows(environment)
+    rows = Rows(environment, TYPES)
 
     rows.add("messages", 2.0, 20)
 

@@ -10,7 +10,7 @@ import pytest
 from locust import User, constant, task
 from locust.env import Environment
 
-from convoy.plugin.users import TaskLoop
+from convoy.plugin.task_loop import TaskLoop
 
 DEADLINE_S = 20.0
 
@@ -23,7 +23,10 @@ class LoopingUser(User):
         self.done: list[str] = []
 
     def on_start(self) -> None:
-        self._taskset_instance = TaskLoop(self)
+        self._taskset_instance = TaskLoop(self, self.leave)
+
+    def leave(self) -> None:
+        """Nothing is in hand."""
 
     def on_stop(self) -> None:
         self.done.append("stopped")

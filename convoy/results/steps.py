@@ -1,0 +1,85 @@
+"""Steps and timings: what a process measures beside messages, each with counts of its own."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from math import inf
+
+from convoy.results.account import PoolReport, ScenarioRecorder, StepReport
+from convoy.results.outcome import Cause
+from convoy.results.series import SecondsRecorder
+
+DUPLICATE, NOT_WAITED_FOR = "duplicate", "unexpected"
+"""What a timing counts besides pairs, among its errors."""
+_REMEMBERED = 4_096
+
+
+class StepRecorder:
+    """What one process has seen of a step: an attempt that is due when it begins.
+
+    One of unknown fate counts as lasting for `timeout_s`, as a message does.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self.recorder = ScenarioRecorder(inf, timeout_s)
+        self._seconds = SecondsRecorder()
+
+    def enter_second(self, second: int) -> None:
+        """Enter what was counted since the last call under a second of the run's clock."""
+        self._seconds.add(second, self.recorder.counts)
+
+    def report(self) -> StepReport:
+        """Return what the master has to absorb; seconds and durations begin anew."""
+        whole = self.recorder.report(PoolReport({}, 0))
+        return StepReport(whole.counts, whole.durations, self._seconds.take())
+
+
+class TimingRecorder(StepRecorder):
+    """What one process has seen of a timing: pairs of sent and received, matched by an id.
+
+    What was not received within `timeout_s` is missing. An id that comes again is a duplicate while
+    it is among the last 4,096 that were matched; any other that nothing waits for is unexpected.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(timeout_s)
+        self._timeout_s = timeout_s
+        self._waiting: OrderedDict[str, tuple[float, bool]] = OrderedDict()
+        self._matched: OrderedDict[str, bool] = OrderedDict()
+
+    def sent(self, id: str, at_s: float, is_measured: bool) -> None:
+        """Wait for the other half of a pair, which enters figures only where it `is_measured`."""
+        if id in self._waiting:
+            self._miss(id, at_s)
+        self._waiting[id] = at_s, is_measured
+        if is_measured:
+            self.recorder.schedule()
+
+    def received(self, id: str, at_s: float, is_measured: bool) -> None:
+        """Enter what has come; `is_measured` says whether it counts where it belongs to no pair."""
+        self.expire(at_s)
+        counts = self.recorder.counts
+        if id in self._waiting:
+            sent_s, is_measured = self._waiting.pop(id)
+            self._matched[id] = is_measured
+            if len(self._matched) > _REMEMBERED:
+                self._matched.popitem(last=False)
+            if is_measured:
+                self.recorder.record_accepted((), (at_s - sent_s,), (at_s - sent_s,), 0)
+        elif id in self._matched:
+            counts.errors[DUPLICATE] += self._matched[id]
+        elif is_measured:
+            counts.errors[NOT_WAITED_FOR] += 1
+
+    def expire(self, now_s: float, *, is_over: bool = False) -> None:
+        """Count as missing what has been waited for too long, all of it where the run `is_over`."""
+        while self._waiting:
+            id, (sent_s, _) = next(iter(self._waiting.items()))
+            if not is_over and now_s - sent_s < self._timeout_s:
+                return
+            self._miss(id, now_s)
+
+    def _miss(self, id: str, now_s: float) -> None:
+        sent_s, is_measured = self._waiting.pop(id)
+        if is_measured:
+            self.recorder.give_up(Cause.TARGET, min(now_s - sent_s, self._timeout_s))

@@ -1,0 +1,289 @@
+"""One bad message costs one message, whatever a scenario's own code or ours does with it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import gevent
+import pytest
+from locust import task
+from locust.env import Environment
+
+from convoy.plan.lanes import LANES
+from convoy.plan.scenario import ArrivalRule
+from convoy.plugin.message_user import Message, MessageUser
+from convoy.plugin.rows import Rows
+from convoy.plugin.users import attach
+from convoy.remote.http import Origin, Transport
+from convoy.remote.limits import Budget
+from convoy.remote.oauth import OAuthSession, Token
+from convoy.remote.session import ApiSession
+from convoy.results.counts import Counts, violations
+from convoy.results.outcome import Attempt
+from convoy.routes.catalogue import Route
+from convoy.routes.codes import CodeBook
+from convoy.secrets import Secret
+from convoy.swarm.run_inputs import RunInputs
+from convoy.swarm.worker_run import WorkerRun
+from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.remote.misbehaving_server import answer, serving
+from tests.unit.settings.configuration import settings_of
+
+MESSAGES = 12
+BAD = 5
+DEADLINE_S = 20.0
+SECRET = "s3cr3t-token-0123456789"
+OK = answer("200 OK", b"{}")
+
+
+class Desk:
+    """A run of twelve messages in this process, without a master; it stands for the worker, too."""
+
+    def __init__(self, port: int, user_class: type[MessageUser]) -> None:
+        settings = settings_of(
+            "limits=[]", "max_lateness_s=1", "request_timeout_s=1", "late_after_ms=1000"
+        )
+        inputs = replace(INPUTS, arrivals=ArrivalRule("closed", MESSAGES))
+        self.environment = Environment(user_classes=[user_class])
+        self.runner = self.environment.create_local_runner()
+        self.port = port
+        rows = Rows(self.environment, {INPUTS.scenario: "POST"})
+        run_inputs = RunInputs("run-1", settings, {INPUTS.scenario: inputs})
+        self.run = WorkerRun(run_inputs, self, rows, lambda text: text)  # type: ignore[arg-type]
+        self.work = self.run.work[INPUTS.scenario]
+        attach(self.environment, self, hide)  # type: ignore[arg-type]
+
+    def open_session(self) -> ApiSession:
+        oauth = OAuthSession(lambda: Token(Secret("token"), 1e12), refresh_before_s=60)
+        return ApiSession(
+            Transport(Origin("http", "127.0.0.1", self.port)),
+            oauth,
+            Budget([]),
+            code_book=CodeBook(),
+            clock=time.perf_counter,
+        )
+
+    def wait_for_run(self) -> WorkerRun:
+        return self.run
+
+    def user_is_ready(self, run: WorkerRun, scenario: str) -> None:
+        self.work.ready_users += 1
+
+    def user_has_left(self, run: WorkerRun, scenario: str) -> None:
+        self.work.ready_users -= 1
+
+    def counts_after(self, users: int = 2) -> Counts:
+        """Run until every message has been accounted for, and return what was counted."""
+        self.run.t0_s = time.perf_counter()
+        self.work.grant(dict.fromkeys(range(LANES), 0), 1)
+        self.work.dispatcher.start(self.run.t0_s)
+        self.runner.start(users, users)
+        with gevent.Timeout(DEADLINE_S):
+            while not (self.run.is_drained and self.counts.scheduled == MESSAGES):
+                self.run.enter_second()
+                gevent.sleep(0.01)
+        return self.counts
+
+    @property
+    def counts(self) -> Counts:
+        return self.work.recorder.counts
+
+
+def hide(text: str) -> str:
+    return text.replace(SECRET, "**********")
+
+
+@contextmanager
+def desk_of(user_class: type[MessageUser]) -> Iterator[Desk]:
+    """Open a desk for the time of a with-block; its server takes everything."""
+    runs = type(user_class.__name__, (user_class,), {"abstract": False})
+    with serving(lambda visitor: visitor.answer_all(OK)) as server:
+        desk = Desk(server.port, runs)
+        try:
+            yield desk
+        finally:
+            desk.runner.quit()
+
+
+class Talking(MessageUser):
+    """A scenario in which nothing is wrong."""
+
+    abstract = True
+    scenario = INPUTS.scenario
+    route = Route("talk", "/talk", accepts={200: ()})
+    kept: Message | None = None
+
+    @task
+    def talk(self) -> None:
+        message = self.next_message()
+        if message.due.k == BAD:
+            self.be_bad(message)
+        else:
+            self.post(message)
+
+    def be_bad(self, message: Message) -> None:
+        self.post(message)
+
+
+class Raises(Talking):
+    def be_bad(self, message: Message) -> None:
+        raise ZeroDivisionError(SECRET)
+
+
+class RaisesAfterPosting(Talking):
+    def be_bad(self, message: Message) -> None:
+        self.post(message)
+        raise ZeroDivisionError(SECRET)
+
+
+class RaisesInIsOk(Talking):
+    def is_ok(self, message: Message, attempt: Attempt) -> bool:
+        if message.due.k == BAD:
+            raise ZeroDivisionError(SECRET)
+        return super().is_ok(message, attempt)
+
+
+class RaisesWhereItIsSent(Talking):
+    def send(self, message: Message) -> Any:
+        if message.due.k == BAD:
+            raise ZeroDivisionError(SECRET)
+        return super().send(message)
+
+
+class RaisesWithItsAnswer(Talking):
+    def send(self, message: Message) -> Any:
+        attempt = super().send(message)
+        if message.due.k == BAD:
+            raise ZeroDivisionError(SECRET)
+        return attempt
+
+
+class NeverPosts(Talking):
+    def be_bad(self, message: Message) -> None:
+        pass
+
+
+class PostsTwice(Talking):
+    def be_bad(self, message: Message) -> None:
+        self.post(message)
+        self.post(message)
+
+
+class PostsAnother(Talking):
+    def be_bad(self, message: Message) -> None:
+        self.next_message()
+        self.post(message)
+
+
+class RunsOutOfTime(Talking):
+    def be_bad(self, message: Message) -> None:
+        with gevent.Timeout(0.01):
+            gevent.sleep(DEADLINE_S)
+
+
+class IsKilled(Talking):
+    def be_bad(self, message: Message) -> None:
+        gevent.getcurrent().kill(block=False)
+        gevent.sleep(DEADLINE_S)
+
+
+class IsKilledWithBadManners(IsKilled):
+    def on_stop(self) -> None:
+        raise ZeroDivisionError(SECRET)
+
+
+class HasNoFileLeft(Talking):
+    """Posts where neither a socket nor a file can be opened, on a connection of its own."""
+
+    def be_bad(self, message: Message) -> None:
+        self.session.close()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+        try:
+            self.post(message)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class KeepsIt(Talking):
+    def be_bad(self, message: Message) -> None:
+        gevent.sleep(DEADLINE_S)
+
+
+WAYS: dict[str, tuple[type[Talking], dict[str, int], dict[str, int], dict[str, int]]] = {
+    # not sent by cause, errors by code, exceptions by type
+    "nothing is wrong": (Talking, {}, {}, {}),
+    "raises before it posts": (Raises, {"scenario": 1}, {}, {"ZeroDivisionError": 1}),
+    "raises after it has posted": (RaisesAfterPosting, {}, {}, {"ZeroDivisionError": 1}),
+    "raises in is_ok": (RaisesInIsOk, {}, {}, {"ZeroDivisionError": 1}),
+    "raises in send": (RaisesWhereItIsSent, {"scenario": 1}, {}, {"ZeroDivisionError": 1}),
+    "raises over the answer": (RaisesWithItsAnswer, {}, {"exception": 1}, {"ZeroDivisionError": 1}),
+    "never posts": (NeverPosts, {"scenario": 1}, {}, {}),
+    "posts twice": (PostsTwice, {}, {}, {"ConvoyError": 1}),
+    "posts another one": (PostsAnother, {"scenario": 2}, {}, {"ConvoyError": 1}),
+    "runs out of a time of its own": (RunsOutOfTime, {"scenario": 1}, {}, {"TimeoutError": 1}),
+    "is killed": (IsKilled, {"scenario": 1}, {}, {}),
+    "is killed, and raises then": (IsKilledWithBadManners, {"scenario": 1}, {}, {}),
+    "keeps it": (KeepsIt, {"scenario": 1}, {}, {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("user_class", "not_sent", "errors", "exceptions"), WAYS.values(), ids=WAYS
+)
+def test_a_bad_message_costs_one_message(
+    user_class: type[Talking],
+    not_sent: dict[str, int],
+    errors: dict[str, int],
+    exceptions: dict[str, int],
+) -> None:
+    with desk_of(user_class) as desk:
+        counts = desk.counts_after()
+
+    assert violations(counts, MESSAGES) == []
+    assert (counts.not_sent, counts.errors) == (not_sent, errors)
+    assert counts.accepted == MESSAGES - sum(not_sent.values()) - sum(errors.values())
+    assert counts.exceptions == exceptions
+
+
+def test_a_message_for_which_this_machine_has_no_means_is_the_generators() -> None:
+    with desk_of(HasNoFileLeft) as desk:
+        counts = desk.counts_after(users=1)
+
+    assert violations(counts, MESSAGES) == []
+    assert (counts.not_sent, counts.errors) == ({"generator": 1}, {})
+    assert counts.shortages == {"EMFILE": 1}
+
+
+class FailsToBegin(Talking):
+    def on_start(self) -> None:
+        super().on_start()
+        raise ZeroDivisionError(SECRET)
+
+
+def test_a_user_that_fails_to_begin_is_not_ready_and_closes_its_session() -> None:
+    with desk_of(FailsToBegin) as desk:
+        desk.runner.start(1, 1)
+        with gevent.Timeout(DEADLINE_S):
+            while not desk.runner.exceptions:
+                gevent.sleep(0.01)
+
+        assert desk.work.ready_users == 0
+        assert not desk.work.users
+
+
+def test_exceptions_are_shown_without_secrets() -> None:
+    with desk_of(Raises) as desk:
+        desk.counts_after()
+
+    [shown] = desk.runner.exceptions.values()
+    assert shown["msg"] == "**********"
+    assert "be_bad" in shown["traceback"]

@@ -1,0 +1,101 @@
+"""A connection that is read by one greenlet while others write to it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import gevent
+import pytest
+
+from convoy.remote.connection import Connection
+from convoy.remote.http import Dialler, Origin, tls_context
+from convoy.remote.wire_faults import StoppedError
+from tests.unit.remote.certificates import Authority
+from tests.unit.remote.exchanges import LONG_S, deadline
+from tests.unit.remote.misbehaving_server import Behaviour, Visitor, serving
+
+PIECE = bytes(range(256)) * 256
+PIECES = 64
+"""Together more than the buffers of both sides hold, so that writing has to wait for reading."""
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def tls(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
+    """The contexts of server and client, none without TLS."""
+    if request.param == "plain":
+        return None, None
+    authority = Authority(tmp_path)
+    return authority.server_context("localhost"), tls_context(authority.ca_file)
+
+
+def echo(visitor: Visitor) -> None:
+    while data := visitor.connection.recv(65_536):
+        visitor.send(data)
+
+
+@contextmanager
+def connected(
+    behave: Behaviour,
+    server_tls: ssl.SSLContext | None = None,
+    client_tls: ssl.SSLContext | None = None,
+) -> Iterator[Connection]:
+    with serving(behave, tls=server_tls) as server:
+        origin = Origin("https" if server_tls else "http", "localhost", server.port)
+        dialler = Dialler(tls=client_tls)
+        connection = dialler.dial(origin, deadline(), lambda _: None)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def read_until(connection: Connection, count: int) -> bytes:
+    read = b""
+    while len(read) < count:
+        read += connection.read_some(deadline())
+    return read
+
+
+def test_a_greenlet_reads_while_others_write(
+    tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+) -> None:
+    with connected(echo, *tls) as connection:
+        reader = gevent.spawn(read_until, connection, len(PIECE) * PIECES)
+        for _ in range(PIECES):
+            connection.post(PIECE)
+            gevent.sleep(0)
+
+        assert reader.get(timeout=LONG_S) == PIECE * PIECES
+        assert not connection.unsent
+
+
+def test_what_one_writes_behind_what_has_not_left_yet_stays_in_order() -> None:
+    with connected(echo) as connection:
+        reader = gevent.spawn(read_until, connection, 10)
+        for number in range(10):
+            connection.post(b"%d" % number)
+
+        assert reader.get(timeout=LONG_S) == b"0123456789"
+
+
+def test_closing_ends_the_reader() -> None:
+    with connected(echo) as connection:
+        reader = gevent.spawn(connection.read_some, deadline())
+        gevent.sleep(0)
+        connection.close()
+
+        with pytest.raises(StoppedError):
+            reader.get(timeout=LONG_S)
+
+
+def test_the_end_of_the_connection_reaches_the_reader_while_another_writes() -> None:
+    with connected(lambda visitor: None) as connection:
+        connection.post(PIECE)
+
+        with suppress(ConnectionResetError):
+            assert connection.read_some(deadline()) == b""
