@@ -29,6 +29,7 @@ from convoy.results.outcome import Attempt
 from convoy.routes.catalogue import Route
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
+from convoy.swarm.lease import LeaseClock
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun
 from tests.unit.plan.test_scenario import INPUTS
@@ -55,7 +56,7 @@ class Desk:
         self.port = port
         rows = Rows(self.environment, {INPUTS.scenario: "POST"})
         run_inputs = RunInputs("run-1", settings, {INPUTS.scenario: inputs})
-        self.run = WorkerRun(run_inputs, self, rows, lambda text: text)  # type: ignore[arg-type]
+        self.run = WorkerRun(run_inputs, self, LeaseClock(None, 0.0), rows, lambda text: text)  # type: ignore[arg-type]
         self.work = self.run.work[INPUTS.scenario]
         attach(self.environment, self, hide)  # type: ignore[arg-type]
 
