@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bench.capacity import search
 from bench.contenders import CONNECTIONS, CONVOY
 from bench.convoy import Load
 from bench.convoy_runs import run_convoy
@@ -15,26 +16,35 @@ FIXED_RATES = (1.0, 100.0, 1000.0)
 SHARE_OF_CAPACITY = 0.7
 
 
-def measure_fidelity(place: Range, run_time_s: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Run Convoy at each rate; return the shares on schedule and the send errors, in ms.
+def measure_fidelity(
+    place: Range, run_time_s: int, trial_s: int, halvings: int, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Find the capacity on schedule, then run at each rate; return the shares and send errors (ms).
 
     Raises BenchError when a run gives no figure.
     """
-    capacity = measure(CONVOY, place).messages_per_s
-    high = round(SHARE_OF_CAPACITY * capacity)
-    runs = []
-    for rate in (*FIXED_RATES, float(high)):
-        run = run_convoy(Load(rate, run_time_s, CONNECTIONS), place)
-        others = {"others_on_the_core": round(run.others_share, 3)}
-        runs.append(fidelity_of(rate, run.figures) | others)
-        say(f"{rate:,.0f}/s: {runs[-1]['on_schedule']:.5f} of the messages on schedule")
+
+    def run(rate: float, seconds: int) -> dict[str, Any]:
+        ended = run_convoy(Load(rate, seconds, CONNECTIONS), place)
+        others = {"others_on_the_core": round(ended.others_share, 3)}
+        found = fidelity_of(rate, ended.figures) | others
+        error_ms = found["send_error_ms"]["p999"]
+        say(f"{rate:,.0f}/s: {found['on_schedule']:.5f} on schedule, p99.9 {error_ms:.2f} ms off")
+        return found
+
+    flat_out_per_s = measure(CONVOY, place).messages_per_s
+    capacity = search(flat_out_per_s, lambda rate: run(rate, trial_s), halvings)
+    high = round(SHARE_OF_CAPACITY * capacity["on_schedule_per_s"])
+    runs = [run(rate, run_time_s) for rate in (*FIXED_RATES, float(high)) if rate]
     return {
         "run_time_s": run_time_s,
-        "capacity_per_s": round(capacity),
+        "capacity": capacity,
         "runs": runs,
         "lowest_on_schedule": min(run["on_schedule"] for run in runs),
-        "send_error_ms_at_70_percent": runs[-1]["send_error_ms"],
-        "others_on_the_core": spread([run["others_on_the_core"] for run in runs]).to_json(3),
+        "send_error_ms_at_70_percent": runs[-1]["send_error_ms"] if high else None,
+        "others_on_the_core": spread(
+            [each["others_on_the_core"] for each in (*capacity["runs"], *runs)]
+        ).to_json(3),
     }
 
 

@@ -20,19 +20,24 @@ LATEST = RESULTS / "latest.json"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How long everything takes, in seconds where not said otherwise."""
+    """How long everything takes, in seconds where not said otherwise.
+
+    The capacity on schedule is searched for in so many `halvings`, with runs of `trial_s`.
+    """
 
     window: Window
     rounds: int
     run_time_s: int
+    trial_s: int
+    halvings: int
     freeze: Freeze
     samples: int
     memory_from_s: float
     memory_to_s: float
 
 
-FULL = Scale(Window(2, 6), 5, 60, Freeze(60, 10, 5), 1_000_000, 60, 600)
-QUICK = Scale(Window(1, 2), 2, 10, Freeze(20, 4, 3), 100_000, 5, 20)
+FULL = Scale(Window(2, 6), 5, 60, 6, 6, Freeze(60, 10, 5), 1_000_000, 60, 600)
+QUICK = Scale(Window(1, 2), 2, 10, 3, 3, Freeze(20, 4, 3), 100_000, 5, 20)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ def _tls(bench: Bench) -> dict[str, Any]:
 
 
 def _fidelity(bench: Bench) -> dict[str, Any]:
-    return measure_fidelity(bench.place, bench.scale.run_time_s, bench.say)
+    scale = bench.scale
+    return measure_fidelity(bench.place, scale.run_time_s, scale.trial_s, scale.halvings, bench.say)
 
 
 def _freeze(bench: Bench) -> dict[str, Any]:

@@ -25,6 +25,9 @@ from convoy.results.outcome import Cause, Phase
 
 EARLY_S = 0.0002
 """How much ahead of its time a message may start, so that those due together go out together."""
+_MANY, _EARLY_OF_MANY_S = 16, 0.0005
+"""Where so many are due within twice that time, they may start so early: each time that the process
+waits costs up to 100 us, and at such rates it would wait several thousand times a second."""
 
 _MEASURE, _TARGET = Phase.MEASURE, Cause.TARGET
 """Looking a member up in its class takes longer than most lines here."""
@@ -77,6 +80,7 @@ class Dispatcher:
         self._alarm = make_alarm(weak_callback(self._on_alarm))
         self._alarm_at_s = inf
         self._armed_for: Entry | None = None
+        self._early_s = EARLY_S
 
     def start(self, t0_s: float) -> None:
         """Set T0 on this process's clock; messages go out from then on, warm-up ones before."""
@@ -170,7 +174,7 @@ class Dispatcher:
         t0_s = self._t0_s
         if now_s >= self._closes_s or (self._is_closed and now_s < t0_s):
             return None
-        until_s = now_s - t0_s + EARLY_S
+        until_s = now_s - t0_s + self._early_s
         while (entry := self._queue.take(until_s)) is not None:
             due_s, k, _, phase = entry
             due_s = now_s if self._is_closed else t0_s + due_s
@@ -218,8 +222,10 @@ class Dispatcher:
             return inf
         if self._is_closed:
             return self._t0_s
-        due_s = first[0]
-        return self._t0_s + (due_s + self._queue.due_until(due_s + 2 * EARLY_S)) / 2
+        due_s, queue = first[0], self._queue
+        is_dense = queue.nth_due_s(_MANY) - due_s <= 2 * _EARLY_OF_MANY_S
+        self._early_s = _EARLY_OF_MANY_S if is_dense else EARLY_S
+        return self._t0_s + (due_s + queue.due_until(due_s + 2 * self._early_s)) / 2
 
     def _on_alarm(self) -> None:
         """Hand out what can go by now to the idle users, those included that have rested."""

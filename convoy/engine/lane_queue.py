@@ -78,6 +78,10 @@ class LaneQueue:
         following = islice(self._merged, most)
         return [k for _, k, _, phase in following if phase is Phase.MEASURE]
 
+    def nth_due_s(self, number: int) -> float:
+        """Return when the message is due that so many others come before; inf if not known yet."""
+        return self._merged[number][0] if number < len(self._merged) else inf
+
     def due_until(self, at_s: float) -> float:
         """Return when the last of the next messages is due that are due by then; -inf for none."""
         last_s = -inf

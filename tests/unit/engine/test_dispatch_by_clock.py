@@ -52,6 +52,22 @@ def test_a_message_may_start_a_little_early_and_no_earlier(bench: Bench, wait_in
     assert not waiting.ready()
 
 
+@pytest.mark.parametrize(
+    ("rate", "elapsed_s", "together"),
+    [pytest.param(10_000, 0.0003, 5, id="0.4 ms"), pytest.param(20_000, 0.0005, 20, id="1 ms")],
+)
+def test_messages_go_out_together_for_longer_where_there_are_many(
+    bench: Bench, wait_in: Wait, rate: float, elapsed_s: float, together: int
+) -> None:
+    bench.clock.elapsed_s = elapsed_s
+    waiting = [wait_in(bench) for _ in range(40)]
+
+    bench.grant_all(RateCurve([Stage(rate, rate, 1)]))
+    let_the_loop_run()
+
+    assert [user.value.k for user in waiting if user.value] == list(range(together))
+
+
 def test_nothing_goes_out_before_t0_is_known(wait_in: Wait) -> None:
     clock = Clock(elapsed_s=10)
     bench = Bench(clock)
