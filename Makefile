@@ -8,7 +8,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help load ui test check bench clean
+.PHONY: help load ui test faults check bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ ui: $(VENV)/.runtime ## Open Locust's web UI on http://127.0.0.1:8089; more opti
 test: $(VENV)/.development ## Run all tests; some of them: make test ARGS="tests/unit -k rates"
 	@# Most tests wait for runs of a few seconds, so two cores keep up with eight at a time.
 	@$(VENV)/bin/python -m pytest -q -n 8 --dist worksteal $(ARGS)
+
+faults: $(VENV)/.development ## Kill, pause and cut off the processes of real runs, in five minutes; docs/faults.md is the table
+	@$(VENV)/bin/python -m pytest -q -n 8 --dist worksteal tests/faults $(ARGS)
 
 check: $(VENV)/.development ## Check format, lint, types and architecture, in less than a minute
 	@$(VENV)/bin/ruff format --check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ PAGES = [
         for name in (
             "criteria",
             "engine",
+            "faults",
             "glossary",
             "read-a-run",
             "shape-a-run",
@@ -41,7 +43,7 @@ def test_every_folder_of_the_table_exists_and_every_folder_is_in_it(repository: 
     assert {folder for folder in folders if not folder.startswith(".")} <= named
 
 
-@pytest.mark.parametrize("target", ["load", "ui", "test", "check", "bench", "help"])
+@pytest.mark.parametrize("target", ["load", "ui", "test", "faults", "check", "bench", "help"])
 def test_every_make_target_is_listed_by_make_help(repository: Path, target: str) -> None:
     said = subprocess.run(
         ["make", "help"], cwd=repository, capture_output=True, text=True, check=True
@@ -97,6 +99,28 @@ def test_every_profile_says_in_its_first_line_what_it_is_for(
     text = (repository / "config" / "profiles" / f"{profile}.yaml").read_text("utf-8")
 
     assert text.startswith("# ") and isinstance(yaml.safe_load(text), dict)
+
+
+def test_every_fault_of_the_suite_has_its_row(repository: Path) -> None:
+    collecting = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/faults"]
+    listed = subprocess.run(
+        collecting, cwd=repository, capture_output=True, text=True, check=True
+    ).stdout
+    case = re.compile(r"^tests/faults/test_(\w+)\.py::test_(\w+)(?:\[(.+)\])?$", re.MULTILINE)
+    row = re.compile(r"^\| (?!what happens)([^|-][^|]*) \|", re.MULTILINE)
+    _, *sections = text_of(repository, "docs/faults.md").split("\n## ")
+
+    rows = [
+        (words(section.partition("\n")[0]), words(found))
+        for section in sections
+        for found in row.findall(section)
+    ]
+    tested = [(words(module), words(each or test)) for module, test, each in case.findall(listed)]
+    assert sorted(rows) == sorted(tested)
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
 
 
 def text_of(repository: Path, page: str = README) -> str:

@@ -1,0 +1,147 @@
+"""One of two workers whose connection to the master is slow, or broken for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.swarm_of_processes import EndedSwarm, SwarmOfProcesses
+from tests.faults.tcp_relay import TcpRelay
+from tests.simulator_process import SimulatorProcess
+
+UP, DOWN, BOTH = ("up",), ("down",), ("up", "down")
+"""From the worker to the master, and back."""
+
+
+@pytest.mark.parametrize("ways", [UP, DOWN], ids=["up is a second late", "down is a second late"])
+def test_words_that_are_a_second_late_harm_nothing(
+    tmp_path: Path, simulator: SimulatorProcess, ways: tuple[str, ...]
+) -> None:
+    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+        delay(swarm, relay, 1, *ways)
+        ended = swarm.end()
+
+    ended.assert_passed()
+    assert ended.states == ["reported"] * 2
+
+
+@pytest.mark.parametrize(
+    "ways", [UP, DOWN], ids=["up is four seconds late", "down is four seconds late"]
+)
+def test_worker_whose_words_are_too_late_sends_nothing_more(
+    tmp_path: Path, simulator: SimulatorProcess, ways: tuple[str, ...]
+) -> None:
+    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+        delay(swarm, relay, 4, *ways)
+        ended = swarm.end()
+
+    assert_others_send_on(ended)
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [UP, DOWN, BOTH],
+    ids=["up is cut for 2 s", "down is cut for 2 s", "both are cut for 2 s"],
+)
+def test_cut_that_is_shorter_than_a_lease_loses_no_worker(
+    tmp_path: Path, simulator: SimulatorProcess, ways: tuple[str, ...]
+) -> None:
+    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+        cut(swarm, relay, 2, *ways)
+        ended = swarm.end()
+
+    ended.assert_passed()
+    assert ended.states == ["reported"] * 2
+
+
+def test_down_is_cut_for_6_s(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+        cut(swarm, relay, 6, *DOWN)
+        ended = swarm.end()
+
+    assert_others_send_on(ended)
+
+
+def test_down_is_cut_for_good(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+        cut(swarm, relay, None, *DOWN)
+        ended = swarm.end()
+
+    assert_others_send_on(ended)
+
+
+@pytest.mark.parametrize(
+    ("ways", "for_s"),
+    [(UP, 6), (BOTH, 6), (UP, None), (BOTH, None)],
+    ids=[
+        "up is cut for 6 s",
+        "both are cut for 6 s",
+        "up is cut for good",
+        "both are cut for good",
+    ],
+)
+def test_worker_that_is_not_heard_of_is_lost(
+    tmp_path: Path, simulator: SimulatorProcess, ways: tuple[str, ...], for_s: float | None
+) -> None:
+    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+        cut(swarm, relay, for_s, *ways)
+        ended = swarm.end()
+
+    ended.assert_invalid("lost")
+    assert_others_send_on(ended)
+
+
+def test_down_is_three_seconds_late_and_then_up_is_cut(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+        delay(swarm, relay, 3, "down")
+        time.sleep(4)  # until all that arrives is three seconds old
+        cut(swarm, relay, None, "up")
+        ended = swarm.end()
+
+    ended.assert_invalid("lost")
+    assert_others_send_on(ended)
+
+
+@contextmanager
+def relayed_swarm(
+    folder: Path, simulator: SimulatorProcess
+) -> Iterator[tuple[SwarmOfProcesses, TcpRelay]]:
+    """A run that goes on, with one of two workers behind a relay."""
+    with (
+        SwarmOfProcesses(folder, simulator, workers=1, awaited=1, lasts_s=14) as swarm,
+        TcpRelay(swarm.port) as relay,
+    ):
+        swarm.join(port=relay.port)
+        swarm.wait_for_flow()
+        yield swarm, relay
+        assert relay.up.held + relay.down.held > 0
+
+
+def delay(swarm: SwarmOfProcesses, relay: TcpRelay, by_s: float, *ways: str) -> None:
+    swarm.fault()
+    for way in ways:
+        getattr(relay, way).delay_s = by_s
+
+
+def cut(swarm: SwarmOfProcesses, relay: TcpRelay, for_s: float | None, *ways: str) -> None:
+    """Cut these ways at once; without `for_s` they stay so."""
+    swarm.fault()
+    for way in ways:
+        getattr(relay, way).is_cut = True
+    if for_s is not None:
+        time.sleep(for_s)
+        for way in ways:
+            getattr(relay, way).is_cut = False
+
+
+def assert_others_send_on(ended: EndedSwarm) -> None:
+    """All messages are soon sent again, and what was late or not sent is no matter of capacity."""
+    assert ended.master.exit_code in (0, 5), ended.master.output
+    ended.assert_whole_again()
+    assert "more workers" not in ended.reasons
