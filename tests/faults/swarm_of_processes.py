@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -104,7 +105,7 @@ class SwarmOfProcesses:
         workers: int = 3,
         awaited: int = 0,
         lasts_s: int = 12,
-        rate_per_s: int = 60,
+        rate_per_s: int = 30,
         url: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -203,16 +204,25 @@ class SwarmOfProcesses:
         faults = f"{self.simulator.url}/simulator/faults"
         requests.post(faults, json={"faults": specs}, timeout=10).raise_for_status()
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         return self.master.wait_for(r"run (\S+) is prepared")[1]
 
     def accepted(self, phase: str = "") -> int:
-        """How many measured messages are at the far side, or of `-warmup`."""
-        return int(self.simulator.ledger(f"{self.run_id}{phase}")["accepted"])
+        """How many measured messages are at the far side, or of `-warmup`.
+
+        The simulator is not asked, so that it need not answer a test that waits.
+        """
+        return self._ledger().count(f'"run_id":"{self.run_id}{phase}"')
 
     def wait_for_accepted(self, messages: int, phase: str = "") -> None:
         self.wait_until(lambda: self.accepted(phase) >= messages)
+
+    def wait_for_flow(self) -> None:
+        """Wait until measured messages flow, of which from now on some are always in flight."""
+        self.wait_for_accepted(1)
+        self.trouble("latency=200ms")
+        self.wait_for_accepted(self._rate_per_s)
 
     def gone(self, within_s: float = DEADLINE_S) -> Ended:
         """Wait until the master has ended, so long at most, and then all workers, by themselves."""
@@ -243,5 +253,8 @@ class SwarmOfProcesses:
         return _CONNECTED.findall(self.master.output())
 
     def _arrived(self, run_id: str) -> set[int]:
-        lines = (self._folder / LEDGER_FILE).read_text().splitlines()
-        return {each["k"] for each in map(json.loads, lines) if each.get("run_id") == run_id}
+        entries = map(json.loads, self._ledger().splitlines())
+        return {each["k"] for each in entries if each["run_id"] == run_id}
+
+    def _ledger(self) -> str:
+        return (self._folder / LEDGER_FILE).read_text()

@@ -118,7 +118,7 @@ def relayed_swarm(
         TcpRelay(swarm.port) as relay,
     ):
         swarm.join(port=relay.port)
-        swarm.wait_for_accepted(60)
+        swarm.wait_for_flow()
         yield swarm, relay
         assert relay.up.held + relay.down.held > 0
 

@@ -17,6 +17,8 @@ from tests.simulator_process import SimulatorProcess
 
 STEPPED = ("-f", str(Path(__file__).parent / "locustfiles" / "stepped_clock.py"))
 TWO_MINUTES_S = 120
+USERS = 3
+"""On each of two workers."""
 MAX_LATENESS_S = 5.0
 AHEAD_AND_BEHIND = (TWO_MINUTES_S, -TWO_MINUTES_S)
 
@@ -67,13 +69,15 @@ def test_master_with_another_clock_has_its_workers_send_in_time(
 def test_clock_that_is_stepped_between_login_and_load_moves_no_message(
     tmp_path: Path, simulator: SimulatorProcess, by_s: float
 ) -> None:
-    slowly = ["-u", "2", "-r", "0.5"]
+    slowly = ["-u", str(2 * USERS), "-r", "1"]
     environment = {"CLOCK_STEP_S": str(by_s)}
-    with SwarmOfProcesses(tmp_path, simulator, *slowly, workers=0, awaited=2) as swarm:
+    with SwarmOfProcesses(
+        tmp_path, simulator, *slowly, workers=0, awaited=2, rate_per_s=10
+    ) as swarm:
         for _ in range(2):
             swarm.join(*STEPPED, "--loglevel", "DEBUG", environment=environment)
-        [first] = swarm.wait_until(lambda: with_users(swarm, 1))
-        swarm.wait_until(lambda: with_users(swarm, 2))
+        # The users of both appear in turn, so that those of the other one are not complete.
+        first = swarm.wait_until(lambda: next(filter(has_all_users, swarm.workers), None))
         step_clock(first.folder)
         assert_sent_in_time(swarm)
 
@@ -85,10 +89,8 @@ def step_clock(folder: Path) -> None:
     (folder / STEP).touch()
 
 
-def with_users(swarm: SwarmOfProcesses, number: int) -> list[LocustProcess] | None:
-    """The workers that have users, once there are so many of them."""
-    found = [worker for worker in swarm.workers if re.search(SPAWNING, worker.output())]
-    return found if len(found) >= number else None
+def has_all_users(worker: LocustProcess) -> bool:
+    return len(re.findall(SPAWNING, worker.output())) == USERS
 
 
 def assert_sent_in_time(swarm: SwarmOfProcesses) -> None:

@@ -69,7 +69,7 @@ def slow_swarm(
     ):
         if holds_one:
             swarm.hold()
-        swarm.wait_for_accepted(10)
+        swarm.wait_for_accepted(1)
         swarm.trouble(SLOW)
         swarm.wait_for_accepted(60)
         yield swarm, relay

@@ -73,7 +73,7 @@ def test_worker_that_cannot_take_part_and_joins_harms_nothing(
     locustfile, environment = start(tmp_path)
     with SwarmOfProcesses(tmp_path, simulator, workers=1) as swarm:
         joining = swarm.hold(locustfile, environment)
-        swarm.wait_for_accepted(60)
+        swarm.wait_for_flow()
         foreign = swarm.let_in(joining)
         ended = swarm.end()
 

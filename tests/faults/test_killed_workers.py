@@ -11,7 +11,7 @@ from tests.faults.swarm_of_processes import SPAWNING, EndedSwarm, SwarmOfProcess
 from tests.simulator_process import SimulatorProcess
 
 KILL = signal.SIGKILL
-LASTS_S, RATE_PER_S = 12, 60
+LASTS_S, RATE_PER_S = 12, 30
 PLANNED = LASTS_S * RATE_PER_S
 MISSING_AFTER_S = 4.0
 """A worker that was silent for so long is missing, by Locust's count of heartbeats."""
@@ -21,13 +21,14 @@ ENDS_AFTER_S = 10.0
 
 @pytest.mark.parametrize(
     ("killed", "accepted"),
-    [(1, 90), (2, 90), (1, PLANNED - 40)],
+    [(1, 0), (2, 0), (1, PLANNED - 20)],
     ids=["one of three in mid-run", "two of three in mid-run", "one of three in the last second"],
 )
 def test_what_killed_workers_may_have_sent_is_unknown_and_the_others_send_on(
     tmp_path: Path, simulator: SimulatorProcess, killed: int, accepted: int
 ) -> None:
     with SwarmOfProcesses(tmp_path, simulator, lasts_s=LASTS_S, rate_per_s=RATE_PER_S) as swarm:
+        swarm.wait_for_flow()
         swarm.wait_for_accepted(accepted)
         swarm.signal(KILL, *swarm.workers[:killed])
         ended = swarm.end()
@@ -39,7 +40,7 @@ def test_what_killed_workers_may_have_sent_is_unknown_and_the_others_send_on(
 
 def test_one_of_three_while_answers_are_out(tmp_path: Path, simulator: SimulatorProcess) -> None:
     with SwarmOfProcesses(tmp_path, simulator, "-u", "120") as swarm:
-        swarm.wait_for_accepted(PLANNED - 60)
+        swarm.wait_for_accepted(PLANNED - 30)
         swarm.trouble("latency=3s")
         swarm.wait_for_accepted(PLANNED)
         swarm.signal(KILL, swarm.workers[0])
@@ -52,7 +53,7 @@ def test_one_of_three_while_answers_are_out(tmp_path: Path, simulator: Simulator
 
 def test_one_of_three_in_the_warm_up(tmp_path: Path, simulator: SimulatorProcess) -> None:
     with SwarmOfProcesses(tmp_path, simulator, "--set", "warm_up_s=8") as swarm:
-        swarm.wait_for_accepted(30, "-warmup")
+        swarm.wait_for_accepted(15, "-warmup")
         swarm.signal(KILL, swarm.workers[0])
         ended = swarm.end()
 
@@ -62,7 +63,7 @@ def test_one_of_three_in_the_warm_up(tmp_path: Path, simulator: SimulatorProcess
 
 
 def test_one_of_three_while_users_appear(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with SwarmOfProcesses(tmp_path, simulator, "-r", "2", workers=2, awaited=1) as swarm:
+    with SwarmOfProcesses(tmp_path, simulator, "-r", "10", workers=2, awaited=1) as swarm:
         killed = swarm.join("--loglevel", "DEBUG")
         killed.wait_for(SPAWNING)
         swarm.signal(KILL, killed)
@@ -78,7 +79,7 @@ def test_one_of_three_under_on_worker_lost_degrade(
     settings = [word for option in options for word in ("--set", option)]
 
     with SwarmOfProcesses(tmp_path, simulator, *settings) as swarm:
-        swarm.wait_for_accepted(90)
+        swarm.wait_for_flow()
         swarm.signal(KILL, swarm.workers[0])
         ended = swarm.end()
 
@@ -89,7 +90,7 @@ def test_one_of_three_under_on_worker_lost_degrade(
 
 def test_all_three(tmp_path: Path, simulator: SimulatorProcess) -> None:
     with SwarmOfProcesses(tmp_path, simulator) as swarm:
-        swarm.wait_for_accepted(90)
+        swarm.wait_for_flow()
         swarm.signal(KILL, *swarm.workers)
         ended = swarm.end(is_whole=False, within_s=MISSING_AFTER_S + ENDS_AFTER_S)
 

@@ -12,7 +12,7 @@ from bench.processes import freeze
 from tests.faults.swarm_of_processes import GONE_AFTER_S, SwarmOfProcesses
 from tests.simulator_process import SimulatorProcess
 
-RATE_PER_S = 60
+RATE_PER_S = 30
 LEASE_S = 2.5
 LATE_S = 1.0
 """How late messages may be that are sent in the last moments of a lease, on a busy machine."""
@@ -20,7 +20,7 @@ LATE_S = 1.0
 
 def test_it_is_killed(tmp_path: Path, simulator: SimulatorProcess) -> None:
     with SwarmOfProcesses(tmp_path, simulator, lasts_s=20, rate_per_s=RATE_PER_S) as swarm:
-        swarm.wait_for_accepted(90)
+        swarm.wait_for_flow()
         os.kill(swarm.master.process.pid, signal.SIGKILL)
         before = swarm.accepted()
         exit_codes = [worker.end(GONE_AFTER_S).exit_code for worker in swarm.workers]
@@ -34,7 +34,7 @@ def test_it_is_killed(tmp_path: Path, simulator: SimulatorProcess) -> None:
 
 def test_it_is_paused_for_3_s(tmp_path: Path, simulator: SimulatorProcess) -> None:
     with SwarmOfProcesses(tmp_path, simulator, "--set", "late_after_ms=100") as swarm:
-        swarm.wait_for_accepted(90)
+        swarm.wait_for_flow()
         freeze(swarm.master.process.pid, 3)
         ended = swarm.end()
 
@@ -50,7 +50,7 @@ def test_master_that_is_stopped_ends_the_run_in_order(
     tmp_path: Path, simulator: SimulatorProcess, number: int
 ) -> None:
     with SwarmOfProcesses(tmp_path, simulator) as swarm:
-        swarm.wait_for_accepted(90)
+        swarm.wait_for_flow()
         os.kill(swarm.master.process.pid, number)
         ended = swarm.end(is_whole=False)
 

@@ -33,7 +33,7 @@ def test_paused_worker_sends_nothing_twice_when_it_comes_back(
     word: str,
 ) -> None:
     with SwarmOfProcesses(tmp_path, simulator, lasts_s=lasts_s) as swarm:
-        swarm.wait_for_accepted(90)
+        swarm.wait_for_flow()
         swarm.fault()
         freeze(swarm.workers[0].process.pid, for_s)
         ended = swarm.end()
@@ -45,7 +45,7 @@ def test_paused_worker_sends_nothing_twice_when_it_comes_back(
 
 def test_over_the_end_of_the_run(tmp_path: Path, simulator: SimulatorProcess) -> None:
     with SwarmOfProcesses(tmp_path, simulator, lasts_s=8) as swarm:
-        swarm.wait_for_accepted(440)
+        swarm.wait_for_accepted(220)
         swarm.fault()
         freeze(swarm.workers[0].process.pid, 12)
         ended = swarm.end()
