@@ -113,11 +113,6 @@ class Dispatcher:
         self._lease_ends_s = ends_s
         self._set_close()
 
-    @property
-    def has_lost_lease(self) -> bool:
-        """True when the lease ran out: the lanes may have gone to others by now."""
-        return self._clock() > self._lease_ends_s
-
     def take(self, ready_at: ReadyAt = always_ready) -> DueMessage:
         """Wait as the calling greenlet for the next message.
 

@@ -28,6 +28,11 @@ class LeaseClock:
         self._ahead_s = 0.0
         self._heard_s = now_s
 
+    @property
+    def is_limited(self) -> bool:
+        """True where there is a lease, because the master is in another process."""
+        return self._lease_s < inf
+
     def renew(self, asked_s: float, master_s: float, now_s: float) -> None:
         """Take in an answer that came at `now_s`: the master's clock showed `master_s`."""
         self.ends_s = max(self.ends_s, asked_s + self._lease_s)
@@ -43,4 +48,4 @@ class LeaseClock:
 
     def is_master_lost(self, now_s: float) -> bool:
         """Return whether nothing was heard of the master for too long; never without a lease."""
-        return self._lease_s < inf and now_s - self._heard_s > MASTER_LOST_S
+        return self.is_limited and now_s - self._heard_s > MASTER_LOST_S

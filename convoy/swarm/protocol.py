@@ -118,7 +118,10 @@ class RunProtocol:
 
     def exclude(self, worker: str, reason: str) -> list[Action]:
         """Leave a worker out; before the load begins that ends the run."""
-        self._exclude(worker, reason)
+        self.workers.status.setdefault(worker, WorkerStatus()).state = WorkerState.REFUSED
+        sentence = f"worker {worker} takes no part: {reason}"
+        is_early = self.state is RunState.PREPARING
+        self._actions.append(Refuse(sentence) if is_early else Tell(sentence))
         return self._taken()
 
     def hear(self, worker: str, message: ToMaster, now_s: float) -> list[Action]:
@@ -141,9 +144,11 @@ class RunProtocol:
             case Ask():
                 self._answer(worker, status, message, now_s)
             case Ready():
-                self._note_users(worker, status, message)
+                if message.plan_hash != self._plan_hash:
+                    return self.exclude(worker, "it computes another plan from the same settings")
+                self._note_users(status, message)
             case Refusal():
-                self._exclude(worker, message.reason)
+                return self.exclude(worker, message.reason)
             case Released():
                 self._take_back(worker, status, message)
             case Leaving():
@@ -222,20 +227,11 @@ class RunProtocol:
             status.give(now_s)
             self._send(worker, Lease(self._run_id, ask.asked_s, now_s))
 
-    def _note_users(self, worker: str, status: WorkerStatus, message: Ready) -> None:
-        if message.plan_hash != self._plan_hash:
-            self._exclude(worker, "it computes another plan from the same settings")
-            return
+    def _note_users(self, status: WorkerStatus, message: Ready) -> None:
         if status.state is _JOINING:
             status.state = _READY
         status.ready = message.users
         self._problem = message.problem or self._problem
-
-    def _exclude(self, worker: str, reason: str) -> None:
-        self.workers.status.setdefault(worker, WorkerStatus()).state = WorkerState.REFUSED
-        sentence = f"worker {worker} takes no part: {reason}"
-        is_early = self.state is RunState.PREPARING
-        self._actions.append(Refuse(sentence) if is_early else Tell(sentence))
 
     def _take_back(
         self, worker: str, status: WorkerStatus, message: Released | Leaving | Drained

@@ -192,23 +192,19 @@ class Worker:
             self._channel.to_master(Refusal(message.run_id, str(error)))
             return
         self._farewell.clear()
-        if message.lease_s is None:  # the master has logged in from this very process
-            self._join(run)
-        else:
-            gevent.spawn(self._log_in_and_join, run)
+        gevent.spawn(self._join, run)
+        if message.lease_s is not None:
             gevent.spawn(self._keep_asking, run)
 
-    def _log_in_and_join(self, run: WorkerRun) -> None:
+    def _join(self, run: WorkerRun) -> None:
         """Take part if the credentials of this process are good; its users log in later."""
         try:
-            run.connections.check_login()
+            if run.lease.is_limited:  # otherwise the master has logged in from this very process
+                run.connections.check_login()
         except LoginError as error:
             if error.refused:
                 self._channel.to_master(Refusal(run.run_id, str(error)))
                 return
-        self._join(run)
-
-    def _join(self, run: WorkerRun) -> None:
         run.state = WorkerRunState.READY
         self._send_ready(run)
         self._is_prepared.set()

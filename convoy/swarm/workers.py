@@ -142,6 +142,10 @@ class Workers:
         """Return how many users are ready, as a part of a sentence."""
         return f"{self.users_ready} of {wanted} users are logged in and ready"
 
+    def waiting(self, is_stopped: bool) -> list[str]:
+        """Return those that are not through."""
+        return [name for name in self.present if not self.status[name].is_through(is_stopped)]
+
     def are_complete(self, now_s: float) -> bool:
         """Return whether all users that were dealt are ready, and all leases arrive."""
         return all(self._is_complete(name, now_s) for name in self.present)

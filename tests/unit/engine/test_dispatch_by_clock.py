@@ -272,17 +272,6 @@ def test_lanes_that_were_never_granted_or_have_left_already_are_not_spoken_of(
     assert second == {}
 
 
-@pytest.mark.parametrize(("elapsed_s", "is_lost"), [(1.9, False), (2.1, True)], ids=["yet", "no"])
-def test_a_lease_that_was_not_renewed_is_lost(
-    bench: Bench, elapsed_s: float, is_lost: bool
-) -> None:
-    bench.dispatcher.hold_lease_until(T0_S + 2)
-
-    bench.clock.elapsed_s = elapsed_s
-
-    assert bench.dispatcher.has_lost_lease is is_lost
-
-
 def test_a_lane_released_in_its_warm_up_comes_back_from_its_first_measured_number() -> None:
     bench = Bench(Clock(elapsed_s=-2))
     bench.dispatcher.grant({0: iter([(-1.5, 0), (-0.5, 256)])}, epoch=1, phase=Phase.WARM_UP)
