@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.swarm_of_processes import SwarmOfProcesses
+from tests.faults.swarm_of_processes import SPAWNING, SwarmOfProcesses
 from tests.simulator_process import SimulatorProcess
 
 TERM = signal.SIGTERM
@@ -48,6 +48,7 @@ def test_each_of_two_is_restarted_in_turn(tmp_path: Path, simulator: SimulatorPr
             swarm.signal(TERM, leaving)
             leaving.end()
             swarm.let_in(joining)
+            joining.wait_for(SPAWNING)
         ended = swarm.end()
 
     ended.assert_passed()
