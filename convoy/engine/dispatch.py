@@ -73,6 +73,7 @@ class Dispatcher:
         self._epoch = 0
         self._queue = LaneQueue()
         self._users = FreeUsers()
+        self._idle = self._users.idle
         self._is_stopped = False
         self._lease_ends_s = inf
         self._closes_s = inf
@@ -90,8 +91,10 @@ class Dispatcher:
     def grant(
         self, lanes: Mapping[int, LaneMessages], epoch: int, phase: Phase = Phase.MEASURE
     ) -> None:
-        """Take on the messages of lanes, by lane; warm-up ones are due before 0."""
+        """Take on the messages of lanes; warm-up ones, due before 0, only of open arrivals."""
         self._epoch = max(self._epoch, epoch)
+        if self._is_closed and phase is not _MEASURE:
+            lanes = {lane: iter(()) for lane in lanes}
         self._queue.grant(lanes, phase)
         self._armed_for = None
         self._arm()
@@ -121,22 +124,21 @@ class Dispatcher:
         """
         now_s = self._clock()
         ready_at_s = ready_at(now_s)
-        users = self._users
-        if ready_at_s <= now_s and not users.idle:
+        if ready_at_s <= now_s and not self._idle:
             due = self._next(now_s)
             if due is not None:
                 return due
         user = getcurrent(), ready_at
         if ready_at_s > now_s:
-            users.rest(user, ready_at_s)
+            self._users.rest(user, ready_at_s)
         else:
-            users.add(user, now_s)
+            self._users.add(user, now_s)
         if self._armed_for is None:
             self._arm()
         try:
             handed: DueMessage = self._hub.switch()
         except BaseException:
-            users.remove(user, self._clock())
+            self._users.remove(user, self._clock())
             raise
         return handed
 
@@ -162,24 +164,27 @@ class Dispatcher:
         return is_over or self._queue.first is None
 
     def _next(self, now_s: float) -> DueMessage | None:
-        """Take the next message if its time has come: when it is due, or with closed arrivals now.
-
-        It is asked for every message, so the two ways are lines of one function.
-        """
+        """Take the next message that may go now; asked for every message, so it calls little."""
         t0_s = self._t0_s
-        if now_s >= self._closes_s or (self._is_closed and now_s < t0_s):
+        if now_s >= self._closes_s:
             return None
+        if self._is_closed:
+            asked = self._queue.take() if now_s >= t0_s else None
+            if asked is None:
+                return None
+            self._recorder.schedule()
+            return DueMessage(asked[1], now_s, _MEASURE, self._epoch, _TARGET, now_s)
         until_s = now_s - t0_s + self._early_s
         while (entry := self._queue.take(until_s)) is not None:
             due_s, k, _, phase = entry
-            due_s = now_s if self._is_closed else t0_s + due_s
+            due_s += t0_s
             late_s, cause = now_s - due_s, _TARGET
             if phase is _MEASURE:
-                if late_s > self._max_lateness_s:
-                    self._give_up(entry, self._users.late_cause(due_s), self._max_lateness_s)
-                    continue
                 if late_s > self._recorder.late_after_s:
                     cause = self._users.late_cause(due_s)
+                    if late_s > self._max_lateness_s:
+                        self._give_up(entry, cause, self._max_lateness_s)
+                        continue
                 self._recorder.schedule()
             elif now_s >= t0_s:
                 continue
@@ -199,9 +204,8 @@ class Dispatcher:
 
     def _arm(self) -> None:
         """Set the alarm for whatever comes next, unless it is set for something earlier."""
-        first, now_s = self._queue.first, self._clock()
-        at_s = self._users.first_ready_s
-        if first is not self._armed_for and self._users.idle and now_s < self._closes_s:
+        first, now_s, at_s = self._queue.first, self._clock(), self._users.first_ready_s
+        if first is not self._armed_for and self._idle and now_s < self._closes_s:
             at_s = min(at_s, self._round_s(first))
             self._armed_for = first
         if at_s < self._alarm_at_s:
@@ -227,8 +231,8 @@ class Dispatcher:
         self._alarm_at_s, self._armed_for = inf, None
         users, now_s = self._users, self._clock()
         users.end_rests(now_s)
-        while users.idle:
-            _, ready_at = users.idle[0]
+        while self._idle:
+            _, ready_at = self._idle[0]
             ready_at_s = ready_at(now_s)
             if ready_at_s > now_s:
                 users.rest(users.pop(now_s), ready_at_s)
@@ -236,7 +240,6 @@ class Dispatcher:
             due = self._next(now_s)
             if due is None:
                 break
-            greenlet, _ = users.pop(now_s)
-            greenlet.switch(due)
+            users.pop(now_s)[0].switch(due)
             now_s = self._clock()
         self._arm()
