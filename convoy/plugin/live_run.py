@@ -20,10 +20,10 @@ from convoy.results.reports.text import error_table, text_report
 from convoy.results.result import Row, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
+from convoy.swarm.abort_watch import watch_run
 from convoy.swarm.comparison import compare
 from convoy.swarm.master import Master
 from convoy.swarm.messages import Hello
-from convoy.swarm.watch import watch_run
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from convoy.plan.lanes import LANES
 from convoy.plan.rates import RateCurve
 from convoy.plan.scenario import ScenarioPlan
 from convoy.results.counts import Counts
-from convoy.swarm.leases import LeaseBook
+from convoy.swarm.lease_book import LeaseBook
 from convoy.swarm.messages import Lanes
 
 LaneNumbers = dict[str, list[int]]

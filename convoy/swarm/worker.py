@@ -17,7 +17,7 @@ from convoy.plan.rates import RateCurve
 from convoy.remote.client import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
-from convoy.swarm.lease import LeaseClock
+from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.messages import (
     VERSION,
     Ask,

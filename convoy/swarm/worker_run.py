@@ -27,7 +27,7 @@ from convoy.results.series import SecondsRecorder
 from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
 from convoy.swarm.accounting import Accounting, KeepSample, Rows
-from convoy.swarm.lease import LeaseClock
+from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.messages import Lanes, WorkerReport
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 

@@ -29,7 +29,7 @@ from convoy.results.outcome import Attempt
 from convoy.routes.catalogue import Route
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
-from convoy.swarm.lease import LeaseClock
+from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun
 from tests.unit.plan.test_scenario import INPUTS

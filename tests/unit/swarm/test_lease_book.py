@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from convoy.plan.lanes import LANES, first_number
-from convoy.swarm.leases import LeaseBook
+from convoy.swarm.lease_book import LeaseBook
 from tests.unit.swarm import ends_of
 
 TOTAL = 3000

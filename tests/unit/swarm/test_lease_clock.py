@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.swarm.lease import MASTER_LOST_S, LeaseClock
+from convoy.swarm.lease_clock import MASTER_LOST_S, LeaseClock
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from convoy.plan.lanes import LANES, first_number
-from convoy.swarm.leases import LeaseBook
+from convoy.swarm.lease_book import LeaseBook
 
 LAST_K = 3000
 NAMES = [f"worker-{number}" for number in range(6)]
