@@ -67,7 +67,7 @@ def check_plan(settings: Settings) -> None:
         )
     if settings.is_scheduled:
         check_rate(settings, settings.highest_rate)
-    elif users > pause_s * approval.highest_rate:
+    elif users / approval.highest_rate > pause_s:
         # Rounded up, because a pause rounded down would be refused again.
         needed_s = ceil(users / approval.highest_rate * 1000) / 1000
         change = f"write --set think_time_s={needed_s:.10g}, or fewer users"
