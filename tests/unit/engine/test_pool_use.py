@@ -13,6 +13,7 @@ from convoy.results.account import PoolReport
 from convoy.routes.codes import RETIRING_CODES, meaning
 from tests.unit.engine import let_the_loop_run
 
+LANE = 7
 LONG_S = 60.0
 CLOSED = "400 conversation.closed"
 GONE = "404 conversation.error.conversation.not.found"
@@ -25,7 +26,7 @@ def start_taking() -> Iterator[Take]:
     users: list[Greenlet[..., bool]] = []
 
     def take(pool: PoolUse, index: int) -> Greenlet[..., bool]:
-        users.append(gevent.spawn(pool.take, index, LONG_S))
+        users.append(gevent.spawn(pool.take, index, LANE, LONG_S))
         gevent.sleep(0)
         return users[-1]
 
@@ -36,7 +37,7 @@ def start_taking() -> Iterator[Take]:
 def test_any_number_may_use_a_conversation_that_is_not_exclusive() -> None:
     pool = PoolUse(is_exclusive=False)
 
-    assert all(pool.take(3, 0) for _ in range(5))
+    assert all(pool.take(3, LANE, 0) for _ in range(5))
 
 
 def test_an_exclusive_conversation_is_had_by_one_at_a_time(start_taking: Take) -> None:
@@ -60,18 +61,18 @@ def test_other_conversations_are_free_while_one_is_taken(start_taking: Take) -> 
 
     start_taking(pool, 3)
 
-    assert pool.take(4, 0)
+    assert pool.take(4, LANE, 0)
 
 
 def test_a_conversation_that_is_not_free_in_time_is_not_taken() -> None:
     pool = PoolUse(is_exclusive=True)
-    pool.take(3, 0)
+    pool.take(3, LANE, 0)
 
-    was_taken = pool.take(3, 0.001)
+    was_taken = pool.take(3, LANE, 0.001)
 
     pool.give_back(3)
     assert not was_taken
-    assert pool.take(3, 0)
+    assert pool.take(3, LANE, 0)
 
 
 def test_a_user_killed_while_it_waits_keeps_nobody_from_the_conversation(
@@ -93,7 +94,25 @@ def test_what_nobody_has_can_be_given_back(is_exclusive: bool) -> None:
 
     pool.give_back(3)
 
-    assert pool.take(3, 0)
+    assert pool.take(3, LANE, 0)
+
+
+def test_a_lane_is_busy_while_its_message_has_a_conversation_or_waits_for_it(
+    start_taking: Take,
+) -> None:
+    pool = PoolUse(is_exclusive=True)
+    pool.take(3, LANE + 1, 0)
+    waiting = start_taking(pool, 3)
+    seen = [pool.is_busy([lane]) for lane in (LANE, LANE + 1, LANE + 2)]
+
+    pool.give_back(3)
+    waiting.get(timeout=LONG_S)
+    then = [pool.is_busy([lane]) for lane in (LANE, LANE + 1)]
+    pool.give_back(3)
+
+    assert seen == [True, True, False]
+    assert then == [True, False]
+    assert not pool.is_busy([LANE, LANE + 1])
 
 
 def test_a_conversation_is_retired_once_by_the_first_reason() -> None:

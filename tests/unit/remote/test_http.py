@@ -127,7 +127,7 @@ def test_a_body_larger_than_the_buffers_is_sent_whole() -> None:
     body = bytes(range(256)) * 40_000
     request = b"POST /x HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     with serving(answers_all) as server, transport_to(server.port) as transport:
-        transport.exchange(request, deadline())
+        transport.exchange(request, deadline(60))  # the server takes its time
 
         assert server.requests == [request]
 
