@@ -64,19 +64,11 @@ class LiveRun:
     def carry_out(self) -> None:
         """Take the run to its end and conclude it; it is over also where that fails."""
         try:
-            self.master.run()
-            self._conclude()
-        except ConvoyError as error:
-            self.refused = error
-            self._stop_after_all()
-        except Exception as error:  # the edge of this greenlet: the run would never end otherwise
-            logger.exception("the run cannot go on")
-            self.master.problems.append(f"an error of Convoy itself: {error!r}")
-            self._stop_after_all()
-            try:
+            self._run_to_its_end()
+            if self.refused is None:
                 self._conclude()
-            except Exception:
-                logger.exception("the run cannot be judged")
+        except Exception:  # the edge of this greenlet: the run would never end otherwise
+            logger.exception("the run cannot be judged")
         finally:
             self.is_over = True
 
@@ -146,7 +138,15 @@ class LiveRun:
         """Return the summary of the run up to now, or of the whole."""
         return self.final or self._judged(self.snapshot())
 
-    def _stop_after_all(self) -> None:
+    def _run_to_its_end(self) -> None:
+        try:
+            self.master.run()
+            return
+        except ConvoyError as error:
+            self.refused = error
+        except Exception as error:  # what was counted so far is still to be judged
+            logger.exception("the run cannot go on")
+            self.master.problems.append(f"an error of Convoy itself: {error!r}")
         self.master.stop()
         self.master.run()
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from time import perf_counter
 
 import gevent
 from locust.env import Environment
-from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
+from locust.runners import STATE_INIT, STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
 
 from convoy.plugin.dealing import EvenUsersDispatcher
 from convoy.plugin.users import ScenarioUser
 from convoy.swarm.workers import Users
-
-logger = logging.getLogger(__name__)
 
 LOCAL_WORKER = "local"
 _LOOKS_EVERY_S = 0.2
@@ -75,9 +72,12 @@ class LocustWorkers:
 def end_where_workers_are_missing(
     runner: MasterRunner, wanted: int, timeout_s: float, end: Callable[[str], None]
 ) -> None:
-    """Call `end` with a reason where fewer workers than wanted come in time."""
+    """Call `end` with a reason where fewer workers than wanted come in time.
+
+    Once Locust has begun to start users, enough had come, however many there are by now.
+    """
     deadline_s = perf_counter() + timeout_s
-    while (came := len(runner.clients.ready)) < wanted:
+    while runner.state == STATE_INIT and (came := runner.worker_count) < wanted:
         if perf_counter() > deadline_s:
             end(
                 f"no load was started: {came} of {wanted} workers came within {timeout_s:g} s "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple
 
 from convoy.errors import RefusedError
 from convoy.plan.rates import LiveCurve, RateCurve
@@ -37,12 +36,6 @@ class Changes:
     @property
     def curves(self) -> dict[str, RateCurve]:
         return {name: live.curve for name, live in self._curves.items()}
-
-    def to_plain(self) -> dict[str, list[tuple[float, ...]]]:
-        """Return the stages of each scenario as they travel to the workers."""
-        return {
-            name: [astuple(stage) for stage in curve.stages] for name, curve in self.curves.items()
-        }
 
     def set_rate(self, at_s: float, rate: float) -> None:
         """Set a constant rate (messages per second) for the rest of the run, shared as before."""

@@ -33,11 +33,15 @@ class LeaseClock:
         """True where there is a lease, because the master is in another process."""
         return self._lease_s < inf
 
+    def hear(self, now_s: float) -> None:
+        """Take in that the master said something."""
+        self._heard_s = now_s
+
     def renew(self, asked_s: float, master_s: float, now_s: float) -> None:
         """Take in an answer that came at `now_s`: the master's clock showed `master_s`."""
         self.ends_s = max(self.ends_s, asked_s + self._lease_s)
         self.leased_s = max(self.leased_s, master_s)
-        self._heard_s = now_s
+        self.hear(now_s)
         if now_s - asked_s < self._round_trip_s:
             self._round_trip_s = now_s - asked_s
             self._ahead_s = (asked_s + now_s) / 2 - master_s

@@ -146,7 +146,9 @@ class RunProtocol:
             case Ready():
                 if message.plan_hash != self._plan_hash:
                     return self.exclude(worker, "it computes another plan from the same settings")
-                self._note_users(status, message)
+                status.state = _READY if status.state is _JOINING else status.state
+                status.ready = message.users
+                self._problem = message.problem or self._problem
             case Refusal():
                 return self.exclude(worker, message.reason)
             case Released():
@@ -227,12 +229,6 @@ class RunProtocol:
             status.give(now_s)
             self._send(worker, Lease(self._run_id, ask.asked_s, now_s))
 
-    def _note_users(self, status: WorkerStatus, message: Ready) -> None:
-        if status.state is _JOINING:
-            status.state = _READY
-        status.ready = message.users
-        self._problem = message.problem or self._problem
-
     def _take_back(
         self, worker: str, status: WorkerStatus, message: Released | Leaving | Drained
     ) -> None:
@@ -280,7 +276,7 @@ class RunProtocol:
 
     def _end_if_over(self, now_s: float) -> None:
         present, is_stopped = self.workers.present, self.state is RunState.STOPPING
-        waiting = [name for name in present if not self.workers.status[name].is_through(is_stopped)]
+        waiting = self.workers.waiting(is_stopped)
         if not present and not is_stopped:
             self._doubt("every worker is gone")
         elif self.phases.is_overdue(now_s):

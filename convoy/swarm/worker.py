@@ -13,7 +13,6 @@ from gevent.event import Event
 
 from convoy.engine.health import watch
 from convoy.errors import ConvoyError, LoginError
-from convoy.plan.rates import RateCurve
 from convoy.remote.client import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
@@ -128,6 +127,8 @@ class Worker:
         if isinstance(message, Prepare):
             self._prepare(message)
         elif self._run is not None and self._run.run_id == message.run_id:
+            # Also of a worker that is out, whose questions the master answers with a stop.
+            self._run.lease.hear(time.perf_counter())
             self._follow(self._run, message)
 
     def _follow(
@@ -145,7 +146,8 @@ class Worker:
             case Release():
                 self._channel.to_master(Released(run.run_id, self._release(run, message.lanes)))
             case Change() if not run.is_stopping:
-                self._change(run, message)
+                if (late_s := run.change(message)) > 0:
+                    self._channel.to_master(LateChange(run.run_id, late_s))
             case Farewell():
                 self._farewell.set()
             case Stop() if not run.is_stopping:
@@ -184,8 +186,7 @@ class Worker:
             return
         try:
             inputs = RunInputs.from_bytes(message.inputs)
-            share = WorkerShare(message.tokens, message.share)
-            connections = self._connect(inputs.settings, share)
+            connections = self._connect(inputs.settings, WorkerShare(message.tokens, message.share))
             lease = LeaseClock(message.lease_s, time.perf_counter())
             run = self._run = WorkerRun(inputs, connections, lease, self._rows, self._redact)
         except ConvoyError as error:
@@ -205,9 +206,11 @@ class Worker:
             if error.refused:
                 self._channel.to_master(Refusal(run.run_id, str(error)))
                 return
-        run.state = WorkerRunState.READY
-        self._send_ready(run)
-        self._is_prepared.set()
+        # Another message may have ended its part meanwhile.
+        if run.state is WorkerRunState.JOINING:
+            run.state = WorkerRunState.READY
+            self._send_ready(run)
+            self._is_prepared.set()
 
     def _keep_asking(self, run: WorkerRun) -> None:
         """Ask for the lease again and again, until the run is forgotten or the master is lost."""
@@ -244,16 +247,6 @@ class Worker:
         )
         gevent.spawn(run.keep_rows_current, lambda: self._run is run)
         gevent.spawn(run.keep_seconds, t0_s, lambda: self._run is run)
-
-    def _change(self, run: WorkerRun, message: Change) -> None:
-        """Follow a change of the plan, and report one that arrived after its moment."""
-        run.epoch = message.epoch
-        for scenario, stages in message.stages.items():
-            run.work[scenario].change(RateCurve(stages), run.epoch)
-        if run.t0_s is not None:
-            late_s = time.perf_counter() - run.t0_s - message.at_s
-            if late_s > 0:
-                self._channel.to_master(LateChange(run.run_id, late_s))
 
     def _release(self, run: WorkerRun, lanes: Mapping[str, Iterable[int]]) -> Lanes:
         """Give up lanes; return those that are free, and send the others as soon as they are."""

@@ -28,7 +28,7 @@ from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
 from convoy.swarm.accounting import Accounting, KeepSample, Rows
 from convoy.swarm.lease_clock import LeaseClock
-from convoy.swarm.messages import Lanes, WorkerReport
+from convoy.swarm.messages import Change, Lanes, WorkerReport
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 
 _MEASURE = Phase.MEASURE
@@ -256,6 +256,13 @@ class WorkerRun:
                 each.enter_second(self._second)
         self._second = int(at_s)
         return at_s
+
+    def change(self, message: Change) -> float:
+        """Follow a change of the plan; return how long after its moment it was heard of."""
+        self.epoch = message.epoch
+        for scenario, stages in message.stages.items():
+            self.work[scenario].change(RateCurve(stages), self.epoch)
+        return 0.0 if self.t0_s is None else perf_counter() - self.t0_s - message.at_s
 
     @property
     def all_lanes(self) -> dict[str, range]:

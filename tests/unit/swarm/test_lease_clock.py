@@ -47,6 +47,15 @@ def test_a_master_is_lost_when_nothing_was_heard_for_long() -> None:
     assert lease.is_master_lost(1.1 + MASTER_LOST_S)
 
 
+def test_any_word_of_the_master_shows_that_it_is_there_and_is_no_lease() -> None:
+    lease = LeaseClock(2.5, 0.0)
+
+    lease.hear(5.0)
+
+    assert not lease.is_master_lost(5.0 + MASTER_LOST_S)
+    assert lease.ends_s < 0
+
+
 def test_a_worker_in_the_masters_process_has_its_clock_and_no_end() -> None:
     lease = LeaseClock(None, 0.0)
 

@@ -1,0 +1,140 @@
+"""A worker: what it answers to the master's messages, on a channel that only keeps them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from convoy.errors import LoginError
+from convoy.swarm.messages import (
+    VERSION,
+    Drained,
+    Hello,
+    Lease,
+    Prepare,
+    Ready,
+    Refusal,
+    Stop,
+    ToMaster,
+    ToWorker,
+    encode,
+)
+from convoy.swarm.run_inputs import RunInputs
+from convoy.swarm.worker import Worker
+from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.settings.configuration import settings_of
+from tests.unit.swarm import RUN_ID
+
+PREPARE = Prepare(
+    RUN_ID,
+    RunInputs(RUN_ID, settings_of(), {"conversation_messages": INPUTS}).to_bytes(),
+    tokens=None,
+    share=1.0,
+    lease_s=2.5,
+)
+
+
+class Kept:
+    """The master's end of the channel, credentials that are tried slowly, and rows for nobody."""
+
+    def __init__(self) -> None:
+        self.said: list[ToMaster | Hello] = []
+        self.may_log_in = Event()
+        self.fault: LoginError | None = None
+
+    def to_master(self, message: Hello | ToMaster) -> None:
+        self.said.append(message)
+
+    def to_worker(self, worker: str, message: ToWorker) -> None: ...
+
+    def check_login(self) -> None:
+        self.may_log_in.wait()
+        if self.fault is not None:
+            raise self.fault
+
+    def flush(self) -> None: ...
+
+    def heard(self, kind: type[Any]) -> list[Any]:
+        return [each for each in self.said if isinstance(each, kind)]
+
+    def wait_for(self, kind: type[Any]) -> Any:
+        with gevent.Timeout(10):
+            while not self.heard(kind):
+                gevent.sleep(0.001)
+        return self.heard(kind)[-1]
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def worker(kept: Kept) -> Worker:
+    anything: Any = kept
+    return Worker(
+        kept,
+        anything,
+        code="the code",
+        connect=lambda settings, share: anything,
+        send_report=lambda: None,
+        stop_users=lambda: None,
+        give_up=lambda: None,
+        redact=str,
+    )
+
+
+def test_its_first_word_says_version_and_code(worker: Worker, kept: Kept) -> None:
+    worker.say_hello()
+
+    assert kept.said == [Hello(VERSION, "the code")]
+
+
+def test_it_takes_part_when_its_login_has_succeeded(worker: Worker, kept: Kept) -> None:
+    worker.hear(encode(PREPARE))
+    gevent.sleep(0)
+    before = kept.heard(Ready)
+
+    kept.may_log_in.set()
+
+    assert before == []
+    assert kept.wait_for(Ready).users == {"conversation_messages": 0}
+    worker.forget_run()
+
+
+def test_a_login_that_is_refused_is_said(worker: Worker, kept: Kept) -> None:
+    kept.fault = LoginError("401 invalid_client", "wrong credentials", refused=True)
+    kept.may_log_in.set()
+
+    worker.hear(encode(PREPARE))
+
+    assert kept.wait_for(Refusal).reason == "wrong credentials"
+    assert kept.heard(Ready) == []
+    worker.forget_run()
+
+
+def test_one_that_is_stopped_while_it_logs_in_stays_stopped(worker: Worker, kept: Kept) -> None:
+    worker.hear(encode(PREPARE))
+    worker.hear(encode(Stop(RUN_ID)))
+    kept.wait_for(Drained)
+
+    kept.may_log_in.set()
+    gevent.sleep(0.01)
+
+    assert kept.heard(Ready) == []
+    worker.forget_run()
+
+
+def test_messages_of_another_run_are_not_followed(worker: Worker, kept: Kept) -> None:
+    worker.hear(encode(PREPARE))
+
+    worker.hear(encode(Stop("another run")))
+    worker.hear(encode(Lease("another run", 0.0, 0.0)))
+    worker.hear(b"no message at all")
+    gevent.sleep(0.01)
+
+    assert kept.heard(Drained) == []
+    worker.forget_run()
