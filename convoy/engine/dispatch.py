@@ -15,7 +15,7 @@ from time import perf_counter
 
 import msgspec
 from gevent import get_hub
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 
 from convoy.engine.alarm import make_alarm, weak_callback
 from convoy.engine.free_users import FreeUsers, ReadyAt, always_ready
@@ -141,6 +141,10 @@ class Dispatcher:
             self._users.remove(user, self._clock())
             raise
         return handed
+
+    def dismiss(self, user: greenlet) -> None:
+        """Hand nothing more to a user that waits: it is about to be killed."""
+        self._users.dismiss(user, self._clock())
 
     def expire(self) -> None:
         """Count the messages that are too late to be sent as given up."""

@@ -75,6 +75,13 @@ class FreeUsers:
             self._resting = [place for place in self._resting if place[2] is not user]
             heapify(self._resting)
 
+    def dismiss(self, waiting: greenlet, now_s: float) -> None:
+        """Give up the user of this greenlet, if it waits."""
+        places = [*self.idle, *(place[2] for place in self._resting)]
+        for user in places:
+            if user[0] is waiting:
+                self.remove(user, now_s)
+
     def late_cause(self, due_s: float) -> Cause:
         """Return why a message due then was kept waiting: with a user free it is our own fault."""
         if self._idle_from_s <= due_s < self._idle_to_s:

@@ -108,6 +108,13 @@ class ScenarioUser(User):
         self._worker.user_is_ready(run, self.scenario)
         self._state = LOCUST_STATE_RUNNING
 
+    def stop(self, force: bool = False) -> bool:
+        """Stop as Locust does; one that waits is handed nothing more until the kill reaches it."""
+        is_waiting = self._run is not None and self._state == LOCUST_STATE_WAITING
+        if is_waiting and self._greenlet is not None:
+            self._work.dispatcher.dismiss(self._greenlet)
+        return bool(super().stop(force))
+
     def on_stop(self) -> None:
         self.leave()
 

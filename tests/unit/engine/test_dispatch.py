@@ -151,6 +151,21 @@ def test_a_user_killed_while_it_waits_takes_no_message_with_it(
     assert stand.recorder.counts.scheduled == 3
 
 
+@pytest.mark.parametrize("ready_in_s", [0.0, SOON_S], ids=["idle", "resting"])
+def test_a_user_that_is_about_to_be_killed_is_handed_nothing_more(
+    stand: Stand, ready_in_s: float
+) -> None:
+    leaver = stand.start_user("leaver", ready_in_s)
+    stand.start_user("stayer")
+
+    stand.dispatcher.dismiss(leaver)
+    stand.grant(0, [0.0, SOON_S, 2 * SOON_S])
+    wait_until(lambda: len(stand.handed) == 3)
+    leaver.kill(timeout=5)
+
+    assert [handed.user for handed in stand.handed] == ["stayer"] * 3
+
+
 def test_messages_wait_for_the_next_user_when_all_were_killed(stand: Stand) -> None:
     for name in ("a", "b"):
         stand.start_user(name)
