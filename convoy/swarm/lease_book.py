@@ -35,6 +35,14 @@ class LeaseBook:
         self._groups = groups
         self._finished_tenures: Counter[str] = Counter()
         self._forgone = 0
+        self._dealt_for: Mapping[str, float] | None = None
+
+    def is_dealt_for(self, weights: Mapping[str, float]) -> bool:
+        """Return whether all lanes have stayed with their owners since they were dealt for these.
+
+        Asked many times a second: to look at each lane takes long enough to make a message late.
+        """
+        return self._dealt_for == weights
 
     def lanes_of(self, worker: str) -> list[int]:
         return [number for number, lane in enumerate(self._lanes) if lane.owner == worker]
@@ -54,6 +62,8 @@ class LeaseBook:
                 for number in range(group, len(self._lanes), self._groups):
                     self._lanes[number].is_leaving = True
                     leaving.setdefault(worker, []).append(number)
+        if leaving:
+            self._dealt_for = None
         return leaving
 
     def deal(self, weights: Mapping[str, float], now_s: float) -> dict[str, dict[int, int]]:
@@ -76,6 +86,8 @@ class LeaseBook:
                 lane = self._lanes[number]
                 lane.owner = worker
                 grants.setdefault(worker, {})[number] = lane.cursor
+        is_stable = all(lane.owner is not None and not lane.is_leaving for lane in self._lanes)
+        self._dealt_for = dict(weights) if is_stable else None
         return grants
 
     def move_ends(self, ends: Sequence[int]) -> None:
@@ -126,6 +138,7 @@ class LeaseBook:
         for number in self.lanes_of(worker):
             lane = self._lanes[number]
             lane.owner, lane.cursor, lane.is_leaving = None, lane.end, False
+        self._dealt_for = None
         self._finished_tenures[worker] = messages
 
     def messages_of(self, worker: str) -> int:
@@ -177,6 +190,7 @@ class LeaseBook:
         assert lane.owner is not None
         self._finished_tenures[lane.owner] += numbers_between(number, lane.cursor, cursor)
         lane.owner, lane.cursor, lane.is_leaving = None, cursor, False
+        self._dealt_for = None
 
     def _shares(self, weights: Mapping[str, float]) -> dict[str, int]:
         """Split the groups by weight, the largest remainders first; ties go by name."""

@@ -38,7 +38,7 @@ class RunLanes:
         grants: dict[str, Lanes] = {}
         for scenario, book in self._books.items():
             shares = weights[scenario]
-            if not any(shares.values()):
+            if book.is_dealt_for(shares) or not any(shares.values()):
                 continue
             for worker, lanes in book.moves(shares).items():
                 releases.setdefault(worker, {})[scenario] = lanes

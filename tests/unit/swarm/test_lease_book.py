@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -54,6 +54,30 @@ def test_lanes_are_dealt_by_weight(weights: dict[str, float], lanes: dict[str, i
     assert owners(book) == lanes
     assert book.is_settled is bool(lanes)
     assert book.given_out == (TOTAL if lanes else 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda book: book.give_back("worker-0", {0: 256}), id="given back"),
+        pytest.param(lambda book: book.revoke("worker-0", lambda lane: 0), id="revoked"),
+        pytest.param(lambda book: book.finish("worker-0", 7), id="finished"),
+        pytest.param(lambda book: book.moves({"worker-1": 1}), id="to be released"),
+    ],
+)
+def test_lanes_are_dealt_for_their_weights_until_one_leaves_its_owner(
+    change: Callable[[LeaseBook], object],
+) -> None:
+    weights = {"worker-0": 1.0, "worker-1": 1.0}
+    book = LeaseBook(ends_of(TOTAL))
+    assert not book.is_dealt_for(weights)
+    book.deal(weights, 0.0)
+    assert book.is_dealt_for(weights)
+    assert not book.is_dealt_for({"worker-0": 2.0, "worker-1": 1.0})
+
+    change(book)
+
+    assert not book.is_dealt_for(weights)
 
 
 def test_the_first_owners_begin_at_the_first_message() -> None:

@@ -132,8 +132,10 @@ class Swarm(RuleBasedStateMachine):
     def _settle(self) -> None:
         owned = {name: set(self.book.lanes_of(name)) for name in NAMES}
         was_idle = not any(self.told_to_release.values())
+        was_dealt = self.book.is_dealt_for(self.weights)
         leaving = self.book.moves(self.weights)
         grants = self.book.deal(self.weights, 0.0)
+        assert not was_dealt or not (leaving or grants)
         for name, lanes in leaving.items():
             assert set(lanes) <= owned[name] - self.told_to_release.get(name, set())
             self.told_to_release.setdefault(name, set()).update(lanes)

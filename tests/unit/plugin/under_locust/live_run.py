@@ -1,0 +1,191 @@
+"""A live run: how it ends when all goes well, when something fails, and when it is interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+from msgspec.structs import replace
+
+from convoy.errors import ExitCode, RefusedError
+from convoy.plugin import live_run
+from convoy.plugin.live_run import LiveRun
+from convoy.prepare.checklist import Checklist
+from convoy.prepare.preflight import PreparedRun
+from convoy.results.result import RunResult
+from convoy.swarm.messages import Hello
+from tests.unit.results import counts_of, result_of
+from tests.unit.settings.configuration import settings_of
+
+HEALTHY = result_of(conversation_messages=counts_of(accepted=1))
+HELLO = Hello(1, "c0de")
+
+
+class Master:
+    """A master whose run ends as `end` does it; it knows who takes part, and who was excluded."""
+
+    def __init__(self, end: Callable[[], None] = lambda: None) -> None:
+        self.run = end
+        self.problems: list[str] = []
+        self.lanes = SimpleNamespace(plans={})
+        self.is_stopped = False
+        self.is_abandoned = False
+        self.taking_part: set[str] = set()
+        self.excluded: dict[str, str] = {}
+
+    def snapshot(self) -> RunResult:
+        return replace(HEALTHY, problems=tuple(self.problems))
+
+    def stop(self) -> None:
+        self.is_stopped = True
+        self.run = lambda: None
+
+    def abandon(self) -> None:
+        self.is_abandoned = True
+
+    def greet(self, worker: str, hello: Hello) -> None:
+        self.taking_part.add(worker)
+
+    def exclude(self, worker: str, why: str) -> None:
+        self.taking_part.add(worker)
+        self.excluded[worker] = why
+
+    def may_have_users(self, worker: str) -> bool:
+        return worker in self.taking_part
+
+
+def live_run_of(master: Master, runs: Path) -> LiveRun:
+    anything: Any = master
+    prepared = PreparedRun(settings_of(), {}, (), None, Checklist(), "", run_id="run-1")
+    (runs / "run-1").mkdir(parents=True)
+    return LiveRun(anything, prepared, collect_report=lambda: None, rows=lambda: {}, runs=runs)
+
+
+def workers_of(*names: str) -> Any:
+    return SimpleNamespace(workers=lambda: set(names), deal_anew_where_needed=lambda: None)
+
+
+def fail(error: BaseException) -> Callable[[], None]:
+    def end() -> None:
+        raise error
+
+    return end
+
+
+def test_a_run_that_ends_by_itself_has_a_summary_a_record_and_a_report(tmp_path: Path) -> None:
+    run = live_run_of(Master(), tmp_path)
+
+    run.carry_out()
+
+    assert run.is_over and run.final is not None
+    assert run.final.exit_code == ExitCode.PASS
+    assert (tmp_path / "run-1" / "summary.json").exists()
+    assert f"record          {tmp_path / 'run-1'}" in run.report
+
+
+def test_a_run_that_is_refused_has_none_of_them(tmp_path: Path) -> None:
+    run = live_run_of(Master(fail(RefusedError("no worker can take part"))), tmp_path)
+
+    run.carry_out()
+
+    assert run.is_over and str(run.refused) == "no worker can take part"
+    assert (run.final, run.report) == (None, "")
+    assert not (tmp_path / "run-1" / "summary.json").exists()
+
+
+def test_an_error_of_ours_stops_the_load_and_what_was_counted_is_judged_invalid(
+    tmp_path: Path,
+) -> None:
+    master = Master(fail(ZeroDivisionError("one of ours")))
+    run = live_run_of(master, tmp_path)
+
+    run.carry_out()
+
+    assert master.is_stopped and run.final is not None
+    assert run.final.exit_code == ExitCode.INVALID
+    assert any("one of ours" in each for each in run.final.reasons)
+
+
+def test_a_record_that_cannot_be_written_makes_the_run_invalid(tmp_path: Path) -> None:
+    run = live_run_of(Master(), tmp_path)
+    (tmp_path / "run-1").rmdir()
+    (tmp_path / "run-1").write_text("a file in the folder's place")
+
+    run.carry_out()
+
+    assert run.final is not None
+    assert run.final.exit_code == ExitCode.INVALID
+    assert "record          none" in run.report
+
+
+def test_a_run_is_over_also_where_it_cannot_be_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_run, "judge", lambda *_: 1 / 0)
+    run = live_run_of(Master(), tmp_path)
+
+    run.carry_out()
+
+    assert run.is_over and run.final is None
+
+
+def test_the_first_interruption_ends_the_run_and_gives_the_reason(tmp_path: Path) -> None:
+    master = Master()
+    run = live_run_of(master, tmp_path)
+
+    run.interrupt("the test was stopped before its end")
+    run.interrupt("the process was told to end")
+
+    assert master.is_stopped
+    assert master.problems == ["interrupted: the test was stopped before its end"]
+
+
+def test_a_second_ctrl_c_gives_up_what_is_in_flight(tmp_path: Path) -> None:
+    master = Master()
+    run = live_run_of(master, tmp_path)
+    waiting = gevent.spawn(run.wait)
+    gevent.sleep(0)
+
+    waiting.kill(KeyboardInterrupt, block=False)
+    gevent.sleep(0)
+    run.is_over = True
+    waiting.join(timeout=10)
+
+    assert master.is_abandoned
+    assert master.problems == ["interrupted a second time: what was in flight is not known"]
+
+
+def test_the_run_waits_for_the_workers_that_say_what_they_are_and_excludes_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_run, "_HELLO_S", 0.0)
+    master = Master()
+    run = live_run_of(master, tmp_path)
+
+    with gevent.Timeout(10):
+        run.await_workers(workers_of("ours", "a stranger"), {"ours": HELLO})
+
+    assert master.taking_part == {"ours", "a stranger"}
+    assert master.excluded == {"a stranger": "it does not run Convoy's locustfile"}
+
+
+def test_a_stranger_that_comes_during_the_run_is_excluded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_run, "_HELLO_S", 0.0)
+    monkeypatch.setattr(live_run, "_LOOKS_EVERY_S", 0.001)
+    master = Master()
+    run = live_run_of(master, tmp_path)
+    keeping = gevent.spawn(run.keep_workers, workers_of("a stranger"), {})
+
+    with gevent.Timeout(10):
+        while not master.excluded:
+            gevent.sleep(0.001)
+    run.is_over = True
+
+    assert keeping.join(timeout=10) is None and keeping.ready()
+    assert list(master.excluded) == ["a stranger"]

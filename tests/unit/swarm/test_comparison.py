@@ -1,0 +1,80 @@
+"""What a run is compared with at its end: the ledger, and the plan by conversation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from convoy.errors import RemoteError
+from convoy.plan.arrivals import ClosedArrivals
+from convoy.plan.scenario import ArrivalRule, ScenarioPlan
+from convoy.results.far_side import FarSide, Ledger
+from convoy.swarm import comparison
+from convoy.swarm.comparison import compare
+from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.swarm import RUN_ID
+
+URL = "http://127.0.0.1:9"
+SINCE = "8b1f"
+PLAN = ScenarioPlan(INPUTS)
+BY_CONVERSATION = Counter(PLAN.message(k).conversation.id for k in range(600))
+OPEN_END = ScenarioPlan(replace(INPUTS, arrivals=ArrivalRule("closed")))
+
+
+@pytest.fixture
+def has(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """What the simulator has of the run, by conversation; as the plan says unless changed."""
+    by_conversation = BY_CONVERSATION.copy()
+
+    def read(url: str, run_id: str) -> Ledger:
+        assert (url, run_id) == (URL, RUN_ID)
+        return Ledger(by_conversation.total(), 0, dict(by_conversation), SINCE)
+
+    monkeypatch.setattr(comparison, "read_ledger", read)
+    return by_conversation
+
+
+def test_each_conversation_is_compared_with_the_plan(has: Counter[str]) -> None:
+    assert compare(URL, RUN_ID, SINCE, [PLAN]) == FarSide("", 600, 0, misdirected=0)
+
+    has["conversation-of-nobody"] += 2
+
+    assert compare(URL, RUN_ID, SINCE, [PLAN]).misdirected == 2
+
+
+def test_scenarios_that_share_conversations_are_compared_together(has: Counter[str]) -> None:
+    has.update(BY_CONVERSATION)
+
+    assert compare(URL, RUN_ID, SINCE, [PLAN]).misdirected == 600
+    assert compare(URL, RUN_ID, SINCE, [PLAN, PLAN]).misdirected == 0
+
+
+def test_a_plan_without_a_schedule_has_no_messages_by_conversation(has: Counter[str]) -> None:
+    assert isinstance(OPEN_END.arrivals, ClosedArrivals)
+
+    assert compare(URL, RUN_ID, SINCE, [PLAN, OPEN_END]) == FarSide("", 600, 0, misdirected=None)
+
+
+def test_a_plan_of_very_many_messages_is_compared_by_its_total(
+    has: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "_MOST_BY_CONVERSATION", 599)
+
+    assert compare(URL, RUN_ID, SINCE, [PLAN]) == FarSide("", 600, 0, misdirected=None)
+
+
+def test_a_target_without_a_ledger_is_not_asked() -> None:
+    assert compare(URL, RUN_ID, "", [PLAN]) == FarSide("the target is no Convoy simulator")
+
+
+def test_why_a_ledger_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(url: str, run_id: str) -> Ledger:
+        raise RemoteError("no ledger: nothing listens there")
+
+    monkeypatch.setattr(comparison, "read_ledger", fail)
+
+    found = compare(URL, RUN_ID, SINCE, [PLAN])
+
+    assert found == FarSide("no ledger: nothing listens there")
