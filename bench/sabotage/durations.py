@@ -10,8 +10,10 @@ import msgspec
 
 from bench.sabotage.proof import Proof
 from bench.sabotage.replacing import replace
-from convoy.results.account import ScenarioRecorder
+from convoy.results.account import Durations, ScenarioRecorder
 from convoy.results.histograms import BucketCounts, Recorder
+
+Pairs = list[tuple[int, int]]
 
 _LONG_S = 0.03
 _SHARE_KEPT = 0.8
@@ -68,19 +70,19 @@ def lose_durations_of_one_worker(proof: Proof) -> None:
             whole = real(self, *more)
             if not proof.is_ours():
                 return whole
-            proof.count(len(whole.durations))
-            return msgspec.structs.replace(whole, durations={})
+            proof.count(bool(whole.durations.response))
+            return msgspec.structs.replace(whole, durations=Durations.of(BucketCounts))
 
         return report
 
     replace(ScenarioRecorder, "report", make)
 
 
-def _change_what_is_taken(proof: Proof, change: Callable[[BucketCounts], BucketCounts]) -> None:
+def _change_what_is_taken(proof: Proof, change: Callable[[Pairs], Pairs]) -> None:
     def make(real: Callable[..., BucketCounts]) -> Callable[..., BucketCounts]:
         def take(self: Recorder) -> BucketCounts:
             counts = real(self)
-            changed = change(counts)
+            changed = BucketCounts.of(change(list(counts)))
             proof.count(changed != counts)
             return changed
 
@@ -89,7 +91,7 @@ def _change_what_is_taken(proof: Proof, change: Callable[[BucketCounts], BucketC
     replace(Recorder, "take", make)
 
 
-def _fastest(counts: BucketCounts) -> BucketCounts:
+def _fastest(counts: Pairs) -> Pairs:
     ordered = sorted(counts)
     most = _SHARE_KEPT * sum(count for _, count in ordered)
     up_to = accumulate(count for _, count in ordered)
@@ -99,4 +101,4 @@ def _fastest(counts: BucketCounts) -> BucketCounts:
 def _bucket_of(duration_s: float) -> int:
     recorder = Recorder()
     recorder.record(duration_s)
-    return recorder.take()[0][0]
+    return next(iter(recorder.take()))[0]

@@ -5,7 +5,7 @@ What travels between them is a `ScenarioReport`.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -237,11 +237,16 @@ class ScenarioResult(StepResult, frozen=True):
     timings: dict[str, StepResult] = {}
 
 
+_Unmerged = deque[tuple[Histogram, BucketCounts]]
+"""Durations that were absorbed, each with the histogram that they belong to."""
+
+
 class _Tally:
     """Counts and durations of one part of a run as the reports of all workers add up to them."""
 
-    def __init__(self, name_code: Callable[[str], str]) -> None:
+    def __init__(self, name_code: Callable[[str], str], unmerged: _Unmerged) -> None:
         self._name_code = name_code
+        self._unmerged = unmerged
         self.durations = Durations.of(Histogram)
         self.counts: defaultdict[str, Counts] = defaultdict(Counts)
 
@@ -249,7 +254,8 @@ class _Tally:
         counts = self.counts[worker] = report.counts
         counts.rename_codes(self._name_code)
         for name in self.durations.__struct_fields__:
-            getattr(self.durations, name).add(getattr(report.durations, name))
+            if pairs := getattr(report.durations, name):
+                self._unmerged.append((getattr(self.durations, name), pairs))
         self.durations.response.add_censored(report.durations.censored)
 
     def result(self) -> StepResult:
@@ -264,9 +270,10 @@ class ScenarioAccount:
     """
 
     def __init__(self, name_code: Callable[[str], str]) -> None:
-        self._messages = _Tally(name_code)
-        self._steps = defaultdict[str, _Tally](lambda: _Tally(name_code))
-        self._timings = defaultdict[str, _Tally](lambda: _Tally(str))
+        self._unmerged: _Unmerged = deque()
+        self._messages = _Tally(name_code, self._unmerged)
+        self._steps = defaultdict[str, _Tally](lambda: _Tally(name_code, self._unmerged))
+        self._timings = defaultdict[str, _Tally](lambda: _Tally(str, self._unmerged))
         self._retired: dict[int, str] = {}
         self._redirected: dict[str, int] = {}
 
@@ -279,6 +286,18 @@ class ScenarioAccount:
             self._timings[timing].absorb(worker, each)
         self._retired.update(report.pool.retired)
         self._redirected[worker] = report.pool.redirected
+
+    def merge_next(self) -> bool:
+        """Merge one kind of the durations that were absorbed; return False if there are none.
+
+        Those of a whole report take milliseconds, and in a local run messages wait meanwhile.
+        `result` merges what is left.
+        """
+        if self._unmerged:
+            histogram, pairs = self._unmerged.popleft()
+            histogram.add(pairs)
+            return True
+        return False
 
     def lose(self, worker: str, messages: int, timeout_s: float) -> None:
         """Count messages that a dead worker may have sent and can no longer report."""
@@ -299,6 +318,8 @@ class ScenarioAccount:
 
     def result(self, planned: int, configured_per_s: float | None) -> ScenarioResult:
         """Return what is known by now; nothing that is absorbed later changes it."""
+        while self.merge_next():
+            pass
         messages = self._messages.result()
         return ScenarioResult(
             messages.counts,

@@ -12,9 +12,9 @@ from math import ceil, floor, inf
 from convoy.results.account import Durations, ScenarioResult, StepResult, timing_name
 from convoy.results.counts import Counts
 from convoy.results.criteria import SUBJECTS, Criterion, selects
-from convoy.results.histograms import Histogram, Percentile
+from convoy.results.histograms import BucketCounts, Histogram, Percentile
 from convoy.results.result import RunResult
-from convoy.results.series import PackedCounts, Series, unpack
+from convoy.results.series import Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +193,13 @@ class _Times(Figures):
         for end in range(self._read + 1, self._steps + 1):
             self._read = end
             for durations in self._durations(end - 1):
-                self._window.add(unpack(getattr(durations, self._name)))
+                self._window.add(getattr(durations, self._name))
                 self._window.add_censored(self._censored(durations))
             if end >= length:
                 touched = sum(map(self._touched, range(end - length, end)))
                 yield end * self.step_s, self._observed(self._window, touched)
             for durations in self._durations(end - length):
-                self._window.subtract(unpack(getattr(durations, self._name)))
+                self._window.subtract(getattr(durations, self._name))
                 self._window.subtract_censored(self._censored(durations))
 
     def _observed(self, histogram: Histogram, touched: int) -> Observed | None:
@@ -217,10 +217,10 @@ class _Times(Figures):
             if each in series.steps
         )
 
-    def _censored(self, durations: Durations[PackedCounts]) -> Iterable[tuple[int, int]]:
-        return unpack(durations.censored) if self._name == "response" else ()
+    def _censored(self, durations: Durations[BucketCounts]) -> Iterable[tuple[int, int]]:
+        return durations.censored if self._name == "response" else ()
 
-    def _durations(self, step: int) -> Iterator[Durations[PackedCounts]]:
+    def _durations(self, step: int) -> Iterator[Durations[BucketCounts]]:
         for series in self._series:
             yield from series.reports.get(step, ())
 

@@ -139,7 +139,7 @@ class HealthAccount:
 
     def __init__(self) -> None:
         self._lag = Histogram()
-        self._last = HealthReport(0.0, 0.0, 0.0, 0.0, 0.0, [])
+        self._last = HealthReport(0.0, 0.0, 0.0, 0.0, 0.0, BucketCounts())
 
     def absorb(self, report: HealthReport) -> None:
         self._last = report

@@ -7,10 +7,8 @@ are known for stretches of three seconds only. What a lost worker never reported
 
 from __future__ import annotations
 
-from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 import msgspec
@@ -25,23 +23,10 @@ _MOST_STEPS = 14_400
 """A run of up to four hours is kept by the second; in a longer one the steps are longer, so that
 its series does not outgrow the memory."""
 
-PackedCounts = bytes
-"""Bucket numbers and counts of a histogram in turn, four bytes each: as tuples they take a hundred
-for a pair."""
-
 
 def step_of(duration_s: float) -> int:
     """Return how many seconds one step of a series takes in a run of this length."""
     return max(1, ceil(duration_s / _MOST_STEPS))
-
-
-def pack(pairs: Iterable[tuple[int, int]]) -> PackedCounts:
-    return array("I", chain.from_iterable(pairs)).tobytes()
-
-
-def unpack(packed: PackedCounts) -> Iterator[tuple[int, int]]:
-    values = iter(memoryview(packed).cast("I"))
-    return zip(values, values, strict=True)
 
 
 class SecondsRecorder:
@@ -77,7 +62,7 @@ class Series(msgspec.Struct, frozen=True):
 
     step_s: int = 1
     steps: Mapping[int, Counts] = {}
-    reports: Mapping[int, tuple[Durations[PackedCounts], ...]] = {}
+    reports: Mapping[int, tuple[Durations[BucketCounts], ...]] = {}
     due: Sequence[int] = ()
     until_s: float = 0.0
 
@@ -105,7 +90,7 @@ class SeriesAccount:
         self._name_code = name_code
         # What is in here is replaced and never changed, because results hold it too.
         self._steps: dict[int, Counts] = {}
-        self._reports: defaultdict[int, tuple[Durations[PackedCounts], ...]] = defaultdict(tuple)
+        self._reports: defaultdict[int, tuple[Durations[BucketCounts], ...]] = defaultdict(tuple)
 
     def absorb(
         self,
@@ -119,10 +104,9 @@ class SeriesAccount:
             step = second // self._step_s
             before = self._steps.get(step)
             self._steps[step] = counts if before is None else Counts.total([before, counts])
-        packed = durations.map(pack)
-        if any(getattr(packed, name) for name in packed.__struct_fields__):
+        if any(getattr(durations, name) for name in durations.__struct_fields__):
             stretch = int(max(0.0, at_s) // (REPORT_STEPS * self._step_s))
-            self._reports[stretch] += (packed,)
+            self._reports[stretch] += (durations,)
 
     def result(self, due: Sequence[int], until_s: float) -> Series:
         """Return the series by now; what is absorbed later is not in it."""

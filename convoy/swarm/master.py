@@ -143,6 +143,7 @@ class Master:
         log_at_s = self._clock() + _WAIT_LOGGED_EVERY_S
         while self._protocol.state is not RunState.ENDED:
             self._look()
+            self._account.merge_next()
             if self._protocol.state is RunState.PREPARING and self._clock() > log_at_s:
                 log_at_s += _WAIT_LOGGED_EVERY_S
                 logger.info("%s", self._protocol.workers.readiness(self.inputs.settings.users))

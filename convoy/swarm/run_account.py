@@ -12,6 +12,7 @@ from convoy.plan.scenario import ScenarioPlan
 from convoy.results.account import Durations, ScenarioAccount, ScenarioResult
 from convoy.results.counts import Counts
 from convoy.results.health import HealthAccount
+from convoy.results.histograms import BucketCounts
 from convoy.results.result import WorkerResult
 from convoy.results.samples import CodeSamples, SampleBook
 from convoy.results.series import Series, SeriesAccount, step_of
@@ -78,12 +79,16 @@ class RunAccount:
         self._samples.absorb(report.samples)
         return f"{missing} reports of worker {worker} are missing" if missing else ""
 
+    def merge_next(self) -> None:
+        """Merge a part of the durations that were absorbed, if there are any."""
+        any(account.merge_next() for account in self._accounts.values())
+
     def forgo(self, scenario: str, messages: int, at_s: float) -> None:
         """Count messages that nobody sent, as known at `at_s` after T0."""
         self._accounts[scenario].forgo(messages, self._max_lateness_s)
         forgone = Counts()
         forgone.forgo(messages)
-        self._series[scenario].absorb(at_s, {int(at_s): forgone}, Durations.of(list))
+        self._series[scenario].absorb(at_s, {int(at_s): forgone}, Durations.of(BucketCounts))
 
     def lose(self, worker: str, scenario: str, messages: int) -> None:
         """Count messages that a dead worker may have sent; they are in no series."""

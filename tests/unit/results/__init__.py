@@ -63,7 +63,7 @@ UNKNOWN = changed(ACCEPTED, fate=Fate.UNKNOWN, code="connection reset", status=0
 RETIRED = {7: "400 conversation.closed", 9: "404 not.found"}
 """Conversations by index in the pool, and what they answered."""
 HEALTHY = WorkerHealth(1.0, CpuShare(0.234, 0.31), 0.0, LoopLag(0.2, 0.42, 7.0), 0.0)
-NOTHING: Durations[BucketCounts] = Durations.of(list)
+NOTHING = Durations.of(BucketCounts)
 LATE_AFTER_S = 0.010
 _STARTED_S = 1000.0
 _BORN = Processor(used_s=7.0, waited_s=3.0)

@@ -303,3 +303,17 @@ def test_retired_conversations_travel_once_and_redirected_messages_as_totals() -
 
     assert taken(told).retired == {"400 conversation.closed": 1, "404 not.found": 1}
     assert taken(told).redirected == 9
+
+
+def test_durations_are_merged_kind_by_kind_and_the_rest_of_them_when_a_result_is_asked_for() -> (
+    None
+):
+    told = account()
+    told.absorb("worker-1", report_of(recorder_of(ACCEPTED, REJECTED)))
+
+    assert told.merge_next()
+    merged = taken(told)
+
+    assert not told.merge_next()
+    assert (merged.durations.response.count, merged.durations.rejected.count) == (1, 1)
+    assert merged.durations.send_error.count == 2

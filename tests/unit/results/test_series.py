@@ -16,9 +16,7 @@ from convoy.results.series import (
     SecondsRecorder,
     Series,
     SeriesAccount,
-    pack,
     step_of,
-    unpack,
 )
 from convoy.routes.codes import CodeBook
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, account, counts_of
@@ -101,7 +99,7 @@ def test_the_series_of_three_workers_add_up_to_the_account(
             count
             for reports in series.reports.values()
             for each in reports
-            for _, count in unpack(getattr(each, name))
+            for _, count in getattr(each, name)
         )
         for name in ("response", "service", "rejected", "unknown", "censored", "send_error")
     ]
@@ -185,8 +183,3 @@ def test_messages_due_are_known_by_the_second(
     due: Sequence[int], at_s: float, expected: int
 ) -> None:
     assert Series(due=due).due_by(at_s) == expected
-
-
-@given(st.lists(st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 2**32 - 1)), max_size=20))
-def test_packed_counts_are_the_same_when_unpacked(pairs: BucketCounts) -> None:
-    assert list(unpack(pack(pairs))) == pairs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
+from struct import pack
 from typing import Any
 
 import msgspec
@@ -70,7 +71,8 @@ SAMPLES = ("samples", "400 invalid_payload")
         pytest.param((*SCENARIO, "counts", "late"), {"weather": 1}, id="unknown cause"),
         pytest.param((*SCENARIO, "counts", "errors"), {"x" * 129: 1}, id="code too long"),
         pytest.param((*SCENARIO, "pool", "retired"), {1: "x" * 129}, id="reason too long"),
-        pytest.param(RESPONSE, [[1 << 21, 1]], id="bucket of no duration"),
+        pytest.param(RESPONSE, [pack("=2I", 1 << 21, 1)], id="bucket of no duration"),
+        pytest.param(RESPONSE, [b"1234"], id="bucket without a count"),
         pytest.param(("health", "late_s"), float("nan"), id="not a number"),
         pytest.param(("health", "cpu_s"), float("inf"), id="infinite"),
         pytest.param((*SAMPLES, "last_s"), float("inf"), id="at no moment"),
