@@ -20,6 +20,7 @@ HOUSES = ("convoy", "scenarios", "simulator", "bench")
 RISING = (
     "errors",
     "secrets",
+    "files",
     "settings",
     "plan",
     "routes",
@@ -36,7 +37,7 @@ RISING = (
 PURE = {
     "plan": {"convoy.errors", "convoy.plan"},
     "routes": {"convoy.errors", "convoy.plan", "convoy.routes"},
-    "results": {"convoy.errors", "convoy.plan", "convoy.routes", "convoy.results"},
+    "results": {"convoy.errors", "convoy.files", "convoy.plan", "convoy.routes", "convoy.results"},
 }
 """The packages that know no clock, socket, environment or chance, and what of ours they may use."""
 PURE_LIBRARIES = {"jinja2", "jsonschema", "msgspec", "yaml"}

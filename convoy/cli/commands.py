@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import locust  # isort: skip  # noqa: F401  # first: it patches sockets
 
-import json
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -19,6 +18,8 @@ from convoy.cli.judge import judge_record
 from convoy.cli.outlook import outlook
 from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
+from convoy.files import FileError, read_bytes
+from convoy.plan.strict_json import NotJsonError, read_json
 from convoy.plugin.users import known_scenarios, user_classes
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.setup import Setup
@@ -103,16 +104,14 @@ def _read_json_object(name: str, stdin: BinaryIO) -> dict[str, Any]:
     """
     where = "standard input" if name == _STDIN else name
     try:
-        value = json.loads(_start_of(name, stdin))
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        problem = f"is not JSON: {error.msg} ({place}); sent like this, it is refused for that"
+        value = read_json(_start_of(name, stdin).decode())
+    except NotJsonError as error:
+        problem = f"is not JSON: {error.problem} ({error.place}); sent like this, it is refused"
         raise SettingsError([Fault(where, problem)]) from error
-    except RecursionError as error:
-        raise SettingsError([Fault(where, "is nested too deeply")]) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise SettingsError([Fault(where, f"cannot be read: {reason}")]) from error
+    except FileError as error:
+        raise SettingsError([Fault(where, str(error))]) from error
+    except ValueError as error:
+        raise SettingsError([Fault(where, "cannot be read: it is no UTF-8 text")]) from error
     if not isinstance(value, dict):
         raise SettingsError([Fault(where, "holds JSON, but no object")])
     return value
@@ -121,8 +120,7 @@ def _read_json_object(name: str, stdin: BinaryIO) -> dict[str, Any]:
 def _start_of(name: str, stdin: BinaryIO) -> bytes:
     if name == _STDIN:
         return stdin.read(_LONGEST_BYTES)
-    with Path(name).open("rb") as file:
-        return file.read(_LONGEST_BYTES)
+    return read_bytes(Path(name), _LONGEST_BYTES)
 
 
 def _judge(_: Setup, options: Namespace) -> ExitCode:

@@ -11,14 +11,15 @@ from pathlib import Path
 from textwrap import indent
 
 from convoy.errors import Fault, RefusedError, SettingsError
-from convoy.plan.payloads import PayloadError, parse_body
+from convoy.files import FileError, read_text
+from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, parse_body
 from convoy.plan.pool import Conversation
 from convoy.prepare.canaries import canary_run_id, new_run_id
 from convoy.prepare.guard import check_target
 from convoy.prepare.pools import find_pool
 from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
 from convoy.prepare.setup import Setup
-from convoy.prepare.templates import read_source, template_names
+from convoy.prepare.templates import template_names
 from convoy.remote.client import Connections
 from convoy.results.outcome import ACCEPTED, Attempt
 from convoy.routes.catalogue import ROUTES, Route
@@ -128,8 +129,8 @@ def _template(given: str, payloads: Path) -> tuple[str, str]:
     named = payloads / f"{given}.json"
     path = named if named.is_file() else Path(given)
     try:
-        return path.name, read_source(path)
-    except ValueError as error:
+        return path.name, read_text(path, LARGEST_BODY_BYTES)
+    except FileError as error:
         there_are = ", ".join(template_names(payloads)) or "none"
         problem = f"the template {given!r} {error}; by name there are: {there_are}"
         raise SettingsError([Fault("--payload", problem)]) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -14,6 +13,7 @@ from jinja2 import Template, TemplateSyntaxError, meta, nodes
 from convoy.errors import ConvoyError, ExitCode
 from convoy.plan.draws import draws, stream_key
 from convoy.plan.sandbox import MOST_OUTPUT_BYTES, Sandbox, refusals
+from convoy.plan.strict_json import NotJsonError, read_json
 
 LARGEST_BODY_BYTES = 512_000
 """What the remote takes as a body (the support thread that `plan.texts` names)."""
@@ -99,13 +99,10 @@ def parse_body(name: str, rendered: bytes) -> dict[str, Any]:
         problem = f"renders to {len(rendered):,} bytes; {LARGEST_BODY_BYTES:,} are taken"
         raise PayloadError(name, TemplateFault(0, problem))
     try:
-        body = json.loads(
-            rendered.decode(), parse_constant=_no_number, object_pairs_hook=_without_repeats
-        )
-    except (ValueError, RecursionError) as error:
-        problem = f"does not render to JSON ({error}); put values through `| tojson`"
-        fault = TemplateFault(getattr(error, "lineno", 0), problem)
-        raise PayloadError(name, fault) from error
+        body = read_json(rendered.decode())
+    except NotJsonError as error:
+        problem = f"does not render to JSON ({error.problem}); put values through `| tojson`"
+        raise PayloadError(name, TemplateFault(error.line, problem, error.field)) from error
     if not isinstance(body, dict):
         raise PayloadError(
             name, TemplateFault(1, "renders to JSON, but a message is a JSON object")
@@ -157,14 +154,3 @@ def _line_of(error: Exception, template: Template) -> int:
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
-
-
-def _no_number(name: str) -> object:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    body = dict(pairs)
-    if len(body) < len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return body

@@ -6,19 +6,27 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, islice
 
 import msgspec
 
 from convoy.errors import ConvoyError, ExitCode
 
-_ID_COLUMNS = ("id", "conversation_id", "conversationId")
-_CUSTOMER_COLUMNS = ("customer_id", "customerId", "guest_id", "guestId")
-_AGENT_COLUMNS = ("agent_id", "agentId")
+_ID_COLUMNS = ("conversationid", "id")
+_CUSTOMER_COLUMNS = ("customerid", "guestid")
+_AGENT_COLUMNS = ("agentid",)
+"""Names as `_name` makes them; of several the first one counts."""
+
+_DELIMITERS = ",;\t|"
+_LOOKED_AT = 100
+"""So many ids at the beginning tell what form they have."""
 _LONGEST_ID = 1000
-_NOT_IN_AN_ID = re.compile(r'[,; \t"\[\]{}]')
+_NOT_IN_AN_ID = re.compile(r'[,;|\s"\[\]{}]')
+_UUID = re.compile(r"\A[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_DIGIT = re.compile(r"\d")
 
 
 # A structure, and untracked by the collector: one is made per message.
@@ -34,12 +42,14 @@ class Conversation(msgspec.Struct, frozen=True, gc=False):
 class ConversationPool:
     """Conversations as columns of equal length; a million of them are three flat tuples.
 
-    The columns of participants are empty when the source names none.
+    The columns of participants are empty when the source names none. `column` is the header of the
+    ids in the file that they were read from, "" without one.
     """
 
     ids: Sequence[str]
     customer_ids: Sequence[str] = ()
-    agent_ids: Sequence[str] = field(default=())
+    agent_ids: Sequence[str] = ()
+    column: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, conversations: Iterable[Conversation]) -> ConversationPool:
@@ -84,70 +94,178 @@ class PoolFileError(ConvoyError):
 
 
 def parse_pool(lines: Iterable[str]) -> ConversationPool:
-    """Return the pool that these lines hold; raises PoolFileError.
+    """Return the pool that these lines, with their ends, hold; raises PoolFileError.
 
-    The first line tells the form: a JSON object, a CSV header with a column `id` or
-    `conversation_id`, or an id. Blank lines and lines that begin with `#` are left out; an id that
-    stands there twice counts once.
+    The first character tells the form: `[` a JSON array, `{` JSON lines or one object with a list
+    of `entities` such as the API's own listing, anything else CSV, or an id a line where its first
+    line is no header. Blank lines and lines that begin with `#` are left out; an id that stands
+    there twice counts once.
     """
     kept = _without_comments(lines)
     first = next(kept, None)
     if first is None:
         return ConversationPool(())
     numbered = chain([first], kept)
-    if first[1].startswith("{"):
-        return ConversationPool.of(_from_json(number, line) for number, line in numbered)
-    header = _values(*first)
-    if any(name in _ID_COLUMNS for name in header):
-        return ConversationPool.of(_from_csv(header, kept))
-    return ConversationPool.of(_from_text(number, line) for number, line in numbered)
+    begins = first[1].lstrip()[0]
+    if begins == "[" or (begins == "{" and not _is_json(first[1])):
+        return ConversationPool.of(_from_json(*each) for each in _whole_json(numbered))
+    if begins == "{":
+        return ConversationPool.of(_from_json(*each) for each in _json_lines(numbered))
+    return _from_table(numbered)
 
 
 def _without_comments(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines from the first one on that says something, each with its number."""
+    has_begun = False
     for number, line in enumerate(lines, start=1):
-        text = line.strip().lstrip("\ufeff")
-        if text and not text.startswith("#"):
+        text = line.lstrip("\ufeff") if number == 1 else line
+        has_begun = has_begun or bool(text.strip() and not text.lstrip().startswith("#"))
+        if has_begun:
             yield number, text
 
 
-def _from_text(number: int, line: str) -> Conversation:
-    if _NOT_IN_AN_ID.search(line):
-        raise PoolFileError(
-            f"line {number}: {line[:60]!r} is no conversation id; for columns, the first line "
-            f"should name them, one of them {' or '.join(_ID_COLUMNS)}"
-        )
-    return Conversation(_id(number, line))
-
-
-def _from_json(number: int, line: str) -> Conversation:
+def _is_json(text: str) -> bool:
     try:
-        entry = json.loads(line)
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _json_lines(numbered: Iterable[tuple[int, str]]) -> Iterator[tuple[str, object]]:
+    """Yield the value of each line, with its place."""
+    for number, line in numbered:
+        text = line.strip()
+        if text and not text.startswith("#"):
+            try:
+                yield f"line {number}", json.loads(text)
+            except (ValueError, RecursionError) as error:
+                raise PoolFileError(f"line {number}: is no JSON ({error})") from error
+
+
+def _whole_json(numbered: Iterator[tuple[int, str]]) -> Iterator[tuple[str, object]]:
+    """Yield the entries of a JSON array, each with its place."""
+    first, text = next(numbered)
+    text += "".join(line for _, line in numbered)
+    try:
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise PoolFileError(f"line {number}: is no JSON ({error})") from error
+        line = first + getattr(error, "lineno", 1) - 1
+        raise PoolFileError(f"line {line}: is no JSON ({error})") from error
+    entries = value.get("entities") if isinstance(value, dict) else value
+    if not isinstance(entries, list):
+        raise PoolFileError(f"line {first}: should be a list, or an object with `entities`")
+    for number, entry in enumerate(entries, start=1):
+        yield f"entry {number}", entry
+
+
+def _from_json(place: str, entry: object) -> Conversation:
+    if isinstance(entry, str):
+        return Conversation(_id(place, entry))
     if not isinstance(entry, dict):
-        raise PoolFileError(f"line {number}: should be a JSON object with an id")
+        raise PoolFileError(f"{place}: should be a JSON object with an id")
+    named = {_name(key): value for key, value in entry.items()}
     return Conversation(
-        _id(number, _first(entry, _ID_COLUMNS)),
-        _id_or_none(number, _first(entry, _CUSTOMER_COLUMNS)),
-        _id_or_none(number, _first(entry, _AGENT_COLUMNS)),
+        _id(place, _first(named, _ID_COLUMNS)),
+        _id_or_none(place, _first(named, _CUSTOMER_COLUMNS)),
+        _id_or_none(place, _first(named, _AGENT_COLUMNS)),
     )
 
 
-def _from_csv(header: list[str], kept: Iterable[tuple[int, str]]) -> Iterator[Conversation]:
-    for number, line in kept:
-        entry = dict(zip(header, _values(number, line), strict=False))
-        yield Conversation(
-            _id(number, _first(entry, _ID_COLUMNS)),
-            _id_or_none(number, _first(entry, _CUSTOMER_COLUMNS)),
-            _id_or_none(number, _first(entry, _AGENT_COLUMNS)),
+def _from_table(numbered: Iterator[tuple[int, str]]) -> ConversationPool:
+    """Return the pool in CSV, or in lines of ids, which is CSV of one column without a header."""
+    first = next(numbered)
+    delimiter = _delimiter(first[1])
+    records = _records(first, numbered, delimiter)
+    number, header = next(records, (0, []))
+    if not header:
+        raise PoolFileError(f"line {first[0]}: has no conversation id")
+    names = [_name(each) for each in header]
+    column = next((names.index(each) for each in _ID_COLUMNS if each in names), None)
+    if column is None:
+        if len(header) > 1 or _NOT_IN_AN_ID.search(header[0]):
+            raise PoolFileError(
+                f"line {number}: {first[1].strip()[:60]!r} is no conversation id; for columns, the "
+                "first line should name them, one of them id or conversation_id"
+            )
+        return ConversationPool.of(_from_text(chain([(number, header)], records)))
+    customer, agent = (
+        next((names.index(each) for each in known if each in names), None)
+        for known in (_CUSTOMER_COLUMNS, _AGENT_COLUMNS)
+    )
+    pool = ConversationPool.of(
+        Conversation(
+            _id(f"line {number}", _cell(record, column)),
+            _id_or_none(f"line {number}", _cell(record, customer)),
+            _id_or_none(f"line {number}", _cell(record, agent)),
         )
+        for number, record in records
+    )
+    if len(pool) > 1 and any(_are_counted_from(start, pool.ids) for start in (0, 1)):
+        problem = f"the column {header[column]!r} numbers the lines and holds no ids"
+        raise PoolFileError(f"line {number}: {problem}; name the column of ids conversation_id")
+    return replace(pool, column=header[column])
 
 
-def _values(number: int, line: str) -> list[str]:
+def _delimiter(line: str) -> str:
+    """Return what separates the columns of a header: what makes known names of it, else a comma."""
+    for each in _DELIMITERS:
+        if any(_name(part.strip().strip('"')) in _ID_COLUMNS for part in line.split(each)):
+            return each
+    return _DELIMITERS[0]
+
+
+def _records(
+    first: tuple[int, str], rest: Iterable[tuple[int, str]], delimiter: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the records of CSV, each with the line that it begins in; line breaks may be quoted."""
+    lines = chain([first[1]], (line for _, line in rest))
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    number = first[0]
     try:
-        return [value.strip() for value in next(csv.reader([line]))]
+        for record in reader:
+            values = [value.strip() for value in record]
+            if any(values) and not values[0].startswith("#"):
+                yield number, values
+            number = first[0] + reader.line_num
     except csv.Error as error:
         raise PoolFileError(f"line {number}: is no CSV ({error})") from error
+
+
+def _from_text(records: Iterator[tuple[int, list[str]]]) -> Iterator[Conversation]:
+    """Yield the conversations of a file with an id a line.
+
+    Raises PoolFileError where the first line alone has another form than those below it.
+    """
+    firsts = [(number, _plain_id(number, record)) for number, record in islice(records, _LOOKED_AT)]
+    (number, id), below = firsts[0], [text for _, text in firsts[1:]]
+    if below and any(
+        all(map(form.search, below)) and not form.search(id) for form in (_UUID, _DIGIT)
+    ):
+        raise PoolFileError(
+            f"line {number}: {id[:60]!r} is not of the form of the ids below it; remove it, or "
+            "name the column id or conversation_id"
+        )
+    yield from (Conversation(text) for _, text in firsts)
+    yield from (Conversation(_plain_id(*each)) for each in records)
+
+
+def _plain_id(number: int, record: Sequence[str]) -> str:
+    return _id(f"line {number}", ",".join(record))
+
+
+def _cell(record: Sequence[str], column: int | None) -> str:
+    return record[column] if column is not None and column < len(record) else ""
+
+
+def _are_counted_from(start: int, ids: Sequence[str]) -> bool:
+    return all(id == str(number) for number, id in enumerate(ids, start))
+
+
+@lru_cache(maxsize=256)
+def _name(header: str) -> str:
+    """Return a column's name without what people write differently."""
+    return re.sub(r"[\s_-]", "", header).lower()
 
 
 def _first(entry: Mapping[str, object], names: Iterable[str]) -> str:
@@ -155,13 +273,14 @@ def _first(entry: Mapping[str, object], names: Iterable[str]) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _id(number: int, text: str) -> str:
+def _id(place: str, text: str) -> str:
+    text = text.strip()
     if not text:
-        raise PoolFileError(f"line {number}: has no conversation id")
-    if len(text) > _LONGEST_ID or not text.isprintable():
-        raise PoolFileError(f"line {number}: {text[:40]!r} is no conversation id")
+        raise PoolFileError(f"{place}: has no conversation id")
+    if len(text) > _LONGEST_ID or not text.isprintable() or _NOT_IN_AN_ID.search(text):
+        raise PoolFileError(f"{place}: {text[:40]!r} is no conversation id")
     return text
 
 
-def _id_or_none(number: int, text: str) -> str:
-    return _id(number, text) if text else ""
+def _id_or_none(place: str, text: str) -> str:
+    return _id(place, text) if text else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,6 +13,7 @@ import gevent
 import msgspec
 
 from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
+from convoy.files import FileError, text_lines
 from convoy.plan.pool import (
     NO_CONVERSATION,
     Conversation,
@@ -32,7 +32,8 @@ _AT_ONCE = 10
 """So many sessions open conversations: enough to be quick, and no load by itself."""
 _LINES_AT_ONCE = 5_000
 _LISTED = "listed"
-_LONGEST_HEADING = 10_000
+_MOST_BYTES = 2**29
+"""Of a pool file, unpacked: some millions of conversations."""
 
 
 Open = Callable[[str, int], Sequence[str]]
@@ -139,54 +140,47 @@ def _from_api(
 def _check_cache(cache: Path, scenario: str, asked: Mapping[str, str]) -> None:
     """Raise SettingsError unless the first line of a cache says that it holds what is asked."""
     try:
-        with _opened(cache, "rt") as file:
-            heading = json.loads(file.readline(_LONGEST_HEADING))
-    except (OSError, EOFError, ValueError, RecursionError, zlib.error):
+        with text_lines(cache, _MOST_BYTES) as lines:
+            heading = json.loads(next(lines, ""))
+    except (FileError, ValueError, RecursionError):
         heading = None
     if not isinstance(heading, dict) or _LISTED not in heading:
-        problem = "was not written as a cache; name another file, or use `source: file` to read it"
+        problem = " was not written as a cache; name another file, or use `source: file` to read it"
         raise _unreadable(scenario, "cache", cache, problem)
     if heading[_LISTED] != asked:
-        problem = f"holds what was listed for {heading[_LISTED]}, and {dict(asked)} is asked now"
+        problem = f" holds what was listed for {heading[_LISTED]}, and {dict(asked)} is asked now"
         raise _unreadable(scenario, "cache", cache, f"{problem}; remove it to have it listed anew")
 
 
 def _read(path: Path, scenario: str, setting: str, *, is_cache: bool = False) -> ConversationPool:
     try:
-        return parse_pool(islice(_lines(path), int(is_cache), None))
+        with text_lines(path, _MOST_BYTES) as lines:
+            return parse_pool(_in_turns(islice(lines, int(is_cache), None)))
     except PoolFileError as error:
-        raise _unreadable(scenario, setting, path, str(error)) from error
-    except UnicodeDecodeError as error:
-        raise _unreadable(scenario, setting, path, "it is not UTF-8 text") from error
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise _unreadable(scenario, setting, path, f"cannot be read: {reason}") from error
+        raise _unreadable(scenario, setting, path, f": {error}") from error
+    except FileError as error:
+        raise _unreadable(scenario, setting, path, f" {error}") from error
 
 
-def _lines(path: Path) -> Iterator[str]:
-    with _opened(path, "rt") as file:
-        for number, line in enumerate(file):
-            if number % _LINES_AT_ONCE == 0:
-                gevent.sleep(0)  # a long file takes seconds, and a web UI should answer meanwhile
-            yield line
-
-
-def _opened(path: Path, mode: str) -> IO[str]:
-    opener: Callable[..., IO[str]] = gzip.open if path.suffix == ".gz" else open
-    return opener(path, mode, encoding="utf-8")
+def _in_turns(lines: Iterator[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        if number % _LINES_AT_ONCE == 0:
+            gevent.sleep(0)  # a long file takes seconds, and a web UI should answer meanwhile
+        yield line
 
 
 def _keep(pool: ConversationPool, cache: Path, scenario: str, listed: Mapping[str, str]) -> None:
     try:
-        with _opened(cache, "wt") as file:
+        opener: Callable[..., IO[str]] = gzip.open if cache.suffix == ".gz" else open
+        with opener(cache, "wt", encoding="utf-8") as file:
             file.write(json.dumps({_LISTED: listed}) + "\n")
             for index in range(len(pool)):
                 file.write(json.dumps(msgspec.structs.asdict(pool[index])) + "\n")
     except OSError as error:
-        problem = f"cannot be written: {error.strerror}"
+        problem = f" cannot be written: {error.strerror}"
         raise _unreadable(scenario, "cache", cache, problem) from error
 
 
 def _unreadable(scenario: str, setting: str, path: Path, problem: str) -> SettingsError:
     where = f"scenario.{scenario}.conversations.{setting}"
-    return SettingsError([Fault(where, f"the file {path}: {problem}")])
+    return SettingsError([Fault(where, f"the file {path}{problem}")])

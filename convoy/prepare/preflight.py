@@ -271,7 +271,13 @@ def _check_pool_size(inputs: ScenarioInputs, messages: int | None, checklist: Ch
         told = f"{messages:,} messages use up {size:,} conversations; the rest fails"
         checklist.warn(check, told, "use a larger pool, or on_exhausted: recycle")
     else:
-        checklist.ok(check, f"{size:,} conversations, pick {pick.name}")
+        checklist.ok(check, f"{size:,} conversations, pick {pick.name}{_as_read(inputs.pool)}")
+
+
+def _as_read(pool: ConversationPool) -> str:
+    """Return the first ids, so that a person sees whether it is them that were read."""
+    column = f" from column {pool.column!r}" if pool.column else ""
+    return f"; ids{column}: {', '.join(pool.ids[:3])}{', …' * (len(pool) > 3)}"
 
 
 def _check_that_something_is_due(counts: Mapping[str, int | None]) -> None:

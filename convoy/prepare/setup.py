@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from convoy.errors import Fault, SettingsError
+from convoy.files import FileError
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.preflight import Preflight, PreparedRun
@@ -68,6 +69,9 @@ class Setup:
                 self.redactor.register,
                 worker_share or WorkerShare(),
             )
+        except FileError as error:
+            problem = f"the file {settings.target.ca_file!r} {error}"
+            raise SettingsError([Fault("target.ca_file", problem)]) from error
         except OSError as error:
             problem = f"{settings.target.ca_file!r} holds no certificates to trust: {error}"
             raise SettingsError([Fault("target.ca_file", problem)]) from error

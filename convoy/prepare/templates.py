@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from msgspec.structs import replace
 
 from convoy.errors import Fault, RefusedError, SettingsError, did_you_mean
+from convoy.files import FileError, read_bytes, read_text
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, TemplateFault, parse_body
 from convoy.plan.pool import ConversationPool
@@ -237,20 +238,6 @@ def _messages(plan: ScenarioPlan, texts: Sequence[str]) -> Iterator[PlannedMessa
             yield replace(last, text=telling)
 
 
-def read_source(path: Path) -> str:
-    """Return the source of a template; raises ValueError with what is wrong with the file."""
-    try:
-        if path.exists() and not path.is_file():
-            raise ValueError("is no file")
-        if path.stat().st_size > LARGEST_BODY_BYTES:
-            raise ValueError(f"is larger than {LARGEST_BODY_BYTES:,} bytes")
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError("cannot be read: it is not UTF-8 text") from error
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from error
-
-
 def template_names(payloads: Path) -> list[str]:
     """Return the names of all templates of a folder, such as `conversation/text`."""
     files = sorted(payloads.rglob("*.json"))
@@ -265,8 +252,8 @@ def _read(payloads: Path, name: str) -> str:
         problem = f"{name!r} is no name of a template inside {payloads}"
         raise PayloadError(f"{name}.json", TemplateFault(0, problem))
     try:
-        return read_source(path)
-    except ValueError as error:
+        return read_text(path, LARGEST_BODY_BYTES)
+    except FileError as error:
         hint = did_you_mean(name, template_names(payloads)) or "; a weight of 0 leaves it out"
         problem = f"{path} {error}{'' if path.exists() else hint}"
         raise PayloadError(f"{name}.json", TemplateFault(0, problem)) from error
@@ -276,13 +263,8 @@ def _texts(corpus: str | None, scenario: str, faults: list[Fault]) -> Sequence[s
     if corpus is None:
         return TextRule().texts
     try:
-        if Path(corpus).exists() and not Path(corpus).is_file():
-            raise CorpusError("is no file")
-        with Path(corpus).open("rb") as file:
-            return parse_corpus(file.read(MOST_CORPUS_BYTES + 1))
-    except CorpusError as error:
+        return parse_corpus(read_bytes(Path(corpus), MOST_CORPUS_BYTES))
+    except (FileError, CorpusError) as error:
         problem = str(error)
-    except (OSError, ValueError) as error:
-        problem = f"cannot be read: {getattr(error, 'strerror', None) or 'no such path'}"
     faults.append(Fault(f"scenario.{scenario}.texts.corpus", f"the file {corpus} {problem}"))
     return TextRule().texts

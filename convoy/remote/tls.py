@@ -5,25 +5,29 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import certifi
 
+from convoy.files import read_text
 from convoy.remote.connection import Address, Connection
 from convoy.remote.outbox import Outbox
 
 _RECORD_BYTES = 16_384
+_MOST_CA_BYTES = 10 * 2**20
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     """Return a context that verifies certificate and host name.
 
     It trusts `ca_file` (PEM) alone when given, else the system's store, else certifi's where the
-    system has none. Raises OSError or ssl.SSLError for a file that cannot be used.
+    system has none. Raises FileError or ssl.SSLError for a file that cannot be used.
     """
     paths = ssl.get_default_verify_paths()
     if ca_file is None and paths.cafile is None and paths.capath is None:
         ca_file = certifi.where()
-    context = ssl.create_default_context(cafile=ca_file)
+    trusted = None if ca_file is None else read_text(Path(ca_file), _MOST_CA_BYTES)
+    context = ssl.create_default_context(cadata=trusted)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # With this, and partial writes off as `ssl` has them, a write never waits for a read.
     context.options |= ssl.OP_NO_RENEGOTIATION

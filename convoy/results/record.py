@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import os
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +13,16 @@ import msgspec
 import yaml
 
 from convoy.errors import Fault, RefusedError, SettingsError
+from convoy.files import FileError, read_bytes
 from convoy.results.histograms import BucketCounts, Histogram
 from convoy.results.reports import REPORTS
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 
 logger = logging.getLogger(__name__)
+
+_MOST_BYTES = 2**30
+"""Of a record, unpacked: that of four hours with many scenarios."""
 
 RESULT = "result.json.gz"
 """The file of a record that holds everything that is known of the run; `read_result` reads it."""
@@ -83,11 +86,10 @@ def read_result(folder: Path) -> RunResult:
     """Return the result of the run whose record a folder is; raises SettingsError."""
     path = folder / RESULT
     try:
-        content = gzip.decompress(path.read_bytes())
+        content = read_bytes(path, _MOST_BYTES)
         return msgspec.json.decode(content, type=_Kept, dec_hook=_histogram).result
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or "it is no gzip file, or not a whole one"
-        raise SettingsError([Fault(str(path), f"cannot be read: {reason}")]) from error
+    except FileError as error:
+        raise SettingsError([Fault(str(path), str(error))]) from error
     except (ValueError, RecursionError) as error:
         problem = f"is no result of a run (schema 1): {error}"
         raise SettingsError([Fault(str(path), problem)]) from error

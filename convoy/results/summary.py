@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from convoy.errors import ConvoyError, ExitCode
+from convoy.files import FileError, read_bytes
 from convoy.results.account import ScenarioResult, StepResult
 from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
@@ -133,6 +134,7 @@ class ScenarioSummary(Totals, frozen=True, omit_defaults=True):
     timings: dict[str, TimingSummary] = {}
 
 
+_MOST_BYTES = 100 * 2**20
 _Figures = TypeVar("_Figures", CpuShare, LoopLag)
 
 
@@ -184,9 +186,9 @@ class Summary(msgspec.Struct, frozen=True):
     def read(cls, path: Path) -> Summary:
         """Return the summary that a file holds; raises ConvoyError."""
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
-        except OSError as error:
-            raise ConvoyError(f"{path} cannot be read: {error.strerror}") from error
+            return msgspec.json.decode(read_bytes(path, _MOST_BYTES), type=cls)
+        except FileError as error:
+            raise ConvoyError(f"{path} {error}") from error
         except (UnicodeError, RecursionError, msgspec.DecodeError) as error:
             raise ConvoyError(f"{path} is no summary of a run (schema 1): {error}") from error
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from convoy.files import FileError, read_text
+
 MAX_BYTES = 2**20
 MAX_DEPTH = 32
 
@@ -61,16 +63,9 @@ def parse_yaml(text: str) -> object:
 def read_yaml(path: Path) -> object:
     """Return the value of a YAML file; raises DocumentError, also when it cannot be read."""
     try:
-        if not path.is_file():
-            raise DocumentError("is no file")
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        return parse_yaml(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise DocumentError("is not UTF-8") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DocumentError(f"cannot be read: {reason}") from error
+        return parse_yaml(read_text(path, MAX_BYTES))
+    except FileError as error:
+        raise DocumentError(str(error)) from error
 
 
 def plain_value(text: str) -> object:

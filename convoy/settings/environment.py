@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from convoy.errors import Fault, SettingsError, did_you_mean
+from convoy.files import FileError, read_text
 from convoy.secrets import Redactor, Secret
 from convoy.settings.model import Settings
 
@@ -112,7 +113,7 @@ def _credential(environ: Mapping[str, str], name: str, faults: list[Fault]) -> S
     if file:
         try:
             value = _secret_in(Path(file))
-        except ValueError as error:
+        except FileError as error:
             faults.append(Fault(f"{name}_FILE", f"the file {file!r} {error}"))
     return Secret(value) if value else None
 
@@ -120,20 +121,11 @@ def _credential(environ: Mapping[str, str], name: str, faults: list[Fault]) -> S
 def _secret_in(path: Path) -> str:
     """Return what a file holds, without the white space around it.
 
-    Raises ValueError, which says what is wrong with the file and never shows its content.
+    Raises FileError, which says what is wrong with the file and never shows its content.
     """
-    try:
-        if path.exists() and not path.is_file():
-            # A pipe would block, a device might not end.
-            raise ValueError("is no file")
-        with path.open("rb") as file:
-            value = file.read(_LONGEST_SECRET_FILE).decode("utf-8").strip()
-    except UnicodeDecodeError:
-        raise ValueError("is not UTF-8") from None
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
+    value = read_text(path, _LONGEST_SECRET_FILE).strip()
     if not value:
-        raise ValueError("is empty")
+        raise FileError("is empty")
     if not value.isprintable():
-        raise ValueError("holds more than one line, or characters that do not print")
+        raise FileError("holds more than one line, or characters that do not print")
     return value

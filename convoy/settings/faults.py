@@ -12,7 +12,7 @@ from convoy.errors import Fault, did_you_mean
 from convoy.settings.layers import Layer, Path, origin_of
 from convoy.settings.model import Settings
 
-_ANY_KEY = "*"
+ANY_KEY = "*"
 _LONGEST_SHOWN = 60
 _EXPECTED = {
     "model_type": "should be a mapping (`name: value`)",
@@ -81,7 +81,7 @@ def _suggestion(keys: Path) -> str:
     close = did_you_mean(wanted, siblings, "".join(f"{key}." for key in above))
     if close:
         return close
-    elsewhere = [path for path in known if path[-1] == wanted and _ANY_KEY not in path]
+    elsewhere = [path for path in known if path[-1] == wanted and ANY_KEY not in path]
     if elsewhere:
         return f"; did you mean {'.'.join(elsewhere[0])}?"
     return f"; known here: {', '.join(siblings)}"
@@ -93,14 +93,14 @@ def _paths(annotation: Any, prefix: Path) -> Iterator[Path]:
         for name, field in annotation.model_fields.items():
             yield (*prefix, name)
             yield from _paths(field.annotation, (*prefix, name))
-    below = (*prefix, _ANY_KEY) if get_origin(annotation) is dict else prefix
+    below = (*prefix, ANY_KEY) if get_origin(annotation) is dict else prefix
     for part in get_args(annotation):
         yield from _paths(part, below)
 
 
 def _is_beside(path: Path, keys: Path) -> bool:
     return len(path) == len(keys) and all(
-        expected in (_ANY_KEY, key) for expected, key in zip(path[:-1], keys, strict=False)
+        expected in (ANY_KEY, key) for expected, key in zip(path[:-1], keys, strict=False)
     )
 
 

@@ -31,11 +31,12 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Values from one file, variable or option; `origin` names it for the operator."""
+    """Values from one file, variable or option; `origin` is its path or name for the operator."""
 
     level: Level
     origin: str
     values: Values
+    is_file: bool = False
 
 
 def merge(layers: Iterable[Layer]) -> tuple[Values, list[Fault]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from os.path import expanduser
 from pathlib import Path
 
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.settings.documents import DocumentError, parse_yaml, plain_value, read_yaml
 from convoy.settings.environment import CONFIG, CONFIG_DIR, VARIABLE_BY_OPTION, config_directory
-from convoy.settings.faults import where
+from convoy.settings.faults import ANY_KEY, where
 from convoy.settings.layers import Layer, Level, Values
 
 OPTIONS = {
@@ -35,6 +37,14 @@ _CHOSEN_BY_DEFAULT = {"target": "simulator", "load_profile": "smoke"}
 _FOLDERS = {"target": "targets", "load_profile": "profiles"}
 _LEVELS = {"target": Level.TARGET, "load_profile": Level.PROFILE}
 _NAME_OF_FILE = "the file's name"
+_PATHS = (
+    ("scenario", ANY_KEY, "conversations", "path"),
+    ("scenario", ANY_KEY, "conversations", "cache"),
+    ("scenario", ANY_KEY, "texts", "corpus"),
+    ("target", "ca_file"),
+    ("criteria",),
+)
+"""The settings that name files."""
 
 
 def read_sources(
@@ -58,7 +68,9 @@ def read_sources(
         faults += error.faults
     layers += _option_layers(variables, Level.ENVIRONMENT, VARIABLE_BY_OPTION, faults)
     layers += _option_layers(options, Level.OPTION, OPTIONS, faults)
-    return [_with_criteria(_without_choices(layer, faults), faults) for layer in layers]
+    return [
+        _with_criteria(_with_paths(_without_choices(layer, faults)), faults) for layer in layers
+    ]
 
 
 def names_of(option: str, environ: Mapping[str, str]) -> list[str]:
@@ -128,7 +140,7 @@ def _file_layer(level: Level, path: Path, faults: list[Fault]) -> Layer | None:
     if not isinstance(values, dict):
         faults.append(Fault(str(path), "should hold settings, one `name: value` a line"))
         return None
-    return Layer(level, str(path), values)
+    return Layer(level, str(path), values, is_file=True)
 
 
 def _find_file(chosen: object, directory: Path, option: str, faults: list[Fault]) -> Path | None:
@@ -139,8 +151,8 @@ def _find_file(chosen: object, directory: Path, option: str, faults: list[Fault]
     if not isinstance(chosen, str):
         faults.append(Fault(option, "should be a name or the path of a YAML file"))
         return None
-    if "/" in chosen or chosen.endswith((".yaml", ".yml")):
-        return Path(chosen)
+    if "/" in chosen or _is_yaml(chosen):
+        return Path(expanduser(chosen))
     names = _names_in(directory)
     if chosen in names:
         return directory / f"{chosen}.yaml"
@@ -213,7 +225,33 @@ def _without_choices(layer: Layer, faults: list[Fault]) -> Layer:
     if isinstance(values.get("target"), str):
         faults.append(Fault(where([layer], ("target",)), "is chosen with --target"))
         del values["target"]
-    return Layer(layer.level, layer.origin, values)
+    return replace(layer, values=values)
+
+
+def _with_paths(layer: Layer) -> Layer:
+    """Return the layer with its paths as seen from here: those in a file are relative to it."""
+    folder = Path(layer.origin).parent if layer.is_file else Path()
+    values = layer.values
+    for keys in _PATHS:
+        values = _located(values, keys, folder)
+    return replace(layer, values=values)
+
+
+def _located(values: Values, keys: tuple[str, ...], folder: Path) -> Values:
+    """Return the values with the path at `keys`, where there is one, taken from a folder on."""
+    key, *inner = keys
+    changed: Values = {}
+    for name in [key] if key != ANY_KEY else values:
+        value = values.get(name)
+        if inner and isinstance(value, dict):
+            changed[name] = _located(value, tuple(inner), folder)
+        elif not inner and isinstance(value, str) and (key != "criteria" or _is_yaml(value)):
+            changed[name] = str(folder / expanduser(value)) if value else value
+    return {**values, **changed}
+
+
+def _is_yaml(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
 
 
 def _with_criteria(layer: Layer, faults: list[Fault]) -> Layer:
@@ -222,10 +260,10 @@ def _with_criteria(layer: Layer, faults: list[Fault]) -> Layer:
     if not isinstance(given, str):
         return layer
     lines: tuple[object, ...] = (given,)
-    if given.endswith((".yaml", ".yml")):
+    if _is_yaml(given):
         try:
             lines = read_criteria(Path(given))
         except DocumentError as error:
             lines = ()
             faults.append(Fault(where([layer], ("criteria",)), f"the file {given!r} {error}"))
-    return Layer(layer.level, layer.origin, {**layer.values, "criteria": lines})
+    return replace(layer, values={**layer.values, "criteria": lines})

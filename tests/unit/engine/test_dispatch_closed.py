@@ -8,7 +8,7 @@ from time import perf_counter
 import gevent
 import pytest
 from gevent import Greenlet
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convoy.engine.dispatch import Dispatcher, DueMessage
@@ -216,6 +216,7 @@ def test_what_stays_goes_on_in_the_order_of_the_plan(bench: ClosedBench) -> None
     assert bench.take(200) == [k for k in range(300, 1000) if k % LANES % 3][:200]
 
 
+@settings(max_examples=25)
 @given(moves=MOVES)
 def test_whatever_lanes_move_every_message_is_handed_out_once(
     moves: list[tuple[float, float, set[int], bool]],

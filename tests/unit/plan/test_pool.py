@@ -18,7 +18,7 @@ BOM = "\ufeff"
 
 def conversations_of(text: str) -> list[Conversation]:
     """Read a text by lines, as a file is read."""
-    pool = parse_pool(io.StringIO(text, newline=None))
+    pool = parse_pool(io.StringIO(text, newline=""))
     return [pool[index] for index in range(len(pool))]
 
 
@@ -150,9 +150,67 @@ def test_json_lines_hold_an_object_each(lines: list[dict[str, object]], begins: 
     assert conversations_of(text) == BOTH
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["Conversation ID", "CONVERSATION_ID", "conversation-id", "Id"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_headers_are_written_as_people_write_them(delimiter: str, name: str, end: str) -> None:
+    lines = [
+        delimiter.join(each)
+        for each in [
+            ("Customer Id", name, "AgentID", "Note"),
+            ("customer-1", "a", "agent-1", f'"over two{end}lines, with {delimiter} and #"'),
+            ("customer-2", "b"),
+            ("", "", "", ""),
+        ]
+    ]
+
+    assert conversations_of(BOM + end.join(lines)) == BOTH
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "ids"),
+    [
+        pytest.param("id,conversation_id\n1,a\n2,b\n", "conversation_id", ("a", "b"), id="named"),
+        pytest.param("ID,Name\na,x\nb,y\n", "ID", ("a", "b"), id="the only one"),
+        pytest.param("a\nb\n", "", ("a", "b"), id="no header"),
+    ],
+)
+def test_the_column_that_the_ids_come_from_is_known(
+    text: str, column: str, ids: tuple[str, ...]
+) -> None:
+    pool = parse_pool(io.StringIO(text, newline=""))
+
+    assert (pool.column, pool.ids) == (column, ids)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('["a", "b"]', id="ids"),
+        pytest.param('[\n {"id": "a"},\n {"conversationId": "b", "id": "x"}\n]\n', id="objects"),
+        pytest.param('{"pageSize": 2,\n "entities": [{"id": "a"}, {"id": "b"}]}', id="a listing"),
+    ],
+)
+def test_json_as_a_whole_holds_a_list(text: str) -> None:
+    assert [each.id for each in conversations_of(text)] == ["a", "b"]
+
+
+UUIDS = "\n".join(f"{n:08x}-0000-4000-8000-000000000000" for n in range(3))
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        pytest.param(f"conversation\n{UUIDS}", "line 1: 'conversation' is not of the", id="word"),
+        pytest.param(f"\n# x\nmy-ids-1\n{UUIDS}", "line 3: 'my-ids-1' is not of", id="number"),
+        pytest.param("calls\nc-1\nc-2\n", "line 1: 'calls' is not of the form", id="no uuids"),
+        pytest.param("id;name\n1;x\n2;y\n3;z\n", "line 1: the column 'id' numbers", id="rows"),
+        pytest.param("id\nJohn Smith\n", "line 2: 'John Smith' is no", id="names"),
+        pytest.param('id,note\na,"open\nb,x\n', "line 2: is no CSV", id="a quote never closed"),
+        pytest.param('[{"id": "a"}, {"id": null}]', "entry 2: has no conversation id", id="null"),
+        pytest.param('{"a":\n [1]}', "line 1: should be a list", id="an object of another kind"),
+        pytest.param('[\n"a"\n"b"]', "line 3: is no JSON", id="broken array"),
+        pytest.param("\n,\n", "line 2: has no conversation id", id="nothing but commas"),
         pytest.param("a\nb c\n", "line 2: 'b c' is no conversation id", id="blank in an id"),
         pytest.param("# ours\n\na;b\n", "line 3: 'a;b' is no conversation id", id="no header"),
         pytest.param("name,state\nx,y\n", "line 1: 'name,state' is no", id="header without id"),
@@ -162,7 +220,7 @@ def test_json_lines_hold_an_object_each(lines: list[dict[str, object]], begins: 
         pytest.param('{"id": "a"}\n{"id": 5}\n', "line 2: has no", id="number as id"),
         pytest.param('{"id": "a"}\n{"name": "b"}\n', "line 2: has no", id="no id in JSON"),
         pytest.param('{"id": "a"}\nb\n', "line 2: is no JSON", id="text among JSON"),
-        pytest.param('{"id": "a"\n', "line 1: is no JSON", id="broken JSON"),
+        pytest.param('{"id": "a"\n', "line 2: is no JSON", id="broken JSON"),
         pytest.param('{"id": "a"}\n["b"]\n', "line 2: should be a JSON object", id="a list"),
         pytest.param('{"id": "\\ud800"}\n', "line 1: ", id="half a character"),
         pytest.param('{"id": ' + "[" * 100_000, "line 1: is no JSON", id="too deep"),

@@ -184,15 +184,22 @@ def test_everything_else_has_its_turns_while_a_long_file_is_read(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        pytest.param("pool.txt", None, "cannot be read: No such file or directory", id="missing"),
-        pytest.param("pool.txt", b"a\nb c\n", "line 2: 'b c' is no conversation id", id="a line"),
-        pytest.param("pool.txt", b"a\n\xff\xfe\n", "it is not UTF-8 text", id="not UTF-8"),
-        pytest.param("pool.gz", b"a\nb\n", "cannot be read: Not a gzipped file", id="not packed"),
-        pytest.param("pool.gz", gzip.compress(CSV.encode())[:-9], "cannot be read: ", id="cut"),
+        pytest.param("pool.txt", None, " cannot be read: No such file or directory", id="missing"),
+        pytest.param("pool.txt", b"a\nb c\n", ": line 2: 'b c' is no conversation id", id="a line"),
         pytest.param(
-            "pool.gz", gzip.compress(CSV.encode())[:10] + b"\xff" * 20, "cannot be read: ", id="bad"
+            "pool.txt", b"a\n\xff\xfe\n", " cannot be read: it is not UTF-8", id="not UTF-8"
         ),
-        pytest.param("pool.gz", gzip.compress(b"\xff\xfe"), "it is not UTF-8 text", id="in a pack"),
+        pytest.param("pool.gz", b"a\nb\n", " cannot be read: it is no gzip file", id="not packed"),
+        pytest.param("pool.gz", gzip.compress(CSV.encode())[:-9], " cannot be read: ", id="cut"),
+        pytest.param(
+            "pool.gz",
+            gzip.compress(CSV.encode())[:10] + b"\xff" * 20,
+            " cannot be read: ",
+            id="bad",
+        ),
+        pytest.param(
+            "pool.gz", gzip.compress(b"\xff\xfe"), " cannot be read: it is", id="in a pack"
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_a_fault_of_the_settings(
@@ -204,7 +211,7 @@ def test_a_file_that_cannot_be_used_is_a_fault_of_the_settings(
 
     fault = fault_of(settings_with(source="file", path=path))
 
-    assert fault.startswith(f"scenario.{SCENARIO}.conversations.path: the file {path}: {problem}")
+    assert fault.startswith(f"scenario.{SCENARIO}.conversations.path: the file {path}{problem}")
 
 
 def test_a_folder_is_no_pool_file(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_pipe_is_no_template(tmp_path: Path) -> None:
 
     faults = faults_of(settings_with("pipe", texts=Texts(corpus=f"{tmp_path}/corpus")), tmp_path)
 
-    assert [fault.endswith("is no file") for fault in faults] == [True, True]
+    assert [fault.endswith("is no file, but a pipe") for fault in faults] == [True, True]
 
 
 def test_a_template_that_is_not_there_is_named_with_its_path_and_the_nearest_one(
@@ -194,7 +194,7 @@ def test_a_template_that_only_some_texts_break_is_found(tmp_path: Path) -> None:
     assert checked(tmp_path, "quoted").texts.texts
     [fault] = faults_of(settings_with("quoted", texts=Texts(corpus=str(corpus))), tmp_path)
 
-    assert "quoted.json, line 1: does not render to JSON" in fault
+    assert "quoted.json, line 1, field text: does not render to JSON" in fault
 
 
 def test_a_text_that_leaves_no_room_for_the_marker_is_found(

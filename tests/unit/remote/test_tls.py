@@ -11,6 +11,7 @@ import gevent
 import pytest
 
 from convoy.errors import WireError
+from convoy.files import FileError
 from convoy.remote.http import Answer, Dialler, Origin, Transport, tls_context
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import LONG_S, REQUEST, deadline, transport_to
@@ -222,5 +223,5 @@ def answer_after(server: OpensslServer, request: bytes, command: str) -> None:
 
 
 def test_a_missing_ca_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(FileError):
         tls_context(str(tmp_path / "nowhere.pem"))

@@ -96,7 +96,10 @@ def test_all_faults_are_told_at_once() -> None:
         ),
         ("criteria=5", "criteria (--set 1): is 5, but should be a list"),
         ("criteria=[5]", "criteria[0] (--set 1): is 5, but should be text; put it in quotes"),
-        ("criteria=nowhere.yaml", "criteria (--set 1): the file 'nowhere.yaml' is no file"),
+        (
+            "criteria=nowhere.yaml",
+            "criteria (--set 1): the file 'nowhere.yaml' cannot be read: No such file or directory",
+        ),
         ("on_not_judged=maybe", "on_not_judged (--set 1): is 'maybe', but should be 'fail' or"),
         ("stages=[]", "stages (--set 1): is a list, but should not be empty"),
         ("stages=[{for_s: 3}]", "stages[0] (--set 1): is a mapping, but should have a `rate`"),
@@ -282,10 +285,10 @@ def test_an_unknown_profile_is_told_which_there_are() -> None:
         pytest.param(b"a: &a [1]\nb: *a\n", "line 2: aliases (*name) are not", id="alias"),
         pytest.param(b"a: !!python/name:os.system x", "line 1: tags (!name)", id="tag"),
         pytest.param(b"[" * 5000, "line 1: nested deeper", id="depth"),
-        pytest.param(b"#" * 2**21, "longer than", id="size"),
+        pytest.param(b"#" * 2**21, "is larger than 1,048,576 bytes", id="size"),
         pytest.param(b"users: [1", "line 2: did not find expected", id="syntax"),
         pytest.param(b"users: 1\n---\n", "line 2: a second document begins", id="documents"),
-        pytest.param(b"users: \xff", "is not UTF-8", id="encoding"),
+        pytest.param(b"users: \xff", "cannot be read: it is not UTF-8 text", id="encoding"),
         pytest.param(b"users: \x00", "is no YAML", id="character"),
         pytest.param(b"- 1\n- 2\n", "should hold settings", id="list"),
         pytest.param(b"1.5: 2", "line 1: the key 1.5 is no text", id="key"),
@@ -314,7 +317,7 @@ def test_a_missing_default_is_the_only_fault(repository: Path, tmp_path: Path) -
 
     faults = faults_of(config_dir=config)
 
-    assert faults == [f"{config / 'default.yaml'}: is no file"]
+    assert faults == [f"{config / 'default.yaml'}: cannot be read: No such file or directory"]
 
 
 def test_a_missing_configuration_names_the_variable() -> None:

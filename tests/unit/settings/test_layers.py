@@ -177,7 +177,7 @@ def test_criteria_may_be_in_a_file_of_their_own(tmp_path: Path) -> None:
         pytest.param(b"unknown == 0", "should hold a list of criteria", id="no list"),
         pytest.param(b"criteria: [unknown == 0]", "should hold a list of criteria", id="mapping"),
         pytest.param(b"- [", "line 2: did not find expected node content", id="no YAML"),
-        pytest.param(b"- \xff", "is not UTF-8", id="no text"),
+        pytest.param(b"- \xff", "cannot be read: it is not UTF-8", id="no text"),
     ],
 )
 def test_a_file_that_holds_no_criteria_says_why(
@@ -302,3 +302,33 @@ def test_expected_answers_are_by_status_and_travel_to_workers() -> None:
     expect = settings.scenario["conversation_messages"].expect
     assert expect == {202: ("id",), 204: ()}
     assert Settings.from_json(settings.to_json()) == settings
+
+
+PROFILE = """
+target: {ca_file: ca.pem}
+criteria: strict.yaml
+scenario:
+  conversation_messages:
+    conversations: {source: file, path: pools/mine.csv}
+    texts: {corpus: ~/texts.txt}
+"""
+
+
+def test_paths_in_a_file_begin_at_it_and_others_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    (tmp_path / "mine.yaml").write_text(PROFILE)
+    (tmp_path / "strict.yaml").write_text("[unknown == 0]")
+
+    settings = settings_of(
+        "scenario.guest_messages.texts.corpus=here.txt",
+        command_line={"load_profile": str(tmp_path / "mine.yaml")},
+    )
+
+    rule = settings.scenario["conversation_messages"]
+    assert settings.target.ca_file == str(tmp_path / "ca.pem")
+    assert settings.criteria[-1] == "unknown == 0"
+    assert rule.conversations.path == str(tmp_path / "pools/mine.csv")
+    assert settings.scenario["guest_messages"].texts.corpus == "here.txt"
+    assert rule.texts.corpus == "/home/somebody/texts.txt"

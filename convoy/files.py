@@ -1,0 +1,100 @@
+"""Files that an operator names: only regular ones, of a bounded size, as long as they are now.
+
+A FIFO would be waited for, a device or a file that grows has no end, and an archive of a few bytes
+can unpack to more than there is memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from convoy.errors import ConvoyError, ExitCode
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+class FileError(ConvoyError):
+    """A file that cannot be read; the message continues a sentence that begins with its name."""
+
+    exit_code = ExitCode.USAGE
+
+
+def read_bytes(path: Path, most_bytes: int) -> bytes:
+    """Return the content of a file, unpacked where its name ends in `.gz`; raises FileError."""
+    with _opened(path, most_bytes) as file:
+        return file.read()
+
+
+def read_text(path: Path, most_bytes: int) -> str:
+    """Return the content of a UTF-8 file without its byte order mark; raises FileError."""
+    with _opened(path, most_bytes) as file:
+        return file.read().decode("utf-8-sig")
+
+
+@contextmanager
+def text_lines(path: Path, most_bytes: int) -> Iterator[Iterator[str]]:
+    """Give the lines of a UTF-8 file, each with its end as it is there; raises FileError."""
+    with _opened(path, most_bytes) as file:
+        yield io.TextIOWrapper(file, "utf-8-sig", newline="")
+
+
+@contextmanager
+def _opened(path: Path, most_bytes: int) -> Iterator[io.BufferedReader]:
+    """Open a file for reading; what fails then, or in the block, is raised as FileError."""
+    try:
+        # Without waiting, as it would for the writer of a pipe.
+        with open(os.open(path.expanduser(), os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+                raise FileError(f"is no file, but {kind}")
+            if found.st_size > most_bytes:
+                raise FileError(f"is larger than {most_bytes:,} bytes")
+            bounded: io.RawIOBase = _Bounded(cast(IO[bytes], file), found.st_size)
+            if path.suffix == ".gz":
+                unpacked = cast(IO[bytes], gzip.GzipFile(fileobj=io.BufferedReader(bounded)))
+                bounded = _Bounded(unpacked, most_bytes, is_end=False)
+            yield io.BufferedReader(bounded)
+    except UnicodeDecodeError as error:
+        raise FileError("cannot be read: it is not UTF-8 text") from error
+    except IsADirectoryError as error:
+        raise FileError("is no file, but a folder") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise FileError("cannot be read: it is no gzip file, or not a whole one") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise FileError(f"cannot be read: {reason}") from error
+
+
+class _Bounded(io.RawIOBase):
+    """So many bytes of another file; where that `is_end` there is no more, else FileError."""
+
+    def __init__(self, file: IO[bytes], most_bytes: int, *, is_end: bool = True) -> None:
+        self._file = file
+        self._left_bytes = self._most_bytes = most_bytes
+        self._is_end = is_end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        data = self._file.read(min(len(view), self._left_bytes + (not self._is_end)))
+        self._left_bytes -= len(data)
+        if self._left_bytes < 0:
+            raise FileError(f"unpacks to more than {self._most_bytes:,} bytes")
+        view[: len(data)] = data
+        return len(data)
