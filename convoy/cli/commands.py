@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import locust  # isort: skip  # noqa: F401  # first: it patches sockets
 
+import json
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,13 +20,14 @@ from convoy.cli.judge import judge_record
 from convoy.cli.outlook import outlook
 from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
-from convoy.files import FileError, read_bytes
+from convoy.files import FileError, read_text
 from convoy.plan.strict_json import NotJsonError, read_json
 from convoy.plugin.users import known_scenarios, user_classes
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.setup import Setup
 from convoy.results.reports.text import text_report
 from convoy.routes.explain import as_text, explain
+from convoy.routes.saved_answers import read_saved
 
 _STDIN = "-"
 _LONGEST_BYTES = 10 * 2**20
@@ -85,15 +88,19 @@ def _send(setup: Setup, options: Namespace) -> ExitCode:
 def _explain(_: Setup, options: Namespace) -> ExitCode:
     if options.answer == options.payload == _STDIN:
         raise SettingsError([Fault("--payload", "answer and payload cannot both be `-`")])
-    answer = _read_json_object(options.answer, sys.stdin.buffer)
+    saved = read_saved(_read_text(options.answer, sys.stdin.buffer))
     payload = None
     if options.payload is not None:
         payload = _read_json_object(options.payload, sys.stdin.buffer)
-    explanation = explain(answer, payload)
+    status = saved.status if options.status is None else options.status
+    explanation = explain(saved.body, payload, status=status)
     if not explanation.code:
-        problem = "holds no error: no `code`, no `error`, no `status` of 300 or more"
-        raise SettingsError([Fault(options.answer, problem)])
-    print(as_text(explanation))
+        problem = "is no error of the API: no `code`, no `error`, and no status of 300 or more"
+        raise SettingsError([Fault(options.answer, f"{problem}; --status gives the status")])
+    if not explanation.correlation_id:
+        explanation = replace(explanation, correlation_id=saved.correlation_id)
+    as_json = options.json
+    print(json.dumps(asdict(explanation), indent=2) if as_json else as_text(explanation))
     return ExitCode.PASS
 
 
@@ -102,25 +109,31 @@ def _read_json_object(name: str, stdin: BinaryIO) -> dict[str, Any]:
 
     Raises SettingsError with the place of the fault when there is none.
     """
-    where = "standard input" if name == _STDIN else name
     try:
-        value = read_json(_start_of(name, stdin).decode())
+        value = read_json(_read_text(name, stdin))
     except NotJsonError as error:
         problem = f"is not JSON: {error.problem} ({error.place}); sent like this, it is refused"
-        raise SettingsError([Fault(where, problem)]) from error
-    except FileError as error:
-        raise SettingsError([Fault(where, str(error))]) from error
-    except ValueError as error:
-        raise SettingsError([Fault(where, "cannot be read: it is no UTF-8 text")]) from error
+        raise SettingsError([Fault(_place(name), problem)]) from error
     if not isinstance(value, dict):
-        raise SettingsError([Fault(where, "holds JSON, but no object")])
+        raise SettingsError([Fault(_place(name), "holds JSON, but no object")])
     return value
 
 
-def _start_of(name: str, stdin: BinaryIO) -> bytes:
-    if name == _STDIN:
-        return stdin.read(_LONGEST_BYTES)
-    return read_bytes(Path(name), _LONGEST_BYTES)
+def _read_text(name: str, stdin: BinaryIO) -> str:
+    """Return the text in a file, or the first ten megabytes of `stdin` for the name `-`."""
+    try:
+        if name == _STDIN:
+            return stdin.read(_LONGEST_BYTES).decode()
+        return read_text(Path(name), _LONGEST_BYTES)
+    except FileError as error:
+        raise SettingsError([Fault(_place(name), str(error))]) from error
+    except UnicodeDecodeError as error:
+        problem = "cannot be read: it is no UTF-8 text"
+        raise SettingsError([Fault(_place(name), problem)]) from error
+
+
+def _place(name: str) -> str:
+    return "standard input" if name == _STDIN else name
 
 
 def _judge(_: Setup, options: Namespace) -> ExitCode:
@@ -224,10 +237,19 @@ def _add_explain(commands: Any) -> None:
     explain = commands.add_parser(
         "explain", help="say which field an answer that says no means, and what to change"
     )
-    explain.add_argument("answer", metavar="ANSWER.json", help="the answer's body; - reads stdin")
+    explain.add_argument(
+        "answer",
+        metavar="ANSWER",
+        help="a file with the answer: its body, what `curl -i` or an SDK's exception says of it, "
+        "or a gateway's page; - reads stdin",
+    )
     explain.add_argument(
         "--payload", metavar="P.json", help="the body that was sent: shows which field is wrong"
     )
+    explain.add_argument(
+        "--status", type=int, choices=range(100, 600), metavar="N", help="the answer's status"
+    )
+    explain.add_argument("--json", action="store_true", help="print the explanation as JSON")
 
 
 def _add_judge(commands: Any) -> None:

@@ -42,14 +42,14 @@ class Conversation(msgspec.Struct, frozen=True, gc=False):
 class ConversationPool:
     """Conversations as columns of equal length; a million of them are three flat tuples.
 
-    The columns of participants are empty when the source names none. `column` is the header of the
-    ids in the file that they were read from, "" without one.
+    The columns of participants are empty when the source names none. `note` is what a person should
+    know of how they were read.
     """
 
     ids: Sequence[str]
     customer_ids: Sequence[str] = ()
     agent_ids: Sequence[str] = ()
-    column: str = field(default="", compare=False)
+    note: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, conversations: Iterable[Conversation]) -> ConversationPool:
@@ -204,7 +204,7 @@ def _from_table(numbered: Iterator[tuple[int, str]]) -> ConversationPool:
     if len(pool) > 1 and any(_are_counted_from(start, pool.ids) for start in (0, 1)):
         problem = f"the column {header[column]!r} numbers the lines and holds no ids"
         raise PoolFileError(f"line {number}: {problem}; name the column of ids conversation_id")
-    return replace(pool, column=header[column])
+    return replace(pool, note=f"ids from the column {header[column]!r}")
 
 
 def _delimiter(line: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, cast
@@ -123,7 +124,7 @@ def _from_api(
     if cache is not None and cache.exists():
         _check_cache(cache, scenario, listed)
         return _read(cache, scenario, "cache", is_cache=True), f"the cache {cache}"
-    found = find_conversations(
+    found, left_out = find_conversations(
         settings.target.api_url,
         token,
         timeout_s=settings.request_timeout_s,
@@ -131,7 +132,11 @@ def _from_api(
         type=rule.type,
         ca_file=settings.target.ca_file,
     )
-    pool = ConversationPool.of(found)
+    note = f"{left_out:,} of the listing left out, because they have no readable "
+    pool = replace(
+        ConversationPool.of(found),
+        note=f"{note}id, state, type or participants" if left_out else "",
+    )
     if cache is not None and len(pool):
         _keep(pool, cache, scenario, listed)
     return pool, f"{settings.target.api_url} (state {rule.state}, type {rule.type})"

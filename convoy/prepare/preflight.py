@@ -276,8 +276,8 @@ def _check_pool_size(inputs: ScenarioInputs, messages: int | None, checklist: Ch
 
 def _as_read(pool: ConversationPool) -> str:
     """Return the first ids, so that a person sees whether it is them that were read."""
-    column = f" from column {pool.column!r}" if pool.column else ""
-    return f"; ids{column}: {', '.join(pool.ids[:3])}{', …' * (len(pool) > 3)}"
+    note = f"; {pool.note}" * bool(pool.note)
+    return f": {', '.join(pool.ids[:3])}{', …' * (len(pool) > 3)}{note}"
 
 
 def _check_that_something_is_due(counts: Mapping[str, int | None]) -> None:

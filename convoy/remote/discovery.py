@@ -10,9 +10,10 @@ from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
 from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
+from convoy.remote.wire_faults import NO_TLS, NO_TLS_REASONS
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import ROUTES, SIMULATOR
-from convoy.routes.codes import error_code, meaning
+from convoy.routes.codes import TLS_EXPECTED, error_code, meaning
 from convoy.settings import Origin
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ _PURPOSES = ("customer", "agent")
 _MOST_PAGES = 200
 """20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
 _TRIES = 4
+_TLS_ALERT = "\\x15\\x03"
+"""How the first bytes of an answer in TLS look in an exception's text."""
 _PASSING_STATUSES = (429, 500, 502, 503, 504)
 
 
 class _Participant(msgspec.Struct):
-    id: str = ""
+    id: str
     purpose: str = ""
 
 
@@ -43,7 +46,7 @@ class _Conversation(msgspec.Struct):
 
 
 class _Page(msgspec.Struct, rename="camel"):
-    entities: list[_Conversation]
+    entities: list[msgspec.Raw]
     page_count: int | None = None
 
 
@@ -56,26 +59,30 @@ def find_conversations(
     state: str = "connected",
     type: str = "webchat",
     ca_file: str | None = None,
-) -> list[Conversation]:
+) -> tuple[list[Conversation], int]:
     """Return the conversations in `state` and of `type`, each once, sorted by id.
 
     They are sorted so that the pool does not depend on the order in which the remote lists them.
-    `timeout_s` is for each page. Raises RemoteError with the remote's code and correlation id,
-    RefusedError for a listing of more than 200 pages.
+    With them comes the number of those that were left out, because their id, state, type or
+    participants are not what they should be. `timeout_s` is for each page. Raises RemoteError with
+    the remote's code and correlation id, RefusedError for a listing of more than 200 pages.
     """
     url = origin_url.rstrip("/") + ROUTES["conversations"].path
     found: dict[str, Conversation] = {}
+    left_out = 0
     with _client(origin_url, ca_file) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
         for number in range(1, _MOST_PAGES + 1):
             page = _read_page(client, url, page_size, number, timeout_s)
-            found.update(
-                (each.id, Conversation(each.id, *map(each.participant_id, _PURPOSES)))
-                for each in page.entities
-                if state in (each.state, ANY) and type in (each.type, ANY)
-            )
+            for entity in page.entities:
+                each = _read_entity(entity)
+                if each is None:
+                    left_out += 1
+                elif state in (each.state, ANY) and type in (each.type, ANY):
+                    participants = map(each.participant_id, _PURPOSES)
+                    found[each.id] = Conversation(each.id, *participants)
             if _is_last(page, number, page_size):
-                return [found[id] for id in sorted(found)]
+                return [found[id] for id in sorted(found)], left_out
     raise RefusedError(
         f"{url} lists more than {_MOST_PAGES} pages of {page_size} conversations; "
         "give the conversations in a file instead"
@@ -105,7 +112,9 @@ def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
     proxy = proxy_to(Origin.parse(origin_url))
     if proxy is not None:
         client.proxies = {"https": proxy.url_with_login.reveal()}
-    client.headers.update({"Accept": "application/json", "User-Agent": "convoy"})
+    client.headers.update(
+        {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "convoy"}
+    )
     client.verify = ca_file or True
     return client
 
@@ -128,6 +137,15 @@ def _read_page(
         raise RemoteError(f"{url} answered 200, but with no listing: {exc}") from exc
 
 
+def _read_entity(entity: msgspec.Raw) -> _Conversation | None:
+    """Return one conversation of a listing, None where a part of it has another form."""
+    try:
+        read = msgspec.json.decode(entity, type=_Conversation)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return read if read.id else None
+
+
 def _is_last(page: _Page, number: int, page_size: int) -> bool:
     if page.page_count is not None:
         return number >= page.page_count
@@ -147,10 +165,12 @@ def _cause(fault: Exception) -> str:
     if isinstance(fault, requests.exceptions.ProxyError):
         return meaning("proxy")
     if isinstance(fault, requests.exceptions.SSLError):
-        return meaning("tls")
-    if isinstance(fault, requests.Timeout):
+        return meaning(NO_TLS if any(each in str(fault) for each in NO_TLS_REASONS) else "tls")
+    if isinstance(fault, requests.Timeout) or "timed out" in str(fault):
         return meaning("timeout")
-    if isinstance(fault, requests.ConnectionError):
+    if _TLS_ALERT in str(fault):
+        return meaning(TLS_EXPECTED)
+    if isinstance(fault, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         return meaning("connection refused" if _is_nobody(fault) else "connection closed")
     return type(fault).__name__
 

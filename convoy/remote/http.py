@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from contextlib import suppress
 from typing import cast
 
@@ -16,6 +17,7 @@ from convoy.remote.wire_faults import (
     WIRE_EXCEPTIONS,
     AnswerEndedError,
     AnswerTooLargeError,
+    TlsExpectedError,
     wire_code,
 )
 from convoy.settings import Origin
@@ -23,7 +25,10 @@ from convoy.settings import Origin
 __all__ = ["Answer", "Dialler", "Origin", "Transport", "tls_context"]
 
 _FIRST_FINAL_STATUS = 200
+_TLS_ALERT = b"\x15\x03"
 _MOST_HEAD_BYTES = 256 * 2**10
+_MOST_UNPACKED_BYTES = 10 * 2**20
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 class Transport:
@@ -174,6 +179,22 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
         """The headers, names in lower case; parsed at each access, because most are never read."""
         return _HeaderReader().read(self.head)
 
+    def plain(self) -> Answer:
+        """Return the answer without its Content-Encoding, itself where there is none.
+
+        One that cannot be undone stays as it is, so that the body says nothing.
+        """
+        coding = self.headers.get(b"content-encoding", b"").strip().lower()
+        if coding not in (b"gzip", b"x-gzip", b"deflate"):
+            return self
+        for form in (_GZIP_OR_ZLIB, -zlib.MAX_WBITS):  # servers mean either of two by deflate
+            unpacking = zlib.decompressobj(form)
+            with suppress(zlib.error):
+                body = unpacking.decompress(self.body, _MOST_UNPACKED_BYTES)
+                if unpacking.eof:
+                    return msgspec.structs.replace(self, body=body)
+        return self
+
 
 class AnswerReader:
     """Reads the answers of one connection, one after the other; 1xx answers are skipped.
@@ -220,8 +241,10 @@ class AnswerReader:
             self._head.append(data)
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self.is_whole:
+                if not self._headers_ended and b"".join(self._head).startswith(_TLS_ALERT):
+                    raise TlsExpectedError("the port answers with a record of TLS") from error
                 raise
             self.is_reusable = False
         if self._received_bytes > self._unchecked_bytes:

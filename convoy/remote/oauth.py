@@ -7,6 +7,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import TypeGuard
 
 import msgspec
@@ -47,7 +48,7 @@ class Token:
 
 class _TokenAnswer(msgspec.Struct):
     access_token: str
-    expires_in: float = _DEFAULT_LIFE_S
+    expires_in: float | None = None
     token_type: str = "bearer"
 
 
@@ -67,7 +68,7 @@ def log_in(
     url = transport.origin.url + _PATH
     asked_s = clock()
     try:
-        answer = transport.exchange(_login_request(transport, credentials), deadline_s)
+        answer = transport.exchange(_login_request(transport, credentials), deadline_s).plain()
     except WireError as exc:
         raise LoginError(
             exc.code, f"no login at {url}: {exc}. {meaning(exc.code)}", refused=False
@@ -83,7 +84,8 @@ def _login_request(transport: Transport, credentials: Credentials) -> bytes:
     head = (
         f"POST {_PATH} HTTP/1.1\r\nHost: {transport.origin.host_header}\r\n"
         f"Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        f"Accept: application/json\r\nUser-Agent: convoy\r\nContent-Length: {len(_BODY)}\r\n\r\n"
+        f"Accept: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: convoy\r\n"
+        f"Content-Length: {len(_BODY)}\r\n\r\n"
     )
     return head.encode() + _BODY
 
@@ -100,7 +102,8 @@ def _read_token(
     url: str, answer: Answer, asked_s: float, register: Callable[[Secret], None] | None
 ) -> Token:
     try:
-        read = msgspec.json.decode(answer.body, type=_TokenAnswer)
+        # Not strict, because there are servers that write the number of seconds as a text.
+        read = msgspec.json.decode(answer.body, type=_TokenAnswer, strict=False)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise _nonsense(url, "its body is not a JSON object with access_token") from exc
     value = Secret(read.access_token)
@@ -110,9 +113,10 @@ def _read_token(
         raise _nonsense(url, "its access_token is empty or has characters no header can carry")
     if read.token_type.lower() != "bearer":
         raise _nonsense(url, "its token_type is not bearer")
-    if read.expires_in <= 0:
-        raise _nonsense(url, f"its expires_in is {read.expires_in:g} seconds")
-    return Token(value, asked_s + read.expires_in)
+    life_s = _DEFAULT_LIFE_S if read.expires_in is None else read.expires_in
+    if not 0 < life_s < inf:
+        raise _nonsense(url, f"its expires_in is {life_s:g} seconds")
+    return Token(value, asked_s + life_s)
 
 
 def _nonsense(url: str, what: str) -> LoginError:

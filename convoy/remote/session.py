@@ -153,12 +153,16 @@ class ApiSession:
                     answer = self._attempt(renewed, path, body, self._clock(), deadline_s)
         except WireError as exc:
             return self._lost(exc, started_s)
-        status = answer.status
-        if not 200 <= status < 300:
-            return self._refused(answer)
-        if answers.holds(status, answer.body, conversation_id):
+        if answers.holds(answer.status, answer.body, conversation_id):
             return self._answered(ACCEPTED, "", answer)
-        return self._answered(UNKNOWN, UNEXPECTED_ANSWER, answer)
+        # Only here, because what is accepted should not pay for what was asked not to be packed.
+        plain = answer.plain()
+        if not 200 <= answer.status < 300:
+            return self._refused(plain)
+        is_own = plain is not answer and answers.holds(plain.status, plain.body, conversation_id)
+        if is_own:
+            return self._answered(ACCEPTED, "", plain)
+        return self._answered(UNKNOWN, UNEXPECTED_ANSWER, plain)
 
     def _token_after_login(self) -> Token:
         try:
@@ -190,7 +194,8 @@ class ApiSession:
         head = (
             f"POST {path} HTTP/1.1\r\nHost: {self._transport.origin.host_header}\r\n"
             f"Authorization: Bearer {token.value.reveal()}\r\nContent-Type: application/json\r\n"
-            f"Accept: application/json\r\nUser-Agent: {self._user_agent}\r\n"
+            f"Accept: application/json\r\nAccept-Encoding: identity\r\n"
+            f"User-Agent: {self._user_agent}\r\n"
             f"{self._more}Content-Length: "
         ).encode("ascii")
         self._heads[path] = head

@@ -8,7 +8,11 @@ import ssl
 
 import httptools
 
-from convoy.routes.codes import SHORTAGES
+from convoy.routes.codes import SHORTAGES, TLS_EXPECTED
+
+NO_TLS = "no tls"
+NO_TLS_REASONS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+"""What OpenSSL says of a first answer that is no record of TLS."""
 
 
 class AnswerEndedError(EOFError):
@@ -17,6 +21,10 @@ class AnswerEndedError(EOFError):
 
 class AnswerTooLargeError(Exception):
     """The answer is larger than the transport reads."""
+
+
+class TlsExpectedError(Exception):
+    """The server answered plain HTTP with a record of TLS."""
 
 
 class ProxyError(OSError):
@@ -38,6 +46,7 @@ WIRE_CODE_OF: dict[type[Exception], str] = {
     StoppedError: "stopped",
     AnswerTooLargeError: "answer too large",
     AnswerEndedError: "connection closed",
+    TlsExpectedError: TLS_EXPECTED,
     httptools.HttpParserError: "malformed answer",
     httptools.HttpParserUpgrade: "malformed answer",
     ProxyError: "proxy",
@@ -70,6 +79,8 @@ def wire_code(fault: Exception) -> str:
     """
     if isinstance(fault, OSError) and shortage(fault):
         return shortage(fault)
+    if isinstance(fault, ssl.SSLError) and getattr(fault, "reason", "") in NO_TLS_REASONS:
+        return NO_TLS
     for kind, code in WIRE_CODE_OF.items():
         if isinstance(fault, kind):
             return code

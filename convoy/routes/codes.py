@@ -13,6 +13,11 @@ _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 UNEXPECTED_ANSWER = "unexpected answer"
 """The code of a 2xx that is not the answer of the route: nobody knows of the message's fate."""
 
+TLS_EXPECTED = "tls expected"
+"""The code of plain HTTP that was spoken to a port of TLS."""
+_WANTS_TLS = b"The plain HTTP request was sent to HTTPS port"
+"""What nginx answers to that."""
+
 
 class Advice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What usually causes an error code and what to change, as two clauses without full stop.
@@ -55,16 +60,16 @@ def error_code(status: int, body: bytes) -> str:
     """Return the code to count an answer under: `"400 invalid_payload"`.
 
     It is the status and the JSON member `code`, or OAuth's `error`, where that looks like a code;
-    else `"4xx other"`, `"5xx other"` or `"other"`.
+    else that of a gateway's page, `"4xx other"`, `"5xx other"` or `"other"`.
     """
     try:
         read = msgspec.json.decode(body, type=_ErrorBody)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return _fallback(str(status))
+        return TLS_EXPECTED if _WANTS_TLS in body else _of_status(status)
     for value in (read.code, read.error):
         if isinstance(value, str) and _CODE.fullmatch(value):
             return f"{status} {value}"
-    return _fallback(str(status))
+    return _of_status(status)
 
 
 def meaning(code: str) -> str:
@@ -87,9 +92,15 @@ def full_code(name: str, status: int | None = None) -> str:
         return name
     is_name = _CODE.fullmatch(name) is not None
     if status is not None:
-        return f"{status} {name}" if is_name else _fallback(str(status))
+        return f"{status} {name}" if is_name else _of_status(status)
     named = (code for code in _ADVICE if code.partition(" ")[2] == name)
     return next(named, name) if is_name else ""
+
+
+def _of_status(status: int) -> str:
+    """Return the code of an answer that names none itself."""
+    own = (code for code in SECTIONS["gateway"] if code.startswith(f"{status} "))
+    return next(own, _fallback(str(status)))
 
 
 def _fallback(code: str) -> str:

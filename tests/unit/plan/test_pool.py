@@ -168,19 +168,26 @@ def test_headers_are_written_as_people_write_them(delimiter: str, name: str, end
 
 
 @pytest.mark.parametrize(
-    ("text", "column", "ids"),
+    ("text", "note", "ids"),
     [
-        pytest.param("id,conversation_id\n1,a\n2,b\n", "conversation_id", ("a", "b"), id="named"),
-        pytest.param("ID,Name\na,x\nb,y\n", "ID", ("a", "b"), id="the only one"),
+        pytest.param(
+            "id,conversation_id\n1,a\n2,b\n",
+            "ids from the column 'conversation_id'",
+            ("a", "b"),
+            id="named",
+        ),
+        pytest.param(
+            "ID,Name\na,x\nb,y\n", "ids from the column 'ID'", ("a", "b"), id="the only one"
+        ),
         pytest.param("a\nb\n", "", ("a", "b"), id="no header"),
     ],
 )
 def test_the_column_that_the_ids_come_from_is_known(
-    text: str, column: str, ids: tuple[str, ...]
+    text: str, note: str, ids: tuple[str, ...]
 ) -> None:
     pool = parse_pool(io.StringIO(text, newline=""))
 
-    assert (pool.column, pool.ids) == (column, ids)
+    assert (pool.note, pool.ids) == (note, ids)
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_a_file_that_cannot_be_used_is_a_fault_of_the_settings(
 def test_a_folder_is_no_pool_file(tmp_path: Path) -> None:
     fault = fault_of(settings_with(source="file", path=tmp_path))
 
-    assert fault.endswith("cannot be read: Is a directory")
+    assert fault.endswith("is no file, but a folder")
 
 
 def test_a_file_without_a_conversation_is_refused(tmp_path: Path) -> None:

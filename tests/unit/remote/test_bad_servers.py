@@ -39,6 +39,7 @@ HEADERS = [
 ]
 
 BROKEN = {
+    "an alert of TLS": (b"\x15\x03\x01\x00\x02\x02\x46", "tls expected"),
     "garbage": (b"\x16\x03\x01 what is this\r\n\r\n", "malformed answer"),
     "an upgrade": (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -16,7 +17,14 @@ from convoy.remote.discovery import find_conversations, is_convoy_simulator
 from convoy.remote.oauth import Token
 from convoy.secrets import Secret
 from tests.unit.remote.certificates import Authority
-from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, sends, serving
+from tests.unit.remote.misbehaving_server import (
+    Visitor,
+    answer,
+    free_port,
+    sends,
+    serving,
+    silent,
+)
 from tests.unit.remote.proxy_server import name_proxy_at, tunnels
 
 TOKEN = Token(Secret("token-1"), 1e12)
@@ -46,7 +54,8 @@ def always(sent: bytes) -> Callable[[Visitor], None]:
 
 def found_at(port: int, **options: Any) -> list[str]:
     url = f"http://127.0.0.1:{port}/"
-    return [found.id for found in find_conversations(url, TOKEN, timeout_s=5, **options)]
+    found, _ = find_conversations(url, TOKEN, timeout_s=5, **options)
+    return [each.id for each in found]
 
 
 def test_all_pages_are_read_filtered_and_sorted() -> None:
@@ -82,9 +91,58 @@ def test_customer_and_agent_of_a_conversation_are_found_by_their_purpose() -> No
     ]
     page: Listing = [{**conversation("a"), "participants": taking_part}, conversation("b")]
     with serving(lists(page, pageCount=1)) as server:
-        found = find_conversations(f"http://127.0.0.1:{server.port}/", TOKEN, timeout_s=5)
+        found, _ = find_conversations(f"http://127.0.0.1:{server.port}/", TOKEN, timeout_s=5)
 
     assert found == [Conversation("a", "customer-1", "agent-1"), Conversation("b")]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param({"participants": None}, id="no participants"),
+        pytest.param({"participants": [None]}, id="a participant that is none"),
+        pytest.param({"participants": [{"purpose": "customer"}]}, id="a participant without id"),
+        pytest.param({"type": None}, id="no type"),
+        pytest.param({"state": 5}, id="a number as state"),
+        pytest.param({"id": None}, id="no id"),
+        pytest.param({"id": ""}, id="an empty id"),
+    ],
+)
+def test_a_conversation_of_another_form_is_left_out_and_counted(odd: dict[str, object]) -> None:
+    page: Listing = [conversation("a"), {**conversation("b"), **odd}, conversation("c")]
+    with serving(lists(page, pageCount=1)) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        found, left_out = find_conversations(url, TOKEN, timeout_s=5)
+
+    assert ([each.id for each in found], left_out) == (["a", "c"], 1)
+
+
+def test_a_listing_that_is_packed_all_the_same_is_read() -> None:
+    body = gzip.compress(json.dumps({"entities": [conversation("a")], "pageCount": 1}).encode())
+    with serving(always(answer("200 OK", body, "Content-Encoding: gzip"))) as server:
+        assert found_at(server.port) == ["a"]
+        assert b"Accept-Encoding: identity\r\n" in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("behave", "cause"),
+    [
+        pytest.param(silent, "No whole answer came", id="silent"),
+        pytest.param(sends(answer("200 OK", b"{}")[:-1]), "closed the connection", id="cut"),
+        pytest.param(sends(b"\x15\x03\x03\x00\x02\x02\x46"), "expects TLS", id="a port of TLS"),
+    ],
+)
+def test_why_no_listing_came_is_said(behave: Callable[[Visitor], None], cause: str) -> None:
+    with serving(behave) as server, pytest.raises(RemoteError, match=cause):
+        find_conversations(f"http://127.0.0.1:{server.port}/", TOKEN, timeout_s=0.2)
+
+
+def test_a_listing_over_tls_of_a_plain_port_is_said() -> None:
+    def behave(visitor: Visitor) -> None:
+        visitor.send(answer("400 Bad Request"))
+
+    with serving(behave) as server, pytest.raises(RemoteError, match="speaks no TLS"):
+        find_conversations(f"https://127.0.0.1:{server.port}/", TOKEN, timeout_s=5)
 
 
 def test_without_a_page_count_a_page_that_is_not_full_is_the_last() -> None:
@@ -208,7 +266,7 @@ def test_a_listing_is_found_through_a_proxy(
         name_proxy_at(monkeypatch, proxy.port, "me:hunter22@")
         url = f"https://api.test:{server.port}"
 
-        found = find_conversations(url, TOKEN, timeout_s=5, ca_file=authority.ca_file)
+        found, _ = find_conversations(url, TOKEN, timeout_s=5, ca_file=authority.ca_file)
 
         assert [each.id for each in found] == ["a"]
         assert proxy.requests[0].startswith(f"CONNECT api.test:{server.port} ".encode())

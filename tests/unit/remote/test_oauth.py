@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import time
+import zlib
 from collections.abc import Callable
 
 import gevent
@@ -82,6 +84,35 @@ def test_a_login_sends_basic_and_form_and_brings_a_registered_token() -> None:
     assert registered == [token.value]
 
 
+@pytest.mark.parametrize(
+    ("expires_in", "life_s"), [('"600"', 600), ("null", 86_400), ('"null"', 86_400), ("6e2", 600)]
+)
+def test_the_life_of_a_token_is_read_as_servers_write_it(expires_in: str, life_s: float) -> None:
+    body = b'{"access_token": "a", "expires_in": %b}' % expires_in.encode()
+    before_s = time.perf_counter()
+    with serving(answers(answer("200 OK", body))) as server:
+        token = log_in_at(server.port)
+
+    assert before_s + life_s <= token.expires_at_s <= time.perf_counter() + life_s
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [
+        pytest.param("gzip", gzip.compress(GRANTED), id="gzip"),
+        pytest.param("deflate", zlib.compress(GRANTED), id="deflate"),
+        pytest.param("Deflate", zlib.compress(GRANTED)[2:-4], id="deflate without a frame"),
+    ],
+)
+def test_an_answer_that_is_packed_all_the_same_is_read(coding: str, packed: bytes) -> None:
+    sent = answer("200 OK", packed, f"Content-Encoding: {coding}")
+    with serving(answers(sent)) as server:
+        token = log_in_at(server.port)
+
+        assert b"\r\nAccept-Encoding: identity\r\n" in server.requests[0]
+    assert token.value.reveal() == "abc.def"
+
+
 REFUSALS = {
     "wrong secret": (
         answer("400 Bad Request", b'{"error": "invalid_client"}'),
@@ -91,7 +122,10 @@ REFUSALS = {
         answer("429 Slow", b'{"code": "too.many.requests"}', "Retry-After: 7"),
         ("429 too.many.requests", False, 7.0),
     ),
-    "down": (answer("503 Down", b"<html>", "Retry-After: 3"), ("5xx other", False, 3.0)),
+    "down": (
+        answer("503 Down", b"<html>", "Retry-After: 3"),
+        ("503 gateway.unavailable", False, 3.0),
+    ),
     "redirect": (answer("302 Found", b"", "Location: /"), ("other", False, None)),
     "not JSON": (answer("200 OK", b"<html>"), ("malformed answer", False, None)),
     "no token": (answer("200 OK", b"{}"), ("malformed answer", False, None)),
@@ -106,6 +140,14 @@ REFUSALS = {
     ),
     "expiry in words": (
         answer("200 OK", b'{"access_token": "a", "expires_in": "soon"}'),
+        ("malformed answer", False, None),
+    ),
+    "an expiry that is no number": (
+        answer("200 OK", b'{"access_token": "a", "expires_in": "nan"}'),
+        ("malformed answer", False, None),
+    ),
+    "an expiry that never comes": (
+        answer("200 OK", b'{"access_token": "a", "expires_in": "inf"}'),
         ("malformed answer", False, None),
     ),
     "another type": (

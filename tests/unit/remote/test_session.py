@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,11 +90,41 @@ def test_an_accepted_message_carries_token_body_and_correlation_id() -> None:
         b"POST /api/v2/conversations/messages HTTP/1.1\r\n"
         b"Host: 127.0.0.1:%d\r\nAuthorization: Bearer token-1\r\n"
         b"Content-Type: application/json\r\nAccept: application/json\r\n"
-        b'User-Agent: convoy\r\nContent-Length: 13\r\n\r\n{"text":"hi"}' % server.port
+        b"Accept-Encoding: identity\r\nUser-Agent: convoy\r\nContent-Length: 13\r\n\r\n"
+        b'{"text":"hi"}' % server.port
     ]
     assert (done.status, done.code, done.fate, done.attempts) == (200, "", "accepted", 1)
     assert (done.correlation_id, done.body) == ("c-1", b'{"id": "m"}')
     assert done.sent_s is not None and done.sent_s <= done.done_s
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        ("200 OK", b'{"id": "m"}', ("accepted", "")),
+        ("200 OK", b"<html>", ("unknown", "unexpected answer")),
+        ("400 Bad", b'{"code": "invalid_payload"}', ("rejected", "400 invalid_payload")),
+    ],
+)
+def test_an_answer_that_is_packed_all_the_same_is_judged_by_what_it_says(
+    status: str, body: bytes, told: tuple[str, str]
+) -> None:
+    sent = answer(status, gzip.compress(body), "Content-Encoding: gzip")
+    with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
+
+    assert (done.fate, done.code) == told
+    assert done.body == body
+
+
+def test_a_packed_answer_that_cannot_be_unpacked_says_nothing() -> None:
+    bomb = gzip.compress(b" " * 20_000_000 + b'{"id": "m"}')
+    for packed in (b"no gzip", bomb):
+        sent = answer("200 OK", packed, "Content-Encoding: gzip")
+        with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
+            done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
+
+        assert (done.fate, done.code) == ("unknown", "unexpected answer")
 
 
 REJECTIONS = {
@@ -101,7 +132,7 @@ REJECTIONS = {
         answer("400 Bad Request", b'{"code": "invalid_payload"}'),
         "400 invalid_payload",
     ),
-    "gateway": (answer("503 Unavailable", b"<html>"), "5xx other"),
+    "gateway": (answer("503 Unavailable", b"<html>"), "503 gateway.unavailable"),
     "redirect": (answer("307 Temporary", b"", "Location: /x"), "other"),
 }
 

@@ -114,7 +114,7 @@ def test_a_server_without_tls_is_refused(authority: Authority) -> None:
     with serving(speaks_plainly) as server:
         code = refused_code(server.port, authority)
 
-        assert code == "tls"
+        assert code == "no tls"
 
 
 def test_a_server_that_says_nothing_in_the_handshake_is_a_timeout_that_sent_nothing(

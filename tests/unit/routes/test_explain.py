@@ -298,7 +298,7 @@ def test_an_unknown_conversation_points_to_its_id() -> None:
 
 
 def test_a_gateway_answers_by_its_status_alone() -> None:
-    assert explain(b"<html>Bad Gateway</html>", RIGHT, status=502).code == "5xx other"
+    assert explain(b"<html>Bad Gateway</html>", RIGHT, status=502).code == "502 bad.gateway"
 
 
 @pytest.mark.parametrize(
