@@ -74,10 +74,14 @@ class RefusedError(ConvoyError):
 
 
 class RemoteError(ConvoyError):
-    """The remote API refused a request, or could not be reached; counted under `code`."""
+    """The remote API refused a request, or could not be reached; counted under `code`.
+
+    `retry_after_s` holds the seconds after which it asked to come back, if it did.
+    """
 
     exit_code = ExitCode.REFUSED
     code = "other"
+    retry_after_s: float | None = None
 
 
 class RefusalError(RemoteError):
@@ -106,7 +110,7 @@ class LoginError(RemoteError):
     """A login that brought no token. `code` is the error code to count it under.
 
     `refused` is true when the server refused the login (wrong credentials), false for any other
-    fault; `retry_after_s` holds the seconds of a Retry-After header, if there was one.
+    fault.
     """
 
     def __init__(

@@ -18,7 +18,12 @@ from typing import IO, Any, cast
 
 from convoy.errors import ConvoyError, ExitCode
 
+_HIGHEST_RATIO = 100
+_LEAST_UNPACKED = 2**20
+"""What people pack becomes ten times as long, and an archive that is made to harm a thousand."""
+_LONGEST_LINE = 2**26
 _KINDS = {
+    stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
@@ -48,7 +53,14 @@ def read_text(path: Path, most_bytes: int) -> str:
 def text_lines(path: Path, most_bytes: int) -> Iterator[Iterator[str]]:
     """Give the lines of a UTF-8 file, each with its end as it is there; raises FileError."""
     with _opened(path, most_bytes) as file:
-        yield io.TextIOWrapper(file, "utf-8-sig", newline="")
+        yield _lines(io.TextIOWrapper(file, "utf-8-sig", newline=""))
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise FileError(f"has a line of more than {_LONGEST_LINE:,} characters")
+        yield line
 
 
 @contextmanager
@@ -56,22 +68,25 @@ def _opened(path: Path, most_bytes: int) -> Iterator[io.BufferedReader]:
     """Open a file for reading; what fails then, or in the block, is raised as FileError."""
     try:
         # Without waiting, as it would for the writer of a pipe.
-        with open(os.open(path.expanduser(), os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            found = os.fstat(file.fileno())
+        descriptor = os.open(path.expanduser(), os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
                 raise FileError(f"is no file, but {kind}")
             if found.st_size > most_bytes:
                 raise FileError(f"is larger than {most_bytes:,} bytes")
-            bounded: io.RawIOBase = _Bounded(cast(IO[bytes], file), found.st_size)
+            file = cast(IO[bytes], open(descriptor, "rb", closefd=False))
+            bounded: io.RawIOBase = _Bounded(file, found.st_size)
             if path.suffix == ".gz":
                 unpacked = cast(IO[bytes], gzip.GzipFile(fileobj=io.BufferedReader(bounded)))
+                most_bytes = min(most_bytes, _LEAST_UNPACKED + _HIGHEST_RATIO * found.st_size)
                 bounded = _Bounded(unpacked, most_bytes, is_end=False)
             yield io.BufferedReader(bounded)
+        finally:
+            os.close(descriptor)
     except UnicodeDecodeError as error:
         raise FileError("cannot be read: it is not UTF-8 text") from error
-    except IsADirectoryError as error:
-        raise FileError("is no file, but a folder") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise FileError("cannot be read: it is no gzip file, or not a whole one") from error
     except (OSError, ValueError, RuntimeError) as error:

@@ -41,7 +41,7 @@ def known_of(result: RunResult) -> Known:
 
 
 def _folder(run: str, runs: Path) -> Path:
-    for folder in (Path(run), runs / run):
+    for folder in (Path(run).expanduser(), runs / run):
         if folder.is_dir():
             return folder
     raise SettingsError([Fault(run, f"is no folder of a record, and no run below {runs}/")])

@@ -26,6 +26,10 @@ _LOOKED_AT = 100
 _LONGEST_ID = 1000
 _NOT_IN_AN_ID = re.compile(r'[,;|\s"\[\]{}]')
 _UUID = re.compile(r"\A[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_NO_ID = re.compile(r"(?i)null|none|nan|true|false|undefined|\d{4}-\d\d-\d\d(?:[t:].*)?")
+"""What stands in the columns of a table that hold something else."""
+_HEADERS = re.compile(r"(?:conversation|interaction|call|chat)(?:id|uuid|guid)?s?|ids|[ug]uids?")
+_SHORTEST_NUMERIC_ID = 10
 _DIGIT = re.compile(r"\d")
 
 
@@ -181,7 +185,11 @@ def _from_table(numbered: Iterator[tuple[int, str]]) -> ConversationPool:
     if not header:
         raise PoolFileError(f"line {first[0]}: has no conversation id")
     names = [_name(each) for each in header]
-    column = next((names.index(each) for each in _ID_COLUMNS if each in names), None)
+    name = next((each for each in _ID_COLUMNS if each in names), "")
+    if names.count(name) > 1:
+        several = " and ".join(repr(each) for each in header if _name(each) == name)
+        raise PoolFileError(f"line {number}: which of the columns {several} holds the ids?")
+    column = names.index(name) if name else None
     if column is None:
         if len(header) > 1 or _NOT_IN_AN_ID.search(header[0]):
             raise PoolFileError(
@@ -201,8 +209,8 @@ def _from_table(numbered: Iterator[tuple[int, str]]) -> ConversationPool:
         )
         for number, record in records
     )
-    if len(pool) > 1 and any(_are_counted_from(start, pool.ids) for start in (0, 1)):
-        problem = f"the column {header[column]!r} numbers the lines and holds no ids"
+    if len(pool) and all(id.isdigit() and len(id) < _SHORTEST_NUMERIC_ID for id in pool.ids):
+        problem = f"the column {header[column]!r} holds numbers and no ids"
         raise PoolFileError(f"line {number}: {problem}; name the column of ids conversation_id")
     return replace(pool, note=f"ids from the column {header[column]!r}")
 
@@ -219,17 +227,25 @@ def _records(
     first: tuple[int, str], rest: Iterable[tuple[int, str]], delimiter: str
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the records of CSV, each with the line that it begins in; line breaks may be quoted."""
-    lines = chain([first[1]], (line for _, line in rest))
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-    number = first[0]
+    begins, is_new = first[0], True
+
+    def lines() -> Iterator[str]:
+        nonlocal begins, is_new
+        is_quoted = False
+        for number, line in chain([first], rest):
+            if is_quoted or not line.lstrip().startswith("#"):
+                begins, is_new = number if is_new else begins, False
+                is_quoted ^= line.count('"') % 2 == 1
+                yield line
+
     try:
-        for record in reader:
+        for record in csv.reader(lines(), delimiter=delimiter, skipinitialspace=True, strict=True):
             values = [value.strip() for value in record]
-            if any(values) and not values[0].startswith("#"):
-                yield number, values
-            number = first[0] + reader.line_num
+            if any(values):
+                yield begins, values
+            is_new = True
     except csv.Error as error:
-        raise PoolFileError(f"line {number}: is no CSV ({error})") from error
+        raise PoolFileError(f"line {begins}: is no CSV ({error})") from error
 
 
 def _from_text(records: Iterator[tuple[int, list[str]]]) -> Iterator[Conversation]:
@@ -239,12 +255,13 @@ def _from_text(records: Iterator[tuple[int, list[str]]]) -> Iterator[Conversatio
     """
     firsts = [(number, _plain_id(number, record)) for number, record in islice(records, _LOOKED_AT)]
     (number, id), below = firsts[0], [text for _, text in firsts[1:]]
-    if below and any(
+    is_odd = below and any(
         all(map(form.search, below)) and not form.search(id) for form in (_UUID, _DIGIT)
-    ):
+    )
+    if is_odd or _HEADERS.fullmatch(_name(id)):
         raise PoolFileError(
-            f"line {number}: {id[:60]!r} is not of the form of the ids below it; remove it, or "
-            "name the column id or conversation_id"
+            f"line {number}: {id[:60]!r} is no id as those below it; remove it, or write "
+            "id or conversation_id in its place"
         )
     yield from (Conversation(text) for _, text in firsts)
     yield from (Conversation(_plain_id(*each)) for each in records)
@@ -258,10 +275,6 @@ def _cell(record: Sequence[str], column: int | None) -> str:
     return record[column] if column is not None and column < len(record) else ""
 
 
-def _are_counted_from(start: int, ids: Sequence[str]) -> bool:
-    return all(id == str(number) for number, id in enumerate(ids, start))
-
-
 @lru_cache(maxsize=256)
 def _name(header: str) -> str:
     """Return a column's name without what people write differently."""
@@ -269,7 +282,7 @@ def _name(header: str) -> str:
 
 
 def _first(entry: Mapping[str, object], names: Iterable[str]) -> str:
-    value = next((entry[name] for name in names if entry.get(name)), "")
+    value = next((entry[name] for name in names if name in entry), "")
     return value if isinstance(value, str) else ""
 
 
@@ -277,7 +290,8 @@ def _id(place: str, text: str) -> str:
     text = text.strip()
     if not text:
         raise PoolFileError(f"{place}: has no conversation id")
-    if len(text) > _LONGEST_ID or not text.isprintable() or _NOT_IN_AN_ID.search(text):
+    is_id = len(text) <= _LONGEST_ID and text.isprintable() and not _NOT_IN_AN_ID.search(text)
+    if not is_id or _NO_ID.fullmatch(text):
         raise PoolFileError(f"{place}: {text[:40]!r} is no conversation id")
     return text
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, sqrt
 
+from convoy.plan.rates import RateCurve, Stage
 from convoy.settings import Settings
 from convoy.settings.model import Limit
 
+_WINDOW_LASTS_ON_S = 1.0
+"""A window counts from its first answer on, and what is left of it comes in whole seconds."""
+_DEVIATIONS = 4
+"""So many standard deviations above its mean Poisson's number hardly ever lies."""
 _CONSEQUENCES = {
     "obey": "messages will be late or not sent by cause limits",
     "count": "messages will be refused with 429",
@@ -30,30 +35,43 @@ def allowance_line(settings: Settings) -> str:
     return f"{needed}; {there_are}, which may send {may_send}"
 
 
-def shortfall(settings: Settings) -> tuple[str, str] | None:
+def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] | None:
     """Return the effect of the limits on the run and a remedy; None where they suffice.
 
-    A short run may exceed the rate of a limit without filling its window.
+    A short run may exceed the rate of a limit without filling its window. In that of the first
+    messages are those of the warm-up too, and `requests_before`: the listing's and the canaries.
     """
     tokens = _tokens_there(settings)
     if settings.is_flat_out and settings.limits:
         return "the limits will hold rate: max back", "--set limits=[] takes them away"
     if tokens is None or not settings.is_scheduled:
         return None
-    rate, stages = settings.highest_rate, settings.global_stages()
-    messages = sum((first + last) / 2 * for_s for first, last, for_s in stages)
     for limit in settings.limits:
         allowed = _allowed(limit, tokens)
-        if min(messages, rate * limit.per_s) > allowed:
+        wanted = ceil(_most_within(settings, limit.per_s + _WINDOW_LASTS_ON_S, requests_before))
+        if wanted > allowed:
+            needed = max(ceil(wanted / limit.count), _tokens_needed(settings))
             return (
                 f"the limits ({limit.count:,} per {limit.per_s:g} s by {limit.scope}) allow "
-                f"{allowed / limit.per_s:g} messages a second with {tokens} tokens, and the plan "
-                f"wants {rate:g}: {_CONSEQUENCES[settings.on_limit]}",
-                f"{_tokens_needed(settings)} tokens (users) would do"
+                f"{allowed:,} requests in that time with {tokens} tokens, and the plan with its "
+                f"warm-up wants up to {wanted:,}: {_CONSEQUENCES[settings.on_limit]}",
+                f"{needed} tokens (users) would do"
                 if limit.scope == "token"
-                else "lower the rate",
+                else "lower the rate, or shorten warm_up_s",
             )
     return None
+
+
+def _most_within(settings: Settings, window_s: float, requests_before: int) -> float:
+    """Return how many requests fall into the fullest window of such a length, warm-up included."""
+    stages = [Stage(*each) for each in settings.global_stages()]
+    first = stages[0].rate_from
+    curve = RateCurve([Stage(first, first, settings.warm_up_s), *stages])
+    at_first = sum(each.messages for each in curve.between(0.0, min(window_s, curve.duration_s)))
+    fullest = min(curve.messages, settings.highest_rate * window_s)
+    if settings.arrivals == "poisson":
+        at_first, fullest = (each + _DEVIATIONS * sqrt(each) for each in (at_first, fullest))
+    return max(fullest, at_first + requests_before)
 
 
 def _tokens_there(settings: Settings) -> int | None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from math import ceil
 from pathlib import Path
+from time import perf_counter
+from typing import TypeVar
+
+import gevent
 
 from convoy.errors import Fault, RemoteError, SettingsError
 from convoy.plan.picks import PickRule
@@ -22,13 +29,18 @@ from convoy.prepare.reach import check_way
 from convoy.prepare.scenarios import KnownScenario
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.remote.client import Connections
-from convoy.remote.discovery import read_ledger
+from convoy.remote.discovery import PAGE_SIZE, read_ledger
 from convoy.remote.oauth import Token
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
 from convoy.results.series import step_of
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_SHORTEST_PAUSE_S = 0.1
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,7 @@ class Preflight:
         session = self.connections.open_session()
         try:
             with step("login"):
-                token = session.open()
+                token = self._patiently("the login", session.open)
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
             run = PreparedRun(
                 settings,
@@ -123,7 +135,7 @@ class Preflight:
                 self.checklist,
                 self._ledger_since(),
             )
-            warning = shortfall(settings)
+            warning = shortfall(settings, _requests_before(settings, run.inputs))
             if warning:
                 self.checklist.warn("limits", *warning)
             else:
@@ -145,6 +157,20 @@ class Preflight:
             session.close()
         self.checklist.refuse_if_failed()
         return run
+
+    def _patiently(self, what: str, ask: Callable[[], T]) -> T:
+        """Return what is asked for; waits where the remote asks for that, if there is time."""
+        ends_s = perf_counter() + self.settings.prepare_timeout_s
+        while True:
+            try:
+                return ask()
+            except RemoteError as error:
+                pause_s = error.retry_after_s
+                if pause_s is None or perf_counter() + pause_s > ends_s:
+                    raise
+                # A warning, because before Locust has set up its logging nothing else is shown.
+                logger.warning("%s is asked for again in %g s: %s", what, pause_s, error)
+                gevent.sleep(max(_SHORTEST_PAUSE_S, pause_s))
 
     def _criteria(self, checked: Mapping[str, ScenarioPayloads]) -> tuple[Criterion, ...]:
         """Return the run's criteria; raises SettingsError with every line that is none."""
@@ -215,7 +241,10 @@ class Preflight:
                     self.settings,
                     payloads,
                     RateCurve([Stage(*stage) for stage in stages[scenario]]),
-                    find_pool(self.settings, scenario, token, open_some),
+                    self._patiently(
+                        "the listing",
+                        partial(find_pool, self.settings, scenario, token, open_some),
+                    ),
                 )
                 for scenario, payloads in checked.items()
             }
@@ -225,6 +254,17 @@ class Preflight:
         with self.checklist.step("rate"):
             _check_that_something_is_due(counts)
         return inputs
+
+
+def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
+    """Return how many requests the preflight itself makes with the token of the first user."""
+    canaries = sum(len(each.weights) for each in inputs.values()) if settings.canary else 0
+    pages = sum(
+        ceil(len(each.pool) / PAGE_SIZE)
+        for name, each in inputs.items()
+        if settings.scenario[name].conversations.source == "api"
+    )
+    return canaries + pages
 
 
 def _names(scenario: str, count: int) -> list[str]:
@@ -257,27 +297,27 @@ def _scenario_inputs(
 def _check_pool_size(inputs: ScenarioInputs, messages: int | None, checklist: Checklist) -> None:
     """Compare the size of a pool with the users that share it and the messages that use it up."""
     size, pick = len(inputs.pool), inputs.pick
-    check = f"pool of {inputs.scenario}"
+    check, as_read = f"pool of {inputs.scenario}", _as_read(inputs.pool)
     if inputs.pool == NO_CONVERSATION:
         checklist.ok(check, "none; users make their own conversations")
     elif pick.is_exclusive and size < inputs.users:
-        told = f"{inputs.users} users share {size:,} conversations, one message at a time to each"
+        told = f"{inputs.users} users share {size:,} conversations, one message at a time{as_read}"
         fix = "use a larger pool or fewer users, or messages may not be sent by cause pool"
         checklist.warn(check, told, fix)
     elif pick.binds_users and size < inputs.users:
-        told = f"{inputs.users} users keep {size:,} conversations: some share one"
+        told = f"{inputs.users} users keep {size:,} conversations: some share one{as_read}"
         checklist.warn(check, told, "use a larger pool or fewer users")
     elif pick.on_exhausted == "fail" and messages is not None and messages > size:
-        told = f"{messages:,} messages use up {size:,} conversations; the rest fails"
+        told = f"{messages:,} messages use up {size:,} conversations; the rest fails{as_read}"
         checklist.warn(check, told, "use a larger pool, or on_exhausted: recycle")
     else:
-        checklist.ok(check, f"{size:,} conversations, pick {pick.name}{_as_read(inputs.pool)}")
+        checklist.ok(check, f"{size:,} conversations, pick {pick.name}{as_read}")
 
 
 def _as_read(pool: ConversationPool) -> str:
     """Return the first ids, so that a person sees whether it is them that were read."""
     note = f"; {pool.note}" * bool(pool.note)
-    return f": {', '.join(pool.ids[:3])}{', …' * (len(pool) > 3)}{note}"
+    return f"; ids as read: {', '.join(pool.ids[:3])}{', …' * (len(pool) > 3)}{note}"
 
 
 def _check_that_something_is_due(counts: Mapping[str, int | None]) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
+from convoy.remote.limits import retry_after_s
 from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
 from convoy.remote.wire_faults import NO_TLS, NO_TLS_REASONS
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 
 ANY = "any"
 """As `state` or `type`: no filter."""
+_LISTED_TOO_OFTEN = (
+    "The token's budget is spent; wait a minute, or keep the conversations in a file (`cache`)."
+)
 _PURPOSES = ("customer", "agent")
+PAGE_SIZE = 100
 _MOST_PAGES = 200
 """20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
 _TRIES = 4
 _TLS_ALERT = "\\x15\\x03"
 """How the first bytes of an answer in TLS look in an exception's text."""
-_PASSING_STATUSES = (429, 500, 502, 503, 504)
+_PASSING_STATUSES = (500, 502, 503, 504)
+_REST_AFTER_429_S = 1.0
 
 
 class _Participant(msgspec.Struct):
@@ -55,7 +61,7 @@ def find_conversations(
     token: Token,
     *,
     timeout_s: float,
-    page_size: int = 100,
+    page_size: int = PAGE_SIZE,
     state: str = "connected",
     type: str = "webchat",
     ca_file: str | None = None,
@@ -130,7 +136,12 @@ def _read_page(
     except requests.RequestException as exc:
         raise RemoteError(f"no listing of conversations from {url}: {_cause(exc)}") from exc
     if answer.status_code != 200:
-        raise RemoteError(_refusal(url, answer))
+        refusal = RemoteError(_refusal(url, answer))
+        headers = {name.lower().encode(): each.encode() for name, each in answer.headers.items()}
+        refusal.retry_after_s = retry_after_s(headers)
+        if answer.status_code == 429 and refusal.retry_after_s is None:
+            refusal.retry_after_s = _REST_AFTER_429_S
+        raise refusal
     try:
         return msgspec.json.decode(answer.content, type=_Page)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
@@ -156,7 +167,8 @@ def _refusal(url: str, answer: requests.Response) -> str:
     code = error_code(answer.status_code, answer.content)
     correlation_id = answer.headers.get("ININ-Correlation-Id", "none given")
     told = f"{url} answered {answer.status_code} ({code}, correlation id {correlation_id})"
-    return f"{told} when asked for conversations. {meaning(code)}".rstrip()
+    advice = _LISTED_TOO_OFTEN if answer.status_code == 429 else meaning(code)
+    return f"{told} when asked for conversations. {advice}".rstrip()
 
 
 def _cause(fault: Exception) -> str:

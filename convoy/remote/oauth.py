@@ -27,7 +27,12 @@ _DEFAULT_LIFE_S = 86_400.0
 _BODY = b"grant_type=client_credentials"
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 _SHORTEST_RETRY_S = 1.0
-_ASKED_TO_COME_BACK = (408, 429)
+_TOO_MANY_REQUESTS = 429
+_ASKED_TO_COME_BACK = (408, _TOO_MANY_REQUESTS)
+_LOGINS_TOO_OFTEN = (
+    "There are more logins than the login host allows; lower oauth.logins_per_s, or let users "
+    "share tokens (oauth.tokens)."
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,8 @@ def _login_request(transport: Transport, credentials: Credentials) -> bytes:
 def _refusal(url: str, answer: Answer) -> LoginError:
     code = error_code(answer.status, answer.body)
     is_refused = 400 <= answer.status < 500 and answer.status not in _ASKED_TO_COME_BACK
-    message = f"the login at {url} was answered with {answer.status} ({code}). {meaning(code)}"
+    advice = _LOGINS_TOO_OFTEN if answer.status == _TOO_MANY_REQUESTS else meaning(code)
+    message = f"the login at {url} was answered with {answer.status} ({code}). {advice}"
     wait_s = retry_after_s(answer.headers)
     return LoginError(code, message.rstrip(), refused=is_refused, retry_after_s=wait_s)
 

@@ -94,7 +94,7 @@ def payload_directory(environ: Mapping[str, str], default: Path) -> Path:
 
 
 def _directory(environ: Mapping[str, str], variable: str, default: Path) -> Path:
-    path = Path(environ.get(variable, "").strip() or default)
+    path = Path(environ.get(variable, "").strip() or default).expanduser()
     try:
         is_directory = path.is_dir()
     except OSError:

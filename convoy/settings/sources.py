@@ -75,7 +75,7 @@ def read_sources(
 
 def names_of(option: str, environ: Mapping[str, str]) -> list[str]:
     """Return the targets or the profiles that can be chosen by name; having none is no fault."""
-    directory = Path(environ.get(CONFIG_DIR, "").strip() or CONFIG)
+    directory = Path(expanduser(environ.get(CONFIG_DIR, "").strip() or CONFIG))
     return _names_in(directory / _FOLDERS[option])
 
 

@@ -127,7 +127,7 @@ def test_limits_and_pools_that_will_not_do_are_warnings_with_their_fix(
     assert lines(said, "limits")[0].startswith("ok")
     assert lines(few, "pool of")[0].startswith("warning")
     assert lines(slow, "limits")[0].startswith("warning")
-    assert "fix: 100 tokens (users) would do" in slow.stdout
+    assert "fix: 102 tokens (users) would do" in slow.stdout
     assert {said.returncode, few.returncode, slow.returncode} == {0}
 
 

@@ -65,7 +65,7 @@ def test_a_path_may_begin_in_the_home_folder(
         pytest.param("x.gz", lambda at: at.write_bytes(b"x"), "it is no gzip file", id="plain"),
         pytest.param(
             "x.gz",
-            lambda at: at.write_bytes(gzip.compress(b"x" * (MOST_BYTES + 1))),
+            lambda at: at.write_bytes(gzip.compress(bytes(MOST_BYTES + 1))),
             "unpacks to more than 1,000 bytes",
             id="bomb",
         ),
@@ -84,6 +84,23 @@ def test_what_cannot_be_read_is_said_at_once(
         read_text(path, MOST_BYTES)
 
     assert said in str(refused.value)
+
+
+def test_an_archive_made_to_harm_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "zeros.gz"
+    path.write_bytes(gzip.compress(bytes(10**7)))
+
+    with pytest.raises(FileError, match="unpacks to more than 2,0"):
+        read_bytes(path, 10**9)
+
+
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for path in (tmp_path, Path("/dev/null"), tmp_path / "missing"):
+        with pytest.raises(FileError):
+            read_bytes(path, MOST_BYTES)
+
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def _made(path: Path) -> Path:

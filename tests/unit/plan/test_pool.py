@@ -83,6 +83,7 @@ def test_equal_pools_have_equal_hashes() -> None:
         pytest.param(f"{BOM}# ours\na\n", ["a"], id="byte order mark and comment"),
         pytest.param("", [], id="empty"),
         pytest.param("# nothing\n\n", [], id="comments only"),
+        pytest.param('a\n# say "x, y\nb\n', ["a", "b"], id="a comment with a quote"),
         pytest.param("grüße-🚚\n", ["grüße-🚚"], id="beyond ASCII"),
     ],
 )
@@ -208,10 +209,20 @@ UUIDS = "\n".join(f"{n:08x}-0000-4000-8000-000000000000" for n in range(3))
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        pytest.param(f"conversation\n{UUIDS}", "line 1: 'conversation' is not of the", id="word"),
-        pytest.param(f"\n# x\nmy-ids-1\n{UUIDS}", "line 3: 'my-ids-1' is not of", id="number"),
-        pytest.param("calls\nc-1\nc-2\n", "line 1: 'calls' is not of the form", id="no uuids"),
-        pytest.param("id;name\n1;x\n2;y\n3;z\n", "line 1: the column 'id' numbers", id="rows"),
+        pytest.param(f"conversation\n{UUIDS}", "line 1: 'conversation' is no id as", id="word"),
+        pytest.param(f"\n# x\nmy-ids-1\n{UUIDS}", "line 3: 'my-ids-1' is no id as", id="number"),
+        pytest.param("calls\nc-1\nc-2\n", "line 1: 'calls' is no id as", id="no uuids"),
+        pytest.param(
+            "id;name\n1;x\n2;y\n3;z\n", "line 1: the column 'id' holds numbers", id="rows"
+        ),
+        pytest.param("Interaction Ids\na\nb\n", "line 1: 'Interaction Ids' is no", id="words"),
+        pytest.param("conversation", "line 1: 'conversation' is no id as", id="a word alone"),
+        pytest.param("id\nnull\n", "line 2: 'null' is no conversation id", id="null as text"),
+        pytest.param("id\n2026-01-31\n", "line 2: '2026-01-31' is no conv", id="a date"),
+        pytest.param(
+            "conversation_id,Conversation ID\na,b", "line 1: which of the columns", id="two alike"
+        ),
+        pytest.param('[{"conversationId": null, "id": "x"}]', "entry 1: has no", id="null, named"),
         pytest.param("id\nJohn Smith\n", "line 2: 'John Smith' is no", id="names"),
         pytest.param('id,note\na,"open\nb,x\n', "line 2: is no CSV", id="a quote never closed"),
         pytest.param('[{"id": "a"}, {"id": null}]', "entry 2: has no conversation id", id="null"),
