@@ -76,13 +76,13 @@ def _opened(path: Path, most_bytes: int) -> Iterator[io.BufferedReader]:
                 raise FileError(f"is no file, but {kind}")
             if found.st_size > most_bytes:
                 raise FileError(f"is larger than {most_bytes:,} bytes")
-            file = cast(IO[bytes], open(descriptor, "rb", closefd=False))
-            bounded: io.RawIOBase = _Bounded(file, found.st_size)
-            if path.suffix == ".gz":
-                unpacked = cast(IO[bytes], gzip.GzipFile(fileobj=io.BufferedReader(bounded)))
-                most_bytes = min(most_bytes, _LEAST_UNPACKED + _HIGHEST_RATIO * found.st_size)
-                bounded = _Bounded(unpacked, most_bytes, is_end=False)
-            yield io.BufferedReader(bounded)
+            with open(descriptor, "rb", closefd=False) as file:
+                bounded: io.RawIOBase = _Bounded(cast(IO[bytes], file), found.st_size)
+                if path.suffix == ".gz":
+                    unpacked = cast(IO[bytes], gzip.GzipFile(fileobj=io.BufferedReader(bounded)))
+                    most_bytes = min(most_bytes, _LEAST_UNPACKED + _HIGHEST_RATIO * found.st_size)
+                    bounded = _Bounded(unpacked, most_bytes, is_end=False)
+                yield io.BufferedReader(bounded)
         finally:
             os.close(descriptor)
     except UnicodeDecodeError as error:

@@ -83,6 +83,7 @@ def test_messages_are_accepted_and_closed_conversations_expected(
     assert figures["accepted"] > figures["rejected"] > 0
     assert figures["accepted"] == simulator.ledger(ended.run["run_id"])["accepted"]
     assert figures["errors"] == {CLOSED: figures["rejected"]}
+    assert figures["pool"]["retired"] == {CLOSED: figures["rejected"]}
 
 
 def test_failures_nobody_expects_are_tagged_by_their_code(repository: Path, built: Path) -> None:

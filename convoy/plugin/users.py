@@ -18,6 +18,7 @@ from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING, TaskSet
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
 from convoy.errors import ConvoyError, LoginError, RemoteError, WireError
+from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError
 from convoy.plan.scenario import PoolExhausted
 from convoy.plugin.task_loop import TaskLoop
@@ -297,15 +298,19 @@ class ScenarioUser(User):
         if self._has_pauses:
             self._paused_until_s = attempt.done_s + self._work.plan.think_time_s(message.due.k)
         if attempt.code:
-            self._react_to_code(message, attempt, is_ok)
+            self._react_to_code(message.planned, attempt)
 
-    def _react_to_code(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
-        """Stop the run or retire the conversation, where an error code calls for it."""
+    def _react_to_code(self, planned: PlannedMessage, attempt: Attempt) -> None:
+        """Stop the run or retire the conversation, where an error code calls for it.
+
+        A code that the template is to bring on purpose says nothing of the conversation.
+        """
         assert self._run is not None
         if attempt.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
             self._worker.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
-        if attempt.code in RETIRING_CODES and not is_ok and message.planned.conversation.id:
-            self._work.pool.retire(message.planned.conversation_index, attempt.code)
+        is_meant = attempt.code == planned.expected_code
+        if attempt.code in RETIRING_CODES and not is_meant and planned.conversation.id:
+            self._work.pool.retire(planned.conversation_index, attempt.code)
 
 
 def attach(environment: Environment, worker: Worker, redact: Callable[[str], str]) -> None:

@@ -29,7 +29,7 @@ def check_way(
     *,
     wall_clock: Callable[[], float] = time.time,
 ) -> None:
-    """Request `/` at an address, without a token, and enter which stages it passed.
+    """Request `/` below an address, without a token, and enter which stages it passed.
 
     The connection is made like those of messages. Any HTTP answer is sufficient, because login and
     canary messages check the API itself.
@@ -53,7 +53,7 @@ def check_way(
 
 def _question(origin: Origin) -> bytes:
     return (
-        f"GET / HTTP/1.1\r\nHost: {origin.host_header}\r\nUser-Agent: convoy\r\n"
+        f"GET {origin.base_path}/ HTTP/1.1\r\nHost: {origin.host_header}\r\nUser-Agent: convoy\r\n"
         "Accept: */*\r\nConnection: close\r\n\r\n"
     ).encode("ascii")
 

@@ -86,8 +86,9 @@ def log_in(
 def _login_request(transport: Transport, credentials: Credentials) -> bytes:
     pair = f"{credentials.client_id.reveal()}:{credentials.client_secret.reveal()}"
     basic = b64encode(pair.encode()).decode()
+    origin = transport.origin
     head = (
-        f"POST {_PATH} HTTP/1.1\r\nHost: {transport.origin.host_header}\r\n"
+        f"POST {origin.base_path}{_PATH} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
         f"Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         f"Accept: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: convoy\r\n"
         f"Content-Length: {len(_BODY)}\r\n\r\n"

@@ -69,7 +69,7 @@ def proxy_to(origin: Origin) -> Proxy | None:
     if not value:
         return None
     problem = "proxies lead to https targets only; give it an https address"
-    if origin.is_https:
+    if origin.is_https or origin.base_path:
         try:
             return _parsed(value)
         except ValueError:
@@ -85,7 +85,7 @@ def _parsed(value: str) -> Proxy:
     scheme, rest = value.split("://", 1) if "://" in value else ("http", value)
     login, _, place = rest.rpartition("@")
     origin = Origin.parse(f"{scheme}://{place}")
-    if origin.is_https:
+    if origin.is_https or origin.base_path:
         raise ValueError
     user, _, password = login.partition(":")
     return Proxy(origin, Secret(f"{unquote(user)}:{unquote(password)}") if user else None)

@@ -191,8 +191,9 @@ class ApiSession:
             self._heads_token = token
         if not (path.startswith("/") and path.isascii() and path.isprintable()) or " " in path:
             raise ValueError(f"{path!r} is no path that a request can carry")
+        origin = self._transport.origin
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: {self._transport.origin.host_header}\r\n"
+            f"POST {origin.base_path}{path} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
             f"Authorization: Bearer {token.value.reveal()}\r\nContent-Type: application/json\r\n"
             f"Accept: application/json\r\nAccept-Encoding: identity\r\n"
             f"User-Agent: {self._user_agent}\r\n"

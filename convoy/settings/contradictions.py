@@ -123,7 +123,7 @@ def _exhausted_by_chance(settings: Settings, known: Collection[str]) -> Iterator
 def _embedded_elsewhere(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
     target = settings.target
     origin = Origin.parse(target.api_url)
-    is_here = origin.is_loopback and not origin.is_https
+    is_here = origin.is_loopback and not origin.is_https and not origin.base_path
     if target.embedded_simulator and not (is_here and target.api_url == target.login_url):
         yield (
             ("target", "embedded_simulator"),

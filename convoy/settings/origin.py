@@ -1,24 +1,34 @@
-"""Origins: the scheme, host and port that requests go to, and whether that is this machine."""
+"""Origins: the scheme, host and port that requests go to, and whether that is this machine.
+
+A gateway may have the API below a path of its own, which an address then ends with.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*")
-_EXPECTED = "should be http://host[:port] or https://host[:port]"
+_BASE_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+_OWN_PATHS = ("/api/v2", "/oauth/token")
+_EXPECTED = "should be http://host[:port] or https://host[:port], with a gateway's path at most"
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where requests go: scheme (`http` or `https`), host in lower case, port."""
+    """Where requests go: scheme (`http` or `https`), host in lower case, port.
+
+    `base_path` is what every path begins with, "" or `/like/this`; it is no part of the origin
+    itself, so that two that differ in it alone are equal.
+    """
 
     scheme: str
     host: str
     port: int
+    base_path: str = field(default="", compare=False)
 
     @classmethod
     def parse(cls, url: str) -> Origin:
@@ -37,9 +47,15 @@ class Origin:
         is_origin = parts.scheme in _DEFAULT_PORTS and _HOST.fullmatch(host) and port != 0
         if not is_origin or not url.isprintable():
             raise ValueError(_EXPECTED)
-        if parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise ValueError("should end after host and port, without a path")
-        return cls(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme])
+        base_path = parts.path.rstrip("/")
+        if parts.query or parts.fragment or not _BASE_PATH.fullmatch(base_path):
+            raise ValueError(_EXPECTED)
+        if {".", ".."} & set(base_path.split("/")):
+            raise ValueError(_EXPECTED)
+        for own in _OWN_PATHS:
+            if base_path.endswith(own):
+                raise ValueError(f"should end before {own}, which Convoy adds itself")
+        return cls(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], base_path)
 
     @property
     def is_https(self) -> bool:
@@ -64,8 +80,8 @@ class Origin:
 
     @property
     def url(self) -> str:
-        """The origin as an address without a slash at its end."""
-        return f"{self.scheme}://{self.host_header}"
+        """The origin and its base path as an address without a slash at its end."""
+        return f"{self.scheme}://{self.host_header}{self.base_path}"
 
 
 def is_loopback(host: str) -> bool:

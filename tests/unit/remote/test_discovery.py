@@ -73,6 +73,13 @@ def test_all_pages_are_read_filtered_and_sorted() -> None:
         assert b"Authorization: Bearer token-1\r\n" in server.requests[0]
 
 
+def test_the_path_of_a_gateway_goes_before_that_of_the_listing() -> None:
+    with serving(lists([conversation("a")], pageCount=1)) as server:
+        find_conversations(f"http://127.0.0.1:{server.port}/gw/x", TOKEN, timeout_s=5)
+
+        assert server.requests[0].startswith(b"GET /gw/x/api/v2/conversations?pageSize=")
+
+
 def test_any_state_and_any_type_may_be_asked_for() -> None:
     pages: list[Listing] = [
         [conversation("a"), conversation("b", state="disconnected"), conversation("c", type="x")]

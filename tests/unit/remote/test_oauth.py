@@ -84,6 +84,15 @@ def test_a_login_sends_basic_and_form_and_brings_a_registered_token() -> None:
     assert registered == [token.value]
 
 
+def test_the_path_of_a_gateway_goes_before_that_of_the_login() -> None:
+    with serving(answers(answer("200 OK", GRANTED))) as server:
+        transport = Transport(Origin.parse(f"http://127.0.0.1:{server.port}/gw/"))
+        log_in(transport, CREDENTIALS, time.perf_counter() + LONG_S)
+        transport.close()
+
+        assert server.requests[0].startswith(b"POST /gw/oauth/token HTTP/1.1\r\n")
+
+
 @pytest.mark.parametrize(
     ("expires_in", "life_s"), [('"600"', 600), ("null", 86_400), ('"null"', 86_400), ("6e2", 600)]
 )

@@ -98,6 +98,23 @@ def test_an_accepted_message_carries_token_body_and_correlation_id() -> None:
     assert done.sent_s is not None and done.sent_s <= done.done_s
 
 
+def test_the_path_of_a_gateway_goes_before_the_routes_own() -> None:
+    gateway = "http://127.0.0.1:{}/genesys/prod"
+    with serving(in_turn(OK)) as server:
+        transport = Transport(Origin.parse(gateway.format(server.port)))
+        session = ApiSession(
+            transport,
+            OAuthSession(Desk(), refresh_before_s=0),
+            Budget([]),
+            code_book=CodeBook(),
+            clock=time.perf_counter,
+        )
+        session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
+        session.close()
+
+        assert server.requests[0].startswith(b"POST /genesys/prod/api/v2/conversations/messages ")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "told"),
     [

@@ -198,8 +198,8 @@ def test_an_unknown_setting_is_told_its_likely_name(unknown: str, hint: str) -> 
         ("http://", "should be http://host[:port]"),
         ("http://host:99999", "should be http://host[:port]"),
         ("http://a b", "should be http://host[:port]"),
-        ("http://host/api/v2", "should end after host and port, without a path"),
-        ("http://host?x=1", "should end after host and port, without a path"),
+        ("http://host/gw/api/v2", "should end before /api/v2, which Convoy adds itself"),
+        ("http://host?x=1", "should be http://host[:port] or https://host[:port], with a"),
     ],
 )
 def test_an_address_is_scheme_host_and_port(url: str, problem: str) -> None:

@@ -23,7 +23,20 @@ def test_an_address_is_taken_apart(url: str, expected: tuple[str, str, int, str]
     assert Origin.parse(origin.url) == origin
 
 
+@pytest.mark.parametrize("url", ["https://gw.example/genesys/prod", "https://gw.example/a/"])
+def test_a_gateways_path_belongs_to_the_address_and_not_to_the_origin(url: str) -> None:
+    origin = Origin.parse(url)
+
+    assert origin.url == url.rstrip("/")
+    assert origin == Origin.parse("https://gw.example")
+
+
 BAD = [
+    "https://x/gw/oauth/token/",
+    "https://x/a//b",
+    "https://x/a/../b",
+    "https://x/a%20b",
+    "https://x/a b",
     "",
     "api.mypurecloud.de",
     "ftp://x",
