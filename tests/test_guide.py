@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ GUIDE = "docs/write-a-scenario.md"
 LISTED_IN = "locustfile.py"
 COPIED = ("config", "convoy", "payloads", "scenarios", LISTED_IN, "pyproject.toml")
 DEADLINE_S = 120
+LIKE_THE_GUIDE = ["--set", "late_after_ms=4000"]
+A_LITTLE = 8
 SHORT = ["-t", "4s", "--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
 CLOSED = "400 conversation.closed"
 UNAVAILABLE = "503 service.unavailable"
@@ -76,14 +79,16 @@ def test_one_message_can_be_sent(
 def test_messages_are_accepted_and_closed_conversations_expected(
     repository: Path, built: Path, simulator: SimulatorProcess
 ) -> None:
-    ended = run_scenario(repository, built, simulator)
+    ended = run_scenario(repository, built, simulator, as_long=LIKE_THE_GUIDE)
 
     figures = ended.run["scenarios"]["order_questions"]
     assert ended.exit_code == 0, ended.output
-    assert figures["accepted"] > figures["rejected"] > 0
+    for name, shown in printed(repository).items():
+        found = sum(figures["pool"][name].values()) if name == "retired" else figures[name]
+        assert found == pytest.approx(shown, abs=A_LITTLE), name
     assert figures["accepted"] == simulator.ledger(ended.run["run_id"])["accepted"]
     assert figures["errors"] == {CLOSED: figures["rejected"]}
-    assert figures["pool"]["retired"] == {CLOSED: figures["rejected"]}
+    assert figures["pool"]["retired"].keys() == {CLOSED}
 
 
 def test_failures_nobody_expects_are_tagged_by_their_code(repository: Path, built: Path) -> None:
@@ -96,12 +101,23 @@ def test_failures_nobody_expects_are_tagged_by_their_code(repository: Path, buil
     assert re.search(rf"^{errors[UNAVAILABLE]} .*{UNAVAILABLE}", ended.output, re.MULTILINE)
 
 
-def run_scenario(repository: Path, built: Path, simulator: SimulatorProcess) -> Ended:
-    """Run the guide's own command, shortened, in the copy and against this simulator."""
+def printed(repository: Path) -> dict[str, int]:
+    """The numbers that the guide shows of the end of its run."""
+    text = (repository / GUIDE).read_text("utf-8")
+    rows = re.findall(r"^  (scheduled|accepted|rejected|retired) +(\d+)", text, re.MULTILINE)
+    return {name: int(number) for name, number in rows}
+
+
+def run_scenario(
+    repository: Path, built: Path, simulator: SimulatorProcess, as_long: Sequence[str] = ()
+) -> Ended:
+    """Run the guide's own command, shortened unless it is `as_long`, against this simulator."""
     given = [option for option in options(repository, "locust") if option != "--headless"]
     locustfile = ["-f", str(built / LISTED_IN)]
     place = {"PYTHONPATH": str(built)}
-    return run_locust(built, *locustfile, *given, "-H", simulator.url, *SHORT, environment=place)
+    return run_locust(
+        built, *locustfile, *given, "-H", simulator.url, *(as_long or SHORT), environment=place
+    )
 
 
 def run(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
