@@ -156,9 +156,9 @@ class LiveRun:
 
     def _conclude(self) -> None:
         """Judge the run and write its record and its report."""
-        prepared, plans = self.prepared, self.master.lanes.plans.values()
+        prepared = self.prepared
         url, run_id = prepared.settings.target.api_url, prepared.run_id
-        found = compare(url, run_id, prepared.ledger_since, plans)
+        found = compare(url, run_id, prepared.ledger_since, self.master.lanes)
         result = replace(
             self.master.snapshot(), far_side=found, rows=dict(self._rows()), is_over=True
         )

@@ -21,8 +21,8 @@ class Ledger(msgspec.Struct, frozen=True):
 class FarSide(msgspec.Struct, frozen=True):
     """The far side's counts of a run, or why they were `not_compared`.
 
-    `misdirected` counts the messages in a conversation beyond those that the plan has for it, None
-    where there is no plan by conversation.
+    `misdirected` counts the messages in a conversation beyond those that were to go there, None
+    where that was not counted.
     """
 
     not_compared: str = ""

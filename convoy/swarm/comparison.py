@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
 import gevent
 
 from convoy.errors import RemoteError
-from convoy.plan.lanes import LANES
-from convoy.plan.scenario import ScenarioPlan
+from convoy.plan.lanes import LANES, numbers_between
 from convoy.remote.discovery import read_ledger
 from convoy.results.far_side import FarSide, far_side
+from convoy.swarm.run_lanes import RunLanes
 
 _MOST_BY_CONVERSATION = 1_000_000
-"""Messages of a plan; to find where each goes takes a second for so many."""
+"""Messages of a run; to find where each goes takes a second for so many."""
 
 
-def compare(url: str, run_id: str, since: str, plans: Iterable[ScenarioPlan]) -> FarSide:
+def compare(url: str, run_id: str, since: str, lanes: RunLanes) -> FarSide:
     """Return what the simulator at `url` has of a run, or why that is not known.
 
     `since` is what its ledger said before the run, "" where the target has no ledger.
@@ -28,17 +27,18 @@ def compare(url: str, run_id: str, since: str, plans: Iterable[ScenarioPlan]) ->
         ledger = read_ledger(url, run_id)
     except RemoteError as error:
         return FarSide(str(error))
-    return far_side(ledger, since, _planned(list(plans)))
+    return far_side(ledger, since, _planned(lanes))
 
 
-def _planned(plans: list[ScenarioPlan]) -> dict[str, int] | None:
-    """Return the messages of all plans by conversation id; None where they cannot be counted."""
-    counts = [plan.count for plan in plans if plan.is_scheduled]
-    if len(counts) < len(plans) or sum(filter(None, counts)) > _MOST_BY_CONVERSATION:
+def _planned(lanes: RunLanes) -> dict[str, int] | None:
+    """Return the messages to send by conversation id; None where those are too many to count."""
+    ends = {scenario: list(enumerate(lanes.ends(scenario))) for scenario in lanes.plans}
+    counts = (numbers_between(lane, 0, end) for each in ends.values() for lane, end in each)
+    if sum(counts) > _MOST_BY_CONVERSATION:
         return None
     planned: Counter[str] = Counter()
-    for plan in plans:
-        for lane in range(LANES):
-            planned.update(plan.conversation_ids(range(lane, plan.arrivals.lane_end(lane), LANES)))
+    for scenario, plan in lanes.plans.items():
+        for lane, end in ends[scenario]:
+            planned.update(plan.conversation_ids(range(lane, end, LANES)))
             gevent.sleep(0)  # so that no heartbeat is missed meanwhile
     return planned

@@ -150,6 +150,11 @@ class LeaseBook:
         return self._finished_tenures[worker] + present
 
     @property
+    def cursors(self) -> list[int]:
+        """The first number of each lane that its owners so far did not hand out, as they said."""
+        return [lane.cursor for lane in self._lanes]
+
+    @property
     def given_out(self) -> int:
         """Messages of all tenures: the plan's total, unless lanes were given back unfinished."""
         owners = {lane.owner for lane in self._lanes if lane.owner is not None}

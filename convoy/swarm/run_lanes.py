@@ -101,6 +101,15 @@ class RunLanes:
             missing[scenario] = book.messages_of(worker) - counts.ended
         return missing
 
+    def ends(self, scenario: str) -> list[int]:
+        """Return for each lane the first number that is not to be sent.
+
+        Without a schedule only its workers know that, and have said it at the end of the run; of a
+        worker that was lost nobody knows, and the lane counts to its end.
+        """
+        plan = self.plans[scenario]
+        return _ends(plan) if plan.is_scheduled else self._books[scenario].cursors
+
     def planned(self, scenario: str, is_whole: bool) -> int:
         """Return how many messages have to be accounted for.
 

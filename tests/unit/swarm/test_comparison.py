@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from convoy.errors import RemoteError
-from convoy.plan.arrivals import ClosedArrivals
+from convoy.plan.lanes import first_number
 from convoy.plan.scenario import ArrivalRule, ScenarioPlan
 from convoy.results.far_side import FarSide, Ledger
 from convoy.swarm import comparison
 from convoy.swarm.comparison import compare
+from convoy.swarm.run_lanes import RunLanes
 from tests.unit.plan.test_scenario import INPUTS
 from tests.unit.swarm import RUN_ID
 
@@ -20,7 +21,11 @@ URL = "http://127.0.0.1:9"
 SINCE = "8b1f"
 PLAN = ScenarioPlan(INPUTS)
 BY_CONVERSATION = Counter(PLAN.message(k).conversation.id for k in range(600))
-OPEN_END = ScenarioPlan(replace(INPUTS, arrivals=ArrivalRule("closed")))
+CLOSED = ScenarioPlan(replace(INPUTS, arrivals=ArrivalRule("closed")))
+
+
+def lanes_of(**plans: ScenarioPlan) -> RunLanes:
+    return RunLanes(plans, timeout_s=30)
 
 
 @pytest.fixture
@@ -37,24 +42,32 @@ def has(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_each_conversation_is_compared_with_the_plan(has: Counter[str]) -> None:
-    assert compare(URL, RUN_ID, SINCE, [PLAN]) == FarSide("", 600, 0, misdirected=0)
+    assert compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN)) == FarSide("", 600, 0, misdirected=0)
 
     has["conversation-of-nobody"] += 2
 
-    assert compare(URL, RUN_ID, SINCE, [PLAN]).misdirected == 2
+    assert compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN)).misdirected == 2
 
 
 def test_scenarios_that_share_conversations_are_compared_together(has: Counter[str]) -> None:
     has.update(BY_CONVERSATION)
 
-    assert compare(URL, RUN_ID, SINCE, [PLAN]).misdirected == 600
-    assert compare(URL, RUN_ID, SINCE, [PLAN, PLAN]).misdirected == 0
+    assert compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN)).misdirected == 600
+    assert compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN, other=PLAN)).misdirected == 0
 
 
-def test_a_plan_without_a_schedule_has_no_messages_by_conversation(has: Counter[str]) -> None:
-    assert isinstance(OPEN_END.arrivals, ClosedArrivals)
+def test_without_a_schedule_what_the_workers_took_is_the_plan(has: Counter[str]) -> None:
+    lanes = lanes_of(one=CLOSED)
+    weights = {"one": {"worker-1": 1.0}}
+    _, grants = lanes.deal(weights, 0.0)
+    taken = {lane: first_number(lane, 600) for lane in grants["worker-1"]["one"]}
+    lanes.take_back("worker-1", {"one": taken}, {}, is_final=True)
 
-    assert compare(URL, RUN_ID, SINCE, [PLAN, OPEN_END]) == FarSide("", 600, 0, misdirected=None)
+    assert compare(URL, RUN_ID, SINCE, lanes) == FarSide("", 600, 0, misdirected=0)
+
+    has["conversation-of-nobody"] += 2
+
+    assert compare(URL, RUN_ID, SINCE, lanes).misdirected == 2
 
 
 def test_a_plan_of_very_many_messages_is_compared_by_its_total(
@@ -62,11 +75,13 @@ def test_a_plan_of_very_many_messages_is_compared_by_its_total(
 ) -> None:
     monkeypatch.setattr(comparison, "_MOST_BY_CONVERSATION", 599)
 
-    assert compare(URL, RUN_ID, SINCE, [PLAN]) == FarSide("", 600, 0, misdirected=None)
+    assert compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN)) == FarSide("", 600, 0, misdirected=None)
 
 
 def test_a_target_without_a_ledger_is_not_asked() -> None:
-    assert compare(URL, RUN_ID, "", [PLAN]) == FarSide("the target is no Convoy simulator")
+    assert compare(URL, RUN_ID, "", lanes_of(one=PLAN)) == FarSide(
+        "the target is no Convoy simulator"
+    )
 
 
 def test_why_a_ledger_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +90,6 @@ def test_why_a_ledger_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(comparison, "read_ledger", fail)
 
-    found = compare(URL, RUN_ID, SINCE, [PLAN])
+    found = compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN))
 
     assert found == FarSide("no ledger: nothing listens there")

@@ -18,6 +18,7 @@ from convoy.prepare.checklist import Checklist
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.result import RunResult
 from convoy.swarm.messages import Hello
+from convoy.swarm.run_lanes import RunLanes
 from tests.unit.results import counts_of, result_of
 from tests.unit.settings.configuration import settings_of
 
@@ -31,7 +32,7 @@ class Master:
     def __init__(self, end: Callable[[], None] = lambda: None) -> None:
         self.run = end
         self.problems: list[str] = []
-        self.lanes = SimpleNamespace(plans={})
+        self.lanes = RunLanes({}, 30)
         self.is_stopped = False
         self.is_abandoned = False
         self.taking_part: set[str] = set()
