@@ -85,7 +85,7 @@ def _parsed(value: str) -> Proxy:
     scheme, rest = value.split("://", 1) if "://" in value else ("http", value)
     login, _, place = rest.rpartition("@")
     origin = Origin.parse(f"{scheme}://{place}")
-    if origin.is_https:
+    if origin.is_https or not value.isprintable():  # as where it is not UTF-8
         raise ValueError
     user, _, password = login.partition(":")
     return Proxy(origin, Secret(f"{unquote(user)}:{unquote(password)}") if user else None)
