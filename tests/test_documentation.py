@@ -43,7 +43,9 @@ def test_every_folder_of_the_table_exists_and_every_folder_is_in_it(repository: 
     assert {folder for folder in folders if not folder.startswith(".")} <= named
 
 
-@pytest.mark.parametrize("target", ["load", "ui", "test", "faults", "check", "bench", "help"])
+@pytest.mark.parametrize(
+    "target", ["install", "load", "ui", "test", "faults", "check", "bench", "help"]
+)
 def test_every_make_target_is_listed_by_make_help(repository: Path, target: str) -> None:
     said = subprocess.run(
         ["make", "help"], cwd=repository, capture_output=True, text=True, check=True
