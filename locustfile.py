@@ -5,6 +5,10 @@ from __future__ import annotations
 import locust  # isort: skip  # noqa: F401  # first: it patches sockets
 import os
 
+from convoy import terminal
+
+terminal.take_over()  # before the imports below, which take most of a second
+
 from convoy.plugin import hooks
 from scenarios.conversation_messages import ConversationMessages
 from scenarios.guest_messages import GuestMessages

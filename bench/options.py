@@ -16,6 +16,8 @@ SLOW_PARTS = ("memory",)
 """Left out unless they are asked for: they alone take as long as all others."""
 RESULTS = ROOT / "bench" / "results"
 LATEST = RESULTS / "latest.json"
+QUICK_RESULTS = RESULTS / "quick.json"
+"""Of a quick bench, whose figures are worth nothing: not the committed results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     if values.memory_minutes is not None:
         scale = replace(scale, memory_to_s=60 * values.memory_minutes)
     parts = tuple(values.only or (part for part in PARTS if part not in SLOW_PARTS))
-    return Options(parts, scale, values.quick, values.output)
+    output = values.output or (QUICK_RESULTS if values.quick else LATEST)
+    return Options(parts, scale, values.quick, output)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--pairs", type=whole(1, 100), metavar="N", help="runs next to each other, per pair")
     add("--seconds", type=whole(1, 600), metavar="S", help="what is counted of each run")
     add("--memory-minutes", type=whole(2, 1440), metavar="M", help="length of the memory run")
-    add("--output", type=Path, default=LATEST, metavar="FILE", help="where the results go")
+    add("--output", type=Path, metavar="FILE", help="where the results go")
     return parser
 
 

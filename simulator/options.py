@@ -22,6 +22,7 @@ class Options:
     token_rate_per_minute: int
     token_lifetime_s: int
     is_lenient: bool
+    started_by: str
     ledger_file: str | None
     faults: tuple[str, ...]
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--token-rate-per-minute", type=_whole(1, COUNT_MAX), default=300, help="per token")
     add("--token-lifetime-s", type=_whole(1, COUNT_MAX), default=86_400, help="per token")
     add("--lenient", dest="is_lenient", action="store_true", help="'from' may be absent")
+    add("--started-by", metavar="WHO", default="a person", help="the id of a run that has its own")
     add("--ledger-file", metavar="FILE", help="keep accepted messages here over a restart")
     add("--fault", dest="faults", metavar="SPEC", action="append", default=[], help="repeatable")
     return parser

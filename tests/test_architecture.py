@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 HOUSES = ("convoy", "scenarios", "simulator", "bench")
 RISING = (
+    "terminal",
     "errors",
     "secrets",
     "files",

@@ -43,7 +43,9 @@ def test_every_folder_of_the_table_exists_and_every_folder_is_in_it(repository: 
     assert {folder for folder in folders if not folder.startswith(".")} <= named
 
 
-@pytest.mark.parametrize("target", ["load", "ui", "test", "faults", "check", "bench", "help"])
+@pytest.mark.parametrize(
+    "target", ["install", "load", "ui", "test", "faults", "check", "bench", "help"]
+)
 def test_every_make_target_is_listed_by_make_help(repository: Path, target: str) -> None:
     said = subprocess.run(
         ["make", "help"], cwd=repository, capture_output=True, text=True, check=True
@@ -93,12 +95,13 @@ def test_every_setting_stands_with_its_meaning_in_the_defaults(repository: Path)
 
 
 @pytest.mark.parametrize("profile", ["load", "smoke", "soak", "spike", "stress"])
-def test_every_profile_says_in_its_first_line_what_it_is_for(
+def test_every_profile_says_in_its_first_sentence_what_it_is_for(
     repository: Path, profile: str
 ) -> None:
     text = (repository / "config" / "profiles" / f"{profile}.yaml").read_text("utf-8")
 
-    assert text.startswith("# ") and isinstance(yaml.safe_load(text), dict)
+    assert re.match(r"# yaml-language-server: .*\n# \w.*\?", text)
+    assert isinstance(yaml.safe_load(text), dict)
 
 
 def test_every_fault_of_the_suite_has_its_row(repository: Path) -> None:

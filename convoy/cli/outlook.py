@@ -13,6 +13,8 @@ from convoy.prepare.allowance import allowance_line
 from convoy.prepare.preflight import PreparedRun
 from convoy.settings import Settings
 
+_RUN_ID = "<run id>"
+
 
 def outlook(prepared: PreparedRun, messages: int) -> str:
     """Return lines on the run's tokens, criteria and the first `messages` of each scenario."""
@@ -60,12 +62,14 @@ def _rate_lines(settings: Settings, curve: RateCurve) -> Iterator[str]:
 
 
 def _message_lines(plan: ScenarioPlan, messages: int) -> Iterator[str]:
-    bodies = plan.bodies("<run id>")
+    bodies = plan.bodies(_RUN_ID)
     for due_s, k in sorted(chain.from_iterable(_firsts(plan, messages)))[:messages]:
         message = plan.message(k)
         when = f"at {due_s:.3f} s" if plan.is_scheduled else "when its turn comes"
         yield f"  k {k} {when} to {message.conversation.id}"
-        yield f"    {bodies.render(message).decode()}".replace("\n", "\n    ")
+        # Jinja2's `tojson` escapes what HTML would take for a tag.
+        body = bodies.render(message).decode().replace(r"\u003crun id\u003e", _RUN_ID)
+        yield f"    {body}".replace("\n", "\n    ")
 
 
 def _firsts(plan: ScenarioPlan, messages: int) -> Iterator[Iterator[tuple[float, int]]]:

@@ -15,6 +15,7 @@ from convoy.files import FileError, read_text
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, parse_body
 from convoy.plan.pool import Conversation
 from convoy.prepare.canaries import canary_run_id, new_run_id
+from convoy.prepare.checklist import Checklist
 from convoy.prepare.guard import check_target
 from convoy.prepare.pools import find_pool
 from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
@@ -77,13 +78,13 @@ def send_one(
             [sample_plan(scenario, 0, rule.variables).message(0)],
         )
     )
-    connections = setup.connect(settings)
     check_target(settings)
-    if settings.target.embedded_simulator:
-        setup.simulator.ensure(settings.target.api_url)
+    run_id = new_run_id()
+    settings = setup.at_simulator(settings, run_id, Checklist())
+    connections = setup.connect(settings)
     conversation = _conversation(settings, route, connections, conversation_id)
     plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
-    body = plan.bodies(canary_run_id(new_run_id())).render(plan.message(0))
+    body = plan.bodies(canary_run_id(run_id)).render(plan.message(0))
     path = route.path_to(rule.variables)(conversation)
     session = connections.open_session()
     try:

@@ -21,6 +21,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 from locust.web import WebUI
 
+from convoy import terminal
 from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
@@ -46,6 +47,7 @@ _RUNS = Path("runs")
 
 def install(environ: Mapping[str, str]) -> None:
     """Hook Convoy into the Locust process that is starting; call it once, in the locustfile."""
+    terminal.take_over()
     hooks = _Hooks(environ)
     events.init_command_line_parser.add_listener(hooks.add_options)
     events.init.add_listener(hooks.begin)
@@ -81,6 +83,7 @@ class _Hooks:
         _end_on_interrupt()
         for handler in logging.getLogger().handlers:
             handler.addFilter(RedactingFilter(self._setup.redactor))
+            terminal.print_anything(getattr(handler, "stream", None))
         channel = LocustChannel(runner)
         if isinstance(runner, WorkerRunner):
             self._begin_worker(environment, runner, channel)
@@ -134,8 +137,6 @@ class _Hooks:
                 self._first = self._prepare()
         except ConvoyError as error:
             self._exit(error)
-        except KeyboardInterrupt:
-            self._exit(ConvoyError("interrupted before the run began; nothing was sent"))
         options.num_users = settings.users
         options.spawn_rate = options.spawn_rate or min(
             float(settings.users), _HIGHEST_UNREMARKED_SPAWN_RATE
@@ -325,9 +326,10 @@ def _check_port(host: str, port: int, option: str) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:  # the latter for a number that is no port's
+            reason = getattr(error, "strerror", None) or error
             raise RefusedError(
-                f"port {port} cannot be listened on ({error.strerror}); is another Locust running? "
+                f"port {port} cannot be listened on ({reason}); is another Locust running? "
                 f"Choose another one with {option}"
             ) from error
 

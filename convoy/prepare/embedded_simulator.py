@@ -1,4 +1,4 @@
-"""The embedded simulator: started where the target file says, when nothing listens there yet."""
+"""The embedded simulator: started where the target file says, or elsewhere if that is taken."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import gevent
 from gevent import subprocess
 
 from convoy.errors import RefusedError
-from convoy.remote.discovery import is_convoy_simulator
+from convoy.remote.discovery import PERSON, starter_of_simulator
 from convoy.settings import Origin
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _READY = "listening on "
+_ANY_PORT = 0
 _PR_SET_PDEATHSIG = 1
 _START_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 5.0
@@ -30,25 +32,37 @@ class EmbeddedSimulator:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._wanted_url = ""
         self._url = ""
 
     def ensure(
-        self, url: str, *, is_simulator: Callable[[str], bool | None] = is_convoy_simulator
-    ) -> bool:
-        """Make sure that a simulator answers at `url`; return whether it is this one.
+        self,
+        url: str,
+        run_id: str,
+        *,
+        starter_of: Callable[[str], str | None] = starter_of_simulator,
+    ) -> tuple[str, bool]:
+        """Return where a simulator answers, and whether it is this one.
 
-        Raises RefusedError when another program listens there, or when it does not start.
+        That is at `url`, or at a free port if something else has that one.
+
+        One that a person started at `url` is used. Another run's is not, because it ends with that
+        run; neither is anything else. Raises RefusedError when none can be started for `run_id`.
         """
-        found = is_simulator(url)
-        if found is None:
-            self._start(url)
-            return True
-        if not found:
-            raise RefusedError(
-                f"something else than the simulator listens at {url}; stop it, choose another "
-                "address in the target file, or load it on purpose with -H"
-            )
-        return self._url == url and self._process is not None and self._process.poll() is None
+        if self._process is not None and self._process.poll() is None and self._wanted_url == url:
+            return self._url, True
+        starter = starter_of(url)
+        if starter == PERSON:
+            return url, False
+        self._wanted_url = url
+        wanted = Origin.parse(url)
+        # Another run's may have begun to listen there since nothing did, hence the second try.
+        if starter is None and self._start(wanted, run_id) is None:
+            return self._url, True
+        last_words = self._start(replace(wanted, port=_ANY_PORT), run_id)
+        if last_words is not None:
+            raise RefusedError(f"the simulator did not start at {wanted.host}: {last_words}")
+        return self._url, True
 
     def stop(self) -> None:
         process, self._process = self._process, None
@@ -61,12 +75,12 @@ class EmbeddedSimulator:
             process.kill()
             process.wait()
 
-    def _start(self, url: str) -> None:
-        origin = Origin.parse(url)
+    def _start(self, at: Origin, run_id: str) -> str | None:
+        """Start one at this host and port; return the last line of its output if that failed."""
         self.stop()
-        self._url = url
+        place = ["--host", at.host, "--port", str(at.port), "--started-by", run_id]
         self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "simulator", "--host", origin.host, "--port", str(origin.port)],
+            [sys.executable, "-m", "simulator", *place],
             cwd=_REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -76,10 +90,12 @@ class EmbeddedSimulator:
             preexec_fn=_end_with_parent,
         )
         atexit.register(self._stop_at_exit, os.getpid())
-        last_words = _last_words_before_ready(process)
-        if last_words is not None:
+        ready, last_words = _read_until_ready(process)
+        if not ready:
             self.stop()
-            raise RefusedError(f"the simulator did not start at {url}: {last_words}")
+            return last_words
+        self._url = replace(at, port=int(last_words.rpartition(":")[2])).url
+        return None
 
     def _stop_at_exit(self, starter: int) -> None:
         """Stop the simulator in the process that started it, and not in its forked workers."""
@@ -87,18 +103,18 @@ class EmbeddedSimulator:
             self.stop()
 
 
-def _last_words_before_ready(process: subprocess.Popen[str]) -> str | None:
-    """Return None once the simulator listens, else the last line of its output."""
+def _read_until_ready(process: subprocess.Popen[str]) -> tuple[bool, str]:
+    """Return whether the simulator listens, and the last line that it printed until then."""
     assert process.stdout is not None
     last = "it said nothing"
     killer = gevent.spawn_later(_START_TIMEOUT_S, process.kill)
     try:
         for line in process.stdout:
+            last = line.strip() or last
             if line.startswith(_READY):
                 gevent.spawn(_drain, process.stdout)
-                return None
-            last = line.strip() or last
-        return last
+                return True, last
+        return False, last
     finally:
         killer.kill()
 

@@ -21,8 +21,8 @@ from convoy.settings.origin import is_loopback
 Resolve = Callable[[str], Sequence[str]]
 """Takes a host name, returns its addresses; raises OSError."""
 
-IsSimulator = Callable[[str], bool | None]
-"""Tells whether a simulator answers at an address, None when nothing does."""
+IsSimulator = Callable[[str], bool]
+"""Tells whether a simulator answers at an address."""
 
 
 def addresses_of(host: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -19,9 +19,8 @@ from convoy.plan.pool import NO_CONVERSATION, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import allowance_line, shortfall
-from convoy.prepare.canaries import new_run_id, send_canaries
+from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
-from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.guard import check_plan, check_target
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.pools import Open, find_pool, open_conversations
@@ -58,7 +57,7 @@ class PreparedRun:
     spawn_rate: float | None
     checklist: Checklist
     ledger_since: str
-    run_id: str = field(default_factory=new_run_id)
+    run_id: str
 
     @property
     def description(self) -> str:
@@ -86,7 +85,7 @@ class Preflight:
 
     settings: Settings
     connections: Connections
-    simulator: EmbeddedSimulator
+    run_id: str
     payloads: Path
     scenarios: Mapping[str, KnownScenario]
     processes: int
@@ -118,7 +117,6 @@ class Preflight:
             check_plan(settings)
         with step("target"):
             check_target(settings)
-        self._check_simulator()
         for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
             check_way(url, self.connections, settings.request_timeout_s, self.checklist)
         self.checklist.refuse_if_failed()
@@ -134,6 +132,7 @@ class Preflight:
                 spawn_rate,
                 self.checklist,
                 self._ledger_since(),
+                self.run_id,
             )
             warning = shortfall(settings, _requests_before(settings, run.inputs))
             if warning:
@@ -210,18 +209,6 @@ class Preflight:
     def _open(self, scenario: str, count: int) -> list[str]:
         known = self.scenarios[scenario]
         return open_conversations(known, self.connections, self.settings, scenario, count)
-
-    def _check_simulator(self) -> None:
-        if not self.settings.target.embedded_simulator:
-            return
-        url = self.settings.target.api_url
-        with self.checklist.step("simulator"):
-            is_ours = self.simulator.ensure(url)
-        if is_ours:
-            self.checklist.ok("simulator", f"started at {url}")
-            return
-        told = f"a simulator that was running already is used at {url}"
-        self.checklist.warn("simulator", told, "stop it to have a fresh one")
 
     def _ledger_since(self) -> str:
         if self.settings.target.approval is not None:

@@ -130,6 +130,7 @@ def _run(samples: Sequence[Sample]) -> tuple[bytes, str, bool]:
             input=msgspec.json.encode(samples),
             capture_output=True,
             timeout=_START_DEADLINE_S + _DEADLINE_S * len(samples),
+            start_new_session=True,  # a Ctrl-C is for us, and would look like the template's fault
             env={"PYTHONPATH": os.pathsep.join([str(_REPOSITORY), *sys.path])},
         )
     except subprocess.TimeoutExpired as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from convoy.errors import Fault, SettingsError
 from convoy.files import FileError
+from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.preflight import Preflight, PreparedRun
@@ -94,18 +95,39 @@ class Setup:
         checklist = Checklist() if checklist is None else checklist
         with checklist.step("settings"):
             settings, payloads = self.resolve(command_line), self.payloads
-            connections = self.connect(settings)
+            self.connect(settings)
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
+        run_id = new_run_id()
+        settings = self.at_simulator(settings, run_id, checklist)
         preflight = Preflight(
             settings,
-            connections,
-            self.simulator,
+            self.connect(settings),
+            run_id,
             payloads=payloads,
             scenarios=self._known_scenarios(),
             processes=processes,
             checklist=checklist,
         )
         return preflight.prepare(spawn_rate, sends=sends)
+
+    def at_simulator(self, settings: Settings, run_id: str, checklist: Checklist) -> Settings:
+        """Return the settings with the address of the embedded simulator, which is started.
+
+        Any other target stays as it is. Raises RefusedError where no simulator can be started.
+        """
+        if not settings.target.embedded_simulator:
+            return settings
+        wanted = settings.target.api_url
+        with checklist.step("simulator"):
+            url, is_ours = self.simulator.ensure(wanted, run_id)
+        if is_ours:
+            told = "" if url == wanted else f", because something else has {wanted}"
+            checklist.ok("simulator", f"started at {url}{told}")
+        else:
+            told = f"a simulator that was running already is used at {url}"
+            checklist.warn("simulator", told, "stop it to have a fresh one")
+        there = settings.target.model_copy(update={"api_url": url, "login_url": url})
+        return settings.model_copy(update={"target": there})
 
     @property
     def payloads(self) -> Path:

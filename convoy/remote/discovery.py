@@ -25,6 +25,8 @@ ANY = "any"
 _LISTED_TOO_OFTEN = (
     "The token's budget is spent; wait a minute, or keep the conversations in a file (`cache`)."
 )
+PERSON = "a person"
+"""Who starts a simulator by hand; it is there until that person stops it."""
 _PURPOSES = ("customer", "agent")
 PAGE_SIZE = 100
 _MOST_PAGES = 200
@@ -49,6 +51,11 @@ class _Conversation(msgspec.Struct):
 
     def participant_id(self, purpose: str) -> str:
         return next((each.id for each in self.participants if each.purpose == purpose), "")
+
+
+class _Simulator(msgspec.Struct):
+    simulator: str
+    started_by: str
 
 
 class _Page(msgspec.Struct, rename="camel"):
@@ -187,8 +194,11 @@ def _cause(fault: Exception) -> str:
     return type(fault).__name__
 
 
-def is_convoy_simulator(url: str, *, timeout_s: float = 2) -> bool | None:
-    """Return whether a Convoy simulator answers at `url`; None when nothing listens there."""
+def starter_of_simulator(url: str, *, timeout_s: float = 2) -> str | None:
+    """Return who started the Convoy simulator at `url`: `PERSON`, or the id of a run.
+
+    "" stands for anything else that listens there, None for nothing.
+    """
     import requests
 
     try:
@@ -197,14 +207,19 @@ def is_convoy_simulator(url: str, *, timeout_s: float = 2) -> bool | None:
                 url.rstrip("/") + SIMULATOR, timeout=timeout_s, allow_redirects=False
             )
     except requests.RequestException as exc:
-        return None if _is_nobody(exc) else False
+        return None if _is_nobody(exc) else ""
     if answer.status_code != 200:
-        return False
+        return ""
     try:
-        named = msgspec.json.decode(answer.content, type=dict[str, object])
+        found = msgspec.json.decode(answer.content, type=_Simulator)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return False
-    return named.get("simulator") == "convoy"
+        return ""
+    return found.started_by if found.simulator == "convoy" else ""
+
+
+def is_convoy_simulator(url: str) -> bool:
+    """Return whether a Convoy simulator answers at `url`."""
+    return bool(starter_of_simulator(url))
 
 
 def read_ledger(url: str, run_id: str, *, timeout_s: float = 10) -> Ledger:

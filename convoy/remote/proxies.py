@@ -85,7 +85,8 @@ def _parsed(value: str) -> Proxy:
     scheme, rest = value.split("://", 1) if "://" in value else ("http", value)
     login, _, place = rest.rpartition("@")
     origin = Origin.parse(f"{scheme}://{place}")
-    if origin.is_https or origin.base_path:
+    # A value that is not UTF-8 is not printable either.
+    if origin.is_https or origin.base_path or not value.isprintable():
         raise ValueError
     user, _, password = login.partition(":")
     return Proxy(origin, Secret(f"{unquote(user)}:{unquote(password)}") if user else None)

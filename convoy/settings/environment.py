@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -110,11 +111,11 @@ def _credential(environ: Mapping[str, str], name: str, faults: list[Fault]) -> S
     if value and file:
         faults.append(Fault(name, f"is given, and so is {name}_FILE; give only one of them"))
         return None
-    if file:
-        try:
-            value = _secret_in(Path(file))
-        except FileError as error:
-            faults.append(Fault(f"{name}_FILE", f"the file {file!r} {error}"))
+    try:
+        value = _secret_in(Path(file)) if file else _text_of(value)
+    except FileError as error:
+        where, what = (f"{name}_FILE", f"the file {file!r} ") if file else (name, "")
+        faults.append(Fault(where, f"{what}{error}"))
     return Secret(value) if value else None
 
 
@@ -126,6 +127,21 @@ def _secret_in(path: Path) -> str:
     value = read_text(path, _LONGEST_SECRET_FILE).strip()
     if not value:
         raise FileError("is empty")
+    return _printable(value)
+
+
+def _text_of(value: str) -> str:
+    """Return a variable's value as the UTF-8 that its bytes are, whatever the locale.
+
+    Raises FileError, which says what is wrong with it and never shows it.
+    """
+    try:
+        return _printable(os.fsencode(value).decode("utf-8"))
+    except UnicodeError:
+        raise FileError("is not UTF-8") from None
+
+
+def _printable(value: str) -> str:
     if not value.isprintable():
         raise FileError("holds more than one line, or characters that do not print")
     return value

@@ -24,6 +24,7 @@ def show(world: World, call: Call) -> Answer:
         {
             "simulator": "convoy",
             "version": VERSION,
+            "started_by": world.options.started_by,
             "seed": world.options.seed,
             "conversations": world.options.conversations,
         }

@@ -28,6 +28,7 @@ def test_it_names_itself_once_it_listens() -> None:
 
     assert reply.status == 200
     assert reply.json["simulator"] == "convoy"
+    assert reply.json["started_by"] == "a person"
     assert reply.json["seed"] == 7
     assert reply.json["conversations"] == 3
 

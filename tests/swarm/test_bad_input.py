@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -38,20 +36,6 @@ def test_target_that_does_not_listen_is_refused(tmp_path: Path, workers: list[st
     ended = run_locust(tmp_path, "-H", nowhere, *workers, *swarm_ports())
 
     assert_refused(ended, 4, nowhere, "connection refused")
-
-
-def test_other_program_on_the_simulators_port_is_refused(tmp_path: Path) -> None:
-    other = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    Thread(target=other.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{other.server_port}"
-
-    try:
-        ended = run_locust(tmp_path, "--target", str(embedded_target(tmp_path, url)))
-    finally:
-        other.shutdown()
-        other.server_close()
-
-    assert_refused(ended, 4, url, "something else than the simulator")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,22 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from convoy.errors import RefusedError
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
-from tests.locust_process import ROOT, clean_environment, free_port, run_locust, target_at
+from convoy.remote.discovery import read_ledger, starter_of_simulator
+from tests.locust_process import (
+    ROOT,
+    clean_environment,
+    free_port,
+    run_locust,
+    swarm_ports,
+    target_at,
+)
 from tests.simulator_process import SimulatorProcess
 
 QUICK = ["-t", "1s", "--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
@@ -39,33 +48,63 @@ def test_simulator_that_runs_already_is_used_and_left_alone(
     assert simulator.is_running()
 
 
-def test_the_second_run_of_a_process_still_has_its_own_simulator(
-    simulator: SimulatorProcess,
-) -> None:
-    url, own = f"http://127.0.0.1:{free_port()}", EmbeddedSimulator()
+def test_a_run_that_finds_another_runs_simulator_starts_its_own(tmp_path: Path) -> None:
+    others = EmbeddedSimulator()
+    port = free_port()
     try:
-        first, second = own.ensure(url), own.ensure(url)
-        of_others = own.ensure(simulator.url)
-    finally:
-        own.stop()
+        url, _ = others.ensure(f"http://127.0.0.1:{port}", "run-of-others")
 
-    assert (first, second, of_others) == (True, True, False)
+        target = ["--target", str(target_at(tmp_path, port))]
+        ended = run_locust(tmp_path, *target, *QUICK, "--processes", "2", *swarm_ports())
+
+        assert ended.exit_code == 0, ended.output
+        assert ended.scenario["accepted"] == ended.run["far_side"]["accepted"] == 20
+        assert read_ledger(url, "").accepted == 0
+        assert starter_of_simulator(url) == "run-of-others"
+    finally:
+        others.stop()
+
+
+OTHERS = {
+    "another run": lambda url: "20261122-223439-7f0b20",
+    "another program": lambda url: "",
+    "one that came in between": lambda url: None,
+}
+
+
+@pytest.mark.parametrize("starter_of", OTHERS.values(), ids=OTHERS)
+def test_a_port_that_something_else_has_is_left_to_it(
+    starter_of: Callable[[str], str | None],
+) -> None:
+    own = EmbeddedSimulator()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        wanted = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        try:
+            url, is_ours = own.ensure(wanted, "run-1", starter_of=starter_of)
+            again = own.ensure(wanted, "run-2", starter_of=starter_of)
+
+            assert is_ours and url != wanted
+            assert starter_of_simulator(url) == "run-1"
+            assert again == (url, True)
+        finally:
+            own.stop()
+
+
+def test_a_simulator_that_a_person_started_is_not_ours(simulator: SimulatorProcess) -> None:
+    assert EmbeddedSimulator().ensure(simulator.url, "run-1") == (simulator.url, False)
 
 
 def test_a_simulator_that_does_not_start_is_refused_with_its_last_words() -> None:
-    own = EmbeddedSimulator()
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-
-        with pytest.raises(RefusedError, match=f"did not start at {url}: .*in use"):
-            own.ensure(url, is_simulator=lambda url: None)
+    # An address of no machine (RFC 5737).
+    with pytest.raises(RefusedError, match=r"did not start at 192\.0\.2\.1: .*cannot listen"):
+        EmbeddedSimulator().ensure("http://192.0.2.1:8080", "run-1", starter_of=lambda url: None)
 
 
 STARTS = """
 import locust, os, sys
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 
-EmbeddedSimulator().ensure(sys.argv[1])
+EmbeddedSimulator().ensure(sys.argv[1], "run-1")
 if os.fork() == 0:
     sys.exit()
 os.wait()

@@ -25,6 +25,7 @@ def test_plan_shows_messages_tokens_and_rate_and_sends_nothing(
     assert "3 tokens needed for 12 per second" in said.stdout
     assert "criterion share(failures[*]) < 1%\ncriterion p95(response_time)" in said.stdout
     assert len(re.findall(r"^  k \d at", said.stdout, re.MULTILINE)) == 3
+    assert said.stdout.count("[convoy:<run id>:conversation_messages:") == 3
     assert simulator.ledger()["accepted"] == 0
 
 

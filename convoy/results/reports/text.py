@@ -11,6 +11,10 @@ from convoy.results.summary import ErrorSummary, Quantiles, ScenarioSummary, Sum
 
 _LABEL_WIDTH = 16
 _QUANTILES = {"p50": "p50", "p95": "p95", "p99": "p99", "p999": "p99.9", "max": "max"}
+_OF_GENERATOR = {
+    "strained": "(strained: Convoy was short of time at moments; the figures still count)",
+    "too slow": "(too slow: the latencies are Convoy's own, not the target's)",
+}
 _OF_TIMINGS = ("missing", "duplicate", "unexpected")
 
 WIDTH = 120
@@ -40,6 +44,8 @@ def _lines(summary: Summary) -> Iterator[str]:
     for change in summary.changes:
         yield _row("changed", str(change))
     yield _row("generator", _generator(summary))
+    if meaning := _OF_GENERATOR.get(summary.generator.state):
+        yield _row("", meaning)
     for warning in summary.generator.warnings:
         yield from _wrapped(warning)
     yield _row("far side", _far_side(summary.far_side))
@@ -101,6 +107,8 @@ def _scenario_lines(scenario: ScenarioSummary) -> Iterator[str]:
     yield _row("response time", _quantiles(scenario.response_time_ms))
     yield _row("service time", _quantiles(scenario.service_time_ms))
     yield _row("send error", _quantiles(scenario.send_error_ms))
+    if scenario.send_error_ms.count:
+        yield _row("", "(send error: between when a message was due and when it was sent)")
     if scenario.response_time_ms.ours or scenario.service_time_ms.ours:
         yield _row("", "* may be the generator's own lag, not the target's")
     pool = scenario.pool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from bench.fidelity import fidelity_of
 from bench.freeze import comparison
 from bench.machine import processor_of
 from bench.nginx import requests_of_status
-from bench.options import FULL, PARTS, QUICK, SLOW_PARTS, parse_options
+from bench.options import FULL, LATEST, PARTS, QUICK, SLOW_PARTS, parse_options
 from bench.parts import MEASURE
 from bench.percentiles import exact_percentile, measure_percentiles
 from bench.processes import isolate
@@ -105,6 +106,7 @@ def test_without_options_all_parts_but_the_slow_ones_run_in_full() -> None:
 
     assert set(options.parts) == set(PARTS) - set(SLOW_PARTS)
     assert options.scale == FULL
+    assert options.output == LATEST
 
 
 def test_a_quick_bench_of_one_part() -> None:
@@ -112,6 +114,13 @@ def test_a_quick_bench_of_one_part() -> None:
 
     assert options.parts == ("tls",)
     assert (options.scale.rounds, options.scale.window) == (1, QUICK.window)
+
+
+@pytest.mark.parametrize("given", [[], ["--output", "mine.json"]], ids=["by default", "named"])
+def test_a_quick_bench_leaves_the_results_of_a_full_one_alone(given: list[str]) -> None:
+    output = parse_options(["--quick", *given]).output
+
+    assert output == (Path("mine.json") if given else LATEST.with_name("quick.json"))
 
 
 def test_a_part_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
-from convoy.remote.discovery import find_conversations, is_convoy_simulator
+from convoy.remote.discovery import find_conversations, is_convoy_simulator, starter_of_simulator
 from convoy.remote.oauth import Token
 from convoy.secrets import Secret
 from tests.unit.remote.certificates import Authority
@@ -208,34 +208,40 @@ def test_a_target_that_is_not_there_is_a_remote_error() -> None:
 
 
 SIMULATORS = {
-    "a simulator": (answer("200 OK", b'{"simulator": "convoy", "version": "1"}'), True),
-    "another program": (answer("200 OK", b"<html>hello</html>"), False),
-    "another JSON": (answer("200 OK", b'{"simulator": "else"}'), False),
-    "a list": (answer("200 OK", b"[]"), False),
-    "not found": (answer("404 Not Found"), False),
-    "a redirect": (answer("302 Found", b"", "Location: /elsewhere"), False),
-    "garbage": (b"SSH-2.0-OpenSSH\r\n", False),
-    "nothing": (b"", False),
+    "a simulator": (
+        answer("200 OK", b'{"simulator": "convoy", "version": "1", "started_by": "run-1"}'),
+        "run-1",
+    ),
+    "one that nobody started": (answer("200 OK", b'{"simulator": "convoy"}'), ""),
+    "another program": (answer("200 OK", b"<html>hello</html>"), ""),
+    "another JSON": (answer("200 OK", b'{"simulator": "else", "started_by": "run-1"}'), ""),
+    "a list": (answer("200 OK", b"[]"), ""),
+    "not found": (answer("404 Not Found"), ""),
+    "a redirect": (answer("302 Found", b"", "Location: /elsewhere"), ""),
+    "garbage": (b"SSH-2.0-OpenSSH\r\n", ""),
+    "nothing": (b"", ""),
 }
 
 
 @pytest.mark.parametrize(("sent", "expected"), SIMULATORS.values(), ids=SIMULATORS)
-def test_only_a_convoy_simulator_is_taken_for_one(sent: bytes, expected: bool) -> None:
+def test_only_a_convoy_simulator_is_taken_for_one(sent: bytes, expected: str) -> None:
     def behave(visitor: Visitor) -> None:
         visitor.read_request()
         visitor.send(sent)
 
     with serving(behave) as server:
-        assert is_convoy_simulator(f"http://127.0.0.1:{server.port}") is expected
+        url = f"http://127.0.0.1:{server.port}"
+        assert starter_of_simulator(url) == expected
+        assert is_convoy_simulator(url) == bool(expected)
 
 
 def test_something_that_listens_and_says_nothing_is_no_simulator() -> None:
     with serving(Visitor.wait_for_close) as server:
-        assert is_convoy_simulator(f"http://127.0.0.1:{server.port}", timeout_s=0.2) is False
+        assert starter_of_simulator(f"http://127.0.0.1:{server.port}", timeout_s=0.2) == ""
 
 
 def test_where_nothing_listens_there_is_no_answer() -> None:
-    assert is_convoy_simulator(f"http://127.0.0.1:{free_port()}") is None
+    assert starter_of_simulator(f"http://127.0.0.1:{free_port()}") is None
 
 
 @pytest.mark.parametrize("failure", ["503 Service Unavailable", ""])

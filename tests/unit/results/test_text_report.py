@@ -60,6 +60,17 @@ def test_lower_bounds_are_shown_as_such() -> None:
     assert shown.count("≥") == 4
 
 
+def test_words_that_the_report_brings_up_are_explained_in_it() -> None:
+    summary = summary_of(ACCEPTED)
+    strained, too_slow = (
+        text_report(replace(summary, generator=replace(summary.generator, state=state)))
+        for state in ("strained", "too slow")
+    )
+
+    assert "(send error: between when a message was due and when it was sent)" in strained
+    assert "(strained: " in strained and "(too slow: " in too_slow
+
+
 def test_durations_without_samples_are_no_zeros() -> None:
     report = text_report(summary_of(FAILED))
 

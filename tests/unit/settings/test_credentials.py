@@ -83,6 +83,24 @@ def test_a_secret_file_that_cannot_be_used_is_a_fault_without_its_content(
     assert expected in problem and "hunter" not in problem
 
 
+@pytest.mark.parametrize("name", ["CONVOY_CLIENT_ID", "CONVOY_CLIENT_SECRET"])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(b"hunter2\xff", "is not UTF-8", id="encoding"),
+        pytest.param(b"hunter2\nhunter3", "holds more than one line", id="two lines"),
+    ],
+)
+def test_a_secret_in_the_environment_that_cannot_be_used_is_a_fault_without_it(
+    name: str, value: bytes, expected: str
+) -> None:
+    pair = {"CONVOY_CLIENT_ID": "me", "CONVOY_CLIENT_SECRET": "you"}
+
+    problem = problem_of(pair | {name: os.fsdecode(value)})
+
+    assert problem.startswith(f"{name}: {expected}") and "hunter" not in problem
+
+
 def test_a_secret_file_that_would_block_is_a_fault(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 

@@ -1,0 +1,61 @@
+"""The terminal of a process: what is printed there never raises, and Ctrl-C ends in a sentence."""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import os
+import signal
+import sys
+from io import TextIOWrapper
+from types import FrameType
+
+from greenlet import getcurrent, greenlet
+
+_ERRORS = "convoy"
+_INTERRUPTED = b"convoy: interrupted before the run began\n"
+_EXIT_CODE = 5
+"""`ExitCode.INVALID`, without the time that importing it takes."""
+_STAND_INS = str.maketrans(
+    {"≥": ">=", "≤": "<=", "…": "...", "·": "-", "–": "-", "—": "-", "×": "x", "µ": "u"}
+    | dict.fromkeys("‘’", "'")
+    | dict.fromkeys("“”„", '"')
+)
+
+
+def take_over() -> None:
+    """Make standard output and error print anything, and end the process quietly at a Ctrl-C.
+
+    Called first of all, because importing the rest takes most of a second.
+    """
+    signal.signal(signal.SIGINT, functools.partial(_end, getcurrent()))
+    print_anything(sys.stdout, sys.stderr)
+
+
+def print_anything(*streams: object) -> None:
+    """Have these streams write stand-ins for what their encoding does not have, not raise."""
+    codecs.register_error(_ERRORS, _stand_in)
+    for stream in streams:
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
+
+
+def _stand_in(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(_STAND_INS)
+    # Some encodings lack a stand-in's characters, too, and a second failure would raise.
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+def _end(main: greenlet, _: int, __: FrameType | None) -> None:
+    """Raise SystemExit in the main greenlet; of a KeyboardInterrupt gevent prints a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Not by print, which raises where the signal came in the middle of another one.
+    os.write(2, _INTERRUPTED)
+    if getcurrent() is main:
+        raise SystemExit(_EXIT_CODE)
+    # Imported by now, because nothing else makes greenlets.
+    import gevent
+
+    gevent.kill(main, SystemExit(_EXIT_CODE))

@@ -1,0 +1,73 @@
+"""The set-up by `make`: what stands in its way is a sentence, and nothing is left half made."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PYTHONS = {
+    "none": (None, "there is no "),
+    "too old": (
+        '[ "$1" = -V ] && echo Python 3.9.2; exit 1',
+        "is Python 3.9.2 and Convoy needs 3.11",
+    ),
+    "no venv module": ('case "$2" in *ensurepip*) exit 1;; esac', "has no venv module"),
+}
+WITHOUT_NETWORK = """
+case "$*" in
+  *" venv "*) mkdir -p .venv/bin; cp "$0" .venv/bin/python;;
+  *" pip install "*) echo no route >&2; exit 1;;
+esac
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, repository: Path) -> Path:
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(repository / name, tmp_path)
+    return tmp_path
+
+
+def make(folder: Path, python: str | None = None) -> str:
+    """Run `make install` by a Python that is this shell script; return what it complained of."""
+    path = folder / "python-for-make"
+    if python is not None:
+        path.write_text(f"#!/bin/sh\n{python}\n")
+        path.chmod(0o755)
+    command = ["make", "install", f"PYTHON={path}"]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert ended.returncode == 2, ended.stdout
+    return ended.stderr
+
+
+@pytest.mark.parametrize(("python", "said"), PYTHONS.values(), ids=PYTHONS)
+def test_a_python_that_does_not_do_is_refused_before_anything_is_made(
+    folder: Path, python: str | None, said: str
+) -> None:
+    complaint = make(folder, python)
+
+    assert complaint.startswith("convoy: ") and said in complaint
+    assert not (folder / ".venv").exists()
+
+
+def test_an_environment_without_its_packages_is_not_taken_as_complete(folder: Path) -> None:
+    complaints = [make(folder, WITHOUT_NETWORK) for _ in range(2)]
+
+    for complaint in complaints:
+        assert (
+            "no route\nconvoy: not everything in requirements.txt could be installed" in complaint
+        )
+    assert (folder / ".venv" / "bin" / "python").exists()
+
+
+def test_an_environment_that_was_moved_is_refused_with_the_way_out(folder: Path) -> None:
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "activate").write_text('VIRTUAL_ENV="/before/.venv"\n')
+    (folder / ".venv" / ".runtime").touch()
+
+    complaint = make(folder)
+
+    assert "was made as /before/.venv" in complaint and "make clean install" in complaint
