@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -128,3 +131,84 @@ def words(text: str) -> list[str]:
 
 def text_of(repository: Path, page: str = README) -> str:
     return (repository / page).read_text("utf-8")
+
+
+ASK = """
+import json, shlex, sys
+
+from convoy.cli.commands import parse
+from convoy.plugin import options
+
+for line in json.load(sys.stdin):
+    print(line, file=sys.stderr)
+    parse(shlex.split(line))
+print(json.dumps([*(name for name, *_ in options._OPTIONS), "set"]))
+"""
+"""Parses commands, the last one said on stderr, and prints the names of Convoy's options."""
+COMMAND = re.compile(r"^\.venv/bin/python -m convoy (\w+.*?)(?:  +#.*)?$", re.MULTILINE)
+SUBCOMMANDS = ("plan", "preflight", "send", "explain", "judge", "scenarios")
+
+
+def asked(lines: list[str]) -> list[str]:
+    """Return the names of Convoy's options to `locust`; fails unless all commands are good."""
+    ended = subprocess.run(
+        [sys.executable, "-c", ASK], input=json.dumps(lines), capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    names: list[str] = json.loads(ended.stdout)
+    return names
+
+
+def test_commands_can_be_copied_and_options_are_listed(repository: Path) -> None:
+    texts = {page: text_of(repository, page) for page in (*PAGES, "CONTRIBUTING.md")}
+    commands = {page: COMMAND.findall(text) for page, text in texts.items()}
+    listed = re.findall(r"^\| `--([\w-]+)` \|", texts[README], re.MULTILINE)
+
+    names = asked([line for lines in commands.values() for line in lines])
+
+    assert len(commands[README]) >= 5
+    assert listed == [name.replace("_", "-") for name in names]
+
+
+@pytest.mark.parametrize("page", [*PAGES, "bench/README.md", "simulator/README.md"])
+def test_commands_name_this_folders_python_and_files_that_are_there(
+    repository: Path, page: str
+) -> None:
+    text = text_of(repository, page)
+    blocks = "\n".join(re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    told = "\n".join(line for line in text.splitlines() if line.startswith("`config/"))
+
+    named = re.findall(r"(?<=[ =])[\w./-]+\.(?:yaml|json)\b", re.sub("#.*|> .*", "", blocks))
+    assert [name for name in named if not (repository / name).exists() and name not in told] == []
+    assert not re.search(r"^python3? -m", blocks, re.MULTILINE)
+
+
+def test_every_help_ends_with_an_example_that_can_be_copied(repository: Path) -> None:
+    helps = [
+        subprocess.run(
+            [sys.executable, "-m", "convoy", name, "--help"],
+            cwd=repository,
+            env=os.environ | {"COLUMNS": "40"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for name in SUBCOMMANDS
+    ]
+
+    examples = [COMMAND.findall(text.replace("example: ", ""))[-1] for text in helps]
+    assert [line.split()[0] for line in examples] == list(SUBCOMMANDS)
+    for text, line in zip(helps, examples, strict=True):
+        assert text.endswith(f"\n\nexample: .venv/bin/python -m convoy {line}\n")
+        assert all((repository / each).exists() for each in line.split() if "." in each)
+    asked(examples)
+
+
+def test_the_version_is_one(repository: Path) -> None:
+    project = tomllib.loads(text_of(repository, "pyproject.toml"))["project"]
+    said = subprocess.run(
+        [sys.executable, "-m", "convoy", "--version"], cwd=repository, capture_output=True
+    )
+
+    assert said.stdout.decode().startswith(f"convoy {project['version']}, locust ")
+    assert f"\n## [{project['version']}] - " in text_of(repository, "CHANGELOG.md")

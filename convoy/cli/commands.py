@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import locust  # isort: skip  # noqa: F401  # first: it patches sockets
+import locust  # isort: skip  # first: it patches sockets
 
 import json
 import os
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
+from traceback import format_exc
 from typing import Any, BinaryIO
 
 from locust.util.timespan import parse_timespan
 
+import convoy
 from convoy.cli.judge import judge_record
 from convoy.cli.outlook import outlook
 from convoy.cli.send import as_report, send_one
@@ -29,6 +31,7 @@ from convoy.results.reports.text import text_report
 from convoy.routes.explain import as_text, explain
 from convoy.routes.saved_answers import read_saved
 
+_LOCUSTFILE = "locustfile"
 _STDIN = "-"
 _LONGEST_BYTES = 10 * 2**20
 _RUNS = Path("runs")
@@ -38,12 +41,17 @@ Command = Callable[[Setup, Namespace], ExitCode]
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run one command and return its exit code; a fault is said in sentences, never a traceback."""
+    """Run one command and return its exit code; a fault is said in sentences.
+
+    Only what nobody has foreseen shows a traceback, and ends as a run that crashed does.
+    """
     options = parse(arguments)
-    import_module("locustfile")
     setup = Setup(environ, known_scenarios)
     try:
-        return _COMMANDS[options.command](setup, options)
+        _import_scenarios()
+        exit_code = _COMMANDS[options.command](setup, options)
+        sys.stdout.flush()
+        return exit_code
     except ConvoyError as error:
         for line in setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
@@ -52,8 +60,25 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         # The reader of our output closed it early, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.PASS
+    except OSError as error:  # such as a full disk behind standard output
+        print(f"convoy: {setup.redactor.redact(str(error))}", file=sys.stderr)
+        return ExitCode.INVALID
+    except Exception:
+        print(setup.redactor.redact(format_exc()), end="", file=sys.stderr)
+        return ExitCode.INVALID
     finally:
         setup.simulator.stop()
+
+
+def _import_scenarios() -> None:
+    """Import the locustfile of the current folder; raises SettingsError where there is none."""
+    try:
+        import_module(_LOCUSTFILE)
+    except ModuleNotFoundError as error:
+        if error.name != _LOCUSTFILE:
+            raise
+        problem = f"there is none in {Path.cwd()}; start from the folder of Convoy"
+        raise SettingsError([Fault(f"{_LOCUSTFILE}.py", problem)]) from error
 
 
 def _plan(setup: Setup, options: Namespace) -> ExitCode:
@@ -158,6 +183,7 @@ _COMMANDS: Mapping[str, Command] = {
 }
 
 
+_PROGRAM = "python -m convoy"
 _RUN_OPTIONS = {
     "target": "where the load would go: a name in config/targets or a path",
     "load_profile": "the load's shape: a name in config/profiles or a path",
@@ -184,21 +210,37 @@ def asked(options: Namespace) -> dict[str, object]:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="python -m convoy", description="Ask Convoy without a test.")
+    parser = ArgumentParser(prog=_PROGRAM, description="Ask Convoy without a test.")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"convoy {convoy.VERSION}, locust {locust.__version__}",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     _add_plan(commands)
     _add_preflight(commands)
     _add_send(commands)
     _add_explain(commands)
     _add_judge(commands)
-    commands.add_parser("scenarios", help="list what can run")
+    _add(commands, "scenarios", "list what can run", "")
     return parser
 
 
+def _add(commands: Any, name: str, does: str, example: str) -> ArgumentParser:
+    """Add a command whose help ends with an example: the command with these options."""
+    shown = f"example: .venv/bin/{_PROGRAM} {name} {example}".rstrip()
+    command: ArgumentParser = commands.add_parser(
+        name, help=does, epilog=shown, formatter_class=RawDescriptionHelpFormatter
+    )
+    return command
+
+
 def _add_plan(commands: Any) -> None:
-    plan = commands.add_parser(
+    plan = _add(
+        commands,
         "plan",
-        help="say what a run would send; it logs in and reads conversations, and sends no message",
+        "say what a run would send; it logs in and reads conversations, and sends no message",
+        "--load-profile spike --rate 500",
     )
     _add_run_options(plan, _RUN_OPTIONS)
     plan.add_argument(
@@ -207,16 +249,21 @@ def _add_plan(commands: Any) -> None:
 
 
 def _add_preflight(commands: Any) -> None:
-    preflight = commands.add_parser(
+    preflight = _add(
+        commands,
         "preflight",
-        help="check everything that a run needs, and send one message of each template",
+        "check everything that a run needs, and send one message of each template",
+        "--load-profile load",
     )
     _add_run_options(preflight, _RUN_OPTIONS)
 
 
 def _add_send(commands: Any) -> None:
-    send = commands.add_parser(
-        "send", help="send one message; print request, answer, explanation and a curl command"
+    send = _add(
+        commands,
+        "send",
+        "send one message; print request, answer, explanation and a curl command",
+        "--payload conversation/text",
     )
     _add_run_options(send, _OF_ONE_MESSAGE)
     send.add_argument(
@@ -234,8 +281,11 @@ def _add_send(commands: Any) -> None:
 
 
 def _add_explain(commands: Any) -> None:
-    explain = commands.add_parser(
-        "explain", help="say which field an answer that says no means, and what to change"
+    explain = _add(
+        commands,
+        "explain",
+        "say which field an answer that says no means, and what to change",
+        "tests/golden/answer.json",
     )
     explain.add_argument(
         "answer",
@@ -253,7 +303,12 @@ def _add_explain(commands: Any) -> None:
 
 
 def _add_judge(commands: Any) -> None:
-    judge = commands.add_parser("judge", help="judge a finished run anew, by other criteria")
+    judge = _add(
+        commands,
+        "judge",
+        "judge a finished run anew, by other criteria",
+        "latest --criteria config/criteria/strict.yaml",
+    )
     judge.add_argument("run", metavar="RUN", help="the folder of its record, or its id below runs/")
     judge.add_argument(
         "--criteria", required=True, metavar="FILE.yaml", help="a list of criteria, one a line"

@@ -12,6 +12,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from traceback import format_exc
 from typing import Any
 
 import gevent
@@ -137,6 +138,8 @@ class _Hooks:
                 self._first = self._prepare()
         except ConvoyError as error:
             self._exit(error)
+        except Exception:  # Locust would end with exit code 1, which means something else
+            self._exit(ConvoyError(format_exc()))
         options.num_users = settings.users
         options.spawn_rate = options.spawn_rate or min(
             float(settings.users), _HIGHEST_UNREMARKED_SPAWN_RATE

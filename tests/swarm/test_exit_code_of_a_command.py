@@ -1,0 +1,60 @@
+"""Exit code 1 of a command means that a message was not accepted, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.locust_process import ROOT, clean_environment
+
+CRASHES = """
+import locust, os, sys
+from convoy.cli import commands
+from convoy.secrets import Secret
+
+def crash(setup, _):
+    setup.redactor.register(Secret("hunter22"))
+    raise KeyError("hunter22")
+
+commands._COMMANDS = {"scenarios": crash}
+sys.exit(commands.main(["scenarios"], os.environ))
+"""
+
+
+def ended(folder: Path, *command: str, **streams: int) -> tuple[int, str]:
+    """Run a Python command to its end; return its exit code and what it complained of."""
+    found = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=clean_environment() | {"PYTHONPATH": ""},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        **streams,
+    )
+    return found.returncode, found.stderr
+
+
+def test_a_crash_is_shown_without_secrets_and_ends_as_invalid() -> None:
+    exit_code, said = ended(ROOT, "-c", CRASHES)
+
+    assert exit_code == 5
+    assert "KeyError" in said and "hunter22" not in said
+
+
+def test_output_that_cannot_be_written_is_a_sentence_and_ends_as_invalid() -> None:
+    with Path("/dev/full").open("wb") as full:
+        exit_code, said = ended(ROOT, "-m", "convoy", "scenarios", stdout=full.fileno())
+
+    assert (exit_code, said) == (5, "convoy: [Errno 28] No space left on device\n")
+
+
+def test_another_folder_than_convoys_is_a_sentence(tmp_path: Path) -> None:
+    for name in ("convoy", "scenarios", "config"):
+        (tmp_path / name).symlink_to(ROOT / name)
+
+    exit_code, said = ended(tmp_path, "-m", "convoy", "scenarios")
+
+    assert exit_code == 2
+    assert said.startswith(f"convoy: locustfile.py: there is none in {tmp_path}; start from ")
