@@ -13,7 +13,12 @@ import gevent
 from gevent import GreenletExit
 from locust import User
 from locust.env import Environment
-from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING, TaskSet
+from locust.user.task import (
+    LOCUST_STATE_RUNNING,
+    LOCUST_STATE_STOPPING,
+    LOCUST_STATE_WAITING,
+    TaskSet,
+)
 
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
@@ -40,7 +45,7 @@ from convoy.routes.codes import RETIRING_CODES, SHORTAGES
 from convoy.settings import Settings
 from convoy.swarm.reservation import Reservation
 from convoy.swarm.worker import Worker
-from convoy.swarm.worker_run import WorkerRun
+from convoy.swarm.worker_run import WorkerRun, WorkerRunState
 
 logger = logging.getLogger(__name__)
 
@@ -110,9 +115,17 @@ class ScenarioUser(User):
         self._state = LOCUST_STATE_RUNNING
 
     def stop(self, force: bool = False) -> bool:
-        """Stop as Locust does; one that waits is handed nothing more until the kill reaches it."""
-        is_waiting = self._run is not None and self._state == LOCUST_STATE_WAITING
-        if is_waiting and self._greenlet is not None:
+        """Stop as Locust does; one that waits is handed nothing more until the kill reaches it.
+
+        One that has a message and waits for its conversation sends it first, unless the run is to
+        stop: nobody else can be handed the message any more.
+        """
+        run, is_waiting = self._run, self._state == LOCUST_STATE_WAITING
+        if run is not None and is_waiting and self._greenlet is not None:
+            has_message = self._taken is not None
+            if has_message and not force and run.state is not WorkerRunState.STOPPING:
+                self._state = LOCUST_STATE_STOPPING
+                return False
             self._work.dispatcher.dismiss(self._greenlet)
         return bool(super().stop(force))
 
@@ -157,7 +170,8 @@ class ScenarioUser(User):
             except PayloadError:
                 self._give_up_taken(Cause.GENERATOR)
                 raise
-            self._state = LOCUST_STATE_RUNNING
+            if self._state == LOCUST_STATE_WAITING:
+                self._state = LOCUST_STATE_RUNNING
             if message.planned.is_redirected:
                 work.pool.redirected += 1
             return message

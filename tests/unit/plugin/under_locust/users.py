@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,11 @@ import gevent
 import pytest
 from locust import task
 from locust.env import Environment
+from locust.user.task import LOCUST_STATE_WAITING
 
 from convoy.plan.lanes import LANES
-from convoy.plan.scenario import ArrivalRule
+from convoy.plan.picks import PickRule
+from convoy.plan.scenario import ArrivalRule, ScenarioInputs
 from convoy.plugin.message_user import Message, MessageUser
 from convoy.plugin.rows import Rows
 from convoy.plugin.users import attach
@@ -32,8 +35,9 @@ from convoy.secrets import Secret
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun
+from tests.unit.plan import pool_of
 from tests.unit.plan.test_scenario import INPUTS
-from tests.unit.remote.misbehaving_server import answer, serving
+from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, serving
 from tests.unit.settings.configuration import settings_of
 
 MESSAGES = 12
@@ -46,11 +50,13 @@ OK = answer("200 OK", b"{}")
 class Desk:
     """A run of twelve messages in this process, without a master; it stands for the worker, too."""
 
-    def __init__(self, port: int, user_class: type[MessageUser]) -> None:
+    def __init__(
+        self, port: int, user_class: type[MessageUser], plan: ScenarioInputs = INPUTS
+    ) -> None:
         settings = settings_of(
             "limits=[]", "max_lateness_s=1", "request_timeout_s=1", "late_after_ms=1000"
         )
-        inputs = replace(INPUTS, arrivals=ArrivalRule("closed", MESSAGES))
+        inputs = replace(plan, arrivals=ArrivalRule("closed", MESSAGES))
         self.environment = Environment(user_classes=[user_class])
         self.runner = self.environment.create_local_runner()
         self.port = port
@@ -96,16 +102,22 @@ class Desk:
         return self.work.recorder.counts
 
 
+def takes_all(visitor: Visitor) -> None:
+    visitor.answer_all(OK)
+
+
 def hide(text: str) -> str:
     return text.replace(SECRET, "**********")
 
 
 @contextmanager
-def desk_of(user_class: type[MessageUser]) -> Iterator[Desk]:
-    """Open a desk for the time of a with-block; its server takes everything."""
+def desk_of(
+    user_class: type[MessageUser], plan: ScenarioInputs = INPUTS, behave: Behaviour = takes_all
+) -> Iterator[Desk]:
+    """Open a desk for the time of a with-block; its server takes everything unless it `behave`s."""
     runs = type(user_class.__name__, (user_class,), {"abstract": False})
-    with serving(lambda visitor: visitor.answer_all(OK)) as server:
-        desk = Desk(server.port, runs)
+    with serving(behave) as server:
+        desk = Desk(server.port, runs, plan)
         try:
             yield desk
         finally:
@@ -288,3 +300,30 @@ def test_exceptions_are_shown_without_secrets() -> None:
     [shown] = desk.runner.exceptions.values()
     assert shown["msg"] == "**********"
     assert "be_bad" in shown["traceback"]
+
+
+ONE_CONVERSATION = replace(INPUTS, pool=pool_of(1), pick=PickRule("exclusive"))
+
+
+def test_a_user_that_waits_for_its_conversation_sends_its_message_before_it_stops() -> None:
+    may_answer = threading.Event()
+
+    def answers_late(visitor: Visitor) -> None:
+        while visitor.read_request():
+            assert may_answer.wait(DEADLINE_S)
+            visitor.send(OK)
+
+    with desk_of(Talking, ONE_CONVERSATION, answers_late) as desk:
+        running = gevent.spawn(desk.counts_after)
+        with gevent.Timeout(DEADLINE_S):
+            while desk.counts.scheduled < 2:  # one is sent, and one waits for its conversation
+                gevent.sleep(0.01)
+        [waiting] = [each for each in desk.work.users if each._state == LOCUST_STATE_WAITING]
+
+        was_stopped = waiting.stop()
+        may_answer.set()
+        counts = running.get(timeout=DEADLINE_S)
+
+    assert not was_stopped
+    assert violations(counts, MESSAGES) == []
+    assert (counts.accepted, counts.not_sent) == (MESSAGES, {})
