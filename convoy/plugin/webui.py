@@ -86,11 +86,13 @@ def install(
         asked.update(request.form.items())
         return None
 
+    base_path = options.web_base_path.rstrip("/") if options else ""
     assert web_ui.app is not None
     web_ui.app.before_request(check_start)
     for name, change in (("pause", controller.pause), ("resume", controller.resume)):
         route = web_ui.auth_required_if_enabled(_answering(change))
-        web_ui.app.add_url_rule(f"/convoy/{name}", f"convoy_{name}", route, methods=["POST"])
+        url = f"{base_path}/convoy/{name}"
+        web_ui.app.add_url_rule(url, f"convoy_{name}", route, methods=["POST"])
     _show_what_was_asked(web_ui, asked)
     _add_verdict_tab(web_ui, controller)
 
