@@ -57,7 +57,7 @@ class _Hooks:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._setup = Setup(environ, known_scenarios)
+        self._setup = Setup(environ, known_scenarios, _tell)
         self._is_checked = False
         self._asked: dict[str, object] = {}
         self._spawn_rate: float | None = None
@@ -90,7 +90,9 @@ class _Hooks:
         if not isinstance(runner, MasterRunner):
             self._begin_local(environment, runner, channel, controller)
         if web_ui is not None:
-            webui.install(web_ui, controller, self._prepare_from_form)
+            webui.install(
+                web_ui, controller, self._prepare_from_form, lambda: self._setup.waits_for
+            )
 
     def _check_what_is_parsed(self, parser: LocustArgumentParser) -> None:
         """Check the options as soon as Locust has parsed them.
@@ -174,6 +176,12 @@ class _Hooks:
             if name in environment_defaults(self._environ) and value != shown.get(name, "")
         }
         asked = {**self._asked, **chosen, **form.asked}
+        host = form.asked.get("host")
+        if host not in (None, self._asked.get("host")):
+            # What the form shows is mostly the target's own address, which is no other host.
+            of_target = {**asked, "host": None}
+            own, typed = (self._setup.resolve(each).target for each in (of_target, asked))
+            asked = of_target if own.api_url == typed.api_url else asked
         spawn_rate = form.spawn_rate or self._spawn_rate
         return self._setup.prepare(asked, spawn_rate, processes=self._processes)
 
@@ -317,6 +325,14 @@ class _Hooks:
 def _code_hash() -> str:
     """Return the hash of the code that makes messages, with the files of all scenarios."""
     return code_hash(Path(inspect.getfile(each)) for each in user_classes())
+
+
+def _tell(line: str) -> None:
+    """Log a line, or print it where Locust has not set its log up yet."""
+    if logging.getLogger().handlers:
+        logger.info("%s", line)
+    else:
+        print(f"convoy: {line}", file=sys.stderr, flush=True)
 
 
 def _end_on_interrupt() -> None:
