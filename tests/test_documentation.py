@@ -26,6 +26,7 @@ PAGES = [
             "engine",
             "faults",
             "glossary",
+            "locust-options",
             "read-a-run",
             "shape-a-run",
             "verdict",

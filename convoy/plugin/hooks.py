@@ -20,6 +20,7 @@ from locust import argument_parser, events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
+from locust.stats import CSV_STATS_INTERVAL_SEC
 from locust.web import WebUI
 
 from convoy import terminal
@@ -27,7 +28,7 @@ from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.dealing import EvenUsersDispatcher
-from convoy.plugin.options import add_options, given
+from convoy.plugin.options import add_options, given, judge_options
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
 from convoy.plugin.users import attach, known_scenarios, user_classes
@@ -59,7 +60,7 @@ class _Hooks:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._setup = Setup(environ, known_scenarios)
+        self._setup = Setup(environ, known_scenarios, _tell)
         self._is_checked = False
         self._asked: dict[str, object] = {}
         self._spawn_rate: float | None = None
@@ -93,7 +94,9 @@ class _Hooks:
         if not isinstance(runner, MasterRunner):
             self._begin_local(environment, runner, channel, controller)
         if web_ui is not None:
-            webui.install(web_ui, controller, self._prepare_from_form)
+            webui.install(
+                web_ui, controller, self._prepare_from_form, lambda: self._setup.waits_for
+            )
 
     def _check_what_is_parsed(self, parser: LocustArgumentParser) -> None:
         """Check the options as soon as Locust has parsed them.
@@ -113,17 +116,26 @@ class _Hooks:
         parser.parse_args = parse_and_check
 
     def _check(self, options: Namespace) -> None:
-        if options.worker or options.list_commands or options.show_task_ratio:
+        try:
+            judge_options(options)
+        except ConvoyError as error:
+            self._exit(error)
+        stop_timeout_s, options.stop_timeout = options.stop_timeout, options.stop_timeout or 0
+        if options.list_commands or options.show_task_ratio or options.show_task_ratio_json:
+            return
+        # The master says what runs, and any scenario may be asked for in the web form.
+        chosen, options.user_classes = options.user_classes, []
+        if options.worker:
             return
         self._asked = {
             "users": options.num_users,
             "run_time_s": options.run_time,
+            "stop_timeout_s": stop_timeout_s,
             "host": options.host,
         } | given(options)
-        if options.user_classes and not self._asked.get("scenarios"):
+        if chosen:
             named = {each.__name__: each.scenario for each in user_classes()}
-            chosen = [named.get(name, name) for name in options.user_classes]
-            self._asked["scenarios"] = ",".join(chosen)
+            self._asked["scenarios"] = ",".join(named.get(name, name) for name in chosen)
         self._spawn_rate = options.spawn_rate
         if options.processes:
             self._processes = options.processes if options.processes > 0 else os.cpu_count() or 1
@@ -168,6 +180,12 @@ class _Hooks:
             if name in environment_defaults(self._environ) and value != shown.get(name, "")
         }
         asked = {**self._asked, **chosen, **form.asked}
+        host = form.asked.get("host")
+        if host not in (None, self._asked.get("host")):
+            # What the form shows is mostly the target's own address, which is no other host.
+            of_target = {**asked, "host": None}
+            own, typed = (self._setup.resolve(each).target for each in (of_target, asked))
+            asked = of_target if own.api_url == typed.api_url else asked
         spawn_rate = form.spawn_rate or self._spawn_rate
         return self._setup.prepare(asked, spawn_rate, processes=self._processes)
 
@@ -189,7 +207,7 @@ class _Hooks:
             # With it, a lost worker's users move to the others at once, and not after a minute.
             environment.parsed_options.enable_rebalancing = True
             if self._starts_by_itself:
-                self._await_workers(runner, environment.parsed_options.expect_workers)
+                self._await_workers(runner, environment.parsed_options)
         is_idle_at_first = web_ui is not None and not self._starts_by_itself
         environment.process_exit_code = ExitCode.PASS if is_idle_at_first else ExitCode.INVALID
         environment.dispatcher_class = functools.partial(  # type: ignore[assignment]
@@ -201,8 +219,8 @@ class _Hooks:
         self._listen(environment, controller)
         return controller
 
-    def _await_workers(self, runner: MasterRunner, wanted: int) -> None:
-        """Refuse where not all workers come in time; Locust waits for them for ever."""
+    def _await_workers(self, runner: MasterRunner, options: Namespace) -> None:
+        """Refuse where not all workers come in time; Locust waits for ever, or ends with 1."""
         main = gevent.getcurrent()
 
         def refuse(reason: str) -> None:
@@ -212,13 +230,27 @@ class _Hooks:
             gevent.kill(main, SystemExit(ExitCode.REFUSED))
 
         assert self._first is not None
-        timeout_s = self._first.settings.prepare_timeout_s
-        gevent.spawn(end_where_workers_are_missing, runner, wanted, timeout_s, refuse)
+        timeout_s = options.expect_workers_max_wait or self._first.settings.prepare_timeout_s
+        options.expect_workers_max_wait = 0
+        gevent.spawn(
+            end_where_workers_are_missing, runner, options.expect_workers, timeout_s, refuse
+        )
 
     def _listen(self, environment: Environment, controller: RunController) -> None:
+        options = environment.parsed_options
+        has_csv = options is not None and bool(options.csv_prefix)
+        # With --json, Locust's figures have standard output for themselves.
+        has_json = options is not None and options.json
+
+        def end(**_: object) -> None:
+            controller.interrupt("the process was told to end")
+            if has_csv:  # Locust writes it every second, for the last time before the last figures
+                gevent.sleep(CSV_STATS_INTERVAL_SEC + 0.1)
+
         def close(**_: object) -> None:
             try:
-                print(controller.closing_report, end="", flush=True)
+                stream = sys.stderr if has_json else sys.stdout
+                print(controller.closing_report, end="", flush=True, file=stream)
             except OSError as error:  # such as a full disk, or a reader that has left
                 logger.error("the report could not be printed: %s; read it in the record", error)
             self._setup.simulator.stop()
@@ -231,9 +263,7 @@ class _Hooks:
         events.test_stopping.add_listener(
             lambda **_: controller.interrupt("the test was stopped before its end")
         )
-        events.quitting.add_listener(
-            lambda **_: controller.interrupt("the process was told to end")
-        )
+        events.quitting.add_listener(end)
         events.quit.add_listener(close)
 
     def _begin_local(
@@ -299,6 +329,14 @@ class _Hooks:
 def _code_hash() -> str:
     """Return the hash of the code that makes messages, with the files of all scenarios."""
     return code_hash(Path(inspect.getfile(each)) for each in user_classes())
+
+
+def _tell(line: str) -> None:
+    """Log a line, or print it where Locust has not set its log up yet."""
+    if logging.getLogger().handlers:
+        logger.info("%s", line)
+    else:
+        print(f"convoy: {line}", file=sys.stderr, flush=True)
 
 
 def _end_on_interrupt() -> None:

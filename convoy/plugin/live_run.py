@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
 _LOOKS_EVERY_S = 0.2
+_TOLD_EVERY_S = 10.0
 _HELLO_S = 3.0
 """How long a connected worker may take to say that it runs Convoy: it does so when it connects."""
 
@@ -112,6 +113,20 @@ class LiveRun:
             snapshot=self.master.snapshot,
             abort=abort,
         )
+
+    def tell_progress(self) -> None:
+        """Log how far the run is, now and then and where its phase changes, until it is over."""
+        told, tell_at_s = None, 0.0
+        while not self.is_over:
+            now_s, state = perf_counter(), self.master.state
+            if state is not told or now_s >= tell_at_s:
+                logger.info("%s", self.progress())
+                told, tell_at_s = state, now_s + _TOLD_EVERY_S
+            gevent.sleep(_LOOKS_EVERY_S)
+
+    def progress(self) -> str:
+        """Return how far the run is, as one line."""
+        return self.master.progress()
 
     def interrupt(self, reason: str) -> None:
         """End the run early; the reason is noted."""

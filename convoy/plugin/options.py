@@ -1,11 +1,15 @@
-"""Convoy's options on Locust's command line and in its web form."""
+"""Convoy's options beside Locust's own, and what those mean here."""
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from locust.argument_parser import LocustArgumentParser
+
+from convoy.errors import Fault, SettingsError
 
 
 class Names(list[str]):
@@ -46,6 +50,97 @@ def add_options(
         metavar="dotted.path=YAML",
         help="any setting by its name; may be given several times",
     )
+    # Locust's defaults look like values that were given.
+    parser.set_defaults(exit_code_on_error=None, stop_timeout=None)
+
+
+def judge_options(options: Namespace) -> None:
+    """Make Locust's own options mean what they say; raises SettingsError for those that cannot.
+
+    It does not matter whether they stood on the command line, in `LOCUST_` variables or in
+    `locust.conf`. The table in `docs/locust-options.md` has all of them.
+    """
+    faults = [
+        *_without_meaning(options),
+        *_beside_each_other(options),
+        *_out_of_range(options),
+        *_unusable_paths(options),
+    ]
+    if faults:
+        raise SettingsError(faults)
+    options.only_summary = options.only_summary or not options.print_stats
+    # Users are ready before anything is measured, so that there is nothing to reset. Locust would
+    # do it again after each change of the number of users.
+    options.reset_stats = False
+    if options.json_file:  # Locust appends that
+        options.json_file = options.json_file.removesuffix(".json")
+
+
+def _without_meaning(options: Namespace) -> Iterator[Fault]:
+    for name, instead in _REFUSED.items():
+        value = getattr(options, name)
+        if value is not None and value is not False:
+            yield Fault(f"--{name.replace('_', '-')}", instead.format(value=value))
+
+
+def _beside_each_other(options: Namespace) -> Iterator[Fault]:
+    if options.master and options.worker:
+        yield Fault("--master", "stands beside --worker; a process is one of them, leave one out")
+    if options.master and options.processes:
+        problem = "stands beside --processes, which makes this process the master; leave it out"
+        yield Fault("--master", problem)
+    if options.user_classes and options.scenarios and not isinstance(options.scenarios, Offered):
+        classes = " ".join(options.user_classes)
+        yield Fault("--scenarios", f"stands beside the user classes {classes}; give one of them")
+    if options.autoquit != _NEVER and not options.autostart:
+        problem = "ends the process after a run that began by itself; give --autostart, too"
+        yield Fault("--autoquit", problem)
+    if options.json and options.json_file:
+        problem = "stands beside --json, and Locust's figures can be written once; give one of them"
+        yield Fault("--json-file", problem)
+    if bool(options.tls_cert) != bool(options.tls_key):
+        missing, given = ("key", "cert") if options.tls_cert else ("cert", "key")
+        problem = f"is missing; --tls-{given} needs it, or the web UI would not use TLS"
+        yield Fault(f"--tls-{missing}", problem)
+
+
+def _out_of_range(options: Namespace) -> Iterator[Fault]:
+    if options.autostart and options.autoquit < _NEVER:
+        yield Fault("--autoquit", f"is {options.autoquit}, but should be 0 or more seconds")
+    if options.expect_workers_max_wait < 0:
+        problem = f"is {options.expect_workers_max_wait}, but should be 0 or more seconds"
+        yield Fault("--expect-workers-max-wait", problem)
+    if options.processes is not None and options.processes < _ALL_CORES:
+        problem = f"is {options.processes}, but should be a number of workers, or -1 for all cores"
+        yield Fault("--processes", problem)
+    path = options.web_base_path
+    if path and not path.startswith("/"):
+        problem = f"is {path!r}, but should begin with a slash, as in {f'/{path}'!r}"
+        yield Fault("--web-base-path", problem)
+
+
+def _unusable_paths(options: Namespace) -> Iterator[Fault]:
+    """Yield a fault for what Locust would notice late: its files are written after the run."""
+    for name in ("tls_cert", "tls_key"):
+        path = getattr(options, name)
+        if path and not Path(path).is_file():
+            yield Fault(f"--{name.replace('_', '-')}", f"there is no file {path!r}")
+    for option, path in (
+        ("--csv", options.csv_prefix),
+        ("--html", options.html_file),
+        ("--json-file", options.json_file),
+        ("--logfile", options.logfile),
+    ):
+        if not path:
+            continue
+        there = next(each for each in Path(path).absolute().parents if each.exists())
+        if not there.is_dir():
+            yield Fault(option, f"{path!r} cannot be written, because {str(there)!r} is no folder")
+        elif not os.access(there, os.W_OK):
+            problem = f"{path!r} cannot be written, because {str(there)!r} takes no files"
+            yield Fault(option, problem)
+        elif option != "--csv" and Path(path).is_dir():
+            yield Fault(option, f"{path!r} is a folder; give the name of a file")
 
 
 def given(options: Namespace) -> dict[str, object]:
@@ -62,6 +157,23 @@ _OPTIONS = (
     ("rate", "N|max", "", "messages per second, or max for flat out; empty means the profile's"),
     ("seed", "N", "", "the same seed sends the same messages; empty means the profile's"),
 )
+_NEVER = -1
+_ALL_CORES = -1
+_CHOSEN = "chooses among a scenario's tasks, of which each has one; choose with --scenarios"
+_REFUSED = {
+    "tags": _CHOSEN,
+    "exclude_tags": _CHOSEN,
+    "config_users": "changes user classes; use --users, --target and scenario.<name>.weight",
+    "class_picker": "is not needed: the form has the field Scenarios; leave it out",
+    "equal_weights": "has no effect; the settings scenario.<name>.weight are equal unless set",
+    "profile": "would be Locust's label of the run; its shape is --load-profile {value}",
+    "exit_code_on_error": (
+        "would be {value} after failures, but the exit code says what the verdict is; "
+        "what makes a run fail is set by criteria"
+    ),
+    "otel": "has no effect, because Convoy's connections are its own; leave it out",
+}
+"""Options of Locust that Convoy cannot honour, each with what to do instead."""
 _IN_WEB_FORM = {
     "include_in_web_ui": True,
     "is_secret": False,

@@ -88,6 +88,15 @@ class RunController:
         """The rate last set for the present run, as in the settings; None without a run."""
         return None if self._live is None else self._live.master.changes.rate
 
+    @property
+    def address(self) -> str:
+        """Where the present run goes, "" without one."""
+        return "" if self._live is None else self._live.prepared.settings.target.api_url
+
+    def progress(self) -> str:
+        """Return how far the present run is, as one line; "" without one."""
+        return "" if self._live is None else self._live.progress()
+
     def change_rate(self, rate: float) -> None:
         """Set another rate (messages per second) for the rest of the run; raises RefusedError."""
         self._change(lambda changes, at_s: changes.set_rate(at_s, rate))
@@ -149,6 +158,7 @@ class RunController:
         run = self._run = self._live_run(prepared, spawning_s=wanted / rate)
         gevent.spawn(self._carry_out, run)
         gevent.spawn(run.watch)
+        gevent.spawn(run.tell_progress)
         # Locust must not end the test before this dispatch of users has begun.
         self._is_beginning = True
         run.await_workers(self.workers, self._hellos)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Response, jsonify, make_response, request
@@ -24,10 +25,11 @@ from convoy.results.summary import Summary
 
 logger = logging.getLogger(__name__)
 
-_START = "locust.swarm"
+_START, _PAGE = "locust.swarm", "locust.index"
 _FIXED = ("target", "load_profile", "scenarios", "seed", "run_time", "host")
 """Fields of the form that a run keeps until its end."""
 _FIGURES = "locust.request_stats"
+_STATE_LINE = Path(__file__).with_name("state_line.html")
 _TAB = "verdict"
 _COLUMNS = [
     {"key": "criterion", "title": "Criterion"},
@@ -40,8 +42,9 @@ _COLUMNS = [
 class Form:
     """The values that were entered in the form.
 
-    `options` are Convoy's own fields; `asked` holds users, run_time_s and host where they differ
-    from what the form showed at first; `spawn_rate` is users per second, None for all at once.
+    `options` are Convoy's own fields; `asked` holds users and run_time_s where they differ from
+    what the form showed at first, and the host, unless it was left as it was beside another target;
+    `spawn_rate` is users per second, None for all at once.
     """
 
     options: Mapping[str, str]
@@ -50,57 +53,139 @@ class Form:
 
 
 def install(
-    web_ui: WebUI, controller: RunController, prepare: Callable[[Form], PreparedRun]
+    web_ui: WebUI,
+    controller: RunController,
+    prepare: Callable[[Form], PreparedRun],
+    waits_for: Callable[[], str],
 ) -> None:
-    """Check every start before Locust sees it, and refuse what another web page sends."""
-    options = web_ui.environment.parsed_options
-    shown = {
-        "user_count": str(options.num_users if options else ""),
-        "spawn_rate": str(options.spawn_rate if options else ""),
-        "profile": str(options.profile or "" if options else ""),
-    }
+    """Check every start before Locust sees it, and refuse what another web page sends.
 
-    asked = {name: str(getattr(options, name, "") or "") for name in _FIXED}
+    `waits_for` returns what a run that is being prepared waits for, as a sentence.
+    """
+    form = _RunForm(web_ui, controller, prepare, waits_for)
+    check_start = web_ui.auth_required_if_enabled(form.check)
 
-    def check_start() -> Response | None:
+    def check() -> Response | None:
         if request.method == "POST" and _comes_from_elsewhere():
             return make_response("a page of another origin may not control this test", 403)
-        if request.endpoint != _START:
-            return None
+        checked: Response | None = check_start() if request.endpoint == _START else None
+        return checked
+
+    options = web_ui.environment.parsed_options
+    base_path = options.web_base_path.rstrip("/") if options else ""
+    assert web_ui.app is not None
+    web_ui.app.before_request(check)
+    for name, view, method in (
+        ("pause", _answering(controller.pause), "POST"),
+        ("resume", _answering(controller.resume), "POST"),
+        ("state", lambda: jsonify(form.state()), "GET"),
+    ):
+        route = web_ui.auth_required_if_enabled(view)
+        url = f"{base_path}/convoy/{name}"
+        web_ui.app.add_url_rule(url, f"convoy_{name}", route, methods=[method])
+    _show_what_was_asked(web_ui, form.asked, controller)
+    _add_verdict_tab(web_ui, controller)
+    _add_state_line(web_ui, f"{base_path}/convoy/state")
+
+
+class _RunForm:
+    """The form that starts and edits runs: `asked` is what it held when it was last sent."""
+
+    def __init__(
+        self,
+        web_ui: WebUI,
+        controller: RunController,
+        prepare: Callable[[Form], PreparedRun],
+        waits_for: Callable[[], str],
+    ) -> None:
+        options = web_ui.environment.parsed_options
+        self.asked = {name: str(getattr(options, name, "") or "") for name in _FIXED}
+        self._shown_at_first = {
+            "user_count": str(options.num_users if options else ""),
+            "spawn_rate": str(options.spawn_rate if options else ""),
+            "profile": str(options.profile or "" if options else ""),
+        }
+        self._web_ui = web_ui
+        self._controller = controller
+        self._prepare = prepare
+        self._waits_for = waits_for
+        self._is_preparing = False
+        self._refusal = ""
+
+    def check(self) -> Response | None:
+        """Prepare the run that is asked for, or change the present one; return why not."""
+        web_ui, controller = self._web_ui, self._controller
         host = str(web_ui.environment.host or web_ui.template_args.get("host") or "")
+        self._refusal = ""
         try:
             if controller.is_running:
-                _edit(controller, request.form, asked | {"host": host})
-                asked["rate"] = request.form.get("rate", "")
-                return None
-            if controller.is_ending:
-                raise RefusedError("the last run is just ending; start again in a moment")
-            if not controller.workers.workers():
-                raise RefusedError("no worker is connected; start one, or wait until it is ready")
-            controller.line_up(prepare(_read_form(request.form, shown | {"host": host})))
+                _edit(controller, request.form, self.asked | {"host": host})
+                self.asked["rate"] = request.form.get("rate", "")
+            else:
+                self._line_up(host)
         except ConvoyError as error:
             if controller.is_running:
-                # The page closes the form of an edit whatever the answer, but it shows the log.
-                logger.error("the run was not changed: %s", error)
+                # The page closes the form of an edit whatever the answer.
+                self._refusal = f"the run was not changed: {error}"
+                logger.error("%s", self._refusal)
             return jsonify(success=False, message=str(error), host=web_ui.environment.host)
-        asked.update(request.form.items())
         return None
 
+    def _line_up(self, host: str) -> None:
+        if self._is_preparing:
+            raise RefusedError(f"a run is being prepared already; it begins by itself. {self.line}")
+        if self._controller.is_ending:
+            raise RefusedError("the last run is just ending; start again in a moment")
+        if not self._controller.workers.workers():
+            raise RefusedError("no worker is connected; start one, or wait until it is ready")
+        shown = self._shown_at_first | {"host": host, "target": self.asked["target"]}
+        self._is_preparing = True
+        try:
+            self._controller.line_up(self._prepare(_read_form(request.form, shown)))
+        finally:
+            self._is_preparing = False
+        self.asked.update(request.form.items())
+
+    @property
+    def line(self) -> str:
+        """What is going on, as one line; "" where nothing is."""
+        if self._is_preparing:
+            return self._waits_for() or "The run is being prepared."
+        progress = self._controller.progress()
+        return "; ".join(filter(None, (progress, self._refusal if progress else "")))
+
+    def state(self) -> dict[str, object]:
+        return {"line": self.line, "is_preparing": self._is_preparing}
+
+
+def _add_state_line(web_ui: WebUI, url: str) -> None:
+    """Show below Locust's page what is going on, and let Start rest while a run is prepared."""
+    script = _STATE_LINE.read_text("utf-8").replace("CONVOY_STATE", url)
+
+    def add(response: Response) -> Response:
+        if request.endpoint == _PAGE and response.mimetype == "text/html":
+            response.set_data(
+                response.get_data(as_text=True).replace("</body>", f"{script}</body>")
+            )
+        return response
+
     assert web_ui.app is not None
-    web_ui.app.before_request(check_start)
-    for name, change in (("pause", controller.pause), ("resume", controller.resume)):
-        route = web_ui.auth_required_if_enabled(_answering(change))
-        web_ui.app.add_url_rule(f"/convoy/{name}", f"convoy_{name}", route, methods=["POST"])
-    _show_what_was_asked(web_ui, asked)
-    _add_verdict_tab(web_ui, controller)
+    web_ui.app.after_request(add)
 
 
-def _show_what_was_asked(web_ui: WebUI, asked: Mapping[str, str]) -> None:
-    """Have the form show what it last asked for, where Locust goes back to the command line."""
+def _show_what_was_asked(
+    web_ui: WebUI, asked: Mapping[str, str], controller: RunController
+) -> None:
+    """Have the form show what it last asked for, where Locust goes back to the command line.
+
+    While a run is going on, its address is shown.
+    """
     update: Callable[[], None] = web_ui.update_template_args
 
     def update_and_show() -> None:
         update()
+        if controller.address:
+            web_ui.template_args["host"] = controller.address
         for name, field in web_ui.template_args["extra_options"].items():
             value = field["default_value"] = asked.get(name, field["default_value"])
             if field["choices"] is not None:
@@ -197,7 +282,8 @@ def _read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
         asked["users"] = int(users) if users.is_integer() else users
     if run_time_s is not None:
         asked["run_time_s"] = run_time_s
-    if form.get("host", "") not in ("", shown["host"]):
+    is_for_other_target = form.get("target", "") not in ("", shown["target"])
+    if form.get("host") and not (is_for_other_target and form["host"] == shown["host"]):
         asked["host"] = form["host"]
     is_default_rate = spawn_rate == _number(shown["spawn_rate"], "", [])
     return Form(dict(form), asked, None if is_default_rate else spawn_rate)

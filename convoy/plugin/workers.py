@@ -81,7 +81,8 @@ def end_where_workers_are_missing(
         if perf_counter() > deadline_s:
             end(
                 f"no load was started: {came} of {wanted} workers came within {timeout_s:g} s "
-                "(--expect-workers asks for them, prepare_timeout_s sets how long to wait)"
+                "(--expect-workers asks for them; --expect-workers-max-wait, or prepare_timeout_s "
+                "without it, sets how long to wait)"
             )
             return
         gevent.sleep(_LOOKS_EVERY_S)

@@ -88,12 +88,14 @@ class _Canary:
         path_of = self.route.path_to(self.inputs.variables)
         stale: list[str] = []
         for message, body in self._messages(template, first_k):
-            with self.checklist.step(check):
+            longest_s = min(self.timeout_s, _LONGEST_S)
+            waiting = self.checklist.waiting(f"the answer to {check}", longest_s)
+            with self.checklist.step(check), waiting:
                 path = path_of(message.conversation)
                 attempt = self.session.post(
                     path,
                     body,
-                    min(self.timeout_s, _LONGEST_S),
+                    longest_s,
                     self.answers,
                     message.conversation.id,
                 )

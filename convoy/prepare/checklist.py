@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from textwrap import wrap
 
@@ -36,8 +38,31 @@ class Finding:
 class Checklist:
     """Collects the findings of one preflight, in the order of its checks."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.findings: list[Finding] = []
+        self._clock = clock
+        self._wait: tuple[str, float, float] | None = None
+
+    @contextmanager
+    def waiting(self, what: str, for_s: float) -> Iterator[None]:
+        """Note what is waited for inside, for so long at most."""
+        before, self._wait = self._wait, (what, self._clock(), for_s)
+        try:
+            yield
+        finally:
+            self._wait = before
+
+    @property
+    def waits_for(self) -> str:
+        """What is waited for, since when and until when, as a sentence; "" where nothing is."""
+        if self._wait is None:
+            return ""
+        what, since_s, for_s = self._wait
+        since, until = (datetime.fromtimestamp(at_s) for at_s in (since_s, since_s + for_s))
+        return (
+            f"Waiting for {what} since {since:%H:%M:%S}, for {self._clock() - since_s:.0f} s by "
+            f"now, until {until:%H:%M:%S} at the latest."
+        )
 
     def ok(self, check: str, told: str) -> None:
         self.findings.append(Finding(check, Status.OK, told))

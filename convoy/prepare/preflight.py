@@ -96,7 +96,8 @@ class Preflight:
 
         Unless it `sends`, there are names in the place of conversations that are to be opened.
         """
-        settings, step = self.settings, self.checklist.step
+        settings = self.settings
+        step, waiting = self.checklist.step, self.checklist.waiting
         routes = {name: self.scenarios[name].route for name in settings.scenarios}
         with step("templates"):
             checked = check_templates(settings, self.payloads, routes)
@@ -118,11 +119,13 @@ class Preflight:
         with step("target"):
             check_target(settings)
         for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
-            check_way(url, self.connections, settings.request_timeout_s, self.checklist)
+            with waiting(f"{url} to take a connection", settings.request_timeout_s):
+                check_way(url, self.connections, settings.request_timeout_s, self.checklist)
         self.checklist.refuse_if_failed()
         session = self.connections.open_session()
         try:
-            with step("login"):
+            login = waiting(f"the login at {settings.target.login_url}", settings.request_timeout_s)
+            with step("login"), login:
                 token = self._patiently("the login", session.open)
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
             run = PreparedRun(
@@ -206,6 +209,12 @@ class Preflight:
         if faults:
             raise SettingsError(faults)
 
+    def _pool(self, scenario: str, token: Token, open_some: Open) -> ConversationPool:
+        url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
+        with self.checklist.waiting(f"the pool of {scenario} at {url}", for_s):
+            find = partial(find_pool, self.settings, scenario, token, open_some)
+            return self._patiently("the listing", find)
+
     def _open(self, scenario: str, count: int) -> list[str]:
         known = self.scenarios[scenario]
         return open_conversations(known, self.connections, self.settings, scenario, count)
@@ -228,10 +237,7 @@ class Preflight:
                     self.settings,
                     payloads,
                     RateCurve([Stage(*stage) for stage in stages[scenario]]),
-                    self._patiently(
-                        "the listing",
-                        partial(find_pool, self.settings, scenario, token, open_some),
-                    ),
+                    self._pool(scenario, token, open_some),
                 )
                 for scenario, payloads in checked.items()
             }

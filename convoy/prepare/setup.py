@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 from convoy.errors import Fault, SettingsError
 from convoy.files import FileError
@@ -26,6 +29,7 @@ from convoy.settings import (
     resolve,
 )
 
+_TOLD_EVERY_S = 3.0
 _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
 
 
@@ -33,16 +37,44 @@ class Setup:
     """Resolves settings, registers credentials for redaction, and prepares runs.
 
     `environ` is the process's environment; `known_scenarios` returns the scenarios that can
-    run.
+    run. While a preparation waits, `tell` is called every few seconds with what it waits for.
     """
 
     def __init__(
-        self, environ: Mapping[str, str], known_scenarios: Callable[[], Mapping[str, KnownScenario]]
+        self,
+        environ: Mapping[str, str],
+        known_scenarios: Callable[[], Mapping[str, KnownScenario]],
+        tell: Callable[[str], None] = lambda line: print(f"convoy: {line}", file=sys.stderr),
     ) -> None:
         self.redactor = Redactor()
         self.simulator = EmbeddedSimulator()
         self._environ = environ
         self._known_scenarios = known_scenarios
+        self._tell = tell
+        self._checklist = Checklist()
+
+    @property
+    def waits_for(self) -> str:
+        """What the present preparation waits for, as a sentence; "" where it waits for nothing."""
+        return self.redactor.redact(self._checklist.waits_for)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Tell now and then what is waited for; under Locust a thread is a greenlet."""
+        is_over = Event()
+
+        def tell() -> None:
+            while not is_over.wait(_TOLD_EVERY_S):
+                if self.waits_for:
+                    self._tell(self.waits_for)
+
+        telling = Thread(target=tell, daemon=True)
+        telling.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            telling.join()
 
     def resolve(self, command_line: Mapping[str, object]) -> Settings:
         """Return the settings for these options; raises SettingsError with every fault."""
@@ -92,7 +124,7 @@ class Setup:
         `sends` false no message is sent, and no conversation is opened. `processes` on this machine
         hold the users, 0 where they are elsewhere.
         """
-        checklist = Checklist() if checklist is None else checklist
+        checklist = self._checklist = Checklist() if checklist is None else checklist
         with checklist.step("settings"):
             settings, payloads = self.resolve(command_line), self.payloads
             self.connect(settings)
@@ -108,7 +140,8 @@ class Setup:
             processes=processes,
             checklist=checklist,
         )
-        return preflight.prepare(spawn_rate, sends=sends)
+        with self._telling():
+            return preflight.prepare(spawn_rate, sends=sends)
 
     def at_simulator(self, settings: Settings, run_id: str, checklist: Checklist) -> Settings:
         """Return the settings with the address of the embedded simulator, which is started.

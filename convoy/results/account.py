@@ -316,6 +316,10 @@ class ScenarioAccount:
     def counts_of(self, worker: str) -> Counts:
         return self._messages.counts.get(worker, Counts())
 
+    def total(self) -> Counts:
+        """Return the counts of all workers."""
+        return Counts.total(self._messages.counts.values())
+
     def result(self, planned: int, configured_per_s: float | None) -> ScenarioResult:
         """Return what is known by now; nothing that is absorbed later changes it."""
         while self.merge_next():

@@ -30,7 +30,10 @@ def resolve(
     `default.yaml`. Raises SettingsError with all faults; none of them shows a credential.
     """
     faults = list(unknown_variables(environ))
-    layers = read_sources(command_line, environ, config_dir, faults)
+    layers = [
+        _for_these(layer, known_scenarios) if layer.level == Level.DEFAULT else layer
+        for layer in read_sources(command_line, environ, config_dir, faults)
+    ]
     merged, merge_faults = merge(layers)
     faults += merge_faults
     settings = None
@@ -41,6 +44,20 @@ def resolve(
         redact = credential_redactor(environ).redact
         raise SettingsError(Fault(redact(fault.path), redact(fault.problem)) for fault in faults)
     return _with_pace(settings)
+
+
+def _for_these(defaults: Layer, known_scenarios: Collection[str]) -> Layer:
+    """Return the defaults without the scenarios that a locustfile of one's own does not import.
+
+    Where it imports none of those that run by default, all that it imports do.
+    """
+    values = dict(defaults.values)
+    sections, chosen = values.get("scenario"), values.get("scenarios")
+    if isinstance(sections, dict):
+        values["scenario"] = {key: sections[key] for key in sections if key in known_scenarios}
+    if known_scenarios and isinstance(chosen, tuple) and not {*chosen} & {*known_scenarios}:
+        values["scenarios"] = tuple(sorted(known_scenarios))
+    return Layer(defaults.level, defaults.origin, values)
 
 
 def _with_pace(settings: Settings) -> Settings:

@@ -22,6 +22,7 @@ OPTIONS = {
     "set": "--set",
     "users": "--users",
     "run_time_s": "--run-time",
+    "stop_timeout_s": "--stop-timeout",
     "host": "--host",
 }
 """Keys of the command line's values, and the options that the operator writes."""

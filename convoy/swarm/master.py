@@ -13,6 +13,7 @@ import gevent
 from convoy.errors import ConvoyError, RefusedError
 from convoy.results.account import ScenarioResult
 from convoy.results.criteria import CriterionResult
+from convoy.results.reports.text import progress_figures
 from convoy.results.result import RunResult
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
 from convoy.swarm.changes import Changes
@@ -27,7 +28,6 @@ from convoy.swarm.workers import LEASE_S, Swarm, WorkerState
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
-_WAIT_LOGGED_EVERY_S = 5.0
 
 
 class Master:
@@ -119,6 +119,23 @@ class Master:
         planned = self.lanes.planned(scenario, is_whole=not self.is_stopped)
         return self._account.scenario(scenario, planned, mean_per_s)
 
+    @property
+    def state(self) -> RunState:
+        return self._protocol.state
+
+    def progress(self) -> str:
+        """Return how far the run is, as one line."""
+        now_s, phases = self._clock(), self._protocol.phases
+        where = f"run {self.inputs.run_id} to {self.inputs.settings.target.api_url}"
+        if phases.state is RunState.PREPARING:
+            so_far = self._protocol.workers.readiness(self.inputs.settings.users)
+        elif phases.state is RunState.WARMING_UP:
+            so_far = "what is sent now does not count"
+        else:
+            measured_s = min(phases.since_t0_s(now_s), self.lanes.duration_s)
+            so_far = progress_figures(self._account.totals(), measured_s)
+        return f"{where}: {phases.told(now_s, self.lanes.duration_s)}; {so_far}"
+
     def may_have_users(self, worker: str) -> bool:
         """Return whether a worker takes part, so that users may be dealt to it."""
         return self._protocol.workers.may_have_users(worker)
@@ -140,13 +157,9 @@ class Master:
 
     def run(self) -> None:
         """Take the run from its preparation to its end; raises RefusedError."""
-        log_at_s = self._clock() + _WAIT_LOGGED_EVERY_S
         while self._protocol.state is not RunState.ENDED:
             self._look()
             self._account.merge_next()
-            if self._protocol.state is RunState.PREPARING and self._clock() > log_at_s:
-                log_at_s += _WAIT_LOGGED_EVERY_S
-                logger.info("%s", self._protocol.workers.readiness(self.inputs.settings.users))
             gevent.sleep(_POLL_S)
 
     def change(self, make: Callable[[Changes, float], None]) -> None:

@@ -36,15 +36,16 @@ class RunState(StrEnum):
 class Phases:
     """The phases as time passes, in seconds of the master's clock; T0 is None before it is known.
 
-    The first one is over by `begins_by_s`, or the run is refused.
+    The first one lasts for `timeout_s` from `now_s` on at most, or the run is refused.
     """
 
-    def __init__(self, settings: Settings, begins_by_s: float) -> None:
+    def __init__(self, settings: Settings, now_s: float, timeout_s: float) -> None:
         self.state = RunState.PREPARING
         self.t0_s: float | None = None
         self._settings = settings
         self._ended_s = inf
-        self._ends_by_s = begins_by_s
+        self._made_s = now_s
+        self._ends_by_s = now_s + timeout_s
 
     def since_t0_s(self, now_s: float) -> float:
         """Return the time since T0, 0 while that is not known."""
@@ -55,6 +56,22 @@ class Phases:
         if self.t0_s is None:
             return 0.0
         return max(0.0, min(planned_s, self._ended_s - self.t0_s))
+
+    def told(self, now_s: float, planned_s: float) -> str:
+        """Return what goes on since when and until when, as a part of a sentence."""
+        since_s, left_s = self.since_t0_s(now_s), max(0.0, self._ends_by_s - now_s)
+        match self.state:
+            case RunState.PREPARING:
+                return f"preparing for {now_s - self._made_s:.0f} s, at most {left_s:.0f} s more"
+            case RunState.WARMING_UP:
+                return f"warming up, {max(0.0, -since_s):.1f} s left"
+            case RunState.MEASURING:
+                left_s = max(0.0, planned_s - since_s)
+                return f"measuring, {since_s:.0f} of {planned_s:.0f} s, {left_s:.0f} s left"
+            case RunState.ENDED:
+                return "over"
+            case _:
+                return f"{self.state}, what is in flight may take {left_s:.0f} s more"
 
     def is_overdue(self, now_s: float) -> bool:
         """Return whether the present phase lasts longer than it may."""

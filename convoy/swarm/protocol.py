@@ -92,7 +92,7 @@ class RunProtocol:
         self._counted = counted
         self._workers_at_first = workers_at_first
         self._timeout_s = inputs.settings.prepare_timeout_s + spawning_s
-        self.phases = Phases(inputs.settings, now_s + self._timeout_s)
+        self.phases = Phases(inputs.settings, now_s, self._timeout_s)
         self._looked_s = now_s
         self._problem = ""
         self._epoch = 0

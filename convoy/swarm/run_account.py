@@ -94,6 +94,10 @@ class RunAccount:
         """Count messages that a dead worker may have sent; they are in no series."""
         self._accounts[scenario].lose(worker, messages, self._timeout_s)
 
+    def totals(self) -> Counts:
+        """Return what was reported of all scenarios so far."""
+        return Counts.total(account.total() for account in self._accounts.values())
+
     def counts_of(self, worker: str, scenario: str) -> Counts:
         return self._accounts[scenario].counts_of(worker)
 

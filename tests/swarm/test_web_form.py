@@ -8,6 +8,8 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -132,6 +134,48 @@ def test_second_run_from_the_form_has_an_account_of_its_own(
 
     assert first["totals"]["accepted"] == 50
     assert second["totals"]["accepted"] == 40
+
+
+def test_every_run_goes_to_the_host_that_the_form_holds(
+    form: WebForm, locust: LocustProcess, simulator: SimulatorProcess
+) -> None:
+    runs = [{"run_id": ""}]
+    with SimulatorProcess() as typed:
+        for chosen, other in ((typed, simulator), (typed, simulator), (simulator, typed)):
+            asked = {"host": chosen.url, "rate": "20", "run_time": "1s"}
+            start = partial(form.start, **asked)
+            wait_until(lambda start=start: start()["success"], form.page)  # type: ignore[misc]
+            runs.append(wait_until(lambda: _other_than(runs[-1], locust.summary()), locust.output))
+
+            run_id = runs[-1]["run_id"]
+            assert chosen.ledger(run_id)["accepted"] == 20
+            assert other.ledger(run_id)["accepted"] == 0
+            assert f'"host": "{chosen.url}"' in form.page()
+
+
+def test_page_says_what_is_waited_for_and_start_counts_once(
+    form: WebForm, locust: LocustProcess, simulator: SimulatorProcess
+) -> None:
+    slow = {"faults": ["latency=4s"]}
+    requests.post(f"{simulator.url}/simulator/faults", json=slow, timeout=10)
+
+    def state() -> dict[str, Any]:
+        result: dict[str, Any] = requests.get(f"{form.url}/convoy/state", timeout=10).json()
+        return result
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(form.start, rate="20", run_time="60s")
+        wait_until(lambda: "Waiting for " in state()["line"], locust.output)
+        is_preparing, second = state()["is_preparing"], form.start(rate="20", run_time="60s")
+        requests.delete(f"{simulator.url}/simulator/faults", timeout=10)
+
+    assert is_preparing and first.result()["success"] is True
+    assert second["success"] is False
+    assert "a run is being prepared already" in second["message"]
+    wait_until(lambda: "measuring, " in state()["line"], locust.output)
+    assert locust.wait_for("warming up, .* left; what is sent now does not count")
+    form.start(rate="many")
+    assert "the run was not changed: rate: 'many' is no number" in state()["line"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
+from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
 from convoy.results.summary import ErrorSummary, Quantiles, ScenarioSummary, Summary
@@ -27,6 +28,16 @@ _NO_HINT = "No known code; the samples in summary.json show what was answered."
 def text_report(summary: Summary) -> str:
     """Return the report of a run as lines for a terminal."""
     return "\n".join(_lines(summary))
+
+
+def progress_figures(totals: Counts, measured_s: float) -> str:
+    """Return what came of a run in its first `measured_s`, in one line."""
+    rate_per_s = totals.sent / measured_s if measured_s else 0.0
+    return (
+        f"{totals.sent:,} sent ({rate_per_s:,.1f}/s), {totals.accepted:,} accepted, "
+        f"{sum(totals.late.values()):,} late, {sum(totals.not_sent.values()):,} not sent, "
+        f"{sum(totals.errors.values()):,} errors"
+    )
 
 
 def _lines(summary: Summary) -> Iterator[str]:

@@ -7,9 +7,11 @@ import re
 import pytest
 from msgspec.structs import replace
 
+from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.generator import GeneratorState
-from convoy.results.reports.text import WIDTH, text_report
+from convoy.results.outcome import Cause
+from convoy.results.reports.text import WIDTH, progress_figures, text_report
 from convoy.results.result import Change
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, changed, summary_of
 
@@ -212,3 +214,12 @@ def test_retired_conversations_are_shown_by_what_they_answered() -> None:
     shown = line_of(report, "retired")
     assert "1 by 400 conversation.closed" in shown and "1 by 404 not.found" in shown
     assert "3 messages went elsewhere" in shown
+
+
+def test_progress_has_rate_late_messages_and_errors() -> None:
+    totals = Counts(sent=240, accepted=237, errors={"timeout": 3}, late={Cause.TARGET: 2})
+
+    told = progress_figures(totals, 12.0)
+
+    assert told == "240 sent (20.0/s), 237 accepted, 2 late, 0 not sent, 3 errors"
+    assert progress_figures(Counts(), 0.0).startswith("0 sent (0.0/s)")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convoy.settings import Settings
+from convoy.settings import Settings, resolve
 from tests.unit.settings.configuration import copy_of_configuration, faults_of, settings_of
 
 
@@ -332,3 +332,37 @@ def test_paths_in_a_file_begin_at_it_and_others_here(
     assert rule.conversations.path == str(tmp_path / "pools/mine.csv")
     assert settings.scenario["guest_messages"].texts.corpus == "here.txt"
     assert rule.texts.corpus == "/home/somebody/texts.txt"
+
+
+@pytest.mark.parametrize(
+    ("imported", "running"),
+    [
+        (["guest_messages"], ["guest_messages"]),
+        (["guest_messages", "conversation_messages"], ["conversation_messages"]),
+        (["of_my_own", "another"], ["another", "of_my_own"]),
+    ],
+    ids=["one that comes along", "the default one and another", "only own ones"],
+)
+def test_a_locustfile_need_not_import_what_runs_by_default(
+    imported: list[str], running: list[str]
+) -> None:
+    settings = resolve(command_line={}, environ={}, known_scenarios=imported)
+
+    assert list(settings.scenarios) == running
+
+
+def test_a_scenario_that_a_profile_names_has_to_be_imported(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    profile.write_text("scenarios: [elsewhere]\nscenario: {elsewhere: {weight: 2}}\n")
+
+    faults = faults_of(command_line={"load_profile": str(profile)})
+
+    assert [fault.split(":")[0].split(" ")[0] for fault in faults] == [
+        "scenarios",
+        "scenario.elsewhere",
+    ]
+
+
+def test_the_stop_timeout_of_locust_is_a_setting() -> None:
+    assert settings_of(command_line={"stop_timeout_s": 0}).stop_timeout_s == 0
+    assert settings_of(command_line={"stop_timeout_s": None}).stop_timeout_s == 35

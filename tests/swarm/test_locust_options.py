@@ -1,0 +1,58 @@
+"""Locust's own options with Convoy, where several parts have to go together."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.locust_process import clean_environment, run_locust
+from tests.simulator_process import SimulatorProcess
+
+OWN_LOCUSTFILE = """
+import locust
+import os
+
+from convoy.plugin import hooks
+from scenarios.guest_messages import GuestMessages
+
+hooks.install(os.environ)
+"""
+
+
+def test_own_locustfile_runs_with_json_on_stdout_and_all_of_it_in_the_csv_files(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    locustfile = tmp_path / "mine" / "load.py"
+    locustfile.parent.mkdir()
+    locustfile.write_text(OWN_LOCUSTFILE)
+    files = ["--csv", "figures/all", "--json"]
+    load = ["--rate", "20", "-u", "10", "-t", "3s", "--set", "late_after_ms=4000"]
+    options = ["-f", str(locustfile), "--headless", "-H", simulator.url, *load, *files]
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "locust", *options],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    [row] = json.loads(ended.stdout)
+    assert (row["name"], row["num_requests"]) == ("guest_messages", 60)
+    with (tmp_path / "figures" / "all_stats.csv").open() as file:
+        assert [each["Request Count"] for each in csv.DictReader(file)] == ["60", "60"]
+    assert "verdict         PASS" in ended.stderr
+    assert ended.stderr.count("Aggregated") == 2, "only the tables of the end are printed"
+
+
+def test_option_that_convoy_cannot_honour_ends_the_process_before_any_load(tmp_path: Path) -> None:
+    ended = run_locust(tmp_path, "--profile", "stress", "--processes", "2")
+
+    assert ended.exit_code == 2
+    assert ended.output.startswith("convoy: --profile: would be Locust's label of the run")
+    assert len(ended.output.splitlines()) == 1

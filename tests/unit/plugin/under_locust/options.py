@@ -1,0 +1,165 @@
+"""Each of Locust's options is honoured or refused by name, wherever it is given."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from locust import argument_parser
+
+from convoy.errors import SettingsError
+from convoy.plugin.options import add_options, judge_options
+from convoy.settings.sources import environment_defaults
+
+Parse = Callable[..., Namespace]
+
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "locust-options.md"
+REFUSED = [
+    (["--tags", "slow"], {}, "--tags: "),
+    (["-T"], {}, "--tags: "),
+    ([], {"LOCUST_TAGS": "slow"}, "--tags: "),
+    (["--exclude-tags", "slow"], {}, "--exclude-tags: "),
+    (["--config-users", '{"user_class_name": "A", "weight": 2}'], {}, "--config-users: "),
+    (["--class-picker"], {}, "--class-picker: "),
+    ([], {"LOCUST_USERCLASS_PICKER": "true"}, "--class-picker: "),
+    (["--equal-weights"], {}, "--equal-weights: "),
+    (["--profile", "stress"], {}, "--profile: .*--load-profile stress"),
+    (["--exit-code-on-error", "0"], {}, "--exit-code-on-error: "),
+    (["--exit-code-on-error", "1"], {}, "--exit-code-on-error: "),
+    ([], {"LOCUST_EXIT_CODE_ON_ERROR": "0"}, "--exit-code-on-error: "),
+    (["--otel"], {}, "--otel: "),
+    (["--autoquit", "3"], {}, "--autoquit: .*--autostart"),
+    (["--autostart", "--autoquit", "-5"], {}, "--autoquit: is -5"),
+    (["--web-base-path", "load"], {}, "--web-base-path: is 'load'.*'/load'"),
+    (["--master", "--worker"], {}, "--master: .*--worker"),
+    (["--master", "--processes", "2"], {}, "--master: .*--processes"),
+    (["--processes", "-3"], {}, "--processes: is -3"),
+    (["--expect-workers-max-wait", "-1"], {}, "--expect-workers-max-wait: is -1"),
+    (["--tls-cert", __file__], {}, "--tls-key: "),
+    (["--tls-cert", "none.pem", "--tls-key", __file__], {}, "--tls-cert: .*'none.pem'"),
+    (["--scenarios", "a", "ConversationMessages"], {}, "--scenarios: "),
+    (["--csv", f"{__file__}/figures"], {}, "--csv: .*is no folder"),
+    (["--html", str(Path(__file__).parent)], {}, "--html: .*is a folder"),
+    (["--json-file", f"{__file__}/figures.json"], {}, "--json-file: .*is no folder"),
+    (["--json", "--json-file", "figures.json"], {}, "--json-file: .*--json"),
+    (["--logfile", str(Path(__file__).parent)], {}, "--logfile: .*is a folder"),
+]
+
+
+@pytest.fixture
+def parse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Parse:
+    """Return how options are parsed with Convoy's among them, in an empty folder."""
+    for name in [name for name in os.environ if name.startswith(("LOCUST_", "CONVOY_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    def parse(*options: str) -> Namespace:
+        monkeypatch.setattr(sys, "argv", ["locust", *options])
+        parser = argument_parser.get_empty_argument_parser(True, ["locust.conf"])
+        argument_parser.setup_parser_arguments(parser)
+        add_options(parser, targets=[], profiles=[], defaults=environment_defaults({}))
+        parsed: Namespace = parser.parse_args(options)
+        return parsed
+
+    return parse
+
+
+def complaints(options: Namespace) -> str:
+    try:
+        judge_options(options)
+    except SettingsError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("given", "variables", "complaint"), REFUSED, ids=lambda value: str(value)[:40]
+)
+def test_what_convoy_cannot_honour_is_refused_by_name(
+    parse: Parse,
+    monkeypatch: pytest.MonkeyPatch,
+    given: list[str],
+    variables: dict[str, str],
+    complaint: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    told = complaints(parse(*given))
+
+    assert re.match(complaint, told)
+    assert "\n" not in told
+
+
+def test_what_locusts_own_file_says_is_judged_as_well(parse: Parse, tmp_path: Path) -> None:
+    (tmp_path / "locust.conf").write_text("profile = stress\nexit-code-on-error = 0\n")
+
+    told = complaints(parse())
+
+    assert [line.split(":")[0] for line in told.splitlines()] == [
+        "--profile",
+        "--exit-code-on-error",
+    ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [],
+        ["--headless", "--autostart", "--autoquit", "0"],
+        ["--csv", "new/folder/figures", "--csv-full-history", "--html", "{u}.html"],
+        ["--json", "--print-stats", "--only-summary"],
+        ["--json-file", "figures.json"],
+        ["--web-base-path", "/load", "--web-login", "--headful"],
+        ["--worker", "--processes", "-1", "--master-host", "127.0.0.1"],
+        ["--tls-cert", __file__, "--tls-key", __file__],
+        ["-u", "3", "-r", "1", "-t", "3s", "-s", "7", "--reset-stats", "ConversationMessages"],
+    ],
+    ids=lambda given: " ".join(given)[:30] or "none",
+)
+def test_what_convoy_honours_passes(parse: Parse, given: list[str]) -> None:
+    assert complaints(parse(*given)) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        (["--headless"], "only_summary", True),
+        (["--headless", "--print-stats"], "only_summary", False),
+        (["--print-stats", "--only-summary"], "only_summary", True),
+        (["--json-file", "out.json"], "json_file", "out"),
+        (["--json-file", "out"], "json_file", "out"),
+        (["--reset-stats"], "reset_stats", False),
+        ([], "stop_timeout", None),
+        (["-s", "0"], "stop_timeout", 0),
+        (["--stop-timeout", "1m"], "stop_timeout", 60),
+    ],
+    ids=lambda value: str(value),
+)
+def test_options_are_given_to_locust_as_they_are_meant(
+    parse: Parse, given: list[str], name: str, value: object
+) -> None:
+    options = parse(*given)
+
+    judge_options(options)
+
+    assert getattr(options, name) == value
+
+
+def test_every_option_of_locust_has_its_row() -> None:
+    parser = argument_parser.get_empty_argument_parser()
+    argument_parser.setup_parser_arguments(parser)
+    shown = [
+        each for each in parser._actions if each.help != argument_parser.configargparse.SUPPRESS
+    ]
+    cells = re.findall(r"^\| ([^|]+) \|", PAGE.read_text("utf-8"), re.MULTILINE)
+
+    named = [name for cell in cells for name in re.findall(r"`(--[\w-]+|UserClass)", cell)]
+    options = [name for each in shown for name in each.option_strings if name.startswith("--")]
+
+    assert sorted(named) == sorted([*options, "UserClass"])

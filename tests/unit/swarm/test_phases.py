@@ -1,0 +1,25 @@
+"""What is told of a run's phase: since when it lasts, and until when."""
+
+from __future__ import annotations
+
+from convoy.swarm.phases import Phases
+from tests.unit.settings.configuration import settings_of
+
+
+def test_each_phase_says_how_long_it_lasts_and_how_much_is_left() -> None:
+    settings = settings_of("warm_up_s=2", "request_timeout_s=10", "max_lateness_s=5")
+    phases = Phases(settings, now_s=100.0, timeout_s=60.0)
+
+    told = [phases.told(112.0, 30.0)]
+    phases.begin(112.7)
+    told.append(phases.told(113.0, 30.0))
+    for now_s in (120.0, 146.0):
+        phases.advance(now_s, 30.0)
+        told.append(phases.told(now_s, 30.0))
+
+    assert told == [
+        "preparing for 12 s, at most 48 s more",
+        "warming up, 2.0 s left",
+        "measuring, 5 of 30 s, 25 s left",
+        "draining, what is in flight may take 24 s more",
+    ]
