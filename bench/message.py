@@ -8,6 +8,7 @@ HEADERS = {
     "Authorization": f"Bearer {TOKEN}",
     "Content-Type": "application/json",
     "Accept": "application/json",
+    "Accept-Encoding": "identity",
     "User-Agent": "convoy",
 }
 BODY = (

@@ -242,9 +242,11 @@ def test_lines_that_are_no_criteria_are_refused_together_before_any_load(
 @pytest.mark.parametrize(
     ("criteria", "complaint"),
     [
-        pytest.param("nowhere.yaml", "the file 'nowhere.yaml' is no file", id="no file"),
+        pytest.param("nowhere.yaml", "the file 'nowhere.yaml' cannot be", id="no file"),
         pytest.param("folder.yaml", "the file 'folder.yaml' is no file", id="a folder"),
-        pytest.param("binary.yaml", "the file 'binary.yaml' is not UTF-8", id="no text"),
+        pytest.param(
+            "binary.yaml", "the file 'binary.yaml' cannot be read: it is not", id="no text"
+        ),
         pytest.param("many.yaml", "criteria: are 10,001 lines, but 100 is the most", id="too many"),
         pytest.param("5", "criteria (--set 2): is 5, but should be a list", id="no list"),
     ],
@@ -321,7 +323,7 @@ def test_a_finished_run_is_judged_anew_by_other_criteria(folder: Path) -> None:
     [
         ("nowhere", "strict.yaml", "nowhere: is no folder of a record, and no run below runs/"),
         ("empty", "strict.yaml", "empty/result.json.gz: cannot be read: No such file or directory"),
-        ("latest", "nowhere.yaml", "--criteria: the file 'nowhere.yaml' is no file"),
+        ("latest", "nowhere.yaml", "--criteria: the file 'nowhere.yaml' cannot be read: No such"),
         ("latest", "wrong.yaml", "did you mean unknown?"),
         ("latest", "numbers.yaml", "numbers.yaml: has 5, but each entry should be a line of text"),
         ("latest", "long.yaml", "its window of 60 s is longer than the run, 3 s"),

@@ -310,7 +310,7 @@ def blocks_of(repository: Path) -> list[list[str]]:
     text = (repository / PAGE).read_text("utf-8")
     blocks = re.findall(r"^```(?:yaml)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [
-        [line.removeprefix("  - ") for line in block.splitlines() if line != "criteria:"]
+        [line.strip().removeprefix("- ") for line in block.splitlines() if line != "criteria:"]
         for block in blocks
     ]
 
