@@ -1,0 +1,83 @@
+"""The run controller without a run: what it refuses, and what Locust is told then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from locust.env import Environment
+
+from convoy.errors import ExitCode, Fault, RefusedError, SettingsError
+from convoy.plugin.channel import LocustChannel
+from convoy.plugin.runs import RunController
+from convoy.prepare.preflight import PreparedRun
+
+
+class Desk:
+    """A controller of a local runner whose runs are prepared by `prepare`."""
+
+    def __init__(self, runs: Path, prepare: Callable[[], PreparedRun]) -> None:
+        self.environment = Environment()
+        runner = self.environment.create_local_runner()
+        self.controller = RunController(
+            self.environment,
+            runner,
+            LocustChannel(runner),
+            code="c0de",
+            prepare=prepare,
+            is_attended=False,
+            runs=runs,
+        )
+
+
+def refuse() -> PreparedRun:
+    raise RefusedError("the target does not answer")
+
+
+def test_a_run_that_is_refused_starts_no_user_and_sets_the_exit_code(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(tmp_path, refuse)
+    desk.controller.expect_run()
+
+    assert desk.controller.begin(10, 2.0)[0] == 0
+    assert desk.environment.process_exit_code == ExitCode.REFUSED
+    assert "the target does not answer" in caplog.text
+    assert not desk.controller.is_running and list(tmp_path.iterdir()) == []
+
+
+def test_locust_has_the_users_that_it_asks_for_where_no_run_is_to_begin(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, refuse)
+
+    assert desk.controller.begin(10, 2.0) == (10, 2.0)
+
+
+def test_without_a_run_there_is_nothing_to_change_or_to_show(tmp_path: Path) -> None:
+    controller = Desk(tmp_path, refuse).controller
+
+    for change in (controller.pause, controller.resume, lambda: controller.change_rate(5)):
+        with pytest.raises(RefusedError, match="no run is going on"):
+            change()
+    controller.interrupt("the process was told to end")
+    controller.absorb("worker-1", b"a report of an earlier run")
+
+    assert (controller.present_rate, controller.address, controller.progress()) == (None, "", "")
+    assert (controller.snapshot(), controller.summary()) == (None, None)
+
+
+def test_each_fault_of_a_run_that_cannot_be_prepared_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> PreparedRun:
+        raise SettingsError([Fault("users", "is 0"), Fault("rate", "is -1")])
+
+    desk = Desk(tmp_path, fail)
+    desk.controller.expect_run()
+    desk.controller.begin(1, 1.0)
+
+    assert desk.environment.process_exit_code == ExitCode.USAGE
+    assert [each.message for each in caplog.records if each.levelname == "ERROR"] == [
+        "users: is 0",
+        "rate: is -1",
+    ]
