@@ -40,6 +40,11 @@ def print_anything(*streams: object) -> None:
             stream.reconfigure(errors=_ERRORS)
 
 
+def print_no_more() -> None:
+    """Throw away what is still to be printed: Python would fail on it at its end, with code 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _stand_in(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import locust  # isort: skip  # first: it patches sockets
 
 import json
-import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO
 from locust.util.timespan import parse_timespan
 
 import convoy
+from convoy import terminal
 from convoy.cli.judge import judge_record
 from convoy.cli.outlook import outlook
 from convoy.cli.send import as_report, send_one
@@ -58,10 +58,11 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output closed it early, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.print_no_more()
         return ExitCode.PASS
     except OSError as error:  # such as a full disk behind standard output
         print(f"convoy: {setup.redactor.redact(str(error))}", file=sys.stderr)
+        terminal.print_no_more()
         return ExitCode.INVALID
     except Exception:
         print(setup.redactor.redact(format_exc()), end="", file=sys.stderr)

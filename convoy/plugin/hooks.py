@@ -253,6 +253,7 @@ class _Hooks:
                 print(controller.closing_report, end="", flush=True, file=stream)
             except OSError as error:  # such as a full disk, or a reader that has left
                 logger.error("the report could not be printed: %s; read it in the record", error)
+                terminal.print_no_more()
             self._setup.simulator.stop()
 
         events = environment.events

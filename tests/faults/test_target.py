@@ -11,7 +11,7 @@ SOME_FAILURES_SHOWN = r"conversation_messages +\d+ +[1-9]\d*\("
 
 
 def test_it_is_killed_and_started_again(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with SwarmOfProcesses(tmp_path, simulator, lasts_s=18) as swarm:
+    with SwarmOfProcesses(tmp_path, simulator, "--print-stats", lasts_s=18) as swarm:
         swarm.wait_for_flow()
         before = swarm.accepted()
         simulator.kill()

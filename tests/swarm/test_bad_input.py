@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -41,13 +40,10 @@ def test_target_that_does_not_listen_is_refused(tmp_path: Path, workers: list[st
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["-H", "http://foo$bar"], "foo$bar"),
-        (["-H", f"http://{'a' * 70}.example"], "a" * 50),
         (["--set", "target.ca_file=nowhere.pem"], "target.ca_file"),
         (["--set", "rate=0.01", "-t", "5s"], "no message of conversation_messages is due"),
-        (["--set", "headers={Host: other}"], "is set by Convoy itself"),
     ],
-    ids=["host with a dollar", "host too long", "no CA file", "nothing due", "our own header"],
+    ids=["no CA file", "nothing due"],
 )
 def test_what_only_shows_on_a_closer_look_is_refused_too(
     tmp_path: Path, simulator: SimulatorProcess, options: list[str], complaint: str
@@ -61,10 +57,8 @@ def test_what_only_shows_on_a_closer_look_is_refused_too(
     ("host", "proxy"),
     [
         ("https://192.0.2.1:9", "socks5://me:hunter22@127.0.0.1:1"),
-        ("https://192.0.2.1:9", "http://me:hunter22@:1"),
-        ("http://192.0.2.1:9", "http://me:hunter22@127.0.0.1:1"),
     ],
-    ids=["SOCKS", "no host", "an http target"],
+    ids=["SOCKS"],
 )
 def test_a_proxy_that_cannot_be_used_is_refused_without_showing_its_login(
     tmp_path: Path, host: str, proxy: str
@@ -116,10 +110,8 @@ def test_empty_pool_is_refused(tmp_path: Path) -> None:
     ("template", "complaint"),
     [
         ('{"to": {% if %}}', "text.json, line 1"),
-        ('{\n"to": {{ nobody | tojson }}}', "line 2: 'nobody' is no variable"),
-        ('{"to": {{ marker }}}', "does not render to JSON"),
     ],
-    ids=["syntax", "undefined name", "no JSON"],
+    ids=["syntax"],
 )
 def test_broken_template_is_refused(
     tmp_path: Path, simulator: SimulatorProcess, template: str, complaint: str
@@ -135,37 +127,10 @@ def test_broken_template_is_refused(
     assert simulator.ledger()["accepted"] == 0
 
 
-@pytest.mark.parametrize(
-    ("options", "environment", "complaints"),
-    [
-        (["--set", "raet=5"], {}, ["raet (--set 1)", "did you mean rate?"]),
-        (["--rate", "-3"], {}, ["rate (--rate)", "-3", "greater than 0"]),
-        (["--rate", "maximum"], {}, ["rate (--rate)", "'maximum'", "a number, or max"]),
-        (["-u", "0"], {}, ["users (--users)", "0", "greater than 0"]),
-        (["--target", "simulatr"], {}, ["'simulatr'", "did you mean simulator?"]),
-        (["--scenarios", "conversation_message"], {}, ["did you mean conversation_messages?"]),
-        ([], {"CONVOY_RAET": "5"}, ["CONVOY_RAET", "did you mean CONVOY_RATE?"]),
-        ([], {"CONVOY_RATE": "fast"}, ["rate (CONVOY_RATE)", "fast"]),
-        (["--rate", "-3", "--set", "raet=5"], {}, ["rate (--rate)", "raet (--set 1)"]),
-    ],
-    ids=[
-        "unknown setting",
-        "negative rate",
-        "no rate",
-        "no users",
-        "unknown target",
-        "unknown scenario",
-        "unknown variable",
-        "no number",
-        "all faults at once",
-    ],
-)
-def test_wrong_settings_are_refused_naming_path_value_and_remedy(
-    tmp_path: Path, options: list[str], environment: Mapping[str, str], complaints: list[str]
-) -> None:
-    ended = run_locust(tmp_path, *options, environment=environment)
+def test_all_wrong_settings_are_named_at_once(tmp_path: Path) -> None:
+    ended = run_locust(tmp_path, "--rate", "-3", "--set", "raet=5")
 
-    assert_refused(ended, 2, *complaints)
+    assert_refused(ended, 2, "rate (--rate)", "-3", "raet (--set 1)", "did you mean rate?")
 
 
 def test_more_scenarios_than_users_are_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.unit.settings.configuration import settings_of
 
 SCENARIO = "conversation_messages"
 NO_TOKEN = Token(Secret("none is needed"), 1e12)
-EXAMPLES = 200
+EXAMPLES = 100
 
 PIECES_OF_POOLS = st.sampled_from(
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,33 +13,46 @@ from convoy.errors import ExitCode
 from convoy.plugin.hooks import _Hooks
 
 
-def parsed(*options: str) -> Namespace:
+def parsed(*options: str, environ: Mapping[str, str] | None = None) -> Namespace:
     """Parse options as Locust does, with Convoy's hook in it."""
     parser = get_empty_argument_parser()
     setup_parser_arguments(parser)
-    _Hooks({}).add_options(parser)
+    _Hooks(environ or {}).add_options(parser)
     found: Namespace = parser.parse_args(list(options))
     return found
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "environ", "words"),
     [
-        pytest.param(["--rate", "fast"], "rate (--rate): is 'fast'", id="a setting"),
-        pytest.param(["--target", "nowhere"], "--target: there is no 'nowhere'", id="a target"),
-        pytest.param(["--tags", "slow"], "--tags: ", id="an option of Locust's"),
-        pytest.param(["NoSuchUser"], "scenarios", id="a user class"),
+        (["--set", "raet=5"], {}, ["raet (--set 1)", "did you mean rate?"]),
+        (["--set", "headers={Host: other}"], {}, ["is set by Convoy itself"]),
+        (["--rate", "-3"], {}, ["rate (--rate)", "-3", "greater than 0"]),
+        (["--rate", "maximum"], {}, ["rate (--rate)", "'maximum'", "a number, or max"]),
+        (["-u", "0"], {}, ["users (--users)", "0", "greater than 0"]),
+        (["-H", "http://foo$bar"], {}, ["foo$bar"]),
+        (["-H", f"http://{'a' * 70}.example"], {}, ["a" * 50]),
+        (["--target", "simulatr"], {}, ["--target", "'simulatr'", "did you mean simulator?"]),
+        (["--tags", "slow"], {}, ["--tags: "]),
+        (["NoSuchUser"], {}, ["scenarios"]),
+        ([], {"CONVOY_RAET": "5"}, ["CONVOY_RAET", "did you mean CONVOY_RATE?"]),
+        ([], {"CONVOY_RATE": "fast"}, ["rate (CONVOY_RATE)", "fast"]),
+        (["--rate", "-3", "--set", "raet=5"], {}, ["rate (--rate)", "raet (--set 1)"]),
     ],
 )
 def test_what_cannot_run_ends_the_process_in_sentences_before_anything_starts(
-    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    options: list[str],
+    environ: Mapping[str, str],
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        parsed("--web-port", "0", *options)
+        parsed("--web-port", "0", *options, environ=environ)
 
     complaint = capsys.readouterr().err
     assert ended.value.code == ExitCode.USAGE
-    assert complaint.startswith("convoy: ") and said in complaint
+    assert all(line.startswith("convoy: ") for line in complaint.splitlines())
+    assert [word for word in words if word not in complaint] == []
 
 
 @pytest.mark.parametrize("option", ["--list", "--show-task-ratio"])
