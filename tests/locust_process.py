@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 DEADLINE_S = 120.0
+_FIRST_PORT, _PORTS_EACH, _APART = 10_240, 2_700, 8
 T = TypeVar("T")
 
 
@@ -156,10 +158,18 @@ def clean_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens at just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nothing listens at.
+
+    It lies below those that the system hands out by itself, and apart from those of tests that run
+    at the same time: one of theirs would take it otherwise before it is used here.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _APART
+    first = _FIRST_PORT + number * _PORTS_EACH
+    for port in random.sample(range(first, first + _PORTS_EACH), _PORTS_EACH):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def target_at(folder: Path, port: int) -> Path:

@@ -14,8 +14,9 @@ from convoy.prepare.reach import check_way
 from convoy.remote.client import Connections
 from convoy.remote.oauth import Credentials
 from convoy.secrets import Secret
+from tests.locust_process import free_port
 from tests.unit.remote.certificates import Authority
-from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, free_port, serving
+from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, serving
 from tests.unit.remote.proxy_server import (
     ESTABLISHED,
     answers_connect,

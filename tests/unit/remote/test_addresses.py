@@ -12,6 +12,7 @@ from gevent.event import Event
 from convoy.remote.addresses import AddressBook
 from convoy.remote.connection import Address
 from convoy.remote.http import Dialler, Origin, Transport
+from tests.locust_process import free_port
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,
@@ -20,7 +21,7 @@ from tests.unit.remote.exchanges import (
     transport_to,
     wait_in_loop,
 )
-from tests.unit.remote.misbehaving_server import answers_all, free_port, serving
+from tests.unit.remote.misbehaving_server import answers_all, serving
 
 API = Origin("http", "api.test", 80)
 

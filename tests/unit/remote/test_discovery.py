@@ -16,15 +16,9 @@ from convoy.plan.pool import Conversation
 from convoy.remote.discovery import find_conversations, is_convoy_simulator, starter_of_simulator
 from convoy.remote.oauth import Token
 from convoy.secrets import Secret
+from tests.locust_process import free_port
 from tests.unit.remote.certificates import Authority
-from tests.unit.remote.misbehaving_server import (
-    Visitor,
-    answer,
-    free_port,
-    sends,
-    serving,
-    silent,
-)
+from tests.unit.remote.misbehaving_server import Visitor, answer, sends, serving, silent
 from tests.unit.remote.proxy_server import name_proxy_at, tunnels
 
 TOKEN = Token(Secret("token-1"), 1e12)

@@ -15,7 +15,8 @@ from convoy.errors import LoginError
 from convoy.remote.http import Origin, Transport
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
 from convoy.secrets import Secret
-from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, serving
+from tests.locust_process import free_port
+from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 
 CREDENTIALS = Credentials(Secret("client-1"), Secret("hunter2-secret"))
 GRANTED = b'{"access_token": "abc.def", "token_type": "bearer", "expires_in": 600}'

@@ -13,6 +13,7 @@ from convoy.remote.http import Dialler, Origin
 from convoy.remote.proxies import Proxy, proxy_to
 from convoy.remote.tls import tls_context
 from convoy.secrets import Redactor
+from tests.locust_process import free_port
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import (
     LONG_S,
@@ -26,7 +27,6 @@ from tests.unit.remote.misbehaving_server import (
     Behaviour,
     answer,
     answers_all,
-    free_port,
     sends,
     serving,
     silent,

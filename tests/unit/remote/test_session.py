@@ -18,7 +18,8 @@ from convoy.remote.session import ApiSession
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
-from tests.unit.remote.misbehaving_server import Visitor, answer, free_port, serving
+from tests.locust_process import free_port
+from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 from tests.unit.remote.proxy_server import name_proxy_at
 
 PATH = "/api/v2/conversations/messages"
