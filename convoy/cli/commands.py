@@ -125,8 +125,10 @@ def _explain(_: Setup, options: Namespace) -> ExitCode:
         raise SettingsError([Fault(options.answer, f"{problem}; --status gives the status")])
     if not explanation.correlation_id:
         explanation = replace(explanation, correlation_id=saved.correlation_id)
-    as_json = options.json
-    print(json.dumps(asdict(explanation), indent=2) if as_json else as_text(explanation))
+    if options.json:
+        print(json.dumps(asdict(explanation), indent=2))
+    else:
+        print(as_text(explanation))
     return ExitCode.PASS
 
 

@@ -27,10 +27,9 @@ class NotJsonError(ValueError):
 
 def read_json(text: str) -> object:
     """Return the value of a JSON text; raises NotJsonError, also for NaN and a name given twice."""
+    text = text.removeprefix("\ufeff")
     try:
-        return json.loads(
-            text.removeprefix("\ufeff"), parse_constant=_refuse, object_pairs_hook=_without_repeats
-        )
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_without_repeats)
     except RecursionError as error:
         raise NotJsonError(1, "", "it is nested too deeply") from error
     except ValueError as error:
@@ -71,7 +70,7 @@ def _tokens(text: str) -> Iterator[tuple[int, str, str]]:
             is_name = isinstance(last, str)
             path[-1] = "" if isinstance(last, str) else last + 1
         elif is_name and token.startswith('"'):
-            name = token.strip('"')
+            name = token[1:-1]
             path[-1], is_name = name, False
             if name in names[-1]:
                 problem = f"the name {name!r} stands twice in one object"

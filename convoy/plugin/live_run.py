@@ -120,13 +120,9 @@ class LiveRun:
         while not self.is_over:
             now_s, state = perf_counter(), self.master.state
             if state is not told or now_s >= tell_at_s:
-                logger.info("%s", self.progress())
+                logger.info("%s", self.master.progress())
                 told, tell_at_s = state, now_s + _TOLD_EVERY_S
             gevent.sleep(_LOOKS_EVERY_S)
-
-    def progress(self) -> str:
-        """Return how far the run is, as one line."""
-        return self.master.progress()
 
     def interrupt(self, reason: str) -> None:
         """End the run early; the reason is noted."""

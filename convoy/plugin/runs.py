@@ -95,7 +95,7 @@ class RunController:
 
     def progress(self) -> str:
         """Return how far the present run is, as one line; "" without one."""
-        return "" if self._live is None else self._live.progress()
+        return "" if self._live is None else self._live.master.progress()
 
     def change_rate(self, rate: float) -> None:
         """Set another rate (messages per second) for the rest of the run; raises RefusedError."""

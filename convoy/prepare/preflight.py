@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -35,8 +34,6 @@ from convoy.results.grammar import Known, parse
 from convoy.results.series import step_of
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 _SHORTEST_PAUSE_S = 0.1
 T = TypeVar("T")
@@ -170,9 +167,8 @@ class Preflight:
                 pause_s = error.retry_after_s
                 if pause_s is None or perf_counter() + pause_s > ends_s:
                     raise
-                # A warning, because before Locust has set up its logging nothing else is shown.
-                logger.warning("%s is asked for again in %g s: %s", what, pause_s, error)
-                gevent.sleep(max(_SHORTEST_PAUSE_S, pause_s))
+                with self.checklist.waiting(f"{what} to be asked again ({error})", pause_s):
+                    gevent.sleep(max(_SHORTEST_PAUSE_S, pause_s))
 
     def _criteria(self, checked: Mapping[str, ScenarioPayloads]) -> tuple[Criterion, ...]:
         """Return the run's criteria; raises SettingsError with every line that is none."""

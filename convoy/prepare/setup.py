@@ -127,13 +127,13 @@ class Setup:
         checklist = self._checklist = Checklist() if checklist is None else checklist
         with checklist.step("settings"):
             settings, payloads = self.resolve(command_line), self.payloads
-            self.connect(settings)
+            connections = self.connect(settings)
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
         run_id = new_run_id()
-        settings = self.at_simulator(settings, run_id, checklist)
+        there = self.at_simulator(settings, run_id, checklist)
         preflight = Preflight(
-            settings,
-            self.connect(settings),
+            there,
+            connections if there is settings else self.connect(there),
             run_id,
             payloads=payloads,
             scenarios=self._known_scenarios(),

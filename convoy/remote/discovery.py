@@ -185,6 +185,7 @@ def _cause(fault: Exception) -> str:
         return meaning("proxy")
     if isinstance(fault, requests.exceptions.SSLError):
         return meaning(NO_TLS if any(each in str(fault) for each in NO_TLS_REASONS) else "tls")
+    # A silent server's timeout is a ConnectionError, as deep in others as it was tried often.
     if isinstance(fault, requests.Timeout) or "timed out" in str(fault):
         return meaning("timeout")
     if _TLS_ALERT in str(fault):

@@ -69,7 +69,7 @@ def proxy_to(origin: Origin) -> Proxy | None:
     if not value:
         return None
     problem = "proxies lead to https targets only; give it an https address"
-    if origin.is_https or origin.base_path:
+    if origin.is_https:
         try:
             return _parsed(value)
         except ValueError:

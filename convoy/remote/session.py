@@ -159,8 +159,7 @@ class ApiSession:
         plain = answer.plain()
         if not 200 <= answer.status < 300:
             return self._refused(plain)
-        is_own = plain is not answer and answers.holds(plain.status, plain.body, conversation_id)
-        if is_own:
+        if plain is not answer and answers.holds(plain.status, plain.body, conversation_id):
             return self._answered(ACCEPTED, "", plain)
         return self._answered(UNKNOWN, UNEXPECTED_ANSWER, plain)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -57,7 +58,7 @@ def _for_these(defaults: Layer, known_scenarios: Collection[str]) -> Layer:
         values["scenario"] = {key: sections[key] for key in sections if key in known_scenarios}
     if known_scenarios and isinstance(chosen, tuple) and not {*chosen} & {*known_scenarios}:
         values["scenarios"] = tuple(sorted(known_scenarios))
-    return Layer(defaults.level, defaults.origin, values)
+    return replace(defaults, values=values)
 
 
 def _with_pace(settings: Settings) -> Settings:

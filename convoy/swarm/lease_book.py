@@ -151,8 +151,11 @@ class LeaseBook:
 
     @property
     def cursors(self) -> list[int]:
-        """The first number of each lane that its owners so far did not hand out, as they said."""
-        return [lane.cursor for lane in self._lanes]
+        """The first number of each lane that its owners did not hand out, as they said.
+
+        It is the lane's end where an owner has not given it back.
+        """
+        return [lane.end if lane.owner is not None else lane.cursor for lane in self._lanes]
 
     @property
     def given_out(self) -> int:

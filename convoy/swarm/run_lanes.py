@@ -104,8 +104,8 @@ class RunLanes:
     def ends(self, scenario: str) -> list[int]:
         """Return for each lane the first number that is not to be sent.
 
-        Without a schedule only its workers know that, and have said it at the end of the run; of a
-        worker that was lost nobody knows, and the lane counts to its end.
+        Without a schedule only the workers know that, and say it when they give a lane back; one
+        that was not given back counts to its end.
         """
         plan = self.plans[scenario]
         return _ends(plan) if plan.is_scheduled else self._books[scenario].cursors

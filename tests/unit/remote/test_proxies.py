@@ -171,11 +171,14 @@ def test_a_value_that_names_no_http_proxy_is_a_fault_of_its_variable(
     )
 
 
-def test_a_proxy_on_the_way_to_an_http_origin_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("url", ["http://api.test:8080", "http://api.test:8080/gateway"])
+def test_a_proxy_on_the_way_to_an_http_origin_is_a_fault(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name_proxies(monkeypatch, http_proxy="http://me:hunter22@proxy.test:1")
 
-    assert str(problem_with("http://api.test:8080")) == (
-        "HTTP_PROXY: '**********@proxy.test:1' is on the way to http://api.test:8080, but proxies "
+    assert str(problem_with(url)) == (
+        f"HTTP_PROXY: '**********@proxy.test:1' is on the way to {url}, but proxies "
         "lead to https targets only; give it an https address, or list api.test in NO_PROXY"
     )
 

@@ -70,6 +70,15 @@ def test_without_a_schedule_what_the_workers_took_is_the_plan(has: Counter[str])
     assert compare(URL, RUN_ID, SINCE, lanes).misdirected == 2
 
 
+def test_without_a_schedule_lanes_that_no_worker_gave_back_are_not_compared(
+    has: Counter[str],
+) -> None:
+    lanes = lanes_of(one=CLOSED)
+    lanes.deal({"one": {"worker-1": 1.0}}, 0.0)
+
+    assert compare(URL, RUN_ID, SINCE, lanes) == FarSide("", 600, 0, misdirected=None)
+
+
 def test_a_plan_of_very_many_messages_is_compared_by_its_total(
     has: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
