@@ -10,9 +10,12 @@ from hypothesis import settings
 
 from tests.simulator_process import SimulatorProcess
 
-# Without a time limit for each example: this machine may be busy with other tests.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Without a time limit for each example: this machine may be busy with other tests. The same
+# examples each time, so that a run tells of a change and not of its luck; profile `search` tries
+# others: make test ARGS="tests/unit --hypothesis-profile search".
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile("suite")
 
 
 @pytest.fixture
