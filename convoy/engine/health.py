@@ -53,7 +53,7 @@ def watch(
     """
     sleep(max(0.0, begins_s - clock()))
     with processor() as ask_processor:
-        next_s = recorder.begin(clock(), ask_processor(), ends_s)
+        next_s = recorder.begin(clock(), ask_processor(), ends_s, begins_s)
         while next_s < ends_s and not is_over():
             sleep(max(0.0, next_s - clock()))
             next_s = recorder.beat(clock(), ask_processor())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from math import inf
-from pathlib import Path
 from time import perf_counter
 
 import gevent
@@ -15,21 +14,22 @@ from convoy.errors import ConvoyError
 from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.criteria import CriterionResult
-from convoy.results.record import write_record
+from convoy.results.record import Record
 from convoy.results.reports.text import error_table, text_report
 from convoy.results.result import Row, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
-from convoy.swarm.abort_watch import watch_run
 from convoy.swarm.comparison import compare
 from convoy.swarm.master import Master
 from convoy.swarm.messages import Hello
+from convoy.swarm.run_watch import watch_run
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
 _LOOKS_EVERY_S = 0.2
 _TOLD_EVERY_S = 10.0
+_AFTER_S = 0.005
 _HELLO_S = 3.0
 """How long a connected worker may take to say that it runs Convoy: it does so when it connects."""
 
@@ -38,8 +38,8 @@ class LiveRun:
     """A run that goes on, with its `master`; once it `is_over`, with its summary and report.
 
     A run that was `refused` has neither: no load was started. `collect_report` takes in the report
-    of a worker in this process; `rows` returns Locust's at the end, none where they were reset. The
-    record is written below the folder `runs`.
+    of a worker in this process; `rows` returns Locust's at the end, none where they were reset.
+    What comes of the run is entered in its `record`.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LiveRun:
         *,
         collect_report: Callable[[], None],
         rows: Callable[[], Mapping[str, Row]],
-        runs: Path,
+        record: Record,
     ) -> None:
         self.master = master
         self.prepared = prepared
@@ -59,7 +59,8 @@ class LiveRun:
         self.report = ""
         self._collect_report = collect_report
         self._rows = rows
-        self._runs = runs
+        self._record = record
+        self._is_recorded = True
         self._hello_by_s: dict[str, float] = {}
 
     def carry_out(self) -> None:
@@ -109,10 +110,31 @@ class LiveRun:
         watch_run(
             self.prepared.criteria,
             is_under_way=lambda: not self.is_over and not self.master.is_stopped,
+            report_every=self.master.report_every_s,
             collect_report=self._collect_report,
             snapshot=self.master.snapshot,
+            enter=self._enter,
             abort=abort,
+            sleep=self._sleep_to_next_second,
         )
+
+    def _sleep_to_next_second(self, for_s: float) -> None:
+        """Sleep until a second of the run's clock is over, so that a report is of whole seconds."""
+        gevent.sleep(for_s - self.master.since_t0_s % for_s + _AFTER_S)
+
+    def _enter(self, result: RunResult) -> None:
+        """Enter a result in the record; where that cannot be written the run is invalid."""
+        if self._is_recorded:
+            try:
+                self._record.enter(result)
+            except OSError as error:
+                self._cannot_record(error)
+
+    def _cannot_record(self, error: OSError) -> None:
+        self._is_recorded = False
+        problem = f"the record could not be written: {error}"
+        self.master.problems.append(problem)
+        logger.error("%s", problem)
 
     def tell_progress(self) -> None:
         """Log how far the run is, now and then and where its phase changes, until it is over."""
@@ -173,14 +195,15 @@ class LiveRun:
         result = replace(
             self.master.snapshot(), far_side=found, rows=dict(self._rows()), is_over=True
         )
-        summary, folder = self._judged(result), self._runs / run_id
+        summary = self._judged(result)
         try:
-            write_record(folder, summary, result)
-            where = f"  record          {folder}"
+            self._record.close(summary, result)
         except OSError as error:
-            problem = f"the record could not be written: {error}"
-            summary = self._judged(replace(result, problems=(*result.problems, problem)))
-            where = "  record          none"
+            self._cannot_record(error)
+            summary = self._judged(replace(result, problems=tuple(self.master.problems)))
+        where = (
+            f"  record          {self._record.folder}{'' if self._is_recorded else ', not whole'}"
+        )
         tables = filter(None, (error_table(summary), text_report(summary)))
         self.report = "\n" + "\n\n".join(tables) + f"\n{where}\n"
         self.final = summary

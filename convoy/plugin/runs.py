@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from convoy.plugin.rows import rows_of
 from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.guard import check_plan
 from convoy.prepare.preflight import PreparedRun
-from convoy.results.record import begin_record
+from convoy.results.record import Record, begin_record, clear_records
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 from convoy.settings import Settings
@@ -143,7 +144,7 @@ class RunController:
         self._is_expected = self._is_reset = self._is_interrupted = False
         try:
             prepared = self._next or self._prepare()
-            begin_record(self._runs, prepared.run_id, prepared.settings.redacted())
+            record = begin_record(self._runs, prepared.run_id, prepared.facts.settings)
         except ConvoyError as error:
             self._refuse(error)
             return 0, 1.0
@@ -155,7 +156,8 @@ class RunController:
         logger.info("preflight: %s", prepared.checklist.total)
         for warning in prepared.checklist.warnings:
             logger.warning("%s", warning)
-        run = self._run = self._live_run(prepared, spawning_s=wanted / rate)
+        clear_records(self._runs, prepared.settings.runs_kept, time.time())
+        run = self._run = self._live_run(prepared, record, spawning_s=wanted / rate)
         gevent.spawn(self._carry_out, run)
         gevent.spawn(run.watch)
         gevent.spawn(run.tell_progress)
@@ -168,12 +170,13 @@ class RunController:
         gevent.spawn(run.keep_workers, self.workers, self._hellos)
         return wanted, rate
 
-    def _live_run(self, prepared: PreparedRun, spawning_s: float) -> LiveRun:
+    def _live_run(self, prepared: PreparedRun, record: Record, spawning_s: float) -> LiveRun:
         master = Master(
             RunInputs(prepared.run_id, prepared.settings, prepared.inputs),
             self._channel,
             self.workers,
             code=self._code,
+            facts=prepared.facts,
             spawning_s=spawning_s,
             is_local=self.workers.are_local,
             end_early=lambda reason: run.interrupt(reason),
@@ -183,7 +186,7 @@ class RunController:
             prepared,
             collect_report=self.collect_report,
             rows=lambda: {} if self._is_reset else rows_of(self._environment, prepared.inputs),
-            runs=self._runs,
+            record=record,
         )
         return run
 

@@ -1,11 +1,15 @@
-"""The machine: whether it has the open files and the local ports that the users of a run need."""
+"""The machine: its open files and local ports for the users of a run, and what runs on it."""
 
 from __future__ import annotations
 
+import platform
 import resource
+import subprocess
+from importlib.metadata import version
 from math import ceil, inf
 from pathlib import Path
 
+import convoy
 from convoy.prepare.checklist import Checklist
 
 _PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -16,6 +20,8 @@ _LOCUST_RAISES_TO = 10_000
 _FILES_PER_USER = 2
 """Its connection, and that of a login while the other one is open."""
 _OTHER_FILES = 100
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_GIT_S = 5
 
 
 def check_machine(
@@ -57,3 +63,24 @@ def local_ports() -> float:
     except (OSError, ValueError):
         return inf
     return last - first + 1
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what makes a run, and the commit where this is a checkout of git."""
+    found = {"convoy": convoy.VERSION}
+    if commit := _commit():
+        found["commit"] = commit
+    found |= {"locust": version("locust"), "python": platform.python_version()}
+    return found | {"system": f"{platform.system()} {platform.release()} {platform.machine()}"}
+
+
+def _commit() -> str:
+    """Return the commit of the checkout, with a `+` where files differ from it; "" without one."""
+    if not (_CHECKOUT / ".git").exists():
+        return ""
+    asked = ["git", "-C", str(_CHECKOUT), "describe", "--always", "--abbrev=12", "--dirty=+"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=_GIT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return told.stdout.strip()

@@ -31,6 +31,7 @@ from convoy.remote.discovery import PAGE_SIZE, read_ledger
 from convoy.remote.oauth import Token
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
+from convoy.results.result import RunFacts
 from convoy.results.series import step_of
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings import Settings
@@ -45,7 +46,7 @@ class PreparedRun:
 
     `criteria` is what it is judged by; `spawn_rate` is in users per second, None for all at once;
     `checklist` holds what the preflight found, `ledger_since` is since when the simulator's ledger
-    counts ("" for another target).
+    counts ("" for another target), `facts` what the record says of it.
     """
 
     settings: Settings
@@ -55,6 +56,7 @@ class PreparedRun:
     checklist: Checklist
     ledger_since: str
     run_id: str
+    facts: RunFacts = RunFacts()
 
     @property
     def description(self) -> str:
@@ -87,6 +89,7 @@ class Preflight:
     scenarios: Mapping[str, KnownScenario]
     processes: int
     checklist: Checklist
+    facts: RunFacts = RunFacts()
 
     def prepare(self, spawn_rate: float | None, *, sends: bool) -> PreparedRun:
         """Return the run; raises RefusedError or SettingsError. Checks without network go first.
@@ -133,6 +136,7 @@ class Preflight:
                 self.checklist,
                 self._ledger_since(),
                 self.run_id,
+                self.facts,
             )
             warning = shortfall(settings, _requests_before(settings, run.inputs))
             if warning:

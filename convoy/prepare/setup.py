@@ -8,22 +8,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
+import yaml
+
 from convoy.errors import Fault, SettingsError
 from convoy.files import FileError
 from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
+from convoy.prepare.machine import versions
 from convoy.prepare.preflight import Preflight, PreparedRun
 from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.client import Connections, WorkerShare
 from convoy.remote.oauth import Credentials
 from convoy.remote.proxies import proxy_to
+from convoy.results.result import RunFacts
 from convoy.routes.catalogue import Route
 from convoy.secrets import Redactor
 from convoy.settings import (
     PUBLISHED_CREDENTIAL,
     Origin,
     Settings,
+    command_of,
     credentials,
     payload_directory,
     resolve,
@@ -139,9 +144,19 @@ class Setup:
             scenarios=self._known_scenarios(),
             processes=processes,
             checklist=checklist,
+            facts=self._facts(command_line, there),
         )
         with self._telling():
             return preflight.prepare(spawn_rate, sends=sends)
+
+    def _facts(self, command_line: Mapping[str, object], settings: Settings) -> RunFacts:
+        command = command_of(command_line, self._environ, settings.seed)
+        return RunFacts(
+            settings=yaml.safe_dump(settings.redacted(), sort_keys=False, allow_unicode=True),
+            command=self.redactor.redact(command),
+            versions=versions(),
+            labels=settings.labels,
+        )
 
     def at_simulator(self, settings: Settings, run_id: str, checklist: Checklist) -> Settings:
         """Return the settings with the address of the embedded simulator, which is started.

@@ -176,6 +176,8 @@ class _Times(Figures):
         self._results = list(parts.values())
         self._series = [result.series.get(name, Series()) for name in parts]
         self.step_s = max((each.report_s for each in self._series), default=1)
+        # A report belongs to the middle of what it covers, and comes half of that later.
+        until_s -= max((each.report_steps for each in self._series), default=0) / 2
         by_step = (each.reports for each in self._series)
         self._steps = _steps(until_s, self.step_s, result.duration_s, by_step)
 

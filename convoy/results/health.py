@@ -13,10 +13,12 @@ from typing import NamedTuple
 import msgspec
 
 from convoy.results.histograms import BucketCounts, Histogram, Recorder
-from convoy.results.outcome import Seconds
+from convoy.results.outcome import Second, Seconds
 
 PACE_S = 0.02
 _INTERVAL_S = 1.0
+_SHORT = 0.9
+"""An interval shorter than this part of a second has no say in which was the busiest."""
 _LATEST_S = 0.25
 """A loop is late from here on, however late a message may be by the settings."""
 _MOST_BEATS = 10_000
@@ -34,8 +36,15 @@ class Processor(NamedTuple):
     waited_s: float
 
 
+class HealthSecond(msgspec.Struct, frozen=True, array_like=True):
+    """A worker in one second: its share of a core, and its longest lag in milliseconds."""
+
+    cpu_share: Seconds
+    loop_lag_ms: Seconds
+
+
 class HealthReport(msgspec.Struct, frozen=True):
-    """A worker's report on itself: totals so far, except `lag`, which is since its last report.
+    """A worker's report on itself: totals so far, but `lag` and `seconds` since its last report.
 
     `cpu_share_max` is the share in its busiest second, 1 being a whole core; for `waited_s` it was
     ready to run, but had to wait for a processor.
@@ -47,6 +56,7 @@ class HealthReport(msgspec.Struct, frozen=True):
     cpu_share_max: Seconds
     late_s: Seconds
     lag: BucketCounts
+    seconds: dict[Second, HealthSecond] = {}
 
 
 class HealthRecorder:
@@ -61,12 +71,17 @@ class HealthRecorder:
         self._lag = Recorder()
         self._late_beats = 0
         self._cpu_share_max = 0.0
+        self._longest_s = 0.0
+        self._seconds: dict[int, HealthSecond] = {}
         self._from_s = self._to_s = self._next_s = self._ends_s = 0.0
         self._interval_from_s = 0.0
         self._from = self._to = self._interval_from = Processor(0.0, 0.0)
 
-    def begin(self, now_s: float, processor: Processor, ends_s: float) -> float:
-        """Begin to record; return when the first beat is due."""
+    def begin(
+        self, now_s: float, processor: Processor, ends_s: float, t0_s: float | None = None
+    ) -> float:
+        """Begin to record; return when the first beat is due. Seconds count from T0, if not now."""
+        self._t0_s = now_s if t0_s is None else t0_s
         self._from_s = self._to_s = self._interval_from_s = now_s
         self._from = self._to = self._interval_from = processor
         self._ends_s = ends_s
@@ -76,6 +91,7 @@ class HealthRecorder:
     def beat(self, now_s: float, processor: Processor) -> float:
         """Record how late the beats due by now are; return when the next one is due."""
         last_s = min(now_s, self._ends_s)
+        self._longest_s = max(self._longest_s, now_s - self._next_s)
         self.is_late = now_s - self._next_s > self._late_after_s
         for _ in range(_MOST_BEATS):
             if self._next_s > last_s:
@@ -89,12 +105,25 @@ class HealthRecorder:
         self._to_s, self._to = now_s, processor
         interval_s = now_s - self._interval_from_s
         if interval_s >= _INTERVAL_S:
-            share = (processor.used_s - self._interval_from.used_s) / interval_s
-            self._cpu_share_max = max(self._cpu_share_max, share)
-            self._interval_from_s, self._interval_from = now_s, processor
+            self._end_interval(interval_s)
         return self._next_s
 
+    def _end_interval(self, interval_s: float) -> None:
+        """Enter the interval up to the last beat, and begin another."""
+        share = (self._to.used_s - self._interval_from.used_s) / interval_s
+        # Under the second that its middle lies in.
+        second = int(max(0.0, self._to_s - interval_s / 2 - self._t0_s))
+        self._seconds[second] = HealthSecond(share, self._longest_s * 1000)
+        self._longest_s = 0.0
+        self._interval_from_s, self._interval_from = self._to_s, self._to
+        if interval_s > _SHORT * _INTERVAL_S:
+            self._cpu_share_max = max(self._cpu_share_max, share)
+
     def report(self) -> HealthReport:
+        interval_s = self._to_s - self._interval_from_s
+        if interval_s > _INTERVAL_S / 2:  # the rest of the run, or nearly a second
+            self._end_interval(interval_s)
+        seconds, self._seconds = self._seconds, {}
         return HealthReport(
             measured_s=self._to_s - self._from_s,
             cpu_s=self._to.used_s - self._from.used_s,
@@ -102,6 +131,7 @@ class HealthRecorder:
             cpu_share_max=self._cpu_share_max,
             late_s=self._late_beats * PACE_S,
             lag=self._lag.take(),
+            seconds=seconds,
         )
 
 

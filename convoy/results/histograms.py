@@ -121,7 +121,7 @@ class Histogram:
     @property
     def total_s(self) -> float:
         """The sum of all durations, true to 0.05 %."""
-        return sum(_middle_s(bucket) * count for bucket, count in self._counts.items())
+        return sum(duration_s * count for duration_s, count in self.durations())
 
     @property
     def censored(self) -> int:
@@ -163,6 +163,11 @@ class Histogram:
         return BucketCounts.of(sorted(known.items())), BucketCounts.of(
             sorted(self._censored.items())
         )
+
+    def durations(self) -> Iterator[tuple[float, int]]:
+        """Yield each duration in seconds with how often it was counted, in rising order."""
+        for bucket, count in sorted(self._counts.items()):
+            yield _middle_s(bucket), count
 
     def percentile(self, percent: float, touched: int = 0) -> Percentile:
         """Return the shortest duration that at least `percent` of all do not exceed; 0 if none.

@@ -1,67 +1,93 @@
-"""The record of a run: a folder `runs/<run id>` and the link `runs/latest` to the newest."""
+"""The record of a run: a folder `runs/<run id>` and the link `runs/latest` to the newest.
+
+It is written as the run goes, so that it can be read up to the last second whatever ends the run.
+"""
 
 from __future__ import annotations
 
-import gzip
 import logging
 import os
-from collections.abc import Mapping
+import re
+import shutil
 from pathlib import Path
-from typing import Any, Literal
-
-import msgspec
-import yaml
 
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.files import FileError, read_bytes
-from convoy.results.histograms import BucketCounts, Histogram
+from convoy.results.hlog import histogram_logs
+from convoy.results.journal import JournalWriter, replay
 from convoy.results.reports import REPORTS
+from convoy.results.reports.series import SeriesLines
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 
 logger = logging.getLogger(__name__)
 
 _MOST_BYTES = 2**30
-"""Of a record, unpacked: that of four hours with many scenarios."""
+"""Of a journal: that of four hours with many scenarios."""
+_YOUNG_S = 24 * 3600.0
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
-RESULT = "result.json.gz"
+JOURNAL = "result.journal"
 """The file of a record that holds everything that is known of the run; `read_result` reads it."""
+SERIES = "series.jsonl"
+MESSAGES = "messages.jsonl.gz"
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    schema: Literal[1]
-    result: RunResult
+class Record:
+    """The record of one run while that goes on, in its `folder`; nobody else may read it.
+
+    Everything raises OSError where it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._journal = JournalWriter()
+        self._series = SeriesLines()
+
+    def enter(self, result: RunResult) -> None:
+        """Enter what has become known of the run since the last call."""
+        _append(self.folder / JOURNAL, self._journal.entry(result))
+        lines = "".join(line + "\n" for line in self._series.lines(result))
+        if lines:
+            _append(self.folder / SERIES, lines.encode())
+
+    def enter_messages(self, packed: bytes) -> None:
+        """Add messages, one JSON object a line, in a gzip member of their own."""
+        _append(self.folder / MESSAGES, packed)
+
+    def close(self, summary: Summary, result: RunResult) -> None:
+        """Enter the result of the run at its end, and write its reports."""
+        self.enter(result)
+        write_reports(self.folder, summary, result)
 
 
-def begin_record(runs: Path, run_id: str, settings: Mapping[str, Any]) -> Path:
-    """Make the folder of a run that begins, with its settings, and return it; raises RefusedError.
+def begin_record(runs: Path, run_id: str, settings: str) -> Record:
+    """Make the folder of a run that begins, with its settings, and return its record.
 
-    `settings` are the resolved ones with nothing secret in them. `latest` moves at once, so that
-    nobody takes the record of an earlier run for that of one that could not be written. Where it
-    cannot, there is a warning.
+    `settings` are the resolved ones, as YAML, with nothing secret in them. `latest` moves at once,
+    so that nobody takes the record of an earlier run for that of one that could not be written;
+    where it cannot, there is a warning. Raises RefusedError.
     """
     folder = runs / run_id
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "settings.yaml", yaml.safe_dump(dict(settings), sort_keys=False))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(folder / "settings.yaml", settings)
     except OSError as error:
         raise _unwritable(runs, error) from error
     try:
         _point(runs / "latest", run_id)
     except OSError as error:
         logger.warning("%s does not point to this run: %s", runs / "latest", error)
-    return folder
+    return Record(folder)
 
 
-def write_record(folder: Path, summary: Summary, result: RunResult) -> None:
-    """Write reports and result of a run into its folder, each file whole or not at all.
-
-    Raises OSError.
-    """
+def write_reports(folder: Path, summary: Summary, result: RunResult) -> None:
+    """Write the reports of a run into its folder, each file whole or not at all; raises OSError."""
     for name, report in REPORTS.items():
-        _write(folder / name, report(summary))
-    kept = msgspec.json.encode(_Kept(1, result), enc_hook=_pairs)
-    _write(folder / RESULT, gzip.compress(kept, compresslevel=6))
+        _write(folder / name, report(summary, result))
+    (folder / "histograms").mkdir(mode=0o700, exist_ok=True)
+    for name, log in histogram_logs(result):
+        _write(folder / "histograms" / name, log)
 
 
 def check_folder(runs: Path) -> None:
@@ -82,12 +108,36 @@ def _unwritable(runs: Path, error: OSError) -> RefusedError:
     )
 
 
+def records(runs: Path) -> list[Path]:
+    """Return the folders of all records below `runs`, the oldest first."""
+    if not runs.is_dir():
+        return []
+    found = (path for path in runs.iterdir() if _RUN_ID.fullmatch(path.name))
+    return sorted(path for path in found if path.is_dir() and not path.is_symlink())
+
+
+def clear_records(runs: Path, kept: int, now_s: float) -> None:
+    """Remove all but so many of the newest records, none that was written to within a day.
+
+    `now_s` is in seconds since 1970. What cannot be removed stays, with a warning.
+    """
+    for folder in records(runs)[:-kept]:
+        try:
+            written_s = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            if now_s - written_s > _YOUNG_S:
+                shutil.rmtree(folder)
+        except OSError as error:
+            logger.warning("the old record %s cannot be removed: %s", folder, error.strerror)
+
+
 def read_result(folder: Path) -> RunResult:
-    """Return the result of the run whose record a folder is; raises SettingsError."""
-    path = folder / RESULT
+    """Return the result of the run whose record a folder is, as far as it was written.
+
+    One that is not over was cut short, or is going on. Raises SettingsError.
+    """
+    path = folder / JOURNAL
     try:
-        content = read_bytes(path, _MOST_BYTES)
-        return msgspec.json.decode(content, type=_Kept, dec_hook=_histogram).result
+        return replay(read_bytes(path, _MOST_BYTES))
     except FileError as error:
         raise SettingsError([Fault(str(path), str(error))]) from error
     except (ValueError, RecursionError) as error:
@@ -95,24 +145,29 @@ def read_result(folder: Path) -> RunResult:
         raise SettingsError([Fault(str(path), problem)]) from error
 
 
-def _pairs(value: object) -> tuple[BucketCounts, BucketCounts]:
-    if isinstance(value, Histogram):
-        return value.pairs()
-    raise NotImplementedError(type(value).__name__)
-
-
-def _histogram(kind: type[Histogram], pairs: object) -> Histogram:
-    known, censored = msgspec.convert(pairs, tuple[BucketCounts, BucketCounts])
-    histogram = kind()
-    histogram.add(known)
-    histogram.add_censored(censored)
-    return histogram
-
-
-def _write(path: Path, content: str | bytes) -> None:
+def _write(path: Path, content: str) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+    with open(unfinished, "w", encoding="utf-8", opener=_private) as file:
+        file.write(content)
     unfinished.replace(path)
+
+
+def _append(path: Path, content: bytes) -> None:
+    """Add to a file in one step: a process that is killed leaves all of it, or nothing."""
+    with open(path, "ab", buffering=0, opener=_private) as file:
+        end = file.tell()
+        try:
+            written = file.write(content)
+        except OSError:
+            file.truncate(end)
+            raise
+        if written != len(content):  # the disk is full
+            file.truncate(end)
+            raise OSError(28, "No space left on device")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _point(link: Path, name: str) -> None:

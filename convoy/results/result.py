@@ -51,13 +51,39 @@ class Row(msgspec.Struct, frozen=True):
     total_s: float
 
 
+class RunFacts(msgspec.Struct, frozen=True):
+    """What a run was made of: its resolved `settings` as YAML with nothing secret in them.
+
+    `versions` are those of Convoy, Locust, Python and the system, and the commit of the checkout;
+    `labels` are the operator's. `command` starts the same run again in such a checkout.
+    """
+
+    settings: str = ""
+    command: str = ""
+    versions: dict[str, str] = {}
+    labels: dict[str, str] = {}
+
+
+class GeneratorStep(msgspec.Struct, frozen=True):
+    """The workers in one step of a run: their users, and the worst of them.
+
+    `cpu_share` is the highest share of a core that one used, `loop_lag_ms` the longest time by
+    which the event loop of one was late.
+    """
+
+    users: int
+    cpu_share: float
+    loop_lag_ms: float
+
+
 class RunResult(msgspec.Struct, frozen=True):
     """What came of a run up to the moment when this was taken.
 
     `started_at` is T0 as ISO 8601 in UTC, `duration_s` how long the measured part lasts or lasted.
     `samples` are those of failures by code. Each of `problems` is a sentence on what makes the
     numbers themselves doubtful: a lost worker, a missing report, an interruption. `series` holds
-    what happened by part and second, `aborted` the criterion that ended the run early.
+    what happened by part and step, `generator` how the workers were by the number of the step, and
+    `aborted` the criterion that ended the run early.
     `far_side` is what the remote has of the run, known after its end, and `rows` are those of
     Locust by scenario, where they were not reset meanwhile. Before the run `is_over`, the figures
     of its workers are not of one moment.
@@ -77,7 +103,9 @@ class RunResult(msgspec.Struct, frozen=True):
     samples: dict[str, CodeSamples]
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
+    facts: RunFacts = RunFacts()
     series: dict[str, Series] = {}
+    generator: dict[int, GeneratorStep] = {}
     aborted: CriterionResult | None = None
     far_side: FarSide = FarSide("the run is not over")
     rows: dict[str, Row] = {}

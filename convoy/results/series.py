@@ -1,8 +1,9 @@
 """The series: what happened in one scenario from second to second of a run's own clock.
 
 A process keeps what its counters gained in each second since T0 and reports that together with the
-durations of the same time. The durations of a report belong to the moment of the report, so they
-are known for stretches of three seconds only. What a lost worker never reported is in no series.
+durations of the same time. The durations of a report belong to the middle of the time that it
+covers, so they are known for stretches as long as that only. What a lost worker never reported is
+in no series.
 """
 
 from __future__ import annotations
@@ -55,12 +56,14 @@ class Series(msgspec.Struct, frozen=True):
     """What happened in one scenario, in steps of `step_s` seconds counted from T0.
 
     `steps` holds what the counters gained by the number of the step; `reports` the durations of
-    reports by the number of their stretch of `REPORT_STEPS` steps, response times and censored ones
-    apart. `due` counts the messages due before the end of each step, none where nothing is
-    scheduled. Up to `until_s`, in seconds since T0, every worker has reported.
+    reports by the number of their stretch of `report_steps` steps, as many as the seconds between
+    two reports of a worker; response times and censored ones are apart. `due` counts the messages
+    due before the end of each step, none where nothing is scheduled. Up to `until_s`, in seconds
+    since T0, every worker has reported.
     """
 
     step_s: int = 1
+    report_steps: int = REPORT_STEPS
     steps: Mapping[int, Counts] = {}
     reports: Mapping[int, tuple[Durations[BucketCounts], ...]] = {}
     due: Sequence[int] = ()
@@ -69,12 +72,16 @@ class Series(msgspec.Struct, frozen=True):
     @property
     def report_s(self) -> int:
         """The seconds of one stretch of durations."""
-        return REPORT_STEPS * self.step_s
+        return self.report_steps * self.step_s
 
     def due_by(self, at_s: float) -> int:
         """Return how many messages were due by the end of the last step that was over then."""
         over = min(int(at_s // self.step_s), len(self.due))
         return self.due[over - 1] if over else 0
+
+    def due_in(self, step: int) -> int:
+        """Return how many messages were due in a step."""
+        return self.due_by((step + 1) * self.step_s) - self.due_by(step * self.step_s)
 
     @property
     def total(self) -> Counts:
@@ -85,8 +92,11 @@ class Series(msgspec.Struct, frozen=True):
 class SeriesAccount:
     """The series of one scenario as the reports of all workers add up to it."""
 
-    def __init__(self, step_s: int, name_code: Callable[[str], str]) -> None:
+    def __init__(
+        self, step_s: int, name_code: Callable[[str], str], report_steps: int = REPORT_STEPS
+    ) -> None:
         self._step_s = step_s
+        self._report_steps = report_steps
         self._name_code = name_code
         # What is in here is replaced and never changed, because results hold it too.
         self._steps: dict[int, Counts] = {}
@@ -97,17 +107,22 @@ class SeriesAccount:
         at_s: float,
         seconds: Mapping[int, Counts],
         durations: Durations[BucketCounts],
+        *,
+        from_s: float,
     ) -> None:
-        """Take in a report that a worker made `at_s` seconds after T0."""
+        """Take in a report that covers the time `from_s` to `at_s` after T0."""
         for second, counts in seconds.items():
             counts.rename_codes(self._name_code)
             step = second // self._step_s
             before = self._steps.get(step)
             self._steps[step] = counts if before is None else Counts.total([before, counts])
         if any(getattr(durations, name) for name in durations.__struct_fields__):
-            stretch = int(max(0.0, at_s) // (REPORT_STEPS * self._step_s))
+            middle_s = max(0.0, (from_s + at_s) / 2)
+            stretch = int(middle_s // (self._report_steps * self._step_s))
             self._reports[stretch] += (durations,)
 
     def result(self, due: Sequence[int], until_s: float) -> Series:
         """Return the series by now; what is absorbed later is not in it."""
-        return Series(self._step_s, dict(self._steps), dict(self._reports), due, until_s)
+        return Series(
+            self._step_s, self._report_steps, dict(self._steps), dict(self._reports), due, until_s
+        )

@@ -157,7 +157,7 @@ class ErrorSummary(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """All figures of a run. `started_at` is T0 as ISO 8601 in UTC."""
+    """All figures of a run. `started_at` is T0 as ISO 8601 in UTC; `labels` are the operator's."""
 
     schema: Literal[1]
     run_id: str
@@ -178,6 +178,8 @@ class Summary(msgspec.Struct, frozen=True):
     far_side: FarSide
     workers: tuple[WorkerResult, ...]
     error_samples: dict[str, ErrorSummary]
+    labels: dict[str, str] = {}
+    versions: dict[str, str] = {}
 
     def to_json(self) -> str:
         return json.dumps(msgspec.to_builtins(self), indent=2) + "\n"
@@ -221,6 +223,8 @@ def summarise(result: RunResult, judgement: Judgement) -> Summary:
         error_samples={
             code: _error_samples(code, result.samples.get(code)) for code in totals.failures
         },
+        labels=result.facts.labels,
+        versions=result.facts.versions,
     )
 
 

@@ -10,6 +10,7 @@ from convoy.settings.environment import (
 from convoy.settings.model import Conversations, ScenarioSettings, Settings, Texts
 from convoy.settings.origin import Origin
 from convoy.settings.resolution import resolve
+from convoy.settings.sources import command_of
 
 __all__ = [
     "CONFIG",
@@ -20,6 +21,7 @@ __all__ = [
     "ScenarioSettings",
     "Settings",
     "Texts",
+    "command_of",
     "credentials",
     "payload_directory",
     "resolve",

@@ -14,6 +14,8 @@ from convoy.settings.values import (
     Expect,
     HeaderName,
     HeaderValue,
+    Labels,
+    OnOff,
     Pause,
     PayloadWeights,
     Rate,
@@ -26,6 +28,9 @@ from convoy.settings.values import (
     Weight,
     later,
 )
+
+_DETAILED_UP_TO = 1_000
+"""Messages per second."""
 
 
 class _Section(BaseModel):
@@ -173,6 +178,9 @@ class Settings(_Section):
     on_worker_lost: Literal["invalid", "degrade"]
     headers: dict[HeaderName, HeaderValue]
     canary: bool
+    labels: Labels
+    record_messages: OnOff
+    runs_kept: Annotated[int, Field(ge=1, le=1_000_000)]
     criteria: tuple[str, ...]
     on_not_judged: Literal["fail", "pass"]
 
@@ -206,6 +214,22 @@ class Settings(_Section):
     def is_scheduled(self) -> bool:
         """False with closed arrivals, flat out among them: no message is due before it is sent."""
         return self.arrivals != "closed"
+
+    @property
+    def is_detailed(self) -> bool:
+        """True up to 1,000 messages per second: there is time then to keep more of each."""
+        if self.is_flat_out:
+            return False
+        if not self.is_scheduled:
+            return self.users <= _DETAILED_UP_TO * self.think_time_s
+        return self.highest_rate <= _DETAILED_UP_TO
+
+    @property
+    def records_messages(self) -> bool:
+        """True where the record is to hold every message."""
+        if self.record_messages == "auto":
+            return self.is_detailed
+        return self.record_messages == "on"
 
     @property
     def duration_s(self) -> float:

@@ -26,6 +26,9 @@ def json_schema() -> str:
     settings, scenario = schema["properties"], schema["$defs"]["ScenarioSettings"]["properties"]
     del settings["profile"]
     settings["rate"] = {"anyOf": [_RATE, {"const": "max"}, {"type": "null"}]}
+    settings["labels"]["additionalProperties"] = {"type": ["string", "number"]}
+    # To some readers of YAML `on` is a boolean.
+    settings["record_messages"] = {"enum": ["auto", "on", "off", True, False]}
     settings["criteria"] = {"anyOf": [_FIELDS, {"type": "string"}]}
     scenario["expect"]["additionalProperties"] = {"anyOf": [_FIELDS, {"const": "empty"}]}
     return json.dumps(schema, indent=2) + "\n"

@@ -6,10 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from os.path import expanduser
 from pathlib import Path
+from shlex import quote
 
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.settings.documents import DocumentError, parse_yaml, plain_value, read_yaml
-from convoy.settings.environment import CONFIG, CONFIG_DIR, VARIABLE_BY_OPTION, config_directory
+from convoy.settings.environment import (
+    CONFIG,
+    CONFIG_DIR,
+    LABELS,
+    PAYLOADS_DIR,
+    VARIABLE_BY_OPTION,
+    config_directory,
+)
 from convoy.settings.faults import ANY_KEY, where
 from convoy.settings.layers import Layer, Level, Values
 
@@ -67,6 +75,7 @@ def read_sources(
         layers += _file_layers(options, variables, directory, faults)
     except SettingsError as error:
         faults += error.faults
+    layers += _label_layer(environ.get(LABELS, ""), faults)
     layers += _option_layers(variables, Level.ENVIRONMENT, VARIABLE_BY_OPTION, faults)
     layers += _option_layers(options, Level.OPTION, OPTIONS, faults)
     return [
@@ -87,6 +96,24 @@ def environment_defaults(environ: Mapping[str, str]) -> dict[str, str]:
         for option, variable in VARIABLE_BY_OPTION.items()
         if option != "set"
     }
+
+
+def command_of(command_line: Mapping[str, object], environ: Mapping[str, str], seed: int) -> str:
+    """Return the shell command that starts the same run again, without a web UI."""
+    options = _given(command_line)
+    variables = _given({key: environ.get(name) for key, name in VARIABLE_BY_OPTION.items()})
+    chosen = {**variables, **options, "seed": seed}
+    folders = [
+        f"{name}={quote(environ[name])}" for name in (CONFIG_DIR, PAYLOADS_DIR) if environ.get(name)
+    ]
+    words = [*folders, ".venv/bin/locust", "--headless"]
+    for key, option in OPTIONS.items():
+        if key != "set" and key in chosen:
+            words += [option, quote(str(chosen[key]))]
+    for layer in (variables, options):
+        for entry in _entries(layer.get("set", ())):
+            words += [OPTIONS["set"], quote(str(entry))]
+    return " ".join(words)
 
 
 def read_criteria(path: Path) -> tuple[object, ...]:
@@ -178,6 +205,19 @@ def _option_layers(
         values = _parsed(entry, origin, faults)
         if values is not None:
             yield Layer(Level(level + 1), origin, values)
+
+
+def _label_layer(text: str, faults: list[Fault]) -> Iterator[Layer]:
+    """Yield the layer of labels that are written `name=value`, one after a comma or a line."""
+    labels: Values = {}
+    for entry in filter(None, map(str.strip, text.replace(",", "\n").splitlines())):
+        name, equals, value = map(str.strip, entry.partition("="))
+        if not (name and equals and value):
+            problem = f"has {entry[:60]!r}, but should be name=value, name=value"
+            faults.append(Fault(LABELS, problem))
+        labels[name] = value
+    if labels:
+        yield Layer(Level.ENVIRONMENT, LABELS, {"labels": labels})
 
 
 def _entries(value: object) -> Iterable[object]:

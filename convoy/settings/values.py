@@ -84,6 +84,16 @@ def _fields(written: object) -> object:
     return tuple(written) if isinstance(written, list) else written
 
 
+def _label(value: object) -> object:
+    """Return a number as text, because YAML reads the build 1234 as one."""
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _on_or_off(word: object) -> object:
+    """Return the word that was written: `on` and `off` are booleans in YAML."""
+    return {True: "on", False: "off"}[word] if isinstance(word, bool) else word
+
+
 def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
         raise PydanticCustomError("header", "should be the name of a header, such as X-Test-Run")
@@ -160,6 +170,10 @@ Variables = Annotated[
     Field(max_length=100),
 ]
 """Texts by the name that a path or a template knows them by."""
+_Label = Annotated[str, Field(min_length=1, max_length=200)]
+Labels = Annotated[dict[_Label, Annotated[_Label, BeforeValidator(_label)]], Field(max_length=50)]
+"""Texts by name, for those who look for a run among others."""
+OnOff = Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_or_off)]
 Expect = Annotated[
     dict[
         Annotated[int, BeforeValidator(_status), Field(ge=200, le=299)],

@@ -14,7 +14,8 @@ from convoy.errors import ConvoyError, RefusedError
 from convoy.results.account import ScenarioResult
 from convoy.results.criteria import CriterionResult
 from convoy.results.reports.text import progress_figures
-from convoy.results.result import RunResult
+from convoy.results.result import RunFacts, RunResult
+from convoy.results.series import REPORT_STEPS
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
 from convoy.swarm.changes import Changes
 from convoy.swarm.messages import VERSION, Channel, Hello, WorkerReport, decode_to_master
@@ -48,6 +49,7 @@ class Master:
         spawning_s: float,
         is_local: bool,
         end_early: Callable[[str], None],
+        facts: RunFacts,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.inputs = inputs
@@ -59,7 +61,9 @@ class Master:
         self.plan_hash = plan_hash(plans)
         self.changes = Changes(inputs.settings, plans)
         self.lanes = RunLanes(plans, inputs.settings.request_timeout_s)
-        self._account = RunAccount(plans, inputs.settings)
+        self.report_every_s = 1 if is_local and inputs.settings.is_detailed else REPORT_STEPS
+        """So often each worker reports."""
+        self._account = RunAccount(plans, inputs.settings, self.report_every_s)
         self._protocol = RunProtocol(
             inputs,
             self.lanes,
@@ -73,6 +77,7 @@ class Master:
         self._channel = channel
         self._swarm = swarm
         self._code = code
+        self._facts = facts
         self._end_early = end_early
         self._clock = clock
         self._t0_wall_s = time.time()
@@ -109,7 +114,9 @@ class Master:
             samples=self._account.samples(),
             changes=tuple(self.changes.made),
             problems=tuple(self.problems),
+            facts=self._facts,
             series=self._account.series(self._account.reported_until_s(holding, measured_s)),
+            generator=self._account.generator(),
             aborted=self.aborted,
         )
 
@@ -122,6 +129,12 @@ class Master:
     @property
     def state(self) -> RunState:
         return self._protocol.state
+
+    @property
+    def since_t0_s(self) -> float:
+        """Seconds since T0, negative before; 0 while T0 is not known."""
+        t0_s = self._protocol.phases.t0_s
+        return 0.0 if t0_s is None else self._clock() - t0_s
 
     def progress(self) -> str:
         """Return how far the run is, as one line."""
@@ -211,6 +224,8 @@ class Master:
         if protocol.phases.t0_s is not None and not was_begun:
             # Noted once, because the wall clock may be stepped while the run goes on.
             self._t0_wall_s = time.time() + protocol.phases.t0_s - now_s
+        if protocol.phases.t0_s is not None and now_s >= protocol.phases.t0_s:
+            self._account.note_users(now_s - protocol.phases.t0_s, protocol.workers.users_ready)
         refusal, self._refusal = self._refusal, ""
         if refusal:
             raise RefusedError(refusal)

@@ -13,9 +13,9 @@ from convoy.results.account import Durations, ScenarioAccount, ScenarioResult
 from convoy.results.counts import Counts
 from convoy.results.health import HealthAccount
 from convoy.results.histograms import BucketCounts
-from convoy.results.result import WorkerResult
+from convoy.results.result import GeneratorStep, WorkerResult
 from convoy.results.samples import CodeSamples, SampleBook
-from convoy.results.series import Series, SeriesAccount, step_of
+from convoy.results.series import REPORT_STEPS, Series, SeriesAccount, step_of
 from convoy.routes.codes import CodeBook
 from convoy.settings import Settings
 from convoy.swarm.messages import WorkerReport
@@ -37,18 +37,25 @@ class RunAccount:
     that nobody sent as late as a message may be.
     """
 
-    def __init__(self, plans: Mapping[str, ScenarioPlan], settings: Settings) -> None:
+    def __init__(
+        self,
+        plans: Mapping[str, ScenarioPlan],
+        settings: Settings,
+        report_steps: int = REPORT_STEPS,
+    ) -> None:
         name_code = CodeBook().name
         self._timeout_s = settings.request_timeout_s
         self._max_lateness_s = settings.max_lateness_s
         self._step_s = step_of(max(plan.arrivals.duration_s for plan in plans.values()))
         self._accounts = {name: ScenarioAccount(name_code) for name in plans}
         self._series = defaultdict[str, SeriesAccount](
-            lambda: SeriesAccount(self._step_s, name_code)
+            lambda: SeriesAccount(self._step_s, name_code, report_steps)
         )
         self._samples = SampleBook()
         self._workers: defaultdict[str, _Reported] = defaultdict(_Reported)
         self._due: dict[str, list[int]] = {}
+        # What is in here is replaced and never changed, because results hold it too.
+        self._generator: dict[int, GeneratorStep] = {}
         self.follow(plans)
 
     def follow(self, plans: Mapping[str, ScenarioPlan]) -> None:
@@ -67,17 +74,35 @@ class RunAccount:
         missing = report.number - reported.number - 1
         if missing < 0:
             return f"report {report.number} of worker {worker} came again, and was left out"
+        from_s = reported.until_s
         reported.number, reported.until_s = report.number, report.at_s
         reported.health.absorb(report.health)
+        for at_s, found in report.health.seconds.items():
+            self._note(at_s, 0, found.cpu_share, found.loop_lag_ms)
         for scenario in self._accounts.keys() & report.scenarios.keys():
             each = report.scenarios[scenario]
             self._accounts[scenario].absorb(worker, each)
             seconds = report.seconds.get(scenario, {})
-            self._series[scenario].absorb(report.at_s, seconds, each.durations)
+            self._series[scenario].absorb(report.at_s, seconds, each.durations, from_s=from_s)
             for name, part in each.parts(scenario):
-                self._series[name].absorb(report.at_s, part.seconds, part.durations)
+                self._series[name].absorb(report.at_s, part.seconds, part.durations, from_s=from_s)
         self._samples.absorb(report.samples)
         return f"{missing} reports of worker {worker} are missing" if missing else ""
+
+    def note_users(self, at_s: float, users: int) -> None:
+        """Note that so many users were ready at a moment after T0; the most in a step count."""
+        before = self._generator.get(int(at_s) // self._step_s)
+        if before is None or users > before.users:
+            self._note(int(at_s), users, 0.0, 0.0)
+
+    def _note(self, second: int, users: int, cpu_share: float, loop_lag_ms: float) -> None:
+        step = second // self._step_s
+        before = self._generator.get(step, GeneratorStep(0, 0.0, 0.0))
+        self._generator[step] = GeneratorStep(
+            max(before.users, users),
+            round(max(before.cpu_share, cpu_share), 4),
+            round(max(before.loop_lag_ms, loop_lag_ms), 3),
+        )
 
     def merge_next(self) -> None:
         """Merge a part of the durations that were absorbed, if there are any."""
@@ -88,7 +113,8 @@ class RunAccount:
         self._accounts[scenario].forgo(messages, self._max_lateness_s)
         forgone = Counts()
         forgone.forgo(messages)
-        self._series[scenario].absorb(at_s, {int(at_s): forgone}, Durations.of(BucketCounts))
+        nothing = Durations.of(BucketCounts)
+        self._series[scenario].absorb(at_s, {int(at_s): forgone}, nothing, from_s=at_s)
 
     def lose(self, worker: str, scenario: str, messages: int) -> None:
         """Count messages that a dead worker may have sent; they are in no series."""
@@ -125,6 +151,10 @@ class RunAccount:
             name: self._series[name].result(self._due.get(name, ()), until_s)
             for name in dict.fromkeys((*self._accounts, *self._series))
         }
+
+    def generator(self) -> dict[int, GeneratorStep]:
+        """Return how the workers were by now, by the number of the step."""
+        return dict(self._generator)
 
     def samples(self) -> dict[str, CodeSamples]:
         return self._samples.by_code()

@@ -322,7 +322,7 @@ def test_a_finished_run_is_judged_anew_by_other_criteria(folder: Path) -> None:
     ("record", "criteria", "complaint"),
     [
         ("nowhere", "strict.yaml", "nowhere: is no folder of a record, and no run below runs/"),
-        ("empty", "strict.yaml", "empty/result.json.gz: cannot be read: No such file or directory"),
+        ("empty", "strict.yaml", "empty/result.journal: cannot be read: No such file or directory"),
         ("latest", "nowhere.yaml", "--criteria: the file 'nowhere.yaml' cannot be read: No such"),
         ("latest", "wrong.yaml", "did you mean unknown?"),
         ("latest", "numbers.yaml", "numbers.yaml: has 5, but each entry should be a line of text"),

@@ -1,10 +1,14 @@
-"""The reports of a run: forms in which a summary is shown; each takes it and nothing else."""
+"""The reports of a run: forms in which its summary and its result are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 
-REPORTS: Mapping[str, Callable[[Summary], str]] = {"summary.json": Summary.to_json}
-"""The files of a run's record that are made from its summary; each function returns the text."""
+REPORTS: Mapping[str, Callable[[Summary, RunResult], str]] = {
+    "summary.json": lambda summary, _: summary.to_json(),
+}
+"""The files of a run's record that are made of what is known at its end; each function returns the
+text. The summary is that of the result, which also holds the series and the histograms."""

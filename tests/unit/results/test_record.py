@@ -7,22 +7,20 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from msgspec.structs import replace
 
 from convoy.errors import RefusedError, SettingsError
 from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.grammar import Known, parse
-from convoy.results.record import RESULT as KEPT
-from convoy.results.record import begin_record, read_result, write_record
+from convoy.results.record import JOURNAL, SERIES, begin_record, read_result, write_reports
 from convoy.results.reports import REPORTS
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 from convoy.results.verdict import judge
 from tests.unit.results import ACCEPTED, RESULT, counts_of, run_of, summary_of
 
-SETTINGS = {"profile": "smoke", "rate": 20.0, "target": {"name": "Grüße"}}
+SETTINGS = "profile: smoke\nrate: 20.0\ntarget: {name: Grüße}\n"
 
 
 def summary_named(run_id: str) -> Summary:
@@ -31,9 +29,9 @@ def summary_named(run_id: str) -> Summary:
 
 def record(runs: Path, summary: Summary, result: RunResult = RESULT) -> Path:
     """Write the whole record of a run, as it begins and as it ends."""
-    folder = begin_record(runs, summary.run_id, SETTINGS)
-    write_record(folder, summary, result)
-    return folder
+    record = begin_record(runs, summary.run_id, SETTINGS)
+    record.close(summary, result)
+    return record.folder
 
 
 def test_a_record_holds_summary_and_settings(tmp_path: Path) -> None:
@@ -43,13 +41,19 @@ def test_a_record_holds_summary_and_settings(tmp_path: Path) -> None:
 
     assert folder == tmp_path / "runs" / "run-1"
     assert Summary.read(folder / "summary.json") == summary
-    assert yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8")) == SETTINGS
+    assert (folder / "settings.yaml").read_text(encoding="utf-8") == SETTINGS
 
 
 def test_nothing_but_the_record_is_left_behind(tmp_path: Path) -> None:
     folder = record(tmp_path, summary_named("run-1"))
 
-    assert {path.name for path in folder.iterdir()} == {*REPORTS, "settings.yaml", KEPT}
+    assert {path.name for path in folder.iterdir()} == {
+        *REPORTS,
+        "settings.yaml",
+        "histograms",
+        JOURNAL,
+        SERIES,
+    }
     assert {path.name for path in tmp_path.iterdir()} == {"run-1", "latest"}
 
 
@@ -77,7 +81,7 @@ def test_who_reads_a_file_while_it_is_written_anew_reads_a_whole_one(tmp_path: P
     folder = record(tmp_path, summary_named("run-1"))
 
     with (folder / "summary.json").open(encoding="utf-8") as being_read:
-        write_record(folder, summary_of(ACCEPTED, run_id="run-1", seed=8), RESULT)
+        write_reports(folder, summary_of(ACCEPTED, run_id="run-1", seed=8), RESULT)
         read = being_read.read()
 
     assert read == summary_named("run-1").to_json()
@@ -87,9 +91,9 @@ def test_who_reads_a_file_while_it_is_written_anew_reads_a_whole_one(tmp_path: P
 def test_the_record_of_an_earlier_run_is_never_the_latest_ones(tmp_path: Path) -> None:
     record(tmp_path, summary_named("run-1"))
 
-    folder = begin_record(tmp_path, "run-2", SETTINGS)
+    second = begin_record(tmp_path, "run-2", SETTINGS)
     with pytest.raises(TypeError):
-        write_record(folder, summary_of(ACCEPTED, run_id="run-2", seed=object()), RESULT)
+        second.close(summary_of(ACCEPTED, run_id="run-2", seed=object()), RESULT)
 
     assert (tmp_path / "latest").resolve().name == "run-2"
     assert not (tmp_path / "latest" / "summary.json").exists()
@@ -163,8 +167,9 @@ def test_a_run_is_judged_by_its_record_as_it_was_at_its_end(
     ("content", "said"),
     [
         pytest.param(None, "No such file", id="no file"),
-        pytest.param(b"{}", "no gzip file", id="no gzip"),
-        pytest.param(gzip.compress(b"{}" * 999)[:20], "not a whole one", id="half of it"),
+        pytest.param(b"", "no whole entry", id="nothing"),
+        pytest.param(b"{}", "no whole entry", id="no gzip"),
+        pytest.param(gzip.compress(b"{}" * 999)[:20], "no whole entry", id="half of it"),
         pytest.param(gzip.compress(b"{"), "is no result of a run", id="no JSON"),
         pytest.param(gzip.compress(b"\xff"), "is no result of a run", id="no text"),
         pytest.param(gzip.compress(b'{"schema": 2}'), "`$.schema`", id="another schema"),
@@ -175,9 +180,9 @@ def test_a_record_without_a_result_is_refused_by_name(
     tmp_path: Path, content: bytes | None, said: str
 ) -> None:
     if content is not None:
-        (tmp_path / KEPT).write_bytes(content)
+        (tmp_path / JOURNAL).write_bytes(content)
 
     with pytest.raises(SettingsError) as refused:
         read_result(tmp_path)
 
-    assert str(tmp_path / KEPT) in str(refused.value) and said in str(refused.value)
+    assert str(tmp_path / JOURNAL) in str(refused.value) and said in str(refused.value)

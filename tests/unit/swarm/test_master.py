@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from convoy.errors import ExitCode, RefusedError
 from convoy.results.counts import Counts, violations
-from convoy.results.result import Change, RunResult
+from convoy.results.result import Change, RunFacts, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import Verdict, judge
 from convoy.swarm.master import Master
@@ -54,6 +54,7 @@ def master_of(silence: Silence, *sets: str) -> Master:
         spawning_s=0.0,
         is_local=False,
         end_early=lambda reason: None,
+        facts=RunFacts(),
     )
 
 

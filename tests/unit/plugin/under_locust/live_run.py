@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from convoy.plugin import live_run
 from convoy.plugin.live_run import LiveRun
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.preflight import PreparedRun
+from convoy.results.record import begin_record
 from convoy.results.result import RunResult
 from convoy.swarm.messages import Hello
 from convoy.swarm.run_lanes import RunLanes
@@ -35,6 +37,8 @@ class Master:
         self.lanes = RunLanes({}, 30)
         self.is_stopped = False
         self.is_abandoned = False
+        self.report_every_s = 3
+        self.since_t0_s = 0.0
         self.taking_part: set[str] = set()
         self.excluded: dict[str, str] = {}
 
@@ -62,8 +66,8 @@ class Master:
 def live_run_of(master: Master, runs: Path) -> LiveRun:
     anything: Any = master
     prepared = PreparedRun(settings_of(), {}, (), None, Checklist(), "", run_id="run-1")
-    (runs / "run-1").mkdir(parents=True)
-    return LiveRun(anything, prepared, collect_report=lambda: None, rows=lambda: {}, runs=runs)
+    record = begin_record(runs, "run-1", "")
+    return LiveRun(anything, prepared, collect_report=lambda: None, rows=lambda: {}, record=record)
 
 
 def workers_of(*names: str) -> Any:
@@ -113,14 +117,14 @@ def test_an_error_of_ours_stops_the_load_and_what_was_counted_is_judged_invalid(
 
 def test_a_record_that_cannot_be_written_makes_the_run_invalid(tmp_path: Path) -> None:
     run = live_run_of(Master(), tmp_path)
-    (tmp_path / "run-1").rmdir()
+    rmtree(tmp_path / "run-1")
     (tmp_path / "run-1").write_text("a file in the folder's place")
 
     run.carry_out()
 
     assert run.final is not None
     assert run.final.exit_code == ExitCode.INVALID
-    assert "record          none" in run.report
+    assert "not whole" in run.report
 
 
 def test_a_run_is_over_also_where_it_cannot_be_judged(

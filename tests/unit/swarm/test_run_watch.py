@@ -8,7 +8,7 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import Criterion, CriterionResult
 from convoy.results.grammar import Known, parse
 from convoy.results.result import RunResult
-from convoy.swarm.abort_watch import watch_run
+from convoy.swarm.run_watch import watch_run
 from tests.unit.results import counts_of, run_of
 
 LASTS_S = 60
@@ -17,16 +17,19 @@ LASTS_S = 60
 class Run:
     """A run of a minute in which each second is like the ones before; time is what it slept."""
 
-    def __init__(self, second: Counts, *lines: str) -> None:
+    def __init__(self, second: Counts, *lines: str, report_every: int = 3) -> None:
         self.said: list[str] = []
         self.aborted: list[CriterionResult] = []
+        self.entered: list[RunResult] = []
         self._second = second
         self._now_s = 0
         watch_run(
             self._parsed(lines),
             is_under_way=lambda: self._now_s < LASTS_S,
+            report_every=report_every,
             collect_report=lambda: self.said.append(f"report at {self._now_s}"),
             snapshot=self._snapshot,
+            enter=self.entered.append,
             abort=self.aborted.append,
             sleep=self._sleep,
         )
@@ -44,17 +47,25 @@ class Run:
         return run_of(*[self._second] * self._now_s, until_s=over, duration_s=float(LASTS_S))
 
 
-def test_without_a_criterion_that_aborts_it_only_collects_reports() -> None:
-    run = Run(counts_of(rejected=10), "share(failures) < 1%")
+def test_each_result_that_it_looks_at_is_entered() -> None:
+    run = Run(counts_of(rejected=10), "share(failures) < 1%", report_every=1)
 
-    assert run.said == [f"report at {at_s}" for at_s in range(3, LASTS_S, 3)]
+    assert [each.totals.sent for each in run.entered] == [10 * s for s in range(1, LASTS_S)]
     assert (run.ended_s, run.aborted) == (LASTS_S, [])
 
 
-def test_it_looks_once_a_second_after_the_report_of_that_second() -> None:
-    run = Run(counts_of(accepted=10), "share(failures) < 1%, abort")
+@pytest.mark.parametrize(
+    ("report_every", "said"),
+    [
+        (1, ["report at 1", "look at 1", "report at 2", "look at 2"]),
+        # A large report is merged in the second that follows, so nothing is looked at with it.
+        (3, ["look at 1", "look at 2", "report at 3", "look at 4"]),
+    ],
+)
+def test_it_collects_reports_and_looks_once_a_second(report_every: int, said: list[str]) -> None:
+    run = Run(counts_of(accepted=10), "share(failures) < 1%, abort", report_every=report_every)
 
-    assert run.said[:4] == ["look at 1", "look at 2", "report at 3", "look at 3"]
+    assert run.said[:4] == said
     assert (run.ended_s, run.aborted) == (LASTS_S, [])
 
 

@@ -1,4 +1,7 @@
-"""The watch over a run that goes on: it collects reports, and aborts the run for a criterion."""
+"""The watch over a run that goes on: it collects reports, and looks at what came of the run so far.
+
+A look enters that in the record, and may end the run for a criterion.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +15,37 @@ from convoy.results.findings import AbortWatch
 from convoy.results.result import RunResult
 
 _LOOK_EVERY_S = 1.0
-_LOOKS_PER_REPORT = 3
-"""A worker in this process reports as often as Locust has those in other processes report."""
 
 
 def watch_run(
     criteria: Iterable[Criterion],
     *,
     is_under_way: Callable[[], bool],
+    report_every: int,
     collect_report: Callable[[], None],
     snapshot: Callable[[], RunResult],
+    enter: Callable[[RunResult], None],
     abort: Callable[[CriterionResult], None],
     sleep: Callable[[float], None] = gevent.sleep,
 ) -> None:
-    """Look at a run once a second until it ends, or call `abort` with what it should end for."""
+    """Look at a run once a second until it ends, or call `abort` with what it should end for.
+
+    A worker in this process reports at one look of `report_every`. Each result is entered.
+    """
     aborts = AbortWatch(criteria)
     for look in count(1):
         sleep(_LOOK_EVERY_S)
         if not is_under_way():
             return
-        if look % _LOOKS_PER_REPORT == 0:
+        if look % report_every == 0:
             collect_report()
-        broken = aborts.look(snapshot()) if aborts.criteria else None
+            # A large report is merged step by step in the next second: at once, it would take so
+            # long that messages wait.
+            if report_every > 1:
+                continue
+        result = snapshot()
+        enter(result)
+        broken = aborts.look(result) if aborts.criteria else None
         if broken is not None:
             abort(broken)
             return

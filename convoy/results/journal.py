@@ -1,0 +1,190 @@
+"""The journal of a run: its result so far, entered again and again, each time what is new.
+
+Whatever ends the process, the entries before remain, and `replay` makes the result of them. Each is
+a gzip member of its own that holds one JSON object.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from convoy.results.account import Durations, ScenarioResult, StepResult, step_name, timing_name
+from convoy.results.histograms import BucketCounts, Histogram
+from convoy.results.result import RunFacts, RunResult
+from convoy.results.series import Series
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_GZIP = 31
+"""zlib's number for a gzip member."""
+_MOST_BYTES = 2**28
+"""Of one entry, unpacked. The last one holds all histograms again."""
+_NOTHING = Series()
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    schema: Literal[1]
+    result: RunResult
+
+
+class JournalWriter:
+    """Makes the entries of one run; what an entry holds does not come again in the next."""
+
+    def __init__(self) -> None:
+        self._last: RunResult | None = None
+
+    def entry(self, result: RunResult) -> bytes:
+        """Return what is new in a result since the last one; of a run that `is_over`, the whole.
+
+        Histograms as such are in the last entry alone, because the series has their parts.
+        """
+        last, self._last = self._last, result
+        new = result if last is None else _since(result, last)
+        if not result.is_over:
+            scenarios = {name: _without_durations(each) for name, each in new.scenarios.items()}
+            new = replace(new, scenarios=scenarios)
+        return gzip.compress(msgspec.json.encode(_Entry(1, new), enc_hook=_pairs), 6)
+
+
+def replay(content: bytes) -> RunResult:
+    """Return the last result that a journal holds; of a run that is not over, up to that moment.
+
+    An entry that is not whole ends it. Raises ValueError where there is no result.
+    """
+    result: RunResult | None = None
+    for entry in _entries(content):
+        new = msgspec.json.decode(entry, type=_Entry, dec_hook=_histogram).result
+        result = new if result is None else _with(result, new)
+    if result is None:
+        raise ValueError("there is no whole entry in it")
+    if result.is_over:
+        return result
+    scenarios = {
+        name: _with_durations(name, each, result.series) for name, each in result.scenarios.items()
+    }
+    return replace(result, scenarios=scenarios)
+
+
+def _entries(content: bytes) -> Iterator[bytes]:
+    rest = content
+    while rest:
+        unpacker = zlib.decompressobj(_GZIP)
+        try:
+            entry = unpacker.decompress(rest, _MOST_BYTES)
+        except zlib.error:
+            return
+        if not unpacker.eof:
+            return
+        yield entry
+        rest = unpacker.unused_data
+
+
+def _since(result: RunResult, last: RunResult) -> RunResult:
+    """Return a result without what another one, from a moment before, held already."""
+    return replace(
+        result,
+        facts=RunFacts(),
+        samples=_other(result.samples, last.samples),
+        generator=_other(result.generator, last.generator),
+        series={
+            name: replace(
+                each,
+                steps=_other(each.steps, last.series.get(name, _NOTHING).steps),
+                reports=_other(each.reports, last.series.get(name, _NOTHING).reports),
+                # It has thousands of numbers, which change with the rate.
+                due=() if each.due is last.series.get(name, _NOTHING).due else each.due,
+            )
+            for name, each in result.series.items()
+        },
+    )
+
+
+def _with(result: RunResult, new: RunResult) -> RunResult:
+    """Return a result with what came after it."""
+    return replace(
+        new,
+        facts=result.facts,
+        samples={**result.samples, **new.samples},
+        generator={**result.generator, **new.generator},
+        series={
+            name: replace(
+                each,
+                steps={**result.series.get(name, _NOTHING).steps, **each.steps},
+                reports={**result.series.get(name, _NOTHING).reports, **each.reports},
+                due=each.due or result.series.get(name, _NOTHING).due,
+            )
+            for name, each in new.series.items()
+        },
+    )
+
+
+def _other(values: Mapping[K, V], before: Mapping[K, V]) -> dict[K, V]:
+    """Return the values that are other objects than before; a result's are never changed."""
+    return {key: value for key, value in values.items() if before.get(key) is not value}
+
+
+def _without_durations(scenario: ScenarioResult) -> ScenarioResult:
+    return replace(
+        scenario,
+        durations=Durations.of(Histogram),
+        steps={name: _empty(each) for name, each in scenario.steps.items()},
+        timings={name: _empty(each) for name, each in scenario.timings.items()},
+    )
+
+
+def _empty(step: StepResult) -> StepResult:
+    return replace(step, durations=Durations.of(Histogram))
+
+
+def _with_durations(
+    scenario: str, result: ScenarioResult, series: Mapping[str, Series]
+) -> ScenarioResult:
+    """Return the result of a scenario with the durations that its series has."""
+
+    def durations_of(part: str) -> Durations[Histogram]:
+        return merged(series.get(part, _NOTHING).reports.values())
+
+    return replace(
+        result,
+        durations=durations_of(scenario),
+        steps={
+            name: replace(each, durations=durations_of(step_name(scenario, name)))
+            for name, each in result.steps.items()
+        },
+        timings={
+            name: replace(each, durations=durations_of(timing_name(scenario, name)))
+            for name, each in result.timings.items()
+        },
+    )
+
+
+def merged(reports: Iterable[Iterable[Durations[BucketCounts]]]) -> Durations[Histogram]:
+    """Return the durations of all stretches of a series together."""
+    whole = Durations.of(Histogram)
+    for stretch in reports:
+        for durations in stretch:
+            for name in whole.__struct_fields__:
+                getattr(whole, name).add(getattr(durations, name))
+            whole.response.add_censored(durations.censored)
+    return whole
+
+
+def _pairs(value: object) -> tuple[BucketCounts, BucketCounts]:
+    if isinstance(value, Histogram):
+        return value.pairs()
+    raise NotImplementedError(type(value).__name__)
+
+
+def _histogram(kind: type[Histogram], pairs: object) -> Histogram:
+    known, censored = msgspec.convert(pairs, tuple[BucketCounts, BucketCounts])
+    histogram = kind()
+    histogram.add(known)
+    histogram.add_censored(censored)
+    return histogram
