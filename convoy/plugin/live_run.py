@@ -123,14 +123,23 @@ class LiveRun:
         gevent.sleep(for_s - self.master.since_t0_s % for_s + _AFTER_S)
 
     def _enter(self, result: RunResult) -> None:
-        """Enter a result in the record; where that cannot be written the run is invalid."""
+        self._record_by(lambda: self._record.enter(result))
+
+    def enter_messages(self, packed: bytes) -> None:
+        """Add a part of the log of messages to the record."""
+        self._record_by(lambda: self._record.enter_messages(packed))
+
+    def _record_by(self, enter: Callable[[], None]) -> None:
+        """Enter something in the record; where that cannot be written the run is invalid."""
         if self._is_recorded:
             try:
-                self._record.enter(result)
+                enter()
             except OSError as error:
                 self._cannot_record(error)
 
     def _cannot_record(self, error: OSError) -> None:
+        if not self._is_recorded:
+            return
         self._is_recorded = False
         problem = f"the record could not be written: {error}"
         self.master.problems.append(problem)

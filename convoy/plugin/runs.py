@@ -177,6 +177,7 @@ class RunController:
             self.workers,
             code=self._code,
             facts=prepared.facts,
+            enter_messages=lambda packed: run.enter_messages(packed),
             spawning_s=spawning_s,
             is_local=self.workers.are_local,
             end_early=lambda reason: run.interrupt(reason),

@@ -36,20 +36,30 @@ MESSAGES = "messages.jsonl.gz"
 class Record:
     """The record of one run while that goes on, in its `folder`; nobody else may read it.
 
-    Everything raises OSError where it cannot be written.
+    Everything raises OSError where it cannot be written. What is entered afterwards begins anew.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._journal = JournalWriter()
         self._series = SeriesLines()
+        self._is_whole = True
 
     def enter(self, result: RunResult) -> None:
         """Enter what has become known of the run since the last call."""
+        if not self._is_whole:
+            self._begin_anew()
+            for name in (JOURNAL, SERIES):
+                (self.folder / name).unlink(missing_ok=True)
+        self._is_whole = False
         _append(self.folder / JOURNAL, self._journal.entry(result))
         lines = "".join(line + "\n" for line in self._series.lines(result))
         if lines:
             _append(self.folder / SERIES, lines.encode())
+        self._is_whole = True
 
     def enter_messages(self, packed: bytes) -> None:
         """Add messages, one JSON object a line, in a gzip member of their own."""

@@ -36,7 +36,7 @@ class Master:
 
     `code` is the hash of the code that makes messages, the same in every worker. Where the only
     worker `is_local`, it needs no lease. `end_early` is called with the reason when a worker asks
-    for the end of the run.
+    for the end of the run, `enter_messages` with each part of the log of messages.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Master:
         is_local: bool,
         end_early: Callable[[str], None],
         facts: RunFacts,
+        enter_messages: Callable[[bytes], None],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.inputs = inputs
@@ -78,6 +79,7 @@ class Master:
         self._swarm = swarm
         self._code = code
         self._facts = facts
+        self._enter_messages = enter_messages
         self._end_early = end_early
         self._clock = clock
         self._t0_wall_s = time.time()
@@ -213,8 +215,11 @@ class Master:
         except ConvoyError as error:
             self._note(f"a report of worker {name} was left out: {error}")
             return
-        if report.run_id == self.inputs.run_id:
-            self._note(self._account.absorb(name, report))
+        if report.run_id != self.inputs.run_id:
+            return
+        if report.messages and self._account.is_new(name, report):
+            self._enter_messages(report.messages)
+        self._note(self._account.absorb(name, report))
 
     def _look(self) -> None:
         """Take the run on; raises RefusedError where its load cannot begin."""

@@ -65,6 +65,10 @@ class RunAccount:
             moments_s = [step * self._step_s for step in range(1, steps + 1)]
             self._due[name] = plan.arrivals.due_before(moments_s)
 
+    def is_new(self, worker: str, report: WorkerReport) -> bool:
+        """Return whether a report has not been absorbed yet."""
+        return report.number > self._workers[worker].number
+
     def absorb(self, worker: str, report: WorkerReport) -> str:
         """Take in the next report of a worker; a scenario that does not run is left out.
 
