@@ -98,7 +98,15 @@ class LiveRun:
                 self.master.exclude(worker, "it does not run Convoy's locustfile")
 
     def watch(self) -> None:
-        """Collect reports while the run goes on, and end it for a criterion that asks for that."""
+        """Watch the run while it goes on; it is invalid where that fails."""
+        try:
+            self._watch()
+        except Exception as error:  # the edge of this greenlet: nobody would miss it otherwise
+            logger.exception("the run is not watched any more")
+            self.master.problems.append(f"an error of Convoy itself: {error!r}")
+
+    def _watch(self) -> None:
+        """Collect reports, enter them in the record, and end the run for a criterion that asks."""
 
         def abort(broken: CriterionResult) -> None:
             logger.error(
@@ -107,12 +115,13 @@ class LiveRun:
             self.master.aborted = broken
             self.master.stop()
 
+        has_aborts = any(each.aborts for each in self.prepared.criteria)
         watch_run(
             self.prepared.criteria,
             is_under_way=lambda: not self.is_over and not self.master.is_stopped,
-            report_every=self.master.report_every_s,
+            report_every=self.master.report_every_s if self.master.is_local else 1,
             collect_report=self._collect_report,
-            snapshot=self.master.snapshot,
+            snapshot=lambda: self.master.snapshot(with_times=has_aborts),
             enter=self._enter,
             abort=abort,
             sleep=self._sleep_to_next_second,
@@ -123,7 +132,12 @@ class LiveRun:
         gevent.sleep(for_s - self.master.since_t0_s % for_s + _AFTER_S)
 
     def _enter(self, result: RunResult) -> None:
-        self._record_by(lambda: self._record.enter(result))
+
+        def enter() -> None:
+            for _ in self._record.enter(result):
+                gevent.sleep(0)
+
+        self._record_by(enter)
 
     def enter_messages(self, packed: bytes) -> None:
         """Add a part of the log of messages to the record."""

@@ -235,6 +235,11 @@ class RunController:
             return self._last
         return self._run.summary()
 
+    @property
+    def record_folder(self) -> Path | None:
+        """The folder with the record of the last run that is over; None before."""
+        return None if self._last is None else self._runs / self._last.run_id
+
     def interrupt(self, reason: str) -> None:
         """End the present run early, and wait until it has ended; the reason is noted."""
         if self._live is not None:

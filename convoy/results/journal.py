@@ -24,6 +24,8 @@ V = TypeVar("V")
 
 _GZIP = 31
 """zlib's number for a gzip member."""
+_LEVEL = 1
+"""Three times as fast as the usual one, and in a local run messages wait meanwhile."""
 _MOST_BYTES = 2**28
 """Of one entry, unpacked. The last one holds all histograms again."""
 _NOTHING = Series()
@@ -50,7 +52,7 @@ class JournalWriter:
         if not result.is_over:
             scenarios = {name: _without_durations(each) for name, each in new.scenarios.items()}
             new = replace(new, scenarios=scenarios)
-        return gzip.compress(msgspec.json.encode(_Entry(1, new), enc_hook=_pairs), 6)
+        return gzip.compress(msgspec.json.encode(_Entry(1, new), enc_hook=_pairs), _LEVEL)
 
 
 def replay(content: bytes) -> RunResult:

@@ -7,11 +7,10 @@ them to `messages.jsonl.gz`, where each report is a gzip member of its own.
 from __future__ import annotations
 
 import zlib
-from typing import Any
 
 import msgspec
 
-from convoy.results.outcome import Attempt
+from convoy.results.outcome import Attempt, Fate
 
 MOST_BYTES = 2**26
 """Of one report, packed: that of some million messages."""
@@ -42,7 +41,7 @@ class MessageLog:
         """Pack what was added: often, because a second's messages at once take milliseconds."""
         ended, self._ended = self._ended, []
         if ended:
-            lines = b"".join(_ENCODER.encode(_line(*each)) + b"\n" for each in ended)
+            lines = _ENCODER.encode_lines([_line(*each) for each in ended])
             self._packed.append(self._packer.compress(lines))
 
     def take(self) -> bytes:
@@ -55,19 +54,28 @@ class MessageLog:
         return b"".join((*packed, packer.flush()))
 
 
-def _line(scenario: str, k: int, conversation_id: str, attempt: Attempt) -> dict[str, Any]:
+class _Line(msgspec.Struct, frozen=True, gc=False):
+    scenario: str
+    k: int
+    fate: Fate
+    code: str
+    message_id: str
+    conversation_id: str
+
+
+def _line(scenario: str, k: int, conversation_id: str, attempt: Attempt) -> _Line:
     try:
         ids = _DECODER.decode(attempt.body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         ids = _Ids()
-    return {
-        "scenario": scenario,
-        "k": k,
-        "fate": attempt.fate,
-        "code": attempt.code,
-        "message_id": "" if attempt.code else ids.id,
-        "conversation_id": conversation_id or ids.conversationId,
-    }
+    return _Line(
+        scenario,
+        k,
+        attempt.fate,
+        attempt.code,
+        "" if attempt.code else ids.id,
+        conversation_id or ids.conversationId,
+    )
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -29,8 +29,8 @@ from convoy.settings.values import (
     later,
 )
 
-_DETAILED_UP_TO = 1_000
-"""Messages per second."""
+_SLOW, _LOGGED = 300, 1_000
+"""Messages per second, up to which a process has time to report by the second, and to log each."""
 
 
 class _Section(BaseModel):
@@ -216,19 +216,20 @@ class Settings(_Section):
         return self.arrivals != "closed"
 
     @property
-    def is_detailed(self) -> bool:
-        """True up to 1,000 messages per second: there is time then to keep more of each."""
-        if self.is_flat_out:
-            return False
-        if not self.is_scheduled:
-            return self.users <= _DETAILED_UP_TO * self.think_time_s
-        return self.highest_rate <= _DETAILED_UP_TO
+    def is_slow(self) -> bool:
+        """True up to 300 messages per second: a process has the time to report by the second."""
+        return self._has_at_most(_SLOW)
+
+    def _has_at_most(self, rate: float) -> bool:
+        if self.is_scheduled:
+            return self.highest_rate <= rate
+        return not self.is_flat_out and self.users <= rate * self.think_time_s
 
     @property
     def records_messages(self) -> bool:
         """True where the record is to hold every message."""
         if self.record_messages == "auto":
-            return self.is_detailed
+            return self._has_at_most(_LOGGED)
         return self.record_messages == "on"
 
     @property

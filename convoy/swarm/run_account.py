@@ -142,9 +142,14 @@ class RunAccount:
         return WorkerResult(name, state, sent, self._workers[name].health.result(), held_s)
 
     def scenario(
-        self, scenario: str, planned: int, configured_per_s: float | None
+        self,
+        scenario: str,
+        planned: int,
+        configured_per_s: float | None,
+        *,
+        with_times: bool = True,
     ) -> ScenarioResult:
-        return self._accounts[scenario].result(planned, configured_per_s)
+        return self._accounts[scenario].result(planned, configured_per_s, with_times=with_times)
 
     def series(self, until_s: float) -> dict[str, Series]:
         """Return the series by now, of scenarios, steps and timings, by name.

@@ -19,6 +19,7 @@ from convoy.results.grammar import Known, parse
 from convoy.results.record import (
     JOURNAL,
     SERIES,
+    Record,
     begin_record,
     clear_records,
     read_result,
@@ -80,19 +81,24 @@ def test_a_record_can_be_read_by_nobody_else(tmp_path: Path) -> None:
 
 def test_what_was_entered_stays_where_the_disk_is_full(tmp_path: Path) -> None:
     begun = begin_record(tmp_path, "run-1", SETTINGS)
-    begun.enter(replace(RUN, is_over=False))
+    enter(begun, replace(RUN, is_over=False))
     before = (begun.folder / JOURNAL).read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, hard))
 
     try:
         with pytest.raises(OSError):
-            begun.enter(replace(RUN, is_over=False))
+            enter(begun, replace(RUN, is_over=False))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     assert (begun.folder / JOURNAL).read_bytes() == before
     assert read_result(begun.folder).series == RUN.series
+
+
+def enter(begun: Record, result: RunResult) -> None:
+    for _ in begun.enter(result):
+        pass
 
 
 def old_record(runs: Path, name: str, days: float) -> None:

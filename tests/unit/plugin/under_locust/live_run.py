@@ -17,7 +17,7 @@ from convoy.plugin import live_run
 from convoy.plugin.live_run import LiveRun
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.preflight import PreparedRun
-from convoy.results.record import begin_record
+from convoy.results.record import begin_record, read_result
 from convoy.results.result import RunResult
 from convoy.swarm.messages import Hello
 from convoy.swarm.run_lanes import RunLanes
@@ -37,12 +37,12 @@ class Master:
         self.lanes = RunLanes({}, 30)
         self.is_stopped = False
         self.is_abandoned = False
-        self.report_every_s = 3
+        self.is_local, self.report_every_s = True, 3
         self.since_t0_s = 0.0
         self.taking_part: set[str] = set()
         self.excluded: dict[str, str] = {}
 
-    def snapshot(self) -> RunResult:
+    def snapshot(self, *, with_times: bool = True) -> RunResult:
         return replace(HEALTHY, problems=tuple(self.problems))
 
     def stop(self) -> None:
@@ -194,3 +194,28 @@ def test_a_stranger_that_comes_during_the_run_is_excluded_too(
 
     assert keeping.join(timeout=10) is None and keeping.ready()
     assert list(master.excluded) == ["a stranger"]
+
+
+def test_a_run_that_nobody_watches_is_invalid(tmp_path: Path) -> None:
+    master = Master()
+    master.snapshot = lambda **_: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    master.since_t0_s = 0.999
+    run = live_run_of(master, tmp_path)
+
+    run.watch()
+
+    [problem] = master.problems
+    assert "an error of Convoy itself: ZeroDivisionError" in problem
+
+
+def test_a_record_is_written_while_the_run_goes_on(tmp_path: Path) -> None:
+    master = Master()
+    master.report_every_s, master.since_t0_s = 1, 0.999
+    run = live_run_of(master, tmp_path)
+    collected: list[int] = []
+    run._collect_report = lambda: collected.append(1) or (len(collected) > 1 and master.stop())
+
+    run.watch()
+
+    assert master.problems == []
+    assert len(read_result(tmp_path / "run-1").scenarios) == 1
