@@ -95,3 +95,13 @@ def test_what_follows_that_is_no_entry_is_left_out() -> None:
     found = replay(b"".join(entries(result_after(1))) + b"\x00" * 100)
 
     assert list(found.series["messages"].steps) == [0]
+
+
+def test_a_change_of_long_ago_is_in_the_last_entry_at_the_latest() -> None:
+    before = run_of(*[counts_of(accepted=1)] * 300)
+    steps = {**before.series["messages"].steps, 0: counts_of(accepted=7)}
+    now = replace(before, series={"messages": replace(before.series["messages"], steps=steps)})
+
+    found = replay(b"".join(entries(replace(before, is_over=False), replace(now, is_over=True))))
+
+    assert found.series["messages"].steps == steps
