@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from math import inf
-from time import perf_counter
+from time import perf_counter, time
 
 import gevent
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from convoy.errors import ConvoyError
 from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.criteria import CriterionResult
-from convoy.results.record import Record
+from convoy.results.record import STOP, Record
 from convoy.results.reports.text import error_table, text_report
 from convoy.results.result import Row, RunResult
 from convoy.results.summary import Summary, summarise
@@ -174,6 +174,19 @@ class LiveRun:
         if not self.master.is_stopped:
             self.master.problems.append(f"interrupted: {reason}")
             self.master.stop()
+
+    def watch_kill_switch(self, window_ends_s: float) -> None:
+        """End the run when the file `runs/STOP` appears, or when its window is over.
+
+        `window_ends_s` is in seconds since 1970.
+        """
+        stop = self._record.folder.parent / STOP
+        while not self.is_over:
+            if stop.exists():
+                self.interrupt(f"the kill switch: {stop} is there")
+            if time() >= window_ends_s:
+                self.interrupt("the window of the approval is over")
+            gevent.sleep(_LOOKS_EVERY_S)
 
     def wait(self) -> None:
         """Wait until the run is over: a process that ended before would lose the record."""

@@ -33,6 +33,8 @@ JOURNAL = "result.journal"
 SETTINGS = "settings.yaml"
 SERIES = "series.jsonl"
 MESSAGES = "messages.jsonl.gz"
+STOP = "STOP"
+"""Of the folder of all records: while a file of this name is there, no run goes on."""
 
 
 class Record:
@@ -110,7 +112,12 @@ def write_reports(folder: Path, summary: Summary, result: RunResult) -> None:
 
 
 def check_folder(runs: Path) -> None:
-    """Raise RefusedError unless records can be written below `runs`; makes it if need be."""
+    """Raise RefusedError unless records can be written below `runs`; makes it if need be.
+
+    The file that stops every run is refused, too.
+    """
+    if (runs / STOP).exists():
+        raise RefusedError(f"{runs / STOP} is there, which stops every run; remove it to start one")
     trial = runs / ".trial"
     try:
         runs.mkdir(parents=True, exist_ok=True)

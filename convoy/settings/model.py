@@ -6,15 +6,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from convoy.settings.rates import RateStage, cut, expand_stages, share
 from convoy.settings.values import (
+    MOST_USERS,
     NOT_EMPTY,
     Duration,
     Expect,
     HeaderName,
     HeaderValue,
     Labels,
+    Moment,
     OnOff,
     Pause,
     PayloadWeights,
@@ -26,6 +29,7 @@ from convoy.settings.values import (
     Url,
     Variables,
     Weight,
+    Zone,
     later,
 )
 
@@ -123,12 +127,25 @@ class Limit(_Section):
     per_s: Duration
 
 
+Window = TypedDict("Window", {"from": Moment, "to": Moment, "zone": Zone})
+"""When load may run: from and to, as in 2026-11-26 22:00, by the clocks of a time zone."""
+Window.__pydantic_config__ = _Section.model_config  # type: ignore[attr-defined]
+
+
 class Approval(_Section):
-    """The vendor's permission to load a target; `highest_rate` in messages per second."""
+    """The vendor's permission to load a target; `highest_rate` in messages per second.
+
+    `highest_total` is of messages in one run; logins are held to `logins_per_s`.
+    """
 
     ticket: Text
     organisation_id: Text
+    region: Text | None = None
     highest_rate: Rate
+    highest_users: Annotated[int, Field(gt=0)] | None = None
+    highest_total: Annotated[int, Field(gt=0)] | None = None
+    logins_per_s: Rate | None = None
+    window: Window | None = None
 
 
 class Target(_Section):
@@ -163,7 +180,7 @@ class Settings(_Section):
     arrivals: Literal["even", "poisson", "closed"]
     think_time_s: Pause
     messages: Annotated[int, Field(gt=0, le=10**12)] | None
-    users: Annotated[int, Field(gt=0, le=100_000)]
+    users: Annotated[int, Field(gt=0, le=MOST_USERS)]
     run_time_s: Duration
     warm_up_s: Pause
     prepare_timeout_s: Annotated[Duration, Field(le=3600)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from shutil import rmtree
 from types import SimpleNamespace
@@ -219,3 +220,30 @@ def test_a_record_is_written_while_the_run_goes_on(tmp_path: Path) -> None:
 
     assert master.problems == []
     assert len(read_result(tmp_path / "run-1").scenarios) == 1
+
+
+@pytest.mark.parametrize(
+    ("window_ends_s", "is_there", "reason"),
+    [
+        (inf, True, "the kill switch: "),
+        (0.0, False, "the window of the approval is over"),
+    ],
+    ids=["kill switch", "end of the window"],
+)
+def test_a_run_is_ended_from_outside(
+    tmp_path: Path, window_ends_s: float, is_there: bool, reason: str
+) -> None:
+    master = Master()
+    run = live_run_of(master, tmp_path)
+    if is_there:
+        (tmp_path / "STOP").touch()
+
+    watching = gevent.spawn(run.watch_kill_switch, window_ends_s)
+    with gevent.Timeout(10):
+        while not master.is_stopped:
+            gevent.sleep(0.01)
+    run.carry_out()
+    watching.join(10)
+
+    assert run.final is not None and run.final.exit_code == ExitCode.INVALID
+    assert reason in run.final.reasons[0]
