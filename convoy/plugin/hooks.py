@@ -28,6 +28,7 @@ from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.dealing import EvenUsersDispatcher
+from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.options import add_options, given, judge_options
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
@@ -61,6 +62,7 @@ class _Hooks:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._setup = Setup(environ, known_scenarios, _tell)
+        self._step = GitHubStep(environ, self._setup.redactor.redact)
         self._is_checked = False
         self._asked: dict[str, object] = {}
         self._spawn_rate: float | None = None
@@ -127,6 +129,7 @@ class _Hooks:
         chosen, options.user_classes = options.user_classes, []
         if options.worker:
             return
+        self._step.stop_commands(sys.stderr if options.json else sys.stdout)
         self._asked = {
             "users": options.num_users,
             "run_time_s": options.run_time,
@@ -165,6 +168,7 @@ class _Hooks:
     def _exit(self, error: ConvoyError) -> None:
         for line in self._setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
+        self._step.annotate_refusal(error)
         self._setup.simulator.stop()
         sys.exit(error.exit_code)
 
@@ -251,9 +255,11 @@ class _Hooks:
                 gevent.sleep(CSV_STATS_INTERVAL_SEC + 0.1)
 
         def close(**_: object) -> None:
+            self._step.write_summary(controller.final)
             try:
                 stream = sys.stderr if has_json else sys.stdout
                 print(controller.closing_report, end="", flush=True, file=stream)
+                self._step.annotate(controller.final)
             except OSError as error:  # such as a full disk, or a reader that has left
                 logger.error("the report could not be printed: %s; read it in the record", error)
                 terminal.print_no_more()

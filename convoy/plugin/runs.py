@@ -238,6 +238,11 @@ class RunController:
         return self._run.summary()
 
     @property
+    def final(self) -> Summary | None:
+        """The summary of the last run, once it is over and judged; None where it was refused."""
+        return None if self._run is None else self._run.final
+
+    @property
     def record_folder(self) -> Path | None:
         """The folder with the record of the last run that is over; None before."""
         return None if self._last is None else self._runs / self._last.run_id
