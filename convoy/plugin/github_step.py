@@ -78,7 +78,8 @@ class GitHubStep:
         """Print an annotation for each sentence of an error that ended this process."""
         self.resume_commands()
         title = f"Convoy: exit code {error.exit_code:d}"
-        self._print(annotate("error", title, self._redact(str(error)).splitlines()))
+        sentences = self._redact(str(error)).splitlines()
+        self._print(annotate(title, [("error", each) for each in sentences]))
 
     def _redacted(self, summary: Summary) -> Summary:
         # Before anything is escaped: a secret would not be found any more.

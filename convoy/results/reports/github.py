@@ -19,6 +19,7 @@ from convoy.results.reports.escaping import (
 from convoy.results.summary import Quantiles, Summary
 from convoy.results.verdict import Verdict
 
+Level = Literal["error", "warning"]
 MOST_ANNOTATIONS = 10
 """GitHub shows so many of each kind for a step, and leaves the rest out without a word."""
 _MOST_ROWS = 50
@@ -48,27 +49,24 @@ def step_summary(summary: Summary) -> str:
 def annotations_of(summary: Summary) -> Iterator[str]:
     """Yield the lines that annotate a workflow with what speaks against a run, ten at most.
 
-    In a run that passed these are warnings.
+    What only makes its reader careful is a warning: all that is said of a run that passed.
     """
     title = (
         f"Convoy: {summary.verdict.upper()}, {summary.profile} against {summary.target}, "
         f"run {summary.run_id}"
     )
-    is_good = summary.verdict is Verdict.PASS
-    return annotate(
-        "warning" if is_good else "error", title, [*summary.reasons, *summary.generator.warnings]
-    )
+    level: Level = "warning" if summary.verdict is Verdict.PASS else "error"
+    told = [(level, reason) for reason in summary.reasons]
+    return annotate(title, [*told, *(("warning", each) for each in summary.generator.warnings)])
 
 
-def annotate(
-    level: Literal["error", "warning"], title: str, sentences: Sequence[str]
-) -> Iterator[str]:
+def annotate(title: str, told: Sequence[tuple[Level, str]]) -> Iterator[str]:
     """Yield a line that annotates a workflow for each sentence, the last for all that are over."""
-    shown = sentences
-    if len(sentences) > MOST_ANNOTATIONS:
-        over = len(sentences) - MOST_ANNOTATIONS + 1
-        shown = [*sentences[:-over], f"and {over} more: the step's log and summary.json have them"]
-    for sentence in shown:
+    if len(told) > MOST_ANNOTATIONS:
+        shown, over = told[: MOST_ANNOTATIONS - 1], told[MOST_ANNOTATIONS - 1 :]
+        level, _ = over[0]
+        told = [*shown, (level, f"and {len(over)} more; the log of the step has them")]
+    for level, sentence in told:
         data = command_data(sentence[:_LONGEST_ANNOTATION])
         yield f"::{level} title={command_property(title[:_LONGEST_ANNOTATION])}::{data}"
 

@@ -188,16 +188,25 @@ def test_each_reason_is_an_annotation(summary: Summary, result: RunResult) -> No
     assert bool(commands) == (summary.exit_code != 0)
 
 
-def test_what_is_to_be_said_of_a_run_that_passed_is_a_warning() -> None:
-    summary, _ = judged(GOOD, LENIENT)
+@pytest.mark.parametrize("run", ["pass", "criterion broken"])
+def test_what_only_makes_careful_is_a_warning(run: str) -> None:
+    summary, _ = RUNS[run]
     generator = replace(summary.generator, warnings=("worker-1 stood still for 2.0 s",))
 
-    [line] = annotations_of(replace(summary, generator=generator))
+    *_, line = annotations_of(replace(summary, generator=generator))
 
     assert line == (
-        "::warning title=Convoy%3A PASS%2C smoke against simulator%2C run run-1::"
-        "worker-1 stood still for 2.0 s"
+        f"::warning title=Convoy%3A {summary.verdict.upper()}%2C smoke against simulator%2C "
+        "run run-1::worker-1 stood still for 2.0 s"
     )
+
+
+def test_reasons_of_a_run_that_passed_are_warnings() -> None:
+    summary, _ = judged(GOOD, LENIENT)
+
+    [line] = annotations_of(replace(summary, reasons=("3 exceptions in the scenario's own code",)))
+
+    assert line.startswith("::warning ")
 
 
 def test_there_are_ten_annotations_at_most_and_the_last_counts_the_rest() -> None:
@@ -213,7 +222,7 @@ def test_there_are_ten_annotations_at_most_and_the_last_counts_the_rest() -> Non
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11])
 def test_none_is_left_out_that_there_is_room_for(count: int) -> None:
-    lines = list(annotate("error", "title", [f"{number}." for number in range(count)]))
+    lines = list(annotate("title", [("error", f"{number}.") for number in range(count)]))
 
     assert len(lines) == min(count, MOST_ANNOTATIONS)
     assert [line.rpartition("::")[2] for line in lines[: MOST_ANNOTATIONS - 1]] == [
@@ -223,7 +232,7 @@ def test_none_is_left_out_that_there_is_room_for(count: int) -> None:
 
 @given(st.text(st.characters(codec=None), max_size=400))
 def test_any_text_comes_out_of_a_command_as_it_went_in(text: str) -> None:
-    [line] = annotate("error", text, [text])
+    [line] = annotate(text, [("error", text)])
 
     found = COMMAND.fullmatch(line)
     assert found is not None
