@@ -11,6 +11,7 @@ from typing import TextIO
 
 from msgspec.structs import replace
 
+from convoy import terminal
 from convoy.errors import ConvoyError
 from convoy.results.reports.github import annotate, annotations_of, step_summary
 from convoy.results.summary import Summary
@@ -69,7 +70,7 @@ class GitHubStep:
             logger.warning("the summary of the step cannot be written to %s: %s", path, error)
 
     def annotate(self, summary: Summary | None) -> None:
-        """Print the annotations of a run, the last thing of all; raises OSError."""
+        """Print the annotations of a run, the last thing of all."""
         self.resume_commands()
         if summary is not None:
             self._print(annotations_of(self._redacted(summary)))
@@ -86,6 +87,11 @@ class GitHubStep:
         return replace(summary, reasons=tuple(map(self._redact, summary.reasons)))
 
     def _print(self, lines: Iterable[str]) -> None:
-        if self._reads_commands:
+        if not self._reads_commands:
+            return
+        try:
             for line in lines:
                 print(line, file=self._stream or sys.stdout, flush=True)
+        except OSError as error:  # such as a full disk, or a reader that has left
+            logger.warning("GitHub is not told of this run: %s", error)
+            terminal.print_no_more()
