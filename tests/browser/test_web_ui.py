@@ -3,52 +3,24 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
+from tests.browser import browser_page
 from tests.locust_process import LocustProcess, free_port, target_at, wait_until
 from tests.simulator_process import SimulatorProcess
 
-DEADLINE_MS = 30_000
-# Chromium asks its maker for updates by itself: no name is looked up for that, nor for a page.
-OPTIONS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
 NO_FAILURES = re.escape("share(failures[*]) < 1%0%pass")
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """An empty page; errors in its console and requests to elsewhere fail the test at its end."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("chromium is missing; on Debian: apt-get install chromium", pytrace=False)
-    complaints: list[str] = []
-
-    def check_console(line: ConsoleMessage) -> None:
-        if line.type == "error":
-            complaints.append(line.text)
-
-    def check_address(request: Request) -> None:
-        if urlsplit(request.url).hostname != "127.0.0.1":
-            complaints.append(f"a request to {request.url}")
-
-    expect.set_options(timeout=DEADLINE_MS)
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium, args=OPTIONS) as browser,
-    ):
-        page = browser.new_page()
-        page.set_default_timeout(DEADLINE_MS)
-        page.on("console", check_console)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", check_address)
+    with browser_page() as page:
         yield page
-    assert complaints == []
 
 
 @pytest.fixture
