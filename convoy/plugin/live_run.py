@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from math import inf
 from time import perf_counter
@@ -10,12 +11,13 @@ from time import perf_counter
 import gevent
 from msgspec.structs import replace
 
+from convoy import terminal
 from convoy.errors import ConvoyError
 from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.criteria import CriterionResult
 from convoy.results.record import Record
-from convoy.results.reports.text import error_table, text_report
+from convoy.results.reports.text import WIDTH, closing_report
 from convoy.results.result import Row, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
@@ -39,7 +41,8 @@ class LiveRun:
 
     A run that was `refused` has neither: no load was started. `collect_report` takes in the report
     of a worker in this process; `rows` returns Locust's at the end, none where they were reset.
-    What comes of the run is entered in its `record`.
+    What comes of the run is entered in its `record`; `latest` is what was entered last. With
+    `has_links` the report names files so that a terminal can open them.
     """
 
     def __init__(
@@ -50,16 +53,19 @@ class LiveRun:
         collect_report: Callable[[], None],
         rows: Callable[[], Mapping[str, Row]],
         record: Record,
+        has_links: bool = False,
     ) -> None:
         self.master = master
         self.prepared = prepared
         self.is_over = False
         self.refused: ConvoyError | None = None
         self.final: Summary | None = None
+        self.latest: RunResult | None = None
         self.report = ""
         self._collect_report = collect_report
         self._rows = rows
         self._record = record
+        self._has_links = has_links
         self._is_recorded = True
         self._hello_by_s: dict[str, float] = {}
 
@@ -201,9 +207,16 @@ class LiveRun:
         except OSError as error:
             self._cannot_record(error)
             summary = self._judged(replace(result, problems=tuple(self.master.problems)))
-        where = (
-            f"  record          {self._record.folder}{'' if self._is_recorded else ', not whole'}"
-        )
-        tables = filter(None, (error_table(summary), text_report(summary)))
-        self.report = "\n" + "\n\n".join(tables) + f"\n{where}\n"
+        self.report = self._closing_report(summary)
         self.final = summary
+
+    def _closing_report(self, summary: Summary) -> str:
+        folder = self._record.folder
+        page = folder / "report.html"
+        page_shown = terminal.link(page) if self._has_links else str(page)
+        return "\n" + closing_report(
+            summary,
+            record=f"{folder}{'' if self._is_recorded else ', not whole'}",
+            report=page_shown if page.exists() else "",
+            width=terminal.columns(sys.stdout, WIDTH),
+        )
