@@ -41,7 +41,7 @@ PURE = {
     "results": {"convoy.errors", "convoy.files", "convoy.plan", "convoy.routes", "convoy.results"},
 }
 """The packages that know no clock, socket, environment or chance, and what of ours they may use."""
-PURE_LIBRARIES = {"jinja2", "jsonschema", "msgspec", "yaml"}
+PURE_LIBRARIES = {"jinja2", "jsonschema", "msgspec", "rich", "yaml"}
 IMPURE_MODULES = {
     "asyncio",
     "concurrent",
@@ -296,7 +296,7 @@ import importlib
 import sys
 
 for library in ("locust", "gevent", "httptools", "jinja2", "msgspec",
-                "pydantic", "requests", "uvicorn", "yaml"):
+                "pydantic", "requests", "rich.console", "uvicorn", "yaml"):
     try:
         importlib.import_module(library)
     except ImportError:

@@ -28,6 +28,7 @@ from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.dealing import EvenUsersDispatcher
+from convoy.plugin.live_view import LiveView
 from convoy.plugin.options import add_options, given, judge_options
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
@@ -67,6 +68,7 @@ class _Hooks:
         self._processes = 1
         self._first: PreparedRun | None = None
         self._starts_by_itself = False
+        self._view: LiveView | None = None
 
     def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
         add_options(
@@ -127,6 +129,10 @@ class _Hooks:
         chosen, options.user_classes = options.user_classes, []
         if options.worker:
             return
+        if not (options.print_stats or options.processes) and terminal.shows_views(
+            self._environ, sys.stdout, sys.stderr
+        ):
+            self._view = LiveView(sys.stderr, terminal.breaks_anew(self._environ))
         self._asked = {
             "users": options.num_users,
             "run_time_s": options.run_time,
@@ -200,6 +206,7 @@ class _Hooks:
             prepare=self._prepare,
             is_attended=web_ui is not None,
             runs=_RUNS,
+            view=self._view,
         )
         if self._first is not None:
             controller.line_up(self._first)
@@ -244,6 +251,8 @@ class _Hooks:
 
         def end(**_: object) -> None:
             controller.interrupt("the process was told to end")
+            if self._view is not None:
+                self._view.wait()
             if has_csv:  # Locust writes it every second, for the last time before the last figures
                 gevent.sleep(CSV_STATS_INTERVAL_SEC + 0.1)
 

@@ -1,0 +1,188 @@
+"""The screen: lines that stay on a terminal, and below them a view that is drawn anew."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import TextIOBase
+from math import ceil, inf
+from typing import TextIO
+
+import gevent
+from gevent.event import Event
+from gevent.monkey import get_original
+from gevent.threadpool import ThreadPool
+
+_MOST_LINES = 10_000
+_BUSY_S = 0.05
+_sleep = get_original("time", "sleep")
+# The cursor is hidden only while something is drawn, so that whatever ends the process leaves one.
+_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
+_UP, _ERASE_BELOW = "\x1b[{}A", "\r\x1b[J"
+
+
+ViewLine = tuple[str, int]
+"""A line of a view: its text with the sequences for colours, and how many columns it fills."""
+
+
+class Screen:
+    """Adds lines and draws views on the terminal that `stream` writes to, until it is closed.
+
+    Nothing here waits for the terminal: one that is paused with Ctrl-S, or reads slowly, would stop
+    the load. A thread of its own writes, and while that is busy lines wait, the latest 10,000 of
+    them, and only the newest view is kept.
+
+    A terminal that `breaks_anew` what is too long, once it is made narrower, has more lines to
+    erase then; one that does not has lines of the log there.
+    """
+
+    def __init__(self, stream: TextIO, breaks_anew: bool = True) -> None:
+        self._stream = stream
+        self._breaks_anew = breaks_anew
+        self._lines: deque[str] = deque(maxlen=_MOST_LINES)
+        self._left_out = 0
+        self._view: Sequence[ViewLine] = ()
+        self._drawn: Sequence[ViewLine] = ()
+        self._is_closing = False
+        self._is_lost = False
+        self._wake = Event()
+        self._writer = ThreadPool(1)
+        self._writing = gevent.spawn(self._write)
+
+    @property
+    def size(self) -> os.terminal_size:
+        """The columns and lines of the terminal, which a person may change at any moment."""
+        try:
+            return os.get_terminal_size(self._stream.fileno())
+        except OSError:  # it has gone
+            return os.terminal_size((80, 24))
+
+    def add(self, line: str) -> None:
+        """Add a line above the view."""
+        self._left_out += len(self._lines) == _MOST_LINES
+        self._lines.append(line)
+        self._wake.set()
+
+    def draw(self, view: Sequence[ViewLine]) -> None:
+        """Draw a view in place of the last one; it should be lower than the terminal."""
+        self._view = view
+        self._wake.set()
+
+    def forget(self) -> None:
+        """Leave what was drawn where it is: something else was written below it."""
+        self._drawn = ()
+
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Have everything that this process logs and prints on the terminal added as lines.
+
+        The screen is closed at the end, as soon as the terminal has taken everything.
+        """
+        stream = _Lines(self, self._stream)
+        handlers = [
+            handler
+            for handler in logging.getLogger().handlers
+            if isinstance(handler, logging.StreamHandler) and handler.stream is self._stream
+        ]
+        for handler in handlers:
+            handler.setStream(stream)
+        try:
+            with redirect_stdout(stream), redirect_stderr(stream):
+                try:
+                    yield
+                finally:
+                    stream.end_line()
+                    self._close()
+        finally:
+            for handler in handlers:
+                handler.setStream(self._stream)
+            # Added after the writer had ended; from here on nothing comes any more.
+            self._stream.writelines(f"{line}\n" for line in self._lines)
+            self._writer.kill()
+
+    def _close(self) -> None:
+        """Erase the view, and wait until everything is written."""
+        self._view = ()
+        self._is_closing = True
+        self._wake.set()
+        self._writing.join()
+
+    def _write(self) -> None:
+        while not (self._is_closing and not self._lines and not self._drawn):
+            self._wake.wait()
+            self._wake.clear()
+            text = self._next()
+            if text and not self._is_lost:
+                encoded = text.encode(self._stream.encoding, self._stream.errors or "strict")
+                try:
+                    self._writer.apply(_write_all, (self._stream.fileno(), encoded))
+                except OSError:  # the terminal has gone, and nobody sees what is said about it
+                    self._is_lost = True
+
+    def _next(self) -> str:
+        """Return what takes the terminal from what is drawn to what should be."""
+        lines = [*self._lines]
+        self._lines.clear()
+        if self._left_out:
+            lines.insert(0, f"{self._left_out} lines are left out: the terminal was paused")
+            self._left_out = 0
+        view = self._view
+        if not self._is_in_front():
+            view = self._drawn = ()
+        if not lines and view == self._drawn:
+            return ""
+        columns = self.size.columns if self._breaks_anew else inf
+        up = sum(max(1, ceil(filled / columns)) for _, filled in self._drawn)
+        erased = _UP.format(up) + _ERASE_BELOW if up else ""
+        self._drawn = view
+        lines += [text for text, _ in view]
+        return "".join((_HIDE, erased, *(f"{line}\n" for line in lines), _SHOW))
+
+    def _is_in_front(self) -> bool:
+        """Return False for a job in the background: the terminal is its shell's."""
+        try:
+            return os.tcgetpgrp(self._stream.fileno()) == os.getpgrp()
+        except OSError:  # it is not the terminal of this session
+            return True
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write everything, in a thread without an event loop."""
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:  # another program has made the terminal's descriptor like this
+            _sleep(_BUSY_S)
+
+
+class _Lines(TextIOBase):
+    """A stream whose lines are added to a screen, in place of the stream of its terminal."""
+
+    def __init__(self, screen: Screen, stream: TextIO) -> None:
+        self._screen = screen
+        self._stream = stream
+        self._begun = ""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._screen.add(line)
+        return len(text)
+
+    def end_line(self) -> None:
+        """Add what was written of a line that has no end."""
+        if self._begun:
+            self.write("\n")
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return True
