@@ -28,7 +28,7 @@ from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.dealing import EvenUsersDispatcher
-from convoy.plugin.live_view import LiveView
+from convoy.plugin.live_view import LiveView, view_on_terminal
 from convoy.plugin.options import add_options, given, judge_options
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
@@ -88,6 +88,9 @@ class _Hooks:
         for handler in logging.getLogger().handlers:
             handler.addFilter(RedactingFilter(self._setup.redactor))
             terminal.print_anything(getattr(handler, "stream", None))
+        if self._view is not None:
+            is_worker = isinstance(runner, WorkerRunner)
+            self._view.share_terminal(is_worker, environment.events.quitting)
         channel = LocustChannel(runner)
         if isinstance(runner, WorkerRunner):
             self._begin_worker(environment, runner, channel)
@@ -129,10 +132,7 @@ class _Hooks:
         chosen, options.user_classes = options.user_classes, []
         if options.worker:
             return
-        if not (options.print_stats or options.processes) and terminal.shows_views(
-            self._environ, sys.stdout, sys.stderr
-        ):
-            self._view = LiveView(sys.stderr, terminal.breaks_anew(self._environ))
+        self._view = view_on_terminal(self._environ, options)
         self._asked = {
             "users": options.num_users,
             "run_time_s": options.run_time,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Sequence
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 import gevent
 from gevent.lock import BoundedSemaphore
+from locust.event import EventHook
 
-from convoy.plugin.screen import Screen, ViewLine
+from convoy import terminal
+from convoy.plugin.screen import Relay, Screen, ViewLine
 from convoy.results.criteria import Criterion, CriterionResult
 from convoy.results.findings import Findings
 from convoy.results.result import RunResult
@@ -26,17 +30,41 @@ _DRAWN_EVERY_S = 1.0
 _LOOKS_EVERY_S = 0.1
 
 
+def view_on_terminal(environ: Mapping[str, str], options: Namespace) -> LiveView | None:
+    """Return what shows runs on the terminal of this process, None where it is not to.
+
+    Locust's table takes its place where that is asked for. Call it before workers are forked.
+    """
+    if options.print_stats or not terminal.shows_views(environ, sys.stdout, sys.stderr):
+        return None
+    relay = Relay() if options.processes else None
+    return LiveView(sys.stderr, terminal.breaks_anew(environ), relay)
+
+
 class LiveView:
     """Draws the runs of this process, one after the other, on the terminal that `stream` is.
 
-    `breaks_anew` says what becomes of lines that are too long once that is made narrower.
+    `breaks_anew` says what becomes of lines that are too long once that is made narrower. Workers
+    with the same terminal send their lines through the `relay`.
     """
 
-    def __init__(self, stream: TextIO, breaks_anew: bool) -> None:
+    def __init__(self, stream: TextIO, breaks_anew: bool, relay: Relay | None = None) -> None:
         self._stream = stream
         self._breaks_anew = breaks_anew
+        self._relay = relay
         # A terminal that is paused may hold the view of the last run when the next one begins.
         self._turn = BoundedSemaphore()
+
+    def share_terminal(self, is_worker: bool, quitting: EventHook) -> None:
+        """Have what a worker of the same terminal logs and prints written by the master."""
+        relay = self._relay
+        if relay is None:
+            return
+        if is_worker:
+            relay.send(self._stream)
+            quitting.add_listener(lambda **_: relay.stop_sending())
+        else:
+            relay.receive()
 
     def show(self, run: LiveRun) -> None:
         """Show a run until it is over; it goes on without a view where that fails."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from io import TextIOBase
 from math import ceil, inf
 from typing import TextIO
@@ -14,9 +16,11 @@ from typing import TextIO
 import gevent
 from gevent.event import Event
 from gevent.monkey import get_original
+from gevent.os import make_nonblocking, nb_read
 from gevent.threadpool import ThreadPool
 
 _MOST_LINES = 10_000
+_AT_ONCE = 65_536
 _BUSY_S = 0.05
 _sleep = get_original("time", "sleep")
 # The cursor is hidden only while something is drawn, so that whatever ends the process leaves one.
@@ -81,24 +85,15 @@ class Screen:
 
         The screen is closed at the end, as soon as the terminal has taken everything.
         """
-        stream = _Lines(self, self._stream)
-        handlers = [
-            handler
-            for handler in logging.getLogger().handlers
-            if isinstance(handler, logging.StreamHandler) and handler.stream is self._stream
-        ]
-        for handler in handlers:
-            handler.setStream(stream)
+        lines = _Lines(self.add, self._stream)
         try:
-            with redirect_stdout(stream), redirect_stderr(stream):
+            with _diverted(self._stream, lines):
                 try:
                     yield
                 finally:
-                    stream.end_line()
+                    lines.end_line()
                     self._close()
         finally:
-            for handler in handlers:
-                handler.setStream(self._stream)
             # Added after the writer had ended; from here on nothing comes any more.
             self._stream.writelines(f"{line}\n" for line in self._lines)
             self._writer.kill()
@@ -158,11 +153,70 @@ def _write_all(descriptor: int, data: bytes) -> None:
             _sleep(_BUSY_S)
 
 
-class _Lines(TextIOBase):
-    """A stream whose lines are added to a screen, in place of the stream of its terminal."""
+class Relay:
+    """Carries the lines of forked workers to their master, whose screen has the same terminal.
 
-    def __init__(self, screen: Screen, stream: TextIO) -> None:
-        self._screen = screen
+    It is made before the fork. What cannot be carried is written on the terminal.
+    """
+
+    def __init__(self) -> None:
+        self._receiver, self._sender = os.pipe()
+        for end in (self._receiver, self._sender):
+            make_nonblocking(end)
+        self._diversion = ExitStack()
+
+    def receive(self) -> None:
+        """Print what the workers send, in the master."""
+        os.close(self._sender)
+        gevent.spawn(self._receive)
+
+    def send(self, stream: TextIO) -> None:
+        """Send what this worker logs and prints on the terminal that `stream` writes to."""
+        os.close(self._receiver)
+        lines = _Lines(partial(self._send, stream), stream)
+        self._diversion.enter_context(_diverted(stream, lines))
+
+    def stop_sending(self) -> None:
+        """Write on the terminal from here on: the worker ends, and perhaps its master first."""
+        self._diversion.close()
+
+    def _receive(self) -> None:
+        begun = b""
+        while data := nb_read(self._receiver, _AT_ONCE):
+            *lines, begun = (begun + data).split(b"\n")
+            for line in lines:
+                print(line.decode(errors="replace"), file=sys.stderr)
+
+    def _send(self, stream: TextIO, line: str) -> None:
+        try:
+            os.write(self._sender, f"{line}\n".encode(errors="backslashreplace"))
+        except OSError:  # the master has ended, or reads too slowly
+            print(line, file=stream)
+
+
+@contextmanager
+def _diverted(stream: TextIO, lines: _Lines) -> Iterator[None]:
+    """Have what this process logs on a stream, and what it prints, written to another one."""
+    handlers = [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler) and handler.stream is stream
+    ]
+    for handler in handlers:
+        handler.setStream(lines)
+    try:
+        with redirect_stdout(lines), redirect_stderr(lines):
+            yield
+    finally:
+        for handler in handlers:
+            handler.setStream(stream)
+
+
+class _Lines(TextIOBase):
+    """A stream that hands over its lines, in place of the `stream` of a terminal."""
+
+    def __init__(self, add: Callable[[str], None], stream: TextIO) -> None:
+        self._add = add
         self._stream = stream
         self._begun = ""
 
@@ -173,11 +227,11 @@ class _Lines(TextIOBase):
     def write(self, text: str) -> int:
         *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
-            self._screen.add(line)
+            self._add(line)
         return len(text)
 
     def end_line(self) -> None:
-        """Add what was written of a line that has no end."""
+        """Hand over what was written of a line that has no end."""
         if self._begun:
             self.write("\n")
 

@@ -11,18 +11,20 @@ from typing import Any
 
 import pytest
 
-from tests.locust_process import free_port, target_at, wait_until
+from tests.locust_process import free_port, swarm_ports, target_at, wait_until
 from tests.terminal_process import TerminalProcess
 
 MEASURING = r"measuring, \d+ of \d+ s, \d+ s left"
 LOG_LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] \S+/[A-Z]+/\S+: ")
 TABLE_OF_LOCUST = r"# reqs +# fails"
+UNHURRIED = ("--set", "late_after_ms=4000", "--set", "warm_up_s=0.5")
 VIEW = ("verdict    pass so far", "rate    ", "messages  ", "generator  ", "criteria ")
 
 
 def options(folder: Path, *more: str) -> tuple[str, ...]:
     target = target_at(folder, free_port())
-    return ("--headless", "--target", str(target), "--load-profile", "smoke", *more)
+    chosen = ("--target", str(target), "--load-profile", "smoke")
+    return ("--headless", *chosen, *UNHURRIED, *more)
 
 
 def summary_in(folder: Path) -> dict[str, Any] | None:
@@ -71,22 +73,39 @@ def test_a_run_is_shown_while_it_goes_on_and_ends_in_its_report(
     assert not re.search(r"run \S+ to http\S+: measuring", written)
 
 
-def test_lines_of_the_log_stay_whole_above_the_view(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_lines_of_the_log_stay_whole_above_the_view(tmp_path: Path, workers: int) -> None:
     locustfile = tmp_path / "locustfile.py"
     locustfile.write_text(SPEAKING)
+    swarm = ["--processes", str(workers), *swarm_ports()] if workers else []
     with TerminalProcess(
-        tmp_path, *options(tmp_path, "-t", "4s", "-f", str(locustfile)), columns=120, lines=30
+        tmp_path,
+        *options(tmp_path, "-t", "4s", "-f", str(locustfile), *swarm),
+        columns=120,
+        lines=30,
     ) as terminal:
+        terminal.wait_for(r"criteria  observed")
         assert terminal.end() == 0
         assert_readable(terminal)
         whole = terminal.scrolled()
 
-    logged = [line for line in whole if "line of the log" in line]
-    assert all(LOG_LINE.match(line) for line in logged)
-    numbers = [int(line.rpartition(" ")[2]) for line in logged]
-    assert numbers == list(range(len(numbers))) and len(numbers) > 80
-    printed = [int(line.split()[1]) for line in whole if line.startswith("printed ")]
-    assert printed == numbers
+    said = spoken(whole)
+    assert len(said) == 2 * (1 + workers)
+    for numbers in said.values():
+        assert numbers == list(range(len(numbers))) and len(numbers) > 80
+
+
+def spoken(lines: list[str]) -> dict[tuple[str, str], list[int]]:
+    """Return the numbers of the lines that `SPEAKING` logged and printed, by way and process."""
+    said: dict[tuple[str, str], list[int]] = {}
+    for line in lines:
+        if found := re.search(r"(logged|printed) by (\d+), number (\d+)$", line):
+            way, process, number = found.groups()
+            # Lines that are printed have nothing before them, and others what Locust begins with.
+            begin = line[: found.start()]
+            assert LOG_LINE.fullmatch(begin) if way == "logged" else begin == "", line
+            said.setdefault((way, process), []).append(int(number))
+    return said
 
 
 SPEAKING = """
@@ -101,8 +120,8 @@ hooks.install(os.environ)
 def speak():
     for number in range(10_000):
         gevent.sleep(0.05)
-        logging.getLogger("anybody").info("a line of the log, number %d", number)
-        print("printed", number)
+        logging.getLogger("anybody").info("logged by %d, number %d", os.getpid(), number)
+        print(f"printed by {os.getpid()}, number {number}", flush=True)
 
 locust.events.test_start.add_listener(lambda **_: gevent.spawn(speak))
 """
@@ -210,8 +229,7 @@ def test_a_paused_terminal_does_not_stop_the_load(tmp_path: Path, way: str) -> N
     [scenario] = figures["scenarios"].values()
     assert scenario["sent"] == scenario["scheduled"] == 120
     assert scenario["send_error_ms"]["max"] < 1_000
-    numbers = [int(line.rpartition(" ")[2]) for line in whole if "line of the log" in line]
-    assert numbers == list(range(len(numbers)))
+    assert all(numbers == list(range(len(numbers))) for numbers in spoken(whole).values())
 
 
 def test_a_window_that_was_closed_ends_the_run_as_before(tmp_path: Path) -> None:
@@ -226,7 +244,16 @@ def test_the_runs_of_the_web_ui_are_shown_too(tmp_path: Path) -> None:
     target = target_at(tmp_path, free_port())
     place = ("--web-host", "127.0.0.1", "--web-port", str(free_port()))
     with TerminalProcess(
-        tmp_path, "--target", str(target), "--autostart", "-t", "3s", *place, columns=120, lines=40
+        tmp_path,
+        "--target",
+        str(target),
+        "--autostart",
+        "-t",
+        "3s",
+        *UNHURRIED,
+        *place,
+        columns=120,
+        lines=40,
     ) as terminal:
         terminal.wait_for(MEASURING)
         terminal.wait_for(r"verdict         PASS")

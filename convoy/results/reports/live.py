@@ -96,7 +96,7 @@ def live_view(
     ]
     sections: list[_Section] = []
     if progress.share is None:
-        lines += _row("", progress.so_far, width)
+        lines.append(_cell(progress.so_far))
     else:
         lines += _figure_lines(summary, result, width)
         sections = [_criteria(summary), _scenarios(summary, width), _errors(summary)]
