@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import gevent
@@ -42,9 +41,9 @@ class RunController:
 
     `prepare` resolves and checks a run that was not lined up before it begins. With `is_attended` a
     person at the web UI decides when the process ends. `code` is the hash of the code that makes
-    messages. Each run is shown in the `view`, or tells its progress in the log where there is none.
-    `collect_report` takes in the report of a worker in this process; Locust collects
-    those of other processes.
+    messages. Each run is shown in the `view`; where there is none, it tells its progress in the
+    log. `collect_report` takes in the report of a worker in this process; Locust collects those of
+    other processes.
     """
 
     def __init__(
@@ -165,7 +164,11 @@ class RunController:
         run = self._run = self._live_run(prepared, record, spawning_s=wanted / rate)
         gevent.spawn(self._carry_out, run)
         gevent.spawn(run.watch)
-        gevent.spawn(run.tell_progress if self._view is None else partial(self._view.show, run))
+        if self._view is not None:
+            gevent.spawn(self._view.show, run)
+        options = self._environment.parsed_options
+        if self._view is None or (options is not None and options.logfile):
+            gevent.spawn(run.tell_progress)
         # Locust must not end the test before this dispatch of users has begun.
         self._is_beginning = True
         run.await_workers(self.workers, self._hellos)

@@ -95,7 +95,8 @@ class Screen:
                     self._close()
         finally:
             # Added after the writer had ended; from here on nothing comes any more.
-            self._stream.writelines(f"{line}\n" for line in self._lines)
+            if not self._is_lost:
+                self._stream.writelines(f"{line}\n" for line in self._lines)
             self._writer.kill()
 
     def _close(self) -> None:
@@ -112,10 +113,8 @@ class Screen:
             text = self._next()
             if text and not self._is_lost:
                 encoded = text.encode(self._stream.encoding, self._stream.errors or "strict")
-                try:
-                    self._writer.apply(_write_all, (self._stream.fileno(), encoded))
-                except OSError:  # the terminal has gone, and nobody sees what is said about it
-                    self._is_lost = True
+                written = self._writer.apply(_write_all, (self._stream.fileno(), encoded))
+                self._is_lost = not written
 
     def _next(self) -> str:
         """Return what takes the terminal from what is drawn to what should be."""
@@ -144,13 +143,19 @@ class Screen:
             return True
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    """Write everything, in a thread without an event loop."""
+def _write_all(descriptor: int, data: bytes) -> bool:
+    """Write everything, in a thread without an event loop; return False if the terminal has gone.
+
+    Nobody would see what is said about that.
+    """
     while data:
         try:
             data = data[os.write(descriptor, data) :]
         except BlockingIOError:  # another program has made the terminal's descriptor like this
             _sleep(_BUSY_S)
+        except OSError:
+            return False
+    return True
 
 
 class Relay:

@@ -51,6 +51,8 @@ def test_a_run_is_shown_while_it_goes_on_and_ends_in_its_report(
         terminal.wait_for(r"rate       20\.0/s configured, ")
         view = "\n".join(terminal.shown())
         assert all(word in view for word in VIEW[:4])
+        report = (tmp_path / "runs" / "latest").resolve() / "report.html"
+        report.touch()
         assert terminal.end() == 0
         assert_readable(terminal)
         whole = terminal.scrolled()
@@ -68,6 +70,7 @@ def test_a_run_is_shown_while_it_goes_on_and_ends_in_its_report(
     ]
     assert [part for part in order if part not in end] == []
     assert sorted(order, key=end.index) == order
+    assert f"\x1b]8;;{report.as_uri()}\x1b\\" in written
     # Locust prints its table once, at the end.
     assert len(re.findall(TABLE_OF_LOCUST, written)) == 1
     assert not re.search(r"run \S+ to http\S+: measuring", written)
@@ -119,7 +122,7 @@ hooks.install(os.environ)
 
 def speak():
     for number in range(10_000):
-        gevent.sleep(0.05)
+        gevent.sleep(float(os.environ.get("SPEAKS_EVERY_S", 0.05)))
         logging.getLogger("anybody").info("logged by %d, number %d", os.getpid(), number)
         print(f"printed by {os.getpid()}, number {number}", flush=True)
 
@@ -165,9 +168,22 @@ def test_who_wants_no_view_gets_lines(tmp_path: Path, environment: dict[str, str
         written = terminal.written()
 
     assert re.search(r"run \S+ to http\S+: measuring, 0 of 2 s", written)
-    assert "\x1b[" not in written and "\x1b]" not in written
+    assert "\x1b" not in written
     # Locust prints its table once, at the end.
     assert len(re.findall(TABLE_OF_LOCUST, written)) == 1
+
+
+def test_a_log_in_a_file_has_the_lines_too(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    with TerminalProcess(
+        tmp_path, *options(tmp_path, "-t", "2s", "--logfile", str(log))
+    ) as terminal:
+        terminal.wait_for(MEASURING)
+        assert terminal.end() == 0
+        assert_readable(terminal)
+
+    assert re.search(r"run \S+ to http\S+: measuring, 0 of 2 s", log.read_text())
+    assert "\x1b" not in log.read_text()
 
 
 def test_who_wants_locust_s_table_gets_it_in_place_of_the_view(tmp_path: Path) -> None:
@@ -208,7 +224,11 @@ def test_a_paused_terminal_does_not_stop_the_load(tmp_path: Path, way: str) -> N
     locustfile = tmp_path / "locustfile.py"
     locustfile.write_text(SPEAKING)
     with TerminalProcess(
-        tmp_path, *options(tmp_path, "-t", "6s", "-f", str(locustfile)), columns=120
+        tmp_path,
+        *options(tmp_path, "-t", "6s", "-f", str(locustfile)),
+        columns=120,
+        # In the six seconds more than a terminal keeps for somebody who does not read.
+        environment={"SPEAKS_EVERY_S": "0.004"},
     ) as terminal:
         terminal.wait_for(MEASURING)
         if way == "Ctrl-S":
