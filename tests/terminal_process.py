@@ -22,6 +22,7 @@ import pyte
 from tests.locust_process import DEADLINE_S, ROOT, clean_environment, wait_until
 
 _LONG = 10_000
+_SEQUENCES = re.compile(r"\x1b(\[[?\d;]*[A-Za-z]|\][^\x1b]*\x1b\\)")
 _PLAIN = {"CI": "", "NO_COLOR": "", "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
 
 
@@ -84,6 +85,10 @@ class TerminalProcess:
         with self._lock:
             return self._written.decode("utf-8", "replace")
 
+    def text(self) -> str:
+        """Everything that was written until now, without sequences: what has been shown at all."""
+        return _SEQUENCES.sub("", self.written()).replace("\r\n", "\n")
+
     def shown(self) -> list[str]:
         """The lines that a person sees now, without the spaces at their ends."""
         with self._lock:
@@ -97,7 +102,7 @@ class TerminalProcess:
             return [line.rstrip() for line in [*above, *self.screen.display]]
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until the terminal shows this; fails with what it shows where that never comes."""
+        """Wait until the terminal has shown this; fails with all of it where that never comes."""
         return wait_until(lambda: self._find(pattern), self._explain)
 
     def press(self, keys: bytes) -> None:
@@ -136,10 +141,10 @@ class TerminalProcess:
                     self._stream.feed(data)
 
     def _find(self, pattern: str) -> re.Match[str] | None:
-        found = re.search(pattern, "\n".join(self.scrolled()))
+        found = re.search(pattern, self.text())
         if found is None and self.process.poll() is not None:
             raise AssertionError(f"locust ended without showing {pattern!r}: {self._explain()}")
         return found
 
     def _explain(self) -> str:
-        return "\n".join(self.scrolled())
+        return self.text()
