@@ -14,6 +14,8 @@ from simulator.world import World
 
 INJECTED_RETRY_AFTER_S = 1
 TOO_MANY = "too.many.requests.retry.after"
+CONTROL = "/simulator"
+_FOREIGN = Rejection("not.authorized", "A page of another origin may not control the simulator.")
 logger = logging.getLogger("simulator")
 
 
@@ -31,6 +33,8 @@ class Answering:
         try:
             if injected_code:
                 answer = error_answer(self._injected(injected_code), call.correlation_id)
+            elif call.path.startswith(CONTROL) and call.comes_from_another_origin:
+                answer = error_answer(_FOREIGN, call.correlation_id)
             elif route is None:
                 answer = _no_route(methods, call)
             elif route.needs_token:

@@ -35,6 +35,18 @@ class Call(msgspec.Struct):
         return text.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
 
     @property
+    def comes_from_another_origin(self) -> bool:
+        """True for what a page of another origin has a browser send.
+
+        A browser names the page's origin, or how it stands to this one (https://fetch.spec.whatwg.org
+        and https://www.w3.org/TR/fetch-metadata, read 2026-11-26); no other client does.
+        """
+        origin = self.headers.get(b"origin")
+        host = self.headers.get(b"host", b"")
+        is_own = origin is None or origin.rpartition(b"://")[2] == host
+        return not is_own or self.headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
+
+    @property
     def parameters(self) -> dict[str, str]:
         """Query parameters; of a repeated one the last counts."""
         return dict(parse_qsl(self.query.decode("latin-1"), keep_blank_values=True))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from random import Random
 
+ORGANISATION_ID = "5c0d0000-0000-4000-8000-51a1a7000000"
+"""The organisation that every simulator is."""
 _random = Random(os.urandom(16))
 
 

@@ -21,6 +21,7 @@ class Route(NamedTuple):
 
 ROUTES = (
     Route("POST", "/oauth/token", login.log_in),
+    Route("GET", "/api/v2/tokens/me", login.show_own_token, needs_token=True),
     Route("DELETE", "/api/v2/tokens/me", login.revoke_own_token, needs_token=True),
     Route("GET", "/api/v2/conversations", conversations.list_page, needs_token=True),
     Route("GET", "/api/v2/conversations/{}", conversations.show, needs_token=True),

@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import sys
+from ipaddress import ip_address
 from types import FrameType
 
 import uvicorn
@@ -64,6 +65,13 @@ class _AnnouncingServer(uvicorn.Server):
         for listener in sockets or ():
             host, port = listener.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
+            if not ip_address(host).is_loopback:
+                print(
+                    f"any machine that reaches {shown}:{port} can use this simulator, and set its "
+                    "faults; --host 127.0.0.1 is for this machine alone",
+                    file=sys.stderr,
+                    flush=True,
+                )
             print(f"listening on http://{shown}:{port}", flush=True)
 
 

@@ -87,7 +87,7 @@ class TerminalProcess:
 
     def text(self) -> str:
         """Everything that was written until now, without sequences: what has been shown at all."""
-        return _SEQUENCES.sub("", self.written()).replace("\r\n", "\n")
+        return _SEQUENCES.sub("", self.written()).replace("\r", "")
 
     def shown(self) -> list[str]:
         """The lines that a person sees now, without the spaces at their ends."""

@@ -18,8 +18,8 @@ from locust.util.timespan import parse_timespan
 
 import convoy
 from convoy import terminal
-from convoy.cli.judge import judge_record
 from convoy.cli.outlook import outlook
+from convoy.cli.records import judge_record, report_record, run_lines
 from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
 from convoy.files import FileError, read_text
@@ -27,6 +27,7 @@ from convoy.plan.strict_json import NotJsonError, read_json
 from convoy.plugin.users import known_scenarios, user_classes
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.setup import Setup
+from convoy.results.reports import REPORTS
 from convoy.results.reports.text import text_report
 from convoy.routes.explain import as_text, explain
 from convoy.routes.saved_answers import read_saved
@@ -170,6 +171,19 @@ def _judge(_: Setup, options: Namespace) -> ExitCode:
     return summary.exit_code
 
 
+def _report(_: Setup, options: Namespace) -> ExitCode:
+    summary, folder = report_record(options.run, _RUNS)
+    print(text_report(summary))
+    print(f"\nreports in {folder}: {', '.join(sorted(REPORTS))}")
+    return summary.exit_code
+
+
+def _runs(_: Setup, __: Namespace) -> ExitCode:
+    for line in run_lines(_RUNS):
+        print(line)
+    return ExitCode.PASS
+
+
 def _scenarios(_: Setup, __: Namespace) -> ExitCode:
     for user_class in sorted(user_classes(), key=lambda each: each.scenario):
         print(f"{user_class.scenario:<24} {(user_class.__doc__ or '').strip().splitlines()[0]}")
@@ -182,6 +196,8 @@ _COMMANDS: Mapping[str, Command] = {
     "send": _send,
     "explain": _explain,
     "judge": _judge,
+    "report": _report,
+    "runs": _runs,
     "scenarios": _scenarios,
 }
 
@@ -225,6 +241,14 @@ def _parser() -> ArgumentParser:
     _add_send(commands)
     _add_explain(commands)
     _add_judge(commands)
+    report = _add(
+        commands,
+        "report",
+        "make the reports of a run from its record, also of one that was cut short",
+        "latest",
+    )
+    _add_run(report)
+    _add(commands, "runs", "list the records with verdict, length and labels", "")
     _add(commands, "scenarios", "list what can run", "")
     return parser
 
@@ -312,7 +336,7 @@ def _add_judge(commands: Any) -> None:
         "judge a finished run anew, by other criteria",
         "latest --criteria config/criteria/strict.yaml",
     )
-    judge.add_argument("run", metavar="RUN", help="the folder of its record, or its id below runs/")
+    _add_run(judge)
     judge.add_argument(
         "--criteria", required=True, metavar="FILE.yaml", help="a list of criteria, one a line"
     )
@@ -321,6 +345,12 @@ def _add_judge(commands: Any) -> None:
         choices=("fail", "pass"),
         default="fail",
         help="what a criterion without samples makes of the run",
+    )
+
+
+def _add_run(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "run", metavar="RUN", help="the folder of its record, or its id below runs/"
     )
 
 

@@ -179,6 +179,7 @@ class _Hooks:
 
     def _prepare_from_form(self, form: webui.Form) -> PreparedRun:
         """Prepare the run that the web form asks for; only fields that were changed count."""
+        check_folder(_RUNS)
         shown = environment_defaults(self._environ) | self._asked
         chosen = {
             name: value
@@ -224,6 +225,8 @@ class _Hooks:
             may_have_users=controller.may_have_users,
         )
         self._listen(environment, controller)
+        reason = "the kill switch: SIGUSR1"
+        gevent.signal_handler(signal.SIGUSR1, controller.stop_now, reason)
         return controller
 
     def _await_workers(self, runner: MasterRunner, options: Namespace) -> None:

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from math import inf
-from time import perf_counter
+from time import perf_counter, time
 
 import gevent
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from convoy.errors import ConvoyError
 from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.criteria import CriterionResult
-from convoy.results.record import Record
+from convoy.results.record import STOP, Record
 from convoy.results.reports.text import WIDTH, closing_report
 from convoy.results.result import Row, RunResult
 from convoy.results.summary import Summary, summarise
@@ -41,7 +41,7 @@ class LiveRun:
 
     A run that was `refused` has neither: no load was started. `collect_report` takes in the report
     of a worker in this process; `rows` returns Locust's at the end, none where they were reset.
-    What comes of the run is entered in its `record`; `latest` is what was entered last. With
+    What comes of the run is entered in its `record`; `looks` counts how often that was done. With
     `has_links` the report names files so that a terminal can open them.
     """
 
@@ -60,7 +60,7 @@ class LiveRun:
         self.is_over = False
         self.refused: ConvoyError | None = None
         self.final: Summary | None = None
-        self.latest: RunResult | None = None
+        self.looks = 0
         self.report = ""
         self._collect_report = collect_report
         self._rows = rows
@@ -104,7 +104,15 @@ class LiveRun:
                 self.master.exclude(worker, "it does not run Convoy's locustfile")
 
     def watch(self) -> None:
-        """Collect reports while the run goes on, and end it for a criterion that asks for that."""
+        """Watch the run while it goes on; it is invalid where that fails."""
+        try:
+            self._watch()
+        except Exception as error:  # the edge of this greenlet: nobody would miss it otherwise
+            logger.exception("the run is not watched any more")
+            self.master.problems.append(f"an error of Convoy itself: {error!r}")
+
+    def _watch(self) -> None:
+        """Collect reports, enter them in the record, and end the run for a criterion that asks."""
 
         def abort(broken: CriterionResult) -> None:
             logger.error(
@@ -113,12 +121,13 @@ class LiveRun:
             self.master.aborted = broken
             self.master.stop()
 
+        has_aborts = any(each.aborts for each in self.prepared.criteria)
         watch_run(
             self.prepared.criteria,
             is_under_way=lambda: not self.is_over and not self.master.is_stopped,
-            report_every=self.master.report_every_s,
+            report_every=self.master.report_every_s if self.master.is_local else 1,
             collect_report=self._collect_report,
-            snapshot=self.master.snapshot,
+            snapshot=lambda: self.master.snapshot(with_times=has_aborts),
             enter=self._enter,
             abort=abort,
             sleep=self._sleep_to_next_second,
@@ -129,14 +138,29 @@ class LiveRun:
         gevent.sleep(for_s - self.master.since_t0_s % for_s + _AFTER_S)
 
     def _enter(self, result: RunResult) -> None:
-        """Enter a result in the record; where that cannot be written the run is invalid."""
+        self.looks += 1
+
+        def enter() -> None:
+            for _ in self._record.enter(result):
+                gevent.sleep(0)
+
+        self._record_by(enter)
+
+    def enter_messages(self, packed: bytes) -> None:
+        """Add a part of the log of messages to the record."""
+        self._record_by(lambda: self._record.enter_messages(packed))
+
+    def _record_by(self, enter: Callable[[], None]) -> None:
+        """Enter something in the record; where that cannot be written the run is invalid."""
         if self._is_recorded:
             try:
-                self._record.enter(result)
+                enter()
             except OSError as error:
                 self._cannot_record(error)
 
     def _cannot_record(self, error: OSError) -> None:
+        if not self._is_recorded:
+            return
         self._is_recorded = False
         problem = f"the record could not be written: {error}"
         self.master.problems.append(problem)
@@ -157,6 +181,19 @@ class LiveRun:
         if not self.master.is_stopped:
             self.master.problems.append(f"interrupted: {reason}")
             self.master.stop()
+
+    def watch_kill_switch(self, window_ends_s: float) -> None:
+        """End the run when the file `runs/STOP` appears, or when its window is over.
+
+        `window_ends_s` is in seconds since 1970.
+        """
+        stop = self._record.folder.parent / STOP
+        while not self.is_over:
+            if stop.exists():
+                self.interrupt(f"the kill switch: {stop} is there")
+            if time() >= window_ends_s:
+                self.interrupt("the window of the approval is over")
+            gevent.sleep(_LOOKS_EVERY_S)
 
     def wait(self) -> None:
         """Wait until the run is over: a process that ended before would lose the record."""

@@ -92,6 +92,7 @@ class _Drawing:
         self._run = run
         self._screen = screen
         self._findings = Findings()
+        self._looks = 0
         self._looked: tuple[RunResult, Summary] | None = None
 
     def draw_on(self) -> None:
@@ -125,14 +126,16 @@ class _Drawing:
         return lines
 
     def _look(self) -> tuple[RunResult, Summary]:
-        """Return what was reported last, and its summary."""
-        run, master = self._run, self._run.master
-        if run.latest is None:
-            result = master.snapshot()
-        else:
-            # Once the run is stopped nobody else looks at it.
-            result = run.snapshot() if master.is_stopped else run.latest
-        if self._looked is None or self._looked[0] is not result:
+        """Return what has been reported, and its summary; both are the last ones until a new look.
+
+        It follows those of the run, because right after a report its durations are merged step by
+        step; once the run is stopped, nobody else looks.
+        """
+        run, is_stopped = self._run, self._run.master.is_stopped
+        if self._looked is None or self._looks != run.looks or is_stopped:
+            self._looks = run.looks
+            result = run.snapshot() if is_stopped else run.master.snapshot()
+            gevent.sleep(0)
             self._looked = result, self._summary(result)
         return self._looked
 

@@ -18,9 +18,9 @@ from convoy.plugin.live_run import LiveRun
 from convoy.plugin.live_view import LiveView
 from convoy.plugin.rows import rows_of
 from convoy.plugin.workers import LocustWorkers
-from convoy.prepare.guard import check_plan
+from convoy.prepare.guard import check_users, window_ends_s
 from convoy.prepare.preflight import PreparedRun
-from convoy.results.record import Record, begin_record, clear_records
+from convoy.results.record import Record, begin_record, check_folder, clear_records
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 from convoy.settings import Settings
@@ -107,9 +107,9 @@ class RunController:
         self._change(lambda changes, at_s: changes.set_rate(at_s, rate))
 
     def check_users(self, users: int) -> None:
-        """Raise RefusedError where the run with so many users would be beyond the approval."""
+        """Raise RefusedError where this machine or the approval does not allow so many users."""
         if self._run is not None:
-            check_plan(self._run.prepared.settings.model_copy(update={"users": users}))
+            check_users(self._run.prepared.settings, users, self._run.prepared.processes)
 
     def pause(self) -> None:
         """Let no message fall due until `resume` or the end of the run; raises RefusedError."""
@@ -148,6 +148,7 @@ class RunController:
         self._is_expected = self._is_reset = self._is_interrupted = False
         try:
             prepared = self._next or self._prepare()
+            check_folder(self._runs)
             record = begin_record(self._runs, prepared.run_id, prepared.facts.settings)
         except ConvoyError as error:
             self._refuse(error)
@@ -169,6 +170,7 @@ class RunController:
         options = self._environment.parsed_options
         if self._view is None or (options is not None and options.logfile):
             gevent.spawn(run.tell_progress)
+        gevent.spawn(run.watch_kill_switch, window_ends_s(prepared.settings))
         # Locust must not end the test before this dispatch of users has begun.
         self._is_beginning = True
         run.await_workers(self.workers, self._hellos)
@@ -185,6 +187,7 @@ class RunController:
             self.workers,
             code=self._code,
             facts=prepared.facts,
+            enter_messages=lambda packed: run.enter_messages(packed),
             spawning_s=spawning_s,
             is_local=self.workers.are_local,
             end_early=lambda reason: run.interrupt(reason),
@@ -242,6 +245,16 @@ class RunController:
         if self._run is None or self._run.is_over:
             return self._last
         return self._run.summary()
+
+    @property
+    def record_folder(self) -> Path | None:
+        """The folder with the record of the last run that is over; None before."""
+        return None if self._last is None else self._runs / self._last.run_id
+
+    def stop_now(self, reason: str) -> None:
+        """End the present run early, if there is one; the reason is noted."""
+        if self._live is not None:
+            self._live.interrupt(reason)
 
     def interrupt(self, reason: str) -> None:
         """End the present run early, and wait until it has ended; the reason is noted."""

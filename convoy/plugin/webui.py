@@ -14,13 +14,15 @@ from math import isfinite
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Response, jsonify, make_response, request
+from flask import Response, jsonify, make_response, request, send_file
 from locust.util.timespan import parse_timespan
 from locust.web import WebUI
 
 from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
 from convoy.plugin.runs import RunController
 from convoy.prepare.preflight import PreparedRun
+from convoy.results.record import MESSAGES, SERIES, SETTINGS
+from convoy.results.reports import REPORT, REPORTS
 from convoy.results.summary import Summary
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ _FIXED = ("target", "load_profile", "scenarios", "seed", "run_time", "host")
 _FIGURES = "locust.request_stats"
 _STATE_LINE = Path(__file__).with_name("state_line.html")
 _TAB = "verdict"
+_OFFERED = (*sorted(REPORTS), SETTINGS, SERIES, MESSAGES)
 _COLUMNS = [
     {"key": "criterion", "title": "Criterion"},
     {"key": "observed", "title": "Observed"},
@@ -85,7 +88,8 @@ def install(
         web_ui.app.add_url_rule(url, f"convoy_{name}", route, methods=[method])
     _show_what_was_asked(web_ui, form.asked, controller)
     _add_verdict_tab(web_ui, controller)
-    _add_state_line(web_ui, f"{base_path}/convoy/state")
+    _add_state_line(web_ui, f"{base_path}/convoy")
+    _add_record(web_ui, controller, f"{base_path}/convoy/record")
 
 
 class _RunForm:
@@ -155,12 +159,19 @@ class _RunForm:
         return "; ".join(filter(None, (progress, self._refusal if progress else "")))
 
     def state(self) -> dict[str, object]:
-        return {"line": self.line, "is_preparing": self._is_preparing}
+        """Return what the page shows besides Locust's own: the line, and whose report there is."""
+        folder = self._controller.record_folder
+        has_report = folder is not None and (folder / REPORT).exists()
+        return {
+            "line": self.line,
+            "is_preparing": self._is_preparing,
+            "report_of": folder.name if folder is not None and has_report else "",
+        }
 
 
 def _add_state_line(web_ui: WebUI, url: str) -> None:
     """Show below Locust's page what is going on, and let Start rest while a run is prepared."""
-    script = _STATE_LINE.read_text("utf-8").replace("CONVOY_STATE", url)
+    script = _STATE_LINE.read_text("utf-8").replace("CONVOY_URL", url)
 
     def add(response: Response) -> Response:
         if request.endpoint == _PAGE and response.mimetype == "text/html":
@@ -171,6 +182,33 @@ def _add_state_line(web_ui: WebUI, url: str) -> None:
 
     assert web_ui.app is not None
     web_ui.app.after_request(add)
+
+
+def _add_record(web_ui: WebUI, controller: RunController, url: str) -> None:
+    """Offer the files of the last run's record, beside those of Locust."""
+
+    def send(name: str) -> Response:
+        folder = controller.record_folder
+        if folder is None or name not in _OFFERED or not (folder / name).is_file():
+            which = "there is no run that is over" if folder is None else "its record has no such"
+            return make_response(f"{name}: {which}", 404)
+        kind = "text/html" if name == REPORT else "text/plain"
+        response = send_file(
+            (folder / name).absolute(), kind, as_attachment=name != REPORT, download_name=name
+        )
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    assert web_ui.app is not None
+    view = web_ui.auth_required_if_enabled(send)
+    web_ui.app.add_url_rule(f"{url}/<name>", "convoy_record", view, methods=["GET"])
+    web_ui.template_args["extended_csv_files"] = [
+        {
+            "href": f"./convoy/record/{name}",
+            "title": f"{'Open' if name == REPORT else 'Download'} {name}",
+        }
+        for name in _OFFERED
+    ]
 
 
 def _show_what_was_asked(

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,9 +28,13 @@ _STOP_TIMEOUT_S = 5.0
 
 
 class EmbeddedSimulator:
-    """A simulator process of ours, at most one; `stop` ends it and may be called at any time."""
+    """A simulator process of ours, at most one; `stop` ends it and may be called at any time.
 
-    def __init__(self) -> None:
+    It runs in the environment `environ`.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
         self._process: subprocess.Popen[str] | None = None
         self._wanted_url = ""
         self._url = ""
@@ -82,6 +86,7 @@ class EmbeddedSimulator:
         self._process = process = subprocess.Popen(
             [sys.executable, "-m", "simulator", *place],
             cwd=_REPOSITORY,
+            env=self._environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from math import ceil
+from datetime import datetime
+from math import ceil, floor, inf
+from typing import Literal
+from zoneinfo import ZoneInfo
 
 from convoy.errors import RefusedError
+from convoy.prepare.checklist import Checklist
+from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.remote.discovery import is_convoy_simulator
 from convoy.remote.proxies import proxy_to
 from convoy.settings import Origin, Settings
-from convoy.settings.model import Approval
+from convoy.settings.model import Window
 from convoy.settings.origin import is_loopback
+from convoy.settings.values import MOST_USERS
+
+_POISSON = 0.8
+"""A Poisson plan keeps so far below the highest rate."""
 
 Resolve = Callable[[str], Sequence[str]]
 """Takes a host name, returns its addresses; raises OSError."""
@@ -61,31 +70,119 @@ def check_plan(settings: Settings) -> None:
     approval, users, pause_s = settings.target.approval, settings.users, settings.think_time_s
     if approval is None:
         return
+    if approval.highest_users is not None and users > approval.highest_users:
+        allowed = f"{approval.highest_users} users at most"
+        raise _beyond(settings, f"{users} users", allowed, f"write -u {approval.highest_users}")
+    logins, approved = settings.oauth.logins_per_s, approval.logins_per_s
+    if logins is not None and approved is not None and logins > approved:
+        change = f"write {approved:.10g} or less"
+        allowed = f"{approved:.10g} logins per second at most"
+        raise _beyond(settings, f"oauth.logins_per_s is {logins:.10g}", allowed, change)
     if settings.is_flat_out:
-        raise _beyond(
-            settings, approval, "rate is max", f"write --rate {approval.highest_rate:.10g}"
-        )
+        change = f"write --rate {approval.highest_rate:.10g}"
+        raise _too_fast(settings, "rate is max", approval.highest_rate, change)
     if settings.is_scheduled:
         check_rate(settings, settings.highest_rate)
     elif users / approval.highest_rate > pause_s:
         # Rounded up, because a pause rounded down would be refused again.
         needed_s = ceil(users / approval.highest_rate * 1000) / 1000
         change = f"write --set think_time_s={needed_s:.10g}, or fewer users"
-        raise _beyond(settings, approval, f"{users} users pause for {pause_s:.10g} s", change)
+        wanted = f"{users} users pause for {pause_s:.10g} s"
+        raise _too_fast(settings, wanted, approval.highest_rate, change)
+
+
+def check_users(settings: Settings, users: int, processes: int) -> None:
+    """Raise RefusedError unless a run may go on with so many users, as it might have begun."""
+    if users > MOST_USERS:
+        raise RefusedError(f"users are {users:,}, but should be at most {MOST_USERS:,}")
+    checklist = Checklist()
+    check_machine(users, processes, checklist, files=files_allowed(), ports=local_ports())
+    checklist.refuse_if_failed()
+    check_plan(settings.model_copy(update={"users": users}))
 
 
 def check_rate(settings: Settings, rate: float) -> None:
     """Raise RefusedError unless the target's approval allows so many messages per second."""
     approval = settings.target.approval
-    if approval is not None and rate > approval.highest_rate:
-        change = f"write {approval.highest_rate:.10g} or less"
-        raise _beyond(settings, approval, f"rate is {rate:.10g}", change)
+    if approval is None:
+        return
+    highest, wanted = approval.highest_rate, f"rate is {rate:.10g}"
+    if settings.arrivals == "poisson":
+        # Of a Poisson process some seconds have far more than the mean.
+        highest, wanted = _POISSON * highest, f"{wanted} on average, and arrivals are poisson"
+    if rate > highest:
+        raise _too_fast(settings, wanted, highest, f"write {highest:.10g} or less")
 
 
-def _beyond(settings: Settings, approval: Approval, wanted: str, change: str) -> RefusedError:
+def check_total(settings: Settings, messages: int | None) -> None:
+    """Raise RefusedError unless the approval allows so many messages; None: nobody knows."""
+    approval = settings.target.approval
+    if approval is None or approval.highest_total is None:
+        return
+    allowed = f"{approval.highest_total} messages at most in a run"
+    if messages is None:
+        change = "give their number with --set messages=N, for each scenario"
+        raise _beyond(settings, "nothing is scheduled, so the run has no end", allowed, change)
+    if messages > approval.highest_total:
+        raise _beyond(settings, f"{messages} messages", allowed, "lower the rate, or -t")
+
+
+def check_window(settings: Settings, now_s: float) -> None:
+    """Raise RefusedError unless the run fits into the window of the approval.
+
+    `now_s` is in seconds since 1970.
+    """
+    approval = settings.target.approval
+    if approval is None or approval.window is None:
+        return
+    window, lasts_s = approval.window, settings.warm_up_s + settings.duration_s
+    from_s, to_s = (_epoch_s(window, end) for end in ("from", "to"))
+    allowed = f"load from {window['from']} to {window['to']} ({window['zone']})"
+    if to_s <= from_s:
+        raise _beyond(settings, "the window ends before it begins", allowed, "mend its dates")
+    if now_s < from_s:
+        raise _beyond(settings, "the window has not begun", allowed, "start the run then")
+    if now_s >= to_s:
+        raise _beyond(settings, "the window is over", allowed, "agree on another one")
+    if now_s + lasts_s > to_s:
+        left_s = floor(to_s - now_s - settings.warm_up_s)
+        wanted = f"the run takes {lasts_s:.10g} s, and the window is over in {to_s - now_s:.0f} s"
+        raise _beyond(settings, wanted, allowed, f"write -t {max(1, left_s)}s, or start earlier")
+
+
+def window_ends_s(settings: Settings) -> float:
+    """Return when the window of the approval ends, in seconds since 1970; inf without one."""
+    approval = settings.target.approval
+    if approval is None or approval.window is None:
+        return inf
+    return _epoch_s(approval.window, "to")
+
+
+def check_organisation(settings: Settings, organisation_id: str) -> None:
+    """Raise RefusedError unless a token is of the organisation that the approval is for."""
+    approval = settings.target.approval
+    if approval is not None and organisation_id != approval.organisation_id:
+        raise RefusedError(
+            f"the token is of organisation {organisation_id!r}, but approval {approval.ticket} of "
+            f"target {settings.target.name} is for {approval.organisation_id!r}; use the "
+            "credentials of that organisation, or the target file of this one"
+        )
+
+
+def _epoch_s(window: Window, end: Literal["from", "to"]) -> float:
+    return datetime.fromisoformat(window[end]).replace(tzinfo=ZoneInfo(window["zone"])).timestamp()
+
+
+def _too_fast(settings: Settings, wanted: str, highest: float, change: str) -> RefusedError:
+    return _beyond(settings, wanted, f"{highest:.10g} messages per second at most", change)
+
+
+def _beyond(settings: Settings, wanted: str, allowed: str, change: str) -> RefusedError:
+    approval = settings.target.approval
+    assert approval is not None
     return RefusedError(
         f"{wanted}, but approval {approval.ticket} of target {settings.target.name} allows "
-        f"{approval.highest_rate:.10g} messages per second at most; {change}, or have more approved"
+        f"{allowed}; {change}, or have more approved"
     )
 
 

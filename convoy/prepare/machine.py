@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import resource
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from math import ceil, inf
 from pathlib import Path
@@ -65,22 +66,27 @@ def local_ports() -> float:
     return last - first + 1
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what makes a run, and the commit where this is a checkout of git."""
+def versions(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the versions of what makes a run, and the commit where this is a checkout of git.
+
+    Git is asked in the environment `environ`.
+    """
     found = {"convoy": convoy.VERSION}
-    if commit := _commit():
+    if commit := _commit(environ):
         found["commit"] = commit
     found |= {"locust": version("locust"), "python": platform.python_version()}
     return found | {"system": f"{platform.system()} {platform.release()} {platform.machine()}"}
 
 
-def _commit() -> str:
+def _commit(environ: Mapping[str, str]) -> str:
     """Return the commit of the checkout, with a `+` where files differ from it; "" without one."""
     if not (_CHECKOUT / ".git").exists():
         return ""
     asked = ["git", "-C", str(_CHECKOUT), "describe", "--always", "--abbrev=12", "--dirty=+"]
     try:
-        told = subprocess.run(asked, capture_output=True, text=True, timeout=_GIT_S, check=True)
+        told = subprocess.run(
+            asked, env=environ, capture_output=True, text=True, timeout=_GIT_S, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return told.stdout.strip()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import TypeVar
 
 import gevent
@@ -20,14 +20,20 @@ from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import allowance_line, shortfall
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
-from convoy.prepare.guard import check_plan, check_target
+from convoy.prepare.guard import (
+    check_organisation,
+    check_plan,
+    check_target,
+    check_total,
+    check_window,
+)
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.pools import Open, find_pool, open_conversations
 from convoy.prepare.reach import check_way
 from convoy.prepare.scenarios import KnownScenario
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.remote.client import Connections
-from convoy.remote.discovery import PAGE_SIZE, read_ledger
+from convoy.remote.discovery import PAGE_SIZE, organisation_of, read_ledger
 from convoy.remote.oauth import Token
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
@@ -46,7 +52,8 @@ class PreparedRun:
 
     `criteria` is what it is judged by; `spawn_rate` is in users per second, None for all at once;
     `checklist` holds what the preflight found, `ledger_since` is since when the simulator's ledger
-    counts ("" for another target), `facts` what the record says of it.
+    counts ("" for another target), `facts` what the record says of it. `processes` on this machine
+    hold the users.
     """
 
     settings: Settings
@@ -57,6 +64,7 @@ class PreparedRun:
     ledger_since: str
     run_id: str
     facts: RunFacts = RunFacts()
+    processes: int = 1
 
     @property
     def description(self) -> str:
@@ -116,6 +124,7 @@ class Preflight:
         )
         with step("approval"):
             check_plan(settings)
+            check_window(settings, time())
         with step("target"):
             check_target(settings)
         for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
@@ -128,6 +137,11 @@ class Preflight:
             with step("login"), login:
                 token = self._patiently("the login", session.open)
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
+            if settings.target.approval is not None:
+                with step("organisation"):
+                    found = self._patiently("the token", partial(self._organisation, token))
+                    check_organisation(settings, found)
+                self.checklist.ok("organisation", f"the token is of {found}")
             run = PreparedRun(
                 settings,
                 self._inputs(checked, token, self._open if sends else _names),
@@ -137,7 +151,10 @@ class Preflight:
                 self._ledger_since(),
                 self.run_id,
                 self.facts,
+                self.processes,
             )
+            with step("approval"):
+                check_total(settings, self._total(run.inputs))
             warning = shortfall(settings, _requests_before(settings, run.inputs))
             if warning:
                 self.checklist.warn("limits", *warning)
@@ -160,6 +177,26 @@ class Preflight:
             session.close()
         self.checklist.refuse_if_failed()
         return run
+
+    def _organisation(self, token: Token) -> str:
+        settings = self.settings
+        return organisation_of(
+            settings.target.api_url,
+            token,
+            timeout_s=settings.request_timeout_s,
+            ca_file=settings.target.ca_file,
+        )
+
+    def _total(self, inputs: Mapping[str, ScenarioInputs]) -> int | None:
+        """Return how many messages the run sends at most, with warm-up and canaries."""
+        settings = self.settings
+        if not settings.is_scheduled:
+            messages = settings.messages
+            counts = None if messages is None else messages * len(inputs)
+        else:
+            counts = sum(ScenarioPlan(each).count or 0 for each in inputs.values())
+            counts += ceil(settings.global_stages()[0][0] * settings.warm_up_s)
+        return None if counts is None else counts + _canaries(settings, inputs)
 
     def _patiently(self, what: str, ask: Callable[[], T]) -> T:
         """Return what is asked for; waits where the remote asks for that, if there is time."""
@@ -251,13 +288,16 @@ class Preflight:
 
 def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
     """Return how many requests the preflight itself makes with the token of the first user."""
-    canaries = sum(len(each.weights) for each in inputs.values()) if settings.canary else 0
     pages = sum(
         ceil(len(each.pool) / PAGE_SIZE)
         for name, each in inputs.items()
         if settings.scenario[name].conversations.source == "api"
     )
-    return canaries + pages
+    return _canaries(settings, inputs) + pages
+
+
+def _canaries(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
+    return sum(len(each.weights) for each in inputs.values()) if settings.canary else 0
 
 
 def _names(scenario: str, count: int) -> list[str]:

@@ -30,6 +30,7 @@ from convoy.settings import (
     Settings,
     command_of,
     credentials,
+    environment_of_children,
     payload_directory,
     resolve,
 )
@@ -52,7 +53,7 @@ class Setup:
         tell: Callable[[str], None] = lambda line: print(f"convoy: {line}", file=sys.stderr),
     ) -> None:
         self.redactor = Redactor()
-        self.simulator = EmbeddedSimulator()
+        self.simulator = EmbeddedSimulator(environment_of_children(environ))
         self._environ = environ
         self._known_scenarios = known_scenarios
         self._tell = tell
@@ -154,7 +155,7 @@ class Setup:
         return RunFacts(
             settings=yaml.safe_dump(settings.redacted(), sort_keys=False, allow_unicode=True),
             command=self.redactor.redact(command),
-            versions=versions(),
+            versions=versions(environment_of_children(self._environ)),
             labels=settings.labels,
         )
 

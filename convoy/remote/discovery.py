@@ -1,8 +1,9 @@
-"""Finds conversations to write to, and recognises a Convoy simulator."""
+"""Finds conversations to write to and whose a token is, and recognises a Convoy simulator."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -20,6 +21,7 @@ from convoy.settings import Origin
 if TYPE_CHECKING:
     import requests
 
+T = TypeVar("T")
 ANY = "any"
 """As `state` or `type`: no filter."""
 _LISTED_TOO_OFTEN = (
@@ -58,6 +60,14 @@ class _Simulator(msgspec.Struct):
     started_by: str
 
 
+class _Organisation(msgspec.Struct):
+    id: str
+
+
+class _TokenInfo(msgspec.Struct):
+    organization: _Organisation
+
+
 class _Page(msgspec.Struct, rename="camel"):
     entities: list[msgspec.Raw]
     page_count: int | None = None
@@ -86,7 +96,8 @@ def find_conversations(
     with _client(origin_url, ca_file) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
         for number in range(1, _MOST_PAGES + 1):
-            page = _read_page(client, url, page_size, number, timeout_s)
+            asked = {"pageSize": page_size, "pageNumber": number}
+            page = _read(client, url, "conversations", _Page, timeout_s, asked)
             for entity in page.entities:
                 each = _read_entity(entity)
                 if each is None:
@@ -132,27 +143,42 @@ def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
     return client
 
 
-def _read_page(
-    client: requests.Session, url: str, page_size: int, number: int, timeout_s: float
-) -> _Page:
+def organisation_of(
+    origin_url: str, token: Token, *, timeout_s: float, ca_file: str | None = None
+) -> str:
+    """Return the id of the organisation that a token is of; raises RemoteError."""
+    url = origin_url.rstrip("/") + ROUTES["own_token"].path
+    with _client(origin_url, ca_file) as client:
+        client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
+        return _read(client, url, "the token's organisation", _TokenInfo, timeout_s).organization.id
+
+
+def _read(
+    client: requests.Session,
+    url: str,
+    what: str,
+    type: type[T],
+    timeout_s: float,
+    params: Mapping[str, int] | None = None,
+) -> T:
+    """Return what a GET answers; raises RemoteError, which says `what` was asked for."""
     import requests
 
-    asked = {"pageSize": page_size, "pageNumber": number}
     try:
-        answer = client.get(url, params=asked, timeout=timeout_s, allow_redirects=False)
+        answer = client.get(url, params=params, timeout=timeout_s, allow_redirects=False)
     except requests.RequestException as exc:
-        raise RemoteError(f"no listing of conversations from {url}: {_cause(exc)}") from exc
+        raise RemoteError(f"{url} did not give {what}: {_cause(exc)}") from exc
     if answer.status_code != 200:
-        refusal = RemoteError(_refusal(url, answer))
+        refusal = RemoteError(_refusal(url, what, answer))
         headers = {name.lower().encode(): each.encode() for name, each in answer.headers.items()}
         refusal.retry_after_s = retry_after_s(headers)
         if answer.status_code == 429 and refusal.retry_after_s is None:
             refusal.retry_after_s = _REST_AFTER_429_S
         raise refusal
     try:
-        return msgspec.json.decode(answer.content, type=_Page)
+        return msgspec.json.decode(answer.content, type=type)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise RemoteError(f"{url} answered 200, but with no listing: {exc}") from exc
+        raise RemoteError(f"{url} answered 200, but not {what}: {exc}") from exc
 
 
 def _read_entity(entity: msgspec.Raw) -> _Conversation | None:
@@ -170,12 +196,12 @@ def _is_last(page: _Page, number: int, page_size: int) -> bool:
     return len(page.entities) < page_size
 
 
-def _refusal(url: str, answer: requests.Response) -> str:
+def _refusal(url: str, what: str, answer: requests.Response) -> str:
     code = error_code(answer.status_code, answer.content)
     correlation_id = answer.headers.get("ININ-Correlation-Id", "none given")
     told = f"{url} answered {answer.status_code} ({code}, correlation id {correlation_id})"
     advice = _LISTED_TOO_OFTEN if answer.status_code == 429 else meaning(code)
-    return f"{told} when asked for conversations. {advice}".rstrip()
+    return f"{told} when asked for {what}. {advice}".rstrip()
 
 
 def _cause(fault: Exception) -> str:

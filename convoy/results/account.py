@@ -258,9 +258,10 @@ class _Tally:
                 self._unmerged.append((getattr(self.durations, name), pairs))
         self.durations.response.add_censored(report.durations.censored)
 
-    def result(self) -> StepResult:
+    def result(self, with_times: bool) -> StepResult:
         """Return what is known by now; nothing that is absorbed later changes it."""
-        return StepResult(Counts.total(self.counts.values()), self.durations.map(Histogram.copy))
+        times = self.durations.map(Histogram.copy) if with_times else Durations.of(Histogram)
+        return StepResult(Counts.total(self.counts.values()), times)
 
 
 class ScenarioAccount:
@@ -320,11 +321,13 @@ class ScenarioAccount:
         """Return the counts of all workers."""
         return Counts.total(self._messages.counts.values())
 
-    def result(self, planned: int, configured_per_s: float | None) -> ScenarioResult:
+    def result(
+        self, planned: int, configured_per_s: float | None, *, with_times: bool = True
+    ) -> ScenarioResult:
         """Return what is known by now; nothing that is absorbed later changes it."""
-        while self.merge_next():
+        while with_times and self.merge_next():
             pass
-        messages = self._messages.result()
+        messages = self._messages.result(with_times)
         return ScenarioResult(
             messages.counts,
             messages.durations,
@@ -333,6 +336,6 @@ class ScenarioAccount:
             dict(Counter(self._retired.values())),
             sum(self._redirected.values()),
             self.counts_of(_NOBODY).scheduled,
-            {step: each.result() for step, each in self._steps.items()},
-            {timing: each.result() for timing, each in self._timings.items()},
+            {step: each.result(with_times) for step, each in self._steps.items()},
+            {timing: each.result(with_times) for timing, each in self._timings.items()},
         )

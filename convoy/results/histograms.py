@@ -174,20 +174,23 @@ class Histogram:
 
         Our own lag made `touched` of the durations longer, the longest in the worst case.
         """
-        if not self._counts:
-            return Percentile(0.0, False)
-        count = self.count
-        # Rounded, because floating point can make the product a little too large.
-        rank = max(1, ceil(round(percent * count / 100, 6)))
-        if rank == count:
-            bucket = max(self._counts)
-        else:
-            buckets = sorted(self._counts)
-            up_to = list(accumulate(self._counts[bucket] for bucket in buckets))
+        [found] = self._percentiles((percent,), touched)
+        return found
+
+    def _percentiles(self, percents: Iterable[float], touched: int) -> Iterator[Percentile]:
+        buckets = sorted(self._counts)
+        up_to = list(accumulate(map(self._counts.__getitem__, buckets)))
+        from_bucket = min(self._censored, default=_INFINITE)
+        for percent in percents:
+            if not buckets:
+                yield Percentile(0.0, False)
+                continue
+            count = up_to[-1]
+            # Rounded, because floating point can make the product a little too large.
+            rank = max(1, ceil(round(percent * count / 100, 6)))
             bucket = buckets[bisect_left(up_to, rank)]
-        is_ours = rank > count - touched
-        at_least = bool(self._censored) and bucket >= min(self._censored)
-        return Percentile(_middle_s(bucket) * 1000, at_least, is_ours)
+            ms = _middle_s(bucket) * 1000
+            yield Percentile(ms, at_least=bucket >= from_bucket, is_ours=rank > count - touched)
 
     @property
     def max(self) -> Percentile:
@@ -196,7 +199,7 @@ class Histogram:
     def quantiles(self, touched: int = 0) -> dict[str, Percentile]:
         """Return p50 to p99.9 and the maximum by the names that `summary.json` uses."""
         percents = {**QUANTILES, "max": 100.0}
-        return {name: self.percentile(at, touched) for name, at in percents.items()}
+        return dict(zip(percents, self._percentiles(percents.values(), touched), strict=True))
 
 
 def _middle_s(bucket: int) -> float:

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from convoy.errors import Fault, RefusedError, SettingsError
@@ -29,27 +30,46 @@ _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
 JOURNAL = "result.journal"
 """The file of a record that holds everything that is known of the run; `read_result` reads it."""
+SETTINGS = "settings.yaml"
 SERIES = "series.jsonl"
 MESSAGES = "messages.jsonl.gz"
+STOP = "STOP"
+"""Of the folder of all records: while a file of this name is there, no run goes on."""
 
 
 class Record:
     """The record of one run while that goes on, in its `folder`; nobody else may read it.
 
-    Everything raises OSError where it cannot be written.
+    Everything raises OSError where it cannot be written. What is entered afterwards begins anew.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._journal = JournalWriter()
         self._series = SeriesLines()
+        self._is_whole = True
 
-    def enter(self, result: RunResult) -> None:
-        """Enter what has become known of the run since the last call."""
+    def enter(self, result: RunResult) -> Iterator[None]:
+        """Enter what has become known of the run since the last call, a part at each step.
+
+        Between two steps others may run: all at once takes so long that messages are late.
+        """
+        if not self._is_whole:
+            self._begin_anew()
+            for name in (JOURNAL, SERIES):
+                (self.folder / name).unlink(missing_ok=True)
+        self._is_whole = False
         _append(self.folder / JOURNAL, self._journal.entry(result))
-        lines = "".join(line + "\n" for line in self._series.lines(result))
+        lines: list[str] = []
+        for line in self._series.lines(result):
+            lines += (line, "\n")
+            yield
         if lines:
-            _append(self.folder / SERIES, lines.encode())
+            _append(self.folder / SERIES, "".join(lines).encode())
+        self._is_whole = True
 
     def enter_messages(self, packed: bytes) -> None:
         """Add messages, one JSON object a line, in a gzip member of their own."""
@@ -57,7 +77,8 @@ class Record:
 
     def close(self, summary: Summary, result: RunResult) -> None:
         """Enter the result of the run at its end, and write its reports."""
-        self.enter(result)
+        for _ in self.enter(result):
+            pass
         write_reports(self.folder, summary, result)
 
 
@@ -71,7 +92,7 @@ def begin_record(runs: Path, run_id: str, settings: str) -> Record:
     folder = runs / run_id
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(folder / "settings.yaml", settings)
+        _write(folder / SETTINGS, settings)
     except OSError as error:
         raise _unwritable(runs, error) from error
     try:
@@ -91,7 +112,12 @@ def write_reports(folder: Path, summary: Summary, result: RunResult) -> None:
 
 
 def check_folder(runs: Path) -> None:
-    """Raise RefusedError unless records can be written below `runs`; makes it if need be."""
+    """Raise RefusedError unless records can be written below `runs`; makes it if need be.
+
+    The file that stops every run is refused, too.
+    """
+    if (runs / STOP).exists():
+        raise RefusedError(f"{runs / STOP} is there, which stops every run; remove it to start one")
     trial = runs / ".trial"
     try:
         runs.mkdir(parents=True, exist_ok=True)

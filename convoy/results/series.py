@@ -64,8 +64,8 @@ class Series(msgspec.Struct, frozen=True):
 
     step_s: int = 1
     report_steps: int = REPORT_STEPS
-    steps: Mapping[int, Counts] = {}
-    reports: Mapping[int, tuple[Durations[BucketCounts], ...]] = {}
+    steps: dict[int, Counts] = {}
+    reports: dict[int, tuple[Durations[BucketCounts], ...]] = {}
     due: Sequence[int] = ()
     until_s: float = 0.0
 

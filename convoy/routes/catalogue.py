@@ -134,6 +134,14 @@ ROUTES: dict[str, Route] = {
             read=_READ,
         ),
         Route(
+            name="own_token",
+            method="GET",
+            path="/api/v2/tokens/me",
+            accepts={200: ("organization",)},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
             name="oauth_token",
             path="/oauth/token",
             token="none",

@@ -5,6 +5,7 @@ from convoy.settings.environment import (
     PUBLISHED_CREDENTIAL,
     VARIABLES,
     credentials,
+    environment_of_children,
     payload_directory,
 )
 from convoy.settings.model import Conversations, ScenarioSettings, Settings, Texts
@@ -23,6 +24,7 @@ __all__ = [
     "Texts",
     "command_of",
     "credentials",
+    "environment_of_children",
     "payload_directory",
     "resolve",
 ]

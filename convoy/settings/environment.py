@@ -40,6 +40,8 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 PUBLISHED_CREDENTIAL = Secret("demo")
 """Client id and secret of the simulator's own client, which are published."""
 
+_NEEDED = ("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
+_NEEDED_PREFIXES = ("LC_", "PYTHON")
 _LONGEST_SECRET_FILE = 64 * 1024
 
 
@@ -52,6 +54,18 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[Fault]:
             yield Fault(
                 name, f"is no variable of Convoy{close or '; known: ' + ', '.join(VARIABLES)}"
             )
+
+
+def environment_of_children(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for processes that are started: what a program needs to run at all.
+
+    Anything else may be a credential, of Convoy or of what surrounds it.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in _NEEDED or name.startswith(_NEEDED_PREFIXES)
+    }
 
 
 def credential_redactor(environ: Mapping[str, str]) -> Redactor:

@@ -6,15 +6,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from convoy.settings.rates import RateStage, cut, expand_stages, share
 from convoy.settings.values import (
+    MOST_USERS,
     NOT_EMPTY,
     Duration,
     Expect,
     HeaderName,
     HeaderValue,
     Labels,
+    Moment,
     OnOff,
     Pause,
     PayloadWeights,
@@ -26,11 +29,12 @@ from convoy.settings.values import (
     Url,
     Variables,
     Weight,
+    Zone,
     later,
 )
 
-_DETAILED_UP_TO = 1_000
-"""Messages per second."""
+_SLOW, _LOGGED = 300, 1_000
+"""Messages per second, up to which a process has time to report by the second, and to log each."""
 
 
 class _Section(BaseModel):
@@ -123,12 +127,25 @@ class Limit(_Section):
     per_s: Duration
 
 
+Window = TypedDict("Window", {"from": Moment, "to": Moment, "zone": Zone})
+"""When load may run: from and to, as in 2026-11-26 22:00, by the clocks of a time zone."""
+Window.__pydantic_config__ = _Section.model_config  # type: ignore[attr-defined]
+
+
 class Approval(_Section):
-    """The vendor's permission to load a target; `highest_rate` in messages per second."""
+    """The vendor's permission to load a target; `highest_rate` in messages per second.
+
+    `highest_total` is of messages in one run; logins are held to `logins_per_s`.
+    """
 
     ticket: Text
     organisation_id: Text
+    region: Text | None = None
     highest_rate: Rate
+    highest_users: Annotated[int, Field(gt=0)] | None = None
+    highest_total: Annotated[int, Field(gt=0)] | None = None
+    logins_per_s: Rate | None = None
+    window: Window | None = None
 
 
 class Target(_Section):
@@ -163,7 +180,7 @@ class Settings(_Section):
     arrivals: Literal["even", "poisson", "closed"]
     think_time_s: Pause
     messages: Annotated[int, Field(gt=0, le=10**12)] | None
-    users: Annotated[int, Field(gt=0, le=100_000)]
+    users: Annotated[int, Field(gt=0, le=MOST_USERS)]
     run_time_s: Duration
     warm_up_s: Pause
     prepare_timeout_s: Annotated[Duration, Field(le=3600)]
@@ -216,19 +233,20 @@ class Settings(_Section):
         return self.arrivals != "closed"
 
     @property
-    def is_detailed(self) -> bool:
-        """True up to 1,000 messages per second: there is time then to keep more of each."""
-        if self.is_flat_out:
-            return False
-        if not self.is_scheduled:
-            return self.users <= _DETAILED_UP_TO * self.think_time_s
-        return self.highest_rate <= _DETAILED_UP_TO
+    def is_slow(self) -> bool:
+        """True up to 300 messages per second: a process has the time to report by the second."""
+        return self._has_at_most(_SLOW)
+
+    def _has_at_most(self, rate: float) -> bool:
+        if self.is_scheduled:
+            return self.highest_rate <= rate
+        return not self.is_flat_out and self.users <= rate * self.think_time_s
 
     @property
     def records_messages(self) -> bool:
         """True where the record is to hold every message."""
         if self.record_messages == "auto":
-            return self.is_detailed
+            return self._has_at_most(_LOGGED)
         return self.record_messages == "on"
 
     @property

@@ -14,7 +14,10 @@ from convoy.settings.environment import credential_redactor, unknown_variables
 from convoy.settings.faults import setting_faults, where
 from convoy.settings.layers import Layer, Level, Values, merge, origin_of
 from convoy.settings.model import Settings
+from convoy.settings.origin import Origin
 from convoy.settings.sources import STAND_IN_TARGET, read_sources
+
+_LOGINS_PER_S = 5.0
 
 
 def resolve(
@@ -44,7 +47,7 @@ def resolve(
     if faults or settings is None:
         redact = credential_redactor(environ).redact
         raise SettingsError(Fault(redact(fault.path), redact(fault.problem)) for fault in faults)
-    return _with_pace(settings)
+    return _with_login_rate(_with_pace(settings))
 
 
 def _for_these(defaults: Layer, known_scenarios: Collection[str]) -> Layer:
@@ -70,6 +73,17 @@ def _with_pace(settings: Settings) -> Settings:
     if settings.is_flat_out:
         paced = settings.model_copy(update={"arrivals": "closed", "think_time_s": 0.0})
     return paced if paced.is_scheduled else paced.model_copy(update={"warm_up_s": 0.0})
+
+
+def _with_login_rate(settings: Settings) -> Settings:
+    """Return the settings with a rate of logins, where the login is not on this machine."""
+    approval, oauth = settings.target.approval, settings.oauth
+    is_here = approval is None and Origin.parse(settings.target.login_url).is_loopback
+    if oauth.logins_per_s is not None or is_here:
+        return settings
+    approved = approval.logins_per_s if approval else None
+    oauth = oauth.model_copy(update={"logins_per_s": approved or _LOGINS_PER_S})
+    return settings.model_copy(update={"oauth": oauth})
 
 
 def _with_approval(values: Values, layers: Sequence[Layer], faults: list[Fault]) -> Values:

@@ -212,10 +212,11 @@ def _label_layer(text: str, faults: list[Fault]) -> Iterator[Layer]:
     labels: Values = {}
     for entry in filter(None, map(str.strip, text.replace(",", "\n").splitlines())):
         name, equals, value = map(str.strip, entry.partition("="))
-        if not (name and equals and value):
+        if name and equals and value:
+            labels[name] = value
+        else:
             problem = f"has {entry[:60]!r}, but should be name=value, name=value"
             faults.append(Fault(LABELS, problem))
-        labels[name] = value
     if labels:
         yield Layer(Level.ENVIRONMENT, LABELS, {"labels": labels})
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +24,7 @@ from convoy.settings.origin import Origin
 LONGEST_S = 30 * 24 * 3600
 HIGHEST_RATE = 100_000
 """Messages per second."""
+MOST_USERS = 100_000
 
 
 def later(*words: str) -> BeforeValidator:
@@ -82,6 +85,26 @@ def _fields(written: object) -> object:
         return ()
     # A validator before pydantic's own is handed JSON's lists, and strict mode takes tuples only.
     return tuple(written) if isinstance(written, list) else written
+
+
+def _moment(text: object) -> object:
+    """Return the text of a moment without a time zone; YAML reads one as a date and a time."""
+    written = str(text) if isinstance(text, date) else text
+    try:
+        moment = datetime.fromisoformat(written) if isinstance(written, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is not None:
+        raise PydanticCustomError("moment", "should be as in 2026-11-26 22:00, without a time zone")
+    return moment.isoformat(" ")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise PydanticCustomError("zone", _NO_ZONE) from None
+    return name
 
 
 def _label(value: object) -> object:
@@ -170,6 +193,9 @@ Variables = Annotated[
     Field(max_length=100),
 ]
 """Texts by the name that a path or a template knows them by."""
+_NO_ZONE = "should be the name of a time zone, such as Europe/Berlin or UTC"
+Moment = Annotated[str, BeforeValidator(_moment)]
+Zone = Annotated[str, Field(max_length=100), AfterValidator(_zone)]
 _Label = Annotated[str, Field(min_length=1, max_length=200)]
 Labels = Annotated[dict[_Label, Annotated[_Label, BeforeValidator(_label)]], Field(max_length=50)]
 """Texts by name, for those who look for a run among others."""

@@ -12,6 +12,7 @@ from gevent import GreenletExit
 from convoy.engine.ahead import Message
 from convoy.errors import ConvoyError, RemoteError, WireError
 from convoy.results.account import PoolReport, ScenarioRecorder, ScenarioReport, step_name
+from convoy.results.message_log import MessageLog
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Cause, Outcome
 from convoy.results.steps import StepRecorder, TimingRecorder
 from convoy.routes.codes import SHORTAGES
@@ -50,6 +51,7 @@ class Accounting:
     one between two waits of a process, with the processor's caches cold, they take twice as long.
     All others are entered at once. While the rows are not `is_alone`, accepted ones are, too. A
     message of unknown fate is shown as lasting until its deadline, `timeout_s` after it was sent.
+    Each is added to the `log`, if there is one.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Accounting:
         rows: Rows,
         keep_sample: KeepSample,
         timeout_s: float,
+        log: MessageLog | None = None,
     ) -> None:
         self._scenario = scenario
         self._recorder = recorder
@@ -66,6 +69,7 @@ class Accounting:
         self._rows = rows
         self._keep_sample = keep_sample
         self._timeout_s = timeout_s
+        self._log = log
         self._waiting: list[tuple[float, float, float]] = []
         self._resent = self._answer_bytes = 0
         self._steps: dict[str, StepRecorder] = {}
@@ -132,6 +136,9 @@ class Accounting:
 
     def enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         """Enter the result of a message; `is_ok` says whether it ended as expected."""
+        if self._log is not None:
+            id = message.planned.conversation.id
+            self._log.add(self._scenario, message.due.k, id, attempt)
         if attempt.code or not is_ok or not self._rows.is_alone:
             self.flush()
             self._enter(message, attempt, is_ok)

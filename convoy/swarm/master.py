@@ -36,7 +36,7 @@ class Master:
 
     `code` is the hash of the code that makes messages, the same in every worker. Where the only
     worker `is_local`, it needs no lease. `end_early` is called with the reason when a worker asks
-    for the end of the run.
+    for the end of the run, `enter_messages` with each part of the log of messages.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Master:
         is_local: bool,
         end_early: Callable[[str], None],
         facts: RunFacts,
+        enter_messages: Callable[[bytes], None],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.inputs = inputs
@@ -61,7 +62,8 @@ class Master:
         self.plan_hash = plan_hash(plans)
         self.changes = Changes(inputs.settings, plans)
         self.lanes = RunLanes(plans, inputs.settings.request_timeout_s)
-        self.report_every_s = 1 if is_local and inputs.settings.is_detailed else REPORT_STEPS
+        self.is_local = is_local
+        self.report_every_s = 1 if is_local and inputs.settings.is_slow else REPORT_STEPS
         """So often each worker reports."""
         self._account = RunAccount(plans, inputs.settings, self.report_every_s)
         self._protocol = RunProtocol(
@@ -78,6 +80,7 @@ class Master:
         self._swarm = swarm
         self._code = code
         self._facts = facts
+        self._enter_messages = enter_messages
         self._end_early = end_early
         self._clock = clock
         self._t0_wall_s = time.time()
@@ -85,8 +88,11 @@ class Master:
         self._to_do: deque[Action] = deque()
         self._is_doing = False
 
-    def snapshot(self) -> RunResult:
-        """Return the result of the run up to now; after its end, the whole result."""
+    def snapshot(self, *, with_times: bool = True) -> RunResult:
+        """Return the result of the run up to now; after its end, the whole result.
+
+        Without times, the histograms are empty: they take most of the time that this does.
+        """
         settings, measured_s = (
             self.inputs.settings,
             self._protocol.phases.measured_s(self.lanes.duration_s),
@@ -104,7 +110,7 @@ class Master:
             duration_s=measured_s,
             late_after_s=settings.late_after_ms / 1000,
             is_flat_out=settings.is_flat_out,
-            scenarios={name: self._scenario_result(name) for name in self.lanes.plans},
+            scenarios={name: self._scenario_result(name, with_times) for name in self.lanes.plans},
             workers=tuple(
                 self._account.worker(
                     name, each.state is WorkerState.LOST, each.held_s(t0_s, t0_s + measured_s)
@@ -120,11 +126,11 @@ class Master:
             aborted=self.aborted,
         )
 
-    def _scenario_result(self, scenario: str) -> ScenarioResult:
+    def _scenario_result(self, scenario: str, with_times: bool) -> ScenarioResult:
         plan = self.lanes.plans[scenario]
         mean_per_s = plan.curve.messages / plan.curve.duration_s if plan.is_scheduled else None
         planned = self.lanes.planned(scenario, is_whole=not self.is_stopped)
-        return self._account.scenario(scenario, planned, mean_per_s)
+        return self._account.scenario(scenario, planned, mean_per_s, with_times=with_times)
 
     @property
     def state(self) -> RunState:
@@ -214,8 +220,11 @@ class Master:
         except ConvoyError as error:
             self._note(f"a report of worker {name} was left out: {error}")
             return
-        if report.run_id == self.inputs.run_id:
-            self._note(self._account.absorb(name, report))
+        if report.run_id != self.inputs.run_id:
+            return
+        if report.messages and self._account.is_new(name, report):
+            self._enter_messages(report.messages)
+        self._note(self._account.absorb(name, report))
 
     def _look(self) -> None:
         """Take the run on; raises RefusedError where its load cannot begin."""

@@ -14,10 +14,11 @@ from convoy.plan.rates import Stage
 from convoy.results.account import ScenarioReport
 from convoy.results.counts import Counts
 from convoy.results.health import HealthReport
+from convoy.results.message_log import MOST_BYTES
 from convoy.results.outcome import Name, Second, Seconds
 from convoy.results.samples import SamplesReport
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -160,7 +161,8 @@ class WorkerReport(msgspec.Struct, frozen=True):
 
     Counts are totals since the run began; histograms, samples and retired conversations cover the
     time since the last report. `seconds` holds what was counted in each second of that time, by
-    scenario; `at_s` is when the report was made, in seconds since T0, 0 before.
+    scenario; `at_s` is when the report was made, in seconds since T0, 0 before. `messages` is a
+    part of the log of messages, packed.
     """
 
     run_id: str
@@ -171,6 +173,7 @@ class WorkerReport(msgspec.Struct, frozen=True):
     scenarios: dict[str, ScenarioReport]
     samples: SamplesReport
     health: HealthReport
+    messages: Annotated[bytes, msgspec.Meta(max_length=MOST_BYTES)] = b""
 
     def to_bytes(self) -> bytes:
         return msgspec.msgpack.encode(self)

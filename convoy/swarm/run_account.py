@@ -65,6 +65,10 @@ class RunAccount:
             moments_s = [step * self._step_s for step in range(1, steps + 1)]
             self._due[name] = plan.arrivals.due_before(moments_s)
 
+    def is_new(self, worker: str, report: WorkerReport) -> bool:
+        """Return whether a report has not been absorbed yet."""
+        return report.number > self._workers[worker].number
+
     def absorb(self, worker: str, report: WorkerReport) -> str:
         """Take in the next report of a worker; a scenario that does not run is left out.
 
@@ -138,9 +142,14 @@ class RunAccount:
         return WorkerResult(name, state, sent, self._workers[name].health.result(), held_s)
 
     def scenario(
-        self, scenario: str, planned: int, configured_per_s: float | None
+        self,
+        scenario: str,
+        planned: int,
+        configured_per_s: float | None,
+        *,
+        with_times: bool = True,
     ) -> ScenarioResult:
-        return self._accounts[scenario].result(planned, configured_per_s)
+        return self._accounts[scenario].result(planned, configured_per_s, with_times=with_times)
 
     def series(self, until_s: float) -> dict[str, Series]:
         """Return the series by now, of scenarios, steps and timings, by name.

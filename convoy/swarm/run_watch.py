@@ -27,10 +27,12 @@ def watch_run(
     enter: Callable[[RunResult], None],
     abort: Callable[[CriterionResult], None],
     sleep: Callable[[float], None] = gevent.sleep,
+    pause: Callable[[], None] = lambda: gevent.sleep(0),
 ) -> None:
     """Look at a run once a second until it ends, or call `abort` with what it should end for.
 
-    A worker in this process reports at one look of `report_every`. Each result is entered.
+    A worker in this process reports at one look of `report_every`, and the next result is entered.
+    In a `pause` the messages that have become due are sent.
     """
     aborts = AbortWatch(criteria)
     for look in count(1):
@@ -39,11 +41,13 @@ def watch_run(
             return
         if look % report_every == 0:
             collect_report()
-            # A large report is merged step by step in the next second: at once, it would take so
-            # long that messages wait.
-            if report_every > 1:
-                continue
+            pause()
+        # A large report is merged step by step in the second that follows, because at once it would
+        # take so long that messages wait; and nothing is new before the next one.
+        if report_every > 1 and look % report_every != 1:
+            continue
         result = snapshot()
+        pause()
         enter(result)
         broken = aborts.look(result) if aborts.criteria else None
         if broken is not None:

@@ -21,6 +21,7 @@ from convoy.plan.scenario import ScenarioPlan
 from convoy.remote.client import Connections
 from convoy.results.account import ScenarioRecorder
 from convoy.results.health import HealthRecorder
+from convoy.results.message_log import MessageLog
 from convoy.results.outcome import Outcome, Phase
 from convoy.results.samples import SampleKeeper
 from convoy.results.series import SecondsRecorder
@@ -47,7 +48,12 @@ class ScenarioWork:
     """One scenario of a run in this process: its plan, its dispatcher and its recorder."""
 
     def __init__(
-        self, inputs: RunInputs, plan: ScenarioPlan, rows: Rows, keep_sample: KeepSample
+        self,
+        inputs: RunInputs,
+        plan: ScenarioPlan,
+        rows: Rows,
+        keep_sample: KeepSample,
+        log: MessageLog | None,
     ) -> None:
         settings = inputs.settings
         self.run_id, self.plan = inputs.run_id, plan
@@ -60,7 +66,9 @@ class ScenarioWork:
         timeout_s = settings.request_timeout_s
         self.recorder = ScenarioRecorder(late_after_s, timeout_s)
         self.seconds = SecondsRecorder()
-        self.accounting = Accounting(plan.scenario, self.recorder, rows, keep_sample, timeout_s)
+        self.accounting = Accounting(
+            plan.scenario, self.recorder, rows, keep_sample, timeout_s, log
+        )
         self.pool = PoolUse(plan.is_exclusive)
         self.dispatcher = Dispatcher(
             self.recorder,
@@ -161,8 +169,10 @@ class WorkerRun:
         self.plan_hash = plan_hash(plans)
         self.samples = SampleKeeper(redact)
         self._rows = rows
+        self._log = MessageLog() if inputs.settings.records_messages else None
         self.work = {
-            name: ScenarioWork(inputs, plan, rows, self.keep_sample) for name, plan in plans.items()
+            name: ScenarioWork(inputs, plan, rows, self.keep_sample, self._log)
+            for name, plan in plans.items()
         }
         self.health = HealthRecorder(inputs.settings.late_after_ms / 1000)
         self.epoch = 0
@@ -209,6 +219,8 @@ class WorkerRun:
         """Enter the accepted messages that were gathered, and show them."""
         self.flush()
         self._rows.flush()
+        if self._log is not None:
+            self._log.pack()
 
     def keep_rows_current(self, is_going_on: Callable[[], bool]) -> None:
         """Enter gathered messages before each second of the wall clock is over."""
@@ -238,6 +250,7 @@ class WorkerRun:
             },
             samples=self.samples.report(),
             health=self.health.report(),
+            messages=b"" if self._log is None else self._log.take(),
         )
 
     def enter_second(self) -> float:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from tests.simulator.api import basic, call
 from tests.simulator_process import DEADLINE_S, ROOT, SimulatorProcess
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess() as process:
+        yield process
 
 
 def run_to_the_end(*options: str) -> subprocess.CompletedProcess[str]:
@@ -105,3 +112,55 @@ def test_login_works_while_the_api_is_stalled() -> None:
         reply = call(simulator, "POST", "/oauth/token", form, basic("demo", "demo"))
 
     assert reply.status == 200
+
+
+def test_who_lets_other_machines_in_is_told_so() -> None:
+    command = [sys.executable, "-m", "simulator", "--host", "0.0.0.0", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as simulator:
+        assert simulator.stdout is not None
+        assert simulator.stdout.readline().startswith("listening on http://0.0.0.0:")
+        simulator.terminate()
+        said = simulator.communicate(timeout=DEADLINE_S)[1]
+
+    assert "any machine that reaches 0.0.0.0:" in said
+    assert "--host 127.0.0.1" in said
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_refused"),
+    [
+        pytest.param({}, False, id="no browser"),
+        pytest.param({"Origin": "http://127.0.0.1:{port}"}, False, id="a page of its own"),
+        pytest.param({"Sec-Fetch-Site": "same-origin"}, False, id="of the same origin"),
+        pytest.param({"Sec-Fetch-Site": "none"}, False, id="typed into the address bar"),
+        pytest.param({"Origin": "http://example.org"}, True, id="another page"),
+        pytest.param({"Origin": "http://127.0.0.1:1"}, True, id="another port"),
+        pytest.param({"Origin": "null"}, True, id="a page of no origin"),
+        pytest.param({"Sec-Fetch-Site": "cross-site"}, True, id="a picture or a link elsewhere"),
+        pytest.param({"Sec-Fetch-Site": "same-site"}, True, id="a page of another port"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/simulator", 200),
+        ("GET", "/simulator/ledger", 200),
+        ("DELETE", "/simulator/faults", 204),
+        ("GET", "/simulator/nothing", 404),
+    ],
+)
+def test_a_page_of_another_origin_cannot_control_it(
+    method: str,
+    path: str,
+    status: int,
+    headers: dict[str, str],
+    is_refused: bool,
+    shared: SimulatorProcess,
+) -> None:
+    sent = {name: value.format(port=shared.port) for name, value in headers.items()}
+
+    reply = call(shared, method, path, headers=sent)
+
+    assert reply.status == (403 if is_refused else status)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from simulator.ids import ORGANISATION_ID
 from tests.locust_process import LocustProcess, free_port, swarm_ports, wait_until
 from tests.simulator_process import SimulatorProcess
 
@@ -221,7 +222,7 @@ def approved_run(
     target = folder / "approved.yaml"
     target.write_text(
         f"target: {{name: approved, api_url: '{simulator.url}', login_url: '{simulator.url}',"
-        " approval: {ticket: T-1, organisation_id: an-organisation, highest_rate: 40}}\n"
+        f" approval: {{ticket: T-1, organisation_id: {ORGANISATION_ID}, highest_rate: 40}}}}\n"
     )
     login = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
     web = ["--web-host", "127.0.0.1", "--web-port", str(free_port())]

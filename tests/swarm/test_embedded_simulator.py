@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.remote.discovery import read_ledger, starter_of_simulator
 from tests.locust_process import (
     ROOT,
+    LocustProcess,
     clean_environment,
     free_port,
     run_locust,
@@ -49,7 +51,7 @@ def test_simulator_that_runs_already_is_used_and_left_alone(
 
 
 def test_a_run_that_finds_another_runs_simulator_starts_its_own(tmp_path: Path) -> None:
-    others = EmbeddedSimulator()
+    others = EmbeddedSimulator(os.environ)
     port = free_port()
     try:
         url, _ = others.ensure(f"http://127.0.0.1:{port}", "run-of-others")
@@ -76,7 +78,7 @@ OTHERS = {
 def test_a_port_that_something_else_has_is_left_to_it(
     starter_of: Callable[[str], str | None],
 ) -> None:
-    own = EmbeddedSimulator()
+    own = EmbeddedSimulator(os.environ)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         wanted = f"http://127.0.0.1:{taken.getsockname()[1]}"
         try:
@@ -91,20 +93,45 @@ def test_a_port_that_something_else_has_is_left_to_it(
 
 
 def test_a_simulator_that_a_person_started_is_not_ours(simulator: SimulatorProcess) -> None:
-    assert EmbeddedSimulator().ensure(simulator.url, "run-1") == (simulator.url, False)
+    assert EmbeddedSimulator(os.environ).ensure(simulator.url, "run-1") == (simulator.url, False)
 
 
 def test_a_simulator_that_does_not_start_is_refused_with_its_last_words() -> None:
     # An address of no machine (RFC 5737).
     with pytest.raises(RefusedError, match=r"did not start at 192\.0\.2\.1: .*cannot listen"):
-        EmbeddedSimulator().ensure("http://192.0.2.1:8080", "run-1", starter_of=lambda url: None)
+        EmbeddedSimulator(os.environ).ensure(
+            "http://192.0.2.1:8080", "run-1", starter_of=lambda url: None
+        )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the environment from /proc")
+def test_a_simulator_is_handed_no_credential(tmp_path: Path) -> None:
+    secret, port = "do-not-hand-on-4711", free_port()
+    login = {
+        "CONVOY_CLIENT_ID": "demo",
+        "CONVOY_CLIENT_SECRET": "demo",
+        "HTTPS_PROXY": f"http://user:{secret}@127.0.0.1:9",
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "CONVOY_LABELS": "a=b",
+    }
+    options = ["--headless", "--target", str(target_at(tmp_path, port)), *QUICK, "-t", "5s"]
+
+    with LocustProcess(tmp_path, *options, environment=login) as locust:
+        locust.wait_for("All users spawned")
+        [simulator] = locust.children()
+        environment = Path(f"/proc/{simulator}/environ").read_bytes()
+        ended = locust.end()
+
+    assert secret.encode() not in environment and b"CONVOY_" not in environment
+    assert b"PATH=" in environment
+    assert ended.exit_code == 0, ended.output
 
 
 STARTS = """
 import locust, os, sys
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 
-EmbeddedSimulator().ensure(sys.argv[1], "run-1")
+EmbeddedSimulator(os.environ).ensure(sys.argv[1], "run-1")
 if os.fork() == 0:
     sys.exit()
 os.wait()

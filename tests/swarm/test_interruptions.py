@@ -43,6 +43,43 @@ def test_told_to_end_it_says_interrupted_and_loses_nothing(
 
 
 @pytest.mark.parametrize("workers", [[], TWO_WORKERS], ids=["alone", "two workers"])
+@pytest.mark.parametrize("switch", ["file", "signal"])
+def test_the_kill_switch_ends_a_run_within_a_second_with_its_figures_so_far(
+    tmp_path: Path, simulator: SimulatorProcess, workers: list[str], switch: str
+) -> None:
+    options = ["-H", simulator.url, "-t", "60s", "--rate", "50", *UNHURRIED]
+
+    with LocustProcess(tmp_path, "--headless", *options, *workers, *swarm_ports()) as locust:
+        wait_for_accepted(simulator, 30)
+        if switch == "file":
+            (tmp_path / "runs" / "STOP").touch()
+        else:
+            os.kill(locust.process.pid, signal.SIGUSR1)
+        accepted = simulator.ledger()["accepted"]
+        ended = locust.end()
+
+    assert ended.exit_code == 5, ended.output
+    assert ended.run["verdict"] == "invalid"
+    assert "the kill switch: " in ended.run["reasons"][0]
+    assert_true_account(ended, simulator.ledger(ended.run["run_id"]))
+    # What is sent in a second after that, and the answer to the question above that came late.
+    assert simulator.ledger()["accepted"] - accepted <= 50 + 50
+
+
+def test_no_run_begins_while_the_kill_switch_is_on(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "STOP").touch()
+
+    ended = run_locust(tmp_path, "-H", simulator.url, *UNHURRIED)
+
+    assert ended.exit_code == 4, ended.output
+    assert "runs/STOP is there, which stops every run; remove it" in ended.output
+    assert simulator.ledger()["accepted"] == 0
+
+
+@pytest.mark.parametrize("workers", [[], TWO_WORKERS], ids=["alone", "two workers"])
 def test_nothing_is_lost_or_counted_twice_with_every_fault_on_and_tokens_revoked(
     tmp_path: Path, simulator: SimulatorProcess, workers: list[str]
 ) -> None:

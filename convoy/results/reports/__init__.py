@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 
+REPORT = "report.html"
 REPORTS: Mapping[str, Callable[[Summary, RunResult], str]] = {
     "summary.json": lambda summary, _: summary.to_json(),
 }

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from convoy.errors import ExitCode, RefusedError
-from convoy.prepare.guard import addresses_of, check_plan, check_rate, check_target
+from convoy.prepare.guard import (
+    addresses_of,
+    check_organisation,
+    check_plan,
+    check_rate,
+    check_target,
+    check_total,
+    check_users,
+    check_window,
+    window_ends_s,
+)
 from convoy.settings import Settings
 from convoy.settings.model import Approval
 from tests.unit.remote.proxy_server import name_proxies
@@ -40,11 +52,14 @@ def settings_for(
     *,
     highest: float | None = None,
     load: str = "rate=100",
+    **approved: Any,
 ) -> Settings:
     settings = settings_of(load, "run_time_s=10")
     approval = None
     if highest is not None:
-        approval = Approval(ticket="1234", organisation_id="an id", highest_rate=highest)
+        approval = Approval(
+            ticket="1234", organisation_id="an id", highest_rate=highest, **approved
+        )
     changes = {"api_url": api_url, "login_url": login_url, "approval": approval}
     return settings.model_copy(update={"target": settings.target.model_copy(update=changes)})
 
@@ -218,3 +233,136 @@ def test_what_a_proxy_leads_to_is_not_this_machine_whatever_its_name_stands_for_
 
     with pytest.raises(RefusedError, match=r"https://loopback\.test"):
         check_target(settings, resolve=resolve, is_simulator=lambda url: False)
+
+
+@pytest.mark.parametrize(
+    ("load", "approved", "said"),
+    [
+        pytest.param("users=20", {"highest_users": 20}, "", id="as many users"),
+        pytest.param(
+            "users=21",
+            {"highest_users": 20},
+            "21 users, but approval 1234 of target simulator allows 20 users at most; write -u 20",
+            id="too many users",
+        ),
+        pytest.param("oauth.logins_per_s=2", {"logins_per_s": 2.0}, "", id="as many logins"),
+        pytest.param(
+            "oauth.logins_per_s=3",
+            {"logins_per_s": 2.0},
+            "oauth.logins_per_s is 3, .* allows 2 logins per second at most; write 2 or less",
+            id="too many logins",
+        ),
+    ],
+)
+def test_users_and_logins_keep_to_the_approval(
+    load: str, approved: dict[str, Any], said: str
+) -> None:
+    settings = settings_for("https://api.test", highest=1000, load=load, **approved)
+
+    if said:
+        with pytest.raises(RefusedError, match=said):
+            check_plan(settings)
+    else:
+        check_plan(settings)
+
+
+@pytest.mark.parametrize(("rate", "is_refused"), [(40, False), (40.5, True)])
+def test_a_poisson_plan_keeps_its_mean_below_the_highest_rate(
+    rate: float, is_refused: bool
+) -> None:
+    settings = settings_for("https://api.test", highest=50, load=f"rate={rate}")
+    settings = settings.model_copy(update={"arrivals": "poisson"})
+
+    if is_refused:
+        with pytest.raises(RefusedError, match="arrivals are poisson, .* write 40 or less"):
+            check_plan(settings)
+    else:
+        check_plan(settings)
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        (1000, ""),
+        (1001, "1001 messages, but approval 1234 .* allows 1000 messages at most in a run"),
+        (None, "nothing is scheduled, so the run has no end, .* --set messages=N"),
+    ],
+)
+def test_a_run_keeps_to_the_highest_total(messages: int | None, said: str) -> None:
+    settings = settings_for("https://api.test", highest=50, highest_total=1000)
+
+    check_total(settings_for("https://api.test", highest=50), messages)
+    if said:
+        with pytest.raises(RefusedError, match=said):
+            check_total(settings, messages)
+    else:
+        check_total(settings, messages)
+
+
+NIGHT = {"from": "2026-11-26 22:00", "to": "2026-11-27 05:00", "zone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        pytest.param("2026-11-26 20:59:59", "has not begun, .* start the run then", id="before"),
+        pytest.param("2026-11-26 21:00:00", "", id="at its beginning"),
+        pytest.param("2026-11-27 03:59:48", "", id="just long enough"),
+        pytest.param("2026-11-27 03:59:50", "the run takes 12 s, .* write -t 8s", id="too short"),
+        pytest.param("2026-11-27 04:00:00", "the window is over", id="at its end"),
+    ],
+)
+def test_a_run_fits_into_the_window_by_the_clocks_of_its_zone(moment: str, said: str) -> None:
+    settings = settings_for("https://api.test", highest=50, window=NIGHT)
+    now_s = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
+
+    if said:
+        with pytest.raises(RefusedError, match=said):
+            check_window(settings, now_s)
+    else:
+        check_window(settings, now_s)
+    ends = datetime(2026, 11, 27, 4, tzinfo=UTC)
+    assert window_ends_s(settings) == ends.timestamp()
+
+
+def test_a_window_that_ends_before_it_begins_is_refused() -> None:
+    turned = NIGHT | {"from": NIGHT["to"], "to": NIGHT["from"]}
+
+    with pytest.raises(RefusedError, match="ends before it begins"):
+        check_window(settings_for("https://api.test", highest=50, window=turned), 0.0)
+
+
+def test_without_an_approval_nothing_of_it_binds() -> None:
+    settings = settings_for("http://localhost:1")
+
+    check_total(settings, None)
+    check_window(settings, 0.0)
+    check_organisation(settings, "any")
+    assert window_ends_s(settings) == float("inf")
+
+
+def test_a_token_is_of_the_organisation_that_was_approved() -> None:
+    settings = settings_for("https://api.test", highest=50)
+
+    check_organisation(settings, "an id")
+    with pytest.raises(RefusedError, match="of organisation 'other', but approval 1234 .* 'an id'"):
+        check_organisation(settings, "other")
+
+
+@pytest.mark.parametrize(
+    ("users", "said"),
+    [
+        (20, ""),
+        (21, "21 users, but approval"),
+        (60_000, "may need 120,100 open files|users need a local port each"),
+        (1_000_000, "users are 1,000,000, but should be at most 100,000"),
+    ],
+)
+def test_users_in_mid_run_keep_to_the_bounds_of_the_start(users: int, said: str) -> None:
+    settings = settings_for("https://api.test", highest=1000, highest_users=20)
+
+    if said:
+        with pytest.raises(RefusedError, match=said):
+            check_users(settings, users, processes=1)
+    else:
+        check_users(settings, users, processes=1)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import resource
+import stat
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,16 @@ from convoy.errors import RefusedError, SettingsError
 from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.grammar import Known, parse
-from convoy.results.record import JOURNAL, SERIES, begin_record, read_result, write_reports
+from convoy.results.record import (
+    JOURNAL,
+    SERIES,
+    Record,
+    begin_record,
+    clear_records,
+    read_result,
+    records,
+    write_reports,
+)
 from convoy.results.reports import REPORTS
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
@@ -55,6 +67,78 @@ def test_nothing_but_the_record_is_left_behind(tmp_path: Path) -> None:
         SERIES,
     }
     assert {path.name for path in tmp_path.iterdir()} == {"run-1", "latest"}
+
+
+def test_a_record_can_be_read_by_nobody_else(tmp_path: Path) -> None:
+    folder = record(tmp_path, summary_named("run-1"), RUN)
+
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (folder, folder / "histograms")} == {
+        0o700
+    }
+
+
+def test_what_was_entered_stays_where_the_disk_is_full(tmp_path: Path) -> None:
+    begun = begin_record(tmp_path, "run-1", SETTINGS)
+    enter(begun, replace(RUN, is_over=False))
+    before = (begun.folder / JOURNAL).read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, hard))
+
+    try:
+        with pytest.raises(OSError):
+            enter(begun, replace(RUN, is_over=False))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert (begun.folder / JOURNAL).read_bytes() == before
+    assert read_result(begun.folder).series == RUN.series
+
+
+def enter(begun: Record, result: RunResult) -> None:
+    for _ in begun.enter(result):
+        pass
+
+
+def old_record(runs: Path, name: str, days: float) -> None:
+    folder = begin_record(runs, name, SETTINGS).folder
+    for path in (folder / "settings.yaml", folder):
+        os.utime(path, (NOW_S - days * DAY_S,) * 2)
+
+
+NOW_S, DAY_S = 1_800_000_000.0, 24 * 3600.0
+
+
+def test_old_records_are_cleared_and_nothing_else(tmp_path: Path) -> None:
+    for number, days in enumerate((9, 8, 0.9, 7, 6)):
+        old_record(tmp_path, f"20261101-00000{number}-abcdef", days)
+    (tmp_path / "20261101-000000-a-copy").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+
+    clear_records(tmp_path, 2, NOW_S)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "20261101-000000-a-copy",
+        "20261101-000002-abcdef",  # younger than a day
+        "20261101-000003-abcdef",
+        "20261101-000004-abcdef",
+        "latest",
+        "notes.txt",
+    ]
+
+
+def test_a_record_that_was_written_to_today_stays(tmp_path: Path) -> None:
+    for number in range(2):
+        old_record(tmp_path, f"20261101-00000{number}-abcdef", 9)
+    series = tmp_path / "20261101-000000-abcdef" / SERIES
+    series.write_text("{}")
+    os.utime(series, (NOW_S - 60,) * 2)
+    os.utime(series.parent, (NOW_S - 9 * DAY_S,) * 2)
+
+    clear_records(tmp_path, 1, NOW_S)
+
+    assert len(records(tmp_path)) == 2
 
 
 def test_latest_moves_to_the_newest_record(tmp_path: Path) -> None:

@@ -271,6 +271,58 @@ def test_an_approval_stands_in_the_targets_own_file(tmp_path: Path) -> None:
     assert approval is not None and approval.highest_rate == 50
 
 
+WINDOW = "{from: 2026-11-26 22:00, to: 2026-11-27 05:00, zone: Europe/Berlin}"
+
+
+@pytest.mark.parametrize(
+    ("window", "problem"),
+    [
+        pytest.param(WINDOW, "", id="as YAML reads it"),
+        pytest.param("{from: '2026-11-26', to: '2026-11-27T05:00', zone: UTC}", "", id="as texts"),
+        pytest.param(WINDOW.replace("22:00", "25:00"), "should be as in 2026-11-26", id="no time"),
+        pytest.param(WINDOW.replace("05:00", "05:00Z"), "without a time zone", id="two zones"),
+        pytest.param(WINDOW.replace("Berlin", "Atlantis"), "name of a time zone", id="no zone"),
+        pytest.param("{from: 2026-11-26, zone: UTC}", "window.to", id="half of it"),
+        pytest.param(WINDOW[:-1] + ", until: x}", "window.until", id="a word too much"),
+    ],
+)
+def test_the_window_of_an_approval_is_two_moments_and_a_time_zone(
+    tmp_path: Path, window: str, problem: str
+) -> None:
+    approved = APPROVED.replace("highest_rate: 50", f"highest_rate: 50, window: {window}")
+    (tmp_path / "real.yaml").write_text(approved)
+    asked = {"target": str(tmp_path / "real.yaml")}
+
+    faults = faults_of(command_line=asked)
+
+    assert len(faults) == bool(problem), faults
+    assert problem in "".join(faults)
+    if not problem:
+        settings = settings_of(command_line=asked)
+        assert Settings.from_json(settings.to_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("logins", "own", "expected"),
+    [
+        ("", (), 5),
+        (", logins_per_s: 2", (), 2),
+        (", logins_per_s: 2", ("oauth.logins_per_s=1",), 1),
+    ],
+    ids=["by default", "approved", "own"],
+)
+def test_logins_to_other_machines_have_a_rate(
+    tmp_path: Path, logins: str, own: tuple[str, ...], expected: float
+) -> None:
+    approved = APPROVED.replace("highest_rate: 50", f"highest_rate: 50{logins}")
+    (tmp_path / "real.yaml").write_text(approved)
+
+    settings = settings_of(*own, command_line={"target": str(tmp_path / "real.yaml")})
+
+    assert settings.oauth.logins_per_s == expected
+    assert settings_of().oauth.logins_per_s is None
+
+
 @pytest.mark.parametrize(
     "moved",
     [

@@ -32,6 +32,7 @@ class Run:
             enter=self.entered.append,
             abort=self.aborted.append,
             sleep=self._sleep,
+            pause=lambda: None,
         )
         self.ended_s = self._now_s
 
@@ -58,8 +59,8 @@ def test_each_result_that_it_looks_at_is_entered() -> None:
     ("report_every", "said"),
     [
         (1, ["report at 1", "look at 1", "report at 2", "look at 2"]),
-        # A large report is merged in the second that follows, so nothing is looked at with it.
-        (3, ["look at 1", "look at 2", "report at 3", "look at 4"]),
+        # A large report is merged in the second that follows, and is looked at then.
+        (3, ["look at 1", "report at 3", "look at 4", "report at 6"]),
     ],
 )
 def test_it_collects_reports_and_looks_once_a_second(report_every: int, said: list[str]) -> None:
@@ -74,7 +75,9 @@ def test_it_collects_reports_and_looks_once_a_second(report_every: int, said: li
     [("share(failures) < 1%, abort", 5), ("share(failures) < 1% for 20s, abort", 20)],
 )
 def test_a_broken_criterion_aborts_once_and_ends_the_watch(line: str, ended_s: int) -> None:
-    run = Run(counts_of(accepted=5, rejected=5), "unknown == 0, abort", line)
+    second = counts_of(accepted=5, rejected=5)
+
+    run = Run(second, "unknown == 0, abort", line, report_every=1)
 
     assert run.ended_s == ended_s
     assert [each.criterion for each in run.aborted] == [line]

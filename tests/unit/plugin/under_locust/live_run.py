@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from shutil import rmtree
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from convoy.plugin import live_run
 from convoy.plugin.live_run import LiveRun
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.preflight import PreparedRun
-from convoy.results.record import begin_record
+from convoy.results.record import begin_record, read_result
 from convoy.results.result import RunResult
 from convoy.swarm.messages import Hello
 from convoy.swarm.run_lanes import RunLanes
@@ -37,12 +38,12 @@ class Master:
         self.lanes = RunLanes({}, 30)
         self.is_stopped = False
         self.is_abandoned = False
-        self.report_every_s = 3
+        self.is_local, self.report_every_s = True, 3
         self.since_t0_s = 0.0
         self.taking_part: set[str] = set()
         self.excluded: dict[str, str] = {}
 
-    def snapshot(self) -> RunResult:
+    def snapshot(self, *, with_times: bool = True) -> RunResult:
         return replace(HEALTHY, problems=tuple(self.problems))
 
     def stop(self) -> None:
@@ -218,3 +219,55 @@ def test_a_stranger_that_comes_during_the_run_is_excluded_too(
 
     assert keeping.join(timeout=10) is None and keeping.ready()
     assert list(master.excluded) == ["a stranger"]
+
+
+def test_a_run_that_nobody_watches_is_invalid(tmp_path: Path) -> None:
+    master = Master()
+    master.snapshot = lambda **_: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    master.since_t0_s = 0.999
+    run = live_run_of(master, tmp_path)
+
+    run.watch()
+
+    [problem] = master.problems
+    assert "an error of Convoy itself: ZeroDivisionError" in problem
+
+
+def test_a_record_is_written_while_the_run_goes_on(tmp_path: Path) -> None:
+    master = Master()
+    master.report_every_s, master.since_t0_s = 1, 0.999
+    run = live_run_of(master, tmp_path)
+    collected: list[int] = []
+    run._collect_report = lambda: collected.append(1) or (len(collected) > 1 and master.stop())
+
+    run.watch()
+
+    assert master.problems == []
+    assert len(read_result(tmp_path / "run-1").scenarios) == 1
+
+
+@pytest.mark.parametrize(
+    ("window_ends_s", "is_there", "reason"),
+    [
+        (inf, True, "the kill switch: "),
+        (0.0, False, "the window of the approval is over"),
+    ],
+    ids=["kill switch", "end of the window"],
+)
+def test_a_run_is_ended_from_outside(
+    tmp_path: Path, window_ends_s: float, is_there: bool, reason: str
+) -> None:
+    master = Master()
+    run = live_run_of(master, tmp_path)
+    if is_there:
+        (tmp_path / "STOP").touch()
+
+    watching = gevent.spawn(run.watch_kill_switch, window_ends_s)
+    with gevent.Timeout(10):
+        while not master.is_stopped:
+            gevent.sleep(0.01)
+    run.carry_out()
+    watching.join(10)
+
+    assert run.final is not None and run.final.exit_code == ExitCode.INVALID
+    assert reason in run.final.reasons[0]

@@ -26,7 +26,6 @@ from tests.unit.results import counts_of, result_of
 from tests.unit.settings.configuration import settings_of
 
 PERSON = {"TERM": "xterm"}
-GOING_ON = replace(result_of(messages=counts_of(accepted=7)), is_over=False)
 
 
 class Terminal:
@@ -72,24 +71,29 @@ def terminal() -> Iterator[Terminal]:
 
 
 class Run:
-    """A run that goes on, with what its master knows of it."""
+    """A run that goes on, with what its master knows of it; each snapshot has a message more."""
 
-    def __init__(self, latest: RunResult | None = GOING_ON) -> None:
+    def __init__(self) -> None:
         self.is_over = False
-        self.latest = latest
-        self.share: float | None = 0.5
         self.looks = 0
+        self.share: float | None = 0.5
+        self.snapshots = 0
+        self.collected = 0
         self.prepared = SimpleNamespace(criteria=(), settings=settings_of())
         self.master: Any = SimpleNamespace(
-            state="measuring", is_stopped=False, progress=self._progress, snapshot=self.snapshot
+            state="measuring", is_stopped=False, progress=self._progress, snapshot=self._snapshot
         )
+
+    def snapshot(self) -> RunResult:
+        self.collected += 1
+        return self._snapshot()
 
     def _progress(self) -> Progress:
         return Progress("run run-1 to nowhere", f"{self.master.state} since then", self.share, "")
 
-    def snapshot(self) -> RunResult:
-        self.looks += 1
-        return replace(result_of(messages=counts_of(accepted=self.looks)), is_over=False)
+    def _snapshot(self) -> RunResult:
+        self.snapshots += 1
+        return replace(result_of(messages=counts_of(accepted=self.snapshots)), is_over=False)
 
 
 def shown(run: Any, terminal: Terminal) -> tuple[LiveView, gevent.Greenlet]:
@@ -103,19 +107,21 @@ def end(run: Run, showing: gevent.Greenlet) -> None:
     assert showing.successful()
 
 
-def test_what_was_reported_last_is_shown_without_another_look_at_the_run(
+def test_a_new_look_is_taken_when_the_run_was_looked_at(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_view, "_DRAWN_EVERY_S", 0.0)
     run = Run()
     _, showing = shown(run, terminal)
 
-    terminal.wait_for("7 sent")
-    run.latest = replace(result_of(messages=counts_of(accepted=9)), is_over=False)
-    terminal.wait_for("9 sent")
+    terminal.wait_for("1 sent")
+    gevent.sleep(0.5)
+    assert run.snapshots == 1
+    run.looks += 1
+    terminal.wait_for("2 sent")
     end(run, showing)
 
-    assert run.looks == 0
+    assert (run.snapshots, run.collected) == (2, 0)
 
 
 def test_a_run_that_was_stopped_is_looked_at_by_the_view_itself(
@@ -129,14 +135,7 @@ def test_a_run_that_was_stopped_is_looked_at_by_the_view_itself(
     terminal.wait_for("2 sent")
     end(run, showing)
 
-
-def test_a_run_that_nobody_has_looked_at_yet_is_shown(terminal: Terminal) -> None:
-    run = Run(latest=None)
-    run.share = None
-    _, showing = shown(run, terminal)
-
-    terminal.wait_for("measuring since then")
-    end(run, showing)
+    assert run.collected == run.snapshots
 
 
 def test_another_phase_and_another_size_are_shown_at_once(

@@ -1,0 +1,115 @@
+"""`python -m convoy judge`, `report`, `runs`: what is done with the records of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import yaml
+from msgspec.structs import replace
+
+from convoy.errors import ConvoyError, Fault, SettingsError
+from convoy.results.grammar import Known, parse
+from convoy.results.record import read_result, records, write_reports
+from convoy.results.result import RunResult
+from convoy.results.summary import Summary, summarise
+from convoy.results.verdict import OnNotJudged, judge
+from convoy.routes.codes import KNOWN_CODES
+from convoy.settings.documents import DocumentError
+from convoy.settings.sources import read_criteria
+
+
+def judge_record(run: str, criteria: str, on_not_judged: OnNotJudged, runs: Path) -> Summary:
+    """Return the summary of a run, judged by the lines of a file and by nothing else.
+
+    `run` is the folder of a record, or the id of a run below `runs`. Raises SettingsError.
+    """
+    result = read_result(_folder(run, runs))
+    judgement = judge(result, parse(_lines(Path(criteria)), known_of(result)), on_not_judged)
+    return summarise(result, judgement)
+
+
+def report_record(run: str, runs: Path) -> tuple[Summary, Path]:
+    """Make the reports of a run anew from its record; return its summary, and their folder.
+
+    It is judged by its own criteria. One that is not over, because it was cut short or is still
+    going on, is judged as far as it was recorded, and is invalid. Raises SettingsError, OSError.
+    """
+    folder = _folder(run, runs)
+    result = read_result(folder)
+    if not result.is_over:
+        recorded_s = min((each.until_s for each in result.series.values()), default=0.0)
+        problem = (
+            f"the run was interrupted, or is still going on: the record ends {recorded_s:.1f} s "
+            "after T0"
+        )
+        result = replace(
+            result,
+            duration_s=min(result.duration_s, recorded_s),
+            scenarios={
+                name: replace(each, planned=result.series[name].due_by(recorded_s) or each.planned)
+                for name, each in result.scenarios.items()
+            },
+            problems=(*result.problems, problem),
+        )
+    settings: dict[str, Any] = yaml.safe_load(result.facts.settings) or {}
+    criteria = parse(settings.get("criteria", ()), known_of(result))
+    summary = summarise(result, judge(result, criteria, settings.get("on_not_judged", "fail")))
+    write_reports(folder, summary, result)
+    return summary, folder
+
+
+def run_lines(runs: Path) -> Iterator[str]:
+    """Yield a line for each record, the newest last: run, verdict, length, what it was, labels."""
+    table = [("run", "verdict", "length", "load", "labels"), *map(_cells, records(runs))]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+
+
+def _cells(folder: Path) -> tuple[str, ...]:
+    try:
+        summary = Summary.read(folder / "summary.json")
+    except ConvoyError:
+        return (folder.name, "none", "", "cut short, or going on: python -m convoy report says", "")
+    load = f"{summary.profile} against {summary.target}"
+    labels = ", ".join(f"{name}={value}" for name, value in summary.labels.items())
+    return folder.name, summary.verdict, f"{summary.duration_s:,.1f} s", load, labels
+
+
+def known_of(result: RunResult) -> Known:
+    """Return what criteria may name in a run that is over; one cut short may be asked for more."""
+    was_cut_short = result.aborted is not None or result.problems
+    steps_s = [series.step_s for series in result.series.values()]
+    return Known(
+        scenarios=result.scenarios,
+        duration_s=inf if was_cut_short else result.duration_s,
+        step_s=max(steps_s, default=1),
+        codes={*KNOWN_CODES, *result.totals.errors},
+        steps={name: each.steps for name, each in result.scenarios.items()},
+        timings={name: each.timings for name, each in result.scenarios.items()},
+    )
+
+
+def _folder(run: str, runs: Path) -> Path:
+    for folder in (Path(run).expanduser(), runs / run):
+        if folder.is_dir():
+            return folder
+    raise SettingsError([Fault(run, f"is no folder of a record, and no run below {runs}/")])
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = read_criteria(path)
+    except DocumentError as error:
+        raise SettingsError([Fault("--criteria", f"the file {str(path)!r} {error}")]) from error
+    faults = [
+        Fault(str(path), f"has {line!r}, but each entry should be a line of text")
+        for line in lines
+        if not isinstance(line, str)
+    ]
+    if faults:
+        raise SettingsError(faults[:1])
+    return [str(line) for line in lines]

@@ -1,0 +1,223 @@
+"""The record of a run that goes on: what it holds by then, also where the process was killed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convoy.results.record import read_result
+from tests.locust_process import (
+    ROOT,
+    Ended,
+    LocustProcess,
+    clean_environment,
+    run_locust,
+    swarm_ports,
+    wait_until,
+)
+from tests.simulator_process import SimulatorProcess
+
+UNHURRIED = ("--set", "late_after_ms=4000", "--set", "max_lateness_s=30")
+
+
+def convoy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "convoy", *arguments],
+        cwd=folder,
+        env=clean_environment() | {"PYTHONUTF8": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+
+
+def series_of(record: Path) -> list[dict[str, Any]]:
+    path = record / "series.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def messages_of(record: Path) -> list[dict[str, Any]]:
+    content = gzip.decompress((record / "messages.jsonl.gz").read_bytes())
+    return [json.loads(line) for line in content.splitlines()]
+
+
+def killed_after(folder: Path, seconds: int, *options: str) -> Path:
+    """Kill a run without mercy when so many of its seconds are recorded; return its record."""
+    with LocustProcess(folder, "--headless", "-t", "60s", *options) as locust:
+        record = folder / "runs" / "latest"
+        wait_until(lambda: len(series_of(record)) >= seconds, locust.output)
+        os.killpg(locust.process.pid, signal.SIGKILL)
+        locust.process.wait(60)
+    return record
+
+
+@pytest.mark.parametrize("workers", [[], ["--processes", "2"]], ids=["alone", "two workers"])
+def test_a_record_can_be_read_after_its_run_was_killed(
+    workers: list[str], tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    ports = swarm_ports() if workers else []
+
+    record = killed_after(tmp_path, 3, "-H", simulator.url, *UNHURRIED, *workers, *ports)
+
+    assert not (record / "summary.json").exists()
+    listed = convoy(tmp_path, "runs")
+    assert record.resolve().name in listed.stdout and " none " in listed.stdout
+    reported = convoy(tmp_path, "report", "latest")
+    summary = json.loads((record / "summary.json").read_text())
+    assert (reported.returncode, summary["verdict"]) == (5, "invalid"), reported.stderr
+    assert "the run was interrupted" in summary["reasons"][0]
+    lines = series_of(record)
+    sent = sum(line["scenarios"]["conversation_messages"]["sent"] for line in lines)
+    assert 0 < sent <= summary["totals"]["sent"]
+    assert summary["duration_s"] >= len(lines) >= 3
+    figures = summary["scenarios"]["conversation_messages"]
+    assert figures["rate_per_s"]["achieved"] == pytest.approx(20, rel=0.15)
+    assert figures["response_time_ms"]["count"] == figures["accepted"]
+
+
+@pytest.mark.parametrize("workers", [[], ["--processes", "2"]], ids=["alone", "two workers"])
+def test_a_record_holds_each_sent_message_once(workers: list[str], tmp_path: Path) -> None:
+    ports = swarm_ports() if workers else []
+    with SimulatorProcess("--fault", "error=503:0.2") as simulator:
+        ended = run_locust(
+            tmp_path,
+            "-H",
+            simulator.url,
+            "-t",
+            "3s",
+            *UNHURRIED,
+            *workers,
+            *ports,
+            "--set",
+            "criteria=[]",
+        )
+        ledger = simulator.ledger(ended.run["run_id"])
+
+    record = tmp_path / "runs" / "latest"
+    messages = messages_of(record)
+    assert sorted(each["k"] for each in messages) == list(range(60)), ended.output
+    assert Counter(each["fate"] for each in messages)["accepted"] == ended.scenario["accepted"]
+    codes = Counter(each["code"] for each in messages if each["code"])
+    assert codes == ended.scenario["errors"]
+    accepted = [each for each in messages if each["fate"] == "accepted"]
+    ids = {each["message_id"] for each in accepted}
+    assert len(ids) == len(accepted) and "" not in ids
+    there = Counter(each["conversation_id"] for each in accepted)
+    assert there == ledger["by_conversation"]
+    assert_lines_add_up(record, ended)
+
+
+def assert_lines_add_up(record: Path, ended: Ended) -> None:
+    lines = [each["scenarios"]["conversation_messages"] for each in series_of(record)]
+    for name in ("scheduled", "sent", "accepted", "rejected", "failed", "unknown"):
+        assert sum(line[name] for line in lines) == ended.scenario[name]
+    assert sum(line["due"] for line in lines) == ended.scenario["scheduled"]
+    assert max(each.get("users", 0) for each in series_of(record)) == 10
+    assert read_result(record).is_over
+
+
+def test_messages_are_recorded_where_that_is_asked_for(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    asked = {"off": False, "on": True, "auto": True}
+    options = ["-H", simulator.url, "-t", "1s", *UNHURRIED]
+
+    for word in asked:
+        run_locust(tmp_path / word, *options, "--set", f"record_messages={word}")
+
+    recorded = [
+        (tmp_path / word / "runs" / "latest" / "messages.jsonl.gz").exists() for word in asked
+    ]
+    assert recorded == list(asked.values())
+
+
+def test_a_run_says_its_verdict_where_the_disk_is_full(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    # Whatever the process writes may be so long and no longer, as on a disk that is full.
+    limited = ["prlimit", "--fsize=6000", sys.executable, "-m", "locust", "--headless"]
+
+    ended = subprocess.run(
+        [
+            *limited,
+            "-f",
+            str(ROOT / "locustfile.py"),
+            "-H",
+            simulator.url,
+            "-t",
+            "8s",
+            *UNHURRIED,
+        ],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=90,
+    )
+
+    assert ended.returncode == 5, ended.stdout + ended.stderr
+    assert "INVALID (exit code 5)" in ended.stdout
+    assert "the record could not be written: " in ended.stdout
+    assert ended.stderr.count("the record could not be written") == 1
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ("nowhere", "is no folder of a record"),
+        ("empty", "cannot be read: No such file"),
+        ("damaged", "there is no whole entry in it"),
+        ("another", "is no result of a run (schema 1)"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_refused_in_a_sentence(
+    run: str, said: str, tmp_path: Path
+) -> None:
+    for name in ("empty", "damaged", "another"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "damaged" / "result.journal").write_bytes(b"\x1f\x8b half")
+    (tmp_path / "another" / "result.journal").write_bytes(gzip.compress(b'{"schema": 9}'))
+
+    reported = convoy(tmp_path, "report", run)
+
+    assert reported.returncode == 2
+    assert reported.stderr.startswith("convoy: ") and said in reported.stderr
+    assert "Traceback" not in reported.stderr
+
+
+def test_runs_are_listed_with_verdict_length_and_labels(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    labels = {"CONVOY_LABELS": "build=1234, branch=main"}
+    ended = run_locust(
+        tmp_path,
+        "-H",
+        simulator.url,
+        "-t",
+        "1s",
+        *UNHURRIED,
+        "--set",
+        "labels.team=platform",
+        environment=labels,
+    )
+
+    listed = convoy(tmp_path, "runs")
+
+    assert listed.returncode == 0, listed.stderr
+    [line] = [each for each in listed.stdout.splitlines() if ended.run["run_id"] in each]
+    assert line.split()[1:4] == [ended.run["verdict"], "1.0", "s"]
+    assert line.endswith("build=1234, branch=main, team=platform")
+
+
+def test_without_runs_there_is_nothing_to_list(tmp_path: Path) -> None:
+    assert convoy(tmp_path, "runs").stdout.splitlines()[1:] == []

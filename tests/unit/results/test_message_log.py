@@ -1,0 +1,84 @@
+"""The log of messages: a line for each, in gzip members that can be put one after the other."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from convoy.results.message_log import MessageLog
+from convoy.results.outcome import Attempt, Fate
+
+ANSWER = b'{"id": "m-1", "conversationId": "c-9"}'
+
+
+def attempt(fate: Fate = Fate.ACCEPTED, code: str = "", body: bytes = ANSWER) -> Attempt:
+    return Attempt(fate, code, 1.0, 2.0, status=200, body=body)
+
+
+def lines_of(packed: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in gzip.decompress(packed).splitlines()]
+
+
+def test_a_message_has_what_its_plan_and_its_answer_say() -> None:
+    log = MessageLog()
+
+    log.add("chat", 7, "c-1", attempt())
+
+    [line] = lines_of(log.take())
+    assert line == {
+        "scenario": "chat",
+        "k": 7,
+        "fate": "accepted",
+        "code": "",
+        "message_id": "m-1",
+        "conversation_id": "c-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("conversation_id", "answer", "message_id", "found"),
+    [
+        pytest.param("", ANSWER, "m-1", "c-9", id="the conversation comes with the answer"),
+        pytest.param("c-1", b"", "", "c-1", id="no body"),
+        pytest.param("c-1", b"<html>", "", "c-1", id="no JSON"),
+        pytest.param("c-1", b'{"id": 7}', "", "c-1", id="an id that is no text"),
+        pytest.param("c-1", b"\xff", "", "c-1", id="no text"),
+    ],
+)
+def test_ids_are_read_from_an_answer_as_far_as_it_has_them(
+    conversation_id: str, answer: bytes, message_id: str, found: str
+) -> None:
+    log = MessageLog()
+
+    log.add("chat", 0, conversation_id, attempt(body=answer))
+
+    [line] = lines_of(log.take())
+    assert (line["message_id"], line["conversation_id"]) == (message_id, found)
+
+
+def test_an_answer_that_says_no_names_no_message() -> None:
+    log = MessageLog()
+
+    log.add("chat", 0, "c-1", attempt(Fate.REJECTED, "400 invalid_payload"))
+
+    [line] = lines_of(log.take())
+    assert (line["fate"], line["code"]) == ("rejected", "400 invalid_payload")
+    assert line["message_id"] == ""
+
+
+def test_parts_one_after_the_other_are_one_file_with_each_message_once() -> None:
+    log, parts = MessageLog(), [b""]
+
+    for k in range(100):
+        log.add("chat", k, "c-1", attempt())
+        if k % 10 == 3:
+            log.pack()
+        if k % 40 == 39:
+            parts.append(log.take())
+    parts += [log.take(), log.take()]
+
+    assert [line["k"] for line in lines_of(b"".join(parts))] == list(range(100))
+    assert parts[-1] == b""
