@@ -7,7 +7,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import partial
 from io import TextIOBase
 from math import ceil, inf
@@ -21,6 +21,8 @@ from gevent.threadpool import ThreadPool
 
 _MOST_LINES = 10_000
 _AT_ONCE = 65_536
+_USUAL_SIZE = os.terminal_size((80, 24))
+"""That of a terminal which does not know its own, such as one that no window belongs to."""
 _BUSY_S = 0.05
 _sleep = get_original("time", "sleep")
 # The cursor is hidden only while something is drawn, so that whatever ends the process leaves one.
@@ -59,10 +61,11 @@ class Screen:
     @property
     def size(self) -> os.terminal_size:
         """The columns and lines of the terminal, which a person may change at any moment."""
-        try:
-            return os.get_terminal_size(self._stream.fileno())
-        except OSError:  # it has gone
-            return os.terminal_size((80, 24))
+        with suppress(OSError):  # it has gone
+            size = os.get_terminal_size(self._stream.fileno())
+            if size.columns and size.lines:
+                return size
+        return _USUAL_SIZE
 
     def add(self, line: str) -> None:
         """Add a line above the view."""

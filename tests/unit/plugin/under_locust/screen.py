@@ -233,6 +233,16 @@ def test_after_another_size_the_view_is_there_once(
         terminal.wait_for("a line", "another", "three", "four")
 
 
+@pytest.mark.parametrize("size", [(0, 0), (0, 24), (80, 0)])
+def test_a_terminal_that_does_not_know_its_size_has_the_usual_one(
+    terminal: Terminal, size: tuple[int, int]
+) -> None:
+    screen = Screen(terminal.stream)
+    with screen.receiving():
+        termios.tcsetwinsize(terminal.stream.fileno(), size[::-1])
+        assert screen.size == (80, 24)
+
+
 def test_a_view_that_the_terminal_has_broken_is_erased_whole(terminal: Terminal) -> None:
     screen = Screen(terminal.stream)
     with screen.receiving():
