@@ -52,7 +52,7 @@ class Screen:
         self._left_out = 0
         self._view: Sequence[ViewLine] = ()
         self._drawn: Sequence[ViewLine] = ()
-        self._is_closing = False
+        self._is_closing = self._is_closed = False
         self._is_lost = False
         self._wake = Event()
         self._writer = ThreadPool(1)
@@ -69,6 +69,9 @@ class Screen:
 
     def add(self, line: str) -> None:
         """Add a line above the view."""
+        if self._is_closed:  # by somebody who has kept the stream that stood in for the terminal's
+            print(line, file=self._stream)
+            return
         self._left_out += len(self._lines) == _MOST_LINES
         self._lines.append(line)
         self._wake.set()
@@ -97,8 +100,8 @@ class Screen:
                     lines.end_line()
                     self._close()
         finally:
-            # Added after the writer had ended; from here on nothing comes any more.
-            if not self._is_lost:
+            self._is_closed = True
+            if not self._is_lost:  # these were added after the writer had ended
                 self._stream.writelines(f"{line}\n" for line in self._lines)
             self._writer.kill()
 

@@ -155,6 +155,15 @@ def test_what_is_logged_and_printed_is_added_line_by_line(terminal: Terminal) ->
     assert sys.stdout is printed_to and handler.stream is terminal.stream
 
 
+def test_who_has_kept_the_stream_still_reaches_the_terminal(terminal: Terminal) -> None:
+    screen = Screen(terminal.stream)
+    with screen.receiving():
+        handler = logging.StreamHandler()
+    handler.emit(logging.makeLogRecord({"msg": "after it"}))
+
+    terminal.wait_for("after it")
+
+
 def test_the_screen_is_closed_where_its_block_fails(terminal: Terminal) -> None:
     screen = Screen(terminal.stream)
 
