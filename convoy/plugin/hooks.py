@@ -28,6 +28,7 @@ from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.dealing import EvenUsersDispatcher
+from convoy.plugin.live_view import LiveView, view_on_terminal
 from convoy.plugin.options import add_options, given, judge_options
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
@@ -67,6 +68,7 @@ class _Hooks:
         self._processes = 1
         self._first: PreparedRun | None = None
         self._starts_by_itself = False
+        self._view: LiveView | None = None
 
     def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
         add_options(
@@ -86,6 +88,9 @@ class _Hooks:
         for handler in logging.getLogger().handlers:
             handler.addFilter(RedactingFilter(self._setup.redactor))
             terminal.print_anything(getattr(handler, "stream", None))
+        if self._view is not None:
+            is_worker = isinstance(runner, WorkerRunner)
+            self._view.share_terminal(is_worker, environment.events.quitting)
         channel = LocustChannel(runner)
         if isinstance(runner, WorkerRunner):
             self._begin_worker(environment, runner, channel)
@@ -127,6 +132,7 @@ class _Hooks:
         chosen, options.user_classes = options.user_classes, []
         if options.worker:
             return
+        self._view = view_on_terminal(self._environ, options)
         self._asked = {
             "users": options.num_users,
             "run_time_s": options.run_time,
@@ -201,6 +207,7 @@ class _Hooks:
             prepare=self._prepare,
             is_attended=web_ui is not None,
             runs=_RUNS,
+            view=self._view,
         )
         if self._first is not None:
             controller.line_up(self._first)
@@ -247,6 +254,8 @@ class _Hooks:
 
         def end(**_: object) -> None:
             controller.interrupt("the process was told to end")
+            if self._view is not None:
+                self._view.wait()
             if has_csv:  # Locust writes it every second, for the last time before the last figures
                 gevent.sleep(CSV_STATS_INTERVAL_SEC + 0.1)
 
