@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,24 @@ def test_form_and_verdict_are_shown_before_a_run_during_it_and_after_it(
     page.reload()
     expect(verdict(page)).to_have_text(at_the_end, use_inner_text=True)
     assert page.url.endswith("?tab=verdict")
+
+
+def test_the_files_of_the_record_are_offered_after_a_run(locust: LocustProcess, page: Page) -> None:
+    start(page, run_time="2s")
+    expect(verdict(page)).to_have_text(re.compile("the runpass(?! so far)"))
+    report = page.get_by_role("link", name="Open the report of run")
+
+    expect(report).to_be_visible()
+    with page.expect_popup() as opened:
+        report.click()
+    expect(opened.value.get_by_role("heading", level=1)).to_have_text("smoke against simulator")
+    expect(opened.value.locator("#rate canvas")).to_be_visible()
+    page.get_by_role("tab", name="Download Data").click()
+    with page.expect_download() as downloaded:
+        page.get_by_role("link", name="Download summary.json").click()
+    assert json.loads(downloaded.value.path().read_text())["verdict"] == "pass"
+    said = page.request.get(f"{page.url.partition('?')[0]}convoy/record/.trial")
+    assert (said.status, said.text()) == (404, ".trial: its record has no such")
 
 
 @pytest.mark.parametrize(
