@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from convoy.results.record import read_result
+from tests.fork_server import run
 from tests.locust_process import (
     ROOT,
     Ended,
@@ -31,13 +32,11 @@ UNHURRIED = ("--set", "late_after_ms=4000", "--set", "max_lateness_s=30")
 
 
 def convoy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convoy", *arguments],
+    return run(
+        *("convoy", *arguments),
         cwd=folder,
         env=clean_environment() | {"PYTHONUTF8": "1"},
-        capture_output=True,
         encoding="utf-8",
-        timeout=60,
     )
 
 
