@@ -15,7 +15,7 @@ not_installed = $(call stop,not everything in $(1) could be installed; pip says 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install here load ui test faults check bench clean
+.PHONY: help install here load ui test faults check docs bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ check: here $(VENV)/.development ## Check format, lint, types and architecture, 
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/python -m pytest -q tests/test_architecture.py
+
+docs: here $(VENV)/.development ## Make the pictures in docs/pictures anew, in a minute; needs Chromium
+	@PYTHONPATH=. $(VENV)/bin/python docs/make_pictures.py
 
 bench: here $(VENV)/.runtime ## Measure Convoy beside other load generators, 15 minutes; a short one: make bench ARGS="--quick"
 	@$(VENV)/bin/python -m bench $(ARGS)

@@ -7,8 +7,11 @@ import functools
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from io import TextIOWrapper
+from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from greenlet import getcurrent, greenlet
 
@@ -43,6 +46,43 @@ def print_anything(*streams: object) -> None:
 def print_no_more() -> None:
     """Throw away what is still to be printed: Python would fail on it at its end, with code 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def shows_views(environ: Mapping[str, str], *streams: TextIO | None) -> bool:
+    """Return whether these streams are a person's terminal that can show a view that changes.
+
+    `NO_COLOR` (https://no-color.org) and `CI` ask for plain lines, whatever they are set to.
+    """
+    if environ.get("NO_COLOR") or environ.get("CI") or environ.get("TERM", "dumb") in ("", "dumb"):
+        return False
+    return all(
+        stream is not None and stream.isatty() and codecs.lookup(stream.encoding).name == "utf-8"
+        for stream in streams
+    )
+
+
+def breaks_anew(environ: Mapping[str, str]) -> bool:
+    """Return whether the terminal breaks lines that are too long when it is made narrower.
+
+    Most do. xterm, screen and the console of Linux cut them off.
+    """
+    kind = environ.get("TERM", "")
+    if environ.get("TMUX"):
+        return True
+    return not (kind == "linux" or kind.startswith("screen") or environ.get("XTERM_VERSION"))
+
+
+def columns(stream: TextIO, otherwise: int) -> int:
+    """Return the columns of the terminal that a stream writes to, or what to assume otherwise."""
+    try:
+        return min(os.get_terminal_size(stream.fileno()).columns or otherwise, otherwise)
+    except (OSError, ValueError):  # no terminal; no descriptor
+        return otherwise
+
+
+def link(path: Path) -> str:
+    """Return a path as a link that terminals open when it is clicked (OSC 8)."""
+    return f"\x1b]8;;{path.resolve().as_uri()}\x1b\\{path}\x1b]8;;\x1b\\"
 
 
 def _stand_in(error: UnicodeError) -> tuple[str, int]:

@@ -10,7 +10,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.fork_server import ROOT, Program
+
 DEADLINE_S = 120.0
 _FIRST_PORT, _PORTS_EACH, _APART = 10_240, 2_700, 8
 T = TypeVar("T")
@@ -62,8 +62,8 @@ class LocustProcess:
         folder.mkdir(parents=True, exist_ok=True)
         self._output_path = folder / f"output-{time.monotonic_ns()}.txt"
         with self._output_path.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfile.py"), *options],
+            self.process = Program(
+                *("locust", "-f", str(ROOT / "locustfile.py"), *options),
                 cwd=folder,
                 env=clean_environment() | dict(environment or {}),
                 stdin=stdin,

@@ -7,15 +7,14 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.fork_server import ROOT, Program
+
 READY = "listening on "
 DEADLINE_S = 30.0
 
@@ -28,9 +27,10 @@ class SimulatorProcess:
 
     def __init__(self, *options: str, port: int = 0) -> None:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `_reap`
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "simulator", "--port", str(port), *options],
+        self.process = Program(
+            *("simulator", "--port", str(port), *options),
             cwd=ROOT,
+            env=os.environ,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
         )

@@ -41,7 +41,7 @@ PURE = {
     "results": {"convoy.errors", "convoy.files", "convoy.plan", "convoy.routes", "convoy.results"},
 }
 """The packages that know no clock, socket, environment or chance, and what of ours they may use."""
-PURE_LIBRARIES = {"jinja2", "jsonschema", "msgspec", "yaml"}
+PURE_LIBRARIES = {"jinja2", "jsonschema", "msgspec", "rich", "yaml"}
 IMPURE_MODULES = {
     "asyncio",
     "concurrent",
@@ -175,6 +175,23 @@ def test_pure_packages_ask_no_clock_and_no_global_chance(path: Path) -> None:
             assert node.attr == "Random", f"line {node.lineno}: random.{node.attr} is global"
 
 
+def test_what_draws_the_live_view_is_imported_only_where_it_is_shown() -> None:
+    drawing = "convoy.results.reports.live"
+
+    using_rich = [
+        module_name(path)
+        for path in EVERYTHING
+        if any(is_within(name, "rich") for name in imports_of(path))
+    ]
+    using_it_always = [
+        module_name(path)
+        for path in EVERYTHING
+        if any(is_within(name, drawing) for name in imports_of(path, only_at_import=True))
+    ]
+
+    assert (using_rich, using_it_always) == ([drawing], [])
+
+
 @pytest.mark.parametrize("path", EVERYTHING, ids=ids)
 def test_only_the_plugin_the_command_line_and_locustfiles_import_locust(path: Path) -> None:
     name = module_name(path)
@@ -296,7 +313,7 @@ import importlib
 import sys
 
 for library in ("locust", "gevent", "httptools", "jinja2", "msgspec",
-                "pydantic", "requests", "uvicorn", "yaml"):
+                "pydantic", "requests", "rich.console", "uvicorn", "yaml"):
     try:
         importlib.import_module(library)
     except ImportError:

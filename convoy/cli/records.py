@@ -26,7 +26,7 @@ def judge_record(run: str, criteria: str, on_not_judged: OnNotJudged, runs: Path
 
     `run` is the folder of a record, or the id of a run below `runs`. Raises SettingsError.
     """
-    result = read_result(_folder(run, runs))
+    result = _read(_folder(run, runs))
     judgement = judge(result, parse(_lines(Path(criteria)), known_of(result)), on_not_judged)
     return summarise(result, judgement)
 
@@ -34,31 +34,40 @@ def judge_record(run: str, criteria: str, on_not_judged: OnNotJudged, runs: Path
 def report_record(run: str, runs: Path) -> tuple[Summary, Path]:
     """Make the reports of a run anew from its record; return its summary, and their folder.
 
-    It is judged by its own criteria. One that is not over, because it was cut short or is still
-    going on, is judged as far as it was recorded, and is invalid. Raises SettingsError, OSError.
+    It is judged by its own criteria. Raises SettingsError, OSError.
     """
     folder = _folder(run, runs)
-    result = read_result(folder)
-    if not result.is_over:
-        recorded_s = min((each.until_s for each in result.series.values()), default=0.0)
-        problem = (
-            f"the run was interrupted, or is still going on: the record ends {recorded_s:.1f} s "
-            "after T0"
-        )
-        result = replace(
-            result,
-            duration_s=min(result.duration_s, recorded_s),
-            scenarios={
-                name: replace(each, planned=result.series[name].due_by(recorded_s) or each.planned)
-                for name, each in result.scenarios.items()
-            },
-            problems=(*result.problems, problem),
-        )
+    result = _read(folder)
     settings: dict[str, Any] = yaml.safe_load(result.facts.settings) or {}
     criteria = parse(settings.get("criteria", ()), known_of(result))
     summary = summarise(result, judge(result, criteria, settings.get("on_not_judged", "fail")))
     write_reports(folder, summary, result)
     return summary, folder
+
+
+def _read(folder: Path) -> RunResult:
+    """Return what the record holds.
+
+    A run that is not over, because it was cut short or is still going on, ends where its record
+    does, and has a problem, which makes it invalid.
+    """
+    result = read_result(folder)
+    if result.is_over:
+        return result
+    recorded_s = min((each.until_s for each in result.series.values()), default=0.0)
+    problem = (
+        f"the run was interrupted, or is still going on: the record ends {recorded_s:.1f} s "
+        "after T0"
+    )
+    return replace(
+        result,
+        duration_s=min(result.duration_s, recorded_s),
+        scenarios={
+            name: replace(each, planned=result.series[name].due_by(recorded_s) or each.planned)
+            for name, each in result.scenarios.items()
+        },
+        problems=(*result.problems, problem),
+    )
 
 
 def run_lines(runs: Path) -> Iterator[str]:

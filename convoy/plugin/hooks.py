@@ -7,7 +7,6 @@ import inspect
 import logging
 import os
 import signal
-import socket
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -24,12 +23,19 @@ from locust.stats import CSV_STATS_INTERVAL_SEC
 from locust.web import WebUI
 
 from convoy import terminal
-from convoy.errors import ConvoyError, ExitCode, RefusedError
+from convoy.errors import ConvoyError, ExitCode
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.dealing import EvenUsersDispatcher
 from convoy.plugin.github_step import GitHubStep
-from convoy.plugin.options import add_options, given, judge_options
+from convoy.plugin.live_view import LiveView, view_on_terminal
+from convoy.plugin.options import (
+    add_options,
+    check_ports,
+    given,
+    judge_options,
+    who_can_reach,
+)
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
 from convoy.plugin.users import attach, known_scenarios, user_classes
@@ -69,6 +75,7 @@ class _Hooks:
         self._processes = 1
         self._first: PreparedRun | None = None
         self._starts_by_itself = False
+        self._view: LiveView | None = None
 
     def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
         add_options(
@@ -88,6 +95,11 @@ class _Hooks:
         for handler in logging.getLogger().handlers:
             handler.addFilter(RedactingFilter(self._setup.redactor))
             terminal.print_anything(getattr(handler, "stream", None))
+        if self._view is not None:
+            is_worker = isinstance(runner, WorkerRunner)
+            self._view.share_terminal(is_worker, environment.events.quitting)
+        for sentence in who_can_reach(environment.parsed_options, web_ui is not None):
+            logger.warning("%s", sentence)
         channel = LocustChannel(runner)
         if isinstance(runner, WorkerRunner):
             self._begin_worker(environment, runner, channel)
@@ -130,6 +142,7 @@ class _Hooks:
         if options.worker:
             return
         self._step.stop_commands(sys.stderr if options.json else sys.stdout)
+        self._view = view_on_terminal(self._environ, options)
         self._asked = {
             "users": options.num_users,
             "run_time_s": options.run_time,
@@ -148,7 +161,7 @@ class _Hooks:
         try:
             settings = self._setup.resolve(self._asked)
             check_folder(_RUNS)
-            _check_ports(options)
+            check_ports(options)
             if self._starts_by_itself:
                 self._first = self._prepare()
         except ConvoyError as error:
@@ -205,6 +218,7 @@ class _Hooks:
             prepare=self._prepare,
             is_attended=web_ui is not None,
             runs=_RUNS,
+            view=self._view,
         )
         if self._first is not None:
             controller.line_up(self._first)
@@ -251,6 +265,8 @@ class _Hooks:
 
         def end(**_: object) -> None:
             controller.interrupt("the process was told to end")
+            if self._view is not None:
+                self._view.wait()
             if has_csv:  # Locust writes it every second, for the last time before the last figures
                 gevent.sleep(CSV_STATS_INTERVAL_SEC + 0.1)
 
@@ -361,28 +377,6 @@ def _end_on_interrupt() -> None:
         gevent.kill(main, KeyboardInterrupt)
 
     gevent.signal_handler(signal.SIGINT, interrupt)
-
-
-def _check_ports(options: Namespace) -> None:
-    """Refuse a port that is taken, because Locust notices it late and leaves workers running."""
-    if options.processes or options.master:
-        host = options.master_bind_host.replace("*", "")
-        _check_port(host, options.master_bind_port, "--master-bind-port and --master-port")
-    if not options.headless or options.headful:
-        _check_port(options.web_host.replace("*", ""), options.web_port, "--web-port")
-
-
-def _check_port(host: str, port: int, option: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except (OSError, OverflowError) as error:  # the latter for a number that is no port's
-            reason = getattr(error, "strerror", None) or error
-            raise RefusedError(
-                f"port {port} cannot be listened on ({reason}); is another Locust running? "
-                f"Choose another one with {option}"
-            ) from error
 
 
 def _is_not_about_run_time(record: logging.LogRecord) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from math import inf
 from time import perf_counter, time
@@ -10,12 +11,13 @@ from time import perf_counter, time
 import gevent
 from msgspec.structs import replace
 
+from convoy import terminal
 from convoy.errors import ConvoyError
 from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.criteria import CriterionResult
 from convoy.results.record import STOP, Record
-from convoy.results.reports.text import error_table, text_report
+from convoy.results.reports.text import WIDTH, closing_report
 from convoy.results.result import Row, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
@@ -39,7 +41,8 @@ class LiveRun:
 
     A run that was `refused` has neither: no load was started. `collect_report` takes in the report
     of a worker in this process; `rows` returns Locust's at the end, none where they were reset.
-    What comes of the run is entered in its `record`.
+    What comes of the run is entered in its `record`; `looks` counts how often that was done. With
+    `has_links` the report names files so that a terminal can open them.
     """
 
     def __init__(
@@ -50,16 +53,19 @@ class LiveRun:
         collect_report: Callable[[], None],
         rows: Callable[[], Mapping[str, Row]],
         record: Record,
+        has_links: bool = False,
     ) -> None:
         self.master = master
         self.prepared = prepared
         self.is_over = False
         self.refused: ConvoyError | None = None
         self.final: Summary | None = None
+        self.looks = 0
         self.report = ""
         self._collect_report = collect_report
         self._rows = rows
         self._record = record
+        self._has_links = has_links
         self._is_recorded = True
         self._hello_by_s: dict[str, float] = {}
 
@@ -132,6 +138,7 @@ class LiveRun:
         gevent.sleep(for_s - self.master.since_t0_s % for_s + _AFTER_S)
 
     def _enter(self, result: RunResult) -> None:
+        self.looks += 1
 
         def enter() -> None:
             for _ in self._record.enter(result):
@@ -237,9 +244,16 @@ class LiveRun:
         except OSError as error:
             self._cannot_record(error)
             summary = self._judged(replace(result, problems=tuple(self.master.problems)))
-        where = (
-            f"  record          {self._record.folder}{'' if self._is_recorded else ', not whole'}"
-        )
-        tables = filter(None, (error_table(summary), text_report(summary)))
-        self.report = "\n" + "\n\n".join(tables) + f"\n{where}\n"
+        self.report = self._closing_report(summary)
         self.final = summary
+
+    def _closing_report(self, summary: Summary) -> str:
+        folder = self._record.folder
+        page = folder / "report.html"
+        page_shown = terminal.link(page) if self._has_links else str(page)
+        return "\n" + closing_report(
+            summary,
+            record=f"{folder}{'' if self._is_recorded else ', not whole'}",
+            report=page_shown if page.exists() else "",
+            width=terminal.columns(sys.stdout, WIDTH),
+        )

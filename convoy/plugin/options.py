@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from locust.argument_parser import LocustArgumentParser
 
-from convoy.errors import Fault, SettingsError
+from convoy.errors import Fault, RefusedError, SettingsError
+from convoy.settings.origin import is_loopback
+
+_HERE = "127.0.0.1"
 
 
 class Names(list[str]):
@@ -52,6 +56,8 @@ def add_options(
     )
     # Locust's defaults look like values that were given.
     parser.set_defaults(exit_code_on_error=None, stop_timeout=None)
+    # Locust's are all addresses of the machine, so that anybody who reaches it could start load.
+    parser.set_defaults(web_host=_HERE, master_bind_host=_HERE)
 
 
 def judge_options(options: Namespace) -> None:
@@ -180,3 +186,47 @@ _IN_WEB_FORM = {
     "is_required": False,
     "is_multiple": False,
 }
+
+
+def who_can_reach(options: Namespace | None, has_web_ui: bool) -> Iterator[str]:
+    """Yield a sentence for each port of a process that others than this machine can reach."""
+    if options is None or options.worker:
+        return
+    if has_web_ui and not _is_here(options.web_host) and not options.web_login:
+        yield (
+            f"the web UI listens at {options.web_host or '*'}:{options.web_port} without a login: "
+            "whoever reaches that can start load with the credentials of this process, and read "
+            "what it says; --web-host 127.0.0.1 is for this machine alone"
+        )
+    if options.master and not _is_here(options.master_bind_host):
+        yield (
+            f"workers are let in at {options.master_bind_host}:{options.master_bind_port} without "
+            "a secret: whoever reaches that can take part in a run, and end it; let only your own "
+            "machines reach it"
+        )
+
+
+def _is_here(host: str) -> bool:
+    return host == "localhost" or is_loopback(host)
+
+
+def check_ports(options: Namespace) -> None:
+    """Refuse a port that is taken, because Locust notices it late and leaves workers running."""
+    if options.processes or options.master:
+        host = options.master_bind_host.replace("*", "")
+        _check_port(host, options.master_bind_port, "--master-bind-port and --master-port")
+    if not options.headless or options.headful:
+        _check_port(options.web_host.replace("*", ""), options.web_port, "--web-port")
+
+
+def _check_port(host: str, port: int, option: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:  # the latter for a number that is no port's
+            reason = getattr(error, "strerror", None) or error
+            raise RefusedError(
+                f"port {port} cannot be listened on ({reason}); is another Locust running? "
+                f"Choose another one with {option}"
+            ) from error

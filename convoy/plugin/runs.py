@@ -15,6 +15,7 @@ from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin.channel import LocustChannel
 from convoy.plugin.dealing import Shares
 from convoy.plugin.live_run import LiveRun
+from convoy.plugin.live_view import LiveView
 from convoy.plugin.rows import rows_of
 from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.guard import check_users, window_ends_s
@@ -40,8 +41,9 @@ class RunController:
 
     `prepare` resolves and checks a run that was not lined up before it begins. With `is_attended` a
     person at the web UI decides when the process ends. `code` is the hash of the code that makes
-    messages. `collect_report` takes in the report of a worker in this process; Locust collects
-    those of other processes.
+    messages. Each run is shown in the `view`; where there is none, it tells its progress in the
+    log. `collect_report` takes in the report of a worker in this process; Locust collects those of
+    other processes.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class RunController:
         prepare: Callable[[], PreparedRun],
         is_attended: bool,
         runs: Path,
+        view: LiveView | None = None,
     ) -> None:
         self.closing_report = ""
         self.is_ending = False
@@ -66,6 +69,7 @@ class RunController:
         self._prepare = prepare
         self._is_attended = is_attended
         self._runs = runs
+        self._view = view
         self._next: PreparedRun | None = None
         self._is_expected = False
         self._run: LiveRun | None = None
@@ -96,7 +100,7 @@ class RunController:
 
     def progress(self) -> str:
         """Return how far the present run is, as one line; "" without one."""
-        return "" if self._live is None else self._live.master.progress()
+        return "" if self._live is None else str(self._live.master.progress())
 
     def change_rate(self, rate: float) -> None:
         """Set another rate (messages per second) for the rest of the run; raises RefusedError."""
@@ -161,7 +165,11 @@ class RunController:
         run = self._run = self._live_run(prepared, record, spawning_s=wanted / rate)
         gevent.spawn(self._carry_out, run)
         gevent.spawn(run.watch)
-        gevent.spawn(run.tell_progress)
+        if self._view is not None:
+            gevent.spawn(self._view.show, run)
+        options = self._environment.parsed_options
+        if self._view is None or (options is not None and options.logfile):
+            gevent.spawn(run.tell_progress)
         gevent.spawn(run.watch_kill_switch, window_ends_s(prepared.settings))
         # Locust must not end the test before this dispatch of users has begun.
         self._is_beginning = True
@@ -190,6 +198,7 @@ class RunController:
             collect_report=self.collect_report,
             rows=lambda: {} if self._is_reset else rows_of(self._environment, prepared.inputs),
             record=record,
+            has_links=self._view is not None and not self._is_attended,
         )
         return run
 

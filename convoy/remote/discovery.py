@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -119,6 +119,20 @@ def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
+    from convoy.remote.tls import tls_context
+
+    origin = Origin.parse(origin_url)
+    tls = tls_context(ca_file) if origin.is_https else None
+
+    class Adapter(HTTPAdapter):
+        """Trusts what the connections of the messages trust; by itself `requests` asks certifi."""
+
+        def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+            super().init_poolmanager(*arguments, **options, ssl_context=tls)
+
+        def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+            return super().proxy_manager_for(proxy, **options, ssl_context=tls)
+
     client = requests.Session()
     # A GET changes nothing, so it may be repeated. A connection that fails is not tried again.
     again = Retry(
@@ -130,10 +144,10 @@ def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
         respect_retry_after_header=False,
     )
     for scheme in ("http://", "https://"):
-        client.mount(scheme, HTTPAdapter(max_retries=again))
+        client.mount(scheme, Adapter(max_retries=again))
     # Without the environment: a .netrc would replace our token, and the proxy is chosen below.
     client.trust_env = False
-    proxy = proxy_to(Origin.parse(origin_url))
+    proxy = proxy_to(origin)
     if proxy is not None:
         client.proxies = {"https": proxy.url_with_login.reveal()}
     client.headers.update(

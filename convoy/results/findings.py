@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
 from msgspec import structs
 
@@ -36,16 +37,48 @@ class Finding:
 
 def find(criterion: Criterion, result: RunResult) -> CriterionResult:
     """Return what a criterion says of a run as a whole, by its worst window where it has any."""
-    figures, window = figures_of(criterion), criterion.window
-    figures.take(result)
-    if window is None:
-        findings = _judged(criterion, [(None, figures.whole())])
-    elif window.word == "over":
-        findings = _judged(criterion, figures.windows(window.length_s))
-    else:
-        moments = figures.windows(figures.step_s)
-        findings = _mildest(criterion, moments, -(-window.length_s // figures.step_s))
-    return _result(criterion, max(findings, key=lambda each: each.severity, default=None))
+    return _Reading(criterion).look(result, inf)
+
+
+class Findings:
+    """What criteria say of a run while it goes on, by the worst window until then.
+
+    Each look reads only what was reported since the last one: to read all windows of an hour takes
+    most of a second.
+    """
+
+    def __init__(self) -> None:
+        self._readings: dict[Criterion, _Reading] = {}
+
+    def find(self, criterion: Criterion, result: RunResult) -> CriterionResult:
+        """Return what a criterion says of a later result of the same run."""
+        reading = self._readings.setdefault(criterion, _Reading(criterion))
+        return reading.look(result, reported_until_s(result))
+
+
+class _Reading:
+    """How far one criterion's windows have been read, and the worst of them until then."""
+
+    def __init__(self, criterion: Criterion) -> None:
+        self._criterion = criterion
+        self._figures = figures_of(criterion)
+        self._worst: Finding | None = None
+        self._mildest = _Mildest(criterion)
+
+    def look(self, result: RunResult, until_s: float) -> CriterionResult:
+        criterion, figures, window = self._criterion, self._figures, self._criterion.window
+        figures.take(result, until_s)
+        if window is None:
+            return _result(criterion, next(_judged(criterion, [(None, figures.whole())]), None))
+        if window.word == "over":
+            findings = _judged(criterion, figures.windows(window.length_s))
+        else:
+            moments = figures.windows(figures.step_s)
+            findings = self._mildest.of(moments, -(-window.length_s // figures.step_s))
+        known = () if self._worst is None else (self._worst,)
+        worst = max((*known, *findings), key=lambda each: each.severity, default=None)
+        self._worst = worst
+        return _result(criterion, worst)
 
 
 class AbortWatch:
@@ -112,19 +145,28 @@ def _judged(
         yield Finding(verdict, observed, at_s, (_RANKS[verdict], distance))
 
 
-def _mildest(criterion: Criterion, moments: Iterable[Moment], length: int) -> Iterator[Finding]:
-    """Yield the mildest finding of each `length` moments on end that have any samples."""
-    waiting: deque[tuple[int, Finding]] = deque()
-    for number, moment in enumerate(moments, 1):
-        for finding in _judged(criterion, [moment]):
-            # One that comes later and is no worse is the mildest in every window to come.
-            while waiting and waiting[-1][1].severity >= finding.severity:
-                waiting.pop()
-            waiting.append((number, finding))
-        if waiting and waiting[0][0] <= number - length:
-            waiting.popleft()
-        if waiting and number >= length:
-            yield replace(waiting[0][1], at_s=moment[0])
+class _Mildest:
+    """The mildest finding of each so many moments on end that have any samples."""
+
+    def __init__(self, criterion: Criterion) -> None:
+        self._criterion = criterion
+        self._waiting: deque[tuple[int, Finding]] = deque()
+        self._read = 0
+
+    def of(self, moments: Iterable[Moment], length: int) -> Iterator[Finding]:
+        """Yield it for each stretch of `length` moments that ends in these."""
+        waiting = self._waiting
+        for moment in moments:
+            self._read += 1
+            for finding in _judged(self._criterion, [moment]):
+                # One that comes later and is no worse is the mildest in every window to come.
+                while waiting and waiting[-1][1].severity >= finding.severity:
+                    waiting.pop()
+                waiting.append((self._read, finding))
+            if waiting and waiting[0][0] <= self._read - length:
+                waiting.popleft()
+            if waiting and self._read >= length:
+                yield replace(waiting[0][1], at_s=moment[0])
 
 
 def _result(criterion: Criterion, finding: Finding | None) -> CriterionResult:

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -128,11 +129,11 @@ def check_folder(runs: Path) -> None:
     """
     if (runs / STOP).exists():
         raise RefusedError(f"{runs / STOP} is there, which stops every run; remove it to start one")
-    trial = runs / ".trial"
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        trial.write_bytes(b"")
-        trial.unlink()
+        # Of a name that nobody has, because one that is known could be a link to something else.
+        with tempfile.NamedTemporaryFile(dir=runs, prefix=".trial-"):
+            pass
     except OSError as error:
         raise _unwritable(runs, error) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -60,14 +60,17 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 def judge(
-    result: RunResult, criteria: Sequence[Criterion] = (), on_not_judged: OnNotJudged = "fail"
+    result: RunResult,
+    criteria: Sequence[Criterion] = (),
+    on_not_judged: OnNotJudged = "fail",
+    find: Callable[[Criterion, RunResult], CriterionResult] = find,
 ) -> Judgement:
     """Return the verdict on a run by its criteria; any doubt about its figures makes it invalid.
 
     Without any criteria a run in which some message failed is not judged. Before the end nothing
-    fails for want of samples, because they may come.
+    fails for want of samples, because they may come. `find` says what a criterion finds.
     """
-    found = tuple(_found(criterion, result) for criterion in criteria)
+    found = tuple(_found(criterion, result, find) for criterion in criteria)
     generator = judge_generator(result)
     invalid = [*result.problems, *generator.doubts]
     redirected = sum(scenario.redirected for scenario in result.scenarios.values())
@@ -111,7 +114,11 @@ def _raised(result: RunResult) -> Iterator[str]:
             )
 
 
-def _found(criterion: Criterion, result: RunResult) -> CriterionResult:
+def _found(
+    criterion: Criterion,
+    result: RunResult,
+    find: Callable[[Criterion, RunResult], CriterionResult],
+) -> CriterionResult:
     """Return what a criterion says of a run; where it ended the run early, what it said then."""
     aborted = result.aborted
     if aborted is not None and aborted.criterion == criterion.text:

@@ -13,7 +13,7 @@ import gevent
 from convoy.errors import ConvoyError, RefusedError
 from convoy.results.account import ScenarioResult
 from convoy.results.criteria import CriterionResult
-from convoy.results.reports.text import progress_figures
+from convoy.results.reports.text import Progress, progress_figures
 from convoy.results.result import RunFacts, RunResult
 from convoy.results.series import REPORT_STEPS
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
@@ -142,18 +142,19 @@ class Master:
         t0_s = self._protocol.phases.t0_s
         return 0.0 if t0_s is None else self._clock() - t0_s
 
-    def progress(self) -> str:
-        """Return how far the run is, as one line."""
-        now_s, phases = self._clock(), self._protocol.phases
-        where = f"run {self.inputs.run_id} to {self.inputs.settings.target.api_url}"
+    def progress(self) -> Progress:
+        """Return how far the run is."""
+        now_s, phases, planned_s = self._clock(), self._protocol.phases, self.lanes.duration_s
+        since_s, share = min(phases.since_t0_s(now_s), planned_s), None
         if phases.state is RunState.PREPARING:
             so_far = self._protocol.workers.readiness(self.inputs.settings.users)
         elif phases.state is RunState.WARMING_UP:
             so_far = "what is sent now does not count"
         else:
-            measured_s = min(phases.since_t0_s(now_s), self.lanes.duration_s)
-            so_far = progress_figures(self._account.totals(), measured_s)
-        return f"{where}: {phases.told(now_s, self.lanes.duration_s)}; {so_far}"
+            so_far = progress_figures(self._account.totals(), since_s)
+            share = max(0.0, since_s / planned_s) if planned_s else 1.0
+        where = f"run {self.inputs.run_id} to {self.inputs.settings.target.api_url}"
+        return Progress(where, phases.told(now_s, planned_s), share, so_far)
 
     def may_have_users(self, worker: str) -> bool:
         """Return whether a worker takes part, so that users may be dealt to it."""

@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
+from tests.browser import browser_page
 from tests.locust_process import LocustProcess, free_port, target_at, wait_until
 from tests.simulator_process import SimulatorProcess
 
-DEADLINE_MS = 30_000
-# Chromium asks its maker for updates by itself: no name is looked up for that, nor for a page.
-OPTIONS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
 NO_FAILURES = re.escape("share(failures[*]) < 1%0%pass")
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """An empty page; errors in its console and requests to elsewhere fail the test at its end."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("chromium is missing; on Debian: apt-get install chromium", pytrace=False)
-    complaints: list[str] = []
-
-    def check_console(line: ConsoleMessage) -> None:
-        if line.type == "error":
-            complaints.append(line.text)
-
-    def check_address(request: Request) -> None:
-        if urlsplit(request.url).hostname != "127.0.0.1":
-            complaints.append(f"a request to {request.url}")
-
-    expect.set_options(timeout=DEADLINE_MS)
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium, args=OPTIONS) as browser,
-    ):
-        page = browser.new_page()
-        page.set_default_timeout(DEADLINE_MS)
-        page.on("console", check_console)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", check_address)
+    with browser_page() as page:
         yield page
-    assert complaints == []
 
 
 @pytest.fixture
@@ -85,6 +58,24 @@ def test_form_and_verdict_are_shown_before_a_run_during_it_and_after_it(
     page.reload()
     expect(verdict(page)).to_have_text(at_the_end, use_inner_text=True)
     assert page.url.endswith("?tab=verdict")
+
+
+def test_the_files_of_the_record_are_offered_after_a_run(locust: LocustProcess, page: Page) -> None:
+    start(page, run_time="2s")
+    expect(verdict(page)).to_have_text(re.compile("the runpass(?! so far)"))
+    report = page.get_by_role("link", name="Open the report of run")
+
+    expect(report).to_be_visible()
+    with page.expect_popup() as opened:
+        report.click()
+    expect(opened.value.get_by_role("heading", level=1)).to_have_text("smoke against simulator")
+    expect(opened.value.locator("#rate canvas")).to_be_visible()
+    page.get_by_role("tab", name="Download Data").click()
+    with page.expect_download() as downloaded:
+        page.get_by_role("link", name="Download summary.json").click()
+    assert json.loads(downloaded.value.path().read_text())["verdict"] == "pass"
+    said = page.request.get(f"{page.url.partition('?')[0]}convoy/record/.trial")
+    assert (said.status, said.text()) == (404, ".trial: its record has no such")
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
+from tests.fork_server import Program, run
 from tests.simulator.api import basic, call
 from tests.simulator_process import DEADLINE_S, ROOT, SimulatorProcess
 
@@ -20,13 +21,7 @@ def shared() -> Iterator[SimulatorProcess]:
 
 
 def run_to_the_end(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "simulator", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-    )
+    return run("simulator", *options, cwd=ROOT, env=os.environ, text=True, timeout=DEADLINE_S)
 
 
 def test_it_names_itself_once_it_listens() -> None:
@@ -115,9 +110,9 @@ def test_login_works_while_the_api_is_stalled() -> None:
 
 
 def test_who_lets_other_machines_in_is_told_so() -> None:
-    command = [sys.executable, "-m", "simulator", "--host", "0.0.0.0", "--port", "0"]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with Program(
+        *("simulator", "--host", "0.0.0.0", "--port", "0"), cwd=ROOT, env=os.environ, **streams
     ) as simulator:
         assert simulator.stdout is not None
         assert simulator.stdout.readline().startswith("listening on http://0.0.0.0:")

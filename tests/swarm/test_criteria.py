@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from convoy.results.record import read_result
 from tests.convoy_command import convoy
+from tests.fork_server import run
 from tests.locust_process import (
     Ended,
     LocustProcess,
@@ -340,13 +340,11 @@ def test_what_cannot_be_judged_is_said_in_a_sentence(
 
 
 def judged(folder: Path, record: str, criteria: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convoy", "judge", record, "--criteria", criteria],
+    return run(
+        *("convoy", "judge", record, "--criteria", criteria),
         cwd=folder,
         env=clean_environment() | {"PYTHONUTF8": "1"},
-        capture_output=True,
         encoding="utf-8",
-        timeout=60,
     )
 
 

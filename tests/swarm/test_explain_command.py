@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.convoy_command import convoy
+from tests.fork_server import run
 from tests.locust_process import clean_environment
 
 ANSWER = {
@@ -25,14 +25,8 @@ PAYLOAD = {"to": {"id": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"}, "text": "hello"
 def explain(
     folder: Path, *arguments: str, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "convoy", "explain", *arguments],
-        cwd=folder,
-        env=clean_environment(),
-        input=stdin,
-        capture_output=True,
-        timeout=60,
-    )
+    environment = clean_environment() | {"PYTHONUTF8": "1"}
+    return run("convoy", "explain", *arguments, cwd=folder, env=environment, input=stdin)
 
 
 def written(folder: Path, name: str, content: Any) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from convoy.results.record import read_result
+from tests.fork_server import run
 from tests.locust_process import (
     ROOT,
     Ended,
@@ -26,17 +27,16 @@ from tests.locust_process import (
 )
 from tests.simulator_process import SimulatorProcess
 
+STRICT = ROOT / "config" / "criteria" / "strict.yaml"
 UNHURRIED = ("--set", "late_after_ms=4000", "--set", "max_lateness_s=30")
 
 
 def convoy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convoy", *arguments],
+    return run(
+        *("convoy", *arguments),
         cwd=folder,
         env=clean_environment() | {"PYTHONUTF8": "1"},
-        capture_output=True,
         encoding="utf-8",
-        timeout=60,
     )
 
 
@@ -75,6 +75,8 @@ def test_a_record_can_be_read_after_its_run_was_killed(
     summary = json.loads((record / "summary.json").read_text())
     assert (reported.returncode, summary["verdict"]) == (5, "invalid"), reported.stderr
     assert "the run was interrupted" in summary["reasons"][0]
+    judged = convoy(tmp_path, "judge", "latest", "--criteria", str(STRICT))
+    assert judged.returncode == 5 and "the run was interrupted" in judged.stdout, judged.stdout
     lines = series_of(record)
     sent = sum(line["scenarios"]["conversation_messages"]["sent"] for line in lines)
     assert 0 < sent <= summary["totals"]["sent"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.fork_server import run
 from tests.locust_process import clean_environment, run_locust
 from tests.simulator_process import SimulatorProcess
 
@@ -32,14 +31,7 @@ def test_own_locustfile_runs_with_json_on_stdout_and_all_of_it_in_the_csv_files(
     load = ["--rate", "20", "-u", "10", "-t", "3s", "--set", "late_after_ms=4000"]
     options = ["-f", str(locustfile), "--headless", "-H", simulator.url, *load, *files]
 
-    ended = subprocess.run(
-        [sys.executable, "-m", "locust", *options],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    ended = run("locust", *options, cwd=tmp_path, env=clean_environment(), text=True, timeout=120)
 
     assert ended.returncode == 0, ended.stderr
     [row] = json.loads(ended.stdout)

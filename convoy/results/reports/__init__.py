@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from convoy.results.reports.html import html_report
 from convoy.results.reports.junit import junit_report
 from convoy.results.reports.metrics import metrics_report
 from convoy.results.result import RunResult
@@ -12,6 +13,7 @@ from convoy.results.summary import Summary
 REPORT = "report.html"
 REPORTS: Mapping[str, Callable[[Summary, RunResult], str]] = {
     "summary.json": lambda summary, _: summary.to_json(),
+    REPORT: html_report,
     "junit.xml": junit_report,
     "metrics.txt": metrics_report,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from textwrap import wrap
 
 from convoy.results.counts import Counts
@@ -19,15 +20,65 @@ _OF_GENERATOR = {
 _OF_TIMINGS = ("missing", "duplicate", "unexpected")
 
 WIDTH = 120
-"""Columns that no line goes beyond."""
+"""Columns that no line goes beyond where the terminal's own are not known."""
+_NARROW = 100
+"""Below so many columns, what stands side by side is put below each other."""
+_NARROWEST = 30
 _INDENT = " " * 49
 _OF_CRITERIA = " " * (2 + _LABEL_WIDTH + 33)
 _NO_HINT = "No known code; the samples in summary.json show what was answered."
 
 
-def text_report(summary: Summary) -> str:
-    """Return the report of a run as lines for a terminal."""
-    return "\n".join(_lines(summary))
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: `where` it runs, and what goes on, since when and until when.
+
+    `share` is the part of the measured phase that is over, None before it. `so_far` says what came
+    of the run until now.
+    """
+
+    where: str
+    told: str
+    share: float | None
+    so_far: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.told}; {self.so_far}"
+
+
+def closing_report(summary: Summary, record: str, report: str = "", width: int = WIDTH) -> str:
+    """Return what a run says at its end: verdict, criteria, figures, errors, and where to read on.
+
+    `record` says where the record is, `report` where the report is, "" where there is none.
+    """
+    parts = [text_report(summary, width), error_table(summary, width)]
+    # Not wrapped: a path that is cut in two cannot be opened.
+    places = [_row("record", record), *[_row("report", report)] * bool(report)]
+    return "\n\n".join(filter(None, [*parts, "\n".join(places)])) + "\n"
+
+
+def text_report(summary: Summary, width: int = WIDTH) -> str:
+    """Return the report of a run as lines for a terminal of so many columns."""
+    width = max(width, _NARROWEST)
+    return "\n".join(each for line in _lines(summary, width) for each in _fitted(line, width))
+
+
+def _fitted(line: str, width: int) -> list[str]:
+    """Return what to print of a line, below each other where it is too long.
+
+    Words of the API are in it, and a control character would steer the terminal.
+    """
+    line = printable(line)
+    if len(line) <= width:
+        return [line]
+    hanging = min(len(_row("", "")), width // 3)
+    indent = min(len(line) - len(line.lstrip()), hanging)
+    return wrap(
+        line.lstrip(),
+        width,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * hanging,
+    )
 
 
 def progress_figures(totals: Counts, measured_s: float) -> str:
@@ -40,13 +91,13 @@ def progress_figures(totals: Counts, measured_s: float) -> str:
     )
 
 
-def _lines(summary: Summary) -> Iterator[str]:
+def _lines(summary: Summary, width: int) -> Iterator[str]:
     yield f"Run {summary.run_id}: {summary.profile} against {summary.target}"
     yield ""
     yield _row("verdict", _verdict(summary))
     for reason in summary.reasons:
-        yield from _wrapped(reason)
-    yield from _criteria_lines(summary.criteria)
+        yield _row("", reason)
+    yield from _criteria_lines(summary.criteria, width)
     for name, scenario in summary.scenarios.items():
         yield ""
         yield name
@@ -54,15 +105,15 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield ""
     for change in summary.changes:
         yield _row("changed", str(change))
-    yield _row("generator", _generator(summary))
+    yield _row("generator", generator_line(summary))
     if meaning := _OF_GENERATOR.get(summary.generator.state):
         yield _row("", meaning)
     for warning in summary.generator.warnings:
-        yield from _wrapped(warning)
+        yield _row("", warning)
     yield _row("far side", _far_side(summary.far_side))
 
 
-def _criteria_lines(criteria: Sequence[CriterionResult]) -> Iterator[str]:
+def _criteria_lines(criteria: Sequence[CriterionResult], width: int) -> Iterator[str]:
     """Yield a line for each criterion: verdict, what was observed, and the limit in its own words.
 
     A criterion too long for the line goes on below.
@@ -70,13 +121,18 @@ def _criteria_lines(criteria: Sequence[CriterionResult]) -> Iterator[str]:
     label = "criteria"
     for each in criteria:
         observed = f"{each.shown}{each.when}"
-        first, *rest = wrap(each.criterion, WIDTH - len(_OF_CRITERIA))
+        if width < _NARROW:
+            yield _row(label, f"{each.verdict}: {each.criterion}, observed {observed}")
+            label = ""
+            continue
+        first, *rest = wrap(each.criterion, width - len(_OF_CRITERIA))
         yield _row(label, f"{each.verdict:<12}{observed:>18}   {first}")
         yield from (_OF_CRITERIA + line for line in rest)
         label = ""
 
 
-def _generator(summary: Summary) -> str:
+def generator_line(summary: Summary) -> str:
+    """Return how the workers were, the worst figure of all of them."""
     generator = summary.generator
     if generator.state == "not measured":
         return "not measured"
@@ -169,37 +225,38 @@ def _row(label: str, value: str) -> str:
     return f"  {label:<{_LABEL_WIDTH - 1}} {value}"
 
 
-def _wrapped(sentence: str) -> list[str]:
-    """Return the lines of a sentence, below the value of a row."""
-    indent = _row("", "")
-    return wrap(sentence, WIDTH, initial_indent=indent, subsequent_indent=indent)
-
-
-def error_table(summary: Summary) -> str:
+def error_table(summary: Summary, width: int = WIDTH) -> str:
     """Return the failures of a run as lines for a terminal; "" when nothing has failed."""
     failures = summary.totals.failures
     if not failures:
         return ""
-    lines = [_table_row("count", "of sent", "first", "last", "code, usual cause, an example")]
+    width = max(width, _NARROWEST)
+    is_narrow = width < _NARROW
+    lines = ["  errors: code, how often, when, usual cause, an example"]
+    if not is_narrow:
+        lines = [_table_row("count", "of sent", "first", "last", "code, usual cause, an example")]
     for code, count in failures.items():
-        lines += _table_lines(code, count, summary.totals.sent, summary.error_samples[code])
-    return "\n".join(lines)
+        noted = summary.error_samples[code]
+        share = f"{count / summary.totals.sent:.2%}" if summary.totals.sent else ""
+        first, last = _moment(noted.first_s), _moment(noted.last_s)
+        indent = _INDENT
+        if is_narrow:
+            indent = " " * 4
+            seen = f", first at {first}, last at {last}" if first else ""
+            lines += [f"  {code}", f"{indent}{count:,} ({share} of sent){seen}"]
+        else:
+            lines.append(_table_row(f"{count:,}", share, first, last, code))
+        for sentence in _explanations(noted):
+            lines += wrap(sentence, width, initial_indent=indent, subsequent_indent=indent)
+    return "\n".join(each for line in lines for each in _fitted(line, width))
 
 
-def _table_lines(code: str, count: int, sent: int, noted: ErrorSummary) -> Iterator[str]:
-    share = f"{count / sent:.2%}" if sent else ""
-    yield _table_row(f"{count:,}", share, _moment(noted.first_s), _moment(noted.last_s), code)
-    hint = _first_sentence(noted.hint) or _NO_HINT
-    yield from wrap(hint, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+def _explanations(noted: ErrorSummary) -> Iterator[str]:
+    yield _first_sentence(noted.hint) or _NO_HINT
     correlation_ids = (sample.correlation_id for sample in noted.samples)
     correlation_id = next(filter(None, correlation_ids), "")
     if correlation_id:
-        yield from wrap(
-            f"correlation id {_printable(correlation_id)}",
-            WIDTH,
-            initial_indent=_INDENT,
-            subsequent_indent=_INDENT,
-        )
+        yield f"correlation id {printable(correlation_id)}"
 
 
 def _table_row(count: str, share: str, first: str, last: str, code: str) -> str:
@@ -215,5 +272,6 @@ def _first_sentence(text: str) -> str:
     return text if end < 0 else text[: end + 1]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text without the characters that steer a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -281,6 +281,36 @@ def test_a_listing_is_found_through_a_proxy(
         assert b"bWU6aHVudGVyMjI=" not in server.requests[0]
 
 
+def test_a_listing_trusts_the_systems_store_as_the_messages_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", authority.ca_file)
+    context = authority.server_context("localhost")
+    with serving(lists([conversation("a")]), tls=context) as server:
+        url = f"https://localhost:{server.port}"
+
+        found, _ = find_conversations(url, TOKEN, timeout_s=5)
+
+        assert [each.id for each in found] == ["a"]
+
+
+def test_a_listing_trusts_the_named_authority_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    of_system, named = Authority(tmp_path), Authority(tmp_path / "other")
+    monkeypatch.setenv("SSL_CERT_FILE", of_system.ca_file)
+    context = of_system.server_context("localhost")
+    with serving(lists([conversation("a")]), tls=context) as server:
+        url = f"https://localhost:{server.port}"
+
+        with pytest.raises(RemoteError, match="No trusted TLS connection"):
+            find_conversations(url, TOKEN, timeout_s=5, ca_file=named.ca_file)
+
+        assert not server.requests
+
+
 @pytest.mark.parametrize("sent", [answer("407 Login"), answer("403 No")], ids=["407", "403"])
 def test_a_proxy_that_opens_no_tunnel_is_named_as_the_cause(
     sent: bytes, monkeypatch: pytest.MonkeyPatch

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from convoy.results import findings as findings_module
 from convoy.results.counts import Counts
 from convoy.results.criteria import Criterion, CriterionResult
-from convoy.results.findings import AbortWatch, find
+from convoy.results.findings import AbortWatch, Findings, find
 from convoy.results.grammar import Known, parse
 from convoy.results.outcome import Cause
 from convoy.results.result import RunResult
@@ -527,3 +528,54 @@ def replace_until(runs: Sequence[RunResult], until_s: float) -> list[RunResult]:
         )
         for run in runs
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "share(failures[*]) < 30%",
+        "share(failures[*]) < 30% over 3s",
+        "share(failures[*]) < 30% for 3s",
+        "count(accepted) > 8 over 2s",
+        "p95(response_time) < 400ms over 6s",
+        "p95(response_time) < 400ms for 6s",
+    ],
+)
+def test_what_is_found_from_look_to_look_is_what_is_found_at_the_end(line: str) -> None:
+    seconds = [*[GOOD] * 6, *[BAD] * 4, *[GOOD] * 5]
+    times_s = [FAST, FAST, SLOW, SLOW, FAST]
+    whole = run_of(*seconds, times_s=times_s)
+    criterion, findings = criterion_of(line), Findings()
+
+    for second in range(1, 15):
+        due = [10] * 15
+        so_far = run_of(
+            *seconds[:second],
+            times_s=times_s[: second // 3],
+            due=due,
+            until_s=float(second),
+            duration_s=15.0,
+        )
+        findings.find(criterion, so_far)
+
+    # Times belong to the middle of their report, and are looked at half of one later.
+    later = replace(whole, series={"messages": replace(whole.series["messages"], until_s=17.0)})
+    assert findings.find(criterion, later) == find(criterion, whole)
+
+
+def test_a_look_at_a_run_reads_only_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[float] = []
+    judged = findings_module._judged
+
+    def note(criterion: Criterion, moments: Any) -> Any:
+        moments = list(moments)
+        read.extend(at_s for at_s, _ in moments)
+        return judged(criterion, moments)
+
+    monkeypatch.setattr(findings_module, "_judged", note)
+    findings, criterion = Findings(), criterion_of("share(failures[*]) < 30% over 2s")
+    for second in (4, 5, 8):
+        run = run_of(*[GOOD] * second, until_s=float(second), duration_s=20.0, due=[10] * 20)
+        findings.find(criterion, run)
+
+    assert read == [2, 3, 4, 5, 6, 7, 8]

@@ -22,6 +22,7 @@ from convoy.results.record import (
     SERIES,
     Record,
     begin_record,
+    check_folder,
     clear_records,
     read_result,
     records,
@@ -282,3 +283,22 @@ def test_a_record_without_a_result_is_refused_by_name(
         read_result(tmp_path)
 
     assert str(tmp_path / JOURNAL) in str(refused.value) and said in str(refused.value)
+
+
+def test_what_a_link_leads_to_is_left_alone_when_the_folder_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".trial").symlink_to(tmp_path / "mine.txt")
+
+    check_folder(tmp_path / "runs")
+
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [".trial"]
+
+
+def test_while_the_kill_switch_is_on_no_folder_does(tmp_path: Path) -> None:
+    check_folder(tmp_path)
+    (tmp_path / "STOP").touch()
+
+    with pytest.raises(RefusedError, match="STOP is there, which stops every run; remove it"):
+        check_folder(tmp_path)

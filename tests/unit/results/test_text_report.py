@@ -11,7 +11,7 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.generator import GeneratorState
 from convoy.results.outcome import Cause
-from convoy.results.reports.text import WIDTH, progress_figures, text_report
+from convoy.results.reports.text import WIDTH, closing_report, progress_figures, text_report
 from convoy.results.result import Change
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, changed, summary_of
 
@@ -119,7 +119,8 @@ def test_the_generator_s_health_is_one_line(state: GeneratorState, workers: int,
     summary = summary_of(ACCEPTED, workers=RESULT.workers * workers)
     generator = replace(summary.generator, state=state)
 
-    assert line_of(text_report(replace(summary, generator=generator)), "generator") == line
+    report = text_report(replace(summary, generator=generator), width=150)
+    assert line_of(report, "generator") == line
 
 
 def test_warnings_on_the_generator_stand_below_its_health() -> None:
@@ -223,3 +224,80 @@ def test_progress_has_rate_late_messages_and_errors() -> None:
 
     assert told == "240 sent (20.0/s), 237 accepted, 2 late, 0 not sent, 3 errors"
     assert progress_figures(Counts(), 0.0).startswith("0 sent (0.0/s)")
+
+
+STRAINED = ("a sentence about the machine that goes on for a while, " * 4).strip()
+
+
+@pytest.mark.parametrize("width", [20, 30, 40, 60, 80, 120])
+def test_a_closing_report_fits_the_terminal_and_holds_everything(width: int) -> None:
+    summary = summary_of(*[ACCEPTED] * 9, UNKNOWN, *[REJECTED] * 3)
+    found = CriterionResult("p95(response_time) < 400ms", 123.4, 400, "pass", "ms")
+    summary = replace(summary, reasons=(STRAINED,), criteria=(found, found))
+
+    report = closing_report(summary, "runs/run-1", width=width)
+
+    assert max(map(len, report.splitlines())) <= max(width, 30)
+    words = " ".join(report.split())
+    told = (
+        STRAINED,
+        "p95(response_time) < 400ms",
+        "123.4 ms",
+        "400 invalid_payload",
+        "connection reset",
+    )
+    for part in told if width >= 60 else told[1:]:
+        assert part in words, part
+
+
+def test_a_closing_report_says_first_what_matters_most() -> None:
+    summary = summary_of(ACCEPTED, REJECTED)
+    found = CriterionResult("share(failures[*]) < 1%", 50.0, 1, "fail", "%")
+    summary = replace(summary, reasons=("too many failed",), criteria=(found,))
+
+    report = closing_report(summary, "runs/run-1, not whole", "runs/run-1/report.html")
+
+    parts = (
+        "  verdict ",
+        "too many failed",
+        "  criteria ",
+        "  scheduled ",
+        "  generator ",
+        "code, usual cause, an example",
+        "  record          runs/run-1, not whole\n",
+        "  report          runs/run-1/report.html\n",
+    )
+    assert sorted(parts, key=report.index) == list(parts)
+
+
+def test_without_a_report_none_is_named_and_without_errors_there_is_no_table() -> None:
+    report = closing_report(summary_of(ACCEPTED), "runs/run-1")
+
+    assert "  report  " not in report and "usual cause" not in report
+
+
+def test_where_files_are_is_never_broken() -> None:
+    place = "/a/long/path" * 20
+
+    report = closing_report(summary_of(ACCEPTED), place, place, width=40)
+
+    assert report.splitlines()[-2:] == [f"  record          {place}", f"  report          {place}"]
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_without_doing_so() -> None:
+    summary = summary_of(REJECTED)
+    strange = "\x1b[2J\r\n\x9b400"
+    scenario = replace(summary.scenarios["conversation_messages"], errors={strange: 1})
+    samples = {strange: summary.error_samples["400 invalid_payload"]}
+    summary = replace(
+        summary,
+        scenarios={strange: scenario},
+        totals=replace(summary.totals, errors={strange: 1}),
+        error_samples=samples,
+    )
+
+    for width in (60, 120):
+        report = closing_report(summary, "runs/run-1", width=width)
+
+        assert report.replace("\n", "").isprintable()
+        assert report.count("?[2J???400") == 3

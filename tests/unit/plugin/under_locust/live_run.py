@@ -64,11 +64,18 @@ class Master:
         return worker in self.taking_part
 
 
-def live_run_of(master: Master, runs: Path) -> LiveRun:
+def live_run_of(master: Master, runs: Path, has_links: bool = False) -> LiveRun:
     anything: Any = master
     prepared = PreparedRun(settings_of(), {}, (), None, Checklist(), "", run_id="run-1")
     record = begin_record(runs, "run-1", "")
-    return LiveRun(anything, prepared, collect_report=lambda: None, rows=lambda: {}, record=record)
+    return LiveRun(
+        anything,
+        prepared,
+        collect_report=lambda: None,
+        rows=lambda: {},
+        record=record,
+        has_links=has_links,
+    )
 
 
 def workers_of(*names: str) -> Any:
@@ -91,6 +98,23 @@ def test_a_run_that_ends_by_itself_has_a_summary_a_record_and_a_report(tmp_path:
     assert run.final.exit_code == ExitCode.PASS
     assert (tmp_path / "run-1" / "summary.json").exists()
     assert f"record          {tmp_path / 'run-1'}" in run.report
+
+
+@pytest.mark.parametrize("has_links", [False, True], ids=["a path", "a link"])
+def test_the_end_names_the_report_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    monkeypatch.setattr(live_run.Record, "close", lambda *_: None)
+    run, other = (live_run_of(Master(), tmp_path / name, has_links) for name in ("one", "other"))
+    page = tmp_path / "one" / "run-1" / "report.html"
+    page.write_text("")
+
+    run.carry_out()
+    other.carry_out()
+
+    shown = f"\x1b]8;;{page.as_uri()}\x1b\\{page}\x1b]8;;\x1b\\" if has_links else str(page)
+    assert run.report.endswith(f"\n  report          {shown}\n")
+    assert "  report  " not in other.report
 
 
 def test_a_run_that_is_refused_has_none_of_them(tmp_path: Path) -> None:

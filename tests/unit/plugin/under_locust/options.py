@@ -13,7 +13,7 @@ import pytest
 from locust import argument_parser
 
 from convoy.errors import SettingsError
-from convoy.plugin.options import add_options, judge_options
+from convoy.plugin.options import add_options, judge_options, who_can_reach
 from convoy.settings.sources import environment_defaults
 
 Parse = Callable[..., Namespace]
@@ -163,3 +163,37 @@ def test_every_option_of_locust_has_its_row() -> None:
     options = [name for each in shown for name in each.option_strings if name.startswith("--")]
 
     assert sorted(named) == sorted([*options, "UserClass"])
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "said"),
+    [
+        pytest.param([], {}, [], id="this machine alone, by default"),
+        pytest.param(["--master"], {}, [], id="as a master, too"),
+        pytest.param(["--web-host", "localhost"], {}, [], id="by its name"),
+        pytest.param(["--web-host", "0.0.0.0"], {}, ["web UI listens at 0.0.0.0:"], id="asked for"),
+        pytest.param([], {"LOCUST_WEB_HOST": "::"}, ["web UI listens at :::"], id="by a variable"),
+        pytest.param(["--web-host", "0.0.0.0", "--web-login"], {}, [], id="behind a login"),
+        pytest.param(
+            ["--master", "--master-bind-host", "*"],
+            {},
+            ["workers are let in at *:5557"],
+            id="workers",
+        ),
+        pytest.param(["--worker", "--master-bind-host", "*"], {}, [], id="a worker binds nothing"),
+    ],
+)
+def test_who_lets_others_in_is_told_so(
+    options: list[str],
+    environ: dict[str, str],
+    said: list[str],
+    parse: Parse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    found = [*who_can_reach(parse(*options), has_web_ui=True)]
+
+    assert len(found) == len(said)
+    assert all(words in sentence for words, sentence in zip(said, found, strict=True))
