@@ -18,7 +18,10 @@ import pytest
 import yaml
 from junitparser import JUnitXml
 
+from convoy.results.reports.junit import junit_report
+from convoy.results.reports.metrics import metrics_report
 from tests.locust_process import clean_environment
+from tests.unit.results.pipelines import RUNS
 
 COPIED = (
     "Makefile",
@@ -145,6 +148,18 @@ class Workflow:
             for name, value in of_step.items()
         }
         return self._environment | dict(line.split("=", 1) for line in added) | shown
+
+
+def test_the_page_names_only_metrics_and_cases_that_there_are(repository: Path) -> None:
+    page = (repository / "docs" / "ci.md").read_text("utf-8")
+    summary, result = RUNS["criterion broken"]
+    metrics, junit = metrics_report(summary, result), junit_report(summary, result)
+
+    named = set(re.findall(r"\bconvoy_\w+", page))
+    cases = set(re.findall(r"^\| `(the [^`]+)` \|", page, re.MULTILINE))
+
+    assert len(named) >= 6 and {each for each in named if each not in metrics} == set()
+    assert cases == set(re.findall(r'name="(the [^"]+)"', junit))
 
 
 @pytest.mark.parametrize(("name", "schema"), SCHEMAS.items(), ids=SCHEMAS)

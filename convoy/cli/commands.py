@@ -62,7 +62,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except ConvoyError as error:
         for line in setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
-        step.annotate_refusal(error)
+        step.annotate(error)
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output closed it early, as `head` does.

@@ -69,18 +69,15 @@ class GitHubStep:
         except OSError as error:
             logger.warning("the summary of the step cannot be written to %s: %s", path, error)
 
-    def annotate(self, summary: Summary | None) -> None:
-        """Print the annotations of a run, the last thing of all."""
+    def annotate(self, found: Summary | ConvoyError | None) -> None:
+        """Print the annotations of a run, or of what ended the process without one, last of all."""
         self.resume_commands()
-        if summary is not None:
-            self._print(annotations_of(self._redacted(summary)))
-
-    def annotate_refusal(self, error: ConvoyError) -> None:
-        """Print an annotation for each sentence of an error that ended this process."""
-        self.resume_commands()
-        title = f"Convoy: exit code {error.exit_code:d}"
-        sentences = self._redact(str(error)).splitlines()
-        self._print(annotate(title, [("error", each) for each in sentences]))
+        if isinstance(found, Summary):
+            self._print(annotations_of(self._redacted(found)))
+        elif found is not None:
+            title = f"Convoy: exit code {found.exit_code:d}"
+            sentences = self._redact(str(found)).splitlines()
+            self._print(annotate(title, [("error", each) for each in sentences]))
 
     def _redacted(self, summary: Summary) -> Summary:
         # Before anything is escaped: a secret would not be found any more.

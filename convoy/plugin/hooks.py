@@ -23,7 +23,7 @@ from locust.stats import CSV_STATS_INTERVAL_SEC
 from locust.web import WebUI
 
 from convoy import terminal
-from convoy.errors import ConvoyError, ExitCode
+from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.dealing import EvenUsersDispatcher
@@ -181,7 +181,7 @@ class _Hooks:
     def _exit(self, error: ConvoyError) -> None:
         for line in self._setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
-        self._step.annotate_refusal(error)
+        self._step.annotate(error)
         self._setup.simulator.stop()
         sys.exit(error.exit_code)
 
@@ -246,6 +246,7 @@ class _Hooks:
 
         def refuse(reason: str) -> None:
             logger.error("%s", reason)
+            self._step.annotate(RefusedError(reason))
             self._setup.simulator.stop()
             runner.quit()
             gevent.kill(main, SystemExit(ExitCode.REFUSED))
@@ -275,7 +276,7 @@ class _Hooks:
             try:
                 stream = sys.stderr if has_json else sys.stdout
                 print(controller.closing_report, end="", flush=True, file=stream)
-                self._step.annotate(controller.final)
+                self._step.annotate(controller.refusal or controller.final)
             except OSError as error:  # such as a full disk, or a reader that has left
                 logger.error("the report could not be printed: %s; read it in the record", error)
                 terminal.print_no_more()

@@ -130,6 +130,18 @@ def test_a_summary_that_cannot_be_written_changes_no_exit_code(tmp_path: Path) -
     assert re.search("WARNING.*the summary of the step cannot be written", ended.output)
 
 
+def test_a_run_without_its_workers_says_why(tmp_path: Path) -> None:
+    waits = ["--master", "--expect-workers", "1", "--expect-workers-max-wait", "1", *swarm_ports()]
+
+    with SimulatorProcess() as simulator:
+        environment = of_github(tmp_path)
+        ended = run_locust(tmp_path, "-H", simulator.url, *waits, environment=environment)
+
+    assert ended.exit_code == 4, ended.output
+    [told] = commands(ended.output)
+    assert re.match("::error title=Convoy%3A exit code 4::.*worker", told)
+
+
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The record of a run that passed."""

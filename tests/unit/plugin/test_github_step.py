@@ -63,7 +63,7 @@ def test_outside_of_a_workflow_nothing_is_printed(environment: dict[str, str]) -
 def test_an_error_before_load_is_an_annotation_for_each_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    step(**IN_A_WORKFLOW).annotate_refusal(RefusedError("no approval\nno pool"))
+    step(**IN_A_WORKFLOW).annotate(RefusedError("no approval\nno pool"))
 
     assert capsys.readouterr().out.splitlines() == [
         "::error title=Convoy%3A exit code 4::no approval",
