@@ -151,7 +151,7 @@ def run_locust(folder: Path, *options: str, environment: Mapping[str, str] | Non
 def clean_environment() -> dict[str, str]:
     """The surroundings' environment without anything that would steer Locust or Convoy."""
     # Python's own variable would hide what becomes of output that waits in a buffer.
-    prefixes = ("CONVOY_", "LOCUST_", "PYTHONUNBUFFERED")
+    prefixes = ("CONVOY_", "GITHUB_", "LOCUST_", "PYTHONUNBUFFERED")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)} | {
         "PYTHONPATH": str(ROOT)
     }

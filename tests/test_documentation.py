@@ -22,6 +22,7 @@ PAGES = [
     *(
         f"docs/{name}.md"
         for name in (
+            "ci",
             "criteria",
             "engine",
             "faults",

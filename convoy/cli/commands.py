@@ -24,11 +24,13 @@ from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
 from convoy.files import FileError, read_text
 from convoy.plan.strict_json import NotJsonError, read_json
+from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.users import known_scenarios, user_classes
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.setup import Setup
 from convoy.results.reports import REPORTS
 from convoy.results.reports.text import text_report
+from convoy.results.summary import Summary
 from convoy.routes.explain import as_text, explain
 from convoy.routes.saved_answers import read_saved
 
@@ -37,8 +39,9 @@ _STDIN = "-"
 _LONGEST_BYTES = 10 * 2**20
 _RUNS = Path("runs")
 
-Command = Callable[[Setup, Namespace], ExitCode]
-"""Carries out a command with its options; raises ConvoyError."""
+Command = Callable[[Setup, Namespace], ExitCode | Summary]
+"""Carries out a command with its options; returns the summary of a run that it judged, else how it
+ended. Raises ConvoyError."""
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -48,14 +51,18 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """
     options = parse(arguments)
     setup = Setup(environ, known_scenarios)
+    step = GitHubStep(environ, setup.redactor.redact)
+    if not getattr(options, "json", False):  # a program reads that
+        step.stop_commands(sys.stdout)
     try:
         _import_scenarios()
-        exit_code = _COMMANDS[options.command](setup, options)
+        exit_code = _told(_COMMANDS[options.command](setup, options), step)
         sys.stdout.flush()
         return exit_code
     except ConvoyError as error:
         for line in setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
+        step.annotate(error)
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output closed it early, as `head` does.
@@ -69,7 +76,17 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         print(setup.redactor.redact(format_exc()), end="", file=sys.stderr)
         return ExitCode.INVALID
     finally:
+        step.resume_commands()
         setup.simulator.stop()
+
+
+def _told(found: ExitCode | Summary, step: GitHubStep) -> ExitCode:
+    """Return the exit code of a command; that of a run that was judged is shown in the workflow."""
+    if not isinstance(found, Summary):
+        return found
+    step.write_summary(found)
+    step.annotate(found)
+    return found.exit_code
 
 
 def _import_scenarios() -> None:
@@ -165,17 +182,17 @@ def _place(name: str) -> str:
     return "standard input" if name == _STDIN else name
 
 
-def _judge(_: Setup, options: Namespace) -> ExitCode:
+def _judge(_: Setup, options: Namespace) -> Summary:
     summary = judge_record(options.run, options.criteria, options.on_not_judged, _RUNS)
     print(text_report(summary))
-    return summary.exit_code
+    return summary
 
 
-def _report(_: Setup, options: Namespace) -> ExitCode:
+def _report(_: Setup, options: Namespace) -> Summary:
     summary, folder = report_record(options.run, _RUNS)
     print(text_report(summary))
     print(f"\nreports in {folder}: {', '.join(sorted(REPORTS))}")
-    return summary.exit_code
+    return summary
 
 
 def _runs(_: Setup, __: Namespace) -> ExitCode:

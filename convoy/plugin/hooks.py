@@ -23,10 +23,11 @@ from locust.stats import CSV_STATS_INTERVAL_SEC
 from locust.web import WebUI
 
 from convoy import terminal
-from convoy.errors import ConvoyError, ExitCode
+from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.dealing import EvenUsersDispatcher
+from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.live_view import LiveView, view_on_terminal
 from convoy.plugin.options import (
     add_options,
@@ -67,6 +68,7 @@ class _Hooks:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._setup = Setup(environ, known_scenarios, _tell)
+        self._step = GitHubStep(environ, self._setup.redactor.redact)
         self._is_checked = False
         self._asked: dict[str, object] = {}
         self._spawn_rate: float | None = None
@@ -139,6 +141,7 @@ class _Hooks:
         chosen, options.user_classes = options.user_classes, []
         if options.worker:
             return
+        self._step.stop_commands(sys.stderr if options.json else sys.stdout)
         self._view = view_on_terminal(self._environ, options)
         self._asked = {
             "users": options.num_users,
@@ -178,6 +181,7 @@ class _Hooks:
     def _exit(self, error: ConvoyError) -> None:
         for line in self._setup.redactor.redact(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
+        self._step.annotate(error)
         self._setup.simulator.stop()
         sys.exit(error.exit_code)
 
@@ -242,6 +246,7 @@ class _Hooks:
 
         def refuse(reason: str) -> None:
             logger.error("%s", reason)
+            self._step.annotate(RefusedError(reason))
             self._setup.simulator.stop()
             runner.quit()
             gevent.kill(main, SystemExit(ExitCode.REFUSED))
@@ -267,9 +272,11 @@ class _Hooks:
                 gevent.sleep(CSV_STATS_INTERVAL_SEC + 0.1)
 
         def close(**_: object) -> None:
+            self._step.write_summary(controller.final)
             try:
                 stream = sys.stderr if has_json else sys.stdout
                 print(controller.closing_report, end="", flush=True, file=stream)
+                self._step.annotate(controller.refusal or controller.final)
             except OSError as error:  # such as a full disk, or a reader that has left
                 logger.error("the report could not be printed: %s; read it in the record", error)
                 terminal.print_no_more()

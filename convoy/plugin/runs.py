@@ -60,6 +60,8 @@ class RunController:
     ) -> None:
         self.closing_report = ""
         self.is_ending = False
+        self.refusal: ConvoyError | None = None
+        """Why the last run was refused, None where it was not."""
         self.collect_report: Callable[[], None] = lambda: None
         self._environment = environment
         self._runner = runner
@@ -146,6 +148,7 @@ class RunController:
                 users = self._runner.target_user_count = self._runner.user_count
             return users, spawn_rate
         self._is_expected = self._is_reset = self._is_interrupted = False
+        self.refusal = None
         try:
             prepared = self._next or self._prepare()
             check_folder(self._runs)
@@ -247,6 +250,11 @@ class RunController:
         return self._run.summary()
 
     @property
+    def final(self) -> Summary | None:
+        """The summary of the last run, once it is over and judged; None where it was refused."""
+        return None if self._run is None or self.refusal else self._run.final
+
+    @property
     def record_folder(self) -> Path | None:
         """The folder with the record of the last run that is over; None before."""
         return None if self._last is None else self._runs / self._last.run_id
@@ -281,7 +289,7 @@ class RunController:
         """Log why no load is started, and end the test that Locust has begun."""
         for line in str(error).splitlines():
             logger.error("%s", line)
-        self._environment.process_exit_code = error.exit_code
+        self._environment.process_exit_code, self.refusal = error.exit_code, error
         gevent.spawn(self._end_test)
 
     def _end_test(self) -> None:

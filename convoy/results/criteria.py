@@ -142,6 +142,14 @@ class CriterionResult(msgspec.Struct, frozen=True):
         """The moment of the observed figure, "" for the whole run."""
         return "" if self.at_s is None else f" at {self.at_s:,.1f} s".replace(".0 s", " s")
 
+    @property
+    def sentence(self) -> str:
+        """What a reader is told of a criterion that does not pass."""
+        if self.verdict == "not judged":
+            return f"{self.criterion}: not judged, because {self.reason}"
+        ended = "; the run was ended early for it" if self.aborted else ""
+        return f"{self.criterion}: observed {self.shown}{self.when}{ended}"
+
 
 @lru_cache(maxsize=4096)
 def selects(pattern: str, code: str) -> bool:

@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from convoy.errors import Fault, RefusedError, SettingsError
@@ -77,10 +78,19 @@ class Record:
         _append(self.folder / MESSAGES, packed)
 
     def close(self, summary: Summary, result: RunResult) -> None:
-        """Enter the result of the run at its end, and write its reports."""
+        """Enter the result of the run at its end, and write its reports, all of them or none.
+
+        A run whose record cannot be written is invalid, and a report that was written says less.
+        """
         for _ in self.enter(result):
             pass
-        write_reports(self.folder, summary, result)
+        try:
+            write_reports(self.folder, summary, result)
+        except OSError:
+            for name in REPORTS:
+                with suppress(OSError):
+                    (self.folder / name).unlink()
+            raise
 
 
 def begin_record(runs: Path, run_id: str, settings: str) -> Record:

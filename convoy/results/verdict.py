@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -84,7 +84,8 @@ def judge(
         if result.is_over:
             doubts = _uncounted(scenario.counts, scenario.planned, is_disturbed) + doubts
         invalid += [f"{name}: {doubt}" for doubt in doubts]
-        failed += [f"{name}: {shortfall}" for shortfall in _shortfalls(scenario.counts)]
+        if sentence := shortfall(scenario.counts.scheduled, scenario.counts.not_sent):
+            failed.append(f"{name}: {sentence}")
     failed += _broken(found, on_not_judged if result.is_over else "pass")
     verdict, exit_code = Verdict.PASS, ExitCode.PASS
     counts = result.totals
@@ -128,11 +129,8 @@ def _found(
 def _broken(found: Sequence[CriterionResult], on_not_judged: OnNotJudged) -> Iterator[str]:
     """Yield a sentence for each criterion that fails the run."""
     for each in found:
-        if each.verdict == "fail":
-            ended = "; the run was ended early for it" if each.aborted else ""
-            yield f"{each.criterion}: observed {each.shown}{each.when}{ended}"
-        elif each.verdict == "not judged" and on_not_judged == "fail":
-            yield f"{each.criterion}: not judged, because {each.reason}"
+        if each.verdict == "fail" or (each.verdict == "not judged" and on_not_judged == "fail"):
+            yield each.sentence
 
 
 def _uncounted(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:
@@ -164,11 +162,15 @@ def _missed(scenario: ScenarioResult) -> list[str]:
     return doubts
 
 
-def _shortfalls(counts: Counts) -> list[str]:
-    missed = counts.not_sent[Cause.TARGET]
-    if missed <= TOLERATED_SHARE * counts.scheduled:
-        return []
-    return [
-        f"the target did not take the load: {missed} of {counts.scheduled} messages were not sent "
+def shortfall(scheduled: int, not_sent: Mapping[Cause, int] | Mapping[str, int]) -> str:
+    """Return a sentence where the target did not take the load of a scenario, "" where it did.
+
+    `scheduled` are its messages, `not_sent` some of them by cause.
+    """
+    missed = not_sent.get(Cause.TARGET, 0)
+    if missed <= TOLERATED_SHARE * scheduled:
+        return ""
+    return (
+        f"the target did not take the load: {missed} of {scheduled} messages were not sent "
         "because every user was waiting for an answer"
-    ]
+    )

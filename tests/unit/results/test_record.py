@@ -8,6 +8,7 @@ import os
 import resource
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -29,15 +30,16 @@ from convoy.results.record import (
 )
 from convoy.results.reports import REPORTS
 from convoy.results.result import RunResult
-from convoy.results.summary import Summary
+from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
-from tests.unit.results import ACCEPTED, RESULT, counts_of, run_of, summary_of
+from tests.unit.results import RESULT, counts_of, run_of
 
 SETTINGS = "profile: smoke\nrate: 20.0\ntarget: {name: Grüße}\n"
 
 
-def summary_named(run_id: str) -> Summary:
-    return summary_of(ACCEPTED, run_id=run_id)
+def summary_named(run_id: str, **facts: Any) -> Summary:
+    result = replace(RESULT, run_id=run_id, **facts)
+    return summarise(result, judge(result))
 
 
 def record(runs: Path, summary: Summary, result: RunResult = RESULT) -> Path:
@@ -95,6 +97,16 @@ def test_what_was_entered_stays_where_the_disk_is_full(tmp_path: Path) -> None:
 
     assert (begun.folder / JOURNAL).read_bytes() == before
     assert read_result(begun.folder).series == RUN.series
+
+
+def test_where_not_all_reports_can_be_written_none_says_how_the_run_ended(tmp_path: Path) -> None:
+    begun = begin_record(tmp_path, "run-1", SETTINGS)
+    (begun.folder / "histograms").write_text("in the way")
+
+    with pytest.raises(OSError):
+        begun.close(summary_named("run-1"), RESULT)
+
+    assert {path.name for path in begun.folder.iterdir()} & {*REPORTS} == set()
 
 
 def enter(begun: Record, result: RunResult) -> None:
@@ -166,7 +178,7 @@ def test_who_reads_a_file_while_it_is_written_anew_reads_a_whole_one(tmp_path: P
     folder = record(tmp_path, summary_named("run-1"))
 
     with (folder / "summary.json").open(encoding="utf-8") as being_read:
-        write_reports(folder, summary_of(ACCEPTED, run_id="run-1", seed=8), RESULT)
+        write_reports(folder, summary_named("run-1", seed=8), RESULT)
         read = being_read.read()
 
     assert read == summary_named("run-1").to_json()
@@ -178,7 +190,7 @@ def test_the_record_of_an_earlier_run_is_never_the_latest_ones(tmp_path: Path) -
 
     second = begin_record(tmp_path, "run-2", SETTINGS)
     with pytest.raises(TypeError):
-        second.close(summary_of(ACCEPTED, run_id="run-2", seed=object()), RESULT)
+        second.close(summary_named("run-2", seed=object()), RESULT)
 
     assert (tmp_path / "latest").resolve().name == "run-2"
     assert not (tmp_path / "latest" / "summary.json").exists()

@@ -44,6 +44,8 @@ def test_a_run_that_is_refused_starts_no_user_and_sets_the_exit_code(
     assert desk.controller.begin(10, 2.0)[0] == 0
     assert desk.environment.process_exit_code == ExitCode.REFUSED
     assert "the target does not answer" in caplog.text
+    assert str(desk.controller.refusal) == "the target does not answer"
+    assert desk.controller.final is None
     assert not desk.controller.is_running and list(tmp_path.iterdir()) == []
 
 
