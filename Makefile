@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install here load ui test faults check docs bench clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: here $(VENV)/.runtime ## Set up the virtual environment, which everything below does by itself
 	@echo "Convoy is installed in $(VENV)"
@@ -30,6 +30,7 @@ ui: here $(VENV)/.runtime ## Open Locust's web UI on http://127.0.0.1:8089; more
 	@$(VENV)/bin/python -m locust --web-host 127.0.0.1 --web-port 8089 $(ARGS)
 
 test: here $(VENV)/.development ## Run all tests; some of them: make test ARGS="tests/unit -k rates"
+	@# Programs are forked where that proves as much (tests/fork_server.py); TESTS_START=exec executes all.
 	@# Most tests wait for runs of a few seconds, so two cores keep up with eight at a time.
 	@$(VENV)/bin/python -m pytest -q -n 8 --dist worksteal $(ARGS)
 

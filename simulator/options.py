@@ -39,7 +39,11 @@ def parse_options(arguments: Sequence[str]) -> Options:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneSentenceParser(prog="python -m simulator", description=__doc__, allow_abbrev=False)
+    parser = _OneSentenceParser(
+        prog="python -m simulator",
+        description="Play the messaging API on this machine; simulator/README.md says how.",
+        allow_abbrev=False,
+    )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen at")
     add("--port", type=_whole(0, 65535), default=8080, help="0 picks a free one")

@@ -41,11 +41,12 @@ PRELOADED = {
     "convoy": ("locust", "convoy.cli.commands"),
     "simulator": ("simulator.server", "simulator.world"),
 }
-_READ_LATE = ("CONVOY_", "PYTEST_", "HELD_LOCUSTFILE", "CLOCK_STEP_S")
+_READ_LATE = ("CONVOY_", "PYTEST_", "HELD_LOCUSTFILE", "CLOCK_STEP_S", "COLUMNS")
 """What a program reads when it runs, and neither Python nor a module while it is imported."""
 _PR_SET_CHILD_SUBREAPER = 36
 _MAX_REQUEST = 1 << 20
-_is_executed = os.environ.get("TESTS_START") == "exec" or sys.platform != "linux"
+FORKS = sys.platform == "linux" and os.environ.get("TESTS_START") != "exec"
+_is_executed = not FORKS
 
 
 @contextlib.contextmanager

@@ -26,6 +26,12 @@ _SEQUENCES = re.compile(r"\x1b(\[[?\d;]*[A-Za-z]|\][^\x1b]*\x1b\\)")
 _PLAIN = {"CI": "", "NO_COLOR": "", "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
 
 
+def _take_terminal() -> None:
+    """In the new process: have the terminal as a shell gives it, which ends with its window."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
+
+
 class TerminalProcess:
     """Starts `locust` with these options on a terminal; its process group is gone after the block.
 
@@ -58,7 +64,7 @@ class TerminalProcess:
             stdout=terminal,
             stderr=terminal,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_take_terminal,
         )
         os.close(terminal)
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import yaml
 
 from convoy.errors import ExitCode
 from convoy.settings import VARIABLES, Settings
+from tests.convoy_command import convoy
 
 README = "README.md"
 PAGES = [
@@ -186,18 +186,10 @@ def test_commands_name_this_folders_python_and_files_that_are_there(
 
 
 def test_every_help_ends_with_an_example_that_can_be_copied(repository: Path) -> None:
-    helps = [
-        subprocess.run(
-            [sys.executable, "-m", "convoy", name, "--help"],
-            cwd=repository,
-            env=os.environ | {"COLUMNS": "40"},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for name in SUBCOMMANDS
-    ]
+    said = [convoy(name, "--help", COLUMNS="40") for name in SUBCOMMANDS]
 
+    assert {each.returncode for each in said} == {0}
+    helps = [each.stdout for each in said]
     examples = [COMMAND.findall(text.replace("example: ", ""))[-1] for text in helps]
     assert [line.split()[0] for line in examples] == list(SUBCOMMANDS)
     for text, line in zip(helps, examples, strict=True):

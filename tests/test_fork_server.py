@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.fork_server import Program, executed
+from tests.fork_server import FORKS, Program, executed
 from tests.locust_process import clean_environment
+
+pytestmark = pytest.mark.skipif(not FORKS, reason="every program is executed")
 
 PROBE = """
 import gc, json, os, resource, signal, sys, threading

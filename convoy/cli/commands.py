@@ -246,7 +246,10 @@ def asked(options: Namespace) -> dict[str, object]:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog=_PROGRAM, description="Ask Convoy without a test.")
+    parser = ArgumentParser(
+        prog=_PROGRAM,
+        description="Plan and check a run, send one message, read records; `locust` sends load.",
+    )
     parser.add_argument(
         "--version",
         action="version",

@@ -149,7 +149,7 @@ class Approval(_Section):
 
 
 class Target(_Section):
-    """Where the load goes. `api_url` and `login_url` hold scheme, host and port only.
+    """Where the load goes. `api_url` and `login_url` hold scheme, host, port, a gateway's path.
 
     `ca_file` is a PEM file of authorities to trust instead of the system's.
     """
