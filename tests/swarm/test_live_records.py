@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import html
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,8 +23,10 @@ from tests.locust_process import (
     Ended,
     LocustProcess,
     clean_environment,
+    free_port,
     run_locust,
     swarm_ports,
+    target_at,
     wait_until,
 )
 from tests.simulator_process import SimulatorProcess
@@ -223,3 +227,30 @@ def test_runs_are_listed_with_verdict_length_and_labels(
 
 def test_without_runs_there_is_nothing_to_list(tmp_path: Path) -> None:
     assert convoy(tmp_path, "runs").stdout.splitlines()[1:] == []
+
+
+def test_who_has_only_the_report_can_repeat_the_run(tmp_path: Path) -> None:
+    """The settings on the page, saved as the profile that it names, send the same messages."""
+    load = ["--rate", "30", "-u", "7", "-t", "2s", "--set", "arrivals=poisson", "--seed", "4711"]
+    target = str(target_at(tmp_path, free_port()))
+    first = run_locust(tmp_path / "first", "--target", target, *load, *UNHURRIED)
+    page = (tmp_path / "first" / "runs" / "latest" / "report.html").read_text("utf-8")
+
+    command = shown(page, "Command with the settings").split()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "repeat.yaml").write_text(shown(page, "Settings"), "utf-8")
+    second = run_locust(elsewhere, *command[2:])
+
+    assert command[:2] == [".venv/bin/locust", "--headless"]
+    assert second.run["plan_hash"] == first.run["plan_hash"], second.output
+    for name in ("scheduled", "sent"):
+        assert second.scenario[name] == first.scenario[name] > 0
+    assert second.run["criteria"][0]["criterion"] == first.run["criteria"][0]["criterion"]
+
+
+def shown(page: str, label: str) -> str:
+    """Return the text of the page's block with this label."""
+    found = re.search(rf'<pre [^>]*aria-label="{label}">(.*?)</pre>', page, re.DOTALL)
+    assert found is not None
+    return html.unescape(found[1])
