@@ -111,7 +111,9 @@ def test_criteria_judge_steps_and_timings(tmp_path: Path) -> None:
     by_text = {each["criterion"]: each for each in ended.run["criteria"]}
     slow, busy = (by_text[each] for each in broken)
     assert (slow["verdict"], slow["at_least"]) == ("fail", False)
-    assert (busy["verdict"], busy["observed"]) == ("fail", 8)
+    # Eight in each of two seconds; on a busy machine one that is due at the end of the first is
+    # done in the second.
+    assert busy["verdict"] == "fail" and 8 <= busy["observed"] <= 16
 
 
 @pytest.mark.parametrize(
