@@ -17,6 +17,7 @@ from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.criteria import CriterionResult
 from convoy.results.record import STOP, Record
+from convoy.results.reports import REPORT
 from convoy.results.reports.text import WIDTH, closing_report
 from convoy.results.result import Row, RunResult
 from convoy.results.summary import Summary, summarise
@@ -249,7 +250,7 @@ class LiveRun:
 
     def _closing_report(self, summary: Summary) -> str:
         folder = self._record.folder
-        page = folder / "report.html"
+        page = folder / REPORT
         page_shown = terminal.link(page) if self._has_links else str(page)
         return "\n" + closing_report(
             summary,

@@ -185,9 +185,7 @@ class _Times(Figures):
         whole, touched = Histogram(), 0
         for each in self._results:
             touched += each.counts.touched
-            known, censored = getattr(each.durations, self._name).pairs()
-            whole.add(known)
-            whole.add_censored(censored)
+            whole.merge(getattr(each.durations, self._name))
         return self._observed(whole, touched)
 
     def windows(self, length_s: int) -> Iterator[Moment]:

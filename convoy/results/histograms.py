@@ -139,6 +139,13 @@ class Histogram:
             self._counts[bucket] += count
             self._censored[bucket] += count
 
+    def merge(self, other: Histogram) -> None:
+        """Add the durations of another histogram."""
+        for bucket, count in other._counts.items():
+            self._counts[bucket] += count
+        for bucket, count in other._censored.items():
+            self._censored[bucket] += count
+
     def subtract(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Take durations out that were added before."""
         _subtract(self._counts, pairs)
@@ -174,10 +181,11 @@ class Histogram:
 
         Our own lag made `touched` of the durations longer, the longest in the worst case.
         """
-        [found] = self._percentiles((percent,), touched)
+        [found] = self.percentiles((percent,), touched)
         return found
 
-    def _percentiles(self, percents: Iterable[float], touched: int) -> Iterator[Percentile]:
+    def percentiles(self, percents: Iterable[float], touched: int = 0) -> Iterator[Percentile]:
+        """Yield what `percentile` returns for each of them, in a fraction of the time."""
         buckets = sorted(self._counts)
         up_to = list(accumulate(map(self._counts.__getitem__, buckets)))
         from_bucket = min(self._censored, default=_INFINITE)
@@ -199,7 +207,7 @@ class Histogram:
     def quantiles(self, touched: int = 0) -> dict[str, Percentile]:
         """Return p50 to p99.9 and the maximum by the names that `summary.json` uses."""
         percents = {**QUANTILES, "max": 100.0}
-        return dict(zip(percents, self._percentiles(percents.values(), touched), strict=True))
+        return dict(zip(percents, self.percentiles(percents.values(), touched), strict=True))
 
 
 def _middle_s(bucket: int) -> float:

@@ -46,6 +46,14 @@ class Quantiles(msgspec.Struct, frozen=True, omit_defaults=True):
     at_least: tuple[str, ...] = ()
     ours: tuple[str, ...] = ()
 
+    def shown(self, name: str) -> str:
+        """Return one of them as a person reads it: a lower bound with `≥`, a doubtful one with `*`.
+
+        There has to be a sample.
+        """
+        at_least, ours = "≥ " * (name in self.at_least), "*" * (name in self.ours)
+        return f"{at_least}{getattr(self, name):,.1f}{ours}"
+
 
 class Totals(msgspec.Struct, frozen=True):
     """Messages by what became of them; `late` and `not_sent` by cause, `errors` by code.

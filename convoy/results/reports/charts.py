@@ -145,7 +145,6 @@ def _load(
         "inFlight": line(lambda step: in_flight[step]),
         "users": of_generator("users"),
         "cpu": of_generator("cpu_share", 100),
-        "lag": of_generator("loop_lag_ms"),
     }
 
 
@@ -155,14 +154,13 @@ def _percentiles(result: RunResult) -> dict[str, list[Point]]:
     for name in ("response", "service"):
         whole = Histogram()
         for scenario in result.scenarios.values():
-            known, censored = getattr(scenario.durations, name).pairs()
-            whole.add(known)
-            whole.add_censored(censored)
+            whole.merge(getattr(scenario.durations, name))
         # By the number of nines: 50 %, then ever closer to all.
         nines = [step / 20 for step in range(81) if 10 ** (step / 20) <= max(10, whole.count)]
         percents = [0.0, 25.0, *(100 * (1 - 0.5 * 10**-each) for each in nines)]
-        points = ((round(each, 6), round(whole.percentile(each).ms, 3)) for each in percents)
-        lines[name] = [*points] if whole.count else []
+        points = zip(percents, whole.percentiles(percents), strict=True)
+        shown = [(round(percent, 6), round(found.ms, 3)) for percent, found in points]
+        lines[name] = list(shown) if whole.count else []
     return lines
 
 

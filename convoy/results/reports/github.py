@@ -128,11 +128,7 @@ def _scenarios(summary: Summary) -> Iterator[Sequence[str]]:
 
 
 def _quantile(times: Quantiles, name: str) -> str:
-    if not times.count:
-        return ""
-    at_least = "≥ " if name in times.at_least else ""
-    ours = r"\*" if name in times.ours else ""
-    return f"{at_least}{getattr(times, name):,.1f}{ours}"
+    return times.shown(name).replace("*", r"\*") if times.count else ""
 
 
 def _errors(summary: Summary) -> Iterator[Sequence[str]]:

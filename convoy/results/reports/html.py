@@ -49,7 +49,7 @@ def html_report(summary: Summary, result: RunResult) -> str:
         own_target="" if target.get("embedded_simulator") else target.get("api_url", "it"),
         profile=_profile(settings),
         sentence=_SENTENCES[summary.verdict],
-        asked=list(_asked(summary, result, settings)),
+        asked=list(_asked(summary, settings)),
         happened=list(_happened(summary)),
         believed=list(_believed(summary, result)),
         percentiles=_PERCENTILES,
@@ -94,9 +94,7 @@ def _data(content: Mapping[str, Any]) -> str:
     return text
 
 
-def _asked(
-    summary: Summary, result: RunResult, settings: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
+def _asked(summary: Summary, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     target = settings.get("target") or {}
     yield "load", _load(settings, summary)
     yield "to", f"{summary.target} ({target.get('api_url', 'no address')})"
@@ -171,11 +169,7 @@ def _profile(settings: Mapping[str, Any]) -> str:
 
 
 def _quantile(durations: Quantiles, name: str) -> str:
-    """Return a percentile in milliseconds, as a lower bound where it is one."""
-    if not durations.count:
-        return "–"
-    at_least = "≥ " if name in durations.at_least else ""
-    return f"{at_least}{getattr(durations, name):,.1f}"
+    return durations.shown(name) if durations.count else "–"
 
 
 def _share(count: int, of: int) -> str:

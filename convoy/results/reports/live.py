@@ -254,10 +254,7 @@ def _scenarios(summary: Summary, width: int) -> _Section:
 
 
 def _quantile(durations: Quantiles, name: str) -> str:
-    if not durations.count:
-        return "-"
-    marks = "≥ " * (name in durations.at_least), "*" * (name in durations.ours)
-    return f"{marks[0]}{getattr(durations, name):,.1f}{marks[1]}"
+    return durations.shown(name) if durations.count else "-"
 
 
 def _errors(summary: Summary) -> _Section:

@@ -205,11 +205,7 @@ def _failure_lines(failures: Mapping[str, int]) -> Iterator[str]:
 def _quantiles(durations: Quantiles) -> str:
     if not durations.count:
         return "no samples"
-    shown = [
-        f"{label} {'≥ ' if name in durations.at_least else ''}{getattr(durations, name):,.1f}"
-        f"{'*' if name in durations.ours else ''}"
-        for name, label in _QUANTILES.items()
-    ]
+    shown = [f"{label} {durations.shown(name)}" for name, label in _QUANTILES.items()]
     return "  ".join(shown) + " ms"
 
 
