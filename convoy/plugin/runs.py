@@ -18,7 +18,7 @@ from convoy.plugin.live_run import LiveRun
 from convoy.plugin.live_view import LiveView
 from convoy.plugin.rows import rows_of
 from convoy.plugin.workers import LocustWorkers
-from convoy.prepare.guard import check_users, window_ends_s
+from convoy.prepare.guard import check_processes, check_users, window_ends_s
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.record import Record, begin_record, check_folder, clear_records
 from convoy.results.result import RunResult
@@ -151,6 +151,7 @@ class RunController:
         self.refusal = None
         try:
             prepared = self._next or self._prepare()
+            check_processes(prepared.settings, len(self.workers.workers()))
             check_folder(self._runs)
             record = begin_record(self._runs, prepared.run_id, prepared.facts.settings)
         except ConvoyError as error:

@@ -15,6 +15,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from convoy.errors import RefusedError
+from convoy.plan.lanes import LANES, numbers_between
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.remote.discovery import is_convoy_simulator
@@ -88,6 +89,33 @@ def check_plan(settings: Settings) -> None:
         needed_s = ceil(users / approval.highest_rate * 1000) / 1000
         change = f"write --set think_time_s={needed_s:.10g}, or fewer users"
         wanted = f"{users} users pause for {pause_s:.10g} s"
+        raise _too_fast(settings, wanted, approval.highest_rate, change)
+
+
+def check_processes(settings: Settings, processes: int) -> None:
+    """Raise RefusedError unless so many processes can each send their part of the plan.
+
+    Each may send its part of what the approval allows in a second, in whole messages.
+    """
+    approval = settings.target.approval
+    if approval is None or processes < 2:
+        return
+    most, highest = approval.most_per_s, approval.highest_rate
+    parts = []
+    for first in range(processes):
+        lanes = range(first, LANES, processes)
+        permits = sum(numbers_between(lane, 0, most) for lane in lanes)
+        parts.append(permits)
+        highest = min(highest, permits * LANES / len(lanes))
+    # Without a schedule each sends what it may, and the rest later.
+    rate = settings.highest_rate if settings.is_scheduled else 0.0
+    if rate > highest or not highest:
+        slower = f"write --rate {floor(highest * 100) / 100:.10g} or less, or use fewer workers"
+        change = slower if highest else f"use {most} workers at most"
+        wanted = (
+            f"{processes} workers share {most} messages per second as {max(parts)} to {min(parts)}"
+            f", too few for their parts of {rate:.10g}"
+        )
         raise _too_fast(settings, wanted, approval.highest_rate, change)
 
 

@@ -23,6 +23,7 @@ from convoy.prepare.checklist import Checklist
 from convoy.prepare.guard import (
     check_organisation,
     check_plan,
+    check_processes,
     check_target,
     check_total,
     check_window,
@@ -35,6 +36,7 @@ from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templat
 from convoy.remote.client import Connections
 from convoy.remote.discovery import PAGE_SIZE, organisation_of, read_ledger
 from convoy.remote.oauth import Token
+from convoy.remote.pace import SECOND_S
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
 from convoy.results.result import RunFacts
@@ -124,6 +126,7 @@ class Preflight:
         )
         with step("approval"):
             check_plan(settings)
+            check_processes(settings, self.processes)
             check_window(settings, time())
         with step("target"):
             check_target(settings)
@@ -176,6 +179,9 @@ class Preflight:
         finally:
             session.close()
         self.checklist.refuse_if_failed()
+        if sends and self.connections.pace is not None:
+            # The users of the run do not know what has left just now.
+            gevent.sleep(SECOND_S)
         return run
 
     def _organisation(self, token: Token) -> str:

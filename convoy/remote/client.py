@@ -13,6 +13,7 @@ from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
+from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
 from convoy.routes.codes import CodeBook
@@ -60,6 +61,11 @@ class Connections:
             max_age_s=settings.connection_max_age_s,
             clock=clock,
         )
+        approval = settings.target.approval
+        self.pace: Pace | None = None
+        """What the messages of all sessions keep to; None where nothing had to be approved."""
+        if approval is not None:
+            self.pace = Pace(int(approval.most_per_s * worker_share.share), clock)
         self._code_book = CodeBook()
         self._login_at_s = float("-inf")
         rate = settings.oauth.logins_per_s
@@ -82,7 +88,7 @@ class Connections:
             oauth, budget = self._first or self._make_token()
             self._first = None
         return ApiSession(
-            self.open_transport(self._api),
+            Transport(self._api, self.dialler, pace=self.pace),
             oauth,
             budget,
             code_book=self._code_book,
@@ -99,7 +105,7 @@ class Connections:
         oauth.token()
 
     def open_transport(self, origin: Origin) -> Transport:
-        """Return a transport to an origin by the settings; nothing is connected yet."""
+        """Return a transport for what is no message; nothing is connected yet."""
         return Transport(origin, self.dialler)
 
     def log_in(self) -> Token:

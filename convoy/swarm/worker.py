@@ -224,13 +224,12 @@ class Worker:
             gevent.sleep(_ASKS_AT_FIRST_EVERY_S if run.t0_s is None else _ASKS_EVERY_S)
 
     def _take_lanes(self, run: WorkerRun, message: Grant) -> None:
-        run.state, run.epoch = WorkerRunState.HOLDING, message.epoch
+        run.state = WorkerRunState.HOLDING
         t0_s = run.lease.own_s(message.t0_s)
         # Before the lanes are granted: the collection takes longer than a message may be late.
         if run.t0_s is None and t0_s > time.perf_counter():
             _freeze_garbage()
-        for scenario, lanes in message.lanes.items():
-            run.work[scenario].grant(lanes, run.epoch)
+        run.grant(message.lanes, message.epoch, t0_s)
         if run.t0_s is not None:
             return
         run.t0_s = t0_s

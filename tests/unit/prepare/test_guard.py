@@ -16,6 +16,7 @@ from convoy.prepare.guard import (
     addresses_of,
     check_organisation,
     check_plan,
+    check_processes,
     check_rate,
     check_target,
     check_total,
@@ -354,3 +355,25 @@ def test_users_in_mid_run_keep_to_the_bounds_of_the_start(users: int, said: str)
 
     with refused(said):
         check_users(settings, users, processes=1)
+
+
+@pytest.mark.parametrize(
+    ("load", "highest", "processes", "said"),
+    [
+        pytest.param("rate=5", 5, 1, "", id="one process"),
+        pytest.param("rate=4", 5, 2, "", id="the smaller part is enough"),
+        pytest.param("rate=5", 5, 2, "as 3 to 2, .* write --rate 4 or less", id="it is not"),
+        pytest.param("rate=500", 500, 2, "", id="even parts"),
+        pytest.param("rate=500", 500, 3, "write --rate 499.95 or less", id="uneven parts"),
+        pytest.param("rate=1", 5, 6, "use 5 workers at most", id="one that may send nothing"),
+        pytest.param("arrivals=closed", 5, 2, "", id="without a schedule"),
+        pytest.param("arrivals=closed", 5, 6, "use 5 workers at most", id="a part of nothing"),
+    ],
+)
+def test_each_process_has_its_part_of_the_approved_rate_in_whole_messages(
+    load: str, highest: float, processes: int, said: str
+) -> None:
+    settings = settings_for("https://api.test", highest=highest, load=load)
+
+    with refused(said):
+        check_processes(settings, processes)

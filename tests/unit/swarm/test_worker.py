@@ -40,6 +40,8 @@ PREPARE = Prepare(
 class Kept:
     """The master's end of the channel, credentials that are tried slowly, and rows for nobody."""
 
+    pace = None
+
     def __init__(self) -> None:
         self.said: list[ToMaster | Hello] = []
         self.may_log_in = Event()
