@@ -216,6 +216,7 @@ class _Hooks:
             channel,
             code=_code_hash(),
             prepare=self._prepare,
+            release=self._setup.lock.release,
             is_attended=web_ui is not None,
             runs=_RUNS,
             view=self._view,

@@ -18,7 +18,8 @@ from convoy.errors import RefusedError
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
-from convoy.remote.discovery import is_convoy_simulator
+from convoy.remote.discovery import is_convoy_simulator, organisation_of
+from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
 from convoy.settings import Origin, Settings
 from convoy.settings.model import Window
@@ -155,15 +156,15 @@ def check_total(settings: Settings, messages: int | None) -> None:
         raise _beyond(settings, f"{messages} messages", allowed, "lower the rate, or -t")
 
 
-def check_window(settings: Settings, now_s: float) -> None:
-    """Raise RefusedError unless the run fits into the window of the approval.
+def check_window(settings: Settings, now_s: float, lasts_s: float) -> None:
+    """Raise RefusedError unless so much time of load fits into the window of the approval.
 
     `now_s` is in seconds since 1970.
     """
     approval = settings.target.approval
     if approval is None or approval.window is None:
         return
-    window, lasts_s = approval.window, settings.warm_up_s + settings.duration_s
+    window = approval.window
     from_s, to_s = (_epoch_s(window, end) for end in ("from", "to"))
     allowed = f"load from {window['from']} to {window['to']} ({window['zone']})"
     if to_s <= from_s:
@@ -195,6 +196,21 @@ def check_organisation(settings: Settings, organisation_id: str) -> None:
             f"target {settings.target.name} is for {approval.organisation_id!r}; use the "
             "credentials of that organisation, or the target file of this one"
         )
+
+
+def check_token(settings: Settings, token: Token) -> str:
+    """Ask whose a token is, and return the organisation's id; raises as `check_organisation`.
+
+    Raises RemoteError where there is no answer.
+    """
+    found = organisation_of(
+        settings.target.api_url,
+        token,
+        timeout_s=settings.request_timeout_s,
+        ca_file=settings.target.ca_file,
+    )
+    check_organisation(settings, found)
+    return found
 
 
 def _epoch_s(window: Window, end: Literal["from", "to"]) -> float:

@@ -21,20 +21,21 @@ from convoy.prepare.allowance import allowance_line, shortfall
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.guard import (
-    check_organisation,
     check_plan,
     check_processes,
     check_target,
+    check_token,
     check_total,
     check_window,
 )
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
+from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.pools import Open, find_pool, open_conversations
 from convoy.prepare.reach import check_way
 from convoy.prepare.scenarios import KnownScenario
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.remote.client import Connections
-from convoy.remote.discovery import PAGE_SIZE, organisation_of, read_ledger
+from convoy.remote.discovery import PAGE_SIZE, read_ledger
 from convoy.remote.oauth import Token
 from convoy.remote.pace import SECOND_S
 from convoy.results.criteria import Criterion
@@ -87,7 +88,8 @@ class PreparedRun:
 class Preflight:
     """The checks of one run, in order, each entered into `checklist`.
 
-    `scenarios` are those that can run, by name; `processes` on this machine hold the users. Opening
+    `scenarios` are those that can run, by name; `processes` on this machine hold the users; a run
+    that may send has taken the `lock` of its organisation. Opening
     conversations and the canary messages, the last step, are the only checks that leave anything at
     the target.
     """
@@ -99,6 +101,7 @@ class Preflight:
     scenarios: Mapping[str, KnownScenario]
     processes: int
     checklist: Checklist
+    lock: OrganisationLock
     facts: RunFacts = RunFacts()
 
     def prepare(self, spawn_rate: float | None, *, sends: bool) -> PreparedRun:
@@ -127,7 +130,7 @@ class Preflight:
         with step("approval"):
             check_plan(settings)
             check_processes(settings, self.processes)
-            check_window(settings, time())
+            check_window(settings, time(), settings.warm_up_s + settings.duration_s)
         with step("target"):
             check_target(settings)
         for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
@@ -142,8 +145,9 @@ class Preflight:
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
             if settings.target.approval is not None:
                 with step("organisation"):
-                    found = self._patiently("the token", partial(self._organisation, token))
-                    check_organisation(settings, found)
+                    found = self._patiently("the token", partial(check_token, settings, token))
+                    if sends:
+                        self.lock.take(found, self.run_id)
                 self.checklist.ok("organisation", f"the token is of {found}")
             run = PreparedRun(
                 settings,
@@ -183,15 +187,6 @@ class Preflight:
             # The users of the run do not know what has left just now.
             gevent.sleep(SECOND_S)
         return run
-
-    def _organisation(self, token: Token) -> str:
-        settings = self.settings
-        return organisation_of(
-            settings.target.api_url,
-            token,
-            timeout_s=settings.request_timeout_s,
-            ca_file=settings.target.ca_file,
-        )
 
     def _total(self, inputs: Mapping[str, ScenarioInputs]) -> int | None:
         """Return how many messages the run sends at most, with warm-up and canaries."""

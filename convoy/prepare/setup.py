@@ -16,6 +16,7 @@ from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.machine import versions
+from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight, PreparedRun
 from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.client import Connections, WorkerShare
@@ -54,6 +55,7 @@ class Setup:
     ) -> None:
         self.redactor = Redactor()
         self.simulator = EmbeddedSimulator(environment_of_children(environ))
+        self.lock = OrganisationLock()
         self._environ = environ
         self._known_scenarios = known_scenarios
         self._tell = tell
@@ -145,10 +147,15 @@ class Setup:
             scenarios=self._known_scenarios(),
             processes=processes,
             checklist=checklist,
+            lock=self.lock,
             facts=self._facts(command_line, there),
         )
-        with self._telling():
-            return preflight.prepare(spawn_rate, sends=sends)
+        try:
+            with self._telling():
+                return preflight.prepare(spawn_rate, sends=sends)
+        except BaseException:
+            self.lock.release()
+            raise
 
     def _facts(self, command_line: Mapping[str, object], settings: Settings) -> RunFacts:
         command = command_of(command_line, self._environ, settings.seed)

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from simulator.ids import ORGANISATION_ID
+from simulator.ids import organisation_of
 from tests.locust_process import LocustProcess, run_locust, swarm_ports, wait_until
 from tests.recording_relay import RecordingRelay
-from tests.simulator_process import SimulatorProcess
+from tests.simulator_process import OWN_SEED, SimulatorProcess
+
+ORGANISATION_ID = organisation_of(OWN_SEED)
 
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
 LOGIN = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
 MOST = 5
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess("--seed", str(OWN_SEED)) as simulator:
+        yield simulator
 
 
 def approved(folder: Path, url: str, organisation_id: str = ORGANISATION_ID) -> list[str]:
@@ -113,3 +122,20 @@ def test_more_workers_than_messages_in_a_second_are_refused(
     assert "2 workers share 5 messages per second as 3 to 2" in ended.output
     assert "write --rate 4 or less, or use fewer workers" in ended.output
     assert simulator.ledger()["accepted"] == 0
+
+
+def test_a_second_run_to_the_same_organisation_is_refused_until_the_first_is_over(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    asked = [*approved(tmp_path, simulator.url), "--rate", "2", "-t", "60s"]
+    with LocustProcess(tmp_path, "--headless", *asked, environment=LOGIN) as first:
+        first.wait_for("measuring, ")
+        run_id = first.wait_for(r"run (\S+) is prepared")[1]
+        second = run_locust(tmp_path / "second", *asked, environment=LOGIN)
+        first.process.send_signal(signal.SIGINT)
+        first.end()
+
+    assert second.exit_code == 4, second.output
+    assert f"run {run_id} (process {first.process.pid}) on this machine loads" in second.output
+    third = run_locust(tmp_path / "third", *asked[:-1], "1s", environment=LOGIN)
+    assert third.exit_code == 0, third.output

@@ -312,7 +312,7 @@ def test_a_run_fits_into_the_window_by_the_clocks_of_its_zone(moment: str, said:
     now_s = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
 
     with refused(said):
-        check_window(settings, now_s)
+        check_window(settings, now_s, settings.warm_up_s + settings.duration_s)
     ends = datetime(2026, 11, 27, 4, tzinfo=UTC)
     assert window_ends_s(settings) == ends.timestamp()
 
@@ -321,14 +321,14 @@ def test_a_window_that_ends_before_it_begins_is_refused() -> None:
     turned = NIGHT | {"from": NIGHT["to"], "to": NIGHT["from"]}
 
     with pytest.raises(RefusedError, match="ends before it begins"):
-        check_window(settings_for("https://api.test", highest=50, window=turned), 0.0)
+        check_window(settings_for("https://api.test", highest=50, window=turned), 0.0, 1.0)
 
 
 def test_without_an_approval_nothing_of_it_binds() -> None:
     settings = settings_for("http://localhost:1")
 
     check_total(settings, None)
-    check_window(settings, 0.0)
+    check_window(settings, 0.0, 1.0)
     check_organisation(settings, "any")
     assert window_ends_s(settings) == float("inf")
 
