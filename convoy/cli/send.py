@@ -22,6 +22,7 @@ from convoy.prepare.pools import find_pool
 from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import template_names
+from convoy.remote.addresses import Admission
 from convoy.remote.oauth import Token
 from convoy.results.outcome import ACCEPTED, Attempt
 from convoy.routes.catalogue import ROUTES, Route
@@ -80,16 +81,16 @@ def send_one(
         )
     )
     check_window(settings, time(), lasts_s=0.0)
-    check_target(settings)
     run_id = new_run_id()
     settings = setup.at_simulator(settings, run_id, Checklist())
     connections = setup.connect(settings)
+    check_target(settings, connections.admission, setup.simulator_key)
     session = connections.open_session()
     try:
         token = session.open()
         if settings.target.approval is not None:
             setup.lock.take(check_token(settings, token), run_id)
-        conversation = _conversation(settings, route, token, conversation_id)
+        conversation = _conversation(settings, route, token, connections.admission, conversation_id)
         plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
         body = plan.bodies(canary_run_id(run_id)).render(plan.message(0))
         path = route.path_to(rule.variables)(conversation)
@@ -152,7 +153,7 @@ def _try(sample: Sample) -> None:
 
 
 def _conversation(
-    settings: Settings, route: Route, token: Token, conversation_id: str
+    settings: Settings, route: Route, token: Token, admission: Admission, conversation_id: str
 ) -> Conversation:
     """Return a conversation by its id with the participants that the pool knows, else the first.
 
@@ -161,7 +162,7 @@ def _conversation(
     if conversation_id and not route.participants:
         return Conversation(conversation_id)
     scenario = settings.scenarios[0]
-    pool = find_pool(settings, scenario, token)
+    pool = find_pool(settings, scenario, token, admission)
     if not conversation_id:
         return pool[0]
     if conversation_id not in pool.ids:

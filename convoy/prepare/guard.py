@@ -8,21 +8,23 @@ read 2026-11-22), so a target file without one is refused.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from math import ceil, floor, inf
-from typing import Literal
+from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from convoy.errors import RefusedError
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
+from convoy.remote.addresses import Admission
 from convoy.remote.discovery import is_convoy_simulator, organisation_of
 from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
-from convoy.settings import Origin, Settings
-from convoy.settings.model import Window
+from convoy.secrets import Secret
+from convoy.settings import SIMULATOR_KEY, Origin, Settings
+from convoy.settings.model import Target, Window
 from convoy.settings.origin import is_loopback
 from convoy.settings.values import MOST_USERS
 
@@ -32,8 +34,11 @@ _POISSON = 0.8
 Resolve = Callable[[str], Sequence[str]]
 """Takes a host name, returns its addresses; raises OSError."""
 
-IsSimulator = Callable[[str], bool]
-"""Tells whether a simulator answers at an address."""
+
+class IsSimulator(Protocol):
+    """Tells whether a simulator with a key answers at an address."""
+
+    def __call__(self, url: str, key: Secret, *, admission: Admission) -> bool: ...
 
 
 def addresses_of(host: str) -> list[str]:
@@ -43,25 +48,56 @@ def addresses_of(host: str) -> list[str]:
 
 def check_target(
     settings: Settings,
+    admission: Admission,
+    key: Secret | None = None,
     *,
     resolve: Resolve = addresses_of,
     is_simulator: IsSimulator = is_convoy_simulator,
 ) -> None:
     """Raise RefusedError unless load may go to both addresses of the target.
 
-    A target behind a proxy does not count as this machine, because the proxy resolves its name.
+    A simulator on another machine has to prove that it was started with `key`, and its addresses
+    get the `admission`. A target behind a proxy does not count as this machine, because the proxy
+    resolves its name.
     """
     if settings.target.approval is not None:
         return
     for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
         origin = Origin.parse(url)
-        is_here = proxy_to(origin) is None and _is_here(origin, resolve)
-        if not is_here and not is_simulator(url):
-            raise RefusedError(
-                f"target {settings.target.name!r} ({url}) is neither this machine nor a Convoy "
-                "simulator; to load it, its target file needs an approval with ticket, "
-                "organisation_id and highest_rate"
-            )
+        proxy = proxy_to(origin)
+        found = _resolved(origin if proxy is None else proxy.origin, resolve)
+        if proxy is None and found and all(map(is_loopback, found)):
+            continue
+        if key is not None:
+            asked = Admission()
+            asked.admit(found)
+            if is_simulator(url, key, admission=asked):
+                admission.admit(found)
+                continue
+        raise RefusedError(
+            f"target {settings.target.name!r} ({url}) is neither this machine nor a simulator "
+            f"that has the key of {SIMULATOR_KEY}; to load it, its target file needs an approval "
+            "with ticket, organisation_id and highest_rate"
+        )
+
+
+def check_own_targets(settings: Settings, own: Iterable[Target]) -> None:
+    """Raise RefusedError unless an approval that a master sent stands in a target file of ours.
+
+    The credentials of this process go nowhere else.
+    """
+    asked = settings.target
+    if asked.approval is None or any(
+        (each.api_url, each.login_url, each.approval)
+        == (asked.api_url, asked.login_url, asked.approval)
+        for each in own
+    ):
+        return
+    raise RefusedError(
+        f"no target file of this worker has target {asked.name!r} with login host "
+        f"{asked.login_url} and the same approval; put the master's target file into its "
+        "config/targets, or name it with --target"
+    )
 
 
 def check_plan(settings: Settings) -> None:
@@ -208,6 +244,7 @@ def check_token(settings: Settings, token: Token) -> str:
         token,
         timeout_s=settings.request_timeout_s,
         ca_file=settings.target.ca_file,
+        admission=Admission(anywhere=True),
     )
     check_organisation(settings, found)
     return found
@@ -230,12 +267,11 @@ def _beyond(settings: Settings, wanted: str, allowed: str, change: str) -> Refus
     )
 
 
-def _is_here(origin: Origin, resolve: Resolve) -> bool:
+def _resolved(origin: Origin, resolve: Resolve) -> Sequence[str]:
     try:
-        addresses = resolve(origin.host)
+        return resolve(origin.host)
     except OSError as error:
         raise RefusedError(
             f"the name {origin.host!r} of {origin.url} cannot be resolved ({error}); check the "
             "target's address"
         ) from error
-    return bool(addresses) and all(map(is_loopback, addresses))

@@ -52,8 +52,8 @@ class OrganisationLock:
             os.close(descriptor)
             holder = found[0].decode() if found else "another run"
             raise RefusedError(
-                f"{holder} on this machine loads organisation {organisation_id!r} already, and both together would go beyond what is approved; "
-                "wait for its end, or stop it"
+                f"{holder} on this machine loads organisation {organisation_id!r} already, and "
+                "both together would go beyond what is approved; wait for its end, or stop it"
             ) from error
         _write(descriptor, run_id)
         self._held = organisation_id, descriptor

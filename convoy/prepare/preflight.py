@@ -34,8 +34,9 @@ from convoy.prepare.pools import Open, find_pool, open_conversations
 from convoy.prepare.reach import check_way
 from convoy.prepare.scenarios import KnownScenario
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
+from convoy.remote.addresses import Admission
 from convoy.remote.client import Connections
-from convoy.remote.discovery import PAGE_SIZE, read_ledger
+from convoy.remote.discovery import PAGE_SIZE, THIS_MACHINE, read_ledger
 from convoy.remote.oauth import Token
 from convoy.remote.pace import SECOND_S
 from convoy.results.criteria import Criterion
@@ -43,6 +44,7 @@ from convoy.results.grammar import Known, parse
 from convoy.results.result import RunFacts
 from convoy.results.series import step_of
 from convoy.routes.codes import KNOWN_CODES
+from convoy.secrets import Secret
 from convoy.settings import Settings
 
 _SHORTEST_PAUSE_S = 0.1
@@ -56,7 +58,7 @@ class PreparedRun:
     `criteria` is what it is judged by; `spawn_rate` is in users per second, None for all at once;
     `checklist` holds what the preflight found, `ledger_since` is since when the simulator's ledger
     counts ("" for another target), `facts` what the record says of it. `processes` on this machine
-    hold the users.
+    hold the users; `admission` is what may be connected to.
     """
 
     settings: Settings
@@ -68,6 +70,7 @@ class PreparedRun:
     run_id: str
     facts: RunFacts = RunFacts()
     processes: int = 1
+    admission: Admission = THIS_MACHINE
 
     @property
     def description(self) -> str:
@@ -89,7 +92,7 @@ class Preflight:
     """The checks of one run, in order, each entered into `checklist`.
 
     `scenarios` are those that can run, by name; `processes` on this machine hold the users; a run
-    that may send has taken the `lock` of its organisation. Opening
+    that may send has taken the `lock` of its organisation; `key` is that of simulators. Opening
     conversations and the canary messages, the last step, are the only checks that leave anything at
     the target.
     """
@@ -102,6 +105,7 @@ class Preflight:
     processes: int
     checklist: Checklist
     lock: OrganisationLock
+    key: Secret | None = None
     facts: RunFacts = RunFacts()
 
     def prepare(self, spawn_rate: float | None, *, sends: bool) -> PreparedRun:
@@ -132,7 +136,7 @@ class Preflight:
             check_processes(settings, self.processes)
             check_window(settings, time(), settings.warm_up_s + settings.duration_s)
         with step("target"):
-            check_target(settings)
+            check_target(settings, self.connections.admission, self.key)
         for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
             with waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, self.checklist)
@@ -159,6 +163,7 @@ class Preflight:
                 self.run_id,
                 self.facts,
                 self.processes,
+                self.connections.admission,
             )
             with step("approval"):
                 check_total(settings, self._total(run.inputs))
@@ -250,7 +255,8 @@ class Preflight:
     def _pool(self, scenario: str, token: Token, open_some: Open) -> ConversationPool:
         url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
         with self.checklist.waiting(f"the pool of {scenario} at {url}", for_s):
-            find = partial(find_pool, self.settings, scenario, token, open_some)
+            admission = self.connections.admission
+            find = partial(find_pool, self.settings, scenario, token, admission, open_some)
             return self._patiently("the listing", find)
 
     def _open(self, scenario: str, count: int) -> list[str]:
@@ -261,7 +267,8 @@ class Preflight:
         if self.settings.target.approval is not None:
             return ""
         try:
-            return read_ledger(self.settings.target.api_url, "").since
+            url = self.settings.target.api_url
+            return read_ledger(url, "", admission=self.connections.admission).since
         except RemoteError:
             return ""
 

@@ -9,6 +9,7 @@ from itertools import count
 
 import gevent
 
+from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, JointBudget, Limit
@@ -56,7 +57,10 @@ class Connections:
         self._login = Origin.parse(settings.target.login_url)
         # Made only where it is needed or was asked for: it takes a tenth of the start.
         needs_tls = self._api.is_https or self._login.is_https or settings.target.ca_file
+        self.admission = Admission(anywhere=settings.target.approval is not None)
+        """By it the guard lets connections be opened to other machines."""
         self.dialler = Dialler(
+            AddressBook(self.admission, clock=clock),
             tls=tls_context(settings.target.ca_file) if needs_tls else None,
             max_age_s=settings.connection_max_age_s,
             clock=clock,
@@ -96,13 +100,13 @@ class Connections:
             headers=self._settings.headers,
         )
 
-    def check_login(self) -> None:
-        """Log in with the token of the first session; raises LoginError."""
+    def first_token(self) -> Token:
+        """Return the token of the first session, after a login; raises LoginError."""
         if self._tokens:
             oauth, _ = self._tokens[0]
         else:
             oauth, _ = self._first = self._first or self._make_token()
-        oauth.token()
+        return oauth.token()
 
     def open_transport(self, origin: Origin) -> Transport:
         """Return a transport for what is no message; nothing is connected yet."""

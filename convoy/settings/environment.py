@@ -17,6 +17,7 @@ PAYLOADS_DIR = "CONVOY_PAYLOADS_DIR"
 CLIENT_ID = "CONVOY_CLIENT_ID"
 CLIENT_SECRET = "CONVOY_CLIENT_SECRET"
 LABELS = "CONVOY_LABELS"
+SIMULATOR_KEY = "CONVOY_SIMULATOR_KEY"
 VARIABLE_BY_OPTION = {
     "target": "CONVOY_TARGET",
     "load_profile": "CONVOY_LOAD_PROFILE",
@@ -32,6 +33,8 @@ VARIABLES = (
     f"{CLIENT_ID}_FILE",
     CLIENT_SECRET,
     f"{CLIENT_SECRET}_FILE",
+    SIMULATOR_KEY,
+    f"{SIMULATOR_KEY}_FILE",
     CONFIG_DIR,
     PAYLOADS_DIR,
 )
@@ -42,6 +45,7 @@ PUBLISHED_CREDENTIAL = Secret("demo")
 
 _NEEDED = ("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 _NEEDED_PREFIXES = ("LC_", "PYTHON")
+_SHORTEST_KEY = 16
 _LONGEST_SECRET_FILE = 64 * 1024
 
 
@@ -71,7 +75,7 @@ def environment_of_children(environ: Mapping[str, str]) -> dict[str, str]:
 def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     """Return a redactor that hides the credentials standing in the environment itself."""
     redactor = Redactor()
-    for name in (CLIENT_ID, CLIENT_SECRET):
+    for name in (CLIENT_ID, CLIENT_SECRET, SIMULATOR_KEY):
         redactor.register(environ.get(name, ""), permanent=True)
     return redactor
 
@@ -98,6 +102,18 @@ def credentials(environ: Mapping[str, str], settings: Settings) -> tuple[Secret,
             if value is None
         )
     return client_id, client_secret
+
+
+def simulator_key(environ: Mapping[str, str]) -> Secret | None:
+    """Return the key by which a simulator on another machine is known; raises SettingsError."""
+    faults: list[Fault] = []
+    key = _credential(environ, SIMULATOR_KEY, faults)
+    if key is not None and len(key.reveal()) < _SHORTEST_KEY:
+        problem = f"has fewer than {_SHORTEST_KEY} characters; make one by openssl rand -hex 16"
+        faults.append(Fault(SIMULATOR_KEY, problem))
+    if faults:
+        raise SettingsError(faults)
+    return key
 
 
 def config_directory(environ: Mapping[str, str]) -> Path:

@@ -52,7 +52,7 @@ class Kept:
 
     def to_worker(self, worker: str, message: ToWorker) -> None: ...
 
-    def check_login(self) -> None:
+    def first_token(self) -> None:
         self.may_log_in.wait()
         if self.fault is not None:
             raise self.fault
