@@ -139,3 +139,35 @@ def test_a_second_run_to_the_same_organisation_is_refused_until_the_first_is_ove
     assert f"run {run_id} (process {first.process.pid}) on this machine loads" in second.output
     third = run_locust(tmp_path / "third", *asked[:-1], "1s", environment=LOGIN)
     assert third.exit_code == 0, third.output
+
+
+@pytest.mark.parametrize(
+    ("options", "login", "said"),
+    [
+        pytest.param([], LOGIN, "no target file of this worker has target 'approved'", id="file"),
+        pytest.param(
+            ["--target", "approved.yaml"], LOGIN | {"CONVOY_CLIENT_SECRET": "no"}, "", id="login"
+        ),
+        pytest.param(["--target", "approved.yaml"], LOGIN, None, id="its own file"),
+    ],
+)
+def test_a_worker_asks_its_own_guard(
+    tmp_path: Path,
+    simulator: SimulatorProcess,
+    options: list[str],
+    login: dict[str, str],
+    said: str | None,
+) -> None:
+    asked = [*approved(tmp_path, simulator.url), "--rate", "4", "-t", "1s"]
+    asked += ["--master", "--expect-workers", "1", "--set", "prepare_timeout_s=20"]
+    ports = swarm_ports()
+    with (
+        LocustProcess(tmp_path, "--headless", *asked, *ports[:4], environment=LOGIN) as master,
+        LocustProcess(tmp_path, "--worker", *options, *ports[4:], environment=login) as _,
+    ):
+        ended = master.end()
+
+    assert ended.exit_code == (0 if said is None else 4), ended.output
+    assert (said or "") in ended.output
+    canaries = 1
+    assert (simulator.ledger()["accepted"] == canaries) == (said is not None)
