@@ -14,7 +14,7 @@ from simulator.model.ledger_file import LedgerFile
 from simulator.model.tokens import RateLimit, Tokens
 from simulator.options import Options
 
-SHORTEST_KEY = 16
+SHORTEST_KEY, _LONGEST_KEY = 16, 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,11 @@ class BadKey(Exception):
 
 
 def _key_in(path: str) -> bytes:
+    if not Path(path).is_file():
+        raise BadKey(f"the key file {path} cannot be read: there is no such file")
     try:
-        key = Path(path).read_bytes().strip()
+        with open(path, "rb") as file:
+            key = file.read(_LONGEST_KEY).strip()
     except OSError as exc:
         raise BadKey(f"the key file {path} cannot be read: {exc.strerror}") from None
     if len(key) < SHORTEST_KEY:

@@ -247,7 +247,7 @@ def test_a_simulator_proves_that_it_has_the_key_and_does_not_tell_it(tmp_path: P
 
 @pytest.mark.parametrize(
     ("key", "said"),
-    [("short", "holds fewer than 16 characters"), (None, "cannot be read: No such file")],
+    [("short", "holds fewer than 16 characters"), (None, "cannot be read: there is no such file")],
 )
 def test_a_key_file_without_a_key_is_refused(tmp_path: Path, key: str | None, said: str) -> None:
     if key is not None:
