@@ -16,6 +16,7 @@ CONFIG_DIR = "CONVOY_CONFIG_DIR"
 PAYLOADS_DIR = "CONVOY_PAYLOADS_DIR"
 CLIENT_ID = "CONVOY_CLIENT_ID"
 CLIENT_SECRET = "CONVOY_CLIENT_SECRET"
+SWARM_SECRET = "CONVOY_SWARM_SECRET"
 LABELS = "CONVOY_LABELS"
 VARIABLE_BY_OPTION = {
     "target": "CONVOY_TARGET",
@@ -32,6 +33,8 @@ VARIABLES = (
     f"{CLIENT_ID}_FILE",
     CLIENT_SECRET,
     f"{CLIENT_SECRET}_FILE",
+    SWARM_SECRET,
+    f"{SWARM_SECRET}_FILE",
     CONFIG_DIR,
     PAYLOADS_DIR,
 )
@@ -43,6 +46,7 @@ PUBLISHED_CREDENTIAL = Secret("demo")
 _NEEDED = ("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 _NEEDED_PREFIXES = ("LC_", "PYTHON")
 _LONGEST_SECRET_FILE = 64 * 1024
+_SHORTEST_SWARM_SECRET = 16
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[Fault]:
@@ -71,7 +75,7 @@ def environment_of_children(environ: Mapping[str, str]) -> dict[str, str]:
 def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     """Return a redactor that hides the credentials standing in the environment itself."""
     redactor = Redactor()
-    for name in (CLIENT_ID, CLIENT_SECRET):
+    for name in (CLIENT_ID, CLIENT_SECRET, SWARM_SECRET):
         redactor.register(environ.get(name, ""), permanent=True)
     return redactor
 
@@ -98,6 +102,24 @@ def credentials(environ: Mapping[str, str], settings: Settings) -> tuple[Secret,
             if value is None
         )
     return client_id, client_secret
+
+
+def swarm_secret(environ: Mapping[str, str]) -> Secret | None:
+    """Return what master and workers know in common, given as the credentials are; None without.
+
+    Raises SettingsError, also where it is so short that it could be found by trying.
+    """
+    faults: list[Fault] = []
+    secret = _credential(environ, SWARM_SECRET, faults)
+    if secret is not None and len(secret.reveal()) < _SHORTEST_SWARM_SECRET:
+        problem = (
+            f"has {len(secret.reveal())} characters, but should have {_SHORTEST_SWARM_SECRET} or "
+            "more; openssl rand -hex 32 makes one"
+        )
+        faults.append(Fault(SWARM_SECRET, problem))
+    if faults:
+        raise SettingsError(faults)
+    return secret
 
 
 def config_directory(environ: Mapping[str, str]) -> Path:
