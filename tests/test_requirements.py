@@ -85,6 +85,7 @@ def test_a_lock_says_how_it_was_made_and_names_no_index(repository: Path, lock: 
 
     assert "make lock, for Python 3.11 and newer" in text
     assert "://" not in text and "index" not in text
+    assert not re.search(r"[ =]/", text), "it names a folder of the machine where it was made"
 
 
 @pytest.mark.parametrize("lock", LOCKS.values())
