@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from simulator.faults import Faults
 from simulator.model.conversations import ConversationPool
@@ -12,6 +13,8 @@ from simulator.model.ledger import Ledger
 from simulator.model.ledger_file import LedgerFile
 from simulator.model.tokens import RateLimit, Tokens
 from simulator.options import Options
+
+SHORTEST_KEY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class World:
     ledger_file: LedgerFile | None
     faults: Faults
     token_rate: RateLimit
+    key: bytes
     now_s: Callable[[], float]
 
     @property
@@ -38,8 +42,22 @@ class World:
         self.ledger.clear()
 
 
+class BadKey(Exception):
+    """The key file holds no key."""
+
+
+def _key_in(path: str) -> bytes:
+    try:
+        key = Path(path).read_bytes().strip()
+    except OSError as exc:
+        raise BadKey(f"the key file {path} cannot be read: {exc.strerror}") from None
+    if len(key) < SHORTEST_KEY:
+        raise BadKey(f"the key file {path} holds fewer than {SHORTEST_KEY} characters")
+    return key
+
+
 def build_world(options: Options, now_s: Callable[[], float] = time.monotonic) -> World:
-    """A world as configured; raises OSError, `BrokenLedgerFile` or `BadFault`."""
+    """A world as configured; raises OSError, `BrokenLedgerFile`, `BadKey` or `BadFault`."""
     faults = Faults(options.seed)
     faults.add(options.faults, now_s())
     ledger_file = LedgerFile(options.ledger_file) if options.ledger_file else None
@@ -54,5 +72,6 @@ def build_world(options: Options, now_s: Callable[[], float] = time.monotonic) -
         ledger_file=ledger_file,
         faults=faults,
         token_rate=RateLimit(options.token_rate_per_minute, 60.0),
+        key=_key_in(options.key_file) if options.key_file else b"",
         now_s=now_s,
     )

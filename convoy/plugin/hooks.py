@@ -143,6 +143,7 @@ class _Hooks:
         # The master says what runs, and any scenario may be asked for in the web form.
         chosen, options.user_classes = options.user_classes, []
         if options.worker:
+            self._setup.own_options = given(options)
             return
         self._step.stop_commands(sys.stderr if options.json else sys.stdout)
         self._view = view_on_terminal(self._environ, options)
@@ -152,6 +153,7 @@ class _Hooks:
             "stop_timeout_s": stop_timeout_s,
             "host": options.host,
         } | given(options)
+        self._setup.own_options = self._asked
         if chosen:
             named = {each.__name__: each.scenario for each in user_classes()}
             self._asked["scenarios"] = ",".join(named.get(name, name) for name in chosen)
@@ -219,6 +221,7 @@ class _Hooks:
             channel,
             code=_code_hash(),
             prepare=self._prepare,
+            release=self._setup.lock.release,
             is_attended=web_ui is not None,
             runs=_RUNS,
             view=self._view,
@@ -344,7 +347,7 @@ class _Hooks:
             channel,
             Rows(environment, {each.scenario: each.request_type for each in user_classes()}),
             code=_code_hash(),
-            connect=self._setup.connect,
+            connect=self._setup.connect_worker,
             send_report=send_report,
             stop_users=lambda: runner.stop_users(runner.user_classes_count),
             give_up=give_up,

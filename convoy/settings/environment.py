@@ -18,6 +18,7 @@ CLIENT_ID = "CONVOY_CLIENT_ID"
 CLIENT_SECRET = "CONVOY_CLIENT_SECRET"
 SWARM_SECRET = "CONVOY_SWARM_SECRET"
 LABELS = "CONVOY_LABELS"
+SIMULATOR_KEY = "CONVOY_SIMULATOR_KEY"
 VARIABLE_BY_OPTION = {
     "target": "CONVOY_TARGET",
     "load_profile": "CONVOY_LOAD_PROFILE",
@@ -35,6 +36,8 @@ VARIABLES = (
     f"{CLIENT_SECRET}_FILE",
     SWARM_SECRET,
     f"{SWARM_SECRET}_FILE",
+    SIMULATOR_KEY,
+    f"{SIMULATOR_KEY}_FILE",
     CONFIG_DIR,
     PAYLOADS_DIR,
 )
@@ -45,8 +48,8 @@ PUBLISHED_CREDENTIAL = Secret("demo")
 
 _NEEDED = ("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 _NEEDED_PREFIXES = ("LC_", "PYTHON")
+_SHORTEST_KEY = 16
 _LONGEST_SECRET_FILE = 64 * 1024
-_SHORTEST_SWARM_SECRET = 16
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[Fault]:
@@ -75,7 +78,7 @@ def environment_of_children(environ: Mapping[str, str]) -> dict[str, str]:
 def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     """Return a redactor that hides the credentials standing in the environment itself."""
     redactor = Redactor()
-    for name in (CLIENT_ID, CLIENT_SECRET, SWARM_SECRET):
+    for name in (CLIENT_ID, CLIENT_SECRET, SWARM_SECRET, SIMULATOR_KEY):
         redactor.register(environ.get(name, ""), permanent=True)
     return redactor
 
@@ -105,21 +108,13 @@ def credentials(environ: Mapping[str, str], settings: Settings) -> tuple[Secret,
 
 
 def swarm_secret(environ: Mapping[str, str]) -> Secret | None:
-    """Return what master and workers know in common, given as the credentials are; None without.
+    """Return what master and workers know in common; None without. Raises SettingsError."""
+    return _shared_secret(environ, SWARM_SECRET)
 
-    Raises SettingsError, also where it is so short that it could be found by trying.
-    """
-    faults: list[Fault] = []
-    secret = _credential(environ, SWARM_SECRET, faults)
-    if secret is not None and len(secret.reveal()) < _SHORTEST_SWARM_SECRET:
-        problem = (
-            f"has {len(secret.reveal())} characters, but should have {_SHORTEST_SWARM_SECRET} or "
-            "more; openssl rand -hex 32 makes one"
-        )
-        faults.append(Fault(SWARM_SECRET, problem))
-    if faults:
-        raise SettingsError(faults)
-    return secret
+
+def simulator_key(environ: Mapping[str, str]) -> Secret | None:
+    """Return the key by which a simulator on another machine is known; raises SettingsError."""
+    return _shared_secret(environ, SIMULATOR_KEY)
 
 
 def config_directory(environ: Mapping[str, str]) -> Path:
@@ -155,6 +150,18 @@ def _credential(environ: Mapping[str, str], name: str, faults: list[Fault]) -> S
         where, what = (f"{name}_FILE", f"the file {file!r} ") if file else (name, "")
         faults.append(Fault(where, f"{what}{error}"))
     return Secret(value) if value else None
+
+
+def _shared_secret(environ: Mapping[str, str], name: str) -> Secret | None:
+    """Return a secret that people make up, given as the credentials are; a short one is a fault."""
+    faults: list[Fault] = []
+    secret = _credential(environ, name, faults)
+    if secret is not None and len(secret.reveal()) < _SHORTEST_KEY:
+        problem = f"has fewer than {_SHORTEST_KEY} characters; make one by openssl rand -hex 16"
+        faults.append(Fault(name, problem))
+    if faults:
+        raise SettingsError(faults)
+    return secret
 
 
 def _secret_in(path: Path) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from simulator.answers import NO_CONTENT, Answer, json_answer
 from simulator.calls import Call
-from simulator.ids import ORGANISATION_ID
+from simulator.ids import organisation_of
 from simulator.world import World
 
 
@@ -38,7 +38,7 @@ def log_in(world: World, call: Call) -> Answer:
 
 def show_own_token(world: World, call: Call) -> Answer:
     """`GET /api/v2/tokens/me`, TokenInfo of the published definition: whose the token is."""
-    organisation = {"id": ORGANISATION_ID, "name": "Convoy simulator"}
+    organisation = {"id": organisation_of(world.options.seed), "name": "Convoy simulator"}
     return json_answer({"organization": organisation, "homeOrganization": organisation})
 
 

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import requests
 
-from simulator.ids import ORGANISATION_ID
+from simulator.ids import organisation_of
 from tests.locust_process import LocustProcess, free_port, swarm_ports, wait_until
-from tests.simulator_process import SimulatorProcess
+from tests.simulator_process import OWN_SEED, SimulatorProcess
+
+ORGANISATION_ID = organisation_of(OWN_SEED)
 
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2", "--set", "limits=[]"]
 USERS = 10
@@ -70,7 +72,8 @@ class LiveRun:
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorProcess]:
-    with SimulatorProcess("--token-rate-per-minute", "1000000") as simulator:
+    options = ["--seed", str(OWN_SEED), "--token-rate-per-minute", "1000000"]
+    with SimulatorProcess(*options) as simulator:
         yield simulator
 
 

@@ -40,6 +40,8 @@ PREPARE = Prepare(
 class Kept:
     """The master's end of the channel, credentials that are tried slowly, and rows for nobody."""
 
+    pace = None
+
     def __init__(self) -> None:
         self.said: list[ToMaster | Hello] = []
         self.may_log_in = Event()
@@ -50,7 +52,7 @@ class Kept:
 
     def to_worker(self, worker: str, message: ToWorker) -> None: ...
 
-    def check_login(self) -> None:
+    def first_token(self) -> None:
         self.may_log_in.wait()
         if self.fault is not None:
             raise self.fault
