@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from convoy.errors import WireError
-from convoy.remote.addresses import AddressBook
+from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.http import Dialler, Origin, Transport
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
@@ -41,7 +41,7 @@ def dialler_without_names() -> Dialler:
     def look_up(host: str, port: int) -> NoReturn:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    return Dialler(addresses=AddressBook(look_up=look_up))
+    return Dialler(AddressBook(Admission(), look_up=look_up))
 
 
 def fault_of(transport: Transport, seconds: float = LONG_S) -> WireError:
