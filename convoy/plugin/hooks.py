@@ -38,6 +38,7 @@ from convoy.plugin.options import (
 )
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
+from convoy.plugin.sockets import hear_custom_messages, open_channel
 from convoy.plugin.users import attach, known_scenarios, user_classes
 from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.prepare.preflight import PreparedRun
@@ -100,6 +101,7 @@ class _Hooks:
             self._view.share_terminal(is_worker, environment.events.quitting)
         for sentence in who_can_reach(environment.parsed_options, web_ui is not None):
             logger.warning("%s", sentence)
+        hear_custom_messages(runner)
         channel = LocustChannel(runner)
         if isinstance(runner, WorkerRunner):
             self._begin_worker(environment, runner, channel)
@@ -132,6 +134,7 @@ class _Hooks:
     def _check(self, options: Namespace) -> None:
         try:
             judge_options(options)
+            open_channel(options, self._environ, self._setup.redactor)
         except ConvoyError as error:
             self._exit(error)
         stop_timeout_s, options.stop_timeout = options.stop_timeout, options.stop_timeout or 0

@@ -192,21 +192,16 @@ def who_can_reach(options: Namespace | None, has_web_ui: bool) -> Iterator[str]:
     """Yield a sentence for each port of a process that others than this machine can reach."""
     if options is None or options.worker:
         return
-    if has_web_ui and not _is_here(options.web_host) and not options.web_login:
+    if has_web_ui and not is_here(options.web_host) and not options.web_login:
         yield (
             f"the web UI listens at {options.web_host or '*'}:{options.web_port} without a login: "
             "whoever reaches that can start load with the credentials of this process, and read "
             "what it says; --web-host 127.0.0.1 is for this machine alone"
         )
-    if options.master and not _is_here(options.master_bind_host):
-        yield (
-            f"workers are let in at {options.master_bind_host}:{options.master_bind_port} without "
-            "a secret: whoever reaches that can take part in a run, and end it; let only your own "
-            "machines reach it"
-        )
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Tell whether a host that an option names is this machine, by its name or address alone."""
     return host == "localhost" or is_loopback(host)
 
 

@@ -16,6 +16,7 @@ CONFIG_DIR = "CONVOY_CONFIG_DIR"
 PAYLOADS_DIR = "CONVOY_PAYLOADS_DIR"
 CLIENT_ID = "CONVOY_CLIENT_ID"
 CLIENT_SECRET = "CONVOY_CLIENT_SECRET"
+SWARM_SECRET = "CONVOY_SWARM_SECRET"
 LABELS = "CONVOY_LABELS"
 SIMULATOR_KEY = "CONVOY_SIMULATOR_KEY"
 VARIABLE_BY_OPTION = {
@@ -33,6 +34,8 @@ VARIABLES = (
     f"{CLIENT_ID}_FILE",
     CLIENT_SECRET,
     f"{CLIENT_SECRET}_FILE",
+    SWARM_SECRET,
+    f"{SWARM_SECRET}_FILE",
     SIMULATOR_KEY,
     f"{SIMULATOR_KEY}_FILE",
     CONFIG_DIR,
@@ -75,7 +78,7 @@ def environment_of_children(environ: Mapping[str, str]) -> dict[str, str]:
 def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     """Return a redactor that hides the credentials standing in the environment itself."""
     redactor = Redactor()
-    for name in (CLIENT_ID, CLIENT_SECRET, SIMULATOR_KEY):
+    for name in (CLIENT_ID, CLIENT_SECRET, SWARM_SECRET, SIMULATOR_KEY):
         redactor.register(environ.get(name, ""), permanent=True)
     return redactor
 
@@ -104,16 +107,14 @@ def credentials(environ: Mapping[str, str], settings: Settings) -> tuple[Secret,
     return client_id, client_secret
 
 
+def swarm_secret(environ: Mapping[str, str]) -> Secret | None:
+    """Return what master and workers know in common; None without. Raises SettingsError."""
+    return _shared_secret(environ, SWARM_SECRET)
+
+
 def simulator_key(environ: Mapping[str, str]) -> Secret | None:
     """Return the key by which a simulator on another machine is known; raises SettingsError."""
-    faults: list[Fault] = []
-    key = _credential(environ, SIMULATOR_KEY, faults)
-    if key is not None and len(key.reveal()) < _SHORTEST_KEY:
-        problem = f"has fewer than {_SHORTEST_KEY} characters; make one by openssl rand -hex 16"
-        faults.append(Fault(SIMULATOR_KEY, problem))
-    if faults:
-        raise SettingsError(faults)
-    return key
+    return _shared_secret(environ, SIMULATOR_KEY)
 
 
 def config_directory(environ: Mapping[str, str]) -> Path:
@@ -149,6 +150,18 @@ def _credential(environ: Mapping[str, str], name: str, faults: list[Fault]) -> S
         where, what = (f"{name}_FILE", f"the file {file!r} ") if file else (name, "")
         faults.append(Fault(where, f"{what}{error}"))
     return Secret(value) if value else None
+
+
+def _shared_secret(environ: Mapping[str, str], name: str) -> Secret | None:
+    """Return a secret that people make up, given as the credentials are; a short one is a fault."""
+    faults: list[Fault] = []
+    secret = _credential(environ, name, faults)
+    if secret is not None and len(secret.reveal()) < _SHORTEST_KEY:
+        problem = f"has fewer than {_SHORTEST_KEY} characters; make one by openssl rand -hex 16"
+        faults.append(Fault(name, problem))
+    if faults:
+        raise SettingsError(faults)
+    return secret
 
 
 def _secret_in(path: Path) -> str:

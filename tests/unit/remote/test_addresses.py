@@ -17,6 +17,7 @@ from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,
     deadline,
+    dialler_without_names,
     fault_of,
     transport_to,
     wait_in_loop,
@@ -61,9 +62,9 @@ def test_a_refused_connection_never_sent_anything() -> None:
 
 
 def test_an_unknown_host_is_a_dns_fault() -> None:
-    transport = Transport(Origin.parse("http://nonexistent.invalid"))
+    transport = Transport(Origin.parse("http://nonexistent.invalid"), dialler_without_names())
 
-    fault = fault_of(transport, 60)
+    fault = fault_of(transport)
 
     assert (fault.code, fault.sent_s) == ("dns", None)
 

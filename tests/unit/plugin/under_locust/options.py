@@ -174,13 +174,7 @@ def test_every_option_of_locust_has_its_row() -> None:
         pytest.param(["--web-host", "0.0.0.0"], {}, ["web UI listens at 0.0.0.0:"], id="asked for"),
         pytest.param([], {"LOCUST_WEB_HOST": "::"}, ["web UI listens at :::"], id="by a variable"),
         pytest.param(["--web-host", "0.0.0.0", "--web-login"], {}, [], id="behind a login"),
-        pytest.param(
-            ["--master", "--master-bind-host", "*"],
-            {},
-            ["workers are let in at *:5557"],
-            id="workers",
-        ),
-        pytest.param(["--worker", "--master-bind-host", "*"], {}, [], id="a worker binds nothing"),
+        pytest.param(["--worker", "--web-host", "0.0.0.0"], {}, [], id="a worker binds nothing"),
     ],
 )
 def test_who_lets_others_in_is_told_so(
