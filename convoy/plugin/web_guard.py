@@ -116,7 +116,7 @@ def install(web_ui: WebUI, hosts: HostNames) -> None:
 
 def refusal(sentence: str, status: int = 403) -> Response:
     """Return an answer that says why, as plain text, because it may repeat what was asked."""
-    return Response(f"{sentence}\n", status, mimetype="text/plain")
+    return Response(sentence, status, mimetype="text/plain")
 
 
 def _is_foreign() -> bool:
