@@ -40,6 +40,8 @@ from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
 from convoy.plugin.sockets import hear_custom_messages, open_channel
 from convoy.plugin.users import attach, known_scenarios, user_classes
+from convoy.plugin.web_form import Form
+from convoy.plugin.web_login import Access, read_access
 from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.prepare.preflight import PreparedRun
 from convoy.prepare.setup import Setup
@@ -77,6 +79,7 @@ class _Hooks:
         self._first: PreparedRun | None = None
         self._starts_by_itself = False
         self._view: LiveView | None = None
+        self._access = Access()
 
     def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
         add_options(
@@ -99,7 +102,7 @@ class _Hooks:
         if self._view is not None:
             is_worker = isinstance(runner, WorkerRunner)
             self._view.share_terminal(is_worker, environment.events.quitting)
-        for sentence in who_can_reach(environment.parsed_options, web_ui is not None):
+        for sentence in who_can_reach(environment.parsed_options):
             logger.warning("%s", sentence)
         hear_custom_messages(runner)
         channel = LocustChannel(runner)
@@ -111,7 +114,12 @@ class _Hooks:
             self._begin_local(environment, runner, channel, controller)
         if web_ui is not None:
             webui.install(
-                web_ui, controller, self._prepare_from_form, lambda: self._setup.waits_for
+                web_ui,
+                controller,
+                self._prepare_from_form,
+                lambda: self._setup.waits_for,
+                lambda option: names_of(option, self._environ),
+                self._access,
             )
 
     def _check_what_is_parsed(self, parser: LocustArgumentParser) -> None:
@@ -164,6 +172,7 @@ class _Hooks:
             self._processes = 0
         self._starts_by_itself = (options.headless and not options.headful) or options.autostart
         try:
+            self._access = read_access(options, self._environ, self._setup.redactor)
             settings = self._setup.resolve(self._asked)
             check_folder(_RUNS)
             check_ports(options)
@@ -193,7 +202,7 @@ class _Hooks:
     def _prepare(self) -> PreparedRun:
         return self._setup.prepare(self._asked, self._spawn_rate, processes=self._processes)
 
-    def _prepare_from_form(self, form: webui.Form) -> PreparedRun:
+    def _prepare_from_form(self, form: Form) -> PreparedRun:
         """Prepare the run that the web form asks for; only fields that were changed count."""
         check_folder(_RUNS)
         shown = environment_defaults(self._environ) | self._asked

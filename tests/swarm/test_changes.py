@@ -199,7 +199,7 @@ def test_what_cannot_be_changed_is_said_and_the_run_goes_on_as_it_was(run: LiveR
     assert said["time"].startswith("run_time cannot be changed while a run is going on")
     assert "'fast' is no number" in said["no number"]
     assert "'max' is no number" in said["max"]
-    assert "'inf' is no number" in said["endless"]
+    assert "users: are 'inf', but should be a whole number" in said["endless"]
     assert said["too high"].startswith("rate is 1e+09, but should be above 0 and at most 100,000")
     assert said["not paused"] == "the run is not paused"
     summary = run.end()
