@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import indent
 
+import msgspec
+
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.files import FileError, read_text
+from convoy.foreign import printable_lines, told
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, parse_body
 from convoy.plan.pool import Conversation
 from convoy.prepare.canaries import canary_run_id, new_run_id
@@ -43,6 +46,7 @@ class Sent:
     head: tuple[str, ...]
     body: bytes
     attempt: Attempt
+    correlation_id: str
 
     @property
     def url(self) -> str:
@@ -93,12 +97,29 @@ def send_one(
         attempt = session.post(path, body, settings.request_timeout_s, answers, conversation.id)
     finally:
         session.close()
-    return Sent(settings, route, path, _without_token(head), body, attempt)
+    shown = _without_token(head)
+    return Sent(settings, route, path, shown, body, attempt, attempt.correlation_id)
 
 
-def as_report(sent: Sent) -> str:
-    """Return request, answer, explanation and the same as a curl command, for a terminal."""
-    return "\n".join(_lines(sent))
+def as_report(sent: Sent, redact: Callable[[str], str]) -> str:
+    """Return request, answer, explanation and the same as a curl command, for a terminal.
+
+    All of it is redacted before anything is cut or wrapped.
+    """
+    return "\n".join(_lines(_redacted(sent, redact)))
+
+
+def _redacted(sent: Sent, redact: Callable[[str], str]) -> Sent:
+    attempt = sent.attempt
+    body, answer = (redact(each.decode("utf-8", "replace")) for each in (sent.body, attempt.body))
+    return replace(
+        sent,
+        path=redact(sent.path),
+        head=tuple(map(redact, sent.head)),
+        body=body.encode(),
+        attempt=msgspec.structs.replace(attempt, body=answer.encode(), code=redact(attempt.code)),
+        correlation_id=told(attempt.correlation_id, redact),
+    )
 
 
 def curl_command(sent: Sent) -> str:
@@ -155,7 +176,7 @@ def _conversation(
     if conversation_id and not route.participants:
         return Conversation(conversation_id)
     scenario = settings.scenarios[0]
-    pool = find_pool(settings, scenario, connections.log_in())
+    pool = find_pool(settings, scenario, connections.log_in(), headers=connections.headers)
     if not conversation_id:
         return pool[0]
     if conversation_id not in pool.ids:
@@ -184,7 +205,7 @@ def _lines(sent: Sent) -> Iterator[str]:
     yield indent(_readable(sent.body), "  ")
     yield ""
     yield "answer"
-    yield f"  {_outcome(attempt)}"
+    yield f"  {_outcome(attempt, sent.correlation_id)}"
     if attempt.body:
         yield indent(_readable(attempt.body), "  ")
     yield ""
@@ -201,13 +222,13 @@ def _lines(sent: Sent) -> Iterator[str]:
     yield curl_command(sent)
 
 
-def _outcome(attempt: Attempt) -> str:
+def _outcome(attempt: Attempt, correlation_id: str) -> str:
     if not attempt.status:
         return f"none: {attempt.code} ({attempt.fate})"
     lasted_ms = (attempt.done_s - attempt.sent_s) * 1000
-    correlation = attempt.correlation_id or "none given"
-    told = f"{attempt.status} after {lasted_ms:.1f} ms, correlation id {correlation}"
-    return told + ", sent again after a new login" * (attempt.attempts > 1)
+    correlation = correlation_id or "none given"
+    said = f"{attempt.status} after {lasted_ms:.1f} ms, correlation id {correlation}"
+    return said + ", sent again after a new login" * (attempt.attempts > 1)
 
 
 def _readable(body: bytes) -> str:
@@ -216,4 +237,4 @@ def _readable(body: bytes) -> str:
     with suppress(ValueError, RecursionError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-    return "".join(each if each.isprintable() or each == "\n" else "?" for each in shown)
+    return printable_lines(shown)

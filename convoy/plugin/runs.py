@@ -43,7 +43,7 @@ class RunController:
     person at the web UI decides when the process ends. `code` is the hash of the code that makes
     messages. Each run is shown in the `view`; where there is none, it tells its progress in the
     log. `collect_report` takes in the report of a worker in this process; Locust collects those of
-    other processes.
+    other processes. `redact` hides secrets.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class RunController:
         prepare: Callable[[], PreparedRun],
         is_attended: bool,
         runs: Path,
+        redact: Callable[[str], str],
         view: LiveView | None = None,
     ) -> None:
         self.closing_report = ""
@@ -71,6 +72,7 @@ class RunController:
         self._prepare = prepare
         self._is_attended = is_attended
         self._runs = runs
+        self._redact = redact
         self._view = view
         self._next: PreparedRun | None = None
         self._is_expected = False
@@ -190,6 +192,7 @@ class RunController:
             self.workers,
             code=self._code,
             facts=prepared.facts,
+            redact=self._redact,
             enter_messages=lambda packed: run.enter_messages(packed),
             spawning_s=spawning_s,
             is_local=self.workers.are_local,

@@ -49,12 +49,17 @@ def open_none(scenario: str, count: int) -> Sequence[str]:
 
 
 def find_pool(
-    settings: Settings, scenario: str, token: Token, open_some: Open = open_none
+    settings: Settings,
+    scenario: str,
+    token: Token,
+    open_some: Open = open_none,
+    *,
+    headers: Mapping[str, str] | None = None,
 ) -> ConversationPool:
     """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
 
-    What the API lists is written to the file that `cache` names, and read from there next time; a
-    file with the listing of another address or filter is refused.
+    The API is asked with these `headers`. What it lists is written to the file that `cache` names,
+    and read from there next time; a file with the listing of another address or filter is refused.
     """
     rule = settings.scenario[scenario].conversations
     if rule.source == "inline":
@@ -68,7 +73,7 @@ def find_pool(
         opened = open_some(scenario, cast(int, rule.count))
         return ConversationPool.of(map(Conversation, opened))
     else:
-        pool, where = _from_api(settings, rule, scenario, token)
+        pool, where = _from_api(settings, rule, scenario, token, headers)
     if not len(pool):
         raise RefusedError(
             f"the pool of scenario {scenario} is empty: no conversation in {where}; open some "
@@ -117,7 +122,11 @@ def open_conversations(
 
 
 def _from_api(
-    settings: Settings, rule: Conversations, scenario: str, token: Token
+    settings: Settings,
+    rule: Conversations,
+    scenario: str,
+    token: Token,
+    headers: Mapping[str, str] | None,
 ) -> tuple[ConversationPool, str]:
     cache = Path(rule.cache) if rule.cache is not None else None
     listed = {"api_url": settings.target.api_url, "state": rule.state, "type": rule.type}
@@ -131,6 +140,7 @@ def _from_api(
         state=rule.state,
         type=rule.type,
         ca_file=settings.target.ca_file,
+        headers=headers,
     )
     note = f"{left_out:,} of the listing left out, because they have no readable "
     pool = replace(

@@ -185,6 +185,7 @@ class Preflight:
             token,
             timeout_s=settings.request_timeout_s,
             ca_file=settings.target.ca_file,
+            headers=self.connections.headers,
         )
 
     def _total(self, inputs: Mapping[str, ScenarioInputs]) -> int | None:
@@ -249,7 +250,8 @@ class Preflight:
     def _pool(self, scenario: str, token: Token, open_some: Open) -> ConversationPool:
         url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
         with self.checklist.waiting(f"the pool of {scenario} at {url}", for_s):
-            find = partial(find_pool, self.settings, scenario, token, open_some)
+            headers = self.connections.headers
+            find = partial(find_pool, self.settings, scenario, token, open_some, headers=headers)
             return self._patiently("the listing", find)
 
     def _open(self, scenario: str, count: int) -> list[str]:

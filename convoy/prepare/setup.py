@@ -10,8 +10,9 @@ from threading import Event, Thread
 
 import yaml
 
-from convoy.errors import Fault, SettingsError
+from convoy.errors import ConvoyError, Fault, SettingsError
 from convoy.files import FileError
+from convoy.foreign import told_lines
 from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
@@ -23,14 +24,16 @@ from convoy.remote.oauth import Credentials
 from convoy.remote.proxies import proxy_to
 from convoy.results.result import RunFacts
 from convoy.routes.catalogue import Route
-from convoy.secrets import Redactor
+from convoy.secrets import Secret
 from convoy.settings import (
     PUBLISHED_CREDENTIAL,
     Origin,
     Settings,
     command_of,
+    credential_redactor,
     credentials,
     environment_of_children,
+    header_values,
     payload_directory,
     resolve,
 )
@@ -52,17 +55,17 @@ class Setup:
         known_scenarios: Callable[[], Mapping[str, KnownScenario]],
         tell: Callable[[str], None] = lambda line: print(f"convoy: {line}", file=sys.stderr),
     ) -> None:
-        self.redactor = Redactor()
+        self.redactor = credential_redactor(environ)
         self.simulator = EmbeddedSimulator(environment_of_children(environ))
         self._environ = environ
         self._known_scenarios = known_scenarios
         self._tell = tell
-        self._checklist = Checklist()
+        self._checklist = Checklist(redact=self.redactor.redact)
 
     @property
     def waits_for(self) -> str:
         """What the present preparation waits for, as a sentence; "" where it waits for nothing."""
-        return self.redactor.redact(self._checklist.waits_for)
+        return self._checklist.waits_for
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -93,6 +96,10 @@ class Setup:
     def connect(self, settings: Settings, worker_share: WorkerShare | None = None) -> Connections:
         """Return the connections for a run's settings; raises SettingsError."""
         client_id, client_secret = credentials(self._environ, settings)
+        headers = header_values(self._environ, settings)
+        for value in headers.values():
+            if isinstance(value, Secret):
+                self.redactor.register(value, permanent=True)
         for secret in (client_id, client_secret):
             if secret != PUBLISHED_CREDENTIAL:
                 self.redactor.register(secret, permanent=True)
@@ -107,6 +114,7 @@ class Setup:
                 Credentials(client_id, client_secret),
                 self.redactor.register,
                 worker_share or WorkerShare(),
+                headers=headers,
             )
         except FileError as error:
             problem = f"the file {settings.target.ca_file!r} {error}"
@@ -130,7 +138,31 @@ class Setup:
         `sends` false no message is sent, and no conversation is opened. `processes` on this machine
         hold the users, 0 where they are elsewhere.
         """
-        checklist = self._checklist = Checklist() if checklist is None else checklist
+        checklist = self._checklist = checklist or Checklist(redact=self.redactor.redact)
+        with self._redacting():
+            return self._prepared(command_line, spawn_rate, sends, processes, checklist)
+
+    @contextmanager
+    def _redacting(self) -> Iterator[None]:
+        """Redact the errors that are raised inside, wherever they are shown."""
+        try:
+            yield
+        except ConvoyError as error:
+            error.args = (self.told(str(error)),)
+            raise
+
+    def told(self, text: str) -> str:
+        """Return a text for the operator: without secrets, each line bounded and printable."""
+        return told_lines(self.redactor.redact(text))
+
+    def _prepared(
+        self,
+        command_line: Mapping[str, object],
+        spawn_rate: float | None,
+        sends: bool,
+        processes: int,
+        checklist: Checklist,
+    ) -> PreparedRun:
         with checklist.step("settings"):
             settings, payloads = self.resolve(command_line), self.payloads
             connections = self.connect(settings)
@@ -151,12 +183,15 @@ class Setup:
             return preflight.prepare(spawn_rate, sends=sends)
 
     def _facts(self, command_line: Mapping[str, object], settings: Settings) -> RunFacts:
+        redacted = self.redactor.redact_all
         command = command_of(command_line, self._environ, settings.seed)
         return RunFacts(
-            settings=yaml.safe_dump(settings.redacted(), sort_keys=False, allow_unicode=True),
-            command=self.redactor.redact(command),
+            settings=yaml.safe_dump(
+                redacted(settings.redacted()), sort_keys=False, allow_unicode=True
+            ),
+            command=redacted(command),
             versions=versions(environment_of_children(self._environ)),
-            labels=settings.labels,
+            labels=redacted(settings.labels),
         )
 
     def at_simulator(self, settings: Settings, run_id: str, checklist: Checklist) -> Settings:

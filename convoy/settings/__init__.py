@@ -4,8 +4,10 @@ from convoy.settings.environment import (
     CONFIG,
     PUBLISHED_CREDENTIAL,
     VARIABLES,
+    credential_redactor,
     credentials,
     environment_of_children,
+    header_values,
     payload_directory,
 )
 from convoy.settings.model import Conversations, ScenarioSettings, Settings, Texts
@@ -23,8 +25,10 @@ __all__ = [
     "Settings",
     "Texts",
     "command_of",
+    "credential_redactor",
     "credentials",
     "environment_of_children",
+    "header_values",
     "payload_directory",
     "resolve",
 ]

@@ -13,6 +13,7 @@ from gevent.event import Event
 
 from convoy.engine.health import watch
 from convoy.errors import ConvoyError, LoginError
+from convoy.foreign import told
 from convoy.remote.client import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
@@ -110,12 +111,15 @@ class Worker:
 
     def report_problem(self, run: WorkerRun, problem: str) -> None:
         """Report to the master why a user cannot start; the master decides when to give up."""
-        self._send_ready(run, problem)
+        self._send_ready(run, self._told(problem))
 
     def ask_for_stop(self, run: WorkerRun, reason: str) -> None:
         """Ask the master to end the run."""
         if not run.is_stopping:
-            self._channel.to_master(Enough(run.run_id, reason))
+            self._channel.to_master(Enough(run.run_id, self._told(reason)))
+
+    def _told(self, text: str) -> str:
+        return told(text, self._redact)
 
     def hear(self, data: bytes) -> None:
         """Take in a message of the master; one that cannot be read, or of another run, is not."""
@@ -190,7 +194,7 @@ class Worker:
             lease = LeaseClock(message.lease_s, time.perf_counter())
             run = self._run = WorkerRun(inputs, connections, lease, self._rows, self._redact)
         except ConvoyError as error:
-            self._channel.to_master(Refusal(message.run_id, str(error)))
+            self._channel.to_master(Refusal(message.run_id, self._told(str(error))))
             return
         self._farewell.clear()
         gevent.spawn(self._join, run)
@@ -204,7 +208,7 @@ class Worker:
                 run.connections.check_login()
         except LoginError as error:
             if error.refused:
-                self._channel.to_master(Refusal(run.run_id, str(error)))
+                self._channel.to_master(Refusal(run.run_id, self._told(str(error))))
                 return
         # Another message may have ended its part meanwhile.
         if run.state is WorkerRunState.JOINING:

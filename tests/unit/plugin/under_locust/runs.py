@@ -28,6 +28,7 @@ class Desk:
             prepare=prepare,
             is_attended=False,
             runs=runs,
+            redact=str,
         )
 
 
