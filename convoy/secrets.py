@@ -20,7 +20,8 @@ STARS = "**********"
 SHORTEST = 4
 """Values of fewer characters are not hidden, because they would match ordinary words."""
 _SHORTEST_BASE64 = 6
-_FURTHER_LINE = "\n  "
+_FURTHER_LINE = re.compile(r"\n(?!  )")
+_INDENT = "\n  "
 _MOST_LAYERS = 4
 """Of escapes, one in the other: a URL that was encoded twice within JSON within JSON."""
 _ESCAPE = re.compile(
@@ -235,7 +236,7 @@ class RedactingFilter(logging.Filter):
             record.msg, record.args = message, None
         clean = printable_lines(self._redactor.redact(message))
         if record.levelno >= logging.WARNING:
-            clean = clean.replace("\n", _FURTHER_LINE)
+            clean = _FURTHER_LINE.sub(_INDENT, clean)
         if clean != message:
             record.msg, record.args = clean, None
 
@@ -245,7 +246,7 @@ class RedactingFilter(logging.Filter):
         if record.exc_text:
             text, record.exc_info = printable_lines(self._redactor.redact(record.exc_text)), None
             # Each handler's filter sees the record.
-            record.exc_text = text if text[:1] == " " else f"  {text}".replace("\n", _FURTHER_LINE)
+            record.exc_text = text if text[:1] == " " else f"  {_FURTHER_LINE.sub(_INDENT, text)}"
         if record.stack_info:
             record.stack_info = printable_lines(self._redactor.redact(record.stack_info))
 
@@ -322,5 +323,9 @@ def _characters(escape: str) -> Iterator[tuple[str, int]]:
         yield chr(min(code, sys.maxunicode)), len(escape)
     elif escape[0] == "\\":
         yield _LETTERS.get(escape[1], escape[1]), len(escape)
+    elif escape[:2] == "&#":
+        digits = escape[2:-1]
+        code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+        yield chr(min(code, sys.maxunicode)), len(escape)
     else:
         yield " " if escape == "+" else html.unescape(escape)[0], len(escape)

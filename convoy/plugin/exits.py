@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from traceback import format_exception
 from types import TracebackType
-from typing import TextIO, cast
+from typing import Any
 
 import gevent
 from locust.env import Environment
@@ -34,25 +34,18 @@ def redact_exits(environment: Environment, redactor: Redactor) -> None:
 def redact_tracebacks(redact: Callable[[str], str]) -> None:
     """Redact what Python and gevent print of exceptions that nobody handles."""
 
-    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def tell(
+        kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         text = "".join(format_exception(kind, error, trace))
-        print(printable_lines(redact(text)), end="", file=sys.stderr)
+        print(printable_lines(redact(text)), end="", file=sys.stderr, flush=True)
+
+    def tell_of_greenlet(context: object, *fault: Any) -> None:
+        # gevent adds the greenlet with the beginning of its arguments, which no secret is found in.
+        tell(*fault)
 
     sys.excepthook = tell
-    gevent.get_hub().exception_stream = cast(TextIO, _Redacted(redact))
-
-
-class _Redacted:
-    """Standard error, for gevent, which writes a traceback line by line."""
-
-    def __init__(self, redact: Callable[[str], str]) -> None:
-        self._redact = redact
-
-    def write(self, text: str) -> None:
-        sys.stderr.write(printable_lines(self._redact(text)))
-
-    def flush(self) -> None:
-        sys.stderr.flush()
+    gevent.get_hub().print_exception = tell_of_greenlet  # type: ignore[assignment, method-assign]
 
 
 def _redact_failures(environment: Environment, redact: Callable[[str], str]) -> None:
