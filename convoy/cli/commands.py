@@ -108,7 +108,7 @@ def _say(setup: Setup, text: str) -> None:
 
 def _plan(setup: Setup, options: Namespace) -> ExitCode:
     prepared = setup.prepare(asked(options), sends=False, processes=0)
-    _say(setup, outlook(prepared, messages=options.messages))
+    _say(setup, outlook(prepared, options.messages, setup.redactor.redact))
     return ExitCode.PASS
 
 
