@@ -155,7 +155,7 @@ def _text_or_source(value: object, text: ValidatorFunctionWrapHandler) -> object
     if isinstance(value, dict):
         [(kind, name), *more] = [*value.items(), ("", "")]
         if more != [("", "")] or kind not in ("env", "file") or not isinstance(name, str):
-            raise PydanticCustomError("header", "should be text, {{env: NAME}} or {{file: PATH}}")
+            raise PydanticCustomError("header", "should be text, {env: NAME} or {file: PATH}")
         return HeaderSource(kind, name)
     return text(value)
 

@@ -150,8 +150,8 @@ class Accounting:
 
     def enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         """Enter the result of a message; `is_ok` says whether it ended as expected."""
-        if attempt.code:
-            attempt = replace(attempt, code=self._name_code(attempt.code))
+        if attempt.code and (name := self._name_code(attempt.code)) != attempt.code:
+            attempt = replace(attempt, code=name)
         if self._log is not None:
             id = message.planned.conversation.id
             self._log.add(self._scenario, message.due.k, id, attempt)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -18,8 +21,10 @@ from tests.leaks.secrets_planted import (
     CLIENT_SECRET,
     HEADER_OF_FILE,
     HEADER_OF_VARIABLE,
+    PROXY_LOGIN,
     files_of,
     leaks_in,
+    told_of,
 )
 from tests.leaks.tapped_channel import tapped_channel
 from tests.locust_process import LocustProcess, free_port, wait_until
@@ -203,3 +208,77 @@ def test_no_command_leaks_anything(command: str, tmp_path: Path, server: Careles
 
     assert "conversation-1" in said.stdout, said.stderr
     assert leaks_in(f"{said.stdout}{said.stderr}".encode()) == set()
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """Refuses every tunnel, and says to whom."""
+
+    def do_CONNECT(self) -> None:
+        self.send_response(407, self.headers["Proxy-Authorization"])
+        self.send_header("Proxy-Authenticate", quote(told_of(PROXY_LOGIN)))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def proxy() -> Iterator[str]:
+    """A proxy's address, with a login in it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        user, _, password = PROXY_LOGIN.partition(":")
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        yield f"http://{login}@127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("command", ["preflight", "plan", "send"])
+def test_the_login_of_a_proxy_is_in_nothing_that_is_said(
+    command: str, proxy: str, tmp_path: Path
+) -> None:
+    url = "https://api.example.invalid"
+    approval = {"ticket": "T", "organisation_id": "O", "highest_rate": 1_000}
+    target = {"name": "far", "api_url": url, "login_url": url, "approval": approval}
+    (tmp_path / "far.yaml").write_text(json.dumps({"target": target}))
+    around = {"HTTPS_PROXY": proxy, "https_proxy": proxy, "NO_PROXY": "", "no_proxy": ""}
+
+    said = convoy(
+        *(command, "--target", str(tmp_path / "far.yaml"), "--set=request_timeout_s=3"),
+        CONVOY_CLIENT_ID=CLIENT_ID,
+        CONVOY_CLIENT_SECRET=CLIENT_SECRET,
+        **around,
+    )
+
+    assert "407" in said.stdout + said.stderr
+    assert leaks_in(f"{said.stdout}{said.stderr}".encode()) == set()
+
+
+def test_an_address_that_is_no_proxy_is_told_without_its_login(tmp_path: Path) -> None:
+    login = quote(PROXY_LOGIN, safe=":")
+    around = {"HTTPS_PROXY": f"socks5://{login}@127.0.0.1:1", "NO_PROXY": "", "no_proxy": ""}
+
+    said = convoy("send", "-H", "https://api.example.invalid", **around)
+
+    assert said.returncode in (2, 4)
+    assert leaks_in(f"{said.stdout}{said.stderr}".encode()) == set()
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ({"env": "NOT_THERE"}, "the variable 'NOT_THERE' is not set, or empty"),
+        ({"env": "WRONG"}, "the variable 'WRONG' should be printable ASCII on one line"),
+        ({"file": "not-there"}, "not-there' cannot be read: No such file or directory"),
+    ],
+)
+def test_a_header_whose_value_is_not_there_is_named_and_its_value_is_not_shown(
+    header: dict[str, str], problem: str
+) -> None:
+    said = convoy("preflight", f"--set=headers={json.dumps({'X-Key': header})}", WRONG="käse-5544")
+
+    assert said.returncode == 2
+    assert "headers.X-Key" in said.stdout and problem in said.stdout
+    assert "5544" not in said.stdout + said.stderr
