@@ -22,8 +22,9 @@ SHORTEST = 4
 _SHORTEST_BASE64 = 6
 _FURTHER_LINE = re.compile(r"\n(?!  )")
 _INDENT = "\n  "
-_MOST_LAYERS = 4
-"""Of escapes, one in the other: a URL that was encoded twice within JSON within JSON."""
+_MOST_LAYERS = 6
+"""Of escapes, one in the other. One more is needed where a secret holds what looks like an escape,
+because that is taken off together with the others."""
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates
     r"|\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[^uUx])"
@@ -34,6 +35,7 @@ _ESCAPE = re.compile(
 )
 _BEGIN_ESCAPES = frozenset("\\%&+")
 _LENGTH_OF_PAIR = 12
+_ESCAPED_BYTE = 0xDC00
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LENGTH_OF_UUID = 36
@@ -315,7 +317,9 @@ def _characters(escape: str) -> Iterator[tuple[str, int]]:
     if escape[0] == "%":
         plain = bytes.fromhex(escape.replace("%", "")).decode("utf-8", "surrogateescape")
         for each in plain:
-            yield each, 3 * len(each.encode("utf-8", "surrogateescape"))
+            is_no_utf8 = "\udc80" <= each <= "\udcff"
+            shown = chr(ord(each) - _ESCAPED_BYTE) if is_no_utf8 else each  # Latin-1, then
+            yield shown, 3 * len(each.encode("utf-8", "surrogateescape"))
     elif escape[0] == "\\" and escape[1] in "uUx":
         code = int(escape[2:6] if len(escape) == _LENGTH_OF_PAIR else escape[2:], 16)
         if len(escape) == _LENGTH_OF_PAIR:

@@ -87,11 +87,12 @@ class Setup:
 
     def resolve(self, command_line: Mapping[str, object]) -> Settings:
         """Return the settings for these options; raises SettingsError with every fault."""
-        return resolve(
-            command_line=command_line,
-            environ=self._environ,
-            known_scenarios=self._known_scenarios(),
-        )
+        with self._redacting():
+            return resolve(
+                command_line=command_line,
+                environ=self._environ,
+                known_scenarios=self._known_scenarios(),
+            )
 
     def connect(self, settings: Settings, worker_share: WorkerShare | None = None) -> Connections:
         """Return the connections for a run's settings; raises SettingsError."""

@@ -51,6 +51,8 @@ FORMS: dict[str, Callable[[str], str]] = {
     "a URL in small digits": url_in_lower_case,
     "a URL twice": lambda text: url(url(text)),
     "a URL in small digits twice": lambda text: url_in_lower_case(url_in_lower_case(text)),
+    "a URL in Latin-1": lambda text: quote(text.encode("latin-1", "xmlcharrefreplace"), safe=""),
+    "JSON four times": lambda text: in_json(in_json(in_json(in_json(text)))),
     "a form": quote_plus,
     "a URL in JSON": lambda text: in_json(url(text)),
     "HTML": html.escape,
@@ -91,8 +93,11 @@ def test_an_awkward_secret_is_hidden_in_every_form(form: Callable[[str], str]) -
     assert STARS in middle and len(middle) <= len(STARS) + 12  # base64 mixes its ends
 
 
-@given(st.text(min_size=8, max_size=30), st.sampled_from(sorted(FORMS)))
+@given(
+    st.text(min_size=8, max_size=30), st.sampled_from(sorted(FORMS.keys() - {"a URL in Latin-1"}))
+)
 def test_any_secret_is_hidden_in_every_form(secret: str, form: str) -> None:
+    # Some texts in Latin-1 are others in UTF-8, and then nobody can tell.
     written = FORMS[form](secret.encode("utf-8", "replace").decode()).strip("'\"")
     secret = secret.encode("utf-8", "replace").decode()
 
@@ -183,16 +188,24 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_the_time_depends_on_the_text_and_not_on_the_number_of_tokens(text: str) -> None:
+@pytest.fixture(scope="module")
+def full() -> Redactor:
+    """A redactor that knows as many tokens as it keeps, all of which begin alike."""
     chance = random.Random(1)
     redactor = Redactor()
     for _ in range(10_000):
         end = "".join(chance.choices(string.ascii_letters + string.digits, k=60))
         redactor.register("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9." + end)
+    return redactor
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_the_time_depends_on_the_text_and_not_on_the_number_of_tokens(
+    text: str, full: Redactor
+) -> None:
     began_s = time.process_time()
 
-    redactor.redact(text)
+    full.redact(text)
 
     # Tenths of a second; it was half a minute where all tokens began alike.
     assert time.process_time() - began_s < 5
