@@ -19,6 +19,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import IntEnum
 
+from convoy.foreign import on_one_line
+
+_MOST_SHOWN = 100
+
 
 class ExitCode(IntEnum):
     """Exit codes of `locust` and `python -m convoy`."""
@@ -45,7 +49,7 @@ class Fault:
     problem: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.problem}"
+        return on_one_line(f"{self.path}: {self.problem}")
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "", *, cutoff: float = 0.6) -> str:
@@ -64,7 +68,10 @@ class SettingsError(ConvoyError):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        told = [str(fault) for fault in self.faults[:_MOST_SHOWN]]
+        if len(self.faults) > _MOST_SHOWN:
+            told.append(f"and {len(self.faults) - _MOST_SHOWN:,} more")
+        super().__init__("\n".join(told))
 
 
 class RefusedError(ConvoyError):

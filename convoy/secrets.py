@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
+import html
 import logging
-from base64 import b64encode
-from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Any, NoReturn
-from urllib.parse import quote, quote_plus
+import re
+import sys
+from base64 import b64encode, urlsafe_b64encode
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar, cast
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+from convoy.foreign import printable_lines
 
 STARS = "**********"
 SHORTEST = 4
 """Values of fewer characters are not hidden, because they would match ordinary words."""
 _SHORTEST_BASE64 = 6
+_FURTHER_LINE = re.compile(r"\n(?!  )")
+_INDENT = "\n  "
+_MOST_LAYERS = 6
+"""Of escapes, one in the other. One more is needed where a secret holds what looks like an escape,
+because that is taken off together with the others."""
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates
+    r"|\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[^uUx])"
+    r"|(?:%[0-9a-fA-F]{2})+"
+    r"|&(?:\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});"
+    r"|\+",  # a space, in a form
+    re.DOTALL,
+)
+_BEGIN_ESCAPES = frozenset("\\%&+")
+_LENGTH_OF_PAIR = 12
+_ESCAPED_BYTE = 0xDC00
+_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LENGTH_OF_UUID = 36
+_NAMES = (
+    r"(?:[\w-]*(?:token|secret|password|passwd|signature|api[_-]?key)|authorization"
+    r"|(?:set-)?cookie|x-amz-credential)"
+)
+"""Of members of JSON, and of parameters of a URL, whose values open a door."""
+# Only possessive quantifiers, and none that begins anew at each character of what it has read: the
+# time has to be linear in a text that a stranger has written.
+_SHAPES = re.compile(
+    r"(?<![\w-])(eyJ[\w-]{8,}+(?:\.[\w-]*+){1,4}+)"  # a JSON Web Token
+    r"|\b(?i:bearer|basic)[ \t]+([\w.~+/=-]{16,}+)"
+    r"|(?<=://)([^\s/@\"'<>]{1,1000}+)(?=@)"  # the login in an address
+    rf'|(?<=")(?i:{_NAMES})"\s*+:\s*+"((?:[^"\\]|\\.)++)'
+    rf"|(?<=[?&;])(?i:{_NAMES}|sig)=([^\s&;\"'<>#]++)",
+    re.DOTALL,
+)
+"""What has the shape of a credential, whosoever it is: the last group of each is hidden."""
+
+T = TypeVar("T")
+_View = tuple[str, Sequence[int]]
+"""A text, and for each of its characters and its end where that began in the original."""
 
 
 class Secret:
@@ -65,18 +108,22 @@ class Secret:
 
 
 class Redactor:
-    """Hides registered values in texts, also url-encoded and inside a base64 `Basic` login.
+    """Hides registered values in texts, and what has the shape of a credential.
 
-    Secrets are found by their first characters, so that the cost depends on the length of a text
-    and not on the number of secrets. `keep` is how many passing values (tokens) are kept; the
-    oldest are dropped first, permanent values (credentials) never.
+    A value is found in clear and as JSON, URLs, HTML and Python escape it, in several layers and
+    any mixture, in hexadecimal digits, and within longer base64 such as a `Basic` login. A text is
+    looked through once for each layer of escapes that it has. What a value is looked for by is a
+    hash of each of its forms, by the first characters and the length: so the cost depends on the
+    length of a text, and not on the number of values or on what they begin with. `keep` is how many
+    passing values (tokens) are kept; the oldest are dropped first, permanent ones never.
     """
 
     def __init__(self, keep: int = 10_000) -> None:
         self._keep = keep
         self._passing: OrderedDict[str, None] = OrderedDict()
         self._permanent: set[str] = set()
-        self._forms_by_start: dict[str, list[str]] = {}
+        self._forms: Counter[int] = Counter()
+        self._lengths_by_start: dict[str, Counter[int]] = {}
 
     def register(self, value: str | Secret, *, permanent: bool = False) -> None:
         """Hide `value` from now on; values shorter than `SHORTEST` characters are not hidden."""
@@ -96,38 +143,80 @@ class Redactor:
             self._drop_forms(self._passing.popitem(last=False)[0])
 
     def redact(self, text: str) -> str:
-        """Return `text` with stars in the place of every registered value."""
+        """Return `text` with stars in the place of every registered value.
+
+        An id is compared as a whole, because there is one in every line of a log of messages.
+        """
+        if len(text) == _LENGTH_OF_UUID and _UUID.fullmatch(text):
+            return STARS if hash(text) in self._forms else text
         kept: list[str] = []
-        start = position = 0
-        while position <= len(text) - SHORTEST:
-            length = self._secret_length_at(text, position)
-            if length:
-                kept.append(text[start:position])
-                start = position = position + length
-            else:
-                position += 1
+        start = 0
+        for begin, end in sorted(self._spans(text)):
+            if begin >= start:
+                kept.append(text[start:begin])
+            start = max(start, end)
         return STARS.join([*kept, text[start:]]) if kept else text
 
-    def _secret_length_at(self, text: str, position: int) -> int:
-        forms = self._forms_by_start.get(text[position : position + SHORTEST], ())
-        return max((len(form) for form in forms if text.startswith(form, position)), default=0)
+    def redact_all(self, value: T) -> T:
+        """Return a value of JSON with all its texts redacted, keys included."""
+        found: object = value
+        if isinstance(value, str):
+            found = self.redact(value)
+        elif isinstance(value, Mapping):
+            found = {self.redact_all(key): self.redact_all(each) for key, each in value.items()}
+        elif isinstance(value, (list, tuple)):
+            found = [self.redact_all(each) for each in value]
+        return cast(T, found)
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield from where to where something is to be hidden, in no order."""
+        view: _View | None = (text, range(len(text) + 1))
+        for _ in range(_MOST_LAYERS + 1):
+            if view is None:
+                return
+            shown, at = view
+            for begin, end in self._values_in(shown):
+                yield at[begin], at[end]
+            for found in _SHAPES.finditer(shown):
+                begin, end = found.span(found.lastindex or 0)
+                yield at[begin], at[end]
+            view = _without_escapes(shown, at)
+
+    def _values_in(self, text: str) -> Iterator[tuple[int, int]]:
+        starts, forms, size = self._lengths_by_start, self._forms, len(text)
+        last = size - SHORTEST + 1
+        for begin in [at for at in range(last) if text[at : at + SHORTEST] in starts]:
+            for length in starts[text[begin : begin + SHORTEST]]:
+                end = begin + length
+                if end <= size and hash(text[begin:end]) in forms:
+                    yield begin, end
 
     def _add_forms(self, text: str) -> None:
         for form in _forms(text):
-            self._forms_by_start.setdefault(form[:SHORTEST], []).append(form)
+            self._forms[hash(form)] += 1
+            self._lengths_by_start.setdefault(form[:SHORTEST], Counter())[len(form)] += 1
 
     def _drop_forms(self, text: str) -> None:
         for form in _forms(text):
-            forms = self._forms_by_start[form[:SHORTEST]]
-            forms.remove(form)
-            if not forms:
-                del self._forms_by_start[form[:SHORTEST]]
+            start = form[:SHORTEST]
+            _take_one(self._forms, hash(form))
+            _take_one(self._lengths_by_start[start], len(form))
+            if not self._lengths_by_start[start]:
+                del self._lengths_by_start[start]
+
+
+def _take_one(counts: Counter[int], key: int) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]
 
 
 class RedactingFilter(logging.Filter):
     """Redacts messages, their arguments and tracebacks; belongs on handlers, not on loggers.
 
-    A logger's own filter does not see the records of the loggers below it.
+    A logger's own filter does not see the records of the loggers below it. What steers a terminal
+    is left out, and the further lines of a warning or an error are indented, so that no text of
+    others looks like a line of the log.
     """
 
     def __init__(self, redactor: Redactor) -> None:
@@ -147,26 +236,40 @@ class RedactingFilter(logging.Filter):
             # of such a record, and in a filter the exception would reach the caller of the logger.
             message = f"{record.msg} (its arguments could not be formatted)"
             record.msg, record.args = message, None
-        redacted = self._redactor.redact(message)
-        if redacted != message:
-            record.msg, record.args = redacted, None
+        clean = printable_lines(self._redactor.redact(message))
+        if record.levelno >= logging.WARNING:
+            clean = _FURTHER_LINE.sub(_INDENT, clean)
+        if clean != message:
+            record.msg, record.args = clean, None
 
     def _redact_traceback(self, record: logging.LogRecord) -> None:
         if record.exc_info and record.exc_info[0] and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
-            redacted = self._redactor.redact(record.exc_text)
-            if redacted != record.exc_text:
-                record.exc_text, record.exc_info = redacted, None
+            text, record.exc_info = printable_lines(self._redactor.redact(record.exc_text)), None
+            # Each handler's filter sees the record.
+            record.exc_text = text if text[:1] == " " else f"  {_FURTHER_LINE.sub(_INDENT, text)}"
         if record.stack_info:
-            record.stack_info = self._redactor.redact(record.stack_info)
+            record.stack_info = printable_lines(self._redactor.redact(record.stack_info))
 
 
 def _forms(text: str) -> set[str]:
-    """Return the ways in which a secret is written, the url-encoded and base64 ones included."""
-    escaped = text.encode("unicode_escape").decode("ascii")
+    """Return the forms in which a secret is looked for, in each layer of escapes of a text."""
     utf8 = text.encode("utf-8", "surrogatepass")
-    return {text, escaped, quote(utf8, safe=""), quote_plus(utf8), *_base64_forms(utf8)}
+    forms = {text, utf8.decode("latin-1"), utf8.hex(), utf8.hex().upper()}
+    forms.update(_base64_forms(utf8))
+    for form in tuple(forms):
+        # A layer of escapes is taken off the secret together with what surrounds it.
+        for _ in range(_MOST_LAYERS):
+            if not _BEGIN_ESCAPES.intersection(form):  # most, and the expression takes far longer
+                break
+            form = _ESCAPE.sub(
+                lambda found: "".join(each for each, _ in _characters(found[0])), form
+            )
+            if form in forms:
+                break
+            forms.add(form)
+    return {form for form in forms if len(form) >= SHORTEST}
 
 
 def _base64_forms(value: bytes) -> Iterator[str]:
@@ -176,8 +279,57 @@ def _base64_forms(value: bytes) -> Iterator[str]:
     than one byte of the secret stays readable at either end.
     """
     for bytes_before, mixed_characters in ((0, 0), (1, 2), (2, 3)):
-        encoded = b64encode(b"\0" * bytes_before + value).decode("ascii")
-        whole_characters = (bytes_before + len(value)) * 8 // 6
-        form = encoded[mixed_characters:whole_characters]
-        if len(form) >= _SHORTEST_BASE64:
-            yield form
+        for encode in (b64encode, urlsafe_b64encode):
+            encoded = encode(b"\0" * bytes_before + value).decode("ascii")
+            whole_characters = (bytes_before + len(value)) * 8 // 6
+            form = encoded[mixed_characters:whole_characters]
+            if len(form) >= _SHORTEST_BASE64:
+                yield form
+
+
+def _without_escapes(text: str, at: Sequence[int]) -> _View | None:
+    """Return a text without its outermost escapes, None where it has none.
+
+    With each character, and with the end, comes where it began: `at` says so for `text`.
+    """
+    shown: list[str] = []
+    places: list[int] = []
+    start = 0
+    for found in _ESCAPE.finditer(text):
+        begin, end = found.span()
+        shown.append(text[start:begin])
+        places += at[start:begin]
+        step = 0
+        for character, width in _characters(found[0]):
+            shown.append(character)
+            places.append(at[begin + step])
+            step += width
+        start = end
+    if not start:
+        return None
+    shown.append(text[start:])
+    places += at[start:]
+    return "".join(shown), places
+
+
+def _characters(escape: str) -> Iterator[tuple[str, int]]:
+    """Yield the characters that an escape stands for, each with the width of its part of it."""
+    if escape[0] == "%":
+        plain = bytes.fromhex(escape.replace("%", "")).decode("utf-8", "surrogateescape")
+        for each in plain:
+            is_no_utf8 = "\udc80" <= each <= "\udcff"
+            shown = chr(ord(each) - _ESCAPED_BYTE) if is_no_utf8 else each  # Latin-1, then
+            yield shown, 3 * len(each.encode("utf-8", "surrogateescape"))
+    elif escape[0] == "\\" and escape[1] in "uUx":
+        code = int(escape[2:6] if len(escape) == _LENGTH_OF_PAIR else escape[2:], 16)
+        if len(escape) == _LENGTH_OF_PAIR:
+            code = 0x10000 + (code - 0xD800) * 0x400 + int(escape[8:], 16) - 0xDC00
+        yield chr(min(code, sys.maxunicode)), len(escape)
+    elif escape[0] == "\\":
+        yield _LETTERS.get(escape[1], escape[1]), len(escape)
+    elif escape[:2] == "&#":
+        digits = escape[2:-1]
+        code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+        yield chr(min(code, sys.maxunicode)), len(escape)
+    else:
+        yield " " if escape == "+" else html.unescape(escape)[0], len(escape)

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOUSES = ("convoy", "scenarios", "simulator", "bench")
 RISING = (
     "terminal",
+    "foreign",
     "errors",
     "secrets",
     "files",
@@ -36,9 +37,16 @@ RISING = (
 )
 """The packages of `convoy`; each may import those before it only."""
 PURE = {
-    "plan": {"convoy.errors", "convoy.plan"},
-    "routes": {"convoy.errors", "convoy.plan", "convoy.routes"},
-    "results": {"convoy.errors", "convoy.files", "convoy.plan", "convoy.routes", "convoy.results"},
+    "plan": {"convoy.errors", "convoy.foreign", "convoy.plan"},
+    "routes": {"convoy.errors", "convoy.foreign", "convoy.plan", "convoy.routes"},
+    "results": {
+        "convoy.errors",
+        "convoy.foreign",
+        "convoy.files",
+        "convoy.plan",
+        "convoy.routes",
+        "convoy.results",
+    },
 }
 """The packages that know no clock, socket, environment or chance, and what of ours they may use."""
 PURE_LIBRARIES = {"jinja2", "jsonschema", "msgspec", "rich", "yaml"}

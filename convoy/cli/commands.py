@@ -23,6 +23,7 @@ from convoy.cli.records import judge_record, report_record, run_lines
 from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
 from convoy.files import FileError, read_text
+from convoy.foreign import printable_lines
 from convoy.plan.strict_json import NotJsonError, read_json
 from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.users import known_scenarios, user_classes
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         sys.stdout.flush()
         return exit_code
     except ConvoyError as error:
-        for line in setup.redactor.redact(str(error)).splitlines():
+        for line in setup.told(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
         step.annotate(error)
         return error.exit_code
@@ -69,11 +70,11 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         terminal.print_no_more()
         return ExitCode.PASS
     except OSError as error:  # such as a full disk behind standard output
-        print(f"convoy: {setup.redactor.redact(str(error))}", file=sys.stderr)
+        print(f"convoy: {setup.told(str(error))}", file=sys.stderr)
         terminal.print_no_more()
         return ExitCode.INVALID
     except Exception:
-        print(setup.redactor.redact(format_exc()), end="", file=sys.stderr)
+        print(setup.told(format_exc()), end="", file=sys.stderr)
         return ExitCode.INVALID
     finally:
         step.resume_commands()
@@ -100,21 +101,26 @@ def _import_scenarios() -> None:
         raise SettingsError([Fault(f"{_LOCUSTFILE}.py", problem)]) from error
 
 
+def _say(setup: Setup, text: str) -> None:
+    """Print lines without secrets, and without anything that steers a terminal."""
+    print(printable_lines(setup.redactor.redact(text)))
+
+
 def _plan(setup: Setup, options: Namespace) -> ExitCode:
     prepared = setup.prepare(asked(options), sends=False, processes=0)
-    print(outlook(prepared, messages=options.messages))
+    _say(setup, outlook(prepared, options.messages, setup.redactor.redact))
     return ExitCode.PASS
 
 
 def _preflight(setup: Setup, options: Namespace) -> ExitCode:
-    checklist = Checklist()
+    checklist = Checklist(redact=setup.redactor.redact)
     try:
         setup.prepare(asked(options), checklist=checklist)
     except ConvoyError as error:
         exit_code = error.exit_code
     else:
         exit_code = ExitCode.PASS
-    print(setup.redactor.redact(checklist.as_text()))
+    _say(setup, checklist.as_text())
     return exit_code
 
 
@@ -125,17 +131,18 @@ def _send(setup: Setup, options: Namespace) -> ExitCode:
         conversation_id=options.conversation,
         payload=options.payload,
     )
-    print(setup.redactor.redact(as_report(sent)))
+    _say(setup, as_report(sent, setup.redactor.redact))
     return ExitCode.PASS if sent.is_accepted else ExitCode.NOT_ACCEPTED
 
 
-def _explain(_: Setup, options: Namespace) -> ExitCode:
+def _explain(setup: Setup, options: Namespace) -> ExitCode:
     if options.answer == options.payload == _STDIN:
         raise SettingsError([Fault("--payload", "answer and payload cannot both be `-`")])
-    saved = read_saved(_read_text(options.answer, sys.stdin.buffer))
+    # Redacted before it is read, because what is shown of it is cut and wrapped.
+    saved = read_saved(setup.redactor.redact(_read_text(options.answer, sys.stdin.buffer)))
     payload = None
     if options.payload is not None:
-        payload = _read_json_object(options.payload, sys.stdin.buffer)
+        payload = setup.redactor.redact_all(_read_json_object(options.payload, sys.stdin.buffer))
     status = saved.status if options.status is None else options.status
     explanation = explain(saved.body, payload, status=status)
     if not explanation.code:
@@ -146,7 +153,7 @@ def _explain(_: Setup, options: Namespace) -> ExitCode:
     if options.json:
         print(json.dumps(asdict(explanation), indent=2))
     else:
-        print(as_text(explanation))
+        _say(setup, as_text(explanation))
     return ExitCode.PASS
 
 
@@ -182,22 +189,21 @@ def _place(name: str) -> str:
     return "standard input" if name == _STDIN else name
 
 
-def _judge(_: Setup, options: Namespace) -> Summary:
+def _judge(setup: Setup, options: Namespace) -> Summary:
     summary = judge_record(options.run, options.criteria, options.on_not_judged, _RUNS)
-    print(text_report(summary))
+    _say(setup, text_report(summary))
     return summary
 
 
-def _report(_: Setup, options: Namespace) -> Summary:
+def _report(setup: Setup, options: Namespace) -> Summary:
     summary, folder = report_record(options.run, _RUNS)
-    print(text_report(summary))
-    print(f"\nreports in {folder}: {', '.join(sorted(REPORTS))}")
+    _say(setup, text_report(summary))
+    _say(setup, f"\nreports in {folder}: {', '.join(sorted(REPORTS))}")
     return summary
 
 
-def _runs(_: Setup, __: Namespace) -> ExitCode:
-    for line in run_lines(_RUNS):
-        print(line)
+def _runs(setup: Setup, _: Namespace) -> ExitCode:
+    _say(setup, "\n".join(run_lines(_RUNS)))
     return ExitCode.PASS
 
 

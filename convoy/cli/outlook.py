@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 
+from convoy.foreign import told
 from convoy.plan.lanes import LANES
 from convoy.plan.pool import NO_CONVERSATION
 from convoy.plan.rates import RateCurve
@@ -16,12 +17,15 @@ from convoy.settings import Settings
 _RUN_ID = "<run id>"
 
 
-def outlook(prepared: PreparedRun, messages: int) -> str:
-    """Return lines on the run's tokens, criteria and the first `messages` of each scenario."""
-    return "\n".join(_lines(prepared, messages))
+def outlook(prepared: PreparedRun, messages: int, redact: Callable[[str], str]) -> str:
+    """Return lines on the run's tokens, criteria and the first `messages` of each scenario.
+
+    `redact` hides secrets in what is cut, which are ids.
+    """
+    return "\n".join(_lines(prepared, messages, redact))
 
 
-def _lines(prepared: PreparedRun, messages: int) -> Iterator[str]:
+def _lines(prepared: PreparedRun, messages: int, redact: Callable[[str], str]) -> Iterator[str]:
     settings = prepared.settings
     yield prepared.description
     yield from prepared.checklist.warnings
@@ -34,7 +38,7 @@ def _lines(prepared: PreparedRun, messages: int) -> Iterator[str]:
         plan = ScenarioPlan(inputs)
         yield from _scenario_lines(plan, inputs)
         yield from _rate_lines(settings, inputs.curve)
-        yield from _message_lines(plan, messages)
+        yield from _message_lines(plan, messages, redact)
 
 
 def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs) -> Iterator[str]:
@@ -61,12 +65,14 @@ def _rate_lines(settings: Settings, curve: RateCurve) -> Iterator[str]:
         starts_s += stage.for_s
 
 
-def _message_lines(plan: ScenarioPlan, messages: int) -> Iterator[str]:
+def _message_lines(
+    plan: ScenarioPlan, messages: int, redact: Callable[[str], str]
+) -> Iterator[str]:
     bodies = plan.bodies(_RUN_ID)
     for due_s, k in sorted(chain.from_iterable(_firsts(plan, messages)))[:messages]:
         message = plan.message(k)
         when = f"at {due_s:.3f} s" if plan.is_scheduled else "when its turn comes"
-        yield f"  k {k} {when} to {message.conversation.id}"
+        yield f"  k {k} {when} to {told(message.conversation.id, redact)}"
         # Jinja2's `tojson` escapes what HTML would take for a tag.
         body = bodies.render(message).decode().replace(r"\u003crun id\u003e", _RUN_ID)
         yield f"    {body}".replace("\n", "\n    ")

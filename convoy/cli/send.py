@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import indent
 from time import time
 
+import msgspec
+
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.files import FileError, read_text
+from convoy.foreign import printable_lines, told
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, parse_body
 from convoy.plan.pool import Conversation
 from convoy.prepare.canaries import canary_run_id, new_run_id
@@ -22,7 +25,7 @@ from convoy.prepare.pools import find_pool
 from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import template_names
-from convoy.remote.addresses import Admission
+from convoy.remote.client import Connections
 from convoy.remote.oauth import Token
 from convoy.results.outcome import ACCEPTED, Attempt
 from convoy.routes.catalogue import ROUTES, Route
@@ -45,6 +48,7 @@ class Sent:
     head: tuple[str, ...]
     body: bytes
     attempt: Attempt
+    correlation_id: str
 
     @property
     def url(self) -> str:
@@ -89,8 +93,8 @@ def send_one(
     try:
         token = session.open()
         if settings.target.approval is not None:
-            setup.lock.take(check_token(settings, token), run_id)
-        conversation = _conversation(settings, route, token, connections.admission, conversation_id)
+            setup.lock.take(check_token(settings, token, connections.headers), run_id)
+        conversation = _conversation(settings, route, token, connections, conversation_id)
         plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
         body = plan.bodies(canary_run_id(run_id)).render(plan.message(0))
         path = route.path_to(rule.variables)(conversation)
@@ -100,12 +104,29 @@ def send_one(
     finally:
         session.close()
         setup.lock.release()
-    return Sent(settings, route, path, _without_token(head), body, attempt)
+    shown = _without_token(head)
+    return Sent(settings, route, path, shown, body, attempt, attempt.correlation_id)
 
 
-def as_report(sent: Sent) -> str:
-    """Return request, answer, explanation and the same as a curl command, for a terminal."""
-    return "\n".join(_lines(sent))
+def as_report(sent: Sent, redact: Callable[[str], str]) -> str:
+    """Return request, answer, explanation and the same as a curl command, for a terminal.
+
+    All of it is redacted before anything is cut or wrapped.
+    """
+    return "\n".join(_lines(_redacted(sent, redact)))
+
+
+def _redacted(sent: Sent, redact: Callable[[str], str]) -> Sent:
+    attempt = sent.attempt
+    body, answer = (redact(each.decode("utf-8", "replace")) for each in (sent.body, attempt.body))
+    return replace(
+        sent,
+        path=redact(sent.path),
+        head=tuple(map(redact, sent.head)),
+        body=body.encode(),
+        attempt=msgspec.structs.replace(attempt, body=answer.encode(), code=redact(attempt.code)),
+        correlation_id=told(attempt.correlation_id, redact),
+    )
 
 
 def curl_command(sent: Sent) -> str:
@@ -153,7 +174,7 @@ def _try(sample: Sample) -> None:
 
 
 def _conversation(
-    settings: Settings, route: Route, token: Token, admission: Admission, conversation_id: str
+    settings: Settings, route: Route, token: Token, connections: Connections, conversation_id: str
 ) -> Conversation:
     """Return a conversation by its id with the participants that the pool knows, else the first.
 
@@ -162,7 +183,9 @@ def _conversation(
     if conversation_id and not route.participants:
         return Conversation(conversation_id)
     scenario = settings.scenarios[0]
-    pool = find_pool(settings, scenario, token, admission)
+    pool = find_pool(
+        settings, scenario, token, admission=connections.admission, headers=connections.headers
+    )
     if not conversation_id:
         return pool[0]
     if conversation_id not in pool.ids:
@@ -191,7 +214,7 @@ def _lines(sent: Sent) -> Iterator[str]:
     yield indent(_readable(sent.body), "  ")
     yield ""
     yield "answer"
-    yield f"  {_outcome(attempt)}"
+    yield f"  {_outcome(attempt, sent.correlation_id)}"
     if attempt.body:
         yield indent(_readable(attempt.body), "  ")
     yield ""
@@ -208,13 +231,13 @@ def _lines(sent: Sent) -> Iterator[str]:
     yield curl_command(sent)
 
 
-def _outcome(attempt: Attempt) -> str:
+def _outcome(attempt: Attempt, correlation_id: str) -> str:
     if not attempt.status:
         return f"none: {attempt.code} ({attempt.fate})"
     lasted_ms = (attempt.done_s - attempt.sent_s) * 1000
-    correlation = attempt.correlation_id or "none given"
-    told = f"{attempt.status} after {lasted_ms:.1f} ms, correlation id {correlation}"
-    return told + ", sent again after a new login" * (attempt.attempts > 1)
+    correlation = correlation_id or "none given"
+    said = f"{attempt.status} after {lasted_ms:.1f} ms, correlation id {correlation}"
+    return said + ", sent again after a new login" * (attempt.attempts > 1)
 
 
 def _readable(body: bytes) -> str:
@@ -223,4 +246,4 @@ def _readable(body: bytes) -> str:
     with suppress(ValueError, RecursionError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-    return "".join(each if each.isprintable() or each == "\n" else "?" for each in shown)
+    return printable_lines(shown)

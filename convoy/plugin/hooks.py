@@ -27,6 +27,7 @@ from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.dealing import EvenUsersDispatcher
+from convoy.plugin.exits import redact_exits, redact_tracebacks
 from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.live_view import LiveView, view_on_terminal
 from convoy.plugin.options import (
@@ -46,7 +47,6 @@ from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.prepare.preflight import PreparedRun
 from convoy.prepare.setup import Setup
 from convoy.results.record import check_folder
-from convoy.secrets import RedactingFilter
 from convoy.settings.sources import environment_defaults, names_of
 from convoy.swarm.run_inputs import code_hash
 from convoy.swarm.worker import Worker
@@ -71,6 +71,7 @@ class _Hooks:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._setup = Setup(environ, known_scenarios, _tell)
+        redact_tracebacks(self._setup.redactor.redact)
         self._step = GitHubStep(environ, self._setup.redactor.redact)
         self._is_checked = False
         self._asked: dict[str, object] = {}
@@ -96,9 +97,7 @@ class _Hooks:
     ) -> None:
         """Make the run controller on a master, the worker on a worker, or both in a local run."""
         _end_on_interrupt()
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(RedactingFilter(self._setup.redactor))
-            terminal.print_anything(getattr(handler, "stream", None))
+        redact_exits(environment, self._setup.redactor)
         if self._view is not None:
             is_worker = isinstance(runner, WorkerRunner)
             self._view.share_terminal(is_worker, environment.events.quitting)
@@ -193,7 +192,7 @@ class _Hooks:
             user_class.host = settings.target.api_url
 
     def _exit(self, error: ConvoyError) -> None:
-        for line in self._setup.redactor.redact(str(error)).splitlines():
+        for line in self._setup.told(str(error)).splitlines():
             print(f"convoy: {line}", file=sys.stderr)
         self._step.annotate(error)
         self._setup.simulator.stop()
@@ -233,6 +232,7 @@ class _Hooks:
             release=self._setup.lock.release,
             is_attended=web_ui is not None,
             runs=_RUNS,
+            redact=self._setup.redactor.redact,
             view=self._view,
         )
         if self._first is not None:

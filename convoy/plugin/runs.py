@@ -44,7 +44,7 @@ class RunController:
     person at the web UI decides when the process ends. `code` is the hash of the code that makes
     messages. Each run is shown in the `view`; where there is none, it tells its progress in the
     log. `collect_report` takes in the report of a worker in this process; Locust collects those of
-    other processes.
+    other processes. `redact` hides secrets.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class RunController:
         release: Callable[[], None],
         is_attended: bool,
         runs: Path,
+        redact: Callable[[str], str],
         view: LiveView | None = None,
     ) -> None:
         self.closing_report = ""
@@ -74,6 +75,7 @@ class RunController:
         self._release = release
         self._is_attended = is_attended
         self._runs = runs
+        self._redact = redact
         self._view = view
         self._next: PreparedRun | None = None
         self._is_expected = False
@@ -194,6 +196,7 @@ class RunController:
             self.workers,
             code=self._code,
             facts=prepared.facts,
+            redact=self._redact,
             enter_messages=lambda packed: run.enter_messages(packed),
             spawning_s=spawning_s,
             is_local=self.workers.are_local,

@@ -23,6 +23,7 @@ from locust.user.task import (
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
 from convoy.errors import ConvoyError, LoginError, RemoteError, WireError
+from convoy.foreign import told
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError
 from convoy.plan.scenario import PoolExhausted
@@ -345,7 +346,7 @@ def attach(environment: Environment, worker: Worker, redact: Callable[[str], str
             if user is user_instance:  # it has not begun, and Locust lets it die
                 user.leave()
         for show in shown:
-            show(user_instance=user, exception=Exception(redact(str(exception))), tb=tb)
+            show(user_instance=user, exception=Exception(told(str(exception), redact)), tb=tb)
 
     for each in shown:
         hook.remove_listener(each)

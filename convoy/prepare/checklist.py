@@ -11,6 +11,7 @@ from enum import StrEnum
 from textwrap import wrap
 
 from convoy.errors import ConvoyError, RefusedError
+from convoy.foreign import told_lines
 
 _STATUS_WIDTH = 9
 _WIDTH = 110
@@ -36,11 +37,19 @@ class Finding:
 
 
 class Checklist:
-    """Collects the findings of one preflight, in the order of its checks."""
+    """Collects the findings of one preflight, in the order of its checks.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    `redact` hides secrets in what is told, before any of it is cut or wrapped.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        redact: Callable[[str], str] = lambda text: text,
+    ) -> None:
         self.findings: list[Finding] = []
         self._clock = clock
+        self._redact = redact
         self._wait: tuple[str, float, float] | None = None
 
     @contextmanager
@@ -59,19 +68,23 @@ class Checklist:
             return ""
         what, since_s, for_s = self._wait
         since, until = (datetime.fromtimestamp(at_s) for at_s in (since_s, since_s + for_s))
-        return (
+        return self._redact(
             f"Waiting for {what} since {since:%H:%M:%S}, for {self._clock() - since_s:.0f} s by "
             f"now, until {until:%H:%M:%S} at the latest."
         )
 
     def ok(self, check: str, told: str) -> None:
-        self.findings.append(Finding(check, Status.OK, told))
+        self._enter(check, Status.OK, told)
 
     def warn(self, check: str, told: str, fix: str) -> None:
-        self.findings.append(Finding(check, Status.WARNING, told, fix))
+        self._enter(check, Status.WARNING, told, fix)
 
     def fail(self, check: str, told: str, fix: str) -> None:
-        self.findings.append(Finding(check, Status.FAILURE, told, fix))
+        self._enter(check, Status.FAILURE, told, fix)
+
+    def _enter(self, check: str, status: Status, told: str, fix: str = "") -> None:
+        clean = (told_lines(self._redact(each)) for each in (told, fix))
+        self.findings.append(Finding(check, status, *clean))
 
     @contextmanager
     def step(self, check: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ read 2026-11-22), so a target file without one is refused.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import ceil, floor, inf
 from typing import Literal, Protocol
@@ -234,7 +234,7 @@ def check_organisation(settings: Settings, organisation_id: str) -> None:
         )
 
 
-def check_token(settings: Settings, token: Token) -> str:
+def check_token(settings: Settings, token: Token, headers: Mapping[str, str]) -> str:
     """Ask whose a token is, and return the organisation's id; raises as `check_organisation`.
 
     Raises RemoteError where there is no answer.
@@ -245,6 +245,7 @@ def check_token(settings: Settings, token: Token) -> str:
         timeout_s=settings.request_timeout_s,
         ca_file=settings.target.ca_file,
         admission=Admission(anywhere=True),
+        headers=headers,
     )
     check_organisation(settings, found)
     return found

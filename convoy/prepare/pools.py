@@ -53,13 +53,15 @@ def find_pool(
     settings: Settings,
     scenario: str,
     token: Token,
-    admission: Admission = THIS_MACHINE,
     open_some: Open = open_none,
+    *,
+    admission: Admission = THIS_MACHINE,
+    headers: Mapping[str, str] | None = None,
 ) -> ConversationPool:
     """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
 
-    What the API lists is written to the file that `cache` names, and read from there next time; a
-    file with the listing of another address or filter is refused.
+    The API is asked with these `headers`. What it lists is written to the file that `cache` names,
+    and read from there next time; a file with the listing of another address or filter is refused.
     """
     rule = settings.scenario[scenario].conversations
     if rule.source == "inline":
@@ -73,7 +75,7 @@ def find_pool(
         opened = open_some(scenario, cast(int, rule.count))
         return ConversationPool.of(map(Conversation, opened))
     else:
-        pool, where = _from_api(settings, rule, scenario, token, admission)
+        pool, where = _from_api(settings, rule, scenario, token, admission, headers)
     if not len(pool):
         raise RefusedError(
             f"the pool of scenario {scenario} is empty: no conversation in {where}; open some "
@@ -127,6 +129,7 @@ def _from_api(
     scenario: str,
     token: Token,
     admission: Admission,
+    headers: Mapping[str, str] | None,
 ) -> tuple[ConversationPool, str]:
     cache = Path(rule.cache) if rule.cache is not None else None
     listed = {"api_url": settings.target.api_url, "state": rule.state, "type": rule.type}
@@ -141,6 +144,7 @@ def _from_api(
         type=rule.type,
         ca_file=settings.target.ca_file,
         admission=admission,
+        headers=headers,
     )
     note = f"{left_out:,} of the listing left out, because they have no readable "
     pool = replace(

@@ -149,7 +149,9 @@ class Preflight:
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
             if settings.target.approval is not None:
                 with step("organisation"):
-                    found = self._patiently("the token", partial(check_token, settings, token))
+                    found = self._patiently(
+                        "the token", partial(check_token, settings, token, self.connections.headers)
+                    )
                     if sends:
                         self.lock.take(found, self.run_id)
                 self.checklist.ok("organisation", f"the token is of {found}")
@@ -255,8 +257,15 @@ class Preflight:
     def _pool(self, scenario: str, token: Token, open_some: Open) -> ConversationPool:
         url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
         with self.checklist.waiting(f"the pool of {scenario} at {url}", for_s):
-            admission = self.connections.admission
-            find = partial(find_pool, self.settings, scenario, token, admission, open_some)
+            find = partial(
+                find_pool,
+                self.settings,
+                scenario,
+                token,
+                open_some,
+                admission=self.connections.admission,
+                headers=self.connections.headers,
+            )
             return self._patiently("the listing", find)
 
     def _open(self, scenario: str, count: int) -> list[str]:

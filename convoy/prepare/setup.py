@@ -11,8 +11,9 @@ from time import time
 
 import yaml
 
-from convoy.errors import Fault, SettingsError
+from convoy.errors import ConvoyError, Fault, SettingsError
 from convoy.files import FileError
+from convoy.foreign import told_lines
 from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
@@ -26,14 +27,16 @@ from convoy.remote.oauth import Credentials
 from convoy.remote.proxies import proxy_to
 from convoy.results.result import RunFacts
 from convoy.routes.catalogue import Route
-from convoy.secrets import Redactor, Secret
+from convoy.secrets import Secret
 from convoy.settings import (
     PUBLISHED_CREDENTIAL,
     Origin,
     Settings,
     command_of,
+    credential_redactor,
     credentials,
     environment_of_children,
+    header_values,
     names_of,
     payload_directory,
     resolve,
@@ -58,20 +61,20 @@ class Setup:
         known_scenarios: Callable[[], Mapping[str, KnownScenario]],
         tell: Callable[[str], None] = lambda line: print(f"convoy: {line}", file=sys.stderr),
     ) -> None:
-        self.redactor = Redactor()
+        self.redactor = credential_redactor(environ)
         self.simulator = EmbeddedSimulator(environment_of_children(environ))
         self.lock = OrganisationLock()
         self._environ = environ
         self._known_scenarios = known_scenarios
         self._tell = tell
-        self._checklist = Checklist()
+        self._checklist = Checklist(redact=self.redactor.redact)
         self.own_options: Mapping[str, object] = {}
         """With them this process was started; a worker's may name a target file."""
 
     @property
     def waits_for(self) -> str:
         """What the present preparation waits for, as a sentence; "" where it waits for nothing."""
-        return self.redactor.redact(self._checklist.waits_for)
+        return self._checklist.waits_for
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -93,11 +96,12 @@ class Setup:
 
     def resolve(self, command_line: Mapping[str, object]) -> Settings:
         """Return the settings for these options; raises SettingsError with every fault."""
-        return resolve(
-            command_line=command_line,
-            environ=self._environ,
-            known_scenarios=self._known_scenarios(),
-        )
+        with self._redacting():
+            return resolve(
+                command_line=command_line,
+                environ=self._environ,
+                known_scenarios=self._known_scenarios(),
+            )
 
     @property
     def simulator_key(self) -> Secret | None:
@@ -110,6 +114,10 @@ class Setup:
     def connect(self, settings: Settings, worker_share: WorkerShare | None = None) -> Connections:
         """Return the connections for a run's settings; raises SettingsError."""
         client_id, client_secret = credentials(self._environ, settings)
+        headers = header_values(self._environ, settings)
+        for value in headers.values():
+            if isinstance(value, Secret):
+                self.redactor.register(value, permanent=True)
         for secret in (client_id, client_secret):
             if secret != PUBLISHED_CREDENTIAL:
                 self.redactor.register(secret, permanent=True)
@@ -124,6 +132,7 @@ class Setup:
                 Credentials(client_id, client_secret),
                 self.redactor.register,
                 worker_share or WorkerShare(),
+                headers=headers,
             )
         except FileError as error:
             problem = f"the file {settings.target.ca_file!r} {error}"
@@ -165,7 +174,31 @@ class Setup:
         `sends` false no message is sent, and no conversation is opened. `processes` on this machine
         hold the users, 0 where they are elsewhere.
         """
-        checklist = self._checklist = Checklist() if checklist is None else checklist
+        checklist = self._checklist = checklist or Checklist(redact=self.redactor.redact)
+        with self._redacting():
+            return self._prepared(command_line, spawn_rate, sends, processes, checklist)
+
+    @contextmanager
+    def _redacting(self) -> Iterator[None]:
+        """Redact the errors that are raised inside, wherever they are shown."""
+        try:
+            yield
+        except ConvoyError as error:
+            error.args = (self.told(str(error)),)
+            raise
+
+    def told(self, text: str) -> str:
+        """Return a text for the operator: without secrets, each line bounded and printable."""
+        return told_lines(self.redactor.redact(text))
+
+    def _prepared(
+        self,
+        command_line: Mapping[str, object],
+        spawn_rate: float | None,
+        sends: bool,
+        processes: int,
+        checklist: Checklist,
+    ) -> PreparedRun:
         with checklist.step("settings"):
             settings, payloads = self.resolve(command_line), self.payloads
             key = self.simulator_key
@@ -193,12 +226,15 @@ class Setup:
             raise
 
     def _facts(self, command_line: Mapping[str, object], settings: Settings) -> RunFacts:
+        redacted = self.redactor.redact_all
         command = command_of(command_line, self._environ, settings.seed)
         return RunFacts(
-            settings=yaml.safe_dump(settings.redacted(), sort_keys=False, allow_unicode=True),
-            command=self.redactor.redact(command),
+            settings=yaml.safe_dump(
+                redacted(settings.redacted()), sort_keys=False, allow_unicode=True
+            ),
+            command=redacted(command),
             versions=versions(environment_of_children(self._environ)),
-            labels=settings.labels,
+            labels=redacted(settings.labels),
         )
 
     def at_simulator(self, settings: Settings, run_id: str, checklist: Checklist) -> Settings:

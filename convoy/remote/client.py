@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 
@@ -19,7 +19,7 @@ from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
-from convoy.settings import Origin, Settings
+from convoy.settings import Origin, Settings, header_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class WorkerShare:
 class Connections:
     """Opens sessions for the settings of one run; `register` takes each token for redaction.
 
+    `headers` are those that the settings name, with their values; by default those that need no
+    variable of the environment.
     Raises OSError for a CA file that cannot be read.
     """
 
@@ -47,11 +49,13 @@ class Connections:
         register: Callable[[Secret], None],
         worker_share: WorkerShare = WorkerShare(),
         *,
+        headers: Mapping[str, str | Secret] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._register = register
+        self._headers = header_values({}, settings) if headers is None else headers
         self.clock = clock
         self._api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
@@ -97,8 +101,16 @@ class Connections:
             budget,
             code_book=self._code_book,
             clock=self.clock,
-            headers=self._settings.headers,
+            headers=self.headers,
         )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request to the API carries besides what it needs, secrets in clear."""
+        return {
+            name: value.reveal() if isinstance(value, Secret) else value
+            for name, value in self._headers.items()
+        }
 
     def first_token(self) -> Token:
         """Return the token of the first session, after a login; raises LoginError."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from convoy.errors import RefusedError, RemoteError
+from convoy.foreign import on_one_line
 from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
 from convoy.remote.limits import retry_after_s
@@ -89,18 +90,20 @@ def find_conversations(
     type: str = "webchat",
     ca_file: str | None = None,
     admission: Admission = THIS_MACHINE,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[list[Conversation], int]:
     """Return the conversations in `state` and of `type`, each once, sorted by id.
 
     They are sorted so that the pool does not depend on the order in which the remote lists them.
     With them comes the number of those that were left out, because their id, state, type or
-    participants are not what they should be. `timeout_s` is for each page. Raises RemoteError with
-    the remote's code and correlation id, RefusedError for a listing of more than 200 pages.
+    participants are not what they should be. `timeout_s` and `headers` are for each page.
+    Raises RemoteError with the remote's code and correlation id, RefusedError for a listing of more
+    than 200 pages.
     """
     url = origin_url.rstrip("/") + ROUTES["conversations"].path
     found: dict[str, Conversation] = {}
     left_out = 0
-    with _client(origin_url, admission, ca_file) as client:
+    with _client(origin_url, admission, ca_file, headers) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
         for number in range(1, _MOST_PAGES + 1):
             asked = {"pageSize": page_size, "pageNumber": number}
@@ -120,7 +123,12 @@ def find_conversations(
     )
 
 
-def _client(origin_url: str, admission: Admission, ca_file: str | None = None) -> requests.Session:
+def _client(
+    origin_url: str,
+    admission: Admission,
+    ca_file: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> requests.Session:
     # Imported here: this module may be imported before gevent has patched the sockets.
     import requests
     from requests.adapters import HTTPAdapter
@@ -161,7 +169,12 @@ def _client(origin_url: str, admission: Admission, ca_file: str | None = None) -
     if proxy is not None:
         client.proxies = {"https": proxy.url_with_login.reveal()}
     client.headers.update(
-        {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "convoy"}
+        {
+            **(headers or {}),
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "convoy",
+        }
     )
     client.verify = ca_file or True
     return client
@@ -174,10 +187,11 @@ def organisation_of(
     timeout_s: float,
     ca_file: str | None = None,
     admission: Admission = THIS_MACHINE,
+    headers: Mapping[str, str] | None = None,
 ) -> str:
     """Return the id of the organisation that a token is of; raises RemoteError."""
     url = origin_url.rstrip("/") + ROUTES["own_token"].path
-    with _client(origin_url, admission, ca_file) as client:
+    with _client(origin_url, admission, ca_file, headers) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
         return _read(client, url, "the token's organisation", _TokenInfo, timeout_s).organization.id
 
@@ -227,7 +241,7 @@ def _is_last(page: _Page, number: int, page_size: int) -> bool:
 
 def _refusal(url: str, what: str, answer: requests.Response) -> str:
     code = error_code(answer.status_code, answer.content)
-    correlation_id = answer.headers.get("ININ-Correlation-Id", "none given")
+    correlation_id = on_one_line(answer.headers.get("ININ-Correlation-Id", "none given"))
     told = f"{url} answered {answer.status_code} ({code}, correlation id {correlation_id})"
     advice = _LISTED_TOO_OFTEN if answer.status_code == 429 else meaning(code)
     return f"{told} when asked for {what}. {advice}".rstrip()

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 import gevent
 
 from convoy.errors import LoginError, WireError
+from convoy.foreign import on_one_line
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import Budget, JointBudget, retry_after_s
 from convoy.remote.oauth import OAuthSession, Token
@@ -60,7 +61,8 @@ class HttpAttempt(Attempt, frozen=True, gc=False):
     def correlation_id(self) -> str:
         if self.answer is None:
             return ""
-        return self.answer.headers.get(_CORRELATION_ID, b"").decode("ascii", "replace")
+        given = self.answer.headers.get(_CORRELATION_ID, b"")
+        return on_one_line(given.decode("ascii", "replace"))
 
 
 class _LoginTookTooLong(BaseException):

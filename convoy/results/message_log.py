@@ -7,10 +7,12 @@ them to `messages.jsonl.gz`, where each report is a gzip member of its own.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 import msgspec
 
-from convoy.results.outcome import Attempt, Fate
+from convoy.foreign import shortened
+from convoy.results.outcome import LONGEST_NAME, Attempt, Fate
 
 MOST_BYTES = 2**26
 """Of one report, packed: that of some million messages."""
@@ -26,9 +28,10 @@ class _Ids(msgspec.Struct, frozen=True, gc=False):
 
 
 class MessageLog:
-    """The messages of one process since the last `take`."""
+    """The messages of one process since the last `take`; `redact` hides secrets in their ids."""
 
-    def __init__(self) -> None:
+    def __init__(self, redact: Callable[[str], str] = str) -> None:
+        self._redact = redact
         self._ended: list[tuple[str, int, str, Attempt]] = []
         self._packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
         self._packed: list[bytes] = []
@@ -41,7 +44,7 @@ class MessageLog:
         """Pack what was added: often, because a second's messages at once take milliseconds."""
         ended, self._ended = self._ended, []
         if ended:
-            lines = _ENCODER.encode_lines([_line(*each) for each in ended])
+            lines = _ENCODER.encode_lines([self._line(*each) for each in ended])
             self._packed.append(self._packer.compress(lines))
 
     def take(self) -> bytes:
@@ -53,6 +56,23 @@ class MessageLog:
         packer, self._packer = self._packer, zlib.compressobj(_LEVEL, wbits=_GZIP)
         return b"".join((*packed, packer.flush()))
 
+    def _line(self, scenario: str, k: int, conversation_id: str, attempt: Attempt) -> _Line:
+        try:
+            ids = _DECODER.decode(attempt.body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            ids = _Ids()
+        return _Line(
+            scenario,
+            k,
+            attempt.fate,
+            attempt.code,
+            "" if attempt.code else self._id(ids.id),
+            self._id(conversation_id or ids.conversationId),
+        )
+
+    def _id(self, id: str) -> str:
+        return shortened(id, LONGEST_NAME, self._redact)
+
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
     scenario: str
@@ -61,21 +81,6 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     code: str
     message_id: str
     conversation_id: str
-
-
-def _line(scenario: str, k: int, conversation_id: str, attempt: Attempt) -> _Line:
-    try:
-        ids = _DECODER.decode(attempt.body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        ids = _Ids()
-    return _Line(
-        scenario,
-        k,
-        attempt.fate,
-        attempt.code,
-        "" if attempt.code else ids.id,
-        conversation_id or ids.conversationId,
-    )
 
 
 _ENCODER = msgspec.json.Encoder()

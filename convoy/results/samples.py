@@ -6,26 +6,27 @@ earliest of all workers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec.structs import replace
 
+from convoy.foreign import LONGEST_SECRET, cut, printable_lines, shortened, told
 from convoy.results.outcome import LONGEST_NAME, Name, Outcome, Seconds
+from convoy.results.people import without_people
 
 LONGEST_BODY = 2_048
 """Characters kept of a request or an answer."""
-_LONGEST_SECRET = 4_096
-_LONGEST_CHARACTER = 4
+Kept = Literal["masked", "none", "full"]
+"""What is kept of bodies: without people's data, nothing at all, or everything but secrets."""
+_MOST_READ_BYTES = 4 * (LONGEST_BODY + LONGEST_SECRET + 1)
+"""More than `shortened` looks at, of characters of up to four bytes."""
 _PER_CODE = 3
 _MOST_CODES_OF_A_WORKER = 50
 _MOST_CODES = 100
-_CUT = "…"
-_STARS = "**********"
-_AUTHORIZATION = re.compile(r"(?i)\b(Bearer|Basic)(\s+)[\w.~+/=-]{16,}")
 
 _Body = Annotated[str, msgspec.Meta(max_length=LONGEST_BODY)]
 
@@ -67,11 +68,13 @@ class _Seen:
 class SampleKeeper:
     """A worker's samples: the first few of a limited number of codes.
 
-    `redact` is applied to whatever is kept. `offer` costs one lookup once a code has its samples.
+    `redact` is applied to whatever is kept, which is `kept` as that says. `offer` costs one lookup
+    once a code has its samples.
     """
 
-    def __init__(self, redact: Callable[[str], str]) -> None:
+    def __init__(self, redact: Callable[[str], str], kept: Kept = "masked") -> None:
         self._redact = redact
+        self._kept = kept
         self._seen: dict[str, _Seen] = {}
 
     def offer(self, outcome: Outcome, at_s: float, request: bytes) -> None:
@@ -83,7 +86,7 @@ class SampleKeeper:
                 return
             seen = self._seen[code] = _Seen(at_s, at_s)
         seen.last_s = at_s
-        if seen.kept < _PER_CODE:
+        if seen.kept < _PER_CODE and self._kept != "none":
             seen.kept += 1
             seen.untold.append(self._sample(outcome, at_s, request))
 
@@ -100,25 +103,37 @@ class SampleKeeper:
         attempt = outcome.attempt
         return ErrorSample(
             code=outcome.failure,
-            scenario=_cut(outcome.scenario, LONGEST_NAME),
+            scenario=cut(outcome.scenario, LONGEST_NAME),
             k=outcome.k,
             at_s=round(at_s, 3),
             status=attempt.status,
             correlation_id=self._name(attempt.correlation_id),
             conversation_id=self._name(outcome.conversation_id),
-            request=_readable(request, self._redact),
-            answer=_readable(attempt.body, self._redact),
+            request=self._readable(request),
+            answer=self._readable(attempt.body),
         )
 
     def _name(self, text: str) -> str:
-        # Cut again, because the stars can be longer than the secret that they replace.
-        return _cut(self._redact(text[:LONGEST_NAME]), LONGEST_NAME)
+        return told(text, self._redact, LONGEST_NAME)
+
+    def _readable(self, body: bytes) -> str:
+        """Return a body as text that can be printed, at most `LONGEST_BODY` characters long."""
+        text = body[:_MOST_READ_BYTES].decode("utf-8", "replace")
+        return printable_lines(shortened(text, LONGEST_BODY, self._clean))
+
+    def _clean(self, text: str) -> str:
+        redacted = self._redact(text)
+        return without_people(redacted) if self._kept == "masked" else redacted
 
 
 class SampleBook:
-    """The whole run's samples: of each code the earliest few, whichever worker saw them."""
+    """The whole run's samples: of each code the earliest few, whichever worker saw them.
 
-    def __init__(self) -> None:
+    They are redacted again, because an answer may hold what only the master knows as a secret.
+    """
+
+    def __init__(self, redact: Callable[[str], str] = str) -> None:
+        self._redact = redact
         self._codes: dict[str, CodeSamples] = {}
 
     def absorb(self, report: SamplesReport) -> None:
@@ -127,30 +142,18 @@ class SampleBook:
             if code not in self._codes and len(self._codes) >= _MOST_CODES:
                 continue
             known = self._codes.get(code, CodeSamples(new.first_s, new.last_s))
-            samples = (*known.samples, *new.samples)
+            samples = (*known.samples, *map(self._redacted, new.samples))
             self._codes[code] = CodeSamples(
                 min(known.first_s, new.first_s),
                 max(known.last_s, new.last_s),
                 tuple(sorted(samples, key=attrgetter("at_s", "scenario", "k"))[:_PER_CODE]),
             )
 
+    def _redacted(self, sample: ErrorSample) -> ErrorSample:
+        request, answer = (
+            shortened(body, LONGEST_BODY, self._redact) for body in (sample.request, sample.answer)
+        )
+        return replace(sample, request=request, answer=answer)
+
     def by_code(self) -> dict[str, CodeSamples]:
         return dict(self._codes)
-
-
-def _readable(body: bytes, redact: Callable[[str], str]) -> str:
-    """Return a body as text, without secrets and at most `LONGEST_BODY` characters long.
-
-    Only its beginning is searched for secrets. A secret that the end of that part cuts would not be
-    found, so the last `_LONGEST_SECRET` characters are left out again.
-    """
-    looked_at = LONGEST_BODY + _LONGEST_SECRET
-    text = body[: looked_at * _LONGEST_CHARACTER].decode("utf-8", "replace")
-    clean = _AUTHORIZATION.sub(rf"\1\2{_STARS}", redact(text[:looked_at]))
-    if len(text) > looked_at or len(body) > looked_at * _LONGEST_CHARACTER:
-        clean = clean[:-_LONGEST_SECRET] + _CUT
-    return _cut(clean, LONGEST_BODY)
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - len(_CUT)] + _CUT

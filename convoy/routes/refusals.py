@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from convoy.foreign import printable
 from convoy.routes.codes import KNOWN_CODES, advice, full_code
 
 _QUOTED = re.compile(r"'([A-Za-z][\w.\[\]/]*)'")
@@ -96,5 +97,4 @@ def _line(value: object) -> str:
     """Return a text as one printable line, "" for what is no text."""
     if not isinstance(value, str):
         return ""
-    line = " ".join(value[:_LONGEST_SAID].split())
-    return "".join(each if each.isprintable() else "?" for each in line)
+    return printable(" ".join(value[:_LONGEST_SAID].split()))

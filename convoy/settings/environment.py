@@ -11,6 +11,7 @@ from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
 from convoy.secrets import Redactor, Secret
 from convoy.settings.model import Settings
+from convoy.settings.values import header_problem
 
 PREFIX = "CONVOY_"
 CONFIG_DIR = "CONVOY_CONFIG_DIR"
@@ -90,7 +91,8 @@ def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     """Return a redactor that hides the credentials standing in the environment itself."""
     redactor = Redactor()
     for name in (CLIENT_ID, CLIENT_SECRET, SWARM_SECRET, SIMULATOR_KEY, WEB_PASSWORD):
-        redactor.register(environ.get(name, ""), permanent=True)
+        if (value := environ.get(name, "").strip()) != PUBLISHED_CREDENTIAL.reveal():
+            redactor.register(value, permanent=True)
     return redactor
 
 
@@ -163,6 +165,32 @@ def web_hosts(environ: Mapping[str, str]) -> frozenset[str]:
     if faults:
         raise SettingsError(faults)
     return frozenset(name.lower().strip("[]") for name in names if name)
+
+
+def header_values(environ: Mapping[str, str], settings: Settings) -> dict[str, str | Secret]:
+    """Return the headers of requests to the API; a value that is kept elsewhere is a secret.
+
+    Raises SettingsError, which shows no such value.
+    """
+    faults: list[Fault] = []
+    values: dict[str, str | Secret] = {}
+    for header, given in settings.headers.items():
+        if isinstance(given, str):
+            values[header] = given
+            continue
+        kept_in = f"the {'variable' if given.kind == 'env' else 'file'} {given.name!r}"
+        try:
+            text = environ.get(given.name, "").strip()
+            value = _secret_in(Path(given.name)) if given.kind == "file" else _text_of(text)
+            problem = header_problem(value) if value else "is not set, or empty"
+        except FileError as error:
+            value, problem = "", str(error)
+        if problem:
+            faults.append(Fault(f"headers.{header}", f"{kept_in} {problem}"))
+        values[header] = Secret(value)
+    if faults:
+        raise SettingsError(faults)
+    return values
 
 
 def config_directory(environ: Mapping[str, str]) -> Path:

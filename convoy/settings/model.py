@@ -203,6 +203,7 @@ class Settings(_Section):
     canary: bool
     labels: Labels
     record_messages: OnOff
+    samples: Literal["masked", "none", "full"]
     runs_kept: Annotated[int, Field(ge=1, le=1_000_000)]
     criteria: tuple[str, ...]
     on_not_judged: Literal["fail", "pass"]

@@ -13,6 +13,10 @@ from convoy.settings.values import HIGHEST_RATE
 
 _RATE = {"type": "number", "exclusiveMinimum": 0, "maximum": HIGHEST_RATE}
 _FIELDS = {"type": "array", "items": {"type": "string"}}
+_SOURCES = [
+    {"type": "object", "properties": {kind: {"type": "string"}}, "additionalProperties": False}
+    for kind in ("env", "file")
+]
 _BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 """Pydantic's names of bounds, which it leaves where another validator stands before them."""
 
@@ -27,6 +31,7 @@ def json_schema() -> str:
     del settings["profile"]
     settings["rate"] = {"anyOf": [_RATE, {"const": "max"}, {"type": "null"}]}
     settings["labels"]["additionalProperties"] = {"type": ["string", "number"]}
+    settings["headers"]["additionalProperties"] = {"anyOf": [{"type": "string"}, *_SOURCES]}
     # To some readers of YAML `on` is a boolean.
     settings["record_messages"] = {"enum": ["auto", "on", "off", True, False]}
     settings["criteria"] = {"anyOf": [_FIELDS, {"type": "string"}]}

@@ -51,6 +51,7 @@ _PATHS = (
     ("scenario", ANY_KEY, "conversations", "cache"),
     ("scenario", ANY_KEY, "texts", "corpus"),
     ("target", "ca_file"),
+    ("headers", ANY_KEY, "file"),
     ("criteria",),
 )
 """The settings that name files."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, LiteralString
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -120,15 +121,43 @@ def _on_or_off(word: object) -> object:
 def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
         raise PydanticCustomError("header", "should be the name of a header, such as X-Test-Run")
-    if name.lower() in _OWN_HEADERS:
+    if name.lower() in _OWN_HEADERS or name.lower().startswith(_OWN_PREFIXES):
         raise PydanticCustomError("header", "is set by Convoy itself")
     return name
 
 
 def _header_value(value: str) -> str:
-    if not value.isascii() or not value.isprintable():
-        raise PydanticCustomError("header", "should be printable ASCII on one line")
+    if problem := header_problem(value):
+        raise PydanticCustomError("header", problem)
     return value
+
+
+def header_problem(value: str) -> LiteralString:
+    """Return what the value of a header should be instead (RFC 9110, 5.5), "" where it is right."""
+    if len(value) > _LONGEST_HEADER:
+        return "should have at most 4,000 characters"
+    if not value.isascii() or not value.isprintable() or value != value.strip():
+        return "should be printable ASCII on one line, with no spaces around it"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderSource:
+    """Where the value of a header is kept: in a variable (`env`) or a file of this `name`."""
+
+    kind: Literal["env", "file"]
+    name: str
+
+
+def _text_or_source(value: object, text: ValidatorFunctionWrapHandler) -> object:
+    if isinstance(value, HeaderSource):
+        return value
+    if isinstance(value, dict):
+        [(kind, name), *more] = [*value.items(), ("", "")]
+        if more != [("", "")] or kind not in ("env", "file") or not isinstance(name, str):
+            raise PydanticCustomError("header", "should be text, {env: NAME} or {file: PATH}")
+        return HeaderSource(kind, name)
+    return text(value)
 
 
 def _no_maximum(rate: object) -> object:
@@ -156,17 +185,34 @@ _MOST_TOKENS = 100_000
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OWN_HEADERS = (
     "accept",
+    "accept-encoding",
     "authorization",
     "connection",
-    "content-length",
-    "content-type",
+    "expect",
     "host",
+    "keep-alive",
+    "te",
+    "trailer",
     "transfer-encoding",
+    "upgrade",
     "user-agent",
 )
+_OWN_PREFIXES = ("content-", "proxy-")
+_LONGEST_HEADER = 4_000
 
 HeaderName = Annotated[str, AfterValidator(_header_name)]
-HeaderValue = Annotated[str, Field(max_length=4000), AfterValidator(_header_value)]
+_TextOrSource = Annotated[
+    str,
+    AfterValidator(_header_value),
+    WrapValidator(_text_or_source),
+    PlainSerializer(lambda value: value if isinstance(value, str) else {value.kind: value.name}),
+]
+HeaderValue = Annotated[
+    str | HeaderSource,
+    # Instead of a union's schema, which would report a fault for each of its members.
+    GetPydanticSchema(lambda _, schema_of: schema_of(_TextOrSource)),
+]
+"""The text itself, which is shown, or where a secret one is kept."""
 Tokens = Annotated[
     Literal["per_user", "per_worker"] | Annotated[int, Field(gt=0, le=_MOST_TOKENS)],
     WrapValidator(_tokens),

@@ -8,16 +8,28 @@ from time import perf_counter
 from typing import Protocol, TypeVar
 
 from gevent import GreenletExit
+from msgspec.structs import replace
 
 from convoy.engine.ahead import Message
 from convoy.errors import ConvoyError, RemoteError, WireError
+from convoy.foreign import told
 from convoy.results.account import PoolReport, ScenarioRecorder, ScenarioReport, step_name
 from convoy.results.message_log import MessageLog
-from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Cause, Outcome
+from convoy.results.outcome import (
+    ACCEPTED,
+    FAILED,
+    LONGEST_NAME,
+    REJECTED,
+    UNKNOWN,
+    Attempt,
+    Cause,
+    Outcome,
+)
 from convoy.results.steps import StepRecorder, TimingRecorder
-from convoy.routes.codes import SHORTAGES
+from convoy.routes.codes import KNOWN_CODES, SHORTAGES
 
 Recorder = TypeVar("Recorder", bound=StepRecorder)
+_MOST_NAMES = 1_000
 _AT_ONCE = 64
 """More at once would be a step so long that it delays other messages (docs/engine.md)."""
 
@@ -51,7 +63,7 @@ class Accounting:
     one between two waits of a process, with the processor's caches cold, they take twice as long.
     All others are entered at once. While the rows are not `is_alone`, accepted ones are, too. A
     message of unknown fate is shown as lasting until its deadline, `timeout_s` after it was sent.
-    Each is added to the `log`, if there is one.
+    Each is added to the `log`, if there is one. `name_code` gives the name to show for a code.
     """
 
     def __init__(
@@ -62,6 +74,7 @@ class Accounting:
         keep_sample: KeepSample,
         timeout_s: float,
         log: MessageLog | None = None,
+        name_code: Callable[[str], str] = str,
     ) -> None:
         self._scenario = scenario
         self._recorder = recorder
@@ -70,6 +83,7 @@ class Accounting:
         self._keep_sample = keep_sample
         self._timeout_s = timeout_s
         self._log = log
+        self._name_code = name_code
         self._waiting: list[tuple[float, float, float]] = []
         self._resent = self._answer_bytes = 0
         self._steps: dict[str, StepRecorder] = {}
@@ -111,7 +125,7 @@ class Accounting:
             raise
         finally:
             if is_measured:
-                attempt = Attempt(fate, code, began_s, perf_counter())
+                attempt = Attempt(fate, self._name_code(code), began_s, perf_counter())
                 self._enter_step(recorder, step_name(self._scenario, name), attempt)
 
     def timing(self, name: str) -> TimingRecorder:
@@ -136,6 +150,8 @@ class Accounting:
 
     def enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         """Enter the result of a message; `is_ok` says whether it ended as expected."""
+        if attempt.code and (name := self._name_code(attempt.code)) != attempt.code:
+            attempt = replace(attempt, code=name)
         if self._log is not None:
             id = message.planned.conversation.id
             self._log.add(self._scenario, message.due.k, id, attempt)
@@ -200,6 +216,28 @@ class Accounting:
                 response_time_s = attempt.sent_s - outcome.due_s + self._timeout_s
         response_time_ms = None if response_time_s is None else response_time_s * 1000
         self._rows.add(outcome.scenario, response_time_ms, len(attempt.body), failure)
+
+
+class CodeNames:
+    """Names of error codes as they are shown: a session may take one from what its far side says.
+
+    Secrets in a code are hidden by `redact`.
+    """
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        self._redact = redact
+        self._names: dict[str, str] = {"": ""}
+
+    def name(self, code: str) -> str:
+        """Return the name to show for a code, short and without secrets."""
+        if code in KNOWN_CODES:
+            return code
+        name = self._names.get(code)
+        if name is None:
+            name = told(code, self._redact, LONGEST_NAME)
+            if len(self._names) < _MOST_NAMES:
+                self._names[code] = name
+        return name
 
 
 def _declared(recorders: Mapping[str, Recorder], name: str, where: str) -> Recorder:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import gevent
 
 from convoy.errors import ConvoyError, RefusedError
+from convoy.foreign import told
 from convoy.results.account import ScenarioResult
 from convoy.results.criteria import CriterionResult
 from convoy.results.reports.text import Progress, progress_figures
@@ -36,7 +37,8 @@ class Master:
 
     `code` is the hash of the code that makes messages, the same in every worker. Where the only
     worker `is_local`, it needs no lease. `end_early` is called with the reason when a worker asks
-    for the end of the run, `enter_messages` with each part of the log of messages.
+    for the end of the run, `enter_messages` with each part of the log of messages. `redact` hides
+    secrets in what the run's result says.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Master:
         is_local: bool,
         end_early: Callable[[str], None],
         facts: RunFacts,
+        redact: Callable[[str], str],
         enter_messages: Callable[[bytes], None],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -65,7 +68,7 @@ class Master:
         self.is_local = is_local
         self.report_every_s = 1 if is_local and inputs.settings.is_slow else REPORT_STEPS
         """So often each worker reports."""
-        self._account = RunAccount(plans, inputs.settings, self.report_every_s)
+        self._account = RunAccount(plans, inputs.settings, self.report_every_s, redact)
         self._protocol = RunProtocol(
             inputs,
             self.lanes,
@@ -80,6 +83,7 @@ class Master:
         self._swarm = swarm
         self._code = code
         self._facts = facts
+        self._redact = redact
         self._enter_messages = enter_messages
         self._end_early = end_early
         self._clock = clock
@@ -120,7 +124,7 @@ class Master:
             ),
             samples=self._account.samples(),
             changes=tuple(self.changes.made),
-            problems=tuple(self.problems),
+            problems=tuple(told(p, self._redact) for p in self.problems),
             facts=self._facts,
             series=self._account.series(self._account.reported_until_s(holding, measured_s)),
             generator=self._account.generator(),

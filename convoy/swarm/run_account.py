@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Literal
@@ -34,7 +34,7 @@ class RunAccount:
     """Accounts and series of the scenarios of a run, the samples of its errors, and its workers.
 
     A message that a lost worker may have sent counts as lasting until its deadline at least, one
-    that nobody sent as late as a message may be.
+    that nobody sent as late as a message may be. `redact` hides secrets in samples.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class RunAccount:
         plans: Mapping[str, ScenarioPlan],
         settings: Settings,
         report_steps: int = REPORT_STEPS,
+        redact: Callable[[str], str] = str,
     ) -> None:
         name_code = CodeBook().name
         self._timeout_s = settings.request_timeout_s
@@ -51,7 +52,7 @@ class RunAccount:
         self._series = defaultdict[str, SeriesAccount](
             lambda: SeriesAccount(self._step_s, name_code, report_steps)
         )
-        self._samples = SampleBook()
+        self._samples = SampleBook(redact)
         self._workers: defaultdict[str, _Reported] = defaultdict(_Reported)
         self._due: dict[str, list[int]] = {}
         # What is in here is replaced and never changed, because results hold it too.

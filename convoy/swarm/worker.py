@@ -13,6 +13,7 @@ from gevent.event import Event
 
 from convoy.engine.health import watch
 from convoy.errors import ConvoyError, LoginError, RefusedError, RemoteError
+from convoy.foreign import told
 from convoy.prepare.guard import check_token
 from convoy.remote.client import Connections, WorkerShare
 from convoy.settings import Settings
@@ -111,12 +112,15 @@ class Worker:
 
     def report_problem(self, run: WorkerRun, problem: str) -> None:
         """Report to the master why a user cannot start; the master decides when to give up."""
-        self._send_ready(run, problem)
+        self._send_ready(run, self._told(problem))
 
     def ask_for_stop(self, run: WorkerRun, reason: str) -> None:
         """Ask the master to end the run."""
         if not run.is_stopping:
-            self._channel.to_master(Enough(run.run_id, reason))
+            self._channel.to_master(Enough(run.run_id, self._told(reason)))
+
+    def _told(self, text: str) -> str:
+        return told(text, self._redact)
 
     def hear(self, data: bytes) -> None:
         """Take in a message of the master; one that cannot be read, or of another run, is not."""
@@ -191,7 +195,7 @@ class Worker:
             lease = LeaseClock(message.lease_s, time.perf_counter())
             run = self._run = WorkerRun(inputs, connections, lease, self._rows, self._redact)
         except ConvoyError as error:
-            self._channel.to_master(Refusal(message.run_id, str(error)))
+            self._channel.to_master(Refusal(message.run_id, self._told(str(error))))
             return
         self._farewell.clear()
         gevent.spawn(self._join, run)
@@ -204,10 +208,10 @@ class Worker:
             if run.lease.is_limited:  # otherwise the master has logged in from this very process
                 token = run.connections.first_token()
                 if run.inputs.settings.target.approval is not None:
-                    check_token(run.inputs.settings, token)
+                    check_token(run.inputs.settings, token, run.connections.headers)
         except (RefusedError, RemoteError) as error:
             if not isinstance(error, LoginError) or error.refused:
-                self._channel.to_master(Refusal(run.run_id, str(error)))
+                self._channel.to_master(Refusal(run.run_id, self._told(str(error))))
                 return
         # Another message may have ended its part meanwhile.
         if run.state is WorkerRunState.JOINING:

@@ -28,7 +28,7 @@ from convoy.results.samples import SampleKeeper
 from convoy.results.series import SecondsRecorder
 from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
-from convoy.swarm.accounting import Accounting, KeepSample, Rows
+from convoy.swarm.accounting import Accounting, CodeNames, KeepSample, Rows
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.messages import Change, Lanes, WorkerReport
 from convoy.swarm.run_inputs import RunInputs, plan_hash
@@ -56,6 +56,7 @@ class ScenarioWork:
         keep_sample: KeepSample,
         log: MessageLog | None,
         pace: Pace | None,
+        name_code: Callable[[str], str],
     ) -> None:
         settings = inputs.settings
         self.run_id, self.plan = inputs.run_id, plan
@@ -69,7 +70,7 @@ class ScenarioWork:
         self.recorder = ScenarioRecorder(late_after_s, timeout_s)
         self.seconds = SecondsRecorder()
         self.accounting = Accounting(
-            plan.scenario, self.recorder, rows, keep_sample, timeout_s, log
+            plan.scenario, self.recorder, rows, keep_sample, timeout_s, log, name_code
         )
         self.pool = PoolUse(plan.is_exclusive)
         self.dispatcher = Dispatcher(
@@ -153,7 +154,7 @@ class WorkerRunState(StrEnum):
 
 
 class WorkerRun:
-    """One run in this process; `redact` is applied to samples of its errors."""
+    """One run in this process; `redact` hides secrets in samples of errors, codes and ids."""
 
     def __init__(
         self,
@@ -170,11 +171,14 @@ class WorkerRun:
         self.lease = lease
         self.run_id = inputs.run_id
         self.plan_hash = plan_hash(plans)
-        self.samples = SampleKeeper(redact)
+        self.samples = SampleKeeper(redact, inputs.settings.samples)
         self._rows = rows
-        self._log = MessageLog() if inputs.settings.records_messages else None
+        self._log = MessageLog(redact) if inputs.settings.records_messages else None
+        name_code = CodeNames(redact).name
         self.work = {
-            name: ScenarioWork(inputs, plan, rows, self.keep_sample, self._log, connections.pace)
+            name: ScenarioWork(
+                inputs, plan, rows, self.keep_sample, self._log, connections.pace, name_code
+            )
             for name, plan in plans.items()
         }
         self._permits = inputs.settings.permits_by_scenario()

@@ -176,3 +176,20 @@ def test_a_record_without_secrets_is_left_as_it_is() -> None:
     RedactingFilter(Redactor()).filter(record)
 
     assert (record.msg, record.args) == ("%s messages", ("12",))
+
+
+def test_what_steers_a_terminal_does_not_reach_a_log() -> None:
+    written = logged(Redactor(), "it said %s", "a\x1b[2Jb\x00c\u202ed\re")
+
+    assert written == "it said a?[2Jb?c?d?e\n"
+
+
+def test_no_text_of_others_looks_like_a_line_of_the_log() -> None:
+    try:
+        raise ValueError("x\n[2026-11-26] host/INFO/convoy: all is well")
+    except ValueError as error:
+        written = logged(Redactor(), "it failed: %s", error, exc_info=True)
+
+    first, *others = written.splitlines()
+    assert first == "it failed: x"
+    assert len(others) > 2 and all(line.startswith("  ") for line in others)

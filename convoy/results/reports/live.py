@@ -17,8 +17,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from convoy.foreign import printable
 from convoy.results.figures import reported_until_s
-from convoy.results.reports.text import Progress, generator_line, printable
+from convoy.results.reports.text import Progress, generator_line
 from convoy.results.result import RunResult
 from convoy.results.summary import Quantiles, Summary, Totals
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
+from convoy.foreign import printable
 from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
@@ -266,8 +267,3 @@ def _moment(seconds: float | None) -> str:
 def _first_sentence(text: str) -> str:
     end = text.find(". ")
     return text if end < 0 else text[: end + 1]
-
-
-def printable(text: str) -> str:
-    """Return a text without the characters that steer a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)

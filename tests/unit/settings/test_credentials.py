@@ -9,7 +9,7 @@ import pytest
 
 from convoy.errors import SettingsError
 from convoy.secrets import Secret
-from convoy.settings import credentials, payload_directory
+from convoy.settings import Settings, credentials, header_values, payload_directory
 from convoy.settings.environment import swarm_secret
 from tests.unit.settings.configuration import settings_of
 
@@ -165,3 +165,29 @@ def test_payloads_may_be_mounted_elsewhere(tmp_path: Path, repository: Path) -> 
 def test_a_missing_payload_directory_is_a_fault() -> None:
     with pytest.raises(SettingsError, match="CONVOY_PAYLOADS_DIR: '/nowhere' is no directory"):
         payload_directory({"CONVOY_PAYLOADS_DIR": "/nowhere"}, Path("/unused"))
+
+
+def test_a_header_kept_elsewhere_is_a_secret_and_no_setting(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("of the file\n")
+    settings = settings_of(
+        "headers={X-A: shown, X-B: {env: KEY}, X-C: {file: '" + str(tmp_path / "key") + "'}}"
+    )
+    sent = Settings.from_json(settings.to_json())
+
+    values = header_values({"KEY": "of the variable"}, sent)
+
+    assert values == {
+        "X-A": "shown",
+        "X-B": Secret("of the variable"),
+        "X-C": Secret("of the file"),
+    }
+    assert sent == settings
+    assert sent.redacted()["headers"]["X-B"] == {"env": "KEY"}
+
+
+def test_the_file_of_a_header_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "profile.yaml").write_text("headers: {X-A: {file: keys/a}}")
+
+    settings = settings_of(command_line={"load_profile": str(tmp_path / "profile.yaml")})
+
+    assert settings.redacted()["headers"] == {"X-A": {"file": str(tmp_path / "keys" / "a")}}

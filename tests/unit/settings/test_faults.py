@@ -79,6 +79,18 @@ def test_all_faults_are_told_at_once() -> None:
         ("headers={a b: x}", "headers.a b (--set 1): is 'a b', but should be the name of a header"),
         ("headers={'': x}", "headers.'' (--set 1): is '', but should be the name of a header"),
         ("headers={Host: x}", "headers.Host (--set 1): is 'Host', which is set by Convoy itself"),
+        ("headers={content-x: x}", "headers.content-x (--set 1): is 'content-x', which is set by"),
+        ("headers={X-A: ' x'}", "headers.X-A (--set 1): is ' x', but should be printable ASCII"),
+        (
+            "headers={X-A: {env: A, file: b}}",
+            "headers.X-A (--set 1): is a mapping, but should be text, {env: NAME} or {file: PATH}",
+        ),
+        (
+            "headers={X-A: {env: 5}}",
+            "headers.X-A (--set 1): is a mapping, but should be text, {env",
+        ),
+        ("headers={X-A: {}}", "headers.X-A (--set 1): is a mapping, but should be text, {env"),
+        ("samples=some", "samples (--set 1): is 'some', but should be 'masked', 'none' or 'full'"),
         ("headers=5", "headers (--set 1): is 5, but should be a mapping (`name: value`)"),
         ("headers={X-A: 5}", "headers.X-A (--set 1): is 5, but should be text"),
         ('headers={X-A: "a\\nb"}', "headers.X-A (--set 1): is 'a\\nb', but should be printable"),

@@ -55,6 +55,7 @@ def master_of(silence: Silence, *sets: str) -> Master:
         is_local=False,
         end_early=lambda reason: None,
         facts=RunFacts(),
+        redact=str,
         enter_messages=lambda packed: None,
     )
 

@@ -29,6 +29,7 @@ class Desk:
             release=lambda: None,
             is_attended=False,
             runs=runs,
+            redact=str,
         )
 
 

@@ -1,0 +1,63 @@
+"""Texts of others: on one line, bounded, and without the characters that steer a terminal.
+
+What an API, a file or an exception says goes through here before it is printed, logged or recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+LONGEST = 2_000
+"""Characters of one sentence that is told to the operator."""
+LONGEST_SECRET = 4_096
+_CUT = "…"
+_KEPT = "\n\t"
+
+
+def printable(text: str) -> str:
+    """Return a text without what steers a terminal: escapes, line breaks, changes of direction."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
+def on_one_line(text: str) -> str:
+    """Return a text on one line, with a space for each line break, tab or other white space."""
+    if text.isprintable():
+        return text
+    return printable("".join(" " if each.isspace() else each for each in text))
+
+
+def printable_lines(text: str) -> str:
+    """Return lines, and tabs in them, without anything else that steers a terminal."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in _KEPT else "?" for each in text)
+
+
+def cut(text: str, longest: int = LONGEST) -> str:
+    """Return at most so many characters of a text, the last of them a sign that there were more."""
+    return text if len(text) <= longest else text[: longest - len(_CUT)] + _CUT
+
+
+def told(text: str, redact: Callable[[str], str], longest: int = LONGEST) -> str:
+    """Return a text as it is told within a sentence: redacted, bounded and on one line."""
+    return on_one_line(shortened(text, longest, redact))
+
+
+def told_lines(text: str) -> str:
+    """Return what is told to the operator: lines that can be printed, each of them bounded."""
+    return "\n".join(map(cut, printable_lines(text).split("\n")))
+
+
+def shortened(text: str, longest: int, redact: Callable[[str], str]) -> str:
+    """Return at most so many characters of a text, redacted before it is cut.
+
+    Only its beginning is searched for secrets. One that the end of that part cuts would not be
+    found, so the last `LONGEST_SECRET` characters of it are left out again.
+    """
+    looked_at = longest + LONGEST_SECRET
+    clean = redact(text[:looked_at])
+    if len(text) > looked_at:
+        clean = clean[:-LONGEST_SECRET] + _CUT
+    return cut(clean, longest)

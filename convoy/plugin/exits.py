@@ -1,0 +1,61 @@
+"""The exits of a Locust process: logs, tracebacks and Locust's failures, all of them redacted."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from traceback import format_exception
+from types import TracebackType
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.stats import StatsError
+
+from convoy import terminal
+from convoy.foreign import printable_lines
+from convoy.plugin.rows import MessageFailure
+from convoy.secrets import RedactingFilter, Redactor
+
+
+def redact_exits(environment: Environment, redactor: Redactor) -> None:
+    """Redact what this process logs, what it says of exceptions that nobody handles, and failures.
+
+    Call it when Locust has set its log up.
+    """
+    loggers = map(logging.getLogger, [None, *logging.root.manager.loggerDict])
+    for handler in {each for logger in loggers for each in logger.handlers}:
+        handler.addFilter(RedactingFilter(redactor))
+        terminal.print_anything(getattr(handler, "stream", None))
+    _redact_failures(environment, redactor.redact)
+
+
+def redact_tracebacks(redact: Callable[[str], str]) -> None:
+    """Redact what Python and gevent print of exceptions that nobody handles."""
+
+    def tell(
+        kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        text = "".join(format_exception(kind, error, trace))
+        print(printable_lines(redact(text)), end="", file=sys.stderr, flush=True)
+
+    def tell_of_greenlet(context: object, *fault: Any) -> None:
+        # gevent adds the greenlet with the beginning of its arguments, which no secret is found in.
+        tell(*fault)
+
+    sys.excepthook = tell
+    gevent.get_hub().print_exception = tell_of_greenlet  # type: ignore[assignment, method-assign]
+
+
+def _redact_failures(environment: Environment, redact: Callable[[str], str]) -> None:
+    """Redact failures that a scenario has shown itself; those of messages are codes."""
+    stats = environment.stats
+    log_error = stats.log_error
+
+    def log_redacted(method: str, name: str, error: Exception | str | None) -> None:
+        if not isinstance(error, MessageFailure):
+            error = printable_lines(redact(StatsError.parse_error(error)))
+        log_error(method, name, error)
+
+    stats.log_error = log_redacted  # type: ignore[method-assign]

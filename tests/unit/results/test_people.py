@@ -1,0 +1,133 @@
+"""Error samples show what was wrong with a field, and not whose it was."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from convoy.results.people import without_people
+from convoy.results.samples import Kept, SampleKeeper
+from convoy.secrets import STARS, Redactor
+from tests.unit.results import REJECTED, changed
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('{"name": "Ann"}', '{"name": "<name, 3 characters>"}'),
+        ('{"first_name": "Ann-Kathrin"}', '{"first_name": "<name, 11 characters>"}'),
+        (
+            '{"lastName": "", "nickname": null, "displayName": ["Ä"]}',
+            '{"lastName": "", "nickname": null, "displayName": ["<name, 1 characters>"]}',
+        ),
+        (
+            '{"name": {"first": "Ann", "last": "Lee"}}',
+            '{"name": {"first": "<name, 3 characters>", "last": "<name, 3 characters>"}}',
+        ),
+        ('{"phone": 4930123456}', '{"phone": "<phone number, 10 characters>"}'),
+        ('{"from": "4930123456789"}', '{"from": "<phone number, 13 characters>"}'),
+        ('{"e-mail": "ann at home"}', '{"e-mail": "<e-mail address, 11 characters>"}'),
+        ('{"text": "I am ann.lee+x@mail.example.com!"}', '{"text": "I am <e-mail address>!"}'),
+        ('{"text": "jörg@exämple.de"}', '{"text": "<e-mail address>"}'),
+        (r'{"text": "ann\u0040mail.example"}', '{"text": "<e-mail address>"}'),
+        ("to=ann%40mail.example&x=1", "to=<e-mail address>&x=1"),
+        ("call +49 (30) 123-456 78 now", "call <phone number> now"),
+        ("call 0049 30 1234567", "call <phone number>"),
+        ("tel:+15551234567,", "tel:<phone number>,"),
+        ("(030) 1234567 or 030/123 45 67", "<phone number> or <phone number>"),
+        ("(555) 123-4567", "<phone number>"),
+        ('cut {"firstName": "Ann Le', 'cut {"firstName": "<name, 6 characters>'),
+        ('{"firstName" : "A\\"nn", "x": "y"', '{"firstName" : "<name, 5 characters>", "x": "y"'),
+    ],
+)
+def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
+    text: str, masked: str
+) -> None:
+    assert without_people(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"fieldName": "to.type", "code": "invalid_payload", "status": 400}',
+        '{"id": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d", "at": "2026-11-26T06:31:54.123Z"}',
+        '{"to": "conversation-1", "count": 1234567890123, "ms": "1732602714123"}',
+        "[convoy:20261126-063154-0a1b2c:conversation_messages:17]",
+        "10.20.30.40:8080 took 0.123 s, version 2.47.0, 2026-11-26 06:31",
+        '{"message": "The value of \'channel\' must be one of web, sms"}',
+        '{"a": 1, "a": 2,   "b": 1e3}',
+    ],
+)
+def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
+    assert without_people(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+1" * 3_000,
+        "a@" * 3_000,
+        "a." * 3_000,
+        '"name":' * 900,
+        "[" * 6_000,
+        "0" * 6_000,
+        "(0" * 3_000,
+    ],
+)
+def test_the_time_is_linear_in_a_text_that_a_stranger_has_written(text: str) -> None:
+    began_s = time.process_time()
+
+    without_people(text)
+
+    assert time.process_time() - began_s < 1
+
+
+def answered(kept: Kept, body: bytes) -> list[tuple[str, str]]:
+    """Request and answer of the samples of a failure, with one secret known."""
+    redactor = Redactor()
+    redactor.register('s3"cret')
+    keeper = SampleKeeper(redactor.redact, kept)
+    keeper.offer(changed(REJECTED, body=body), 1.0, body)
+    report = keeper.report()["400 invalid_payload"]
+    return [(each.request, each.answer) for each in report.samples]
+
+
+BODY = json.dumps({"firstName": "Ann", "said": 's3"cret', "jwt": JWT}).encode()
+
+
+def test_samples_are_masked_by_default() -> None:
+    [(request, answer)] = answered("masked", BODY)
+
+    assert request == answer
+    assert json.loads(answer) == {
+        "firstName": "<name, 3 characters>",
+        "said": STARS,
+        "jwt": STARS,
+    }
+
+
+def test_full_samples_hold_people_and_still_no_secrets() -> None:
+    [(_, answer)] = answered("full", BODY)
+
+    assert json.loads(answer) == {"firstName": "Ann", "said": STARS, "jwt": STARS}
+
+
+def test_without_samples_it_is_still_known_when_an_error_was_seen() -> None:
+    keeper = SampleKeeper(str, "none")
+    keeper.offer(REJECTED, 1.0, b"")
+
+    told = keeper.report()["400 invalid_payload"]
+
+    assert (told.first_s, told.last_s, told.samples) == (1.0, 1.0, ())
+
+
+def test_people_beyond_the_part_that_is_shown_are_not_shown() -> None:
+    body = b'{"x": "' + b"." * 2_000 + b'", "firstName": "' + b"A" * 9_000 + b'"}'
+
+    [(_, answer)] = answered("masked", body)
+
+    assert "AA" not in answer

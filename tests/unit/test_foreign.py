@@ -1,0 +1,70 @@
+"""What others say is on one line, bounded, and steers no terminal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convoy.errors import Fault, SettingsError
+from convoy.foreign import LONGEST, on_one_line, printable_lines, shortened, told, told_lines
+from convoy.prepare.checklist import Checklist
+from convoy.secrets import STARS, Redactor
+
+HOSTILE = "a\x1b[2Jb\r\nc\x00d\u202ee\x9bf\u2028g\x7fh\tI"
+
+
+def test_a_text_within_a_sentence_is_one_line_that_can_be_printed() -> None:
+    assert on_one_line(HOSTILE) == "a?[2Jb  c?d?e?f g?h I"
+
+
+def test_lines_keep_their_breaks_and_nothing_else_that_steers() -> None:
+    assert printable_lines(HOSTILE) == "a?[2Jb?\nc?d?e?f?g?h\tI"
+
+
+@given(st.text(max_size=300), st.integers(1, 50))
+def test_whatever_is_told_is_short_and_printable(text: str, longest: int) -> None:
+    line = told(text, str, longest)
+
+    assert len(line) <= longest and line.isprintable()
+
+
+@given(st.integers(0, 6_000))
+def test_no_part_of_a_secret_is_left_where_a_text_is_cut(before: int) -> None:
+    redactor = Redactor()
+    redactor.register("s3cr3t-" * 20)
+
+    short = shortened("." * before + "s3cr3t-" * 20 + "." * 9_000, 100, redactor.redact)
+
+    assert len(short) <= 100 and "s3cr" not in short
+
+
+def test_each_line_of_what_is_told_is_bounded() -> None:
+    lines = told_lines(f"{'x' * 10**6}\nend").split("\n")
+
+    assert [len(each) for each in lines] == [LONGEST, 3]
+
+
+def test_a_fault_is_one_line_whatever_its_key_or_value_holds() -> None:
+    assert str(Fault("a\nb\x1b[2J", "is\r\n'x'")) == "a b?[2J: is  'x'"
+
+
+def test_so_many_faults_are_counted_and_not_all_printed() -> None:
+    error = SettingsError(Fault(f"key{number}", "is no setting") for number in range(90_000))
+
+    lines = str(error).splitlines()
+
+    assert (len(lines), lines[-1], len(error.faults)) == (101, "and 89,900 more", 90_000)
+
+
+@pytest.mark.parametrize("secret", ["two words and more " * 20, "x" * 300])
+def test_a_checklist_hides_secrets_before_it_wraps_them(secret: str) -> None:
+    redactor = Redactor()
+    redactor.register(secret)
+    checklist = Checklist(redact=redactor.redact)
+
+    checklist.ok("target", f"it said {secret} and {HOSTILE}")
+
+    shown = checklist.as_text()
+    assert STARS in shown and "two words" not in shown and "xxx" not in shown
+    assert shown.replace("\n", "").isprintable()
