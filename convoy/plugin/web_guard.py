@@ -106,6 +106,9 @@ def install(web_ui: WebUI, hosts: HostNames) -> None:
             )
         if _is_foreign():
             return refusal("a page of another origin may neither control this test nor read it")
+        if "Transfer-Encoding" in request.headers:
+            # The limit on a request's size holds for those that say it first.
+            return refusal("a request has to say how long it is", 411)
         return None
 
     # Before any other: those of a locustfile of one's own may be there already.

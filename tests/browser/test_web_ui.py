@@ -176,7 +176,7 @@ def test_a_page_of_another_origin_can_neither_start_nor_stop_nor_read(
 
     def refused(path: str) -> bool:
         foreign.goto(elsewhere)
-        with foreign.expect_response(ui + path) as answer:
+        with foreign.expect_navigation(url=ui + path) as answer:
             foreign.evaluate(SUBMIT, [ui + path, form])
         return answer.value.status == 403
 
