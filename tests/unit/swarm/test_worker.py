@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gevent
@@ -44,6 +45,7 @@ class Kept:
     """The master's end of the channel, credentials that are tried slowly, and rows for nobody."""
 
     pace = None
+    headers: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         self.said: list[ToMaster | Hello] = []
@@ -148,7 +150,7 @@ def test_messages_of_another_run_are_not_followed(worker: Worker, kept: Kept) ->
 def test_a_token_of_another_organisation_is_said(
     worker: Worker, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(settings: Settings, token: object) -> str:
+    def refuse(settings: Settings, token: object, headers: object) -> str:
         raise RefusedError("the token is of another organisation")
 
     monkeypatch.setattr("convoy.swarm.worker.check_token", refuse)
