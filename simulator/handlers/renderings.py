@@ -84,10 +84,7 @@ def conversation(found: MessagingConversation, now_s: float) -> Json:
         "id": found.id,
         "startTime": stamp(found.started_s),
         "address": found.address,
-        "participants": [
-            _participant(found, side) | {"messages": [_communication(found, side, visible)]}
-            for side in _sides(found)
-        ],
+        "participants": [_participant(found, side, visible) for side in _sides(found)],
         "recordingState": "NONE",
         "selfUri": f"/api/v2/conversations/{found.id}",
     }
@@ -99,8 +96,8 @@ def conversation(found: MessagingConversation, now_s: float) -> Json:
 def message_conversation(found: MessagingConversation, now_s: float) -> Json:
     """MessageConversation; the customer's `peer` is the communication that an agent answers by.
 
-    That is said in https://github.com/MyPureCloud/developer-center-blog, `source/2024-09-27-…`
-    (read 2026-11-22).
+    That is said in https://github.com/MyPureCloud/developer-center-blog,
+    `source/2024-09-27-agentless-sms-api` (read 2026-11-22).
     """
     visible = found.visible(now_s)
     return {
@@ -110,26 +107,36 @@ def message_conversation(found: MessagingConversation, now_s: float) -> Json:
     }
 
 
+def _participant(found: MessagingConversation, side: str, visible: list[Message]) -> Json:
+    """Participant, with its one communication (Message of the definition)."""
+    is_customer = side == INBOUND
+    own_id = found.customer_communication_id if is_customer else found.communication_id
+    communication: Json = {"id": own_id} | _leg(found, side, visible)
+    if found.communication_id:
+        communication["peerId"] = _peer(found, side)
+    rendered = _person(found, side) | {
+        "queueId": found.queue_id,
+        "queueName": QUEUES[found.queue_id].name,
+        "messages": [communication],
+    }
+    if not is_customer:
+        rendered["userId"] = USER.id
+    return rendered
+
+
 def _media_participant(found: MessagingConversation, side: str, visible: list[Message]) -> Json:
     """MessageMediaParticipant."""
-    rendered = _participant(found, side)
-    rendered.pop("userId", None)
-    rendered.pop("queueName", None)
-    queue_id = str(rendered.pop("queueId"))
-    rendered["queue"] = {"id": queue_id, "name": QUEUES[queue_id].name}
+    rendered = _person(found, side) | _leg(found, side, visible)
+    rendered["queue"] = {"id": found.queue_id, "name": QUEUES[found.queue_id].name}
+    if found.communication_id:
+        rendered["peer"] = _peer(found, side)
     if side == OUTBOUND:
         rendered["user"] = _user()
-    return (
-        rendered
-        | _communication(found, side, visible)
-        | {
-            "id": rendered["id"],
-            "peer": _peer(found, side),
-        }
-    )
+    return rendered
 
 
-def _participant(found: MessagingConversation, side: str) -> Json:
+def _person(found: MessagingConversation, side: str) -> Json:
+    """What both kinds of participants have of who they are."""
     is_customer = side == INBOUND
     rendered: Json = {
         "id": found.customer_id if is_customer else found.agent_id,
@@ -137,12 +144,8 @@ def _participant(found: MessagingConversation, side: str) -> Json:
         "address": found.address if is_customer else found.integration_id,
         "purpose": "customer" if is_customer else "agent",
         "startTime": stamp(found.started_s),
-        "queueId": found.queue_id,
-        "queueName": QUEUES[found.queue_id].name,
         "attributes": found.attributes if is_customer else {},
     }
-    if not is_customer:
-        rendered["userId"] = USER.id
     if found.agent_id:
         rendered["connectedTime"] = stamp(found.started_s)
     if found.ended_s is not None:
@@ -150,32 +153,26 @@ def _participant(found: MessagingConversation, side: str) -> Json:
     return rendered
 
 
-def _communication(found: MessagingConversation, side: str, visible: list[Message]) -> Json:
-    """Message of a Participant: one side's leg, with the messages that it sent."""
-    is_customer = side == INBOUND
-    own = {"addressNormalized": found.address, "name": found.customer_name}
-    rendered: Json = {
-        "id": found.customer_communication_id if is_customer else found.communication_id,
+def _leg(found: MessagingConversation, side: str, visible: list[Message]) -> Json:
+    """What both kinds have of their communication, with the messages that this side sent."""
+    ends: tuple[Json, Json] = (
+        {"addressNormalized": found.address, "name": found.customer_name},
+        {"addressNormalized": found.integration_id},
+    )
+    from_address, to_address = ends if found.direction == INBOUND else ends[::-1]
+    return {
         "state": str(found.state),
         "direction": found.direction,
         "provider": PROVIDER,
         "type": found.messenger_type,
-        "fromAddress": own if found.direction == INBOUND else _integration_address(found),
-        "toAddress": _integration_address(found) if found.direction == INBOUND else own,
+        "fromAddress": from_address,
+        "toAddress": to_address,
         "messages": [_details(each) for each in visible if each.direction == side],
     }
-    peer = _peer(found, side)
-    if peer:
-        rendered["peerId"] = peer
-    return rendered
 
 
 def _peer(found: MessagingConversation, side: str) -> str | None:
     return found.communication_id if side == INBOUND else found.customer_communication_id
-
-
-def _integration_address(found: MessagingConversation) -> Json:
-    return {"addressNormalized": found.integration_id}
 
 
 def _details(message: Message) -> Json:
