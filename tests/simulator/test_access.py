@@ -23,6 +23,72 @@ ALL = Access((), ("a:b:c", "d:e:f"), needs_all=True)
 SCOPED = Access(("conversations", "conversations:readonly"))
 MISSING = "Unable to perform the requested action. You are missing the following permission(s): "
 
+_VIEW = "conversation:message:view | conversation:webmessaging:view"
+_REPLY = "conversation:message:create | conversation:webmessaging:create"
+_END = "conversation:communication:disconnect"
+_RECEIVE = ("conversations", "conversation:message:receive", "client")
+_LIMITS = ("organization", "", "")
+ASKED_BY_THE_DEFINITION = {
+    "GET tokens/me": ("user-basic-info", "", ""),
+    "HEAD tokens/me": ("user-basic-info", "", ""),
+    "DELETE tokens/me": ("user-basic-info", "", ""),
+    "GET organizations/limits/docs": _LIMITS,
+    "GET organizations/limits/namespaces": _LIMITS,
+    "GET organizations/limits/namespaces/{}": _LIMITS,
+    "GET organizations/limits/namespaces/{}/defaults": _LIMITS,
+    "GET conversations/messaging/integrations/open": (
+        "messaging",
+        "messaging:integration:view",
+        "",
+    ),
+    "GET conversations/messaging/integrations/open/{}": (
+        "messaging",
+        "messaging:integration:view",
+        "",
+    ),
+    "GET routing/queues": ("routing", "routing:queue:view", ""),
+    "GET routing/queues/{}": ("routing", "routing:queue:view", ""),
+    "POST conversations/messages/{}/inbound/open/message": _RECEIVE,
+    "POST conversations/messages/{}/inbound/open/structured/response": _RECEIVE,
+    "POST conversations/messages/{}/inbound/open/event": _RECEIVE,
+    "POST conversations/messages/{}/inbound/open/receipt": _RECEIVE,
+    "POST conversations/messages": ("conversations", "conversation:message:create", "user"),
+    "POST conversations/messages/agentless": (
+        "conversations",
+        "conversation:message:create",
+        "client",
+    ),
+    "POST conversations/messages/{}/communications/{}/messages": ("conversations", _REPLY, "user"),
+    "POST conversations/messages/{}/communications/{}/typing": ("conversations", _REPLY, "user"),
+    "GET conversations": ("conversations", "", ""),
+    "GET conversations/messages": ("conversations", "", ""),
+    "GET conversations/{}": ("conversations", "conversation:communication:view", ""),
+    "GET conversations/messages/{}": ("conversations", "", ""),
+    "PATCH conversations/messages/{}": (
+        "conversations",
+        f"{_END} | conversation:message:park",
+        "",
+    ),
+    "DELETE conversations/{}": ("conversations", _END, "user"),
+    "POST conversations/{}/disconnect": ("conversations", _END, ""),
+    "PATCH conversations/messages/{}/participants/{}": (
+        "conversations",
+        f"conversation:participant:wrapup | conversation:call:record | {_END}",
+        "",
+    ),
+    "PATCH conversations/messages/{}/participants/{}/attributes": ("conversations", "", ""),
+    "PATCH conversations/messages/{}/participants/{}/communications/{}": ("conversations", "", ""),
+    "GET conversations/messages/{}/details": ("conversations", _VIEW, ""),
+    "GET conversations/messages/{}/messages/{}": ("conversations", _VIEW, ""),
+    "POST conversations/messages/{}/messages/bulk": ("conversations", _VIEW, ""),
+    "POST analytics/conversations/details/query": (
+        "analytics",
+        "analytics:conversationDetail:view | analytics:agentConversationDetail:view",
+        "",
+    ),
+}
+"""Scope, permissions (all of `a & b`, any of `a | b`) and context of each operation."""
+
 
 def client(*permissions: str, scopes: tuple[str, ...] = (), is_user: bool = False) -> Client:
     return Client(
@@ -81,6 +147,22 @@ def test_a_refusal_names_what_is_missing(access: Access, who: Client, sentence: 
         access.check(who)
 
     assert refused.value.message == sentence
+
+
+def test_the_routes_ask_for_what_the_definition_says() -> None:
+    asked = {
+        f"{route.method} {route.path.removeprefix('/api/v2/')}": (
+            route.access.scopes[0],
+            " & ".join(route.access.permissions)
+            if route.access.needs_all
+            else " | ".join(route.access.permissions),
+            route.access.context,
+        )
+        for route in PUBLIC_ROUTES
+        if route.access
+    }
+
+    assert asked == ASKED_BY_THE_DEFINITION
 
 
 @pytest.mark.parametrize("route", PUBLIC_ROUTES, ids=lambda route: f"{route.method} {route.path}")

@@ -195,6 +195,15 @@ def test_a_notification_has_a_conversation_of_its_own_that_the_answer_takes_up()
     assert organisation.world.ledger.account("r").accepted == 1
 
 
+def test_a_notification_is_in_the_way_of_none_after_it() -> None:
+    organisation = Organisation()
+
+    sent = [organisation.post(AGENTLESS, notification()) for _ in range(2)]
+
+    assert sent[0]["conversationId"] != sent[1]["conversationId"]
+    assert organisation.get(f"/api/v2/conversations/{sent[1]['conversationId']}")["endTime"]
+
+
 def test_a_notification_joins_an_active_conversation_only_if_it_is_to() -> None:
     organisation = Organisation()
     conversation = organisation.receive()

@@ -28,6 +28,7 @@ def happenings(organisation: Organisation, run: str | None = "r") -> list[dict[s
 def fate_of(organisation: Organisation, *texts: str) -> tuple[list[str], list[str]]:
     """The texts that are found after these were accepted, and what the ledger says happened."""
     for each in texts:
+        organisation.now_s += 1.0
         conversation = organisation.receive(text=each)
     found = organisation.texts(conversation)
     return found, [f"{each['what']} {each['marker']}" for each in happenings(organisation)]
@@ -175,6 +176,16 @@ def test_the_same_seed_strikes_the_same_messages_in_whatever_order_and_run(kind:
     assert fates == {k: second.fate(Marker("two", "chat", k)) for k in reversed(numbers)}
     assert fates != {k: other.fate(Marker("one", "chat", k)) for k in numbers}
     assert 100 < sum(fate != SOUND for fate in fates.values()) < 200
+
+
+def test_kinds_of_defects_strike_independently_of_each_other() -> None:
+    defects = Defects(1)
+    defects.set([Defect("double", 0.5), Defect("corrupt", 0.5)])
+
+    fates = [defects.fate(Marker("r", "chat", k)) for k in range(400)]
+
+    both = sum(fate.copies == 2 and fate.is_corrupted for fate in fates)
+    assert 60 < both < 140
 
 
 def test_messages_without_a_marker_are_struck_too_and_in_the_whole_only() -> None:

@@ -159,6 +159,14 @@ def test_bulk_finds_the_conversation_s_own_messages_only() -> None:
     assert [each["normalizedMessage"]["text"] for each in found] == ["one"]
 
 
+def test_a_message_is_not_found_by_another_conversation() -> None:
+    organisation = Organisation()
+    first, second = organisation.receive("vu-1"), organisation.receive("vu-2")
+    [id] = organisation.message_ids(second)
+
+    assert organisation.code("GET", f"{MESSAGES}/{first}/messages/{id}") == "404 not.found"
+
+
 def test_a_message_is_the_same_by_each_route() -> None:
     organisation = Organisation()
     conversation = organisation.receive()

@@ -182,6 +182,19 @@ def test_an_integration_that_is_unknown_or_inactive_takes_nothing_in(
     assert Organisation().code("POST", inbound(integration, kind), open_message()) == code
 
 
+def test_a_refused_message_is_a_rejection_of_its_run() -> None:
+    organisation = Organisation()
+    marked = open_message(text="[convoy:r:chat:1]")
+
+    organisation.ask("POST", inbound(), marked, client="public-no-permission")
+    organisation.ask("POST", inbound(NOWHERE), marked)
+    organisation.ask("POST", inbound(kind="event"), marked)
+
+    account = organisation.world.ledger.account("r")
+    assert account.accepted == 0
+    assert account.rejected == {"missing.permissions": 1, "not.found": 1}
+
+
 def test_an_attachment_that_the_integration_does_not_support_is_refused() -> None:
     body = open_message(content=[{"attachment": ATTACHMENT}])
 
