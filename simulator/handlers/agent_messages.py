@@ -15,10 +15,10 @@ from simulator.model import bodies
 from simulator.model.messaging import OUTBOUND, Message, MessagingConversation
 from simulator.model.organisation import (
     DEFAULT_QUEUE,
-    INTEGRATIONS,
     OTHER_SENDERS,
     QUEUES,
     Queue,
+    active_integration,
 )
 from simulator.model.rejection import Rejection
 from simulator.timestamps import stamp
@@ -155,11 +155,8 @@ def _recipient(body: Json) -> str:
 
 def _check_notification(world: World, body: Json, kind: str, text: str) -> None:
     if kind == "open":
-        integration = INTEGRATIONS.get(body["fromAddress"])
-        is_known = integration is not None and integration.is_active
-    else:
-        is_known = body["fromAddress"] == OTHER_SENDERS[kind]
-    if not is_known:
+        active_integration(body["fromAddress"], field="fromAddress")
+    elif body["fromAddress"] != OTHER_SENDERS[kind]:
         raise rejection("not.found", field="fromAddress")
     if kind == "webmessaging" and not 0 < len(text) < WEB_MESSAGING_CHARACTERS:
         raise rejection("invalid.webmessaging.text.body", field="textBody")

@@ -11,15 +11,13 @@ from simulator.handlers.reading import body_of, flag_of
 from simulator.ids import new_id
 from simulator.model import bodies
 from simulator.model.messaging import INBOUND, OUTBOUND, Message, MessagingConversation
-from simulator.model.organisation import DEFAULT_QUEUE, INTEGRATIONS, Integration
+from simulator.model.organisation import DEFAULT_QUEUE, Integration, active_integration
 from simulator.world import World
 
 Json = dict[str, Any]
 SENDER_MEMBERS = ("id", "idType", "nickname", "firstName", "lastName", "email")
 ATTACHMENT_MEMBERS = ("id", "mediaType", "url", "mime", "text", "sha256", "filename")
 BUTTON_MEMBERS = ("type", "text", "payload")
-# What an integration that is there but not active answers is not documented.
-INACTIVE = "request.conflict"
 STATUS_AFTER = {
     "Sent": "sent",
     "Delivered": "delivery-success",
@@ -32,7 +30,7 @@ STATUS_AFTER = {
 
 def take_message(world: World, call: Call) -> Answer:
     """`POST /api/v2/conversations/messages/{integrationId}/inbound/open/message`."""
-    integration = _integration(call)
+    integration = active_integration(call.path_values[0])
     body: Json = body_of(call, bodies.inbound_message)
     content = _content(integration, body.get("content") or [])
     returns_conversation = flag_of(call, "prefetchConversationId")
@@ -53,7 +51,7 @@ def take_message(world: World, call: Call) -> Answer:
 
 def take_structured_response(world: World, call: Call) -> Answer:
     """`POST …/inbound/open/structured/response`: a customer has pressed a button."""
-    integration = _integration(call)
+    integration = active_integration(call.path_values[0])
     body: Json = body_of(call, bodies.structured_response)
     button = _only(body["buttonResponse"], BUTTON_MEMBERS)
     message = _received(world, integration, body, button["text"], "Structured")
@@ -68,7 +66,7 @@ def take_structured_response(world: World, call: Call) -> Answer:
 
 def take_event(world: World, call: Call) -> Answer:
     """`POST …/inbound/open/event`: a customer is typing; begins no conversation."""
-    integration = _integration(call)
+    integration = active_integration(call.path_values[0])
     body: Json = body_of(call, bodies.inbound_event)
     normalised = _normalised(integration, body["channel"], new_id(), "Event")
     normalised["events"] = [
@@ -79,7 +77,7 @@ def take_event(world: World, call: Call) -> Answer:
 
 def take_receipt(world: World, call: Call) -> Answer:
     """`POST …/inbound/open/receipt`: what became of an outbound message at the customer's."""
-    integration = _integration(call)
+    integration = active_integration(call.path_values[0])
     body: Json = body_of(call, bodies.inbound_receipt)
     message = world.messaging.message(body["id"], world.now_s())
     if message.direction != OUTBOUND or message.integration_id != integration.id:
@@ -103,15 +101,6 @@ def take_receipt(world: World, call: Call) -> Answer:
         "direction": "Outbound",
     }
     return json_answer(normalised, world.options.accepted_status)
-
-
-def _integration(call: Call) -> Integration:
-    integration = INTEGRATIONS.get(call.path_values[0])
-    if integration is None:
-        raise rejection("not.found")
-    if not integration.is_active:
-        raise rejection(INACTIVE)
-    return integration
 
 
 def _received(world: World, integration: Integration, body: Json, text: str, kind: str) -> Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.errors import rejection
 from simulator.ids import ORGANISATION_ID
 
 ORGANISATION = {"id": ORGANISATION_ID, "name": "Convoy simulator"}
@@ -66,6 +67,8 @@ QUEUES = {
         ),
     )
 }
+# What an integration that is there but not active answers is not documented.
+INACTIVE = "request.conflict"
 DEFAULT_QUEUE = next(iter(QUEUES.values()))
 OTHER_SENDERS = {
     "sms": "+13175550100",
@@ -74,3 +77,13 @@ OTHER_SENDERS = {
     "apple": "5c0d0000-0000-4000-8000-0000000000d3",
 }
 """The one address of each other messenger type that the organisation can send from."""
+
+
+def active_integration(integration_id: str, *, field: str = "") -> Integration:
+    """The integration of that id; raises `Rejection` if there is none, or it is not active."""
+    integration = INTEGRATIONS.get(integration_id)
+    if integration is None:
+        raise rejection("not.found", field=field)
+    if not integration.is_active:
+        raise rejection(INACTIVE, field=field)
+    return integration

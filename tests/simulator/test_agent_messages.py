@@ -222,7 +222,7 @@ def test_a_notification_joins_an_active_conversation_only_if_it_is_to() -> None:
     ("members", "code"),
     [
         pytest.param({"fromAddress": NOWHERE}, "404 not.found", id="unknown integration"),
-        pytest.param({"fromAddress": INACTIVE}, "404 not.found", id="inactive integration"),
+        pytest.param({"fromAddress": INACTIVE}, "409 request.conflict", id="inactive integration"),
         pytest.param({"toAddress": None}, "400 constraint.validation", id="no address"),
         pytest.param({"textBody": None}, "400 constraint.validation", id="no text"),
         pytest.param({"textBody": "x" * 2_001}, "400 max.length.exceeded", id="too long"),
