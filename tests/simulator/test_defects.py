@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,13 @@ import pytest
 from simulator.faults import BadFault, Faults
 from simulator.model.defects import DAMAGE, SOUND, Defect, Defects, damaged
 from simulator.model.marker import Marker, find_marker
-from tests.simulator.in_process import MESSAGES, Organisation, inbound, open_message
+from tests.simulator.in_process import (
+    MESSAGES,
+    START_WALL_S,
+    Organisation,
+    inbound,
+    open_message,
+)
 
 KINDS = ("lose", "double", "delay", "reorder", "corrupt")
 
@@ -116,7 +123,7 @@ def test_a_lost_message_overtakes_none() -> None:
     behind = {each.removeprefix("reordered ") for each in happened if "reordered" in each}
     assert len(found) == 40 - len(lost) and 5 < len(lost) < 35
     inverted = {
-        str(find_marker(later).text)  # type: ignore[union-attr]  # each text has a marker
+        f"[convoy:r:chat:{number_in(later)}]"
         for earlier, later in zip(found, found[1:], strict=False)
         if in_order.index(later) < in_order.index(earlier)
     }
@@ -153,7 +160,7 @@ def test_a_share_of_the_messages_is_struck_and_the_ledger_names_each(kind: str) 
 
     found, happened = fate_of(organisation, *texts)
 
-    markers = [str(find_marker(each).text) for each in found]  # type: ignore[union-attr]
+    markers = [f"[convoy:r:chat:{number_in(each)}]" for each in found]
     counts = {each: markers.count(each) for each in (f"[convoy:r:chat:{k}]" for k in range(800))}
     observed = {
         "lose": {each for each, count in counts.items() if count == 0},
@@ -162,6 +169,39 @@ def test_a_share_of_the_messages_is_struck_and_the_ledger_names_each(kind: str) 
     }[kind]
     assert 45 < len(observed) < 115
     assert observed == {each.partition(" ")[2] for each in happened}
+
+
+def test_what_the_ledger_tells_is_what_can_be_found_with_all_defects_at_once() -> None:
+    specs = ("lose=0.05", "double=0.05", "delay=60s:0.05", "reorder=0.05", "corrupt=0.05")
+    organisation = Organisation(*(word for spec in specs for word in ("--fault", spec)))
+    for k in range(1_000):
+        organisation.now_s += 0.01
+        organisation.receive(f"vu-{k % 10}", text(k))
+    at_once = {k for k, *_ in found_by_analytics(organisation)}
+    organisation.now_s += 60.0
+    found = found_by_analytics(organisation)
+
+    times = {k: [one for one, _, _ in found].count(k) for k in range(1_000)}
+    first_seen = list(dict.fromkeys((conversation, k) for k, conversation, _ in found))
+    highest: dict[str, int] = {}
+    behind = set()
+    for conversation, k in first_seen:
+        if k < highest.get(conversation, -1):
+            behind.add(k)
+        highest[conversation] = max(k, highest.get(conversation, -1))
+    observed = {
+        "lost": {k for k, count in times.items() if count == 0},
+        "doubled": {k for k, count in times.items() if count == 2},
+        "delayed": {k for k, *_ in found} - at_once,
+        "corrupted": {k for k, _, seen in found if seen != text(k)},
+        "reordered": behind,
+    }
+    told: dict[str, set[int]] = {what: set() for what in observed}
+    for each in happenings(organisation):
+        told[each["what"]].add(number_in(each["marker"]))
+    assert all(20 < len(numbers) < 90 for numbers in told.values())
+    assert observed == told
+    assert organisation.world.ledger.account("r").accepted == 1_000
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -267,3 +307,22 @@ def test_every_code_can_be_injected_by_name() -> None:
     assert json.loads(json.dumps(organisation.world.faults.specs)) == [
         "error=conversation.message.limit.exceeded:1"
     ]
+
+
+def number_in(marked: str) -> int:
+    marker = find_marker(marked)
+    assert marker is not None
+    return marker.k
+
+
+def found_by_analytics(organisation: Organisation) -> list[tuple[int, str, str]]:
+    """Number, conversation and text of each message, by time, as a client of the API finds it."""
+    day = datetime.fromtimestamp(START_WALL_S, UTC).date()
+    query = {"interval": f"{day}T00:00:00Z/{day}T23:59:59Z"}
+    path = "/api/v2/analytics/conversations/details/query"
+    found = []
+    for each in organisation.post(path, query)["conversations"]:
+        conversation = each["conversationId"]
+        for seen in organisation.texts(conversation):
+            found.append((number_in(seen), conversation, seen))
+    return found
