@@ -2,7 +2,10 @@
 PYTHON ?= python3
 ARGS ?=
 VENV := .venv
-PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --retries 2
+# Nothing is installed that is not in the lock with the hash of its file.
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --retries 2 --require-hashes
+LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock, for Python 3.11 and newer on all systems"
 # A version that Convoy runs on, and pip: without one of them the environment is made anew.
 IS_USABLE := -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))'
 # Its argument has no comma, which would end it.
@@ -15,7 +18,7 @@ not_installed = $(call stop,not everything in $(1) could be installed; pip says 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install here load ui test faults check docs bench clean
+.PHONY: help install here load ui test faults check lock docs bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +46,12 @@ check: here $(VENV)/.development ## Check format, lint, types and architecture, 
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/python -m pytest -q tests/test_architecture.py
 
+lock: here $(VENV)/.development ## Find what requirements*.txt need into requirements*.lock; newer packages: make lock ARGS=--upgrade
+	@# Which index is used stands in no file: uv knows no PIP_ variables, and writes none of its own.
+	@export UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-https://pypi.org/simple}"; \
+	$(LOCK) $(ARGS) requirements.txt -o requirements.lock && \
+	$(LOCK) $(ARGS) -c requirements.lock requirements-dev.txt -o requirements-dev.lock
+
 docs: here $(VENV)/.development ## Make the pictures in docs/pictures anew, in a minute; needs Chromium
 	@PYTHONPATH=. $(VENV)/bin/python docs/make_pictures.py
 
@@ -61,7 +70,7 @@ here:
 		Make it anew: make clean install)
 
 # The last line alone says that all is there: what was cut short before is begun again.
-$(VENV)/.runtime: requirements.txt
+$(VENV)/.runtime: requirements.lock
 	@$(VENV)/bin/python $(IS_USABLE) 2>/dev/null || { \
 		command -v $(PYTHON) >/dev/null || $(call stop,there is no $(PYTHON). Install Python 3.11 \
 			or newer or name it: make install PYTHON=/usr/bin/python3.11); \
@@ -73,10 +82,13 @@ $(VENV)/.runtime: requirements.txt
 		$(PYTHON) -m venv --clear $(VENV) || $(call stop,the virtual environment could not be made); \
 	}
 	@echo "Installing what Convoy needs into $(VENV), once ..."
-	@$(PIP) -r requirements.txt || $(call not_installed,requirements.txt)
+	@# The pip that comes with a Python may be years old, so that the rest is left to the locked one.
+	@awk '/^pip==/ {is_pip = 1} is_pip {print} is_pip && !/\\$$/ {exit}' requirements.lock > $(VENV)/pip.lock
+	@$(PIP) -r $(VENV)/pip.lock || $(call not_installed,requirements.lock)
+	@$(PIP) -r requirements.lock || $(call not_installed,requirements.lock)
 	@touch $@
 
-$(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
+$(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
 	@echo "Installing what tests and checks need into $(VENV), once ..."
-	@$(PIP) -r requirements-dev.txt || $(call not_installed,requirements-dev.txt)
+	@$(PIP) -r requirements-dev.lock || $(call not_installed,requirements-dev.lock)
 	@touch $@

@@ -10,7 +10,7 @@ from simulator.faults import BadFault
 from simulator.model.ledger_file import BrokenLedgerFile
 from simulator.options import parse_options
 from simulator.server import bind, serve
-from simulator.world import World, build_world
+from simulator.world import BadKey, World, build_world
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse_options(arguments)
     try:
         world = build_world(options)
-    except (BadFault, BrokenLedgerFile) as exc:
+    except (BadFault, BadKey, BrokenLedgerFile) as exc:
         return _complain(str(exc), 2)
     except OSError as exc:
         return _complain(f"cannot use the ledger file {options.ledger_file}: {exc.strerror}", 2)

@@ -74,7 +74,7 @@ def parse_fault(spec: str, rng: Random, now_s: float) -> Fault:
         match = pattern.fullmatch(spec)
         if match:
             return build(spec, match, rng, now_s)
-    raise BadFault(f"fault {spec!r} is not understood; the words are: {EXAMPLES}")
+    raise BadFault(f"fault {spec[:60]!r} is not understood; the words are: {EXAMPLES}")
 
 
 class Faults:
@@ -125,7 +125,7 @@ def _latency(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Faul
 def _lognormal_latency(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
     median_s, sigma = _seconds(spec, match[1], match[2]), float(match[3])
     if sigma > 10:
-        raise BadFault(f"fault {spec!r}: the spread {match[3]} must be at most 10")
+        raise BadFault(f"fault {spec[:60]!r}: the spread {match[3]} must be at most 10")
 
     def worsen(effect: Effect, _: float) -> Effect:
         delay_s = min(median_s * math.exp(sigma * rng.gauss(0.0, 1.0)), DURATION_MAX_S)
@@ -138,14 +138,14 @@ def _error(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
     code, share = ERROR_CODES.get(int(match[1])), _share(spec, match[2])
     if code is None:
         known = ", ".join(str(status) for status in sorted(ERROR_CODES))
-        raise BadFault(f"fault {spec!r}: status {match[1]} is none of {known}")
+        raise BadFault(f"fault {spec[:60]!r}: status {match[1]} is none of {known}")
     return Fault(spec, _answer_with(code, share, rng))
 
 
 def _error_code(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
     code, share = match[1], _share(spec, match[2])
     if code not in ERRORS:
-        raise BadFault(f"fault {spec!r}: no operation answers with the code {code!r}")
+        raise BadFault(f"fault {spec[:60]!r}: no operation answers with the code {code!r}")
     return Fault(spec, _answer_with(code, share, rng))
 
 
@@ -189,7 +189,7 @@ def _truncate(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fau
 def _rate(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
     count, per_s = int(match[1]), _seconds(spec, match[2], match[3])
     if not 1 <= count <= COUNT_MAX or per_s <= 0:
-        raise BadFault(f"fault {spec!r}: count and time must be more than 0")
+        raise BadFault(f"fault {spec[:60]!r}: count and time must be more than 0")
     return Fault(spec, rate_limit=RateLimit(count, per_s))
 
 
@@ -205,14 +205,14 @@ def _delay(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
 def _seconds(spec: str, number: str, unit: str) -> float:
     seconds = float(number) / (1000 if unit == "ms" else 1)
     if seconds > DURATION_MAX_S:
-        raise BadFault(f"fault {spec!r}: {number}{unit} is longer than an hour")
+        raise BadFault(f"fault {spec[:60]!r}: {number}{unit} is longer than an hour")
     return seconds
 
 
 def _share(spec: str, number: str) -> float:
     share = float(number)
     if share > 1:
-        raise BadFault(f"fault {spec!r}: the share {number} must lie between 0 and 1")
+        raise BadFault(f"fault {spec[:60]!r}: the share {number} must lie between 0 and 1")
     return share
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from random import Random
+from uuid import UUID
 
-ORGANISATION_ID = "5c0d0000-0000-4000-8000-51a1a7000000"
-"""The organisation that every simulator is."""
 _random = Random(os.urandom(16))
+
+
+def organisation_of(seed: int) -> str:
+    """The id of the organisation that a simulator with this seed is."""
+    return str(UUID(int=Random(f"organisation {seed}").getrandbits(128), version=4))
 
 
 def new_id() -> str:

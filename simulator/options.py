@@ -28,6 +28,7 @@ class Options:
     is_lenient: bool
     started_by: str
     ledger_file: str | None
+    key_file: str | None
     faults: tuple[str, ...]
     permissions: Mapping[str, frozenset[str]]
     app_user_rate_per_minute: int
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--lenient", dest="is_lenient", action="store_true", help="'from' may be absent")
     add("--started-by", metavar="WHO", default="a person", help="the id of a run that has its own")
     add("--ledger-file", metavar="FILE", help="keep accepted messages here over a restart")
+    add("--key-file", metavar="FILE", help="prove by this key that this is a simulator")
     add("--fault", dest="faults", metavar="SPEC", action="append", default=[], help="repeatable")
     _add_those_of_the_definition(parser)
     return parser

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from simulator.faults import Faults
+from simulator.ids import organisation_of
 from simulator.model.clients import clients_with
 from simulator.model.conversations import ConversationPool
 from simulator.model.defects import Defects
@@ -18,6 +20,8 @@ from simulator.model.messaging import Message, Messaging
 from simulator.model.rates import MINUTE_S, OutboundUsage, RateLimit, SharedLimits
 from simulator.model.tokens import Grants, Tokens
 from simulator.options import Options
+
+SHORTEST_KEY, _LONGEST_KEY = 16, 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,14 @@ class World:
     token_rate: RateLimit
     shared_limits: SharedLimits
     outbound_usage: OutboundUsage
+    key: bytes
     now_s: Callable[[], float]
     wall_s: Callable[[], float]
+
+    @property
+    def organisation(self) -> dict[str, str]:
+        """The organisation's id and name; each seed is another organisation."""
+        return {"id": organisation_of(self.options.seed), "name": "Convoy simulator"}
 
     @property
     def rate_limit(self) -> RateLimit:
@@ -70,12 +80,29 @@ class World:
         self.defects.set(())
 
 
+class BadKey(Exception):
+    """The key file holds no key."""
+
+
+def _key_in(path: str) -> bytes:
+    if not Path(path).is_file():
+        raise BadKey(f"the key file {path} cannot be read: there is no such file")
+    try:
+        with open(path, "rb") as file:
+            key = file.read(_LONGEST_KEY).strip()
+    except OSError as exc:
+        raise BadKey(f"the key file {path} cannot be read: {exc.strerror}") from None
+    if len(key) < SHORTEST_KEY:
+        raise BadKey(f"the key file {path} holds fewer than {SHORTEST_KEY} characters")
+    return key
+
+
 def build_world(
     options: Options,
     now_s: Callable[[], float] = time.monotonic,
     wall_s: Callable[[], float] = time.time,
 ) -> World:
-    """A world as configured; raises OSError, `BrokenLedgerFile` or `BadFault`."""
+    """A world as configured; raises OSError, `BrokenLedgerFile`, `BadKey` or `BadFault`."""
     ledger_file = LedgerFile(options.ledger_file) if options.ledger_file else None
     ledger = Ledger(keep=ledger_file.append if ledger_file else None)
     if ledger_file is not None:
@@ -98,6 +125,7 @@ def build_world(
             RateLimit(options.app_user_rate_per_minute, MINUTE_S),
         ),
         outbound_usage=OutboundUsage(options.outbound_usage_max),
+        key=_key_in(options.key_file) if options.key_file else b"",
         now_s=now_s,
         wall_s=wall_s,
     )

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from convoy.settings.origin import is_loopback
 from tests.simulator_process import SimulatorProcess
+
+_ADDRESSED = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1}
+_NAMED = {"socket.getaddrinfo": 0, "socket.gethostbyname": 0}
+_HERE = {"", "0.0.0.0", "::"}
+"""Other ways to say this machine."""
+
+
+def _stay_here(event: str, arguments: tuple[object, ...]) -> None:
+    """Fail what would send a packet, or the question for a name, beyond this machine."""
+    if event in _ADDRESSED:
+        address = arguments[_ADDRESSED[event]]
+        host = address[0] if isinstance(address, tuple) else ""
+    elif event in _NAMED:
+        host = arguments[_NAMED[event]] or ""
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else str(host)
+    assert name in _HERE or is_loopback(name), (
+        f"a test would reach {name!r}: hand in a resolver or a dialler"
+    )
+
+
+# Python calls it for every socket of this process, whoever makes it. Processes that tests start are
+# not watched: what those of this suite are given are addresses of this machine, or refused ones.
+sys.addaudithook(_stay_here)
 
 # Without a time limit for each example: this machine may be busy with other tests. The same
 # examples each time, so that a run tells of a change and not of its luck; profile `search` tries

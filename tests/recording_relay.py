@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,11 +31,12 @@ class RecordingRelay:
     """Passes all requests on to a simulator, on a free port, until the `with` block ends.
 
     `most_at_once` is the highest number of messages that were in one conversation at a time, each
-    from when it came until its answer left.
+    from when it came until its answer left; `came_s` holds when each came, by `time.monotonic`.
     """
 
     def __init__(self, simulator: SimulatorProcess) -> None:
         self.most_at_once = 0
+        self.came_s: list[float] = []
         self._at_once: Counter[str] = Counter()
         self._messages: dict[str, list[tuple[str, int, SentMessage]]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -77,6 +79,7 @@ class RecordingRelay:
         with self._lock:
             message = SentMessage(path, MARKER.sub("", text))
             self._messages[found[1]].append((found[2], int(found[3]), message))
+            self.came_s.append(time.monotonic())
             self._at_once[conversation] += 1
             self.most_at_once = max(self.most_at_once, self._at_once[conversation])
         try:

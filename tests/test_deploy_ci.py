@@ -30,7 +30,7 @@ COPIED = (
     "locustfile.py",
     "payloads",
     "pyproject.toml",
-    "requirements.txt",
+    "requirements.lock",
     "scenarios",
     "simulator",
 )
@@ -70,7 +70,7 @@ def checkout(repository: Path, tmp_path: Path) -> Path:
         copy = shutil.copytree if (repository / name).is_dir() else shutil.copyfile
         copy(repository / name, folder / name)
     (folder / ".venv").symlink_to(sys.prefix)
-    os.utime(folder / "requirements.txt", (0, 0))
+    os.utime(folder / "requirements.lock", (0, 0))
     return folder
 
 

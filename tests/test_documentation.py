@@ -49,7 +49,7 @@ def test_every_folder_of_the_table_exists_and_every_folder_is_in_it(repository: 
 
 
 @pytest.mark.parametrize(
-    "target", ["install", "load", "ui", "test", "faults", "check", "bench", "help"]
+    "target", ["install", "load", "ui", "test", "faults", "check", "lock", "bench", "help"]
 )
 def test_every_make_target_is_listed_by_make_help(repository: Path, target: str) -> None:
     said = subprocess.run(

@@ -26,7 +26,7 @@ esac
 
 @pytest.fixture
 def folder(tmp_path: Path, repository: Path) -> Path:
-    for name in ("Makefile", "requirements.txt"):
+    for name in ("Makefile", "requirements.lock"):
         shutil.copy(repository / name, tmp_path)
     return tmp_path
 
@@ -58,7 +58,7 @@ def test_an_environment_without_its_packages_is_not_taken_as_complete(folder: Pa
 
     for complaint in complaints:
         assert (
-            "no route\nconvoy: not everything in requirements.txt could be installed" in complaint
+            "no route\nconvoy: not everything in requirements.lock could be installed" in complaint
         )
     assert (folder / ".venv" / "bin" / "python").exists()
 

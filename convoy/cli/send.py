@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
+from time import time
 
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.files import FileError, read_text
@@ -16,12 +17,13 @@ from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, parse_body
 from convoy.plan.pool import Conversation
 from convoy.prepare.canaries import canary_run_id, new_run_id
 from convoy.prepare.checklist import Checklist
-from convoy.prepare.guard import check_target
+from convoy.prepare.guard import check_target, check_token, check_window
 from convoy.prepare.pools import find_pool
 from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import template_names
-from convoy.remote.client import Connections
+from convoy.remote.addresses import Admission
+from convoy.remote.oauth import Token
 from convoy.results.outcome import ACCEPTED, Attempt
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.routes.codes import UNEXPECTED_ANSWER
@@ -78,21 +80,26 @@ def send_one(
             [sample_plan(scenario, 0, rule.variables).message(0)],
         )
     )
-    check_target(settings)
+    check_window(settings, time(), lasts_s=0.0)
     run_id = new_run_id()
     settings = setup.at_simulator(settings, run_id, Checklist())
     connections = setup.connect(settings)
-    conversation = _conversation(settings, route, connections, conversation_id)
-    plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
-    body = plan.bodies(canary_run_id(run_id)).render(plan.message(0))
-    path = route.path_to(rule.variables)(conversation)
+    check_target(settings, connections.admission, setup.simulator_key)
     session = connections.open_session()
     try:
+        token = session.open()
+        if settings.target.approval is not None:
+            setup.lock.take(check_token(settings, token), run_id)
+        conversation = _conversation(settings, route, token, connections.admission, conversation_id)
+        plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
+        body = plan.bodies(canary_run_id(run_id)).render(plan.message(0))
+        path = route.path_to(rule.variables)(conversation)
         head = session.head(path) + str(len(body)).encode()
         answers = route.answers(rule.expect)
         attempt = session.post(path, body, settings.request_timeout_s, answers, conversation.id)
     finally:
         session.close()
+        setup.lock.release()
     return Sent(settings, route, path, _without_token(head), body, attempt)
 
 
@@ -146,7 +153,7 @@ def _try(sample: Sample) -> None:
 
 
 def _conversation(
-    settings: Settings, route: Route, connections: Connections, conversation_id: str
+    settings: Settings, route: Route, token: Token, admission: Admission, conversation_id: str
 ) -> Conversation:
     """Return a conversation by its id with the participants that the pool knows, else the first.
 
@@ -155,7 +162,7 @@ def _conversation(
     if conversation_id and not route.participants:
         return Conversation(conversation_id)
     scenario = settings.scenarios[0]
-    pool = find_pool(settings, scenario, connections.log_in())
+    pool = find_pool(settings, scenario, token, admission)
     if not conversation_id:
         return pool[0]
     if conversation_id not in pool.ids:

@@ -9,7 +9,7 @@ time, so that lanes and rate can change at any moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from math import inf
 from time import perf_counter
 
@@ -18,8 +18,9 @@ from gevent import get_hub
 from greenlet import getcurrent, greenlet
 
 from convoy.engine.alarm import make_alarm, weak_callback
-from convoy.engine.free_users import FreeUsers, ReadyAt, always_ready
+from convoy.engine.free_users import FreeUser, FreeUsers, ReadyAt, always_ready
 from convoy.engine.lane_queue import Entry, LaneMessages, LaneQueue
+from convoy.remote.pace import Pace
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause, Phase
 
@@ -52,8 +53,9 @@ class Dispatcher:
     """Hands out the messages of the lanes it was granted, each once.
 
     With `closed_for_s` arrivals are closed: messages go out from T0 on for so long, and none is
-    ever late. Without it each is due at its own time, and given up `max_lateness_s` after it. Times
-    of messages are seconds from T0, all others `clock` seconds.
+    ever late. Without it each is due at its own time, and given up `max_lateness_s` after it. None
+    goes out before the `pace` of an approval has room for it. Times of messages are seconds from
+    T0, all others `clock` seconds.
     """
 
     def __init__(
@@ -62,8 +64,11 @@ class Dispatcher:
         *,
         max_lateness_s: float,
         closed_for_s: float | None = None,
+        pace: Pace | None = None,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
+        self._pace = pace
+        self._held_until_s = -inf
         self._recorder = recorder
         self._max_lateness_s = max_lateness_s
         self._is_closed = closed_for_s is not None
@@ -107,6 +112,11 @@ class Dispatcher:
         """
         return self._queue.release(lanes)
 
+    @property
+    def lanes(self) -> Set[int]:
+        """The lanes that were granted and not released."""
+        return self._queue.granted
+
     def upcoming(self, most: int) -> list[int]:
         """Return the numbers of the next measured messages, in order, as far as they are known."""
         return self._queue.upcoming(most)
@@ -124,11 +134,14 @@ class Dispatcher:
         """
         now_s = self._clock()
         ready_at_s = ready_at(now_s)
+        user = getcurrent(), ready_at
+        if self._pace is not None:
+            self._pace.forget(user[0])
         if ready_at_s <= now_s and not self._idle:
             due = self._next(now_s)
             if due is not None:
+                self._promise(user)
                 return due
-        user = getcurrent(), ready_at
         if ready_at_s > now_s:
             self._users.rest(user, ready_at_s)
         else:
@@ -150,7 +163,7 @@ class Dispatcher:
         """Count the messages that are too late to be sent as given up."""
         too_late_s = self._clock() - self._t0_s - self._max_lateness_s
         while not self._is_closed and (entry := self._queue.take(too_late_s)) is not None:
-            cause = self._users.late_cause(self._t0_s + entry[0])
+            cause = self._late_cause(self._t0_s + entry[0])
             self._give_up(entry, cause, self._max_lateness_s)
 
     def stop(self) -> None:
@@ -170,7 +183,7 @@ class Dispatcher:
     def _next(self, now_s: float) -> DueMessage | None:
         """Take the next message that may go now; asked for every message, so it calls little."""
         t0_s = self._t0_s
-        if now_s >= self._closes_s:
+        if now_s >= self._closes_s or (self._pace is not None and self._is_held(now_s)):
             return None
         if self._is_closed:
             asked = self._queue.take() if now_s >= t0_s else None
@@ -185,7 +198,7 @@ class Dispatcher:
             late_s, cause = now_s - due_s, _TARGET
             if phase is _MEASURE:
                 if late_s > self._recorder.late_after_s:
-                    cause = self._users.late_cause(due_s)
+                    cause = self._late_cause(due_s)
                     if late_s > self._max_lateness_s:
                         self._give_up(entry, cause, self._max_lateness_s)
                         continue
@@ -194,6 +207,21 @@ class Dispatcher:
                 continue
             return DueMessage(k, due_s, phase, self._epoch, cause, now_s)
         return None
+
+    def _promise(self, user: FreeUser) -> None:
+        if self._pace is not None:
+            self._pace.promise(user[0])
+
+    def _is_held(self, now_s: float) -> bool:
+        assert self._pace is not None
+        ready_s = self._pace.ready_at(now_s)
+        if ready_s > now_s:
+            self._held_until_s = ready_s
+        return ready_s > now_s
+
+    def _late_cause(self, due_s: float) -> Cause:
+        """Return why a message due then was kept waiting."""
+        return Cause.LIMITS if due_s < self._held_until_s else self._users.late_cause(due_s)
 
     def _give_up(self, entry: Entry, cause: Cause, lateness_s: float) -> None:
         if entry[3] is _MEASURE:
@@ -210,7 +238,10 @@ class Dispatcher:
         """Set the alarm for whatever comes next, unless it is set for something earlier."""
         first, now_s, at_s = self._queue.first, self._clock(), self._users.first_ready_s
         if first is not self._armed_for and self._idle and now_s < self._closes_s:
-            at_s = min(at_s, self._round_s(first))
+            round_s = self._round_s(first)
+            if self._pace is not None:
+                round_s = max(round_s, self._pace.ready_at(now_s))
+            at_s = min(at_s, round_s)
             self._armed_for = first
         if at_s < self._alarm_at_s:
             self._alarm_at_s = at_s
@@ -244,6 +275,8 @@ class Dispatcher:
             due = self._next(now_s)
             if due is None:
                 break
-            users.pop(now_s)[0].switch(due)
+            user = users.pop(now_s)
+            self._promise(user)
+            user[0].switch(due)
             now_s = self._clock()
         self._arm()

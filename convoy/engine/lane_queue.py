@@ -27,14 +27,15 @@ class LaneQueue:
     """
 
     def __init__(self) -> None:
-        self._granted: set[int] = set()
+        self.granted: set[int] = set()
+        """The lanes that were granted and not given up."""
         self._heads: list[_Head] = []
         self._merged: deque[Entry] = deque()
 
     def grant(self, lanes: Mapping[int, LaneMessages], phase: Phase) -> None:
         """Take on the messages of one phase in some lanes."""
         self._unmerge()
-        self._granted.update(lanes)
+        self.granted.update(lanes)
         for lane, messages in lanes.items():
             first = next(messages, None)
             if first is not None:
@@ -45,8 +46,8 @@ class LaneQueue:
 
         Lanes that were never granted are left out.
         """
-        leaving = self._granted.intersection(lanes)
-        self._granted -= leaving
+        leaving = self.granted.intersection(lanes)
+        self.granted -= leaving
         self._unmerge()
         cursors: dict[int, int | None] = dict.fromkeys(leaving)
         cursors.update(

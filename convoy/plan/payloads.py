@@ -74,7 +74,9 @@ class PayloadTemplate:
                 raise OverflowError(f"renders to more than {MOST_OUTPUT_BYTES:,} bytes")
             return output
         except Exception as error:  # a template is a program: it can raise anything
-            reason = "it takes too much memory" if isinstance(error, MemoryError) else error
+            reason = "it takes too much memory" if isinstance(error, MemoryError) else str(error)
+            # Python adds how its own limit on the digits of numbers is raised.
+            reason = reason.partition("; use sys.")[0]
             fault = TemplateFault(_line_of(error, self._template), f"cannot be rendered: {reason}")
             raise PayloadError(self.name, fault) from error
 

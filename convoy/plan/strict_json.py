@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|"')
+_LONGEST_NUMBER = 4_300
+"""Python itself reads no longer one."""
 _NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
 _CURLY = re.compile("[“”„‟«»‘’‚′″]")
 
@@ -77,6 +79,8 @@ def _tokens(text: str) -> Iterator[tuple[int, str, str]]:
             names[-1].add(name)
         elif token in _NO_NUMBERS:
             problem = f"{token} is no JSON number"
+        elif len(token) > _LONGEST_NUMBER and token.lstrip("-").isdigit():
+            problem = f"a number of {len(token):,} digits is longer than anybody reads"
         elif found := _CURLY.search(token) if not token.startswith('"') else None:
             problem = f'{found[0]} is no quotation mark of JSON; write " in its place'
         yield match.start(), _field(path), problem

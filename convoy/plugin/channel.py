@@ -13,7 +13,8 @@ from convoy.swarm.messages import Hello, ToMaster, ToWorker, encode
 
 REPORT_KEY = "convoy"
 """The key of a worker's report inside the report that Locust sends."""
-_HELLO, _TO_MASTER, _TO_WORKER = "convoy_hello", "convoy_to_master", "convoy_to_worker"
+HELLO, TO_MASTER, TO_WORKER = "convoy_hello", "convoy_to_master", "convoy_to_worker"
+"""The kinds of Convoy's own messages."""
 
 
 class LocustChannel:
@@ -37,8 +38,8 @@ class LocustChannel:
         def receive(environment: Environment, msg: Any, **_: object) -> None:
             hear(str(msg.node_id), msg.data)
 
-        self._runner.register_message(_HELLO, receive_hello)
-        self._runner.register_message(_TO_MASTER, receive)
+        self._runner.register_message(HELLO, receive_hello)
+        self._runner.register_message(TO_MASTER, receive)
 
     def listen_as_worker(self, hear: Callable[[bytes], None]) -> None:
         """Call this with each message of the master."""
@@ -46,16 +47,16 @@ class LocustChannel:
         def receive(environment: Environment, msg: Any, **_: object) -> None:
             hear(msg.data)
 
-        self._runner.register_message(_TO_WORKER, receive)
+        self._runner.register_message(TO_WORKER, receive)
 
     def to_master(self, message: Hello | ToMaster) -> None:
         if isinstance(message, Hello):
-            self._runner.send_message(_HELLO, msgspec.to_builtins(message))
+            self._runner.send_message(HELLO, msgspec.to_builtins(message))
         else:
-            self._send(_TO_MASTER, encode(message))
+            self._send(TO_MASTER, encode(message))
 
     def to_worker(self, worker: str, message: ToWorker) -> None:
-        self._send(_TO_WORKER, encode(message), worker)
+        self._send(TO_WORKER, encode(message), worker)
 
     def _send(self, kind: str, data: bytes, worker: str | None = None) -> None:
         self._runner.send_message(kind, data, worker)

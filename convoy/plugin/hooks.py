@@ -38,7 +38,10 @@ from convoy.plugin.options import (
 )
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
+from convoy.plugin.sockets import hear_custom_messages, open_channel
 from convoy.plugin.users import attach, known_scenarios, user_classes
+from convoy.plugin.web_form import Form
+from convoy.plugin.web_login import Access, read_access
 from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.prepare.preflight import PreparedRun
 from convoy.prepare.setup import Setup
@@ -76,6 +79,7 @@ class _Hooks:
         self._first: PreparedRun | None = None
         self._starts_by_itself = False
         self._view: LiveView | None = None
+        self._access = Access()
 
     def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
         add_options(
@@ -98,8 +102,9 @@ class _Hooks:
         if self._view is not None:
             is_worker = isinstance(runner, WorkerRunner)
             self._view.share_terminal(is_worker, environment.events.quitting)
-        for sentence in who_can_reach(environment.parsed_options, web_ui is not None):
+        for sentence in who_can_reach(environment.parsed_options):
             logger.warning("%s", sentence)
+        hear_custom_messages(runner)
         channel = LocustChannel(runner)
         if isinstance(runner, WorkerRunner):
             self._begin_worker(environment, runner, channel)
@@ -109,7 +114,12 @@ class _Hooks:
             self._begin_local(environment, runner, channel, controller)
         if web_ui is not None:
             webui.install(
-                web_ui, controller, self._prepare_from_form, lambda: self._setup.waits_for
+                web_ui,
+                controller,
+                self._prepare_from_form,
+                lambda: self._setup.waits_for,
+                lambda option: names_of(option, self._environ),
+                self._access,
             )
 
     def _check_what_is_parsed(self, parser: LocustArgumentParser) -> None:
@@ -132,6 +142,7 @@ class _Hooks:
     def _check(self, options: Namespace) -> None:
         try:
             judge_options(options)
+            open_channel(options, self._environ, self._setup.redactor)
         except ConvoyError as error:
             self._exit(error)
         stop_timeout_s, options.stop_timeout = options.stop_timeout, options.stop_timeout or 0
@@ -140,6 +151,7 @@ class _Hooks:
         # The master says what runs, and any scenario may be asked for in the web form.
         chosen, options.user_classes = options.user_classes, []
         if options.worker:
+            self._setup.own_options = given(options)
             return
         self._step.stop_commands(sys.stderr if options.json else sys.stdout)
         self._view = view_on_terminal(self._environ, options)
@@ -149,6 +161,7 @@ class _Hooks:
             "stop_timeout_s": stop_timeout_s,
             "host": options.host,
         } | given(options)
+        self._setup.own_options = self._asked
         if chosen:
             named = {each.__name__: each.scenario for each in user_classes()}
             self._asked["scenarios"] = ",".join(named.get(name, name) for name in chosen)
@@ -159,6 +172,7 @@ class _Hooks:
             self._processes = 0
         self._starts_by_itself = (options.headless and not options.headful) or options.autostart
         try:
+            self._access = read_access(options, self._environ, self._setup.redactor)
             settings = self._setup.resolve(self._asked)
             check_folder(_RUNS)
             check_ports(options)
@@ -188,7 +202,7 @@ class _Hooks:
     def _prepare(self) -> PreparedRun:
         return self._setup.prepare(self._asked, self._spawn_rate, processes=self._processes)
 
-    def _prepare_from_form(self, form: webui.Form) -> PreparedRun:
+    def _prepare_from_form(self, form: Form) -> PreparedRun:
         """Prepare the run that the web form asks for; only fields that were changed count."""
         check_folder(_RUNS)
         shown = environment_defaults(self._environ) | self._asked
@@ -216,6 +230,7 @@ class _Hooks:
             channel,
             code=_code_hash(),
             prepare=self._prepare,
+            release=self._setup.lock.release,
             is_attended=web_ui is not None,
             runs=_RUNS,
             view=self._view,
@@ -341,7 +356,7 @@ class _Hooks:
             channel,
             Rows(environment, {each.scenario: each.request_type for each in user_classes()}),
             code=_code_hash(),
-            connect=self._setup.connect,
+            connect=self._setup.connect_worker,
             send_report=send_report,
             stop_users=lambda: runner.stop_users(runner.user_classes_count),
             give_up=give_up,

@@ -188,25 +188,33 @@ _IN_WEB_FORM = {
 }
 
 
-def who_can_reach(options: Namespace | None, has_web_ui: bool) -> Iterator[str]:
+def has_web_ui(options: Namespace) -> bool:
+    """Tell whether a process with these options has a web UI."""
+    return not options.worker and (not options.headless or options.headful)
+
+
+def who_can_reach(options: Namespace | None) -> Iterator[str]:
     """Yield a sentence for each port of a process that others than this machine can reach."""
     if options is None or options.worker:
         return
-    if has_web_ui and not _is_here(options.web_host) and not options.web_login:
-        yield (
-            f"the web UI listens at {options.web_host or '*'}:{options.web_port} without a login: "
-            "whoever reaches that can start load with the credentials of this process, and read "
-            "what it says; --web-host 127.0.0.1 is for this machine alone"
-        )
-    if options.master and not _is_here(options.master_bind_host):
-        yield (
-            f"workers are let in at {options.master_bind_host}:{options.master_bind_port} without "
-            "a secret: whoever reaches that can take part in a run, and end it; let only your own "
-            "machines reach it"
-        )
+    if has_web_ui(options) and not is_here(options.web_host):
+        place = f"the web UI listens at {options.web_host or '*'}:{options.web_port}"
+        here = "--web-host 127.0.0.1 is for this machine alone"
+        if not options.web_login:
+            yield (
+                f"{place} without a login: whoever reaches that can start load with the "
+                f"credentials of this process, and read what it says; --web-login asks for a "
+                f"password, {here}"
+            )
+        elif not options.tls_cert:
+            yield (
+                f"{place} without TLS: whoever is on the way there can read the password, and what "
+                f"the web UI says; give --tls-cert and --tls-key, {here}"
+            )
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Tell whether a host that an option names is this machine, by its name or address alone."""
     return host == "localhost" or is_loopback(host)
 
 
@@ -215,7 +223,7 @@ def check_ports(options: Namespace) -> None:
     if options.processes or options.master:
         host = options.master_bind_host.replace("*", "")
         _check_port(host, options.master_bind_port, "--master-bind-port and --master-port")
-    if not options.headless or options.headful:
+    if has_web_ui(options):
         _check_port(options.web_host.replace("*", ""), options.web_port, "--web-port")
 
 

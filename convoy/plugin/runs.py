@@ -18,7 +18,7 @@ from convoy.plugin.live_run import LiveRun
 from convoy.plugin.live_view import LiveView
 from convoy.plugin.rows import rows_of
 from convoy.plugin.workers import LocustWorkers
-from convoy.prepare.guard import check_users, window_ends_s
+from convoy.prepare.guard import check_processes, check_users, window_ends_s
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.record import Record, begin_record, check_folder, clear_records
 from convoy.results.result import RunResult
@@ -39,7 +39,8 @@ _PAGE_ASKS_EVERY_S = 2.2
 class RunController:
     """Runs one run at a time for a local or master runner.
 
-    `prepare` resolves and checks a run that was not lined up before it begins. With `is_attended` a
+    `prepare` resolves and checks a run that was not lined up before it begins, and `release` lets
+    others have the organisation after a run. With `is_attended` a
     person at the web UI decides when the process ends. `code` is the hash of the code that makes
     messages. Each run is shown in the `view`; where there is none, it tells its progress in the
     log. `collect_report` takes in the report of a worker in this process; Locust collects those of
@@ -54,6 +55,7 @@ class RunController:
         *,
         code: str,
         prepare: Callable[[], PreparedRun],
+        release: Callable[[], None],
         is_attended: bool,
         runs: Path,
         view: LiveView | None = None,
@@ -69,6 +71,7 @@ class RunController:
         self.workers = LocustWorkers(environment, runner)
         self._code = code
         self._prepare = prepare
+        self._release = release
         self._is_attended = is_attended
         self._runs = runs
         self._view = view
@@ -151,6 +154,7 @@ class RunController:
         self.refusal = None
         try:
             prepared = self._next or self._prepare()
+            check_processes(prepared.settings, len(self.workers.workers()))
             check_folder(self._runs)
             record = begin_record(self._runs, prepared.run_id, prepared.facts.settings)
         except ConvoyError as error:
@@ -273,6 +277,7 @@ class RunController:
 
     def _carry_out(self, run: LiveRun) -> None:
         run.carry_out()
+        self._release()
         if run.refused is not None:
             self._refuse(run.refused)
             return
@@ -287,6 +292,7 @@ class RunController:
 
     def _refuse(self, error: ConvoyError) -> None:
         """Log why no load is started, and end the test that Locust has begun."""
+        self._release()
         for line in str(error).splitlines():
             logger.error("%s", line)
         self._environment.process_exit_code, self.refusal = error.exit_code, error

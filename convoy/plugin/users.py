@@ -139,6 +139,8 @@ class ScenarioUser(User):
             self._give_up_taken(Cause.STOPPED)
             self._reservation.release()
             self._work.users.remove(self)
+            if run.connections.pace is not None and self._greenlet is not None:
+                run.connections.pace.forget(self._greenlet)
             self._worker.user_has_left(run, self.scenario)
         session = getattr(self, "session", None)
         if session is not None:

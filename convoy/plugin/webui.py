@@ -5,21 +5,19 @@ What is refused is told with the reason.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from math import isfinite
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from flask import Response, jsonify, make_response, request, send_file
-from locust.util.timespan import parse_timespan
+from flask import Response, g, jsonify, make_response, request, send_file
 from locust.web import WebUI
 
-from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
+from convoy.errors import ConvoyError, RefusedError
+from convoy.plugin import web_guard
 from convoy.plugin.runs import RunController
+from convoy.plugin.web_form import KEPT, LOCUSTS, Form, check_fields, edit, read_form
+from convoy.plugin.web_guard import RECORDS_REPORT, HostNames, refusal
+from convoy.plugin.web_login import Access
 from convoy.prepare.preflight import PreparedRun
 from convoy.results.record import MESSAGES, SERIES, SETTINGS
 from convoy.results.reports import REPORT, REPORTS
@@ -27,11 +25,10 @@ from convoy.results.summary import Summary
 
 logger = logging.getLogger(__name__)
 
-_START, _PAGE = "locust.swarm", "locust.index"
-_FIXED = ("target", "load_profile", "scenarios", "seed", "run_time", "host")
-"""Fields of the form that a run keeps until its end."""
+_START, _PAGE, _USER_CLASSES = "locust.swarm", "locust.index", "locust.update_user"
 _FIGURES = "locust.request_stats"
 _STATE_LINE = Path(__file__).with_name("state_line.html")
+_LOGOUT = Path(__file__).with_name("logout.html")
 _TAB = "verdict"
 _OFFERED = (*sorted(REPORTS), SETTINGS, SERIES, MESSAGES)
 _COLUMNS = [
@@ -41,43 +38,36 @@ _COLUMNS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """The values that were entered in the form.
-
-    `options` are Convoy's own fields; `asked` holds users and run_time_s where they differ from
-    what the form showed at first, and the host, unless it was left as it was beside another target;
-    `spawn_rate` is users per second, None for all at once.
-    """
-
-    options: Mapping[str, str]
-    asked: Mapping[str, object]
-    spawn_rate: float | None
-
-
 def install(
     web_ui: WebUI,
     controller: RunController,
     prepare: Callable[[Form], PreparedRun],
     waits_for: Callable[[], str],
+    names_of: Callable[[str], Collection[str]],
+    access: Access,
 ) -> None:
-    """Check every start before Locust sees it, and refuse what another web page sends.
+    """Check who asks, and then every start before Locust sees it.
 
-    `waits_for` returns what a run that is being prepared waits for, as a sentence.
+    `waits_for` returns what a run that is being prepared waits for, as a sentence; `names_of`
+    returns the targets or profiles that can be chosen by name.
     """
-    form = _RunForm(web_ui, controller, prepare, waits_for)
+    app = web_ui.app
+    assert app is not None
+    options = web_ui.environment.parsed_options
+    base_path = options.web_base_path.rstrip("/") if options else ""
+    web_guard.install(web_ui, HostNames.of(web_ui.host, access.hosts))
+    if access.login is not None:
+        access.login.install(web_ui, base_path)
+    form = _RunForm(web_ui, controller, prepare, waits_for, names_of)
     check_start = web_ui.auth_required_if_enabled(form.check)
 
     def check() -> Response | None:
-        if request.method == "POST" and _comes_from_elsewhere():
-            return make_response("a page of another origin may not control this test", 403)
+        if request.endpoint == _USER_CLASSES:
+            return refusal("user classes cannot be changed; the form has what can be")
         checked: Response | None = check_start() if request.endpoint == _START else None
         return checked
 
-    options = web_ui.environment.parsed_options
-    base_path = options.web_base_path.rstrip("/") if options else ""
-    assert web_ui.app is not None
-    web_ui.app.before_request(check)
+    app.before_request(check)
     for name, view, method in (
         ("pause", _answering(controller.pause), "POST"),
         ("resume", _answering(controller.resume), "POST"),
@@ -85,10 +75,10 @@ def install(
     ):
         route = web_ui.auth_required_if_enabled(view)
         url = f"{base_path}/convoy/{name}"
-        web_ui.app.add_url_rule(url, f"convoy_{name}", route, methods=[method])
+        app.add_url_rule(url, f"convoy_{name}", route, methods=[method])
     _show_what_was_asked(web_ui, form.asked, controller)
     _add_verdict_tab(web_ui, controller)
-    _add_state_line(web_ui, f"{base_path}/convoy")
+    _add_state_line(web_ui, f"{base_path}/convoy", has_login=access.login is not None)
     _add_record(web_ui, controller, f"{base_path}/convoy/record")
 
 
@@ -101,9 +91,11 @@ class _RunForm:
         controller: RunController,
         prepare: Callable[[Form], PreparedRun],
         waits_for: Callable[[], str],
+        names_of: Callable[[str], Collection[str]],
     ) -> None:
         options = web_ui.environment.parsed_options
-        self.asked = {name: str(getattr(options, name, "") or "") for name in _FIXED}
+        self.asked = {name: str(getattr(options, name, "") or "") for name in KEPT}
+        self._given = {name: self.asked[name] for name in ("target", "load_profile")}
         self._shown_at_first = {
             "user_count": str(options.num_users if options else ""),
             "spawn_rate": str(options.spawn_rate if options else ""),
@@ -113,6 +105,7 @@ class _RunForm:
         self._controller = controller
         self._prepare = prepare
         self._waits_for = waits_for
+        self._names_of = names_of
         self._is_preparing = False
         self._refusal = ""
 
@@ -122,8 +115,12 @@ class _RunForm:
         host = str(web_ui.environment.host or web_ui.template_args.get("host") or "")
         self._refusal = ""
         try:
+            on_form = {*LOCUSTS, *web_ui.template_args["extra_options"]}
+            # The value that was given when Convoy was started may be a path.
+            choices = {name: {*self._names_of(name), own} for name, own in self._given.items()}
+            check_fields(request.form, on_form, choices)
             if controller.is_running:
-                _edit(controller, request.form, self.asked | {"host": host})
+                edit(controller, request.form, self.asked | {"host": host})
                 self.asked["rate"] = request.form.get("rate", "")
             else:
                 self._line_up(host)
@@ -145,7 +142,7 @@ class _RunForm:
         shown = self._shown_at_first | {"host": host, "target": self.asked["target"]}
         self._is_preparing = True
         try:
-            self._controller.line_up(self._prepare(_read_form(request.form, shown)))
+            self._controller.line_up(self._prepare(read_form(request.form, shown)))
         finally:
             self._is_preparing = False
         self.asked.update(request.form.items())
@@ -169,15 +166,18 @@ class _RunForm:
         }
 
 
-def _add_state_line(web_ui: WebUI, url: str) -> None:
+def _add_state_line(web_ui: WebUI, url: str, *, has_login: bool) -> None:
     """Show below Locust's page what is going on, and let Start rest while a run is prepared."""
-    script = _STATE_LINE.read_text("utf-8").replace("CONVOY_URL", url)
+    added = _STATE_LINE.read_text("utf-8")
+    if has_login:
+        added += _LOGOUT.read_text("utf-8")
+    added = added.replace("CONVOY_URL", url)
 
     def add(response: Response) -> Response:
         if request.endpoint == _PAGE and response.mimetype == "text/html":
-            response.set_data(
-                response.get_data(as_text=True).replace("</body>", f"{script}</body>")
-            )
+            allowed = added.replace("CONVOY_NONCE", g.nonce)
+            page = response.get_data(as_text=True)
+            response.set_data(page.replace("</body>", f"{allowed}</body>"))
         return response
 
     assert web_ui.app is not None
@@ -191,12 +191,13 @@ def _add_record(web_ui: WebUI, controller: RunController, url: str) -> None:
         folder = controller.record_folder
         if folder is None or name not in _OFFERED or not (folder / name).is_file():
             which = "there is no run that is over" if folder is None else "its record has no such"
-            return make_response(f"{name}: {which}", 404)
+            return refusal(f"{name}: {which}", 404)
         kind = "text/html" if name == REPORT else "text/plain"
         response = send_file(
             (folder / name).absolute(), kind, as_attachment=name != REPORT, download_name=name
         )
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        if name == REPORT:
+            response.headers["Content-Security-Policy"] = RECORDS_REPORT
         return response
 
     assert web_ui.app is not None
@@ -243,9 +244,10 @@ def _add_verdict_tab(web_ui: WebUI, controller: RunController) -> None:
         if request.endpoint == _FIGURES and response.is_json:
             figures = response.get_json()
             rows = verdict_rows(controller.summary(), is_over=not controller.is_running)
-            # Locust answers with the same response for two seconds, so that there may be rows.
             figures["extended_stats"] = [{"key": _TAB, "data": rows}]
-            response.set_data(json.dumps(figures))
+            # Locust has the same response for all who ask within two seconds: with a login it would
+            # gather their cookies, and hand them to each other.
+            return jsonify(figures)
         return response
 
     assert web_ui.app is not None
@@ -276,70 +278,3 @@ def _answering(change: Callable[[], None]) -> Callable[[], Response]:
         return jsonify(success=True, message="")
 
     return answer
-
-
-def _edit(controller: RunController, form: Mapping[str, str], before: Mapping[str, str]) -> None:
-    """Apply an edit to the rate of the present run; the number of users is changed by Locust.
-
-    `before` holds the fields that it was started with; raises ConvoyError for any other change.
-    """
-    for name in _FIXED:
-        if form.get(name, "") not in ("", before.get(name, "")):
-            changed = f"{name} cannot be changed while a run is going on"
-            raise RefusedError(f"{changed}; only the rate and the number of users can")
-    faults: list[Fault] = []
-    present, text = controller.present_rate, form.get("rate", "").strip()
-    rate = None if text == str(present) else _number(text, "rate", faults)
-    users = _number(form.get("user_count", ""), "users", faults)
-    if faults:
-        raise SettingsError(faults)
-    if users is not None:
-        controller.check_users(int(users))
-    if rate is not None and rate != present:
-        controller.change_rate(rate)
-
-
-def _comes_from_elsewhere() -> bool:
-    origin = request.headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc != request.host
-
-
-def _read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
-    """Return the values of the form; raises SettingsError for one that Locust could not read."""
-    faults: list[Fault] = []
-    users = _number(form.get("user_count", ""), "users", faults)
-    spawn_rate = _number(form.get("spawn_rate", ""), "spawn rate", faults)
-    run_time_s = _run_time_s(form.get("run_time", ""), faults)
-    if form.get("profile", "") not in ("", shown["profile"]):
-        label = f"{form['profile']!r} would be Locust's label of the run"
-        faults.append(Fault("profile", f"{label}; the load's shape is Load Profile"))
-    if faults:
-        raise SettingsError(faults)
-    asked: dict[str, object] = {}
-    if users is not None and users != _number(shown["user_count"], "", []):
-        asked["users"] = int(users) if users.is_integer() else users
-    if run_time_s is not None:
-        asked["run_time_s"] = run_time_s
-    is_for_other_target = form.get("target", "") not in ("", shown["target"])
-    if form.get("host") and not (is_for_other_target and form["host"] == shown["host"]):
-        asked["host"] = form["host"]
-    is_default_rate = spawn_rate == _number(shown["spawn_rate"], "", [])
-    return Form(dict(form), asked, None if is_default_rate else spawn_rate)
-
-
-def _number(text: str, name: str, faults: list[Fault]) -> float | None:
-    if not text:
-        return None
-    with suppress(ValueError):
-        if isfinite(number := float(text)):
-            return number
-    faults.append(Fault(name, f"{text!r} is no number"))
-    return None
-
-
-def _run_time_s(text: str, faults: list[Fault]) -> int | None:
-    try:
-        return int(parse_timespan(text)) if text else None
-    except ValueError:
-        faults.append(Fault("run time", f"{text!r} is no length of time; write 30s, 3m or 1h20m"))
-        return None

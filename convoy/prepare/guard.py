@@ -8,19 +8,23 @@ read 2026-11-22), so a target file without one is refused.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from math import ceil, floor, inf
-from typing import Literal
+from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from convoy.errors import RefusedError
+from convoy.plan.lanes import LANES, numbers_between
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
-from convoy.remote.discovery import is_convoy_simulator
+from convoy.remote.addresses import Admission
+from convoy.remote.discovery import is_convoy_simulator, organisation_of
+from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
-from convoy.settings import Origin, Settings
-from convoy.settings.model import Window
+from convoy.secrets import Secret
+from convoy.settings import SIMULATOR_KEY, Origin, Settings
+from convoy.settings.model import Target, Window
 from convoy.settings.origin import is_loopback
 from convoy.settings.values import MOST_USERS
 
@@ -30,8 +34,11 @@ _POISSON = 0.8
 Resolve = Callable[[str], Sequence[str]]
 """Takes a host name, returns its addresses; raises OSError."""
 
-IsSimulator = Callable[[str], bool]
-"""Tells whether a simulator answers at an address."""
+
+class IsSimulator(Protocol):
+    """Tells whether a simulator with a key answers at an address."""
+
+    def __call__(self, url: str, key: Secret, *, admission: Admission) -> bool: ...
 
 
 def addresses_of(host: str) -> list[str]:
@@ -41,25 +48,56 @@ def addresses_of(host: str) -> list[str]:
 
 def check_target(
     settings: Settings,
+    admission: Admission,
+    key: Secret | None = None,
     *,
     resolve: Resolve = addresses_of,
     is_simulator: IsSimulator = is_convoy_simulator,
 ) -> None:
     """Raise RefusedError unless load may go to both addresses of the target.
 
-    A target behind a proxy does not count as this machine, because the proxy resolves its name.
+    A simulator on another machine has to prove that it was started with `key`, and its addresses
+    get the `admission`. A target behind a proxy does not count as this machine, because the proxy
+    resolves its name.
     """
     if settings.target.approval is not None:
         return
     for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
         origin = Origin.parse(url)
-        is_here = proxy_to(origin) is None and _is_here(origin, resolve)
-        if not is_here and not is_simulator(url):
-            raise RefusedError(
-                f"target {settings.target.name!r} ({url}) is neither this machine nor a Convoy "
-                "simulator; to load it, its target file needs an approval with ticket, "
-                "organisation_id and highest_rate"
-            )
+        proxy = proxy_to(origin)
+        found = _resolved(origin if proxy is None else proxy.origin, resolve)
+        if proxy is None and found and all(map(is_loopback, found)):
+            continue
+        if key is not None:
+            asked = Admission()
+            asked.admit(found)
+            if is_simulator(url, key, admission=asked):
+                admission.admit(found)
+                continue
+        raise RefusedError(
+            f"target {settings.target.name!r} ({url}) is neither this machine nor a simulator "
+            f"that has the key of {SIMULATOR_KEY}; to load it, its target file needs an approval "
+            "with ticket, organisation_id and highest_rate"
+        )
+
+
+def check_own_targets(settings: Settings, own: Iterable[Target]) -> None:
+    """Raise RefusedError unless an approval that a master sent stands in a target file of ours.
+
+    The credentials of this process go nowhere else.
+    """
+    asked = settings.target
+    if asked.approval is None or any(
+        (each.api_url, each.login_url, each.approval)
+        == (asked.api_url, asked.login_url, asked.approval)
+        for each in own
+    ):
+        return
+    raise RefusedError(
+        f"no target file of this worker has target {asked.name!r} with login host "
+        f"{asked.login_url} and the same approval; put the master's target file into its "
+        "config/targets, or name it with --target"
+    )
 
 
 def check_plan(settings: Settings) -> None:
@@ -88,6 +126,33 @@ def check_plan(settings: Settings) -> None:
         needed_s = ceil(users / approval.highest_rate * 1000) / 1000
         change = f"write --set think_time_s={needed_s:.10g}, or fewer users"
         wanted = f"{users} users pause for {pause_s:.10g} s"
+        raise _too_fast(settings, wanted, approval.highest_rate, change)
+
+
+def check_processes(settings: Settings, processes: int) -> None:
+    """Raise RefusedError unless so many processes can each send their part of the plan.
+
+    Each may send its part of what the approval allows in a second, in whole messages.
+    """
+    approval = settings.target.approval
+    if approval is None or processes < 2:
+        return
+    most, highest = approval.most_per_s, approval.highest_rate
+    parts = []
+    for first in range(processes):
+        lanes = range(first, LANES, processes)
+        permits = sum(numbers_between(lane, 0, most) for lane in lanes)
+        parts.append(permits)
+        highest = min(highest, permits * LANES / len(lanes))
+    # Without a schedule each sends what it may, and the rest later.
+    rate = settings.highest_rate if settings.is_scheduled else 0.0
+    if rate > highest or not highest:
+        slower = f"write --rate {floor(highest * 100) / 100:.10g} or less, or use fewer workers"
+        change = slower if highest else f"use {most} workers at most"
+        wanted = (
+            f"{processes} workers share {most} messages per second as {max(parts)} to {min(parts)}"
+            f", too few for their parts of {rate:.10g}"
+        )
         raise _too_fast(settings, wanted, approval.highest_rate, change)
 
 
@@ -127,15 +192,15 @@ def check_total(settings: Settings, messages: int | None) -> None:
         raise _beyond(settings, f"{messages} messages", allowed, "lower the rate, or -t")
 
 
-def check_window(settings: Settings, now_s: float) -> None:
-    """Raise RefusedError unless the run fits into the window of the approval.
+def check_window(settings: Settings, now_s: float, lasts_s: float) -> None:
+    """Raise RefusedError unless so much time of load fits into the window of the approval.
 
     `now_s` is in seconds since 1970.
     """
     approval = settings.target.approval
     if approval is None or approval.window is None:
         return
-    window, lasts_s = approval.window, settings.warm_up_s + settings.duration_s
+    window = approval.window
     from_s, to_s = (_epoch_s(window, end) for end in ("from", "to"))
     allowed = f"load from {window['from']} to {window['to']} ({window['zone']})"
     if to_s <= from_s:
@@ -169,6 +234,22 @@ def check_organisation(settings: Settings, organisation_id: str) -> None:
         )
 
 
+def check_token(settings: Settings, token: Token) -> str:
+    """Ask whose a token is, and return the organisation's id; raises as `check_organisation`.
+
+    Raises RemoteError where there is no answer.
+    """
+    found = organisation_of(
+        settings.target.api_url,
+        token,
+        timeout_s=settings.request_timeout_s,
+        ca_file=settings.target.ca_file,
+        admission=Admission(anywhere=True),
+    )
+    check_organisation(settings, found)
+    return found
+
+
 def _epoch_s(window: Window, end: Literal["from", "to"]) -> float:
     return datetime.fromisoformat(window[end]).replace(tzinfo=ZoneInfo(window["zone"])).timestamp()
 
@@ -186,12 +267,11 @@ def _beyond(settings: Settings, wanted: str, allowed: str, change: str) -> Refus
     )
 
 
-def _is_here(origin: Origin, resolve: Resolve) -> bool:
+def _resolved(origin: Origin, resolve: Resolve) -> Sequence[str]:
     try:
-        addresses = resolve(origin.host)
+        return resolve(origin.host)
     except OSError as error:
         raise RefusedError(
             f"the name {origin.host!r} of {origin.url} cannot be resolved ({error}); check the "
             "target's address"
         ) from error
-    return bool(addresses) and all(map(is_loopback, addresses))

@@ -23,8 +23,9 @@ from convoy.plan.pool import (
     parse_pool,
 )
 from convoy.prepare.scenarios import KnownScenario
+from convoy.remote.addresses import Admission
 from convoy.remote.client import Connections
-from convoy.remote.discovery import find_conversations
+from convoy.remote.discovery import THIS_MACHINE, find_conversations
 from convoy.remote.oauth import Token
 from convoy.remote.session import Session
 from convoy.settings import Conversations, Settings
@@ -49,7 +50,11 @@ def open_none(scenario: str, count: int) -> Sequence[str]:
 
 
 def find_pool(
-    settings: Settings, scenario: str, token: Token, open_some: Open = open_none
+    settings: Settings,
+    scenario: str,
+    token: Token,
+    admission: Admission = THIS_MACHINE,
+    open_some: Open = open_none,
 ) -> ConversationPool:
     """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
 
@@ -68,7 +73,7 @@ def find_pool(
         opened = open_some(scenario, cast(int, rule.count))
         return ConversationPool.of(map(Conversation, opened))
     else:
-        pool, where = _from_api(settings, rule, scenario, token)
+        pool, where = _from_api(settings, rule, scenario, token, admission)
     if not len(pool):
         raise RefusedError(
             f"the pool of scenario {scenario} is empty: no conversation in {where}; open some "
@@ -117,7 +122,11 @@ def open_conversations(
 
 
 def _from_api(
-    settings: Settings, rule: Conversations, scenario: str, token: Token
+    settings: Settings,
+    rule: Conversations,
+    scenario: str,
+    token: Token,
+    admission: Admission,
 ) -> tuple[ConversationPool, str]:
     cache = Path(rule.cache) if rule.cache is not None else None
     listed = {"api_url": settings.target.api_url, "state": rule.state, "type": rule.type}
@@ -131,6 +140,7 @@ def _from_api(
         state=rule.state,
         type=rule.type,
         ca_file=settings.target.ca_file,
+        admission=admission,
     )
     note = f"{left_out:,} of the listing left out, because they have no readable "
     pool = replace(

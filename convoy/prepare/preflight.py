@@ -21,25 +21,30 @@ from convoy.prepare.allowance import allowance_line, shortfall
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.guard import (
-    check_organisation,
     check_plan,
+    check_processes,
     check_target,
+    check_token,
     check_total,
     check_window,
 )
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
+from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.pools import Open, find_pool, open_conversations
 from convoy.prepare.reach import check_way
 from convoy.prepare.scenarios import KnownScenario
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
+from convoy.remote.addresses import Admission
 from convoy.remote.client import Connections
-from convoy.remote.discovery import PAGE_SIZE, organisation_of, read_ledger
+from convoy.remote.discovery import PAGE_SIZE, THIS_MACHINE, read_ledger
 from convoy.remote.oauth import Token
+from convoy.remote.pace import SECOND_S
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
 from convoy.results.result import RunFacts
 from convoy.results.series import step_of
 from convoy.routes.codes import KNOWN_CODES
+from convoy.secrets import Secret
 from convoy.settings import Settings
 
 _SHORTEST_PAUSE_S = 0.1
@@ -53,7 +58,7 @@ class PreparedRun:
     `criteria` is what it is judged by; `spawn_rate` is in users per second, None for all at once;
     `checklist` holds what the preflight found, `ledger_since` is since when the simulator's ledger
     counts ("" for another target), `facts` what the record says of it. `processes` on this machine
-    hold the users.
+    hold the users; `admission` is what may be connected to.
     """
 
     settings: Settings
@@ -65,6 +70,7 @@ class PreparedRun:
     run_id: str
     facts: RunFacts = RunFacts()
     processes: int = 1
+    admission: Admission = THIS_MACHINE
 
     @property
     def description(self) -> str:
@@ -85,7 +91,8 @@ class PreparedRun:
 class Preflight:
     """The checks of one run, in order, each entered into `checklist`.
 
-    `scenarios` are those that can run, by name; `processes` on this machine hold the users. Opening
+    `scenarios` are those that can run, by name; `processes` on this machine hold the users; a run
+    that may send has taken the `lock` of its organisation; `key` is that of simulators. Opening
     conversations and the canary messages, the last step, are the only checks that leave anything at
     the target.
     """
@@ -97,6 +104,8 @@ class Preflight:
     scenarios: Mapping[str, KnownScenario]
     processes: int
     checklist: Checklist
+    lock: OrganisationLock
+    key: Secret | None = None
     facts: RunFacts = RunFacts()
 
     def prepare(self, spawn_rate: float | None, *, sends: bool) -> PreparedRun:
@@ -124,9 +133,10 @@ class Preflight:
         )
         with step("approval"):
             check_plan(settings)
-            check_window(settings, time())
+            check_processes(settings, self.processes)
+            check_window(settings, time(), settings.warm_up_s + settings.duration_s)
         with step("target"):
-            check_target(settings)
+            check_target(settings, self.connections.admission, self.key)
         for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
             with waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, self.checklist)
@@ -139,8 +149,9 @@ class Preflight:
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
             if settings.target.approval is not None:
                 with step("organisation"):
-                    found = self._patiently("the token", partial(self._organisation, token))
-                    check_organisation(settings, found)
+                    found = self._patiently("the token", partial(check_token, settings, token))
+                    if sends:
+                        self.lock.take(found, self.run_id)
                 self.checklist.ok("organisation", f"the token is of {found}")
             run = PreparedRun(
                 settings,
@@ -152,6 +163,7 @@ class Preflight:
                 self.run_id,
                 self.facts,
                 self.processes,
+                self.connections.admission,
             )
             with step("approval"):
                 check_total(settings, self._total(run.inputs))
@@ -176,16 +188,10 @@ class Preflight:
         finally:
             session.close()
         self.checklist.refuse_if_failed()
+        if sends and self.connections.pace is not None:
+            # The users of the run do not know what has left just now.
+            gevent.sleep(SECOND_S)
         return run
-
-    def _organisation(self, token: Token) -> str:
-        settings = self.settings
-        return organisation_of(
-            settings.target.api_url,
-            token,
-            timeout_s=settings.request_timeout_s,
-            ca_file=settings.target.ca_file,
-        )
 
     def _total(self, inputs: Mapping[str, ScenarioInputs]) -> int | None:
         """Return how many messages the run sends at most, with warm-up and canaries."""
@@ -249,7 +255,8 @@ class Preflight:
     def _pool(self, scenario: str, token: Token, open_some: Open) -> ConversationPool:
         url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
         with self.checklist.waiting(f"the pool of {scenario} at {url}", for_s):
-            find = partial(find_pool, self.settings, scenario, token, open_some)
+            admission = self.connections.admission
+            find = partial(find_pool, self.settings, scenario, token, admission, open_some)
             return self._patiently("the listing", find)
 
     def _open(self, scenario: str, count: int) -> list[str]:
@@ -260,7 +267,8 @@ class Preflight:
         if self.settings.target.approval is not None:
             return ""
         try:
-            return read_ledger(self.settings.target.api_url, "").since
+            url = self.settings.target.api_url
+            return read_ledger(url, "", admission=self.connections.admission).since
         except RemoteError:
             return ""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
+from time import time
 
 import yaml
 
@@ -15,7 +16,9 @@ from convoy.files import FileError
 from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
+from convoy.prepare.guard import check_own_targets, check_target, check_window
 from convoy.prepare.machine import versions
+from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight, PreparedRun
 from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.client import Connections, WorkerShare
@@ -23,7 +26,7 @@ from convoy.remote.oauth import Credentials
 from convoy.remote.proxies import proxy_to
 from convoy.results.result import RunFacts
 from convoy.routes.catalogue import Route
-from convoy.secrets import Redactor
+from convoy.secrets import Redactor, Secret
 from convoy.settings import (
     PUBLISHED_CREDENTIAL,
     Origin,
@@ -31,9 +34,12 @@ from convoy.settings import (
     command_of,
     credentials,
     environment_of_children,
+    names_of,
     payload_directory,
     resolve,
+    simulator_key,
 )
+from convoy.settings.model import Target
 
 _TOLD_EVERY_S = 3.0
 _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
@@ -54,10 +60,13 @@ class Setup:
     ) -> None:
         self.redactor = Redactor()
         self.simulator = EmbeddedSimulator(environment_of_children(environ))
+        self.lock = OrganisationLock()
         self._environ = environ
         self._known_scenarios = known_scenarios
         self._tell = tell
         self._checklist = Checklist()
+        self.own_options: Mapping[str, object] = {}
+        """With them this process was started; a worker's may name a target file."""
 
     @property
     def waits_for(self) -> str:
@@ -90,6 +99,14 @@ class Setup:
             known_scenarios=self._known_scenarios(),
         )
 
+    @property
+    def simulator_key(self) -> Secret | None:
+        """The key of simulators on other machines; raises SettingsError."""
+        key = simulator_key(self._environ)
+        if key is not None:
+            self.redactor.register(key, permanent=True)
+        return key
+
     def connect(self, settings: Settings, worker_share: WorkerShare | None = None) -> Connections:
         """Return the connections for a run's settings; raises SettingsError."""
         client_id, client_secret = credentials(self._environ, settings)
@@ -115,6 +132,24 @@ class Setup:
             problem = f"{settings.target.ca_file!r} holds no certificates to trust: {error}"
             raise SettingsError([Fault("target.ca_file", problem)]) from error
 
+    def connect_worker(self, settings: Settings, share: WorkerShare) -> Connections:
+        """Return a worker's connections for settings that a master sent, after its own guard.
+
+        Raises SettingsError, RefusedError.
+        """
+        check_own_targets(settings, self._own_targets())
+        check_window(settings, time(), lasts_s=0.0)
+        connections = self.connect(settings, share)
+        check_target(settings, connections.admission, self.simulator_key)
+        return connections
+
+    def _own_targets(self) -> Iterator[Target]:
+        """Yield the targets of this process's own files that can be read."""
+        by_name = [{"target": name} for name in names_of("target", self._environ)]
+        for options in (self.own_options, *by_name):
+            with suppress(SettingsError):
+                yield self.resolve(options).target
+
     def prepare(
         self,
         command_line: Mapping[str, object],
@@ -133,6 +168,7 @@ class Setup:
         checklist = self._checklist = Checklist() if checklist is None else checklist
         with checklist.step("settings"):
             settings, payloads = self.resolve(command_line), self.payloads
+            key = self.simulator_key
             connections = self.connect(settings)
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
         run_id = new_run_id()
@@ -145,10 +181,16 @@ class Setup:
             scenarios=self._known_scenarios(),
             processes=processes,
             checklist=checklist,
+            lock=self.lock,
+            key=key,
             facts=self._facts(command_line, there),
         )
-        with self._telling():
-            return preflight.prepare(spawn_rate, sends=sends)
+        try:
+            with self._telling():
+                return preflight.prepare(spawn_rate, sends=sends)
+        except BaseException:
+            self.lock.release()
+            raise
 
     def _facts(self, command_line: Mapping[str, object], settings: Settings) -> RunFacts:
         command = command_of(command_line, self._environ, settings.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import cast
@@ -14,6 +14,7 @@ import gevent
 from gevent import Greenlet, get_hub
 
 from convoy.remote.connection import Address
+from convoy.settings.origin import is_loopback
 
 KEEP_S = 60.0
 """How long a host's addresses are kept: load balancers change theirs within minutes."""
@@ -26,6 +27,27 @@ def look_up(host: str, port: int) -> Sequence[Address]:
     """Call the system's resolver in a thread, so that the event loop is not blocked."""
     found = get_hub().resolver.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
     return cast(Sequence[Address], found)
+
+
+class Admission:
+    """Which addresses this process may connect to, by the guard: what a name says may change.
+
+    Those of this machine always; any where it is `anywhere`; else those admitted by `admit`.
+    """
+
+    def __init__(self, *, anywhere: bool = False) -> None:
+        self._is_anywhere = anywhere
+        self._admitted: set[str] = set()
+
+    def admit(self, addresses: Iterable[str]) -> None:
+        """Let these addresses of other machines be connected to, too."""
+        self._admitted.update(addresses)
+
+    def check(self, host: str, address: str) -> None:
+        """Raise socket.gaierror where a host's address is none to connect to."""
+        if not (self._is_anywhere or is_loopback(address) or address in self._admitted):
+            told = f"{host} stands for {address}, to which no load may go"
+            raise socket.gaierror(socket.EAI_NONAME, told)
 
 
 @dataclass(slots=True)
@@ -43,15 +65,20 @@ class _Entry:
 
 
 class AddressBook:
-    """Keeps what was looked up for `keep_s` seconds of `clock`; greenlets share a lookup."""
+    """Keeps what was looked up for `keep_s` seconds of `clock`; greenlets share a lookup.
+
+    Only addresses that have an `admission` are returned.
+    """
 
     def __init__(
         self,
+        admission: Admission,
         *,
         keep_s: float = KEEP_S,
         look_up: LookUp = look_up,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self._admission = admission
         self._keep_s = keep_s
         self._look_up = look_up
         self._clock = clock
@@ -61,12 +88,14 @@ class AddressBook:
     def addresses(self, host: str, port: int, timeout_s: float) -> list[Address]:
         """Return a host's addresses in the order to try them, a rotated one for each call.
 
-        Raises socket.gaierror or UnicodeError for a name without addresses, TimeoutError.
+        Raises socket.gaierror or UnicodeError for a name without addresses, or with one that has no
+        admission; TimeoutError.
         """
         try:
             version = ipaddress.ip_address(host).version
         except ValueError:
             return self._entry((host, port), timeout_s).in_turn()
+        self._admission.check(host, host)
         family = socket.AF_INET6 if version == 6 else socket.AF_INET
         return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
 
@@ -96,6 +125,8 @@ class AddressBook:
             found = list(dict.fromkeys(self._look_up(*where)))
             if not found:
                 raise socket.gaierror(socket.EAI_NONAME, f"{where[0]} has no address")
+            for *_, address in found:
+                self._admission.check(where[0], str(address[0]))
         except (OSError, UnicodeError) as exc:
             return exc
         finally:

@@ -9,10 +9,12 @@ from itertools import count
 
 import gevent
 
+from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
+from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
 from convoy.routes.codes import CodeBook
@@ -55,11 +57,19 @@ class Connections:
         self._login = Origin.parse(settings.target.login_url)
         # Made only where it is needed or was asked for: it takes a tenth of the start.
         needs_tls = self._api.is_https or self._login.is_https or settings.target.ca_file
+        self.admission = Admission(anywhere=settings.target.approval is not None)
+        """By it the guard lets connections be opened to other machines."""
         self.dialler = Dialler(
+            AddressBook(self.admission, clock=clock),
             tls=tls_context(settings.target.ca_file) if needs_tls else None,
             max_age_s=settings.connection_max_age_s,
             clock=clock,
         )
+        approval = settings.target.approval
+        self.pace: Pace | None = None
+        """What the messages of all sessions keep to; None where nothing had to be approved."""
+        if approval is not None:
+            self.pace = Pace(int(approval.most_per_s * worker_share.share), clock)
         self._code_book = CodeBook()
         self._login_at_s = float("-inf")
         rate = settings.oauth.logins_per_s
@@ -82,7 +92,7 @@ class Connections:
             oauth, budget = self._first or self._make_token()
             self._first = None
         return ApiSession(
-            self.open_transport(self._api),
+            Transport(self._api, self.dialler, pace=self.pace),
             oauth,
             budget,
             code_book=self._code_book,
@@ -90,16 +100,16 @@ class Connections:
             headers=self._settings.headers,
         )
 
-    def check_login(self) -> None:
-        """Log in with the token of the first session; raises LoginError."""
+    def first_token(self) -> Token:
+        """Return the token of the first session, after a login; raises LoginError."""
         if self._tokens:
             oauth, _ = self._tokens[0]
         else:
             oauth, _ = self._first = self._first or self._make_token()
-        oauth.token()
+        return oauth.token()
 
     def open_transport(self, origin: Origin) -> Transport:
-        """Return a transport to an origin by the settings; nothing is connected yet."""
+        """Return a transport for what is no message; nothing is connected yet."""
         return Transport(origin, self.dialler)
 
     def log_in(self) -> Token:

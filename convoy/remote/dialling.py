@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
-from convoy.remote.addresses import AddressBook
+from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.connection import Address, Connection
 from convoy.remote.outbox import Outbox
 from convoy.remote.proxies import Proxy, open_tunnel, proxy_to
@@ -35,20 +35,20 @@ class Dialler:
     Within one hub, all connections share the addresses that were looked up (the proxy's where there
     is one), the latest TLS session of each origin, and one outbox. A connection should be used for
     `max_age_s` after it was opened; for some the time is up to a fifth shorter. `tls` is made when
-    it is needed and was not given.
+    it is needed and was not given, and without `addresses` only this machine's have an admission.
     """
 
     def __init__(
         self,
+        addresses: AddressBook | None = None,
         *,
         tls: ssl.SSLContext | None = None,
         max_age_s: float = math.inf,
-        addresses: AddressBook | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._tls = tls
         self._max_age_s = max_age_s
-        self._addresses = addresses or AddressBook(clock=clock)
+        self._addresses = addresses or AddressBook(Admission(), clock=clock)
         self._proxies: dict[Origin, Proxy | None] = {}
         self._peers: dict[Origin, TlsPeer] = {}
         self._outbox = Outbox()

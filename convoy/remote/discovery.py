@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
+from convoy.remote.addresses import Admission
 from convoy.remote.limits import retry_after_s
 from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
@@ -16,12 +19,14 @@ from convoy.remote.wire_faults import NO_TLS, NO_TLS_REASONS
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import ROUTES, SIMULATOR
 from convoy.routes.codes import TLS_EXPECTED, error_code, meaning
+from convoy.secrets import Secret
 from convoy.settings import Origin
 
 if TYPE_CHECKING:
     import requests
 
 T = TypeVar("T")
+THIS_MACHINE = Admission()
 ANY = "any"
 """As `state` or `type`: no filter."""
 _LISTED_TOO_OFTEN = (
@@ -58,6 +63,7 @@ class _Conversation(msgspec.Struct):
 class _Simulator(msgspec.Struct):
     simulator: str
     started_by: str
+    proof: str = ""
 
 
 class _Organisation(msgspec.Struct):
@@ -82,6 +88,7 @@ def find_conversations(
     state: str = "connected",
     type: str = "webchat",
     ca_file: str | None = None,
+    admission: Admission = THIS_MACHINE,
 ) -> tuple[list[Conversation], int]:
     """Return the conversations in `state` and of `type`, each once, sorted by id.
 
@@ -93,7 +100,7 @@ def find_conversations(
     url = origin_url.rstrip("/") + ROUTES["conversations"].path
     found: dict[str, Conversation] = {}
     left_out = 0
-    with _client(origin_url, ca_file) as client:
+    with _client(origin_url, admission, ca_file) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
         for number in range(1, _MOST_PAGES + 1):
             asked = {"pageSize": page_size, "pageNumber": number}
@@ -113,12 +120,13 @@ def find_conversations(
     )
 
 
-def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
+def _client(origin_url: str, admission: Admission, ca_file: str | None = None) -> requests.Session:
     # Imported here: this module may be imported before gevent has patched the sockets.
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
+    from convoy.remote.requests_connections import pool_classes
     from convoy.remote.tls import tls_context
 
     origin = Origin.parse(origin_url)
@@ -129,10 +137,13 @@ def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
 
         def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
             super().init_poolmanager(*arguments, **options, ssl_context=tls)
+            if proxy is None:  # otherwise the proxy looks the name up
+                self.poolmanager.pool_classes_by_scheme = pool_classes(admission)
 
         def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
             return super().proxy_manager_for(proxy, **options, ssl_context=tls)
 
+    proxy = proxy_to(origin)
     client = requests.Session()
     # A GET changes nothing, so it may be repeated. A connection that fails is not tried again.
     again = Retry(
@@ -147,7 +158,6 @@ def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
         client.mount(scheme, Adapter(max_retries=again))
     # Without the environment: a .netrc would replace our token, and the proxy is chosen below.
     client.trust_env = False
-    proxy = proxy_to(origin)
     if proxy is not None:
         client.proxies = {"https": proxy.url_with_login.reveal()}
     client.headers.update(
@@ -158,11 +168,16 @@ def _client(origin_url: str, ca_file: str | None = None) -> requests.Session:
 
 
 def organisation_of(
-    origin_url: str, token: Token, *, timeout_s: float, ca_file: str | None = None
+    origin_url: str,
+    token: Token,
+    *,
+    timeout_s: float,
+    ca_file: str | None = None,
+    admission: Admission = THIS_MACHINE,
 ) -> str:
     """Return the id of the organisation that a token is of; raises RemoteError."""
     url = origin_url.rstrip("/") + ROUTES["own_token"].path
-    with _client(origin_url, ca_file) as client:
+    with _client(origin_url, admission, ca_file) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
         return _read(client, url, "the token's organisation", _TokenInfo, timeout_s).organization.id
 
@@ -243,33 +258,55 @@ def starter_of_simulator(url: str, *, timeout_s: float = 2) -> str | None:
     import requests
 
     try:
-        with _client(url) as client:
-            answer = client.get(
-                url.rstrip("/") + SIMULATOR, timeout=timeout_s, allow_redirects=False
-            )
+        found = _simulator_at(url, THIS_MACHINE, {}, timeout_s)
     except requests.RequestException as exc:
         return None if _is_nobody(exc) else ""
+    return found.started_by if found is not None else ""
+
+
+def is_convoy_simulator(
+    url: str, key: Secret, *, admission: Admission = THIS_MACHINE, timeout_s: float = 2
+) -> bool:
+    """Return whether a Convoy simulator answers at `url` that was started with this key.
+
+    It proves that by an HMAC-SHA256 of what it is asked, and never tells the key.
+    """
+    import requests
+
+    challenge = token_hex()
+    try:
+        found = _simulator_at(url, admission, {"challenge": challenge}, timeout_s)
+    except requests.RequestException:
+        return False
+    proof = hmac.new(key.reveal().encode(), challenge.encode(), "sha256").hexdigest()
+    return found is not None and hmac.compare_digest(found.proof.encode(), proof.encode())
+
+
+def _simulator_at(
+    url: str, admission: Admission, asked: Mapping[str, str], timeout_s: float
+) -> _Simulator | None:
+    with _client(url, admission) as client:
+        answer = client.get(
+            url.rstrip("/") + SIMULATOR, params=asked, timeout=timeout_s, allow_redirects=False
+        )
     if answer.status_code != 200:
-        return ""
+        return None
     try:
         found = msgspec.json.decode(answer.content, type=_Simulator)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return ""
-    return found.started_by if found.simulator == "convoy" else ""
+        return None
+    return found if found.simulator == "convoy" else None
 
 
-def is_convoy_simulator(url: str) -> bool:
-    """Return whether a Convoy simulator answers at `url`."""
-    return bool(starter_of_simulator(url))
-
-
-def read_ledger(url: str, run_id: str, *, timeout_s: float = 10) -> Ledger:
+def read_ledger(
+    url: str, run_id: str, *, admission: Admission = THIS_MACHINE, timeout_s: float = 10
+) -> Ledger:
     """Return what the simulator at `url` has counted of a run; raises RemoteError."""
     import requests
 
     asked = url.rstrip("/") + SIMULATOR + "/ledger"
     try:
-        with _client(url) as client:
+        with _client(url, admission) as client:
             answer = client.get(
                 asked, params={"run_id": run_id}, timeout=timeout_s, allow_redirects=False
             )

@@ -12,6 +12,7 @@ import msgspec
 from convoy.errors import WireError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
+from convoy.remote.pace import Pace
 from convoy.remote.tls import tls_context
 from convoy.remote.wire_faults import (
     WIRE_EXCEPTIONS,
@@ -36,7 +37,8 @@ class Transport:
 
     A request is written at most once per `exchange`. A connection that is too old, or that the
     server closed while it was idle, is replaced before the first byte is written; after a byte was
-    written there is no second write. `max_answer_bytes` counts headers and body.
+    written there is no second write. Each keeps to `pace`, where there is one. `max_answer_bytes`
+    counts headers and body.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class Transport:
         origin: Origin,
         dialler: Dialler | None = None,
         *,
+        pace: Pace | None = None,
         max_answer_bytes: int = 10 * 2**20,
     ) -> None:
         self.origin = origin
+        self._pace = pace
         self._dialler = dialler or Dialler()
         self._max_answer_bytes = max_answer_bytes
         self._clock = self._dialler.clock
@@ -136,16 +140,22 @@ class Transport:
             connection.sent_s = None
         if connection is None or not connection.is_open or self._clock() >= self._end_of_use_s:
             connection = self._connect(deadline_s)
-        connection.post(request)
+        self._post(connection, request, deadline_s)
         connection.wait(deadline_s)
         if connection.is_readable:
             if connection.is_open and not connection.is_quiet():
                 connection = self._connect(deadline_s)
-                connection.post(request)
+                self._post(connection, request, deadline_s)
             else:  # what had arrived was no more than a record of TLS itself
                 connection.send()
             connection.wait(deadline_s)
         return connection
+
+    def _post(self, connection: Connection, request: bytes, deadline_s: float) -> None:
+        # Only now, because messages that wait for connections would leave all at once afterwards.
+        if self._pace is not None:
+            self._pace.wait(deadline_s)
+        connection.post(request)
 
     def _read(self, connection: Connection, deadline_s: float) -> None:
         data, reader = connection.receive(), self._reader

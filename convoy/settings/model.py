@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from convoy.settings.rates import RateStage, cut, expand_stages, share
+from convoy.settings.rates import RateStage, cut, expand_stages, share, split
 from convoy.settings.values import (
     MOST_USERS,
     NOT_EMPTY,
@@ -147,6 +148,11 @@ class Approval(_Section):
     logins_per_s: Rate | None = None
     window: Window | None = None
 
+    @property
+    def most_per_s(self) -> int:
+        """How many messages may leave in any second."""
+        return ceil(self.highest_rate)
+
 
 class Target(_Section):
     """Where the load goes. `api_url` and `login_url` hold scheme, host, port, a gateway's path.
@@ -217,6 +223,23 @@ class Settings(_Section):
         """Return the stages of every scenario that runs; at any moment they add up to the whole."""
         weights = {name: self.scenario[name].weight for name in self.scenarios}
         return share(self.global_stages(), self.own_rates(), weights)
+
+    def permits_by_scenario(self) -> dict[str, range]:
+        """Return which of the messages that the approval allows in a second are each scenario's.
+
+        They are numbered from 0, and belong to lanes as the messages of a plan do; there are none
+        without an approval. The scenarios share them by their highest rates.
+        """
+        approval = self.target.approval
+        highest = {
+            name: max(max(rate_from, rate_to) for rate_from, rate_to, _ in stages)
+            for name, stages in self.stages_by_scenario().items()
+        }
+        permits, first = {}, 0
+        for name, count in split(approval.most_per_s if approval else 0, highest).items():
+            permits[name] = range(first, first + count)
+            first += count
+        return permits
 
     def own_rates(self) -> dict[str, float | None]:
         """Return the rate that each scenario that runs has of its own, None where it has none."""

@@ -88,6 +88,17 @@ def sharing_problem(
     return None
 
 
+def split(number: int, weights: Mapping[str, float]) -> dict[str, int]:
+    """Split a number by weight, the largest remainders first; ties go by name."""
+    total = sum(weights.values())
+    exact = {name: number * weight / total for name, weight in weights.items()}
+    shares = {name: int(share) for name, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: (shares[name] - exact[name], name))
+    for name in by_remainder[: number - sum(shares.values())]:
+        shares[name] += 1
+    return shares
+
+
 def total_own_rate(own_rates: Mapping[str, float | None]) -> float:
     """Return the sum of the rates that scenarios have of their own, in messages per second."""
     return sum(own for own in own_rates.values() if own is not None)

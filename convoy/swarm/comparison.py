@@ -8,6 +8,7 @@ import gevent
 
 from convoy.errors import RemoteError
 from convoy.plan.lanes import LANES, numbers_between
+from convoy.remote.addresses import Admission
 from convoy.remote.discovery import read_ledger
 from convoy.results.far_side import FarSide, far_side
 from convoy.swarm.run_lanes import RunLanes
@@ -16,15 +17,16 @@ _MOST_BY_CONVERSATION = 1_000_000
 """Messages of a run; to find where each goes takes a second for so many."""
 
 
-def compare(url: str, run_id: str, since: str, lanes: RunLanes) -> FarSide:
+def compare(url: str, run_id: str, since: str, lanes: RunLanes, admission: Admission) -> FarSide:
     """Return what the simulator at `url` has of a run, or why that is not known.
 
-    `since` is what its ledger said before the run, "" where the target has no ledger.
+    `since` is what its ledger said before the run, "" where the target has no ledger; with its
+    `admission` the run has connected there.
     """
     if not since:
         return FarSide("the target is no Convoy simulator")
     try:
-        ledger = read_ledger(url, run_id)
+        ledger = read_ledger(url, run_id, admission=admission)
     except RemoteError as error:
         return FarSide(str(error))
     return far_side(ledger, since, _planned(lanes))

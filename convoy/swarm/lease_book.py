@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import inf
 
 from convoy.plan.lanes import LANES, numbers_between
+from convoy.settings.rates import split
 
 
 @dataclass(slots=True)
@@ -201,16 +202,7 @@ class LeaseBook:
         self._dealt_for = None
 
     def _shares(self, weights: Mapping[str, float]) -> dict[str, int]:
-        """Split the groups by weight, the largest remainders first; ties go by name."""
-        total = sum(weights.values())
-        if total <= 0:
-            return {}
-        exact = {worker: self._groups * weight / total for worker, weight in weights.items()}
-        shares = {worker: int(share) for worker, share in exact.items()}
-        by_remainder = sorted(exact, key=lambda worker: (shares[worker] - exact[worker], worker))
-        for worker in by_remainder[: self._groups - sum(shares.values())]:
-            shares[worker] += 1
-        return shares
+        return split(self._groups, weights) if sum(weights.values()) > 0 else {}
 
 
 def _spread(groups: Sequence[int], number: int) -> list[int]:

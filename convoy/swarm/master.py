@@ -85,6 +85,7 @@ class Master:
         self._clock = clock
         self._t0_wall_s = time.time()
         self._refusal = ""
+        self._without_part: set[str] = set()
         self._to_do: deque[Action] = deque()
         self._is_doing = False
 
@@ -208,7 +209,7 @@ class Master:
             message = decode_to_master(data)
             self._do(self._protocol.hear(worker, message, self._clock()))
         except ConvoyError as error:
-            self._note(f"a message of worker {worker} was left out: {error}")
+            self._leave_out(worker, f"a message of worker {worker} was left out: {error}")
 
     def on_report(self, name: str, data: bytes) -> None:
         """Absorb a worker's numbered report, unless the worker is out or it is another run's."""
@@ -283,6 +284,15 @@ class Master:
             logger.warning("%s", sentence)
         else:
             self._note(sentence)
+
+    def _leave_out(self, worker: str, problem: str) -> None:
+        """Note a problem with a worker's message; of one without a part no figure depends on it."""
+        status = self._protocol.workers.status.get(worker)
+        if status is not None and not status.state.is_out:
+            self._note(problem)
+        elif worker not in self._without_part:
+            self._without_part.add(worker)
+            logger.warning("%s", problem)
 
     def _note(self, problem: str) -> None:
         if problem and problem not in self.problems:

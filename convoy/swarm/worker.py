@@ -12,7 +12,8 @@ from gevent import Greenlet
 from gevent.event import Event
 
 from convoy.engine.health import watch
-from convoy.errors import ConvoyError, LoginError
+from convoy.errors import ConvoyError, LoginError, RefusedError, RemoteError
+from convoy.prepare.guard import check_token
 from convoy.remote.client import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
@@ -201,9 +202,11 @@ class Worker:
         """Take part if the credentials of this process are good; its users log in later."""
         try:
             if run.lease.is_limited:  # otherwise the master has logged in from this very process
-                run.connections.check_login()
-        except LoginError as error:
-            if error.refused:
+                token = run.connections.first_token()
+                if run.inputs.settings.target.approval is not None:
+                    check_token(run.inputs.settings, token)
+        except (RefusedError, RemoteError) as error:
+            if not isinstance(error, LoginError) or error.refused:
                 self._channel.to_master(Refusal(run.run_id, str(error)))
                 return
         # Another message may have ended its part meanwhile.
@@ -224,13 +227,12 @@ class Worker:
             gevent.sleep(_ASKS_AT_FIRST_EVERY_S if run.t0_s is None else _ASKS_EVERY_S)
 
     def _take_lanes(self, run: WorkerRun, message: Grant) -> None:
-        run.state, run.epoch = WorkerRunState.HOLDING, message.epoch
+        run.state = WorkerRunState.HOLDING
         t0_s = run.lease.own_s(message.t0_s)
         # Before the lanes are granted: the collection takes longer than a message may be late.
         if run.t0_s is None and t0_s > time.perf_counter():
             _freeze_garbage()
-        for scenario, lanes in message.lanes.items():
-            run.work[scenario].grant(lanes, run.epoch)
+        run.grant(message.lanes, message.epoch, t0_s)
         if run.t0_s is not None:
             return
         run.t0_s = t0_s

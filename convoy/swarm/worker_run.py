@@ -15,10 +15,11 @@ from convoy.engine.ahead import Message, MessagesAhead
 from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.engine.pool_use import PoolUse
 from convoy.plan.arrivals import EvenArrivals
-from convoy.plan.lanes import LANES
+from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
 from convoy.remote.client import Connections
+from convoy.remote.pace import Pace
 from convoy.results.account import ScenarioRecorder
 from convoy.results.health import HealthRecorder
 from convoy.results.message_log import MessageLog
@@ -54,6 +55,7 @@ class ScenarioWork:
         rows: Rows,
         keep_sample: KeepSample,
         log: MessageLog | None,
+        pace: Pace | None,
     ) -> None:
         settings = inputs.settings
         self.run_id, self.plan = inputs.run_id, plan
@@ -74,6 +76,7 @@ class ScenarioWork:
             self.recorder,
             max_lateness_s=settings.max_lateness_s,
             closed_for_s=None if plan.is_scheduled else plan.arrivals.duration_s,
+            pace=pace,
         )
         self._expect = settings.scenario[plan.scenario].expect
         self._answers: AnswerRule | None = None
@@ -171,9 +174,10 @@ class WorkerRun:
         self._rows = rows
         self._log = MessageLog() if inputs.settings.records_messages else None
         self.work = {
-            name: ScenarioWork(inputs, plan, rows, self.keep_sample, self._log)
+            name: ScenarioWork(inputs, plan, rows, self.keep_sample, self._log, connections.pace)
             for name, plan in plans.items()
         }
+        self._permits = inputs.settings.permits_by_scenario()
         self.health = HealthRecorder(inputs.settings.late_after_ms / 1000)
         self.epoch = 0
         self.t0_s: float | None = None
@@ -270,6 +274,26 @@ class WorkerRun:
         self._second = int(at_s)
         return at_s
 
+    def grant(self, lanes: Lanes, epoch: int, t0_s: float) -> None:
+        """Take on lanes, by scenario, each from a message number on."""
+        self.epoch = epoch
+        # Before T0 and the warm-up nobody had them who may have sent.
+        had_owner = perf_counter() >= t0_s - self.inputs.settings.warm_up_s
+        self._keep_pace(lanes, others_may_have_sent=had_owner)
+        for scenario, each in lanes.items():
+            self.work[scenario].grant(each, epoch)
+
+    def _keep_pace(self, added: Lanes, *, others_may_have_sent: bool) -> None:
+        """Let so many messages leave in a second as the approval has for the lanes held here."""
+        pace = self.connections.pace
+        if pace is None:
+            return
+        most = 0
+        for name, permits in self._permits.items():
+            for lane in self.work[name].dispatcher.lanes | added.get(name, {}).keys():
+                most += numbers_between(lane, permits.start, permits.stop)
+        pace.allow(most, others_may_have_sent=others_may_have_sent)
+
     def change(self, message: Change) -> float:
         """Follow a change of the plan; return how long after its moment it was heard of."""
         self.epoch = message.epoch
@@ -285,6 +309,8 @@ class WorkerRun:
         """Hand out nothing more from these lanes; they wait in `withdrawn` to be taken back."""
         for name, numbers in lanes.items():
             self.withdrawn.setdefault(name, {}).update(self.work[name].release(numbers))
+        if self.state is not WorkerRunState.STOPPING:  # then nobody else gets them
+            self._keep_pace({}, others_may_have_sent=False)
 
     def take_free(self) -> Lanes:
         """Return the withdrawn lanes of which no conversation is in use."""

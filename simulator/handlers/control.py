@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import msgspec
 
 from simulator import VERSION
@@ -26,12 +28,20 @@ class CodeOrder(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def show(world: World, call: Call) -> Answer:
-    """`GET /simulator`: by this a client tells the simulator from a real target."""
+    """`GET /simulator[?challenge=…]`: by this a client tells the simulator from a real target.
+
+    What it is asked comes back as an HMAC by its key, where it has one.
+    """
+    challenge = call.parameters.get("challenge")
+    proof = ""
+    if challenge is not None and world.key:
+        proof = hmac.new(world.key, challenge.encode(), "sha256").hexdigest()
     return json_answer(
         {
             "simulator": "convoy",
             "version": VERSION,
             "started_by": world.options.started_by,
+            "proof": proof,
             "seed": world.options.seed,
             "conversations": world.options.conversations,
         }

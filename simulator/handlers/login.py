@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl
 from simulator.answers import NO_CONTENT, Answer, json_answer
 from simulator.calls import Call
 from simulator.model.clients import PUBLIC, Client
-from simulator.model.organisation import ORGANISATION
 from simulator.world import World
 
 
@@ -39,7 +38,7 @@ def log_in(world: World, call: Call) -> Answer:
 
 def show_own_token(world: World, call: Call) -> Answer:
     """`GET /api/v2/tokens/me`, TokenInfo of the published definition: whose the token is."""
-    return json_answer({"organization": ORGANISATION, "homeOrganization": ORGANISATION})
+    return json_answer({"organization": world.organisation, "homeOrganization": world.organisation})
 
 
 def revoke_own_token(world: World, call: Call) -> Answer:

@@ -8,7 +8,7 @@ from simulator.errors import rejection
 from simulator.handlers.reading import page_of
 from simulator.handlers.renderings import Json
 from simulator.model.limits import LIMITS, NAMESPACES, ORGANISATION_LIMIT, KnownLimit
-from simulator.model.organisation import INTEGRATIONS, ORGANISATION, QUEUES, Integration, Queue
+from simulator.model.organisation import INTEGRATIONS, QUEUES, Integration, Queue
 from simulator.model.rates import APP_USER_KEY, CLIENT_TOKEN_KEY, TOKEN_KEY
 from simulator.model.tokens import Token
 from simulator.timestamps import stamp
@@ -118,8 +118,8 @@ def _token_info(world: World, token: Token) -> Json:
     client = token.client
     idles_s = world.wall_s() + token.expires_at_s - world.now_s()
     return {
-        "organization": ORGANISATION,
-        "homeOrganization": ORGANISATION,
+        "organization": world.organisation,
+        "homeOrganization": world.organisation,
         "authorizedScope": sorted(client.scopes),
         "dateTokenIdles": stamp(idles_s),
         "OAuthClient": {
@@ -128,7 +128,7 @@ def _token_info(world: World, token: Token) -> Json:
             "authorizedGrantType": "CODE" if client.is_user_grant else "CLIENT-CREDENTIALS",
             "scope": sorted(client.scopes),
             "state": "active",
-            "organization": ORGANISATION,
+            "organization": world.organisation,
         },
     }
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.errors import rejection
-from simulator.ids import ORGANISATION_ID
 
-ORGANISATION = {"id": ORGANISATION_ID, "name": "Convoy simulator"}
 MEDIA_TYPES = ("Image", "Video", "Audio", "File", "Link")
 
 

@@ -37,7 +37,7 @@ def browser_page() -> Iterator[Page]:
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=chromium, args=OPTIONS) as browser,
     ):
-        page = browser.new_page()
+        page = browser.new_context().new_page()
         page.set_default_timeout(DEADLINE_MS)
         page.on("console", check_console)
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -124,6 +126,126 @@ def test_edit_after_a_reload_changes_the_rate_and_a_refused_one_says_why(
     expect(verdict(page)).to_have_text(re.compile(r"the runinterrupted: .*invalid(?! so far)"))
     summary = wait_until(locust.summary, locust.output)
     assert [change["rate_per_s"] for change in summary["changes"]] == [7]
+
+
+class _Hello(BaseHTTPRequestHandler):
+    """A web server's empty page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """The address of another origin's page; Chromium lets it ask other ports of this machine."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Hello) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+READ = """
+(ui) => Promise.all(["/", "/logs", "/exceptions", "/stats/requests", "/convoy/state"].map(
+  (path) => fetch(ui + path).then((answer) => answer.text(), () => "not for you")))
+"""
+SUBMIT = """
+([url, fields]) => {
+  const form = Object.assign(document.createElement("form"), {method: "post", action: url});
+  for (const [name, value] of Object.entries(fields)) {
+    form.append(Object.assign(document.createElement("input"), {name, value}));
+  }
+  document.body.append(form);
+  form.submit();
+}
+"""
+
+
+def test_a_page_of_another_origin_can_neither_start_nor_stop_nor_read(
+    locust: LocustProcess, page: Page, elsewhere: str
+) -> None:
+    ui = page.url.rstrip("/")
+    target = str(locust.folder / "embedded.yaml")
+    form = {"user_count": "10", "spawn_rate": "10", "target": target, "load_profile": "smoke"}
+    foreign = page.context.new_page()
+
+    def refused(path: str) -> bool:
+        foreign.goto(elsewhere)
+        with foreign.expect_response(ui + path) as answer:
+            foreign.evaluate(SUBMIT, [ui + path, form])
+        return answer.value.status == 403
+
+    assert refused("/swarm")
+    assert not (locust.folder / "runs" / "latest").exists()
+    page.bring_to_front()
+    start(page, run_time="60s")
+    expect(verdict(page)).to_have_text(re.compile("so far"))
+    foreign.bring_to_front()
+    assert refused("/stop") and refused("/convoy/pause") and refused("/stats/reset")
+    foreign.goto(elsewhere)
+    assert foreign.evaluate(READ, ui) == ["not for you"] * 5
+    page.bring_to_front()
+    expect(page.get_by_role("status")).to_contain_text(re.compile("measuring, [1-9]"))
+
+
+def test_who_has_the_password_logs_in_runs_a_test_and_logs_out(
+    tmp_path: Path, api_port: int, page: Page
+) -> None:
+    login = {"CONVOY_WEB_USER": "operator", "CONVOY_WEB_PASSWORD": "correct horse battery"}
+    target = ["--target", str(target_at(tmp_path, api_port)), "--web-port", str(free_port())]
+    with LocustProcess(tmp_path, *target, *UNHURRIED, "--web-login", environment=login) as locust:
+        ui = locust.web_ui()
+        # Its console says that the first answer was a 401, which would fail the test.
+        trying = page.context.new_page()
+        trying.goto(ui)
+        log_in(trying, "not the password")
+        expect(trying.get_by_role("alert")).to_have_text("User name or password is wrong.")
+
+        page.goto(ui)
+        expect(page.get_by_label("Username")).to_be_visible()
+        log_in(page, "correct horse battery")
+        page.get_by_role("button", name="Advanced options").click()
+        start(page, run_time="2s")
+        expect(verdict(page)).to_have_text(re.compile("the runpass(?! so far)"))
+        with page.expect_popup() as opened:
+            page.get_by_role("link", name="Open the report of run").click()
+        heading = opened.value.get_by_role("heading", level=1)
+        expect(heading).to_have_text("smoke against simulator")
+        opened.value.close()
+        page.get_by_role("button", name="Log out").click()
+
+        expect(page.get_by_label("Username")).to_be_visible()
+        page.goto(ui)
+        expect(page.get_by_label("Username")).to_be_visible()
+        page.close()
+
+
+def test_locusts_own_tabs_and_report_work_with_what_pages_may_do(
+    locust: LocustProcess, page: Page
+) -> None:
+    start(page, run_time="3s")
+    expect(verdict(page)).to_have_text(re.compile("the runpass(?! so far)"))
+
+    page.get_by_role("tab", name="Charts").click()
+    expect(page.locator("canvas").first).to_be_visible()
+    page.get_by_role("tab", name="Logs").click()
+    expect(page.get_by_text("is prepared: profile smoke")).to_be_visible()
+    page.get_by_role("tab", name="Download Data").click()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Download Report").click()
+    expect(opened.value.get_by_role("heading", name="Locust Test Report")).to_be_visible()
+    opened.value.close()
+
+
+def log_in(page: Page, password: str) -> None:
+    page.get_by_label("Username").fill("operator")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Login").click()
 
 
 def start(page: Page, run_time: str) -> None:

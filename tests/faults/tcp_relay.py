@@ -34,9 +34,14 @@ class Direction:
 
 @dataclass(slots=True)
 class TcpRelay:
-    """Listens on a free port while its block lasts; `up` leads to `behind_port`, `down` back."""
+    """Listens on a free port while its block lasts; `up` leads to `behind_port`, `down` back.
+
+    `recorded` holds all bytes of both ways, as they came, where it `is_recording`.
+    """
 
     behind_port: int
+    is_recording: bool = False
+    recorded: list[bytes] = field(default_factory=list)
     up: Direction = field(default_factory=Direction)
     down: Direction = field(default_factory=Direction)
     _listener: socket.socket = field(init=False)
@@ -87,6 +92,8 @@ class TcpRelay:
         with contextlib.suppress(OSError):
             while piece := source.recv(_LARGEST_PIECE):
                 pieces.put((time.monotonic(), piece))
+                if self.is_recording:
+                    self.recorded.append(piece)
         pieces.put((time.monotonic(), b""))
 
     def _deliver(

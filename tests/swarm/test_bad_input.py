@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.locust_process import ROOT, Ended, LocustProcess, free_port, run_locust, swarm_ports
+from tests.locust_process import (
+    ELSEWHERE,
+    ROOT,
+    Ended,
+    LocustProcess,
+    free_port,
+    run_locust,
+    swarm_ports,
+)
 from tests.simulator_process import SimulatorProcess
 
 WORKERS = pytest.mark.parametrize(
@@ -56,7 +64,7 @@ def test_what_only_shows_on_a_closer_look_is_refused_too(
 @pytest.mark.parametrize(
     ("host", "proxy"),
     [
-        ("https://192.0.2.1:9", "socks5://me:hunter22@127.0.0.1:1"),
+        (f"https://{ELSEWHERE}:9", "socks5://me:hunter22@127.0.0.1:1"),
     ],
     ids=["SOCKS"],
 )
@@ -94,9 +102,9 @@ def test_folder_that_cannot_keep_records_is_refused(
 
 
 def test_target_elsewhere_without_approval_is_refused(tmp_path: Path) -> None:
-    ended = run_locust(tmp_path, "-H", "http://192.0.2.1:9")
+    ended = run_locust(tmp_path, "-H", f"http://{ELSEWHERE}:9")
 
-    assert_refused(ended, 4, "192.0.2.1", "approval")
+    assert_refused(ended, 4, ELSEWHERE, "approval")
 
 
 def test_empty_pool_is_refused(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import requests
 
-from simulator.ids import ORGANISATION_ID
+from simulator.ids import organisation_of
 from tests.locust_process import LocustProcess, free_port, swarm_ports, wait_until
-from tests.simulator_process import SimulatorProcess
+from tests.simulator_process import OWN_SEED, SimulatorProcess
+
+ORGANISATION_ID = organisation_of(OWN_SEED)
 
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2", "--set", "limits=[]"]
 USERS = 10
@@ -70,7 +72,8 @@ class LiveRun:
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorProcess]:
-    with SimulatorProcess("--token-rate-per-minute", "1000000") as simulator:
+    options = ["--seed", str(OWN_SEED), "--token-rate-per-minute", "1000000"]
+    with SimulatorProcess(*options) as simulator:
         yield simulator
 
 
@@ -196,7 +199,7 @@ def test_what_cannot_be_changed_is_said_and_the_run_goes_on_as_it_was(run: LiveR
     assert said["time"].startswith("run_time cannot be changed while a run is going on")
     assert "'fast' is no number" in said["no number"]
     assert "'max' is no number" in said["max"]
-    assert "'inf' is no number" in said["endless"]
+    assert "users: are 'inf', but should be a whole number" in said["endless"]
     assert said["too high"].startswith("rate is 1e+09, but should be above 0 and at most 100,000")
     assert said["not paused"] == "the run is not paused"
     summary = run.end()

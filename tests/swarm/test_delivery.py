@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from simulator.ids import ORGANISATION_ID
 from tests.locust_process import ROOT, run_locust, swarm_ports
 from tests.recording_relay import RecordingRelay, SentMessage
 from tests.simulator_process import SimulatorProcess
@@ -106,45 +105,6 @@ def test_users_that_appear_slowly_do_not_eat_the_run(
 
     assert ended.exit_code == 0, ended.output
     assert ended.scenario["accepted"] == 40
-
-
-@pytest.mark.parametrize(
-    ("rate", "exit_code"), [("5", 0), ("5.5", 4), ("max", 4)], ids=["kept", "above", "flat out"]
-)
-def test_a_run_beyond_the_approval_of_its_target_sends_nothing(
-    tmp_path: Path, simulator: SimulatorProcess, rate: str, exit_code: int
-) -> None:
-    target = tmp_path / "approved.yaml"
-    target.write_text(
-        f"target: {{name: approved, api_url: '{simulator.url}', login_url: '{simulator.url}',"
-        f" approval: {{ticket: T-1, organisation_id: {ORGANISATION_ID}, highest_rate: 5}}}}\n"
-    )
-    login = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
-    asked = ["--target", str(target), "--rate", rate, "-t", "2s", *UNHURRIED]
-
-    ended = run_locust(tmp_path, *asked, environment=login)
-
-    assert ended.exit_code == exit_code, ended.output
-    assert ("approval T-1 of target approved allows 5" in ended.output) == (exit_code == 4)
-    assert (simulator.ledger()["accepted"] == 0) == (exit_code == 4)
-
-
-def test_credentials_of_another_organisation_send_nothing(
-    tmp_path: Path, simulator: SimulatorProcess
-) -> None:
-    target = tmp_path / "approved.yaml"
-    target.write_text(
-        f"target: {{name: approved, api_url: '{simulator.url}', login_url: '{simulator.url}',"
-        " approval: {ticket: T-1, organisation_id: another-one, highest_rate: 50}}\n"
-    )
-    login = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
-
-    ended = run_locust(tmp_path, "--target", str(target), *UNHURRIED, environment=login)
-
-    assert ended.exit_code == 4, ended.output
-    assert f"the token is of organisation '{ORGANISATION_ID}'" in ended.output
-    assert "is for 'another-one'" in ended.output
-    assert simulator.ledger()["accepted"] == 0
 
 
 def messages_by_number(

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.locust_process import LocustProcess, free_port, swarm_ports, wait_until
+from tests.locust_process import ELSEWHERE, LocustProcess, free_port, swarm_ports, wait_until
 from tests.simulator_process import SimulatorProcess
 
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
@@ -184,7 +184,7 @@ def test_page_says_what_is_waited_for_and_start_counts_once(
         ({"rate": "-3"}, "greater than 0"),
         ({"target": "nowhere"}, "'nowhere'"),
         ({"run_time": "soon"}, "'soon' is no length of time"),
-        ({"host": "http://192.0.2.1"}, "approval"),
+        ({"host": f"http://{ELSEWHERE}"}, "approval"),
     ],
     ids=["negative rate", "unknown target", "no length of time", "target elsewhere"],
 )

@@ -35,6 +35,7 @@ def test_json_is_read(value: object) -> None:
         pytest.param('{"a": 1,\n}', 2, "", "Expecting property name", id="comma at the end"),
         pytest.param('{"to": {"id": }}', 1, "to.id", "Expecting value", id="no value"),
         pytest.param("", 1, "", "Expecting value", id="nothing"),
+        pytest.param('{"a":\n{"b": -' + "9" * 5000 + "}}", 2, "a.b", "5,001 digits", id="digits"),
         pytest.param("[" * 100_000, 1, "", "nested too deeply", id="depth"),
     ],
 )

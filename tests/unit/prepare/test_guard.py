@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from convoy.errors import ExitCode, RefusedError
 from convoy.prepare.guard import (
+    IsSimulator,
     addresses_of,
     check_organisation,
+    check_own_targets,
     check_plan,
+    check_processes,
     check_rate,
     check_target,
     check_total,
@@ -23,8 +26,10 @@ from convoy.prepare.guard import (
     check_window,
     window_ends_s,
 )
+from convoy.remote.addresses import Admission
+from convoy.secrets import Secret
 from convoy.settings import Settings
-from convoy.settings.model import Approval
+from convoy.settings.model import Approval, Target
 from tests.unit.remote.proxy_server import name_proxies
 from tests.unit.settings.configuration import settings_of
 
@@ -38,6 +43,7 @@ ADDRESSES = {
     "login.test": ["192.0.2.11"],
     "half.test": ["127.0.0.1", "192.0.2.12"],
     "nothing.test": [],
+    "proxy.test": ["127.0.0.1"],
 }
 
 
@@ -70,10 +76,24 @@ def refused(said: str) -> AbstractContextManager[object]:
     return pytest.raises(RefusedError, match=said) if said else nullcontext()
 
 
+KEY = Secret("0123456789abcdef")
+
+
+def knows(*urls: str) -> IsSimulator:
+    """Simulators with the key, at these addresses."""
+
+    def is_simulator(url: str, key: Secret, *, admission: Admission) -> bool:
+        assert key is KEY
+        return url in urls
+
+    return is_simulator
+
+
 def refusal_of(settings: Settings, simulators: tuple[str, ...] = ()) -> str:
     """Return why load is refused, an empty text if it is not."""
+    admission = Admission()
     try:
-        check_target(settings, resolve=resolve, is_simulator=lambda url: url in simulators)
+        check_target(settings, admission, KEY, resolve=resolve, is_simulator=knows(*simulators))
     except RefusedError as error:
         assert error.exit_code is ExitCode.REFUSED
         return str(error)
@@ -120,10 +140,24 @@ def test_load_may_go_to_a_simulator_on_another_machine() -> None:
     assert "https://login.test" in refusal_of(settings, simulators=("https://api.test",))
 
 
-def test_what_does_not_say_what_it_is_counts_as_no_simulator() -> None:
-    with pytest.raises(RefusedError, match="neither this machine nor a Convoy simulator"):
+def test_addresses_of_a_simulator_on_another_machine_are_admitted_and_no_others() -> None:
+    settings, admission = settings_for("https://api.test"), Admission()
+
+    check_target(settings, admission, KEY, resolve=resolve, is_simulator=knows("https://api.test"))
+
+    admission.check("api.test", "192.0.2.10")
+    with pytest.raises(OSError, match=r"api\.test stands for 192\.0\.2\.11"):
+        admission.check("api.test", "192.0.2.11")
+
+
+def test_without_a_key_nothing_on_another_machine_is_a_simulator() -> None:
+    with pytest.raises(RefusedError, match="nor a simulator that has the key of CONVOY_SIMULATOR"):
         check_target(
-            settings_for("https://api.test"), resolve=resolve, is_simulator=lambda url: None
+            settings_for("https://api.test"),
+            Admission(),
+            None,
+            resolve=resolve,
+            is_simulator=knows("https://api.test"),
         )
 
 
@@ -136,8 +170,10 @@ def test_load_may_go_where_it_is_approved_without_asking_there() -> None:
 
     check_target(
         settings_for("https://api.test", "https://login.test", highest=50),
+        Admission(anywhere=True),
+        KEY,
         resolve=ask,
-        is_simulator=lambda url: bool(ask(url)),
+        is_simulator=lambda url, key, admission: bool(ask(url)),
     )
 
     assert asked == []
@@ -235,7 +271,7 @@ def test_what_a_proxy_leads_to_is_not_this_machine_whatever_its_name_stands_for_
     settings = settings_for("https://loopback.test")
 
     with pytest.raises(RefusedError, match=r"https://loopback\.test"):
-        check_target(settings, resolve=resolve, is_simulator=lambda url: False)
+        check_target(settings, Admission(), KEY, resolve=resolve, is_simulator=knows())
 
 
 @pytest.mark.parametrize(
@@ -311,7 +347,7 @@ def test_a_run_fits_into_the_window_by_the_clocks_of_its_zone(moment: str, said:
     now_s = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
 
     with refused(said):
-        check_window(settings, now_s)
+        check_window(settings, now_s, settings.warm_up_s + settings.duration_s)
     ends = datetime(2026, 11, 27, 4, tzinfo=UTC)
     assert window_ends_s(settings) == ends.timestamp()
 
@@ -320,14 +356,14 @@ def test_a_window_that_ends_before_it_begins_is_refused() -> None:
     turned = NIGHT | {"from": NIGHT["to"], "to": NIGHT["from"]}
 
     with pytest.raises(RefusedError, match="ends before it begins"):
-        check_window(settings_for("https://api.test", highest=50, window=turned), 0.0)
+        check_window(settings_for("https://api.test", highest=50, window=turned), 0.0, 1.0)
 
 
 def test_without_an_approval_nothing_of_it_binds() -> None:
     settings = settings_for("http://localhost:1")
 
     check_total(settings, None)
-    check_window(settings, 0.0)
+    check_window(settings, 0.0, 1.0)
     check_organisation(settings, "any")
     assert window_ends_s(settings) == float("inf")
 
@@ -354,3 +390,55 @@ def test_users_in_mid_run_keep_to_the_bounds_of_the_start(users: int, said: str)
 
     with refused(said):
         check_users(settings, users, processes=1)
+
+
+@pytest.mark.parametrize(
+    ("load", "highest", "processes", "said"),
+    [
+        pytest.param("rate=5", 5, 1, "", id="one process"),
+        pytest.param("rate=4", 5, 2, "", id="the smaller part is enough"),
+        pytest.param("rate=5", 5, 2, "as 3 to 2, .* write --rate 4 or less", id="it is not"),
+        pytest.param("rate=500", 500, 2, "", id="even parts"),
+        pytest.param("rate=500", 500, 3, "write --rate 499.95 or less", id="uneven parts"),
+        pytest.param("rate=1", 5, 6, "use 5 workers at most", id="one that may send nothing"),
+        pytest.param("arrivals=closed", 5, 2, "", id="without a schedule"),
+        pytest.param("arrivals=closed", 5, 6, "use 5 workers at most", id="a part of nothing"),
+    ],
+)
+def test_each_process_has_its_part_of_the_approved_rate_in_whole_messages(
+    load: str, highest: float, processes: int, said: str
+) -> None:
+    settings = settings_for("https://api.test", highest=highest, load=load)
+
+    with refused(said):
+        check_processes(settings, processes)
+
+
+def target_of(highest: float | None, **changes: str) -> Target:
+    settings = settings_for("https://api.test", "https://login.test", highest=highest)
+    return settings.target.model_copy(update=changes)
+
+
+@pytest.mark.parametrize(
+    ("own", "is_refused"),
+    [
+        pytest.param([target_of(50)], False, id="the same"),
+        pytest.param([target_of(5), target_of(50, name="other")], False, id="another name"),
+        pytest.param([target_of(5)], True, id="another approval"),
+        pytest.param([target_of(None)], True, id="no approval"),
+        pytest.param([target_of(50, login_url="https://login.other")], True, id="another login"),
+        pytest.param([target_of(50, api_url="https://api.other")], True, id="another API"),
+        pytest.param([], True, id="no targets"),
+    ],
+)
+def test_an_approval_of_the_master_has_to_stand_in_a_target_file_of_the_worker(
+    own: list[Target], is_refused: bool
+) -> None:
+    settings = settings_for("https://api.test", "https://login.test", highest=50)
+
+    with refused("no target file of this worker .* login host https://login.test" * is_refused):
+        check_own_targets(settings, own)
+
+
+def test_without_an_approval_a_worker_needs_no_target_file() -> None:
+    check_own_targets(settings_for("http://localhost:1"), [])

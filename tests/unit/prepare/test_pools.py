@@ -105,7 +105,7 @@ def opened_by(door: Door, count: int, *more: str) -> ConversationPool:
     def open_some(scenario: str, count: int) -> list[str]:
         return open_conversations(door.known(), connections, settings, scenario, count)
 
-    return find_pool(settings, SCENARIO, NO_TOKEN, open_some)
+    return find_pool(settings, SCENARIO, NO_TOKEN, open_some=open_some)
 
 
 def test_conversations_are_opened_a_few_at_a_time_and_each_session_is_closed() -> None:

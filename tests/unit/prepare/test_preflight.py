@@ -9,6 +9,7 @@ import pytest
 from convoy.errors import LoginError, RemoteError
 from convoy.prepare import preflight
 from convoy.prepare.checklist import Checklist
+from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight
 from tests.unit.settings.configuration import settings_of
 
@@ -33,7 +34,7 @@ def refusal(retry_after_s: float | None) -> LoginError:
 
 def preflight_of(prepare_timeout_s: float) -> Preflight:
     settings = settings_of(f"prepare_timeout_s={prepare_timeout_s}")
-    return Preflight(settings, NOTHING, NOTHING, NOTHING, {}, 1, Checklist())
+    return Preflight(settings, NOTHING, NOTHING, NOTHING, {}, 1, Checklist(), OrganisationLock())
 
 
 def test_what_asks_to_come_back_is_asked_again_after_that_time(

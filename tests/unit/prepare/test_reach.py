@@ -12,10 +12,12 @@ import pytest
 from convoy.prepare.checklist import Checklist, Finding, Status
 from convoy.prepare.reach import check_way
 from convoy.remote.client import Connections
+from convoy.remote.dialling import Dialler
 from convoy.remote.oauth import Credentials
 from convoy.secrets import Secret
 from tests.locust_process import free_port
 from tests.unit.remote.certificates import Authority
+from tests.unit.remote.exchanges import dialler_without_names
 from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, serving
 from tests.unit.remote.proxy_server import (
     ESTABLISHED,
@@ -34,6 +36,7 @@ def findings(
     ca_file: str | None = None,
     now_s: float = NOW_S,
     timeout_s: float = 5.0,
+    dialler: Dialler | None = None,
 ) -> list[Finding]:
     """What is found on the way to an address, by this wall clock."""
     given = () if ca_file is None else (f"target.ca_file={ca_file}",)
@@ -41,6 +44,7 @@ def findings(
     demo = Credentials(Secret("demo"), Secret("demo"))
     checklist = Checklist()
     connections = Connections(settings, demo, lambda token: None)
+    connections.dialler = dialler or connections.dialler
     check_way(url, connections, timeout_s, checklist, wall_clock=lambda: now_s)
     return checklist.findings
 
@@ -93,7 +97,7 @@ def test_port_that_nobody_listens_at_fails_where_connections_begin() -> None:
 
 
 def test_name_that_nobody_knows_fails_at_its_lookup() -> None:
-    found = findings("http://nowhere.invalid:8080")
+    found = findings("http://nowhere.invalid:8080", dialler=dialler_without_names())
 
     assert statuses(found) == [("DNS", "failure")]
 

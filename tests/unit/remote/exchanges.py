@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import gevent
 import pytest
 
 from convoy.errors import WireError
+from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.http import Dialler, Origin, Transport
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
@@ -30,6 +33,15 @@ def transport_to(
         yield transport
     finally:
         transport.close()
+
+
+def dialler_without_names() -> Dialler:
+    """Return one whose resolver knows no name, so that no question leaves this machine."""
+
+    def look_up(host: str, port: int) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    return Dialler(AddressBook(Admission(), look_up=look_up))
 
 
 def fault_of(transport: Transport, seconds: float = LONG_S) -> WireError:

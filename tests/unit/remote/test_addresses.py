@@ -9,7 +9,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from convoy.remote.addresses import AddressBook
+from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.connection import Address
 from convoy.remote.http import Dialler, Origin, Transport
 from tests.locust_process import free_port
@@ -17,6 +17,7 @@ from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,
     deadline,
+    dialler_without_names,
     fault_of,
     transport_to,
     wait_in_loop,
@@ -24,6 +25,7 @@ from tests.unit.remote.exchanges import (
 from tests.unit.remote.misbehaving_server import answers_all, serving
 
 API = Origin("http", "api.test", 80)
+ANYWHERE = Admission(anywhere=True)
 
 
 class Names:
@@ -60,9 +62,9 @@ def test_a_refused_connection_never_sent_anything() -> None:
 
 
 def test_an_unknown_host_is_a_dns_fault() -> None:
-    transport = Transport(Origin.parse("http://nonexistent.invalid"))
+    transport = Transport(Origin.parse("http://nonexistent.invalid"), dialler_without_names())
 
-    fault = fault_of(transport, 60)
+    fault = fault_of(transport)
 
     assert (fault.code, fault.sent_s) == ("dns", None)
 
@@ -82,14 +84,14 @@ def test_a_host_name_is_looked_up_and_its_addresses_are_tried() -> None:
 def test_an_address_needs_no_lookup(host: str, family: int) -> None:
     names = Names()
 
-    found = AddressBook(look_up=names).addresses(host, 80, LONG_S)
+    found = AddressBook(ANYWHERE, look_up=names).addresses(host, 80, LONG_S)
 
     assert found == [(family, socket.SOCK_STREAM, 0, "", (host, 80))]
     assert names.lookups == 0
 
 
 def test_addresses_are_given_in_turn_those_of_the_preferred_family_first() -> None:
-    book = AddressBook(look_up=Names(A, SIX, B, A, C))
+    book = AddressBook(ANYWHERE, look_up=Names(A, SIX, B, A, C))
 
     found = [book.addresses("api.test", 80, LONG_S) for _ in range(4)]
 
@@ -99,7 +101,7 @@ def test_addresses_are_given_in_turn_those_of_the_preferred_family_first() -> No
 def test_a_lookup_is_kept_for_its_time_and_for_its_host_and_port() -> None:
     times_s = [100.0]
     names = Names(A)
-    book = AddressBook(keep_s=60, look_up=names, clock=lambda: times_s[-1])
+    book = AddressBook(ANYWHERE, keep_s=60, look_up=names, clock=lambda: times_s[-1])
 
     lookups = []
     for now_s in (100.0, 159.9, 160.0, 219.9):
@@ -114,7 +116,7 @@ def test_a_lookup_is_kept_for_its_time_and_for_its_host_and_port() -> None:
 def test_whoever_asks_at_the_same_time_shares_one_lookup_even_when_the_first_gives_up() -> None:
     names = Names(A)
     names.free.clear()
-    book = AddressBook(look_up=names)
+    book = AddressBook(ANYWHERE, look_up=names)
     first, *others = [gevent.spawn(book.addresses, "api.test", 80, LONG_S) for _ in range(10)]
     gevent.sleep(0)
     first.kill()
@@ -129,7 +131,7 @@ def test_whoever_asks_at_the_same_time_shares_one_lookup_even_when_the_first_giv
 def test_a_lookup_that_takes_too_long_is_a_timeout_for_who_waits_and_known_afterwards() -> None:
     names = Names(A)
     names.free.clear()
-    book = AddressBook(look_up=names)
+    book = AddressBook(ANYWHERE, look_up=names)
 
     with pytest.raises(TimeoutError, match=r"api\.test"):
         book.addresses("api.test", 80, 0.01)
@@ -151,7 +153,7 @@ def test_a_failed_lookup_is_told_to_all_who_wait_and_not_kept(
 ) -> None:
     names = Names(A)
     names.fault = fault
-    book = AddressBook(look_up=names)
+    book = AddressBook(ANYWHERE, look_up=names)
     transports = [Transport(API, Dialler(addresses=book)) for _ in range(3)]
 
     callers = [gevent.spawn(fault_of, each) for each in transports]
@@ -165,7 +167,7 @@ def test_a_failed_lookup_is_told_to_all_who_wait_and_not_kept(
 
 
 def test_a_host_without_addresses_is_a_dns_fault() -> None:
-    transport = Transport(API, Dialler(addresses=AddressBook(look_up=Names())))
+    transport = Transport(API, Dialler(addresses=AddressBook(ANYWHERE, look_up=Names())))
 
     fault = fault_of(transport)
 
@@ -176,7 +178,7 @@ def test_connections_spread_over_all_addresses() -> None:
     with serving(answers_all) as one, serving(answers_all) as two, serving(answers_all) as three:
         servers = (one, two, three)
         names = Names(*(local(server.port) for server in servers))
-        dialler = Dialler(addresses=AddressBook(look_up=names))
+        dialler = Dialler(addresses=AddressBook(ANYWHERE, look_up=names))
         for _ in range(12):
             with transport_to(0, dialler, origin=API) as transport:
                 transport.exchange(REQUEST, deadline())
@@ -188,7 +190,7 @@ def test_connections_spread_over_all_addresses() -> None:
 def test_an_address_that_refuses_is_passed_over() -> None:
     with serving(answers_all) as server:
         names = Names(local(free_port()), local(server.port))
-        dialler = Dialler(addresses=AddressBook(look_up=names))
+        dialler = Dialler(addresses=AddressBook(ANYWHERE, look_up=names))
         for _ in range(4):
             with transport_to(0, dialler, origin=API) as transport:
                 transport.exchange(REQUEST, deadline())
@@ -199,7 +201,7 @@ def test_an_address_that_refuses_is_passed_over() -> None:
 def test_a_host_of_which_no_address_answers_is_looked_up_anew() -> None:
     with serving(answers_all) as server:
         names = Names(local(free_port()), local(free_port()))
-        dialler = Dialler(addresses=AddressBook(look_up=names))
+        dialler = Dialler(addresses=AddressBook(ANYWHERE, look_up=names))
         with transport_to(0, dialler, origin=API) as transport:
             fault = fault_of(transport)
             names.addresses = (local(server.port),)
@@ -212,7 +214,7 @@ def test_closing_while_a_host_is_looked_up_ends_the_exchange_as_stopped() -> Non
     with serving(answers_all) as server:
         names = Names(local(server.port))
         names.free.clear()
-        dialler = Dialler(addresses=AddressBook(look_up=names))
+        dialler = Dialler(addresses=AddressBook(ANYWHERE, look_up=names))
         with transport_to(0, dialler, origin=API) as transport:
             caller = gevent.spawn(fault_of, transport)
             wait_in_loop(lambda: names.lookups == 1)
@@ -224,3 +226,35 @@ def test_closing_while_a_host_is_looked_up_ends_the_exchange_as_stopped() -> Non
 
         assert (caller.value.code, caller.value.sent_s) == ("stopped", None)
         assert (found.status, server.requests) == (200, [REQUEST])
+
+
+@pytest.mark.parametrize("host", ["192.0.2.10", "2001:db8::1"])
+def test_an_address_without_admission_is_not_connected_to(host: str) -> None:
+    transport = Transport(Origin("http", host, 80))
+
+    fault = fault_of(transport)
+
+    assert (fault.code, fault.sent_s) == ("dns", None)
+    assert f"{host} stands for {host}, to which no load may go" in str(fault)
+
+
+def test_a_name_that_changes_is_judged_at_each_look_up() -> None:
+    """The guard was told that it is this machine, and a connection is replaced in mid-run."""
+    elsewhere: Address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.10", 1))
+    names = Names(A)
+    book = AddressBook(Admission(), keep_s=0, look_up=names)
+    assert book.addresses("api.test", 80, LONG_S) == [A]
+
+    names.addresses = (A, elsewhere)
+    with pytest.raises(socket.gaierror, match="api.test stands for 192.0.2.10"):
+        book.addresses("api.test", 80, LONG_S)
+
+
+def test_what_the_guard_has_admitted_may_be_connected_to() -> None:
+    elsewhere: Address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.10", 1))
+    admission = Admission()
+    admission.admit(["192.0.2.10"])
+
+    found = AddressBook(admission, look_up=Names(elsewhere)).addresses("api.test", 80, LONG_S)
+
+    assert found == [elsewhere]

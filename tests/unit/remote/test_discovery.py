@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,18 @@ import pytest
 
 from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
+from convoy.remote import requests_connections
 from convoy.remote.discovery import find_conversations, is_convoy_simulator, starter_of_simulator
 from convoy.remote.oauth import Token
 from convoy.secrets import Secret
 from tests.locust_process import free_port
+from tests.simulator_process import SimulatorProcess
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import Visitor, answer, sends, serving, silent
 from tests.unit.remote.proxy_server import name_proxy_at, tunnels
 
 TOKEN = Token(Secret("token-1"), 1e12)
+KEY = Secret("0123456789abcdef")
 Listing = list[dict[str, Any]]
 
 
@@ -226,7 +230,66 @@ def test_only_a_convoy_simulator_is_taken_for_one(sent: bytes, expected: str) ->
     with serving(behave) as server:
         url = f"http://127.0.0.1:{server.port}"
         assert starter_of_simulator(url) == expected
-        assert is_convoy_simulator(url) == bool(expected)
+        assert not is_convoy_simulator(url, KEY)
+
+
+def test_a_simulator_proves_that_it_has_the_key_and_does_not_tell_it(tmp_path: Path) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text(f"{KEY.reveal()}\n")
+    with SimulatorProcess("--key-file", str(key_file)) as simulator:
+        with_key = is_convoy_simulator(simulator.url, KEY)
+        with_another = is_convoy_simulator(simulator.url, Secret("another-key-of-that-length"))
+    with SimulatorProcess() as simulator:
+        without = is_convoy_simulator(simulator.url, KEY)
+
+    assert (with_key, with_another, without) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("short", "holds fewer than 16 characters"), (None, "cannot be read: there is no such file")],
+)
+def test_a_key_file_without_a_key_is_refused(tmp_path: Path, key: str | None, said: str) -> None:
+    if key is not None:
+        (tmp_path / "key").write_text(key)
+
+    with pytest.raises(AssertionError, match=said):
+        SimulatorProcess("--key-file", str(tmp_path / "key"))
+
+
+def told(*addresses: str) -> Callable[..., Any]:
+    """A resolver that tells these addresses for any name."""
+
+    def getaddrinfo(host: str, port: int, *_: object) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+
+    return getaddrinfo
+
+
+@pytest.mark.parametrize("addresses", [["192.0.2.10"], ["127.0.0.1", "192.0.2.10"]])
+def test_nothing_is_asked_of_an_address_without_admission(
+    monkeypatch: pytest.MonkeyPatch, addresses: list[str]
+) -> None:
+    monkeypatch.setattr(requests_connections.socket, "getaddrinfo", told(*addresses))
+    with serving(lists([])) as server:
+        url = f"http://api.test:{server.port}"
+
+        with pytest.raises(RemoteError):
+            find_conversations(url, TOKEN, timeout_s=5)
+        assert not is_convoy_simulator(url, KEY)
+
+    assert server.requests == []
+
+
+def test_what_was_looked_up_is_connected_to_and_the_name_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(requests_connections.socket, "getaddrinfo", told("127.0.0.1"))
+    with serving(lists([conversation("c")])) as server:
+        found, _ = find_conversations(f"http://api.test:{server.port}", TOKEN, timeout_s=5)
+
+    assert [each.id for each in found] == ["c"]
+    assert f"Host: api.test:{server.port}\r\n".encode() in server.requests[0]
 
 
 def test_something_that_listens_and_says_nothing_is_no_simulator() -> None:
@@ -320,7 +383,7 @@ def test_a_proxy_that_opens_no_tunnel_is_named_as_the_cause(
 
         with pytest.raises(RemoteError, match="The proxy could not be reached") as caught:
             find_conversations("https://api.test", TOKEN, timeout_s=5)
-        is_simulator = is_convoy_simulator("https://api.test")
+        is_simulator = is_convoy_simulator("https://api.test", KEY)
 
         assert "hunter22" not in str(caught.value)
         assert is_simulator is False

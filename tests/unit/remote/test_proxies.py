@@ -19,6 +19,7 @@ from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,
     deadline,
+    dialler_without_names,
     fault_of,
     transport_to,
     wait_in_loop,
@@ -372,8 +373,8 @@ def test_a_proxy_that_cannot_be_reached_is_a_proxy_fault(
 ) -> None:
     named = url.format(free_port())
     name_proxies(monkeypatch, HTTPS_PROXY=named)
-    with transport_to(0, origin=HTTPS) as transport:
-        fault = fault_of(transport, 60)
+    with transport_to(0, dialler_without_names(), origin=HTTPS) as transport:
+        fault = fault_of(transport)
 
     assert (fault.code, fault.sent_s) == ("proxy", None)
     assert named in str(fault)

@@ -14,6 +14,7 @@ from convoy.errors import LoginError
 from convoy.remote.http import Origin, Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
+from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
@@ -50,6 +51,16 @@ class Desk:
             gevent.sleep(self.pause_s)
         self.logins += 1
         return Token(Secret(f"token-{self.logins}"), time.perf_counter() + 3600)
+
+
+class CountingPace(Pace):
+    """A pace that counts what has waited for its turn."""
+
+    waits = 0
+
+    def wait(self, deadline_s: float) -> None:
+        self.waits += 1
+        super().wait(deadline_s)
 
 
 @contextmanager
@@ -364,3 +375,24 @@ def test_without_a_token_nothing_is_sent() -> None:
 def test_a_path_that_no_request_can_carry_is_refused(path: str) -> None:
     with session_to(free_port(), Desk()) as session, pytest.raises(ValueError):
         session.post(path, b"{}", LONG_S, own_answers(), CONVERSATION)
+
+
+def test_what_is_sent_again_keeps_to_the_pace_and_a_login_does_not() -> None:
+    pace = CountingPace(5)
+    with serving(in_turn(UNAUTHORIZED, answer("200 OK", b'{"id": "m"}'))) as server:
+        transport = Transport(Origin("http", "127.0.0.1", server.port), pace=pace)
+        with session_to(server.port, Desk(), transport=transport) as session:
+            done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
+
+    assert (done.fate, done.attempts, pace.waits) == ("accepted", 2, 2)
+
+
+def test_a_message_without_room_by_its_deadline_has_not_left() -> None:
+    with serving(in_turn(answer("200 OK", b'{"id": "m"}'))) as server:
+        pace = Pace(1)
+        pace.wait(0.0)
+        transport = Transport(Origin("http", "127.0.0.1", server.port), pace=pace)
+        with session_to(server.port, Desk(), transport=transport) as session:
+            done = session.post(PATH, b"{}", 0.3, own_answers(), CONVERSATION)
+
+    assert (done.fate, done.code, server.requests) == ("failed", "timeout", [])

@@ -10,6 +10,7 @@ import pytest
 from convoy.errors import SettingsError
 from convoy.secrets import Secret
 from convoy.settings import credentials, payload_directory
+from convoy.settings.environment import swarm_secret
 from tests.unit.settings.configuration import settings_of
 
 CLOUD = {"target": "genesys-cloud"}
@@ -107,6 +108,42 @@ def test_a_secret_file_that_would_block_is_a_fault(tmp_path: Path) -> None:
     problem = problem_of({"CONVOY_CLIENT_SECRET_FILE": str(tmp_path / "pipe")})
 
     assert "is no file" in problem
+
+
+def test_the_secret_of_a_swarm_comes_from_its_variable_or_file_or_is_not_there(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "secret").write_text("0123456789abcdef\n")
+
+    assert swarm_secret({}) is None
+    assert swarm_secret({"CONVOY_SWARM_SECRET": "0123456789abcdef"}) == Secret("0123456789abcdef")
+    assert swarm_secret({"CONVOY_SWARM_SECRET_FILE": str(tmp_path / "secret")}) == Secret(
+        "0123456789abcdef"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param(
+            {"CONVOY_SWARM_SECRET": "hunter2-hunter2"}, "has fewer than 16 characters", id="short"
+        ),
+        pytest.param({"CONVOY_SWARM_SECRET_FILE": "/nowhere"}, "No such file", id="no file"),
+        pytest.param(
+            {"CONVOY_SWARM_SECRET": "hunter2-" * 4, "CONVOY_SWARM_SECRET_FILE": "/nowhere"},
+            "give only one of them",
+            id="both",
+        ),
+    ],
+)
+def test_a_secret_of_a_swarm_that_cannot_be_used_is_a_fault_without_it(
+    environ: dict[str, str], expected: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        swarm_secret(environ)
+
+    assert str(caught.value).startswith("CONVOY_SWARM_SECRET")
+    assert expected in str(caught.value) and "hunter2" not in str(caught.value)
 
 
 def test_settings_hold_no_credentials() -> None:

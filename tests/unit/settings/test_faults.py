@@ -284,6 +284,11 @@ def test_an_unknown_profile_is_told_which_there_are() -> None:
         pytest.param(b"users: 1\nusers: 2\n", "line 2: the key 'users' is given twice", id="twice"),
         pytest.param(b"a: &a [1]\nb: *a\n", "line 2: aliases (*name) are not", id="alias"),
         pytest.param(b"a: !!python/name:os.system x", "line 1: tags (!name)", id="tag"),
+        pytest.param(
+            b"".join(b"k%d: 1\n" % number for number in range(90_000)),
+            "line 1001: more than 1000 names in one mapping",
+            id="names",
+        ),
         pytest.param(b"[" * 5000, "line 1: nested deeper", id="depth"),
         pytest.param(b"#" * 2**21, "is larger than 1,048,576 bytes", id="size"),
         pytest.param(b"users: [1", "line 2: did not find expected", id="syntax"),

@@ -10,6 +10,8 @@ import pytest
 from convoy.errors import RemoteError
 from convoy.plan.lanes import first_number
 from convoy.plan.scenario import ArrivalRule, ScenarioPlan
+from convoy.remote.addresses import Admission
+from convoy.remote.discovery import THIS_MACHINE
 from convoy.results.far_side import FarSide, Ledger
 from convoy.swarm import comparison
 from convoy.swarm.comparison import compare
@@ -28,12 +30,16 @@ def lanes_of(**plans: ScenarioPlan) -> RunLanes:
     return RunLanes(plans, timeout_s=30)
 
 
+def compared(lanes: RunLanes, since: str = SINCE) -> FarSide:
+    return compare(URL, RUN_ID, since, lanes, THIS_MACHINE)
+
+
 @pytest.fixture
 def has(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """What the simulator has of the run, by conversation; as the plan says unless changed."""
     by_conversation = BY_CONVERSATION.copy()
 
-    def read(url: str, run_id: str) -> Ledger:
+    def read(url: str, run_id: str, *, admission: Admission) -> Ledger:
         assert (url, run_id) == (URL, RUN_ID)
         return Ledger(by_conversation.total(), 0, dict(by_conversation), SINCE)
 
@@ -42,18 +48,18 @@ def has(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_each_conversation_is_compared_with_the_plan(has: Counter[str]) -> None:
-    assert compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN)) == FarSide("", 600, 0, misdirected=0)
+    assert compared(lanes_of(one=PLAN)) == FarSide("", 600, 0, misdirected=0)
 
     has["conversation-of-nobody"] += 2
 
-    assert compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN)).misdirected == 2
+    assert compared(lanes_of(one=PLAN)).misdirected == 2
 
 
 def test_scenarios_that_share_conversations_are_compared_together(has: Counter[str]) -> None:
     has.update(BY_CONVERSATION)
 
-    assert compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN)).misdirected == 600
-    assert compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN, other=PLAN)).misdirected == 0
+    assert compared(lanes_of(one=PLAN)).misdirected == 600
+    assert compared(lanes_of(one=PLAN, other=PLAN)).misdirected == 0
 
 
 def test_without_a_schedule_what_the_workers_took_is_the_plan(has: Counter[str]) -> None:
@@ -63,11 +69,11 @@ def test_without_a_schedule_what_the_workers_took_is_the_plan(has: Counter[str])
     taken = {lane: first_number(lane, 600) for lane in grants["worker-1"]["one"]}
     lanes.take_back("worker-1", {"one": taken}, {}, is_final=True)
 
-    assert compare(URL, RUN_ID, SINCE, lanes) == FarSide("", 600, 0, misdirected=0)
+    assert compared(lanes) == FarSide("", 600, 0, misdirected=0)
 
     has["conversation-of-nobody"] += 2
 
-    assert compare(URL, RUN_ID, SINCE, lanes).misdirected == 2
+    assert compared(lanes).misdirected == 2
 
 
 def test_without_a_schedule_lanes_that_no_worker_gave_back_are_not_compared(
@@ -76,7 +82,7 @@ def test_without_a_schedule_lanes_that_no_worker_gave_back_are_not_compared(
     lanes = lanes_of(one=CLOSED)
     lanes.deal({"one": {"worker-1": 1.0}}, 0.0)
 
-    assert compare(URL, RUN_ID, SINCE, lanes) == FarSide("", 600, 0, misdirected=None)
+    assert compared(lanes) == FarSide("", 600, 0, misdirected=None)
 
 
 def test_a_plan_of_very_many_messages_is_compared_by_its_total(
@@ -84,21 +90,19 @@ def test_a_plan_of_very_many_messages_is_compared_by_its_total(
 ) -> None:
     monkeypatch.setattr(comparison, "_MOST_BY_CONVERSATION", 599)
 
-    assert compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN)) == FarSide("", 600, 0, misdirected=None)
+    assert compared(lanes_of(one=PLAN)) == FarSide("", 600, 0, misdirected=None)
 
 
 def test_a_target_without_a_ledger_is_not_asked() -> None:
-    assert compare(URL, RUN_ID, "", lanes_of(one=PLAN)) == FarSide(
-        "the target is no Convoy simulator"
-    )
+    assert compared(lanes_of(one=PLAN), since="") == FarSide("the target is no Convoy simulator")
 
 
 def test_why_a_ledger_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(url: str, run_id: str) -> Ledger:
+    def fail(url: str, run_id: str, *, admission: Admission) -> Ledger:
         raise RemoteError("no ledger: nothing listens there")
 
     monkeypatch.setattr(comparison, "read_ledger", fail)
 
-    found = compare(URL, RUN_ID, SINCE, lanes_of(one=PLAN))
+    found = compared(lanes_of(one=PLAN))
 
     assert found == FarSide("no ledger: nothing listens there")

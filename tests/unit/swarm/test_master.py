@@ -216,6 +216,17 @@ def test_a_message_that_cannot_be_read_is_a_problem(master: Master) -> None:
     assert judge(master.snapshot()).verdict is Verdict.INVALID
 
 
+def test_a_message_that_cannot_be_read_is_none_of_a_worker_without_a_part(
+    master: Master, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        master.hear("a stranger", b"\xc1")
+
+    assert master.snapshot().problems == ()
+    [said] = caplog.messages
+    assert said.startswith("a message of worker a stranger was left out: ")
+
+
 def test_an_abandoned_run_is_over_at_once(master: Master) -> None:
     master.stop()
     master.abandon()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import gevent
+import msgspec
 import pytest
 from gevent.event import Event
 
-from convoy.errors import LoginError
+from convoy.errors import LoginError, RefusedError
+from convoy.settings import Settings
+from convoy.settings.model import Approval
 from convoy.swarm.messages import (
     VERSION,
     Drained,
@@ -40,6 +43,8 @@ PREPARE = Prepare(
 class Kept:
     """The master's end of the channel, credentials that are tried slowly, and rows for nobody."""
 
+    pace = None
+
     def __init__(self) -> None:
         self.said: list[ToMaster | Hello] = []
         self.may_log_in = Event()
@@ -50,7 +55,7 @@ class Kept:
 
     def to_worker(self, worker: str, message: ToWorker) -> None: ...
 
-    def check_login(self) -> None:
+    def first_token(self) -> None:
         self.may_log_in.wait()
         if self.fault is not None:
             raise self.fault
@@ -137,4 +142,25 @@ def test_messages_of_another_run_are_not_followed(worker: Worker, kept: Kept) ->
     gevent.sleep(0.01)
 
     assert kept.heard(Drained) == []
+    worker.forget_run()
+
+
+def test_a_token_of_another_organisation_is_said(
+    worker: Worker, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(settings: Settings, token: object) -> str:
+        raise RefusedError("the token is of another organisation")
+
+    monkeypatch.setattr("convoy.swarm.worker.check_token", refuse)
+    settings = settings_of()
+    approval = Approval(ticket="1", organisation_id="an id", highest_rate=50)
+    target = settings.target.model_copy(update={"approval": approval})
+    approved = settings.model_copy(update={"target": target})
+    inputs = RunInputs(RUN_ID, approved, {"conversation_messages": INPUTS}).to_bytes()
+    kept.may_log_in.set()
+
+    worker.hear(encode(msgspec.structs.replace(PREPARE, inputs=inputs)))
+
+    assert kept.wait_for(Refusal).reason == "the token is of another organisation"
+    assert kept.heard(Ready) == []
     worker.forget_run()

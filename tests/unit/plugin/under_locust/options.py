@@ -173,14 +173,23 @@ def test_every_option_of_locust_has_its_row() -> None:
         pytest.param(["--web-host", "localhost"], {}, [], id="by its name"),
         pytest.param(["--web-host", "0.0.0.0"], {}, ["web UI listens at 0.0.0.0:"], id="asked for"),
         pytest.param([], {"LOCUST_WEB_HOST": "::"}, ["web UI listens at :::"], id="by a variable"),
-        pytest.param(["--web-host", "0.0.0.0", "--web-login"], {}, [], id="behind a login"),
+        pytest.param(["--processes", "2"], {}, [], id="as a master of processes, too"),
+        pytest.param(["--web-host", "*"], {}, ["listens at *:8089 without a login"], id="all"),
+        pytest.param(["--web-host", ""], {}, ["listens at *:8089 without a login"], id="empty"),
+        pytest.param(["--web-host", "*", "--headless"], {}, [], id="headless"),
         pytest.param(
-            ["--master", "--master-bind-host", "*"],
-            {},
-            ["workers are let in at *:5557"],
-            id="workers",
+            ["--web-host", "*", "--headless", "--headful"], {}, ["without a login"], id="headful"
         ),
-        pytest.param(["--worker", "--master-bind-host", "*"], {}, [], id="a worker binds nothing"),
+        pytest.param(
+            ["--web-host", "*", "--web-login"], {}, ["without TLS"], id="a login in the clear"
+        ),
+        pytest.param(
+            ["--web-host", "*", "--web-login", "--tls-cert", "c", "--tls-key", "k"],
+            {},
+            [],
+            id="a login over TLS",
+        ),
+        pytest.param(["--worker", "--web-host", "*"], {}, [], id="a worker binds nothing"),
     ],
 )
 def test_who_lets_others_in_is_told_so(
@@ -193,7 +202,7 @@ def test_who_lets_others_in_is_told_so(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
 
-    found = [*who_can_reach(parse(*options), has_web_ui=True)]
+    found = [*who_can_reach(parse(*options))]
 
     assert len(found) == len(said)
     assert all(words in sentence for words, sentence in zip(said, found, strict=True))

@@ -26,6 +26,7 @@ class Desk:
             LocustChannel(runner),
             code="c0de",
             prepare=prepare,
+            release=lambda: None,
             is_attended=False,
             runs=runs,
         )

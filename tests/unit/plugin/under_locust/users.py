@@ -50,6 +50,8 @@ OK = answer("200 OK", b"{}")
 class Desk:
     """A run of twelve messages in this process, without a master; it stands for the worker, too."""
 
+    pace = None
+
     def __init__(
         self, port: int, user_class: type[MessageUser], plan: ScenarioInputs = INPUTS
     ) -> None:

@@ -1,0 +1,221 @@
+"""Which frames of the swarm's channel reach Locust: those it can handle, from whom they say.
+
+Locust takes any frame at its word. What it cannot unpack, and a message without the fields that it
+reads, ends the greenlet that listens to all workers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Container
+from time import monotonic
+from typing import Annotated, Any, Literal
+
+import msgspec
+from locust.rpc import Message
+
+from convoy.plugin import channel
+
+logger = logging.getLogger(__name__)
+
+_SAYS_EVERY_S = 10.0
+_LONGEST_REASON = 200
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_State = Literal["ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing"]
+_UserClasses = dict[str, _Count]
+
+
+class _Row(msgspec.Struct):
+    name: str
+    method: str | None
+    last_request_timestamp: float | None
+    start_time: float
+    num_requests: _Count
+    num_none_requests: _Count
+    num_failures: _Count
+    total_response_time: float
+    max_response_time: float
+    min_response_time: float | None
+    total_content_length: float
+    response_times: dict[float, _Count]
+    num_reqs_per_sec: dict[float, _Count]
+    num_fail_per_sec: dict[float, _Count]
+
+
+class _Error(msgspec.Struct):
+    name: str
+    method: str | None
+    error: str
+    occurrences: _Count
+    first_seen: float | None = None
+    last_seen: float | None = None
+
+
+class _Report(msgspec.Struct):
+    stats: list[_Row]
+    stats_total: _Row
+    errors: dict[str, _Error]
+    user_classes_count: _UserClasses
+    convoy: bytes = b""  # `channel.REPORT_KEY`
+
+
+class _Heartbeat(msgspec.Struct):
+    state: _State
+    current_cpu_usage: float
+    current_memory_usage: _Count = 0
+
+
+class _Spawned(msgspec.Struct):
+    user_classes_count: _UserClasses
+
+
+class _Logs(msgspec.Struct):
+    worker_id: str
+    logs: list[str]
+
+
+class _Exception(msgspec.Struct):
+    msg: str
+    traceback: str
+
+
+class _Locustfile(msgspec.Struct):
+    version: str
+
+
+class _Index(msgspec.Struct):
+    index: int = 0
+
+
+class _Job(msgspec.Struct):
+    timestamp: float
+    user_classes_count: _UserClasses
+    host: str | None
+    stop_timeout: float | None
+    parsed_options: dict[str, Any]
+
+
+class _Users(msgspec.Struct):
+    user_count: int
+
+
+TO_MASTER: dict[str, Any] = {
+    channel.HELLO: Any,
+    channel.TO_MASTER: bytes,
+    "client_ready": str | Literal[-1],
+    "client_stopped": Any,
+    "exception": _Exception,
+    "heartbeat": _Heartbeat,
+    "locustfile": _Locustfile,
+    "logs": _Logs,
+    "quit": Any,
+    "spawning": Any,
+    "spawning_complete": _Spawned,
+    "stats": _Report,
+}
+"""What Locust 2.47 and Convoy read in the data of each message of a worker."""
+TO_WORKER: dict[str, Any] = {
+    channel.TO_WORKER: bytes,
+    "ack": _Index | None,
+    "heartbeat": Any,
+    "quit": Any,
+    "reconnect": Any,
+    "spawn": _Job,
+    "spawning_complete": _Users,
+    "stop": Any,
+    "update_user_class": dict[str, Any],
+}
+
+
+class LimitedLog:
+    """Logs what is wrong with what others send: each kind at once, then every 10 s at most."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._said_s: dict[str, float] = {}
+        self._unsaid: dict[str, int] = {}
+
+    def say(self, kind: str, about: str) -> None:
+        """Log a sentence that `about` begins and `kind`, one of few, goes on with."""
+        now_s = self._clock()
+        if now_s < self._said_s.get(kind, -_SAYS_EVERY_S) + _SAYS_EVERY_S:
+            self._unsaid[kind] = self._unsaid.get(kind, 0) + 1
+            return
+        self._said_s[kind] = now_s
+        unsaid = self._unsaid.pop(kind, 0)
+        more = f" (and {unsaid:,} times since this was last said)" if unsaid else ""
+        logger.warning("%s %s%s", about, kind, more)
+
+
+class FrameFilter:
+    """Makes messages of frames, and drops those that would harm; each costs a line at most.
+
+    `shapes` says of each kind of message what its data must hold. `custom` are other kinds, which
+    this process has listeners for.
+    """
+
+    def __init__(self, shapes: dict[str, Any], log: LimitedLog) -> None:
+        self.custom: Container[str] = ()
+        self._shapes = shapes
+        self._log = log
+        self._joined: set[str] = set()
+
+    def admit_from(self, sender: bytes, frame: bytes) -> Message | None:
+        """Return the message of a worker whose connection has that name; None for a dropped one."""
+        worker = sender.decode("utf-8", "replace")
+        about = f"a message of worker {worker}"
+        try:
+            if not worker.isprintable():
+                about = f"a message of a worker with the name {sender!r}"
+                raise _DroppedError("has a sender that nobody can name")
+            message = self._read(frame)
+            self._check_sender(message, worker)
+        except _DroppedError as error:
+            self._log.say(error.kind, f"{about}{error.details}")
+            return None
+        return message
+
+    def admit(self, frame: bytes) -> Message | None:
+        """Return the message of the master in a frame; None for a dropped one."""
+        try:
+            return self._read(frame)
+        except _DroppedError as error:
+            self._log.say(error.kind, f"a message of the master{error.details}")
+            return None
+
+    def _check_sender(self, message: Message, worker: str) -> None:
+        """Raise for a worker that nobody knows yet, or that speaks in the name of another one."""
+        speaks_of = message.data["worker_id"] if message.type == "logs" else worker
+        if not message.node_id == speaks_of == worker:
+            raise _DroppedError("was in the name of another one")
+        if message.type == "client_ready":
+            self._joined.add(worker)
+        elif worker not in self._joined and message.type != "locustfile":
+            raise _DroppedError("came before that worker had joined")
+
+    def _read(self, frame: bytes) -> Message:
+        try:
+            message: Message = Message.unserialize(frame)
+        except Exception as error:  # msgpack, and what Locust makes of its values, raise anything
+            raise _DroppedError("could not be read") from error
+        if not isinstance(message.type, str) or not isinstance(message.node_id, str):
+            raise _DroppedError("had no kind or no sender")
+        shape = self._shapes.get(message.type)
+        if shape is None and message.type not in self.custom:
+            raise _DroppedError("was of a kind that nobody knows here")
+        try:
+            msgspec.convert(message.data, shape or Any)
+        except msgspec.ValidationError as error:
+            details = f" ({str(error)[:_LONGEST_REASON]})"
+            raise _DroppedError(f"had not the form of {message.type!r}", details) from error
+        return message
+
+
+class _DroppedError(Exception):
+    """A frame is not let through; `kind` is one of few sentences, `details` are this one's."""
+
+    def __init__(self, kind: str, details: str = "") -> None:
+        super().__init__(kind)
+        self.kind = f"{kind} and was dropped"
+        self.details = details

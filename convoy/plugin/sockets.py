@@ -1,0 +1,263 @@
+"""The sockets of the swarm's channel: Locust's own, under CURVE and behind a filter.
+
+With a secret all that goes over the channel is encrypted, and both ends know that the other has
+the secret. Without one nobody outside this machine reaches it.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
+
+import gevent
+import zmq.green as zmq
+from locust.exception import RPCError
+from locust.rpc import Message, zmqrpc
+from locust.runners import Runner
+from zmq.utils.monitor import parse_monitor_message
+
+from convoy.errors import ExitCode, Fault, SettingsError
+from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter, LimitedLog
+from convoy.plugin.options import is_here
+from convoy.results.message_log import MOST_BYTES
+from convoy.secrets import Redactor
+from convoy.settings.environment import SWARM_SECRET, swarm_secret
+from convoy.swarm.keys import KeyPair, SwarmKeys
+
+logger = logging.getLogger(__name__)
+
+_LARGEST_FRAME = 2 * MOST_BYTES
+"""A worker's report holds a part of the log of messages of at most half of that."""
+_ZAP = "inproc://zeromq.zap.01"
+"""Where ZMQ asks whether a peer may come in: https://rfc.zeromq.org/spec/27/, read 2026-11-26."""
+_REFUSED_AFTER_S = 10.0
+"""A proxy accepts connections before the master behind it listens, so one refusal is no answer."""
+_FAILED = (
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+
+
+def open_channel(options: Namespace, environ: Mapping[str, str], redactor: Redactor) -> None:
+    """Have Locust make the sockets of this module where the run is one over processes.
+
+    The redactor hides the secret from now on. Raises SettingsError where it cannot be used, and
+    where an end of the channel would be open to other machines without one.
+    """
+    secret = swarm_secret(environ)
+    is_master = not options.worker and bool(options.master or options.processes)
+    if not is_master and not options.worker:
+        return
+    keys = None
+    if secret is not None:
+        redactor.register(secret, permanent=True)
+        keys = SwarmKeys.derived_from(secret)
+    elif faults := [*_open_ends(options, is_master)]:
+        raise SettingsError(faults)
+    elif is_master and options.processes:
+        # All its workers are forked from this process, so that nobody else has to know the keys.
+        keys = SwarmKeys.for_this_process()
+    log = LimitedLog()
+    # A runner of Locust makes its socket itself and binds it at once. It looks these names up when
+    # it is made, which is after the options were parsed.
+    zmqrpc.Server = functools.partial(  # type: ignore[misc,assignment]
+        SwarmServer, keys=keys, frames=FrameFilter(TO_MASTER, log), log=log
+    )
+    zmqrpc.Client = functools.partial(  # type: ignore[misc,assignment]
+        SwarmClient, keys=keys, frames=FrameFilter(TO_WORKER, log), end=_ending()
+    )
+
+
+def hear_custom_messages(runner: Runner) -> None:
+    """Let the messages pass, too, that this runner has listeners for, now and later."""
+    socket = getattr(runner, "server", None) or getattr(runner, "client", None)
+    if isinstance(socket, SwarmServer | SwarmClient):
+        socket.frames.custom = runner.custom_messages
+
+
+class SwarmServer(zmqrpc.Server):
+    """The master's end: it lets in who has the secret, and hands on what passes the filter."""
+
+    def __init__(
+        self, host: str, port: int, *, keys: SwarmKeys | None, frames: FrameFilter, log: LimitedLog
+    ) -> None:
+        # Locust's own constructor binds the socket, and the keys have to be there before that.
+        zmqrpc.BaseSocket.__init__(self, zmq.ROUTER, self.ipv4_only(host, port))
+        self.frames = frames
+        self._log = log
+        self._has_keys = keys is not None
+        self.socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_FRAME)
+        self._helpers: list[gevent.Greenlet[..., None]] = [
+            gevent.spawn(_watch, self.socket, _FAILED, self._tell_of_failure)
+        ]
+        if keys is not None:
+            zap = self.socket.context.socket(zmq.REP)
+            zap.bind(_ZAP)
+            self._helpers.append(gevent.spawn(self._let_in, zap, keys.worker))
+            self.socket.setsockopt(zmq.ZAP_DOMAIN, b"convoy")
+            self.socket.setsockopt(zmq.CURVE_SERVER, 1)
+            _use(self.socket, keys.master)
+        try:
+            if port:
+                self.socket.bind(f"tcp://{host}:{port}")
+                self.port = port
+            else:
+                self.port = self.socket.bind_to_random_port(f"tcp://{host}")
+        except zmq.ZMQError as error:
+            raise RPCError(f"Socket bind failure: {error}") from error
+
+    def recv_from_client(self) -> tuple[str, Message]:
+        """Return the next message that passes the filter, and who sent it."""
+        while True:
+            # What is there is received without waiting, and others would have no turn in a flood.
+            gevent.sleep(0)
+            try:
+                sender, *parts = self.socket.recv_multipart()
+            except zmq.ZMQError as error:
+                raise RPCError("ZMQ network broken") from error
+            message = self.frames.admit_from(sender, b"".join(parts))
+            if message is not None:
+                return message.node_id, message
+
+    def close(self, linger: int | None = None) -> None:
+        gevent.killall(self._helpers)
+        self.socket.close(linger)
+
+    def _let_in(self, zap: zmq.Socket[bytes], pair: KeyPair) -> None:
+        """Answer ZMQ's questions: a peer comes in with the key of this swarm's workers only."""
+        try:
+            while True:
+                version, request, _, address, _, mechanism, *keys = zap.recv_multipart()
+                may_come = mechanism == b"CURVE" and keys == [pair.raw_public]
+                if not may_come:
+                    self._log.say(_ANOTHER_SECRET, address.decode("ascii", "replace"))
+                status = b"200" if may_come else b"400"
+                zap.send_multipart([version, request, status, b"", b"", b""])
+        finally:
+            zap.close(0)
+
+    def _tell_of_failure(self, _: int) -> None:
+        self._log.say(_ANOTHER_SECRET if self._has_keys else _OTHERWISE, "something")
+
+
+class SwarmClient(zmqrpc.Client):
+    """A worker's end: it speaks to a master that has the secret, and ends where that fails."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        identity: str,
+        *,
+        keys: SwarmKeys | None,
+        frames: FrameFilter,
+        end: Callable[[str], None],
+    ) -> None:
+        # Locust's own constructor connects the socket, and the keys have to be there before that.
+        zmqrpc.BaseSocket.__init__(self, zmq.DEALER, self.ipv4_only(host, port))
+        self.frames = frames
+        self._end = end
+        self._refusal = _refusal(f"{host}:{port}", keys is not None)
+        self._failing_since_s: float | None = None
+        events = _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED
+        self._helpers = [gevent.spawn(_watch, self.socket, events, self._judge)]
+        self.socket.setsockopt(zmq.IDENTITY, identity.encode())
+        if keys is not None:
+            self.socket.setsockopt(zmq.CURVE_SERVERKEY, keys.master.public)
+            _use(self.socket, keys.worker)
+        self.socket.connect(f"tcp://{host}:{port}")
+
+    def recv(self) -> Message:
+        """Return the next message that passes the filter."""
+        while True:
+            gevent.sleep(0)
+            try:
+                frame = self.socket.recv()
+            except zmq.ZMQError as error:
+                raise RPCError("ZMQ network broken") from error
+            message = self.frames.admit(frame)
+            if message is not None:
+                return message
+
+    def close(self, linger: int | None = None) -> None:
+        gevent.killall(self._helpers)
+        self.socket.close(linger)
+
+    def _judge(self, event: int) -> None:
+        """End this worker where something listens there that does not let it in."""
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self._failing_since_s = None
+        elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and self._failing_since_s is None:
+            self._failing_since_s = monotonic()
+        # After the other failures ZMQ does not try again.
+        elif (
+            event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            or monotonic() > (self._failing_since_s or 0.0) + _REFUSED_AFTER_S
+        ):
+            self.socket.setsockopt(zmq.LINGER, 0)  # or the process would wait to be heard
+            self._end(self._refusal)
+            raise gevent.GreenletExit
+
+
+def _open_ends(options: Namespace, is_master: bool) -> Iterator[Fault]:
+    """Yield a fault for an address of another machine: there is no secret."""
+    option, host = (
+        ("--master-bind-host", options.master_bind_host)
+        if is_master
+        else ("--master-host", options.master_host)
+    )
+    if not is_here(host):
+        yield Fault(
+            option,
+            f"is {host!r}, but there is no secret, so that whoever reaches the channel could drive "
+            f"the swarm. Give master and workers the same {SWARM_SECRET} or {SWARM_SECRET}_FILE "
+            "(openssl rand -hex 32 makes one), or stay at 127.0.0.1",
+        )
+
+
+def _ending() -> Callable[[str], None]:
+    """Return what ends the process with a reason, though its main greenlet, this one, waits."""
+    main = gevent.getcurrent()
+
+    def end(reason: str) -> None:
+        logger.error("%s", reason)
+        gevent.kill(main, SystemExit(ExitCode.REFUSED))
+
+    return end
+
+
+def _refusal(address: str, has_secret: bool) -> str:
+    if has_secret:
+        return (
+            f"the master at {address} does not let this worker in; is it the same {SWARM_SECRET}, "
+            "and does the master have one?"
+        )
+    return (
+        f"the master at {address} does not let this worker in, which has no secret; give it the "
+        f"{SWARM_SECRET} of the master"
+    )
+
+
+def _use(socket: zmq.Socket[bytes], pair: KeyPair) -> None:
+    """Have a socket that is not connected yet encrypt all under this pair of keys."""
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, pair.public)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, pair.private.reveal().encode("ascii"))
+
+
+def _watch(socket: zmq.Socket[bytes], events: int, on_event: Callable[[int], None]) -> None:
+    """Call `on_event` with each of these events of a socket, for ever."""
+    monitor = socket.get_monitor_socket(events)
+    try:
+        while True:
+            gevent.sleep(0)
+            on_event(parse_monitor_message(monitor.recv_multipart())["event"])
+    finally:
+        socket.disable_monitor()
+
+
+_ANOTHER_SECRET = f"tried to join without this swarm's {SWARM_SECRET}, and was not let in"
+_OTHERWISE = f"tried to join in another way, such as with a {SWARM_SECRET}, which this master lacks"

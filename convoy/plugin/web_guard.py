@@ -1,0 +1,175 @@
+"""The guard of the web UI: which requests it takes, and what browsers may do with its answers.
+
+A page that a browser has open from elsewhere can send requests to this machine, also under a name
+of its own that it lets point here (DNS rebinding). Neither may start, stop or read a test.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+import socket
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+from locust.web import WebUI
+
+from convoy.settings.origin import is_loopback
+
+_ASSETS = "locust.send_assets"
+_PAGES = ("locust.index", "locust.login", "locust.stats_report", "convoy_log_in")
+"""Endpoints whose pages hold a script of Locust's."""
+_ROOT = '<div id="root"></div>'
+_LARGEST_REQUEST = 64 * 1024
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@\s]+)(:[0-9]{1,5})?")
+
+_NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# Locust's page makes its style sheets when it runs, and its charts set styles of elements.
+_LOCUSTS = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+# The report has a stricter policy of its own, by the hashes of its scripts; both count.
+RECORDS_REPORT = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_POLICY = "Content-Security-Policy"
+_DEFAULTS = {
+    _POLICY: _NOTHING,
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # With no-referrer, browsers would send `Origin: null` with the form of the login.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+_Environ = dict[str, Any]
+_StartResponse = Callable[..., Callable[[bytes], object]]
+
+
+@dataclass(frozen=True, slots=True)
+class HostNames:
+    """What a request may have as its Host, any port beside it, because a tunnel has its own.
+
+    `names` are in lower case. Where others than this machine reach the web UI, any IP address is
+    allowed, because no page can let one point elsewhere.
+    """
+
+    names: frozenset[str]
+    is_open: bool
+
+    @classmethod
+    def of(cls, bound: str, given: Iterable[str]) -> HostNames:
+        """Return those of a web UI that listens at `bound`; `given` are allowed on purpose."""
+        is_open = not is_loopback(bound)
+        own = {bound.lower(), *given}
+        if is_open:
+            machine = socket.gethostname().lower()
+            own |= {machine, machine.partition(".")[0]}
+        return cls(frozenset(filter(None, own)), is_open)
+
+    def have(self, header: str) -> bool:
+        """Tell whether a Host header is one of them."""
+        match = _HOST.fullmatch(header)
+        if match is None:
+            return False
+        host = match[1].strip("[]").lower()
+        if host in self.names or is_loopback(host):
+            return True
+        with suppress(ValueError):
+            return self.is_open and bool(ipaddress.ip_address(host))
+        return False
+
+
+def install(web_ui: WebUI, hosts: HostNames) -> None:
+    """Refuse what does not come from the web UI's own pages, and send every answer's headers."""
+    app = web_ui.app
+    assert app is not None
+    # Locust switches it on; exceptions would pass Flask by, with what they say on the terminal.
+    app.debug = False
+    app.config["MAX_CONTENT_LENGTH"] = _LARGEST_REQUEST
+
+    def check() -> Response | None:
+        g.nonce = secrets.token_urlsafe(16)
+        host = request.headers.get("Host", "")
+        if not hosts.have(host):
+            return refusal(
+                f"{host[:60]!r} is no name of this web UI; names besides localhost and its own "
+                "address are given in CONVOY_WEB_HOSTS when Convoy is started"
+            )
+        if _is_foreign():
+            return refusal("a page of another origin may neither control this test nor read it")
+        return None
+
+    # Before any other: those of a locustfile of one's own may be there already.
+    app.before_request_funcs.setdefault(None, []).insert(0, check)
+    app.after_request(_add_policy)
+    app.wsgi_app = _Headers(app)  # type: ignore[method-assign]
+
+
+def refusal(sentence: str, status: int = 403) -> Response:
+    """Return an answer that says why, as plain text, because it may repeat what was asked."""
+    return Response(sentence, status, mimetype="text/plain")
+
+
+def _is_foreign() -> bool:
+    """Tell whether a browser sent this request for a page that is not the web UI's own.
+
+    Programs that are no browsers send neither header. A port of its own makes another origin,
+    which browsers call `same-site`. Following a link to a page here is allowed.
+    """
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
+        return True
+    if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+        return False
+    how = [request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")]
+    return request.method != "GET" or how != ["navigate", "document"]
+
+
+def _add_policy(response: Response) -> Response:
+    if request.endpoint != _ASSETS:  # which hold no data
+        response.headers["Cache-Control"] = "no-store"
+    if request.endpoint in _PAGES and response.mimetype == "text/html":
+        page = response.get_data(as_text=True)
+        response.set_data(_with_nonce(page, g.nonce))
+        response.headers[_POLICY] = _LOCUSTS.format(nonce=g.nonce)
+    return response
+
+
+def _with_nonce(page: str, nonce: str) -> str:
+    """Allow Locust's scripts: those in the head, and the first behind the root, which has the data.
+
+    Nothing that was sent to Locust stands before that one.
+    """
+    head, root, rest = page.partition(_ROOT)
+    allowed = f'<script nonce="{nonce}"'
+    module = '<script type="module" crossorigin>'
+    head = head.replace(module, f'{allowed} type="module" crossorigin>', 1)
+    return head + root + rest.replace("<script>", f"{allowed}>", 1)
+
+
+class _Headers:
+    """Gives every answer the headers that it lacks, and takes away those that let others read it.
+
+    It wraps the whole app, because Flask's own pages for errors get Locust's CORS headers last.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._answer = app.wsgi_app
+
+    def __call__(self, environ: _Environ, start_response: _StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            kept = [each for each in headers if not each[0].lower().startswith("access-control-")]
+            there = {name.lower() for name, _ in kept}
+            kept += [each for each in _DEFAULTS.items() if each[0].lower() not in there]
+            return start_response(status, kept, exc_info)
+
+        return self._answer(environ, start)

@@ -1,0 +1,201 @@
+"""The login of the web UI: one user, tries that are counted, and sessions of this process."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import logging
+import secrets
+import time
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import gevent
+from flask import Response, make_response, redirect, request, session, url_for
+from flask_login import (  # type: ignore[import-untyped]
+    UserMixin,
+    current_user,
+    login_user,
+    logout_user,
+)
+from locust.web import WebUI
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from convoy.errors import Fault, SettingsError
+from convoy.plugin.options import has_web_ui
+from convoy.plugin.web_guard import refusal
+from convoy.secrets import Redactor, Secret
+from convoy.settings.environment import WEB_PASSWORD, has_web_password, web_hosts, web_login
+
+logger = logging.getLogger(__name__)
+
+_TRIES, _WINDOW_S = 5, 60.0
+_SESSION_S = 12 * 3600.0
+_OPEN = ("locust.login", "convoy_log_in", "locust.send_assets")
+"""Endpoints that need no session; everything else does, whoever has added it."""
+
+
+class _Operator(UserMixin):  # type: ignore[misc]
+    """Who is logged in, known by the token of the session."""
+
+    def __init__(self, token: str) -> None:
+        self.id = token
+
+
+class Tries:
+    """Counts the tries to log in by address, of which there are five a minute.
+
+    Addresses of IPv6 count by their /64, which is what one machine has for itself.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._made: dict[str, list[float]] = {}
+
+    def wait_s(self, address: str) -> float:
+        """Count a try and return 0, or return in how many seconds there may be another one."""
+        now = self._clock()
+        recent = {
+            key: [at_s for at_s in made if now - at_s < _WINDOW_S]
+            for key, made in self._made.items()
+        }
+        self._made = {key: made for key, made in recent.items() if made}
+        made = self._made.setdefault(_network(address), [])
+        if len(made) >= _TRIES:
+            return made[0] + _WINDOW_S - now
+        made.append(now)
+        return 0.0
+
+    def forget(self, address: str) -> None:
+        """Start again for an address, from which somebody has logged in."""
+        self._made.pop(_network(address), None)
+
+
+class WebLogin:
+    """User and password of the web UI; the password is kept as a hash only."""
+
+    def __init__(
+        self, user: str, password: Secret, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._user = user.encode()
+        self._hash = generate_password_hash(password.reveal())
+        self._clock = clock
+        self._tries = Tries(clock)
+        self._ends_s: dict[str, float] = {}
+        """When each session ends, by its token."""
+
+    def install(self, web_ui: WebUI, base_path: str) -> None:
+        """Let nobody in without a session; call it before checks that do more than to look."""
+        app, port = web_ui.app, web_ui.port
+        assert app is not None
+        app.config.update(
+            SECRET_KEY=secrets.token_bytes(32),
+            # Cookies count for all ports of a machine, and so another web UI needs another name.
+            SESSION_COOKIE_NAME=f"convoy_session_{port}",
+            SESSION_COOKIE_HTTPONLY=True,
+            SESSION_COOKIE_SAMESITE="Strict",
+            SESSION_COOKIE_SECURE=bool(web_ui.tls_cert),
+            SESSION_COOKIE_PATH=f"{base_path}/",
+        )
+        web_ui.login_manager.user_loader(self._load)
+        web_ui.login_manager.session_protection = "strong"
+        web_ui.auth_args = {"username_password_callback": f"{base_path}/login"}
+
+        def log_in() -> Response:
+            said, status = self._try()
+            if not said:
+                return make_response(redirect(url_for("locust.index"), 303))
+            # Locust's page shows what its session holds.
+            session["auth_error"] = said
+            page = make_response(app.view_functions["locust.login"](), status)
+            session.pop("auth_error")
+            return page
+
+        app.before_request(_check)
+        app.add_url_rule(f"{base_path}/login", "convoy_log_in", log_in, methods=["POST"])
+        app.add_url_rule(
+            f"{base_path}/convoy/logout", "convoy_log_out", self._end, methods=["POST"]
+        )
+
+    def _load(self, token: str) -> _Operator | None:
+        is_valid = self._ends_s.get(token, 0.0) > self._clock()
+        return _Operator(token) if is_valid else None
+
+    def _try(self) -> tuple[str, int]:
+        """Log in who has sent the right words; return what to say otherwise, and the status."""
+        address = request.remote_addr or ""
+        wait_s = self._tries.wait_s(address)
+        if wait_s:
+            logger.warning("the web UI's login refused a try from %s: too many", address)
+            waiting = f"try again in {wait_s:.0f} s"
+            return f"There were {_TRIES} tries within a minute from your address; {waiting}.", 429
+        if not self._is_right(request.form.get("username", ""), request.form.get("password", "")):
+            logger.warning("a try from %s to log in to the web UI failed", address)
+            return "User name or password is wrong.", 401
+        self._tries.forget(address)
+        self._begin()
+        return "", 303
+
+    def _is_right(self, user: str, password: str) -> bool:
+        is_user = hmac.compare_digest(user.encode("utf-8", "replace"), self._user)
+        # Hashing takes a tenth of a second, in which messages would be late without the thread.
+        threads = gevent.get_hub().threadpool
+        is_password = threads.apply(check_password_hash, (self._hash, password))
+        return is_user and bool(is_password)
+
+    def _begin(self) -> None:
+        now = self._clock()
+        self._ends_s = {token: ends_s for token, ends_s in self._ends_s.items() if ends_s > now}
+        token = secrets.token_urlsafe(32)
+        self._ends_s[token] = now + _SESSION_S
+        session.clear()
+        login_user(_Operator(token))
+
+    def _end(self) -> Response:
+        # The cookie is the browser's, and a copy of it must not count any longer.
+        self._ends_s.pop(current_user.get_id(), None)
+        logout_user()
+        session.clear()
+        return make_response(redirect(url_for("locust.login"), 303))
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may use the web UI: under which host names, and behind which login, None for none."""
+
+    hosts: frozenset[str] = frozenset()
+    login: WebLogin | None = None
+
+
+def read_access(options: Namespace, environ: Mapping[str, str], redactor: Redactor) -> Access:
+    """Return who may use the web UI of a process with these options; raises SettingsError."""
+    if not has_web_ui(options):
+        return Access()
+    hosts = web_hosts(environ)
+    if options.web_login:
+        user, password = web_login(environ)
+        redactor.register(password, permanent=True)
+        return Access(hosts, WebLogin(user, password))
+    if has_web_password(environ):
+        problem = "is given, but without --web-login nobody is asked for it; add that option"
+        raise SettingsError([Fault(WEB_PASSWORD, problem)])
+    return Access(hosts)
+
+
+def _check() -> Response | None:
+    if request.endpoint in _OPEN or current_user.is_authenticated:
+        return None
+    if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
+        return make_response(redirect(url_for("locust.login")))
+    return refusal("log in first", 401)
+
+
+def _network(address: str) -> str:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if ip.version == 4 or ip.ipv4_mapped:
+        return str(getattr(ip, "ipv4_mapped", None) or ip)
+    return str(ipaddress.ip_network((ip, 64), strict=False))

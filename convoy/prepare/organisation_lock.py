@@ -1,0 +1,86 @@
+"""One run at a time: a process that loads an approved organisation keeps other runs from it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+
+from convoy.errors import RefusedError
+
+_FOLDER = Path("/tmp")
+"""The same for all users and jobs of a machine, which TMPDIR need not be."""
+_HOLDER = re.compile(rb"run [0-9a-f-]{1,40} \(process [0-9]{1,10}\)")
+"""Another user may have written anything."""
+
+
+class OrganisationLock:
+    """A lock that all runs on this machine share, by organisation; it ends with its process.
+
+    Two runs that keep to an approval go beyond it together.
+    """
+
+    def __init__(self, folder: Path = _FOLDER) -> None:
+        self._folder = folder
+        self._held: tuple[str, int] | None = None
+
+    def take(self, organisation_id: str, run_id: str) -> None:
+        """Take the lock for a run; raises RefusedError, which names the run that has it.
+
+        Whoever has it already keeps it for its next run.
+        """
+        if self._held is not None and self._held[0] == organisation_id:
+            _write(self._held[1], run_id)
+            return
+        self.release()
+        name = f"convoy-{blake2b(organisation_id.encode(), digest_size=16).hexdigest()}.lock"
+        path = self._folder / name
+        try:
+            descriptor = _open(path)
+        except OSError as error:
+            raise RefusedError(
+                f"{path} cannot be opened ({error.strerror}), so nobody knows whether another run "
+                f"loads organisation {organisation_id!r}; remove it, or make it readable"
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            found = _HOLDER.match(os.pread(descriptor, 100, 0))
+            os.close(descriptor)
+            holder = found[0].decode() if found else "another run"
+            raise RefusedError(
+                f"{holder} on this machine loads organisation {organisation_id!r} already, and "
+                "both together would go beyond what is approved; wait for its end, or stop it"
+            ) from error
+        _write(descriptor, run_id)
+        self._held = organisation_id, descriptor
+
+    def release(self) -> None:
+        """Let other runs have it; harmless where it is not held."""
+        held, self._held = self._held, None
+        if held is not None:
+            # Not only closed, because the workers of `--processes` have it open, too.
+            fcntl.flock(held[1], fcntl.LOCK_UN)
+            os.close(held[1])
+
+
+def _open(path: Path) -> int:
+    """Open the lock's file, which perhaps another user has made, or make it; raises OSError."""
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with suppress(FileExistsError):
+        descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        os.fchmod(descriptor, 0o644)
+        return descriptor
+    try:
+        return os.open(path, flags | os.O_RDWR)
+    except PermissionError:
+        return os.open(path, flags | os.O_RDONLY)
+
+
+def _write(descriptor: int, run_id: str) -> None:
+    with suppress(OSError):  # where another user has made the file
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"run {run_id} (process {os.getpid()})".encode(), 0)

@@ -1,0 +1,173 @@
+"""An approval binds: what it does not allow is not begun, and no second has more than it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simulator.ids import organisation_of
+from tests.locust_process import LocustProcess, run_locust, swarm_ports, wait_until
+from tests.recording_relay import RecordingRelay
+from tests.simulator_process import OWN_SEED, SimulatorProcess
+
+ORGANISATION_ID = organisation_of(OWN_SEED)
+
+UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
+LOGIN = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
+MOST = 5
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess("--seed", str(OWN_SEED)) as simulator:
+        yield simulator
+
+
+def approved(folder: Path, url: str, organisation_id: str = ORGANISATION_ID) -> list[str]:
+    """Return the option for a target where five messages a second are approved."""
+    target = folder / "approved.yaml"
+    folder.mkdir(exist_ok=True)
+    target.write_text(
+        f"target: {{name: approved, api_url: '{url}', login_url: '{url}', approval: "
+        f"{{ticket: T-1, organisation_id: {organisation_id}, highest_rate: {MOST}}}}}\n"
+    )
+    return ["--target", str(target), *UNHURRIED]
+
+
+def most_at_once(came_s: list[float]) -> int:
+    """Return the most that came within half a second, of those that left within a whole one.
+
+    The relay may be late, too, on a busy machine.
+    """
+    return max(sum(first <= each < first + 0.5 for each in came_s) for first in came_s)
+
+
+@pytest.mark.parametrize(
+    ("rate", "exit_code"), [("5", 0), ("5.5", 4), ("max", 4)], ids=["kept", "above", "flat out"]
+)
+def test_a_run_beyond_the_approval_of_its_target_sends_nothing(
+    tmp_path: Path, simulator: SimulatorProcess, rate: str, exit_code: int
+) -> None:
+    asked = [*approved(tmp_path, simulator.url), "--rate", rate, "-t", "2s"]
+
+    ended = run_locust(tmp_path, *asked, environment=LOGIN)
+
+    assert ended.exit_code == exit_code, ended.output
+    assert ("approval T-1 of target approved allows 5" in ended.output) == (exit_code == 4)
+    assert (simulator.ledger()["accepted"] == 0) == (exit_code == 4)
+
+
+def test_credentials_of_another_organisation_send_nothing(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    asked = [*approved(tmp_path, simulator.url, "another-one"), "--rate", "5"]
+
+    ended = run_locust(tmp_path, *asked, environment=LOGIN)
+
+    assert ended.exit_code == 4, ended.output
+    assert f"the token is of organisation '{ORGANISATION_ID}'" in ended.output
+    assert "is for 'another-one'" in ended.output
+    assert simulator.ledger()["accepted"] == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_users_at_their_own_pace_send_no_more_in_a_second(
+    tmp_path: Path, simulator: SimulatorProcess, workers: int
+) -> None:
+    closed = ["--set", "arrivals=closed", "-u", "60", "--set", "think_time_s=15", "-t", "4s"]
+    closed += ["--set", "oauth.tokens=per_worker", "--set", "criteria=[]"]
+    swarm = ["--processes", str(workers), *swarm_ports()] if workers > 1 else []
+
+    with RecordingRelay(simulator) as relay:
+        asked = [*approved(tmp_path, relay.url), *closed, *swarm]
+        ended = run_locust(tmp_path, *asked, environment=LOGIN)
+
+    assert ended.exit_code == 0, ended.output
+    assert most_at_once(relay.came_s) <= MOST
+    assert MOST < ended.scenario["sent"] <= 5 * MOST
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_after_a_freeze_no_more_is_sent_in_a_second(
+    tmp_path: Path, simulator: SimulatorProcess, workers: int
+) -> None:
+    swarm = ["--processes", str(workers), *swarm_ports()] if workers > 1 else []
+    with RecordingRelay(simulator) as relay:
+        asked = [*approved(tmp_path, relay.url), "--rate", "4", "-t", "7s", *swarm]
+        with LocustProcess(tmp_path, "--headless", *asked, environment=LOGIN) as locust:
+            wait_until(lambda: len(relay.came_s) > 2 * MOST, locust.output)
+            os.killpg(locust.process.pid, signal.SIGSTOP)
+            signal.sigtimedwait([], 2)
+            os.killpg(locust.process.pid, signal.SIGCONT)
+            ended = locust.end()
+
+    assert most_at_once(relay.came_s) <= MOST
+    late, not_sent = ended.scenario["late"], ended.scenario["not_sent"]
+    assert sum(ended.scenario[name] for name in ("sent",)) + sum(not_sent.values()) == 28
+    assert set(late) | set(not_sent) <= {"limits", "generator"}
+
+
+def test_more_workers_than_messages_in_a_second_are_refused(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    asked = [*approved(tmp_path, simulator.url), "--processes", "2", "--rate", "5"]
+
+    ended = run_locust(tmp_path, *asked, *swarm_ports(), environment=LOGIN)
+
+    assert ended.exit_code == 4, ended.output
+    assert "2 workers share 5 messages per second as 3 to 2" in ended.output
+    assert "write --rate 4 or less, or use fewer workers" in ended.output
+    assert simulator.ledger()["accepted"] == 0
+
+
+def test_a_second_run_to_the_same_organisation_is_refused_until_the_first_is_over(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    asked = [*approved(tmp_path, simulator.url), "--rate", "2", "-t", "60s"]
+    with LocustProcess(tmp_path, "--headless", *asked, environment=LOGIN) as first:
+        first.wait_for("measuring, ")
+        run_id = first.wait_for(r"run (\S+) is prepared")[1]
+        second = run_locust(tmp_path / "second", *asked, environment=LOGIN)
+        first.process.send_signal(signal.SIGINT)
+        first.end()
+
+    assert second.exit_code == 4, second.output
+    assert f"run {run_id} (process {first.process.pid}) on this machine loads" in second.output
+    third = run_locust(tmp_path / "third", *asked[:-1], "1s", environment=LOGIN)
+    assert third.exit_code == 0, third.output
+
+
+@pytest.mark.parametrize(
+    ("options", "login", "said"),
+    [
+        pytest.param([], LOGIN, "no target file of this worker has target 'approved'", id="file"),
+        pytest.param(
+            ["--target", "approved.yaml"], LOGIN | {"CONVOY_CLIENT_SECRET": "no"}, "", id="login"
+        ),
+        pytest.param(["--target", "approved.yaml"], LOGIN, None, id="its own file"),
+    ],
+)
+def test_a_worker_asks_its_own_guard(
+    tmp_path: Path,
+    simulator: SimulatorProcess,
+    options: list[str],
+    login: dict[str, str],
+    said: str | None,
+) -> None:
+    asked = [*approved(tmp_path, simulator.url), "--rate", "4", "-t", "1s"]
+    asked += ["--master", "--expect-workers", "1", "--set", "prepare_timeout_s=20"]
+    ports = swarm_ports()
+    with (
+        LocustProcess(tmp_path, "--headless", *asked, *ports[:4], environment=LOGIN) as master,
+        LocustProcess(tmp_path, "--worker", *options, *ports[4:], environment=login) as _,
+    ):
+        ended = master.end()
+
+    assert ended.exit_code == (0 if said is None else 4), ended.output
+    assert (said or "") in ended.output
+    canaries = 1
+    assert (simulator.ledger()["accepted"] == canaries) == (said is not None)

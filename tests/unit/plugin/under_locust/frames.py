@@ -1,0 +1,183 @@
+"""What Locust is given of the frames that come over the channel: nothing that would end it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given, strategies
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import MasterRunner, Runner, WorkerRunner
+
+from convoy.plugin.channel import REPORT_KEY
+from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter, LimitedLog
+
+WORKER = b"worker-1"
+VALUES = strategies.recursive(
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers(-(2**63), 2**64 - 1)
+    | strategies.floats()
+    | strategies.text()
+    | strategies.binary()
+    | strategies.datetimes().map(lambda _: msgpack.Timestamp(1, 1))
+    | strategies.builds(msgpack.ExtType, strategies.integers(0, 127), strategies.binary()),
+    lambda inner: strategies.lists(inner) | strategies.dictionaries(strategies.text(), inner),
+)
+
+
+@pytest.fixture
+def frames() -> FrameFilter:
+    return FrameFilter(TO_MASTER, LimitedLog())
+
+
+def packed(kind: object, data: object, worker: object = "worker-1") -> bytes:
+    return bytes(msgpack.packb((kind, data, worker)))
+
+
+def joined(frames: FrameFilter) -> FrameFilter:
+    assert frames.admit_from(WORKER, packed("client_ready", "2.47.0")) is not None
+    return frames
+
+
+def test_all_that_a_worker_of_locust_sends_passes(frames: FrameFilter) -> None:
+    environment = Environment()
+    runner = environment.create_local_runner()
+    for exception in (None, ValueError("no")):
+        environment.events.request.fire(
+            request_type="POST",
+            name="a",
+            response_time=None if exception else 1.5,
+            response_length=10,
+            exception=exception,
+            context={},
+        )
+    report: dict[str, Any] = {
+        "stats": runner.stats.serialize_stats(),
+        "stats_total": runner.stats.total.get_stripped_report(),
+        "errors": runner.stats.serialize_errors(),
+        "user_classes_count": {"A": 1},
+        "user_count": 1,
+        REPORT_KEY: b"",
+    }
+    sent = [
+        ("client_ready", "2.47.0"),
+        ("stats", report),
+        ("heartbeat", {"state": "ready", "current_cpu_usage": 0, "current_memory_usage": 1}),
+        ("spawning", None),
+        ("spawning_complete", {"user_classes_count": {"A": 1}, "user_count": 1}),
+        ("exception", {"msg": "no", "traceback": "at all"}),
+        ("logs", {"worker_id": "worker-1", "logs": ["a"]}),
+        ("client_stopped", None),
+        ("quit", None),
+    ]
+
+    for kind, data in sent:
+        message = frames.admit_from(WORKER, Message(kind, data, "worker-1").serialize())
+
+        assert message is not None, kind
+        assert message.node_id == "worker-1" and message.type == kind
+
+
+@pytest.mark.parametrize(
+    ("shapes", "runner"),
+    [(TO_MASTER, MasterRunner), (TO_WORKER, WorkerRunner)],
+    ids=["to the master", "to a worker"],
+)
+def test_each_kind_in_the_tables_is_one_that_locust_handles(
+    shapes: dict[str, Any], runner: type[Runner]
+) -> None:
+    handled = runner.handle_message.__code__.co_consts  # type: ignore[attr-defined]
+
+    assert {kind for kind in shapes if not kind.startswith("convoy_")} <= {
+        each for each in handled if isinstance(each, str)
+    }
+
+
+@given(frame=strategies.binary())
+def test_no_bytes_at_all_raise(frame: bytes) -> None:
+    for shapes in (TO_MASTER, TO_WORKER):
+        FrameFilter(shapes, LimitedLog()).admit(frame)
+        FrameFilter(shapes, LimitedLog()).admit_from(frame, frame)
+
+
+@given(kind=strategies.sampled_from([*TO_MASTER, *TO_WORKER, "other"]) | VALUES, data=VALUES)
+def test_no_values_at_all_raise(kind: object, data: object) -> None:
+    for shapes in (TO_MASTER, TO_WORKER):
+        FrameFilter(shapes, LimitedLog()).admit(packed(kind, data))
+    joined(FrameFilter(TO_MASTER, LimitedLog())).admit_from(WORKER, packed(kind, data))
+
+
+@pytest.mark.parametrize(
+    ("sender", "frame", "said"),
+    [
+        pytest.param(WORKER, b"\xc1", "could not be read", id="junk"),
+        pytest.param(WORKER, packed("quit", None, 7), "no kind or no sender", id="no name"),
+        pytest.param(WORKER, packed("x", None), "that nobody knows here", id="unknown kind"),
+        pytest.param(
+            WORKER, packed("stats", {}), "(Object missing required field `stats`", id="no report"
+        ),
+        pytest.param(
+            WORKER, packed("quit", None, "worker-2"), "in the name of another", id="another"
+        ),
+        pytest.param(
+            WORKER,
+            packed("logs", {"worker_id": "worker-2", "logs": []}),
+            "in the name of another",
+            id="another's log",
+        ),
+        pytest.param(
+            b"worker-2", packed("quit", None, "worker-2"), "before that worker had", id="stranger"
+        ),
+        pytest.param(b"\x1b[2J\n", b"", "a sender that nobody can name", id="terminal"),
+        pytest.param(b"\xff\xfe", packed("quit", None, "\ufffd\ufffd"), "had joined", id="bytes"),
+    ],
+)
+def test_what_is_dropped_is_said(
+    frames: FrameFilter,
+    sender: bytes,
+    frame: bytes,
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    joined(frames)
+
+    assert frames.admit_from(sender, frame) is None
+
+    [line] = caplog.messages
+    assert said in line and line.endswith("and was dropped")
+    assert line.isprintable()
+
+
+def test_kinds_that_this_process_has_listeners_for_pass(frames: FrameFilter) -> None:
+    listeners: dict[str, object] = {}
+    frames.custom = listeners
+    joined(frames)
+
+    before = frames.admit_from(WORKER, packed("my_own", None))
+    listeners["my_own"] = print
+    after = frames.admit_from(WORKER, packed("my_own", None))
+
+    assert before is None
+    assert after is not None and after.type == "my_own"
+
+
+def test_each_kind_of_complaint_is_said_every_ten_seconds_at_most(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    times_s = [0.0, 1.0, 9.0, 10.0, 10.5, 25.0]
+    clock = iter([*times_s, times_s[-1]])
+    log = LimitedLog(lambda: next(clock))
+
+    for _ in times_s:
+        log.say("is bad", "this")
+    log.say("is worse", "that")
+
+    assert caplog.messages == [
+        "this is bad",
+        "this is bad (and 2 times since this was last said)",
+        "this is bad (and 1 times since this was last said)",
+        "that is worse",
+    ]

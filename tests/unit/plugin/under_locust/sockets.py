@@ -1,0 +1,147 @@
+"""Who is let in at a master's socket, and where a process over the network needs a secret."""
+
+from __future__ import annotations
+
+import secrets
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gevent
+import pytest
+import zmq
+from locust.rpc import Message, zmqrpc
+from zmq.utils import z85
+
+from convoy.errors import SettingsError
+from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter, LimitedLog
+from convoy.plugin.sockets import SwarmClient, SwarmServer, open_channel
+from convoy.secrets import Redactor, Secret
+from convoy.swarm.keys import KeyPair, SwarmKeys
+
+KEYS = SwarmKeys.for_this_process()
+SECRET = {"CONVOY_SWARM_SECRET": "the secret of this swarm"}
+DEADLINE_S = 10.0
+
+
+@pytest.fixture
+def server() -> Iterator[SwarmServer]:
+    log = LimitedLog()
+    server = SwarmServer("127.0.0.1", 0, keys=KEYS, frames=FrameFilter(TO_MASTER, log), log=log)
+    yield server
+    server.close(0)
+
+
+def connect(server: SwarmServer, keys: SwarmKeys | None, ended: list[str]) -> SwarmClient:
+    client = SwarmClient(
+        "127.0.0.1",
+        server.port,
+        "worker-1",
+        keys=keys,
+        frames=FrameFilter(TO_WORKER, LimitedLog()),
+        end=ended.append,
+    )
+    client.send(Message("client_ready", "2.47.0", "worker-1"))
+    return client
+
+
+def pair_of_somebody() -> KeyPair:
+    private = z85.encode(secrets.token_bytes(32))
+    return KeyPair(zmq.curve_public(private), Secret(private.decode()))
+
+
+def test_words_go_both_ways_between_those_who_have_the_secret(server: SwarmServer) -> None:
+    client = connect(server, KEYS, [])
+
+    with gevent.Timeout(DEADLINE_S):
+        worker, message = server.recv_from_client()
+        server.send_to_client(Message("ack", {"index": 1}, worker))
+        answer = client.recv()
+
+    client.close(0)
+    assert (worker, message.type, answer.data) == ("worker-1", "client_ready", {"index": 1})
+
+
+def test_who_knows_the_masters_key_but_not_the_workers_is_not_let_in(
+    server: SwarmServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[str] = []
+    client = connect(server, replace(KEYS, worker=pair_of_somebody()), ended)
+
+    with gevent.Timeout(DEADLINE_S):
+        while not ended or not caplog.messages:
+            gevent.sleep(0.01)
+
+    client.close(0)
+    assert "127.0.0.1 tried to join without this swarm's CONVOY_SWARM_SECRET" in caplog.text
+    with gevent.Timeout(0.2, False):
+        raise AssertionError(f"it was heard: {server.recv_from_client()}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "environ", "refused"),
+    [
+        pytest.param({"master": True}, {}, "", id="a master here"),
+        pytest.param({"processes": 2}, {}, "", id="processes here"),
+        pytest.param({"worker": True}, {}, "", id="a worker of a master here"),
+        pytest.param({"worker": True, "processes": 2}, {}, "", id="several of them"),
+        pytest.param({"master_bind_host": "*"}, {}, "", id="no swarm at all"),
+        pytest.param(
+            {"master": True, "master_bind_host": "*"}, {}, "--master-bind-host: is '*'", id="open"
+        ),
+        pytest.param(
+            {"processes": 2, "master_bind_host": "0.0.0.0"},
+            {},
+            "--master-bind-host: is '0.0.0.0'",
+            id="open for workers of its own",
+        ),
+        pytest.param(
+            {"worker": True, "master_host": "master.invalid"},
+            {},
+            "--master-host: is 'master.invalid'",
+            id="a worker of a master elsewhere",
+        ),
+        pytest.param({"master": True, "master_bind_host": "*"}, SECRET, "", id="with a secret"),
+        pytest.param(
+            {"worker": True, "master_host": "master.invalid"}, SECRET, "", id="a worker with one"
+        ),
+        pytest.param(
+            {}, {"CONVOY_SWARM_SECRET": "too short"}, "CONVOY_SWARM_SECRET: has fewer", id="short"
+        ),
+    ],
+)
+def test_without_a_secret_the_channel_stays_on_this_machine(
+    changes: dict[str, object],
+    environ: dict[str, str],
+    refused: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("Server", "Client"):
+        monkeypatch.setattr(zmqrpc, name, getattr(zmqrpc, name))
+    options = Namespace(
+        master=False,
+        worker=False,
+        processes=None,
+        master_bind_host="127.0.0.1",
+        master_host="127.0.0.1",
+    )
+    vars(options).update(changes)
+
+    try:
+        open_channel(options, environ, Redactor())
+    except SettingsError as error:
+        assert refused and str(error).startswith(refused)
+        assert "CONVOY_SWARM_SECRET" in str(error)
+    else:
+        assert not refused
+
+
+def test_the_secret_is_hidden_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("Server", "Client"):
+        monkeypatch.setattr(zmqrpc, name, getattr(zmqrpc, name))
+    redactor = Redactor()
+    options = Namespace(master=True, worker=False, processes=None)
+
+    open_channel(options, SECRET, redactor)
+
+    assert SECRET["CONVOY_SWARM_SECRET"] not in redactor.redact(str(SECRET))

@@ -1,0 +1,329 @@
+"""The login of the web UI: nothing is answered or done without it, and it can be tried rarely."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from werkzeug.test import TestResponse
+
+from convoy.errors import SettingsError
+from convoy.plugin.web_login import Access, Tries, WebLogin, read_access
+from convoy.secrets import Redactor, Secret
+from tests.unit.plugin.web_client import HERE, Browser, Page, parse
+
+USER, PASSWORD = "operator", "correct horse battery"
+GIVEN = {"CONVOY_WEB_USER": USER, "CONVOY_WEB_PASSWORD": PASSWORD}
+FORM = {"user_count": "10", "spawn_rate": "10", "target": "simulator", "load_profile": "smoke"}
+OPEN = {"locust.login", "convoy_log_in", "locust.send_assets"}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def page(clock: Clock) -> Page:
+    login = WebLogin(USER, Secret(PASSWORD), clock)
+    return Page("--web-login", access=Access(login=login))
+
+
+def log_in(browser: Browser, user: str = USER, password: str = PASSWORD) -> TestResponse:
+    answer: TestResponse = browser.post("/login", data={"username": user, "password": password})
+    return answer
+
+
+def said_on(answer: TestResponse) -> str:
+    """What the page of the login says went wrong."""
+    found = re.search(r'"error": "([^"]*)"', answer.text)
+    return found[1] if found else ""
+
+
+def every_request(page: Page) -> list[tuple[str, str, str]]:
+    """Each address of the app by method and endpoint, also one that is not there."""
+    rules = [
+        (re.sub(r"<[^>]+>", "summary.json", rule.rule), method, rule.endpoint)
+        for rule in page.app.url_map.iter_rules()
+        for method in sorted(rule.methods or ())
+    ]
+    return [*rules, ("/nowhere", "GET", ""), ("/swarm", "GET", "")]
+
+
+def test_every_address_asks_for_the_login_and_nothing_happens_before_it(page: Page) -> None:
+    """A route that a locustfile adds by itself is behind the login, too."""
+    page.app.add_url_rule("/own", "own", lambda: page.did.append("own") or "own")
+    before = page.options_as_they_are()
+
+    answers = {
+        (method, rule): page.client().open(rule, method=method, data=FORM, headers=headers)
+        for rule, method, endpoint in every_request(page)
+        if endpoint not in OPEN
+        for headers in ({}, {"Accept": "text/html"})
+    }
+
+    assert len(answers) > 40
+    assert {answer.status_code for answer in answers.values()} <= {302, 401}
+    assert {answer.location for answer in answers.values()} == {None, "/login"}
+    assert ("GET", "/own") in answers and ("POST", "/swarm") in answers
+    assert page.did == []
+    assert page.options_as_they_are() == before
+
+
+def test_a_session_that_was_not_given_here_is_none(page: Page, clock: Clock) -> None:
+    other = Page("--web-login", access=Access(login=WebLogin(USER, Secret(PASSWORD), clock)))
+    browser = other.client()
+    log_in(browser)
+    cookie = browser.get_cookie("convoy_session_8089", domain="127.0.0.1")
+    assert cookie is not None
+
+    foreign = page.client()
+    foreign.set_cookie("convoy_session_8089", cookie.value, domain="127.0.0.1")
+
+    assert foreign.get("/stats/requests").status_code == 401
+
+
+def test_after_the_login_everything_is_there(page: Page) -> None:
+    browser = page.client()
+
+    answer = log_in(browser)
+
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert "Log out" in browser.get("/").text
+    assert browser.get("/logs").status_code == 200
+    assert browser.post("/convoy/pause").status_code == 200
+    browser.post("/swarm", data=FORM)
+    assert page.did == ["pause", "prepare"]
+
+
+def test_the_login_is_below_the_base_path() -> None:
+    login = WebLogin(USER, Secret(PASSWORD))
+    page = Page("--web-login", "--web-base-path", "/load", access=Access(login=login))
+    browser = page.client()
+
+    said = browser.get("/load/", headers={"Accept": "text/html"})
+    answer = browser.post("/load/login", data={"username": USER, "password": PASSWORD})
+
+    assert (said.status_code, said.location) == (302, "/load/login")
+    assert '"username_password_callback": "/load/login"' in browser.get("/load/login").text
+    assert (answer.status_code, answer.location) == (303, "/load/")
+    assert "Path=/load/;" in answer.headers["Set-Cookie"]
+    assert browser.get("/load/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [
+        (USER, "wrong"),
+        ("somebody", PASSWORD),
+        ("", ""),
+        (USER, PASSWORD.upper()),
+        (USER, PASSWORD + "."),
+        ("\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), PASSWORD),
+        (USER, "x" * 10_000),
+    ],
+    ids=["password", "user", "neither", "case", "more of it", "no text", "length"],
+)
+def test_a_wrong_word_is_told_on_the_page_and_opens_nothing(
+    page: Page, user: str, password: str
+) -> None:
+    browser = page.client()
+
+    answer = log_in(browser, user, password)
+
+    assert answer.status_code == 401
+    assert said_on(answer) == "User name or password is wrong."
+    assert browser.get("/stats/requests").status_code == 401
+    assert said_on(browser.get("/login")) == ""
+
+
+def test_the_sixth_try_within_a_minute_is_refused_also_with_the_right_words(
+    page: Page, clock: Clock
+) -> None:
+    browser, elsewhere = page.client(), page.client(address="192.0.2.7")
+    for _ in range(5):
+        log_in(browser, password="wrong")
+        clock.now_s += 1
+
+    sixth = log_in(browser)
+    from_elsewhere = log_in(elsewhere)
+    clock.now_s += 55.5
+    later = log_in(browser)
+
+    assert sixth.status_code == 429
+    assert said_on(sixth) == (
+        "There were 5 tries within a minute from your address; try again in 55 s."
+    )
+    assert (from_elsewhere.status_code, later.status_code) == (303, 303)
+
+
+def test_addresses_of_one_machine_count_together_and_are_forgotten(clock: Clock) -> None:
+    tries = Tries(clock)
+
+    waits = [tries.wait_s(f"2001:db8::{number}") for number in range(6)]
+    of_others = [tries.wait_s(f"2001:db8:0:{number}::1") for number in range(1, 500)]
+    mapped = [tries.wait_s(each) for each in ["192.0.2.1", "::ffff:192.0.2.1"] * 3]
+    clock.now_s += 60
+
+    assert waits == [0, 0, 0, 0, 0, 60]
+    assert set(of_others) == {0}
+    assert mapped == [0, 0, 0, 0, 0, 60]
+    assert tries.wait_s("192.0.2.1") == 0
+    assert len(tries._made) == 1
+
+
+def test_a_login_begins_the_count_again(page: Page) -> None:
+    browser = page.client()
+    for _ in range(3):
+        for _ in range(4):
+            log_in(browser, password="wrong")
+
+        assert log_in(browser).status_code == 303
+
+
+def test_logging_out_ends_the_session_for_every_copy_of_its_cookie(page: Page) -> None:
+    browser, thief = page.client(), page.client()
+    log_in(browser)
+    cookie = browser.get_cookie("convoy_session_8089", domain="127.0.0.1")
+    assert cookie is not None
+    thief.set_cookie("convoy_session_8089", cookie.value, domain="127.0.0.1")
+    assert thief.get("/logs").status_code == 200
+
+    answer = browser.post("/convoy/logout")
+
+    assert (answer.status_code, answer.location) == (303, "/login")
+    assert browser.get("/logs").status_code == 401
+    thief.set_cookie("convoy_session_8089", cookie.value, domain="127.0.0.1")
+    assert thief.get("/logs").status_code == 401
+
+
+def test_a_session_ends_by_itself(page: Page, clock: Clock) -> None:
+    browser = page.client()
+    log_in(browser)
+    clock.now_s += 12 * 3600 - 1
+    before = browser.get("/logs").status_code
+    clock.now_s += 1
+
+    assert (before, browser.get("/logs").status_code) == (200, 401)
+
+
+def test_a_copied_cookie_does_not_count_from_another_browser(page: Page) -> None:
+    browser, thief = page.client(), page.client(address="192.0.2.7")
+    log_in(browser)
+    cookie = browser.get_cookie("convoy_session_8089", domain="127.0.0.1")
+    assert cookie is not None
+    thief.set_cookie("convoy_session_8089", cookie.value, domain="127.0.0.1")
+
+    assert thief.get("/logs").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "tls", [[], ["--tls-cert", "c.pem", "--tls-key", "k.pem"]], ids=["", "tls"]
+)
+def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_connections(tls: list[str]) -> None:
+    page = Page("--web-login", *tls, access=Access(login=WebLogin(USER, Secret(PASSWORD))))
+
+    cookie = log_in(page.client()).headers["Set-Cookie"]
+
+    assert "; HttpOnly" in cookie and "; SameSite=Strict" in cookie
+    assert ("; Secure" in cookie) is bool(tls)
+    assert PASSWORD not in cookie and USER not in cookie
+
+
+def test_no_answer_hands_out_the_cookies_of_others(page: Page) -> None:
+    """Locust answers all who ask for figures within two seconds with one response."""
+    browsers = [page.client() for _ in range(3)]
+    for browser in browsers:
+        log_in(browser)
+
+    cookies = [each.get("/stats/requests").headers.getlist("Set-Cookie") for each in browsers]
+
+    assert [len(each) for each in cookies] == [1, 1, 1]
+
+
+def test_another_origin_cannot_even_try(page: Page) -> None:
+    browser = page.client()
+    words = {"username": USER, "password": PASSWORD}
+
+    answer = browser.post("/login", data=words, headers={"Origin": "http://elsewhere.example"})
+
+    assert answer.status_code == 403
+    own = {"Origin": f"http://{HERE}", "Sec-Fetch-Site": "same-origin"}
+    assert browser.post("/login", data=words, headers=own).status_code == 303
+
+
+def test_the_password_is_nowhere_in_the_login_and_hidden_in_what_is_printed() -> None:
+    redactor = Redactor()
+
+    login = read_access(parse("--web-login"), GIVEN, redactor).login
+
+    assert login is not None
+    assert PASSWORD not in str(vars(login))
+    assert PASSWORD not in redactor.redact(f"it is {PASSWORD}")
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "complaint"),
+    [
+        (["--web-login"], {}, "--web-login: needs CONVOY_WEB_USER or CONVOY_WEB_USER_FILE"),
+        (["--web-login"], {"CONVOY_WEB_USER": "me"}, "--web-login: needs CONVOY_WEB_PASSWORD or"),
+        (
+            ["--web-login"],
+            {"CONVOY_WEB_PASSWORD": PASSWORD},
+            "--web-login: needs CONVOY_WEB_USER or",
+        ),
+        (
+            ["--web-login"],
+            {"CONVOY_WEB_USER": "me", "CONVOY_WEB_PASSWORD": "hunter2"},
+            "CONVOY_WEB_PASSWORD: should have at least 12 characters",
+        ),
+        (
+            ["--web-login"],
+            {"CONVOY_WEB_USER": "me", "CONVOY_WEB_PASSWORD_FILE": "/nowhere"},
+            "CONVOY_WEB_PASSWORD_FILE: the file '/nowhere' cannot be read",
+        ),
+        ([], {"CONVOY_WEB_PASSWORD": PASSWORD}, "CONVOY_WEB_PASSWORD: is given, but without"),
+        ([], {"CONVOY_WEB_PASSWORD_FILE": "x"}, "CONVOY_WEB_PASSWORD: is given, but without"),
+        ([], {"CONVOY_WEB_HOSTS": "*"}, "CONVOY_WEB_HOSTS: has '*'"),
+        ([], {"CONVOY_WEB_HOSTS": "a.example, http://b"}, "CONVOY_WEB_HOSTS: has 'http://b'"),
+        ([], {"CONVOY_WEB_HOSTS": "a.example:80"}, "CONVOY_WEB_HOSTS: has 'a.example:80'"),
+    ],
+)
+def test_a_login_that_would_be_none_is_refused_in_a_sentence(
+    options: list[str], environ: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_access(parse(*options), environ, Redactor())
+
+    said = str(refused.value)
+    assert said.startswith(complaint)
+    assert PASSWORD not in said and "hunter2" not in said
+
+
+@pytest.mark.parametrize("options", [["--headless"], ["--worker"], ["--worker", "--web-login"]])
+def test_processes_without_a_web_ui_need_no_login(options: list[str]) -> None:
+    assert read_access(parse(*options), {"CONVOY_WEB_HOSTS": "*"}, Redactor()) == Access()
+
+
+def test_the_password_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    environ = {"CONVOY_WEB_USER": USER, "CONVOY_WEB_PASSWORD_FILE": str(tmp_path / "password")}
+
+    access = read_access(parse("--web-login", "--headless", "--headful"), environ, Redactor())
+
+    assert log_in(Page("--web-login", access=access).client()).status_code == 303
+
+
+def test_names_of_hosts_are_separated_by_commas() -> None:
+    access = read_access(parse(), {"CONVOY_WEB_HOSTS": " A.example ,b,, [2001:db8::1]"}, Redactor())
+
+    assert access.hosts == {"a.example", "b", "2001:db8::1"}

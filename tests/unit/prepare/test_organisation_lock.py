@@ -1,0 +1,104 @@
+"""One run at a time on a machine: who comes second is told which run is there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convoy.errors import ExitCode, RefusedError
+from convoy.prepare.organisation_lock import OrganisationLock
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> OrganisationLock:
+    return OrganisationLock(tmp_path)
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> OrganisationLock:
+    return OrganisationLock(tmp_path)
+
+
+def test_a_second_run_is_refused_and_told_of_the_first(
+    first: OrganisationLock, second: OrganisationLock
+) -> None:
+    first.take("an id", "20261126-101112-abcdef")
+
+    with pytest.raises(RefusedError) as caught:
+        second.take("an id", "20261126-101113-fedcba")
+
+    assert caught.value.exit_code is ExitCode.REFUSED
+    said = f"run 20261126-101112-abcdef (process {os.getpid()}) on this machine loads organisation"
+    assert str(caught.value).startswith(f"{said} 'an id' already")
+
+
+def test_another_organisation_may_be_loaded_meanwhile(
+    first: OrganisationLock, second: OrganisationLock
+) -> None:
+    first.take("an id", "1")
+
+    second.take("another id", "2")
+
+
+def test_who_holds_it_keeps_it_for_its_next_run_until_it_is_released(
+    first: OrganisationLock, second: OrganisationLock
+) -> None:
+    first.take("an id", "1")
+    first.take("an id", "2")
+    with pytest.raises(RefusedError, match=r"run 2 \(process"):
+        second.take("an id", "3")
+
+    first.release()
+    first.release()
+
+    second.take("an id", "3")
+
+
+def test_it_ends_with_its_process(tmp_path: Path, second: OrganisationLock) -> None:
+    program = (
+        "from pathlib import Path; from convoy.prepare.organisation_lock import OrganisationLock; "
+        f"lock = OrganisationLock(Path({str(tmp_path)!r})); lock.take('an id', 'f-1'); "
+        "print('taken', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"taken\n"
+        with pytest.raises(RefusedError, match=rf"run f-1 \(process {process.pid}\)"):
+            second.take("an id", "2")
+        process.kill()
+
+    second.take("an id", "2")
+
+
+def test_what_another_user_wrote_into_it_is_not_repeated(
+    tmp_path: Path, first: OrganisationLock, second: OrganisationLock
+) -> None:
+    first.take("an id", "1")
+    [path] = tmp_path.iterdir()
+    path.write_bytes(b"\x1b[2Jrun 1 (process 2)")
+
+    with pytest.raises(RefusedError, match="^another run on this machine"):
+        second.take("an id", "2")
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_what_is_no_file_in_its_place_is_refused(
+    tmp_path: Path, first: OrganisationLock, kind: str
+) -> None:
+    first.take("an id", "1")
+    first.release()
+    [path] = tmp_path.iterdir()
+    path.unlink()
+    if kind == "link":
+        path.symlink_to(tmp_path / "elsewhere")
+    else:
+        path.mkdir()
+
+    with pytest.raises(RefusedError, match=r"cannot be opened .*; remove it"):
+        first.take("an id", "2")

@@ -1,0 +1,121 @@
+"""The pace of an approval: in no second do more messages leave than it allows."""
+
+from __future__ import annotations
+
+from math import inf
+from time import perf_counter
+
+import gevent
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convoy.remote import pace as pace_module
+from convoy.remote.pace import Pace
+
+
+class Clock:
+    """A clock that only its own sleep moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def sleep(self, for_s: float) -> None:
+        self.now_s += for_s
+
+
+def most_in_a_second(moments: list[float], second_s: float = 1.0) -> int:
+    """The most that lie in one second, which begins with one of them."""
+    return max(sum(first <= each < first + second_s for each in moments) for first in moments)
+
+
+@given(
+    most=st.integers(1, 7),
+    pauses_s=st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.01, 0.3, 0.999, 1.0, 2.5]), max_size=60),
+)
+def test_never_do_more_leave_in_a_second_than_are_allowed(most: int, pauses_s: list[float]) -> None:
+    clock = Clock()
+    pace, left = Pace(most, clock), [clock.now_s - 10]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pace_module.gevent, "sleep", clock.sleep)
+        for pause_s in pauses_s:
+            clock.now_s += pause_s
+            pace.wait(inf)
+            left.append(clock.now_s)
+
+    # Half a millionth for the rounding of what is slept.
+    assert most_in_a_second(left, 1.0 - 5e-7) <= most
+
+
+@pytest.mark.parametrize(
+    ("left_s", "asked_s", "ready_s"),
+    [
+        pytest.param([], 0.0, 0.0, id="nothing left yet"),
+        pytest.param([0.0], 0.5, 0.5, id="room for another"),
+        pytest.param([0.0, 0.25], 0.5, 1.0, id="full until the first is a second old"),
+        pytest.param([0.0, 0.25], 1.0, 1.0, id="the first is a second old"),
+        pytest.param([0.0, 0.25], 2.0, 2.0, id="both are older"),
+    ],
+)
+def test_another_may_leave_a_second_after_the_one_so_many_before(
+    left_s: list[float], asked_s: float, ready_s: float
+) -> None:
+    clock = Clock()
+    pace = Pace(2, clock)
+    for each_s in left_s:
+        clock.now_s = 100 + each_s
+        pace.wait(clock.now_s)
+
+    assert pace.ready_at(100 + asked_s) == 100 + ready_s
+
+
+def test_what_has_no_room_by_its_deadline_does_not_leave() -> None:
+    clock = Clock()
+    pace = Pace(1, clock)
+    pace.wait(100.0)
+
+    with pytest.raises(TimeoutError, match="approved rate"):
+        pace.wait(100.9)
+
+    assert pace.ready_at(101.0) == 101.0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "others_may_have_sent", "ready_s"),
+    [
+        pytest.param(0, 2, False, 100.0, id="the first lanes, before anything was sent"),
+        pytest.param(0, 2, True, 101.0, id="lanes of one who may have sent just now"),
+        pytest.param(1, 2, True, 100.0, id="one more, beside its own that is free"),
+        pytest.param(2, 0, False, inf, id="no lanes are left"),
+    ],
+)
+def test_lanes_bring_and_take_what_may_leave(
+    before: int, after: int, others_may_have_sent: bool, ready_s: float
+) -> None:
+    pace = Pace(before, Clock())
+
+    pace.allow(after, others_may_have_sent=others_may_have_sent)
+
+    assert pace.ready_at(100.0) == ready_s
+
+
+def test_those_that_wait_to_be_written_go_before_what_is_handed_out() -> None:
+    pace = Pace(3)
+    left: list[float] = []
+
+    def leave() -> None:
+        pace.wait(perf_counter() + 30)
+        left.append(perf_counter())
+
+    leaving = [gevent.spawn(leave) for _ in range(8)]
+    gevent.sleep(0)
+    ready_s = pace.ready_at(perf_counter())
+    gevent.joinall(leaving, timeout=30, raise_error=True)
+
+    assert ready_s > left[0] + 0.9
+    assert len(left) == 8
+    assert most_in_a_second(left, 0.9) <= 3
