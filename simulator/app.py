@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from simulator.answering import Answering
-from simulator.answers import BODY_BYTES_MAX, Answer
+from simulator.answers import Answer
 from simulator.calls import Call
+from simulator.errors import BODY_BYTES_MAX
 from simulator.faults import UNHARMED
 from simulator.ids import new_id
 from simulator.protocol import CUT

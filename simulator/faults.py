@@ -1,4 +1,4 @@
-"""Faults by order: each is a small callable that worsens the effect of those before it."""
+"""Faults by order: each worsens what happens to a request, or is a defect of what is accepted."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from random import Random
 
-from simulator.answers import STATUS_BY_CODE
-from simulator.model.tokens import RateLimit
+from simulator.errors import ERRORS
+from simulator.model.defects import CORRUPT, DELAY, DOUBLE, LOSE, REORDER, Defect
+from simulator.model.rates import RateLimit
 
 DURATION = r"(\d+(?:\.\d+)?)(ms|s)"
 NUMBER = r"(\d+(?:\.\d+)?)"
 EXAMPLES = (
-    "latency=20ms, latency=lognormal(20ms,0.5), error=503:0.05, stall=5s@10s, drop=0.01, "
-    "truncate=0.01, rate=300/60s"
+    "latency=20ms, latency=lognormal(20ms,0.5), error=503:0.05, error=missing.permissions:0.05, "
+    "stall=5s@10s, drop=0.01, truncate=0.01, rate=300/60s, lose=0.01, double=0.01, delay=5s:0.01, "
+    "reorder=0.01, corrupt=0.01"
 )
 DURATION_MAX_S = 3600.0
 COUNT_MAX = 10**9
 ERROR_CODES = {
-    STATUS_BY_CODE[code]: code
+    ERRORS[code].status: code
     for code in (
         "bad.request",
         "bad.credentials",
@@ -58,11 +60,12 @@ UNHARMED = Effect()
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A SPEC and what it does: `worsen(effect, now_s)`, or a token limit of its own."""
+    """A SPEC and what it is: `worsen(effect, now_s)`, a token limit of its own, or a defect."""
 
     spec: str
     worsen: Worsen | None = None
     rate_limit: RateLimit | None = None
+    defect: Defect | None = None
 
 
 def parse_fault(spec: str, rng: Random, now_s: float) -> Fault:
@@ -86,6 +89,10 @@ class Faults:
     @property
     def specs(self) -> list[str]:
         return [fault.spec for fault in self._faults]
+
+    @property
+    def defects(self) -> list[Defect]:
+        return [fault.defect for fault in self._faults if fault.defect]
 
     def add(self, specs: Iterable[str], now_s: float) -> None:
         """Set all of these faults, or none and raise `BadFault`."""
@@ -132,13 +139,23 @@ def _error(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
     if code is None:
         known = ", ".join(str(status) for status in sorted(ERROR_CODES))
         raise BadFault(f"fault {spec[:60]!r}: status {match[1]} is none of {known}")
+    return Fault(spec, _answer_with(code, share, rng))
 
+
+def _error_code(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
+    code, share = match[1], _share(spec, match[2])
+    if code not in ERRORS:
+        raise BadFault(f"fault {spec[:60]!r}: no operation answers with the code {code!r}")
+    return Fault(spec, _answer_with(code, share, rng))
+
+
+def _answer_with(code: str, share: float, rng: Random) -> Worsen:
     def worsen(effect: Effect, _: float) -> Effect:
         if rng.random() >= share or effect.error_code:
             return effect
         return replace(effect, error_code=code)
 
-    return Fault(spec, worsen)
+    return worsen
 
 
 def _stall(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
@@ -176,6 +193,15 @@ def _rate(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
     return Fault(spec, rate_limit=RateLimit(count, per_s))
 
 
+def _defect(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
+    return Fault(spec, defect=Defect(match[1], _share(spec, match[2])))
+
+
+def _delay(spec: str, match: re.Match[str], rng: Random, now_s: float) -> Fault:
+    delay_s, share = _seconds(spec, match[1], match[2]), _share(spec, match[3])
+    return Fault(spec, defect=Defect(DELAY, share, delay_s))
+
+
 def _seconds(spec: str, number: str, unit: str) -> float:
     seconds = float(number) / (1000 if unit == "ms" else 1)
     if seconds > DURATION_MAX_S:
@@ -197,9 +223,12 @@ PARSERS: tuple[tuple[re.Pattern[str], Build], ...] = tuple(
         (rf"latency={DURATION}", _latency),
         (rf"latency=lognormal\({DURATION}, ?{NUMBER}\)", _lognormal_latency),
         (rf"error=(\d{{3}}):{NUMBER}", _error),
+        (rf"error=([a-z]+[._][a-z._]*):{NUMBER}", _error_code),
         (rf"stall={DURATION}@{DURATION}", _stall),
         (rf"drop={NUMBER}", _drop),
         (rf"truncate={NUMBER}", _truncate),
         (rf"rate=(\d{{1,9}})/{DURATION}", _rate),
+        (rf"({LOSE}|{DOUBLE}|{REORDER}|{CORRUPT})={NUMBER}", _defect),
+        (rf"{DELAY}={DURATION}:{NUMBER}", _delay),
     )
 )

@@ -6,7 +6,8 @@ from functools import partial
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from simulator.answers import error_answer, standard_rejection
+from simulator.answers import error_answer
+from simulator.errors import rejection
 from simulator.ids import new_id
 
 CUT = "simulator.cut"
@@ -48,7 +49,7 @@ class CuttableProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             return
         correlation_id = new_id()
-        body = error_answer(standard_rejection("bad.request"), correlation_id).body
+        body = error_answer(rejection("bad.request"), correlation_id).body
         self.transport.write(
             b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
             b"content-length: %d\r\nININ-Correlation-Id: %b\r\n\r\n%b"

@@ -1,4 +1,4 @@
-"""Everything one simulator holds: conversations, tokens, ledger, faults and its clock."""
+"""Everything one simulator holds: conversations, tokens, ledger, faults and its clocks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.faults import Faults
+from simulator.ids import organisation_of
+from simulator.model.clients import clients_with
 from simulator.model.conversations import ConversationPool
+from simulator.model.defects import Defects
+from simulator.model.deliveries import Deliveries
 from simulator.model.ledger import Ledger
 from simulator.model.ledger_file import LedgerFile
-from simulator.model.tokens import RateLimit, Tokens
+from simulator.model.marker import find_marker, find_marker_in_bytes
+from simulator.model.messaging import Message, Messaging
+from simulator.model.rates import MINUTE_S, OutboundUsage, RateLimit, SharedLimits
+from simulator.model.tokens import Grants, Tokens
 from simulator.options import Options
 
 SHORTEST_KEY, _LONGEST_KEY = 16, 65_536
@@ -19,27 +26,58 @@ SHORTEST_KEY, _LONGEST_KEY = 16, 65_536
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The state behind all routes; `now_s` is a monotonic clock in seconds."""
+    """The state behind all routes; `now_s` is a monotonic clock, `wall_s` Unix time, in seconds."""
 
     options: Options
     pool: ConversationPool
+    messaging: Messaging
     tokens: Tokens
+    grants: Grants
     ledger: Ledger
     ledger_file: LedgerFile | None
+    deliveries: Deliveries
     faults: Faults
+    defects: Defects
     token_rate: RateLimit
+    shared_limits: SharedLimits
+    outbound_usage: OutboundUsage
     key: bytes
     now_s: Callable[[], float]
+    wall_s: Callable[[], float]
+
+    @property
+    def organisation(self) -> dict[str, str]:
+        """The organisation's id and name; each seed is another organisation."""
+        return {"id": organisation_of(self.options.seed), "name": "Convoy simulator"}
 
     @property
     def rate_limit(self) -> RateLimit:
         """The token limit in force: a fault's, else the configured one."""
         return self.faults.rate_limit or self.token_rate
 
+    def deliver(self, message: Message, body: bytes) -> None:
+        """Accept a message of a public route, whose marker is in its text or else in the body."""
+        marker = find_marker(message.text) or find_marker_in_bytes(body)
+        delivery = self.deliveries.accept(
+            marker, message.conversation_id, message.direction, message.id
+        )
+        if delivery.ids:
+            self.messaging.store(message, delivery)
+
     def clear_ledger(self) -> None:
         if self.ledger_file is not None:
             self.ledger_file.clear()
         self.ledger.clear()
+        self.deliveries.forget()
+
+    def add_faults(self, specs: list[str]) -> None:
+        """Set these faults too; raises `BadFault`, and sets none, if one is wrong."""
+        self.faults.add(specs, self.now_s())
+        self.defects.set(self.faults.defects)
+
+    def clear_faults(self) -> None:
+        self.faults.clear()
+        self.defects.set(())
 
 
 class BadKey(Exception):
@@ -59,22 +97,41 @@ def _key_in(path: str) -> bytes:
     return key
 
 
-def build_world(options: Options, now_s: Callable[[], float] = time.monotonic) -> World:
+def build_world(
+    options: Options,
+    now_s: Callable[[], float] = time.monotonic,
+    wall_s: Callable[[], float] = time.time,
+) -> World:
     """A world as configured; raises OSError, `BrokenLedgerFile`, `BadKey` or `BadFault`."""
-    faults = Faults(options.seed)
-    faults.add(options.faults, now_s())
     ledger_file = LedgerFile(options.ledger_file) if options.ledger_file else None
     ledger = Ledger(keep=ledger_file.append if ledger_file else None)
     if ledger_file is not None:
         ledger.load(ledger_file.read())
-    return World(
+    clients, defects = clients_with(options.permissions), Defects(options.seed)
+    world = World(
         options=options,
         pool=ConversationPool(options.seed, options.conversations),
-        tokens=Tokens(options.token_lifetime_s),
+        messaging=Messaging(options.threading_window_minutes * MINUTE_S, options.messages_kept),
+        tokens=Tokens(options.token_lifetime_s, clients),
+        grants=Grants(is_rotating=options.are_refresh_tokens_rotated, clients=clients),
         ledger=ledger,
         ledger_file=ledger_file,
-        faults=faults,
-        token_rate=RateLimit(options.token_rate_per_minute, 60.0),
+        deliveries=Deliveries(ledger, defects),
+        faults=Faults(options.seed),
+        defects=defects,
+        token_rate=RateLimit(options.token_rate_per_minute, MINUTE_S),
+        shared_limits=SharedLimits(
+            _per_minute(options.organisation_rate_per_minute),
+            RateLimit(options.app_user_rate_per_minute, MINUTE_S),
+        ),
+        outbound_usage=OutboundUsage(options.outbound_usage_max),
         key=_key_in(options.key_file) if options.key_file else b"",
         now_s=now_s,
+        wall_s=wall_s,
     )
+    world.add_faults(list(options.faults))
+    return world
+
+
+def _per_minute(count: int | None) -> RateLimit | None:
+    return None if count is None else RateLimit(count, MINUTE_S)

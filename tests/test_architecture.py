@@ -73,14 +73,19 @@ LONGEST_LOCUSTFILE = 40
 RETIRED = {"actor", "actors", "allotment", "conductor", "coordinator", "participant", "seat"}
 """Words that once named parts of Convoy; `docs/glossary.md` has the ones that took their place."""
 OF_THE_API = {
+    "PARTICIPANT",
     "Participant",
     "_Participant",
+    "_UPDATE_PARTICIPANT",
+    "_media_participant",
     "_participant",
+    "_with_participant",
     "by_participant",
     "has_participant",
     "is_participant",
     "participant",
     "participant_id",
+    "update_participant",
 }
 """Names of the API's own participants of a conversation."""
 HOMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -10,6 +10,7 @@ from simulator import VERSION
 from simulator.answers import NO_CONTENT, Answer, json_answer
 from simulator.calls import Call
 from simulator.faults import BadFault
+from simulator.model.clients import CLIENTS
 from simulator.model.rejection import Rejection, conversation_not_found
 from simulator.world import World
 
@@ -18,6 +19,12 @@ class FaultOrder(msgspec.Struct, forbid_unknown_fields=True):
     """The body that sets faults."""
 
     faults: list[str]
+
+
+class CodeOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """The body that asks for an authorization code, in place of a person who logs in."""
+
+    client_id: str
 
 
 def show(world: World, call: Call) -> Answer:
@@ -64,7 +71,7 @@ def add_faults(world: World, call: Call) -> Answer:
     """`POST /simulator/faults` with `{"faults": [SPEC, …]}`; a wrong one changes nothing."""
     try:
         order = msgspec.json.decode(call.body, type=FaultOrder)
-        world.faults.add(order.faults, world.now_s())
+        world.add_faults(order.faults)
     except BadFault as exc:
         raise Rejection("bad.request", str(exc), field="faults") from None
     except (ValueError, RecursionError) as exc:
@@ -75,18 +82,35 @@ def add_faults(world: World, call: Call) -> Answer:
 
 def clear_faults(world: World, call: Call) -> Answer:
     """`DELETE /simulator/faults`."""
-    world.faults.clear()
+    world.clear_faults()
     return NO_CONTENT
 
 
+def issue_code(world: World, call: Call) -> Answer:
+    """`POST /simulator/oauth/codes` with `{"client_id": …}`: a code, good for one login."""
+    try:
+        order = msgspec.json.decode(call.body, type=CodeOrder)
+    except (ValueError, RecursionError) as exc:
+        sentence = f'The body must be {{"client_id": ...}}: {exc}'
+        raise Rejection("bad.request", sentence, field="client_id") from None
+    client = CLIENTS.get(order.client_id)
+    if client is None or not client.is_user_grant:
+        raise Rejection("bad.request", "No client of users has this id.", field="client_id")
+    return json_answer({"code": world.grants.issue_code(client)})
+
+
 def revoke_tokens(world: World, call: Call) -> Answer:
-    """`POST /simulator/tokens/revoke`: every token issued so far."""
+    """`POST /simulator/tokens/revoke`: every access token issued so far; no refresh token."""
     world.tokens.revoke_all()
     return NO_CONTENT
 
 
 def close_conversation(world: World, call: Call) -> Answer:
-    """`POST /simulator/conversations/{id}/close`."""
-    if not world.pool.close(call.path_values[0]):
+    """`POST /simulator/conversations/{id}/close`, of either dialect."""
+    conversation_id = call.path_values[0]
+    conversation = world.messaging.by_id.get(conversation_id)
+    if conversation is not None:
+        conversation.disconnect(world.now_s(), world.wall_s())
+    elif not world.pool.close(conversation_id):
         raise conversation_not_found()
     return NO_CONTENT

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import msgspec
 
-from simulator.answers import Answer, standard_rejection
+from simulator.answers import Answer
 from simulator.calls import Call
+from simulator.errors import rejection
+from simulator.handlers.reading import NotJson, json_of
 from simulator.ids import new_id
 from simulator.model.marker import find_marker
 from simulator.model.messages import Message, conversation_message, guest_message
 from simulator.model.rejection import INVALID_PAYLOAD, Rejection
+from simulator.timestamps import stamp
 from simulator.world import World
 
 
@@ -26,7 +27,6 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     selfUri: str
 
 
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -42,11 +42,7 @@ def send(world: World, call: Call) -> Answer:
 def send_as_guest(world: World, call: Call) -> Answer:
     """`POST /api/v2/webmessaging/guests/{guestId}/conversations/messages`."""
     if call.token is not None and call.token.client.is_user_grant:
-        raise Rejection(
-            "not.a.client",
-            "This request requires a non-user context. User token cannot be used for requests "
-            "to this resource.",
-        )
+        raise rejection("not.a.client")
     _check_scope(call, "webmessaging:guest")
     return _accept(world, guest_message(_json_body(call), call.path_values[0], world.pool))
 
@@ -61,14 +57,9 @@ def _check_scope(call: Call, scope: str) -> None:
 
 
 def _json_body(call: Call) -> object:
-    content_type = call.headers.get(b"content-type")
-    if content_type is not None:
-        media_type = content_type.partition(b";")[0].strip().lower()
-        if media_type != b"application/json":
-            raise standard_rejection("unsupported.media.type")
     try:
-        return _decode(call.body)
-    except (ValueError, RecursionError):
+        return json_of(call)
+    except NotJson:
         raise Rejection(
             INVALID_PAYLOAD,
             "Message payload is invalid. 'body' of the request is not valid JSON.",
@@ -78,13 +69,13 @@ def _json_body(call: Call) -> object:
 
 def _accept(world: World, message: Message) -> Answer:
     conversation_id = message.conversation.id
-    world.ledger.accept(find_marker(message.text), conversation_id)
     message_id = new_id()
+    world.deliveries.accept(find_marker(message.text), conversation_id, "inbound", message_id)
     receipt = Receipt(
         id=message_id,
         conversationId=conversation_id,
         direction="inbound",
-        timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+        timestamp=stamp(world.wall_s()),
         status="sent",
         selfUri=f"/api/v2/conversations/messages/{conversation_id}/messages/{message_id}",
     )

@@ -21,14 +21,28 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     k: int | None = None
 
 
+class Happening(msgspec.Struct, frozen=True, gc=False):
+    """What became of an accepted message that did not just stay as it was.
+
+    `what` is `lost`, `doubled`, `delayed`, `reordered` or `corrupted`; `marker` is null where the
+    message had none; a doubled message is stored under each of its ids.
+    """
+
+    what: str
+    marker: str | None
+    conversation_id: str
+    message_ids: list[str]
+
+
 @dataclass(slots=True)
 class Account:
-    """Counts of one run, or of everything."""
+    """Counts of one run, or of everything, and what became of messages after acceptance."""
 
     accepted: int = 0
     duplicates: int = 0
     by_conversation: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
+    after_acceptance: list[Happening] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -36,6 +50,7 @@ class Account:
             "duplicates": self.duplicates,
             "by_conversation": self.by_conversation,
             "rejected": self.rejected,
+            "after_acceptance": self.after_acceptance,
         }
 
 
@@ -70,6 +85,16 @@ class Ledger:
         self._whole.rejected[code] += 1
         if marker is not None:
             self._run(marker.run_id).rejected[code] += 1
+
+    def note(
+        self, what: str, marker: Marker | None, conversation_id: str, message_ids: list[str]
+    ) -> None:
+        """Record a `Happening`."""
+        text = marker.text if marker else None
+        happening = Happening(what, text, conversation_id, message_ids)
+        self._whole.after_acceptance.append(happening)
+        if marker is not None:
+            self._run(marker.run_id).after_acceptance.append(happening)
 
     def account(self, run_id: str) -> Account:
         return self._runs.get(run_id) or Account()

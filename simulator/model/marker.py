@@ -16,6 +16,10 @@ class Marker(NamedTuple):
     scenario: str
     k: int
 
+    @property
+    def text(self) -> str:
+        return f"{OPENING}{self.run_id}:{self.scenario}:{self.k}]"
+
 
 def find_marker(text: str) -> Marker | None:
     """The first well-formed marker in a message text."""

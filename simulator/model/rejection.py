@@ -11,33 +11,41 @@ class Rejection(Exception):
     """A request that is refused.
 
     `code` is the remote's error code, `field` a path such as `to.type` or "", `params` the values
-    that the sentence mentions.
+    that the sentence mentions; `status` is given where it is not the code's usual one.
     """
 
     def __init__(
-        self, code: str, message: str, *, field: str = "", params: Mapping[str, str] | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        field: str = "",
+        params: Mapping[str, str] | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.field = field
         self.params = dict(params or {})
+        self.status = status
 
 
 class RateExceeded(Rejection):
-    """A token that has used up its window; `retry_after_s` and `allowed` say how to go on.
+    """A limit's window is used up; `retry_after_s`, `allowed` and the limit's `key` say more.
 
     Sentence and code: https://developer.genesys.cloud/forum/t/normalized-platform-api-429-responses/12028
     (read 2026-11-22).
     """
 
-    def __init__(self, retry_after_s: int, allowed: int) -> None:
+    def __init__(self, retry_after_s: int, allowed: int, key: str) -> None:
         super().__init__(
             "too.many.requests.retry.after",
             f"Rate limit exceeded the maximum. Retry the request in [{retry_after_s}] seconds",
         )
         self.retry_after_s = retry_after_s
         self.allowed = allowed
+        self.key = key
 
 
 def conversation_not_found() -> Rejection:

@@ -1,106 +1,104 @@
-"""OAuth clients, the tokens they hold, and each token's rate window."""
+"""Access tokens, and the authorization codes and refresh tokens that users' tokens come from."""
 
 from __future__ import annotations
 
-import math
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from simulator.model.rejection import Rejection
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """An OAuth client; `is_user_grant` makes its tokens count as a user's."""
-
-    id: str
-    secret: str
-    may_message: bool = True
-    is_user_grant: bool = False
-
-
-CLIENTS = {
-    client.id: client
-    for client in (
-        Client("demo", "demo"),
-        Client("no-scope", "no-scope", may_message=False),
-        Client("user", "user", is_user_grant=True),
-    )
-}
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """How many requests a token may make in each fixed window of `per_s` seconds."""
-
-    count: int
-    per_s: float
-
-
-class Spent(NamedTuple):
-    """Where a token stands in its window after a request; `reset_s` is whole seconds, never 0."""
-
-    used: int
-    allowed: int
-    reset_s: int
-    is_exceeded: bool
+from simulator.errors import rejection
+from simulator.model.clients import CLIENTS, Client
+from simulator.model.rates import Window
 
 
 @dataclass(slots=True)
 class Token:
-    """An issued token with its own fixed window, which opens at the first request in it."""
+    """An issued token with its own rate window."""
 
     client: Client
     expires_at_s: float
-    _limit: RateLimit | None = field(default=None, repr=False)
-    _window_ends_at_s: float = 0.0
-    _count: int = 0
-
-    def spend(self, limit: RateLimit, now_s: float) -> Spent:
-        """Take one request out of the budget; another limit than before opens a new window."""
-        if now_s >= self._window_ends_at_s or limit is not self._limit:
-            self._limit = limit
-            self._window_ends_at_s = now_s + limit.per_s
-            self._count = 0
-        reset_s = max(1, math.ceil(self._window_ends_at_s - now_s))
-        if self._count >= limit.count:
-            return Spent(self._count, limit.count, reset_s, True)
-        self._count += 1
-        return Spent(self._count, limit.count, reset_s, False)
+    window: Window = field(default_factory=Window, repr=False)
 
 
 class Tokens:
     """All tokens that are valid, by their text."""
 
-    def __init__(self, lifetime_s: float) -> None:
+    def __init__(self, lifetime_s: float, clients: Mapping[str, Client] = CLIENTS) -> None:
         self.lifetime_s = lifetime_s
+        self._clients = clients
         self._valid: dict[str, Token] = {}
 
-    def issue(self, client_id: str, secret: str, now_s: float) -> str | None:
-        """A new token's text, or None if client or secret are wrong."""
-        client = CLIENTS.get(client_id)
-        if client is None or client.secret != secret:
-            return None
+    def client(self, client_id: str, secret: str) -> Client | None:
+        """The client with this id and secret."""
+        client = self._clients.get(client_id)
+        return client if client is not None and client.secret == secret else None
+
+    def issue(self, client: Client, now_s: float) -> str:
+        """A new token's text."""
         # Not from the seed: a restarted simulator must not honour the tokens of its last life.
         text = secrets.token_urlsafe(48)
         self._valid[text] = Token(client, now_s + self.lifetime_s)
         return text
 
-    def authenticate(self, text: str, now_s: float) -> Token:
-        """The valid token of that text; raises `Rejection` if it is absent, wrong or expired."""
-        if not text:
-            raise Rejection(
-                "authentication.required",
-                "No authentication bearer token specified in authorization header.",
-            )
-        token = self._valid.get(text)
-        if token is None or now_s >= token.expires_at_s:
-            raise Rejection("bad.credentials", "Invalid login credentials.")
-        return token
+    def find(self, text: str) -> Token | None:
+        """The token of that text, expired or not."""
+        return self._valid.get(text)
 
     def revoke(self, text: str) -> None:
         self._valid.pop(text, None)
 
     def revoke_all(self) -> None:
         self._valid.clear()
+
+
+class Grants:
+    """Authorization codes, good for one login, and refresh tokens, by the id of their client.
+
+    Whether a refresh token stays valid after its use is not documented; the reply to a refresh
+    holds one either way (official Python SDK 269.0.0, `refresh_code_authorization_token`).
+    """
+
+    def __init__(
+        self, *, is_rotating: bool = False, clients: Mapping[str, Client] = CLIENTS
+    ) -> None:
+        self._is_rotating = is_rotating
+        self._codes: dict[str, str] = {}
+        self._refresh_tokens = {
+            client.refresh_token: client.id for client in clients.values() if client.refresh_token
+        }
+
+    def issue_code(self, client: Client) -> str:
+        code = secrets.token_urlsafe(24)
+        self._codes[code] = client.id
+        return code
+
+    def use_code(self, client: Client, code: str) -> str | None:
+        """A refresh token for a code, which is then used up; None if it is not the client's."""
+        if self._codes.get(code) != client.id:
+            return None
+        del self._codes[code]
+        return self._new_refresh_token(client)
+
+    def use_refresh_token(self, client: Client, text: str) -> str | None:
+        """The refresh token to go on with; None if this one is not the client's."""
+        if self._refresh_tokens.get(text) != client.id:
+            return None
+        if not self._is_rotating:
+            return text
+        del self._refresh_tokens[text]
+        return self._new_refresh_token(client)
+
+    def _new_refresh_token(self, client: Client) -> str:
+        text = secrets.token_urlsafe(48)
+        self._refresh_tokens[text] = client.id
+        return text
+
+
+def check_token(token: Token | None, text: str, now_s: float) -> Token:
+    """The token if it is valid; raises `Rejection` if it is absent, wrong or expired."""
+    if not text:
+        raise rejection("authentication.required")
+    # The definition has no code of its own for an expired token.
+    if token is None or now_s >= token.expires_at_s:
+        raise rejection("bad.credentials")
+    return token

@@ -53,8 +53,10 @@ def basic(client: str, secret: str) -> dict[str, str]:
 
 
 def bearer(simulator: SimulatorProcess, client: str = "demo") -> dict[str, str]:
-    """The header of a new token."""
+    """The header of a new token; that of a user is had by the refresh token born with it."""
     form = b"grant_type=client_credentials"
+    if client in ("public-user", "public-no-scope"):
+        form = f"grant_type=refresh_token&refresh_token={client}".encode()
     reply = call(simulator, "POST", "/oauth/token", form, basic(client, client))
     return {"Authorization": f"Bearer {reply.json['access_token']}"}
 

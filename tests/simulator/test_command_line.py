@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from simulator.model.clients import CLIENTS
+from simulator.model.organisation import INTEGRATIONS, QUEUES, USER
 from tests.fork_server import Program, run
 from tests.simulator.api import basic, call
 from tests.simulator_process import DEADLINE_S, ROOT, SimulatorProcess
@@ -46,6 +50,12 @@ def test_it_names_itself_once_it_listens() -> None:
         ("--fault", "latency=soon"),
         ("--fault", "error=503:1.5"),
         ("--fault", "error=599:0.5"),
+        ("--fault", "lose=1.5"),
+        ("--permissions", "public"),
+        ("--permissions", "nobody=conversation:message:receive"),
+        ("--accepted-status", "201"),
+        ("--threading-window-minutes", "4321"),
+        ("--messages-kept", "0"),
         ("--ledger-file", "/"),
         ("--ledger-file", "/dev/full"),
         ("--host", "no such host"),
@@ -60,6 +70,17 @@ def test_a_bad_option_is_one_sentence_and_exit_code_2(options: tuple[str, ...]) 
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 1
     assert ended.stderr.startswith("simulator: ")
+
+
+def test_the_readme_lists_every_option_client_and_id(repository: Path) -> None:
+    readme = (repository / "simulator" / "README.md").read_text("utf-8")
+    options = set(re.findall(r"--[a-z-]+", run_to_the_end("--help").stdout)) - {"--help"}
+
+    assert len(options) > 20
+    assert options <= set(re.findall(r"--[a-z-]+", readme))
+    assert all(f"| `{client}` |" in readme for client in CLIENTS)
+    for each in (*INTEGRATIONS.values(), *QUEUES.values(), USER):
+        assert f"*{each.name}*" in readme and each.id[-12:] in readme
 
 
 def test_a_busy_port_is_one_sentence_and_exit_code_1() -> None:

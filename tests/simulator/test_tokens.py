@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from simulator.model.clients import CLIENTS
+from simulator.model.rates import RateLimit, Spent, Window
 from simulator.model.rejection import Rejection
-from simulator.model.tokens import CLIENTS, RateLimit, Spent, Token, Tokens
+from simulator.model.tokens import Tokens, check_token
 from tests.simulator.api import basic, bearer, call
 from tests.simulator_process import SimulatorProcess
 
@@ -13,18 +15,18 @@ LISTING = "/api/v2/conversations?pageSize=1"
 
 
 def test_a_token_may_spend_its_window_and_no_more() -> None:
-    token, limit = Token(CLIENTS["demo"], expires_at_s=1e9), RateLimit(2, 60.0)
+    window, limit = Window(), RateLimit(2, 60.0)
 
-    spent = [token.spend(limit, now_s) for now_s in (100.0, 110.5, 159.9)]
+    spent = [window.spend(limit, now_s) for now_s in (100.0, 110.5, 159.9)]
 
     assert spent == [Spent(1, 2, 60, False), Spent(2, 2, 50, False), Spent(2, 2, 1, True)]
 
 
 def test_the_next_window_opens_with_the_first_request_after_the_last() -> None:
-    token, limit = Token(CLIENTS["demo"], expires_at_s=1e9), RateLimit(1, 60.0)
-    token.spend(limit, 100.0)
+    window, limit = Window(), RateLimit(1, 60.0)
+    window.spend(limit, 100.0)
 
-    spent = token.spend(limit, 160.0)
+    spent = window.spend(limit, 160.0)
 
     assert spent == Spent(1, 1, 60, False)
 
@@ -43,13 +45,13 @@ def test_each_token_has_a_budget_of_its_own_and_reads_spend_it() -> None:
 
 def test_a_token_is_good_until_its_lifetime_is_over() -> None:
     tokens = Tokens(lifetime_s=600)
-    text = tokens.issue("demo", "demo", now_s=100.0) or ""
+    text = tokens.issue(CLIENTS["demo"], now_s=100.0)
 
-    token = tokens.authenticate(text, now_s=699.9)
+    token = check_token(tokens.find(text), text, now_s=699.9)
 
     assert token.client is CLIENTS["demo"]
     with pytest.raises(Rejection, match="Invalid login credentials"):
-        tokens.authenticate(text, now_s=700.0)
+        check_token(token, text, now_s=700.0)
 
 
 def test_a_login_tells_the_configured_lifetime() -> None:

@@ -1,0 +1,87 @@
+"""What the simulated organisation has from the start: integrations, queues, its user, addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.errors import rejection
+
+MEDIA_TYPES = ("Image", "Video", "Audio", "File", "Link")
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """An open messaging integration.
+
+    `has_agent` is whether somebody answers what comes in by it: at once, and always the
+    organisation's user. `media_types` are those of attachments that its supported content lists.
+    """
+
+    id: str
+    name: str
+    is_active: bool = True
+    has_agent: bool = True
+    media_types: tuple[str, ...] = MEDIA_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue; `integration_id` is its outbound messaging address, "" for none."""
+
+    id: str
+    name: str
+    integration_id: str = ""
+    has_user: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """The agent whose every user token is."""
+
+    id: str
+    name: str
+
+
+USER = User("5c0d0000-0000-4000-8000-0000000000a1", "Convoy Agent")
+INTEGRATIONS = {
+    each.id: each
+    for each in (
+        Integration("5c0d0000-0000-4000-8000-0000000000b1", "Convoy open"),
+        Integration("5c0d0000-0000-4000-8000-0000000000b2", "Convoy inactive", is_active=False),
+        Integration("5c0d0000-0000-4000-8000-0000000000b3", "Convoy no agent", has_agent=False),
+        Integration("5c0d0000-0000-4000-8000-0000000000b4", "Convoy text only", media_types=()),
+    )
+}
+QUEUES = {
+    each.id: each
+    for each in (
+        Queue("5c0d0000-0000-4000-8000-0000000000c1", "Convoy", next(iter(INTEGRATIONS))),
+        Queue("5c0d0000-0000-4000-8000-0000000000c2", "Convoy without address"),
+        Queue(
+            "5c0d0000-0000-4000-8000-0000000000c3",
+            "Convoy without user",
+            next(iter(INTEGRATIONS)),
+            has_user=False,
+        ),
+    )
+}
+# What an integration that is there but not active answers is not documented.
+INACTIVE = "request.conflict"
+DEFAULT_QUEUE = next(iter(QUEUES.values()))
+OTHER_SENDERS = {
+    "sms": "+13175550100",
+    "whatsapp": "5c0d0000-0000-4000-8000-0000000000d1",
+    "webmessaging": "5c0d0000-0000-4000-8000-0000000000d2",
+    "apple": "5c0d0000-0000-4000-8000-0000000000d3",
+}
+"""The one address of each other messenger type that the organisation can send from."""
+
+
+def active_integration(integration_id: str, *, field: str = "") -> Integration:
+    """The integration of that id; raises `Rejection` if there is none, or it is not active."""
+    integration = INTEGRATIONS.get(integration_id)
+    if integration is None:
+        raise rejection("not.found", field=field)
+    if not integration.is_active:
+        raise rejection(INACTIVE, field=field)
+    return integration
