@@ -17,7 +17,7 @@ from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.files import FileError, read_text
 from convoy.foreign import printable_lines, told
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, parse_body
-from convoy.plan.pool import Conversation
+from convoy.plan.pool import Conversation, checked_id
 from convoy.prepare.canaries import canary_run_id, new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.guard import check_target, check_token, check_window
@@ -68,6 +68,8 @@ def send_one(
     the first of the profile; `conversation_id` "" takes the first of the pool.
     Raises RefusedError, RemoteError, SettingsError or PayloadError when nothing could be sent.
     """
+    if conversation_id:
+        checked_id("--conversation", conversation_id)
     settings = setup.resolve(options)
     scenario = settings.scenarios[0]
     route, rule = setup.routes[scenario], settings.scenario[scenario]

@@ -165,12 +165,12 @@ def _whole_json(numbered: Iterator[tuple[int, str]]) -> Iterator[tuple[str, obje
 
 def _from_json(place: str, entry: object) -> Conversation:
     if isinstance(entry, str):
-        return Conversation(_id(place, entry))
+        return Conversation(checked_id(place, entry))
     if not isinstance(entry, dict):
         raise PoolFileError(f"{place}: should be a JSON object with an id")
     named = {_name(key): value for key, value in entry.items()}
     return Conversation(
-        _id(place, _first(named, _ID_COLUMNS)),
+        checked_id(place, _first(named, _ID_COLUMNS)),
         _id_or_none(place, _first(named, _CUSTOMER_COLUMNS)),
         _id_or_none(place, _first(named, _AGENT_COLUMNS)),
     )
@@ -203,7 +203,7 @@ def _from_table(numbered: Iterator[tuple[int, str]]) -> ConversationPool:
     )
     pool = ConversationPool.of(
         Conversation(
-            _id(f"line {number}", _cell(record, column)),
+            checked_id(f"line {number}", _cell(record, column)),
             _id_or_none(f"line {number}", _cell(record, customer)),
             _id_or_none(f"line {number}", _cell(record, agent)),
         )
@@ -268,7 +268,7 @@ def _from_text(records: Iterator[tuple[int, list[str]]]) -> Iterator[Conversatio
 
 
 def _plain_id(number: int, record: Sequence[str]) -> str:
-    return _id(f"line {number}", ",".join(record))
+    return checked_id(f"line {number}", ",".join(record))
 
 
 def _cell(record: Sequence[str], column: int | None) -> str:
@@ -286,7 +286,8 @@ def _first(entry: Mapping[str, object], names: Iterable[str]) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _id(place: str, text: str) -> str:
+def checked_id(place: str, text: str) -> str:
+    """Return an id as it is given at a place; raises PoolFileError where it is none."""
     text = text.strip()
     if not text:
         raise PoolFileError(f"{place}: has no conversation id")
@@ -297,4 +298,4 @@ def _id(place: str, text: str) -> str:
 
 
 def _id_or_none(place: str, text: str) -> str:
-    return _id(place, text) if text else ""
+    return checked_id(place, text) if text else ""
