@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import os
 import signal
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from traceback import format_exc
 from typing import Any
 
 import gevent
@@ -23,38 +21,25 @@ from locust.stats import CSV_STATS_INTERVAL_SEC
 from locust.web import WebUI
 
 from convoy import terminal
-from convoy.errors import ConvoyError, ExitCode, RefusedError
+from convoy.errors import ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
+from convoy.plugin.command_line import RUNS, CommandLine
 from convoy.plugin.dealing import EvenUsersDispatcher
 from convoy.plugin.exits import redact_exits, redact_tracebacks
 from convoy.plugin.github_step import GitHubStep
-from convoy.plugin.live_view import LiveView, view_on_terminal
-from convoy.plugin.options import (
-    add_options,
-    check_ports,
-    given,
-    judge_options,
-    who_can_reach,
-)
+from convoy.plugin.options import who_can_reach
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
-from convoy.plugin.sockets import hear_custom_messages, open_channel
+from convoy.plugin.sockets import hear_custom_messages
 from convoy.plugin.users import attach, known_scenarios, user_classes
-from convoy.plugin.web_form import Form
-from convoy.plugin.web_login import Access, read_access
 from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
-from convoy.prepare.preflight import PreparedRun
 from convoy.prepare.setup import Setup
-from convoy.results.record import check_folder
-from convoy.settings.sources import environment_defaults, names_of
+from convoy.settings.sources import names_of
 from convoy.swarm.run_inputs import code_hash
 from convoy.swarm.worker import Worker
 
 logger = logging.getLogger(__name__)
-
-_HIGHEST_UNREMARKED_SPAWN_RATE = 100.0
-_RUNS = Path("runs")
 
 
 def install(environ: Mapping[str, str]) -> None:
@@ -73,24 +58,10 @@ class _Hooks:
         self._setup = Setup(environ, known_scenarios, _tell)
         redact_tracebacks(self._setup.redactor.redact)
         self._step = GitHubStep(environ, self._setup.redactor.redact)
-        self._is_checked = False
-        self._asked: dict[str, object] = {}
-        self._spawn_rate: float | None = None
-        self._processes = 1
-        self._first: PreparedRun | None = None
-        self._starts_by_itself = False
-        self._view: LiveView | None = None
-        self._access = Access()
+        self._command = CommandLine(environ, self._setup, self._step)
 
     def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
-        add_options(
-            parser,
-            targets=names_of("target", self._environ),
-            profiles=names_of("load_profile", self._environ),
-            defaults=environment_defaults(self._environ),
-        )
-        if not self._is_checked:
-            self._check_what_is_parsed(parser)
+        self._command.add_to(parser)
 
     def begin(
         self, environment: Environment, runner: Runner, web_ui: WebUI | None, **_: object
@@ -98,9 +69,9 @@ class _Hooks:
         """Make the run controller on a master, the worker on a worker, or both in a local run."""
         _end_on_interrupt()
         redact_exits(environment, self._setup.redactor)
-        if self._view is not None:
+        if self._command.view is not None:
             is_worker = isinstance(runner, WorkerRunner)
-            self._view.share_terminal(is_worker, environment.events.quitting)
+            self._command.view.share_terminal(is_worker, environment.events.quitting)
         for sentence in who_can_reach(environment.parsed_options):
             logger.warning("%s", sentence)
         hear_custom_messages(runner)
@@ -115,110 +86,11 @@ class _Hooks:
             webui.install(
                 web_ui,
                 controller,
-                self._prepare_from_form,
+                self._command.prepare_from_form,
                 lambda: self._setup.waits_for,
                 lambda option: names_of(option, self._environ),
-                self._access,
+                self._command.access,
             )
-
-    def _check_what_is_parsed(self, parser: LocustArgumentParser) -> None:
-        """Check the options as soon as Locust has parsed them.
-
-        Locust has no event between parsing and forking its workers, and a refusal after the fork
-        leaves them behind for a minute.
-        """
-        parse_args = parser.parse_args
-
-        def parse_and_check(*args: Any, **kwargs: Any) -> Namespace:
-            options: Namespace = parse_args(*args, **kwargs)
-            if not self._is_checked:
-                self._is_checked = True
-                self._check(options)
-            return options
-
-        parser.parse_args = parse_and_check
-
-    def _check(self, options: Namespace) -> None:
-        try:
-            judge_options(options)
-            open_channel(options, self._environ, self._setup.redactor)
-        except ConvoyError as error:
-            self._exit(error)
-        stop_timeout_s, options.stop_timeout = options.stop_timeout, options.stop_timeout or 0
-        if options.list_commands or options.show_task_ratio or options.show_task_ratio_json:
-            return
-        # The master says what runs, and any scenario may be asked for in the web form.
-        chosen, options.user_classes = options.user_classes, []
-        if options.worker:
-            self._setup.own_options = given(options)
-            return
-        self._step.stop_commands(sys.stderr if options.json else sys.stdout)
-        self._view = view_on_terminal(self._environ, options)
-        self._asked = {
-            "users": options.num_users,
-            "run_time_s": options.run_time,
-            "stop_timeout_s": stop_timeout_s,
-            "host": options.host,
-        } | given(options)
-        self._setup.own_options = self._asked
-        if chosen:
-            named = {each.__name__: each.scenario for each in user_classes()}
-            self._asked["scenarios"] = ",".join(named.get(name, name) for name in chosen)
-        self._spawn_rate = options.spawn_rate
-        if options.processes:
-            self._processes = options.processes if options.processes > 0 else os.cpu_count() or 1
-        elif options.master:
-            self._processes = 0
-        self._starts_by_itself = (options.headless and not options.headful) or options.autostart
-        try:
-            self._access = read_access(options, self._environ, self._setup.redactor)
-            settings = self._setup.resolve(self._asked)
-            check_folder(_RUNS)
-            check_ports(options)
-            if self._starts_by_itself:
-                self._first = self._prepare()
-        except ConvoyError as error:
-            self._exit(error)
-        except Exception:  # Locust would end with exit code 1, which means something else
-            self._exit(ConvoyError(format_exc()))
-        options.num_users = settings.users
-        options.spawn_rate = options.spawn_rate or min(
-            float(settings.users), _HIGHEST_UNREMARKED_SPAWN_RATE
-        )
-        if self._starts_by_itself:
-            options.run_time = None
-            logging.getLogger("locust.main").addFilter(_is_not_about_run_time)
-        for user_class in user_classes():
-            user_class.host = settings.target.api_url
-
-    def _exit(self, error: ConvoyError) -> None:
-        for line in self._setup.told(str(error)).splitlines():
-            print(f"convoy: {line}", file=sys.stderr)
-        self._step.annotate(error)
-        self._setup.simulator.stop()
-        sys.exit(error.exit_code)
-
-    def _prepare(self) -> PreparedRun:
-        return self._setup.prepare(self._asked, self._spawn_rate, processes=self._processes)
-
-    def _prepare_from_form(self, form: Form) -> PreparedRun:
-        """Prepare the run that the web form asks for; only fields that were changed count."""
-        check_folder(_RUNS)
-        shown = environment_defaults(self._environ) | self._asked
-        chosen = {
-            name: value
-            for name, value in form.options.items()
-            if name in environment_defaults(self._environ) and value != shown.get(name, "")
-        }
-        asked = {**self._asked, **chosen, **form.asked}
-        host = form.asked.get("host")
-        if host not in (None, self._asked.get("host")):
-            # What the form shows is mostly the target's own address, which is no other host.
-            of_target = {**asked, "host": None}
-            own, typed = (self._setup.resolve(each).target for each in (of_target, asked))
-            asked = of_target if own.api_url == typed.api_url else asked
-        spawn_rate = form.spawn_rate or self._spawn_rate
-        return self._setup.prepare(asked, spawn_rate, processes=self._processes)
 
     def _begin_controller(
         self, environment: Environment, runner: Runner, web_ui: WebUI | None, channel: LocustChannel
@@ -228,21 +100,21 @@ class _Hooks:
             runner,
             channel,
             code=_code_hash(),
-            prepare=self._prepare,
+            prepare=self._command.prepare,
             release=self._setup.lock.release,
             is_attended=web_ui is not None,
-            runs=_RUNS,
+            runs=RUNS,
             redact=self._setup.redactor.redact,
-            view=self._view,
+            view=self._command.view,
         )
-        if self._first is not None:
-            controller.line_up(self._first)
+        if self._command.first is not None:
+            controller.line_up(self._command.first)
         if isinstance(runner, MasterRunner) and environment.parsed_options is not None:
             # With it, a lost worker's users move to the others at once, and not after a minute.
             environment.parsed_options.enable_rebalancing = True
-            if self._starts_by_itself:
+            if self._command.starts_by_itself:
                 self._await_workers(runner, environment.parsed_options)
-        is_idle_at_first = web_ui is not None and not self._starts_by_itself
+        is_idle_at_first = web_ui is not None and not self._command.starts_by_itself
         environment.process_exit_code = ExitCode.PASS if is_idle_at_first else ExitCode.INVALID
         environment.dispatcher_class = functools.partial(  # type: ignore[assignment]
             EvenUsersDispatcher,
@@ -266,8 +138,10 @@ class _Hooks:
             runner.quit()
             gevent.kill(main, SystemExit(ExitCode.REFUSED))
 
-        assert self._first is not None
-        timeout_s = options.expect_workers_max_wait or self._first.settings.prepare_timeout_s
+        assert self._command.first is not None
+        timeout_s = (
+            options.expect_workers_max_wait or self._command.first.settings.prepare_timeout_s
+        )
         options.expect_workers_max_wait = 0
         gevent.spawn(
             end_where_workers_are_missing, runner, options.expect_workers, timeout_s, refuse
@@ -281,8 +155,8 @@ class _Hooks:
 
         def end(**_: object) -> None:
             controller.interrupt("the process was told to end")
-            if self._view is not None:
-                self._view.wait()
+            if self._command.view is not None:
+                self._command.view.wait()
             if has_csv:  # Locust writes it every second, for the last time before the last figures
                 gevent.sleep(CSV_STATS_INTERVAL_SEC + 0.1)
 
@@ -393,8 +267,3 @@ def _end_on_interrupt() -> None:
         gevent.kill(main, KeyboardInterrupt)
 
     gevent.signal_handler(signal.SIGINT, interrupt)
-
-
-def _is_not_about_run_time(record: logging.LogRecord) -> bool:
-    """Return False for Locust's line on a missing run time: the plan's is unknown to Locust."""
-    return not record.getMessage().startswith("No run time limit set")
