@@ -197,6 +197,17 @@ def test_every_route_asks_for_a_token(route: Route, token: str, code: str) -> No
     assert answer.code.startswith(code)
 
 
+@pytest.mark.parametrize("route", PUBLIC_ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_refuses_an_expired_token(route: Route) -> None:
+    organisation = Organisation("--token-lifetime-s", "60")
+    token = organisation.token("public-user")
+    organisation.now_s += 60.0
+
+    answer = organisation.ask(route.method, route.path.replace("{}", "x"), {}, token=token)
+
+    assert (answer.status, answer.code) == (401, "bad.credentials")
+
+
 def test_the_clients_born_hold_all_permissions_and_scopes_that_routes_ask_for() -> None:
     accesses = [route.access for route in PUBLIC_ROUTES if route.access]
 
