@@ -126,6 +126,7 @@ def test_a_run_with_two_workers_leaks_nothing_to_a_file_or_to_the_channel(
             LocustProcess(tmp_path, "--headless", *options, environment=around)
         )
         way = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(relay)]
+        way += ["-H", server.url, *settings(tmp_path)]  # or the secrets would not go there
         workers = [
             stack.enter_context(
                 LocustProcess(
