@@ -40,6 +40,7 @@ class MessageUser(ScenarioUser):
         super().on_start()
         self._path_of = self.route.path_to(self.variables)
         self._answers = self._work.answers(self.route, self._work.expect)
+        self.session.keep_room(len(self._work.steps))
 
     def next_message(self) -> Message:
         message = super().next_message()

@@ -24,6 +24,7 @@ CUSTOMERS = 7
 FEW = ["--set", f"{PLACE}.conversations.count={CUSTOMERS}"]
 KEPT = ["--set", f"{PLACE}.variables.customers=kept"]
 EVERY_STEP = ["--set", f"{PLACE}.steps=[typing, notification, receipt, quick_reply]"]
+NO_CANARY = ["--set", "canary=false"]
 PICTURE = ["--set", f"{PLACE}.payloads={{open_message/text: 0, open_message/attachment: 1}}"]
 EXPECTED: dict[str, str] = yaml.safe_load(
     (ROOT / "payloads" / "open_message" / "invalid" / "expected.yaml").read_text("utf-8")
@@ -68,6 +69,14 @@ def test_each_customer_writes_into_a_conversation_that_the_target_makes(
     assert {len(each) for each in found.values()} == {1}
     assert set().union(*found.values()) == ledger["by_conversation"].keys()
     assert len(ledger["by_conversation"]) == CUSTOMERS
+
+
+def test_it_runs_out_of_the_box_against_the_embedded_simulator(tmp_path: Path) -> None:
+    ended = run_locust(tmp_path, *OPEN, *UNHURRIED)
+
+    assert ended.exit_code == 0, ended.output
+    assert ended.run["target"] == "simulator"
+    assert figures_of(ended)["accepted"] == ended.run["far_side"]["accepted"] == 120
 
 
 @pytest.mark.parametrize(
@@ -147,6 +156,21 @@ def test_a_refused_step_is_counted_by_its_code_and_ends_nothing_else(tmp_path: P
     assert figures["accepted"] == figures["steps"]["typing"]["count"] == 120
     assert figures["steps"]["notification"]["errors"] == {"403 missing.permissions": 120}
     assert figures["steps"]["receipt"]["count"] == 0
+
+
+def test_a_message_waits_for_room_for_its_steps_too(tmp_path: Path) -> None:
+    limit = ["-u", "1", "--set", "limits=[{scope: token, count: 18, per_s: 60}]"]
+
+    with SimulatorProcess("--token-rate-per-minute", "18") as simulator:
+        ended = run_locust(
+            tmp_path, "-H", simulator.url, *OPEN, *UNHURRIED, *EVERY_STEP, *limit, *NO_CANARY
+        )
+
+    figures = figures_of(ended)
+    # The fourth message would have room for itself and two of its four steps.
+    assert figures["sent"] == figures["accepted"] == 3, ended.output
+    assert not any(each["errors"] for each in figures["steps"].values())
+    assert figures["not_sent"]["limits"] == 117
 
 
 def test_every_right_template_is_accepted(tmp_path: Path, simulator: SimulatorProcess) -> None:
