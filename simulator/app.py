@@ -21,6 +21,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 FAULTY_PREFIX = "/api/v2/"
+_MAPPED = "::ffff:"
+"""How a socket for both versions writes an address of IPv4."""
 JSON_CONTENT = (b"Content-Type", b"application/json")
 
 
@@ -77,6 +79,7 @@ async def _read_call(scope: Scope, receive: Receive) -> Call:
         body=body,
         correlation_id=new_id(),
         is_too_large=is_too_large,
+        came_to="{} {}".format(*scope["server"]).removeprefix(_MAPPED),
     )
 
 

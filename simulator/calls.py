@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
@@ -15,7 +16,8 @@ from simulator.world import World
 class Call(msgspec.Struct):
     """One request with its whole body; header names are lower case.
 
-    `path_values` are the variable parts of the path; `token` is set on routes that need one;
+    `came_to` is the address and port that its connection arrived at; `path_values` are the variable
+    parts of the path; `token` is set on routes that need one;
     `token_text` is what the Authorization header bears, or "".
     """
 
@@ -26,6 +28,7 @@ class Call(msgspec.Struct):
     body: bytes
     correlation_id: str
     is_too_large: bool = False
+    came_to: str = ""
     path_values: tuple[str, ...] = ()
     token: Token | None = None
 
@@ -43,13 +46,28 @@ class Call(msgspec.Struct):
         """
         origin = self.headers.get(b"origin")
         host = self.headers.get(b"host", b"")
-        is_own = origin is None or origin.rpartition(b"://")[2] == host
-        return not is_own or self.headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
+        if origin is not None and origin.rpartition(b"://")[2] != host:
+            return True
+        is_browser = origin is not None or self.headers.get(b"user-agent", b"")[:7] == b"Mozilla"
+        # A name may have been pointed here by whoever made the page.
+        if is_browser and not _is_always_here(host.decode("latin-1").lower()):
+            return True
+        return self.headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
 
     @property
     def parameters(self) -> dict[str, str]:
         """Query parameters; of a repeated one the last counts."""
         return dict(parse_qsl(self.query.decode("latin-1"), keep_blank_values=True))
+
+
+def _is_always_here(host: str) -> bool:
+    """Return whether a Host header holds an address or `localhost`, with or without a port."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    return True
 
 
 Handle = Callable[[World, Call], Answer]

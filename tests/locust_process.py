@@ -24,7 +24,7 @@ DEADLINE_S = 120.0
 ELSEWHERE = "233.252.0.1"
 """An address of another machine to which no packet leaves: it is one of the multicast addresses for
 documentation (RFC 6676), to which the system refuses a TCP connection by itself."""
-_FIRST_PORT, _PORTS_EACH, _APART = 10_240, 2_700, 8
+_FIRST_PORT, _PORTS_EACH, _APART = 10_240, 1_800, 12
 T = TypeVar("T")
 
 

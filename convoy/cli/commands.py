@@ -29,6 +29,7 @@ from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.users import known_scenarios, user_classes
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.setup import Setup
+from convoy.results.record import RUNS
 from convoy.results.reports import REPORTS
 from convoy.results.reports.text import text_report
 from convoy.results.summary import Summary
@@ -38,7 +39,6 @@ from convoy.routes.saved_answers import read_saved
 _LOCUSTFILE = "locustfile"
 _STDIN = "-"
 _LONGEST_BYTES = 10 * 2**20
-_RUNS = Path("runs")
 
 Command = Callable[[Setup, Namespace], ExitCode | Summary]
 """Carries out a command with its options; returns the summary of a run that it judged, else how it
@@ -190,20 +190,20 @@ def _place(name: str) -> str:
 
 
 def _judge(setup: Setup, options: Namespace) -> Summary:
-    summary = judge_record(options.run, options.criteria, options.on_not_judged, _RUNS)
+    summary = judge_record(options.run, options.criteria, options.on_not_judged, RUNS)
     _say(setup, text_report(summary))
     return summary
 
 
 def _report(setup: Setup, options: Namespace) -> Summary:
-    summary, folder = report_record(options.run, _RUNS)
+    summary, folder = report_record(options.run, RUNS)
     _say(setup, text_report(summary))
     _say(setup, f"\nreports in {folder}: {', '.join(sorted(REPORTS))}")
     return summary
 
 
 def _runs(setup: Setup, _: Namespace) -> ExitCode:
-    _say(setup, "\n".join(run_lines(_RUNS)))
+    _say(setup, "\n".join(run_lines(RUNS)))
     return ExitCode.PASS
 
 

@@ -28,6 +28,7 @@ from convoy.prepare.templates import template_names
 from convoy.remote.client import Connections
 from convoy.remote.oauth import Token
 from convoy.results.outcome import ACCEPTED, Attempt
+from convoy.results.record import RUNS, check_stop
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.routes.explain import as_text, explain, explain_code
@@ -70,6 +71,7 @@ def send_one(
     """
     if conversation_id:
         checked_id("--conversation", conversation_id)
+    check_stop(RUNS)
     settings = setup.resolve(options)
     scenario = settings.scenarios[0]
     route, rule = setup.routes[scenario], settings.scenario[scenario]

@@ -7,7 +7,6 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from pathlib import Path
 from traceback import format_exc
 from typing import Any
 
@@ -23,10 +22,9 @@ from convoy.plugin.web_form import Form
 from convoy.plugin.web_login import Access, read_access
 from convoy.prepare.preflight import PreparedRun
 from convoy.prepare.setup import Setup
-from convoy.results.record import check_folder
+from convoy.results.record import RUNS, check_folder
 from convoy.settings.sources import environment_defaults, names_of
 
-RUNS = Path("runs")
 _HIGHEST_UNREMARKED_SPAWN_RATE = 100.0
 
 
@@ -90,7 +88,7 @@ class CommandLine:
         # The master says what runs, and any scenario may be asked for in the web form.
         chosen, options.user_classes = options.user_classes, []
         if options.worker:
-            self._setup.own_options = given(options)
+            self._setup.own_options = {**given(options), "host": options.host}
             return
         self._step.stop_commands(sys.stderr if options.json else sys.stdout)
         self.view = view_on_terminal(self._environ, options)
@@ -100,7 +98,6 @@ class CommandLine:
             "stop_timeout_s": stop_timeout_s,
             "host": options.host,
         } | given(options)
-        self._setup.own_options = self._asked
         if chosen:
             named = {each.__name__: each.scenario for each in user_classes()}
             self._asked["scenarios"] = ",".join(named.get(name, name) for name in chosen)

@@ -21,7 +21,9 @@ logger = logging.getLogger(__name__)
 _SAYS_EVERY_S = 10.0
 _LONGEST_REASON = 200
 
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_Number = Annotated[float, msgspec.Meta(ge=-(2.0**53), le=2.0**53)]
+"""None that is infinite: Locust prints numbers as whole ones."""
 _State = Literal["ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing"]
 _UserClasses = dict[str, _Count]
 
@@ -29,18 +31,18 @@ _UserClasses = dict[str, _Count]
 class _Row(msgspec.Struct):
     name: str
     method: str | None
-    last_request_timestamp: float | None
-    start_time: float
+    last_request_timestamp: _Number | None
+    start_time: _Number
     num_requests: _Count
     num_none_requests: _Count
     num_failures: _Count
-    total_response_time: float
-    max_response_time: float
-    min_response_time: float | None
-    total_content_length: float
-    response_times: dict[float, _Count]
-    num_reqs_per_sec: dict[float, _Count]
-    num_fail_per_sec: dict[float, _Count]
+    total_response_time: _Number
+    max_response_time: _Number
+    min_response_time: _Number | None
+    total_content_length: _Number
+    response_times: dict[_Number, _Count]
+    num_reqs_per_sec: dict[_Number, _Count]
+    num_fail_per_sec: dict[_Number, _Count]
 
 
 class _Error(msgspec.Struct):
@@ -48,8 +50,8 @@ class _Error(msgspec.Struct):
     method: str | None
     error: str
     occurrences: _Count
-    first_seen: float | None = None
-    last_seen: float | None = None
+    first_seen: _Number | None = None
+    last_seen: _Number | None = None
 
 
 class _Report(msgspec.Struct):
@@ -62,7 +64,7 @@ class _Report(msgspec.Struct):
 
 class _Heartbeat(msgspec.Struct):
     state: _State
-    current_cpu_usage: float
+    current_cpu_usage: _Number
     current_memory_usage: _Count = 0
 
 
@@ -89,10 +91,10 @@ class _Index(msgspec.Struct):
 
 
 class _Job(msgspec.Struct):
-    timestamp: float
+    timestamp: _Number
     user_classes_count: _UserClasses
     host: str | None
-    stop_timeout: float | None
+    stop_timeout: _Number | None
     parsed_options: dict[str, Any]
 
 

@@ -24,7 +24,7 @@ from convoy import terminal
 from convoy.errors import ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
-from convoy.plugin.command_line import RUNS, CommandLine
+from convoy.plugin.command_line import CommandLine
 from convoy.plugin.dealing import EvenUsersDispatcher
 from convoy.plugin.exits import redact_exits, redact_tracebacks
 from convoy.plugin.github_step import GitHubStep
@@ -35,6 +35,7 @@ from convoy.plugin.sockets import hear_custom_messages
 from convoy.plugin.users import attach, known_scenarios, user_classes
 from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.prepare.setup import Setup
+from convoy.results.record import RUNS
 from convoy.settings.sources import names_of
 from convoy.swarm.run_inputs import code_hash
 from convoy.swarm.worker import Worker

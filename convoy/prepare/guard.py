@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from convoy.errors import RefusedError
 from convoy.plan.lanes import LANES, numbers_between
+from convoy.plan.scenario import ScenarioInputs
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.remote.addresses import Admission
@@ -24,7 +25,7 @@ from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
 from convoy.secrets import Secret
 from convoy.settings import SIMULATOR_KEY, Origin, Settings
-from convoy.settings.model import Target, Window
+from convoy.settings.model import Window
 from convoy.settings.origin import is_loopback
 from convoy.settings.values import MOST_USERS
 
@@ -81,22 +82,26 @@ def check_target(
         )
 
 
-def check_own_targets(settings: Settings, own: Iterable[Target]) -> None:
-    """Raise RefusedError unless an approval that a master sent stands in a target file of ours.
+def check_own_targets(settings: Settings, own: Iterable[Settings]) -> None:
+    """Raise RefusedError unless what a master sent stands in settings of our own, too.
 
-    The credentials of this process go nowhere else.
+    That is target, approval, and headers whose values are kept on this machine: credentials and
+    secrets of this process go nowhere else.
     """
     asked = settings.target
-    if asked.approval is None or any(
-        (each.api_url, each.login_url, each.approval)
-        == (asked.api_url, asked.login_url, asked.approval)
-        for each in own
-    ):
-        return
+    kept = {each for each in settings.headers.items() if not isinstance(each[1], str)}
+    for each in own:
+        target = each.target
+        if (
+            (target.api_url, target.login_url, target.approval)
+            == (asked.api_url, asked.login_url, asked.approval)
+        ) and kept <= {*each.headers.items()}:
+            return
+    headers = f" and the headers {', '.join(name for name, _ in kept)}" * bool(kept)
     raise RefusedError(
         f"no target file of this worker has target {asked.name!r} with login host "
-        f"{asked.login_url} and the same approval; put the master's target file into its "
-        "config/targets, or name it with --target"
+        f"{asked.login_url}, the same approval{headers}, so that its credentials do not go there; "
+        "put the master's target file into its config/targets, or name it with --target or -H"
     )
 
 
@@ -190,6 +195,22 @@ def check_total(settings: Settings, messages: int | None) -> None:
         raise _beyond(settings, "nothing is scheduled, so the run has no end", allowed, change)
     if messages > approval.highest_total:
         raise _beyond(settings, f"{messages} messages", allowed, "lower the rate, or -t")
+
+
+def canaries(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
+    """Return how many canary messages there are: one of each template."""
+    return sum(len(each.weights) for each in inputs.values()) if settings.canary else 0
+
+
+def messages_beside(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
+    """Return how many messages leave besides the plan's: warm-up, canaries, opened conversations.
+
+    What steps post is not among them, and what is sent again counts once.
+    """
+    warm_up = ceil(settings.global_stages()[0][0] * settings.warm_up_s)
+    pools = [settings.scenario[name].conversations for name in inputs]
+    opened = sum(each.count or 0 for each in pools if each.source == "opened")
+    return warm_up * settings.is_scheduled + canaries(settings, inputs) + opened
 
 
 def check_window(settings: Settings, now_s: float, lasts_s: float) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import stat
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
+import gevent
+
 from convoy.errors import RefusedError
+from convoy.remote.pace import SECOND_S
 
 _FOLDER = Path("/tmp")
 """The same for all users and jobs of a machine, which TMPDIR need not be."""
+_LEASE_S = 2.5
 _HOLDER = re.compile(rb"run [0-9a-f-]{1,40} \(process [0-9]{1,10}\)")
 """Another user may have written anything."""
 
@@ -48,20 +54,27 @@ class OrganisationLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            found = _HOLDER.match(os.pread(descriptor, 100, 0))
+            found = _HOLDER.match(_read(descriptor))
             os.close(descriptor)
             holder = found[0].decode() if found else "another run"
             raise RefusedError(
                 f"{holder} on this machine loads organisation {organisation_id!r} already, and "
                 "both together would go beyond what is approved; wait for its end, or stop it"
             ) from error
-        _write(descriptor, run_id)
         self._held = organisation_id, descriptor
+        if _read(descriptor):
+            # Its last holder was killed, whose workers send on until their lease is over.
+            gevent.sleep(_LEASE_S + SECOND_S)
+        _write(descriptor, run_id)
 
     def release(self) -> None:
-        """Let other runs have it; harmless where it is not held."""
+        """Let other runs have it, a second later; harmless where it is not held."""
         held, self._held = self._held, None
         if held is not None:
+            # The next one does not know what has left just now.
+            gevent.sleep(SECOND_S)
+            with suppress(OSError):
+                os.ftruncate(held[1], 0)
             # Not only closed, because the workers of `--processes` have it open, too.
             fcntl.flock(held[1], fcntl.LOCK_UN)
             os.close(held[1])
@@ -75,9 +88,17 @@ def _open(path: Path) -> int:
         os.fchmod(descriptor, 0o644)
         return descriptor
     try:
-        return os.open(path, flags | os.O_RDWR)
+        descriptor = os.open(path, flags | os.O_RDWR)
     except PermissionError:
-        return os.open(path, flags | os.O_RDONLY)
+        descriptor = os.open(path, flags | os.O_RDONLY)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no file")
+    return descriptor
+
+
+def _read(descriptor: int) -> bytes:
+    return os.pread(descriptor, 100, 0)
 
 
 def _write(descriptor: int, run_id: str) -> None:

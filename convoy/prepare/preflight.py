@@ -21,12 +21,14 @@ from convoy.prepare.allowance import allowance_line, shortfall
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.guard import (
+    canaries,
     check_plan,
     check_processes,
     check_target,
     check_token,
     check_total,
     check_window,
+    messages_beside,
 )
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.organisation_lock import OrganisationLock
@@ -196,15 +198,14 @@ class Preflight:
         return run
 
     def _total(self, inputs: Mapping[str, ScenarioInputs]) -> int | None:
-        """Return how many messages the run sends at most, with warm-up and canaries."""
+        """Return how many messages the run sends at most, with those beside the plan."""
         settings = self.settings
         if not settings.is_scheduled:
             messages = settings.messages
             counts = None if messages is None else messages * len(inputs)
         else:
             counts = sum(ScenarioPlan(each).count or 0 for each in inputs.values())
-            counts += ceil(settings.global_stages()[0][0] * settings.warm_up_s)
-        return None if counts is None else counts + _canaries(settings, inputs)
+        return None if counts is None else counts + messages_beside(settings, inputs)
 
     def _patiently(self, what: str, ask: Callable[[], T]) -> T:
         """Return what is asked for; waits where the remote asks for that, if there is time."""
@@ -298,11 +299,7 @@ def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -
         for name, each in inputs.items()
         if settings.scenario[name].conversations.source == "api"
     )
-    return _canaries(settings, inputs) + pages
-
-
-def _canaries(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
-    return sum(len(each.weights) for each in inputs.values()) if settings.canary else 0
+    return canaries(settings, inputs) + pages
 
 
 def _names(scenario: str, count: int) -> list[str]:

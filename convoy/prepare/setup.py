@@ -25,6 +25,7 @@ from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.client import Connections, WorkerShare
 from convoy.remote.oauth import Credentials
 from convoy.remote.proxies import proxy_to
+from convoy.results.record import RUNS, check_stop
 from convoy.results.result import RunFacts
 from convoy.routes.catalogue import Route
 from convoy.secrets import Secret
@@ -42,7 +43,6 @@ from convoy.settings import (
     resolve,
     simulator_key,
 )
-from convoy.settings.model import Target
 
 _TOLD_EVERY_S = 3.0
 _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
@@ -68,8 +68,9 @@ class Setup:
         self._known_scenarios = known_scenarios
         self._tell = tell
         self._checklist = Checklist(redact=self.redactor.redact)
-        self.own_options: Mapping[str, object] = {}
-        """With them this process was started; a worker's may name a target file."""
+        self.own_options: Mapping[str, object] | None = None
+        """Those of a worker, which may name a target; None where the master is this process, or it
+        was forked from it."""
 
     @property
     def waits_for(self) -> str:
@@ -146,18 +147,26 @@ class Setup:
 
         Raises SettingsError, RefusedError.
         """
-        check_own_targets(settings, self._own_targets())
+        if self.own_options is not None and self._has_secrets_for(settings):
+            check_own_targets(settings, self._own_settings(self.own_options))
         check_window(settings, time(), lasts_s=0.0)
         connections = self.connect(settings, share)
         check_target(settings, connections.admission, self.simulator_key)
         return connections
 
-    def _own_targets(self) -> Iterator[Target]:
-        """Yield the targets of this process's own files that can be read."""
+    def _has_secrets_for(self, settings: Settings) -> bool:
+        """Return whether this process has anything for a target that not everybody knows."""
+        published = (PUBLISHED_CREDENTIAL, PUBLISHED_CREDENTIAL)
+        return credentials(self._environ, settings) != published or any(
+            not isinstance(value, str) for value in settings.headers.values()
+        )
+
+    def _own_settings(self, own_options: Mapping[str, object]) -> Iterator[Settings]:
+        """Yield what the target files of this process say, as far as they can be read."""
         by_name = [{"target": name} for name in names_of("target", self._environ)]
-        for options in (self.own_options, *by_name):
+        for options in (own_options, *by_name):
             with suppress(SettingsError):
-                yield self.resolve(options).target
+                yield self.resolve(options)
 
     def prepare(
         self,
@@ -199,6 +208,8 @@ class Setup:
         processes: int,
         checklist: Checklist,
     ) -> PreparedRun:
+        if sends:
+            check_stop(RUNS)
         with checklist.step("settings"):
             settings, payloads = self.resolve(command_line), self.payloads
             key = self.simulator_key

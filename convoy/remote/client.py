@@ -75,7 +75,7 @@ class Connections:
         if approval is not None:
             self.pace = Pace(int(approval.most_per_s * worker_share.share), clock)
         self._code_book = CodeBook()
-        self._login_at_s = float("-inf")
+        self._login_at_s = self._logged_in_s = float("-inf")
         rate = settings.oauth.logins_per_s
         self._login_gap_s = 0.0 if rate is None else 1 / (rate * worker_share.share)
         limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
@@ -144,6 +144,10 @@ class Connections:
         self._login_at_s = max(now_s, self._login_at_s + self._login_gap_s)
         if self._login_at_s > now_s:
             gevent.sleep(self._login_at_s - now_s)
+        # After a pause of the whole process all turns have come at once.
+        while (left_s := self._logged_in_s + self._login_gap_s - self.clock()) > 0:
+            gevent.sleep(left_s)
+        self._logged_in_s = self.clock()
 
     def _make_token(self) -> tuple[OAuthSession, Budget | JointBudget]:
         refresh_before_s = self._settings.oauth.refresh_before_s

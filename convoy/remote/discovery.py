@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import gevent
 import msgspec
 
 from convoy.errors import RefusedError, RemoteError
@@ -44,6 +45,7 @@ _TLS_ALERT = "\\x15\\x03"
 """How the first bytes of an answer in TLS look in an exception's text."""
 _PASSING_STATUSES = (500, 502, 503, 504)
 _REST_AFTER_429_S = 1.0
+_MOST_BYTES, _PIECE_BYTES = 2**24, 2**16
 
 
 class _Participant(msgspec.Struct):
@@ -128,6 +130,7 @@ def _client(
     admission: Admission,
     ca_file: str | None = None,
     headers: Mapping[str, str] | None = None,
+    connected: list[str] | None = None,
 ) -> requests.Session:
     # Imported here: this module may be imported before gevent has patched the sockets.
     import requests
@@ -146,7 +149,7 @@ def _client(
         def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
             super().init_poolmanager(*arguments, **options, ssl_context=tls)
             if proxy is None:  # otherwise the proxy looks the name up
-                self.poolmanager.pool_classes_by_scheme = pool_classes(admission)
+                self.poolmanager.pool_classes_by_scheme = pool_classes(admission, connected)
 
         def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
             return super().proxy_manager_for(proxy, **options, ssl_context=tls)
@@ -208,7 +211,7 @@ def _read(
     import requests
 
     try:
-        answer = client.get(url, params=params, timeout=timeout_s, allow_redirects=False)
+        answer = _get(client, url, params, timeout_s)
     except requests.RequestException as exc:
         raise RemoteError(f"{url} did not give {what}: {_cause(exc)}") from exc
     if answer.status_code != 200:
@@ -222,6 +225,31 @@ def _read(
         return msgspec.json.decode(answer.content, type=type)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise RemoteError(f"{url} answered 200, but not {what}: {exc}") from exc
+
+
+def _get(
+    client: requests.Session, url: str, params: Mapping[str, Any] | None, timeout_s: float
+) -> requests.Response:
+    """Return a whole answer; raises RequestException, also for one without end, or too long.
+
+    `requests` itself has a time limit for each piece of an answer only, and none on its length.
+    """
+    import requests
+
+    too_late = requests.exceptions.ReadTimeout("no whole answer in time; it timed out")
+    with gevent.Timeout(timeout_s, too_late):
+        answer = client.get(
+            url, params=params, timeout=timeout_s, allow_redirects=False, stream=True
+        )
+        pieces, left = [], _MOST_BYTES
+        for piece in answer.iter_content(_PIECE_BYTES):
+            pieces.append(piece)
+            left -= len(piece)
+            if left < 0:
+                answer.close()
+                raise requests.exceptions.ContentDecodingError(f"more than {_MOST_BYTES:,} bytes")
+    answer._content = b"".join(pieces)  # as `requests` itself keeps what it has read
+    return answer
 
 
 def _read_entity(entity: msgspec.Raw) -> _Conversation | None:
@@ -257,6 +285,12 @@ def _cause(fault: Exception) -> str:
     # A silent server's timeout is a ConnectionError, as deep in others as it was tried often.
     if isinstance(fault, requests.Timeout) or "timed out" in str(fault):
         return meaning("timeout")
+    if isinstance(fault, requests.exceptions.ContentDecodingError):
+        return (
+            meaning("answer too large")
+            if "more than" in str(fault)
+            else meaning("malformed answer")
+        )
     if _TLS_ALERT in str(fault):
         return meaning(TLS_EXPECTED)
     if isinstance(fault, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
@@ -283,26 +317,33 @@ def is_convoy_simulator(
 ) -> bool:
     """Return whether a Convoy simulator answers at `url` that was started with this key.
 
-    It proves that by an HMAC-SHA256 of what it is asked, and never tells the key.
+    It proves that by an HMAC-SHA256 of what it is asked and of the address and port that this
+    process is connected to, and never tells the key. Whoever only passes the question on to one, or
+    stands before it (a proxy, address translation), proves nothing.
     """
     import requests
 
-    challenge = token_hex()
+    challenge, connected = token_hex(), list[str]()
     try:
-        found = _simulator_at(url, admission, {"challenge": challenge}, timeout_s)
+        found = _simulator_at(url, admission, {"challenge": challenge}, timeout_s, connected)
     except requests.RequestException:
         return False
-    proof = hmac.new(key.reveal().encode(), challenge.encode(), "sha256").hexdigest()
-    return found is not None and hmac.compare_digest(found.proof.encode(), proof.encode())
+    if found is None or not connected:
+        return False
+    proven = f"{challenge} {connected[-1]}"
+    proof = hmac.new(key.reveal().encode(), proven.encode(), "sha256").hexdigest()
+    return hmac.compare_digest(found.proof.encode(), proof.encode())
 
 
 def _simulator_at(
-    url: str, admission: Admission, asked: Mapping[str, str], timeout_s: float
+    url: str,
+    admission: Admission,
+    asked: Mapping[str, str],
+    timeout_s: float,
+    connected: list[str] | None = None,
 ) -> _Simulator | None:
-    with _client(url, admission) as client:
-        answer = client.get(
-            url.rstrip("/") + SIMULATOR, params=asked, timeout=timeout_s, allow_redirects=False
-        )
+    with _client(url, admission, connected=connected) as client:
+        answer = _get(client, url.rstrip("/") + SIMULATOR, asked, timeout_s)
     if answer.status_code != 200:
         return None
     try:
@@ -321,9 +362,7 @@ def read_ledger(
     asked = url.rstrip("/") + SIMULATOR + "/ledger"
     try:
         with _client(url, admission) as client:
-            answer = client.get(
-                asked, params={"run_id": run_id}, timeout=timeout_s, allow_redirects=False
-            )
+            answer = _get(client, asked, {"run_id": run_id}, timeout_s)
     except requests.RequestException as exc:
         raise RemoteError(f"no ledger from {asked}: {_cause(exc)}") from exc
     try:

@@ -89,6 +89,10 @@ class Transport:
             self.close()
             raise
 
+    def may_send_by(self, deadline_s: float) -> bool:
+        """Return whether the pace leaves room for a message until then."""
+        return self._pace is None or self._pace.ready_at(self._clock()) <= deadline_s
+
     def close(self) -> None:
         """Close the connection; an exchange in progress ends with WireError `stopped`."""
         self._is_stopped = True

@@ -26,6 +26,8 @@ class Pace:
         self._left: deque[float] = deque()
         self._waiting = 0
         self._promised: set[greenlet] = set()
+        self.ends_s = inf
+        """Nothing leaves from then on: the lease of this process has ended, or the run."""
 
     def allow(self, most: int, *, others_may_have_sent: bool) -> None:
         """Set how many may leave in a second; what comes on top may have been used by others.
@@ -39,7 +41,8 @@ class Pace:
     def ready_at(self, now_s: float) -> float:
         """Return when another message may be handed out: `now_s` when that is now.
 
-        What was handed out and is not written yet comes first. It is `inf` where none may leave.
+        What was handed out and is not written yet comes first. It is `inf` where none may leave any
+        more.
         """
         return self._free_at(now_s, self._waiting + len(self._promised))
 
@@ -75,9 +78,9 @@ class Pace:
         while left and left[0] <= now_s - SECOND_S:
             left.popleft()
         too_many = len(left) + before - self._most
+        if now_s >= self.ends_s or self._most == 0:
+            return inf
         if too_many < 0:
             return now_s
-        if self._most == 0:
-            return inf
         # Of more than there is room for in a second, the rest asks again by then.
         return left[min(too_many, len(left) - 1)] + SECOND_S if left else now_s + SECOND_S

@@ -11,8 +11,13 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from convoy.remote.addresses import Admission
 
 
-def pool_classes(admission: Admission) -> dict[str, type[HTTPConnectionPool]]:
-    """Return urllib3's pools by scheme, for connections to what has an admission."""
+def pool_classes(
+    admission: Admission, connected: list[str] | None = None
+) -> dict[str, type[HTTPConnectionPool]]:
+    """Return urllib3's pools by scheme, for connections to what has an admission.
+
+    Where each leads to, `address port`, is added to `connected`.
+    """
 
     class Admitted(HTTPConnection):
         def _new_conn(self) -> socket.socket:
@@ -28,7 +33,10 @@ def pool_classes(admission: Admission) -> dict[str, type[HTTPConnectionPool]]:
                 for *_, address in found:
                     self._dns_host = str(address[0])
                     try:
-                        return super()._new_conn()
+                        opened = super()._new_conn()
+                        if connected is not None:
+                            connected.append("{} {}".format(*opened.getpeername()[:2]))
+                        return opened
                     except (NewConnectionError, ConnectTimeoutError) as error:
                         fault = error
                 raise fault

@@ -155,7 +155,7 @@ class ApiSession:
             self._first_sent_s = answer.sent_s
             if answer.status == _UNAUTHORIZED:
                 renewed = self._renewed(token, deadline_s)
-                if renewed is not None:
+                if renewed is not None and self._transport.may_send_by(deadline_s):
                     answer = self._attempt(renewed, path, body, self._clock(), deadline_s)
         except WireError as exc:
             return self._lost(exc, started_s)

@@ -35,6 +35,8 @@ JOURNAL = "result.journal"
 SETTINGS = "settings.yaml"
 SERIES = "series.jsonl"
 MESSAGES = "messages.jsonl.gz"
+RUNS = Path("runs")
+"""The folder of all records, in the one that a run is started from."""
 STOP = "STOP"
 """Of the folder of all records: while a file of this name is there, no run goes on."""
 
@@ -127,8 +129,7 @@ def check_folder(runs: Path) -> None:
 
     The file that stops every run is refused, too.
     """
-    if (runs / STOP).exists():
-        raise RefusedError(f"{runs / STOP} is there, which stops every run; remove it to start one")
+    check_stop(runs)
     try:
         runs.mkdir(parents=True, exist_ok=True)
         # Of a name that nobody has, because one that is known could be a link to something else.
@@ -136,6 +137,12 @@ def check_folder(runs: Path) -> None:
             pass
     except OSError as error:
         raise _unwritable(runs, error) from error
+
+
+def check_stop(runs: Path) -> None:
+    """Raise RefusedError where the file is there that stops every run."""
+    if (runs / STOP).exists():
+        raise RefusedError(f"{runs / STOP} is there, which stops every run; remove it to start one")
 
 
 def _unwritable(runs: Path, error: OSError) -> RefusedError:

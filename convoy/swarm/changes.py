@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from convoy.errors import RefusedError
 from convoy.plan.rates import LiveCurve, RateCurve
 from convoy.plan.scenario import ScenarioPlan
-from convoy.prepare.guard import check_rate
+from convoy.prepare.guard import check_rate, check_total
 from convoy.results.result import Change
 from convoy.settings import Settings
 from convoy.settings.rates import sharing_problem
@@ -17,13 +17,17 @@ from convoy.settings.values import HIGHEST_RATE
 class Changes:
     """The changes of a run's plans since it began; moments are in seconds from T0.
 
-    `made` lists the changes in their order. Every change raises RefusedError when it cannot be
+    `made` lists the changes in their order; `beside` is how many messages leave besides the plans',
+    for warm-up and as canaries. Every change raises RefusedError when it cannot be
     made, and then nothing has changed.
     """
 
-    def __init__(self, settings: Settings, plans: Mapping[str, ScenarioPlan]) -> None:
+    def __init__(
+        self, settings: Settings, plans: Mapping[str, ScenarioPlan], beside: int = 0
+    ) -> None:
         self.made: list[Change] = []
         self._settings = settings
+        self._beside = beside
         self._curves = {name: LiveCurve(plan.curve) for name, plan in plans.items()}
         self._is_paused = False
         self._rate: object = settings.rate
@@ -41,9 +45,10 @@ class Changes:
         """Set a constant rate (messages per second) for the rest of the run, shared as before."""
         self._check_moment(at_s)
         shares = _shares(self._settings, rate)
-        self._curves = {
-            name: live.with_rate(at_s, shares[name]) for name, live in self._curves.items()
-        }
+        curves = {name: live.with_rate(at_s, shares[name]) for name, live in self._curves.items()}
+        planned = sum(live.curve.count for live in curves.values())
+        check_total(self._settings, planned + self._beside)
+        self._curves = curves
         self._rate = rate
         self.made.append(Change(round(at_s, 3), "rate", rate))
 

@@ -12,6 +12,7 @@ import gevent
 
 from convoy.errors import ConvoyError, RefusedError
 from convoy.foreign import told
+from convoy.prepare.guard import messages_beside
 from convoy.results.account import ScenarioResult
 from convoy.results.criteria import CriterionResult
 from convoy.results.reports.text import Progress, progress_figures
@@ -63,7 +64,9 @@ class Master:
         """True once the run was stopped before its time."""
         plans = inputs.plans()
         self.plan_hash = plan_hash(plans)
-        self.changes = Changes(inputs.settings, plans)
+        self.changes = Changes(
+            inputs.settings, plans, messages_beside(inputs.settings, inputs.scenarios)
+        )
         self.lanes = RunLanes(plans, inputs.settings.request_timeout_s)
         self.is_local = is_local
         self.report_every_s = 1 if is_local and inputs.settings.is_slow else REPORT_STEPS

@@ -47,6 +47,7 @@ from convoy.swarm.worker_run import WorkerRun, WorkerRunState
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.02
+_LOGIN_PAUSE_S = 1.0
 _ASKS_EVERY_S = 0.25
 _ASKS_AT_FIRST_EVERY_S = 0.1
 """Until T0 is known: of several answers the quickest says best what the master's clock shows."""
@@ -204,20 +205,39 @@ class Worker:
 
     def _join(self, run: WorkerRun) -> None:
         """Take part if the credentials of this process are good; its users log in later."""
-        try:
-            if run.lease.is_limited:  # otherwise the master has logged in from this very process
-                token = run.connections.first_token()
-                if run.inputs.settings.target.approval is not None:
-                    check_token(run.inputs.settings, token, run.connections.headers)
-        except (RefusedError, RemoteError) as error:
-            if not isinstance(error, LoginError) or error.refused:
-                self._channel.to_master(Refusal(run.run_id, self._told(str(error))))
+        settings, connections = run.inputs.settings, run.connections
+        has_approval = settings.target.approval is not None
+        # A local master has logged in from this very process.
+        is_checked = not run.lease.is_limited
+        while not is_checked and self._is_joining(run):
+            try:
+                token = connections.first_token()
+                if has_approval:
+                    check_token(settings, token, connections.headers)
+                is_checked = True
+            except LoginError as error:
+                if error.refused:
+                    self._refuse(run, error)
+                    return
+                # Without an approval its users try again; with one nobody knows whose they are.
+                is_checked = not has_approval
+                if has_approval:
+                    self._send_ready(run, self._told(str(error)))
+                    gevent.sleep(error.retry_after_s or _LOGIN_PAUSE_S)
+            except (RefusedError, RemoteError) as error:
+                self._refuse(run, error)
                 return
         # Another message may have ended its part meanwhile.
-        if run.state is WorkerRunState.JOINING:
+        if self._is_joining(run):
             run.state = WorkerRunState.READY
             self._send_ready(run)
             self._is_prepared.set()
+
+    def _is_joining(self, run: WorkerRun) -> bool:
+        return self._run is run and run.state is WorkerRunState.JOINING
+
+    def _refuse(self, run: WorkerRun, error: ConvoyError) -> None:
+        self._channel.to_master(Refusal(run.run_id, self._told(str(error))))
 
     def _keep_asking(self, run: WorkerRun) -> None:
         """Ask for the lease again and again, until the run is forgotten or the master is lost."""
@@ -272,6 +292,7 @@ class Worker:
         # Dispatchers first: a user that is being stopped must not be handed another message.
         for work in run.work.values():
             work.dispatcher.stop()
+        run.let_nothing_leave()
         self._stop_users()
         run.withdraw(run.all_lanes)
         self._send_drained(run, run.take_withdrawn())

@@ -201,6 +201,13 @@ class WorkerRun:
         if not self.is_stopping:
             for work in self.work.values():
                 work.dispatcher.hold_lease_until(self.lease.ends_s)
+            if self.connections.pace is not None:
+                self.connections.pace.ends_s = self.lease.ends_s
+
+    def let_nothing_leave(self) -> None:
+        """Send nothing again, either: the run was stopped, and so were its lanes."""
+        if self.connections.pace is not None:
+            self.connections.pace.ends_s = -inf
 
     @property
     def ends_s(self) -> float:
@@ -314,8 +321,7 @@ class WorkerRun:
         """Hand out nothing more from these lanes; they wait in `withdrawn` to be taken back."""
         for name, numbers in lanes.items():
             self.withdrawn.setdefault(name, {}).update(self.work[name].release(numbers))
-        if self.state is not WorkerRunState.STOPPING:  # then nobody else gets them
-            self._keep_pace({}, others_may_have_sent=False)
+        self._keep_pace({}, others_may_have_sent=False)
 
     def take_free(self) -> Lanes:
         """Return the withdrawn lanes of which no conversation is in use."""

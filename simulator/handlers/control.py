@@ -30,12 +30,14 @@ class CodeOrder(msgspec.Struct, forbid_unknown_fields=True):
 def show(world: World, call: Call) -> Answer:
     """`GET /simulator[?challenge=…]`: by this a client tells the simulator from a real target.
 
-    What it is asked comes back as an HMAC by its key, where it has one.
+    What it is asked comes back as an HMAC by its key, where it has one, with the address that it
+    was asked at: what another host passes on proves nothing for that host.
     """
     challenge = call.parameters.get("challenge")
     proof = ""
     if challenge is not None and world.key:
-        proof = hmac.new(world.key, challenge.encode(), "sha256").hexdigest()
+        proven = f"{challenge} {call.came_to}"
+        proof = hmac.new(world.key, proven.encode(), "sha256").hexdigest()
     return json_answer(
         {
             "simulator": "convoy",

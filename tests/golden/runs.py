@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.convoy_command import convoy
-from tests.fork_server import executed
 from tests.locust_process import Ended, LocustProcess, wait_until
 from tests.simulator_process import SimulatorProcess
 
@@ -29,8 +28,8 @@ UNHURRIED = ["--set", "late_after_ms=4000"]
 
 
 def end_of(case: Mapping[str, Any], folder: Path) -> Ended:
-    """Run a case to its end, executed as users do, with a simulator of its own."""
-    with executed(), SimulatorProcess(*case.get("simulator", ())) as simulator:
+    """Run a case to its end with a simulator of its own."""
+    with SimulatorProcess(*case.get("simulator", ())) as simulator:
         if "convoy" in case:
             done = convoy(*(each.replace("SIMULATOR", simulator.url) for each in case["convoy"]))
             return Ended(done.returncode, done.stdout + done.stderr, None)

@@ -158,6 +158,7 @@ def test_no_answer_at_all_is_explained(simulator: SimulatorProcess) -> None:
 
 
 REFUSED: dict[str, tuple[list[str], int, str]] = {
+    "an id too long": (["--conversation", "a" * 5_000], 2, "is no conversation id"),
     "nothing listens": (["--host", "http://127.0.0.1:9"], 4, "connection refused"),
     "no such template": (["--payload", "absent"], 2, "there are: "),
     "a wrong setting": (["--set", "users=-1"], 2, "users"),

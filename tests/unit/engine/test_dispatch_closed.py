@@ -216,7 +216,7 @@ def test_what_stays_goes_on_in_the_order_of_the_plan(bench: ClosedBench) -> None
     assert bench.take(200) == [k for k in range(300, 1000) if k % LANES % 3][:200]
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(moves=MOVES)
 def test_whatever_lanes_move_every_message_is_handed_out_once(
     moves: list[tuple[float, float, set[int], bool]],

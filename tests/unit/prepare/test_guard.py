@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from convoy.prepare.guard import (
 from convoy.remote.addresses import Admission
 from convoy.secrets import Secret
 from convoy.settings import Settings
-from convoy.settings.model import Approval, Target
+from convoy.settings.model import Approval
 from tests.unit.remote.proxy_server import name_proxies
 from tests.unit.settings.configuration import settings_of
 
@@ -414,25 +415,26 @@ def test_each_process_has_its_part_of_the_approved_rate_in_whole_messages(
         check_processes(settings, processes)
 
 
-def target_of(highest: float | None, **changes: str) -> Target:
+def own_of(highest: float | None, **changes: str) -> Settings:
     settings = settings_for("https://api.test", "https://login.test", highest=highest)
-    return settings.target.model_copy(update=changes)
+    target = settings.target.model_copy(update=changes)
+    return settings.model_copy(update={"target": target})
 
 
 @pytest.mark.parametrize(
     ("own", "is_refused"),
     [
-        pytest.param([target_of(50)], False, id="the same"),
-        pytest.param([target_of(5), target_of(50, name="other")], False, id="another name"),
-        pytest.param([target_of(5)], True, id="another approval"),
-        pytest.param([target_of(None)], True, id="no approval"),
-        pytest.param([target_of(50, login_url="https://login.other")], True, id="another login"),
-        pytest.param([target_of(50, api_url="https://api.other")], True, id="another API"),
+        pytest.param([own_of(50)], False, id="the same"),
+        pytest.param([own_of(5), own_of(50, name="other")], False, id="another name"),
+        pytest.param([own_of(5)], True, id="another approval"),
+        pytest.param([own_of(None)], True, id="no approval"),
+        pytest.param([own_of(50, login_url="https://login.other")], True, id="another login"),
+        pytest.param([own_of(50, api_url="https://api.other")], True, id="another API"),
         pytest.param([], True, id="no targets"),
     ],
 )
 def test_an_approval_of_the_master_has_to_stand_in_a_target_file_of_the_worker(
-    own: list[Target], is_refused: bool
+    own: list[Settings], is_refused: bool
 ) -> None:
     settings = settings_for("https://api.test", "https://login.test", highest=50)
 
@@ -440,5 +442,20 @@ def test_an_approval_of_the_master_has_to_stand_in_a_target_file_of_the_worker(
         check_own_targets(settings, own)
 
 
-def test_without_an_approval_a_worker_needs_no_target_file() -> None:
-    check_own_targets(settings_for("http://localhost:1"), [])
+@pytest.mark.parametrize(
+    ("own_headers", "is_refused"),
+    [
+        pytest.param({"X-Key": {"env": "KEY"}}, False, id="the same"),
+        pytest.param({"X-Key": {"env": "KEY"}, "X-More": "x"}, False, id="among others"),
+        pytest.param({"X-Key": {"env": "OTHER"}}, True, id="another variable"),
+        pytest.param({}, True, id="none"),
+    ],
+)
+def test_secret_headers_of_the_master_have_to_stand_there_too(
+    own_headers: dict[str, object], is_refused: bool
+) -> None:
+    asked = settings_of('headers={"X-Key": {env: KEY}, "X-Plain": y}')
+    own = settings_of(f"headers={json.dumps(own_headers)}")
+
+    with refused("the headers X-Key, so that its credentials do not go there" * is_refused):
+        check_own_targets(asked, [own])

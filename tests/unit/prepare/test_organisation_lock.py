@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from convoy.errors import ExitCode, RefusedError
+from convoy.prepare import organisation_lock
 from convoy.prepare.organisation_lock import OrganisationLock
+
+
+@pytest.fixture(autouse=True)
+def waited_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited, without waiting."""
+    waited: list[float] = []
+    monkeypatch.setattr(organisation_lock.gevent, "sleep", waited.append)
+    return waited
 
 
 @pytest.fixture
@@ -45,7 +54,7 @@ def test_another_organisation_may_be_loaded_meanwhile(
 
 
 def test_who_holds_it_keeps_it_for_its_next_run_until_it_is_released(
-    first: OrganisationLock, second: OrganisationLock
+    first: OrganisationLock, second: OrganisationLock, waited_s: list[float]
 ) -> None:
     first.take("an id", "1")
     first.take("an id", "2")
@@ -54,11 +63,14 @@ def test_who_holds_it_keeps_it_for_its_next_run_until_it_is_released(
 
     first.release()
     first.release()
-
     second.take("an id", "3")
 
+    assert waited_s == [1.0]  # what has left just now counts for the next one, too
 
-def test_it_ends_with_its_process(tmp_path: Path, second: OrganisationLock) -> None:
+
+def test_it_ends_with_its_process(
+    tmp_path: Path, second: OrganisationLock, waited_s: list[float]
+) -> None:
     program = (
         "from pathlib import Path; from convoy.prepare.organisation_lock import OrganisationLock; "
         f"lock = OrganisationLock(Path({str(tmp_path)!r})); lock.take('an id', 'f-1'); "
@@ -75,6 +87,9 @@ def test_it_ends_with_its_process(tmp_path: Path, second: OrganisationLock) -> N
 
     second.take("an id", "2")
 
+    # Its workers may go on until their lease is over.
+    assert waited_s == [3.5]
+
 
 def test_what_another_user_wrote_into_it_is_not_repeated(
     tmp_path: Path, first: OrganisationLock, second: OrganisationLock
@@ -87,7 +102,7 @@ def test_what_another_user_wrote_into_it_is_not_repeated(
         second.take("an id", "2")
 
 
-@pytest.mark.parametrize("kind", ["link", "folder"])
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
 def test_what_is_no_file_in_its_place_is_refused(
     tmp_path: Path, first: OrganisationLock, kind: str
 ) -> None:
@@ -97,8 +112,10 @@ def test_what_is_no_file_in_its_place_is_refused(
     path.unlink()
     if kind == "link":
         path.symlink_to(tmp_path / "elsewhere")
-    else:
+    elif kind == "folder":
         path.mkdir()
+    else:
+        os.mkfifo(path)
 
     with pytest.raises(RefusedError, match=r"cannot be opened .*; remove it"):
         first.take("an id", "2")

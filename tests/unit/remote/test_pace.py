@@ -119,3 +119,14 @@ def test_those_that_wait_to_be_written_go_before_what_is_handed_out() -> None:
     assert ready_s > left[0] + 0.9
     assert len(left) == 8
     assert most_in_a_second(left, 0.9) <= 3
+
+
+@pytest.mark.parametrize("ends_s", [100.0, 99.0, -inf])
+def test_nothing_leaves_after_the_lease_or_the_run(ends_s: float) -> None:
+    pace = Pace(5, Clock())
+    pace.ends_s = ends_s
+
+    with pytest.raises(TimeoutError):
+        pace.wait(200.0)
+
+    assert pace.ready_at(100.0) == inf

@@ -396,3 +396,20 @@ def test_a_message_without_room_by_its_deadline_has_not_left() -> None:
             done = session.post(PATH, b"{}", 0.3, own_answers(), CONVERSATION)
 
     assert (done.fate, done.code, server.requests) == ("failed", "timeout", [])
+
+
+def test_a_401_stands_where_nothing_may_leave_any_more() -> None:
+    pace = CountingPace(5)
+
+    def stop_after_the_first(visitor: Visitor) -> None:
+        visitor.read_request()
+        pace.ends_s = 0.0
+        visitor.send(UNAUTHORIZED)
+
+    with serving(stop_after_the_first) as server:
+        transport = Transport(Origin("http", "127.0.0.1", server.port), pace=pace)
+        with session_to(server.port, Desk(), transport=transport) as session:
+            done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
+
+    assert (done.fate, done.code, done.attempts) == ("rejected", "401 bad.credentials", 1)
+    assert len(server.requests) == 1

@@ -268,12 +268,12 @@ def test_the_settings_on_the_page_are_those_of_a_profile() -> None:
 
 def test_many_scenarios_and_codes_over_a_long_time_stay_below_two_megabytes() -> None:
     names = [f"scenario_{number}" for number in range(50)]
-    codes = {f"400 code_{number}": 1 for number in range(200)}
-    second = dataclasses.replace(counts_of(rejected=200), errors=codes, failures=codes)
-    series = run_of(*[second] * 1300, times_s=[[0.1, 0.2]] * 400).series["messages"]
+    codes = {f"400 code_{number}": 1 for number in range(15)}
+    second = dataclasses.replace(counts_of(rejected=15), errors=codes, failures=codes)
+    series = run_of(*[second] * 700, times_s=[[0.1, 0.2]] * 220).series["messages"]
     result = replace(
         result_of(**{name: dataclasses.replace(second) for name in names}),
-        duration_s=1300.0,
+        duration_s=700.0,
         series=dict.fromkeys(names, series),
         facts=RUN.facts,
     )

@@ -161,7 +161,13 @@ def test_a_token_of_another_organisation_is_said(
     inputs = RunInputs(RUN_ID, approved, {"conversation_messages": INPUTS}).to_bytes()
     kept.may_log_in.set()
 
+    # A login that fails first, and may succeed later, leads nowhere past the question.
+    kept.fault = LoginError("503 service.unavailable", "later", refused=False, retry_after_s=0.01)
+
     worker.hear(encode(msgspec.structs.replace(PREPARE, inputs=inputs)))
+    kept.wait_for(Ready)
+    kept.said.clear()
+    kept.fault = None
 
     assert kept.wait_for(Refusal).reason == "the token is of another organisation"
     assert kept.heard(Ready) == []

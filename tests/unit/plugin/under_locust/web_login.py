@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
+from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from convoy.errors import SettingsError
+from convoy.plugin import web_login
 from convoy.plugin.web_login import Access, Tries, WebLogin, read_access
 from convoy.secrets import Redactor, Secret
 from tests.unit.plugin.web_client import HERE, Browser, Page, parse
@@ -30,6 +33,13 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash as ever, but with parameters that cost next to nothing."""
+    cheap = partial(generate_password_hash, method="scrypt:1024:8:1")
+    monkeypatch.setattr(web_login, "generate_password_hash", cheap)
 
 
 @pytest.fixture
