@@ -13,7 +13,8 @@ from convoy.plugin import hooks
 from scenarios.conversation_messages import ConversationMessages
 from scenarios.guest_messages import GuestMessages
 from scenarios.invalid_messages import InvalidMessages
+from scenarios.open_messaging import OpenMessaging
 
-__all__ = ["ConversationMessages", "GuestMessages", "InvalidMessages"]
+__all__ = ["ConversationMessages", "GuestMessages", "InvalidMessages", "OpenMessaging"]
 
 hooks.install(os.environ)

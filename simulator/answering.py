@@ -19,6 +19,8 @@ from simulator.world import World
 INJECTED_RETRY_AFTER_S = 1
 TOO_MANY = "too.many.requests.retry.after"
 CONTROL = "/simulator"
+_THREAD_PATHS = {route.path for route in THREAD_ROUTES}
+_PUBLIC_ROUTES_ELSEWHERE = tuple(r for r in PUBLIC_ROUTES if r.path not in _THREAD_PATHS)
 _FOREIGN = Rejection("not.authorized", "A page of another origin may not control the simulator.")
 logger = logging.getLogger("simulator")
 
@@ -26,14 +28,15 @@ logger = logging.getLogger("simulator")
 class Answering:
     """Answers calls on one world; never raises.
 
-    The client that a call's token belongs to decides which dialect's routes there are. Without a
-    known token there are both, so that what is refused is the token and not the path.
+    The client that a call's token belongs to decides which dialect's routes there are. Those of the
+    thread find the definition's, too, at paths that the thread does not have. Without a known token
+    there are both, so that what is refused is the token and not the path.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._tables = {
-            THREAD: RouteTable(OWN_ROUTES + THREAD_ROUTES),
+            THREAD: RouteTable(OWN_ROUTES + THREAD_ROUTES + _PUBLIC_ROUTES_ELSEWHERE),
             PUBLIC: RouteTable(OWN_ROUTES + PUBLIC_ROUTES),
         }
 

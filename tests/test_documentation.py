@@ -29,6 +29,7 @@ PAGES = [
             "glossary",
             "locust-options",
             "read-a-run",
+            "scenarios",
             "shape-a-run",
             "verdict",
             "write-a-scenario",

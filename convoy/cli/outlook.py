@@ -47,7 +47,8 @@ def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs) -> Iterator[str]
     if inputs.pool == NO_CONVERSATION:
         yield "  conversations none; users make their own"
         return
-    yield f"  conversations {len(inputs.pool):,} (pool {inputs.pool.hash})"
+    made = "" if inputs.pool.has_ids else ", each made by a customer of its own"
+    yield f"  conversations {len(inputs.pool):,}{made} (pool {inputs.pool.hash})"
     yield f"  pick          {inputs.pick.name}"
 
 
@@ -72,7 +73,8 @@ def _message_lines(
     for due_s, k in sorted(chain.from_iterable(_firsts(plan, messages)))[:messages]:
         message = plan.message(k)
         when = f"at {due_s:.3f} s" if plan.is_scheduled else "when its turn comes"
-        yield f"  k {k} {when} to {told(message.conversation.id, redact)}"
+        to = message.conversation.id or "a conversation of its own"
+        yield f"  k {k} {when} to {told(to, redact)}"
         # Jinja2's `tojson` escapes what HTML would take for a tag.
         body = bodies.render(message).decode().replace(r"\u003crun id\u003e", _RUN_ID)
         yield f"    {body}".replace("\n", "\n    ")

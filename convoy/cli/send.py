@@ -100,7 +100,7 @@ def send_one(
             setup.lock.take(check_token(settings, token, connections.headers), run_id)
         conversation = _conversation(settings, route, token, connections, conversation_id)
         plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
-        body = plan.bodies(canary_run_id(run_id)).render(plan.message(0))
+        body = plan.bodies(canary_run_id(run_id), time).render(plan.message(0))
         path = route.path_to(rule.variables)(conversation)
         head = session.head(path) + str(len(body)).encode()
         answers = route.answers(rule.expect)

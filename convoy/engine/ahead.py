@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from time import perf_counter
+from time import perf_counter, time
 
 import msgspec
 
@@ -31,7 +31,7 @@ class MessagesAhead:
 
     One by one takes twice as long, because after each wait the processor's caches are cold.
     `upcoming` returns the numbers of the next messages, at most so many; `avoid` holds the indexes
-    of retired conversations.
+    of retired conversations. What says when it is sent, by `wall_clock`, is rendered then.
     """
 
     def __init__(
@@ -42,14 +42,15 @@ class MessagesAhead:
         upcoming: Callable[[int], Sequence[int]],
         *,
         clock: Callable[[], float] = perf_counter,
+        wall_clock: Callable[[], float] = time,
     ) -> None:
         self._plan = plan
-        self._bodies = plan.bodies(run_id)
+        self._bodies = plan.bodies(run_id, wall_clock)
         self._avoid = avoid
         self._upcoming = upcoming
         self._clock = clock
         self._planned: list[PlannedMessage] = []
-        self._ready: dict[int, tuple[PlannedMessage, bytes]] = {}
+        self._ready: dict[int, tuple[PlannedMessage, bytes | None]] = {}
 
     def message(self, due: DueMessage) -> Message:
         """Return a due message with its body; raises PoolExhausted, PayloadError."""
@@ -59,9 +60,9 @@ class MessagesAhead:
             self._make_ready(k)
             ready = self._ready.pop(k, None)
         if ready is None or ready[0].conversation_index in self._avoid:
-            planned = self._plan.message(k, self._avoid)
-            return Message(due, planned, self._bodies.render(planned))
-        return Message(due, *ready)
+            ready = self._plan.message(k, self._avoid), None
+        planned, body = ready
+        return Message(due, planned, self._bodies.render(planned) if body is None else body)
 
     def _make_ready(self, k: int) -> None:
         """Render one and the next ones; a template's error is raised when that message is taken."""
@@ -69,12 +70,17 @@ class MessagesAhead:
         if not planned or planned[-1].k != k:
             planned = self._planned = self._plan_next(k)
         self._ready = ready = {}
-        clock, render = self._clock, self._bodies.render
+        clock, render, is_of_the_moment = (
+            self._clock,
+            self._bodies.render,
+            self._bodies.is_of_the_moment,
+        )
         ends_s = clock() + _LONGEST_S
         while planned:
             message = planned.pop()
             try:
-                ready[message.k] = message, render(message)
+                is_early = is_of_the_moment(message.template_name)
+                ready[message.k] = message, None if is_early else render(message)
             except PayloadError:
                 continue
             if clock() > ends_s:

@@ -69,6 +69,16 @@ class ConversationPool:
             agent_ids if any(agent_ids) else (),
         )
 
+    @classmethod
+    def of_customers(cls, count: int) -> ConversationPool:
+        """Return the pool of customers, numbered from 0, who make their own conversations."""
+        return cls(("",) * count, tuple(map(str, range(count))))
+
+    @property
+    def has_ids(self) -> bool:
+        """False where users make their own conversations."""
+        return any(self.ids)
+
     def __len__(self) -> int:
         return len(self.ids)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
@@ -27,7 +28,10 @@ _Written = Mapping[_Convert, str]
 
 
 class Bodies:
-    """Renders the messages of one scenario for one run; `variables` are the scenario's own."""
+    """Renders the messages of one scenario for one run; `variables` are the scenario's own.
+
+    `clock` returns Unix seconds for the variable `time`.
+    """
 
     def __init__(
         self,
@@ -36,16 +40,23 @@ class Bodies:
         scenario: str,
         run_id: str,
         variables: Mapping[str, str],
+        clock: Callable[[], float],
     ) -> None:
         self._templates = templates
         self._value_key = value_key
-        self._variables = variables
+        self._variables = variables = {"customers": run_id, **variables}
+        self._clock = clock
         self._marker = f"[convoy:{run_id}:{scenario}:"
         self._fast = {
             name: fast
             for name, template in templates.items()
-            if (fast := fast_path(template.tree, self._marker, variables)) is not None
+            if (fast := fast_path(template.tree, self._marker, variables, clock)) is not None
         }
+        self._of_the_moment = {name for name, each in templates.items() if "time" in each.names}
+
+    def is_of_the_moment(self, template_name: str) -> bool:
+        """Return whether a body is another one when it is rendered later."""
+        return template_name in self._of_the_moment
 
     def render(self, message: PlannedMessage) -> bytes:
         """Return the body to send as UTF-8 JSON; raises PayloadError."""
@@ -64,11 +75,14 @@ class Bodies:
         draws = Draws(self._value_key, message.k)
         variables = {**self._variables, **_values(message)}
         variables["marker"] = f"{self._marker}{message.k}]"
+        variables["time"] = _stamp(self._clock())
         variables["choice"], variables["number"] = draws.choice, draws.number
         return variables
 
 
-def fast_path(tree: nodes.Template, marker: str, variables: Mapping[str, str]) -> _Fast | None:
+def fast_path(
+    tree: nodes.Template, marker: str, variables: Mapping[str, str], clock: Callable[[], float]
+) -> _Fast | None:
     """Return what renders a message where a template is text and plain placeholders, else None.
 
     `marker` is the marker up to the message's number, `variables` are the scenario's own.
@@ -80,7 +94,7 @@ def fast_path(tree: nodes.Template, marker: str, variables: Mapping[str, str]) -
         terms = " ".join(term for node in tree.body for term in _terms(node, written))
     except LookupError:
         return None
-    fast: _Fast = eval(f"lambda message: '' {terms}", _NAMES)
+    fast: _Fast = eval(f"lambda message: '' {terms}", {**_NAMES, "clock": clock})
     return fast
 
 
@@ -145,6 +159,11 @@ def _html_safe(text: str) -> str:
     )
 
 
+def _stamp(unix_s: float) -> str:
+    """Return a moment as the API writes it, such as `2026-11-22T10:00:00.000Z`."""
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
 @lru_cache(maxsize=1024)
 def _guest(author: int) -> tuple[str, str]:
     """Return the name and the address that an author writes under."""
@@ -177,6 +196,7 @@ def _marker_written(before: str) -> _Written:
     }
 
 
+_TIME = "f'{stamp(clock())}'"
 _TEXTS = {
     "conversation_id": "message.conversation.id",
     "customer_id": "message.conversation.customer_id",
@@ -189,14 +209,16 @@ _NUMBERS = {"k": "message.k", "sequence": "message.k", "author": "message.author
 _WRITTEN: dict[str, _Written] = {
     **{name: _text_written(code) for name, code in _TEXTS.items()},
     **{name: _number_written(code) for name, code in _NUMBERS.items()},
+    # Without `json_text`, as a marker is; there is nothing in it that JSON would escape.
+    "time": {str: _TIME, _json: f"'\"' {_TIME} '\"'", _json_characters: _TIME},
 }
-"""The variables of a template but `marker`, each as it comes from its message."""
+"""The variables of a template but `marker`."""
 BUILT_IN = frozenset({*_WRITTEN, "marker", "choice", "number", "range"})
 """The names that a scenario's own variables cannot have."""
 
-_NAMES = {"guest": _guest, "json_text": _json_text}
+_NAMES = {"guest": _guest, "json_text": _json_text, "stamp": _stamp}
 _EACH = ", ".join(f"{name!r}: {code}" for name, code in {**_TEXTS, **_NUMBERS}.items())
 _values: Callable[[PlannedMessage], dict[str, object]] = eval(
     f"lambda message: {{{_EACH}}}", _NAMES
 )
-"""Returns the variables of a message by name, but `marker`."""
+"""Returns the variables by name that come from the message alone, but `marker`."""

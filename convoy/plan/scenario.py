@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -169,10 +169,13 @@ class ScenarioPlan:
         """Return where several messages go by the plan, whatever was retired meanwhile."""
         return [self._conversation(index).id for index in self._pick.indexes(ks)]
 
-    def bodies(self, run_id: str) -> Bodies:
-        """Return what renders the messages of this plan in a run."""
+    def bodies(self, run_id: str, clock: Callable[[], float] = lambda: 0.0) -> Bodies:
+        """Return what renders the messages of this plan in a run.
+
+        `clock` returns Unix seconds; without one the time in a body is the beginning of 1970.
+        """
         return Bodies(
-            self._templates, self._value_key, self.scenario, run_id, self._inputs.variables
+            self._templates, self._value_key, self.scenario, run_id, self._inputs.variables, clock
         )
 
     def lane(self, lane: int, from_k: int = 0) -> Iterator[tuple[float, int]]:

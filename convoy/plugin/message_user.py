@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from time import perf_counter
+
+import msgspec
+from msgspec.structs import replace
+
 from convoy.engine.ahead import Message
+from convoy.errors import RefusalError, WireError
+from convoy.plan.pool import Conversation
 from convoy.plugin.users import ScenarioUser
 from convoy.remote.client import Connections
 from convoy.remote.session import ApiSession, HttpAttempt
+from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.settings import Settings
 
 __all__ = ["Message", "MessageUser"]
+
+_NO_CONVERSATION = Conversation("")
 
 
 class MessageUser(ScenarioUser):
@@ -19,6 +30,7 @@ class MessageUser(ScenarioUser):
     request_type = "POST"
     route: Route = ROUTES["conversation"]
     session: ApiSession
+    _called_s = 0.0
 
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> ApiSession:
@@ -26,15 +38,46 @@ class MessageUser(ScenarioUser):
 
     def on_start(self) -> None:
         super().on_start()
-        self._path_of = self.route.path_to(self._work.variables)
-        self._answers = self._work.answers(self.route)
+        self._path_of = self.route.path_to(self.variables)
+        self._answers = self._work.answers(self.route, self._work.expect)
+        self.session.keep_room(len(self._work.steps))
+
+    def next_message(self) -> Message:
+        message = super().next_message()
+        self._called_s = 0.0
+        return message
 
     def send(self, message: Message) -> HttpAttempt:
         conversation = message.planned.conversation
-        return self.session.post(
+        attempt = self.session.post(
             self._path_of(conversation),
             message.body,
             self.timeout_s,
             self._answers,
             conversation.id,
         )
+        if not self._called_s:
+            return attempt
+        # What the message waited for a step's answer is the target's time, not the scenario's own.
+        return replace(attempt, waited_s=attempt.waited_s + self._called_s)
+
+    def call(self, route: Route, body: Mapping[str, object]) -> bytes:
+        """Post what a step says on a route of the scenario's variables; return the answer's body.
+
+        Raises RemoteError where it is not accepted, by which `step` counts it.
+        """
+        began_s = perf_counter()
+        attempt = self.session.post(
+            route.path_to(self.variables)(_NO_CONVERSATION),
+            msgspec.json.encode(body),
+            self.timeout_s,
+            self._work.answers(route, {}),
+            _NO_CONVERSATION.id,
+        )
+        self._called_s += attempt.done_s - began_s
+        if attempt.fate is ACCEPTED:
+            return attempt.body
+        if attempt.fate is REJECTED:
+            raise RefusalError(attempt.code)
+        sent_s = attempt.sent_s if attempt.fate is UNKNOWN else None
+        raise WireError(attempt.code, "", sent_s=sent_s, done_s=attempt.done_s)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from time import perf_counter
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar
 
 import gevent
@@ -63,7 +63,8 @@ class ScenarioUser(User):
     A class for a protocol says how a session is opened (`open_session`) and how a message is sent
     over it (`send`). A scenario subclasses that, sets its name in `scenario`, and has one task that
     takes the next message and posts it. What it measures besides, it names in `steps` and
-    `timings`. `request_type` is shown in Locust's rows, and `route` has the rules by which bodies
+    `timings`; `optional_steps` are done where the settings ask, each with the others that it needs.
+    `request_type` is shown in Locust's rows, and `route` has the rules by which bodies
     are checked. `open_conversation` is needed for `source: opened`: it opens a conversation over a
     session and returns its id, or raises RemoteError.
     """
@@ -73,6 +74,7 @@ class ScenarioUser(User):
     request_type: str
     route: Route = NO_ROUTE
     steps: tuple[str, ...] = ()
+    optional_steps: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     timings: tuple[str, ...] = ()
     open_conversation: ClassVar[Callable[[Any], str] | None] = None
     session: Session
@@ -100,7 +102,7 @@ class ScenarioUser(User):
         run = self._worker.wait_for_run()
         settings = run.inputs.settings
         self._work = run.work[self.scenario]
-        self._work.accounting.declare(self.steps, self.timings)
+        self._work.accounting.declare((*self.steps, *self._work.steps), self.timings)
         self.timeout_s = settings.request_timeout_s
         self._stops_at_limit = settings.on_limit == "stop"
         self._paused_until_s = 0.0
@@ -179,8 +181,8 @@ class ScenarioUser(User):
                 work.pool.redirected += 1
             return message
 
-    def post(self, message: Message) -> None:
-        """Send a message, and account for what came of it once.
+    def post(self, message: Message) -> Attempt | None:
+        """Send a message, and account for what came of it once; None where it could not be sent.
 
         Raises ConvoyError for another one than the last that was taken, which is not sent.
         """
@@ -193,8 +195,10 @@ class ScenarioUser(User):
         except LoginError as error:
             logger.warning("a user of %s rests: %s", self.scenario, error)
             self._give_up(due, Cause.LIMITS, error.code)
+            return None
         except WireError as fault:
-            self._finish(message, self._lost(message, fault.code))
+            attempt = self._lost(message, fault.code)
+            self._finish(message, attempt)
         except GreenletExit:
             self._finish(message, self._lost(message, "stopped"))
             raise
@@ -210,6 +214,7 @@ class ScenarioUser(User):
         finally:
             if self._is_exclusive:
                 self._reservation.release()
+        return attempt
 
     def is_ok(self, message: Message, attempt: Attempt) -> bool:
         """Return whether a message ended as expected: accepted, or refused with that code."""
@@ -217,6 +222,15 @@ class ScenarioUser(User):
         if not expected_code:
             return attempt.fate is ACCEPTED
         return attempt.fate is REJECTED and attempt.code == expected_code
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The scenario's own variables, by name."""
+        return self._work.variables
+
+    def does(self, step: str) -> bool:
+        """Return whether the scenario's settings ask for one of its `optional_steps`."""
+        return step in self._work.steps
 
     def step(self, name: str) -> AbstractContextManager[None]:
         """Measure what is done inside as a step; it counts if the last message taken does.
@@ -375,7 +389,12 @@ def known_scenarios() -> dict[str, KnownScenario]:
     """Return the scenarios that can run, by name."""
     return {
         each.scenario: KnownScenario(
-            each.route, each.steps, each.timings, each.open_session, each.open_conversation
+            each.route,
+            each.steps,
+            each.optional_steps,
+            each.timings,
+            each.open_session,
+            each.open_conversation,
         )
         for each in user_classes()
     }

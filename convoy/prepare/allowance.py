@@ -71,7 +71,8 @@ def _most_within(settings: Settings, window_s: float, requests_before: int) -> f
     fullest = min(curve.messages, settings.highest_rate * window_s)
     if settings.arrivals == "poisson":
         at_first, fullest = (each + _DEVIATIONS * sqrt(each) for each in (at_first, fullest))
-    return max(fullest, at_first + requests_before)
+    each = _requests_each(settings)
+    return max(fullest * each, at_first * each + requests_before)
 
 
 def _tokens_there(settings: Settings) -> int | None:
@@ -85,7 +86,20 @@ def _tokens_there(settings: Settings) -> int | None:
 def _tokens_needed(settings: Settings) -> int:
     """Return how many tokens the highest rate needs so that none goes over its own limits."""
     own = (limit for limit in settings.limits if limit.scope == "token")
-    return max((ceil(settings.highest_rate * each.per_s / each.count) for each in own), default=1)
+    rate = settings.highest_rate * _requests_each(settings)
+    return max((ceil(rate * each.per_s / each.count) for each in own), default=1)
+
+
+def _requests_each(settings: Settings) -> float:
+    """Return how many requests a message makes on average with the steps that settings choose."""
+    messages = {
+        name: RateCurve([Stage(*each) for each in stages]).messages
+        for name, stages in settings.stages_by_scenario().items()
+    }
+    requests = sum(
+        count * (1 + len(settings.scenario[name].steps)) for name, count in messages.items()
+    )
+    return requests / (sum(messages.values()) or 1)
 
 
 def _allowed(limit: Limit, tokens: int) -> int:

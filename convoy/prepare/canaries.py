@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from time import time
 
 from convoy.plan.message import PlannedMessage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
@@ -32,6 +33,8 @@ def canary_run_id(run_id: str) -> str:
 
 _LONGEST_S = 10.0
 _PASSING_STATUSES = (408, 429)
+_OF_THE_PATH = (404, 409)
+"""What is answered where an id in the path is of nothing, or of what is not in use."""
 _WAY_ROUND = "correct the template, or leave the canary messages out with --set canary=false"
 MOST_CONVERSATIONS = 5
 """How many conversations are tried for a template; so many message numbers belong to each."""
@@ -112,7 +115,7 @@ class _Canary:
         """Yield messages of a template for the first conversations of the run, each once."""
         pick = replace(self.inputs.pick, on_exhausted="recycle")
         plan = ScenarioPlan(replace(self.inputs, weights={template: 1}, pick=pick))
-        bodies = plan.bodies(self.run_id)
+        bodies = plan.bodies(self.run_id, time)
         seen: set[int] = set()
         for k in range(first_k, first_k + MOST_CONVERSATIONS):
             message = plan.message(k)
@@ -129,7 +132,8 @@ class _Canary:
         expected = message.expected_code
         if attempt.code == expected:
             told = f"refused with {expected}, as it should be" if expected else "accepted"
-            self.checklist.ok(check, f"{told} (conversation {message.conversation.id})")
+            where = message.conversation.id or "one of its own"
+            self.checklist.ok(check, f"{told} (conversation {where})")
         elif expected:
             told = f"should be refused with {expected}, and was answered with {_answer(attempt)}"
             self.checklist.warn(check, told, "see expected.yaml beside it")
@@ -141,7 +145,18 @@ class _Canary:
             meant = advice(attempt.code)
             self.checklist.warn(check, f"{_answer(attempt)}. {meant.cause}", meant.change)
         else:
-            self.checklist.fail(check, _explained(attempt, body, self.route), _WAY_ROUND)
+            fix = self._fix_of_path() if attempt.status in _OF_THE_PATH else _WAY_ROUND
+            self.checklist.fail(check, _explained(attempt, body, self.route), fix)
+
+    def _fix_of_path(self) -> str:
+        """Return what to look at where an id in the path may be wrong."""
+        variables = self.inputs.variables
+        own = [name for name in self.route.placeholders if name in variables]
+        if not own:
+            return _WAY_ROUND
+        given = ", ".join(f"{name} {variables[name]!r}" for name in own)
+        where = f"scenario.{self.inputs.scenario}.variables"
+        return f"see that {given} of {where} is there at the target and active"
 
 
 def _answer(attempt: Attempt) -> str:

@@ -70,7 +70,7 @@ def find_pool(
         assert rule.path is not None
         pool, where = _read(Path(rule.path), scenario, "path"), f"the file {rule.path}"
     elif rule.source == "none":
-        return NO_CONVERSATION
+        return ConversationPool.of_customers(rule.count) if rule.count else NO_CONVERSATION
     elif rule.source == "opened":
         opened = open_some(scenario, cast(int, rule.count))
         return ConversationPool.of(map(Conversation, opened))

@@ -34,7 +34,7 @@ from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.pools import Open, find_pool, open_conversations
 from convoy.prepare.reach import check_way
-from convoy.prepare.scenarios import KnownScenario
+from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.remote.addresses import Admission
 from convoy.remote.client import Connections
@@ -124,8 +124,8 @@ class Preflight:
         self.checklist.ok("templates", told)
         with step("criteria"):
             criteria = self._criteria(checked)
-        with step("pool"):
-            self._check_opened()
+        with step("scenarios"):
+            check_scenarios(settings, self.scenarios)
         check_machine(
             settings.users,
             self.processes,
@@ -229,7 +229,10 @@ class Preflight:
             duration_s=settings.duration_s,
             step_s=step_of(settings.duration_s),
             codes={*KNOWN_CODES, *expected},
-            steps={name: self.scenarios[name].steps for name in settings.scenarios},
+            steps={
+                name: (*self.scenarios[name].steps, *settings.scenario[name].steps)
+                for name in settings.scenarios
+            },
             timings={name: self.scenarios[name].timings for name in settings.scenarios},
         )
         criteria = parse(settings.criteria, known)
@@ -239,21 +242,6 @@ class Preflight:
             told = "there are none, so nothing decides whether the run is good"
             self.checklist.warn("criteria", told, "give some, as in docs/criteria.md")
         return criteria
-
-    def _check_opened(self) -> None:
-        """Raise SettingsError where conversations are to be opened and no user class says how."""
-        faults = [
-            Fault(
-                f"scenario.{name}.conversations.source",
-                "is opened, but the scenario's user class has no `open_conversation`; write one, "
-                "or choose another source",
-            )
-            for name in self.settings.scenarios
-            if self.settings.scenario[name].conversations.source == "opened"
-            and self.scenarios[name].open_conversation is None
-        ]
-        if faults:
-            raise SettingsError(faults)
 
     def _pool(self, scenario: str, token: Token, open_some: Open) -> ConversationPool:
         url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
@@ -363,6 +351,8 @@ def _check_pool_size(inputs: ScenarioInputs, messages: int | None, checklist: Ch
 
 def _as_read(pool: ConversationPool) -> str:
     """Return the first ids, so that a person sees whether it is them that were read."""
+    if not pool.has_ids:
+        return ", each made by a customer of its own"
     note = f"; {pool.note}" * bool(pool.note)
     return f"; ids as read: {', '.join(pool.ids[:3])}{', …' * (len(pool) > 3)}{note}"
 

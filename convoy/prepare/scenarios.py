@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.remote.client import Connections
 from convoy.remote.session import Session
 from convoy.routes.catalogue import Route
@@ -16,12 +17,45 @@ from convoy.settings import Settings
 class KnownScenario:
     """A scenario that can run: its user class without Locust.
 
-    It may be measured by the names in `steps` and `timings`. `open_conversation` opens one over a
+    It may be measured by the names in `steps` and `timings`, and by those of `optional_steps` that
+    the settings ask for; each has the others that it needs. `open_conversation` opens one over a
     session of `open_session`, and returns its id; None where its conversations cannot be opened.
     """
 
     route: Route
     steps: tuple[str, ...]
+    optional_steps: Mapping[str, tuple[str, ...]]
     timings: tuple[str, ...]
     open_session: Callable[[Connections, Settings], Session]
     open_conversation: Callable[[Any], str] | None
+
+
+def check_scenarios(settings: Settings, known: Mapping[str, KnownScenario]) -> None:
+    """Raise SettingsError where the settings of a scenario ask for what its class cannot do."""
+    faults = [
+        fault for name in settings.scenarios for fault in _faults(settings, name, known[name])
+    ]
+    if faults:
+        raise SettingsError(faults)
+
+
+def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fault]:
+    rule = settings.scenario[name]
+    for step in rule.steps:
+        if step not in known.optional_steps:
+            there_are = ", ".join(known.optional_steps) or "none"
+            problem = f"has no step {step!r} to choose; there are: {there_are}"
+            yield Fault(
+                f"scenario.{name}.steps", problem + did_you_mean(step, known.optional_steps)
+            )
+            continue
+        for needed in known.optional_steps[step]:
+            if needed not in rule.steps:
+                problem = f"has {step}, which needs {needed}; name both, or neither"
+                yield Fault(f"scenario.{name}.steps", problem)
+    if rule.conversations.source == "opened" and known.open_conversation is None:
+        yield Fault(
+            f"scenario.{name}.conversations.source",
+            "is opened, but the scenario's user class has no `open_conversation`; write one, or "
+            "choose another source",
+        )

@@ -151,7 +151,7 @@ def check_pool(payloads: ScenarioPayloads, pool: ConversationPool) -> None:
             raise RefusedError(
                 f"the pool of scenario {payloads.scenario} has no {name} for {missing:,} of "
                 f"{len(pool):,} conversations, but {reason} needs it; use `source: api`, or a pool "
-                f"file with a column {name}"
+                f"file with a column {name}, or give `source: none` a `count` of customers"
             )
 
 

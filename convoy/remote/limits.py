@@ -75,17 +75,22 @@ class Budget:
         self._is_obeyed = is_obeyed
         self._rests_until_s = float("-inf")
         self._ready_s = float("-inf")
+        self._spare = 0
         self.has_limits = bool(self._windows)
 
     def ready_at(self, now_s: float) -> float:
         """Return when a request may be sent: at most `now_s` when that is now."""
         return self._ready_s if self._ready_s > now_s else now_s
 
+    def keep_room(self, requests: int) -> None:
+        """Be ready only where so many more requests may follow the next one at once."""
+        self._spare = max(self._spare, requests)
+
     def spend(self, now_s: float) -> None:
         """Count one request sent at `now_s`."""
         for window in self._windows:
             window.spend(now_s)
-            if window.used >= window.count:
+            if self._is_full(window):
                 self._block_until(window.ends_s)
 
     def correct(self, headers: Mapping[bytes, bytes], now_s: float) -> None:
@@ -112,6 +117,10 @@ class Budget:
         self._rests_until_s = max(self._rests_until_s, until_s)
         self._block_until(until_s)
 
+    def _is_full(self, window: _Window) -> bool:
+        # A window smaller than what follows a message would never have room for it.
+        return window.used >= max(1, window.count - self._spare)
+
     def _block_until(self, until_s: float) -> None:
         if self._is_obeyed and until_s > self._ready_s:
             self._ready_s = until_s
@@ -120,7 +129,7 @@ class Budget:
         self._ready_s = float("-inf")
         self._block_until(self._rests_until_s)
         for window in self._windows:
-            if window.used >= window.count:
+            if self._is_full(window):
                 self._block_until(window.ends_s)
 
 
@@ -135,6 +144,11 @@ class JointBudget:
     def ready_at(self, now_s: float) -> float:
         """Return when a request may be sent: at most `now_s` when that is now."""
         return max(self._own.ready_at(now_s), self._shared.ready_at(now_s))
+
+    def keep_room(self, requests: int) -> None:
+        """Be ready only where so many more requests may follow the next one at once."""
+        self._own.keep_room(requests)
+        self._shared.keep_room(requests)
 
     def spend(self, now_s: float) -> None:
         """Count one request sent at `now_s` against both."""

@@ -120,6 +120,10 @@ class ApiSession:
         """Close the connection; a post in progress ends with code `stopped`."""
         self._transport.close()
 
+    def keep_room(self, requests: int) -> None:
+        """Be ready only where the limits allow so many requests besides the next message."""
+        self._budget.keep_room(requests)
+
     def ready_at(self, now_s: float) -> float:
         """Return when limits and rests allow the next message: at most `now_s` when now."""
         ready_s = self._budget.ready_at(now_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -34,14 +35,17 @@ class FarSide(msgspec.Struct, frozen=True):
 def far_side(ledger: Ledger, since: str, planned: Mapping[str, int] | None) -> FarSide:
     """Return what a ledger says of a run that began when the ledger's `since` was this one.
 
-    `planned` holds the messages of the plan by conversation id, as many as could be sent.
+    `planned` holds the messages of the plan by conversation id, as many as could be sent; those of
+    the id "" make conversations of their own, which the plan does not name.
     """
     if ledger.since != since:
         return FarSide(not_compared="the simulator was restarted or emptied meanwhile")
     misdirected = None
     if planned is not None:
-        beyond = (count - planned.get(id, 0) for id, count in ledger.by_conversation.items())
-        misdirected = sum(count for count in beyond if count > 0)
+        found = Counter[str]()
+        for id, count in ledger.by_conversation.items():
+            found[id if id in planned else ""] += count
+        misdirected = (found - Counter(planned)).total()
     return FarSide("", ledger.accepted, ledger.duplicates, misdirected)
 
 

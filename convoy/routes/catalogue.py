@@ -33,6 +33,7 @@ gives the first path another meaning."""
 _DEFINITION = "https://github.com/api-evangelist/genesys"
 """The published API definition."""
 _READ = "2026-11-22"
+_INBOUND = "/api/v2/conversations/messages/{integration_id}/inbound/open"
 
 
 class RouteError(ConvoyError):
@@ -122,6 +123,46 @@ ROUTES: dict[str, Route] = {
             permission="webmessaging:guest",
             accepts={200: ("id", "conversationId")},
             documentation=_THREAD,
+            read=_READ,
+        ),
+        Route(
+            name="open_message",
+            path=f"{_INBOUND}/message?prefetchConversationId=true",
+            permission="conversation:message:receive",
+            accepts={200: ("id", "type"), 202: ("id", "type")},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="open_event",
+            path=f"{_INBOUND}/event",
+            permission="conversation:message:receive",
+            accepts={200: ("type", "events"), 202: ("type", "events")},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="open_receipt",
+            path=f"{_INBOUND}/receipt",
+            permission="conversation:message:receive",
+            accepts={200: ("type", "status"), 202: ("type", "status")},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="open_structured_response",
+            path=f"{_INBOUND}/structured/response",
+            permission="conversation:message:receive",
+            accepts={200: ("id", "type"), 202: ("id", "type")},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="agentless",
+            path="/api/v2/conversations/messages/agentless",
+            permission="conversation:message:create",
+            accepts={200: ("id",), 202: ()},
+            documentation=_DEFINITION,
             read=_READ,
         ),
         Route(

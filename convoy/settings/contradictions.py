@@ -91,18 +91,18 @@ def _pools(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
             yield (*keys, "ids"), "is empty; `source: inline` needs conversation ids"
         if pool.source == "opened" and pool.count is None:
             yield (*keys, "count"), "is missing; `source: opened` needs to know how many to open"
-        if pool.source == "none" and pool.pick != "random":
+        if pool.source == "none" and pool.count is None and pool.pick != "random":
             problem = f"is {pool.pick}, but with `source: none` there is nothing to pick from"
-            yield (*keys, "pick"), f"{problem}; leave it out"
-        for setting, source, value in (
-            ("path", "file", pool.path),
-            ("ids", "inline", pool.ids),
-            ("cache", "api", pool.cache),
-            ("count", "opened", pool.count),
+            yield (*keys, "pick"), f"{problem}; leave it out, or give a `count` of customers"
+        for setting, sources, value in (
+            ("path", ("file",), pool.path),
+            ("ids", ("inline",), pool.ids),
+            ("cache", ("api",), pool.cache),
+            ("count", ("opened", "none"), pool.count),
         ):
-            if value and pool.source != source:
+            if value and pool.source not in sources:
                 given = f"is given, but `source: {pool.source}` does not use it"
-                yield (*keys, setting), f"{given}; set `source: {source}`"
+                yield (*keys, setting), f"{given}; set `source: {sources[0]}`"
         if pool.on_exhausted != "recycle" and pool.pick != "round_robin":
             yield (
                 (*keys, "on_exhausted"),

@@ -68,7 +68,7 @@ class Conversations(_Section):
     `path` is the pool file of `source: file`, `ids` are those of `source: inline`; `state` and
     `type` filter what `source: api` lists (`any` for all), and `cache` names a file to keep it in.
     `count` conversations are opened before load by `source: opened`; with `source: none` users make
-    their own.
+    their own, as so many customers.
     `exponent` belongs to the pick `zipf`; `on_exhausted` to `round_robin`.
     """
 
@@ -96,6 +96,7 @@ class ScenarioSettings(_Section):
 
     `variables` are what its route's path and its templates may name besides the built-in ones.
     `expect` holds the fields of an accepting answer by status, in place of those of the catalogue.
+    `steps` are those that its users do besides, where the scenario leaves that open.
     """
 
     weight: Weight = 1
@@ -103,6 +104,7 @@ class ScenarioSettings(_Section):
     payloads: PayloadWeights = Field(default_factory=lambda: {"conversation/text": 1.0})
     variables: Variables = Field(default_factory=dict)
     expect: Expect = Field(default_factory=dict)
+    steps: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     texts: Texts = Texts()
     conversations: Conversations = Conversations()
 

@@ -79,19 +79,20 @@ class ScenarioWork:
             closed_for_s=None if plan.is_scheduled else plan.arrivals.duration_s,
             pace=pace,
         )
-        self._expect = settings.scenario[plan.scenario].expect
-        self._answers: AnswerRule | None = None
+        self.expect = settings.scenario[plan.scenario].expect
+        self.steps = settings.scenario[plan.scenario].steps
+        self._answers: dict[str, AnswerRule] = {}
         self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
-        self._warm_up_bodies = plan.bodies(f"{inputs.run_id}-warmup")
+        self._warm_up_bodies = plan.bodies(f"{inputs.run_id}-warmup", time.time)
         self._ahead = MessagesAhead(
             plan, inputs.run_id, self.pool.retired, self.dispatcher.upcoming
         )
 
-    def answers(self, route: Route) -> AnswerRule:
+    def answers(self, route: Route, expect: Mapping[int, tuple[str, ...]]) -> AnswerRule:
         """Return the rule that all users of the scenario share: it knows the ids of its answers."""
-        if self._answers is None:
-            self._answers = route.answers(self._expect)
-        return self._answers
+        if route.name not in self._answers:
+            self._answers[route.name] = route.answers(expect)
+        return self._answers[route.name]
 
     @property
     def recorders(self) -> list[ScenarioRecorder]:

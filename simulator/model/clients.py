@@ -30,10 +30,10 @@ SCOPES = frozenset(
 class Client:
     """An OAuth client.
 
-    `dialect` decides which routes its tokens find. `is_user_grant` makes its tokens a user's: in
-    the public dialect they are had by authorization code and refresh token only. `may_message`
-    stands for the thread's scopes; permissions and scopes are the definition's. `refresh_token`
-    is one that is valid from the start, "" for none.
+    `dialect` decides which routes its tokens find where both dialects have a path. `is_user_grant`
+    makes its tokens a user's: in the public dialect they are had by authorization code and refresh
+    token only. `may_message` stands for the thread's scopes; permissions and scopes are the
+    definition's. `refresh_token` is one that is valid from the start, "" for none.
     """
 
     id: str
@@ -49,9 +49,9 @@ class Client:
 CLIENTS: Mapping[str, Client] = {
     client.id: client
     for client in (
-        Client("demo", "demo"),
+        Client("demo", "demo", permissions=PERMISSIONS),
         Client("no-scope", "no-scope", may_message=False),
-        Client("user", "user", is_user_grant=True),
+        Client("user", "user", is_user_grant=True, permissions=PERMISSIONS, scopes=SCOPES),
         Client("public", "public", PUBLIC, permissions=PERMISSIONS),
         Client("public-no-permission", "public-no-permission", PUBLIC),
         Client(

@@ -60,7 +60,9 @@ def test_every_accepted_answer_holds_what_the_catalogue_says(route: Route) -> No
         for each in LITERALS
         if each["request"].get("method") == route.method
         and each["request"].get("path", "").partition("?")[0]
-        == route.path.replace("{customer_id}", "<customer>")
+        == route.path.partition("?")[0]
+        .replace("{customer_id}", "<customer>")
+        .replace("{integration_id}", "<integration>")
         and each["answer"].get("status") == HTTPStatus.OK
     ]
 

@@ -237,7 +237,7 @@ def test_the_token_s_client_decides_in_which_dialect_it_is_spoken_to() -> None:
     assert public["total"] == 0
     assert organisation.code("POST", MESSAGES, {}, "demo") == "400 invalid_payload"
     assert organisation.code("POST", MESSAGES, {}, "public-user") == "400 constraint.validation"
-    assert organisation.code("POST", inbound(), {}, "demo") == "404 not.found"
+    assert organisation.code("GET", MESSAGES, client="demo") == "405 method.not.allowed"
     assert organisation.code("GET", "/api/v2/conversations/x", client="demo").endswith("not.found")
 
 
@@ -355,11 +355,20 @@ def test_no_two_routes_of_a_dialect_are_the_same() -> None:
         assert len({(route.method, route.path) for route in routes}) == len(routes)
 
 
-def test_the_thread_s_clients_hold_nothing_of_the_definition_s() -> None:
-    thread = [each for each in CLIENTS.values() if each.dialect != PUBLIC]
+def test_the_thread_s_clients_use_the_definition_s_routes_where_the_thread_has_none() -> None:
+    organisation = Organisation()
+    answers = {
+        who: organisation.ask("POST", inbound(), open_message(), client=who)
+        for who in ("demo", "no-scope", "user")
+    }
+    code_by_client = {who: f"{each.status} {each.code}" for who, each in answers.items()}
 
-    assert {each.id for each in thread} == {"demo", "no-scope", "user"}
-    assert not any(each.permissions or each.scopes for each in thread)
+    assert {each.id for each in CLIENTS.values() if each.dialect != PUBLIC} == {*code_by_client}
+    assert code_by_client == {
+        "demo": "200 ",
+        "no-scope": "403 missing.permissions",
+        "user": "400 not.a.client",
+    }
 
 
 def login(organisation: Organisation, who: str = "public-user", **form: str) -> dict[str, Any]:

@@ -10,13 +10,18 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from convoy.prepare.sample_bodies import sample_plan
 from tests.simulator.api import conversations
 from tests.simulator.in_process import ACTIVE, QUEUE
 from tests.simulator_process import SimulatorProcess
 
+BODIES = Path(__file__).with_name("official_sdk_bodies.py")
 CLIENT = Path(__file__).with_name("official_sdk_client.py")
 PUBLIC_CLIENT = Path(__file__).with_name("official_sdk_public_client.py")
 IMPORT_DEADLINE_S = 120.0
@@ -88,3 +93,25 @@ def test_it_performs_each_public_operation_and_its_models_take_every_member(
                 "status": ACCEPTED_OTHERWISE.get(name, 200),
                 "differences": BODY_OF_OLD.get(name, []),
             }, name
+
+
+def test_its_models_make_the_bodies_that_the_templates_render(
+    tmp_path: Path, repository: Path
+) -> None:
+    paths = sorted((repository / "payloads" / "open_message").glob("*.json"))
+    sources = {path.stem: path.read_text("utf-8") for path in paths}
+    plan = sample_plan("open_messaging", 1, {}, templates=sources)
+    bodies, message = plan.bodies("a-run", lambda: 1_780_000_000.5), plan.message(0)
+    rendered = {
+        name: json.loads(bodies.render(replace(message, template_name=name))) for name in sources
+    }
+
+    made = said_by(BODIES, tmp_path, json.dumps(rendered))
+
+    # Working public configurations send attributes that the model does not have.
+    assert rendered["custom_attributes"]["channel"].pop("metadata")["customAttributes"]
+    for each in (*made.values(), *rendered.values()):
+        # The SDK writes the zone in another way.
+        each["channel"]["time"] = datetime.fromisoformat(each["channel"]["time"])
+    assert rendered.keys() >= {"text", "attachment"}
+    assert made == rendered

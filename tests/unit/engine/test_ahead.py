@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import pytest
@@ -87,8 +87,9 @@ def test_others_are_not_kept_waiting_by_messages_that_take_long() -> None:
             return super().render(message)
 
     class SlowPlan(ScenarioPlan):
-        def bodies(self, run_id: str) -> Bodies:
-            return SlowBodies({"text": PayloadTemplate("text", "{}")}, 1, "scenario", run_id, {})
+        def bodies(self, run_id: str, clock: Callable[[], float] = lambda: 0.0) -> Bodies:
+            templates = {"text": PayloadTemplate("text", "{}")}
+            return SlowBodies(templates, 1, "scenario", run_id, {}, clock)
 
     ahead = MessagesAhead(
         SlowPlan(replace(INPUTS, weights={"text": 1})),
@@ -101,6 +102,20 @@ def test_others_are_not_kept_waiting_by_messages_that_take_long() -> None:
     ahead.message(due(0))
 
     assert made == [0]
+
+
+def test_what_says_when_it_is_sent_is_rendered_when_it_is_taken() -> None:
+    plan = ScenarioPlan(
+        replace(INPUTS, templates={"text": '"{{ time }}{{ k }}"'}, weights={"text": 1})
+    )
+    moments = iter((0.0, 2.0))
+    ahead = MessagesAhead(
+        plan, RUN_ID, (), lambda most: range(1, most), wall_clock=lambda: next(moments)
+    )
+
+    first, second = (ahead.message(due(k)).body for k in range(2))
+
+    assert (first, second) == (b'"1970-01-01T00:00:00.000Z0"', b'"1970-01-01T00:00:02.000Z1"')
 
 
 @pytest.mark.parametrize("arrivals", ["closed", "even"])

@@ -22,7 +22,7 @@ RUN_ID = "20261122-120000-abcdef"
 OWN = {"channel": "<b>'web' & \"phone\" ü\\</b>"}
 VARIABLES = (
     *("conversation_id", "customer_id", "agent_id", "marker", "text", "k", "sequence"),
-    *("author", "author_name", "author_address", "channel"),
+    *("author", "author_name", "author_address", "time", "customers", "channel"),
 )
 PAYLOADS = Path(__file__).parents[3] / "payloads"
 SOURCES = {
@@ -52,11 +52,15 @@ PIECES = st.one_of(
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
+def clock() -> float:
+    return 1_780_000_000.25
+
+
 def bodies_of(source: str, name: str = "a", run_id: str = RUN_ID) -> tuple[Bodies, PlannedMessage]:
     """Return what renders the messages of a plan with one template, and one of them."""
     inputs = replace(INPUTS, templates={name: source}, weights={name: 1.0}, variables=OWN)
     plan = ScenarioPlan(inputs)
-    return plan.bodies(run_id), plan.message(0)
+    return plan.bodies(run_id, clock), plan.message(0)
 
 
 def by_jinja(source: str, variables: Mapping[str, object]) -> bytes:
@@ -67,7 +71,8 @@ def by_jinja(source: str, variables: Mapping[str, object]) -> bytes:
 
 
 def has_fast_path(source: str) -> bool:
-    return fast_path(PayloadTemplate("a", source).tree, "[convoy:", OWN) is not None
+    own = {"customers": "kept", **OWN}
+    return fast_path(PayloadTemplate("a", source).tree, "[convoy:", own, clock) is not None
 
 
 @given(pieces=st.lists(PIECES, max_size=8), text=TEXTS, id_=TEXTS, k=st.integers(0))
@@ -108,6 +113,30 @@ def test_templates_that_come_with_convoy_take_the_fast_path_where_they_can(name:
     draws_or_fills = name in {"long", "unicode", "emoji"}
 
     assert has_fast_path(SOURCES[f"conversation/{name}.json"]) != draws_or_fills
+
+
+@pytest.mark.parametrize("name", ["text", "attachment"])
+def test_open_messages_take_the_fast_path(name: str) -> None:
+    assert has_fast_path(SOURCES[f"open_message/{name}.json"])
+
+
+def test_a_body_says_when_it_was_rendered() -> None:
+    bodies, message = bodies_of("{{ time }} {{ time | tojson }} {{ time | upper }}")
+    fast, _ = bodies_of("{{ time }} {{ time | tojson }}")
+
+    assert bodies.render(message).decode() == " ".join(
+        ("2026-05-28T20:26:40.250Z", '"2026-05-28T20:26:40.250Z"', "2026-05-28T20:26:40.250Z")
+    )
+    assert bodies.render(message).startswith(fast.render(message))
+
+
+@pytest.mark.parametrize("source", ["{{ customers }}", "{{ customers | string }}"])
+def test_customers_are_those_of_the_run_unless_the_scenario_keeps_some(source: str) -> None:
+    bodies, message = bodies_of(source)
+    kept = replace(INPUTS, templates={"a": source}, weights={"a": 1}, variables={"customers": "vu"})
+
+    assert bodies.render(message).decode() == RUN_ID
+    assert ScenarioPlan(kept).bodies(RUN_ID).render(message) == b"vu"
 
 
 @pytest.mark.parametrize("name", SOURCES)

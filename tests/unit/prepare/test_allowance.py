@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.prepare.allowance import shortfall
+from convoy.prepare.allowance import allowance_line, shortfall
 from tests.unit.settings.configuration import settings_of
 
 LIMITED = ("limits=[{scope: token, count: 300, per_s: 60}]", "users=1", "run_time_s=300")
@@ -40,3 +40,28 @@ def test_a_limit_that_tokens_share_is_not_mended_by_more_of_them() -> None:
     found = shortfall(settings_of(*LIMITED, limits, "rate=10"))
 
     assert found is not None and found[1] == "lower the rate, or shorten warm_up_s"
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "steps", "tokens"),
+    [
+        pytest.param("guest_messages", "[]", 4, id="none"),
+        pytest.param("guest_messages", "[typing]", 8, id="one"),
+        pytest.param("guest_messages", "[typing, notification, receipt]", 16, id="three"),
+        pytest.param("guest_messages, conversation_messages", "[typing]", 6, id="of every other"),
+    ],
+)
+def test_each_step_of_a_message_is_a_request_of_its_own(
+    scenarios: str, steps: str, tokens: int
+) -> None:
+    with_steps = (
+        *("rate=20", f"scenarios=[{scenarios}]"),
+        f"scenario.guest_messages.steps={steps}",
+    )
+    few, enough = (
+        settings_of(*LIMITED, *with_steps, f"users={users}") for users in (tokens - 1, tokens + 1)
+    )
+
+    assert allowance_line(few).startswith(f"{tokens} tokens needed for 20 per second")
+    assert shortfall(few) is not None
+    assert shortfall(enough) is None

@@ -62,6 +62,15 @@ def test_users_that_make_their_own_conversations_have_a_pool_that_names_none() -
     assert find_pool(settings, SCENARIO, NO_TOKEN) == NO_CONVERSATION
 
 
+def test_customers_that_make_their_own_conversations_are_numbered() -> None:
+    settings = settings_with(source="none", count="3", pick="round_robin")
+
+    pool = find_pool(settings, SCENARIO, NO_TOKEN)
+
+    assert [(each.id, each.customer_id) for each in pool] == [("", "0"), ("", "1"), ("", "2")]
+    assert not pool.has_ids
+
+
 class Door:
     """A session that opens conversations; every one from the number `fails_at` on fails."""
 
@@ -72,7 +81,7 @@ class Door:
         self.attempts, self.sent_s = 0, None
 
     def known(self) -> KnownScenario:
-        return KnownScenario(NO_ROUTE, (), (), lambda *_: self, Door.open_conversation)
+        return KnownScenario(NO_ROUTE, (), {}, (), lambda *_: self, Door.open_conversation)
 
     def open(self) -> None:
         self.sessions += 1

@@ -74,7 +74,7 @@ def test_the_default_settings_draw_every_wrong_payload_and_expect_a_code_of_each
     repository: Path,
 ) -> None:
     payloads = repository / "payloads"
-    wrong = {name for name in template_names(payloads) if "/invalid/" in name}
+    wrong = {name for name in template_names(payloads) if "conversation/invalid/" in name}
     settings = settings_of("scenarios=[invalid_messages]")
     routes = {"invalid_messages": ROUTES["conversation"]}
 
@@ -281,11 +281,10 @@ def test_every_template_has_its_line_in_the_readme(repository: Path) -> None:
     payloads = repository / "payloads"
     text = (payloads / "README.md").read_text("utf-8")
     names = [name for name in template_names(payloads) if "/invalid/" not in name]
-    invalid = payloads / "conversation" / "invalid"
-    expected = yaml.safe_load((invalid / "expected.yaml").read_text("utf-8"))
-
     assert [name for name in names if f"`{name}.json`" not in text] == []
-    assert sorted(expected) == sorted(path.stem for path in invalid.glob("*.json"))
+    for invalid in payloads.glob("*/invalid"):
+        expected = yaml.safe_load((invalid / "expected.yaml").read_text("utf-8"))
+        assert sorted(expected) == sorted(path.stem for path in invalid.glob("*.json"))
 
 
 def test_a_variable_of_the_scenario_can_be_named_in_path_and_template(tmp_path: Path) -> None:

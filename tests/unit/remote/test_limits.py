@@ -43,6 +43,22 @@ def test_a_spent_window_waits_for_its_end_and_then_starts_anew() -> None:
     assert spent.ready_at(70.0) <= 70.0
 
 
+@pytest.mark.parametrize(("room", "messages"), [(0, 3), (1, 2), (2, 1), (9, 1)])
+def test_a_request_waits_where_those_that_follow_it_would_have_no_room(
+    room: int, messages: int
+) -> None:
+    kept = budget(PER_TOKEN)
+    kept.keep_room(room)
+    sent = 0
+
+    while kept.ready_at(10.0) <= 10.0:
+        kept.spend(10.0)
+        kept.correct(told(sent + 1, 3, 60), 10.0)
+        sent += 1
+
+    assert sent == messages
+
+
 def test_a_window_counts_from_its_first_answer() -> None:
     spent = budget(PER_TOKEN)
 

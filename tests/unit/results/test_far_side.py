@@ -21,6 +21,10 @@ COUNTS = counts_of(accepted=90, unknown=10)
         pytest.param({"a": 5, "b": 5}, 0, id="fewer than planned"),
         pytest.param({"a": 1, "b": 2}, 1, id="one elsewhere"),
         pytest.param({"c": 3}, 3, id="all elsewhere"),
+        pytest.param({"": 3}, 0, id="in conversations of their own"),
+        pytest.param({"": 1, "a": 2}, 0, id="one in a conversation of its own"),
+        pytest.param({"": 2, "a": 1}, 1, id="one of its own in another's"),
+        pytest.param({"": 1, "c": 2}, 2, id="more of their own than planned"),
         pytest.param(None, None, id="no plan by conversation"),
     ],
 )

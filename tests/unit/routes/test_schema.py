@@ -28,6 +28,18 @@ GUEST: dict[str, Any] = {
 }
 
 
+OPEN: dict[str, Any] = {
+    "channel": {
+        "messageId": MARKER,
+        "from": {"id": "vu-1", "idType": "Opaque", "nickname": "VU"},
+        "time": "2026-11-22T10:00:00.000Z",
+    },
+    "text": f"{MARKER} Hello",
+}
+PICTURE = {"mediaType": "Image", "url": "https://example.com/a.png", "mime": "image/png"}
+WITH_PICTURE = {**OPEN, "content": [{"attachment": PICTURE}]}
+
+
 def fields_of(route: str, body: dict[str, Any]) -> list[str]:
     """Return the fields that something is said of."""
     rules = ROUTES.get(route, Route("any", "/any")).rules()
@@ -64,6 +76,18 @@ def changed(body: dict[str, Any], path: str, value: object) -> dict[str, Any]:
         ),
         pytest.param("conversation", changed(CANONICAL, "type", ...), id="without type"),
         pytest.param("guest", GUEST, id="guest"),
+        pytest.param("open_message", OPEN, id="open"),
+        pytest.param("open_message", WITH_PICTURE, id="open with attachment"),
+        pytest.param("open_message", changed(WITH_PICTURE, "text", ...), id="attachment alone"),
+        pytest.param("open_message", changed(WITH_PICTURE, "text", ""), id="attachment, no text"),
+        pytest.param(
+            "open_message", changed(OPEN, "channel.time", "2026-11-22T10:00:00+00:00"), id="zone"
+        ),
+        pytest.param(
+            "open_message",
+            changed(OPEN, "channel.metadata", {"customAttributes": {"k": "v"}}),
+            id="open with attributes",
+        ),
         pytest.param("any", {"anything": MARKER}, id="any"),
     ],
 )
@@ -113,6 +137,48 @@ def test_the_wrong_field_of_a_guests_body_is_named(path: str, value: object, fie
     assert fields_of("guest", changed(GUEST, path, value)) == [field]
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("channel", ..., "channel"),
+        ("channel", [MARKER], "channel"),
+        ("channel.from", ..., "channel.from"),
+        ("channel.from.id", ..., "channel.from.id"),
+        ("channel.from.id", "", "channel.from.id"),
+        ("channel.from.idType", ..., "channel.from.idType"),
+        ("channel.from.idType", "Nickname", "channel.from.idType"),
+        ("channel.from.email", 7, "channel.from.email"),
+        ("channel.time", ..., "channel.time"),
+        ("channel.time", "2026-11-22", "channel.time"),
+        ("channel.time", 1_780_000_000, "channel.time"),
+        ("channel.metadata", {"customAttributes": [1]}, "channel.metadata.customAttributes"),
+        ("content", [], "content"),
+        ("content", [{"attachment": PICTURE}] * 2, "content"),
+        ("content.0.attachment", ..., "content[0].attachment"),
+        ("content.0.attachment.mediaType", "Picture", "content[0].attachment.mediaType"),
+        ("content.0.attachment.url", ..., "content[0].attachment.url"),
+        ("content.0.attachment.url", "ftp://a/b", "content[0].attachment.url"),
+        ("content.0.attachment.mime", ..., "content[0].attachment.mime"),
+        ("metadata", ["v"], "metadata"),
+        ("metadata", {"k": 7}, "metadata.k"),
+    ],
+)
+def test_the_wrong_field_of_an_open_message_is_named(path: str, value: object, field: str) -> None:
+    assert set(fields_of("open_message", changed(WITH_PICTURE, path, value))) == {field}
+
+
+def test_an_open_message_has_its_marker_somewhere() -> None:
+    without = changed(changed(WITH_PICTURE, "channel.messageId", "17"), "text", "Hello")
+
+    assert fields_of("open_message", changed(without, "channel.messageId", MARKER)) == []
+    assert fields_of("open_message", without) == [""]
+
+
+@pytest.mark.parametrize("value", [..., "", 7])
+def test_an_open_message_without_content_needs_a_text(value: object) -> None:
+    assert fields_of("open_message", changed(OPEN, "text", value)) == ["text"]
+
+
 def test_all_wrong_fields_are_named_together() -> None:
     assert fields_of("conversation", {}) == ["to", "from.name", "text"]
 
@@ -131,7 +197,7 @@ def test_a_field_is_found_in_its_template(field: str, line: int) -> None:
     assert line_of_field(source, field) == line
 
 
-@pytest.mark.parametrize("route", ["conversation", "guest"])
+@pytest.mark.parametrize("route", ["conversation", "guest", "open_message"])
 def test_every_property_says_what_it_is_and_what_to_write(route: str) -> None:
     rules = ROUTES[route].rules()
     fields = [field for field in rules.fields if not field.endswith("]")]
@@ -141,7 +207,7 @@ def test_every_property_says_what_it_is_and_what_to_write(route: str) -> None:
     assert [field for field in fields if not rules.description(field)] == []
 
 
-@pytest.mark.parametrize("route", ["conversation", "guest"])
+@pytest.mark.parametrize("route", ["conversation", "guest", "open_message"])
 def test_the_example_of_a_schema_breaks_none_of_its_rules(route: str) -> None:
     conversation = {"conversationId": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"}
     rules = ROUTES[route].rules()
