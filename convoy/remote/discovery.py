@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Mapping
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -235,19 +236,29 @@ def _get(
     `requests` itself has a time limit for each piece of an answer only, and none on its length.
     """
     import requests
+    from urllib3.exceptions import DecodeError, HTTPError
 
+    ends_s, pieces, left = time.monotonic() + timeout_s, [], _MOST_BYTES
     too_late = requests.exceptions.ReadTimeout("no whole answer in time; it timed out")
+    # For what `requests` does by itself, the head of an answer and repetitions.
     with gevent.Timeout(timeout_s, too_late):
         answer = client.get(
             url, params=params, timeout=timeout_s, allow_redirects=False, stream=True
         )
-        pieces, left = [], _MOST_BYTES
-        for piece in answer.iter_content(_PIECE_BYTES):
-            pieces.append(piece)
-            left -= len(piece)
-            if left < 0:
-                answer.close()
-                raise requests.exceptions.ContentDecodingError(f"more than {_MOST_BYTES:,} bytes")
+        try:
+            while left >= 0 and (piece := answer.raw.read1(_PIECE_BYTES, decode_content=True)):
+                pieces.append(piece)
+                left -= len(piece)
+                if time.monotonic() > ends_s:
+                    raise too_late
+        except DecodeError as error:
+            raise requests.exceptions.ContentDecodingError(error) from error
+        except HTTPError as error:
+            raise requests.exceptions.ChunkedEncodingError(error) from error
+        finally:
+            answer.close()
+    if left < 0:
+        raise requests.exceptions.ContentDecodingError(f"more than {_MOST_BYTES:,} bytes")
     answer._content = b"".join(pieces)  # as `requests` itself keeps what it has read
     return answer
 

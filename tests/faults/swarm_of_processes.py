@@ -148,7 +148,7 @@ class SwarmOfProcesses:
         """Start one more worker; it finds the master at `port`, or at the master's own."""
         worker = LocustProcess(
             self._folder / f"worker-{len(self.workers)}",
-            *("--worker", "--master-host", "127.0.0.1"),
+            *("--worker", "--master-host", "127.0.0.1", "-H", self.simulator.url),
             *("--master-port", str(port or self.port), *options),
             environment=environment,
         )

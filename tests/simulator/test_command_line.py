@@ -156,6 +156,18 @@ def test_who_lets_other_machines_in_is_told_so() -> None:
         pytest.param({"Origin": "null"}, True, id="a page of no origin"),
         pytest.param({"Sec-Fetch-Site": "cross-site"}, True, id="a picture or a link elsewhere"),
         pytest.param({"Sec-Fetch-Site": "same-site"}, True, id="a page of another port"),
+        pytest.param({"Host": "simulator:{port}"}, False, id="by another name, no browser"),
+        pytest.param(
+            {"Host": "evil.test:{port}", "Origin": "http://evil.test:{port}"},
+            True,
+            id="a page whose name was pointed here",
+        ),
+        pytest.param(
+            {"Host": "evil.test:{port}", "User-Agent": "Mozilla/5.0"}, True, id="it only reads"
+        ),
+        pytest.param(
+            {"Host": "localhost:{port}", "User-Agent": "Mozilla/5.0"}, False, id="a person looks"
+        ),
     ],
 )
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import gzip
 import json
 import re
 import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from convoy.remote.discovery import find_conversations, is_convoy_simulator, sta
 from convoy.remote.oauth import Token
 from convoy.secrets import Secret
 from tests.locust_process import free_port
+from tests.recording_relay import RecordingRelay
 from tests.simulator_process import SimulatorProcess
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import Visitor, answer, sends, serving, silent
@@ -395,3 +398,49 @@ def test_a_proxy_that_is_not_there_is_named_as_the_cause(monkeypatch: pytest.Mon
 
     with pytest.raises(RemoteError, match="The proxy could not be reached"):
         find_conversations("https://api.test", TOKEN, timeout_s=5)
+
+
+def test_what_only_passes_the_question_on_is_no_simulator(tmp_path: Path) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text(KEY.reveal())
+    options = ["--key-file", str(key_file)]
+    with SimulatorProcess(*options) as simulator, RecordingRelay(simulator) as relay:
+        assert is_convoy_simulator(simulator.url, KEY)
+        assert starter_of_simulator(relay.url) == "a person"
+        assert not is_convoy_simulator(relay.url, KEY)
+
+
+def endless(piece: bytes, pause_s: float, *headers: str) -> Callable[[Visitor], None]:
+    """Behaviour: begin a long answer and go on with it until the client leaves."""
+
+    def behave(visitor: Visitor) -> None:
+        visitor.read_request()
+        head = ["HTTP/1.1 200 OK", "Content-Length: 1000000000000", *headers]
+        visitor.send("\r\n".join(head).encode() + b"\r\n\r\n")
+        with suppress(OSError):
+            while True:
+                visitor.send(piece)
+                time.sleep(pause_s)
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        pytest.param(endless(b" " * 2**20, 0.0), "is larger than", id="without end"),
+        pytest.param(
+            sends(answer("200 OK", gzip.compress(b" " * 2**25), "Content-Encoding: gzip")),
+            "is larger than",
+            id="packed",
+        ),
+        pytest.param(endless(b" ", 0.05), "No whole answer came", id="drop by drop"),
+    ],
+)
+def test_an_answer_has_an_end_in_length_and_time(
+    behaviour: Callable[[Visitor], None], said: str
+) -> None:
+    with serving(behaviour) as server, pytest.raises(RemoteError) as caught:
+        find_conversations(f"http://127.0.0.1:{server.port}", TOKEN, timeout_s=1.5)
+
+    assert said in str(caught.value)

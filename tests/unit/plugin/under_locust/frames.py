@@ -181,3 +181,22 @@ def test_each_kind_of_complaint_is_said_every_ten_seconds_at_most(
         "this is bad (and 1 times since this was last said)",
         "that is worse",
     ]
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), -float("inf"), 1e300])
+@pytest.mark.parametrize("field", ["max_response_time", "total_response_time", "start_time"])
+def test_a_number_that_locust_could_not_print_reaches_nobody(
+    frames: FrameFilter, field: str, number: float
+) -> None:
+    runner = Environment().create_local_runner()
+    total = runner.stats.total.get_stripped_report()
+    report: dict[str, Any] = {
+        "stats": [total | {field: number}],
+        "stats_total": total,
+        "errors": {},
+        "user_classes_count": {},
+        "user_count": 0,
+        REPORT_KEY: b"",
+    }
+
+    assert joined(frames).admit_from(WORKER, packed("stats", report)) is None
