@@ -48,7 +48,7 @@ check: here $(VENV)/.development ## Check format, lint, types and architecture, 
 
 lock: here $(VENV)/.development ## Find what requirements*.txt need into requirements*.lock; newer packages: make lock ARGS=--upgrade
 	@# Which index is used stands in no file: uv knows no PIP_ variables, and writes none of its own.
-	@export UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-https://pypi.org/simple}"; \
+	@[ -z "$$PIP_INDEX_URL" ] || export UV_DEFAULT_INDEX="$$PIP_INDEX_URL"; \
 	$(LOCK) $(ARGS) requirements.txt -o requirements.lock && \
 	$(LOCK) $(ARGS) -c requirements.lock requirements-dev.txt -o requirements-dev.lock
 

@@ -70,17 +70,13 @@ class MessagesAhead:
         if not planned or planned[-1].k != k:
             planned = self._planned = self._plan_next(k)
         self._ready = ready = {}
-        clock, render, is_of_the_moment = (
-            self._clock,
-            self._bodies.render,
-            self._bodies.is_of_the_moment,
-        )
+        clock, bodies = self._clock, self._bodies
         ends_s = clock() + _LONGEST_S
         while planned:
             message = planned.pop()
             try:
-                is_early = is_of_the_moment(message.template_name)
-                ready[message.k] = message, None if is_early else render(message)
+                is_later = bodies.is_of_the_moment(message.template_name)
+                ready[message.k] = message, None if is_later else bodies.render(message)
             except PayloadError:
                 continue
             if clock() > ends_s:

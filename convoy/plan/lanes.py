@@ -1,6 +1,8 @@
 """Lanes: the fixed split of a plan that workers share; message `k` is in lane `k mod 256`."""
 
 LANES = 256
+LEASE_S = 2.5
+"""How long a lease on lanes lasts from when a worker asked for it; it asks four times a second."""
 
 
 def first_number(lane: int, from_k: int) -> int:

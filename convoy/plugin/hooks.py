@@ -139,10 +139,9 @@ class _Hooks:
             runner.quit()
             gevent.kill(main, SystemExit(ExitCode.REFUSED))
 
-        assert self._command.first is not None
-        timeout_s = (
-            options.expect_workers_max_wait or self._command.first.settings.prepare_timeout_s
-        )
+        first = self._command.first
+        assert first is not None
+        timeout_s = options.expect_workers_max_wait or first.settings.prepare_timeout_s
         options.expect_workers_max_wait = 0
         gevent.spawn(
             end_where_workers_are_missing, runner, options.expect_workers, timeout_s, refuse

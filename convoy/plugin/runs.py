@@ -40,11 +40,11 @@ class RunController:
     """Runs one run at a time for a local or master runner.
 
     `prepare` resolves and checks a run that was not lined up before it begins, and `release` lets
-    others have the organisation after a run. With `is_attended` a
-    person at the web UI decides when the process ends. `code` is the hash of the code that makes
-    messages. Each run is shown in the `view`; where there is none, it tells its progress in the
-    log. `collect_report` takes in the report of a worker in this process; Locust collects those of
-    other processes. `redact` hides secrets.
+    others have the organisation after a run. With `is_attended` a person at the web UI decides when
+    the process ends. `code` is the hash of the code that makes messages. Each run is shown in the
+    `view`; where there is none, it tells its progress in the log. `collect_report` takes in the
+    report of a worker in this process; Locust collects those of other processes. `redact` hides
+    secrets.
     """
 
     def __init__(

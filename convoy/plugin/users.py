@@ -64,9 +64,9 @@ class ScenarioUser(User):
     over it (`send`). A scenario subclasses that, sets its name in `scenario`, and has one task that
     takes the next message and posts it. What it measures besides, it names in `steps` and
     `timings`; `optional_steps` are done where the settings ask, each with the others that it needs.
-    `request_type` is shown in Locust's rows, and `route` has the rules by which bodies
-    are checked. `open_conversation` is needed for `source: opened`: it opens a conversation over a
-    session and returns its id, or raises RemoteError.
+    `request_type` is shown in Locust's rows, and `route` has the rules by which bodies are checked.
+    `open_conversation` is needed for `source: opened`: it opens a conversation over a session and
+    returns its id, or raises RemoteError.
     """
 
     abstract = True

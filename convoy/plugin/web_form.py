@@ -10,6 +10,7 @@ from math import isfinite
 from locust.util.timespan import parse_timespan
 
 from convoy.errors import Fault, RefusedError, SettingsError
+from convoy.foreign import cut
 from convoy.plugin.runs import RunController
 from convoy.settings.values import LONGEST_S, MOST_USERS
 
@@ -19,7 +20,7 @@ LOCUSTS = ("user_count", "spawn_rate", "host", "run_time", "profile")
 """Locust's own fields; those of Convoy's options come on top."""
 _FOLDERS = {"target": "config/targets", "load_profile": "config/profiles"}
 _LONGEST_FIELD = 1_000
-_LONGEST_SHOWN = 60
+_LONGEST_SHOWN = 61
 _MOST_DIGITS = 12
 
 
@@ -50,13 +51,15 @@ def check_fields(
         if name not in on_form:
             # Locust's handler sets any of its options that is named, such as files to write.
             there_are = ", ".join(sorted(on_form))
-            faults.append(Fault(_shown(name), f"is no field of the form; there are: {there_are}"))
+            faults.append(
+                Fault(cut(name, _LONGEST_SHOWN), f"is no field of the form; there are: {there_are}")
+            )
         elif len(value) > _LONGEST_FIELD:
             problem = f"has {len(value):,} characters, but should have at most {_LONGEST_FIELD:,}"
             faults.append(Fault(name, problem))
         elif value and name in choices and value not in choices[name]:
             there_are = f"there are: {', '.join(sorted(choices[name])) or 'none'}"
-            problem = f"{_shown(value)!r} is no name in {_FOLDERS[name]}; {there_are}"
+            problem = f"{cut(value, _LONGEST_SHOWN)!r} is no name in {_FOLDERS[name]}; {there_are}"
             faults.append(Fault(name, f"{problem}. A path is given when Convoy is started"))
     if faults:
         raise SettingsError(faults)
@@ -72,7 +75,7 @@ def read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
     spawn_rate = _spawn_rate(form.get("spawn_rate", ""), faults)
     run_time_s = _run_time_s(form.get("run_time", ""), faults)
     if form.get("profile", "") not in ("", shown["profile"]):
-        label = f"{_shown(form['profile'])!r} would be Locust's label of the run"
+        label = f"{cut(form['profile'], _LONGEST_SHOWN)!r} would be Locust's label of the run"
         faults.append(Fault("profile", f"{label}; the load's shape is Load Profile"))
     if faults:
         raise SettingsError(faults)
@@ -106,7 +109,7 @@ def edit(controller: RunController, form: Mapping[str, str], before: Mapping[str
     rate = _number(text)
     is_new = text not in ("", str(present))
     if is_new and rate is None:
-        faults.append(Fault("rate", f"{_shown(text)!r} is no number"))
+        faults.append(Fault("rate", f"{cut(text, _LONGEST_SHOWN)!r} is no number"))
     if faults:
         raise SettingsError(faults)
     controller.check_users(users)
@@ -120,7 +123,7 @@ def _users(text: str, faults: list[Fault]) -> int:
     if written.isdecimal() and len(written) <= _MOST_DIGITS and 0 < int(written) <= MOST_USERS:
         return int(written)
     expected = f"should be a whole number from 1 to {MOST_USERS:,}"
-    faults.append(Fault("users", f"are {_shown(text)!r}, but {expected}"))
+    faults.append(Fault("users", f"are {cut(text, _LONGEST_SHOWN)!r}, but {expected}"))
     return 0
 
 
@@ -128,7 +131,7 @@ def _spawn_rate(text: str, faults: list[Fault]) -> float | None:
     number = _number(text)
     if number is None or not 0 < number <= MOST_USERS:
         expected = f"should be a number above 0 and at most {MOST_USERS:,}"
-        faults.append(Fault("spawn rate", f"is {_shown(text)!r}, but {expected}"))
+        faults.append(Fault("spawn rate", f"is {cut(text, _LONGEST_SHOWN)!r}, but {expected}"))
     return number
 
 
@@ -144,7 +147,7 @@ def _run_time_s(text: str, faults: list[Fault]) -> int | None:
         pass
     except ValueError:
         problem = "is no length of time; write 30s, 3m or 1h20m"
-    faults.append(Fault("run time", f"{_shown(text)!r} {problem}"))
+    faults.append(Fault("run time", f"{cut(text, _LONGEST_SHOWN)!r} {problem}"))
     return None
 
 
@@ -153,7 +156,3 @@ def _number(text: str) -> float | None:
         if isfinite(number := float(text)):
             return number
     return None
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

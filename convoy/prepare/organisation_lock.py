@@ -14,11 +14,11 @@ from pathlib import Path
 import gevent
 
 from convoy.errors import RefusedError
+from convoy.plan.lanes import LEASE_S
 from convoy.remote.pace import SECOND_S
 
 _FOLDER = Path("/tmp")
 """The same for all users and jobs of a machine, which TMPDIR need not be."""
-_LEASE_S = 2.5
 _HOLDER = re.compile(rb"run [0-9a-f-]{1,40} \(process [0-9]{1,10}\)")
 """Another user may have written anything."""
 
@@ -64,7 +64,7 @@ class OrganisationLock:
         self._held = organisation_id, descriptor
         if _read(descriptor):
             # Its last holder was killed, whose workers send on until their lease is over.
-            gevent.sleep(_LEASE_S + SECOND_S)
+            gevent.sleep(LEASE_S + SECOND_S)
         _write(descriptor, run_id)
 
     def release(self) -> None:

@@ -18,7 +18,7 @@ from convoy.remote.addresses import Admission
 from convoy.remote.limits import retry_after_s
 from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
-from convoy.remote.wire_faults import NO_TLS, NO_TLS_REASONS
+from convoy.remote.wire_faults import NO_TLS, NO_TLS_REASONS, AnswerTooLargeError
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import ROUTES, SIMULATOR
 from convoy.routes.codes import TLS_EXPECTED, error_code, meaning
@@ -239,7 +239,7 @@ def _get(
     from urllib3.exceptions import DecodeError, HTTPError
 
     ends_s, pieces, left = time.monotonic() + timeout_s, [], _MOST_BYTES
-    too_late = requests.exceptions.ReadTimeout("no whole answer in time; it timed out")
+    too_late = requests.exceptions.ReadTimeout("no whole answer in time")
     # For what `requests` does by itself, the head of an answer and repetitions.
     with gevent.Timeout(timeout_s, too_late):
         answer = client.get(
@@ -258,7 +258,7 @@ def _get(
         finally:
             answer.close()
     if left < 0:
-        raise requests.exceptions.ContentDecodingError(f"more than {_MOST_BYTES:,} bytes")
+        raise requests.RequestException(AnswerTooLargeError(f"more than {_MOST_BYTES:,} bytes"))
     answer._content = b"".join(pieces)  # as `requests` itself keeps what it has read
     return answer
 
@@ -296,12 +296,10 @@ def _cause(fault: Exception) -> str:
     # A silent server's timeout is a ConnectionError, as deep in others as it was tried often.
     if isinstance(fault, requests.Timeout) or "timed out" in str(fault):
         return meaning("timeout")
+    if fault.args and isinstance(fault.args[0], AnswerTooLargeError):
+        return meaning("answer too large")
     if isinstance(fault, requests.exceptions.ContentDecodingError):
-        return (
-            meaning("answer too large")
-            if "more than" in str(fault)
-            else meaning("malformed answer")
-        )
+        return meaning("malformed answer")
     if _TLS_ALERT in str(fault):
         return meaning(TLS_EXPECTED)
     if isinstance(fault, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):

@@ -18,8 +18,8 @@ class Changes:
     """The changes of a run's plans since it began; moments are in seconds from T0.
 
     `made` lists the changes in their order; `beside` is how many messages leave besides the plans',
-    for warm-up and as canaries. Every change raises RefusedError when it cannot be
-    made, and then nothing has changed.
+    for warm-up and as canaries. Every change raises RefusedError when it cannot be made, and then
+    nothing has changed.
     """
 
     def __init__(

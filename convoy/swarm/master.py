@@ -12,6 +12,7 @@ import gevent
 
 from convoy.errors import ConvoyError, RefusedError
 from convoy.foreign import told
+from convoy.plan.lanes import LEASE_S
 from convoy.prepare.guard import messages_beside
 from convoy.results.account import ScenarioResult
 from convoy.results.criteria import CriterionResult
@@ -26,7 +27,7 @@ from convoy.swarm.protocol import RunProtocol
 from convoy.swarm.run_account import RunAccount
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 from convoy.swarm.run_lanes import RunLanes
-from convoy.swarm.workers import LEASE_S, Swarm, WorkerState
+from convoy.swarm.workers import Swarm, WorkerState
 
 logger = logging.getLogger(__name__)
 

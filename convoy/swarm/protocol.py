@@ -13,6 +13,7 @@ from math import inf
 from msgspec.structs import replace
 
 from convoy.errors import ConvoyError
+from convoy.plan.lanes import LEASE_S
 from convoy.plan.rates import RateCurve
 from convoy.results.counts import Counts
 from convoy.settings import Settings
@@ -39,7 +40,7 @@ from convoy.swarm.messages import (
 from convoy.swarm.phases import Phases, RunState
 from convoy.swarm.run_inputs import RunInputs, worker_share
 from convoy.swarm.run_lanes import RunLanes
-from convoy.swarm.workers import LEASE_S, Users, Workers, WorkerState, WorkerStatus
+from convoy.swarm.workers import Users, Workers, WorkerState, WorkerStatus
 
 _PAUSE_S = 1.0
 """Looks at a run so far apart mean that this process stood still."""

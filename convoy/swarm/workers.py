@@ -23,8 +23,6 @@ class Swarm(Protocol):
         """Return how many users of each scenario each worker has been dealt."""
 
 
-LEASE_S = 2.5
-"""How long a lease lasts from when a worker asked for it; it asks four times a second."""
 _UNACKNOWLEDGED_S = 2.2
 """So long after a lease was given a worker should have said that it has it, or a later one. The way
 to it is slow or cut otherwise, and it should own nothing."""
