@@ -13,6 +13,6 @@ def convoy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     return run(
         *("convoy", *arguments),
         cwd=ROOT,
-        env=clean_environment() | {"PYTHONUTF8": "1"} | environment,
+        env=clean_environment() | environment,
         encoding="utf-8",
     )

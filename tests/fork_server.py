@@ -1,12 +1,12 @@
 """Programs of this repository, forked from a process that has imported what they import.
 
 A start of `locust` takes a second of processor time, nearly all of it for imports, and the tests
-start hundreds. So each process that runs tests has one server for each program, which imports its
-modules once and forks at every start. What is forked has the working directory, environment,
-streams, session and arguments of a fresh process and is a child of the process that asked for it:
-its process id, signals and exit code are real. It differs in what no test may rely on: `/proc` has
-the server's command line, sets of texts have the server's order, and a warning that an import
-gives is not repeated.
+start hundreds. So each process that runs tests has a server for what programs import, which imports
+that once and forks at every start. What is forked has the working directory, environment, streams,
+session and arguments of a fresh process and is a child of the process that asked for it: its
+process id, signals and exit code are real. It differs in what no test may rely on: `/proc` has the
+server's command line, sets of texts have the server's order, and a warning that an import gives is
+not repeated.
 
 A program is executed as ever where a fork would be another thing: with another environment than
 the server's, apart from variables that are read late; with a locustfile of another tree; within
@@ -18,15 +18,19 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import fcntl
 import gc
 import importlib
+import inspect
 import json
 import os
 import posix  # whose functions stay as they are when gevent patches those of `os`
 import runpy
+import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from io import TextIOWrapper
@@ -35,13 +39,19 @@ from time import sleep  # Python's own, also when gevent has patched the one of 
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+UNDER_LOCUST = "tests.unit.plugin.under_locust"
+_LOCUST = ("locust.main", "convoy.plugin.hooks", "convoy.cli.commands")  # it patches sockets first
+_SIMULATOR = ("simulator.server", "simulator.world")
 PRELOADED = {
-    # Locust goes first because it patches sockets.
-    "locust": ("locust.main", "convoy.plugin.hooks"),
-    "convoy": ("locust", "convoy.cli.commands"),
-    "simulator": ("simulator.server", "simulator.world"),
+    "locust": _LOCUST,
+    "convoy": _LOCUST,
+    "simulator": _SIMULATOR,
+    UNDER_LOCUST: (*_LOCUST, "pytest", "hypothesis"),
 }
-_READ_LATE = ("CONVOY_", "PYTEST_", "HELD_LOCUSTFILE", "CLOCK_STEP_S", "COLUMNS")
+_READ_LATE = (
+    *("CONVOY_", "PYTEST_", "HELD_LOCUSTFILE", "CLOCK_STEP_S"),
+    *("CI", "COLUMNS", "LINES", "NO_COLOR", "TERM"),
+)
 """What a program reads when it runs, and neither Python nor a module while it is imported."""
 _PR_SET_CHILD_SUBREAPER = 36
 _MAX_REQUEST = 1 << 20
@@ -63,7 +73,8 @@ def executed() -> Iterator[None]:
 class Program(subprocess.Popen[Any]):
     """`python -m` one of these programs; a `subprocess.Popen` that forks where it can.
 
-    Takes `cwd`, `env`, the three streams, their text mode and `start_new_session`.
+    Takes `cwd`, `env`, the three streams, their text mode, `start_new_session`, and as
+    `preexec_fn` only `take_terminal`.
     """
 
     def __init__(self, module: str, *arguments: str, env: Mapping[str, str], **how: Any) -> None:
@@ -91,9 +102,17 @@ class Program(subprocess.Popen[Any]):
             number if given == -1 else given
             for number, given in enumerate((p2cread, c2pwrite, errwrite))
         ]
-        self.pid = server.fork(args, str(cwd), env, start_new_session, streams)
+        assert preexec_fn in (None, take_terminal)
+        has_terminal = preexec_fn is take_terminal
+        self.pid = server.fork(args, str(cwd), env, start_new_session, has_terminal, streams)
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
+
+
+def take_terminal() -> None:
+    """In a new process: have the terminal as a shell gives it, which ends with its window."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
 
 
 def run(
@@ -114,23 +133,29 @@ def run(
 class _Server:
     """The client's side of a server, and the environment in which that imported everything."""
 
-    def __init__(self, module: str, env: Mapping[str, str]) -> None:
+    def __init__(self, modules: Sequence[str], env: Mapping[str, str]) -> None:
         self.env = _lasting(env)
         self._lock = threading.Lock()
         self._socket, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
-            command = [sys.executable, __file__, str(number), module]
+            command = [sys.executable, __file__, str(number), *modules]
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, pass_fds=[number]
             )
         atexit.register(self._stop)
 
     def fork(
-        self, command: list[str], cwd: str, env: dict[str, str], is_leader: bool, streams: list[int]
+        self,
+        command: list[str],
+        cwd: str,
+        env: dict[str, str],
+        is_leader: bool,
+        has_terminal: bool,
+        streams: list[int],
     ) -> int:
         """Start a program; return its process id, which is that of a child of this process."""
-        request = json.dumps([command, cwd, env, is_leader]).encode() + b"\n"
+        request = json.dumps([command, cwd, env, is_leader, has_terminal]).encode() + b"\n"
         with self._lock, _adopting():
             socket.send_fds(self._socket, [request], streams)
             answer = self._socket.recv(64)
@@ -142,7 +167,7 @@ class _Server:
         self._process.wait()
 
 
-_servers: dict[str, _Server] = {}
+_servers: dict[tuple[str, ...], _Server] = {}
 
 
 def _server_of(module: str, command: Sequence[str], env: Mapping[str, str]) -> _Server | None:
@@ -150,9 +175,10 @@ def _server_of(module: str, command: Sequence[str], env: Mapping[str, str]) -> _
     trees = {Path(each).resolve().parent for each in command if each.endswith(".py")} - {ROOT}
     if _is_executed or any((tree / "convoy").exists() for tree in trees):
         return None
-    if module not in _servers:
-        _servers[module] = _Server(module, env)
-    return _servers[module] if _servers[module].env == _lasting(env) else None
+    modules = PRELOADED[module]
+    if modules not in _servers:
+        _servers[modules] = _Server(modules, env)
+    return _servers[modules] if _servers[modules].env == _lasting(env) else None
 
 
 def _lasting(env: Mapping[str, str]) -> dict[str, str]:
@@ -193,16 +219,30 @@ def _serve(ours: socket.socket) -> list[Any] | None:
         posix.waitpid(between, 0)
 
 
+def _warm_up() -> None:
+    """Fill the caches that each run would fill for itself: 0.1 s of its processor time."""
+    inspect.stack()  # Locust asks for it where a test stops, and it looks at every module's file
+    if html := sys.modules.get("convoy.results.reports.html"):
+        html._template()
+
+
 def _become(
-    command: list[str], cwd: str, env: dict[str, str], is_leader: bool, streams: list[int]
-) -> None:
-    """Make this process what it would be at its start with this command."""
+    command: list[str],
+    cwd: str,
+    env: dict[str, str],
+    is_leader: bool,
+    has_terminal: bool,
+    streams: list[int],
+) -> str:
+    """Make this process what it would be at its start with this command; return its module."""
     if is_leader:
         os.setsid()
     for number, given in enumerate(streams):
         os.dup2(given, number)
         posix.close(given)
         _open_anew(number, ("stdin", "stdout", "stderr")[number])
+    if has_terminal:
+        take_terminal()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
@@ -213,6 +253,7 @@ def _become(
         gevent.reinit()
         # Timers count from when the loop last looked at the clock, which was in the server.
         gevent.get_hub().loop.update_now()
+    return command[2]
 
 
 def _open_anew(number: int, name: str) -> None:
@@ -228,12 +269,12 @@ def _open_anew(number: int, name: str) -> None:
 
 
 if __name__ == "__main__":
-    program = sys.argv[2]
     sys.path[0] = str(ROOT)  # and not this folder, which has a package `simulator` of its own
     try:
         with socket.socket(fileno=int(sys.argv[1])) as ours:
-            for each in PRELOADED[program]:
+            for each in sys.argv[2:]:
                 importlib.import_module(each)
+            _warm_up()
             # Or each fork would walk over all of it, and copy it, to find nothing: 0.2 s.
             gc.collect()
             gc.freeze()
@@ -241,5 +282,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         asked = None
     if asked is not None:
-        _become(*asked)
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
+        runpy.run_module(_become(*asked), run_name="__main__", alter_sys=True)

@@ -10,7 +10,6 @@ import re
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import threading
 from collections.abc import Mapping
@@ -19,17 +18,12 @@ from types import TracebackType
 
 import pyte
 
+from tests.fork_server import Program, take_terminal
 from tests.locust_process import DEADLINE_S, ROOT, clean_environment, wait_until
 
 _LONG = 10_000
 _SEQUENCES = re.compile(r"\x1b(\[[?\d;]*[A-Za-z]|\][^\x1b]*\x1b\\)")
 _PLAIN = {"CI": "", "NO_COLOR": "", "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
-
-
-def _take_terminal() -> None:
-    """In the new process: have the terminal as a shell gives it, which ends with its window."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
 
 
 class TerminalProcess:
@@ -56,15 +50,15 @@ class TerminalProcess:
         self._may_read.set()
         self._window, terminal = pty.openpty()
         self._set_size(columns, lines)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfile.py"), *options],
+        self.process = Program(
+            *("locust", "-f", str(ROOT / "locustfile.py"), *options),
             cwd=folder,
             env=clean_environment() | _PLAIN | dict(environment or {}),
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
             start_new_session=True,
-            preexec_fn=_take_terminal,
+            preexec_fn=take_terminal,
         )
         os.close(terminal)
         self._reader = threading.Thread(target=self._read, daemon=True)

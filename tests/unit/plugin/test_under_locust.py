@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
 
+from tests.fork_server import UNDER_LOCUST, run
+
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((Path(__file__).parent / "under_locust").glob("[!_]*.py"))
-AFTER_LOCUST = "import locust, pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -18,12 +18,8 @@ def test_what_needs_locust_passes_in_a_process_of_its_own(path: Path) -> None:
     plugins = ["-p", "no:locust", "-p", "no:cacheprovider", "-p", "no:xdist"]
     options = ["-q", *plugins, "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 
-    ended = subprocess.run(
-        [sys.executable, "-c", AFTER_LOCUST, *options, str(path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
+    ended = run(
+        *(UNDER_LOCUST, *options, str(path)), cwd=ROOT, env=os.environ, text=True, timeout=120
     )
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
