@@ -49,8 +49,9 @@ PRELOADED = {
     UNDER_LOCUST: (*_LOCUST, "pytest", "hypothesis"),
 }
 _READ_LATE = (
-    *("CONVOY_", "PYTEST_", "HELD_LOCUSTFILE", "CLOCK_STEP_S"),
+    *("CONVOY_", "GITHUB_", "PYTEST_", "CLOCK_STEP_S", "GATEWAY_KEY", "HELD_", "SPEAKS_EVERY_S"),
     *("CI", "COLUMNS", "LINES", "NO_COLOR", "TERM"),
+    *("HTTPS_PROXY", "NO_PROXY", "https_proxy", "no_proxy"),
 )
 """What a program reads when it runs, and neither Python nor a module while it is imported."""
 _PR_SET_CHILD_SUBREAPER = 36

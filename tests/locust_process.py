@@ -156,7 +156,8 @@ def clean_environment() -> dict[str, str]:
     # Python's own variable would hide what becomes of output that waits in a buffer.
     prefixes = ("CONVOY_", "GITHUB_", "LOCUST_", "PYTHONUNBUFFERED")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)} | {
-        "PYTHONPATH": str(ROOT)
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUTF8": "1",
     }
 
 

@@ -93,7 +93,7 @@ def bash(folder: Path, script: str, environment: Mapping[str, str], *options: st
 
 
 def surroundings(settings: str) -> dict[str, str]:
-    own = {"CONVOY_SET": f"{SHORT}\n{settings}".strip(), "PYTHONUTF8": "1"}
+    own = {"CONVOY_SET": f"{SHORT}\n{settings}".strip()}
     environment = clean_environment() | own
     del environment["PYTHONPATH"]
     return environment

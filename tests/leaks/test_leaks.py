@@ -56,7 +56,6 @@ def environment(folder: Path) -> dict[str, str]:
         "CONVOY_CLIENT_SECRET_FILE": str(kept_apart(folder) / "secret"),
         "GATEWAY_KEY": HEADER_OF_VARIABLE,
         "CONVOY_LABELS": f"team={HEADER_OF_FILE}",
-        "PYTHONUTF8": "1",
         "GITHUB_ACTIONS": "true",
         "GITHUB_STEP_SUMMARY": str(folder / "step.md"),
     }

@@ -343,7 +343,7 @@ def judged(folder: Path, record: str, criteria: str) -> subprocess.CompletedProc
     return run(
         *("convoy", "judge", record, "--criteria", criteria),
         cwd=folder,
-        env=clean_environment() | {"PYTHONUTF8": "1"},
+        env=clean_environment(),
         encoding="utf-8",
     )
 

@@ -25,7 +25,7 @@ PAYLOAD = {"to": {"id": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"}, "text": "hello"
 def explain(
     folder: Path, *arguments: str, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
-    environment = clean_environment() | {"PYTHONUTF8": "1"}
+    environment = clean_environment()
     return run("convoy", "explain", *arguments, cwd=folder, env=environment, input=stdin)
 
 

@@ -39,7 +39,7 @@ def convoy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return run(
         *("convoy", *arguments),
         cwd=folder,
-        env=clean_environment() | {"PYTHONUTF8": "1"},
+        env=clean_environment(),
         encoding="utf-8",
     )
 

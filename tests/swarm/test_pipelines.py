@@ -7,54 +7,19 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from junitparser import JUnitXml
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from convoy.results.reports.github import MOST_ANNOTATIONS
 from tests.convoy_command import convoy
-from tests.golden.runs import CASES, end_of
 from tests.locust_process import ROOT, clean_environment, run_locust, swarm_ports
 from tests.simulator_process import SimulatorProcess
 
-OF_RUNS = {
-    name: case
-    for name, case in CASES.items()
-    if "locust" in case and case["exit_code"] in (0, 1, 3, 5)
-}
 SHORT = ["-t", "2s", "--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
 BROKEN = ["--set", "criteria=p50(response_time) < 0.001ms"]
 WORKERS = pytest.mark.parametrize(
     "workers", [[], ["--processes", "2"]], ids=["alone", "two workers"]
 )
-
-
-@pytest.mark.parametrize("case", OF_RUNS.values(), ids=OF_RUNS)
-def test_test_cases_and_metrics_agree_with_the_exit_code(
-    case: dict[str, Any], tmp_path: Path
-) -> None:
-    ended = end_of(case, tmp_path)
-
-    record = tmp_path / "runs" / ended.run["run_id"]
-    [suite] = JUnitXml.fromfile(str(record / "junit.xml"))
-    assert (suite.failures + suite.errors > 0) == (ended.exit_code != 0), ended.output
-    assert (suite.errors == 1) == (ended.exit_code == 5)
-    assert suite.tests == len(list(suite)) == 3 + len(ended.run["criteria"])
-    found = metrics(record)
-    assert found["convoy_exit_code"] == ended.exit_code
-    assert found["convoy_messages_total"] == ended.run["totals"]["sent"]
-    assert found.get("convoy_errors_total", 0) == sum(ended.run["totals"]["errors"].values())
-
-
-def metrics(record: Path) -> dict[str, float]:
-    """Return the sum of the samples of each name."""
-    sums: dict[str, float] = {}
-    for family in text_string_to_metric_families((record / "metrics.txt").read_text("utf-8")):
-        for sample in family.samples:
-            sums[sample.name] = sums.get(sample.name, 0) + sample.value
-    return sums
 
 
 def of_github(folder: Path) -> dict[str, str]:
