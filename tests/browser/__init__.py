@@ -43,4 +43,4 @@ def browser_page() -> Iterator[Page]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", check_address)
         yield page
-    assert complaints == []
+    assert complaints == [], complaints
