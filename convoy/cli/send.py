@@ -16,15 +16,19 @@ import msgspec
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.files import FileError, read_text
 from convoy.foreign import printable_lines, told
-from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, parse_body
+from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadTemplate, parse_body
 from convoy.plan.pool import Conversation, checked_id
 from convoy.prepare.canaries import canary_run_id, new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.guard import check_target, check_token, check_window
 from convoy.prepare.pools import find_pool
-from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
 from convoy.prepare.setup import Setup
-from convoy.prepare.templates import template_names
+from convoy.prepare.templates import (
+    LONGEST_RUN_ID,
+    sample_bodies,
+    sample_plan,
+    template_names,
+)
 from convoy.remote.client import Connections
 from convoy.remote.oauth import Token
 from convoy.results.outcome import ACCEPTED, Attempt
@@ -78,16 +82,10 @@ def send_one(
     if not route.path:
         raise RefusedError(f"the messages of scenario {scenario} do not go over HTTP")
     name, source = _template(payload or next(iter(rule.payloads)), setup.payloads)
-    _try(
-        Sample(
-            name,
-            source,
-            scenario,
-            0,
-            rule.variables,
-            [sample_plan(scenario, 0, rule.variables).message(0)],
-        )
-    )
+    sample = sample_plan(scenario, 0, rule.variables)
+    variables = sample.bodies(LONGEST_RUN_ID).variables(sample.message(0))
+    [body] = sample_bodies(PayloadTemplate(name, source), [variables])
+    parse_body(name, body)
     check_window(settings, time(), lasts_s=0.0)
     run_id = new_run_id()
     settings = setup.at_simulator(settings, run_id, Checklist())
@@ -167,14 +165,6 @@ def _template(given: str, payloads: Path) -> tuple[str, str]:
         there_are = ", ".join(template_names(payloads)) or "none"
         problem = f"the template {given!r} {error}; by name there are: {there_are}"
         raise SettingsError([Fault("--payload", problem)]) from error
-
-
-def _try(sample: Sample) -> None:
-    """Raise PayloadError unless the template renders to JSON, in time."""
-    [rendered] = render_apart([sample])
-    if rendered.faults:
-        raise PayloadError(sample.name, *rendered.faults)
-    parse_body(sample.name, rendered.bodies[0].encode())
 
 
 def _conversation(

@@ -46,14 +46,14 @@ class PayloadTemplate:
 
     def __init__(self, name: str, source: str) -> None:
         self.name = name
-        sandbox = Sandbox()
+        self._sandbox = sandbox = Sandbox()
         try:
             self.tree = sandbox.parse(source)
             faults = sorted({TemplateFault(*each) for each in refusals(self.tree)})
             if faults:
                 raise PayloadError(name, *faults)
             self._names = _names_in(self.tree)
-            self._template = sandbox.from_string(self.tree)
+            self._template = sandbox.compiled(source)
         except TemplateSyntaxError as error:
             fault = TemplateFault(error.lineno, error.message or "syntax error")
             raise PayloadError(name, fault) from error
@@ -68,6 +68,7 @@ class PayloadTemplate:
 
     def render(self, variables: Mapping[str, object]) -> bytes:
         """Return the body as UTF-8; raises PayloadError when the template cannot be rendered."""
+        self._sandbox.begin()
         try:
             output = self._template.render(variables).encode()
             if len(output) > MOST_OUTPUT_BYTES:

@@ -1,4 +1,4 @@
-"""The sandbox of templates: Jinja2's own, with few names in reach and sizes of values bounded."""
+"""The sandbox of templates: Jinja2's own, with few names in reach, and values and work bounded."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Any
 
-from jinja2 import StrictUndefined, Undefined, nodes
+from jinja2 import StrictUndefined, Template, Undefined, nodes
 from jinja2.filters import FILTERS as _JINJA_FILTERS
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS as _JINJA_TESTS
 from jinja2.utils import pass_eval_context
+from jinja2.visitor import NodeTransformer
 
 MOST_OUTPUT_BYTES = 600_000
 LONGEST_VALUE = 600_000
-"""Characters, entries or bits that an operator, filter or test that multiplies may make."""
+"""Characters or bits of any value that a template makes, with all that is in it."""
+_WORK_OF_AN_ENTRY = 50
+"""What an entry of a list counts, in characters: so much longer it takes to sort or compare."""
+MOST_WORK = 20_000_000
+"""Characters that operators, filters and tests read or make in one render."""
+_WORK_OF_A_PASS = 1_000
+"""What a pass of a loop or a call of a macro counts: 20,000 of them take some 30 ms."""
 LONGEST_RANGE = 1_000
 
 _SPECIFIERS = re.compile(r"%[-+ #0-9.*(]+")
@@ -26,19 +33,67 @@ _SPECIFIERS = re.compile(r"%[-+ #0-9.*(]+")
 class Sandbox(ImmutableSandboxedEnvironment):
     """Templates reach their variables, `FILTERS`, `TESTS`, `range` and what `loop` knows.
 
-    An operator, filter or test that would make a value beyond `LONGEST_VALUE` raises OverflowError,
-    and so does output beyond `MOST_OUTPUT_BYTES`. How long a template takes is not bounded here,
-    because a render cannot be interrupted: before load `prepare.sample_bodies` tries each one in a
-    process with limits.
+    A value beyond `LONGEST_VALUE` raises OverflowError, and so does output beyond
+    `MOST_OUTPUT_BYTES`, or more than `MOST_WORK` since the last `begin`: a render cannot be
+    interrupted, and a template may behave until it meets a certain message of a run.
     """
 
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, autoescape=False, finalize=_plain)
         self.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
-        self.filters, self.tests = FILTERS, TESTS
+        self.filters = {name: self._bounded(*each) for name, each in FILTERS.items()}
+        self.tests = {name: self._bounded(*each) for name, each in TESTS.items()}
         self.globals = {"range": _range}
+        self.begin()
+
+    def begin(self) -> None:
+        """Allow the work of one render."""
+        self._work_left = MOST_WORK
+
+    def compiled(self, source: str) -> Template:
+        """Return a template that counts its passes, calls and values as it makes them."""
+        return self.from_string(_Counting().visit(self.parse(source)))
+
+    def passes(self) -> bool:
+        """Count a pass of a loop or a call of a macro; true, so that a condition can hold it."""
+        self._spend(_WORK_OF_A_PASS)
+        return True
+
+    def counted(self, value: Any) -> Any:
+        """Return what is compared, or a list that was written down; raises OverflowError."""
+        self._spend_value(_extent(value))
+        return value
+
+    def joined(self, *values: Any) -> str:
+        """Return what `~` makes; raises OverflowError."""
+        self._spend_value(sum(map(_extent, values)))
+        return "".join(map(str, values))
+
+    def _spend(self, work: int) -> None:
+        self._work_left -= work
+        if self._work_left < 0:
+            raise OverflowError("takes too long; use fewer or shorter loops and texts")
+
+    def _spend_value(self, size: int) -> None:
+        if size > LONGEST_VALUE:
+            entries = LONGEST_VALUE // _WORK_OF_AN_ENTRY
+            raise OverflowError(
+                f"makes a value of more than {LONGEST_VALUE:,} characters, or {entries:,} entries"
+            )
+        self._spend(size)
+
+    def _bounded(self, function: Any, size: _Size) -> Any:
+        """Return a filter or test that is not called where it would read or make too much."""
+        own = int(hasattr(function, "jinja_pass_arg"))
+
+        @wraps(function)
+        def bounded(*args: Any, **kwargs: Any) -> Any:
+            self._spend_value(size(*args[own:], **kwargs))
+            return function(*args, **kwargs)
+
+        return bounded
 
     @staticmethod
     def concat(pieces: Iterable[str]) -> str:
@@ -59,8 +114,60 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Keep the method `format` out of reach, like any other method."""
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        _check_size(_SIZES_OF_OPERATIONS[operator](left, right))
+        self._spend_value(_SIZES_OF_OPERATIONS[operator](left, right))
         return super().call_binop(context, operator, left, right)
+
+
+class _Counting(NodeTransformer):
+    """Has a template count what it does and makes, where Jinja2 intercepts nothing."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:
+        self.generic_visit(node)
+        _count_first(node.body)
+        if node.test is not None:  # it is tried also where the body is not reached
+            node.test = nodes.And(_call("passes"), node.test)
+        return node
+
+    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:
+        self.generic_visit(node)
+        _count_first(node.body)
+        return node
+
+    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:
+        # What it calls has to stay a call of its own, and that is a macro, which counts.
+        self.generic_visit(node)
+        _count_first(node.body)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        self.generic_visit(node)
+        return _call("joined", node.nodes).set_lineno(node.lineno)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        self.generic_visit(node)
+        operands: list[Any] = [node, *node.ops]
+        for operand in operands:
+            operand.expr = _call("counted", [operand.expr])
+        return node
+
+    def visit_List(self, node: nodes.List | nodes.Tuple | nodes.Dict) -> nodes.Node:
+        self.generic_visit(node)
+        return _call("counted", [node]).set_lineno(node.lineno)
+
+    visit_Dict = visit_List
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        return self.visit_List(node) if node.ctx == "load" else node
+
+
+def _count_first(body: list[nodes.Node]) -> None:
+    line = body[0].lineno if body else 1
+    body.insert(0, nodes.ExprStmt(_call("passes")).set_lineno(line))
+
+
+def _call(method: str, args: list[nodes.Expr] | None = None) -> nodes.Call:
+    """Return the call of a method of the sandbox."""
+    return nodes.Call(nodes.EnvironmentAttribute(method), args or [], [], None, None)
 
 
 def refusals(tree: nodes.Template) -> Iterator[tuple[int, str]]:
@@ -101,16 +208,37 @@ def _range(*bounds: int) -> range:
     return numbers
 
 
-def _check_size(size: int) -> None:
-    if size > LONGEST_VALUE:
-        raise OverflowError(f"a value of {size:,} characters is made; {LONGEST_VALUE:,} may be")
+def _extent(value: Any) -> int:
+    """Return the size in characters of a value with all that is in it, as often as it is there.
+
+    It counts only a little beyond `LONGEST_VALUE`: a list in a list in a list has no end.
+    """
+    extent, left = 0, [value]
+    while left and extent <= LONGEST_VALUE:
+        each = left.pop()
+        if isinstance(each, str):
+            extent += len(each)
+        elif isinstance(each, int):
+            extent += each.bit_length()
+        elif isinstance(each, (list, tuple, dict, range)):
+            extent += len(each) * _WORK_OF_AN_ENTRY
+            if extent > LONGEST_VALUE:
+                break
+            left += each
+            if isinstance(each, dict):
+                left += each.values()
+    return extent
+
+
+def _size_of_sum(left: Any, right: Any) -> int:
+    return _extent(left) + _extent(right)
 
 
 def _size_of_product(left: Any, right: Any) -> int:
     if isinstance(left, int) and isinstance(right, int):
-        return left.bit_length() + right.bit_length()
+        return _size_of_sum(left, right)
     times, value = (left, right) if isinstance(left, int) else (right, left)
-    return times * len(value) if isinstance(times, int) and hasattr(value, "__len__") else 0
+    return times * _extent(value) if isinstance(times, int) else 0
 
 
 def _size_of_power(left: Any, right: Any) -> int:
@@ -142,13 +270,16 @@ def _size_of_indented(text: str, width: int | str = 4, first: Any = 0, blank: An
     return len(text) + step * (text.count("\n") + 1)
 
 
-_SIZES_OF_OPERATIONS: dict[str, Callable[[Any, Any], int]] = {
+_Size = Callable[..., int]
+_SIZES_OF_OPERATIONS: dict[str, _Size] = {
+    **dict.fromkeys(("+", "-", "/", "//"), _size_of_sum),
     "*": _size_of_product,
     "**": _size_of_power,
     "%": lambda left, right: _size_of_format(left, *(right if type(right) is tuple else (right,))),
 }
-_SIZES_OF_FILTERS: dict[str, Callable[..., int]] = {
+_SIZES_OF_FILTERS: dict[str, _Size] = {
     "center": lambda value, width=80: width,
+    "filled": lambda value, size_bytes, filling=" ": max(size_bytes, _size_of_sum(value, filling)),
     "format": _size_of_format,
     "indent": _size_of_indented,
     "join": lambda values, d="": _size_of_texts(values) + len(values) * len(d),
@@ -159,25 +290,12 @@ _SIZES_OF_FILTERS: dict[str, Callable[..., int]] = {
 """The most that filters can make of these arguments; none takes any more of them than these."""
 
 
-def _bounded(function: Any, size: Callable[..., int]) -> Callable[..., Any]:
-    """Return a filter or test of Jinja2 that is not called where it would make too much."""
-    own = int(hasattr(function, "jinja_pass_arg"))
-
-    @wraps(function)
-    def bounded(*args: Any, **kwargs: Any) -> Any:
-        _check_size(size(*args[own:], **kwargs))
-        return function(*args, **kwargs)
-
-    return bounded
-
-
 def _filled(value: str, size_bytes: int, filling: str = " ") -> str:
     """Return the value with `filling` repeated behind it, cut to `size_bytes` of UTF-8.
 
     It is shorter by up to three bytes where a character does not fit, and as it was where
     `filling` is empty and it is short enough.
     """
-    _check_size(size_bytes)
     content, more = value.encode(), filling.encode()
     if more and len(content) < size_bytes:
         content += more * ((size_bytes - len(content)) // len(more) + 1)
@@ -196,19 +314,28 @@ _HARMLESS_FILTERS = (
     "wordcount",
 )
 _HARMLESS_TESTS = ("boolean", "float", "integer", "none", "number", "string")
+_DIVIDING_TESTS = ("divisibleby", "even", "odd")
+"""They divide by `%`."""
 
-FILTERS: dict[str, Any] = {
-    **{name: _JINJA_FILTERS[name] for name in _HARMLESS_FILTERS},
-    **{name: _bounded(_JINJA_FILTERS[name], size) for name, size in _SIZES_OF_FILTERS.items()},
-    "filled": _filled,
-    "tojson": _tojson,
-}
-"""Filters by name; none of them uses random numbers, a clock or a file."""
 
-TESTS: dict[str, Any] = {
-    **{name: _JINJA_TESTS[name] for name in _HARMLESS_TESTS},
-    # They divide by `%`.
-    **{name: _bounded(_JINJA_TESTS[name], _size_of_format) for name in ("even", "odd")},
-    "divisibleby": _bounded(_JINJA_TESTS["divisibleby"], _size_of_format),
+def _size_of_read(value: Any, *args: Any, **kwargs: Any) -> int:
+    return _extent(value)
+
+
+_OWN_FILTERS = {"filled": _filled, "tojson": _tojson}
+FILTERS: dict[str, tuple[Any, _Size]] = {
+    name: (
+        _OWN_FILTERS.get(name, _JINJA_FILTERS.get(name)),
+        _SIZES_OF_FILTERS.get(name, _size_of_read),
+    )
+    for name in (*_HARMLESS_FILTERS, *_SIZES_OF_FILTERS, "tojson")
 }
-"""Tests by name, as in `k is even`."""
+"""Filters by name, each with what tells the size of what it reads or makes; none of them uses
+random numbers, a clock or a file."""
+
+TESTS: dict[str, tuple[Any, _Size]] = {
+    name: (_JINJA_TESTS[name], size)
+    for names, size in ((_HARMLESS_TESTS, _size_of_read), (_DIVIDING_TESTS, _size_of_format))
+    for name in names
+}
+"""Tests by name, as in `k is even`, each with what tells the size of what it reads or makes."""

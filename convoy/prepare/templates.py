@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
 from convoy.errors import Fault, RefusedError, SettingsError, did_you_mean
 from convoy.files import FileError, read_bytes, read_text
 from convoy.plan.message import PlannedMessage
-from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadError, TemplateFault, parse_body
-from convoy.plan.pool import ConversationPool
-from convoy.plan.rendering import BUILT_IN
-from convoy.plan.scenario import ScenarioPlan
-from convoy.plan.texts import MOST_CORPUS_BYTES, CorpusError, TextRule, parse_corpus
-from convoy.prepare.sample_bodies import (
-    LONGEST_RUN_ID,
-    Rendered,
-    Sample,
-    render_apart,
-    sample_plan,
+from convoy.plan.payloads import (
+    LARGEST_BODY_BYTES,
+    PayloadError,
+    PayloadTemplate,
+    TemplateFault,
+    parse_body,
 )
+from convoy.plan.pool import Conversation, ConversationPool
+from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rendering import BUILT_IN
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.plan.texts import MOST_CORPUS_BYTES, CorpusError, TextRule, parse_corpus
 from convoy.routes.catalogue import Route
 from convoy.routes.codes import KNOWN_CODES
 from convoy.routes.schema import BodyFault, Expected, line_of_field
 from convoy.settings import Settings
 from convoy.settings.documents import DocumentError, read_yaml
 
+SOME_CONVERSATION = Conversation(
+    "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e001",
+    "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e002",
+    "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e003",
+)
+LONGEST_RUN_ID = "20261122-193343-67bda5-warmup"
 INVALID = "invalid"
 """The folder, inside that of a route, of templates that are wrong on purpose."""
 
@@ -41,6 +47,40 @@ _LARGEST_K = 10**9 - 1
 _SAMPLES = 32
 _TELLING_CHARACTERS = '"\\<&\t{%'
 _PARTICIPANTS = ("customer_id", "agent_id")
+
+
+def sample_plan(
+    scenario: str,
+    seed: int,
+    variables: Mapping[str, str],
+    texts: TextRule | None = None,
+    conversation: Conversation = SOME_CONVERSATION,
+    templates: Mapping[str, str] = MappingProxyType({}),
+) -> ScenarioPlan:
+    """Return a plan whose messages all go to one conversation; `templates` are sources by name."""
+    return ScenarioPlan(
+        ScenarioInputs(
+            scenario=scenario,
+            seed=seed,
+            curve=RateCurve([Stage(1, 1, 1)]),
+            pool=ConversationPool.of([conversation]),
+            templates=templates,
+            weights=dict.fromkeys(templates or ("",), 1),
+            texts=texts or TextRule(),
+            variables=variables,
+        )
+    )
+
+
+def sample_bodies(
+    template: PayloadTemplate, variables: Sequence[Mapping[str, object]]
+) -> list[bytes]:
+    """Return a body for each of these variables; raises PayloadError, also for unknown names.
+
+    It is rendered by Jinja2, because the fast path has to give the same output.
+    """
+    template.check_names(variables[0])
+    return [template.render(each) for each in variables]
 
 
 def is_invalid(name: str) -> bool:
@@ -120,8 +160,6 @@ def check_templates(
     settings: Settings,
     payloads: Path,
     routes: Mapping[str, Route],
-    *,
-    render: Callable[[Sequence[Sample]], Sequence[Rendered]] = render_apart,
 ) -> dict[str, ScenarioPayloads]:
     """Return what each scenario draws from the folder, checked by the rules of its route.
 
@@ -129,13 +167,9 @@ def check_templates(
     cannot be used.
     """
     faults: list[Fault] = []
-    checks = [
-        _Check(settings, scenario, routes[scenario], payloads, faults)
-        for scenario in settings.scenarios
-    ]
-    rendered = iter(render([sample for check in checks for sample in check.samples]))
     checked = {
-        check.scenario: check.checked(islice(rendered, len(check.samples))) for check in checks
+        scenario: _Check(settings, scenario, routes[scenario], payloads, faults).checked()
+        for scenario in settings.scenarios
     }
     if faults:
         raise SettingsError(dict.fromkeys(faults))
@@ -178,23 +212,19 @@ class _Check:
         for name in self._weights:
             with self._collecting(name):
                 self._sources[name] = _read(payloads, name)
-        self.samples = [
-            Sample(f"{name}.json", source, scenario, settings.seed, rule.variables, messages)
-            for name, source in self._sources.items()
-        ]
 
-    def checked(self, rendered: Iterable[Rendered]) -> ScenarioPayloads:
+    def checked(self) -> ScenarioPayloads:
         """Return the payloads of the scenario; the faults of its rendered samples are collected."""
         participants = dict.fromkeys(self._route.participants, "its route")
-        for name, result in zip(self._sources, rendered, strict=True):
+        for name, source in self._sources.items():
             with self._collecting(name):
-                if result.faults:
-                    raise PayloadError(f"{name}.json", *result.faults)
+                template = PayloadTemplate(f"{name}.json", source)
+                bodies = sample_bodies(template, self._variables)
                 if is_invalid(name):
                     continue
-                for body, variables in zip(result.bodies, self._variables, strict=True):
+                for body, variables in zip(bodies, self._variables, strict=True):
                     self._check_body(name, body, variables)
-                needed = [each for each in _PARTICIPANTS if each in result.names]
+                needed = [each for each in _PARTICIPANTS if each in template.names]
                 participants |= {each: f"template {name}.json" for each in needed}
         expected = expected_codes(self._payloads, list(self._weights), self._faults)
         return ScenarioPayloads(
@@ -210,14 +240,14 @@ class _Check:
             where = f"scenario.{self.scenario}.payloads.{name}"
             self._faults += [Fault(where, sentence) for sentence in error.sentences]
 
-    def _check_body(self, name: str, body: str, variables: Mapping[str, object]) -> None:
+    def _check_body(self, name: str, body: bytes, variables: Mapping[str, object]) -> None:
         texts = {name: value for name, value in variables.items() if isinstance(value, str)}
         expected = Expected(texts, texts["marker"])
         faults = [
             TemplateFault(
                 line_of_field(self._sources[name], fault.field), _joined(fault), fault.field
             )
-            for fault in self._rules.faults(parse_body(f"{name}.json", body.encode()), expected)
+            for fault in self._rules.faults(parse_body(f"{name}.json", body), expected)
         ]
         if faults:
             raise PayloadError(f"{name}.json", *faults)

@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from convoy.prepare.sample_bodies import sample_plan
+from convoy.prepare.templates import sample_plan
 from tests.simulator.api import conversations
 from tests.simulator.in_process import ACTIVE, QUEUE
 from tests.simulator_process import SimulatorProcess

@@ -203,7 +203,81 @@ def test_what_would_grow_beyond_bounds_in_one_step_is_refused(expression: str) -
 
 
 def test_output_ends_where_no_message_goes() -> None:
-    loops = "{% for i in range(1000) %}{% for j in range(1000) %}x{% endfor %}{% endfor %}"
+    loop = "{% for i in range(1000) %}{{ 'x' * 1000 }}{% endfor %}"
 
-    assert "renders to more than 600,000 bytes" in refusal_of(loops)
+    assert "renders to more than 600,000 bytes" in refusal_of(loop)
     assert "renders to more than 600,000 bytes" in refusal_of("{{ 'ü' * 400000 }}")
+
+
+TOO_LONG, TOO_LARGE = "takes too long", "makes a value of more than 600,000 characters"
+HALF_A_MILLION = "{% set a = 'x' * 300000 %}{% set a = a ~ a[1:] %}"
+MANY_TIMES = "{{% for i in range(1000) %}}" * 2 + "{}" + "{{% endfor %}}" * 2
+
+
+def doubled(start: str, step: str, use: str = "") -> str:
+    return f"{{% set a = {start} %}}" + f"{{% set a = {step} %}}" * 60 + use
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        pytest.param(MANY_TIMES.format(""), TOO_LONG, id="loops in loops"),
+        pytest.param(
+            "{% for i in range(1000) %}{% for j in range(1000) if false %}{% endfor %}{% endfor %}",
+            TOO_LONG,
+            id="conditions of loops",
+        ),
+        pytest.param(
+            "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}"
+            "{{ m(60) }}",
+            TOO_LONG,
+            id="macros",
+        ),
+        pytest.param(
+            "{% macro m() %}{{ caller() }}{{ caller() }}{% endmacro %}"
+            + "{% call m() %}" * 30
+            + "{% endcall %}" * 30,
+            TOO_LONG,
+            id="callers",
+        ),
+        pytest.param(
+            "{% for i in range(40) recursive %}{{ loop(range(40)) }}{% endfor %}",
+            "recursion",
+            id="recursive loops",
+        ),
+        pytest.param(doubled("'xx'", "a ~ a"), TOO_LARGE, id="joined"),
+        pytest.param(doubled("'xx'", "a + a"), TOO_LARGE, id="added"),
+        pytest.param(doubled("[1]", "a + a"), TOO_LARGE, id="lists"),
+        pytest.param(doubled("[1]", "[a, a]", "{{ a }}"), TOO_LARGE, id="lists in lists"),
+        pytest.param(doubled("(1,)", "(a, a)", "{{ a == a }}"), TOO_LARGE, id="tuples in tuples"),
+        pytest.param(
+            doubled("{}", "{'a': a, 'b': a}", "{{ a | tojson }}"), TOO_LARGE, id="in mappings"
+        ),
+        pytest.param("{{ [['x' * 300000] * 300000] }}", TOO_LARGE, id="one text many times"),
+        pytest.param("{{ ([1] * 12001) | sort }}", TOO_LARGE, id="long list"),
+        *(
+            pytest.param(HALF_A_MILLION + MANY_TIMES.format(step), TOO_LONG, id=name)
+            for name, step in {
+                "filter again and again": "{{ (a | upper) and '' }}",
+                "comparison again and again": "{% if a == a ~ 'y' %}{% endif %}",
+                "search again and again": "{% if 'y' in a %}{% endif %}",
+                "difference again and again": "{{ (2 ** 250000 - 1) and '' }}",
+                "quotient again and again": "{{ (2 ** 250000 // 3) and '' }}",
+                "test again and again": "{% if (2 ** 250000) is odd %}{% endif %}",
+            }.items()
+        ),
+    ],
+)
+@pytest.mark.parametrize("when", ["{}", "{{% if k == 3 %}}{}{{% endif %}}"], ids=["always", "k"])
+def test_what_takes_too_much_ends_soon_for_whatever_message(
+    source: str, problem: str, when: str
+) -> None:
+    assert problem in refusal_of(when.format(source))
+
+
+def test_each_render_may_take_as_much_as_the_first() -> None:
+    template = PayloadTemplate("long", "{% for i in range(1000) %}{{ k ~ i }}{% endfor %}" * 15)
+
+    lengths = {len(template.render({"k": 3})) for _ in range(3)}
+
+    assert lengths == {15 * (1000 + 2890)}

@@ -19,7 +19,6 @@ from convoy.remote.oauth import Token
 from convoy.routes.catalogue import Route
 from convoy.secrets import Secret
 from convoy.settings import ScenarioSettings, Settings, Texts
-from tests.unit.prepare import render_here
 from tests.unit.settings.configuration import settings_of
 
 SCENARIO = "conversation_messages"
@@ -140,7 +139,7 @@ def settings_with(**more: object) -> Settings:
 
 
 def checked(drawn: Settings, folder: str) -> ScenarioPayloads:
-    return check_templates(drawn, Path(folder), ROUTE, render=render_here)[SCENARIO]
+    return check_templates(drawn, Path(folder), ROUTE)[SCENARIO]
 
 
 @settings(max_examples=EXAMPLES)

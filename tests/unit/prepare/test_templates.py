@@ -18,7 +18,6 @@ from convoy.plan.texts import TextRule
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates, template_names
 from convoy.routes.catalogue import ROUTES, Route, RouteError
 from convoy.settings import ScenarioSettings, Settings, Texts
-from tests.unit.prepare import render_here
 from tests.unit.settings.configuration import settings_of
 
 GOOD = '{"text": {{ (marker ~ " " ~ text) | tojson }}}'
@@ -36,12 +35,12 @@ def checked(
     payloads: Path, *names: str, route: Route = WITHOUT_RULES, **more: Any
 ) -> ScenarioPayloads:
     settings = settings_with(*names, **more)
-    return check_templates(settings, payloads, {SCENARIO: route}, render=render_here)[SCENARIO]
+    return check_templates(settings, payloads, {SCENARIO: route})[SCENARIO]
 
 
 def faults_of(settings: Settings, payloads: Path, route: Route = WITHOUT_RULES) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        check_templates(settings, payloads, {SCENARIO: route}, render=render_here)
+        check_templates(settings, payloads, {SCENARIO: route})
     assert caught.value.exit_code is ExitCode.USAGE
     return [str(fault) for fault in caught.value.faults]
 
@@ -224,7 +223,7 @@ def test_a_wrong_template_is_held_to_the_language_too(tmp_path: Path) -> None:
 
     faults = faults_of(settings_with("invalid/raw", "invalid/long"), tmp_path)
 
-    assert ["'nobody' is no variable" in faults[0], "600,001 characters" in faults[1]] == [True] * 2
+    assert ["'nobody' is no variable" in faults[0], "600,000 characters" in faults[1]] == [True] * 2
 
 
 @pytest.mark.parametrize(
