@@ -1,18 +1,6 @@
 """The bot that answers guests: with an echo, with any sentence, or as a script says.
 
-A script is YAML or JSON, a list of rules of which the first that fits is followed:
-
-    - on: join                      # a guest has come without a word; else it is a text
-      say: [Welcome]
-    - when: "price|cost"            # a regular expression in the text or the pressed button
-      say:
-        - One moment
-        - {text: Which one?, quick_replies: [Red, Blue], delay: 200ms, typing: false}
-        - {cards: [{title: Red, description: …, actions: [{text: Buy, payload: red}]}]}
-        - {text: more, times: 5, delay: 0ms}
-    - when: bye
-      disconnect: true
-    - say: ["You said {text}"]      # without `when` it fits any text
+A script is a list of rules, of which the first that fits is followed; simulator/README.md has one.
 """
 
 from __future__ import annotations
@@ -126,8 +114,9 @@ class Bot:
 
 def _read(script: str) -> Sequence[_Rule]:
     try:
-        content = yaml.safe_load(Path(script).read_text("utf-8"))
-        return msgspec.convert(content, tuple[_Rule, ...])
+        # All scalars as text: otherwise `on`, Yes and No would be booleans.
+        content = yaml.load(Path(script).read_text("utf-8"), yaml.BaseLoader)
+        return msgspec.convert(content, tuple[_Rule, ...], strict=False)
     except OSError as exc:
         why = exc.strerror or "it cannot be opened"
     except (ValueError, yaml.YAMLError) as exc:
