@@ -29,13 +29,11 @@ INJECTED_RETRY_AFTER_S = 1
 INVALID_DATA = 1007
 SEND = "onMessage"
 ACTIONS: Mapping[str, Action] = {
-    "configureSession": Action(requests.CONFIGURE, serve_sessionless=guest_sessions.configure),
+    "configureSession": Action(requests.CONFIGURE, guest_sessions.configure),
     "configureAuthenticatedSession": Action(
-        requests.CONFIGURE_AUTHENTICATED, serve_sessionless=guest_sessions.refuse_authenticated
+        requests.CONFIGURE_AUTHENTICATED, guest_sessions.refuse_authenticated
     ),
-    "getConfiguration": Action(
-        requests.GET_CONFIGURATION, serve_sessionless=guest_sessions.get_configuration
-    ),
+    "getConfiguration": Action(requests.GET_CONFIGURATION, guest_sessions.get_configuration),
     SEND: Action(requests.SEND, guest_messages.send),
     "echo": Action(requests.ECHO, guest_sessions.echo),
     "onAttachment": Action(requests.ANNOUNCE_FILE, guest_files.announce),
@@ -80,7 +78,7 @@ class GuestAnswering:
         body, complaint = _read(frame) if is_text else ({}, "Binary frames are not understood.")
         order = Order(body, frame, connection)
         try:
-            self._world.guests.spend_request(connection, self._world.now_s())
+            self._world.guests.rates.spend_request(connection.requests, self._world.now_s())
             if complaint:
                 raise GuestError(REQUEST_FAILED, f"Request failed. {complaint}")
             if strike is not None:
@@ -103,10 +101,7 @@ class GuestAnswering:
             raise GuestError(REQUEST_FAILED, "Request failed. There is no such action.")
         requests.checked(order.body, action.check)
         guest_upkeep.expire(world)
-        if action.serve_sessionless is not None:
-            action.serve_sessionless(world, order)
-        elif action.serve is not None:
-            action.serve(world, order, world.guests.require(order.connection, order.body["token"]))
+        action.serve(world, order)
 
     def _refuse(self, order: Order, refused: GuestError) -> None:
         sent = frames.refusal(refused, order.tracing_id)

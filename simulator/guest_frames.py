@@ -15,7 +15,8 @@ import msgspec
 
 from simulator.ids import new_digits, new_id
 from simulator.model.guest_errors import FileRefused, GuestError, RequestRateExceeded
-from simulator.model.guests import Attachment, GuestLimits, Session
+from simulator.model.guest_rates import GuestLimits
+from simulator.model.guests import Attachment, Session
 from simulator.model.messaging import INBOUND, Message
 from simulator.model.organisation import USER
 from simulator.timestamps import stamp

@@ -1,4 +1,4 @@
-"""A guest's request as the handlers see it, and what may be refused before one sees it."""
+"""A guest's request as the handlers see it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ class Order(NamedTuple):
         found = self.body.get("tracingId")
         return found if isinstance(found, str) else None
 
+    def session(self, world: World) -> Session:
+        """The session of its token; raises `GuestError` if the connection has no such one."""
+        return world.guests.require(self.connection, self.body["token"])
+
     def answer(self, world: World, what: str, body: guest_frames.Json | str) -> None:
         """Send the response of a class."""
         sent = guest_frames.frame(guest_frames.RESPONSE, what, body, tracing_id=self.tracing_id)
@@ -30,8 +34,7 @@ class Order(NamedTuple):
 
 
 class Action(NamedTuple):
-    """What an action's requests look like, and who serves those of a session or of none."""
+    """What an action's requests look like, and who serves them."""
 
     check: Check
-    serve: Callable[[World, Order, Session], None] | None = None
-    serve_sessionless: Callable[[World, Order], None] | None = None
+    serve: Callable[[World, Order], None]

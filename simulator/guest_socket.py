@@ -1,7 +1,7 @@
 """A guest's WebSocket at `/v1`: the protocol of an upgraded connection, without a task of its own.
 
-uvicorn has a protocol for applications that await each event; a guest needs a queue and a task for
-it, which cost several times the memory of all else, so that this one calls and is called instead.
+uvicorn's own protocol is for applications that await each event. The queue and the task that it has
+for each guest take more memory than all else, so that this one calls and is called instead.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import NoReturn
 
 from simulator.model.clients import CLIENTS
-from simulator.model.guests import GuestLimits
+from simulator.model.guest_rates import GuestLimits
 
 COUNT_MAX = 10**9
 CONVERSATIONS_MAX = 1_000_000

@@ -28,9 +28,9 @@ FILE_BYTES_MAX = frames.FILE_KILOBYTES_MAX * 1_024
 _TAGGING = b"x-amz-tagging"
 
 
-def announce(world: World, order: Order, session: Session) -> None:
+def announce(world: World, order: Order) -> None:
     """`onAttachment`: asks where a file may be sent to."""
-    body = order.body
+    session, body = order.session(world), order.body
     attachment = Attachment(
         id=body.get("attachmentId") or new_id(),
         key=new_digits(),
@@ -46,15 +46,16 @@ def announce(world: World, order: Order, session: Session) -> None:
     order.answer(world, "PresignedUrlResponse", address)
 
 
-def locate(world: World, order: Order, session: Session) -> None:
+def locate(world: World, order: Order) -> None:
     """`getAttachment`: asks where a file is."""
-    attachment = _named(order, session)
+    attachment = _named(order, order.session(world))
     address = frames.upload_address(attachment, order.connection.base_url)
     order.answer(world, "PresignedUrlResponse", address)
 
 
-def delete(world: World, order: Order, session: Session) -> None:
+def delete(world: World, order: Order) -> None:
     """`deleteAttachment`."""
+    session = order.session(world)
     attachment = _named(order, session)
     world.guests.detach(session, attachment)
     sent = frames.frame(

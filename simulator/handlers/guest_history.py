@@ -36,7 +36,7 @@ def issue_jwt(world: World, session: Session) -> tuple[str, int]:
 def list_messages(world: World, call: Call) -> Answer:
     """`GET /api/v2/webmessaging/messages?pageSize=25&pageNumber=1`: the newest first."""
     session = _session_of(world, call.token_text)
-    world.guests.spend_history(session, world.now_s())
+    world.guests.rates.spend_history(session.histories, world.now_s())
     page, found = page_of(call), session.conversation
     visible = found.visible(world.now_s()) if found is not None else []
     entities = [message_body(each) for each in page.of(visible[::-1])]

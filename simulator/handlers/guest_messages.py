@@ -23,8 +23,9 @@ from simulator.model.guest_errors import (
     TOO_LONG,
     GuestError,
 )
+from simulator.model.guest_rates import GuestLimits
 from simulator.model.guest_requests import custom_attributes
-from simulator.model.guests import GuestLimits, Session
+from simulator.model.guests import Session
 from simulator.model.messaging import INBOUND, OUTBOUND, Message, MessagingConversation
 from simulator.model.organisation import DEFAULT_QUEUE
 from simulator.world import World
@@ -35,10 +36,10 @@ GUEST_NAME = "Guest"
 MEDIA_TYPES = {"image": "Image", "video": "Video", "audio": "Audio"}
 
 
-def send(world: World, order: Order, session: Session) -> None:
+def send(world: World, order: Order) -> None:
     """`onMessage`: anything that a guest says or does in the conversation."""
-    message: Json = order.body["message"]
-    world.guests.spend_message(session, world.now_s())
+    session, message = order.session(world), order.body["message"]
+    world.guests.rates.spend_message(session.messages, world.now_s())
     if message.get("type") == "Event":
         _take_events(world, order, session, message.get("events") or [])
     else:

@@ -26,7 +26,7 @@ def configure(world: World, order: Order) -> None:
     session = guests.find(connection.deployment, token)
     # The limit is the token's, whatever becomes of its session.
     window = session.configures if session is not None else Window()
-    guests.spend_configure(window, now_s)
+    guests.rates.spend_configure(window, now_s)
     if session is not None and order.body.get("startNew"):
         for other in remove(world, session):
             if other is not connection:
@@ -48,8 +48,9 @@ def refuse_authenticated(world: World, order: Order) -> None:
     raise GuestError(UNAUTHORISED)
 
 
-def close(world: World, order: Order, session: Session) -> None:
+def close(world: World, order: Order) -> None:
     """`closeSession`: takes this connection, or all, out of the session, which can be resumed."""
+    session = order.session(world)
     if order.body["closeAllConnections"]:
         for other in list(session.connections):
             if other is not order.connection:
@@ -59,8 +60,9 @@ def close(world: World, order: Order, session: Session) -> None:
     _tell(world, order, session, is_connected=False, is_new=False)
 
 
-def disconnect(world: World, order: Order, session: Session) -> None:
+def disconnect(world: World, order: Order) -> None:
     """`disconnectCustomer`: ends the conversation; what the real one does is not documented."""
+    session = order.session(world)
     if session.conversation is not None:
         world.end(session.conversation)
 
@@ -74,17 +76,17 @@ def clear(world: World, session: Session) -> None:
         close_event(world, connection)
 
 
-def echo(world: World, order: Order, session: Session) -> None:
+def echo(world: World, order: Order) -> None:
     """`echo`: by it clients see whether the connection works, and until when the session lives."""
-    world.guests.spend_echo(order.connection, world.now_s())
-    message = order.body["message"]
+    session = order.session(world)
+    world.guests.rates.spend_echo(order.connection.echoes, world.now_s())
     metadata = {
         "durationSeconds": str(world.guests.limits.session_life_s),
         "expirationDate": str(int(_expires_s(world, session))),
     }
     body = {
-        "text": message.get("text") or "",
-        "type": message.get("type") or "Text",
+        "text": order.body["message"].get("text") or "",
+        "type": "Text",
         "direction": "Inbound",
         "id": new_digits(),
         "metadata": metadata,
@@ -92,14 +94,16 @@ def echo(world: World, order: Order, session: Session) -> None:
     order.answer(world, frames.STRUCTURED, body)
 
 
-def get_jwt(world: World, order: Order, session: Session) -> None:
+def get_jwt(world: World, order: Order) -> None:
     """`getJwt`: what the REST routes of guests are asked with."""
+    session = order.session(world)
     jwt, expires_s = issue_jwt(world, session)
     order.answer(world, "JwtResponse", {"jwt": jwt, "exp": expires_s})
 
 
-def get_resume_token(world: World, order: Order, session: Session) -> None:
+def get_resume_token(world: World, order: Order) -> None:
     """`resumeToken`: the token itself resumes a session here, so that this one is for show."""
+    order.session(world)
     body = {"resumeToken": new_digits(), "exp": int(world.wall_s()) + RESUME_TOKEN_LIFE_S}
     order.answer(world, "ResumeTokenResponse", body)
 

@@ -18,7 +18,7 @@ def begin(world: World) -> None:
 
 def expire(world: World) -> None:
     """Remove the sessions whose life is over, and tell their guests."""
-    for session in world.guests.expired(world.now_s()):
+    for session in world.guests.take_expired(world.now_s()):
         for connection in remove(world, session):
             sent = frames.frame(frames.RESPONSE, "SessionExpiredEvent", {})
             world.wire.carry(connection, sent, is_push=True)

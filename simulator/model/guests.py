@@ -1,53 +1,23 @@
-"""Guests of web messaging: their sessions, up to three connections each, their limits and ends.
-
-Limits: a third party's transcription of the limits page
-(https://github.com/Safricloud-PTY-Ltd/genesys-cloud-headless-webmessage-reference, read 2026-11-26)
-but for messages per session, which Genesys announced as 2 a second on 2023-12-11
-(https://developer.genesys.cloud/forum/t/web-messaging-messages-per-session-rate-limit-change/23587).
-Windows are fixed and begin with the first request; how the real ones are placed is not known.
-"""
+"""Guests of web messaging: their sessions, up to three connections each, and how those end."""
 
 from __future__ import annotations
 
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from simulator.errors import rejection
 from simulator.ids import new_id
-from simulator.model.guest_errors import (
-    SESSION_EXPIRED,
-    SESSION_NOT_FOUND,
-    GuestError,
-    RequestRateExceeded,
-)
+from simulator.model.guest_errors import SESSION_EXPIRED, SESSION_NOT_FOUND, GuestError
+from simulator.model.guest_rates import GuestLimits, GuestRates
 from simulator.model.messaging import MessagingConversation
 from simulator.model.organisation import DEPLOYMENTS, Deployment
-from simulator.model.rates import MINUTE_S, RateLimit, Window
-from simulator.model.rejection import RateExceeded
+from simulator.model.rates import Window
 
 CONNECTIONS_MAX = 3
 """Of a session: https://github.com/MyPureCloud/genesys-messenger-transport-mobile-sdk, PR 127."""
 EXPIRED_KEPT = 10_000
-CONNECTIONS_KEY = "connections.rate.per.minute"
-HISTORY_KEY = "get.history.rate.per.minute"
-
-
-@dataclass(frozen=True, slots=True)
-class GuestLimits:
-    """What guests may do; a rate of 0 is no limit."""
-
-    messages_per_second: int = 5
-    requests_per_minute: int = 60
-    configures_per_minute: int = 60
-    connections_per_minute: int = 1_000
-    histories_per_minute: int = 10
-    echoes_per_minute: int = 2
-    session_life_s: int = 259_200
-    text_bytes_max: int = 4_096
-    attributes_bytes_max: int = 2_048
 
 
 class Link(Protocol):
@@ -126,7 +96,7 @@ class Guests:
     """All guests and their connections."""
 
     def __init__(self, limits: GuestLimits) -> None:
-        self.limits = limits
+        self.limits, self.rates = limits, GuestRates(limits)
         # By it guests' JSON web tokens are signed; a restarted simulator must not honour them.
         self.key = secrets.token_bytes(32)
         self.connections: dict[Connection, None] = {}
@@ -137,13 +107,6 @@ class Guests:
         # Each session lives equally long from its last message on, so that this is their order.
         self._soonest_first: OrderedDict[tuple[str, str], Session] = OrderedDict()
         self._expired: OrderedDict[tuple[str, str] | str, None] = OrderedDict()
-        self._arrivals = {id: Window() for id in DEPLOYMENTS}
-        self._connects = _rate(limits.connections_per_minute, MINUTE_S)
-        self._requests = _rate(limits.requests_per_minute, MINUTE_S)
-        self._echoes = _rate(limits.echoes_per_minute, MINUTE_S)
-        self._messages = _rate(limits.messages_per_second, 1.0)
-        self._configures = _rate(limits.configures_per_minute, MINUTE_S)
-        self._histories = _rate(limits.histories_per_minute, MINUTE_S)
 
     def admit(self, deployment_id: str, origin: str, now_s: float) -> Deployment:
         """The deployment that a WebSocket may be opened to; raises `Rejection`.
@@ -154,10 +117,7 @@ class Guests:
         deployment = DEPLOYMENTS.get(deployment_id)
         if deployment is None or not deployment.is_active or not deployment.allows(origin):
             raise rejection("not.authorized")
-        if self._connects is not None:
-            spent = self._arrivals[deployment_id].spend(self._connects, now_s)
-            if spent.is_exceeded:
-                raise RateExceeded(spent.reset_s, spent.allowed, CONNECTIONS_KEY)
+        self.rates.spend_connection(deployment, now_s)
         return deployment
 
     def begin(self, deployment: Deployment, token: str, now_s: float) -> Session:
@@ -221,16 +181,19 @@ class Guests:
             connection.session = None
         return connections
 
-    def expired(self, now_s: float) -> Iterator[Session]:
-        """Sessions whose life is over; whoever asks must remove them."""
+    def take_expired(self, now_s: float) -> list[Session]:
+        """The sessions whose life is over, of which each is had once; they are to be removed."""
+        found = []
         while self._soonest_first:
             key, session = next(iter(self._soonest_first.items()))
             if now_s < session.expires_at_s:
-                return
+                break
+            del self._soonest_first[key]
             self._expired[key] = self._expired[session.guest_id] = None
-            while len(self._expired) > EXPIRED_KEPT:
-                self._expired.popitem(last=False)
-            yield session
+            found.append(session)
+        while len(self._expired) > EXPIRED_KEPT:
+            self._expired.popitem(last=False)
+        return found
 
     def has_expired(self, key: tuple[str, str] | str) -> bool:
         """Whether the session of this deployment and token, or of this guest, came to its end."""
@@ -244,37 +207,6 @@ class Guests:
         has_expired = self.has_expired((connection.deployment.id, token))
         raise GuestError(SESSION_EXPIRED if has_expired else SESSION_NOT_FOUND)
 
-    def spend_request(self, connection: Connection, now_s: float) -> None:
-        """These take one out of a limit's budget and raise `RequestRateExceeded` if it is spent."""
-        _spend(connection.requests, self._requests, now_s)
-
-    def spend_echo(self, connection: Connection, now_s: float) -> None:
-        _spend(connection.echoes, self._echoes, now_s)
-
-    def spend_message(self, session: Session, now_s: float) -> None:
-        _spend(session.messages, self._messages, now_s)
-
-    def spend_configure(self, window: Window, now_s: float) -> None:
-        _spend(window, self._configures, now_s)
-
-    def spend_history(self, session: Session, now_s: float) -> None:
-        """The same for a request over HTTP, which raises `RateExceeded`."""
-        if self._histories is not None:
-            spent = session.histories.spend(self._histories, now_s)
-            if spent.is_exceeded:
-                raise RateExceeded(spent.reset_s, spent.allowed, HISTORY_KEY)
-
     def _forget_conversation(self, session: Session) -> None:
         if session.conversation is not None:
             self.by_conversation.pop(session.conversation.id, None)
-
-
-def _rate(count: int, per_s: float) -> RateLimit | None:
-    return RateLimit(count, per_s) if count else None
-
-
-def _spend(window: Window, limit: RateLimit | None, now_s: float) -> None:
-    if limit is not None:
-        spent = window.spend(limit, now_s)
-        if spent.is_exceeded:
-            raise RequestRateExceeded(spent.reset_s)

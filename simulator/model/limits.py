@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from simulator.errors import BODY_BYTES_MAX
-from simulator.model.guests import CONNECTIONS_KEY, CONNECTIONS_MAX, HISTORY_KEY, GuestLimits
+from simulator.model.guest_rates import CONNECTIONS_KEY, HISTORY_KEY, GuestLimits
+from simulator.model.guests import CONNECTIONS_MAX
 from simulator.model.rates import APP_USER_KEY, CLIENT_TOKEN_KEY, ORGANISATION_KEY, TOKEN_KEY
 
 MESSAGES_KEY = "messages.per.session.rate.per.second"

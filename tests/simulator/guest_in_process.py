@@ -128,6 +128,10 @@ class Guest:
         return [each for each in self.frames[before:] if brief(each) != "Typing"]
 
     @property
+    def is_configured(self) -> bool:
+        return self._connection.session is not None
+
+    @property
     def conversation(self) -> str:
         """The id of the conversation that it is in."""
         world = self.organisation.world
