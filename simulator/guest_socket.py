@@ -21,11 +21,12 @@ from websockets.server import ServerProtocol
 from simulator.answers import error_answer
 from simulator.errors import rejection
 from simulator.faults import ERROR_CODES
-from simulator.guest_answering import GuestAnswering
+from simulator.guest_answering import INJECTED_RETRY_AFTER_S, GuestAnswering
 from simulator.ids import new_id
+from simulator.model.guest_rates import CONNECTIONS_KEY
 from simulator.model.guests import Connection
 from simulator.model.organisation import Deployment
-from simulator.model.rejection import Rejection
+from simulator.model.rejection import RateExceeded, Rejection
 from simulator.world import World
 
 MESSAGE_BYTES_MAX = 1_048_576
@@ -46,7 +47,7 @@ class GuestSocket(asyncio.Protocol):
         self._all: set[Any] = state.connections
         self._protocol = ServerProtocol(max_size=MESSAGE_BYTES_MAX)
         self._connection: Connection | None = None
-        self._parts: list[bytes] = []
+        self._begun = bytearray()
         self._is_text = True
         self._is_receiving = False
 
@@ -110,14 +111,17 @@ class GuestSocket(asyncio.Protocol):
 
     def _admitted(self, request: Request) -> Deployment:
         """The deployment that is asked for; raises `Rejection`."""
-        status = self._world.faults.sockets.refusal()
+        guests, status = self._world.guests, self._world.faults.sockets.refusal()
+        if status == 429:
+            allowed = guests.limits.connections_per_minute
+            raise RateExceeded(INJECTED_RETRY_AFTER_S, allowed, CONNECTIONS_KEY)
         if status:
             raise rejection(ERROR_CODES[status])
         parameters = parse_qs(request.path.partition("?")[2])
         if "deploymentId" not in parameters:
             raise rejection("parameters.missing", field="deploymentId")
         origin = request.headers.get("Origin", "")
-        return self._world.guests.admit(parameters["deploymentId"][-1], origin, self._world.now_s())
+        return guests.admit(parameters["deploymentId"][-1], origin, self._world.now_s())
 
     def _take(self, frame: Frame) -> None:
         """Have a whole message served; pings and closes the protocol answers by itself."""
@@ -126,11 +130,13 @@ class GuestSocket(asyncio.Protocol):
         elif frame.opcode is not Opcode.CONT:
             return
         if not frame.fin:
-            self._parts.append(bytes(frame.data))
+            # Not a list of parts, which would grow without bound by empty ones.
+            self._begun += frame.data
             return
         data = bytes(frame.data)
-        if self._parts:
-            data, self._parts = b"".join((*self._parts, data)), []
+        if self._begun:
+            data = bytes(self._begun + data)
+            self._begun.clear()
         if self._connection is not None and self._protocol.state is OPEN:
             self._answering.receive(self._connection, data, is_text=self._is_text)
 

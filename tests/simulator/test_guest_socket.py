@@ -275,11 +275,11 @@ def test_faults_of_connections_are_seen_on_the_wire() -> None:
         ) as closed:
             closed.send("{}")
             frame = closed.recv_frame()
-        call(simulator, "POST", "/simulator/faults", {"faults": ["ws-refuse=503:1"]})
+        call(simulator, "POST", "/simulator/faults", {"faults": ["ws-refuse=429:1"]})
         refused = upgrade(simulator, f"/v1?deploymentId={WEB}")
 
     assert (frame.opcode, frame.data[:2]) == (ABNF.OPCODE_CLOSE, struct.pack("!H", 4029))
-    assert refused == (503, "service.unavailable")
+    assert refused == (429, "too.many.requests.retry.after")
 
 
 def test_sigterm_closes_open_sockets_and_ends_it() -> None:
