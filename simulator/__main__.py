@@ -6,7 +6,8 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from simulator.faults import BadFault
+from simulator.fault_words import BadFault
+from simulator.model.bot import BadScript
 from simulator.model.ledger_file import BrokenLedgerFile
 from simulator.options import parse_options
 from simulator.server import bind, serve
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse_options(arguments)
     try:
         world = build_world(options)
-    except (BadFault, BadKey, BrokenLedgerFile) as exc:
+    except (BadFault, BadKey, BadScript, BrokenLedgerFile) as exc:
         return _complain(str(exc), 2)
     except OSError as exc:
         return _complain(f"cannot use the ledger file {options.ledger_file}: {exc.strerror}", 2)

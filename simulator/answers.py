@@ -22,6 +22,7 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes = b""
     headers: Headers = ()
     code: str = ""
+    content_type: bytes = b"application/json"
 
 
 NO_CONTENT = Answer(204)

@@ -20,10 +20,11 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-FAULTY_PREFIX = "/api/v2/"
+FAULTY_PREFIX, UPLOADS = "/api/v2/", "/uploads/"
+UPLOAD_BYTES_MAX = 16_777_216
+"""More than a file may have, so that a handler sees by how much."""
 _MAPPED = "::ffff:"
 """How a socket for both versions writes an address of IPv4."""
-JSON_CONTENT = (b"Content-Type", b"application/json")
 
 
 class ClientGone(Exception):
@@ -70,31 +71,37 @@ class Application:
 
 
 async def _read_call(scope: Scope, receive: Receive) -> Call:
-    body, is_too_large = await _read_body(receive)
+    path = scope["path"]
+    body, body_bytes = await _read_body(receive, is_kept=not path.startswith(UPLOADS))
     return Call(
         method=scope["method"],
-        path=scope["path"],
+        path=path,
         query=scope["query_string"],
         headers=dict(scope["headers"]),
         body=body,
         correlation_id=new_id(),
-        is_too_large=is_too_large,
+        is_too_large=len(body) > BODY_BYTES_MAX,
+        body_bytes=body_bytes,
         came_to="{} {}".format(*scope["server"]).removeprefix(_MAPPED),
     )
 
 
-async def _read_body(receive: Receive) -> tuple[bytes, bool]:
-    """The body, or of one that is too large the beginning; the server discards the rest."""
-    body = b""
+async def _read_body(receive: Receive, *, is_kept: bool) -> tuple[bytes, int]:
+    """The body, or of one that is too large the beginning, and how many bytes were read.
+
+    Of one that is not kept the bytes are counted; the server discards what is not read.
+    """
+    body, size = b"", 0
+    most = BODY_BYTES_MAX if is_kept else UPLOAD_BYTES_MAX
     while True:
         event = await receive()
         if event["type"] == "http.disconnect":
             raise ClientGone
-        body += event["body"]
-        if len(body) > BODY_BYTES_MAX:
-            return body, True
-        if not event["more_body"]:
-            return body, False
+        size += len(event["body"])
+        if is_kept:
+            body += event["body"]
+        if size > most or not event["more_body"]:
+            return body, size
 
 
 async def _send_half(send: Send, answer: Answer, correlation_id: str) -> None:
@@ -106,5 +113,6 @@ async def _send_half(send: Send, answer: Answer, correlation_id: str) -> None:
 def _start(answer: Answer, correlation_id: str) -> dict[str, Any]:
     headers = [(b"ININ-Correlation-Id", correlation_id.encode()), *answer.headers]
     if answer.status != 204:
-        headers += (JSON_CONTENT, (b"Content-Length", b"%d" % len(answer.body)))
+        size = b"%d" % len(answer.body)
+        headers += ((b"Content-Type", answer.content_type), (b"Content-Length", size))
     return {"type": "http.response.start", "status": answer.status, "headers": headers}

@@ -16,6 +16,7 @@ from simulator.world import World
 class Call(msgspec.Struct):
     """One request with its whole body; header names are lower case.
 
+    `body_bytes` is how long the body was, also where it was not kept;
     `came_to` is the address and port that its connection arrived at; `path_values` are the variable
     parts of the path; `token` is set on routes that need one;
     `token_text` is what the Authorization header bears, or "".
@@ -28,6 +29,7 @@ class Call(msgspec.Struct):
     body: bytes
     correlation_id: str
     is_too_large: bool = False
+    body_bytes: int = 0
     came_to: str = ""
     path_values: tuple[str, ...] = ()
     token: Token | None = None
@@ -36,6 +38,11 @@ class Call(msgspec.Struct):
     def token_text(self) -> str:
         scheme, _, text = self.headers.get(b"authorization", b"").partition(b" ")
         return text.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+
+    @property
+    def base_url(self) -> str:
+        """Where its client reached the simulator."""
+        return f"http://{self.headers.get(b'host', b'').decode('latin-1')}"
 
     @property
     def comes_from_another_origin(self) -> bool:

@@ -182,6 +182,7 @@ OF_OPERATIONS = {
         "This request requires a user context. Client credentials cannot be used for requests to "
         "this resource.",
     ),
+    "parameters.missing": Error(400, "Parameters are missing"),
     "queue.address.required": Error(
         400, "The queue does not have an outbound messaging address configured."
     ),
@@ -192,6 +193,8 @@ OF_OPERATIONS = {
         "contain an appleInvitation object.",
     ),
     "conversation.error.conversation.not.found": Error(404, "The conversation does not exist."),
+    "session.expired": Error(404, "The session has expired."),
+    "session.not.found": Error(404, "Session was not found."),
     "organization.outbound.usage.limit.exceeded": Error(
         409, "Max outbound message usage exceeded."
     ),

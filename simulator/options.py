@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NoReturn
 
 from simulator.model.clients import CLIENTS
+from simulator.model.guest_rates import GuestLimits
 
 COUNT_MAX = 10**9
 CONVERSATIONS_MAX = 1_000_000
@@ -42,6 +43,9 @@ class Options:
     are_userless_listings_refused: bool
     are_refresh_tokens_rotated: bool
     messages_kept: int
+    bot: str
+    bot_delay: str
+    guests: GuestLimits
 
 
 class _OneSentenceParser(argparse.ArgumentParser):
@@ -53,7 +57,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     """Options of a command line; a wrong one ends the process with exit code 2 and a sentence."""
     values = vars(_parser().parse_args(arguments))
     faults, permissions = tuple(values.pop("faults")), dict(values.pop("permissions"))
-    return Options(**values, faults=faults, permissions=permissions)
+    guests = {each.name: values.pop(f"guest_{each.name}") for each in fields(GuestLimits)}
+    return Options(**values, faults=faults, permissions=permissions, guests=GuestLimits(**guests))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--key-file", metavar="FILE", help="prove by this key that this is a simulator")
     add("--fault", dest="faults", metavar="SPEC", action="append", default=[], help="repeatable")
     _add_those_of_the_definition(parser)
+    _add_those_of_guests(parser)
     return parser
 
 
@@ -119,6 +125,17 @@ def _add_those_of_the_definition(parser: argparse.ArgumentParser) -> None:
         help="each refresh token is good for one use",
     )
     add("--messages-kept", type=some, default=200_000, help="of all conversations")
+
+
+def _add_those_of_guests(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--bot", metavar="any|echo|FILE", default="any", help="what answers guests")
+    add("--bot-delay", metavar="DELAY", default="lognormal(30ms,0.5)", help="until it does")
+    for each in fields(GuestLimits):
+        option = f"--guest-{each.name.replace('_', '-')}"
+        is_rate = "_per_" in each.name
+        lowest, meaning = (0, "0 for no limit") if is_rate else (1, "simulator/README.md says more")
+        add(option, type=_whole(lowest, COUNT_MAX), default=each.default, help=meaning)
 
 
 def _permissions(argument: str) -> tuple[str, frozenset[str]]:

@@ -12,6 +12,8 @@ from simulator.ids import new_id
 
 CUT = "simulator.cut"
 HEAD_BYTES_MAX = 65_536
+GUESTS = b"/v1"
+"""The one path at which there are WebSockets."""
 
 
 class CuttableProtocol(HttpToolsProtocol):
@@ -30,6 +32,9 @@ class CuttableProtocol(HttpToolsProtocol):
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             self.send_400_response("The request head is too large.")
+
+    def _should_upgrade(self) -> bool:
+        return self.url.partition(b"?")[0] == GUESTS and super()._should_upgrade()
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()

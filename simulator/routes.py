@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from simulator.calls import Handle
-from simulator.handlers import control, conversations, login, messages
+from simulator.handlers import (
+    control,
+    conversations,
+    guest_files,
+    guest_history,
+    login,
+    messages,
+)
 from simulator.model.access import Access
 
 
@@ -33,8 +40,11 @@ OWN_ROUTES = (
     Route("POST", "/simulator/oauth/codes", control.issue_code),
     Route("POST", "/simulator/tokens/revoke", control.revoke_tokens),
     Route("POST", "/simulator/conversations/{}/close", control.close_conversation),
+    Route("GET", "/api/v2/webmessaging/messages", guest_history.list_messages),
+    Route("PUT", "/uploads/{}", guest_files.take),
+    Route("GET", "/uploads/{}", guest_files.fetch),
 )
-"""Routes for every client: the login, and those that no real API has."""
+"""Routes for every client: the login, those of guests, and those that no real API has."""
 THREAD_ROUTES = (
     Route("GET", "/api/v2/tokens/me", login.show_own_token, needs_token=True),
     Route("DELETE", "/api/v2/tokens/me", login.revoke_own_token, needs_token=True),

@@ -12,6 +12,7 @@ from types import FrameType
 import uvicorn
 
 from simulator.app import Application
+from simulator.guest_socket import guest_protocol
 from simulator.protocol import CuttableProtocol
 from simulator.world import World
 
@@ -43,7 +44,7 @@ def serve(world: World, listener: socket.socket) -> None:
     config = uvicorn.Config(
         Application(world),
         http=CuttableProtocol,
-        ws="none",
+        ws=guest_protocol(world),
         lifespan="off",
         log_config=None,
         log_level="critical",

@@ -8,6 +8,7 @@ from typing import Any
 from simulator.answers import NO_CONTENT, Answer, json_answer
 from simulator.calls import Call
 from simulator.errors import rejection
+from simulator.guest_frames import TYPING_MS, typing
 from simulator.handlers.reading import body_of
 from simulator.handlers.renderings import message_data, message_uri
 from simulator.ids import new_id
@@ -52,8 +53,12 @@ def reply(world: World, call: Call) -> Answer:
 
 def type_as_agent(world: World, call: Call) -> Answer:
     """`POST …/communications/{communicationId}/typing`."""
-    _answered(world, call)
-    body_of(call, bodies.agent_typing)
+    conversation = _answered(world, call)
+    body: Json = body_of(call, bodies.agent_typing)
+    session = world.guests.by_conversation.get(conversation.id)
+    if session is not None:
+        duration_ms = body["typing"].get("duration") or TYPING_MS
+        world.push(session, typing(world.wall_s(), duration_ms))
     return NO_CONTENT
 
 

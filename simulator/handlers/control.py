@@ -9,7 +9,7 @@ import msgspec
 from simulator import VERSION
 from simulator.answers import NO_CONTENT, Answer, json_answer
 from simulator.calls import Call
-from simulator.faults import BadFault
+from simulator.fault_words import BadFault
 from simulator.model.clients import CLIENTS
 from simulator.model.rejection import Rejection, conversation_not_found
 from simulator.world import World
@@ -112,7 +112,7 @@ def close_conversation(world: World, call: Call) -> Answer:
     conversation_id = call.path_values[0]
     conversation = world.messaging.by_id.get(conversation_id)
     if conversation is not None:
-        conversation.disconnect(world.now_s(), world.wall_s())
+        world.end(conversation)
     elif not world.pool.close(conversation_id):
         raise conversation_not_found()
     return NO_CONTENT

@@ -53,19 +53,19 @@ def update(world: World, call: Call) -> Answer:
     """`PATCH /api/v2/conversations/messages/{conversationId}`: disconnects all of it."""
     found = _named(world, call, rejection("not.found"))
     body_of(call, bodies.conversation_update)
-    _end(world, found)
+    world.end(found)
     return json_answer(conversation(found, world.now_s()))
 
 
 def end(world: World, call: Call) -> Answer:
     """`DELETE /api/v2/conversations/{conversationId}`."""
-    _end(world, _named(world, call, conversation_not_found()))
+    world.end(_named(world, call, conversation_not_found()))
     return NO_CONTENT
 
 
 def disconnect(world: World, call: Call) -> Answer:
     """`POST /api/v2/conversations/{id}/disconnect`; what string it answers is unknown."""
-    _end(world, _named(world, call, conversation_not_found()))
+    world.end(_named(world, call, conversation_not_found()))
     return json_answer("", 202)
 
 
@@ -79,7 +79,7 @@ def update_participant(world: World, call: Call) -> Answer:
     if found.is_over:
         raise rejection("conversation.error.participant.no.active.conversations")
     if state:
-        _end(world, found)
+        world.end(found)
     return ACCEPTED
 
 
@@ -100,7 +100,7 @@ def update_communication(world: World, call: Call) -> Answer:
     body: dict[str, Any] = body_of(call, bodies.state_update)
     if body.get("state") != "disconnected":
         raise rejection("communication.state.required", field="state")
-    _end(world, found)
+    world.end(found)
     return json_answer({})
 
 
@@ -166,7 +166,3 @@ def _with_participant(world: World, call: Call) -> MessagingConversation:
     if participant_id not in (found.customer_id, found.agent_id):
         raise rejection("not.found")
     return found
-
-
-def _end(world: World, found: MessagingConversation) -> None:
-    found.disconnect(world.now_s(), world.wall_s())

@@ -7,7 +7,13 @@ from simulator.calls import Call
 from simulator.errors import rejection
 from simulator.handlers.reading import page_of
 from simulator.handlers.renderings import Json
-from simulator.model.limits import LIMITS, NAMESPACES, ORGANISATION_LIMIT, KnownLimit
+from simulator.model.limits import (
+    LIMITS,
+    NAMESPACES,
+    ORGANISATION_LIMIT,
+    KnownLimit,
+    limits_of_guests,
+)
 from simulator.model.organisation import INTEGRATIONS, QUEUES, Integration, Queue
 from simulator.model.rates import APP_USER_KEY, CLIENT_TOKEN_KEY, TOKEN_KEY
 from simulator.model.tokens import Token
@@ -52,8 +58,13 @@ def list_limits(world: World, call: Call) -> Answer:
         CLIENT_TOKEN_KEY: world.rate_limit.count,
         APP_USER_KEY: options.app_user_rate_per_minute,
         "outbound.webmessaging.and.open.messaging.characters.max": options.outbound_text_max,
+        **limits_of_guests(options.guests),
     }
-    limits = [each._replace(value=in_force.get(each.key, each.value)) for each in LIMITS]
+    limits = [
+        each._replace(value=in_force.get(each.key, each.value))
+        for each in LIMITS
+        if in_force.get(each.key) != 0
+    ]
     if options.organisation_rate_per_minute is not None:
         limits.append(ORGANISATION_LIMIT._replace(value=options.organisation_rate_per_minute))
     return _limits_of(call, limits)

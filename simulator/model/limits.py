@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from simulator.errors import BODY_BYTES_MAX
+from simulator.model.guest_rates import CONNECTIONS_KEY, HISTORY_KEY, GuestLimits
+from simulator.model.guests import CONNECTIONS_MAX
 from simulator.model.rates import APP_USER_KEY, CLIENT_TOKEN_KEY, ORGANISATION_KEY, TOKEN_KEY
+
+MESSAGES_KEY = "messages.per.session.rate.per.second"
+REQUESTS_KEY = "requests.per.connection.rate.per.minute"
+CONFIGURES_KEY = "configure.per.session.rate.per.minute"
+HEALTH_CHECK_KEY = "health.check.per.connection.rate.per.minute"
+ATTRIBUTES_KEY = "metadata.custom.attributes.bytes.max"
 
 
 class KnownLimit(NamedTuple):
@@ -34,17 +42,36 @@ LIMITS = (
     ),
     KnownLimit(
         "web.messaging",
-        "messages.per.session.rate.per.second",
+        MESSAGES_KEY,
         5,
         "messages of a session; 2 when it was introduced on 2023-12-11",
     ),
-    KnownLimit("web.messaging", "requests.per.connection.rate.per.minute", 60, "requests"),
-    KnownLimit("web.messaging", "configure.per.session.rate.per.minute", 60, "configurations"),
-    KnownLimit("web.messaging", "connections.rate.per.minute", 1_000, "of a deployment"),
-    KnownLimit("web.messaging", "get.history.rate.per.minute", 10, "of a session"),
-    KnownLimit("web.messaging", "session.connections.max", 3, "connections of a session"),
+    KnownLimit("web.messaging", REQUESTS_KEY, 60, "requests"),
+    KnownLimit("web.messaging", CONFIGURES_KEY, 60, "configurations"),
+    KnownLimit("web.messaging", CONNECTIONS_KEY, 1_000, "of a deployment"),
+    KnownLimit("web.messaging", HISTORY_KEY, 10, "of a session"),
+    KnownLimit("web.messaging", HEALTH_CHECK_KEY, 2, "echoes of a connection"),
+    KnownLimit("web.messaging", ATTRIBUTES_KEY, 2_048, "bytes of a message's custom attributes"),
+    KnownLimit(
+        "web.messaging", "session.connections.max", CONNECTIONS_MAX, "connections of a session"
+    ),
 )
 """The default limits."""
+
+
+def limits_of_guests(limits: GuestLimits) -> dict[str, int]:
+    """Those that are set by options, by key; 0 for none."""
+    return {
+        MESSAGES_KEY: limits.messages_per_second,
+        REQUESTS_KEY: limits.requests_per_minute,
+        CONFIGURES_KEY: limits.configures_per_minute,
+        CONNECTIONS_KEY: limits.connections_per_minute,
+        HISTORY_KEY: limits.histories_per_minute,
+        HEALTH_CHECK_KEY: limits.echoes_per_minute,
+        ATTRIBUTES_KEY: limits.attributes_bytes_max,
+    }
+
+
 NAMESPACES = tuple(dict.fromkeys(limit.namespace for limit in LIMITS))
 ORGANISATION_LIMIT = KnownLimit(
     "platform.api", ORGANISATION_KEY, 0, "requests of the organisation; the simulator's own"

@@ -1,4 +1,4 @@
-"""What the simulated organisation has from the start: integrations, queues, its user, addresses."""
+"""What the simulated organisation has from the start: integrations, deployments, queues, a user."""
 
 from __future__ import annotations
 
@@ -22,6 +22,34 @@ class Integration:
     is_active: bool = True
     has_agent: bool = True
     media_types: tuple[str, ...] = MEDIA_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A web messaging deployment.
+
+    `has_bot` and `has_agent` say who is there to answer guests. Where it is autostarted, a client
+    begins the conversation without a message. With `is_read_only_at_end` a conversation that the
+    other side ended takes no more messages; else the next one takes it up again. Guests of
+    `allowed_domains` only, if there are any, may connect.
+    """
+
+    id: str
+    name: str
+    is_active: bool = True
+    has_bot: bool = True
+    has_agent: bool = True
+    is_autostarted: bool = False
+    is_read_only_at_end: bool = False
+    allows_clear: bool = True
+    allowed_domains: tuple[str, ...] = ()
+
+    def allows(self, origin: str) -> bool:
+        """Whether a page of this Origin may connect; some clients send it without a scheme."""
+        host = origin.rpartition("://")[2].partition(":")[0].lower()
+        return not self.allowed_domains or any(
+            host == domain or host.endswith(f".{domain}") for domain in self.allowed_domains
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +78,30 @@ INTEGRATIONS = {
         Integration("5c0d0000-0000-4000-8000-0000000000b2", "Convoy inactive", is_active=False),
         Integration("5c0d0000-0000-4000-8000-0000000000b3", "Convoy no agent", has_agent=False),
         Integration("5c0d0000-0000-4000-8000-0000000000b4", "Convoy text only", media_types=()),
+    )
+}
+DEPLOYMENTS = {
+    each.id: each
+    for each in (
+        Deployment("5c0d0000-0000-4000-8000-0000000000e1", "Convoy web"),
+        Deployment("5c0d0000-0000-4000-8000-0000000000e2", "Convoy autostart", is_autostarted=True),
+        Deployment("5c0d0000-0000-4000-8000-0000000000e3", "Convoy disabled", is_active=False),
+        Deployment(
+            "5c0d0000-0000-4000-8000-0000000000e4",
+            "Convoy domains",
+            allowed_domains=("example.com",),
+        ),
+        Deployment(
+            "5c0d0000-0000-4000-8000-0000000000e5",
+            "Convoy agents only",
+            has_bot=False,
+            allows_clear=False,
+        ),
+        Deployment(
+            "5c0d0000-0000-4000-8000-0000000000e6",
+            "Convoy read-only",
+            is_read_only_at_end=True,
+        ),
     )
 }
 QUEUES = {

@@ -24,6 +24,7 @@ from tests.simulator_process import SimulatorProcess
 EXAMPLES = [
     example
     for path in sorted(Path(__file__).parent.glob("*.json"))
+    if path.name != "guest-frames.json"
     for example in json.loads(path.read_text("utf-8"))
 ]
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 from simulator.answering import Answering
@@ -40,13 +42,27 @@ class Organisation:
 
     def __init__(self, *options: str) -> None:
         self.now_s = 1_000.0
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
         limits = ("--token-rate-per-minute", "1000000", "--analytics-delay-s", "0")
         self.world = build_world(
             parse_options((*limits, *options)),
             now_s=lambda: self.now_s,
             wall_s=lambda: START_WALL_S + self.now_s,
+            later=self._later,
         )
         self._answering = Answering(self.world)
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock, and do what falls due meanwhile at its time."""
+        end_s = self.now_s + seconds
+        while self._timers and self._timers[0][0] <= end_s:
+            self.now_s, _, do = heapq.heappop(self._timers)
+            do()
+        self.now_s = end_s
+
+    def _later(self, delay_s: float, do: Callable[[], None]) -> None:
+        heapq.heappush(self._timers, (self.now_s + delay_s, next(self._order), do))
 
     def token(self, client: str = "public") -> str:
         found = self.world.tokens.client(client, client)
@@ -66,15 +82,18 @@ class Organisation:
         """The answer to one request; a body of bytes is sent as it is."""
         bearer = self.token(client) if token is None else token
         path, _, query = path.partition("?")
-        sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body)
+        sent = body if isinstance(body, bytes) else b""
+        if body is not None and body is not sent:
+            sent = json.dumps(body).encode()
         return self._answering.answer(
             Call(
                 method=method,
                 path=path,
                 query=query.encode(),
                 headers={**headers, b"authorization": f"Bearer {bearer}".encode()},
-                body=sent if isinstance(sent, bytes) else sent.encode(),
+                body=sent,
                 correlation_id=new_id(),
+                body_bytes=len(sent),
             )
         )
 

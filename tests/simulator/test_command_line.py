@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from simulator.model.clients import CLIENTS
-from simulator.model.organisation import INTEGRATIONS, QUEUES, USER
+from simulator.model.organisation import DEPLOYMENTS, INTEGRATIONS, QUEUES, USER
 from tests.fork_server import Program, run
 from tests.simulator.api import basic, call
 from tests.simulator_process import DEADLINE_S, ROOT, SimulatorProcess
@@ -56,6 +56,10 @@ def test_it_names_itself_once_it_listens() -> None:
         ("--accepted-status", "201"),
         ("--threading-window-minutes", "4321"),
         ("--messages-kept", "0"),
+        ("--bot", "/no such script"),
+        ("--bot-delay", "soon"),
+        ("--guest-text-bytes-max", "0"),
+        ("--fault", "ws-drop=0.01"),
         ("--ledger-file", "/"),
         ("--ledger-file", "/dev/full"),
         ("--host", "no such host"),
@@ -79,7 +83,7 @@ def test_the_readme_lists_every_option_client_and_id(repository: Path) -> None:
     assert len(options) > 20
     assert options <= set(re.findall(r"--[a-z-]+", readme))
     assert all(f"| `{client}` |" in readme for client in CLIENTS)
-    for each in (*INTEGRATIONS.values(), *QUEUES.values(), USER):
+    for each in (*DEPLOYMENTS.values(), *INTEGRATIONS.values(), *QUEUES.values(), USER):
         assert f"*{each.name}*" in readme and each.id[-12:] in readme
 
 
