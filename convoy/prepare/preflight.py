@@ -170,7 +170,8 @@ class Preflight:
                 self.connections.admission,
             )
             with step("approval"):
-                check_total(settings, self._total(run.inputs))
+                beside = messages_beside(settings, run.inputs)
+                check_total(settings, self._planned(run.inputs), beside)
             warning = shortfall(settings, _requests_before(settings, run.inputs))
             if warning:
                 self.checklist.warn("limits", *warning)
@@ -197,15 +198,13 @@ class Preflight:
             gevent.sleep(SECOND_S)
         return run
 
-    def _total(self, inputs: Mapping[str, ScenarioInputs]) -> int | None:
-        """Return how many messages the run sends at most, with those beside the plan."""
+    def _planned(self, inputs: Mapping[str, ScenarioInputs]) -> dict[str, int] | None:
+        """Return how many messages of each scenario the run sends; None where nobody knows."""
         settings = self.settings
-        if not settings.is_scheduled:
-            messages = settings.messages
-            counts = None if messages is None else messages * len(inputs)
-        else:
-            counts = sum(ScenarioPlan(each).count or 0 for each in inputs.values())
-        return None if counts is None else counts + messages_beside(settings, inputs)
+        if settings.is_scheduled:
+            return {name: ScenarioPlan(each).count or 0 for name, each in inputs.items()}
+        messages = settings.messages
+        return None if messages is None else dict.fromkeys(inputs, messages)
 
     def _patiently(self, what: str, ask: Callable[[], T]) -> T:
         """Return what is asked for; waits where the remote asks for that, if there is time."""

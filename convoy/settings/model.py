@@ -285,6 +285,24 @@ class Settings(_Section):
         """The highest rate of the whole run, in messages per second."""
         return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.global_stages())
 
+    def requests_each(self, scenario: str) -> int:
+        """Return how many requests a message makes at most with the steps that were chosen."""
+        return 1 + len(self.scenario[scenario].steps)
+
+    @property
+    def highest_request_rate(self) -> float:
+        """The highest rate of the whole run with what steps send, in requests per second."""
+        by_scenario = self.stages_by_scenario()
+        whole = self.global_stages()
+        return max(
+            sum(
+                self.requests_each(name) * stages[min(number, len(stages) - 1)][end]
+                for name, stages in by_scenario.items()
+            )
+            for number in range(len(whole))
+            for end in (0, 1)
+        )
+
     def redacted(self) -> dict[str, Any]:
         """Return plain values for a record, in the order and by the names of the settings."""
         return self.model_dump(mode="json")
