@@ -23,6 +23,7 @@ from convoy.remote.addresses import Admission
 from convoy.remote.discovery import is_convoy_simulator, organisation_of
 from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
+from convoy.routes.regions import REGIONS, region_of
 from convoy.secrets import Secret
 from convoy.settings import SIMULATOR_KEY, Origin, Settings
 from convoy.settings.model import Window
@@ -82,6 +83,35 @@ def check_target(
             f"that has the key of {SIMULATOR_KEY}; to load it, its target file needs an approval "
             "with ticket, organisation_id and highest_rate"
         )
+
+
+def check_region(settings: Settings) -> str:
+    """Return what the addresses say of the approved region, "" where none is named.
+
+    Raises RefusedError for an address that is a host of Genesys Cloud, but not the one of that
+    region. Other names, a gateway's or this machine's, are not compared.
+    """
+    target = settings.target
+    if target.approval is None or target.approval.region is None:
+        return ""
+    region, foreign = target.approval.region, []
+    for setting, first in (("api_url", "api"), ("login_url", "login")):
+        url = getattr(target, setting)
+        host = Origin.parse(url).host
+        found = region_of(host)
+        if not found:
+            foreign.append(host)
+        elif region not in REGIONS or host != f"{first}.{REGIONS[region]}":
+            there = f", whose host is {first}.{REGIONS[region]}" if region in REGIONS else ""
+            raise RefusedError(
+                f"{setting} is {url}, of region {found}, but approval {target.approval.ticket} of "
+                f"target {target.name} is for region {region}{there}; correct the one that is "
+                "wrong in the target's file"
+            )
+    if foreign:
+        hosts = " and ".join(dict.fromkeys(foreign))
+        return f"{region} is approved; {hosts} is no host of a region, and is not compared"
+    return f"the hosts are of {region}, as was approved"
 
 
 def check_own_targets(settings: Settings, own: Iterable[Settings]) -> None:

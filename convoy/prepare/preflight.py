@@ -24,6 +24,7 @@ from convoy.prepare.guard import (
     canaries,
     check_plan,
     check_processes,
+    check_region,
     check_target,
     check_token,
     check_total,
@@ -137,6 +138,9 @@ class Preflight:
             check_plan(settings)
             check_processes(settings, self.processes)
             check_window(settings, time(), settings.warm_up_s + settings.duration_s)
+            region = check_region(settings)
+        if region:
+            self.checklist.ok("region", region)
         with step("target"):
             check_target(settings, self.connections.admission, self.key)
         for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):

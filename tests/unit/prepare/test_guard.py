@@ -21,6 +21,7 @@ from convoy.prepare.guard import (
     check_plan,
     check_processes,
     check_rate,
+    check_region,
     check_target,
     check_total,
     check_users,
@@ -471,6 +472,103 @@ def test_the_steps_of_the_warm_up_are_among_the_messages_beside() -> None:
 def test_each_process_has_room_for_steps_too(rate: float, processes: int, said: str) -> None:
     with refused(said):
         check_processes(with_steps(f"rate={rate}", "typing"), processes)
+
+
+@pytest.mark.parametrize(
+    ("region", "api_url", "login_url", "said"),
+    [
+        pytest.param(
+            "eu-central-1",
+            "https://api.mypurecloud.de",
+            "https://login.mypurecloud.de",
+            "the hosts are of eu-central-1, as was approved",
+            id="fits",
+        ),
+        pytest.param(
+            "ap-southeast-2",
+            "https://api.mypurecloud.com.au",
+            "https://login.mypurecloud.com.au",
+            "of ap-southeast-2",
+            id="a domain that begins like another",
+        ),
+        pytest.param(
+            "us-east-1",
+            "http://127.0.0.1:8080",
+            "http://127.0.0.1:8080",
+            "us-east-1 is approved; 127.0.0.1 is no host of a region, and is not compared",
+            id="this machine",
+        ),
+        pytest.param(
+            "us-east-1",
+            "https://gateway.example/genesys",
+            "https://login.mypurecloud.com",
+            "gateway.example is no host of a region",
+            id="a gateway",
+        ),
+        pytest.param(
+            "us-east-1",
+            "https://api.mypurecloud.com.gateway.example",
+            "https://login.mypurecloud.com",
+            "is not compared",
+            id="a gateway that is named alike",
+        ),
+        pytest.param(
+            "moon-1", "http://localhost:1", "http://localhost:1", "moon-1 is", id="unknown"
+        ),
+        pytest.param(None, "https://api.mypurecloud.de", "https://login.x", "", id="none is named"),
+    ],
+)
+def test_the_hosts_are_of_the_approved_region_or_not_compared(
+    region: str | None, api_url: str, login_url: str, said: str
+) -> None:
+    told = check_region(settings_for(api_url, login_url, highest=50, region=region))
+
+    assert said in told and bool(said) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("region", "api_url", "login_url", "said"),
+    [
+        pytest.param(
+            "eu-west-1",
+            "https://api.mypurecloud.de",
+            "https://login.mypurecloud.ie",
+            r"api_url is https://api\.mypurecloud\.de, of region eu-central-1, but approval 1234 "
+            r"of target simulator is for region eu-west-1, whose host is api\.mypurecloud\.ie",
+            id="API",
+        ),
+        pytest.param(
+            "eu-central-1",
+            "https://api.mypurecloud.de",
+            "https://login.mypurecloud.ie",
+            "login_url .* of region eu-west-1, .* for region eu-central-1, whose host is login",
+            id="login",
+        ),
+        pytest.param(
+            "eu-central-1",
+            "https://login.mypurecloud.de",
+            "https://api.mypurecloud.de",
+            r"api_url is https://login\..*, whose host is api\.mypurecloud\.de",
+            id="exchanged",
+        ),
+        pytest.param(
+            "eu-central",
+            "https://api.mypurecloud.de",
+            "https://login.mypurecloud.de",
+            "of region eu-central-1, .* is for region eu-central; correct",
+            id="misspelt",
+        ),
+    ],
+)
+def test_a_host_of_another_region_is_refused_with_both_named(
+    region: str, api_url: str, login_url: str, said: str
+) -> None:
+    with refused(said):
+        check_region(settings_for(api_url, login_url, highest=50, region=region))
+
+
+def test_without_an_approval_no_region_is_compared() -> None:
+    assert check_region(settings_for("https://api.mypurecloud.de", "https://login.x")) == ""
 
 
 NIGHT = {"from": "2026-11-26 22:00", "to": "2026-11-27 05:00", "zone": "Europe/Berlin"}
