@@ -20,8 +20,9 @@ from convoy.plan.scenario import ScenarioInputs
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.remote.addresses import Admission
-from convoy.remote.discovery import is_convoy_simulator, organisation_of
+from convoy.remote.discovery import is_convoy_simulator
 from convoy.remote.oauth import Token
+from convoy.remote.organisation import Organisation, OwnToken
 from convoy.remote.proxies import proxy_to
 from convoy.routes.regions import REGIONS, region_of
 from convoy.secrets import Secret
@@ -159,7 +160,7 @@ def check_plan(settings: Settings) -> None:
         raise _too_fast(settings, "rate is max", approval.highest_rate, change)
     if settings.is_scheduled:
         check_rate(settings)
-    elif (least_s := users * _requests_each(settings) / approval.highest_rate) > pause_s:
+    elif (least_s := users * settings.requests_per_message / approval.highest_rate) > pause_s:
         # Rounded up, because a pause rounded down would be refused again.
         needed_s = ceil(least_s * 1000) / 1000
         change = f"write --set think_time_s={needed_s:.10g}, or fewer users"
@@ -185,7 +186,7 @@ def check_processes(settings: Settings, processes: int) -> None:
     # Without a schedule each sends what it may, and the rest later.
     rate = settings.highest_request_rate if settings.is_scheduled else 0.0
     if _is_above(rate, highest) or not highest:
-        most_rate = floor(highest / _requests_each(settings) * 100) / 100
+        most_rate = floor(highest / settings.requests_per_message * 100) / 100
         slower = f"write --rate {most_rate:.10g} or less, or use fewer workers"
         change = slower if highest else f"use {most} workers at most"
         wanted = (
@@ -307,30 +308,18 @@ def check_organisation(settings: Settings, organisation_id: str) -> None:
         )
 
 
-def check_token(settings: Settings, token: Token, headers: Mapping[str, str]) -> str:
-    """Ask whose a token is, and return the organisation's id; raises as `check_organisation`.
+def check_token(settings: Settings, token: Token, headers: Mapping[str, str]) -> OwnToken:
+    """Ask whose a token is, and return that; raises as `check_organisation`.
 
     Raises RemoteError where there is no answer.
     """
-    found = organisation_of(
-        settings.target.api_url,
-        token,
-        timeout_s=settings.request_timeout_s,
-        ca_file=settings.target.ca_file,
-        admission=Admission(anywhere=True),
-        headers=headers,
-    )
-    check_organisation(settings, found)
+    found = Organisation(settings, token, Admission(anywhere=True), headers).own_token()
+    check_organisation(settings, found.organisation_id)
     return found
 
 
 def _epoch_s(window: Window, end: Literal["from", "to"]) -> float:
     return datetime.fromisoformat(window[end]).replace(tzinfo=ZoneInfo(window["zone"])).timestamp()
-
-
-def _requests_each(settings: Settings) -> float:
-    """Return how many requests a message makes with its steps, where the rate is highest."""
-    return settings.highest_request_rate / (settings.highest_rate or 1.0) or 1.0
 
 
 def _with_steps(settings: Settings) -> str:
@@ -347,7 +336,7 @@ def _is_above(rate: float, highest: float) -> bool:
 
 def _most(settings: Settings, highest: float) -> str:
     """Return the highest rate of messages that keeps to one of requests, as it is to be written."""
-    most = highest / _requests_each(settings)
+    most = highest / settings.requests_per_message
     written = f"{most:.10g}"
     if most == highest and float(written) <= highest:
         return written

@@ -17,7 +17,7 @@ from convoy.plan.picks import PickRule
 from convoy.plan.pool import NO_CONVERSATION, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
-from convoy.prepare.allowance import allowance_line, shortfall
+from convoy.prepare.allowance import allowance_line, beyond, shortfall
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.guard import (
@@ -32,6 +32,7 @@ from convoy.prepare.guard import (
     messages_beside,
 )
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
+from convoy.prepare.organisation import ask, questions_of
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.pools import Open, find_pool, open_conversations
 from convoy.prepare.reach import check_way
@@ -41,6 +42,7 @@ from convoy.remote.addresses import Admission
 from convoy.remote.client import Connections
 from convoy.remote.discovery import PAGE_SIZE, THIS_MACHINE, read_ledger
 from convoy.remote.oauth import Token
+from convoy.remote.organisation import Organisation
 from convoy.remote.pace import SECOND_S
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
@@ -155,12 +157,15 @@ class Preflight:
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
             if settings.target.approval is not None:
                 with step("organisation"):
-                    found = self._patiently(
+                    own = self._patiently(
                         "the token", partial(check_token, settings, token, self.connections.headers)
                     )
                     if sends:
-                        self.lock.take(found, self.run_id)
-                self.checklist.ok("organisation", f"the token is of {found}")
+                        self.lock.take(own.organisation_id, self.run_id)
+                self.checklist.ok("organisation", f"the token is of {own}")
+            questions = questions_of(settings, routes)
+            of = Organisation(settings, token, self.connections.admission, self.connections.headers)
+            in_force = ask(questions, of, self.checklist)
             run = PreparedRun(
                 settings,
                 self._inputs(checked, token, self._open if sends else _names),
@@ -176,11 +181,13 @@ class Preflight:
             with step("approval"):
                 beside = messages_beside(settings, run.inputs)
                 check_total(settings, self._planned(run.inputs), beside)
-            warning = shortfall(settings, _requests_before(settings, run.inputs))
-            if warning:
+            before = questions.requests + _requests_before(settings, run.inputs)
+            warnings = [shortfall(settings, before), *beyond(settings, in_force, before)]
+            for warning in filter(None, warnings):
                 self.checklist.warn("limits", *warning)
-            else:
+            if not any(warnings):
                 self.checklist.ok("limits", allowance_line(settings))
+            self.checklist.refuse_if_failed()
             if sends and settings.canary:
                 send_canaries(
                     {name: each for name, each in run.inputs.items() if routes[name].path},

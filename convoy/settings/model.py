@@ -289,19 +289,31 @@ class Settings(_Section):
         """Return how many requests a message makes at most with the steps that were chosen."""
         return 1 + len(self.scenario[scenario].steps)
 
-    @property
-    def highest_request_rate(self) -> float:
-        """The highest rate of the whole run with what steps send, in requests per second."""
+    def request_stages(self) -> tuple[RateStage, ...]:
+        """Return the stages of `global_stages` in requests per second: with what steps send."""
         by_scenario = self.stages_by_scenario()
-        whole = self.global_stages()
-        return max(
-            sum(
+
+        def rate(number: int, end: Literal[0, 1]) -> float:
+            # A rate of a scenario's own is one stage over the whole run.
+            return sum(
                 self.requests_each(name) * stages[min(number, len(stages) - 1)][end]
                 for name, stages in by_scenario.items()
             )
-            for number in range(len(whole))
-            for end in (0, 1)
+
+        return tuple(
+            (rate(number, 0), rate(number, 1), for_s)
+            for number, (_, _, for_s) in enumerate(self.global_stages())
         )
+
+    @property
+    def highest_request_rate(self) -> float:
+        """The highest rate of the whole run with what steps send, in requests per second."""
+        return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.request_stages())
+
+    @property
+    def requests_per_message(self) -> float:
+        """How many requests a message makes with its steps, on average where rates are highest."""
+        return self.highest_request_rate / (self.highest_rate or 1.0) or 1.0
 
     def redacted(self) -> dict[str, Any]:
         """Return plain values for a record, in the order and by the names of the settings."""
