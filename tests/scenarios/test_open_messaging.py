@@ -233,7 +233,7 @@ def test_every_wrong_body_is_refused_with_exactly_its_code(
             [],
             "public-no-permission",
             4,
-            r"403 missing.permissions.*lacks a permission.*\(add conversation:message:receive to a role",
+            r"403 missing.permissions.*\(add conversation:message:receive to a role of the client",
             id="no permission",
         ),
         pytest.param([], "user", 4, "400 not.a.client", id="a user's token"),
