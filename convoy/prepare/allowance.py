@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import ceil, floor, sqrt
 
 from convoy.plan.rates import RateCurve, Stage
+from convoy.prepare.checklist import Checklist
 from convoy.settings import Settings
 from convoy.settings.model import Limit
 
@@ -18,6 +19,18 @@ _CONSEQUENCES = {
     "count": "messages will be refused with 429",
     "stop": "the run will end at the first 429",
 }
+
+
+def check_allowance(
+    settings: Settings, in_force: Sequence[Limit], requests_before: int, checklist: Checklist
+) -> None:
+    """Enter what the limits, and those that the organisation has in force, mean for the run."""
+    short = shortfall(settings, requests_before)
+    warnings = [*filter(None, [short]), *beyond(settings, in_force, requests_before)]
+    for told, fix in warnings:
+        checklist.warn("limits", told, fix)
+    if not warnings:
+        checklist.ok("limits", allowance_line(settings))
 
 
 def allowance_line(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from convoy.errors import RefusedError
 from convoy.plan.lanes import LANES, numbers_between
-from convoy.plan.scenario import ScenarioInputs
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.remote.addresses import Admission
@@ -61,11 +61,12 @@ def check_target(
 ) -> None:
     """Raise RefusedError unless load may go to both addresses of the target.
 
-    A simulator on another machine has to prove that it was started with `key`, and its addresses
-    get the `admission`. A target behind a proxy does not count as this machine, because the proxy
-    resolves its name.
+    With an approval they only have to fit its region. A simulator on another machine has to prove
+    that it was started with `key`, and its addresses get the `admission`. A target behind a proxy
+    does not count as this machine, because the proxy resolves its name.
     """
     if settings.target.approval is not None:
+        check_region(settings)
         return
     for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
         origin = Origin.parse(url)
@@ -218,7 +219,7 @@ def check_rate(settings: Settings) -> None:
         highest, wanted = _POISSON * highest, f"{wanted} on average, and arrivals are poisson"
     if _is_above(requests, highest):
         if steps := _with_steps(settings):
-            wanted += f",{steps} {requests:.10g} requests per second"
+            wanted += f", which{steps} makes {requests:.10g} requests per second"
         raise _too_fast(settings, wanted, highest, f"write {_most(settings, highest)} or less")
 
 
@@ -245,6 +246,15 @@ def check_total(settings: Settings, planned: Mapping[str, int] | None, beside: i
         change = f"lower the rate, or write -t {lasts_s}s"
     wanted = f"{requests + beside} messages{_with_steps(settings)}"
     raise _beyond(settings, wanted, allowed, change)
+
+
+def planned_messages(
+    settings: Settings, inputs: Mapping[str, ScenarioInputs]
+) -> dict[str, int] | None:
+    """Return how many messages of each scenario the plan has at most; None where nobody knows."""
+    if settings.is_scheduled:
+        return {name: ScenarioPlan(each).count or 0 for name, each in inputs.items()}
+    return None if settings.messages is None else dict.fromkeys(inputs, settings.messages)
 
 
 def canaries(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:

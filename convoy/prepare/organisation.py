@@ -28,6 +28,8 @@ _RATES: Mapping[str, tuple[Literal["token", "client"], str]] = {
 for any: transcriptions of the vendor's limits page, read 2026-11-22. The last one is of a client
 and a user; the tokens of a client by itself have it together."""
 _MINUTE_S = 60.0
+_HIGHEST = 10**9
+"""A limit above that, or of nothing, is none that a plan could be compared with."""
 _NO_LIMITS = "400 invalid.value"
 _IS_NOT_THERE = ("404 not.found", "400 bad.request", "400 invalid.value")
 _NOT_FOUND, _FORBIDDEN = "4xx other", "403 "
@@ -109,7 +111,7 @@ def limits_of(in_force: Mapping[str, int], kinds: frozenset[str]) -> tuple[Limit
     return tuple(
         Limit(scope=scope, count=in_force[key], per_s=_MINUTE_S)
         for key, (scope, kind) in _RATES.items()
-        if in_force.get(key, 0) > 0 and (not kind or kind in kinds)
+        if 0 < in_force.get(key, 0) <= _HIGHEST and (not kind or kind in kinds)
     )
 
 

@@ -17,7 +17,7 @@ from convoy.plan.picks import PickRule
 from convoy.plan.pool import NO_CONVERSATION, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
-from convoy.prepare.allowance import allowance_line, beyond, shortfall
+from convoy.prepare.allowance import check_allowance
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.guard import (
@@ -30,6 +30,7 @@ from convoy.prepare.guard import (
     check_total,
     check_window,
     messages_beside,
+    planned_messages,
 )
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.organisation import ask, questions_of
@@ -179,14 +180,10 @@ class Preflight:
                 self.connections.admission,
             )
             with step("approval"):
-                beside = messages_beside(settings, run.inputs)
-                check_total(settings, self._planned(run.inputs), beside)
+                planned = planned_messages(settings, run.inputs)
+                check_total(settings, planned, messages_beside(settings, run.inputs))
             before = questions.requests + _requests_before(settings, run.inputs)
-            warnings = [shortfall(settings, before), *beyond(settings, in_force, before)]
-            for warning in filter(None, warnings):
-                self.checklist.warn("limits", *warning)
-            if not any(warnings):
-                self.checklist.ok("limits", allowance_line(settings))
+            check_allowance(settings, in_force, before, self.checklist)
             self.checklist.refuse_if_failed()
             if sends and settings.canary:
                 send_canaries(
@@ -208,14 +205,6 @@ class Preflight:
             # The users of the run do not know what has left just now.
             gevent.sleep(SECOND_S)
         return run
-
-    def _planned(self, inputs: Mapping[str, ScenarioInputs]) -> dict[str, int] | None:
-        """Return how many messages of each scenario the run sends; None where nobody knows."""
-        settings = self.settings
-        if settings.is_scheduled:
-            return {name: ScenarioPlan(each).count or 0 for name, each in inputs.items()}
-        messages = settings.messages
-        return None if messages is None else dict.fromkeys(inputs, messages)
 
     def _patiently(self, what: str, ask: Callable[[], T]) -> T:
         """Return what is asked for; waits where the remote asks for that, if there is time."""

@@ -356,7 +356,10 @@ TYPING = "guest_messages/typing"
     [
         pytest.param("rate=50", "", "", id="no steps"),
         pytest.param(
-            "rate=50", "typing", f"rate is 50, with what the steps {TYPING} send 75", id="one"
+            "rate=50",
+            "typing",
+            f"rate is 50, which with what the steps {TYPING} send makes 75",
+            id="one",
         ),
         pytest.param(
             "rate=33.34", "typing", "50.01 requests .* write 33.33 or less", id="just above"
@@ -367,7 +370,7 @@ TYPING = "guest_messages/typing"
         pytest.param(
             "stages=[{to: 40, for_s: 9}, {rate: 1, for_s: 1}]",
             "typing",
-            "send 60 .* 33.33",
+            "makes 60 .* 33.33",
             id="peak",
         ),
         pytest.param("rate=26 and arrivals=poisson", "typing", "", id="Poisson below"),
@@ -404,7 +407,7 @@ def test_a_scenario_with_a_rate_of_its_own_counts_with_its_own_steps() -> None:
     ).model_copy(update={"target": settings.target})
 
     check_plan(settings_of_own)
-    with refused("send 67.5 requests"):
+    with refused("makes 67.5 requests"):
         check_plan(settings)
 
 
@@ -563,8 +566,12 @@ def test_the_hosts_are_of_the_approved_region_or_not_compared(
 def test_a_host_of_another_region_is_refused_with_both_named(
     region: str, api_url: str, login_url: str, said: str
 ) -> None:
+    settings = settings_for(api_url, login_url, highest=50, region=region)
+
     with refused(said):
-        check_region(settings_for(api_url, login_url, highest=50, region=region))
+        check_region(settings)
+    with refused(said):
+        check_target(settings, Admission(anywhere=True), resolve=resolve)
 
 
 def test_without_an_approval_no_region_is_compared() -> None:

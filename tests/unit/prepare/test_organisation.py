@@ -303,6 +303,7 @@ def test_the_state_of_a_thing_says_whether_it_takes_messages(
         pytest.param({"request.bytes.max": 512_000}, CLIENT, [], id="no rate"),
         pytest.param({"org.app.user.rate.per.minute": 0}, CLIENT, [], id="zero"),
         pytest.param({"org.app.user.rate.per.minute": -1}, CLIENT, [], id="below zero"),
+        pytest.param({"org.app.user.rate.per.minute": 10**12}, CLIENT, [], id="beyond all"),
     ],
 )
 def test_limits_on_requests_are_told_from_the_others(
