@@ -28,6 +28,7 @@ _RATES: Mapping[str, tuple[Literal["token", "client"], str]] = {
 for any: transcriptions of the vendor's limits page, read 2026-11-22. The last one is of a client
 and a user; the tokens of a client by itself have it together."""
 _MINUTE_S = 60.0
+_MOST_LISTED = 5
 _HIGHEST = 10**9
 """A limit above that, or of nothing, is none that a plan could be compared with."""
 _NO_LIMITS = "400 invalid.value"
@@ -171,7 +172,8 @@ def _ask_named(named: Named, organisation: Organisation, checklist: Checklist) -
         shown = organisation.show(named.route, {named.variable: named.value})
     except RemoteError as error:
         if error.code in _IS_NOT_THERE:
-            fix = f"see that it is the id of one of this organisation, in {where}"
+            fix = f"write one of this organisation's into {where}"
+            fix += _there_are(named.route, organisation)
             checklist.fail(named.variable, f"{what} is not there: {error}", fix)
         elif error.code.startswith(_FORBIDDEN):
             fix = f"{named.route.permission} in a role of the client lets this be checked"
@@ -189,6 +191,15 @@ def _ask_named(named: Named, organisation: Organisation, checklist: Checklist) -
         return
     enter = checklist.fail if status is Status.FAILURE else checklist.warn
     enter(named.variable, f"{what}{name} {told}", f"activate it, or name another one in {where}")
+
+
+def _there_are(route: Route, organisation: Organisation) -> str:
+    try:
+        listed = organisation.listed(route)
+    except RemoteError:
+        return ""
+    more = ", …" * (len(listed) > _MOST_LISTED)
+    return f"; there are: {', '.join(listed[:_MOST_LISTED])}{more}" * bool(listed)
 
 
 def _is_no_operation(error: RemoteError) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -31,7 +32,7 @@ class _Token(msgspec.Struct):
     OAuthClient: object = None
 
 
-class _Limits(msgspec.Struct):
+class _Listing(msgspec.Struct):
     entities: list[msgspec.Raw]
 
 
@@ -95,8 +96,8 @@ class Organisation:
     def limits(self, namespace: str) -> tuple[dict[str, int], int]:
         """Return the limits in force by their key, and how many of the answer cannot be read."""
         path = ROUTES["limits"].path_to({"namespace": namespace})(_NO_CONVERSATION)
-        answer = self._read(path, f"the limits of {namespace}", _Limits)
-        read = [each for entity in answer.entities if (each := _read_limit(entity)) is not None]
+        answer = self._read(path, f"the limits of {namespace}", _Listing)
+        read = _those_of(answer.entities, _Limit)
         return {_word(each.key): each.value for each in read}, len(answer.entities) - len(read)
 
     def show(self, route: Route, variables: Mapping[str, str]) -> Shown:
@@ -104,6 +105,12 @@ class Organisation:
         path = route.path_to(variables)(_NO_CONVERSATION)
         found = self._read(path, f"the {route.name.replace('_', ' ')}", dict[str, object])
         return Shown(*(_word(found.get(name)) for name in ("name", "status", "createStatus")))
+
+    def listed(self, route: Route) -> list[str]:
+        """Return names and ids of the first of those things that a route shows one of."""
+        path, _, _ = route.path.rpartition("/")
+        found = _those_of(self._read(path, "the listing", _Listing).entities, _Named)
+        return [f"{_word(each.name) or 'no name'} {_word(each.id)}" for each in found]
 
     def _read(self, path: str, what: str, type: type[T]) -> T:
         target = self.settings.target
@@ -113,11 +120,13 @@ class Organisation:
             return read_json(client, url, what, type, self.settings.request_timeout_s)
 
 
-def _read_limit(entity: msgspec.Raw) -> _Limit | None:
-    try:
-        return msgspec.json.decode(entity, type=_Limit)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
+def _those_of(entities: Iterable[msgspec.Raw], type: type[T]) -> list[T]:
+    """Return those entities that have this form."""
+    found = []
+    for entity in entities:
+        with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+            found.append(msgspec.json.decode(entity, type=type))
+    return found
 
 
 def _word(value: object) -> str:

@@ -14,7 +14,7 @@ import yaml
 
 from convoy.plan.payloads import PayloadChoice
 from tests.locust_process import ROOT, Ended, run_locust, swarm_ports
-from tests.simulator.in_process import INACTIVE, TEXT_ONLY
+from tests.simulator.in_process import ACTIVE, INACTIVE, TEXT_ONLY
 from tests.simulator_process import SimulatorProcess
 
 PLACE = "scenario.open_messaging"
@@ -211,8 +211,8 @@ def test_every_wrong_body_is_refused_with_exactly_its_code(
             ["--set", f"{PLACE}.variables.integration_id=nobody"],
             "demo",
             4,
-            "integration_id 'nobody' is not there.*404 not.found.*see that it is the id of one of "
-            "this organisation, in scenario.open_messaging.variables",
+            "integration_id 'nobody' is not there.*404 not.found.*write one of this organisation's "
+            f"into scenario.open_messaging.variables; there are: Convoy open {ACTIVE}, Convoy in",
             id="unknown integration",
         ),
         pytest.param(

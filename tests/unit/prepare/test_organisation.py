@@ -37,7 +37,10 @@ class Told:
 
     settings = settings_of()
 
-    def __init__(self, own: Any = None, limits: Any = None, shown: Any = None) -> None:
+    def __init__(
+        self, own: Any = None, limits: Any = None, shown: Any = None, listed: Any = ()
+    ) -> None:
+        self._listed = listed
         self._own = own or OwnToken("o-1", "Acme")
         self._limits = limits or {"platform.api": ({"token.rate.per.minute": 300}, 0)}
         self._shown = shown or Shown("Web", "Active", "Completed")
@@ -54,6 +57,9 @@ class Told:
 
     def show(self, route: Route, variables: dict[str, str]) -> Any:
         return self._answer(f"{route.name} {variables}", self._shown)
+
+    def listed(self, route: Route) -> Any:
+        return self._answer(f"all of {route.name}", self._listed)
 
     def _answer(self, what: str, told: Any) -> Any:
         self.asked.append(what)
@@ -233,12 +239,26 @@ def test_each_answer_has_its_line(organisation: Told, check: str, status: str, s
     assert bool(found[check][2]) == (status != "ok")
 
 
-def test_the_fix_names_the_permission_or_where_the_id_stands() -> None:
-    lacking = told_by(Told(shown=refusal("403 missing.permissions")), one_named())
-    unknown = told_by(Told(shown=refusal("404 not.found")), one_named())
+def test_the_permission_that_would_let_a_thing_be_looked_at_is_named() -> None:
+    found = told_by(Told(shown=refusal("403 missing.permissions")), one_named())
 
-    assert lacking["integration_id"][2].startswith("messaging:integration:view in a role")
-    assert unknown["integration_id"][2].endswith(f"scenario.{CHAT}.variables")
+    assert found["integration_id"][2].startswith("messaging:integration:view in a role")
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        pytest.param(["Web i-2", "App i-3"], "; there are: Web i-2, App i-3", id="some"),
+        pytest.param(list("abcdefg"), "; there are: a, b, c, d, e, …", id="many"),
+        pytest.param([], "", id="none"),
+        pytest.param(refusal("403 missing.permissions"), "", id="not told"),
+    ],
+)
+def test_where_an_id_is_not_there_those_that_are_there_are_named(listed: Any, said: str) -> None:
+    found = told_by(Told(shown=refusal("404 not.found"), listed=listed), one_named())
+
+    where = f"write one of this organisation's into scenario.{CHAT}.variables"
+    assert found["integration_id"][2] == where + said
 
 
 def test_a_gateway_for_messages_alone_gets_no_warning() -> None:

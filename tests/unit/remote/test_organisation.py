@@ -134,6 +134,16 @@ def test_what_an_id_stands_for(body: dict[str, Any], shown: Shown) -> None:
     assert b"/integrations/open/a%2Fb " in server.requests[0]
 
 
+def test_those_that_are_there_are_listed_by_name_and_id() -> None:
+    entities = [{"id": "i-1", "name": "Web"}, {"id": "i-2"}, {"name": "no id"}, 7]
+    body = answered({"entities": entities})
+    with serving(lambda visitor: visitor.answer_all(body)) as server:
+        found = organisation(server.port).listed(ROUTES["open_integration"])
+
+    assert found == ["Web i-1", "no name i-2"]
+    assert b" /api/v2/conversations/messaging/integrations/open " in server.requests[0]
+
+
 def test_a_refusal_has_its_code_and_names_what_is_missing() -> None:
     body = answered(LACKING, "403 Forbidden")
     with (
