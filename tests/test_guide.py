@@ -25,8 +25,8 @@ SHORT = ["-t", "4s", "--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
 CLOSED = "400 conversation.closed"
 UNAVAILABLE = "503 service.unavailable"
 
-_FILE = re.compile(r"^`([\w./]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"^`([\w./]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -120,11 +120,13 @@ def run_scenario(
     )
 
 
-def run(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, module: str, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
-        env=clean_environment() | {"PYTHONPATH": str(folder)},
+        env=clean_environment() | {"PYTHONPATH": str(folder)} | environment,
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
@@ -133,12 +135,12 @@ def run(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProce
 
 def files(repository: Path) -> dict[str, str]:
     """The guide's blocks that are files, by the name that stands before each."""
-    return dict(_FILE.findall((repository / GUIDE).read_text("utf-8")))
+    return dict(FILE.findall((repository / GUIDE).read_text("utf-8")))
 
 
 def options(repository: Path, program: str) -> list[str]:
     """What the guide gives to `locust`, or to the module that `python -m` starts."""
-    text = "".join(_COMMANDS.findall((repository / GUIDE).read_text("utf-8")))
+    text = "".join(COMMANDS.findall((repository / GUIDE).read_text("utf-8")))
     found = re.search(rf"^\.venv/bin/(?:python -m )?{program} (.*)$", text, re.MULTILINE)
     assert found is not None, f"the guide starts no {program}"
     return shlex.split(found[1])

@@ -19,6 +19,7 @@ from locust.util.timespan import parse_timespan
 import convoy
 from convoy import terminal
 from convoy.cli.outlook import outlook
+from convoy.cli.preflight import check_readiness
 from convoy.cli.records import judge_record, report_record, run_lines
 from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
@@ -27,7 +28,6 @@ from convoy.foreign import printable_lines
 from convoy.plan.strict_json import NotJsonError, read_json
 from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.users import known_scenarios, user_classes
-from convoy.prepare.checklist import Checklist
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS
 from convoy.results.reports import REPORTS
@@ -113,15 +113,12 @@ def _plan(setup: Setup, options: Namespace) -> ExitCode:
 
 
 def _preflight(setup: Setup, options: Namespace) -> ExitCode:
-    checklist = Checklist(redact=setup.redactor.redact)
-    try:
-        setup.prepare(asked(options), checklist=checklist)
-    except ConvoyError as error:
-        exit_code = error.exit_code
+    found = check_readiness(setup, asked(options))
+    if options.json:
+        print(found.as_json(setup.redactor.redact_all))
     else:
-        exit_code = ExitCode.PASS
-    _say(setup, checklist.as_text())
-    return exit_code
+        _say(setup, found.checklist.as_text())
+    return found.exit_code
 
 
 def _send(setup: Setup, options: Namespace) -> ExitCode:
@@ -309,6 +306,7 @@ def _add_preflight(commands: Any) -> None:
         "--load-profile load",
     )
     _add_run_options(preflight, _RUN_OPTIONS)
+    preflight.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
 def _add_send(commands: Any) -> None:

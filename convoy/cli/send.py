@@ -95,7 +95,8 @@ def send_one(
     try:
         token = session.open()
         if settings.target.approval is not None:
-            setup.lock.take(check_token(settings, token, connections.headers), run_id)
+            own = check_token(settings, token, connections.headers)
+            setup.lock.take(own.organisation_id, run_id)
         conversation = _conversation(settings, route, token, connections, conversation_id)
         plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
         body = plan.bodies(canary_run_id(run_id), time).render(plan.message(0))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from math import ceil, sqrt
+from collections.abc import Iterable, Sequence
+from math import ceil, floor, sqrt
 
 from convoy.plan.rates import RateCurve, Stage
+from convoy.prepare.checklist import Checklist
 from convoy.settings import Settings
 from convoy.settings.model import Limit
 
@@ -19,29 +21,44 @@ _CONSEQUENCES = {
 }
 
 
+def check_allowance(
+    settings: Settings, in_force: Sequence[Limit], requests_before: int, checklist: Checklist
+) -> None:
+    """Enter what the limits, and those that the organisation has in force, mean for the run."""
+    short = shortfall(settings, requests_before)
+    warnings = [*filter(None, [short]), *beyond(settings, in_force, requests_before)]
+    for told, fix in warnings:
+        checklist.warn("limits", told, fix)
+    if not warnings:
+        checklist.ok("limits", allowance_line(settings))
+
+
 def allowance_line(settings: Settings) -> str:
     """Return as a line how many tokens the highest rate needs, and what those of the run allow."""
-    tokens = _tokens_there(settings)
-    needed = "no rate is asked for"
+    tokens = tokens_there(settings)
     may_send = "as much as they can"
-    if settings.is_scheduled:
-        needed = (
-            f"{_tokens_needed(settings)} tokens needed for {settings.highest_rate:g} per second"
-        )
     if settings.limits and settings.on_limit == "obey":
         allowed = min(_allowed(limit, tokens or 1) / limit.per_s for limit in settings.limits)
         may_send = f"{allowed:g} a second"
-    there_are = "each worker has one token" if tokens is None else f"there are {tokens} tokens"
-    return f"{needed}; {there_are}, which may send {may_send}"
+    if tokens is None:
+        there_are = "each worker has one token"
+    else:
+        there_are = (
+            f"you have {tokens:,}" if settings.is_scheduled else f"you have {_count(tokens)}"
+        )
+    needed = "no rate is asked for"
+    if settings.is_scheduled:
+        needed = f"{_rate(settings)} need {_count(tokens_needed(settings))}"
+    return f"{needed}, {there_are}, which may send {may_send}"
 
 
 def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] | None:
     """Return the effect of the limits on the run and a remedy; None where they suffice.
 
     A short run may exceed the rate of a limit without filling its window. In that of the first
-    messages are those of the warm-up too, and `requests_before`: the listing's and the canaries.
+    messages are those of the warm-up too, and `requests_before`: the preflight's own.
     """
-    tokens = _tokens_there(settings)
+    tokens = tokens_there(settings)
     if settings.is_flat_out and settings.limits:
         return "the limits will hold rate: max back", "--set limits=[] takes them away"
     if tokens is None or not settings.is_scheduled:
@@ -50,32 +67,46 @@ def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] |
         allowed = _allowed(limit, tokens)
         wanted = ceil(_most_within(settings, limit.per_s + _WINDOW_LASTS_ON_S, requests_before))
         if wanted > allowed:
-            needed = max(ceil(wanted / limit.count), _tokens_needed(settings))
-            return (
-                f"the limits ({limit.count:,} per {limit.per_s:g} s by {limit.scope}) allow "
-                f"{allowed:,} requests in that time with {tokens} tokens, and the plan with its "
-                f"warm-up wants up to {wanted:,}: {_CONSEQUENCES[settings.on_limit]}",
-                f"{needed} tokens (users) would do"
-                if limit.scope == "token"
-                else "lower the rate, or shorten warm_up_s",
+            told = (
+                f"{_in_words(settings, limit, tokens)}: the limit of {limit.count:,} per "
+                f"{limit.per_s:g} s by {limit.scope} allows {allowed:,} requests in that time, and "
+                f"the plan with its warm-up wants up to {wanted:,}: "
+                f"{_CONSEQUENCES[settings.on_limit]}"
             )
+            return told, _remedy(settings, limit, wanted, allowed - requests_before)
     return None
 
 
-def _most_within(settings: Settings, window_s: float, requests_before: int) -> float:
-    """Return how many requests fall into the fullest window of such a length, warm-up included."""
-    stages = [Stage(*each) for each in settings.global_stages()]
-    first = stages[0].rate_from
-    curve = RateCurve([Stage(first, first, settings.warm_up_s), *stages])
-    at_first = sum(each.messages for each in curve.between(0.0, min(window_s, curve.duration_s)))
-    fullest = min(curve.messages, settings.highest_rate * window_s)
-    if settings.arrivals == "poisson":
-        at_first, fullest = (each + _DEVIATIONS * sqrt(each) for each in (at_first, fullest))
-    each = _requests_each(settings)
-    return max(fullest * each, at_first * each + requests_before)
+def beyond(
+    settings: Settings, in_force: Iterable[Limit], requests_before: int = 0
+) -> list[tuple[str, str]]:
+    """Return effects and remedies where the organisation's own limits are below the settings'.
+
+    One that no setting has a counterpart for matters only where the plan goes beyond it.
+    """
+    found = []
+    for limit in in_force:
+        set_here = [each for each in settings.limits if each.scope == limit.scope]
+        lowest = min(set_here, key=_per_second, default=None)
+        if lowest is not None and _per_second(lowest) <= _per_second(limit):
+            continue
+        if lowest is not None:
+            kept = [each for each in settings.limits if each is not lowest]
+            told = (
+                f"the settings' limit of {lowest.count:,} per {lowest.per_s:g} s by {limit.scope} "
+                f"is above the organisation's own of {limit.count:,} per {limit.per_s:g} s: what "
+                "goes beyond that is refused with 429"
+            )
+            found.append(
+                (told, f"write --set 'limits=[{', '.join(map(_written, [*kept, limit]))}]'")
+            )
+        own = settings.model_copy(update={"limits": (limit,), "on_limit": "count"})
+        if settings.is_scheduled and (short := shortfall(own, requests_before)):
+            found.append(short)
+    return found
 
 
-def _tokens_there(settings: Settings) -> int | None:
+def tokens_there(settings: Settings) -> int | None:
     """Return how many tokens the run will have, None when that depends on its workers."""
     tokens = settings.oauth.tokens
     if tokens == "per_user":
@@ -83,25 +114,82 @@ def _tokens_there(settings: Settings) -> int | None:
     return None if tokens == "per_worker" else int(tokens)
 
 
-def _tokens_needed(settings: Settings) -> int:
+def tokens_needed(settings: Settings) -> int:
     """Return how many tokens the highest rate needs so that none goes over its own limits."""
     own = (limit for limit in settings.limits if limit.scope == "token")
-    rate = settings.highest_rate * _requests_each(settings)
-    return max((ceil(rate * each.per_s / each.count) for each in own), default=1)
+    rate = settings.highest_request_rate
+    return max((ceil(rate / _per_second(each)) for each in own), default=1)
 
 
-def _requests_each(settings: Settings) -> float:
-    """Return how many requests a message makes on average with the steps that settings choose."""
-    messages = {
-        name: RateCurve([Stage(*each) for each in stages]).messages
-        for name, stages in settings.stages_by_scenario().items()
-    }
-    requests = sum(
-        count * (1 + len(settings.scenario[name].steps)) for name, count in messages.items()
-    )
-    return requests / (sum(messages.values()) or 1)
+def _in_words(settings: Settings, limit: Limit, tokens: int) -> str:
+    rate = _rate(settings)
+    if limit.scope != "token":
+        return f"{rate} by all tokens together"
+    needed = tokens_needed(settings)
+    if needed > tokens:
+        return f"{rate} need {_count(needed)}, you have {tokens:,}"
+    return f"{rate} are too close to what {_count(tokens)} may send"
+
+
+def _remedy(settings: Settings, limit: Limit, wanted: int, left: int) -> str:
+    """Return the numbers to write so that the limit has room; `left` is what the plan may use."""
+    numbers = []
+    if limit.scope == "token":
+        needed = max(ceil(wanted / limit.count), tokens_needed(settings))
+        is_by_user = settings.oauth.tokens == "per_user"
+        numbers.append(f"-u {needed}" if is_by_user else f"--set oauth.tokens={needed}")
+    rate = _rate_within(settings, limit.per_s + _WINDOW_LASTS_ON_S, left)
+    if rate > 0:
+        numbers.append(f"--rate {rate:g}")
+    return f"write {' or '.join(numbers)}" if numbers else "lower the rate, or shorten warm_up_s"
+
+
+def _rate_within(settings: Settings, window_s: float, requests: float) -> float:
+    """Return a rate of messages by which no more requests fall into such a window.
+
+    0 where there is none, or where a single number does not say what the plan is.
+    """
+    if settings.stages is not None or any(settings.own_rates().values()) or requests <= 0:
+        return 0.0
+    messages = requests / settings.requests_per_message
+    if settings.arrivals == "poisson":
+        # The larger root of messages + deviations * sqrt(messages) = what is allowed.
+        messages = ((sqrt(_DEVIATIONS**2 + 4 * messages) - _DEVIATIONS) / 2) ** 2
+    return floor(messages / window_s * 100) / 100
+
+
+def _most_within(settings: Settings, window_s: float, requests_before: int) -> float:
+    """Return how many requests fall into the fullest window of such a length, warm-up included."""
+    stages = [Stage(*each) for each in settings.request_stages()]
+    first = stages[0].rate_from
+    curve = RateCurve([Stage(first, first, settings.warm_up_s), *stages])
+    at_first = sum(each.messages for each in curve.between(0.0, min(window_s, curve.duration_s)))
+    fullest = min(curve.messages, settings.highest_request_rate * window_s)
+    if settings.arrivals == "poisson":
+        # It is the messages whose number varies; each has as many requests.
+        each = settings.requests_per_message
+        at_first, fullest = (n + _DEVIATIONS * sqrt(n * each) for n in (at_first, fullest))
+    return max(fullest, at_first + requests_before)
+
+
+def _rate(settings: Settings) -> str:
+    steps = settings.highest_request_rate > settings.highest_rate
+    messages = f" ({settings.highest_rate:g} messages with their steps)" * steps
+    return f"{settings.highest_request_rate:g} requests/s{messages}"
+
+
+def _count(tokens: int) -> str:
+    return f"{tokens:,} token{'s' * (tokens != 1)}"
+
+
+def _written(limit: Limit) -> str:
+    return f"{{scope: {limit.scope}, count: {limit.count}, per_s: {limit.per_s:g}}}"
+
+
+def _per_second(limit: Limit) -> float:
+    return limit.count / limit.per_s
 
 
 def _allowed(limit: Limit, tokens: int) -> int:
-    """Return how many messages a limit lets so many tokens send in its window."""
+    """Return how many requests a limit lets so many tokens make in its window."""
     return limit.count * (tokens if limit.scope == "token" else 1)

@@ -19,6 +19,7 @@ from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
 from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER, advice
 from convoy.routes.explain import as_text, explain
+from convoy.routes.refusals import read_refusal
 
 
 def new_run_id() -> str:
@@ -145,11 +146,15 @@ class _Canary:
             meant = advice(attempt.code)
             self.checklist.warn(check, f"{_answer(attempt)}. {meant.cause}", meant.change)
         else:
-            fix = self._fix_of_path() if attempt.status in _OF_THE_PATH else _WAY_ROUND
-            self.checklist.fail(check, _explained(attempt, body, self.route), fix)
+            self.checklist.fail(check, _explained(attempt, body, self.route), self._fix(attempt))
 
-    def _fix_of_path(self) -> str:
-        """Return what to look at where an id in the path may be wrong."""
+    def _fix(self, attempt: Attempt) -> str:
+        """Return what to look at: a role, an id in the path that may be wrong, or the template."""
+        missing = read_refusal(attempt.body, attempt.status).permissions
+        if missing:
+            return f"add {', '.join(missing)} to a role of the client, and start again"
+        if attempt.status not in _OF_THE_PATH:
+            return _WAY_ROUND
         variables = self.inputs.variables
         own = [name for name in self.route.placeholders if name in variables]
         if not own:

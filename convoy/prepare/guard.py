@@ -16,13 +16,15 @@ from zoneinfo import ZoneInfo
 
 from convoy.errors import RefusedError
 from convoy.plan.lanes import LANES, numbers_between
-from convoy.plan.scenario import ScenarioInputs
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.remote.addresses import Admission
-from convoy.remote.discovery import is_convoy_simulator, organisation_of
+from convoy.remote.discovery import is_convoy_simulator
 from convoy.remote.oauth import Token
+from convoy.remote.organisation import Organisation, OwnToken
 from convoy.remote.proxies import proxy_to
+from convoy.routes.regions import REGIONS, region_of
 from convoy.secrets import Secret
 from convoy.settings import SIMULATOR_KEY, Origin, Settings
 from convoy.settings.model import Window
@@ -31,6 +33,8 @@ from convoy.settings.values import MOST_USERS
 
 _POISSON = 0.8
 """A Poisson plan keeps so far below the highest rate."""
+_ROUNDING = 1e-12
+"""Sums of rates may be this part too high."""
 
 Resolve = Callable[[str], Sequence[str]]
 """Takes a host name, returns its addresses; raises OSError."""
@@ -57,11 +61,12 @@ def check_target(
 ) -> None:
     """Raise RefusedError unless load may go to both addresses of the target.
 
-    A simulator on another machine has to prove that it was started with `key`, and its addresses
-    get the `admission`. A target behind a proxy does not count as this machine, because the proxy
-    resolves its name.
+    With an approval they only have to fit its region. A simulator on another machine has to prove
+    that it was started with `key`, and its addresses get the `admission`. A target behind a proxy
+    does not count as this machine, because the proxy resolves its name.
     """
     if settings.target.approval is not None:
+        check_region(settings)
         return
     for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
         origin = Origin.parse(url)
@@ -80,6 +85,35 @@ def check_target(
             f"that has the key of {SIMULATOR_KEY}; to load it, its target file needs an approval "
             "with ticket, organisation_id and highest_rate"
         )
+
+
+def check_region(settings: Settings) -> str:
+    """Return what the addresses say of the approved region, "" where none is named.
+
+    Raises RefusedError for an address that is a host of Genesys Cloud, but not the one of that
+    region. Other names, a gateway's or this machine's, are not compared.
+    """
+    target = settings.target
+    if target.approval is None or target.approval.region is None:
+        return ""
+    region, foreign = target.approval.region, []
+    for setting, first in (("api_url", "api"), ("login_url", "login")):
+        url = getattr(target, setting)
+        host = Origin.parse(url).host
+        found = region_of(host)
+        if not found:
+            foreign.append(host)
+        elif region not in REGIONS or host != f"{first}.{REGIONS[region]}":
+            there = f", whose host is {first}.{REGIONS[region]}" if region in REGIONS else ""
+            raise RefusedError(
+                f"{setting} is {url}, of region {found}, but approval {target.approval.ticket} of "
+                f"target {target.name} is for region {region}{there}; correct the one that is "
+                "wrong in the target's file"
+            )
+    if foreign:
+        hosts = " and ".join(dict.fromkeys(foreign))
+        return f"{region} is approved; {hosts} is no host of a region, and is not compared"
+    return f"the hosts are of {region}, as was approved"
 
 
 def check_own_targets(settings: Settings, own: Iterable[Settings]) -> None:
@@ -109,6 +143,7 @@ def check_plan(settings: Settings) -> None:
     """Raise RefusedError, with the number to write, unless the plan keeps to the target's approval.
 
     A schedule keeps its rate; without one only the pauses of the users can keep the approved one.
+    What the chosen steps send counts as messages do, because the pace holds it back as well.
     """
     approval, users, pause_s = settings.target.approval, settings.users, settings.think_time_s
     if approval is None:
@@ -122,15 +157,15 @@ def check_plan(settings: Settings) -> None:
         allowed = f"{approved:.10g} logins per second at most"
         raise _beyond(settings, f"oauth.logins_per_s is {logins:.10g}", allowed, change)
     if settings.is_flat_out:
-        change = f"write --rate {approval.highest_rate:.10g}"
+        change = f"write --rate {_most(settings, approval.highest_rate)}"
         raise _too_fast(settings, "rate is max", approval.highest_rate, change)
     if settings.is_scheduled:
-        check_rate(settings, settings.highest_rate)
-    elif users / approval.highest_rate > pause_s:
+        check_rate(settings)
+    elif (least_s := users * settings.requests_per_message / approval.highest_rate) > pause_s:
         # Rounded up, because a pause rounded down would be refused again.
-        needed_s = ceil(users / approval.highest_rate * 1000) / 1000
+        needed_s = ceil(least_s * 1000) / 1000
         change = f"write --set think_time_s={needed_s:.10g}, or fewer users"
-        wanted = f"{users} users pause for {pause_s:.10g} s"
+        wanted = f"{users} users{_with_steps(settings)} pause for {pause_s:.10g} s"
         raise _too_fast(settings, wanted, approval.highest_rate, change)
 
 
@@ -150,9 +185,10 @@ def check_processes(settings: Settings, processes: int) -> None:
         parts.append(permits)
         highest = min(highest, permits * LANES / len(lanes))
     # Without a schedule each sends what it may, and the rest later.
-    rate = settings.highest_rate if settings.is_scheduled else 0.0
-    if rate > highest or not highest:
-        slower = f"write --rate {floor(highest * 100) / 100:.10g} or less, or use fewer workers"
+    rate = settings.highest_request_rate if settings.is_scheduled else 0.0
+    if _is_above(rate, highest) or not highest:
+        most_rate = floor(highest / settings.requests_per_message * 100) / 100
+        slower = f"write --rate {most_rate:.10g} or less, or use fewer workers"
         change = slower if highest else f"use {most} workers at most"
         wanted = (
             f"{processes} workers share {most} messages per second as {max(parts)} to {min(parts)}"
@@ -171,30 +207,54 @@ def check_users(settings: Settings, users: int, processes: int) -> None:
     check_plan(settings.model_copy(update={"users": users}))
 
 
-def check_rate(settings: Settings, rate: float) -> None:
-    """Raise RefusedError unless the target's approval allows so many messages per second."""
+def check_rate(settings: Settings) -> None:
+    """Raise RefusedError unless the target's approval allows so many requests per second."""
     approval = settings.target.approval
     if approval is None:
         return
+    rate, requests = settings.highest_rate, settings.highest_request_rate
     highest, wanted = approval.highest_rate, f"rate is {rate:.10g}"
     if settings.arrivals == "poisson":
         # Of a Poisson process some seconds have far more than the mean.
         highest, wanted = _POISSON * highest, f"{wanted} on average, and arrivals are poisson"
-    if rate > highest:
-        raise _too_fast(settings, wanted, highest, f"write {highest:.10g} or less")
+    if _is_above(requests, highest):
+        if steps := _with_steps(settings):
+            wanted += f", which{steps} makes {requests:.10g} requests per second"
+        raise _too_fast(settings, wanted, highest, f"write {_most(settings, highest)} or less")
 
 
-def check_total(settings: Settings, messages: int | None) -> None:
-    """Raise RefusedError unless the approval allows so many messages; None: nobody knows."""
+def check_total(settings: Settings, planned: Mapping[str, int] | None, beside: int = 0) -> None:
+    """Raise RefusedError unless the approval allows so many messages, and what their steps send.
+
+    `planned` counts the messages of each scenario, None where nobody knows; `beside` is how many
+    leave besides.
+    """
     approval = settings.target.approval
     if approval is None or approval.highest_total is None:
         return
-    allowed = f"{approval.highest_total} messages at most in a run"
-    if messages is None:
+    most = approval.highest_total
+    allowed = f"{most} messages at most in a run"
+    if planned is None:
         change = "give their number with --set messages=N, for each scenario"
         raise _beyond(settings, "nothing is scheduled, so the run has no end", allowed, change)
-    if messages > approval.highest_total:
-        raise _beyond(settings, f"{messages} messages", allowed, "lower the rate, or -t")
+    requests = sum(settings.requests_each(name) * count for name, count in planned.items())
+    if requests + beside <= most:
+        return
+    change = "lower the rate, or -t"
+    lasts_s = floor(settings.duration_s * max(0, most - beside) / (requests or 1))
+    if settings.is_scheduled and settings.stages is None and lasts_s:
+        change = f"lower the rate, or write -t {lasts_s}s"
+    wanted = f"{requests + beside} messages{_with_steps(settings)}"
+    raise _beyond(settings, wanted, allowed, change)
+
+
+def planned_messages(
+    settings: Settings, inputs: Mapping[str, ScenarioInputs]
+) -> dict[str, int] | None:
+    """Return how many messages of each scenario the plan has at most; None where nobody knows."""
+    if settings.is_scheduled:
+        return {name: ScenarioPlan(each).count or 0 for name, each in inputs.items()}
+    return None if settings.messages is None else dict.fromkeys(inputs, settings.messages)
 
 
 def canaries(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
@@ -205,9 +265,12 @@ def canaries(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
 def messages_beside(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
     """Return how many messages leave besides the plan's: warm-up, canaries, opened conversations.
 
-    What steps post is not among them, and what is sent again counts once.
+    What the steps of the warm-up send is among them, and what is sent again counts once.
     """
-    warm_up = ceil(settings.global_stages()[0][0] * settings.warm_up_s)
+    warm_up = sum(
+        ceil(stages[0][0] * settings.warm_up_s) * settings.requests_each(name)
+        for name, stages in settings.stages_by_scenario().items()
+    )
     pools = [settings.scenario[name].conversations for name in inputs]
     opened = sum(each.count or 0 for each in pools if each.source == "opened")
     return warm_up * settings.is_scheduled + canaries(settings, inputs) + opened
@@ -255,25 +318,40 @@ def check_organisation(settings: Settings, organisation_id: str) -> None:
         )
 
 
-def check_token(settings: Settings, token: Token, headers: Mapping[str, str]) -> str:
-    """Ask whose a token is, and return the organisation's id; raises as `check_organisation`.
+def check_token(settings: Settings, token: Token, headers: Mapping[str, str]) -> OwnToken:
+    """Ask whose a token is, and return that; raises as `check_organisation`.
 
     Raises RemoteError where there is no answer.
     """
-    found = organisation_of(
-        settings.target.api_url,
-        token,
-        timeout_s=settings.request_timeout_s,
-        ca_file=settings.target.ca_file,
-        admission=Admission(anywhere=True),
-        headers=headers,
-    )
-    check_organisation(settings, found)
+    found = Organisation(settings, token, Admission(anywhere=True), headers).own_token()
+    check_organisation(settings, found.organisation_id)
     return found
 
 
 def _epoch_s(window: Window, end: Literal["from", "to"]) -> float:
     return datetime.fromisoformat(window[end]).replace(tzinfo=ZoneInfo(window["zone"])).timestamp()
+
+
+def _with_steps(settings: Settings) -> str:
+    """Return the steps of the run as a part of a sentence, "" where there are none."""
+    steps = [
+        f"{name}/{step}" for name in settings.scenarios for step in settings.scenario[name].steps
+    ]
+    return f" with what the steps {', '.join(steps)} send" if steps else ""
+
+
+def _is_above(rate: float, highest: float) -> bool:
+    return rate > highest * (1 + _ROUNDING)
+
+
+def _most(settings: Settings, highest: float) -> str:
+    """Return the highest rate of messages that keeps to one of requests, as it is to be written."""
+    most = highest / settings.requests_per_message
+    written = f"{most:.10g}"
+    if most == highest and float(written) <= highest:
+        return written
+    # Rounded down, because a rate rounded up would be refused again.
+    return f"{floor(most * 100) / 100 or most * 0.99:.10g}"
 
 
 def _too_fast(settings: Settings, wanted: str, highest: float, change: str) -> RefusedError:

@@ -17,20 +17,23 @@ from convoy.plan.picks import PickRule
 from convoy.plan.pool import NO_CONVERSATION, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
-from convoy.prepare.allowance import allowance_line, shortfall
+from convoy.prepare.allowance import check_allowance
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.guard import (
     canaries,
     check_plan,
     check_processes,
+    check_region,
     check_target,
     check_token,
     check_total,
     check_window,
     messages_beside,
+    planned_messages,
 )
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
+from convoy.prepare.organisation import ask, questions_of
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.pools import Open, find_pool, open_conversations
 from convoy.prepare.reach import check_way
@@ -40,6 +43,7 @@ from convoy.remote.addresses import Admission
 from convoy.remote.client import Connections
 from convoy.remote.discovery import PAGE_SIZE, THIS_MACHINE, read_ledger
 from convoy.remote.oauth import Token
+from convoy.remote.organisation import Organisation
 from convoy.remote.pace import SECOND_S
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
@@ -137,6 +141,9 @@ class Preflight:
             check_plan(settings)
             check_processes(settings, self.processes)
             check_window(settings, time(), settings.warm_up_s + settings.duration_s)
+            region = check_region(settings)
+        if region:
+            self.checklist.ok("region", region)
         with step("target"):
             check_target(settings, self.connections.admission, self.key)
         for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
@@ -151,12 +158,15 @@ class Preflight:
             self.checklist.ok("login", f"{settings.target.login_url} gave a token")
             if settings.target.approval is not None:
                 with step("organisation"):
-                    found = self._patiently(
+                    own = self._patiently(
                         "the token", partial(check_token, settings, token, self.connections.headers)
                     )
                     if sends:
-                        self.lock.take(found, self.run_id)
-                self.checklist.ok("organisation", f"the token is of {found}")
+                        self.lock.take(own.organisation_id, self.run_id)
+                self.checklist.ok("organisation", f"the token is of {own}")
+            questions = questions_of(settings, routes)
+            of = Organisation(settings, token, self.connections.admission, self.connections.headers)
+            in_force = ask(questions, of, self.checklist)
             run = PreparedRun(
                 settings,
                 self._inputs(checked, token, self._open if sends else _names),
@@ -170,12 +180,11 @@ class Preflight:
                 self.connections.admission,
             )
             with step("approval"):
-                check_total(settings, self._total(run.inputs))
-            warning = shortfall(settings, _requests_before(settings, run.inputs))
-            if warning:
-                self.checklist.warn("limits", *warning)
-            else:
-                self.checklist.ok("limits", allowance_line(settings))
+                planned = planned_messages(settings, run.inputs)
+                check_total(settings, planned, messages_beside(settings, run.inputs))
+            before = questions.requests + _requests_before(settings, run.inputs)
+            check_allowance(settings, in_force, before, self.checklist)
+            self.checklist.refuse_if_failed()
             if sends and settings.canary:
                 send_canaries(
                     {name: each for name, each in run.inputs.items() if routes[name].path},
@@ -196,16 +205,6 @@ class Preflight:
             # The users of the run do not know what has left just now.
             gevent.sleep(SECOND_S)
         return run
-
-    def _total(self, inputs: Mapping[str, ScenarioInputs]) -> int | None:
-        """Return how many messages the run sends at most, with those beside the plan."""
-        settings = self.settings
-        if not settings.is_scheduled:
-            messages = settings.messages
-            counts = None if messages is None else messages * len(inputs)
-        else:
-            counts = sum(ScenarioPlan(each).count or 0 for each in inputs.values())
-        return None if counts is None else counts + messages_beside(settings, inputs)
 
     def _patiently(self, what: str, ask: Callable[[], T]) -> T:
         """Return what is asked for; waits where the remote asks for that, if there is time."""

@@ -1,4 +1,4 @@
-"""Finds conversations to write to and whose a token is, and recognises a Convoy simulator."""
+"""Finds conversations to write to, reads what an API answers, and recognises a Convoy simulator."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from convoy.remote.wire_faults import NO_TLS, NO_TLS_REASONS, AnswerTooLargeErro
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import ROUTES, SIMULATOR
 from convoy.routes.codes import TLS_EXPECTED, error_code, meaning
+from convoy.routes.refusals import read_refusal
 from convoy.secrets import Secret
 from convoy.settings import Origin
 
@@ -70,14 +71,6 @@ class _Simulator(msgspec.Struct):
     proof: str = ""
 
 
-class _Organisation(msgspec.Struct):
-    id: str
-
-
-class _TokenInfo(msgspec.Struct):
-    organization: _Organisation
-
-
 class _Page(msgspec.Struct, rename="camel"):
     entities: list[msgspec.Raw]
     page_count: int | None = None
@@ -106,11 +99,11 @@ def find_conversations(
     url = origin_url.rstrip("/") + ROUTES["conversations"].path
     found: dict[str, Conversation] = {}
     left_out = 0
-    with _client(origin_url, admission, ca_file, headers) as client:
+    with open_client(origin_url, admission, ca_file, headers) as client:
         client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
         for number in range(1, _MOST_PAGES + 1):
             asked = {"pageSize": page_size, "pageNumber": number}
-            page = _read(client, url, "conversations", _Page, timeout_s, asked)
+            page = read_json(client, url, "conversations", _Page, timeout_s, asked)
             for entity in page.entities:
                 each = _read_entity(entity)
                 if each is None:
@@ -126,13 +119,14 @@ def find_conversations(
     )
 
 
-def _client(
+def open_client(
     origin_url: str,
     admission: Admission,
     ca_file: str | None = None,
     headers: Mapping[str, str] | None = None,
     connected: list[str] | None = None,
 ) -> requests.Session:
+    """Return a client for GETs of an API, which go where those of the messages go."""
     # Imported here: this module may be imported before gevent has patched the sockets.
     import requests
     from requests.adapters import HTTPAdapter
@@ -184,23 +178,7 @@ def _client(
     return client
 
 
-def organisation_of(
-    origin_url: str,
-    token: Token,
-    *,
-    timeout_s: float,
-    ca_file: str | None = None,
-    admission: Admission = THIS_MACHINE,
-    headers: Mapping[str, str] | None = None,
-) -> str:
-    """Return the id of the organisation that a token is of; raises RemoteError."""
-    url = origin_url.rstrip("/") + ROUTES["own_token"].path
-    with _client(origin_url, admission, ca_file, headers) as client:
-        client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
-        return _read(client, url, "the token's organisation", _TokenInfo, timeout_s).organization.id
-
-
-def _read(
+def read_json(
     client: requests.Session,
     url: str,
     what: str,
@@ -208,7 +186,7 @@ def _read(
     timeout_s: float,
     params: Mapping[str, int] | None = None,
 ) -> T:
-    """Return what a GET answers; raises RemoteError, which says `what` was asked for."""
+    """Return what a GET answers; raises RemoteError with its code, and `what` was asked for."""
     import requests
 
     try:
@@ -217,6 +195,7 @@ def _read(
         raise RemoteError(f"{url} did not give {what}: {_cause(exc)}") from exc
     if answer.status_code != 200:
         refusal = RemoteError(_refusal(url, what, answer))
+        refusal.code = error_code(answer.status_code, answer.content)
         headers = {name.lower().encode(): each.encode() for name, each in answer.headers.items()}
         refusal.retry_after_s = retry_after_s(headers)
         if answer.status_code == 429 and refusal.retry_after_s is None:
@@ -283,7 +262,9 @@ def _refusal(url: str, what: str, answer: requests.Response) -> str:
     correlation_id = on_one_line(answer.headers.get("ININ-Correlation-Id", "none given"))
     told = f"{url} answered {answer.status_code} ({code}, correlation id {correlation_id})"
     advice = _LISTED_TOO_OFTEN if answer.status_code == 429 else meaning(code)
-    return f"{told} when asked for {what}. {advice}".rstrip()
+    missing = ", ".join(read_refusal(answer.content).permissions)
+    lacks = f" It lacks {missing}." if missing else ""
+    return f"{told} when asked for {what}. {advice}{lacks}".rstrip()
 
 
 def _cause(fault: Exception) -> str:
@@ -351,7 +332,7 @@ def _simulator_at(
     timeout_s: float,
     connected: list[str] | None = None,
 ) -> _Simulator | None:
-    with _client(url, admission, connected=connected) as client:
+    with open_client(url, admission, connected=connected) as client:
         answer = _get(client, url.rstrip("/") + SIMULATOR, asked, timeout_s)
     if answer.status_code != 200:
         return None
@@ -370,7 +351,7 @@ def read_ledger(
 
     asked = url.rstrip("/") + SIMULATOR + "/ledger"
     try:
-        with _client(url, admission) as client:
+        with open_client(url, admission) as client:
             answer = _get(client, asked, {"run_id": run_id}, timeout_s)
     except requests.RequestException as exc:
         raise RemoteError(f"no ledger from {asked}: {_cause(exc)}") from exc

@@ -50,7 +50,8 @@ class Route:
     that accept, each with the fields that its answer must hold (none: the body is empty).
     `documentation` is the address of where this is written, `read` the day it was read. `schema` is
     a file of body rules; without one that of the route's name in `routes/schemas` is taken, if
-    there is any. The path is empty where a protocol other than HTTP carries the body.
+    there is any. The path is empty where a protocol other than HTTP carries the body. `shows` is
+    the variable of scenarios of whose value it tells the state.
     """
 
     name: str
@@ -62,6 +63,12 @@ class Route:
     documentation: str = ""
     read: str = ""
     schema: Path | None = None
+    shows: str = ""
+
+    @property
+    def is_published(self) -> bool:
+        """True for an operation of the published definition, whose others are there as well."""
+        return self.documentation == _DEFINITION
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -180,6 +187,32 @@ ROUTES: dict[str, Route] = {
             path="/api/v2/tokens/me",
             accepts={200: ("organization",)},
             documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="limits",
+            method="GET",
+            path="/api/v2/organizations/limits/namespaces/{namespace}",
+            accepts={200: ("entities",)},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="open_integration",
+            method="GET",
+            path="/api/v2/conversations/messaging/integrations/open/{integration_id}",
+            permission="messaging:integration:view",
+            shows="integration_id",
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="queue",
+            method="GET",
+            path="/api/v2/routing/queues/{queue_id}",
+            permission="routing:queue:view",
+            shows="queue_id",
+            documentation="https://pypi.org/project/PureCloudPlatformClientV2",
             read=_READ,
         ),
         Route(

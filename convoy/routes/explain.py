@@ -127,11 +127,12 @@ def _of_conversation(
 
 def _of_code(refusal: Refusal) -> Explanation:
     meant = advice(refusal.code)
+    missing = f": {', '.join(refusal.permissions)}" * bool(refusal.permissions)
     return Explanation(
         code=refusal.code,
         headline=_headline(refusal.code, ""),
         field=None,
-        problem=_with_public_note(f"{meant.cause}.", refusal),
+        problem=_with_public_note(f"{meant.cause}{missing}.", refusal),
         change=f"{meant.change[:1].upper()}{meant.change[1:]}.",
         said=refusal.said,
         correlation_id=refusal.correlation_id,

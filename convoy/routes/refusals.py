@@ -15,14 +15,17 @@ _STATUSES = range(100, 600)
 _FIRST_FAILURE, _BAD_REQUEST = 300, 400
 _NAMELESS = "4xx other"
 _LONGEST_SAID = 400
+_LONGEST_PARAM = 4_000
 _LONGEST_FIELD = 80
+_PERMISSION = re.compile(r"[A-Za-z]\w{0,63}:\w{1,64}:(?:\w{1,64}|\*)")
+_MOST_PERMISSIONS = 20
 
 
 class Refusal(NamedTuple):
     """What a refusing answer holds; empty where it does not say.
 
     `code` is "" for an answer that says yes. `is_field_certain` is false when the field was only
-    found in a sentence.
+    found in a sentence. `permissions` are those that are missing.
     """
 
     code: str
@@ -31,6 +34,7 @@ class Refusal(NamedTuple):
     field: str = ""
     is_field_certain: bool = False
     correlation_id: str = ""
+    permissions: tuple[str, ...] = ()
 
     @property
     def is_about_the_body(self) -> bool:
@@ -55,6 +59,7 @@ def read_refusal(answer: Mapping[str, Any] | bytes, status: int | None = None) -
         field=certain or (_path(quoted[1]) if quoted else ""),
         is_field_certain=bool(certain),
         correlation_id=_line(answer.get("contextId")),
+        permissions=tuple(dict.fromkeys(_permissions(answer)))[:_MOST_PERMISSIONS],
     )
 
 
@@ -72,6 +77,17 @@ def _field_names(answer: Mapping[str, Any]) -> Iterator[str]:
         for detail in _objects(envelope.get("details")):
             if name := _path(_line(detail.get("fieldName"))):
                 yield name
+
+
+def _permissions(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the permissions that an answer names where it says that some are missing."""
+    if ".permission" not in _line(answer.get("code")):
+        return
+    params = answer.get("messageParams")
+    given = params.values() if isinstance(params, dict) else ()
+    for text in (*given, answer.get("message")):
+        if isinstance(text, str):
+            yield from _PERMISSION.findall(text[:_LONGEST_PARAM])
 
 
 def _path(name: str) -> str:

@@ -285,6 +285,36 @@ class Settings(_Section):
         """The highest rate of the whole run, in messages per second."""
         return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.global_stages())
 
+    def requests_each(self, scenario: str) -> int:
+        """Return how many requests a message makes at most with the steps that were chosen."""
+        return 1 + len(self.scenario[scenario].steps)
+
+    def request_stages(self) -> tuple[RateStage, ...]:
+        """Return the stages of `global_stages` in requests per second: with what steps send."""
+        by_scenario = self.stages_by_scenario()
+
+        def rate(number: int, end: Literal[0, 1]) -> float:
+            # A rate of a scenario's own is one stage over the whole run.
+            return sum(
+                self.requests_each(name) * stages[min(number, len(stages) - 1)][end]
+                for name, stages in by_scenario.items()
+            )
+
+        return tuple(
+            (rate(number, 0), rate(number, 1), for_s)
+            for number, (_, _, for_s) in enumerate(self.global_stages())
+        )
+
+    @property
+    def highest_request_rate(self) -> float:
+        """The highest rate of the whole run with what steps send, in requests per second."""
+        return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.request_stages())
+
+    @property
+    def requests_per_message(self) -> float:
+        """How many requests a message makes with its steps, on average where rates are highest."""
+        return self.highest_request_rate / (self.highest_rate or 1.0) or 1.0
+
     def redacted(self) -> dict[str, Any]:
         """Return plain values for a record, in the order and by the names of the settings."""
         return self.model_dump(mode="json")

@@ -46,8 +46,8 @@ class Changes:
         self._check_moment(at_s)
         shares = _shares(self._settings, rate)
         curves = {name: live.with_rate(at_s, shares[name]) for name, live in self._curves.items()}
-        planned = sum(live.curve.count for live in curves.values())
-        check_total(self._settings, planned + self._beside)
+        planned = {name: live.curve.count for name, live in curves.items()}
+        check_total(self._settings, planned, self._beside)
         self._curves = curves
         self._rate = rate
         self.made.append(Change(round(at_s, 3), "rate", rate))
@@ -83,9 +83,9 @@ def _shares(settings: Settings, rate: float) -> dict[str, float]:
     """Return each scenario's part of another rate of the whole; raises RefusedError."""
     if not 0 < rate <= HIGHEST_RATE:
         raise RefusedError(f"rate is {rate:g}, but should be above 0 and at most {HIGHEST_RATE:,}")
-    check_rate(settings, rate)
     changed = settings.model_copy(update={"rate": rate, "stages": None})
     problem = sharing_problem(changed.global_stages(), changed.own_rates())
     if problem is not None:
         raise RefusedError(f"rate is {rate:g}, but {problem}")
+    check_rate(changed)
     return {name: stages[0][0] for name, stages in changed.stages_by_scenario().items()}

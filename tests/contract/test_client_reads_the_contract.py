@@ -20,6 +20,7 @@ from convoy.remote.session import ApiSession
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
+from tests.simulator.in_process import QUEUE
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 
 HERE = Path(__file__).parent
@@ -64,6 +65,8 @@ def test_every_accepted_answer_holds_what_the_catalogue_says(route: Route) -> No
         == route.path.partition("?")[0]
         .replace("{customer_id}", "<customer>")
         .replace("{integration_id}", "<integration>")
+        .replace("{namespace}", "platform.api")
+        .replace("{queue_id}", QUEUE)
         and each["answer"].get("status") == HTTPStatus.OK
     ]
 

@@ -14,7 +14,7 @@ import yaml
 
 from convoy.plan.payloads import PayloadChoice
 from tests.locust_process import ROOT, Ended, run_locust, swarm_ports
-from tests.simulator.in_process import INACTIVE, TEXT_ONLY
+from tests.simulator.in_process import ACTIVE, INACTIVE, TEXT_ONLY
 from tests.simulator_process import SimulatorProcess
 
 PLACE = "scenario.open_messaging"
@@ -211,15 +211,15 @@ def test_every_wrong_body_is_refused_with_exactly_its_code(
             ["--set", f"{PLACE}.variables.integration_id=nobody"],
             "demo",
             4,
-            "404 not.found.*see that integration_id 'nobody' of scenario.open_messaging.variables "
-            "is there at the target and active",
+            "integration_id 'nobody' is not there.*404 not.found.*write one of this organisation's "
+            f"into scenario.open_messaging.variables; there are: Convoy open {ACTIVE}, Convoy in",
             id="unknown integration",
         ),
         pytest.param(
             ["--set", f"{PLACE}.variables.integration_id={INACTIVE}"],
             "demo",
             4,
-            f"409 request.conflict.*see that integration_id '{INACTIVE}'",
+            f"'{INACTIVE}' .Convoy inactive. is there, but not active .Inactive.*activate it",
             id="inactive integration",
         ),
         pytest.param(
@@ -233,7 +233,7 @@ def test_every_wrong_body_is_refused_with_exactly_its_code(
             [],
             "public-no-permission",
             4,
-            r"403 missing.permissions.*\[conversation:message:receive\]",
+            r"403 missing.permissions.*\(add conversation:message:receive to a role of the client",
             id="no permission",
         ),
         pytest.param([], "user", 4, "400 not.a.client", id="a user's token"),

@@ -22,7 +22,7 @@ def test_plan_shows_messages_tokens_and_rate_and_sends_nothing(
 
     assert said.returncode == 0, said.stderr
     assert "360 messages in 30 s" in said.stdout
-    assert "3 tokens needed for 12 per second" in said.stdout
+    assert "12 requests/s need 3 tokens, you have 10, which may send 50 a second" in said.stdout
     assert "criterion share(failures[*]) < 1%\ncriterion p95(response_time)" in said.stdout
     assert len(re.findall(r"^  k \d at", said.stdout, re.MULTILINE)) == 3
     assert said.stdout.count("[convoy:<run id>:conversation_messages:") == 3
@@ -34,7 +34,7 @@ def test_plan_of_a_flat_out_run_names_no_rate(simulator: SimulatorProcess) -> No
 
     assert said.returncode == 0, said.stderr
     assert "messages at the users' own pace in 30 s by 10 users" in said.stdout
-    assert "no rate is asked for; there are 10 tokens, which may send 50 a second" in said.stdout
+    assert "no rate is asked for, you have 10 tokens, which may send 50 a second" in said.stdout
     assert "rate          each user sends again 0 s after its answer" in said.stdout
     assert len(re.findall(r"^  k 0 when its turn comes", said.stdout, re.MULTILINE)) == 1
 

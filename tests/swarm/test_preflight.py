@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from simulator.ids import organisation_of
 from tests.convoy_command import convoy
 from tests.locust_process import ELSEWHERE, ROOT, clean_environment, free_port, run_locust
 from tests.simulator.api import call, open_conversations
-from tests.simulator_process import SimulatorProcess
+from tests.simulator_process import OWN_SEED, SimulatorProcess
 
 PLACEHOLDER = "scenario.conversation_messages.conversations={source: inline, ids: [YOUR_ID]}"
 """A pool that no check before load can find wrong, and that the target refuses."""
@@ -127,7 +128,8 @@ def test_limits_and_pools_that_will_not_do_are_warnings_with_their_fix(
     assert lines(said, "limits")[0].startswith("ok")
     assert lines(few, "pool of")[0].startswith("warning")
     assert lines(slow, "limits")[0].startswith("warning")
-    assert "fix: 102 tokens (users) would do" in slow.stdout
+    assert "500 requests/s need 100 tokens, you have 20: " in slow.stdout
+    assert "fix: write -u 102 or --rate 98.3" in slow.stdout
     assert {said.returncode, few.returncode, slow.returncode} == {0}
 
 
@@ -184,3 +186,51 @@ def test_more_users_than_files_may_be_open_are_refused_with_the_number_to_set(
     assert "40 users in a process may need 180 open files, and 120 are allowed" in ended.stderr
     assert "`ulimit -n 180`" in ended.stderr
     assert simulator.ledger()["accepted"] == 0
+
+
+def test_a_program_is_told_what_an_organisation_allows(tmp_path: Path) -> None:
+    lacking = ("--permissions", "public=conversation:message:receive")
+    with SimulatorProcess("--seed", str(OWN_SEED), *lacking) as simulator:
+        target = tmp_path / "own.yaml"
+        target.write_text(
+            f"target: {{api_url: '{simulator.url}', login_url: '{simulator.url}', approval: "
+            f"{{ticket: T-1, organisation_id: {organisation_of(OWN_SEED)}, highest_rate: 50, "
+            "region: eu-central-1}}\n"
+        )
+
+        said = preflight(
+            *("--json", "--target", str(target), "--scenarios", "open_messaging", "-t", "2m"),
+            *("--rate", "25", "-u", "2", "--set", "limits=[{scope: token, count: 600, per_s: 60}]"),
+            CONVOY_CLIENT_ID="public",
+            CONVOY_CLIENT_SECRET="public",
+        )
+
+    told = json.loads(said.stdout)
+    checks = {each["name"]: each for each in reversed(told["checks"])}
+    assert (said.returncode, told["exit_code"], told["verdict"]) == (0, 0, "ready"), said.stdout
+    assert "127.0.0.1 is no host of a region" in checks["region"]["told"]
+    organisation = f"the token is of {organisation_of(OWN_SEED)} (Convoy simulator), by client **"
+    assert checks["organisation"]["told"].startswith(organisation)
+    assert "client.credentials.token.rate.per.minute 300" in checks["limits in force"]["told"]
+    assert checks["integration_id"]["state"] == "warning"
+    assert "It lacks messaging:integration:view" in checks["integration_id"]["told"]
+    assert [
+        (each["state"], each["fix"]) for each in told["checks"] if each["name"] == "limits"
+    ] == [
+        ("warning", "write -u 3 or --rate 19.55"),
+        ("warning", "write --set 'limits=[{scope: token, count: 300, per_s: 60}]'"),
+        ("warning", "write -u 6 or --rate 9.72"),
+    ]
+    assert told["plan"] == {
+        **{"messages": 3000, "requests": 3000, "rate_per_s": 25, "requests_per_s": 25},
+        **{"tokens_needed": 3, "tokens": 2},
+    }
+    assert checks["canary open_message/text"]["state"] == "ok"
+
+
+def test_a_program_is_told_of_wrong_settings(simulator: SimulatorProcess) -> None:
+    said = preflight("--json", "-H", simulator.url, "--rate", "-3")
+
+    told = json.loads(said.stdout)
+    assert (said.returncode, told["exit_code"], told["plan"]) == (2, 2, None)
+    assert [(each["name"], each["state"]) for each in told["checks"]] == [("settings", "failure")]

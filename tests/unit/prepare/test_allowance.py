@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from typing import Literal
 
-from convoy.prepare.allowance import allowance_line, shortfall
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convoy.prepare.allowance import allowance_line, beyond, shortfall
+from convoy.settings.model import Limit
 from tests.unit.settings.configuration import settings_of
 
 LIMITED = ("limits=[{scope: token, count: 300, per_s: 60}]", "users=1", "run_time_s=300")
@@ -15,23 +21,23 @@ LIMITED = ("limits=[{scope: token, count: 300, per_s: 60}]", "users=1", "run_tim
     [
         pytest.param(("rate=4", "warm_up_s=0"), 0, None, id="below"),
         pytest.param(("rate=4.9", "warm_up_s=0"), 0, None, id="just below"),
-        pytest.param(("rate=5", "warm_up_s=0"), 0, "2 tokens", id="a window lasts a little longer"),
-        pytest.param(("rate=4.8", "warm_up_s=0"), 10, "2 tokens", id="canaries before"),
+        pytest.param(("rate=5", "warm_up_s=0"), 0, 2, id="a window lasts a little longer"),
+        pytest.param(("rate=4.8", "warm_up_s=0"), 10, 2, id="canaries before"),
         pytest.param(("rate=5", "run_time_s=50", "warm_up_s=0"), 40, None, id="shorter than one"),
-        pytest.param(("rate=5", "run_time_s=50", "warm_up_s=20"), 0, "2 tokens", id="warm-up"),
-        pytest.param(("rate=4.6", "warm_up_s=0", "arrivals=poisson"), 0, "2 tokens", id="Poisson"),
-        pytest.param(("rate=12", "users=2", "warm_up_s=0"), 0, "3 tokens", id="two are too few"),
+        pytest.param(("rate=5", "run_time_s=50", "warm_up_s=20"), 0, 2, id="warm-up"),
+        pytest.param(("rate=4.6", "warm_up_s=0", "arrivals=poisson"), 0, 2, id="Poisson"),
+        pytest.param(("rate=12", "users=2", "warm_up_s=0"), 0, 3, id="two are too few"),
         pytest.param(("rate=12", "users=3", "warm_up_s=0"), 0, None, id="three are enough"),
         pytest.param(("rate=900", "users=100", "limits=[]"), 0, None, id="without limits"),
     ],
 )
 def test_all_that_is_sent_in_one_window_counts(
-    settings: tuple[str, ...], requests_before: int, needed: str | None
+    settings: tuple[str, ...], requests_before: int, needed: int | None
 ) -> None:
     found = shortfall(settings_of(*LIMITED, *settings), requests_before)
 
     assert (found is None) is (needed is None)
-    assert found is None or found[1].startswith(f"{needed} (users) would do")
+    assert found is None or found[1].startswith(f"write -u {needed}")
 
 
 def test_a_limit_that_tokens_share_is_not_mended_by_more_of_them() -> None:
@@ -39,7 +45,8 @@ def test_a_limit_that_tokens_share_is_not_mended_by_more_of_them() -> None:
 
     found = shortfall(settings_of(*LIMITED, limits, "rate=10"))
 
-    assert found is not None and found[1] == "lower the rate, or shorten warm_up_s"
+    assert found is not None and found[1] == "write --rate 4.91"
+    assert found[0].startswith("10 requests/s by all tokens together: the limit of 300 per 60 s")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +69,127 @@ def test_each_step_of_a_message_is_a_request_of_its_own(
         settings_of(*LIMITED, *with_steps, f"users={users}") for users in (tokens - 1, tokens + 1)
     )
 
-    assert allowance_line(few).startswith(f"{tokens} tokens needed for 20 per second")
+    steps = " (20 messages with their steps)" * (tokens > 4)
+    rate = f"{5 * tokens} requests/s{steps}"
+    assert allowance_line(few).startswith(f"{rate} need {tokens} tokens, you have {tokens - 1}, ")
     assert shortfall(few) is not None
     assert shortfall(enough) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "told", "fix"),
+    [
+        pytest.param(
+            ("rate=25", "users=2"),
+            "25 requests/s need 5 tokens, you have 2: the limit of 300 per 60 s by token allows",
+            "write -u 6 or --rate 9.83",
+            id="users",
+        ),
+        pytest.param(
+            ("rate=25", "users=9", "oauth.tokens=2"),
+            "25 requests/s need 5 tokens, you have 2: ",
+            "write --set oauth.tokens=6 or --rate 9.83",
+            id="tokens",
+        ),
+        pytest.param(
+            ("rate=5", "users=1"),
+            "5 requests/s are too close to what 1 token may send: ",
+            "write -u 2 or --rate 4.91",
+            id="hardly",
+        ),
+        pytest.param(
+            ("rate=25", "users=100", "limits=[{scope: client, count: 1200, per_s: 60}]"),
+            "25 requests/s by all tokens together: the limit of 1,200 per 60 s by client allows",
+            "write --rate 19.67",
+            id="client",
+        ),
+        pytest.param(
+            ("stages=[{to: 50, for_s: 300}]", "users=2"),
+            "50 requests/s need 10 tokens, you have 2: ",
+            "write -u 11",
+            id="stages have no single rate",
+        ),
+    ],
+)
+def test_what_is_missing_is_told_in_words_with_the_number_to_write(
+    settings: tuple[str, ...], told: str, fix: str
+) -> None:
+    found = shortfall(settings_of(*LIMITED, "warm_up_s=0", *settings))
+
+    assert found is not None
+    assert found[0].startswith(told) and found[1] == fix
+
+
+@given(
+    rate=st.floats(0.1, 1_000),
+    users=st.integers(1, 50),
+    arrivals=st.sampled_from(["even", "poisson"]),
+    steps=st.integers(0, 3),
+    before=st.integers(0, 20),
+)
+def test_the_numbers_that_are_named_suffice(
+    rate: float, users: int, arrivals: str, steps: int, before: int
+) -> None:
+    settings = settings_of(*LIMITED, f"rate={rate!r}", f"users={users}", f"arrivals={arrivals}")
+    section = settings.scenario["conversation_messages"]
+    section = section.model_copy(update={"steps": tuple("abc"[:steps])})
+    settings = settings.model_copy(update={"scenario": {"conversation_messages": section}})
+
+    found = shortfall(settings, before)
+
+    if found is not None:
+        numbers = re.fullmatch(r"write -u (\d+)(?: or --rate ([0-9.]+))?", found[1])
+        assert numbers is not None, found
+        assert shortfall(settings.model_copy(update={"users": int(numbers[1])}), before) is None
+        if numbers[2]:
+            slower = settings.model_copy(update={"rate": float(numbers[2])})
+            assert shortfall(slower, before) is None
+
+
+def limit(scope: Literal["token", "client"], count: int) -> Limit:
+    return Limit(scope=scope, count=count, per_s=60.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "in_force", "told"),
+    [
+        pytest.param(("rate=4",), [limit("token", 300)], [], id="the same"),
+        pytest.param(("rate=4",), [limit("token", 600)], [], id="the organisation allows more"),
+        pytest.param(
+            ("rate=2",), [limit("token", 180)], ["300 per 60 s by token is above"], id="it has less"
+        ),
+        pytest.param(
+            ("rate=4",),
+            [limit("token", 180)],
+            ["is above the organisation's own of 180", "4 requests/s need 2 tokens, you have 1"],
+            id="it has less than the plan",
+        ),
+        pytest.param(("rate=4",), [limit("client", 3000)], [], id="of the client, and enough"),
+        pytest.param(
+            ("rate=60", "users=20"),
+            [limit("client", 3000)],
+            ["60 requests/s by all tokens together: the limit of 3,000 per 60 s by client"],
+            id="of the client, and too little",
+        ),
+        pytest.param(("limits=[]", "rate=4"), [limit("token", 300)], [], id="none are set"),
+        pytest.param(("rate=max",), [limit("client", 300)], [], id="flat out"),
+    ],
+)
+def test_limits_of_the_organisation_are_told_where_they_are_the_lower_ones(
+    settings: tuple[str, ...], in_force: list[Limit], told: list[str]
+) -> None:
+    found = beyond(settings_of(*LIMITED, "warm_up_s=0", *settings), in_force)
+
+    assert len(found) == len(told), found
+    assert all(part in each for part, (each, _) in zip(told, found, strict=True))
+
+
+def test_a_lower_limit_is_written_beside_the_others() -> None:
+    both = "limits=[{scope: token, count: 300, per_s: 60}, {scope: org, count: 9000, per_s: 60}]"
+
+    [(_, fix)] = beyond(settings_of(*LIMITED, both, "rate=1"), [limit("token", 180)])
+
+    assert fix == (
+        "write --set 'limits=[{scope: org, count: 9000, per_s: 60}, "
+        "{scope: token, count: 180, per_s: 60}]'"
+    )

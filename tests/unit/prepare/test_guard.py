@@ -21,10 +21,12 @@ from convoy.prepare.guard import (
     check_plan,
     check_processes,
     check_rate,
+    check_region,
     check_target,
     check_total,
     check_users,
     check_window,
+    messages_beside,
     window_ends_s,
 )
 from convoy.remote.addresses import Admission
@@ -258,11 +260,14 @@ def test_the_pause_that_a_refusal_names_is_not_refused(users: int, highest: floa
 
 
 def test_a_rate_just_above_the_approval_is_told_from_it() -> None:
-    settings = settings_for("https://api.test", highest=1234.5678)
+    as_much, more = (
+        settings_for("https://api.test", highest=1234.5678, load=f"rate={rate}")
+        for rate in (1234.5678, 1234.56781)
+    )
 
-    check_rate(settings, 1234.5678)
+    check_rate(as_much)
     with pytest.raises(RefusedError, match=r"rate is 1234\.56781, .* write 1234\.5678 or less"):
-        check_rate(settings, 1234.56781)
+        check_rate(more)
 
 
 def test_what_a_proxy_leads_to_is_not_this_machine_whatever_its_name_stands_for_here(
@@ -325,9 +330,252 @@ def test_a_poisson_plan_keeps_its_mean_below_the_highest_rate(
 def test_a_run_keeps_to_the_highest_total(messages: int | None, said: str) -> None:
     settings = settings_for("https://api.test", highest=50, highest_total=1000)
 
-    check_total(settings_for("https://api.test", highest=50), messages)
+    planned = None if messages is None else {"conversation_messages": messages - 7}
+
+    check_total(settings_for("https://api.test", highest=50), planned)
     with refused(said):
-        check_total(settings, messages)
+        check_total(settings, planned, beside=7)
+
+
+def with_steps(load: str, steps: str, *, highest: float = 50, **approved: Any) -> Settings:
+    """Half of the messages have these steps, and the other half none."""
+    settings = settings_of(
+        *("scenarios=[conversation_messages, guest_messages]", "run_time_s=10", "warm_up_s=0"),
+        *(*load.split(" and "), f"scenario.guest_messages.steps=[{steps}]"),
+    )
+    approval = Approval(ticket="1234", organisation_id="an id", highest_rate=highest, **approved)
+    target = settings.target.model_copy(update={"approval": approval})
+    return settings.model_copy(update={"target": target})
+
+
+TYPING = "guest_messages/typing"
+
+
+@pytest.mark.parametrize(
+    ("load", "steps", "said"),
+    [
+        pytest.param("rate=50", "", "", id="no steps"),
+        pytest.param(
+            "rate=50",
+            "typing",
+            f"rate is 50, which with what the steps {TYPING} send makes 75",
+            id="one",
+        ),
+        pytest.param(
+            "rate=33.34", "typing", "50.01 requests .* write 33.33 or less", id="just above"
+        ),
+        pytest.param("rate=33.33", "typing", "", id="as much"),
+        pytest.param("rate=20", "typing, notification, receipt", "", id="three, exactly"),
+        pytest.param("rate=21", "typing, notification, receipt", "write 20 or less", id="three"),
+        pytest.param(
+            "stages=[{to: 40, for_s: 9}, {rate: 1, for_s: 1}]",
+            "typing",
+            "makes 60 .* 33.33",
+            id="peak",
+        ),
+        pytest.param("rate=26 and arrivals=poisson", "typing", "", id="Poisson below"),
+        pytest.param(
+            "rate=27 and arrivals=poisson",
+            "typing",
+            "on average, .* write 26.66 or less",
+            id="Poisson",
+        ),
+        pytest.param("rate=max", "typing", "write --rate 33.33", id="flat out"),
+        pytest.param(
+            "arrivals=closed and think_time_s=0.2",
+            "typing",
+            "write --set think_time_s=0.3",
+            id="closed",
+        ),
+        pytest.param("arrivals=closed and think_time_s=0.3", "typing", "", id="closed, slower"),
+    ],
+)
+def test_what_steps_send_counts_in_the_rate(load: str, steps: str, said: str) -> None:
+    settings = with_steps(load, steps)
+
+    with refused(said):
+        check_plan(settings)
+
+
+def test_a_scenario_with_a_rate_of_its_own_counts_with_its_own_steps() -> None:
+    own = "scenario.guest_messages.rate=5"
+    settings = with_steps("rate=45", "typing", highest=50)
+
+    settings_of_own = settings_of(
+        *("scenarios=[conversation_messages, guest_messages]", "rate=45", own),
+        "scenario.guest_messages.steps=[typing]",
+    ).model_copy(update={"target": settings.target})
+
+    check_plan(settings_of_own)
+    with refused("makes 67.5 requests"):
+        check_plan(settings)
+
+
+@given(rate=st.floats(0.01, 90_000), highest=st.floats(0.001, 10_000), steps=st.integers(0, 4))
+def test_the_rate_that_a_refusal_names_is_not_refused(
+    rate: float, highest: float, steps: int
+) -> None:
+    names = ", ".join("abcd"[:steps])
+    try:
+        check_plan(with_steps(f"rate={rate!r}", names, highest=highest))
+    except RefusedError as error:
+        named = re.search(r"write ([0-9.e+-]+) or less", str(error))
+        assert named is not None
+        check_plan(
+            with_steps("rate=1", names, highest=highest).model_copy(
+                update={"rate": float(named[1])}
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("load", "steps", "most", "said"),
+    [
+        pytest.param("rate=10", "", 110, "", id="no steps"),
+        pytest.param("rate=10", "typing", 160, "", id="as many"),
+        pytest.param(
+            "rate=10",
+            "typing",
+            159,
+            f"160 messages with what the steps {TYPING} send, .* -t 9s",
+            id="one more",
+        ),
+        pytest.param("rate=10", "typing", 17, "lower the rate, or -t,", id="hardly any"),
+        pytest.param(
+            "stages=[{to: 20, for_s: 10}]", "typing", 159, "lower the rate, or -t", id="stages"
+        ),
+    ],
+)
+def test_what_steps_send_counts_in_the_total(load: str, steps: str, most: int, said: str) -> None:
+    settings = with_steps(load, steps, highest_total=most)
+    planned = {"conversation_messages": 50, "guest_messages": 50}
+
+    with refused(said):
+        check_total(settings, planned, beside=10)
+
+
+def test_the_steps_of_the_warm_up_are_among_the_messages_beside() -> None:
+    settings = with_steps("rate=10", "typing").model_copy(update={"warm_up_s": 2.0})
+
+    assert messages_beside(settings, {}) == 10 + 2 * 10
+
+
+@pytest.mark.parametrize(
+    ("rate", "processes", "said"),
+    [
+        pytest.param(32, 2, "", id="even parts"),
+        pytest.param(
+            33,
+            3,
+            "too few for their parts of 49.5, .* write --rate 32.12 or less",
+            id="uneven parts",
+        ),
+    ],
+)
+def test_each_process_has_room_for_steps_too(rate: float, processes: int, said: str) -> None:
+    with refused(said):
+        check_processes(with_steps(f"rate={rate}", "typing"), processes)
+
+
+@pytest.mark.parametrize(
+    ("region", "api_url", "login_url", "said"),
+    [
+        pytest.param(
+            "eu-central-1",
+            "https://api.mypurecloud.de",
+            "https://login.mypurecloud.de",
+            "the hosts are of eu-central-1, as was approved",
+            id="fits",
+        ),
+        pytest.param(
+            "ap-southeast-2",
+            "https://api.mypurecloud.com.au",
+            "https://login.mypurecloud.com.au",
+            "of ap-southeast-2",
+            id="a domain that begins like another",
+        ),
+        pytest.param(
+            "us-east-1",
+            "http://127.0.0.1:8080",
+            "http://127.0.0.1:8080",
+            "us-east-1 is approved; 127.0.0.1 is no host of a region, and is not compared",
+            id="this machine",
+        ),
+        pytest.param(
+            "us-east-1",
+            "https://gateway.example/genesys",
+            "https://login.mypurecloud.com",
+            "gateway.example is no host of a region",
+            id="a gateway",
+        ),
+        pytest.param(
+            "us-east-1",
+            "https://api.mypurecloud.com.gateway.example",
+            "https://login.mypurecloud.com",
+            "is not compared",
+            id="a gateway that is named alike",
+        ),
+        pytest.param(
+            "moon-1", "http://localhost:1", "http://localhost:1", "moon-1 is", id="unknown"
+        ),
+        pytest.param(None, "https://api.mypurecloud.de", "https://login.x", "", id="none is named"),
+    ],
+)
+def test_the_hosts_are_of_the_approved_region_or_not_compared(
+    region: str | None, api_url: str, login_url: str, said: str
+) -> None:
+    told = check_region(settings_for(api_url, login_url, highest=50, region=region))
+
+    assert said in told and bool(said) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("region", "api_url", "login_url", "said"),
+    [
+        pytest.param(
+            "eu-west-1",
+            "https://api.mypurecloud.de",
+            "https://login.mypurecloud.ie",
+            r"api_url is https://api\.mypurecloud\.de, of region eu-central-1, but approval 1234 "
+            r"of target simulator is for region eu-west-1, whose host is api\.mypurecloud\.ie",
+            id="API",
+        ),
+        pytest.param(
+            "eu-central-1",
+            "https://api.mypurecloud.de",
+            "https://login.mypurecloud.ie",
+            "login_url .* of region eu-west-1, .* for region eu-central-1, whose host is login",
+            id="login",
+        ),
+        pytest.param(
+            "eu-central-1",
+            "https://login.mypurecloud.de",
+            "https://api.mypurecloud.de",
+            r"api_url is https://login\..*, whose host is api\.mypurecloud\.de",
+            id="exchanged",
+        ),
+        pytest.param(
+            "eu-central",
+            "https://api.mypurecloud.de",
+            "https://login.mypurecloud.de",
+            "of region eu-central-1, .* is for region eu-central; correct",
+            id="misspelt",
+        ),
+    ],
+)
+def test_a_host_of_another_region_is_refused_with_both_named(
+    region: str, api_url: str, login_url: str, said: str
+) -> None:
+    settings = settings_for(api_url, login_url, highest=50, region=region)
+
+    with refused(said):
+        check_region(settings)
+    with refused(said):
+        check_target(settings, Admission(anywhere=True), resolve=resolve)
+
+
+def test_without_an_approval_no_region_is_compared() -> None:
+    assert check_region(settings_for("https://api.mypurecloud.de", "https://login.x")) == ""
 
 
 NIGHT = {"from": "2026-11-26 22:00", "to": "2026-11-27 05:00", "zone": "Europe/Berlin"}

@@ -356,3 +356,55 @@ def test_anything_is_explained_or_called_no_error(
 @given(st.binary(max_size=200))
 def test_any_bytes_are_taken(answer: bytes) -> None:
     as_text(explain(answer, status=500)).encode()
+
+
+@pytest.mark.parametrize(
+    ("code", "answer", "named"),
+    [
+        pytest.param(
+            "missing.permissions",
+            {"messageParams": {"permissions": "[conversation:message:receive]"}},
+            "conversation:message:receive",
+            id="parameters",
+        ),
+        pytest.param(
+            "missing.permissions",
+            {"message": "You are missing the following permission(s): [a:b:c, d:e:*]", "x": 1},
+            "a:b:c, d:e:*",
+            id="message",
+        ),
+        pytest.param(
+            "missing.any.permissions",
+            {"messageParams": {"0": "a:b:c"}, "message": "at least one of: a:b:c, d:e:f"},
+            "a:b:c, d:e:f",
+            id="both",
+        ),
+        pytest.param(
+            "missing.division.permission",
+            {"message": "the following permission 'a:b:c' in the provided division(s)."},
+            "a:b:c",
+            id="division",
+        ),
+        pytest.param(
+            "missing.permissions", {"messageParams": ["a:b:c"], "message": 7}, "", id="odd"
+        ),
+        pytest.param("not.authorized", {"message": "You lack a:b:c"}, "", id="another code"),
+    ],
+)
+def test_the_permissions_that_a_refusal_names_are_told(
+    code: str, answer: dict[str, Any], named: str
+) -> None:
+    found = explain({"code": code, "status": 403, **answer})
+
+    assert found.code == f"403 {code}"
+    assert found.problem.endswith(f": {named}." if named else found.problem)
+    assert (": " in found.problem) == bool(named)
+    assert not named or "Admin," in found.change
+
+
+def test_no_more_than_twenty_permissions_are_told() -> None:
+    many = " ".join(f"a:b:p{number}" for number in range(300))
+
+    found = explain({"code": "missing.permissions", "status": 403, "message": many})
+
+    assert found.problem.count("a:b:p") == 20

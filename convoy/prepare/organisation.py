@@ -1,0 +1,207 @@
+"""The questions to an organisation after the login: whose token, which limits, what ids stand for.
+
+They are asked where a scenario's route is of the published definition, which has these operations
+as well; a dialect has none of them. What the token may not ask is a warning and no refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from convoy.errors import RemoteError
+from convoy.prepare.checklist import Checklist, Status
+from convoy.remote.organisation import Organisation, Shown
+from convoy.routes.catalogue import ROUTES, Route
+from convoy.settings import Settings
+from convoy.settings.model import Limit
+
+NAMESPACES = ("platform.api", "messaging", "web.messaging", "conversation")
+"""Whose limits concern messages: https://github.com/api-evangelist/genesys, read 2026-11-22."""
+_RATES: Mapping[str, tuple[Literal["token", "client"], str]] = {
+    "client.credentials.token.rate.per.minute": ("token", "client credentials"),
+    "token.rate.per.minute": ("token", "user"),
+    "org.app.user.rate.per.minute": ("client", ""),
+}
+"""The keys of limits on requests, with the scope of each and the kind of token that it is for, ""
+for any: transcriptions of the vendor's limits page, read 2026-11-22. The last one is of a client
+and a user; the tokens of a client by itself have it together."""
+_MINUTE_S = 60.0
+_MOST_LISTED = 5
+_HIGHEST = 10**9
+"""A limit above that, or of nothing, is none that a plan could be compared with."""
+_NO_LIMITS = "400 invalid.value"
+_IS_NOT_THERE = ("404 not.found", "400 bad.request", "400 invalid.value")
+_NOT_FOUND, _FORBIDDEN = "4xx other", "403 "
+_SHOWN_BY = {route.shows: route for route in ROUTES.values() if route.shows}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A thing of the organisation that variables of scenarios name, and the route that shows it."""
+
+    variable: str
+    value: str
+    scenarios: tuple[str, ...]
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked of an organisation for a run; `kinds` are those of the tokens it needs."""
+
+    is_published: bool
+    has_approval: bool
+    named: tuple[Named, ...]
+    kinds: frozenset[str]
+
+    @property
+    def requests(self) -> int:
+        """How many requests of a token's budget they are at most."""
+        of_token = int(self.is_published or self.has_approval)
+        return of_token + self.is_published * (len(NAMESPACES) + len(self.named))
+
+
+def questions_of(settings: Settings, routes: Mapping[str, Route]) -> Questions:
+    """Return what to ask, by the scenarios' routes and variables."""
+    published = [name for name in settings.scenarios if routes[name].is_published]
+    naming: dict[tuple[str, str], list[str]] = {}
+    for name in published:
+        for variable, value in settings.scenario[name].variables.items():
+            if variable in _SHOWN_BY:
+                naming.setdefault((variable, value), []).append(name)
+    return Questions(
+        bool(published),
+        settings.target.approval is not None,
+        tuple(
+            Named(variable, value, tuple(scenarios), _SHOWN_BY[variable])
+            for (variable, value), scenarios in naming.items()
+        ),
+        frozenset(routes[name].token for name in published),
+    )
+
+
+def ask(
+    questions: Questions, organisation: Organisation, checklist: Checklist
+) -> tuple[Limit, ...]:
+    """Enter the answers into the checklist, and return the organisation's limits on requests.
+
+    Whose the token is has been asked already where the target has an approval.
+    """
+    if not questions.is_published:
+        return ()
+    if not questions.has_approval:
+        try:
+            checklist.ok("organisation", f"the token is of {organisation.own_token()}")
+        except RemoteError as error:
+            if not _is_no_operation(error):
+                fix = "with a token of a user grant its client the scope user-basic-info"
+                checklist.warn("organisation", str(error), fix)
+    in_force = _ask_limits(questions, organisation, checklist)
+    for each in questions.named:
+        with checklist.waiting(
+            f"the answer on {each.variable}", organisation.settings.request_timeout_s
+        ):
+            _ask_named(each, organisation, checklist)
+    return in_force
+
+
+def limits_of(in_force: Mapping[str, int], kinds: frozenset[str]) -> tuple[Limit, ...]:
+    """Return the limits on requests among those in force, for tokens of these kinds."""
+    return tuple(
+        Limit(scope=scope, count=in_force[key], per_s=_MINUTE_S)
+        for key, (scope, kind) in _RATES.items()
+        if 0 < in_force.get(key, 0) <= _HIGHEST and (not kind or kind in kinds)
+    )
+
+
+def state_of(shown: Shown) -> tuple[Status, str]:
+    """Return what the state of a thing means for messages, and that in words.
+
+    The definition has no words for its `status`; the help pages say active and inactive.
+    """
+    status = shown.status.casefold()
+    if shown.made == "Error":
+        return Status.FAILURE, "is there, but could not be made (createStatus Error)"
+    if status.startswith("inactive"):
+        return Status.FAILURE, f"is there, but not active ({shown.status})"
+    if shown.made == "Initiated":
+        return Status.WARNING, "is there, but still being made (Initiated)"
+    if status in ("", "active"):
+        return Status.OK, "is there" + " and active" * bool(status)
+    return Status.WARNING, f"is there, and its status is {shown.status!r}, whatever that means"
+
+
+def _ask_limits(
+    questions: Questions, organisation: Organisation, checklist: Checklist
+) -> tuple[Limit, ...]:
+    found: dict[str, int] = {}
+    told, unreadable = [], 0
+    for namespace in NAMESPACES:
+        try:
+            with checklist.waiting(
+                f"the limits of {namespace}", organisation.settings.request_timeout_s
+            ):
+                limits, left_out = organisation.limits(namespace)
+        except RemoteError as error:
+            if error.code == _NO_LIMITS:
+                continue  # the namespace has none that the token may see
+            if not _is_no_operation(error):
+                fix = "with a token of a user grant its client the scope organization:readonly"
+                checklist.warn("limits in force", str(error), fix)
+            break
+        found |= limits
+        unreadable += left_out
+        if limits:
+            each = ", ".join(f"{key} {value:,}" for key, value in sorted(limits.items()))
+            told.append(f"{namespace}: {each}")
+    if unreadable:
+        fix = "compare the settings' limits with those that the organisation has by hand"
+        problem = f"{unreadable} of the limits have another form than `key` and `value`"
+        checklist.warn("limits in force", problem, fix)
+    if told:
+        checklist.ok("limits in force", "\n".join(told))
+    return limits_of(found, questions.kinds)
+
+
+def _ask_named(named: Named, organisation: Organisation, checklist: Checklist) -> None:
+    what = f"{named.variable} {named.value!r}"
+    where = ", ".join(f"scenario.{name}.variables" for name in named.scenarios)
+    try:
+        shown = organisation.show(named.route, {named.variable: named.value})
+    except RemoteError as error:
+        if error.code in _IS_NOT_THERE:
+            fix = f"write one of this organisation's into {where}"
+            fix += _there_are(named.route, organisation)
+            checklist.fail(named.variable, f"{what} is not there: {error}", fix)
+        elif error.code.startswith(_FORBIDDEN):
+            fix = f"{named.route.permission} in a role of the client lets this be checked"
+            checklist.warn(named.variable, f"{what} could not be looked at: {error}", fix)
+        elif _is_no_operation(error):
+            checklist.ok(named.variable, f"{what} is not looked at: the target cannot show it")
+        else:
+            fix = "a canary message shows whether it can be used"
+            checklist.warn(named.variable, f"{what} could not be looked at: {error}", fix)
+        return
+    status, told = state_of(shown)
+    name = f" ({shown.name})" * bool(shown.name)
+    if status is Status.OK:
+        checklist.ok(named.variable, f"{what}{name} {told}")
+        return
+    enter = checklist.fail if status is Status.FAILURE else checklist.warn
+    enter(named.variable, f"{what}{name} {told}", f"activate it, or name another one in {where}")
+
+
+def _there_are(route: Route, organisation: Organisation) -> str:
+    try:
+        listed = organisation.listed(route)
+    except RemoteError:
+        return ""
+    more = ", …" * (len(listed) > _MOST_LISTED)
+    return f"; there are: {', '.join(listed[:_MOST_LISTED])}{more}" * bool(listed)
+
+
+def _is_no_operation(error: RemoteError) -> bool:
+    """Return whether an address knows no such operation, as a gateway for messages alone."""
+    return error.code == _NOT_FOUND

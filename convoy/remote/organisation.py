@@ -1,0 +1,133 @@
+"""What an organisation says of itself: whose a token is, its limits, and what an id stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from convoy.foreign import on_one_line
+from convoy.plan.pool import Conversation
+from convoy.remote.addresses import Admission
+from convoy.remote.discovery import open_client, read_json
+from convoy.remote.oauth import Token
+from convoy.routes.catalogue import ROUTES, Route
+from convoy.settings import Settings
+
+T = TypeVar("T")
+_LONGEST_WORD = 200
+_NO_CONVERSATION = Conversation("")
+
+
+class _Named(msgspec.Struct):
+    id: str
+    name: object = ""
+
+
+class _Token(msgspec.Struct):
+    organization: _Named
+    OAuthClient: object = None
+
+
+class _Listing(msgspec.Struct):
+    entities: list[msgspec.Raw]
+
+
+class _Limit(msgspec.Struct):
+    key: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnToken:
+    """Whose a token is; empty where the API does not say. `client` and `grant` are OAuth's."""
+
+    organisation_id: str
+    organisation: str = ""
+    client: str = ""
+    grant: str = ""
+
+    def __str__(self) -> str:
+        name = f" ({self.organisation})" * bool(self.organisation)
+        client = f", by client {self.client}" * bool(self.client)
+        grant = f" with grant {self.grant}" * bool(self.client and self.grant)
+        return f"{self.organisation_id}{name}{client}{grant}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a GET of one thing answers: its name and state, "" where it says nothing of them.
+
+    `made` is how far its creation went: `Initiated`, `Completed` or `Error`.
+    """
+
+    name: str = ""
+    status: str = ""
+    made: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Asks the organisation behind the API of a target, with a token; each method is one GET.
+
+    All raise RemoteError, with the code of an answer that refuses.
+    """
+
+    settings: Settings
+    token: Token
+    admission: Admission
+    headers: Mapping[str, str]
+
+    def own_token(self) -> OwnToken:
+        """Return whose the token is."""
+        found = self._read(ROUTES["own_token"].path, "the token's organisation", _Token)
+        organisation, client = found.organization, found.OAuthClient
+        of_client = client if isinstance(client, dict) else {}
+        return OwnToken(
+            organisation.id,
+            _word(organisation.name),
+            _word(of_client.get("name")) or _word(of_client.get("id")),
+            _word(of_client.get("authorizedGrantType")),
+        )
+
+    def limits(self, namespace: str) -> tuple[dict[str, int], int]:
+        """Return the limits in force by their key, and how many of the answer cannot be read."""
+        path = ROUTES["limits"].path_to({"namespace": namespace})(_NO_CONVERSATION)
+        answer = self._read(path, f"the limits of {namespace}", _Listing)
+        read = _those_of(answer.entities, _Limit)
+        return {_word(each.key): each.value for each in read}, len(answer.entities) - len(read)
+
+    def show(self, route: Route, variables: Mapping[str, str]) -> Shown:
+        """Return what a route shows of the thing that variables of its path name."""
+        path = route.path_to(variables)(_NO_CONVERSATION)
+        found = self._read(path, f"the {route.name.replace('_', ' ')}", dict[str, object])
+        return Shown(*(_word(found.get(name)) for name in ("name", "status", "createStatus")))
+
+    def listed(self, route: Route) -> list[str]:
+        """Return names and ids of the first of those things that a route shows one of."""
+        path, _, _ = route.path.rpartition("/")
+        found = _those_of(self._read(path, "the listing", _Listing).entities, _Named)
+        return [f"{_word(each.name) or 'no name'} {_word(each.id)}" for each in found]
+
+    def _read(self, path: str, what: str, type: type[T]) -> T:
+        target = self.settings.target
+        with open_client(target.api_url, self.admission, target.ca_file, self.headers) as client:
+            client.headers["Authorization"] = f"Bearer {self.token.value.reveal()}"
+            url = target.api_url.rstrip("/") + path
+            return read_json(client, url, what, type, self.settings.request_timeout_s)
+
+
+def _those_of(entities: Iterable[msgspec.Raw], type: type[T]) -> list[T]:
+    """Return those entities that have this form."""
+    found = []
+    for entity in entities:
+        with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+            found.append(msgspec.json.decode(entity, type=type))
+    return found
+
+
+def _word(value: object) -> str:
+    return on_one_line(value[:_LONGEST_WORD]) if isinstance(value, str) else ""

@@ -1,0 +1,1 @@
+"""What commands say, without a process."""
