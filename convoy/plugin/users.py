@@ -173,7 +173,7 @@ class ScenarioUser(User):
                 gevent.sleep(0)  # an exhausted pool fails every message: let the loop run
                 continue
             except PayloadError:
-                self._give_up_taken(Cause.GENERATOR)
+                self._give_up_taken()
                 raise
             if self._state == LOCUST_STATE_WAITING:
                 self._state = LOCUST_STATE_RUNNING
