@@ -129,12 +129,19 @@ def _is_foreign() -> bool:
     which browsers call `same-site`. Following a link to a page here is allowed.
     """
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
+    if origin is not None and _host_of(origin) != request.host.lower():
         return True
     if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
         return False
     how = [request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")]
     return request.method != "GET" or how != ["navigate", "document"]
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as a bracket that nothing closes
+        return ""
 
 
 def _add_policy(response: Response) -> Response:

@@ -42,6 +42,32 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
         ("(555) 123-4567", "<phone number>"),
         ('cut {"firstName": "Ann Le', 'cut {"firstName": "<name, 6 characters>'),
         ('{"firstName" : "A\\"nn", "x": "y"', '{"firstName" : "<name, 5 characters>", "x": "y"'),
+        ('{"from": 4915112345678}', '{"from": "<phone number, 13 characters>"}'),
+        (
+            'cut {"phone": 15112345678, "x": [',
+            'cut {"phone": <phone number, 11 characters>, "x": [',
+        ),
+        (
+            "{'firstName': 'Anna', 'x': \"it's\"",
+            "{'firstName': '<name, 4 characters>', 'x': \"it's\"",
+        ),
+        (
+            '{"fromName": "Ann", "customerFirstName": "Bo"}',
+            '{"fromName": "<name, 3 characters>", "customerFirstName": "<name, 2 characters>"}',
+        ),
+        (
+            '{"emails": ["ann"], "fax": "12"}',
+            '{"emails": ["<e-mail address, 3 characters>"], "fax": "<phone number, 2 characters>"}',
+        ),
+        (
+            '{"message": "{\\"firstName\\": \\"Ann\\"}"}',
+            '{"message": "{\\"firstName\\": \\"<name, 3 characters>\\"}"}',
+        ),
+        ("firstName=Ann&x=1", "firstName=<name, 3 characters>&x=1"),
+        (
+            "<a><firstName>Ann Lee</firstName></a>",
+            "<a><firstName><name, 7 characters></firstName></a>",
+        ),
     ],
 )
 def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
@@ -60,6 +86,8 @@ def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
         "10.20.30.40:8080 took 0.123 s, version 2.47.0, 2026-11-26 06:31",
         '{"message": "The value of \'channel\' must be one of web, sms"}',
         '{"a": 1, "a": 2,   "b": 1e3}',
+        '{"fieldName": "to", "queueName": "support", "count": 12345678, "cut": "',
+        "fieldName=to&page=2 <code>invalid</code>",
     ],
 )
 def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
@@ -76,6 +104,10 @@ def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
         "[" * 6_000,
         "0" * 6_000,
         "(0" * 3_000,
+        "a=" * 3_000,
+        "<aa>" * 1_500,
+        "'aa':" * 1_200,
+        "'aa':'" + "\\'" * 3_000,
     ],
 )
 def test_the_time_is_linear_in_a_text_that_a_stranger_has_written(text: str) -> None:

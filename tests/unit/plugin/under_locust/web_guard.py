@@ -77,6 +77,7 @@ def test_a_name_that_was_let_point_here_reaches_nothing_of_the_web_ui() -> None:
 ELSEWHERE = [
     pytest.param({"Origin": "http://elsewhere.example"}, id="another origin"),
     pytest.param({"Origin": "null"}, id="an origin that is hidden"),
+    pytest.param({"Origin": "http://[::1"}, id="an origin that is none"),
     pytest.param({"Origin": "http://127.0.0.1:8090"}, id="another port"),
     pytest.param({"Origin": "http://127.0.0.1:8089.elsewhere.example"}, id="a look-alike"),
     pytest.param({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, id="by metadata"),
