@@ -65,7 +65,7 @@ class Accounting:
     one between two waits of a process, with the processor's caches cold, they take twice as long.
     All others are entered at once. While the rows are not `is_alone`, accepted ones are, too. A
     message of unknown fate is shown as lasting until its deadline, `timeout_s` after it was sent.
-    Each is added to the `log`, if there is one, those of the warm-up, too, which enter nothing else.
+    Each is added to the `log`, if there is one; those of the warm-up enter nothing else.
     `name_code` gives the name to show for a code.
     """
 
