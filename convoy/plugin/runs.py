@@ -27,7 +27,7 @@ from convoy.settings import Settings
 from convoy.swarm.changes import Changes
 from convoy.swarm.master import Master
 from convoy.swarm.messages import Hello, read_hello
-from convoy.swarm.run_inputs import RunInputs
+from convoy.swarm.run_inputs import RunInputs, pack_for_record
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,13 @@ class RunController:
             prepared = self._next or self._prepare()
             check_processes(prepared.settings, len(self.workers.workers()))
             check_folder(self._runs)
-            record = begin_record(self._runs, prepared.run_id, prepared.facts.settings)
+            inputs = RunInputs(prepared.run_id, prepared.settings, prepared.inputs)
+            record = begin_record(
+                self._runs,
+                prepared.run_id,
+                prepared.facts.settings,
+                pack_for_record(inputs, self._code),
+            )
         except ConvoyError as error:
             self._refuse(error)
             return 0, 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from math import inf
 from typing import Literal
 
@@ -32,7 +33,7 @@ class FoundMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A message at the far side; `at_s` is its time there, in seconds since 1970.
 
     `scenario` and `k` are those of its marker, "" and -1 where it has none of this run. `text`
-    stands for its text: equal ones for equal texts.
+    is the digest of its text.
     """
 
     id: str
@@ -140,6 +141,11 @@ def _named(kind: Kind, found: Sequence[Discrepancy]) -> Named:
     return Named(len(own), tuple(own[:MOST_NAMED]))
 
 
+def digest_of(text: str) -> str:
+    """Return what stands for a text in the record, which keeps none."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
 def marker_in(run_id: str, *texts: str) -> Key | None:
     """Return whose marker of a run is in one of these texts, None where none is."""
     for text in texts:
@@ -157,8 +163,8 @@ def compare(
 ) -> Iterator[Discrepancy]:
     """Yield each discrepancy between the log and what was found, by kind.
 
-    Messages belong together by marker, or else by the id of the answer. `text_of` returns what
-    stands for the text of a message, None where that is not known. A message is out of order where
+    Messages belong together by marker, or else by the id of the answer. `text_of` returns the
+    digest of what a message says, None where that is not known. A message is out of order where
     one stands before it, in its conversation and direction, that was sent more than `apart_ms`
     after the first one's answer had come.
     """
