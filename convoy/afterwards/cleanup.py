@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,8 @@ import msgspec
 
 from convoy.afterwards.progress import Progress
 from convoy.afterwards.recorded_run import messages_of, opened_before, settings_of
-from convoy.prepare.setup import Setup
+from convoy.plan.rendering import CUSTOMERS
+from convoy.remote.client import Connections
 from convoy.remote.conversations import disconnect
 from convoy.remote.paced_client import PacedClient
 from convoy.results.record import MESSAGES
@@ -19,7 +20,6 @@ from convoy.settings import Settings
 
 PROGRESS = "cleanup.jsonl"
 _TOLD_EVERY = 25
-_CUSTOMERS = "customers"
 
 
 class _Step(msgspec.Struct, frozen=True):
@@ -36,18 +36,17 @@ class Cleanup:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._settings = settings_of(folder)
+        self.settings = settings = settings_of(folder)
         self._progress = Progress(folder / PROGRESS, _Step)
-        self._kept = 0
         self._ids = dict.fromkeys(opened_before(folder))
         self._has_log = (folder / MESSAGES).exists()
         kept: dict[str, None] = {}
         for each in messages_of(folder) if self._has_log else ():
-            if not each.conversation_id or not _has_no_pool(self._settings, each.scenario):
+            if not each.conversation_id or not _has_no_pool(settings, each.scenario):
                 continue
-            variables = self._settings.scenario[each.scenario].variables
+            variables = settings.scenario[each.scenario].variables
             # Customers who are kept from run to run may have opened it in an earlier one.
-            (kept if _CUSTOMERS in variables else self._ids)[each.conversation_id] = None
+            (kept if CUSTOMERS in variables else self._ids)[each.conversation_id] = None
         self._kept = len(kept)
 
     @property
@@ -57,17 +56,13 @@ class Cleanup:
         return [id for id in self._ids if id not in done]
 
     def close(
-        self, setup: Setup, options: Mapping[str, object], tell: Callable[[str], None]
+        self, settings: Settings, connections: Connections, tell: Callable[[str], None]
     ) -> None:
         """Close what is left, one after the other; after any error the next call goes on.
 
-        `options` may name the target file. Raises SettingsError, RefusedError, RemoteError, and
-        OSError.
+        Raises RemoteError and OSError.
         """
         left = self.left
-        if not left:
-            return
-        settings, connections = setup.connect_again(self._settings, options)
         with PacedClient(settings, connections, tell) as client:
             for number, id in enumerate(left, start=1):
                 self._progress.add(_Step(id, disconnect(client, id)))

@@ -24,7 +24,7 @@ _PAUSE_S = 0.5
 _DIRECTIONS = ("inbound", "outbound")
 _OF_THE_BUDGET = 3.0
 """Looks take a quarter of the requests at most: after one comes a pause of so many times it."""
-_TOLD_EVERY_S = 5.0
+_TOLD_EVERY_S = 10.0
 
 
 class ReadingStep(msgspec.Struct, frozen=True, omit_defaults=True):

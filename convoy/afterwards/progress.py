@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -27,8 +28,11 @@ class Progress(Generic[Step]):
         if not path.exists():
             return
         try:
-            lines = read_bytes(path, _MOST_BYTES).splitlines()
-            self.steps += msgspec.json.Decoder(kind).decode_lines(b"\n".join(lines))
+            content = read_bytes(path, _MOST_BYTES)
+            whole = content[: content.rfind(b"\n") + 1]
+            self.steps += msgspec.json.Decoder(kind).decode_lines(whole)
+            # What a machine that went down has left of the last line would spoil the next one.
+            os.truncate(path, len(whole))
         except (FileError, msgspec.DecodeError) as error:
             problem = f"cannot be gone on with: {error}; remove it to begin anew"
             raise SettingsError([Fault(str(path), problem)]) from error

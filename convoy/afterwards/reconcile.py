@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +14,6 @@ from convoy.afterwards.far_side_reading import FarSideReading, ReadingStep
 from convoy.afterwards.progress import Progress
 from convoy.afterwards.recorded_run import (
     SentTexts,
-    check_that_it_ended,
     messages_of,
     settings_of,
     t0_s_of,
@@ -62,7 +60,6 @@ def reconcile(
     was read is kept until all is: after any error, or Ctrl-C, the next call goes on. Raises
     SettingsError, RefusedError, RemoteError, OSError.
     """
-    check_that_it_ended(folder, result, time.time())
     logged = [each for each in messages_of(folder) if each.phase is Phase.MEASURE]
     settings, connections = setup.connect_again(settings_of(folder), options)
     ledger = _ledger(settings, connections, result)

@@ -25,6 +25,7 @@ from convoy.settings import Settings
 from convoy.swarm.run_inputs import plan_hash, read_from_record
 
 _MOST_BYTES = 2**28
+_MOST_SHOWN = 5
 _GOING_ON_S = 15.0
 """A run writes to its record every three seconds at least."""
 _TEXTS = ("text", "textBody", "body")
@@ -41,8 +42,12 @@ def settings_of(folder: Path) -> Settings:
         return Settings.from_json(json.dumps(written))
     except FileError as error:
         raise SettingsError([Fault(str(path), str(error))]) from error
-    except (yaml.YAMLError, ValidationError, TypeError, ValueError) as error:
-        problem = f"does not hold the settings of a run of this version: {error}"
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, each["loc"])) for each in error.errors()[:_MOST_SHOWN])
+        problem = f"was written by another version of Convoy; it differs in {wrong}"
+        raise SettingsError([Fault(str(path), problem)]) from error
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        problem = f"does not hold the settings of a run: {error}"
         raise SettingsError([Fault(str(path), problem)]) from error
 
 
@@ -53,7 +58,7 @@ def check_that_it_ended(folder: Path, result: RunResult | None, now_s: float) ->
         return
     if journal.exists() and now_s - journal.stat().st_mtime < _GOING_ON_S:
         raise RefusedError(
-            f"run {folder.name} is still going on, or was cut short within the last "
+            f"run {folder.resolve().name} is still going on, or was cut short within the last "
             f"{_GOING_ON_S:.0f} s; try again when it has ended"
         )
 

@@ -6,20 +6,23 @@ import inspect
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
+from time import time
 
 from locust.util.timespan import parse_timespan
 
+from convoy import terminal
 from convoy.afterwards.cleanup import Cleanup
 from convoy.afterwards.reconcile import DISCREPANCIES, reconcile
+from convoy.afterwards.recorded_run import check_that_it_ended
 from convoy.cli.records import add_run, folder_of, report_record
-from convoy.errors import ConvoyError, ExitCode
+from convoy.errors import ExitCode
 from convoy.plugin.users import user_classes
 from convoy.prepare.setup import Setup
 from convoy.results.reconcile import KINDS, Named
-from convoy.results.record import read_result
+from convoy.results.record import JOURNAL, read_result
 from convoy.results.reports.text import text_report
+from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 from convoy.swarm.run_inputs import code_hash
 
@@ -61,28 +64,32 @@ def seconds(text: str) -> int:
 def reconcile_run(setup: Setup, options: Namespace, runs: Path) -> tuple[Summary, str]:
     """Look for the messages of a run; return its new summary, and what to say of it.
 
-    Raises ConvoyError, also where it was interrupted, and OSError.
+    Raises ConvoyError, OSError.
     """
     folder = folder_of(options.run, runs)
-    with _going_on_later(f"reconcile {options.run}"):
-        reconcile(
-            setup,
-            folder,
-            read_result(folder),
-            code=code_hash(Path(inspect.getfile(each)) for each in user_classes()),
-            options={"target": options.target},
-            wait_s=options.wait,
-            tell=_teller(setup),
-        )
+    _say_how_to_go_on(f"reconcile {options.run}")
+    reconcile(
+        setup,
+        folder,
+        _ended(folder) or read_result(folder),
+        code=code_hash(Path(inspect.getfile(each)) for each in user_classes()),
+        options={"target": options.target},
+        wait_s=options.wait,
+        tell=_teller(setup),
+    )
     summary, _ = report_record(str(folder), runs)
     return summary, "\n".join((text_report(summary), *_named_lines(summary, folder)))
 
 
 def clean_up_run(setup: Setup, options: Namespace, runs: Path) -> tuple[ExitCode, str]:
     """Close what a run opened; return what to say of it. Raises as `reconcile_run`."""
-    cleanup = Cleanup(folder_of(options.run, runs))
-    with _going_on_later(f"cleanup {options.run}"):
-        cleanup.close(setup, {"target": options.target}, _teller(setup))
+    folder = folder_of(options.run, runs)
+    _ended(folder)
+    cleanup = Cleanup(folder)
+    _say_how_to_go_on(f"cleanup {options.run}")
+    if cleanup.left:
+        connected = setup.connect_again(cleanup.settings, {"target": options.target})
+        cleanup.close(*connected, _teller(setup))
     return ExitCode.PASS, str(cleanup)
 
 
@@ -111,13 +118,15 @@ def _teller(setup: Setup) -> Callable[[str], None]:
     return lambda line: print(f"convoy: {setup.told(line)}", file=sys.stderr, flush=True)
 
 
-@contextmanager
-def _going_on_later(command: str) -> Iterator[None]:
-    """Say how to go on after Ctrl-C."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise ConvoyError(
-            "interrupted; what was done is kept, and the command goes on from there: "
-            f".venv/bin/python -m convoy {command}"
-        ) from None
+def _ended(folder: Path) -> RunResult | None:
+    """Return what came of a run that is over, None where it never began; raises ConvoyError."""
+    result = read_result(folder) if (folder / JOURNAL).exists() else None
+    check_that_it_ended(folder, result, time())
+    return result
+
+
+def _say_how_to_go_on(command: str) -> None:
+    terminal.say_at_interrupt(
+        "interrupted; what was done is kept, and the command goes on from there: "
+        f".venv/bin/python -m convoy {command}"
+    )

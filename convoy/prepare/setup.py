@@ -155,17 +155,17 @@ class Setup:
         return connections
 
     def connect_again(
-        self, recorded: Settings, command_line: Mapping[str, object]
+        self, settings: Settings, command_line: Mapping[str, object] | None = None
     ) -> tuple[Settings, Connections]:
         """Return settings and connections for what is done after a run, past the run's own guard.
 
-        An approval is not taken from a record, but from the target file of today that has the same
-        addresses: that of `command_line`, or one in the configuration. Raises SettingsError,
-        RefusedError, RemoteError.
+        With a `command_line` the settings are those of a record. An approval is not taken from one,
+        but from the target file of today that has the same addresses: that of the command line, or
+        one in the configuration. Raises SettingsError, RefusedError, RemoteError.
         """
         with self._redacting():
-            settings = recorded
-            if recorded.target.approval is not None:
+            recorded = settings
+            if command_line is not None and recorded.target.approval is not None:
                 settings = self._as_approved_now(recorded, command_line)
             check_window(settings, time(), lasts_s=0.0)
             connections = self.connect(settings)

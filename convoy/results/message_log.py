@@ -46,9 +46,19 @@ class LoggedMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     phase: Phase = Phase.MEASURE
 
 
-class _Ids(msgspec.Struct, frozen=True, gc=False):
+class AnswerIds(msgspec.Struct, frozen=True, gc=False):
+    """The ids that an answer names, "" where it names none."""
+
     id: str = ""
     conversationId: str = ""
+
+
+def ids_in(body: bytes) -> AnswerIds:
+    """Return the ids in an answer, whatever it holds."""
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return AnswerIds()
 
 
 class MessageLog:
@@ -99,10 +109,7 @@ class MessageLog:
         attempt: Attempt,
         phase: Phase,
     ) -> LoggedMessage:
-        try:
-            ids = _DECODER.decode(attempt.body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            ids = _Ids()
+        ids = ids_in(attempt.body)
         return LoggedMessage(
             scenario,
             k,
@@ -131,5 +138,5 @@ def read_log(path: Path) -> Iterator[LoggedMessage]:
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(_Ids)
+_DECODER = msgspec.json.Decoder(AnswerIds)
 _READER = msgspec.json.Decoder(LoggedMessage)

@@ -122,8 +122,8 @@ def begin_record(runs: Path, run_id: str, settings: str, inputs: bytes = b"") ->
     return Record(folder)
 
 
-def note_opened(runs: Path, run_id: str, settings: str, conversation_id: str) -> None:
-    """Note a conversation that was opened for a run, so that it can be closed whatever comes.
+def note_opened(runs: Path, run_id: str, settings: str, *conversation_ids: str) -> None:
+    """Note conversations that were opened for a run, so that they can be closed whatever comes.
 
     Raises RefusedError where that cannot be written.
     """
@@ -132,7 +132,8 @@ def note_opened(runs: Path, run_id: str, settings: str, conversation_id: str) ->
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / SETTINGS).exists():
             _write(folder / SETTINGS, settings)
-        append(folder / OPENED, json.dumps(conversation_id).encode() + b"\n")
+        lines = "".join(f"{json.dumps(each)}\n" for each in conversation_ids)
+        append(folder / OPENED, lines.encode())
     except OSError as error:
         raise _unwritable(runs, error) from error
 
