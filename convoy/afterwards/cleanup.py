@@ -15,6 +15,7 @@ from convoy.plan.rendering import CUSTOMERS
 from convoy.remote.client import Connections
 from convoy.remote.conversations import disconnect
 from convoy.remote.paced_client import PacedClient
+from convoy.results.outcome import ACCEPTED
 from convoy.results.record import MESSAGES
 from convoy.settings import Settings
 
@@ -38,11 +39,15 @@ class Cleanup:
     def __init__(self, folder: Path) -> None:
         self.settings = settings = settings_of(folder)
         self._progress = Progress(folder / PROGRESS, _Step)
+        self._not_named = 0
         self._ids = dict.fromkeys(opened_before(folder))
         self._has_log = (folder / MESSAGES).exists()
         kept: dict[str, None] = {}
         for each in messages_of(folder) if self._has_log else ():
-            if not each.conversation_id or not _has_no_pool(settings, each.scenario):
+            if not _has_no_pool(settings, each.scenario):
+                continue
+            if not each.conversation_id:
+                self._not_named += each.fate is ACCEPTED
                 continue
             variables = settings.scenario[each.scenario].variables
             # Customers who are kept from run to run may have opened it in an earlier one.
@@ -79,6 +84,8 @@ class Cleanup:
             told += f", {left:,} are left"
         if self._kept:
             told += f"; {self._kept:,} of customers who are kept from run to run stay open"
+        if self._not_named:
+            told += f"; the answers to {self._not_named:,} messages named no conversation"
         if not self._has_log:
             told += f"; without {MESSAGES} only those opened before the load are known"
         return told

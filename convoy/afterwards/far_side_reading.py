@@ -12,7 +12,12 @@ import msgspec
 
 from convoy.afterwards.progress import Progress
 from convoy.errors import RemoteError
-from convoy.remote.conversations import MOST_ASKED, count_visible, read_conversation
+from convoy.remote.conversations import (
+    MOST_ASKED,
+    conversation_of,
+    count_visible,
+    read_conversation,
+)
 from convoy.remote.paced_client import PacedClient
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED
@@ -31,11 +36,13 @@ class ReadingStep(msgspec.Struct, frozen=True, omit_defaults=True):
     """A conversation that was read, or a look at analytics at `at_s`, in seconds since 1970.
 
     `messages` is None where there is no such conversation; `counts` holds conversation, direction
-    and messages of each side that was looked at.
+    and messages of each side that was looked at. With a `located_id` it says in which conversation
+    that message is.
     """
 
     at_s: float
     conversation_id: str = ""
+    located_id: str = ""
     began_s: float | None = None
     messages: list[FoundMessage] | None = None
     counts: list[tuple[str, str, int]] = []
@@ -66,7 +73,10 @@ class FarSideReading:
         self._progress, self._wait_s = progress, wait_s
         self._tell, self._clock, self._sleep = tell, clock, sleep
         self._accepted: dict[str, list[LoggedMessage]] = {}
+        self._not_located: dict[str, LoggedMessage] = {}
         for each in sent:
+            if not each.conversation_id and each.fate is ACCEPTED and each.message_id:
+                self._not_located[each.message_id] = each
             if each.conversation_id:
                 own = self._accepted.setdefault(each.conversation_id, [])
                 own += [each] * (each.fate is ACCEPTED)
@@ -88,7 +98,7 @@ class FarSideReading:
     @property
     def is_nobody_there(self) -> bool:
         """True where not one of the conversations exists."""
-        return all(each.messages is None for each in self._read.values())
+        return bool(self._read) and all(each.messages is None for each in self._read.values())
 
     @property
     def found(self) -> Iterator[FoundMessage]:
@@ -98,13 +108,14 @@ class FarSideReading:
 
     def read(self) -> None:
         """Read what has not been read, and wait for what is missing."""
+        self._locate()
         for id in [each for each in self._accepted if each not in self._read]:
             self._look_when_due()
             self._read_one(id)
             self._tell_now_and_then(f"{len(self._read):,} of {self.conversations:,} are read")
         ends_s = self._clock() + self._wait_s
         self._reread_at_s = self._clock() + _REREADS_EVERY_S
-        while (self._lacking or self._unseen()) and not self.is_nobody_there:
+        while (self._is_lacking or self._unseen()) and not self.is_nobody_there:
             self._look_when_due()
             self._reread_when_due()
             left_s = ends_s - self._clock()
@@ -116,13 +127,27 @@ class FarSideReading:
             )
             self._sleep(min(_PAUSE_S, left_s))
 
+    @property
+    def _is_lacking(self) -> bool:
+        return bool(self._lacking or self._not_located)
+
+    def _locate(self) -> None:
+        """Find the conversations of messages whose answers named none."""
+        for id in [*self._not_located]:
+            if conversation_id := conversation_of(self._client, id):
+                step = ReadingStep(self._clock(), conversation_id, id)
+                self._progress.add(step)
+                self._take(step)
+                if conversation_id in self._read:
+                    self._read_one(conversation_id)
+
     def _read_one(self, id: str) -> None:
         found = read_conversation(self._client, self._run_id, id)
         step = ReadingStep(
             self._clock(),
             id,
-            None if found is None else found.began_s,
-            None if found is None else found.messages,
+            began_s=None if found is None else found.began_s,
+            messages=None if found is None else found.messages,
         )
         self._progress.add(step)
         self._take(step)
@@ -130,6 +155,9 @@ class FarSideReading:
     def _reread_when_due(self) -> None:
         began_s = self._clock()
         if began_s >= self._reread_at_s:
+            self._locate()
+            for id in [each for each in self._accepted if each not in self._read]:
+                self._read_one(id)
             for id in sorted(self._lacking):
                 self._read_one(id)
             self._reread_at_s = self._clock() + max(_REREADS_EVERY_S, self._clock() - began_s)
@@ -172,7 +200,10 @@ class FarSideReading:
         for id, direction, count in step.counts:
             self.looks[id, direction].append(Look(step.at_s, count))
         id = step.conversation_id
-        if id in self._accepted:
+        if step.located_id:
+            located = self._not_located.pop(step.located_id, None)
+            self._accepted.setdefault(id, []).extend([located] if located else [])
+        elif id in self._accepted:
             messages = step.messages or []
             self._read[id] = step
             self._sizes[id] = Counter({each.id: each.direction for each in messages}.values())

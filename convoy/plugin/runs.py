@@ -303,17 +303,27 @@ class RunController:
             return
         if run.final is not None:
             self._environment.process_exit_code, self._last = run.final.exit_code, run.final
-        report = run.report
-        if run.prepared.settings.cleanup:
-            logger.info("closing the conversations that the run opened")
-            told = self._clean_up(run.prepared.settings, self._runs / run.prepared.run_id)
-            report += f"  {'cleanup':<15} {told}\n"
         if self._is_attended:
-            logger.info("%s", report)
+            logger.info("%s", run.report)
         else:
-            self.closing_report = report
+            self.closing_report = run.report
+        if run.prepared.settings.cleanup:
+            self._close_what_was_opened(run)
         if not (self._is_interrupted and self._is_attended):
             self._end_test()
+
+    def _close_what_was_opened(self, run: LiveRun) -> None:
+        run_id = run.prepared.run_id
+        if self._is_interrupted:  # the process may be about to end
+            later = f".venv/bin/python -m convoy cleanup {run_id}"
+            told = f"not done, because the run was interrupted; {later} does it"
+        else:
+            logger.info("closing the conversations that the run opened")
+            told = self._clean_up(run.prepared.settings, self._runs / run_id)
+        if self._is_attended:
+            logger.info("cleanup: %s", told)
+        else:
+            self.closing_report += f"  {'cleanup':<15} {told}\n"
 
     def _refuse(self, error: ConvoyError) -> None:
         """Log why no load is started, and end the test that Locust has begun."""

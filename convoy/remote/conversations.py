@@ -55,6 +55,7 @@ class _Message(msgspec.Struct, rename="camel"):
     text_body: str | None = None
     provider_message_id: str | None = None
     normalized_message: _Normalized | None = None
+    conversation_id: str = ""
 
 
 class _Messages(msgspec.Struct):
@@ -111,6 +112,15 @@ def read_conversation(client: PacedClient, run_id: str, id: str) -> Conversation
         _found(run_id, id, each, listed[each.id]) for each in _bodies(client, id, list(listed))
     ]
     return ConversationRead(min(began, default=None), messages)
+
+
+def conversation_of(client: PacedClient, message_id: str) -> str:
+    """Return the id of the conversation that a message is in, "" where it is in none.
+
+    Raises RemoteError.
+    """
+    found = _body(client, message_id)
+    return "" if found is None else found.conversation_id
 
 
 def _bodies(client: PacedClient, conversation_id: str, ids: Sequence[str]) -> Iterator[_Message]:

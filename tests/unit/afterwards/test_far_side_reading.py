@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from convoy.afterwards.far_side_reading import FarSideReading, ReadingStep
 from convoy.afterwards.progress import Progress
@@ -55,9 +56,7 @@ class Platform:
 
     def _message_conversation(self, _: object, conversation_id: str) -> object:
         if conversation_id not in self._messages:
-            error = RemoteError("gone")
-            error.code = "404 not.found"
-            raise error
+            raise gone()
         listed = [
             {"messageId": f"m-{k}", "messageTime": at(k)} for k in self._seen(conversation_id)
         ]
@@ -68,8 +67,12 @@ class Platform:
 
     def _message_details(self, _: object, message_id: str) -> object:
         k = message_id.removeprefix("m-")
+        homes = [id for id in self._messages if int(k) in self._seen(id)]
+        if not homes:
+            raise gone()
         return {
             "id": message_id,
+            "conversationId": homes[0],
             "direction": "inbound",
             "normalizedMessage": {"text": f"[convoy:{RUN}:chat:{k}] Hello"},
         }
@@ -86,6 +89,12 @@ class Platform:
                 if (seen := self._seen(id, self._analytics_s))
             ]
         }
+
+
+def gone() -> RemoteError:
+    error = RemoteError("gone")
+    error.code = "404 not.found"
+    return error
 
 
 def session(count: int) -> object:
@@ -210,3 +219,18 @@ def test_where_no_conversation_exists_nothing_is_waited_for(tmp_path: Path) -> N
 
     assert found.is_nobody_there
     assert platform.now_s - T0_S - 10 < 1
+
+
+def test_messages_whose_answers_named_no_conversation_are_located_first(tmp_path: Path) -> None:
+    platform = Platform({"c-1": {0: 0, 1: 22}, "c-2": {2: 2}})
+    nowhere = [replace(each, conversation_id="") for each in (*SENT, logged(3))]
+
+    found = reading(platform, nowhere, tmp_path)
+    found.read()
+    platform.asked.clear()
+    again = reading(platform, nowhere, tmp_path, wait_s=0)
+    again.read()
+
+    assert lost(found, nowhere) == lost(again, nowhere) == [3]
+    assert sorted(each.k for each in found.found) == [0, 1, 2]
+    assert platform.asked == {"message_details": 1}
