@@ -172,11 +172,12 @@ class VisibilitySummary(msgspec.Struct, frozen=True):
 class ReconciledSummary(msgspec.Struct, frozen=True):
     """What was found of the accepted messages at the far side, as of a moment (ISO 8601 in UTC).
 
-    Of each discrepancy the first hundred messages are named. `how` says what was compared, and
-    `not_compared` what was not.
+    `failure` says why the run has failed by that, "" where it has not. Of each discrepancy the
+    first hundred messages are named. `how` says what was compared, `not_compared` what was not.
     """
 
     at: str
+    failure: str
     accepted: int
     found: int
     how: tuple[str, ...]
@@ -285,6 +286,7 @@ def _reconciled(found: Reconciled) -> ReconciledSummary:
     visible = found.visibility
     return ReconciledSummary(
         found.at,
+        found.failure(),
         found.accepted,
         found.found,
         found.how,

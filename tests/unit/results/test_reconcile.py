@@ -28,6 +28,7 @@ from convoy.results.reconcile import (
     visibility,
 )
 from convoy.results.reports.html import html_report
+from convoy.results.reports.junit import junit_report
 from convoy.results.reports.text import text_report
 from convoy.results.summary import summarise
 from convoy.results.verdict import Verdict, judge
@@ -312,3 +313,6 @@ def test_what_was_found_is_in_record_summary_and_reports() -> None:
     page = html_report(summary, kept)
     assert "<code>&lt;b&gt;c-1&lt;/b&gt;</code>" in page and "m-99" in page
     assert "visible in analytics" in page
+    assert '<failure message="of 300 accepted messages the far side has lost 250"' in junit_report(
+        summary, kept
+    )
