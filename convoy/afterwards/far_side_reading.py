@@ -164,8 +164,8 @@ class FarSideReading:
 
     def _look_when_due(self) -> None:
         """Look at analytics for what was not visible; where that is not allowed, never again."""
-        began_s, unseen = self._clock(), self._unseen()
-        if not unseen or began_s < self._look_at_s:
+        began_s = self._clock()
+        if began_s < self._look_at_s or not (unseen := self._unseen()):
             return
         known = (each.began_s for each in self._read.values() if each.began_s is not None)
         from_s = min(known, default=self._t0_s)

@@ -172,7 +172,7 @@ class RunController:
                 self._runs,
                 prepared.run_id,
                 prepared.facts.settings,
-                pack_for_record(inputs, self._code),
+                pack_for_record(inputs, self._code, self._redact),
             )
             if prepared.opened:
                 note_opened(self._runs, prepared.run_id, prepared.facts.settings, *prepared.opened)

@@ -45,13 +45,14 @@ class _Channel(msgspec.Struct, rename="camel"):
 
 class _Normalized(msgspec.Struct):
     text: str | None = None
+    direction: str | None = None
     channel: _Channel | None = None
 
 
 class _Message(msgspec.Struct, rename="camel"):
     id: str
     timestamp: str = ""
-    direction: str = ""
+    direction: str | None = None
     text_body: str | None = None
     provider_message_id: str | None = None
     normalized_message: _Normalized | None = None
@@ -157,10 +158,11 @@ def _found(run_id: str, conversation_id: str, message: _Message, time: str | Non
     text = normalized.text or message.text_body or ""
     named = normalized.channel.message_id if normalized.channel is not None else None
     key = marker_in(run_id, text, message.provider_message_id or named or "")
+    direction = (message.direction or normalized.direction or "").lower()
     at_s = _epoch_s(time or message.timestamp)
     if key is None:
-        return FoundMessage(message.id, conversation_id, message.direction, at_s)
-    return FoundMessage(message.id, conversation_id, message.direction, at_s, *key, digest_of(text))
+        return FoundMessage(message.id, conversation_id, direction, at_s)
+    return FoundMessage(message.id, conversation_id, direction, at_s, *key, digest_of(text))
 
 
 def count_visible(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -47,15 +47,19 @@ class RunInputs:
             raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
 
 
-def pack_for_record(inputs: RunInputs, code: str) -> bytes:
+def pack_for_record(inputs: RunInputs, code: str, redact: Callable[[str], str] = str) -> bytes:
     """Return what a record keeps, so that one knows later what each message said.
 
-    `code` is the hash of the code that makes messages. b"" where no message is logged, and for
-    larger pools than are worth it.
+    `code` is the hash of the code that makes messages. b"" where no message is logged, for larger
+    pools than are worth it, and where `redact` finds a secret in what messages are made of.
     """
     size = sum(len(each.pool) for each in inputs.scenarios.values())
     if not inputs.settings.records_messages or size > _MOST_KEPT:
         return b""
+    for each in inputs.scenarios.values():
+        said = (*each.templates.values(), *each.variables.values(), "\n".join(each.texts.texts))
+        if any(redact(text) != text for text in said):
+            return b""
     kept = _Kept(code, inputs.to_bytes())
     return zlib.compress(msgspec.msgpack.encode(kept), level=1)
 

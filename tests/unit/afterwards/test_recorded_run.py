@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,9 @@ TEMPLATES = {
 }
 
 
-def recorded(folder: Path, *sets: str, template: str = "plain") -> ScenarioPlan:
+def recorded(
+    folder: Path, *sets: str, template: str = "plain", redact: Callable[[str], str] = str
+) -> ScenarioPlan:
     """Write the record of a run with one scenario; return that scenario's plan."""
     settings = configuration.settings_of(*sets)
     inputs = ScenarioInputs(
@@ -43,7 +46,7 @@ def recorded(folder: Path, *sets: str, template: str = "plain") -> ScenarioPlan:
         TEMPLATES,
         {template: 1.0},
     )
-    packed = pack_for_record(RunInputs(RUN, settings, {SCENARIO: inputs}), "c0de")
+    packed = pack_for_record(RunInputs(RUN, settings, {SCENARIO: inputs}), "c0de", redact)
     begin_record(folder, RUN, yaml.safe_dump(settings.redacted()), packed)
     return ScenarioPlan(inputs)
 
@@ -91,6 +94,12 @@ def test_other_code_another_plan_or_no_inputs_are_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sets", [["record_messages=off"], ["rate=max"]])
 def test_where_no_message_is_logged_no_inputs_are_kept(tmp_path: Path, sets: list[str]) -> None:
     recorded(tmp_path, *sets)
+
+    assert not (tmp_path / RUN / INPUTS).exists()
+
+
+def test_inputs_with_a_secret_in_them_are_not_kept(tmp_path: Path) -> None:
+    recorded(tmp_path, redact=lambda text: text.replace("marker", "*****"))
 
     assert not (tmp_path / RUN / INPUTS).exists()
 
