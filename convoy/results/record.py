@@ -111,10 +111,13 @@ def begin_record(runs: Path, run_id: str, settings: str, inputs: bytes = b"") ->
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(folder / SETTINGS, settings)
+    except OSError as error:
+        raise _unwritable(runs, error) from error
+    try:
         if inputs:
             append(folder / INPUTS, inputs)
     except OSError as error:
-        raise _unwritable(runs, error) from error
+        logger.warning("what the messages say is not kept, for reconcile: %s", error)
     try:
         _point(runs / "latest", run_id)
     except OSError as error:
