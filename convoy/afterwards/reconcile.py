@@ -83,6 +83,7 @@ def reconcile(
             )
             reading.read()
         if reading.is_nobody_there:
+            progress.clear()
             raise RefusedError(
                 f"none of the {reading.conversations:,} conversations of run {result.run_id} is at "
                 f"{client.url}: they were removed, or the credentials are of another organisation"
@@ -129,8 +130,8 @@ class _Found:
         )
         names = " and ".join(sorted(scenarios))
         self.how.append(
-            f"{names}: by the simulator's ledger, which names the messages that something became "
-            "of, and counts the others by conversation"
+            f"{names}: by the simulator's ledger, which names the messages that it lost, doubled, "
+            "changed or reordered, and counts all by conversation"
         )
 
     def add_reading(
@@ -191,7 +192,7 @@ def _ledger(settings: Settings, connections: Connections, result: RunResult) -> 
         if not settings.target.embedded_simulator:
             return None
         raise RefusedError(
-            f"{error}. The simulator that a run starts for itself ends with it; start one by hand, "
+            f"{error} The simulator that a run starts for itself ends with it; start one by hand, "
             "with .venv/bin/python -m simulator, before a run that is to be reconciled"
         ) from error
     if datetime.fromisoformat(ledger.since).timestamp() > t0_s_of(result):

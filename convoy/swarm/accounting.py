@@ -155,9 +155,11 @@ class Accounting:
         """Enter the result of a message; `is_ok` says whether it ended as expected."""
         if attempt.code and (name := self._name_code(attempt.code)) != attempt.code:
             attempt = replace(attempt, code=name)
-        id, phase = message.planned.conversation.id, message.due.phase
-        if self._log is not None and (phase is _MEASURE or not id):
-            self._log.add(self._scenario, message.due.k, id, attempt, phase)
+        phase = message.due.phase
+        if self._log is not None:
+            id = message.planned.conversation.id
+            if phase is _MEASURE or not id:
+                self._log.add(self._scenario, message.due.k, id, attempt, phase)
         if phase is not _MEASURE:
             return
         if attempt.code or not is_ok or not self._rows.is_alone:
