@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +25,11 @@ from convoy.remote.discovery import read_ledger
 from convoy.remote.paced_client import PacedClient
 from convoy.results.far_side import Ledger
 from convoy.results.message_log import LoggedMessage
-from convoy.results.outcome import Phase
+from convoy.results.outcome import ACCEPTED, Phase
 from convoy.results.reconcile import (
     APART_MS,
     Discrepancy,
+    FoundMessage,
     Reconciled,
     Visibility,
     compare,
@@ -91,8 +92,9 @@ def reconcile(
         found.add_reading(result, stored, reading, SentTexts(folder, result, code))
     reconciled = Reconciled.of(
         f"{datetime.now(UTC).isoformat(timespec='milliseconds')[:-6]}Z",
-        logged,
+        sum(each.fate is ACCEPTED for each in logged),
         found.discrepancies,
+        not_named=found.not_named,
         how=found.how,
         not_compared=found.not_compared,
         visibility=found.visibility,
@@ -113,6 +115,7 @@ class _Found:
     how: list[str] = field(default_factory=list)
     not_compared: list[str] = field(default_factory=list)
     visibility: Visibility | None = None
+    not_named: int = 0
 
     def add_ledger(
         self,
@@ -143,20 +146,11 @@ class _Found:
     ) -> None:
         """Compare messages with those that were read in their conversations."""
         found, known = list(reading.found), texts.of(logged)
-        # One whose answer named nothing may be found by its marker, and is not lost otherwise.
-        markers = {(each.scenario, each.k) for each in found}
-        named = [
-            each
-            for each in logged
-            if each.conversation_id
-            or each.message_id
-            or each.code
-            or (each.scenario, each.k) in markers
-        ]
-        if len(named) < len(logged):
+        named = _named(logged, found)
+        self.not_named = len(logged) - len(named)
+        if self.not_named:
             self.not_compared.append(
-                f"{len(logged) - len(named):,} messages, whose answers named neither conversation "
-                "nor message"
+                f"{self.not_named:,} messages, whose answers named neither conversation nor message"
             )
         logged = named
         apart_ms = APART_MS * (len(result.workers) > 1)
@@ -176,6 +170,19 @@ class _Found:
             self.not_compared.append(f"analytics: {reading.no_analytics}")
         else:
             self.visibility = visibility(logged, found, reading.looks, t0_s_of(result))
+
+
+def _named(logged: Iterable[LoggedMessage], found: Iterable[FoundMessage]) -> list[LoggedMessage]:
+    """Return the messages that can be lost: what no answer named can only be found, by marker."""
+    markers = {(each.scenario, each.k) for each in found}
+    return [
+        each
+        for each in logged
+        if each.conversation_id
+        or each.message_id
+        or each.fate is not ACCEPTED
+        or (each.scenario, each.k) in markers
+    ]
 
 
 def _ledger(settings: Settings, connections: Connections, result: RunResult) -> Ledger | None:

@@ -106,19 +106,20 @@ class Reconciled(msgspec.Struct, frozen=True):
     def of(
         cls,
         at: str,
-        sent: Sequence[LoggedMessage],
+        accepted: int,
         found: Sequence[Discrepancy],
         *,
+        not_named: int,
         how: Iterable[str],
         not_compared: Iterable[str],
         visibility: Visibility | None,
     ) -> Reconciled:
-        accepted = sum(each.fate is ACCEPTED for each in sent)
+        """Return what was found of so many messages; answers have `not_named` so many of them."""
         named = {kind: _named(kind, found) for kind in KINDS}
         return cls(
             at,
             accepted,
-            accepted - named["lost"].count,
+            accepted - named["lost"].count - not_named,
             tuple(how),
             tuple(not_compared),
             visibility=visibility,

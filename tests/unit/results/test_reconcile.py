@@ -262,8 +262,9 @@ def reconciled(*found: Discrepancy) -> Reconciled:
     seen = visibility(sent, map(stored, range(3)), {("c-1", "inbound"): [Look(T0_S + 9, 2)]}, T0_S)
     return Reconciled.of(
         "2026-11-26T10:00:00Z",
-        sent,
+        len(sent),
         found,
+        not_named=0,
         how=["by marker"],
         not_compared=["texts: <none>"],
         visibility=seen,
