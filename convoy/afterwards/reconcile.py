@@ -36,7 +36,7 @@ from convoy.results.reconcile import (
     compare_with_ledger,
     visibility,
 )
-from convoy.results.record import enter_afterwards
+from convoy.results.record import append, enter_afterwards
 from convoy.results.result import RunResult
 from convoy.settings import Settings
 
@@ -70,15 +70,10 @@ def reconcile(
     progress = Progress(folder / PROGRESS, ReadingStep)
     if ledger is not None and counted:
         found.add_ledger(result, logged, ledger, counted)
-    stored = [each for each in logged if each.scenario not in counted]
-    if stored:
+    if stored := [each for each in logged if each.scenario not in counted]:
         with PacedClient(settings, connections, tell) as client:
             reading = FarSideReading(
-                client,
-                result.run_id,
-                t0_s_of(result),
-                stored,
-                progress,
+                *(client, result.run_id, t0_s_of(result), stored, progress),
                 wait_s=wait_s,
                 tell=tell,
             )
@@ -90,18 +85,9 @@ def reconcile(
                 f"{client.url}: they were removed, or the credentials are of another organisation"
             )
         found.add_reading(result, stored, reading, SentTexts(folder, result, code))
-    reconciled = Reconciled.of(
-        f"{datetime.now(UTC).isoformat(timespec='milliseconds')[:-6]}Z",
-        sum(each.fate is ACCEPTED for each in logged),
-        found.discrepancies,
-        not_named=found.not_named,
-        how=found.how,
-        not_compared=found.not_compared,
-        visibility=found.visibility,
-    )
-    after = replace(result, reconciled=reconciled)
-    lines = msgspec.json.Encoder().encode_lines(found.discrepancies)
-    (folder / DISCREPANCIES).write_bytes(lines)
+    after = replace(result, reconciled=found.reconciled(logged))
+    (folder / DISCREPANCIES).unlink(missing_ok=True)
+    append(folder / DISCREPANCIES, msgspec.json.Encoder().encode_lines(found.discrepancies))
     enter_afterwards(folder, result, after)
     progress.clear()
     return after
@@ -170,6 +156,18 @@ class _Found:
             self.not_compared.append(f"analytics: {reading.no_analytics}")
         else:
             self.visibility = visibility(logged, found, reading.looks, t0_s_of(result))
+
+    def reconciled(self, logged: Iterable[LoggedMessage]) -> Reconciled:
+        """Return all of it, as of now."""
+        return Reconciled.of(
+            f"{datetime.now(UTC).isoformat(timespec='milliseconds')[:-6]}Z",
+            sum(each.fate is ACCEPTED for each in logged),
+            self.discrepancies,
+            not_named=self.not_named,
+            how=self.how,
+            not_compared=self.not_compared,
+            visibility=self.visibility,
+        )
 
 
 def _named(logged: Iterable[LoggedMessage], found: Iterable[FoundMessage]) -> list[LoggedMessage]:
