@@ -26,6 +26,7 @@ from convoy.results.reconcile import FoundMessage, Look, Side
 _LOOKS_EVERY_S = 2.0
 _REREADS_EVERY_S = 5.0
 _PAUSE_S = 0.5
+_REQUESTS_EACH = 2
 _DIRECTIONS = ("inbound", "outbound")
 _OF_THE_BUDGET = 3.0
 """Looks take a quarter of the requests at most: after one comes a pause of so many times it."""
@@ -109,7 +110,10 @@ class FarSideReading:
     def read(self) -> None:
         """Read what has not been read, and wait for what is missing."""
         self._locate()
-        for id in [each for each in self._accepted if each not in self._read]:
+        unread = [each for each in self._accepted if each not in self._read]
+        # All at once the budget would be spent for a minute, and analytics could not be asked.
+        self._client.is_even = _REQUESTS_EACH * len(unread) > self._client.most_at_once
+        for id in unread:
             self._look_when_due()
             self._read_one(id)
             self._tell_now_and_then(f"{len(self._read):,} of {self.conversations:,} are read")
@@ -181,6 +185,7 @@ class FarSideReading:
             if not error.code.startswith("4"):
                 raise
             self.no_analytics = str(error)
+            self._client.is_even = False
         pause_s = _OF_THE_BUDGET * (self._clock() - began_s)
         self._look_at_s = self._clock() + max(_LOOKS_EVERY_S, pause_s)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -58,7 +59,14 @@ class PacedClient:
             connections.log_in, refresh_before_s=settings.oauth.refresh_before_s, clock=clock
         )
         limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
-        self._budget = Budget([each for each in limits if each.scope == "token"])
+        own = [each for each in limits if each.scope == "token"]
+        self._budget = Budget(own)
+        self.most_at_once = min((each.count for each in own), default=inf)
+        """So many requests can be asked without a pause."""
+        self.is_even = False
+        """Whether requests are evenly apart, so that none has to wait until a window is over."""
+        self._gap_s = max((each.per_s / each.count for each in own), default=0.0)
+        self._asked_s = -inf
         self._timeout_s = settings.request_timeout_s
         self._tell = tell
         self._clock = clock
@@ -133,6 +141,9 @@ class PacedClient:
             self._budget.rest(now_s + (_PAUSE_S if asked_s is None else asked_s))
 
     def _await_budget(self) -> None:
+        if self.is_even and (pause_s := self._asked_s + self._gap_s - self._clock()) > 0:
+            self._sleep(pause_s)
+        self._asked_s = self._clock()
         told = False
         while (left_s := self._budget.ready_at(self._clock()) - self._clock()) > 0:
             if left_s > _TOLD_FROM_S and not told:

@@ -29,6 +29,8 @@ Messages = dict[str, dict[int, float]]
 class Platform:
     """A client and its far side: a clock, what can be read when, and what was asked for."""
 
+    is_even, most_at_once = False, 3
+
     def __init__(self, messages: Messages, analytics_s: float = 0.0) -> None:
         self.now_s = T0_S + 10
         self.asked: Counter[str] = Counter()
@@ -163,6 +165,7 @@ def test_what_analytics_shows_later_is_looked_at_until_it_does(tmp_path: Path) -
     found = reading(platform, SENT, tmp_path)
     found.read()
 
+    assert platform.is_even
     seen = visibility(SENT, found.found, found.looks, T0_S)
     times_s = [time_s for time_s, _ in seen.times.durations()]
     assert (seen.times.censored, seen.at_first_look) == (0, 0)
@@ -207,6 +210,7 @@ def test_without_the_permission_for_analytics_the_rest_is_read(tmp_path: Path) -
 
     assert lost(found, SENT) == []
     assert found.no_analytics == "refused: 403 missing.any.permissions"
+    assert not platform.is_even
     assert platform.asked["analytics_details"] == 1
 
 

@@ -90,6 +90,16 @@ def test_it_waits_until_the_budget_of_its_token_allows_the_next_request() -> Non
     assert asked.told[0] == "the token's budget is spent; going on in 60 s"
 
 
+def test_it_asks_evenly_where_nothing_is_to_wait_for_long() -> None:
+    with serving(gives(*[GOOD] * 4)) as server:
+        asked = Asked(server.port, EVERY_MINUTE.replace("2", "120"))
+        asked.client.is_even = True
+
+        asked.ask(times=4)
+
+    assert asked.clock.slept == [0.5, 0.5, 0.5]
+
+
 def test_the_headers_of_answers_correct_the_budget() -> None:
     headers = ("inin-ratelimit-count: 2", "inin-ratelimit-allowed: 2", "inin-ratelimit-reset: 7")
 
