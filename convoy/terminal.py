@@ -16,7 +16,7 @@ from typing import TextIO
 from greenlet import getcurrent, greenlet
 
 _ERRORS = "convoy"
-_INTERRUPTED = b"convoy: interrupted before the run began\n"
+_INTERRUPTED = "interrupted before the run began"
 _EXIT_CODE = 5
 """`ExitCode.INVALID`, without the time that importing it takes."""
 _STAND_INS = str.maketrans(
@@ -31,8 +31,14 @@ def take_over() -> None:
 
     Called first of all, because importing the rest takes most of a second.
     """
-    signal.signal(signal.SIGINT, functools.partial(_end, getcurrent()))
+    say_at_interrupt(_INTERRUPTED)
     print_anything(sys.stdout, sys.stderr)
+
+
+def say_at_interrupt(sentence: str) -> None:
+    """Have a Ctrl-C from now on end the process with this sentence."""
+    told = f"convoy: {sentence}\n".encode("ascii", "backslashreplace")
+    signal.signal(signal.SIGINT, functools.partial(_end, getcurrent(), told))
 
 
 def print_anything(*streams: object) -> None:
@@ -93,11 +99,11 @@ def _stand_in(error: UnicodeError) -> tuple[str, int]:
     return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
-def _end(main: greenlet, _: int, __: FrameType | None) -> None:
+def _end(main: greenlet, told: bytes, _: int, __: FrameType | None) -> None:
     """Raise SystemExit in the main greenlet; of a KeyboardInterrupt gevent prints a traceback."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Not by print, which raises where the signal came in the middle of another one.
-    os.write(2, _INTERRUPTED)
+    os.write(2, told)
     if getcurrent() is main:
         raise SystemExit(_EXIT_CODE)
     # Imported by now, because nothing else makes greenlets.

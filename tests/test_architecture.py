@@ -31,6 +31,7 @@ RISING = (
     "engine",
     "prepare",
     "swarm",
+    "afterwards",
     "plugin",
     "cli",
     "__main__",

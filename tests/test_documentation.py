@@ -29,6 +29,7 @@ PAGES = [
             "glossary",
             "locust-options",
             "read-a-run",
+            "reconcile",
             "scenarios",
             "shape-a-run",
             "verdict",
@@ -149,7 +150,10 @@ print(json.dumps([*(name for name, *_ in options._OPTIONS), "set"]))
 """
 """Parses commands, the last one said on stderr, and prints the names of Convoy's options."""
 COMMAND = re.compile(r"^\.venv/bin/python -m convoy (\w+.*?)(?:  +#.*)?$", re.MULTILINE)
-SUBCOMMANDS = ("plan", "preflight", "send", "explain", "judge", "scenarios")
+SUBCOMMANDS = (
+    *("plan", "preflight", "send", "explain", "judge"),
+    *("reconcile", "cleanup", "scenarios"),
+)
 
 
 def asked(lines: list[str]) -> list[str]:

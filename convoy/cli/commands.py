@@ -6,21 +6,21 @@ import locust  # isort: skip  # first: it patches sockets
 
 import json
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from traceback import format_exc
 from typing import Any, BinaryIO
 
-from locust.util.timespan import parse_timespan
-
 import convoy
 from convoy import terminal
+from convoy.cli.afterwards import AFTERWARDS, add_commands, seconds
 from convoy.cli.outlook import outlook
 from convoy.cli.preflight import check_readiness
-from convoy.cli.records import judge_record, report_record, run_lines
+from convoy.cli.records import add_run, judge_record, report_record, run_lines
 from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
 from convoy.files import FileError, read_text
@@ -199,6 +199,12 @@ def _report(setup: Setup, options: Namespace) -> Summary:
     return summary
 
 
+def _afterwards(setup: Setup, options: Namespace) -> ExitCode | Summary:
+    found, told = AFTERWARDS[options.command](setup, options, RUNS)
+    _say(setup, told)
+    return found
+
+
 def _runs(setup: Setup, _: Namespace) -> ExitCode:
     _say(setup, "\n".join(run_lines(RUNS)))
     return ExitCode.PASS
@@ -217,6 +223,7 @@ _COMMANDS: Mapping[str, Command] = {
     "explain": _explain,
     "judge": _judge,
     "report": _report,
+    **dict.fromkeys(AFTERWARDS, _afterwards),
     "runs": _runs,
     "scenarios": _scenarios,
 }
@@ -270,7 +277,8 @@ def _parser() -> ArgumentParser:
         "make the reports of a run from its record, also of one that was cut short",
         "latest",
     )
-    _add_run(report)
+    add_run(report)
+    add_commands(partial(_add, commands))
     _add(commands, "runs", "list the records with verdict, length and labels", "")
     _add(commands, "scenarios", "list what can run", "")
     return parser
@@ -360,7 +368,7 @@ def _add_judge(commands: Any) -> None:
         "judge a finished run anew, by other criteria",
         "latest --criteria config/criteria/strict.yaml",
     )
-    _add_run(judge)
+    add_run(judge)
     judge.add_argument(
         "--criteria", required=True, metavar="FILE.yaml", help="a list of criteria, one a line"
     )
@@ -369,12 +377,6 @@ def _add_judge(commands: Any) -> None:
         choices=("fail", "pass"),
         default="fail",
         help="what a criterion without samples makes of the run",
-    )
-
-
-def _add_run(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "run", metavar="RUN", help="the folder of its record, or its id below runs/"
     )
 
 
@@ -387,12 +389,5 @@ def _add_run_options(parser: ArgumentParser, names: Iterable[str]) -> None:
             dest=name,
             help=_RUN_OPTIONS[name],
             action="append" if name == "set" else "store",
-            type=_run_time_s if name == "run_time_s" else str,
+            type=seconds if name == "run_time_s" else str,
         )
-
-
-def _run_time_s(text: str) -> int:
-    try:
-        return int(parse_timespan(text))
-    except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no length of time such as 30s or 2m") from error

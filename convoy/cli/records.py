@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
@@ -26,7 +27,7 @@ def judge_record(run: str, criteria: str, on_not_judged: OnNotJudged, runs: Path
 
     `run` is the folder of a record, or the id of a run below `runs`. Raises SettingsError.
     """
-    result = _read(_folder(run, runs))
+    result = _read(folder_of(run, runs))
     judgement = judge(result, parse(_lines(Path(criteria)), known_of(result)), on_not_judged)
     return summarise(result, judgement)
 
@@ -36,7 +37,7 @@ def report_record(run: str, runs: Path) -> tuple[Summary, Path]:
 
     It is judged by its own criteria. Raises SettingsError, OSError.
     """
-    folder = _folder(run, runs)
+    folder = folder_of(run, runs)
     result = _read(folder)
     settings: dict[str, Any] = yaml.safe_load(result.facts.settings) or {}
     criteria = parse(settings.get("criteria", ()), known_of(result))
@@ -102,7 +103,15 @@ def known_of(result: RunResult) -> Known:
     )
 
 
-def _folder(run: str, runs: Path) -> Path:
+def add_run(parser: ArgumentParser) -> None:
+    """Add the argument that names a run."""
+    parser.add_argument(
+        "run", metavar="RUN", help="the folder of its record, or its id below runs/"
+    )
+
+
+def folder_of(run: str, runs: Path) -> Path:
+    """Return the folder of a record, given by a path or by the run's id; raises SettingsError."""
     for folder in (Path(run).expanduser(), runs / run):
         if folder.is_dir():
             return folder

@@ -21,6 +21,9 @@ from convoy.plan.payloads import PayloadTemplate
 from convoy.plan.sandbox import MOST_OUTPUT_BYTES
 from convoy.plan.texts import Draws
 
+CUSTOMERS = "customers"
+"""The variable that names the customers of a run; a scenario's own one keeps them for all runs."""
+
 _Fast = Callable[[PlannedMessage], str]
 _Convert = Callable[[Any], str]
 _Written = Mapping[_Convert, str]
@@ -44,7 +47,7 @@ class Bodies:
     ) -> None:
         self._templates = templates
         self._value_key = value_key
-        self._variables = variables = {"customers": run_id, **variables}
+        self._variables = variables = {CUSTOMERS: run_id, **variables}
         self._clock = clock
         self._marker = f"[convoy:{run_id}:{scenario}:"
         self._fast = {

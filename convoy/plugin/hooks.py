@@ -21,6 +21,7 @@ from locust.stats import CSV_STATS_INTERVAL_SEC
 from locust.web import WebUI
 
 from convoy import terminal
+from convoy.afterwards.cleanup import Cleanup
 from convoy.errors import ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
@@ -36,6 +37,7 @@ from convoy.plugin.users import attach, known_scenarios, user_classes
 from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS
+from convoy.settings import Settings
 from convoy.settings.sources import names_of
 from convoy.swarm.run_inputs import code_hash
 from convoy.swarm.worker import Worker
@@ -103,6 +105,7 @@ class _Hooks:
             code=_code_hash(),
             prepare=self._command.prepare,
             release=self._setup.lock.release,
+            clean_up=self._clean_up,
             is_attended=web_ui is not None,
             runs=RUNS,
             redact=self._setup.redactor.redact,
@@ -127,6 +130,17 @@ class _Hooks:
         reason = "the kill switch: SIGUSR1"
         gevent.signal_handler(signal.SIGUSR1, controller.stop_now, reason)
         return controller
+
+    def _clean_up(self, settings: Settings, folder: Path) -> str:
+        """Close what a run opened, and return what came of it, also where that failed."""
+        try:
+            cleanup = Cleanup(folder)
+            cleanup.close(*self._setup.connect_again(settings), _tell)
+            return str(cleanup)
+        except Exception as error:  # whatever it is, the run has its verdict and is to end
+            logger.warning("the cleanup failed: %s", self._setup.told(str(error)))
+            how = f".venv/bin/python -m convoy cleanup {folder.name}"
+            return f"failed, which changes nothing of the run; {how} goes on with it"
 
     def _await_workers(self, runner: MasterRunner, options: Namespace) -> None:
         """Refuse where not all workers come in time; Locust waits for ever, or ends with 1."""

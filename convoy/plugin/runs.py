@@ -20,14 +20,20 @@ from convoy.plugin.rows import rows_of
 from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.guard import check_processes, check_users, window_ends_s
 from convoy.prepare.preflight import PreparedRun
-from convoy.results.record import Record, begin_record, check_folder, clear_records
+from convoy.results.record import (
+    Record,
+    begin_record,
+    check_folder,
+    clear_records,
+    note_opened,
+)
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 from convoy.settings import Settings
 from convoy.swarm.changes import Changes
 from convoy.swarm.master import Master
 from convoy.swarm.messages import Hello, read_hello
-from convoy.swarm.run_inputs import RunInputs
+from convoy.swarm.run_inputs import RunInputs, pack_for_record
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +46,8 @@ class RunController:
     """Runs one run at a time for a local or master runner.
 
     `prepare` resolves and checks a run that was not lined up before it begins, and `release` lets
-    others have the organisation after a run. With `is_attended` a person at the web UI decides when
+    others have the organisation after a run, `clean_up` closes what it opened and returns what came
+    of that. With `is_attended` a person at the web UI decides when
     the process ends. `code` is the hash of the code that makes messages. Each run is shown in the
     `view`; where there is none, it tells its progress in the log. `collect_report` takes in the
     report of a worker in this process; Locust collects those of other processes. `redact` hides
@@ -56,6 +63,7 @@ class RunController:
         code: str,
         prepare: Callable[[], PreparedRun],
         release: Callable[[], None],
+        clean_up: Callable[[Settings, Path], str],
         is_attended: bool,
         runs: Path,
         redact: Callable[[str], str],
@@ -73,6 +81,7 @@ class RunController:
         self._code = code
         self._prepare = prepare
         self._release = release
+        self._clean_up = clean_up
         self._is_attended = is_attended
         self._runs = runs
         self._redact = redact
@@ -158,7 +167,15 @@ class RunController:
             prepared = self._next or self._prepare()
             check_processes(prepared.settings, len(self.workers.workers()))
             check_folder(self._runs)
-            record = begin_record(self._runs, prepared.run_id, prepared.facts.settings)
+            inputs = RunInputs(prepared.run_id, prepared.settings, prepared.inputs)
+            record = begin_record(
+                self._runs,
+                prepared.run_id,
+                prepared.facts.settings,
+                pack_for_record(inputs, self._code, self._redact),
+            )
+            if prepared.opened:
+                note_opened(self._runs, prepared.run_id, prepared.facts.settings, *prepared.opened)
         except ConvoyError as error:
             self._refuse(error)
             return 0, 1.0
@@ -290,8 +307,23 @@ class RunController:
             logger.info("%s", run.report)
         else:
             self.closing_report = run.report
+        if run.prepared.settings.cleanup:
+            self._close_what_was_opened(run)
         if not (self._is_interrupted and self._is_attended):
             self._end_test()
+
+    def _close_what_was_opened(self, run: LiveRun) -> None:
+        run_id = run.prepared.run_id
+        if self._is_interrupted:  # the process may be about to end
+            later = f".venv/bin/python -m convoy cleanup {run_id}"
+            told = f"not done, because the run was interrupted; {later} does it"
+        else:
+            logger.info("closing the conversations that the run opened")
+            told = self._clean_up(run.prepared.settings, self._runs / run_id)
+        if self._is_attended:
+            logger.info("cleanup: %s", told)
+        else:
+            self.closing_report += f"  {'cleanup':<15} {told}\n"
 
     def _refuse(self, error: ConvoyError) -> None:
         """Log why no load is started, and end the test that Locust has begun."""

@@ -324,8 +324,7 @@ class ScenarioUser(User):
         self._enter(message, attempt, is_ok)
 
     def _enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
-        if message.due.phase is _MEASURE:
-            self._work.accounting.enter(message, attempt, is_ok)
+        self._work.accounting.enter(message, attempt, is_ok)
         if self._has_pauses:
             self._paused_until_s = attempt.done_s + self._work.plan.think_time_s(message.due.k)
         if attempt.code:

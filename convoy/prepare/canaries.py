@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import time
 
 from convoy.plan.message import PlannedMessage
+from convoy.plan.rendering import CUSTOMERS
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
 from convoy.remote.session import ApiSession
+from convoy.results.message_log import ids_in
 from convoy.results.outcome import REJECTED, Attempt
 from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
@@ -50,10 +52,12 @@ def send_canaries(
     run_id: str,
     timeout_s: float,
     checklist: Checklist,
+    note_opened: Callable[[str], None],
 ) -> None:
     """Send one message of each template of each scenario, and enter the result into `checklist`.
 
-    A refusal that every message of the template would get is a failure. What may be temporary (a
+    `note_opened` takes the id of each conversation that an answer names and the message did not. A
+    refusal that every message of the template would get is a failure. What may be temporary (a
     timeout, a 503, a 429) is a warning, because the run counts it by its code.
     """
     for scenario, each in inputs.items():
@@ -65,6 +69,7 @@ def send_canaries(
             canary_run_id(run_id),
             timeout_s,
             checklist,
+            note_opened,
         )
         for number, template in enumerate(each.weights):
             if not canary.send(template, number * MOST_CONVERSATIONS):
@@ -82,6 +87,7 @@ class _Canary:
     run_id: str
     timeout_s: float
     checklist: Checklist
+    note_opened: Callable[[str], None]
 
     def send(self, template: str, first_k: int) -> bool:
         """Send one message of a template, numbered from `first_k`; return False after a timeout.
@@ -135,6 +141,10 @@ class _Canary:
             told = f"refused with {expected}, as it should be" if expected else "accepted"
             where = message.conversation.id or "one of its own"
             self.checklist.ok(check, f"{told} (conversation {where})")
+            opened = ids_in(attempt.body).conversationId
+            # Customers who are kept from run to run may have had it before.
+            if opened and not message.conversation.id and CUSTOMERS not in self.inputs.variables:
+                self.note_opened(opened)
         elif expected:
             told = f"should be refused with {expected}, and was answered with {_answer(attempt)}"
             self.checklist.warn(check, told, "see expected.yaml beside it")

@@ -85,11 +85,17 @@ def find_pool(
 
 
 def open_conversations(
-    known: KnownScenario, connections: Connections, settings: Settings, scenario: str, count: int
+    known: KnownScenario,
+    connections: Connections,
+    settings: Settings,
+    scenario: str,
+    count: int,
+    note: Callable[[str], None],
 ) -> list[str]:
     """Open conversations of a scenario, at most ten at a time, and return their ids.
 
-    Raises RefusedError unless all are open after `prepare_timeout_s`.
+    `note` takes the id of each as soon as it is open. Raises RefusedError unless all are open after
+    `prepare_timeout_s`.
     """
     ids: dict[int, str] = {}
     faults: list[str] = []
@@ -102,7 +108,8 @@ def open_conversations(
         try:
             session.open()
             for number in numbers:
-                ids[number] = open_one(session)
+                ids[number] = id = open_one(session)
+                note(id)
         except ConvoyError as error:
             faults.append(str(error))
         except Exception as error:  # the edge of this greenlet: the hook may raise anything

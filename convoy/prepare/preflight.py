@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -47,6 +47,7 @@ from convoy.remote.organisation import Organisation
 from convoy.remote.pace import SECOND_S
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
+from convoy.results.record import RUNS, note_opened
 from convoy.results.result import RunFacts
 from convoy.results.series import step_of
 from convoy.routes.codes import KNOWN_CODES
@@ -64,7 +65,8 @@ class PreparedRun:
     `criteria` is what it is judged by; `spawn_rate` is in users per second, None for all at once;
     `checklist` holds what the preflight found, `ledger_since` is since when the simulator's ledger
     counts ("" for another target), `facts` what the record says of it. `processes` on this machine
-    hold the users; `admission` is what may be connected to.
+    hold the users; `admission` is what may be connected to. Canary messages have `opened` these
+    conversations.
     """
 
     settings: Settings
@@ -77,6 +79,7 @@ class PreparedRun:
     facts: RunFacts = RunFacts()
     processes: int = 1
     admission: Admission = THIS_MACHINE
+    opened: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -122,6 +125,7 @@ class Preflight:
         settings = self.settings
         step, waiting = self.checklist.step, self.checklist.waiting
         routes = {name: self.scenarios[name].route for name in settings.scenarios}
+        opened: list[str] = []
         with step("templates"):
             checked = check_templates(settings, self.payloads, routes)
         told = ", ".join(f"{len(each.sources)} of {name}" for name, each in checked.items())
@@ -197,6 +201,7 @@ class Preflight:
                     run_id=run.run_id,
                     timeout_s=settings.request_timeout_s,
                     checklist=self.checklist,
+                    note_opened=opened.append,
                 )
         finally:
             session.close()
@@ -204,7 +209,7 @@ class Preflight:
         if sends and self.connections.pace is not None:
             # The users of the run do not know what has left just now.
             gevent.sleep(SECOND_S)
-        return run
+        return replace(run, opened=tuple(opened))
 
     def _patiently(self, what: str, ask: Callable[[], T]) -> T:
         """Return what is asked for; waits where the remote asks for that, if there is time."""
@@ -258,7 +263,12 @@ class Preflight:
 
     def _open(self, scenario: str, count: int) -> list[str]:
         known = self.scenarios[scenario]
-        return open_conversations(known, self.connections, self.settings, scenario, count)
+        return open_conversations(
+            known, self.connections, self.settings, scenario, count, self._note_opened
+        )
+
+    def _note_opened(self, conversation_id: str) -> None:
+        note_opened(RUNS, self.run_id, self.facts.settings, conversation_id)
 
     def _ledger_since(self) -> str:
         if self.settings.target.approval is not None:

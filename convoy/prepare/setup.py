@@ -11,13 +11,13 @@ from time import time
 
 import yaml
 
-from convoy.errors import ConvoyError, Fault, SettingsError
+from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
 from convoy.files import FileError
 from convoy.foreign import told_lines
 from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
-from convoy.prepare.guard import check_own_targets, check_target, check_window
+from convoy.prepare.guard import check_own_targets, check_target, check_token, check_window
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight, PreparedRun
@@ -153,6 +153,37 @@ class Setup:
         connections = self.connect(settings, share)
         check_target(settings, connections.admission, self.simulator_key)
         return connections
+
+    def connect_again(
+        self, settings: Settings, command_line: Mapping[str, object] | None = None
+    ) -> tuple[Settings, Connections]:
+        """Return settings and connections for what is done after a run, past the run's own guard.
+
+        With a `command_line` the settings are those of a record. An approval is not taken from one,
+        but from the target file of today that has the same addresses: that of the command line, or
+        one in the configuration. Raises SettingsError, RefusedError, RemoteError.
+        """
+        with self._redacting():
+            recorded = settings
+            if command_line is not None and recorded.target.approval is not None:
+                settings = self._as_approved_now(recorded, command_line)
+            check_window(settings, time(), lasts_s=0.0)
+            connections = self.connect(settings)
+            check_target(settings, connections.admission, self.simulator_key)
+            if settings.target.approval is not None:
+                check_token(settings, connections.first_token(), connections.headers)
+            return settings, connections
+
+    def _as_approved_now(self, recorded: Settings, command_line: Mapping[str, object]) -> Settings:
+        addresses = recorded.target.api_url, recorded.target.login_url
+        for own in self._own_settings(command_line):
+            target = own.target
+            if target.approval is not None and (target.api_url, target.login_url) == addresses:
+                return recorded.model_copy(update={"target": target, "headers": own.headers})
+        raise RefusedError(
+            f"no target file has an approval for {addresses[0]} with login host {addresses[1]}, "
+            "where the run went; name it with --target"
+        )
 
     def _has_secrets_for(self, settings: Settings) -> bool:
         """Return whether a target is approved, or gets anything that not everybody knows."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import Mapping
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import gevent
 import msgspec
 
 from convoy.errors import RefusedError, RemoteError
@@ -17,14 +15,12 @@ from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
 from convoy.remote.limits import retry_after_s
 from convoy.remote.oauth import Token
-from convoy.remote.proxies import proxy_to
-from convoy.remote.wire_faults import NO_TLS, NO_TLS_REASONS, AnswerTooLargeError
+from convoy.remote.requests_client import cause_of, is_nobody, open_client, whole_answer
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import ROUTES, SIMULATOR
-from convoy.routes.codes import TLS_EXPECTED, error_code, meaning
+from convoy.routes.codes import error_code, meaning
 from convoy.routes.refusals import read_refusal
 from convoy.secrets import Secret
-from convoy.settings import Origin
 
 if TYPE_CHECKING:
     import requests
@@ -42,12 +38,7 @@ _PURPOSES = ("customer", "agent")
 PAGE_SIZE = 100
 _MOST_PAGES = 200
 """20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
-_TRIES = 4
-_TLS_ALERT = "\\x15\\x03"
-"""How the first bytes of an answer in TLS look in an exception's text."""
-_PASSING_STATUSES = (500, 502, 503, 504)
 _REST_AFTER_429_S = 1.0
-_MOST_BYTES, _PIECE_BYTES = 2**24, 2**16
 
 
 class _Participant(msgspec.Struct):
@@ -119,65 +110,6 @@ def find_conversations(
     )
 
 
-def open_client(
-    origin_url: str,
-    admission: Admission,
-    ca_file: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    connected: list[str] | None = None,
-) -> requests.Session:
-    """Return a client for GETs of an API, which go where those of the messages go."""
-    # Imported here: this module may be imported before gevent has patched the sockets.
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    from convoy.remote.requests_connections import pool_classes
-    from convoy.remote.tls import tls_context
-
-    origin = Origin.parse(origin_url)
-    tls = tls_context(ca_file) if origin.is_https else None
-
-    class Adapter(HTTPAdapter):
-        """Trusts what the connections of the messages trust; by itself `requests` asks certifi."""
-
-        def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-            super().init_poolmanager(*arguments, **options, ssl_context=tls)
-            if proxy is None:  # otherwise the proxy looks the name up
-                self.poolmanager.pool_classes_by_scheme = pool_classes(admission, connected)
-
-        def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-            return super().proxy_manager_for(proxy, **options, ssl_context=tls)
-
-    proxy = proxy_to(origin)
-    client = requests.Session()
-    # A GET changes nothing, so it may be repeated. A connection that fails is not tried again.
-    again = Retry(
-        total=_TRIES - 1,
-        connect=0,
-        status_forcelist=_PASSING_STATUSES,
-        backoff_factor=0.2,
-        raise_on_status=False,
-        respect_retry_after_header=False,
-    )
-    for scheme in ("http://", "https://"):
-        client.mount(scheme, Adapter(max_retries=again))
-    # Without the environment: a .netrc would replace our token, and the proxy is chosen below.
-    client.trust_env = False
-    if proxy is not None:
-        client.proxies = {"https": proxy.url_with_login.reveal()}
-    client.headers.update(
-        {
-            **(headers or {}),
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": "convoy",
-        }
-    )
-    client.verify = ca_file or True
-    return client
-
-
 def read_json(
     client: requests.Session,
     url: str,
@@ -190,9 +122,9 @@ def read_json(
     import requests
 
     try:
-        answer = _get(client, url, params, timeout_s)
+        answer = whole_answer(client, "GET", url, timeout_s, params)
     except requests.RequestException as exc:
-        raise RemoteError(f"{url} did not give {what}: {_cause(exc)}") from exc
+        raise RemoteError(f"{url} did not give {what}: {cause_of(exc)}") from exc
     if answer.status_code != 200:
         refusal = RemoteError(_refusal(url, what, answer))
         refusal.code = error_code(answer.status_code, answer.content)
@@ -205,41 +137,6 @@ def read_json(
         return msgspec.json.decode(answer.content, type=type)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise RemoteError(f"{url} answered 200, but not {what}: {exc}") from exc
-
-
-def _get(
-    client: requests.Session, url: str, params: Mapping[str, Any] | None, timeout_s: float
-) -> requests.Response:
-    """Return a whole answer; raises RequestException, also for one without end, or too long.
-
-    `requests` itself has a time limit for each piece of an answer only, and none on its length.
-    """
-    import requests
-    from urllib3.exceptions import DecodeError, HTTPError
-
-    ends_s, pieces, left = time.monotonic() + timeout_s, [], _MOST_BYTES
-    too_late = requests.exceptions.ReadTimeout("no whole answer in time")
-    # For what `requests` does by itself, the head of an answer and repetitions.
-    with gevent.Timeout(timeout_s, too_late):
-        answer = client.get(
-            url, params=params, timeout=timeout_s, allow_redirects=False, stream=True
-        )
-        try:
-            while left >= 0 and (piece := answer.raw.read1(_PIECE_BYTES, decode_content=True)):
-                pieces.append(piece)
-                left -= len(piece)
-                if time.monotonic() > ends_s:
-                    raise too_late
-        except DecodeError as error:
-            raise requests.exceptions.ContentDecodingError(error) from error
-        except HTTPError as error:
-            raise requests.exceptions.ChunkedEncodingError(error) from error
-        finally:
-            answer.close()
-    if left < 0:
-        raise requests.RequestException(AnswerTooLargeError(f"more than {_MOST_BYTES:,} bytes"))
-    answer._content = b"".join(pieces)  # as `requests` itself keeps what it has read
-    return answer
 
 
 def _read_entity(entity: msgspec.Raw) -> _Conversation | None:
@@ -267,27 +164,6 @@ def _refusal(url: str, what: str, answer: requests.Response) -> str:
     return f"{told} when asked for {what}. {advice}{lacks}".rstrip()
 
 
-def _cause(fault: Exception) -> str:
-    import requests
-
-    if isinstance(fault, requests.exceptions.ProxyError):
-        return meaning("proxy")
-    if isinstance(fault, requests.exceptions.SSLError):
-        return meaning(NO_TLS if any(each in str(fault) for each in NO_TLS_REASONS) else "tls")
-    # A silent server's timeout is a ConnectionError, as deep in others as it was tried often.
-    if isinstance(fault, requests.Timeout) or "timed out" in str(fault):
-        return meaning("timeout")
-    if fault.args and isinstance(fault.args[0], AnswerTooLargeError):
-        return meaning("answer too large")
-    if isinstance(fault, requests.exceptions.ContentDecodingError):
-        return meaning("malformed answer")
-    if _TLS_ALERT in str(fault):
-        return meaning(TLS_EXPECTED)
-    if isinstance(fault, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        return meaning("connection refused" if _is_nobody(fault) else "connection closed")
-    return type(fault).__name__
-
-
 def starter_of_simulator(url: str, *, timeout_s: float = 2) -> str | None:
     """Return who started the Convoy simulator at `url`: `PERSON`, or the id of a run.
 
@@ -298,7 +174,7 @@ def starter_of_simulator(url: str, *, timeout_s: float = 2) -> str | None:
     try:
         found = _simulator_at(url, THIS_MACHINE, {}, timeout_s)
     except requests.RequestException as exc:
-        return None if _is_nobody(exc) else ""
+        return None if is_nobody(exc) else ""
     return found.started_by if found is not None else ""
 
 
@@ -333,7 +209,7 @@ def _simulator_at(
     connected: list[str] | None = None,
 ) -> _Simulator | None:
     with open_client(url, admission, connected=connected) as client:
-        answer = _get(client, url.rstrip("/") + SIMULATOR, asked, timeout_s)
+        answer = whole_answer(client, "GET", url.rstrip("/") + SIMULATOR, timeout_s, asked)
     if answer.status_code != 200:
         return None
     try:
@@ -352,21 +228,10 @@ def read_ledger(
     asked = url.rstrip("/") + SIMULATOR + "/ledger"
     try:
         with open_client(url, admission) as client:
-            answer = _get(client, asked, {"run_id": run_id}, timeout_s)
+            answer = whole_answer(client, "GET", asked, timeout_s, {"run_id": run_id})
     except requests.RequestException as exc:
-        raise RemoteError(f"no ledger from {asked}: {_cause(exc)}") from exc
+        raise RemoteError(f"no ledger from {asked}: {cause_of(exc)}") from exc
     try:
         return msgspec.json.decode(answer.content, type=Ledger)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise RemoteError(f"{asked} answered {answer.status_code}, but with no ledger") from exc
-
-
-def _is_nobody(fault: Exception) -> bool:
-    """Return whether no connection was made, which means that nothing listens there."""
-    import requests
-    from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
-
-    reason = fault.args[0] if isinstance(fault, requests.ConnectionError) and fault.args else None
-    if isinstance(reason, MaxRetryError):
-        return isinstance(reason.reason, (NewConnectionError, ConnectTimeoutError))
-    return False

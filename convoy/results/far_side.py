@@ -10,6 +10,15 @@ import msgspec
 from convoy.results.counts import Counts
 
 
+class Happening(msgspec.Struct, frozen=True):
+    """What became of an accepted message at a simulator: lost, doubled, corrupted, reordered …"""
+
+    what: str
+    marker: str | None
+    conversation_id: str
+    message_ids: tuple[str, ...]
+
+
 class Ledger(msgspec.Struct, frozen=True):
     """A simulator's account of one run; it has counted since `since`, a text that never recurs."""
 
@@ -17,6 +26,7 @@ class Ledger(msgspec.Struct, frozen=True):
     duplicates: int
     by_conversation: dict[str, int]
     since: str
+    after_acceptance: tuple[Happening, ...] = ()
 
 
 class FarSide(msgspec.Struct, frozen=True):

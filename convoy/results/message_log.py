@@ -7,12 +7,14 @@ them to `messages.jsonl.gz`, where each report is a gzip member of its own.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 
+from convoy.files import FileError, text_lines
 from convoy.foreign import shortened
-from convoy.results.outcome import LONGEST_NAME, Attempt, Fate
+from convoy.results.outcome import LONGEST_NAME, Attempt, Fate, Phase
 
 MOST_BYTES = 2**26
 """Of one report, packed: that of some million messages."""
@@ -22,9 +24,41 @@ _LEVEL = 1
 """Three times as fast as the usual one, and messages wait meanwhile; a fifth longer."""
 
 
-class _Ids(msgspec.Struct, frozen=True, gc=False):
+_MOST_UNPACKED = 2**33
+"""Of a whole log, unpacked: that of some ten million messages."""
+
+
+class LoggedMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A line of the log; it was sent and its end was known so many milliseconds after T0.
+
+    `message_id` is what an accepting answer names, "" without one. Messages of the warm-up name
+    their phase; their `k` are counted apart.
+    """
+
+    scenario: str
+    k: int
+    fate: Fate
+    code: str
+    message_id: str
+    conversation_id: str
+    sent_ms: int | None = None
+    done_ms: int | None = None
+    phase: Phase = Phase.MEASURE
+
+
+class AnswerIds(msgspec.Struct, frozen=True, gc=False):
+    """The ids that an answer names, "" where it names none."""
+
     id: str = ""
     conversationId: str = ""
+
+
+def ids_in(body: bytes) -> AnswerIds:
+    """Return the ids in an answer, whatever it holds."""
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return AnswerIds()
 
 
 class MessageLog:
@@ -32,56 +66,77 @@ class MessageLog:
 
     def __init__(self, redact: Callable[[str], str] = str) -> None:
         self._redact = redact
-        self._ended: list[tuple[str, int, str, Attempt]] = []
+        self._ended: list[tuple[str, int, str, Attempt, Phase]] = []
         self._packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
         self._packed: list[bytes] = []
 
-    def add(self, scenario: str, k: int, conversation_id: str, attempt: Attempt) -> None:
+    def add(
+        self,
+        scenario: str,
+        k: int,
+        conversation_id: str,
+        attempt: Attempt,
+        phase: Phase = Phase.MEASURE,
+    ) -> None:
         """Note a message that was sent; without a conversation it has the one of its answer."""
-        self._ended.append((scenario, k, conversation_id, attempt))
+        self._ended.append((scenario, k, conversation_id, attempt, phase))
 
-    def pack(self) -> None:
-        """Pack what was added: often, because a second's messages at once take milliseconds."""
+    def pack(self, t0_s: float) -> None:
+        """Pack what was added: often, because a second's messages at once take milliseconds.
+
+        `t0_s` is T0 on the clock of the attempts.
+        """
         ended, self._ended = self._ended, []
         if ended:
-            lines = _ENCODER.encode_lines([self._line(*each) for each in ended])
+            lines = _ENCODER.encode_lines([self._line(t0_s, *each) for each in ended])
             self._packed.append(self._packer.compress(lines))
 
-    def take(self) -> bytes:
+    def take(self, t0_s: float) -> bytes:
         """Return what was added since the last call as a gzip member, b"" where that is nothing."""
-        self.pack()
+        self.pack(t0_s)
         packed, self._packed = self._packed, []
         if not packed:
             return b""
         packer, self._packer = self._packer, zlib.compressobj(_LEVEL, wbits=_GZIP)
         return b"".join((*packed, packer.flush()))
 
-    def _line(self, scenario: str, k: int, conversation_id: str, attempt: Attempt) -> _Line:
-        try:
-            ids = _DECODER.decode(attempt.body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            ids = _Ids()
-        return _Line(
+    def _line(
+        self,
+        t0_s: float,
+        scenario: str,
+        k: int,
+        conversation_id: str,
+        attempt: Attempt,
+        phase: Phase,
+    ) -> LoggedMessage:
+        ids = ids_in(attempt.body)
+        return LoggedMessage(
             scenario,
             k,
             attempt.fate,
             attempt.code,
             "" if attempt.code else self._id(ids.id),
             self._id(conversation_id or ids.conversationId),
+            # Whole numbers, because it takes longer to round a fraction than to look for the ids.
+            int((attempt.sent_s - t0_s) * 1000),
+            int((attempt.done_s - t0_s) * 1000),
+            phase,
         )
 
     def _id(self, id: str) -> str:
         return shortened(id, LONGEST_NAME, self._redact)
 
 
-class _Line(msgspec.Struct, frozen=True, gc=False):
-    scenario: str
-    k: int
-    fate: Fate
-    code: str
-    message_id: str
-    conversation_id: str
+def read_log(path: Path) -> Iterator[LoggedMessage]:
+    """Yield the lines of a log; raises FileError. It is whole up to the last report of a run."""
+    with text_lines(path, _MOST_UNPACKED) as lines:
+        try:
+            for line in lines:
+                yield _READER.decode(line)
+        except msgspec.DecodeError as error:
+            raise FileError(f"is no log of messages: {error}") from error
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(_Ids)
+_DECODER = msgspec.json.Decoder(AnswerIds)
+_READER = msgspec.json.Decoder(LoggedMessage)

@@ -5,6 +5,7 @@ It is written as the run goes, so that it can be read up to the last second what
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -35,6 +36,10 @@ JOURNAL = "result.journal"
 SETTINGS = "settings.yaml"
 SERIES = "series.jsonl"
 MESSAGES = "messages.jsonl.gz"
+INPUTS = "inputs.msgpack"
+"""What the plans are made of, as `swarm.run_inputs` packs it: by it one knows what was sent."""
+OPENED = "opened.jsonl"
+"""The ids of conversations that were opened before the load, a line for each."""
 RUNS = Path("runs")
 """The folder of all records, in the one that a run is started from."""
 STOP = "STOP"
@@ -66,18 +71,18 @@ class Record:
             for name in (JOURNAL, SERIES):
                 (self.folder / name).unlink(missing_ok=True)
         self._is_whole = False
-        _append(self.folder / JOURNAL, self._journal.entry(result))
+        append(self.folder / JOURNAL, self._journal.entry(result))
         lines: list[str] = []
         for line in self._series.lines(result):
             lines += (line, "\n")
             yield
         if lines:
-            _append(self.folder / SERIES, "".join(lines).encode())
+            append(self.folder / SERIES, "".join(lines).encode())
         self._is_whole = True
 
     def enter_messages(self, packed: bytes) -> None:
         """Add messages, one JSON object a line, in a gzip member of their own."""
-        _append(self.folder / MESSAGES, packed)
+        append(self.folder / MESSAGES, packed)
 
     def close(self, summary: Summary, result: RunResult) -> None:
         """Enter the result of the run at its end, and write its reports, all of them or none.
@@ -95,12 +100,12 @@ class Record:
             raise
 
 
-def begin_record(runs: Path, run_id: str, settings: str) -> Record:
+def begin_record(runs: Path, run_id: str, settings: str, inputs: bytes = b"") -> Record:
     """Make the folder of a run that begins, with its settings, and return its record.
 
-    `settings` are the resolved ones, as YAML, with nothing secret in them. `latest` moves at once,
-    so that nobody takes the record of an earlier run for that of one that could not be written;
-    where it cannot, there is a warning. Raises RefusedError.
+    `settings` are the resolved ones, as YAML, with nothing secret in them, `inputs` what its plans
+    are made of. `latest` moves at once, so that nobody takes the record of an earlier run for that
+    of one that could not be written; where it cannot, there is a warning. Raises RefusedError.
     """
     folder = runs / run_id
     try:
@@ -109,10 +114,38 @@ def begin_record(runs: Path, run_id: str, settings: str) -> Record:
     except OSError as error:
         raise _unwritable(runs, error) from error
     try:
+        if inputs:
+            append(folder / INPUTS, inputs)
+    except OSError as error:
+        logger.warning("what the messages say is not kept, for reconcile: %s", error)
+    try:
         _point(runs / "latest", run_id)
     except OSError as error:
         logger.warning("%s does not point to this run: %s", runs / "latest", error)
     return Record(folder)
+
+
+def note_opened(runs: Path, run_id: str, settings: str, *conversation_ids: str) -> None:
+    """Note conversations that were opened for a run, so that they can be closed whatever comes.
+
+    Raises RefusedError where that cannot be written.
+    """
+    folder = runs / run_id
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (folder / SETTINGS).exists():
+            _write(folder / SETTINGS, settings)
+        lines = "".join(f"{json.dumps(each)}\n" for each in conversation_ids)
+        append(folder / OPENED, lines.encode())
+    except OSError as error:
+        raise _unwritable(runs, error) from error
+
+
+def enter_afterwards(folder: Path, before: RunResult, after: RunResult) -> None:
+    """Enter what has become known of a run since its end; raises OSError."""
+    writer = JournalWriter()
+    writer.entry(before)
+    append(folder / JOURNAL, writer.entry(after))
 
 
 def write_reports(folder: Path, summary: Summary, result: RunResult) -> None:
@@ -196,8 +229,11 @@ def _write(path: Path, content: str) -> None:
     unfinished.replace(path)
 
 
-def _append(path: Path, content: bytes) -> None:
-    """Add to a file in one step: a process that is killed leaves all of it, or nothing."""
+def append(path: Path, content: bytes) -> None:
+    """Add to a file of a record: a process that is killed leaves all of it, or nothing.
+
+    Raises OSError.
+    """
     with open(path, "ab", buffering=0, opener=_private) as file:
         end = file.tell()
         try:

@@ -14,6 +14,7 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
 from convoy.results.health import WorkerHealth
+from convoy.results.reconcile import Reconciled
 from convoy.results.samples import CodeSamples
 from convoy.results.series import Series
 
@@ -85,7 +86,8 @@ class RunResult(msgspec.Struct, frozen=True):
     what happened by part and step, `generator` how the workers were by the number of the step, and
     `aborted` the criterion that ended the run early.
     `far_side` is what the remote has of the run, known after its end, and `rows` are those of
-    Locust by scenario, where they were not reset meanwhile. Before the run `is_over`, the figures
+    Locust by scenario, where they were not reset meanwhile. `reconciled` is what was found of each
+    message at the far side, None unless that was asked for. Before the run `is_over`, the figures
     of its workers are not of one moment.
     """
 
@@ -109,6 +111,7 @@ class RunResult(msgspec.Struct, frozen=True):
     aborted: CriterionResult | None = None
     far_side: FarSide = FarSide("the run is not over")
     rows: dict[str, Row] = {}
+    reconciled: Reconciled | None = None
     is_over: bool = False
 
     @property

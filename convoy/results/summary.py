@@ -21,6 +21,7 @@ from convoy.results.generator import GeneratorState
 from convoy.results.health import CpuShare, LoopLag
 from convoy.results.histograms import Histogram
 from convoy.results.outcome import UNEXPECTED
+from convoy.results.reconcile import KINDS, Named, Reconciled
 from convoy.results.result import Change, RunResult, WorkerResult
 from convoy.results.samples import CodeSamples, ErrorSample
 from convoy.results.steps import DUPLICATE, NOT_WAITED_FOR
@@ -155,6 +156,49 @@ class GeneratorSummary(msgspec.Struct, frozen=True):
     loop_lag_ms: LoopLag
 
 
+class VisibilitySummary(msgspec.Struct, frozen=True):
+    """Messages that analytics was seen to have, those that it was not, and when at the latest.
+
+    `at_first_look` of the former were there when it was asked first, and may have been much
+    earlier. `time_ms` counts from when a message was sent; it holds the missing ones, censored.
+    """
+
+    matched: int
+    missing: int
+    at_first_look: int
+    time_ms: Quantiles
+
+
+class ReconciledSummary(msgspec.Struct, frozen=True):
+    """What was found of the accepted messages at the far side, as of a moment (ISO 8601 in UTC).
+
+    `failure` says why the run has failed by that, "" where it has not. Of each discrepancy the
+    first hundred messages are named. `how` says what was compared, `not_compared` what was not.
+    """
+
+    at: str
+    failure: str
+    accepted: int
+    found: int
+    how: tuple[str, ...]
+    not_compared: tuple[str, ...]
+    lost: Named
+    doubled: Named
+    changed: Named
+    out_of_order: Named
+    unexpected: Named
+    analytics_visible: VisibilitySummary | None
+
+    @property
+    def shown(self) -> str:
+        """What was found, in a line."""
+        named = {kind: getattr(self, kind).count for kind in KINDS}
+        others = "".join(
+            f", {count:,} {kind.replace('_', ' ')}" for kind, count in named.items() if count
+        )
+        return f"{self.found:,} of {self.accepted:,} accepted messages found{others}"
+
+
 class ErrorSummary(msgspec.Struct, frozen=True):
     """A code's usual cause, when it was seen, in seconds into the run, and its first failures."""
 
@@ -188,6 +232,7 @@ class Summary(msgspec.Struct, frozen=True):
     error_samples: dict[str, ErrorSummary]
     labels: dict[str, str] = {}
     versions: dict[str, str] = {}
+    reconciled: ReconciledSummary | None = None
 
     def to_json(self) -> str:
         return json.dumps(msgspec.to_builtins(self), indent=2) + "\n"
@@ -233,6 +278,28 @@ def summarise(result: RunResult, judgement: Judgement) -> Summary:
         },
         labels=result.facts.labels,
         versions=result.facts.versions,
+        reconciled=None if result.reconciled is None else _reconciled(result.reconciled),
+    )
+
+
+def _reconciled(found: Reconciled) -> ReconciledSummary:
+    visible = found.visibility
+    return ReconciledSummary(
+        found.at,
+        found.failure(),
+        found.accepted,
+        found.found,
+        found.how,
+        found.not_compared,
+        **{kind: getattr(found, kind) for kind in KINDS},
+        analytics_visible=None
+        if visible is None
+        else VisibilitySummary(
+            matched=visible.times.count - visible.times.censored,
+            missing=visible.times.censored,
+            at_first_look=visible.at_first_look,
+            time_ms=_quantiles(visible.times, 0),
+        ),
     )
 
 

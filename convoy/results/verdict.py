@@ -86,6 +86,8 @@ def judge(
         invalid += [f"{name}: {doubt}" for doubt in doubts]
         if sentence := shortfall(scenario.counts.scheduled, scenario.counts.not_sent):
             failed.append(f"{name}: {sentence}")
+    if result.reconciled is not None and (sentence := result.reconciled.failure()):
+        failed.append(sentence)
     failed += _broken(found, on_not_judged if result.is_over else "pass")
     verdict, exit_code = Verdict.PASS, ExitCode.PASS
     counts = result.totals

@@ -71,6 +71,11 @@ class Route:
         return self.documentation == _DEFINITION
 
     @property
+    def is_of_thread(self) -> bool:
+        """True for the support thread's dialect, whose messages the simulator does not store."""
+        return self.documentation == _THREAD
+
+    @property
     def placeholders(self) -> tuple[str, ...]:
         return tuple(_PLACEHOLDER.findall(self.path))
 
@@ -178,6 +183,46 @@ ROUTES: dict[str, Route] = {
             path="/api/v2/conversations",
             permission="conversation:view",
             accepts={200: ("entities",)},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="message_conversation",
+            method="GET",
+            path="/api/v2/conversations/messages/{conversation_id}",
+            accepts={200: ("participants",)},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="messages_bulk",
+            path="/api/v2/conversations/messages/{conversation_id}/messages/bulk",
+            permission="conversation:message:view",
+            accepts={200: ("entities",)},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="message_details",
+            method="GET",
+            path="/api/v2/conversations/messages/{message_id}/details",
+            permission="conversation:message:view",
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="analytics_details",
+            path="/api/v2/analytics/conversations/details/query",
+            permission="analytics:conversationDetail:view",
+            accepts={200: ("conversations",)},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="disconnect",
+            path="/api/v2/conversations/{conversation_id}/disconnect",
+            permission="conversation:communication:disconnect",
+            accepts={202: ()},
             documentation=_DEFINITION,
             read=_READ,
         ),

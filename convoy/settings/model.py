@@ -203,6 +203,7 @@ class Settings(_Section):
     on_worker_lost: Literal["invalid", "degrade"]
     headers: dict[HeaderName, HeaderValue]
     canary: bool
+    cleanup: bool
     labels: Labels
     record_messages: OnOff
     samples: Literal["masked", "none", "full"]

@@ -24,11 +24,13 @@ from convoy.results.outcome import (
     Attempt,
     Cause,
     Outcome,
+    Phase,
 )
 from convoy.results.steps import StepRecorder, TimingRecorder
 from convoy.routes.codes import KNOWN_CODES, SHORTAGES
 
 Recorder = TypeVar("Recorder", bound=StepRecorder)
+_MEASURE = Phase.MEASURE
 _MOST_NAMES = 1_000
 _AT_ONCE = 64
 """More at once would be a step so long that it delays other messages (docs/engine.md)."""
@@ -63,7 +65,8 @@ class Accounting:
     one between two waits of a process, with the processor's caches cold, they take twice as long.
     All others are entered at once. While the rows are not `is_alone`, accepted ones are, too. A
     message of unknown fate is shown as lasting until its deadline, `timeout_s` after it was sent.
-    Each is added to the `log`, if there is one. `name_code` gives the name to show for a code.
+    Each is added to the `log`, if there is one. Those of the warm-up enter nothing else, and only
+    where they open a conversation. `name_code` gives the name to show for a code.
     """
 
     def __init__(
@@ -152,9 +155,13 @@ class Accounting:
         """Enter the result of a message; `is_ok` says whether it ended as expected."""
         if attempt.code and (name := self._name_code(attempt.code)) != attempt.code:
             attempt = replace(attempt, code=name)
+        phase = message.due.phase
         if self._log is not None:
             id = message.planned.conversation.id
-            self._log.add(self._scenario, message.due.k, id, attempt)
+            if phase is _MEASURE or not id:
+                self._log.add(self._scenario, message.due.k, id, attempt, phase)
+        if phase is not _MEASURE:
+            return
         if attempt.code or not is_ok or not self._rows.is_alone:
             self.flush()
             self._enter(message, attempt, is_ok)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +15,9 @@ from convoy.errors import ConvoyError
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.settings import Settings
+
+_MOST_KEPT = 100_000
+"""Conversations in the pools of a run whose inputs its record keeps: some ten megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,41 @@ class RunInputs:
             return cls(packed.run_id, Settings.from_json(packed.settings), packed.scenarios)
         except (msgspec.DecodeError, ValueError) as error:
             raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
+
+
+def pack_for_record(inputs: RunInputs, code: str, redact: Callable[[str], str] = str) -> bytes:
+    """Return what a record keeps, so that one knows later what each message said.
+
+    `code` is the hash of the code that makes messages. b"" where no message is logged, for larger
+    pools than are worth it, and where `redact` finds a secret in what messages are made of.
+    """
+    size = sum(len(each.pool) for each in inputs.scenarios.values())
+    if not inputs.settings.records_messages or size > _MOST_KEPT:
+        return b""
+    for each in inputs.scenarios.values():
+        said = (*each.templates.values(), *each.variables.values(), "\n".join(each.texts.texts))
+        if any(redact(text) != text for text in said):
+            return b""
+    kept = _Kept(code, inputs.to_bytes())
+    return zlib.compress(msgspec.msgpack.encode(kept), level=1)
+
+
+def read_from_record(data: bytes, code: str) -> RunInputs:
+    """Return what `pack_for_record` packed; raises ConvoyError, also where the code is another."""
+    try:
+        kept = msgspec.msgpack.decode(zlib.decompress(data), type=_Kept)
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
+    if kept.code != code:
+        raise ConvoyError(
+            "the code that makes messages, plans, routes and scenarios, has changed since the run"
+        )
+    return RunInputs.from_bytes(kept.inputs)
+
+
+class _Kept(msgspec.Struct):
+    code: str
+    inputs: bytes
 
 
 class _Packed(msgspec.Struct):

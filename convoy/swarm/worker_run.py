@@ -236,7 +236,7 @@ class WorkerRun:
         self.flush()
         self._rows.flush()
         if self._log is not None:
-            self._log.pack()
+            self._log.pack(self.t0_s or 0.0)
 
     def keep_rows_current(self, is_going_on: Callable[[], bool]) -> None:
         """Enter gathered messages before each second of the wall clock is over."""
@@ -266,7 +266,7 @@ class WorkerRun:
             },
             samples=self.samples.report(),
             health=self.health.report(),
-            messages=b"" if self._log is None else self._log.take(),
+            messages=b"" if self._log is None else self._log.take(self.t0_s or 0.0),
         )
 
     def enter_second(self) -> float:

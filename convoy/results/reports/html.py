@@ -19,7 +19,9 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from convoy.results.histograms import QUANTILES
+from convoy.results.reconcile import KINDS
 from convoy.results.reports.charts import charts
+from convoy.results.reports.text import visibility_line
 from convoy.results.result import RunResult
 from convoy.results.summary import Quantiles, Summary
 from convoy.results.verdict import Verdict
@@ -78,6 +80,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"quantile": _quantile, "number": "{:,}".format, "share": _share}
+    environment.globals |= {"kinds": KINDS, "visibility_line": visibility_line}
     return environment.get_template("report.html.j2")
 
 
@@ -152,6 +155,8 @@ def _believed(summary: Summary, result: RunResult) -> Iterator[tuple[str, str]]:
         yield "far side", f"not compared: {found.not_compared}"
     else:
         yield "far side", f"has {found.accepted:,} messages, {found.duplicates:,} of them twice"
+    if summary.reconciled is not None:
+        yield "reconciled", f"{summary.reconciled.shown} at {summary.reconciled.at[:19]}Z"
     lost = [worker.id for worker in summary.workers if worker.state == "lost"]
     yield "workers", f"{len(summary.workers)}, {len(lost)} lost" if lost else "all reported"
     if not result.is_over:

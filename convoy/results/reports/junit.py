@@ -98,6 +98,8 @@ def _cases(summary: Summary) -> Iterator[_Case]:
         for name, scenario in summary.scenarios.items()
         if (sentence := shortfall(scenario.scheduled, scenario.not_sent))
     ]
+    if summary.reconciled is not None and summary.reconciled.failure:
+        missed.append(summary.reconciled.failure)
     yield _Case(LOAD_TAKEN, "failure", missed[0], missed) if missed else _Case(LOAD_TAKEN)
     unjudged = list(_unjudged(summary))
     yield _Case(JUDGED, "failure", unjudged[0], unjudged) if unjudged else _Case(JUDGED)

@@ -10,7 +10,14 @@ from convoy.foreign import printable
 from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
-from convoy.results.summary import ErrorSummary, Quantiles, ScenarioSummary, Summary
+from convoy.results.summary import (
+    ErrorSummary,
+    Quantiles,
+    ReconciledSummary,
+    ScenarioSummary,
+    Summary,
+    VisibilitySummary,
+)
 
 _LABEL_WIDTH = 16
 _QUANTILES = {"p50": "p50", "p95": "p95", "p99": "p99", "p999": "p99.9", "max": "max"}
@@ -112,6 +119,8 @@ def _lines(summary: Summary, width: int) -> Iterator[str]:
     for warning in summary.generator.warnings:
         yield _row("", warning)
     yield _row("far side", _far_side(summary.far_side))
+    if summary.reconciled is not None:
+        yield from _reconciled_lines(summary.reconciled)
 
 
 def _criteria_lines(criteria: Sequence[CriterionResult], width: int) -> Iterator[str]:
@@ -151,6 +160,22 @@ def _far_side(found: FarSide) -> str:
     if found.not_compared:
         return f"not compared: {found.not_compared}"
     return f"{found.accepted:,} messages, {found.duplicates:,} of them twice"
+
+
+def _reconciled_lines(found: ReconciledSummary) -> Iterator[str]:
+    yield _row("reconciled", f"{found.shown} at {found.at[:19]}Z")
+    for sentence in (*found.how, *found.not_compared):
+        yield _row("", sentence)
+    if found.analytics_visible is not None:
+        yield _row("analytics", visibility_line(found.analytics_visible))
+        yield _row("", _quantiles(found.analytics_visible.time_ms))
+
+
+def visibility_line(found: VisibilitySummary) -> str:
+    """Return how many messages were visible in analytics, and how good the times are."""
+    missing = f", {found.missing:,} were not" * bool(found.missing)
+    first = f"; {found.at_first_look:,} at the first look, maybe much earlier"
+    return f"{found.matched:,} messages were visible{missing}{first * bool(found.at_first_look)}"
 
 
 def _verdict(summary: Summary) -> str:

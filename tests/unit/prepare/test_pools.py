@@ -76,6 +76,7 @@ class Door:
 
     def __init__(self, fails_at: int = 1_000, fault: Exception | None = None) -> None:
         self.opened = self.sessions = self.highest = 0
+        self.noted: list[str] = []
         self._fails_at = fails_at
         self._fault = fault
         self.attempts, self.sent_s = 0, None
@@ -112,7 +113,9 @@ def opened_by(door: Door, count: int, *more: str) -> ConversationPool:
     connections = Connections(settings, demo, lambda token: None)
 
     def open_some(scenario: str, count: int) -> list[str]:
-        return open_conversations(door.known(), connections, settings, scenario, count)
+        return open_conversations(
+            door.known(), connections, settings, scenario, count, door.noted.append
+        )
 
     return find_pool(settings, SCENARIO, NO_TOKEN, open_some=open_some)
 
@@ -124,6 +127,7 @@ def test_conversations_are_opened_a_few_at_a_time_and_each_session_is_closed() -
 
     assert sorted(pool.ids) == sorted(f"c-{number}" for number in range(25))
     assert (door.opened, door.highest, door.sessions) == (25, 10, 0)
+    assert sorted(door.noted) == sorted(pool.ids)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +147,8 @@ def test_a_run_whose_conversations_cannot_be_opened_is_refused(
     with pytest.raises(RefusedError, match=f"only 3 of 25 .* {why}"):
         opened_by(door, 25, "prepare_timeout_s=0.2")
     assert door.sessions == 0
+    # They are there, although the run is not.
+    assert sorted(door.noted) == ["c-0", "c-1", "c-2"]
 
 
 def test_outside_of_a_run_none_are_opened() -> None:

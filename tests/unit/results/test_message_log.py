@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from convoy.results.message_log import MessageLog
-from convoy.results.outcome import Attempt, Fate
+from convoy.files import FileError
+from convoy.results.message_log import LoggedMessage, MessageLog, read_log
+from convoy.results.outcome import Attempt, Fate, Phase
 
 ANSWER = b'{"id": "m-1", "conversationId": "c-9"}'
 
@@ -27,7 +29,7 @@ def test_a_message_has_what_its_plan_and_its_answer_say() -> None:
 
     log.add("chat", 7, "c-1", attempt())
 
-    [line] = lines_of(log.take())
+    [line] = lines_of(log.take(0.5))
     assert line == {
         "scenario": "chat",
         "k": 7,
@@ -35,7 +37,32 @@ def test_a_message_has_what_its_plan_and_its_answer_say() -> None:
         "code": "",
         "message_id": "m-1",
         "conversation_id": "c-1",
+        "sent_ms": 500,
+        "done_ms": 1500,
     }
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    log, path = MessageLog(), tmp_path / "messages.jsonl.gz"
+    log.add("chat", 3, "", attempt(), Phase.WARM_UP)
+    log.add("chat", 4, "c-1", attempt(Fate.REJECTED, "400 invalid_payload"))
+
+    path.write_bytes(log.take(0.5))
+
+    [warm_up, refused] = read_log(path)
+    assert warm_up == LoggedMessage(
+        "chat", 3, Fate.ACCEPTED, "", "m-1", "c-9", 500, 1500, Phase.WARM_UP
+    )
+    assert (refused.fate, refused.message_id) == (Fate.REJECTED, "")
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b'{"k": "one"}\n')])
+def test_a_file_that_is_no_log_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "messages.jsonl.gz"
+    path.write_bytes(content)
+
+    with pytest.raises(FileError, match="no gzip file|no log of messages"):
+        list(read_log(path))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +82,7 @@ def test_ids_are_read_from_an_answer_as_far_as_it_has_them(
 
     log.add("chat", 0, conversation_id, attempt(body=answer))
 
-    [line] = lines_of(log.take())
+    [line] = lines_of(log.take(0.5))
     assert (line["message_id"], line["conversation_id"]) == (message_id, found)
 
 
@@ -64,7 +91,7 @@ def test_an_answer_that_says_no_names_no_message() -> None:
 
     log.add("chat", 0, "c-1", attempt(Fate.REJECTED, "400 invalid_payload"))
 
-    [line] = lines_of(log.take())
+    [line] = lines_of(log.take(0.5))
     assert (line["fate"], line["code"]) == ("rejected", "400 invalid_payload")
     assert line["message_id"] == ""
 
@@ -75,10 +102,10 @@ def test_parts_one_after_the_other_are_one_file_with_each_message_once() -> None
     for k in range(100):
         log.add("chat", k, "c-1", attempt())
         if k % 10 == 3:
-            log.pack()
+            log.pack(0.5)
         if k % 40 == 39:
-            parts.append(log.take())
-    parts += [log.take(), log.take()]
+            parts.append(log.take(0.5))
+    parts += [log.take(0.5), log.take(0.5)]
 
     assert [line["k"] for line in lines_of(b"".join(parts))] == list(range(100))
     assert parts[-1] == b""

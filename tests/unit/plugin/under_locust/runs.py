@@ -27,6 +27,7 @@ class Desk:
             code="c0de",
             prepare=prepare,
             release=lambda: None,
+            clean_up=lambda settings, folder: "",
             is_attended=False,
             runs=runs,
             redact=str,

@@ -1,0 +1,97 @@
+"""`python -m convoy cleanup`: the conversations that a run opened are closed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from convoy.afterwards.progress import Progress
+from convoy.afterwards.recorded_run import messages_of, opened_before, settings_of
+from convoy.plan.rendering import CUSTOMERS
+from convoy.remote.client import Connections
+from convoy.remote.conversations import disconnect
+from convoy.remote.paced_client import PacedClient
+from convoy.results.outcome import ACCEPTED
+from convoy.results.record import MESSAGES
+from convoy.settings import Settings
+
+PROGRESS = "cleanup.jsonl"
+_TOLD_EVERY = 25
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """A conversation that was closed, or was over or gone before."""
+
+    conversation_id: str
+    was: Literal["closed", "over"]
+
+
+class Cleanup:
+    """The conversations that a run opened, in the order in which it did; and what became of them.
+
+    Raises SettingsError for a record that cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = settings = settings_of(folder)
+        self._progress = Progress(folder / PROGRESS, _Step)
+        self._not_named = 0
+        self._ids = dict.fromkeys(opened_before(folder))
+        self._has_log = (folder / MESSAGES).exists()
+        kept: dict[str, None] = {}
+        for each in messages_of(folder) if self._has_log else ():
+            if not _has_no_pool(settings, each.scenario):
+                continue
+            if not each.conversation_id:
+                self._not_named += each.fate is ACCEPTED
+                continue
+            variables = settings.scenario[each.scenario].variables
+            # Customers who are kept from run to run may have opened it in an earlier one.
+            (kept if CUSTOMERS in variables else self._ids)[each.conversation_id] = None
+        self._kept = len(kept)
+
+    @property
+    def left(self) -> list[str]:
+        """The ids that remain to be closed."""
+        done = {each.conversation_id for each in self._progress.steps}
+        return [id for id in self._ids if id not in done]
+
+    def close(
+        self, settings: Settings, connections: Connections, tell: Callable[[str], None]
+    ) -> None:
+        """Close what is left, one after the other; after any error the next call goes on.
+
+        Raises RemoteError and OSError.
+        """
+        left = self.left
+        with PacedClient(settings, connections, tell) as client:
+            for number, id in enumerate(left, start=1):
+                self._progress.add(_Step(id, disconnect(client, id)))
+                if number % _TOLD_EVERY == 0:
+                    tell(f"{number:,} of {len(left):,} conversations are closed")
+
+    def __str__(self) -> str:
+        counts = Counter(each.was for each in self._progress.steps)
+        told = (
+            f"closed {counts['closed']:,} of the {len(self._ids):,} conversations that the run "
+            f"opened; {counts['over']:,} were over or gone before"
+        )
+        if left := len(self.left):
+            told += f", {left:,} are left"
+        if self._kept:
+            told += f"; {self._kept:,} of customers who are kept from run to run stay open"
+        if self._not_named:
+            told += f"; the answers to {self._not_named:,} messages named no conversation"
+        if not self._has_log:
+            told += f"; without {MESSAGES} only those opened before the load are known"
+        return told
+
+
+def _has_no_pool(settings: Settings, scenario: str) -> bool:
+    """Return whether the messages of a scenario open the conversations that they go to."""
+    rule = settings.scenario.get(scenario)
+    return rule is not None and rule.conversations.source == "none"

@@ -1,0 +1,1 @@
+"""What is done after the load."""

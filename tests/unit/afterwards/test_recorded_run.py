@@ -1,0 +1,155 @@
+"""What a record says of a run that is over: what was said, what was opened, whether it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from msgspec.structs import replace
+
+from convoy.afterwards.cleanup import Cleanup
+from convoy.afterwards.recorded_run import SentTexts, check_that_it_ended, settings_of
+from convoy.errors import RefusedError, SettingsError
+from convoy.plan.pool import ConversationPool
+from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.results.message_log import LoggedMessage, MessageLog
+from convoy.results.outcome import Attempt, Fate, Phase
+from convoy.results.reconcile import digest_of
+from convoy.results.record import INPUTS, JOURNAL, MESSAGES, begin_record, note_opened
+from convoy.swarm.run_inputs import RunInputs, pack_for_record, plan_hash
+from tests.unit.results import RESULT
+from tests.unit.settings import configuration
+
+RUN, SCENARIO = "20261126-100000-abcdef", "conversation_messages"
+TEMPLATES = {
+    "plain": '{"text": {{ (marker ~ " " ~ text) | tojson }}, "at": {{ time | tojson }}}',
+    "of the moment": '{"textBody": {{ (marker ~ " at " ~ time) | tojson }}}',
+    "silent": '{"sound": {{ marker | tojson }}}',
+}
+
+
+def recorded(
+    folder: Path, *sets: str, template: str = "plain", redact: Callable[[str], str] = str
+) -> ScenarioPlan:
+    """Write the record of a run with one scenario; return that scenario's plan."""
+    settings = configuration.settings_of(*sets)
+    inputs = ScenarioInputs(
+        SCENARIO,
+        7,
+        RateCurve([Stage(20.0, 20.0, 10.0)]),
+        ConversationPool.of_customers(5),
+        TEMPLATES,
+        {template: 1.0},
+    )
+    packed = pack_for_record(RunInputs(RUN, settings, {SCENARIO: inputs}), "c0de", redact)
+    begin_record(folder, RUN, yaml.safe_dump(settings.redacted()), packed)
+    return ScenarioPlan(inputs)
+
+
+def texts_of(folder: Path, plan: ScenarioPlan, code: str = "c0de") -> SentTexts:
+    result = replace(RESULT, plan_hash=plan_hash({SCENARIO: plan}))
+    return SentTexts(folder / RUN, result, code)
+
+
+def logged(k: int) -> LoggedMessage:
+    return LoggedMessage(SCENARIO, k, Fate.ACCEPTED, "", "m", "c")
+
+
+def test_what_a_message_said_is_computed_anew(tmp_path: Path) -> None:
+    plan = recorded(tmp_path)
+
+    known = texts_of(tmp_path, plan).of([logged(3), logged(8)])
+
+    assert known == {
+        (SCENARIO, k): digest_of(f"[convoy:{RUN}:{SCENARIO}:{k}] {plan.message(k).text}")
+        for k in (3, 8)
+    }
+
+
+@pytest.mark.parametrize("template", ["of the moment", "silent"])
+def test_a_text_that_nobody_can_know_is_left_out(tmp_path: Path, template: str) -> None:
+    plan = recorded(tmp_path, template=template)
+
+    assert texts_of(tmp_path, plan).of([logged(3)]) == {}
+
+
+def test_other_code_another_plan_or_no_inputs_are_said(tmp_path: Path) -> None:
+    plan = recorded(tmp_path)
+
+    other_code = texts_of(tmp_path, plan, "other").unknown
+    other_plan = SentTexts(tmp_path / RUN, RESULT, "c0de").unknown
+    (tmp_path / RUN / INPUTS).unlink()
+    gone = texts_of(tmp_path, plan)
+
+    assert "the code that makes messages, plans, routes and scenarios, has changed" in other_code
+    assert "are others than those of the run" in other_plan
+    assert "inputs.msgpack: cannot be read" in gone.unknown and gone.of([logged(3)]) == {}
+
+
+@pytest.mark.parametrize("sets", [["record_messages=off"], ["rate=max"]])
+def test_where_no_message_is_logged_no_inputs_are_kept(tmp_path: Path, sets: list[str]) -> None:
+    recorded(tmp_path, *sets)
+
+    assert not (tmp_path / RUN / INPUTS).exists()
+
+
+def test_inputs_with_a_secret_in_them_are_not_kept(tmp_path: Path) -> None:
+    recorded(tmp_path, redact=lambda text: text.replace("marker", "*****"))
+
+    assert not (tmp_path / RUN / INPUTS).exists()
+
+
+def test_the_settings_of_a_record_are_those_of_the_run(tmp_path: Path) -> None:
+    recorded(tmp_path, "users=7", "labels={build: '1'}")
+
+    assert settings_of(tmp_path / RUN).users == 7
+    (tmp_path / RUN / "settings.yaml").write_text("users: 7\n")
+    with pytest.raises(SettingsError, match="written by another version.*profile, target"):
+        settings_of(tmp_path / RUN)
+
+
+def test_a_run_that_still_writes_its_record_is_left_alone(tmp_path: Path) -> None:
+    journal = tmp_path / JOURNAL
+    journal.touch()
+    os.utime(journal, (1000, 1000))
+    going_on = replace(RESULT, is_over=False)
+
+    with pytest.raises(RefusedError, match="is still going on"):
+        check_that_it_ended(tmp_path, going_on, 1010)
+    check_that_it_ended(tmp_path, going_on, 1020)
+    check_that_it_ended(tmp_path, RESULT, 1010)
+
+
+NONE = f"scenario.{SCENARIO}.conversations={{source: none, count: 5}}"
+KEPT = f"scenario.{SCENARIO}.variables={{customers: kept}}"
+
+
+@pytest.mark.parametrize(
+    ("sets", "opened", "told"),
+    [
+        pytest.param([], ["o-1"], "of the 1 conversations", id="a pool is not the run's own"),
+        pytest.param([NONE], ["o-1", "c-0", "c-1"], "of the 3 conversations", id="none"),
+        pytest.param([NONE, KEPT], ["o-1"], "; 2 of customers who are kept", id="kept customers"),
+    ],
+)
+def test_what_a_run_opened_is_closed_and_nothing_else(
+    tmp_path: Path, sets: list[str], opened: list[str], told: str
+) -> None:
+    recorded(tmp_path, *sets)
+    log = MessageLog()
+    for k, phase in enumerate((Phase.WARM_UP, Phase.MEASURE)):
+        body = json.dumps({"id": "m", "conversationId": f"c-{k}"}).encode()
+        log.add(SCENARIO, k, "", Attempt(Fate.ACCEPTED, "", 1.0, 2.0, body=body), phase)
+    log.add(SCENARIO, 2, "", Attempt(Fate.REJECTED, "400 invalid_payload", 1.0, 2.0), Phase.MEASURE)
+    (tmp_path / RUN / MESSAGES).write_bytes(log.take(0.0))
+    note_opened(tmp_path, RUN, "", "o-1")
+
+    cleanup = Cleanup(tmp_path / RUN)
+
+    assert cleanup.left == opened
+    assert told in str(cleanup)

@@ -1,0 +1,72 @@
+"""After a run its target passes the same guard, by the approval that the target file has today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from convoy.errors import RefusedError
+from convoy.prepare.setup import Setup
+from convoy.settings import Settings
+from simulator.ids import organisation_of
+from tests.simulator_process import OWN_SEED, SimulatorProcess
+from tests.unit.settings.configuration import KNOWN, settings_of
+
+LOGIN = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess("--seed", str(OWN_SEED)) as simulator:
+        yield simulator
+
+
+def approved_at(url: str, folder: Path, organisation_id: str = "", window: str = "") -> Settings:
+    """Write a target file with an approval; return the settings of a run by it."""
+    approval = f"ticket: T-1, organisation_id: {organisation_id or organisation_of(OWN_SEED)}"
+    path = folder / "approved.yaml"
+    path.write_text(
+        f"target: {{name: approved, api_url: '{url}', login_url: '{url}', approval: "
+        f"{{{approval}, highest_rate: 5{window}}}}}\n"
+    )
+    return settings_of(command_line={"target": str(path)})
+
+
+def connect(settings: Settings, target: Path | None) -> Settings:
+    """Connect as for a record, by a target file that is named or none; return what is used."""
+    setup = Setup(LOGIN, lambda: dict.fromkeys(KNOWN))  # type: ignore[arg-type]
+    used, _ = setup.connect_again(settings, {"target": None if target is None else str(target)})
+    return used
+
+
+def test_the_approval_is_that_of_the_target_file_of_today(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    recorded = approved_at(simulator.url, tmp_path)
+    newer = approved_at(simulator.url, tmp_path, window=", highest_users: 3")
+    over = ", window: {from: 2026-01-01 22:00, to: 2026-01-01 23:00, zone: Europe/Berlin}"
+
+    assert connect(recorded, tmp_path / "approved.yaml").target == newer.target
+    approved_at(simulator.url, tmp_path, window=over)
+    with pytest.raises(RefusedError, match="the window is over"):
+        connect(recorded, tmp_path / "approved.yaml")
+    approved_at(simulator.url, tmp_path, organisation_id="another")
+    with pytest.raises(RefusedError, match="the token is of organisation"):
+        connect(recorded, tmp_path / "approved.yaml")
+
+
+def test_an_approval_that_only_a_record_has_is_none(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    recorded = approved_at(simulator.url, tmp_path)
+
+    with pytest.raises(RefusedError, match=f"no target file has an approval for {simulator.url}"):
+        connect(recorded, None)
+
+
+def test_without_an_approval_it_is_this_machine_or_nobody(simulator: SimulatorProcess) -> None:
+    assert connect(settings_of(command_line={"host": simulator.url}), None).target.approval is None
+    with pytest.raises(RefusedError, match="is neither this machine nor a simulator"):
+        connect(settings_of(command_line={"host": "http://0.0.0.0"}), None)

@@ -1,0 +1,162 @@
+"""The client that keeps to the limits of one token: what it waits for, and what it asks again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from convoy.errors import RemoteError
+from convoy.remote.client import Connections
+from convoy.remote.discovery import THIS_MACHINE
+from convoy.remote.oauth import Token
+from convoy.remote.paced_client import PacedClient
+from convoy.routes.catalogue import ROUTES
+from convoy.secrets import Secret
+from tests.unit.remote.misbehaving_server import Visitor, answer, serving
+from tests.unit.settings.configuration import settings_of
+
+GOOD = answer("200 OK", b'{"entities": []}')
+EVERY_MINUTE = "limits=[{scope: token, count: 2, per_s: 60}]"
+
+
+class Clock:
+    """A clock that only sleep moves, and how long each was."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def sleep(self, for_s: float) -> None:
+        self.slept.append(round(for_s, 3))
+        self.now_s += for_s
+
+
+class Asked:
+    """A client of a server that gives these answers, and what came of asking it."""
+
+    def __init__(self, port: int, *more: str) -> None:
+        self.clock, self.told, self.logins = Clock(), list[str](), 0
+        settings = settings_of("request_timeout_s=5", *(more or ("limits=[]",)))
+        url = f"http://127.0.0.1:{port}"
+        target = settings.target.model_copy(update={"api_url": url, "login_url": url})
+        connections = SimpleNamespace(admission=THIS_MACHINE, headers={}, log_in=self._log_in)
+        self.client = PacedClient(
+            settings.model_copy(update={"target": target}),
+            cast(Connections, connections),
+            self.told.append,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+        )
+
+    def _log_in(self) -> Token:
+        self.logins += 1
+        return Token(Secret(f"token-{self.logins}"), 1e12)
+
+    def ask(self, times: int = 1) -> Any:
+        for _ in range(times):
+            found = self.client.ask(ROUTES["messages_bulk"], {"conversation_id": "c-1"}, dict, [])
+        return found
+
+
+def gives(*answers: bytes) -> Callable[[Visitor], None]:
+    """Behaviour: give each request the next answer, over all connections."""
+    left: Iterator[bytes] = iter(answers)
+
+    def behave(visitor: Visitor) -> None:
+        while visitor.read_request():
+            visitor.send(next(left))
+
+    return behave
+
+
+def refusal(status: int, code: str) -> bytes:
+    return answer(f"{status} No", json.dumps({"code": code}).encode())
+
+
+def test_it_waits_until_the_budget_of_its_token_allows_the_next_request() -> None:
+    with serving(gives(*[GOOD] * 5)) as server:
+        asked = Asked(server.port, EVERY_MINUTE)
+
+        asked.ask(times=5)
+
+    assert asked.clock.slept == [60.0, 60.0]
+    assert asked.told[0] == "the token's budget is spent; going on in 60 s"
+
+
+def test_it_asks_evenly_where_nothing_is_to_wait_for_long() -> None:
+    with serving(gives(*[GOOD] * 4)) as server:
+        asked = Asked(server.port, EVERY_MINUTE.replace("2", "120"))
+        asked.client.is_even = True
+
+        asked.ask(times=4)
+
+    assert asked.clock.slept == [0.5, 0.5, 0.5]
+
+
+def test_the_headers_of_answers_correct_the_budget() -> None:
+    headers = ("inin-ratelimit-count: 2", "inin-ratelimit-allowed: 2", "inin-ratelimit-reset: 7")
+
+    with serving(gives(answer("200 OK", b"{}", *headers), GOOD)) as server:
+        asked = Asked(server.port, "limits=[{scope: token, count: 300, per_s: 60}]")
+
+        asked.ask(times=2)
+
+    assert asked.clock.slept == [7.0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "slept", "logins"),
+    [
+        pytest.param(
+            [answer("429 No", b"", "Retry-After: 9"), GOOD], [9.0], 1, id="too many requests"
+        ),
+        pytest.param([refusal(429, "too.many.requests"), GOOD], [1.0], 1, id="without Retry-After"),
+        pytest.param([refusal(401, "bad.credentials"), GOOD], [], 2, id="token expired"),
+        pytest.param([refusal(503, "service.unavailable")] * 2 + [GOOD], [1.0, 1.0], 1, id="503"),
+    ],
+)
+def test_what_may_pass_is_asked_again(
+    answers: list[bytes], slept: list[float], logins: int
+) -> None:
+    with serving(gives(*answers)) as server:
+        asked = Asked(server.port, EVERY_MINUTE.replace("2", "300"))
+
+        assert asked.ask() == {"entities": []}
+    assert (asked.clock.slept, asked.logins) == (slept, logins)
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        pytest.param(
+            [refusal(401, "bad.credentials")] * 2, "401 .401 bad.credentials", id="twice refused"
+        ),
+        pytest.param(
+            [refusal(403, "missing.permissions")],
+            "It takes the permission conversation:message:view",
+            id="permission",
+        ),
+        pytest.param([refusal(503, "service.unavailable")] * 3, "answered 503", id="never passes"),
+        pytest.param([answer("200 OK", b"<html>")], "did not answer what it should", id="no JSON"),
+    ],
+)
+def test_what_does_not_pass_is_a_sentence(answers: list[bytes], told: str) -> None:
+    with serving(gives(*answers)) as server, pytest.raises(RemoteError, match=told):
+        Asked(server.port).ask()
+
+
+def test_nobody_there_is_a_sentence_after_three_tries() -> None:
+    with serving(gives()) as server:
+        port = server.port
+    asked = Asked(port)
+
+    with pytest.raises(RemoteError, match="no answer from http://127"):
+        asked.ask()
+    assert asked.clock.slept == [1.0, 1.0]
