@@ -93,7 +93,7 @@ def send_one(
     settings = setup.at_simulator(settings, run_id, Checklist())
     connections = setup.connect(settings)
     check_target(settings, connections.admission, setup.simulator_key)
-    session = connections.open_session()
+    session = connections.open_session(route.token)
     try:
         token = session.open()
         if settings.target.approval is not None:

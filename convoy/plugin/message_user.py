@@ -34,7 +34,7 @@ class MessageUser(ScenarioUser):
 
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> ApiSession:
-        return connections.open_session()
+        return connections.open_session(cls.route.token)
 
     def on_start(self) -> None:
         super().on_start()

@@ -16,7 +16,7 @@ from convoy.prepare.checklist import Checklist
 from convoy.remote.session import ApiSession
 from convoy.results.outcome import REJECTED, Attempt
 from convoy.routes.answers import AnswerRule
-from convoy.routes.catalogue import Route
+from convoy.routes.catalogue import Route, TokenKind
 from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER, advice
 from convoy.routes.explain import as_text, explain
 
@@ -44,7 +44,7 @@ def send_canaries(
     inputs: Mapping[str, ScenarioInputs],
     routes: Mapping[str, Route],
     answers: Mapping[str, AnswerRule],
-    session: ApiSession,
+    sessions: Mapping[TokenKind, ApiSession],
     *,
     run_id: str,
     timeout_s: float,
@@ -52,15 +52,16 @@ def send_canaries(
 ) -> None:
     """Send one message of each template of each scenario, and enter the result into `checklist`.
 
-    A refusal that every message of the template would get is a failure. What may be temporary (a
-    timeout, a 503, a 429) is a warning, because the run counts it by its code.
+    `sessions` are by the kind of their token. A refusal that every message of the template would
+    get is a failure. What may be temporary (a timeout, a 503, a 429) is a warning, because the run
+    counts it by its code.
     """
     for scenario, each in inputs.items():
         canary = _Canary(
             each,
             routes[scenario],
             answers[scenario],
-            session,
+            sessions[routes[scenario].token],
             canary_run_id(run_id),
             timeout_s,
             checklist,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from time import perf_counter, time
 from typing import TypeVar
@@ -41,10 +41,12 @@ from convoy.remote.client import Connections
 from convoy.remote.discovery import PAGE_SIZE, THIS_MACHINE, read_ledger
 from convoy.remote.oauth import Token
 from convoy.remote.pace import SECOND_S
+from convoy.remote.session import ApiSession
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
 from convoy.results.result import RunFacts
 from convoy.results.series import step_of
+from convoy.routes.catalogue import TokenKind
 from convoy.routes.codes import KNOWN_CODES
 from convoy.secrets import Secret
 from convoy.settings import Settings
@@ -143,23 +145,22 @@ class Preflight:
             with waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, self.checklist)
         self.checklist.refuse_if_failed()
-        session = self.connections.open_session()
+        sessions = {
+            kind: self.connections.open_session(kind) for kind in self.connections.token_kinds
+        }
         try:
-            login = waiting(f"the login at {settings.target.login_url}", settings.request_timeout_s)
-            with step("login"), login:
-                token = self._patiently("the login", session.open)
-            self.checklist.ok("login", f"{settings.target.login_url} gave a token")
+            tokens = {kind: self._token_of(kind, session) for kind, session in sessions.items()}
             if settings.target.approval is not None:
                 with step("organisation"):
-                    found = self._patiently(
-                        "the token", partial(check_token, settings, token, self.connections.headers)
-                    )
+                    for token in tokens.values():
+                        check = partial(check_token, settings, token, self.connections.headers)
+                        found = self._patiently("the token", check)
                     if sends:
                         self.lock.take(found, self.run_id)
                 self.checklist.ok("organisation", f"the token is of {found}")
             run = PreparedRun(
                 settings,
-                self._inputs(checked, token, self._open if sends else _names),
+                self._inputs(checked, tokens, self._open if sends else _names),
                 criteria,
                 spawn_rate,
                 self.checklist,
@@ -184,18 +185,28 @@ class Preflight:
                         name: route.answers(settings.scenario[name].expect)
                         for name, route in routes.items()
                     },
-                    session,
+                    sessions,
                     run_id=run.run_id,
                     timeout_s=settings.request_timeout_s,
                     checklist=self.checklist,
                 )
         finally:
-            session.close()
+            for session in sessions.values():
+                session.close()
         self.checklist.refuse_if_failed()
         if sends and self.connections.pace is not None:
             # The users of the run do not know what has left just now.
             gevent.sleep(SECOND_S)
         return run
+
+    def _token_of(self, kind: TokenKind, session: ApiSession) -> Token:
+        url, for_s = self.settings.target.login_url, self.settings.request_timeout_s
+        with self.checklist.step("login"), self.checklist.waiting(f"the login at {url}", for_s):
+            token = self._patiently("the login", session.open)
+        is_kept = token.expires_at_s == inf
+        told = "a user's token is used as it is" if is_kept else f"{url} gave a token of {kind}"
+        self.checklist.ok("login", told)
+        return token
 
     def _total(self, inputs: Mapping[str, ScenarioInputs]) -> int | None:
         """Return how many messages the run sends at most, with those beside the plan."""
@@ -243,7 +254,10 @@ class Preflight:
             self.checklist.warn("criteria", told, "give some, as in docs/criteria.md")
         return criteria
 
-    def _pool(self, scenario: str, token: Token, open_some: Open) -> ConversationPool:
+    def _pool(
+        self, scenario: str, tokens: Mapping[TokenKind, Token], open_some: Open
+    ) -> ConversationPool:
+        token = tokens[self.scenarios[scenario].route.token]
         url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
         with self.checklist.waiting(f"the pool of {scenario} at {url}", for_s):
             find = partial(
@@ -271,7 +285,10 @@ class Preflight:
             return ""
 
     def _inputs(
-        self, checked: Mapping[str, ScenarioPayloads], token: Token, open_some: Open
+        self,
+        checked: Mapping[str, ScenarioPayloads],
+        tokens: Mapping[TokenKind, Token],
+        open_some: Open,
     ) -> dict[str, ScenarioInputs]:
         with self.checklist.step("pool"):
             stages = self.settings.stages_by_scenario()
@@ -280,7 +297,7 @@ class Preflight:
                     self.settings,
                     payloads,
                     RateCurve([Stage(*stage) for stage in stages[scenario]]),
-                    self._pool(scenario, token, open_some),
+                    self._pool(scenario, tokens, open_some),
                 )
                 for scenario, payloads in checked.items()
             }

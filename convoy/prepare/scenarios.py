@@ -9,7 +9,7 @@ from typing import Any
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.remote.client import Connections
 from convoy.remote.session import Session
-from convoy.routes.catalogue import Route
+from convoy.routes.catalogue import CLIENT, Route, TokenKind
 from convoy.settings import Settings
 
 
@@ -28,6 +28,20 @@ class KnownScenario:
     timings: tuple[str, ...]
     open_session: Callable[[Connections, Settings], Session]
     open_conversation: Callable[[Any], str] | None
+
+
+def token_kinds(
+    settings: Settings, known: Mapping[str, KnownScenario], *, prepares: bool
+) -> list[TokenKind]:
+    """Return the kinds of token that the users of a run hold, and who opens their conversations.
+
+    Where nobody `prepares`, conversations are open already.
+    """
+    kinds = {known[name].route.token for name in settings.scenarios if name in known}
+    sources = [settings.scenario[name].conversations.source for name in settings.scenarios]
+    if not kinds or (prepares and "opened" in sources):
+        kinds.add(CLIENT)
+    return sorted(kinds)
 
 
 def check_scenarios(settings: Settings, known: Mapping[str, KnownScenario]) -> None:

@@ -12,13 +12,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 from convoy.errors import ConvoyError, ExitCode
 from convoy.plan.pool import Conversation
 from convoy.routes.answers import AnswerRule
 from convoy.routes.schema import ANY_BODY, BodyRules
+
+TokenKind: TypeAlias = Literal["client credentials", "user", "none"]
+"""Whose token an operation takes: a client's own, or that of a user who has logged in."""
+
+CLIENT: TokenKind = "client credentials"
+USER: TokenKind = "user"
 
 _SCHEMAS = Path(__file__).parent / "schemas"
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -56,7 +62,7 @@ class Route:
     name: str
     path: str
     method: str = "POST"
-    token: Literal["client credentials", "user", "none"] = "client credentials"
+    token: TokenKind = CLIENT
     permission: str = ""
     accepts: Mapping[int, tuple[str, ...]] = field(default_factory=lambda: {200: ("id",)})
     documentation: str = ""

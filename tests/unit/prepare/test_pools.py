@@ -14,7 +14,7 @@ from convoy.prepare.pools import find_pool, open_conversations
 from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.client import Connections
 from convoy.remote.oauth import Credentials, Token
-from convoy.routes.catalogue import NO_ROUTE
+from convoy.routes.catalogue import CLIENT, NO_ROUTE
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from tests.simulator_process import SimulatorProcess
@@ -35,7 +35,7 @@ def settings_with(url: str = "http://127.0.0.1:1", **conversations: object) -> S
 
 def log_in(settings: Settings) -> Token:
     demo = Credentials(Secret("demo"), Secret("demo"))
-    return Connections(settings, demo, lambda token: None).log_in()
+    return Connections(settings, {CLIENT: demo}, lambda token: None).log_in()
 
 
 def entries(pool: ConversationPool) -> list[Conversation]:
@@ -109,7 +109,7 @@ def opened_by(door: Door, count: int, *more: str) -> ConversationPool:
         f"scenario.{SCENARIO}.conversations={{source: opened, count: {count}}}", *more
     )
     demo = Credentials(Secret("demo"), Secret("demo"))
-    connections = Connections(settings, demo, lambda token: None)
+    connections = Connections(settings, {CLIENT: demo}, lambda token: None)
 
     def open_some(scenario: str, count: int) -> list[str]:
         return open_conversations(door.known(), connections, settings, scenario, count)
