@@ -33,8 +33,8 @@ def canary_run_id(run_id: str) -> str:
 
 _LONGEST_S = 10.0
 _PASSING_STATUSES = (408, 429)
-_OF_THE_PATH = (404, 409)
-"""What is answered where an id in the path is of nothing, or of what is not in use."""
+_OF_AN_ID = (404, 409)
+"""What is answered where an id is of nothing, or of what is not in use."""
 _WAY_ROUND = "correct the template, or leave the canary messages out with --set canary=false"
 MOST_CONVERSATIONS = 5
 """How many conversations are tried for a template; so many message numbers belong to each."""
@@ -146,13 +146,14 @@ class _Canary:
             meant = advice(attempt.code)
             self.checklist.warn(check, f"{_answer(attempt)}. {meant.cause}", meant.change)
         else:
-            fix = self._fix_of_path() if attempt.status in _OF_THE_PATH else _WAY_ROUND
+            fix = self._fix_of_ids(body) if attempt.status in _OF_AN_ID else _WAY_ROUND
             self.checklist.fail(check, _explained(attempt, body, self.route), fix)
 
-    def _fix_of_path(self) -> str:
-        """Return what to look at where an id in the path may be wrong."""
+    def _fix_of_ids(self, body: bytes) -> str:
+        """Return what to look at where an id in the path, or else in the body, may be wrong."""
         variables = self.inputs.variables
         own = [name for name in self.route.placeholders if name in variables]
+        own = own or [name for name, value in variables.items() if value.encode() in body]
         if not own:
             return _WAY_ROUND
         given = ", ".join(f"{name} {variables[name]!r}" for name in own)

@@ -14,12 +14,13 @@ import gevent
 
 from convoy.errors import Fault, RemoteError, SettingsError
 from convoy.plan.picks import PickRule
-from convoy.plan.pool import NO_CONVERSATION, ConversationPool
+from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import allowance_line, shortfall
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
+from convoy.prepare.communications import find_whole_pool
 from convoy.prepare.guard import (
     canaries,
     check_plan,
@@ -32,10 +33,11 @@ from convoy.prepare.guard import (
 )
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.organisation_lock import OrganisationLock
-from convoy.prepare.pools import Open, find_pool, open_conversations
+from convoy.prepare.pools import Open, name_some, open_conversations
 from convoy.prepare.reach import check_way
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
+from convoy.prepare.user_limit import user_shortfall
 from convoy.remote.addresses import Admission
 from convoy.remote.client import Connections
 from convoy.remote.discovery import PAGE_SIZE, THIS_MACHINE, read_ledger
@@ -46,7 +48,7 @@ from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
 from convoy.results.result import RunFacts
 from convoy.results.series import step_of
-from convoy.routes.catalogue import TokenKind
+from convoy.routes.catalogue import USER, TokenKind
 from convoy.routes.codes import KNOWN_CODES
 from convoy.secrets import Secret
 from convoy.settings import Settings
@@ -160,7 +162,7 @@ class Preflight:
                 self.checklist.ok("organisation", f"the token is of {found}")
             run = PreparedRun(
                 settings,
-                self._inputs(checked, tokens, self._open if sends else _names),
+                self._inputs(checked, tokens, self._open if sends else name_some),
                 criteria,
                 spawn_rate,
                 self.checklist,
@@ -177,6 +179,10 @@ class Preflight:
                 self.checklist.warn("limits", *warning)
             else:
                 self.checklist.ok("limits", allowance_line(settings))
+            of_user = [name for name, each in routes.items() if each.token == USER]
+            has_one = of_user and tokens[USER].expires_at_s == inf
+            if short := user_shortfall(settings, of_user, has_one_token=bool(has_one)):
+                self.checklist.warn("limits of a user", *short)
             if sends and settings.canary:
                 send_canaries(
                     {name: each for name, each in run.inputs.items() if routes[name].path},
@@ -244,7 +250,10 @@ class Preflight:
                 name: (*self.scenarios[name].steps, *settings.scenario[name].steps)
                 for name in settings.scenarios
             },
-            timings={name: self.scenarios[name].timings for name in settings.scenarios},
+            timings={
+                name: self.scenarios[name].measured(settings.scenario[name].steps)
+                for name in settings.scenarios
+            },
         )
         criteria = parse(settings.criteria, known)
         if criteria:
@@ -255,25 +264,27 @@ class Preflight:
         return criteria
 
     def _pool(
-        self, scenario: str, tokens: Mapping[TokenKind, Token], open_some: Open
+        self, payloads: ScenarioPayloads, tokens: Mapping[TokenKind, Token], open_some: Open
     ) -> ConversationPool:
-        token = tokens[self.scenarios[scenario].route.token]
+        scenario, kind = payloads.scenario, self.scenarios[payloads.scenario].route.token
         url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
         with self.checklist.waiting(f"the pool of {scenario} at {url}", for_s):
             find = partial(
-                find_pool,
+                find_whole_pool,
                 self.settings,
                 scenario,
-                token,
+                payloads.participants,
+                (kind, tokens[kind]),
+                self.connections,
                 open_some,
-                admission=self.connections.admission,
-                headers=self.connections.headers,
             )
             return self._patiently("the listing", find)
 
-    def _open(self, scenario: str, count: int) -> list[str]:
+    def _open(self, scenario: str, count: int) -> list[Conversation]:
         known = self.scenarios[scenario]
-        return open_conversations(known, self.connections, self.settings, scenario, count)
+        return open_conversations(
+            known, self.connections, self.settings, scenario, count, self.run_id
+        )
 
     def _ledger_since(self) -> str:
         if self.settings.target.approval is not None:
@@ -297,7 +308,7 @@ class Preflight:
                     self.settings,
                     payloads,
                     RateCurve([Stage(*stage) for stage in stages[scenario]]),
-                    self._pool(scenario, tokens, open_some),
+                    self._pool(payloads, tokens, open_some),
                 )
                 for scenario, payloads in checked.items()
             }
@@ -317,10 +328,6 @@ def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -
         if settings.scenario[name].conversations.source == "api"
     )
     return canaries(settings, inputs) + pages
-
-
-def _names(scenario: str, count: int) -> list[str]:
-    return [f"{scenario}-{number}" for number in range(count)]
 
 
 def _scenario_inputs(

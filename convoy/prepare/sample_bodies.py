@@ -31,6 +31,7 @@ SOME_CONVERSATION = Conversation(
     "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e001",
     "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e002",
     "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e003",
+    "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e004",
 )
 LONGEST_RUN_ID = "20261122-193343-67bda5-warmup"
 MOST_CPU_S = 2

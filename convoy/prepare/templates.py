@@ -40,7 +40,7 @@ _CODE = re.compile(r"[45]\d\d [A-Za-z0-9._-]{1,64}")
 _LARGEST_K = 10**9 - 1
 _SAMPLES = 32
 _TELLING_CHARACTERS = '"\\<&\t{%'
-_PARTICIPANTS = ("customer_id", "agent_id")
+_PARTICIPANTS = ("customer_id", "agent_id", "communication_id")
 
 
 def is_invalid(name: str) -> bool:
@@ -105,7 +105,7 @@ class ScenarioPayloads:
 
     `sources`, `weights` and `expected` are by template name; `expected` holds the error codes of
     those that should be refused. `participants` are the ids that every conversation has to have:
-    `customer_id`, `agent_id`, each with the reason.
+    `customer_id`, `agent_id`, `communication_id`, each with the reason.
     """
 
     scenario: str
@@ -144,7 +144,8 @@ def check_templates(
 
 def check_pool(payloads: ScenarioPayloads, pool: ConversationPool) -> None:
     """Raise RefusedError unless every conversation has the participants that messages name."""
-    columns = dict(zip(_PARTICIPANTS, (pool.customer_ids, pool.agent_ids), strict=True))
+    given = (pool.customer_ids, pool.agent_ids, pool.communication_ids)
+    columns = dict(zip(_PARTICIPANTS, given, strict=True))
     for name, reason in payloads.participants.items():
         missing = columns[name].count("") if columns[name] else len(pool)
         if missing:

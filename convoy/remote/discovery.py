@@ -15,6 +15,7 @@ from convoy.errors import RefusedError, RemoteError
 from convoy.foreign import on_one_line
 from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
+from convoy.remote.conversations import read_conversation
 from convoy.remote.limits import retry_after_s
 from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
@@ -37,7 +38,6 @@ _LISTED_TOO_OFTEN = (
 )
 PERSON = "a person"
 """Who starts a simulator by hand; it is there until that person stops it."""
-_PURPOSES = ("customer", "agent")
 PAGE_SIZE = 100
 _MOST_PAGES = 200
 """20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
@@ -47,21 +47,6 @@ _TLS_ALERT = "\\x15\\x03"
 _PASSING_STATUSES = (500, 502, 503, 504)
 _REST_AFTER_429_S = 1.0
 _MOST_BYTES, _PIECE_BYTES = 2**24, 2**16
-
-
-class _Participant(msgspec.Struct):
-    id: str
-    purpose: str = ""
-
-
-class _Conversation(msgspec.Struct):
-    id: str
-    state: str = ""
-    type: str = ""
-    participants: list[_Participant] = []
-
-    def participant_id(self, purpose: str) -> str:
-        return next((each.id for each in self.participants if each.purpose == purpose), "")
 
 
 class _Simulator(msgspec.Struct):
@@ -94,8 +79,11 @@ def find_conversations(
     ca_file: str | None = None,
     admission: Admission = THIS_MACHINE,
     headers: Mapping[str, str] | None = None,
+    route: str = "conversations",
 ) -> tuple[list[Conversation], int]:
     """Return the conversations in `state` and of `type`, each once, sorted by id.
+
+    `route` is the listing to ask for.
 
     They are sorted so that the pool does not depend on the order in which the remote lists them.
     With them comes the number of those that were left out, because their id, state, type or
@@ -103,7 +91,8 @@ def find_conversations(
     Raises RemoteError with the remote's code and correlation id, RefusedError for a listing of more
     than 200 pages.
     """
-    url = origin_url.rstrip("/") + ROUTES["conversations"].path
+    url = origin_url.rstrip("/") + ROUTES[route].path
+    asked_for = [None if each == ANY else each for each in (state, type)]
     found: dict[str, Conversation] = {}
     left_out = 0
     with _client(origin_url, admission, ca_file, headers) as client:
@@ -112,12 +101,11 @@ def find_conversations(
             asked = {"pageSize": page_size, "pageNumber": number}
             page = _read(client, url, "conversations", _Page, timeout_s, asked)
             for entity in page.entities:
-                each = _read_entity(entity)
+                each = read_conversation(entity)
                 if each is None:
                     left_out += 1
-                elif state in (each.state, ANY) and type in (each.type, ANY):
-                    participants = map(each.participant_id, _PURPOSES)
-                    found[each.id] = Conversation(each.id, *participants)
+                elif each.is_of(*asked_for):
+                    found[each.id] = each.for_pool()
             if _is_last(page, number, page_size):
                 return [found[id] for id in sorted(found)], left_out
     raise RefusedError(
@@ -261,15 +249,6 @@ def _get(
         raise requests.RequestException(AnswerTooLargeError(f"more than {_MOST_BYTES:,} bytes"))
     answer._content = b"".join(pieces)  # as `requests` itself keeps what it has read
     return answer
-
-
-def _read_entity(entity: msgspec.Raw) -> _Conversation | None:
-    """Return one conversation of a listing, None where a part of it has another form."""
-    try:
-        read = msgspec.json.decode(entity, type=_Conversation)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    return read if read.id else None
 
 
 def _is_last(page: _Page, number: int, page_size: int) -> bool:

@@ -28,7 +28,7 @@ USER: TokenKind = "user"
 
 _SCHEMAS = Path(__file__).parent / "schemas"
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_OF_THE_CONVERSATION = ("conversation_id", "customer_id", "agent_id")
+_OF_THE_CONVERSATION = ("conversation_id", "customer_id", "agent_id", "communication_id")
 
 _THREAD = (
     "https://forum.sggu.com/t/guest-api-post-conversations-messages-returns-400-bad-request-"
@@ -40,6 +40,9 @@ _DEFINITION = "https://github.com/api-evangelist/genesys"
 """The published API definition."""
 _READ = "2026-11-22"
 _INBOUND = "/api/v2/conversations/messages/{integration_id}/inbound/open"
+_COMMUNICATION = (
+    "/api/v2/conversations/messages/{conversation_id}/communications/{communication_id}"
+)
 
 
 class RouteError(ConvoyError):
@@ -75,7 +78,7 @@ class Route:
 
     @property
     def participants(self) -> tuple[str, ...]:
-        """The ids of participants that the path names, which every conversation has to bring."""
+        """The ids besides its own that the path names, which every conversation has to bring."""
         return tuple(name for name in self.placeholders if name in _OF_THE_CONVERSATION[1:])
 
     def path_to(self, variables: Mapping[str, str]) -> Callable[[Conversation], str]:
@@ -95,7 +98,12 @@ class Route:
             return lambda conversation: path
 
         def path_of(conversation: Conversation) -> str:
-            ids = (conversation.id, conversation.customer_id, conversation.agent_id)
+            ids = (
+                conversation.id,
+                conversation.customer_id,
+                conversation.agent_id,
+                conversation.communication_id,
+            )
             return _filled(path, dict(zip(_OF_THE_CONVERSATION, ids, strict=True)))
 
         return path_of
@@ -168,6 +176,50 @@ ROUTES: dict[str, Route] = {
             path="/api/v2/conversations/messages/agentless",
             permission="conversation:message:create",
             accepts={200: ("id",), 202: ()},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="agent_reply",
+            path=f"{_COMMUNICATION}/messages",
+            token=USER,
+            permission="conversation:message:create",
+            accepts={200: ("id",), 202: ()},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="agent_typing",
+            path=f"{_COMMUNICATION}/typing",
+            token=USER,
+            permission="conversation:message:create",
+            accepts={204: ()},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="message_conversations",
+            method="GET",
+            path="/api/v2/conversations/messages",
+            token=USER,
+            accepts={200: ("entities",)},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="message_conversation",
+            method="GET",
+            path="/api/v2/conversations/messages/{conversation_id}",
+            accepts={200: ("participants",)},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="message_details",
+            method="GET",
+            path="/api/v2/conversations/messages/{message_id}/details",
+            permission="conversation:message:view",
+            accepts={200: ("id",)},
             documentation=_DEFINITION,
             read=_READ,
         ),

@@ -11,7 +11,7 @@ import pytest
 from convoy.errors import ExitCode, RefusedError, RemoteError, SettingsError
 from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
 from convoy.prepare.pools import find_pool, open_conversations
-from convoy.prepare.scenarios import KnownScenario
+from convoy.prepare.scenarios import KnownScenario, Opening
 from convoy.remote.client import Connections
 from convoy.remote.oauth import Credentials, Token
 from convoy.routes.catalogue import CLIENT, NO_ROUTE
@@ -93,7 +93,7 @@ class Door:
     def ready_at(self, now_s: float) -> float:
         return now_s
 
-    def open_conversation(self) -> str:
+    def open_conversation(self, opening: Opening) -> str:
         number, self.opened = self.opened, self.opened + 1
         gevent.sleep(0)
         if number >= self._fails_at:
@@ -111,8 +111,8 @@ def opened_by(door: Door, count: int, *more: str) -> ConversationPool:
     demo = Credentials(Secret("demo"), Secret("demo"))
     connections = Connections(settings, {CLIENT: demo}, lambda token: None)
 
-    def open_some(scenario: str, count: int) -> list[str]:
-        return open_conversations(door.known(), connections, settings, scenario, count)
+    def open_some(scenario: str, count: int) -> list[Conversation]:
+        return open_conversations(door.known(), connections, settings, scenario, count, "a-run")
 
     return find_pool(settings, SCENARIO, NO_TOKEN, open_some=open_some)
 
