@@ -26,7 +26,7 @@ from convoy.prepare.guard import check_target, check_token, check_window
 from convoy.prepare.sample_bodies import Sample, render_apart, sample_plan
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import template_names
-from convoy.remote.client import Connections
+from convoy.remote.client import Connections, WorkerShare
 from convoy.remote.oauth import Token
 from convoy.results.outcome import ACCEPTED, Attempt
 from convoy.results.record import RUNS, check_stop
@@ -92,7 +92,7 @@ def send_one(
     check_window(settings, time(), lasts_s=0.0)
     run_id = new_run_id()
     settings = setup.at_simulator(settings, run_id, Checklist())
-    connections = setup.connect(settings)
+    connections = setup.connect(settings, WorkerShare())  # nobody opens conversations here
     check_target(settings, connections.admission, setup.simulator_key)
     session = connections.open_session(route.token)
     try:

@@ -144,8 +144,9 @@ def _read_token(
     value = Secret(read.access_token)
     if register is not None:
         register(value)
-    if read.refresh_token:
-        renewing = Secret(read.refresh_token)
+    renewing = Secret(read.refresh_token or "")
+    # The one that is in use is registered already, unless everybody knows it.
+    if renewing.reveal() and (refresh_token is None or renewing != refresh_token.value):
         if register is not None:
             register(renewing)
         if refresh_token is not None:

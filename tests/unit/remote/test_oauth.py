@@ -91,8 +91,12 @@ def test_a_login_sends_basic_and_form_and_brings_a_registered_token() -> None:
 
 @pytest.mark.parametrize(
     ("answered", "kept"),
-    [(b"", "one&two"), (b', "refresh_token": null', "one&two"), (b', "refresh_token": "3"', "3")],
-    ids=["none", "null", "rotated"],
+    [
+        pytest.param(b"", "one&two", id="none"),
+        pytest.param(b', "refresh_token": null', "one&two", id="null"),
+        pytest.param(b', "refresh_token": "one&two"', "one&two", id="the same"),
+        pytest.param(b', "refresh_token": "3"', "3", id="rotated"),
+    ],
 )
 def test_a_refresh_token_brings_a_users_token_and_perhaps_the_next_one(
     answered: bytes, kept: str
