@@ -153,7 +153,7 @@ class _Canary:
         """Return what to look at where an id in the path, or else in the body, may be wrong."""
         variables = self.inputs.variables
         own = [name for name in self.route.placeholders if name in variables]
-        own = own or [name for name, value in variables.items() if value.encode() in body]
+        own = own or [name for name, value in variables.items() if value and value.encode() in body]
         if not own:
             return _WAY_ROUND
         given = ", ".join(f"{name} {variables[name]!r}" for name in own)

@@ -66,9 +66,9 @@ def with_communications(
     """Return the conversations of a pool that an agent can reply in, each with its communication.
 
     Where a conversation brings none it is asked for; where it `waits`, again and again until an
-    agent is connected or `prepare_timeout_s` is over. Those without one are left
-    out, and the pool's note counts them. Raises RefusedError where none is left, or where the API
-    refuses to show them.
+    agent is connected or `prepare_timeout_s` is over. Those without one are left out, and the
+    pool's note counts them. Raises RefusedError where none is left, or where the API refuses to
+    show them.
     """
     found = {number: pool[number].communication_id for number in range(len(pool))}
     unread = {number for number, communication_id in found.items() if not communication_id}

@@ -32,7 +32,7 @@ from convoy.remote.session import Session
 from convoy.settings import Conversations, Settings
 
 AT_ONCE = 10
-"""So many sessions open conversations: enough to be quick, and no load by itself."""
+"""So many sessions work before load: enough to be quick, and no load by themselves."""
 _LINES_AT_ONCE = 5_000
 _LISTED = "listed"
 _MOST_BYTES = 2**29

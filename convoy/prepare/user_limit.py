@@ -24,11 +24,10 @@ def user_shortfall(
     if not names or not settings.is_scheduled:
         return None
     stages = settings.stages_by_scenario()
-    requests = {name: 1 + len(settings.scenario[name].steps) for name in names}
-    highest = max(
-        sum(requests[name] * stage[end] for name, stage in zip(names, parts, strict=True))
-        for parts in zip(*(stages[name] for name in names), strict=True)
-        for end in (0, 1)
+    # The shares of a rate are highest together, and a scenario's own rate is constant.
+    highest = sum(
+        (1 + len(settings.scenario[name].steps)) * max(max(each[:2]) for each in stages[name])
+        for name in names
     )
     of_token = [each for each in settings.limits if each.scope == "token"]
     lasts_s = settings.warm_up_s + settings.duration_s

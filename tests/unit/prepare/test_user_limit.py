@@ -47,3 +47,13 @@ def test_without_a_scenario_of_a_user_nothing_is_compared() -> None:
     settings = resolve(command_line={"rate": 500}, environ={}, known_scenarios=NAMES)
 
     assert user_shortfall(settings, [], has_one_token=True) is None
+
+
+def test_scenarios_with_rates_of_their_own_count_with_the_others() -> None:
+    given = ["scenarios=[agent_reply, open_messaging]", "scenario.agent_reply.rate=10"]
+    given += ["stages=[{rate: 20, for_s: 300}, {to: 61, for_s: 300}]", "run_time_s=600"]
+    settings = resolve(command_line={"set": given}, environ={}, known_scenarios=NAMES)
+
+    found = user_shortfall(settings, NAMES, has_one_token=False)
+
+    assert found is not None and "would make 61 requests a second" in found[0]
