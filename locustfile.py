@@ -10,11 +10,20 @@ from convoy import terminal
 terminal.take_over()  # before the imports below, which take most of a second
 
 from convoy.plugin import hooks
+from scenarios.agent_reply import AgentReply
+from scenarios.agentless import Agentless
 from scenarios.conversation_messages import ConversationMessages
 from scenarios.guest_messages import GuestMessages
 from scenarios.invalid_messages import InvalidMessages
 from scenarios.open_messaging import OpenMessaging
 
-__all__ = ["ConversationMessages", "GuestMessages", "InvalidMessages", "OpenMessaging"]
+__all__ = [
+    "AgentReply",
+    "Agentless",
+    "ConversationMessages",
+    "GuestMessages",
+    "InvalidMessages",
+    "OpenMessaging",
+]
 
 hooks.install(os.environ)

@@ -17,7 +17,7 @@ from convoy.afterwards.reconcile import DISCREPANCIES, reconcile
 from convoy.afterwards.recorded_run import check_that_it_ended
 from convoy.cli.records import add_run, folder_of, report_record
 from convoy.errors import ExitCode
-from convoy.plugin.users import user_classes
+from convoy.plugin.scenario_classes import user_classes
 from convoy.prepare.setup import Setup
 from convoy.results.reconcile import KINDS, Named
 from convoy.results.record import JOURNAL, read_result

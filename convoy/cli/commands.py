@@ -27,7 +27,7 @@ from convoy.files import FileError, read_text
 from convoy.foreign import printable_lines
 from convoy.plan.strict_json import NotJsonError, read_json
 from convoy.plugin.github_step import GitHubStep
-from convoy.plugin.users import known_scenarios, user_classes
+from convoy.plugin.scenario_classes import known_scenarios, user_classes
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS
 from convoy.results.reports import REPORTS

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from textwrap import indent
 from time import time
@@ -17,11 +18,11 @@ from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.files import FileError, read_text
 from convoy.foreign import printable_lines, told
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadTemplate, parse_body
-from convoy.plan.pool import Conversation, checked_id
+from convoy.plan.pool import Conversation, ConversationPool, checked_id
 from convoy.prepare.canaries import canary_run_id, new_run_id
 from convoy.prepare.checklist import Checklist
+from convoy.prepare.communications import find_whole_pool, with_communications
 from convoy.prepare.guard import check_target, check_token, check_window
-from convoy.prepare.pools import find_pool
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import (
     LONGEST_RUN_ID,
@@ -29,11 +30,11 @@ from convoy.prepare.templates import (
     sample_plan,
     template_names,
 )
-from convoy.remote.client import Connections
+from convoy.remote.client import Connections, WorkerShare
 from convoy.remote.oauth import Token
 from convoy.results.outcome import ACCEPTED, Attempt
 from convoy.results.record import RUNS, check_stop
-from convoy.routes.catalogue import ROUTES, Route
+from convoy.routes.catalogue import ROUTES, USER, Route
 from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.routes.explain import as_text, explain, explain_code
 from convoy.secrets import STARS
@@ -89,9 +90,9 @@ def send_one(
     check_window(settings, time(), lasts_s=0.0)
     run_id = new_run_id()
     settings = setup.at_simulator(settings, run_id, Checklist())
-    connections = setup.connect(settings)
+    connections = setup.connect(settings, WorkerShare())  # nobody opens conversations here
     check_target(settings, connections.admission, setup.simulator_key)
-    session = connections.open_session()
+    session = connections.open_session(route.token)
     try:
         token = session.open()
         if settings.target.approval is not None:
@@ -144,15 +145,23 @@ def curl_command(sent: Sent) -> str:
     return " \\\n  ".join(parts)
 
 
-def token_command(settings: Settings) -> str:
+def token_command(settings: Settings, route: Route) -> str:
     """Return the shell line that brings a token into `$TOKEN`, by the credentials' variables."""
     url = settings.target.login_url.rstrip("/") + ROUTES["oauth_token"].path
     read = 'import json, sys; print(json.load(sys.stdin)["access_token"])'
     is_simulator = settings.target.embedded_simulator or settings.target.name == "simulator"
+    rest = f"{shlex.quote(url)} | python3 -c {shlex.quote(read)})"
+    if route.token == USER:
+        or_else = ":-public-user" * is_simulator
+        return (
+            f'TOKEN=${{CONVOY_USER_TOKEN:-$(curl -sS -u "${{CONVOY_USER_CLIENT_ID{or_else}}}:'
+            f'${{CONVOY_USER_CLIENT_SECRET{or_else}}}" -d grant_type=refresh_token '
+            f'--data-urlencode "refresh_token=${{CONVOY_REFRESH_TOKEN{or_else}}}" {rest}}}'
+        )
     or_else = ":-demo" * is_simulator
     return (
         f'TOKEN=$(curl -sS -u "${{CONVOY_CLIENT_ID{or_else}}}:${{CONVOY_CLIENT_SECRET{or_else}}}" '
-        f"-d grant_type=client_credentials {shlex.quote(url)} | python3 -c {shlex.quote(read)})"
+        f"-d grant_type=client_credentials {rest}"
     )
 
 
@@ -175,11 +184,15 @@ def _conversation(
 
     One that the pool does not know is taken as it is, unless the route needs its customer.
     """
+    scenario = settings.scenarios[0]
     if conversation_id and not route.participants:
         return Conversation(conversation_id)
-    scenario = settings.scenarios[0]
-    pool = find_pool(
-        settings, scenario, token, admission=connections.admission, headers=connections.headers
+    if conversation_id and route.participants == ("communication_id",):
+        named = ConversationPool.of([Conversation(conversation_id)])
+        open_session = partial(connections.open_session, route.token)
+        return with_communications(named, scenario, settings, open_session, waits=False)[0]
+    pool = find_whole_pool(
+        settings, scenario, route.participants, (route.token, token), connections
     )
     if not conversation_id:
         return pool[0]
@@ -222,7 +235,7 @@ def _lines(sent: Sent) -> Iterator[str]:
         yield indent(as_text(explained), "  ")
         yield ""
     yield "the same with curl, where $TOKEN holds a token"
-    yield token_command(sent.settings)
+    yield token_command(sent.settings, sent.route)
     yield curl_command(sent)
 
 

@@ -18,6 +18,7 @@ from convoy.errors import ConvoyError, ExitCode
 _ID_COLUMNS = ("conversationid", "id")
 _CUSTOMER_COLUMNS = ("customerid", "guestid")
 _AGENT_COLUMNS = ("agentid",)
+_COMMUNICATION_COLUMNS = ("communicationid",)
 """Names as `_name` makes them; of several the first one counts."""
 
 _DELIMITERS = ",;\t|"
@@ -35,24 +36,29 @@ _DIGIT = re.compile(r"\d")
 
 # A structure, and untracked by the collector: one is made per message.
 class Conversation(msgspec.Struct, frozen=True, gc=False):
-    """One conversation and its participants; ids are empty where the pool does not say."""
+    """One conversation and its participants; ids are empty where the pool does not say.
+
+    `communication_id` is the agent's communication with the customer, by which he answers.
+    """
 
     id: str
     customer_id: str = ""
     agent_id: str = ""
+    communication_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationPool:
-    """Conversations as columns of equal length; a million of them are three flat tuples.
+    """Conversations as columns of equal length; a million of them are a few flat tuples.
 
-    The columns of participants are empty when the source names none. `note` is what a person should
+    The columns but that of ids are empty when the source names none. `note` is what a person should
     know of how they were read.
     """
 
     ids: Sequence[str]
     customer_ids: Sequence[str] = ()
     agent_ids: Sequence[str] = ()
+    communication_ids: Sequence[str] = ()
     note: str = field(default="", compare=False)
 
     @classmethod
@@ -61,13 +67,14 @@ class ConversationPool:
         first: dict[str, Conversation] = {}
         for each in conversations:
             first.setdefault(each.id, each)
-        customer_ids = tuple(each.customer_id for each in first.values())
-        agent_ids = tuple(each.agent_id for each in first.values())
-        return cls(
-            tuple(first),
-            customer_ids if any(customer_ids) else (),
-            agent_ids if any(agent_ids) else (),
+        customer_ids, agent_ids, communication_ids = (
+            column if any(column) else ()
+            for column in (
+                tuple(getattr(each, name) for each in first.values())
+                for name in ("customer_id", "agent_id", "communication_id")
+            )
         )
+        return cls(tuple(first), customer_ids, agent_ids, communication_ids)
 
     @classmethod
     def of_customers(cls, count: int) -> ConversationPool:
@@ -87,12 +94,14 @@ class ConversationPool:
             self.ids[index],
             self.customer_ids[index] if self.customer_ids else "",
             self.agent_ids[index] if self.agent_ids else "",
+            self.communication_ids[index] if self.communication_ids else "",
         )
 
     @property
     def hash(self) -> str:
         """A fingerprint of the pool and its order."""
-        columns = (self.ids, self.customer_ids, self.agent_ids)
+        columns = [self.ids, self.customer_ids, self.agent_ids]
+        columns += [self.communication_ids] * bool(self.communication_ids)
         text = "\0".join("\n".join(column) for column in columns)
         return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
@@ -183,6 +192,7 @@ def _from_json(place: str, entry: object) -> Conversation:
         checked_id(place, _first(named, _ID_COLUMNS)),
         _id_or_none(place, _first(named, _CUSTOMER_COLUMNS)),
         _id_or_none(place, _first(named, _AGENT_COLUMNS)),
+        _id_or_none(place, _first(named, _COMMUNICATION_COLUMNS)),
     )
 
 
@@ -207,15 +217,14 @@ def _from_table(numbered: Iterator[tuple[int, str]]) -> ConversationPool:
                 "first line should name them, one of them id or conversation_id"
             )
         return ConversationPool.of(_from_text(chain([(number, header)], records)))
-    customer, agent = (
+    others = [
         next((names.index(each) for each in known if each in names), None)
-        for known in (_CUSTOMER_COLUMNS, _AGENT_COLUMNS)
-    )
+        for known in (_CUSTOMER_COLUMNS, _AGENT_COLUMNS, _COMMUNICATION_COLUMNS)
+    ]
     pool = ConversationPool.of(
         Conversation(
             checked_id(f"line {number}", _cell(record, column)),
-            _id_or_none(f"line {number}", _cell(record, customer)),
-            _id_or_none(f"line {number}", _cell(record, agent)),
+            *(_id_or_none(f"line {number}", _cell(record, each)) for each in others),
         )
         for number, record in records
     )

@@ -204,6 +204,7 @@ _TEXTS = {
     "conversation_id": "message.conversation.id",
     "customer_id": "message.conversation.customer_id",
     "agent_id": "message.conversation.agent_id",
+    "communication_id": "message.conversation.communication_id",
     "text": "message.text",
     "author_name": "guest(message.author)[0]",
     "author_address": "guest(message.author)[1]",

@@ -16,8 +16,8 @@ from convoy.errors import ConvoyError
 from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.live_view import LiveView, view_on_terminal
 from convoy.plugin.options import add_options, check_ports, given, judge_options
+from convoy.plugin.scenario_classes import user_classes
 from convoy.plugin.sockets import open_channel
-from convoy.plugin.users import user_classes
 from convoy.plugin.web_form import Form
 from convoy.plugin.web_login import Access, read_access
 from convoy.prepare.preflight import PreparedRun

@@ -32,8 +32,9 @@ from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.options import who_can_reach
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
+from convoy.plugin.scenario_classes import known_scenarios, user_classes
 from convoy.plugin.sockets import hear_custom_messages
-from convoy.plugin.users import attach, known_scenarios, user_classes
+from convoy.plugin.users import attach
 from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS

@@ -15,7 +15,7 @@ from convoy.plugin.users import ScenarioUser
 from convoy.remote.client import Connections
 from convoy.remote.session import ApiSession, HttpAttempt
 from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN
-from convoy.routes.catalogue import ROUTES, Route
+from convoy.routes.catalogue import CLIENT, ROUTES, Route
 from convoy.settings import Settings
 
 __all__ = ["Message", "MessageUser"]
@@ -34,7 +34,12 @@ class MessageUser(ScenarioUser):
 
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> ApiSession:
-        return connections.open_session()
+        return connections.open_session(cls.route.token)
+
+    @classmethod
+    def opening_session(cls, connections: Connections, settings: Settings) -> ApiSession:
+        """Return a session with a client's token: conversations are opened by their customers."""
+        return connections.open_session(CLIENT)
 
     def on_start(self) -> None:
         super().on_start()
@@ -61,18 +66,25 @@ class MessageUser(ScenarioUser):
         # What the message waited for a step's answer is the target's time, not the scenario's own.
         return replace(attempt, waited_s=attempt.waited_s + self._called_s)
 
-    def call(self, route: Route, body: Mapping[str, object]) -> bytes:
-        """Post what a step says on a route of the scenario's variables; return the answer's body.
+    def call(
+        self,
+        route: Route,
+        body: Mapping[str, object] | None = None,
+        conversation: Conversation = _NO_CONVERSATION,
+        **variables: str,
+    ) -> bytes:
+        """Post what a step says on a route, or without a body ask for what is there.
 
-        Raises RemoteError where it is not accepted, by which `step` counts it.
+        The path may name the conversation, the scenario's variables, and these. Returns the
+        answer's body; raises RemoteError where it is not accepted, by which `step` counts it.
         """
         began_s = perf_counter()
         attempt = self.session.post(
-            route.path_to(self.variables)(_NO_CONVERSATION),
-            msgspec.json.encode(body),
+            route.path_to({**self.variables, **variables})(conversation),
+            None if body is None else msgspec.json.encode(body),
             self.timeout_s,
             self._work.answers(route, {}),
-            _NO_CONVERSATION.id,
+            conversation.id,
         )
         self._called_s += attempt.done_s - began_s
         if attempt.fate is ACCEPTED:

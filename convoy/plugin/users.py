@@ -28,7 +28,7 @@ from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError
 from convoy.plan.scenario import PoolExhausted
 from convoy.plugin.task_loop import TaskLoop
-from convoy.prepare.scenarios import KnownScenario
+from convoy.prepare.scenarios import Opening, chosen_timings
 from convoy.remote.client import Connections
 from convoy.remote.session import Session
 from convoy.results.outcome import (
@@ -63,10 +63,10 @@ class ScenarioUser(User):
     A class for a protocol says how a session is opened (`open_session`) and how a message is sent
     over it (`send`). A scenario subclasses that, sets its name in `scenario`, and has one task that
     takes the next message and posts it. What it measures besides, it names in `steps` and
-    `timings`; `optional_steps` are done where the settings ask, each with the others that it needs.
+    `timings`; `optional_steps` are done where the settings ask, each with the others that it needs
+    and with the timing of its name, if there is one.
     `request_type` is shown in Locust's rows, and `route` has the rules by which bodies are checked.
-    `open_conversation` is needed for `source: opened`: it opens a conversation over a session and
-    returns its id, or raises RemoteError.
+    `open_conversation` is needed for `source: opened`.
     """
 
     abstract = True
@@ -76,7 +76,6 @@ class ScenarioUser(User):
     steps: tuple[str, ...] = ()
     optional_steps: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     timings: tuple[str, ...] = ()
-    open_conversation: ClassVar[Callable[[Any], str] | None] = None
     session: Session
     _run: WorkerRun | None = None
     _taken: DueMessage | None = None
@@ -85,6 +84,16 @@ class ScenarioUser(User):
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> Session:
         """Return a session for one user; nothing is sent before its own `open`."""
+        raise NotImplementedError
+
+    @classmethod
+    def opening_session(cls, connections: Connections, settings: Settings) -> Session:
+        """Return a session for who opens conversations before load: as a user's, by default."""
+        return cls.open_session(connections, settings)
+
+    @staticmethod
+    def open_conversation(session: Any, opening: Opening) -> str:
+        """Open a conversation over such a session and return its id; raises RemoteError."""
         raise NotImplementedError
 
     def send(self, message: Message) -> Attempt:
@@ -102,7 +111,9 @@ class ScenarioUser(User):
         run = self._worker.wait_for_run()
         settings = run.inputs.settings
         self._work = run.work[self.scenario]
-        self._work.accounting.declare((*self.steps, *self._work.steps), self.timings)
+        steps = self._work.steps
+        timings = chosen_timings(self.timings, self.optional_steps, steps)
+        self._work.accounting.declare((*self.steps, *steps), timings)
         self.timeout_s = settings.request_timeout_s
         self._stops_at_limit = settings.on_limit == "stop"
         self._paused_until_s = 0.0
@@ -245,14 +256,14 @@ class ScenarioUser(User):
         """Return the marker for what a step sends: no figure counts that among the messages."""
         return f"[convoy:{self._work.run_id}-steps:{self.scenario}:{message.due.k}]"
 
-    def note_sent(self, timing: str, id: str) -> None:
+    def note_sent(self, timing: str, id: str, at_s: float | None = None) -> None:
         """Begin to time what belongs to an id, which no two pairs of the timing may share.
 
-        It counts if the last message taken does. Raises ConvoyError for a timing that the class
-        does not name.
+        It was sent at `at_s`, by default now. It counts if the last message taken does. Raises
+        ConvoyError for a timing that the class does not name.
         """
         recorder = self._work.accounting.timing(timing)
-        recorder.sent(id, perf_counter(), self._phase is _MEASURE)
+        recorder.sent(id, perf_counter() if at_s is None else at_s, self._phase is _MEASURE)
 
     def note_received(self, timing: str, id: str) -> None:
         """Enter that what belongs to an id has come; raises as `note_sent`."""
@@ -370,30 +381,3 @@ def worker_of(environment: Environment) -> Worker:
     """Return the worker that `attach` made known."""
     worker: Worker = environment.convoy_worker  # type: ignore[attr-defined]
     return worker
-
-
-def user_classes() -> list[type[ScenarioUser]]:
-    """Return every scenario's user class that has been imported."""
-    found: list[type[ScenarioUser]] = []
-    waiting: list[type[ScenarioUser]] = [ScenarioUser]
-    while waiting:
-        user_class = waiting.pop()
-        waiting += user_class.__subclasses__()
-        if not user_class.abstract:
-            found.append(user_class)
-    return found
-
-
-def known_scenarios() -> dict[str, KnownScenario]:
-    """Return the scenarios that can run, by name."""
-    return {
-        each.scenario: KnownScenario(
-            each.route,
-            each.steps,
-            each.optional_steps,
-            each.timings,
-            each.open_session,
-            each.open_conversation,
-        )
-        for each in user_classes()
-    }

@@ -18,7 +18,7 @@ from convoy.remote.session import ApiSession
 from convoy.results.message_log import ids_in
 from convoy.results.outcome import REJECTED, Attempt
 from convoy.routes.answers import AnswerRule
-from convoy.routes.catalogue import Route
+from convoy.routes.catalogue import Route, TokenKind
 from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER, advice
 from convoy.routes.explain import as_text, explain
 from convoy.routes.refusals import read_refusal
@@ -36,8 +36,8 @@ def canary_run_id(run_id: str) -> str:
 
 _LONGEST_S = 10.0
 _PASSING_STATUSES = (408, 429)
-_OF_THE_PATH = (404, 409)
-"""What is answered where an id in the path is of nothing, or of what is not in use."""
+_OF_AN_ID = (404, 409)
+"""What is answered where an id is of nothing, or of what is not in use."""
 _WAY_ROUND = "correct the template, or leave the canary messages out with --set canary=false"
 MOST_CONVERSATIONS = 5
 """How many conversations are tried for a template; so many message numbers belong to each."""
@@ -47,7 +47,7 @@ def send_canaries(
     inputs: Mapping[str, ScenarioInputs],
     routes: Mapping[str, Route],
     answers: Mapping[str, AnswerRule],
-    session: ApiSession,
+    sessions: Mapping[TokenKind, ApiSession],
     *,
     run_id: str,
     timeout_s: float,
@@ -56,16 +56,17 @@ def send_canaries(
 ) -> None:
     """Send one message of each template of each scenario, and enter the result into `checklist`.
 
-    `note_opened` takes the id of each conversation that an answer names and the message did not. A
-    refusal that every message of the template would get is a failure. What may be temporary (a
-    timeout, a 503, a 429) is a warning, because the run counts it by its code.
+    `sessions` are by the kind of their token. `note_opened` takes the id of each conversation that
+    an answer names and the message did not. A refusal that every message of the template would get
+    is a failure. What may be temporary (a timeout, a 503, a 429) is a warning, because the run
+    counts it by its code.
     """
     for scenario, each in inputs.items():
         canary = _Canary(
             each,
             routes[scenario],
             answers[scenario],
-            session,
+            sessions[routes[scenario].token],
             canary_run_id(run_id),
             timeout_s,
             checklist,
@@ -156,17 +157,19 @@ class _Canary:
             meant = advice(attempt.code)
             self.checklist.warn(check, f"{_answer(attempt)}. {meant.cause}", meant.change)
         else:
-            self.checklist.fail(check, _explained(attempt, body, self.route), self._fix(attempt))
+            fix = self._fix(attempt, body)
+            self.checklist.fail(check, _explained(attempt, body, self.route), fix)
 
-    def _fix(self, attempt: Attempt) -> str:
-        """Return what to look at: a role, an id in the path that may be wrong, or the template."""
+    def _fix(self, attempt: Attempt, body: bytes) -> str:
+        """Return what to look at: a role, an id in path or body, or the template."""
         missing = read_refusal(attempt.body, attempt.status).permissions
         if missing:
             return f"add {', '.join(missing)} to a role of the client, and start again"
-        if attempt.status not in _OF_THE_PATH:
+        if attempt.status not in _OF_AN_ID:
             return _WAY_ROUND
         variables = self.inputs.variables
         own = [name for name in self.route.placeholders if name in variables]
+        own = own or [name for name, value in variables.items() if value and value.encode() in body]
         if not own:
             return _WAY_ROUND
         given = ", ".join(f"{name} {variables[name]!r}" for name in own)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import IO, cast
+from time import perf_counter
+from typing import IO, TypeVar, cast
 
 import gevent
 import msgspec
@@ -22,7 +23,7 @@ from convoy.plan.pool import (
     PoolFileError,
     parse_pool,
 )
-from convoy.prepare.scenarios import KnownScenario
+from convoy.prepare.scenarios import KnownScenario, Opening
 from convoy.remote.addresses import Admission
 from convoy.remote.client import Connections
 from convoy.remote.discovery import THIS_MACHINE, find_conversations
@@ -30,23 +31,30 @@ from convoy.remote.oauth import Token
 from convoy.remote.session import Session
 from convoy.settings import Conversations, Settings
 
-_AT_ONCE = 10
-"""So many sessions open conversations: enough to be quick, and no load by itself."""
+AT_ONCE = 10
+"""So many sessions work before load: enough to be quick, and no load by themselves."""
 _LINES_AT_ONCE = 5_000
 _LISTED = "listed"
 _MOST_BYTES = 2**29
 """Of a pool file, unpacked: some millions of conversations."""
 
+S = TypeVar("S", bound=Session)
+T = TypeVar("T")
+Open = Callable[[str, int], Sequence[Conversation]]
+"""Takes a scenario and how many conversations to open for it; returns them."""
 
-Open = Callable[[str, int], Sequence[str]]
-"""Takes a scenario and how many conversations to open for it; returns their ids."""
 
-
-def open_none(scenario: str, count: int) -> Sequence[str]:
+def open_none(scenario: str, count: int) -> Sequence[Conversation]:
     """Raise RefusedError, because only a run opens conversations."""
     raise RefusedError(
         f"the {count} conversations of scenario {scenario} are opened when a run begins; name one"
     )
+
+
+def name_some(scenario: str, count: int) -> Sequence[Conversation]:
+    """Return names in the place of conversations, where none are to be opened."""
+    names = [f"{scenario}-{number}" for number in range(count)]
+    return [Conversation(each, communication_id=each) for each in names]
 
 
 def find_pool(
@@ -57,11 +65,13 @@ def find_pool(
     *,
     admission: Admission = THIS_MACHINE,
     headers: Mapping[str, str] | None = None,
+    has_replies: bool = False,
 ) -> ConversationPool:
     """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
 
-    The API is asked with these `headers`. What it lists is written to the file that `cache` names,
-    and read from there next time; a file with the listing of another address or filter is refused.
+    The API is asked with these `headers`: for all conversations, or where a user `has_replies` to
+    send for those that he is in. What it lists is written to the file that `cache` names, and read
+    from there next time; a file with the listing of another address or filter is refused.
     """
     rule = settings.scenario[scenario].conversations
     if rule.source == "inline":
@@ -72,10 +82,9 @@ def find_pool(
     elif rule.source == "none":
         return ConversationPool.of_customers(rule.count) if rule.count else NO_CONVERSATION
     elif rule.source == "opened":
-        opened = open_some(scenario, cast(int, rule.count))
-        return ConversationPool.of(map(Conversation, opened))
+        return ConversationPool.of(open_some(scenario, cast(int, rule.count)))
     else:
-        pool, where = _from_api(settings, rule, scenario, token, admission, headers)
+        pool, where = _from_api(settings, rule, scenario, token, admission, headers, has_replies)
     if not len(pool):
         raise RefusedError(
             f"the pool of scenario {scenario} is empty: no conversation in {where}; open some "
@@ -90,36 +99,30 @@ def open_conversations(
     settings: Settings,
     scenario: str,
     count: int,
+    run_id: str,
     note: Callable[[str], None],
-) -> list[str]:
-    """Open conversations of a scenario, at most ten at a time, and return their ids.
+) -> list[Conversation]:
+    """Open conversations of a scenario, at most ten at a time, and return them.
 
     `note` takes the id of each as soon as it is open. Raises RefusedError unless all are open after
     `prepare_timeout_s`.
     """
     ids: dict[int, str] = {}
-    faults: list[str] = []
-    numbers = iter(range(count))
+    open_one = cast(Callable[[Session, Opening], str], known.open_conversation)
 
-    open_one = cast(Callable[[Session], str], known.open_conversation)
+    def open_number(session: Session, number: int) -> None:
+        marker = f"[convoy:{run_id}-opened:{scenario}:{number}]"
+        variables = {"customers": run_id, **settings.scenario[scenario].variables}
+        opening = Opening(number, marker, variables, settings.request_timeout_s)
+        ids[number] = id = open_one(session, opening)
+        note(id)
 
-    def open_some() -> None:
-        session = known.open_session(connections, settings)
-        try:
-            session.open()
-            for number in numbers:
-                ids[number] = id = open_one(session)
-                note(id)
-        except ConvoyError as error:
-            faults.append(str(error))
-        except Exception as error:  # the edge of this greenlet: the hook may raise anything
-            faults.append(f"{type(error).__name__}: {error}")
-        finally:
+    sessions = [known.opening_session(connections, settings) for _ in range(min(count, AT_ONCE))]
+    try:
+        faults = share_out(range(count), sessions, open_number, settings.prepare_timeout_s)
+    finally:
+        for session in sessions:
             session.close()
-
-    greenlets = [gevent.spawn(open_some) for _ in range(min(count, _AT_ONCE))]
-    gevent.joinall(greenlets, timeout=settings.prepare_timeout_s)
-    gevent.killall(greenlets)
     if len(ids) < count:
         why = (
             faults[0] if faults else f"prepare_timeout_s ({settings.prepare_timeout_s:g} s) is over"
@@ -127,7 +130,35 @@ def open_conversations(
         raise RefusedError(
             f"only {len(ids)} of {count} conversations of scenario {scenario} were opened: {why}"
         )
-    return [ids[number] for number in range(count)]
+    return [Conversation(ids[number]) for number in range(count)]
+
+
+def share_out(
+    items: Iterable[T], sessions: Iterable[S], work: Callable[[S, T], None], timeout_s: float
+) -> list[str]:
+    """Work on items by several sessions, each when its limits allow; return what went wrong.
+
+    A session on which anything goes wrong does no more, and after `timeout_s` none does.
+    """
+    left = iter(items)
+    faults: list[str] = []
+
+    def work_on_some(session: S) -> None:
+        try:
+            session.open()
+            for item in left:
+                while (now_s := perf_counter()) < (ready_s := session.ready_at(now_s)):
+                    gevent.sleep(ready_s - now_s)
+                work(session, item)
+        except ConvoyError as error:
+            faults.append(str(error))
+        except Exception as error:  # the edge of this greenlet: the hook may raise anything
+            faults.append(f"{type(error).__name__}: {error}")
+
+    greenlets = [gevent.spawn(work_on_some, session) for session in sessions]
+    gevent.joinall(greenlets, timeout=timeout_s)
+    gevent.killall(greenlets)
+    return faults
 
 
 def _from_api(
@@ -137,9 +168,11 @@ def _from_api(
     token: Token,
     admission: Admission,
     headers: Mapping[str, str] | None,
+    has_replies: bool,
 ) -> tuple[ConversationPool, str]:
     cache = Path(rule.cache) if rule.cache is not None else None
     listed = {"api_url": settings.target.api_url, "state": rule.state, "type": rule.type}
+    listed |= {"listing": "of a user's messages"} if has_replies else {}
     if cache is not None and cache.exists():
         _check_cache(cache, scenario, listed)
         return _read(cache, scenario, "cache", is_cache=True), f"the cache {cache}"
@@ -152,6 +185,7 @@ def _from_api(
         ca_file=settings.target.ca_file,
         admission=admission,
         headers=headers,
+        route="message_conversations" if has_replies else "conversations",
     )
     note = f"{left_out:,} of the listing left out, because they have no readable "
     pool = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from time import perf_counter, time
 from typing import TypeVar
@@ -14,12 +14,13 @@ import gevent
 
 from convoy.errors import Fault, RemoteError, SettingsError
 from convoy.plan.picks import PickRule
-from convoy.plan.pool import NO_CONVERSATION, ConversationPool
+from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import check_allowance
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
+from convoy.prepare.communications import find_whole_pool
 from convoy.prepare.guard import (
     canaries,
     check_plan,
@@ -35,21 +36,24 @@ from convoy.prepare.guard import (
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.organisation import ask, questions_of
 from convoy.prepare.organisation_lock import OrganisationLock
-from convoy.prepare.pools import Open, find_pool, open_conversations
+from convoy.prepare.pools import Open, name_some, open_conversations
 from convoy.prepare.reach import check_way
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
+from convoy.prepare.user_limit import user_shortfall
 from convoy.remote.addresses import Admission
 from convoy.remote.client import Connections
 from convoy.remote.discovery import PAGE_SIZE, THIS_MACHINE, read_ledger
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation
 from convoy.remote.pace import SECOND_S
+from convoy.remote.session import ApiSession
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
 from convoy.results.record import RUNS, note_opened
 from convoy.results.result import RunFacts
 from convoy.results.series import step_of
+from convoy.routes.catalogue import CLIENT, USER, TokenKind
 from convoy.routes.codes import KNOWN_CODES
 from convoy.secrets import Secret
 from convoy.settings import Settings
@@ -154,26 +158,26 @@ class Preflight:
             with waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, self.checklist)
         self.checklist.refuse_if_failed()
-        session = self.connections.open_session()
+        sessions = {
+            kind: self.connections.open_session(kind) for kind in self.connections.token_kinds
+        }
         try:
-            login = waiting(f"the login at {settings.target.login_url}", settings.request_timeout_s)
-            with step("login"), login:
-                token = self._patiently("the login", session.open)
-            self.checklist.ok("login", f"{settings.target.login_url} gave a token")
+            tokens = {kind: self._token_of(kind, session) for kind, session in sessions.items()}
             if settings.target.approval is not None:
                 with step("organisation"):
-                    own = self._patiently(
-                        "the token", partial(check_token, settings, token, self.connections.headers)
-                    )
+                    for token in tokens.values():
+                        check = partial(check_token, settings, token, self.connections.headers)
+                        own = self._patiently("the token", check)
                     if sends:
                         self.lock.take(own.organisation_id, self.run_id)
                 self.checklist.ok("organisation", f"the token is of {own}")
             questions = questions_of(settings, routes)
-            of = Organisation(settings, token, self.connections.admission, self.connections.headers)
+            asks = tokens.get(CLIENT) or tokens[USER]
+            of = Organisation(settings, asks, self.connections.admission, self.connections.headers)
             in_force = ask(questions, of, self.checklist)
             run = PreparedRun(
                 settings,
-                self._inputs(checked, token, self._open if sends else _names),
+                self._inputs(checked, tokens, self._open if sends else name_some),
                 criteria,
                 spawn_rate,
                 self.checklist,
@@ -188,6 +192,10 @@ class Preflight:
                 check_total(settings, planned, messages_beside(settings, run.inputs))
             before = questions.requests + _requests_before(settings, run.inputs)
             check_allowance(settings, in_force, before, self.checklist)
+            of_user = [name for name, each in routes.items() if each.token == USER]
+            has_one = of_user and tokens[USER].expires_at_s == inf
+            if short := user_shortfall(settings, of_user, has_one_token=bool(has_one)):
+                self.checklist.warn("limits of a user", *short)
             self.checklist.refuse_if_failed()
             if sends and settings.canary:
                 send_canaries(
@@ -197,19 +205,29 @@ class Preflight:
                         name: route.answers(settings.scenario[name].expect)
                         for name, route in routes.items()
                     },
-                    session,
+                    sessions,
                     run_id=run.run_id,
                     timeout_s=settings.request_timeout_s,
                     checklist=self.checklist,
                     note_opened=opened.append,
                 )
         finally:
-            session.close()
+            for session in sessions.values():
+                session.close()
         self.checklist.refuse_if_failed()
         if sends and self.connections.pace is not None:
             # The users of the run do not know what has left just now.
             gevent.sleep(SECOND_S)
         return replace(run, opened=tuple(opened))
+
+    def _token_of(self, kind: TokenKind, session: ApiSession) -> Token:
+        url, for_s = self.settings.target.login_url, self.settings.request_timeout_s
+        with self.checklist.step("login"), self.checklist.waiting(f"the login at {url}", for_s):
+            token = self._patiently("the login", session.open)
+        is_kept = token.expires_at_s == inf
+        told = "a user's token is used as it is" if is_kept else f"{url} gave a token of {kind}"
+        self.checklist.ok("login", told)
+        return token
 
     def _patiently(self, what: str, ask: Callable[[], T]) -> T:
         """Return what is asked for; waits where the remote asks for that, if there is time."""
@@ -237,7 +255,10 @@ class Preflight:
                 name: (*self.scenarios[name].steps, *settings.scenario[name].steps)
                 for name in settings.scenarios
             },
-            timings={name: self.scenarios[name].timings for name in settings.scenarios},
+            timings={
+                name: self.scenarios[name].measured(settings.scenario[name].steps)
+                for name in settings.scenarios
+            },
         )
         criteria = parse(settings.criteria, known)
         if criteria:
@@ -247,24 +268,33 @@ class Preflight:
             self.checklist.warn("criteria", told, "give some, as in docs/criteria.md")
         return criteria
 
-    def _pool(self, scenario: str, token: Token, open_some: Open) -> ConversationPool:
+    def _pool(
+        self, payloads: ScenarioPayloads, tokens: Mapping[TokenKind, Token], open_some: Open
+    ) -> ConversationPool:
+        scenario, kind = payloads.scenario, self.scenarios[payloads.scenario].route.token
         url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
         with self.checklist.waiting(f"the pool of {scenario} at {url}", for_s):
             find = partial(
-                find_pool,
+                find_whole_pool,
                 self.settings,
                 scenario,
-                token,
+                payloads.participants,
+                (kind, tokens[kind]),
+                self.connections,
                 open_some,
-                admission=self.connections.admission,
-                headers=self.connections.headers,
             )
             return self._patiently("the listing", find)
 
-    def _open(self, scenario: str, count: int) -> list[str]:
+    def _open(self, scenario: str, count: int) -> list[Conversation]:
         known = self.scenarios[scenario]
         return open_conversations(
-            known, self.connections, self.settings, scenario, count, self._note_opened
+            known,
+            self.connections,
+            self.settings,
+            scenario,
+            count,
+            self.run_id,
+            self._note_opened,
         )
 
     def _note_opened(self, conversation_id: str) -> None:
@@ -280,7 +310,10 @@ class Preflight:
             return ""
 
     def _inputs(
-        self, checked: Mapping[str, ScenarioPayloads], token: Token, open_some: Open
+        self,
+        checked: Mapping[str, ScenarioPayloads],
+        tokens: Mapping[TokenKind, Token],
+        open_some: Open,
     ) -> dict[str, ScenarioInputs]:
         with self.checklist.step("pool"):
             stages = self.settings.stages_by_scenario()
@@ -289,7 +322,7 @@ class Preflight:
                     self.settings,
                     payloads,
                     RateCurve([Stage(*stage) for stage in stages[scenario]]),
-                    self._pool(scenario, token, open_some),
+                    self._pool(payloads, tokens, open_some),
                 )
                 for scenario, payloads in checked.items()
             }
@@ -309,10 +342,6 @@ def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -
         if settings.scenario[name].conversations.source == "api"
     )
     return canaries(settings, inputs) + pages
-
-
-def _names(scenario: str, count: int) -> list[str]:
-    return [f"{scenario}-{number}" for number in range(count)]
 
 
 def _scenario_inputs(

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.remote.client import Connections
 from convoy.remote.session import Session
-from convoy.routes.catalogue import Route
+from convoy.routes.catalogue import CLIENT, Route, TokenKind
 from convoy.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One conversation to open before load: its number, from 0, and what to open it with.
+
+    `marker` is one that no figure counts, `variables` are the scenario's own.
+    """
+
+    number: int
+    marker: str
+    variables: Mapping[str, str]
+    timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +31,42 @@ class KnownScenario:
     """A scenario that can run: its user class without Locust.
 
     It may be measured by the names in `steps` and `timings`, and by those of `optional_steps` that
-    the settings ask for; each has the others that it needs. `open_conversation` opens one over a
-    session of `open_session`, and returns its id; None where its conversations cannot be opened.
+    the settings ask for, a timing of that name with it; each has the others that it needs.
+    `open_conversation` opens one over a session of `opening_session` and returns its id; None where
+    its conversations cannot be opened.
     """
 
     route: Route
     steps: tuple[str, ...]
     optional_steps: Mapping[str, tuple[str, ...]]
     timings: tuple[str, ...]
-    open_session: Callable[[Connections, Settings], Session]
-    open_conversation: Callable[[Any], str] | None
+    opening_session: Callable[[Connections, Settings], Session]
+    open_conversation: Callable[[Any, Opening], str] | None
+
+    def measured(self, steps: Collection[str]) -> tuple[str, ...]:
+        """Return the timings that there are with these of its optional steps."""
+        return chosen_timings(self.timings, self.optional_steps, steps)
+
+
+def chosen_timings(
+    timings: Iterable[str], optional_steps: Collection[str], steps: Collection[str]
+) -> tuple[str, ...]:
+    """Return the timings that are measured: one with the name of an optional step goes with it."""
+    return tuple(each for each in timings if each not in optional_steps or each in steps)
+
+
+def token_kinds(
+    settings: Settings, known: Mapping[str, KnownScenario], *, prepares: bool
+) -> list[TokenKind]:
+    """Return the kinds of token that the users of a run hold, and who opens their conversations.
+
+    Where nobody `prepares`, conversations are open already.
+    """
+    kinds = {known[name].route.token for name in settings.scenarios if name in known}
+    sources = [settings.scenario[name].conversations.source for name in settings.scenarios]
+    if not kinds or (prepares and "opened" in sources):
+        kinds.add(CLIENT)
+    return sorted(kinds)
 
 
 def check_scenarios(settings: Settings, known: Mapping[str, KnownScenario]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import chain
+from math import inf
 from pathlib import Path
 from threading import Event, Thread
 from time import time
@@ -21,18 +23,21 @@ from convoy.prepare.guard import check_own_targets, check_target, check_token, c
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight, PreparedRun
-from convoy.prepare.scenarios import KnownScenario
+from convoy.prepare.scenarios import KnownScenario, token_kinds
 from convoy.remote.client import Connections, WorkerShare
-from convoy.remote.oauth import Credentials
+from convoy.remote.oauth import Credentials, RefreshToken, Token
 from convoy.remote.proxies import proxy_to
 from convoy.results.record import RUNS, check_stop
 from convoy.results.result import RunFacts
-from convoy.routes.catalogue import Route
+from convoy.routes.catalogue import USER, Route, TokenKind
 from convoy.secrets import Secret
 from convoy.settings import (
-    PUBLISHED_CREDENTIAL,
+    PUBLISHED_CREDENTIALS,
+    ClientLogin,
     Origin,
     Settings,
+    UserLogin,
+    UserToken,
     command_of,
     credential_redactor,
     credentials,
@@ -42,8 +47,10 @@ from convoy.settings import (
     payload_directory,
     resolve,
     simulator_key,
+    user_login,
 )
 
+_Login = ClientLogin | UserLogin | UserToken
 _TOLD_EVERY_S = 3.0
 _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
 
@@ -68,6 +75,7 @@ class Setup:
         self._known_scenarios = known_scenarios
         self._tell = tell
         self._checklist = Checklist(redact=self.redactor.redact)
+        self._refresh_tokens: dict[str, RefreshToken] = {}
         self.own_options: Mapping[str, object] | None = None
         """Those of a worker, which may name a target; None where the master is this process, or it
         was forked from it."""
@@ -113,15 +121,17 @@ class Setup:
         return key
 
     def connect(self, settings: Settings, worker_share: WorkerShare | None = None) -> Connections:
-        """Return the connections for a run's settings; raises SettingsError."""
-        client_id, client_secret = credentials(self._environ, settings)
+        """Return the connections for a run's settings; raises SettingsError.
+
+        With a `worker_share` they are those of users only, who open no conversations.
+        """
+        logins = self._logins(settings, prepares=worker_share is None)
         headers = header_values(self._environ, settings)
         for value in headers.values():
             if isinstance(value, Secret):
                 self.redactor.register(value, permanent=True)
-        for secret in (client_id, client_secret):
-            if secret != PUBLISHED_CREDENTIAL:
-                self.redactor.register(secret, permanent=True)
+        for secret in {*chain.from_iterable(logins.values())} - PUBLISHED_CREDENTIALS:
+            self.redactor.register(secret, permanent=True)
         # A proxy that cannot be used is refused here, and not with every message.
         for url in (settings.target.api_url, settings.target.login_url):
             proxy = proxy_to(Origin.parse(url))
@@ -130,7 +140,7 @@ class Setup:
         try:
             return Connections(
                 settings,
-                Credentials(client_id, client_secret),
+                {kind: self._credentials(each, settings) for kind, each in logins.items()},
                 self.redactor.register,
                 worker_share or WorkerShare(),
                 headers=headers,
@@ -141,6 +151,31 @@ class Setup:
         except OSError as error:
             problem = f"{settings.target.ca_file!r} holds no certificates to trust: {error}"
             raise SettingsError([Fault("target.ca_file", problem)]) from error
+
+    def _logins(self, settings: Settings, *, prepares: bool) -> dict[TokenKind, _Login]:
+        """Return what is given for each kind of token; raises SettingsError with every fault."""
+        logins: dict[TokenKind, _Login] = {}
+        faults: list[Fault] = []
+        for kind in token_kinds(settings, self._known_scenarios(), prepares=prepares):
+            read = user_login if kind == USER else credentials
+            try:
+                logins[kind] = read(self._environ, settings)
+            except SettingsError as error:
+                faults += error.faults
+        if faults:
+            raise SettingsError(dict.fromkeys(faults))
+        return logins
+
+    def _credentials(self, login: _Login, settings: Settings) -> Credentials | Token:
+        if isinstance(login, UserToken):
+            return Token(login.token, inf)
+        if isinstance(login, ClientLogin):
+            return Credentials(*login)
+        # One for all runs of this process: a login host may take it once, and answer with another.
+        renewing = self._refresh_tokens.setdefault(
+            settings.target.login_url, RefreshToken(login.refresh_token)
+        )
+        return Credentials(login.client_id, login.client_secret, renewing)
 
     def connect_worker(self, settings: Settings, share: WorkerShare) -> Connections:
         """Return a worker's connections for settings that a master sent, after its own guard.
@@ -171,7 +206,8 @@ class Setup:
             connections = self.connect(settings)
             check_target(settings, connections.admission, self.simulator_key)
             if settings.target.approval is not None:
-                check_token(settings, connections.first_token(), connections.headers)
+                for token in connections.first_tokens():
+                    check_token(settings, token, connections.headers)
             return settings, connections
 
     def _as_approved_now(self, recorded: Settings, command_line: Mapping[str, object]) -> Settings:
@@ -189,8 +225,8 @@ class Setup:
         """Return whether a target is approved, or gets anything that not everybody knows."""
         if settings.target.approval is not None:
             return True
-        published = (PUBLISHED_CREDENTIAL, PUBLISHED_CREDENTIAL)
-        return credentials(self._environ, settings) != published or any(
+        given = chain.from_iterable(self._logins(settings, prepares=False).values())
+        return not PUBLISHED_CREDENTIALS.issuperset(given) or any(
             not isinstance(value, str) for value in settings.headers.values()
         )
 

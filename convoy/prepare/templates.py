@@ -36,6 +36,7 @@ SOME_CONVERSATION = Conversation(
     "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e001",
     "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e002",
     "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e003",
+    "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e004",
 )
 LONGEST_RUN_ID = "20261122-193343-67bda5-warmup"
 INVALID = "invalid"
@@ -46,7 +47,7 @@ _CODE = re.compile(r"[45]\d\d [A-Za-z0-9._-]{1,64}")
 _LARGEST_K = 10**9 - 1
 _SAMPLES = 32
 _TELLING_CHARACTERS = '"\\<&\t{%'
-_PARTICIPANTS = ("customer_id", "agent_id")
+_PARTICIPANTS = ("customer_id", "agent_id", "communication_id")
 
 
 def sample_plan(
@@ -145,7 +146,7 @@ class ScenarioPayloads:
 
     `sources`, `weights` and `expected` are by template name; `expected` holds the error codes of
     those that should be refused. `participants` are the ids that every conversation has to have:
-    `customer_id`, `agent_id`, each with the reason.
+    `customer_id`, `agent_id`, `communication_id`, each with the reason.
     """
 
     scenario: str
@@ -178,7 +179,8 @@ def check_templates(
 
 def check_pool(payloads: ScenarioPayloads, pool: ConversationPool) -> None:
     """Raise RefusedError unless every conversation has the participants that messages name."""
-    columns = dict(zip(_PARTICIPANTS, (pool.customer_ids, pool.agent_ids), strict=True))
+    given = (pool.customer_ids, pool.agent_ids, pool.communication_ids)
+    columns = dict(zip(_PARTICIPANTS, given, strict=True))
     for name, reason in payloads.participants.items():
         missing = columns[name].count("") if columns[name] else len(pool)
         if missing:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
+from itertools import cycle
+from typing import TypeAlias
 
 import gevent
 
@@ -17,26 +20,57 @@ from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
 from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
+from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin, Settings, header_values
+
+_Held: TypeAlias = tuple[OAuthSession, Budget | JointBudget]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerShare:
     """The part of the run's tokens and limits that one process may use.
 
-    `tokens` counts the tokens that its users share, None when each has its own; `share` is its
-    part, from 0 to 1, of limits on logins and of limits over all tokens.
+    `tokens` counts the tokens of each kind that its users share, None when each has its own;
+    `share` is its part, from 0 to 1, of limits on logins and of limits over all tokens.
     """
 
     tokens: int | None = None
     share: float = 1.0
 
 
+class _Tokens:
+    """The tokens of one kind in this process: `shared` ones in turn, or a new one for each taker.
+
+    `make` returns one with its budget, not logged in yet.
+    """
+
+    def __init__(self, make: Callable[[], _Held], shared: int | None) -> None:
+        self._make = make
+        self._shared = [make() for _ in range(shared or 0)]
+        self._turns = cycle(self._shared)
+        self._first: _Held | None = None
+
+    def take(self) -> _Held:
+        """Return the next one; the first is that of `first`."""
+        if self._shared:
+            return next(self._turns)
+        taken, self._first = self.first(), None
+        return taken
+
+    def first(self) -> _Held:
+        if self._shared:
+            return self._shared[0]
+        self._first = self._first or self._make()
+        return self._first
+
+
 class Connections:
     """Opens sessions for the settings of one run; `register` takes each token for redaction.
 
+    `credentials` are by the kind of token that they bring; a token of a user may stand in their
+    place, which is all that there is then: every session has it, in all processes of the run.
     `headers` are those that the settings name, with their values; by default those that need no
     variable of the environment.
     Raises OSError for a CA file that cannot be read.
@@ -45,7 +79,7 @@ class Connections:
     def __init__(
         self,
         settings: Settings,
-        credentials: Credentials,
+        credentials: Mapping[TokenKind, Credentials | Token],
         register: Callable[[Secret], None],
         worker_share: WorkerShare = WorkerShare(),
         *,
@@ -78,23 +112,27 @@ class Connections:
         self._login_at_s = self._logged_in_s = float("-inf")
         rate = settings.oauth.logins_per_s
         self._login_gap_s = 0.0 if rate is None else 1 / (rate * worker_share.share)
-        limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
-        self._token_limits = [limit for limit in limits if limit.scope == "token"]
-        self._common = self._common_budget(limits, worker_share.share)
-        self._turn = count()
-        self._first: tuple[OAuthSession, Budget | JointBudget] | None = None
-        self._tokens = [self._make_token() for _ in range(worker_share.tokens or 0)]
+        self._share = worker_share.share
+        self._of_all = self._shared_budget("org")
+        self._tokens = {
+            kind: _Tokens(
+                partial(self._make_token, kind, self._shared_budget("client")),
+                1 if isinstance(each, Token) else worker_share.tokens,
+            )
+            for kind, each in credentials.items()
+        }
 
-    def open_session(self) -> ApiSession:
+    @property
+    def token_kinds(self) -> tuple[TokenKind, ...]:
+        """The kinds of token that sessions may have."""
+        return tuple(self._credentials)
+
+    def open_session(self, kind: TokenKind = CLIENT) -> ApiSession:
         """Return a session with a connection of its own, and a token as the settings say.
 
         Nothing is sent yet.
         """
-        if self._tokens:
-            oauth, budget = self._tokens[next(self._turn) % len(self._tokens)]
-        else:
-            oauth, budget = self._first or self._make_token()
-            self._first = None
+        oauth, budget = self._tokens[kind].take()
         return ApiSession(
             Transport(self._api, self.dialler, pace=self.pace),
             oauth,
@@ -112,30 +150,31 @@ class Connections:
             for name, value in self._headers.items()
         }
 
-    def first_token(self) -> Token:
-        """Return the token of the first session, after a login; raises LoginError."""
-        if self._tokens:
-            oauth, _ = self._tokens[0]
-        else:
-            oauth, _ = self._first = self._first or self._make_token()
-        return oauth.token()
+    def first_tokens(self) -> list[Token]:
+        """Return the token of the first session of each kind, after logins; raises LoginError."""
+        return [each.first()[0].token() for each in self._tokens.values()]
 
     def open_transport(self, origin: Origin) -> Transport:
         """Return a transport for what is no message; nothing is connected yet."""
         return Transport(origin, self.dialler)
 
-    def log_in(self) -> Token:
+    def log_in(self, kind: TokenKind = CLIENT) -> Token:
         """Log in once on a connection of its own, when `logins_per_s` allows; raises LoginError."""
+        credentials = self._credentials[kind]
+        if isinstance(credentials, Token):
+            return credentials
         self._await_turn()
         transport = self.open_transport(self._login)
+        renewing = credentials.refresh_token
         try:
-            return log_in(
-                transport,
-                self._credentials,
-                self.clock() + self._settings.request_timeout_s,
-                clock=self.clock,
-                register=self._register,
-            )
+            with nullcontext() if renewing is None else renewing.turn:
+                return log_in(
+                    transport,
+                    credentials,
+                    self.clock() + self._settings.request_timeout_s,
+                    clock=self.clock,
+                    register=self._register,
+                )
         finally:
             transport.close()
 
@@ -149,19 +188,32 @@ class Connections:
             gevent.sleep(left_s)
         self._logged_in_s = self.clock()
 
-    def _make_token(self) -> tuple[OAuthSession, Budget | JointBudget]:
-        refresh_before_s = self._settings.oauth.refresh_before_s
-        oauth = OAuthSession(self.log_in, refresh_before_s=refresh_before_s, clock=self.clock)
-        own = Budget(self._token_limits, is_obeyed=self._obeys)
-        return oauth, own if self._common is None else JointBudget(own, self._common)
+    def _make_token(self, kind: TokenKind, of_kind: Budget | None) -> _Held:
+        oauth = OAuthSession(
+            partial(self.log_in, kind),
+            refresh_before_s=self._settings.oauth.refresh_before_s,
+            clock=self.clock,
+        )
+        is_everybodys = isinstance(self._credentials[kind], Token)
+        own = Budget(
+            self._limits("token", self._share if is_everybodys else 1.0), is_obeyed=self._obeys
+        )
+        budget: Budget | JointBudget = own
+        for shared in (of_kind, self._of_all):
+            budget = budget if shared is None else JointBudget(budget, shared)
+        return oauth, budget
 
-    def _common_budget(self, limits: list[Limit], share: float) -> Budget | None:
-        common = [
-            Limit(limit.scope, max(1, int(limit.count * share)), limit.per_s)
-            for limit in limits
-            if limit.scope != "token"
+    def _shared_budget(self, scope: str) -> Budget | None:
+        """Return this process's part of the limits of a scope; None where there are none."""
+        limits = self._limits(scope, self._share)
+        return Budget(limits, is_obeyed=self._obeys) if limits else None
+
+    def _limits(self, scope: str, share: float) -> list[Limit]:
+        return [
+            Limit(scope, max(1, int(limit.count * share)), limit.per_s)
+            for limit in self._settings.limits
+            if limit.scope == scope
         ]
-        return Budget(common, is_obeyed=self._obeys) if common else None
 
     @property
     def _obeys(self) -> bool:

@@ -15,6 +15,7 @@ from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
 from convoy.remote.limits import retry_after_s
 from convoy.remote.oauth import Token
+from convoy.remote.participants import read_conversation
 from convoy.remote.requests_client import cause_of, is_nobody, open_client, whole_answer
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import ROUTES, SIMULATOR
@@ -34,26 +35,10 @@ _LISTED_TOO_OFTEN = (
 )
 PERSON = "a person"
 """Who starts a simulator by hand; it is there until that person stops it."""
-_PURPOSES = ("customer", "agent")
 PAGE_SIZE = 100
 _MOST_PAGES = 200
 """20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
 _REST_AFTER_429_S = 1.0
-
-
-class _Participant(msgspec.Struct):
-    id: str
-    purpose: str = ""
-
-
-class _Conversation(msgspec.Struct):
-    id: str
-    state: str = ""
-    type: str = ""
-    participants: list[_Participant] = []
-
-    def participant_id(self, purpose: str) -> str:
-        return next((each.id for each in self.participants if each.purpose == purpose), "")
 
 
 class _Simulator(msgspec.Struct):
@@ -78,8 +63,11 @@ def find_conversations(
     ca_file: str | None = None,
     admission: Admission = THIS_MACHINE,
     headers: Mapping[str, str] | None = None,
+    route: str = "conversations",
 ) -> tuple[list[Conversation], int]:
     """Return the conversations in `state` and of `type`, each once, sorted by id.
+
+    `route` is the listing to ask for.
 
     They are sorted so that the pool does not depend on the order in which the remote lists them.
     With them comes the number of those that were left out, because their id, state, type or
@@ -87,7 +75,8 @@ def find_conversations(
     Raises RemoteError with the remote's code and correlation id, RefusedError for a listing of more
     than 200 pages.
     """
-    url = origin_url.rstrip("/") + ROUTES["conversations"].path
+    url = origin_url.rstrip("/") + ROUTES[route].path
+    asked_for = [None if each == ANY else each for each in (state, type)]
     found: dict[str, Conversation] = {}
     left_out = 0
     with open_client(origin_url, admission, ca_file, headers) as client:
@@ -96,12 +85,11 @@ def find_conversations(
             asked = {"pageSize": page_size, "pageNumber": number}
             page = read_json(client, url, "conversations", _Page, timeout_s, asked)
             for entity in page.entities:
-                each = _read_entity(entity)
+                each = read_conversation(entity)
                 if each is None:
                     left_out += 1
-                elif state in (each.state, ANY) and type in (each.type, ANY):
-                    participants = map(each.participant_id, _PURPOSES)
-                    found[each.id] = Conversation(each.id, *participants)
+                elif each.is_of(*asked_for):
+                    found[each.id] = each.for_pool()
             if _is_last(page, number, page_size):
                 return [found[id] for id in sorted(found)], left_out
     raise RefusedError(
@@ -137,15 +125,6 @@ def read_json(
         return msgspec.json.decode(answer.content, type=type)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise RemoteError(f"{url} answered 200, but not {what}: {exc}") from exc
-
-
-def _read_entity(entity: msgspec.Raw) -> _Conversation | None:
-    """Return one conversation of a listing, None where a part of it has another form."""
-    try:
-        read = msgspec.json.decode(entity, type=_Conversation)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    return read if read.id else None
 
 
 def _is_last(page: _Page, number: int, page_size: int) -> bool:

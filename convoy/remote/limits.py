@@ -136,10 +136,10 @@ class Budget:
 class JointBudget:
     """A token's own budget and one that it shares with others: a request needs room in both."""
 
-    def __init__(self, own: Budget, shared: Budget) -> None:
+    def __init__(self, own: Budget | JointBudget, shared: Budget) -> None:
         self._own = own
         self._shared = shared
-        self.has_limits = own.has_limits or shared.has_limits
+        self.has_limits: bool = own.has_limits or shared.has_limits
 
     def ready_at(self, now_s: float) -> float:
         """Return when a request may be sent: at most `now_s` when that is now."""

@@ -1,4 +1,4 @@
-"""Logging in with client credentials, and the session that keeps a token fresh."""
+"""Logging in for a client or for a user, and the session that keeps a token fresh."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import TypeGuard
+from urllib.parse import urlencode
 
 import msgspec
 from gevent.event import AsyncResult
+from gevent.lock import BoundedSemaphore
 
 from convoy.errors import LoginError, WireError
 from convoy.remote.http import Answer, Transport
@@ -24,7 +26,6 @@ from convoy.secrets import Secret
 # accessTokenValiditySeconds), read 2026-11-22.
 _PATH = ROUTES["oauth_token"].path
 _DEFAULT_LIFE_S = 86_400.0
-_BODY = b"grant_type=client_credentials"
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 _SHORTEST_RETRY_S = 1.0
 _TOO_MANY_REQUESTS = 429
@@ -35,12 +36,33 @@ _LOGINS_TOO_OFTEN = (
 )
 
 
+class RefreshToken:
+    """The refresh token of a user that is valid now: each login may bring another in its place.
+
+    A login host may take each of them once, so that all logins of a process share one of these, and
+    log in one after the other.
+    """
+
+    def __init__(self, value: Secret) -> None:
+        self.value = value
+        self.turn = BoundedSemaphore()
+
+
 @dataclass(frozen=True)
 class Credentials:
-    """What a client logs in with."""
+    """What a client logs in with: for itself, or with a refresh token for a user."""
 
     client_id: Secret
     client_secret: Secret
+    refresh_token: RefreshToken | None = None
+
+    @property
+    def form(self) -> bytes:
+        """The body of a login (RFC 6749, 4.4 and 6)."""
+        if self.refresh_token is None:
+            return b"grant_type=client_credentials"
+        value = self.refresh_token.value.reveal()
+        return urlencode({"grant_type": "refresh_token", "refresh_token": value}).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,7 @@ class _TokenAnswer(msgspec.Struct):
     access_token: str
     expires_in: float | None = None
     token_type: str = "bearer"
+    refresh_token: str | None = None
 
 
 def log_in(
@@ -65,10 +88,11 @@ def log_in(
     clock: Callable[[], float] = time.perf_counter,
     register: Callable[[Secret], None] | None = None,
 ) -> Token:
-    """Ask the login host for a token (RFC 6749, 4.4: HTTP Basic and a form body).
+    """Ask the login host for a token (RFC 6749: HTTP Basic and a form body).
 
-    `register` is called with the token before it is used, so that it can be redacted. Raises
-    LoginError whose message names address and code, never a secret.
+    `register` is called with each token before it is used, so that it can be redacted. A refresh
+    token that comes with the answer is the one of the next login. Raises LoginError whose message
+    names address and code, never a secret.
     """
     url = transport.origin.url + _PATH
     asked_s = clock()
@@ -80,20 +104,20 @@ def log_in(
         ) from exc
     if answer.status != 200:
         raise _refusal(url, answer)
-    return _read_token(url, answer, asked_s, register)
+    return _read_token(url, answer, asked_s, register, credentials.refresh_token)
 
 
 def _login_request(transport: Transport, credentials: Credentials) -> bytes:
     pair = f"{credentials.client_id.reveal()}:{credentials.client_secret.reveal()}"
-    basic = b64encode(pair.encode()).decode()
+    basic, form = b64encode(pair.encode()).decode(), credentials.form
     origin = transport.origin
     head = (
         f"POST {origin.base_path}{_PATH} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
         f"Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         f"Accept: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: convoy\r\n"
-        f"Content-Length: {len(_BODY)}\r\n\r\n"
+        f"Content-Length: {len(form)}\r\n\r\n"
     )
-    return head.encode() + _BODY
+    return head.encode() + form
 
 
 def _refusal(url: str, answer: Answer) -> LoginError:
@@ -106,7 +130,11 @@ def _refusal(url: str, answer: Answer) -> LoginError:
 
 
 def _read_token(
-    url: str, answer: Answer, asked_s: float, register: Callable[[Secret], None] | None
+    url: str,
+    answer: Answer,
+    asked_s: float,
+    register: Callable[[Secret], None] | None,
+    refresh_token: RefreshToken | None,
 ) -> Token:
     try:
         # Not strict, because there are servers that write the number of seconds as a text.
@@ -116,6 +144,13 @@ def _read_token(
     value = Secret(read.access_token)
     if register is not None:
         register(value)
+    renewing = Secret(read.refresh_token or "")
+    # The one that is in use is registered already, unless everybody knows it.
+    if renewing.reveal() and (refresh_token is None or renewing != refresh_token.value):
+        if register is not None:
+            register(renewing)
+        if refresh_token is not None:
+            refresh_token.value = renewing
     if not _HEADER_SAFE.fullmatch(read.access_token):
         raise _nonsense(url, "its access_token is empty or has characters no header can carry")
     if read.token_type.lower() != "bearer":

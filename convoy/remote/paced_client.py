@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -55,8 +56,9 @@ class PacedClient:
             target.api_url, connections.admission, target.ca_file, connections.headers
         )
         self._client.headers["Content-Type"] = "application/json"
+        log_in = partial(connections.log_in, connections.token_kinds[0])
         self._oauth = OAuthSession(
-            connections.log_in, refresh_before_s=settings.oauth.refresh_before_s, clock=clock
+            log_in, refresh_before_s=settings.oauth.refresh_before_s, clock=clock
         )
         limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
         own = [each for each in limits if each.scope == "token"]

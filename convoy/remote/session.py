@@ -130,9 +130,14 @@ class ApiSession:
         return self._rests_until_s if self._rests_until_s > ready_s else ready_s
 
     def post(
-        self, path: str, body: bytes, timeout_s: float, answers: AnswerRule, conversation_id: str
+        self,
+        path: str,
+        body: bytes | None,
+        timeout_s: float,
+        answers: AnswerRule,
+        conversation_id: str,
     ) -> HttpAttempt:
-        """Post `body` and return the result, an answer or a fault on the wire.
+        """Post `body` and return the result, an answer or a fault on the wire; None asks by GET.
 
         It is accepted when `answers` holds the answer for the route's own to a message for this
         conversation. Another 2xx says nothing of the message, nor does a gateway's word for an API
@@ -155,7 +160,9 @@ class ApiSession:
             self._first_sent_s = answer.sent_s
             if answer.status == _UNAUTHORIZED:
                 renewed = self._renewed(token, deadline_s)
-                if renewed is not None and self._transport.may_send_by(deadline_s):
+                # One that cannot be renewed comes back as it was.
+                is_new = renewed is not token and self._transport.may_send_by(deadline_s)
+                if renewed is not None and is_new:
                     answer = self._attempt(renewed, path, body, self._clock(), deadline_s)
         except WireError as exc:
             return self._lost(exc, started_s)
@@ -177,15 +184,19 @@ class ApiSession:
             raise
 
     def _attempt(
-        self, token: Token, path: str, body: bytes, now_s: float, deadline_s: float
+        self, token: Token, path: str, body: bytes | None, now_s: float, deadline_s: float
     ) -> Answer:
-        head = self._heads.get(path) if token is self._heads_token else None
-        if head is None:
-            head = self._make_head(token, path)
+        if body is None:
+            request = self._head_for(token, path, "GET") + b"\r\n"
+        else:
+            head = self._heads.get(path) if token is self._heads_token else None
+            if head is None:
+                head = self._make_head(token, path)
+            request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
         if self._has_limits:
             self._budget.spend(now_s)
         self.attempts += 1
-        answer = self._transport.exchange(b"%b%d\r\n\r\n%b" % (head, len(body), body), deadline_s)
+        answer = self._transport.exchange(request, deadline_s)
         if self._has_limits:
             self._budget.correct(answer.headers, answer.done_s)
         return answer
@@ -194,18 +205,21 @@ class ApiSession:
         if token is not self._heads_token or len(self._heads) >= _MOST_HEADS:
             self._heads.clear()
             self._heads_token = token
+        head = self._heads[path] = self._head_for(token, path, "POST") + b"Content-Length: "
+        return head
+
+    def _head_for(self, token: Token, path: str, method: str) -> bytes:
         if not (path.startswith("/") and path.isascii() and path.isprintable()) or " " in path:
             raise ValueError(f"{path!r} is no path that a request can carry")
         origin = self._transport.origin
-        head = (
-            f"POST {origin.base_path}{path} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
-            f"Authorization: Bearer {token.value.reveal()}\r\nContent-Type: application/json\r\n"
-            f"Accept: application/json\r\nAccept-Encoding: identity\r\n"
-            f"User-Agent: {self._user_agent}\r\n"
-            f"{self._more}Content-Length: "
+        return (
+            f"{method} {origin.base_path}{path} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
+            f"Authorization: Bearer {token.value.reveal()}\r\n"
+            + "Content-Type: application/json\r\n"
+            * (method == "POST")
+            + f"Accept: application/json\r\nAccept-Encoding: identity\r\n"
+            f"User-Agent: {self._user_agent}\r\n{self._more}"
         ).encode("ascii")
-        self._heads[path] = head
-        return head
 
     def _renewed(self, token: Token, deadline_s: float) -> Token | None:
         """Return a new token after a 401; None when there is none in time, and then rest."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 from convoy.errors import ConvoyError, ExitCode
@@ -20,9 +20,15 @@ from convoy.plan.pool import Conversation
 from convoy.routes.answers import AnswerRule
 from convoy.routes.schema import ANY_BODY, BodyRules
 
+TokenKind: TypeAlias = Literal["client credentials", "user", "none"]
+"""Whose token an operation takes: a client's own, or that of a user who has logged in."""
+
+CLIENT: TokenKind = "client credentials"
+USER: TokenKind = "user"
+
 _SCHEMAS = Path(__file__).parent / "schemas"
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_OF_THE_CONVERSATION = ("conversation_id", "customer_id", "agent_id")
+_OF_THE_CONVERSATION = ("conversation_id", "customer_id", "agent_id", "communication_id")
 
 _THREAD = (
     "https://forum.sggu.com/t/guest-api-post-conversations-messages-returns-400-bad-request-"
@@ -34,6 +40,9 @@ _DEFINITION = "https://github.com/api-evangelist/genesys"
 """The published API definition."""
 _READ = "2026-11-22"
 _INBOUND = "/api/v2/conversations/messages/{integration_id}/inbound/open"
+_COMMUNICATION = (
+    "/api/v2/conversations/messages/{conversation_id}/communications/{communication_id}"
+)
 
 
 class RouteError(ConvoyError):
@@ -57,7 +66,7 @@ class Route:
     name: str
     path: str
     method: str = "POST"
-    token: Literal["client credentials", "user", "none"] = "client credentials"
+    token: TokenKind = CLIENT
     permission: str = ""
     accepts: Mapping[int, tuple[str, ...]] = field(default_factory=lambda: {200: ("id",)})
     documentation: str = ""
@@ -81,7 +90,7 @@ class Route:
 
     @property
     def participants(self) -> tuple[str, ...]:
-        """The ids of participants that the path names, which every conversation has to bring."""
+        """The ids besides its own that the path names, which every conversation has to bring."""
         return tuple(name for name in self.placeholders if name in _OF_THE_CONVERSATION[1:])
 
     def path_to(self, variables: Mapping[str, str]) -> Callable[[Conversation], str]:
@@ -101,7 +110,12 @@ class Route:
             return lambda conversation: path
 
         def path_of(conversation: Conversation) -> str:
-            ids = (conversation.id, conversation.customer_id, conversation.agent_id)
+            ids = (
+                conversation.id,
+                conversation.customer_id,
+                conversation.agent_id,
+                conversation.communication_id,
+            )
             return _filled(path, dict(zip(_OF_THE_CONVERSATION, ids, strict=True)))
 
         return path_of
@@ -178,10 +192,28 @@ ROUTES: dict[str, Route] = {
             read=_READ,
         ),
         Route(
-            name="conversations",
+            name="agent_reply",
+            path=f"{_COMMUNICATION}/messages",
+            token=USER,
+            permission="conversation:message:create",
+            accepts={200: ("id",), 202: ()},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="agent_typing",
+            path=f"{_COMMUNICATION}/typing",
+            token=USER,
+            permission="conversation:message:create",
+            accepts={204: ()},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="message_conversations",
             method="GET",
-            path="/api/v2/conversations",
-            permission="conversation:view",
+            path="/api/v2/conversations/messages",
+            token=USER,
             accepts={200: ("entities",)},
             documentation=_DEFINITION,
             read=_READ,
@@ -195,18 +227,28 @@ ROUTES: dict[str, Route] = {
             read=_READ,
         ),
         Route(
-            name="messages_bulk",
-            path="/api/v2/conversations/messages/{conversation_id}/messages/bulk",
+            name="message_details",
+            method="GET",
+            path="/api/v2/conversations/messages/{message_id}/details",
             permission="conversation:message:view",
+            accepts={200: ("id",)},
+            documentation=_DEFINITION,
+            read=_READ,
+        ),
+        Route(
+            name="conversations",
+            method="GET",
+            path="/api/v2/conversations",
+            permission="conversation:view",
             accepts={200: ("entities",)},
             documentation=_DEFINITION,
             read=_READ,
         ),
         Route(
-            name="message_details",
-            method="GET",
-            path="/api/v2/conversations/messages/{message_id}/details",
+            name="messages_bulk",
+            path="/api/v2/conversations/messages/{conversation_id}/messages/bulk",
             permission="conversation:message:view",
+            accepts={200: ("entities",)},
             documentation=_DEFINITION,
             read=_READ,
         ),

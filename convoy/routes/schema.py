@@ -294,6 +294,9 @@ _SENTENCES: Mapping[str, Callable[[Any], str]] = {
     "enum": lambda error: f"is {_shown(error.instance)}, not {_joined(error.validator_value)}",
     "const": lambda error: f"is {_shown(error.instance)}, not {_shown(error.validator_value)}",
     "minLength": lambda error: "is empty",
+    "maxLength": lambda error: (
+        f"has {len(error.instance):,} characters; {error.validator_value:,} are taken"
+    ),
     "minItems": _counted,
     "maxItems": _counted,
 }

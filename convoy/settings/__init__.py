@@ -2,15 +2,19 @@
 
 from convoy.settings.environment import (
     CONFIG,
-    PUBLISHED_CREDENTIAL,
+    PUBLISHED_CREDENTIALS,
     SIMULATOR_KEY,
     VARIABLES,
+    ClientLogin,
+    UserLogin,
+    UserToken,
     credential_redactor,
     credentials,
     environment_of_children,
     header_values,
     payload_directory,
     simulator_key,
+    user_login,
 )
 from convoy.settings.model import Conversations, ScenarioSettings, Settings, Texts
 from convoy.settings.origin import Origin
@@ -19,14 +23,17 @@ from convoy.settings.sources import command_of, names_of
 
 __all__ = [
     "CONFIG",
-    "PUBLISHED_CREDENTIAL",
+    "PUBLISHED_CREDENTIALS",
     "SIMULATOR_KEY",
     "VARIABLES",
+    "ClientLogin",
     "Conversations",
     "Origin",
     "ScenarioSettings",
     "Settings",
     "Texts",
+    "UserLogin",
+    "UserToken",
     "command_of",
     "credential_redactor",
     "credentials",
@@ -36,4 +43,5 @@ __all__ = [
     "payload_directory",
     "resolve",
     "simulator_key",
+    "user_login",
 ]

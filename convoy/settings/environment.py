@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
@@ -18,6 +19,10 @@ CONFIG_DIR = "CONVOY_CONFIG_DIR"
 PAYLOADS_DIR = "CONVOY_PAYLOADS_DIR"
 CLIENT_ID = "CONVOY_CLIENT_ID"
 CLIENT_SECRET = "CONVOY_CLIENT_SECRET"
+USER_TOKEN = "CONVOY_USER_TOKEN"
+REFRESH_TOKEN = "CONVOY_REFRESH_TOKEN"
+USER_CLIENT_ID = "CONVOY_USER_CLIENT_ID"
+USER_CLIENT_SECRET = "CONVOY_USER_CLIENT_SECRET"
 SWARM_SECRET = "CONVOY_SWARM_SECRET"
 LABELS = "CONVOY_LABELS"
 SIMULATOR_KEY = "CONVOY_SIMULATOR_KEY"
@@ -32,29 +37,30 @@ VARIABLE_BY_OPTION = {
     "seed": "CONVOY_SEED",
     "set": "CONVOY_SET",
 }
+_SECRETS = (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    USER_TOKEN,
+    REFRESH_TOKEN,
+    USER_CLIENT_ID,
+    USER_CLIENT_SECRET,
+    SWARM_SECRET,
+    SIMULATOR_KEY,
+    WEB_PASSWORD,
+)
 VARIABLES = (
     *VARIABLE_BY_OPTION.values(),
     LABELS,
-    CLIENT_ID,
-    f"{CLIENT_ID}_FILE",
-    CLIENT_SECRET,
-    f"{CLIENT_SECRET}_FILE",
-    SWARM_SECRET,
-    f"{SWARM_SECRET}_FILE",
-    SIMULATOR_KEY,
-    f"{SIMULATOR_KEY}_FILE",
+    *(name for each in (*_SECRETS, WEB_USER) for name in (each, f"{each}_FILE")),
     CONFIG_DIR,
     PAYLOADS_DIR,
-    WEB_USER,
-    f"{WEB_USER}_FILE",
-    WEB_PASSWORD,
-    f"{WEB_PASSWORD}_FILE",
     WEB_HOSTS,
 )
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 """The configuration that comes with Convoy."""
-PUBLISHED_CREDENTIAL = Secret("demo")
-"""Client id and secret of the simulator's own client, which are published."""
+_CLIENT, _USER = Secret("demo"), Secret("public-user")
+PUBLISHED_CREDENTIALS = frozenset({_CLIENT, _USER})
+"""Ids and secrets of the simulator's own clients, and their refresh token, which are published."""
 
 _NEEDED = ("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 _NEEDED_PREFIXES = ("LC_", "PYTHON")
@@ -62,6 +68,27 @@ _SHORTEST_KEY = 16
 _LONGEST_SECRET_FILE = 64 * 1024
 _SHORTEST_PASSWORD = 12
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f:.]*:[0-9a-f:.]*\]?", re.IGNORECASE)
+
+
+class ClientLogin(NamedTuple):
+    """What a client logs in with for itself."""
+
+    client_id: Secret
+    client_secret: Secret
+
+
+class UserLogin(NamedTuple):
+    """What a client logs in with for a user who has let it."""
+
+    client_id: Secret
+    client_secret: Secret
+    refresh_token: Secret
+
+
+class UserToken(NamedTuple):
+    """A user's access token as it is, which nothing can renew."""
+
+    token: Secret
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[Fault]:
@@ -90,13 +117,13 @@ def environment_of_children(environ: Mapping[str, str]) -> dict[str, str]:
 def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     """Return a redactor that hides the credentials standing in the environment itself."""
     redactor = Redactor()
-    for name in (CLIENT_ID, CLIENT_SECRET, SWARM_SECRET, SIMULATOR_KEY, WEB_PASSWORD):
-        if (value := environ.get(name, "").strip()) != PUBLISHED_CREDENTIAL.reveal():
+    for name in _SECRETS:
+        if (value := Secret(environ.get(name, "").strip())) not in PUBLISHED_CREDENTIALS:
             redactor.register(value, permanent=True)
     return redactor
 
 
-def credentials(environ: Mapping[str, str], settings: Settings) -> tuple[Secret, Secret]:
+def credentials(environ: Mapping[str, str], settings: Settings) -> ClientLogin:
     """Return client id and client secret for the target of `settings`.
 
     Each comes from its variable or from the file that the variable with `_FILE` names. The
@@ -107,17 +134,58 @@ def credentials(environ: Mapping[str, str], settings: Settings) -> tuple[Secret,
     if faults:
         raise SettingsError(faults)
     client_id, client_secret = given
-    is_simulator = settings.target.embedded_simulator or settings.target.name == "simulator"
-    if client_id is None and client_secret is None and is_simulator:
-        return PUBLISHED_CREDENTIAL, PUBLISHED_CREDENTIAL
-    if client_id is None or client_secret is None:
-        names = zip((CLIENT_ID, CLIENT_SECRET), given, strict=True)
+    if client_id is None and client_secret is None and _is_simulator(settings):
+        return ClientLogin(_CLIENT, _CLIENT)
+    return ClientLogin(
+        *_all_of(dict(zip((CLIENT_ID, CLIENT_SECRET), given, strict=True)), settings)
+    )
+
+
+def user_login(environ: Mapping[str, str], settings: Settings) -> UserLogin | UserToken:
+    """Return what brings tokens of a user, given as the credentials are, or the one token there is.
+
+    A refresh token goes with a client of its own, or with that of the credentials. The simulator's
+    `public-user` is taken where nothing is given. Raises SettingsError.
+    """
+    faults: list[Fault] = []
+    token, refresh_token = (_credential(environ, n, faults) for n in (USER_TOKEN, REFRESH_TOKEN))
+    pairs = [
+        {name: _credential(environ, name, faults) for name in names}
+        for names in ((USER_CLIENT_ID, USER_CLIENT_SECRET), (CLIENT_ID, CLIENT_SECRET))
+    ]
+    is_published = _is_simulator(settings) and not any(pairs[0].values())
+    if token is not None and refresh_token is not None:
+        faults.append(Fault(USER_TOKEN, f"is given, and so is {REFRESH_TOKEN}; give only one"))
+    if not faults and token is None and refresh_token is None and not is_published:
+        needed = f"a scenario writes as a user of target {settings.target.name!r}"
+        wanted = f"a user's access token, or {REFRESH_TOKEN} for tokens that are renewed"
+        problem = f"is missing, and {needed}; set it to {wanted} (either also as …_FILE)"
+        faults.append(Fault(USER_TOKEN, problem))
+    if faults:
+        raise SettingsError(faults)
+    if token is not None:
+        return UserToken(token)
+    if is_published and (refresh_token is None or not any(pairs[1].values())):
+        return UserLogin(_USER, _USER, refresh_token or _USER)
+    assert refresh_token is not None
+    given = next((pair for pair in pairs if any(pair.values())), pairs[0])
+    client_id, client_secret = _all_of(given, settings)
+    return UserLogin(client_id, client_secret, refresh_token)
+
+
+def _all_of(given: Mapping[str, Secret | None], settings: Settings) -> list[Secret]:
+    """Return the values of variables; raises SettingsError for each that has none."""
+    missing = [name for name, value in given.items() if value is None]
+    if missing:
         raise SettingsError(
             Fault(name, f"target {settings.target.name!r} needs it; set {name} or {name}_FILE")
-            for name, value in names
-            if value is None
+            for name in missing
         )
-    return client_id, client_secret
+    return [value for value in given.values() if value is not None]
+
+
+def _is_simulator(settings: Settings) -> bool:
+    return settings.target.embedded_simulator or settings.target.name == "simulator"
 
 
 def swarm_secret(environ: Mapping[str, str]) -> Secret | None:

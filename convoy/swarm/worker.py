@@ -211,9 +211,9 @@ class Worker:
         is_checked = not run.lease.is_limited
         while not is_checked and self._is_joining(run):
             try:
-                token = connections.first_token()
-                if has_approval:
-                    check_token(settings, token, connections.headers)
+                for token in connections.first_tokens():
+                    if has_approval:
+                        check_token(settings, token, connections.headers)
                 is_checked = True
             except LoginError as error:
                 if error.refused:

@@ -18,6 +18,7 @@ from tests.leaks.secrets_planted import (
     BASIC,
     HEADER_OF_FILE,
     LOCATION,
+    NEXT_REFRESH_TOKEN,
     REGISTERED,
     strangers,
     told_of,
@@ -62,7 +63,7 @@ class _Visit(BaseHTTPRequestHandler):
         self._note()
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if self.path == "/oauth/token":
-            token = {"access_token": ACCESS_TOKEN, "expires_in": 3600}
+            token = {"access_token": ACCESS_TOKEN, "refresh_token": NEXT_REFRESH_TOKEN}
             self._answer(200, json.dumps(token).encode())
             return
         addressed = re.search(r"conversation-\d", body)

@@ -13,6 +13,8 @@ from tests.unit.test_secrets_forms import FORMS
 CLIENT_ID = "idq7headAA u&<s>er/1 idq7tailBB"
 CLIENT_SECRET = "csq7headAA q\"u\\o/t<e>&d%41+ü€😀' csq7tailBB"
 ACCESS_TOKEN = "atq7headAA\"q\\o/t<e>&d%41+='atq7tailBB"
+REFRESH_TOKEN = 'rtq7headAA"q\\o/t<e>&d%41+ü rtq7tailBB'
+NEXT_REFRESH_TOKEN = "rnq7headAA.plain~as-a-code_rnq7tailBB"
 HEADER_OF_VARIABLE = 'hvq7headAA g"a\\t/e<w>a&y%2F+ hvq7tailBB'
 HEADER_OF_FILE = "hfq7headAA-plain.as_a-code-hfq7tailBB"
 PROXY_LOGIN = 'prq7headAA:p"r\\o/x<y>&%41+ü prq7tailBB'
@@ -26,6 +28,8 @@ PLANTED = {
     "client id": CLIENT_ID,
     "client secret": CLIENT_SECRET,
     "access token": ACCESS_TOKEN,
+    "refresh token": REFRESH_TOKEN,
+    "refresh token of an answer": NEXT_REFRESH_TOKEN,
     "header from a variable": HEADER_OF_VARIABLE,
     "header from a file": HEADER_OF_FILE,
     "proxy login": PROXY_LOGIN,
@@ -34,7 +38,15 @@ PLANTED = {
     "token of a stranger": OF_A_STRANGER,
     "token in a redirect": LOCATION,
 }
-REGISTERED = [CLIENT_ID, CLIENT_SECRET, ACCESS_TOKEN, HEADER_OF_VARIABLE, HEADER_OF_FILE]
+REGISTERED = [
+    CLIENT_ID,
+    CLIENT_SECRET,
+    ACCESS_TOKEN,
+    REFRESH_TOKEN,
+    NEXT_REFRESH_TOKEN,
+    HEADER_OF_VARIABLE,
+    HEADER_OF_FILE,
+]
 """Those that Convoy knows; the others have the shape of a credential."""
 BASIC = b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
 _CORE = re.compile(r"[a-z]{2}q7(?:headAA|tailBB)")

@@ -22,6 +22,7 @@ from tests.leaks.secrets_planted import (
     HEADER_OF_FILE,
     HEADER_OF_VARIABLE,
     PROXY_LOGIN,
+    REFRESH_TOKEN,
     files_of,
     leaks_in,
     told_of,
@@ -54,6 +55,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {
         "CONVOY_CLIENT_ID": CLIENT_ID,
         "CONVOY_CLIENT_SECRET_FILE": str(kept_apart(folder) / "secret"),
+        "CONVOY_REFRESH_TOKEN": REFRESH_TOKEN,
         "GATEWAY_KEY": HEADER_OF_VARIABLE,
         "CONVOY_LABELS": f"team={HEADER_OF_FILE}",
         "GITHUB_ACTIONS": "true",

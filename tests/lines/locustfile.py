@@ -20,6 +20,7 @@ from convoy.engine.ahead import Message
 from convoy.errors import RefusalError, WireError
 from convoy.plugin import hooks
 from convoy.plugin.users import ScenarioUser
+from convoy.prepare.scenarios import Opening
 from convoy.remote.client import Connections
 from convoy.remote.connection import Connection
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
@@ -128,7 +129,7 @@ class Lines(LineUser):
     timings = ("first_reply",)
 
     @staticmethod
-    def open_conversation(session: LineSession) -> str:
+    def open_conversation(session: LineSession, opening: Opening) -> str:
         return session.call("OPEN")
 
     def on_start(self) -> None:

@@ -1,6 +1,6 @@
 """A program that builds bodies from the official SDK's own models; argument: JSON of their values.
 
-It prints the body that the SDK would send for each template of `payloads/open_message`.
+It prints the body that the SDK would send for each template of the routes of the definition.
 """
 
 from __future__ import annotations
@@ -58,6 +58,25 @@ def message(value: dict[str, Any]) -> Any:
     return built
 
 
+def reply(value: dict[str, Any]) -> Any:
+    """AdditionalMessage."""
+    return filled(sdk.AdditionalMessage(), text_body=value["textBody"])
+
+
+def notification(value: dict[str, Any]) -> Any:
+    """SendAgentlessOutboundMessageRequest."""
+    return filled(
+        sdk.SendAgentlessOutboundMessageRequest(),
+        from_address=value["fromAddress"],
+        to_address=value["toAddress"],
+        to_address_messenger_type=value["toAddressMessengerType"],
+        text_body=value["textBody"],
+        use_existing_active_conversation=value["useExistingActiveConversation"],
+    )
+
+
+MODELS = {"open_message": message, "agent_reply": reply, "agentless": notification}
 serialise = sdk.ApiClient().sanitize_for_serialization
 rendered = json.loads(sys.argv[1])
-print(json.dumps({name: serialise(message(value)) for name, value in rendered.items()}))
+made = {name: MODELS[name.split("/")[0]](value) for name, value in rendered.items()}
+print(json.dumps({name: serialise(each) for name, each in made.items()}))

@@ -98,9 +98,15 @@ def test_it_performs_each_public_operation_and_its_models_take_every_member(
 def test_its_models_make_the_bodies_that_the_templates_render(
     tmp_path: Path, repository: Path
 ) -> None:
-    paths = sorted((repository / "payloads" / "open_message").glob("*.json"))
-    sources = {path.stem: path.read_text("utf-8") for path in paths}
-    plan = sample_plan("open_messaging", 1, {}, templates=sources)
+    folders = [
+        repository / "payloads" / name for name in ("open_message", "agent_reply", "agentless")
+    ]
+    sources = {
+        f"{folder.name}/{path.stem}": path.read_text("utf-8")
+        for folder in folders
+        for path in sorted(folder.glob("*.json"))
+    }
+    plan = sample_plan("open_messaging", 1, {"integration_id": "i-1"}, templates=sources)
     bodies, message = plan.bodies("a-run", lambda: 1_780_000_000.5), plan.message(0)
     rendered = {
         name: json.loads(bodies.render(replace(message, template_name=name))) for name in sources
@@ -109,9 +115,10 @@ def test_its_models_make_the_bodies_that_the_templates_render(
     made = said_by(BODIES, tmp_path, json.dumps(rendered))
 
     # Working public configurations send attributes that the model does not have.
-    assert rendered["custom_attributes"]["channel"].pop("metadata")["customAttributes"]
+    attributes = rendered["open_message/custom_attributes"]["channel"].pop("metadata")
+    assert attributes["customAttributes"]
     for each in (*made.values(), *rendered.values()):
-        # The SDK writes the zone in another way.
-        each["channel"]["time"] = datetime.fromisoformat(each["channel"]["time"])
-    assert rendered.keys() >= {"text", "attachment"}
+        if "channel" in each:  # the SDK writes the zone in another way
+            each["channel"]["time"] = datetime.fromisoformat(each["channel"]["time"])
+    assert rendered.keys() >= {"open_message/text", "agent_reply/text", "agentless/active"}
     assert made == rendered

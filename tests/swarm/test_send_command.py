@@ -12,7 +12,8 @@ import pytest
 
 from tests.convoy_command import convoy
 from tests.locust_process import clean_environment, free_port
-from tests.simulator.api import call, conversations
+from tests.simulator.api import bearer, call, conversations
+from tests.simulator.in_process import inbound, open_message
 from tests.simulator_process import SimulatorProcess
 
 CURL_BEGINS = "the same with curl, where $TOKEN holds a token\n"
@@ -78,6 +79,25 @@ def test_the_message_goes_where_it_is_told_to(simulator: SimulatorProcess) -> No
 
     assert said.returncode == 0, said.stderr
     assert simulator.ledger()["by_conversation"] == {conversation_id: 1}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_an_agents_reply_goes_out_with_a_users_token_by_its_communication(
+    simulator: SimulatorProcess,
+) -> None:
+    path = inbound() + "?prefetchConversationId=true"
+    taken = call(simulator, "POST", path, open_message(), bearer(simulator, "public")).json
+    conversation_id = taken["conversationId"]
+
+    options = ("--scenarios", "agent_reply", "--conversation", conversation_id)
+    said = send("--host", simulator.url, *options)
+    answered = shell(said.stdout.split(CURL_BEGINS)[1])
+
+    assert said.returncode == 0, said.stderr
+    assert f"/messages/{conversation_id}/communications/" in said.stdout
+    assert "HTTP/1.1 200" in answered
+    # The customer's message, and the reply twice.
+    assert simulator.ledger()["by_conversation"] == {conversation_id: 3}
 
 
 def test_a_refused_message_is_explained(simulator: SimulatorProcess, tmp_path: Path) -> None:

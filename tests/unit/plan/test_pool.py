@@ -119,6 +119,24 @@ def test_columns_are_found_by_their_names(text: str) -> None:
     assert conversations_of(text) == BOTH
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id;Communication ID\na;leg\nb;\n",
+        '{"id": "a", "communicationId": "leg"}\n{"id": "b"}\n',
+    ],
+    ids=["CSV", "JSON lines"],
+)
+def test_a_file_may_name_the_communications_and_another_pool_is_it_then(text: str) -> None:
+    pool = parse_pool(text.splitlines(keepends=True))
+
+    assert {pool[each] for each in range(2)} == {
+        Conversation("a", communication_id="leg"),
+        Conversation("b"),
+    }
+    assert pool.hash != ConversationPool(pool.ids).hash
+
+
 def test_of_an_id_that_is_listed_twice_the_first_line_counts() -> None:
     text = "id,customer_id,agent_id\na,customer-1,agent-1\nb,customer-2,\na,x,y\n"
 

@@ -11,10 +11,10 @@ import pytest
 from convoy.errors import ExitCode, RefusedError, RemoteError, SettingsError
 from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
 from convoy.prepare.pools import find_pool, open_conversations
-from convoy.prepare.scenarios import KnownScenario
+from convoy.prepare.scenarios import KnownScenario, Opening
 from convoy.remote.client import Connections
 from convoy.remote.oauth import Credentials, Token
-from convoy.routes.catalogue import NO_ROUTE
+from convoy.routes.catalogue import CLIENT, NO_ROUTE
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from tests.simulator_process import SimulatorProcess
@@ -35,7 +35,7 @@ def settings_with(url: str = "http://127.0.0.1:1", **conversations: object) -> S
 
 def log_in(settings: Settings) -> Token:
     demo = Credentials(Secret("demo"), Secret("demo"))
-    return Connections(settings, demo, lambda token: None).log_in()
+    return Connections(settings, {CLIENT: demo}, lambda token: None).log_in()
 
 
 def entries(pool: ConversationPool) -> list[Conversation]:
@@ -94,7 +94,7 @@ class Door:
     def ready_at(self, now_s: float) -> float:
         return now_s
 
-    def open_conversation(self) -> str:
+    def open_conversation(self, opening: Opening) -> str:
         number, self.opened = self.opened, self.opened + 1
         gevent.sleep(0)
         if number >= self._fails_at:
@@ -110,11 +110,11 @@ def opened_by(door: Door, count: int, *more: str) -> ConversationPool:
         f"scenario.{SCENARIO}.conversations={{source: opened, count: {count}}}", *more
     )
     demo = Credentials(Secret("demo"), Secret("demo"))
-    connections = Connections(settings, demo, lambda token: None)
+    connections = Connections(settings, {CLIENT: demo}, lambda token: None)
 
-    def open_some(scenario: str, count: int) -> list[str]:
+    def open_some(scenario: str, count: int) -> list[Conversation]:
         return open_conversations(
-            door.known(), connections, settings, scenario, count, door.noted.append
+            door.known(), connections, settings, scenario, count, "a-run", door.noted.append
         )
 
     return find_pool(settings, SCENARIO, NO_TOKEN, open_some=open_some)

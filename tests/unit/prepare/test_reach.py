@@ -14,6 +14,7 @@ from convoy.prepare.reach import check_way
 from convoy.remote.client import Connections
 from convoy.remote.dialling import Dialler
 from convoy.remote.oauth import Credentials
+from convoy.routes.catalogue import CLIENT
 from convoy.secrets import Secret
 from tests.locust_process import free_port
 from tests.unit.remote.certificates import Authority
@@ -43,7 +44,7 @@ def findings(
     settings = settings_of(*given, command_line={"host": url})
     demo = Credentials(Secret("demo"), Secret("demo"))
     checklist = Checklist()
-    connections = Connections(settings, demo, lambda token: None)
+    connections = Connections(settings, {CLIENT: demo}, lambda token: None)
     connections.dialler = dialler or connections.dialler
     check_way(url, connections, timeout_s, checklist, wall_clock=lambda: now_s)
     return checklist.findings

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from convoy.errors import ExitCode, LoginError, SettingsError
+from convoy.prepare.scenarios import KnownScenario
 from convoy.prepare.setup import Setup
+from convoy.remote.client import WorkerShare
+from convoy.routes.catalogue import CLIENT, ROUTES, USER, TokenKind
+from convoy.settings import resolve
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import answer, serving
 from tests.unit.remote.proxy_server import answers_connect, name_proxies, name_proxy_at, tunnels
@@ -74,6 +78,40 @@ def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(
 
     assert caught.value.exit_code is ExitCode.USAGE
     assert "hunter22" not in str(caught.value)
+
+
+KNOWN = {
+    name: KnownScenario(ROUTES[route], (), {}, (), lambda *_: None, None)  # type: ignore[arg-type, return-value]
+    for name, route in (("agent_reply", "agent_reply"), ("open_messaging", "open_message"))
+}
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "share", "kinds"),
+    [
+        pytest.param("open_messaging", None, (CLIENT,), id="customers"),
+        pytest.param("agent_reply", None, (CLIENT, USER), id="agents, and who opens"),
+        pytest.param("agent_reply", WorkerShare(), (USER,), id="agents"),
+        pytest.param("agent_reply,open_messaging", WorkerShare(), (CLIENT, USER), id="both"),
+    ],
+)
+def test_a_run_needs_only_the_logins_of_its_scenarios(
+    scenarios: str, share: WorkerShare | None, kinds: tuple[TokenKind, ...]
+) -> None:
+    given = {CLIENT: LOGIN, USER: {"CONVOY_USER_TOKEN": "a-users-token"}}
+    environ = {name: value for kind in kinds for name, value in given[kind].items()}
+    options = {"target": "genesys-cloud", "scenarios": scenarios}
+    settings = resolve(command_line=options, environ={}, known_scenarios=KNOWN)
+    prepared = Setup(environ, lambda: KNOWN)
+
+    connections = prepared.connect(settings, share)
+
+    assert connections.token_kinds == kinds
+    is_hidden = "a-users-token" not in prepared.redactor.redact("it is a-users-token")
+    assert is_hidden == (USER in kinds)
+    if USER in kinds:
+        with pytest.raises(SettingsError, match="CONVOY_USER_TOKEN: is missing"):
+            Setup(LOGIN, lambda: KNOWN).connect(settings, share)
 
 
 def test_a_proxy_that_cannot_be_used_does_not_matter_for_this_machine(

@@ -104,6 +104,36 @@ def test_customer_and_agent_of_a_conversation_are_found_by_their_purpose() -> No
     assert found == [Conversation("a", "customer-1", "agent-1"), Conversation("b")]
 
 
+def test_a_users_conversations_are_listed_with_state_type_and_communication_of_the_customer() -> (
+    None
+):
+    def of_the_definition(id: str, **leg: str) -> dict[str, Any]:
+        customer = {"id": "vu", "purpose": "customer", "state": "connected", "type": "open", **leg}
+        agent = {"id": "agent-1", "purpose": "agent", "state": "connected"}
+        return {"id": id, "participants": [customer, agent]}
+
+    page = [
+        of_the_definition("a", peer="leg"),
+        of_the_definition("b", state="disconnected"),
+        of_the_definition("c", type="sms"),
+        of_the_definition("d"),
+    ]
+    with serving(lists(page, pageCount=1)) as server:
+        found, _ = find_conversations(
+            f"http://127.0.0.1:{server.port}",
+            TOKEN,
+            timeout_s=5,
+            type="open",
+            route="message_conversations",
+        )
+
+        assert b"GET /api/v2/conversations/messages?pageSize=" in server.requests[0]
+    assert found == [
+        Conversation("a", "vu", "agent-1", "leg"),
+        Conversation("d", "vu", "agent-1"),
+    ]
+
+
 @pytest.mark.parametrize(
     "odd",
     [

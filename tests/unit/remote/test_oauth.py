@@ -13,7 +13,7 @@ from gevent.event import Event
 
 from convoy.errors import LoginError
 from convoy.remote.http import Origin, Transport
-from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
+from convoy.remote.oauth import Credentials, OAuthSession, RefreshToken, Token, log_in
 from convoy.secrets import Secret
 from tests.locust_process import free_port
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
@@ -56,11 +56,15 @@ class Desk:
 REFUSED = LoginError("400 invalid_client", "no", refused=True)
 
 
-def log_in_at(port: int, register: Callable[[Secret], None] | None = None) -> Token:
+def log_in_at(
+    port: int,
+    register: Callable[[Secret], None] | None = None,
+    credentials: Credentials = CREDENTIALS,
+) -> Token:
     transport = Transport(Origin("http", "127.0.0.1", port))
     try:
         deadline_s = time.perf_counter() + LONG_S
-        return log_in(transport, CREDENTIALS, deadline_s, register=register)
+        return log_in(transport, credentials, deadline_s, register=register)
     finally:
         transport.close()
 
@@ -83,6 +87,32 @@ def test_a_login_sends_basic_and_form_and_brings_a_registered_token() -> None:
     assert token.value.reveal() == "abc.def"
     assert before_s + 600 <= token.expires_at_s <= time.perf_counter() + 600
     assert registered == [token.value]
+
+
+@pytest.mark.parametrize(
+    ("answered", "kept"),
+    [
+        pytest.param(b"", "one&two", id="none"),
+        pytest.param(b', "refresh_token": null', "one&two", id="null"),
+        pytest.param(b', "refresh_token": "one&two"', "one&two", id="the same"),
+        pytest.param(b', "refresh_token": "3"', "3", id="rotated"),
+    ],
+)
+def test_a_refresh_token_brings_a_users_token_and_perhaps_the_next_one(
+    answered: bytes, kept: str
+) -> None:
+    registered: list[Secret] = []
+    renewing = RefreshToken(Secret("one&two"))
+    user = Credentials(Secret("client-1"), Secret("hunter2-secret"), renewing)
+    body = b'{"access_token": "abc.def", "expires_in": 600%b}' % answered
+    with serving(answers(answer("200 OK", body))) as server:
+        token = log_in_at(server.port, registered.append, user)
+
+    [request] = server.requests
+    assert b"\r\nAuthorization: Basic Y2xpZW50LTE6aHVudGVyMi1zZWNyZXQ=\r\n" in request
+    assert request.endswith(b"\r\n\r\ngrant_type=refresh_token&refresh_token=one%26two")
+    assert (token.value.reveal(), renewing.value.reveal()) == ("abc.def", kept)
+    assert registered == [token.value, *([renewing.value] if kept == "3" else [])]
 
 
 def test_the_path_of_a_gateway_goes_before_that_of_the_login() -> None:

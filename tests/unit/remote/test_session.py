@@ -6,6 +6,7 @@ import gzip
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 
 import gevent
 import pytest
@@ -231,6 +232,35 @@ def test_a_second_401_stands() -> None:
 
         assert (done.fate, done.code, done.attempts) == ("rejected", "401 bad.credentials", 2)
         assert (len(server.requests), desk.logins) == (2, 2)
+
+
+def test_a_token_that_nothing_renews_is_not_sent_again_after_a_401() -> None:
+    kept = Token(Secret("kept"), inf)
+
+    class KeptDesk(Desk):
+        def __call__(self) -> Token:
+            return kept
+
+    with serving(in_turn(UNAUTHORIZED)) as server, session_to(server.port, KeptDesk()) as session:
+        done = [session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION) for _ in range(2)]
+
+        assert [(each.code, each.attempts) for each in done] == [("401 bad.credentials", 1)] * 2
+        assert len(server.requests) == 2
+        assert session.ready_at(0.0) == 0.0
+
+
+def test_without_a_body_it_is_asked_for_what_is_there() -> None:
+    answers = AnswerRule({200: ("participants",)})
+    there = answer("200 OK", b'{"participants": []}')
+    with serving(in_turn(there)) as server, session_to(server.port, Desk()) as session:
+        done = [session.post(f"{PATH}/c", None, LONG_S, answers, "") for _ in range(2)]
+
+    assert server.requests == 2 * [
+        b"GET /api/v2/conversations/messages/c HTTP/1.1\r\n"
+        b"Host: 127.0.0.1:%d\r\nAuthorization: Bearer token-1\r\nAccept: application/json\r\n"
+        b"Accept-Encoding: identity\r\nUser-Agent: convoy\r\n\r\n" % server.port
+    ]
+    assert [(each.fate, each.status) for each in done] == [("accepted", 200)] * 2
 
 
 def test_after_a_401_a_failed_login_leaves_the_answer_standing_and_rests() -> None:

@@ -32,6 +32,13 @@ def test_a_placeholder_without_a_value_is_named() -> None:
 def test_the_participants_of_a_path_are_what_every_conversation_has_to_bring() -> None:
     assert ROUTES["conversation"].participants == ()
     assert ROUTES["guest"].participants == ("customer_id",)
+    assert ROUTES["agent_reply"].participants == ("communication_id",)
+
+
+def test_an_agent_replies_by_a_communication_of_the_conversation() -> None:
+    path = ROUTES["agent_reply"].path_to({})(Conversation("c", communication_id="a/b"))
+
+    assert path == "/api/v2/conversations/messages/c/communications/a%2Fb/messages"
 
 
 @pytest.mark.parametrize("name", ROUTES)

@@ -179,6 +179,79 @@ def test_an_open_message_without_content_needs_a_text(value: object) -> None:
     assert fields_of("open_message", changed(OPEN, "text", value)) == ["text"]
 
 
+REPLY: dict[str, Any] = {"textBody": f"{MARKER} Hello", "mediaIds": ["m-1"]}
+NOTIFICATION: dict[str, Any] = {
+    "fromAddress": "integration-1",
+    "toAddress": "vu-1",
+    "toAddressMessengerType": "open",
+    "textBody": f"{MARKER} Hello",
+    "useExistingActiveConversation": True,
+}
+BY_SMS = {**NOTIFICATION, "toAddressMessengerType": "sms", "toAddress": "+4989123456"}
+BY_WEB = {
+    "fromAddress": "deployment-1",
+    "externalContactId": "contact-1",
+    "toAddressMessengerType": "webmessaging",
+    "textBody": f"{MARKER} Hello",
+}
+BY_WHATSAPP = {
+    "fromAddress": "integration-1",
+    "toAddress": "4989123456",
+    "toAddressMessengerType": "whatsapp",
+    "messagingTemplate": {"responseId": MARKER},
+}
+OUTBOUND = {"agent_reply": REPLY, "agentless": NOTIFICATION}
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("agent_reply", REPLY),
+        ("agent_reply", changed(REPLY, "textBody", MARKER.ljust(2000, "ü"))),
+        *(("agentless", each) for each in (NOTIFICATION, BY_SMS, BY_WEB, BY_WHATSAPP)),
+        ("agentless", changed(NOTIFICATION, "useExistingActiveConversation", ...)),
+    ],
+)
+def test_nothing_is_said_of_a_right_body_that_goes_out(route: str, body: dict[str, Any]) -> None:
+    assert fields_of(route, body) == []
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "value", "field"),
+    [
+        ("agent_reply", "textBody", ..., "textBody"),
+        ("agent_reply", "textBody", "", "textBody"),
+        ("agent_reply", "textBody", 7, "textBody"),
+        ("agent_reply", "textBody", MARKER.ljust(2001, "x"), "textBody"),
+        ("agent_reply", "mediaIds", "m-1", "mediaIds"),
+        ("agent_reply", "mediaIds", [7], "mediaIds[0]"),
+        ("agent_reply", "messagingTemplate", [], "messagingTemplate"),
+        ("agent_reply", "textBody", "no marker", ""),
+        ("agentless", "fromAddress", ..., "fromAddress"),
+        ("agentless", "fromAddress", "", "fromAddress"),
+        ("agentless", "toAddress", ..., "toAddress"),
+        ("agentless", "toAddressMessengerType", ..., "toAddressMessengerType"),
+        ("agentless", "toAddressMessengerType", "pigeon", "toAddressMessengerType"),
+        ("agentless", "toAddressMessengerType", "webmessaging", "externalContactId"),
+        ("agentless", "toAddressMessengerType", "whatsapp", "messagingTemplate"),
+        ("agentless", "textBody", ..., "textBody"),
+        ("agentless", "textBody", MARKER.ljust(2001, "x"), "textBody"),
+        ("agentless", "useExistingActiveConversation", "yes", "useExistingActiveConversation"),
+    ],
+)
+def test_the_wrong_field_of_a_body_that_goes_out_is_named(
+    route: str, path: str, value: object, field: str
+) -> None:
+    assert fields_of(route, changed(OUTBOUND[route], path, value))[:1] == [field]
+
+
+def test_a_text_by_sms_is_shorter() -> None:
+    assert fields_of("agentless", changed(BY_SMS, "textBody", MARKER.ljust(765, "x"))) == []
+    assert fields_of("agentless", changed(BY_SMS, "textBody", MARKER.ljust(766, "x"))) == [
+        "textBody"
+    ]
+
+
 def test_all_wrong_fields_are_named_together() -> None:
     assert fields_of("conversation", {}) == ["to", "from.name", "text"]
 
@@ -197,7 +270,9 @@ def test_a_field_is_found_in_its_template(field: str, line: int) -> None:
     assert line_of_field(source, field) == line
 
 
-@pytest.mark.parametrize("route", ["conversation", "guest", "open_message"])
+@pytest.mark.parametrize(
+    "route", ["conversation", "guest", "open_message", "agent_reply", "agentless"]
+)
 def test_every_property_says_what_it_is_and_what_to_write(route: str) -> None:
     rules = ROUTES[route].rules()
     fields = [field for field in rules.fields if not field.endswith("]")]
@@ -207,7 +282,9 @@ def test_every_property_says_what_it_is_and_what_to_write(route: str) -> None:
     assert [field for field in fields if not rules.description(field)] == []
 
 
-@pytest.mark.parametrize("route", ["conversation", "guest", "open_message"])
+@pytest.mark.parametrize(
+    "route", ["conversation", "guest", "open_message", "agent_reply", "agentless"]
+)
 def test_the_example_of_a_schema_breaks_none_of_its_rules(route: str) -> None:
     conversation = {"conversationId": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"}
     rules = ROUTES[route].rules()

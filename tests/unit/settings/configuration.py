@@ -8,7 +8,15 @@ from pathlib import Path
 from convoy.errors import SettingsError
 from convoy.settings import Settings, resolve
 
-KNOWN = ("conversation_messages", "guest_journey", "guest_messages", "invalid_messages")
+KNOWN = (
+    "agent_reply",
+    "agentless",
+    "conversation_messages",
+    "guest_journey",
+    "guest_messages",
+    "invalid_messages",
+    "open_messaging",
+)
 
 
 def settings_of(

@@ -9,7 +9,16 @@ import pytest
 
 from convoy.errors import SettingsError
 from convoy.secrets import Secret
-from convoy.settings import Settings, credentials, header_values, payload_directory
+from convoy.settings import (
+    Settings,
+    UserLogin,
+    UserToken,
+    credential_redactor,
+    credentials,
+    header_values,
+    payload_directory,
+    user_login,
+)
 from convoy.settings.environment import swarm_secret
 from tests.unit.settings.configuration import settings_of
 
@@ -100,6 +109,82 @@ def test_a_secret_in_the_environment_that_cannot_be_used_is_a_fault_without_it(
     problem = problem_of(pair | {name: os.fsdecode(value)})
 
     assert problem.startswith(f"{name}: {expected}") and "hunter" not in problem
+
+
+ME = {"CONVOY_USER_CLIENT_ID": "me", "CONVOY_USER_CLIENT_SECRET": "hunter2"}
+ORDINARY = {"CONVOY_CLIENT_ID": "it", "CONVOY_CLIENT_SECRET": "hunter3"}
+REFRESH = {"CONVOY_REFRESH_TOKEN": "hunter4"}
+PUBLISHED = ("public-user", "public-user", "public-user")
+
+
+@pytest.mark.parametrize(
+    ("environ", "target", "found"),
+    [
+        pytest.param({}, "simulator", PUBLISHED, id="simulator"),
+        pytest.param(ORDINARY, "simulator", PUBLISHED, id="the simulator's own user"),
+        pytest.param(REFRESH, "simulator", (*PUBLISHED[:2], "hunter4"), id="its own client"),
+        pytest.param(REFRESH | ME, "genesys-cloud", ("me", "hunter2", "hunter4"), id="own client"),
+        pytest.param(
+            REFRESH | ME | ORDINARY, "simulator", ("me", "hunter2", "hunter4"), id="own first"
+        ),
+        pytest.param(
+            REFRESH | ORDINARY, "genesys-cloud", ("it", "hunter3", "hunter4"), id="ordinary client"
+        ),
+        pytest.param({"CONVOY_USER_TOKEN": "hunter5"}, "genesys-cloud", ("hunter5",), id="token"),
+    ],
+)
+def test_what_brings_a_users_token(
+    environ: dict[str, str], target: str, found: tuple[str, ...]
+) -> None:
+    login = user_login(environ, settings_of(command_line={"target": target}))
+
+    assert isinstance(login, UserToken if len(found) == 1 else UserLogin)
+    assert login == tuple(map(Secret, found))
+
+
+@pytest.mark.parametrize(
+    ("environ", "target", "told"),
+    [
+        pytest.param(
+            {},
+            "genesys-cloud",
+            "CONVOY_USER_TOKEN: is missing, and a scenario writes as a user of target "
+            "'genesys-cloud'; set it to a user's access token, or CONVOY_REFRESH_TOKEN for tokens",
+            id="nothing",
+        ),
+        pytest.param(ME, "simulator", "CONVOY_USER_TOKEN: is missing", id="no refresh token"),
+        pytest.param(
+            REFRESH, "genesys-cloud", "set CONVOY_USER_CLIENT_SECRET or", id="no client at all"
+        ),
+        pytest.param(
+            REFRESH | {"CONVOY_USER_CLIENT_ID": "me"} | ORDINARY,
+            "simulator",
+            "set CONVOY_USER_CLIENT_SECRET or CONVOY_USER_CLIENT_SECRET_FILE",
+            id="half a client",
+        ),
+        pytest.param(
+            REFRESH | {"CONVOY_USER_TOKEN": "hunter5"}, "simulator", "give only one", id="two"
+        ),
+        pytest.param(
+            {"CONVOY_REFRESH_TOKEN_FILE": "/nowhere"}, "simulator", "No such file", id="no file"
+        ),
+    ],
+)
+def test_a_users_login_that_cannot_be_used_names_the_variables(
+    environ: dict[str, str], target: str, told: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        user_login(environ, settings_of(command_line={"target": target}))
+
+    assert told in str(caught.value) and "hunter" not in str(caught.value)
+
+
+def test_what_brings_a_users_token_is_redacted_unless_it_is_published() -> None:
+    secrets = {**REFRESH, "CONVOY_USER_CLIENT_SECRET": "hunter2", "CONVOY_USER_TOKEN": "hunter5"}
+    redact = credential_redactor(secrets | {"CONVOY_CLIENT_ID": "public-user"}).redact
+
+    assert not any(value in redact(f"it is {value}.") for value in secrets.values())
+    assert redact("public-user") == "public-user"
 
 
 def test_a_secret_file_that_would_block_is_a_fault(tmp_path: Path) -> None:

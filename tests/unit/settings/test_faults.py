@@ -129,7 +129,8 @@ def test_all_faults_are_told_at_once() -> None:
         (
             "scenario.guest_jorney.weight=1",
             "scenario.guest_jorney (--set 1): there is no scenario 'guest_jorney'; there are: "
-            "conversation_messages, guest_journey, guest_messages, invalid_messages; "
+            "agent_reply, agentless, conversation_messages, guest_journey, guest_messages, "
+            "invalid_messages, open_messaging; "
             "did you mean guest_journey?",
         ),
         (
@@ -287,7 +288,9 @@ def test_an_unknown_profile_is_told_which_there_are() -> None:
     faults = faults_of(environ={"CONVOY_LOAD_PROFILE": "smoek"})
 
     assert len(faults) == 1
-    assert "there are: load, smoke, soak, spike, stress; did you mean smoke?" in faults[0]
+    assert (
+        "there are: load, mixed_day, smoke, soak, spike, stress; did you mean smoke?" in faults[0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import pytest
 from gevent.event import Event
 
 from convoy.errors import LoginError, RefusedError
+from convoy.remote.oauth import Token
+from convoy.secrets import Secret
 from convoy.settings import Settings
 from convoy.settings.model import Approval
 from convoy.swarm.messages import (
@@ -57,10 +59,11 @@ class Kept:
 
     def to_worker(self, worker: str, message: ToWorker) -> None: ...
 
-    def first_token(self) -> None:
+    def first_tokens(self) -> list[Token]:
         self.may_log_in.wait()
         if self.fault is not None:
             raise self.fault
+        return [Token(Secret("a token"), 1e12)]
 
     def flush(self) -> None: ...
 

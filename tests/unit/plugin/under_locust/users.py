@@ -29,7 +29,7 @@ from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
 from convoy.results.counts import Counts, violations
 from convoy.results.outcome import Attempt
-from convoy.routes.catalogue import Route
+from convoy.routes.catalogue import Route, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.swarm.lease_clock import LeaseClock
@@ -68,7 +68,7 @@ class Desk:
         self.work = self.run.work[INPUTS.scenario]
         attach(self.environment, self, hide)  # type: ignore[arg-type]
 
-    def open_session(self) -> ApiSession:
+    def open_session(self, kind: TokenKind) -> ApiSession:
         oauth = OAuthSession(lambda: Token(Secret("token"), 1e12), refresh_before_s=60)
         return ApiSession(
             Transport(Origin("http", "127.0.0.1", self.port)),

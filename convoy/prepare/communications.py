@@ -1,0 +1,121 @@
+"""A pool with the communications by which an agent replies, which are read before load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
+from time import perf_counter
+
+import gevent
+import msgspec
+
+from convoy.errors import RefusalError, RefusedError
+from convoy.plan.pool import ConversationPool
+from convoy.prepare.pools import AT_ONCE, Open, find_pool, open_none, share_out
+from convoy.remote.client import Connections
+from convoy.remote.oauth import Token
+from convoy.remote.participants import read_conversation
+from convoy.remote.session import ApiSession
+from convoy.results.outcome import ACCEPTED, REJECTED
+from convoy.routes.catalogue import ROUTES, TokenKind
+from convoy.settings import Settings
+
+_ROUTE = ROUTES["message_conversation"]
+_PAUSE_S = 0.5
+_NOT_FOUND, _TOO_MANY_REQUESTS = 404, 429
+
+
+def find_whole_pool(
+    settings: Settings,
+    scenario: str,
+    participants: Collection[str],
+    token: tuple[TokenKind, Token],
+    connections: Connections,
+    open_some: Open = open_none,
+) -> ConversationPool:
+    """Return the conversations of a scenario, with communications where `participants` have any.
+
+    Raises SettingsError, RefusedError, RemoteError.
+    """
+    has_replies = "communication_id" in participants
+    pool = find_pool(
+        settings,
+        scenario,
+        token[1],
+        open_some,
+        admission=connections.admission,
+        headers=connections.headers,
+        has_replies=has_replies,
+    )
+    if not has_replies:
+        return pool
+    open_session = partial(connections.open_session, token[0])
+    is_opened = settings.scenario[scenario].conversations.source == "opened"
+    return with_communications(pool, scenario, settings, open_session, waits=is_opened)
+
+
+def with_communications(
+    pool: ConversationPool,
+    scenario: str,
+    settings: Settings,
+    open_session: Callable[[], ApiSession],
+    *,
+    waits: bool,
+) -> ConversationPool:
+    """Return the conversations of a pool that an agent can reply in, each with its communication.
+
+    Where a conversation brings none it is asked for; where it `waits`, again and again until an
+    agent is connected or `prepare_timeout_s` is over. Those without one are left out, and the
+    pool's note counts them. Raises RefusedError where none is left, or where the API refuses to
+    show them.
+    """
+    found = {number: pool[number].communication_id for number in range(len(pool))}
+    unread = {number for number, communication_id in found.items() if not communication_id}
+    path_of, answers = _ROUTE.path_to({}), _ROUTE.answers({})
+
+    def read(session: ApiSession, number: int) -> None:
+        path, timeout_s = path_of(pool[number]), settings.request_timeout_s
+        attempt = session.post(path, None, timeout_s, answers, "")
+        status, is_shown = attempt.status, attempt.fate is ACCEPTED
+        if not is_shown and status != _NOT_FOUND:
+            if attempt.fate is REJECTED and status < 500 and status != _TOO_MANY_REQUESTS:
+                raise RefusalError(attempt.code)
+            return  # another time it may be shown
+        shown = read_conversation(attempt.body) if is_shown else None
+        found[number] = shown.for_pool().communication_id if shown else ""
+        if found[number] or not waits:
+            unread.remove(number)
+
+    ends_s = perf_counter() + settings.prepare_timeout_s
+    sessions = [open_session() for _ in range(min(len(unread), AT_ONCE))]
+    faults: list[str] = []
+    try:
+        while unread and not faults and (left_s := ends_s - perf_counter()) > 0:
+            faults = share_out(sorted(unread), sessions, read, left_s)
+            gevent.sleep(_PAUSE_S * bool(unread))
+    finally:
+        for session in sessions:
+            session.close()
+    if faults:
+        raise RefusedError(f"the conversations of scenario {scenario} cannot be read: {faults[0]}")
+    return _those_with_one(pool, found, scenario)
+
+
+def _those_with_one(
+    pool: ConversationPool, found: dict[int, str], scenario: str
+) -> ConversationPool:
+    kept = [
+        msgspec.structs.replace(pool[number], communication_id=communication_id)
+        for number, communication_id in found.items()
+        if communication_id
+    ]
+    left_out = len(pool) - len(kept)
+    if not kept:
+        raise RefusedError(
+            f"none of the {left_out:,} conversations of scenario {scenario} has a communication to "
+            "reply by: no agent is connected in any; have them answered, or name others"
+        )
+    notes = [pool.note] * bool(pool.note)
+    notes += [f"{left_out:,} left out, because no agent is connected in them"] * bool(left_out)
+    return replace(ConversationPool.of(kept), note="; ".join(notes))

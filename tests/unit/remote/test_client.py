@@ -1,0 +1,80 @@
+"""Connections: tokens of two kinds, a client's and a user's, each with what it may do."""
+
+from __future__ import annotations
+
+from math import inf
+
+import gevent
+import pytest
+
+from convoy.errors import LoginError
+from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.oauth import Credentials, RefreshToken, Token
+from convoy.routes.catalogue import CLIENT, USER
+from convoy.secrets import Secret
+from convoy.settings import Settings
+from tests.simulator_process import SimulatorProcess
+from tests.unit.settings.configuration import settings_of
+
+DEMO = Credentials(Secret("demo"), Secret("demo"))
+NEVER_S = 1e9
+
+
+def settings_at(url: str, *more: str) -> Settings:
+    return settings_of(*more, command_line={"host": url})
+
+
+def user(refresh_token: RefreshToken) -> Credentials:
+    return Credentials(Secret("public-user"), Secret("public-user"), refresh_token)
+
+
+def test_users_log_in_by_one_refresh_token_though_each_is_good_for_one_use() -> None:
+    with SimulatorProcess("--rotate-refresh-tokens") as simulator:
+        renewing = RefreshToken(Secret("public-user"))
+        settings = settings_at(simulator.url)
+        connections = Connections(settings, {CLIENT: DEMO, USER: user(renewing)}, lambda each: None)
+        sessions = [connections.open_session(USER) for _ in range(8)]
+
+        logins = [gevent.spawn(each.open) for each in sessions]
+        gevent.joinall(logins, raise_error=True)
+
+        assert len({each.value.value.reveal() for each in logins}) == 8
+        assert renewing.value != Secret("public-user")
+        used_up = Connections(
+            settings, {USER: user(RefreshToken(Secret("public-user")))}, lambda each: None
+        )
+        with pytest.raises(LoginError, match="400 invalid_grant.*CONVOY_REFRESH_TOKEN"):
+            used_up.first_tokens()
+
+
+def test_each_kind_has_tokens_of_its_own_and_the_first_of_each_is_that_of_a_session(
+    simulator: SimulatorProcess,
+) -> None:
+    renewing = RefreshToken(Secret("public-user"))
+    connections = Connections(
+        settings_at(simulator.url), {CLIENT: DEMO, USER: user(renewing)}, lambda each: None
+    )
+
+    first = connections.first_tokens()
+
+    assert connections.token_kinds == (CLIENT, USER)
+    assert [connections.open_session(each).open() for each in (CLIENT, USER)] == first
+    assert connections.open_session(USER).open() not in first
+
+
+def test_a_users_token_as_it_is_is_everybodys_and_its_limit_is_shared_by_the_workers() -> None:
+    token = Token(Secret("hunter2"), inf)
+    connections = Connections(
+        settings_at("http://127.0.0.1:1"), {USER: token}, lambda each: None, WorkerShare(None, 0.5)
+    )
+
+    [one, other] = [connections.open_session(USER) for _ in range(2)]
+
+    # Nobody is asked: nothing listens at the address.
+    assert one.open() is other.open() is token
+    assert one._oauth.fresh_token(NEVER_S) is token
+    for _ in range(149):
+        one._budget.spend(0.0)
+    assert other.ready_at(0.0) == 0.0
+    one._budget.spend(0.0)
+    assert other.ready_at(0.0) == 60.0
