@@ -29,6 +29,7 @@ PAGES = [
             "glossary",
             "locust-options",
             "read-a-run",
+            "real-organisation",
             "reconcile",
             "scenarios",
             "shape-a-run",

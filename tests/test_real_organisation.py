@@ -21,7 +21,6 @@ WRITTEN, BORN = "http://127.0.0.1:8080", organisation_of(1)
 """Address and organisation of a simulator that is started as the page does."""
 SHORTER = ("-t 60s", "-t 3s --set late_after_ms=4000 --set warm_up_s=0")
 """The page's run is longer than a test has time for, and a busy machine may be late."""
-AFTERWARDS = ("reconcile", "cleanup")
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_each_command_of_the_page_does_what_it_says(
     said = {}
     for line in commands:
         module, *arguments = shlex.split(line.replace(*SHORTER).removeprefix("python -m "))
-        if module == "simulator" or arguments[0] in AFTERWARDS:
+        if module == "simulator":
             continue
         ended = run(followed, module, *arguments, **credentials)
         assert ended.returncode == 0, line + ended.stdout + ended.stderr

@@ -56,7 +56,9 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     assert (refused.fate, refused.message_id) == (Fate.REJECTED, "")
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b'{"k": "one"}\n')])
+@pytest.mark.parametrize(
+    "content", [b"no gzip", gzip.compress(b'{"k": "one"}\n')], ids=["no gzip", "no log"]
+)
 def test_a_file_that_is_no_log_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "messages.jsonl.gz"
     path.write_bytes(content)
