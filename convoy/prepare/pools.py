@@ -23,6 +23,8 @@ from convoy.plan.pool import (
     PoolFileError,
     parse_pool,
 )
+from convoy.plan.scenario import ScenarioInputs
+from convoy.prepare.checklist import Checklist
 from convoy.prepare.scenarios import KnownScenario, Opening
 from convoy.remote.addresses import Admission
 from convoy.remote.client import Connections
@@ -244,3 +246,31 @@ def _keep(pool: ConversationPool, cache: Path, scenario: str, listed: Mapping[st
 def _unreadable(scenario: str, setting: str, path: Path, problem: str) -> SettingsError:
     where = f"scenario.{scenario}.conversations.{setting}"
     return SettingsError([Fault(where, f"the file {path}{problem}")])
+
+
+def check_pool_size(inputs: ScenarioInputs, messages: int | None, checklist: Checklist) -> None:
+    """Compare the size of a pool with the users that share it and the messages that use it up."""
+    size, pick = len(inputs.pool), inputs.pick
+    check, as_read = f"pool of {inputs.scenario}", _as_read(inputs.pool)
+    if inputs.pool == NO_CONVERSATION:
+        checklist.ok(check, "none; users make their own conversations")
+    elif pick.is_exclusive and size < inputs.users:
+        told = f"{inputs.users} users share {size:,} conversations, one message at a time{as_read}"
+        fix = "use a larger pool or fewer users, or messages may not be sent by cause pool"
+        checklist.warn(check, told, fix)
+    elif pick.binds_users and size < inputs.users:
+        told = f"{inputs.users} users keep {size:,} conversations: some share one{as_read}"
+        checklist.warn(check, told, "use a larger pool or fewer users")
+    elif pick.on_exhausted == "fail" and messages is not None and messages > size:
+        told = f"{messages:,} messages use up {size:,} conversations; the rest fails{as_read}"
+        checklist.warn(check, told, "use a larger pool, or on_exhausted: recycle")
+    else:
+        checklist.ok(check, f"{size:,} conversations, pick {pick.name}{as_read}")
+
+
+def _as_read(pool: ConversationPool) -> str:
+    """Return the first ids, so that a person sees whether it is them that were read."""
+    if not pool.has_ids:
+        return ", each made by a customer of its own"
+    note = f"; {pool.note}" * bool(pool.note)
+    return f"; ids as read: {', '.join(pool.ids[:3])}{', …' * (len(pool) > 3)}{note}"

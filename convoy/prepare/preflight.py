@@ -14,7 +14,7 @@ import gevent
 
 from convoy.errors import Fault, RemoteError, SettingsError
 from convoy.plan.picks import PickRule
-from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
+from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import check_allowance
@@ -36,7 +36,7 @@ from convoy.prepare.guard import (
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.organisation import ask, questions_of
 from convoy.prepare.organisation_lock import OrganisationLock
-from convoy.prepare.pools import Open, name_some, open_conversations
+from convoy.prepare.pools import Open, check_pool_size, name_some, open_conversations
 from convoy.prepare.reach import check_way
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
@@ -328,7 +328,7 @@ class Preflight:
             }
         counts = {scenario: ScenarioPlan(each).count for scenario, each in inputs.items()}
         for scenario, each in inputs.items():
-            _check_pool_size(each, counts[scenario], self.checklist)
+            check_pool_size(each, counts[scenario], self.checklist)
         with self.checklist.step("rate"):
             _check_that_something_is_due(counts)
         return inputs
@@ -365,34 +365,6 @@ def _scenario_inputs(
         expected=payloads.expected,
         variables=rule.variables,
     )
-
-
-def _check_pool_size(inputs: ScenarioInputs, messages: int | None, checklist: Checklist) -> None:
-    """Compare the size of a pool with the users that share it and the messages that use it up."""
-    size, pick = len(inputs.pool), inputs.pick
-    check, as_read = f"pool of {inputs.scenario}", _as_read(inputs.pool)
-    if inputs.pool == NO_CONVERSATION:
-        checklist.ok(check, "none; users make their own conversations")
-    elif pick.is_exclusive and size < inputs.users:
-        told = f"{inputs.users} users share {size:,} conversations, one message at a time{as_read}"
-        fix = "use a larger pool or fewer users, or messages may not be sent by cause pool"
-        checklist.warn(check, told, fix)
-    elif pick.binds_users and size < inputs.users:
-        told = f"{inputs.users} users keep {size:,} conversations: some share one{as_read}"
-        checklist.warn(check, told, "use a larger pool or fewer users")
-    elif pick.on_exhausted == "fail" and messages is not None and messages > size:
-        told = f"{messages:,} messages use up {size:,} conversations; the rest fails{as_read}"
-        checklist.warn(check, told, "use a larger pool, or on_exhausted: recycle")
-    else:
-        checklist.ok(check, f"{size:,} conversations, pick {pick.name}{as_read}")
-
-
-def _as_read(pool: ConversationPool) -> str:
-    """Return the first ids, so that a person sees whether it is them that were read."""
-    if not pool.has_ids:
-        return ", each made by a customer of its own"
-    note = f"; {pool.note}" * bool(pool.note)
-    return f"; ids as read: {', '.join(pool.ids[:3])}{', …' * (len(pool) > 3)}{note}"
 
 
 def _check_that_something_is_due(counts: Mapping[str, int | None]) -> None:

@@ -89,13 +89,13 @@ def test_every_wrong_body_that_goes_out_is_refused_with_exactly_its_code(
         pytest.param(
             ["--set", f"{PLACE}.variables.integration_id=nobody"],
             "demo",
-            "404 not.found.*see that integration_id 'nobody' of scenario.agentless.variables",
+            "integration_id 'nobody' is not there.*write one of this organisation's",
             id="unknown integration",
         ),
         pytest.param(
             ["--set", f"{PLACE}.variables.integration_id={INACTIVE}"],
             "demo",
-            f"409 request.conflict.*see that integration_id '{INACTIVE}'",
+            f"integration_id '{INACTIVE}' .* is there, but not active",
             id="inactive integration",
         ),
         pytest.param(

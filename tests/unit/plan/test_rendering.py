@@ -19,7 +19,7 @@ from convoy.plan.scenario import ScenarioPlan
 from tests.unit.plan.test_scenario import INPUTS
 
 RUN_ID = "20261122-120000-abcdef"
-OWN = {"channel": "<b>'web' & \"phone\" ü\\</b>"}
+OWN = {"channel": "<b>'web' & \"phone\" ü\\</b>", "integration_id": "i-1"}
 VARIABLES = (
     *("conversation_id", "customer_id", "agent_id", "marker", "text", "k", "sequence"),
     *("author", "author_name", "author_address", "time", "customers", "channel"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from convoy.errors import RefusedError
 from convoy.prepare.setup import Setup
+from convoy.routes.catalogue import ROUTES
 from convoy.settings import Settings
 from simulator.ids import organisation_of
 from tests.simulator_process import OWN_SEED, SimulatorProcess
@@ -36,7 +38,8 @@ def approved_at(url: str, folder: Path, organisation_id: str = "", window: str =
 
 def connect(settings: Settings, target: Path | None) -> Settings:
     """Connect as for a record, by a target file that is named or none; return what is used."""
-    setup = Setup(LOGIN, lambda: dict.fromkeys(KNOWN))  # type: ignore[arg-type]
+    one = SimpleNamespace(route=ROUTES["conversation"])
+    setup = Setup(LOGIN, lambda: dict.fromkeys(KNOWN, one))  # type: ignore[arg-type]
     used, _ = setup.connect_again(settings, {"target": None if target is None else str(target)})
     return used
 

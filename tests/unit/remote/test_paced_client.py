@@ -14,7 +14,7 @@ from convoy.remote.client import Connections
 from convoy.remote.discovery import THIS_MACHINE
 from convoy.remote.oauth import Token
 from convoy.remote.paced_client import PacedClient
-from convoy.routes.catalogue import ROUTES
+from convoy.routes.catalogue import CLIENT, ROUTES
 from convoy.secrets import Secret
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 from tests.unit.settings.configuration import settings_of
@@ -46,7 +46,9 @@ class Asked:
         settings = settings_of("request_timeout_s=5", *(more or ("limits=[]",)))
         url = f"http://127.0.0.1:{port}"
         target = settings.target.model_copy(update={"api_url": url, "login_url": url})
-        connections = SimpleNamespace(admission=THIS_MACHINE, headers={}, log_in=self._log_in)
+        connections = SimpleNamespace(
+            admission=THIS_MACHINE, headers={}, token_kinds=(CLIENT,), log_in=self._log_in
+        )
         self.client = PacedClient(
             settings.model_copy(update={"target": target}),
             cast(Connections, connections),
@@ -55,7 +57,7 @@ class Asked:
             sleep=self.clock.sleep,
         )
 
-    def _log_in(self) -> Token:
+    def _log_in(self, kind: str) -> Token:
         self.logins += 1
         return Token(Secret(f"token-{self.logins}"), 1e12)
 
