@@ -15,9 +15,9 @@ from convoy.errors import RefusedError, RemoteError
 from convoy.foreign import on_one_line
 from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
-from convoy.remote.conversations import read_conversation
 from convoy.remote.limits import retry_after_s
 from convoy.remote.oauth import Token
+from convoy.remote.participants import read_conversation
 from convoy.remote.proxies import proxy_to
 from convoy.remote.wire_faults import NO_TLS, NO_TLS_REASONS, AnswerTooLargeError
 from convoy.results.far_side import Ledger

@@ -1,4 +1,4 @@
-"""Conversations as the API's answers show them: who takes part, and how an agent can reply."""
+"""Who takes part in a conversation, as the API's answers show it, and how an agent can reply."""
 
 from __future__ import annotations
 
