@@ -82,6 +82,8 @@ the session on this connection, nothing."""
 
 _GONE = (4006, 4007)
 """Codes for a session that has expired, or is not there any more."""
+_IS_READ_ONLY = 409
+"""A code that only a third party documents: the session takes no messages."""
 _ENDED = (State.EXPIRED, State.DISCONNECTED)
 """What a session comes to on a connection, whatever the server still says there."""
 _WAITING = (State.CONFIGURING, State.CLEARING, State.CLOSING)
@@ -148,6 +150,8 @@ class GuestProtocol:
             case SessionConfigured() if self.state is State.CONFIGURING:
                 self.state = State.READ_ONLY if event.is_read_only else State.CONFIGURED
             case Disconnected() if event.is_read_only and self.state is State.CONFIGURED:
+                self.state = State.READ_ONLY
+            case Refused(code=code) if code == _IS_READ_ONLY and self.state is State.CONFIGURED:
                 self.state = State.READ_ONLY
             case Refused() | TooManyRequests() if self.state in _WAITING:
                 # Not every refusal names the request that it answers.

@@ -140,6 +140,11 @@ LEADS: dict[str, tuple[State, tuple[Step, ...], State]] = {
         (hears(event("Presence", DISCONNECT, {"readOnly": "true"})),),
         State.READ_ONLY,
     ),
+    "a refusal by a read-only session": (
+        State.CONFIGURED,
+        (refusal(409, "t1"),),
+        State.READ_ONLY,
+    ),
     "a new chat": (
         State.READ_ONLY,
         (does(Action.CLOSE_SESSION), CLOSED, does(Action.CONFIGURE), STANDS),
