@@ -11,10 +11,17 @@ terminal.take_over()  # before the imports below, which take most of a second
 
 from convoy.plugin import hooks
 from scenarios.conversation_messages import ConversationMessages
+from scenarios.guest_chat import GuestChat
 from scenarios.guest_messages import GuestMessages
 from scenarios.invalid_messages import InvalidMessages
 from scenarios.open_messaging import OpenMessaging
 
-__all__ = ["ConversationMessages", "GuestMessages", "InvalidMessages", "OpenMessaging"]
+__all__ = [
+    "ConversationMessages",
+    "GuestChat",
+    "GuestMessages",
+    "InvalidMessages",
+    "OpenMessaging",
+]
 
 hooks.install(os.environ)

@@ -8,6 +8,8 @@ from convoy.plan.rates import RateCurve, Stage
 from convoy.settings import Settings
 from convoy.settings.model import Limit
 
+_OF_TOKENS = ("token", "client", "org")
+"""Scopes of limits on requests with a token; guests of web messaging have none."""
 _WINDOW_LASTS_ON_S = 1.0
 """A window counts from its first answer on, and what is left of it comes in whole seconds."""
 _DEVIATIONS = 4
@@ -28,8 +30,9 @@ def allowance_line(settings: Settings) -> str:
         needed = (
             f"{_tokens_needed(settings)} tokens needed for {settings.highest_rate:g} per second"
         )
-    if settings.limits and settings.on_limit == "obey":
-        allowed = min(_allowed(limit, tokens or 1) / limit.per_s for limit in settings.limits)
+    limits = _limits(settings)
+    if limits and settings.on_limit == "obey":
+        allowed = min(_allowed(limit, tokens or 1) / limit.per_s for limit in limits)
         may_send = f"{allowed:g} a second"
     there_are = "each worker has one token" if tokens is None else f"there are {tokens} tokens"
     return f"{needed}; {there_are}, which may send {may_send}"
@@ -42,11 +45,11 @@ def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] |
     messages are those of the warm-up too, and `requests_before`: the listing's and the canaries.
     """
     tokens = _tokens_there(settings)
-    if settings.is_flat_out and settings.limits:
+    if settings.is_flat_out and _limits(settings):
         return "the limits will hold rate: max back", "--set limits=[] takes them away"
     if tokens is None or not settings.is_scheduled:
         return None
-    for limit in settings.limits:
+    for limit in _limits(settings):
         allowed = _allowed(limit, tokens)
         wanted = ceil(_most_within(settings, limit.per_s + _WINDOW_LASTS_ON_S, requests_before))
         if wanted > allowed:
@@ -60,6 +63,10 @@ def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] |
                 else "lower the rate, or shorten warm_up_s",
             )
     return None
+
+
+def _limits(settings: Settings) -> list[Limit]:
+    return [limit for limit in settings.limits if limit.scope in _OF_TOKENS]
 
 
 def _most_within(settings: Settings, window_s: float, requests_before: int) -> float:

@@ -139,7 +139,7 @@ class Preflight:
             check_window(settings, time(), settings.warm_up_s + settings.duration_s)
         with step("target"):
             check_target(settings, self.connections.admission, self.key)
-        for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
+        for url in settings.target.urls:
             with waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, self.checklist)
         self.checklist.refuse_if_failed()

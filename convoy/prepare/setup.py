@@ -123,7 +123,7 @@ class Setup:
             if secret != PUBLISHED_CREDENTIAL:
                 self.redactor.register(secret, permanent=True)
         # A proxy that cannot be used is refused here, and not with every message.
-        for url in (settings.target.api_url, settings.target.login_url):
+        for url in settings.target.urls:
             proxy = proxy_to(Origin.parse(url))
             for secret in proxy.secrets() if proxy else ():
                 self.redactor.register(secret, permanent=True)
@@ -266,7 +266,9 @@ class Setup:
         else:
             told = f"a simulator that was running already is used at {url}"
             checklist.warn("simulator", told, "stop it to have a fresh one")
-        there = settings.target.model_copy(update={"api_url": url, "login_url": url})
+        there = settings.target.model_copy(
+            update={"api_url": url, "login_url": url, "messaging_url": None}
+        )
         return settings.model_copy(update={"target": there})
 
     @property

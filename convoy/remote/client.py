@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -11,6 +12,7 @@ import gevent
 
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
+from convoy.remote.guests import Deployment, Guests
 from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
@@ -60,7 +62,8 @@ class Connections:
         self._api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
         # Made only where it is needed or was asked for: it takes a tenth of the start.
-        needs_tls = self._api.is_https or self._login.is_https or settings.target.ca_file
+        is_secure = any(Origin.parse(url).is_https for url in settings.target.urls)
+        needs_tls = is_secure or settings.target.ca_file
         self.admission = Admission(anywhere=settings.target.approval is not None)
         """By it the guard lets connections be opened to other machines."""
         self.dialler = Dialler(
@@ -78,9 +81,10 @@ class Connections:
         self._login_at_s = self._logged_in_s = float("-inf")
         rate = settings.oauth.logins_per_s
         self._login_gap_s = 0.0 if rate is None else 1 / (rate * worker_share.share)
-        limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
-        self._token_limits = [limit for limit in limits if limit.scope == "token"]
-        self._common = self._common_budget(limits, worker_share.share)
+        self._limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
+        self._share = worker_share.share
+        self._common = self._budget_of_all("client", "org")
+        self._guests: dict[tuple[str, str], Guests] = {}
         self._turn = count()
         self._first: tuple[OAuthSession, Budget | JointBudget] | None = None
         self._tokens = [self._make_token() for _ in range(worker_share.tokens or 0)]
@@ -103,6 +107,33 @@ class Connections:
             clock=self.clock,
             headers=self.headers,
         )
+
+    def guests(self, deployment_id: str, site: str = "") -> Guests:
+        """Return what the guests of a deployment share; `site` is the Origin that they come from.
+
+        A new guest has a token of its own, a random UUID, as the published clients make it.
+        """
+        shared = self._guests.get((deployment_id, site))
+        if shared is None:
+            target = self._settings.target
+            host = Origin.parse(target.messaging_url or target.api_url)
+            shared = self._guests[deployment_id, site] = Guests(
+                self.dialler,
+                Deployment(host, deployment_id, site, self.headers),
+                self._new_guest_token,
+                self._code_book,
+                self._settings.request_timeout_s,
+                self._limits,
+                is_obeyed=self._obeys,
+                connects=self._budget_of_all("deployment") or Budget(()),
+                pace=self.pace,
+            )
+        return shared
+
+    def _new_guest_token(self) -> Secret:
+        token = Secret(str(uuid.uuid4()))
+        self._register(token)
+        return token
 
     @property
     def headers(self) -> dict[str, str]:
@@ -152,14 +183,16 @@ class Connections:
     def _make_token(self) -> tuple[OAuthSession, Budget | JointBudget]:
         refresh_before_s = self._settings.oauth.refresh_before_s
         oauth = OAuthSession(self.log_in, refresh_before_s=refresh_before_s, clock=self.clock)
-        own = Budget(self._token_limits, is_obeyed=self._obeys)
+        limits = [each for each in self._limits if each.scope == "token"]
+        own = Budget(limits, is_obeyed=self._obeys)
         return oauth, own if self._common is None else JointBudget(own, self._common)
 
-    def _common_budget(self, limits: list[Limit], share: float) -> Budget | None:
+    def _budget_of_all(self, *scopes: str) -> Budget | None:
+        """Return the budget of what is limited for all workers together; None without a limit."""
         common = [
-            Limit(limit.scope, max(1, int(limit.count * share)), limit.per_s)
-            for limit in limits
-            if limit.scope != "token"
+            Limit(limit.scope, max(1, int(limit.count * self._share)), limit.per_s)
+            for limit in self._limits
+            if limit.scope in scopes
         ]
         return Budget(common, is_obeyed=self._obeys) if common else None
 

@@ -83,8 +83,13 @@ class GuestSession:
 
     @property
     def is_connected(self) -> bool:
-        """True while its connection takes messages, as far as anything has been received."""
+        """True while its connection takes requests, as far as anything was received."""
         return self._socket.is_open
+
+    @property
+    def is_ready(self) -> bool:
+        """True while it is connected, and its session takes messages."""
+        return self._socket.is_open and self.state is State.CONFIGURED
 
     @property
     def sent_s(self) -> float | None:
@@ -101,12 +106,12 @@ class GuestSession:
 
     def open(self) -> None:
         """Connect and configure. Raises WireError, and RefusalError where the answer is no."""
+        self.await_turn()
         self.connect()
         self.configure()
 
     def connect(self) -> None:
-        """Open a connection, once the deployment's limits allow one; raises as `open`."""
-        self._await_turn(inf)
+        """Open a connection, in place of the one before; raises as `open`."""
         self._connect(self._now_s + self._shared.timeout_s)
 
     def configure(self) -> None:
@@ -172,10 +177,15 @@ class GuestSession:
         is_in_use = self._answers.question is not None
         self._socket.close(None if is_in_use else self._now_s + _CLOSE_S)
 
+    def leave(self) -> None:
+        """Close the connection, and be another guest with the next one."""
+        self.close()
+        self._token = None
+
     def _go_on(self, deadline_s: float) -> None:
         """See that a message can be sent: connect, resume, begin a new chat, as far as needed."""
         if not self._socket.is_open or self.state not in (State.CONFIGURED, State.READ_ONLY):
-            self._await_turn(deadline_s)
+            self.await_turn(deadline_s)
             self._connect(deadline_s)
             self._configure(deadline_s)
         if self.state is State.READ_ONLY:
@@ -184,7 +194,8 @@ class GuestSession:
         if self.state is not State.CONFIGURED:
             raise RefusalError(UNEXPECTED_ANSWER, f"a new chat is {self.state}")
 
-    def _await_turn(self, deadline_s: float) -> None:
+    def await_turn(self, deadline_s: float = inf) -> None:
+        """Wait until the deployment's limits allow a connection; raises WireError after that."""
         connects = self._shared.connects
         while (ready_s := connects.ready_at(now_s := self._now_s)) > now_s:
             if ready_s > deadline_s:
@@ -203,6 +214,7 @@ class GuestSession:
         self._socket.close()
         if self._token is None or self.state is State.EXPIRED:
             self._token = shared.new_token()
+            self._messages = shared.budget("session")
         self._protocol = GuestProtocol(deployment.id, self._token)
         self._requests = shared.budget("connection")
         socket = self._socket = WebSocket(self._hear)

@@ -194,6 +194,15 @@ ROUTES: dict[str, Route] = {
 }
 """Every route by its name. `oauth_token` is on the login host, all others on the API's."""
 
+GUEST_CHAT = Route(
+    name="guest_chat",
+    path="",
+    token="none",
+    documentation="https://github.com/MyPureCloud/web-messaging-sdk-java",
+    read="2026-11-26",
+)
+"""What a guest of web messaging writes over its WebSocket, the `message` of an onMessage frame."""
+
 NO_ROUTE = Route("none", "")
 """That of a protocol without routes: any JSON object with its marker is a body."""
 

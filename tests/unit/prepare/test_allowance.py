@@ -65,3 +65,12 @@ def test_each_step_of_a_message_is_a_request_of_its_own(
     assert allowance_line(few).startswith(f"{tokens} tokens needed for 20 per second")
     assert shortfall(few) is not None
     assert shortfall(enough) is None
+
+
+def test_limits_of_guests_are_none_of_tokens() -> None:
+    guests = (
+        "limits=[{scope: session, count: 1, per_s: 60}, {scope: connection, count: 1, per_s: 60}]"
+    )
+
+    assert shortfall(settings_of(guests, "rate=50", "users=1")) is None
+    assert "as much as they can" in allowance_line(settings_of(guests, "rate=50", "users=1"))

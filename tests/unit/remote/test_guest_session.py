@@ -68,7 +68,7 @@ def test_a_message_is_accepted_when_it_comes_back() -> None:
         assert json.loads(attempts[0].body)["tracingId"] == "k0"
         assert guest.sent_s == attempts[2].sent_s
         assert guest.times_s[-1] == attempts[2].done_s
-        assert (guest.is_new, guest.attempts, guest.is_connected) == (True, 1, True)
+        assert (guest.is_new, guest.attempts, guest.is_ready) == (True, 1, True)
     upgrade = peers[0].upgrade
     assert upgrade.target == "/v1?deploymentId=d%201"
     headers = dict(upgrade.extra_headers)
@@ -197,7 +197,7 @@ def test_a_connection_that_ends_between_messages_is_replaced() -> None:
         peer.close()
 
     with guest_of(plays(bursts), plays(resumes)) as (guest, server):
-        wait_in_loop(lambda: not guest.is_connected)
+        wait_in_loop(lambda: not guest.is_ready)
 
         assert [each.text for each in guest.told if isinstance(each, Reply)] == list("01234")
         assert guest.post("k1", HELLO, LONG_S).fate is ACCEPTED
@@ -214,7 +214,7 @@ def test_a_server_that_falls_silent_is_left_after_the_timeout() -> None:
 
         assert (attempt.fate, attempt.code) == (UNKNOWN, "timeout")
         assert attempt.done_s - attempt.sent_s >= SHORT_S / 2
-        assert not guest.is_connected
+        assert not guest.is_ready
         assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
         assert server.connections == 2
 
@@ -249,7 +249,7 @@ def test_a_message_that_the_server_does_not_take_ends_the_connection() -> None:
     with guest_of(plays(does_not_read), plays(resumes)) as (guest, _):
         attempt = guest.post("k1", large, SHORT_S)
 
-        assert (attempt.code, guest.is_connected) == ("timeout", False)
+        assert (attempt.code, guest.is_ready) == ("timeout", False)
         assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
         is_over.set()
 
@@ -257,7 +257,7 @@ def test_a_message_that_the_server_does_not_take_ends_the_connection() -> None:
 def test_a_message_fails_where_the_session_cannot_go_on() -> None:
     ends = plays(Peer.configure, Peer.close)
     with guest_of(ends, sends(answer("403 Forbidden")), plays(refuses(4007), stays)) as (guest, _):
-        wait_in_loop(lambda: not guest.is_connected)
+        wait_in_loop(lambda: not guest.is_ready)
 
         attempts = [guest.post(f"k{number}", HELLO, LONG_S) for number in range(2)]
 
@@ -337,7 +337,7 @@ def test_steps_have_answers_of_their_own() -> None:
         assert isinstance(guest.request(GuestProtocol.echo, EchoBack), EchoBack)
         assert guest.request(GuestProtocol.get_jwt, Jwt).jwt == Secret("j")
         guest.request(GuestProtocol.clear, OwnCopy)
-        wait_in_loop(lambda: guest.state is State.DISCONNECTED and not guest.is_connected)
+        wait_in_loop(lambda: guest.state is State.DISCONNECTED and not guest.is_ready)
 
         assert any(isinstance(each, SessionCleared) for each in guest.told)
         with pytest.raises(GuestProtocolError, match="join does not fit the state disconnected"):
@@ -375,7 +375,7 @@ def test_a_session_is_closed_with_a_close_frame_and_without_a_wait() -> None:
         guest.close()
 
         assert time.perf_counter() - began_s < guest_session._CLOSE_S / 2
-        assert not guest.is_connected
+        assert not guest.is_ready
         wait_in_loop(lambda: codes == [1000])
         guest.close()
 
@@ -418,7 +418,7 @@ def test_a_killed_post_leaves_a_session_that_can_be_closed() -> None:
 
         post.kill()
 
-        assert (guest.attempts, guest.is_connected) == (1, True)
+        assert (guest.attempts, guest.is_ready) == (1, True)
 
 
 def test_a_close_while_it_connects_ends_that() -> None:

@@ -116,7 +116,7 @@ def test_a_refused_upgrade_has_a_code_and_a_sentence(
         with pytest.raises(RemoteError) as caught:
             guest.open()
 
-        assert (caught.value.code, guest.is_connected) == (code, False)
+        assert (caught.value.code, guest.is_ready) == (code, False)
         assert told in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -241,7 +241,7 @@ def test_what_breaks_the_rules_ends_the_connection_and_not_the_session(
         attempt = guest.post("k1", HELLO, LONG_S)
 
         assert (attempt.fate, attempt.code, attempt.status) == (UNKNOWN, code, 0)
-        assert not guest.is_connected
+        assert not guest.is_ready
         assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
         assert server.connections == 2
         if code != "connection reset":

@@ -17,8 +17,9 @@ from wsproto.events import (
     Request,
     TextMessage,
 )
+from wsproto.utilities import RemoteProtocolError
 
-from tests.unit.remote.misbehaving_server import Behaviour, Visitor
+from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer
 
 TEXT, BINARY, CONTINUATION, PING = 1, 2, 0, 9
 EARLY, LATE = "2026-11-26T10:00:00.000Z", "2026-11-26T10:00:01.000Z"
@@ -134,10 +135,17 @@ Script = Callable[[Peer], object]
 
 
 def plays(*scripts: Script, peers: list[Peer] | None = None) -> Behaviour:
-    """Upgrade and play the scripts one after the other; the peer is appended to `peers`."""
+    """Upgrade and play the scripts one after the other; the peer is appended to `peers`.
+
+    Any other request is answered by a status that says so.
+    """
 
     def behave(visitor: Visitor) -> None:
-        peer = Peer(visitor)
+        try:
+            peer = Peer(visitor)
+        except RemoteProtocolError:
+            visitor.send(answer("426 Upgrade Required", b"", "Connection: close"))
+            return
         if peers is not None:
             peers.append(peer)
         for script in scripts:
