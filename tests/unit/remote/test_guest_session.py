@@ -159,12 +159,12 @@ def test_a_dismissed_connection_is_closed_and_the_session_goes_on() -> None:
     )
     with guest_of(dismissing, plays(resumes, peers=peers)) as (guest, _):
         first = guest.post("k1", HELLO, LONG_S)
+        wait_in_loop(lambda: codes == [1000])
         second = guest.post("k2", HELLO, LONG_S)
 
         assert (first.fate, first.code) == (UNKNOWN, "connection closed")
         assert (second.fate, guest.is_new, guest._shared.counts.resumed) == (ACCEPTED, False, 1)
         assert second.waited_s > 0
-        wait_in_loop(lambda: codes == [1000])
     assert [peer.requests[0]["token"] for peer in peers] == ["token-1"] * 2
 
 
@@ -241,17 +241,35 @@ def test_a_server_that_is_only_slow_is_kept_and_its_copy_counted_as_late() -> No
 def test_a_message_that_the_server_does_not_take_ends_the_connection() -> None:
     is_over = threading.Event()
 
-    def does_not_read(peer: Peer) -> None:
+    def speaks_and_does_not_read(peer: Peer) -> None:
         peer.configure()
-        is_over.wait(LONG_S)
+        while not is_over.wait(SHORT_S / 20):
+            peer.frame(reply("I am here"))
 
     large = json.dumps({"type": "Text", "text": "x" * 20_000_000}).encode()
-    with guest_of(plays(does_not_read), plays(resumes)) as (guest, _):
+    with guest_of(plays(speaks_and_does_not_read), plays(resumes)) as (guest, _):
         attempt = guest.post("k1", large, SHORT_S)
 
         assert (attempt.code, guest.is_ready) == ("timeout", False)
         assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
         is_over.set()
+
+
+def test_a_message_of_which_nothing_left_has_failed() -> None:
+    may_end = threading.Event()
+
+    def resets(peer: Peer) -> None:
+        peer.configure()
+        may_end.wait(LONG_S)
+        peer.visitor.reset()
+
+    with guest_of(plays(resets)) as (guest, server):
+        may_end.set()
+        server.wait_for_closed(1)  # without the loop, so that the session does not know it yet
+
+        attempt = guest.post("k1", HELLO, LONG_S)
+
+        assert (attempt.fate, attempt.code, guest.sent_s) == (FAILED, "connection reset", None)
 
 
 def test_a_message_fails_where_the_session_cannot_go_on() -> None:
