@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from locust import task
 
-from convoy.plugin.guest_user import GuestUser
+from convoy.plugin.guest_user import GuestUser, Message
 
 
 class GuestChat(GuestUser):
@@ -17,7 +17,9 @@ class GuestChat(GuestUser):
 
     scenario = "guest_chat"
     steps = ("connect", "configure")
-    optional_steps: ClassVar = {"join": (), "typing": ()}
+    optional_steps: ClassVar = dict.fromkeys(
+        ("join", "typing", "answer", "attachment", "history"), ()
+    )
     _said = 0
 
     @task
@@ -26,8 +28,18 @@ class GuestChat(GuestUser):
         if self.does("typing"):
             self.type()
         self.post(message)
+        if self.does("answer"):
+            self.await_reply()
+            self.answer()
         self._said += 1
         if self._said >= int(self.variables["messages_per_guest"]):
             self._said = 0
             self.await_reply()
-            self.begin_anew()
+            self._leave(message)
+
+    def _leave(self, message: Message) -> None:
+        if self.does("attachment"):
+            self.attach(message)
+        if self.does("history"):
+            self.read_history()
+        self.begin_anew()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
 from time import perf_counter
 
 from gevent.event import Event as Signal
 from msgspec.structs import replace
 
 from convoy.engine.ahead import Message
+from convoy.errors import RefusalError
 from convoy.plugin.users import ScenarioUser
 from convoy.remote.client import Connections
-from convoy.remote.guest_events import Event, OwnCopy, Reply
-from convoy.remote.guest_protocol import GuestProtocol
+from convoy.remote.guest_events import Event, Jwt, OwnCopy, Reply
+from convoy.remote.guest_protocol import GuestProtocol, answer_message, attachment_message
+from convoy.remote.guest_rest import read_history
 from convoy.remote.guest_session import GuestSession
 from convoy.results.outcome import ACCEPTED, UNKNOWN, Attempt, Phase
 from convoy.results.steps import TimingRecorder
@@ -30,6 +34,7 @@ class _Turn:
         "id",
         "is_measured",
         "last_reply_s",
+        "offer",
         "replied",
         "sent_s",
     )
@@ -40,6 +45,7 @@ class _Turn:
         self.sent_s = 0.0
         self.has_copy = self.awaits_reply = False
         self.last_reply_s: float | None = None
+        self.offer: Reply | None = None
         self.replied = Signal()
 
 
@@ -117,6 +123,42 @@ class GuestUser(ScenarioUser):
         if self._turn is not None:
             self._turn.replied.wait(self.timeout_s)
 
+    def answer(self) -> None:
+        """Pick the first of the choices that replies have offered, if any: step `answer`."""
+        offer = self._turn.offer if self._turn is not None else None
+        if offer is not None:
+            with self.step("answer"):
+                self._say(answer_message(offer.choices[0], offer.message_id))
+
+    def attach(self, message: Message) -> None:
+        """Upload a small file, and send a message that names it: step `attachment`."""
+        id, text = str(uuid.uuid4()), f"{self.marker_of_steps(message)} A note"
+        with self.step("attachment"):
+            self._check_ready()
+            self.session.upload(id, "note.txt", "text/plain", text.encode())
+            self._say(attachment_message(id, text))
+
+    def read_history(self) -> None:
+        """Read the first page of the guest's messages over REST: step `history`."""
+        assert self._run is not None
+        connections = self._run.connections
+        with self.step("history"):
+            self._check_ready()
+            jwt = self.session.request(GuestProtocol.get_jwt, Jwt).jwt
+            transport = connections.open_transport(connections.api)
+            try:
+                read_history(transport, jwt, perf_counter() + self.timeout_s)
+            finally:
+                transport.close()
+
+    def _say(self, message: Mapping[str, object]) -> None:
+        self._check_ready()
+        self.session.request(lambda protocol, id: protocol.say(id, message), OwnCopy)
+
+    def _check_ready(self) -> None:
+        if not self.session.is_ready:
+            raise RefusalError("connection closed")
+
     def begin_anew(self) -> None:
         """Leave, and come back as another guest: steps `connect`, `configure` and `join`.
 
@@ -145,8 +187,9 @@ class GuestUser(ScenarioUser):
                 if not turn.awaits_reply:  # it came before the message's own copy
                     self._note("first_reply", turn)
                 self._recorder("first_reply").received(turn.id, received_s, turn.is_measured)
-                turn.replied.set()
             turn.last_reply_s = received_s
+            turn.offer = event if event.choices else turn.offer
+            turn.replied.set()
 
     def _end_turn(self) -> None:
         turn, self._turn = self._turn, None

@@ -59,7 +59,7 @@ class Connections:
         self._register = register
         self._headers = header_values({}, settings) if headers is None else headers
         self.clock = clock
-        self._api = Origin.parse(settings.target.api_url)
+        self.api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
         # Made only where it is needed or was asked for: it takes a tenth of the start.
         is_secure = any(Origin.parse(url).is_https for url in settings.target.urls)
@@ -100,7 +100,7 @@ class Connections:
             oauth, budget = self._first or self._make_token()
             self._first = None
         return ApiSession(
-            Transport(self._api, self.dialler, pace=self.pace),
+            Transport(self.api, self.dialler, pace=self.pace),
             oauth,
             budget,
             code_book=self._code_book,

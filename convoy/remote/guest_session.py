@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import TypeVar
 
@@ -14,14 +15,17 @@ from convoy.remote.guest_answers import TOLD, Answers, Question
 from convoy.remote.guest_events import (
     Event,
     OwnCopy,
+    PresignedUrl,
     Refused,
     SessionClosed,
     SessionConfigured,
     SessionExpired,
     TooManyRequests,
+    UploadDone,
     UploadFailed,
 )
 from convoy.remote.guest_protocol import GuestProtocol, State
+from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests
 from convoy.remote.limits import retry_after_s
 from convoy.remote.websocket import UpgradeRefusedError, WebSocket
@@ -139,7 +143,7 @@ class GuestSession:
         self._messages.spend(self._now_s)
         self.attempts = 1
         try:
-            self._ask(question, text)
+            self._ask(question, partial(self._send, text))
         except WIRE_EXCEPTIONS as exc:
             fate, code, status, done_s = UNKNOWN, wire_code(exc), 0, self._now_s
         else:
@@ -168,6 +172,18 @@ class GuestSession:
             self._send(text)
         except WIRE_EXCEPTIONS as exc:
             raise self._wire_error(exc) from exc
+
+    def upload(self, attachment_id: str, name: str, media_type: str, data: bytes) -> None:
+        """Upload a file, which a message may then name; raises as `request`."""
+
+        def attach(protocol: GuestProtocol, tracing_id: str) -> bytes:
+            return protocol.attach(tracing_id, attachment_id, name, media_type, len(data))
+
+        place = self.request(attach, PresignedUrl)
+        deadline_s = self._now_s + self._shared.timeout_s
+        dialler, url, headers = self._shared.dialler, place.url, place.headers
+        put = partial(put_file, dialler, url, headers, data, deadline_s)
+        self._answer(Question(UploadDone, "", deadline_s), UploadDone, put)
 
     def close(self) -> None:
         """Close the connection with a close frame; what is in progress ends.
@@ -236,10 +252,14 @@ class GuestSession:
         self._shared.counts.resumed += not self.is_new
 
     def _call(self, request: Request, wanted: type[_E], deadline_s: float) -> _E:
-        question = Question(wanted, str(self._next_number()), deadline_s)
-        text = request(self._protocol, question.tracing_id)
+        id = str(self._next_number())
+        text = request(self._protocol, id)
+        return self._answer(Question(wanted, id, deadline_s), wanted, partial(self._send, text))
+
+    def _answer(self, question: Question, wanted: type[_E], act: Callable[[], None]) -> _E:
+        """Ask, and return the answer that is wanted; raises as `request`."""
         try:
-            self._ask(question, text)
+            self._ask(question, act)
         except WIRE_EXCEPTIONS as exc:
             raise self._wire_error(exc) from exc
         match question.answer:
@@ -269,8 +289,8 @@ class GuestSession:
             case _:
                 return UNKNOWN, _CLOSED, _GOOD
 
-    def _ask(self, question: Question, text: bytes) -> None:
-        """Send a text and wait for its answer; raises one of WIRE_EXCEPTIONS.
+    def _ask(self, question: Question, act: Callable[[], None]) -> None:
+        """Do what asks the question and wait for its answer; raises one of WIRE_EXCEPTIONS.
 
         At half the time the server is pinged. The connection of one that has sent nothing since is
         closed in the end, as is that of one that does not take what is sent.
@@ -278,7 +298,7 @@ class GuestSession:
         socket, pinged_s = self._socket, inf
         self._answers.ask(question)
         try:
-            self._send(text)
+            act()
             half_s = (self._now_s + question.deadline_s) / 2
             while question.answer is None:
                 try:

@@ -10,13 +10,13 @@ from typing import Any
 from tests.locust_process import run_locust
 from tests.test_new_route import shop
 from tests.unit.remote.misbehaving_server import answer, sends, serving
-from tests.unit.remote.websocket_peer import Peer, plays, reply
+from tests.unit.remote.websocket_peer import Peer, plays, reply, said
 
 MESSAGES, USERS, OF_A_GUEST = 60, 6, 5
 K = re.compile(r"\[convoy:(?P<run>[^:]+):guest_chat:(?P<k>\d+)\]")
 SETTINGS = {
     "scenarios": ["guest_chat"],
-    "scenario.guest_chat.steps": ["join", "typing"],
+    "scenario.guest_chat.steps": ["join", "typing", "answer", "attachment", "history"],
     "scenario.guest_chat.variables.site": "https://shop.example",
     "limits": [],
     "request_timeout_s": 2,
@@ -37,23 +37,42 @@ def chats(peer: Peer) -> None:
         if request["action"] == "configureSession":
             peer.say("SessionResponse", {"connected": True, "newSession": True}, tracingId=id)
             continue
+        if request["action"] == "getJwt":
+            peer.say("JwtResponse", {"jwt": "a.b.c", "exp": 2e9}, tracingId=id)
+            continue
+        if request["action"] == "onAttachment":
+            file = request["attachmentId"]
+            place = {"attachmentId": file, "url": f"http://{peer.upgrade.host}/{file}"}
+            peer.say("PresignedUrlResponse", {**place, "headers": {"x-a": "b"}}, tracingId=id)
+            peer.visitor.server.wait_until(
+                lambda path=f"/{file}": peer.visitor.server.was_asked_for(path)
+            )
+            peer.say("UploadSuccessEvent", place)
+            continue
         found = K.search(request["message"].get("text", ""))
-        if found is None:
+        if found is None or found["run"].endswith("-steps"):
             peer.copy(request)
         elif int(found["k"]) % 10 == 3:
             peer.say("string", "message too long", 4011, tracingId=id)
         else:
-            peer.frame(reply("First"))
+            peer.frame(offer())
             peer.copy(request)
             peer.frame(reply("Second"))
+
+
+def offer() -> bytes:
+    choice = {"contentType": "QuickReply", "quickReply": {"text": "Yes", "payload": "y"}}
+    body = {"direction": "Outbound", "type": "Structured", "id": "m9", "content": [choice]}
+    return said("StructuredMessage", body)
 
 
 def test_guests_chat_and_come_back_as_others(tmp_path: Path) -> None:
     peers: list[Peer] = []
     given = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()]
+    chatting = plays(chats, peers=peers, otherwise=answer("200 OK"))
     shape = ["-t", "2s", "-u", str(USERS), "--rate", "30"]
 
-    with shop() as (url, _), serving(plays(chats, peers=peers)) as server:
+    with shop() as (url, _), serving(chatting) as server:
         messaging = f"--set=target.messaging_url=http://127.0.0.1:{server.port}"
         ended = run_locust(tmp_path, "-H", url, *shape, *given, messaging)
 
@@ -68,6 +87,9 @@ def test_guests_chat_and_come_back_as_others(tmp_path: Path) -> None:
         "configure": (begun, {}),
         "join": (begun, {}),
         "typing": (MESSAGES, {}),
+        "answer": (54, {}),
+        "attachment": (begun, {}),
+        "history": (begun, {"unexpected answer": begun}),  # the shop has no history
     }
     assert MESSAGES // OF_A_GUEST - USERS <= begun <= MESSAGES // OF_A_GUEST + USERS
     matched = {name: each["matched"] for name, each in figures["timings"].items()}

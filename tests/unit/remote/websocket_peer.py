@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +36,12 @@ class Peer:
         self.ends: list[Event] = []
         self._waiting: list[Event] = []
         self._protocol = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
+        visitor.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._protocol.receive_data(visitor.read_request())
+        self._waiting += self._protocol.events()
         self.upgrade = self._next(Request)
+        if self.upgrade is None:
+            raise ConnectionAbortedError("gone before its upgrade")
         self._send(AcceptConnection())
 
     def _send(self, event: Event) -> None:
@@ -134,17 +140,22 @@ def reply(text: str, time: str = EARLY) -> bytes:
 Script = Callable[[Peer], object]
 
 
-def plays(*scripts: Script, peers: list[Peer] | None = None) -> Behaviour:
+UPGRADE_REQUIRED = answer("426 Upgrade Required", b"", "Connection: close")
+
+
+def plays(
+    *scripts: Script, peers: list[Peer] | None = None, otherwise: bytes = UPGRADE_REQUIRED
+) -> Behaviour:
     """Upgrade and play the scripts one after the other; the peer is appended to `peers`.
 
-    Any other request is answered by a status that says so.
+    Any other request gets the answer `otherwise`.
     """
 
     def behave(visitor: Visitor) -> None:
         try:
             peer = Peer(visitor)
         except RemoteProtocolError:
-            visitor.send(answer("426 Upgrade Required", b"", "Connection: close"))
+            visitor.send(otherwise)
             return
         if peers is not None:
             peers.append(peer)
