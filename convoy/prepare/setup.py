@@ -266,9 +266,7 @@ class Setup:
         else:
             told = f"a simulator that was running already is used at {url}"
             checklist.warn("simulator", told, "stop it to have a fresh one")
-        there = settings.target.model_copy(
-            update={"api_url": url, "login_url": url, "messaging_url": None}
-        )
+        there = settings.target.model_copy(update={"api_url": url, "login_url": url})
         return settings.model_copy(update={"target": there})
 
     @property

@@ -50,7 +50,8 @@ class Route:
     that accept, each with the fields that its answer must hold (none: the body is empty).
     `documentation` is the address of where this is written, `read` the day it was read. `schema` is
     a file of body rules; without one that of the route's name in `routes/schemas` is taken, if
-    there is any. The path is empty where a protocol other than HTTP carries the body.
+    there is any. The path is empty where a protocol other than HTTP carries the body; `needs` names
+    the variables that the scenario has to have for that.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Route:
     documentation: str = ""
     read: str = ""
     schema: Path | None = None
+    needs: tuple[str, ...] = ()
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -83,6 +85,11 @@ class Route:
             names = ", ".join(sorted(unknown))
             raise RouteError(
                 f"the path of route {self.name} names {names}; give it in the scenario's variables"
+            )
+        missing = ", ".join(name for name in self.needs if not variables.get(name))
+        if missing:
+            raise RouteError(
+                f"route {self.name} needs {missing}; give it in the scenario's variables"
             )
         path = _filled(self.path, variables)
         if "{" not in path:
@@ -198,6 +205,7 @@ GUEST_CHAT = Route(
     name="guest_chat",
     path="",
     token="none",
+    needs=("deployment_id",),
     documentation="https://github.com/MyPureCloud/web-messaging-sdk-java",
     read="2026-11-26",
 )
