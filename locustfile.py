@@ -13,6 +13,7 @@ from convoy.plugin import hooks
 from scenarios.agent_reply import AgentReply
 from scenarios.agentless import Agentless
 from scenarios.conversation_messages import ConversationMessages
+from scenarios.guest_chat import GuestChat
 from scenarios.guest_messages import GuestMessages
 from scenarios.invalid_messages import InvalidMessages
 from scenarios.open_messaging import OpenMessaging
@@ -21,6 +22,7 @@ __all__ = [
     "AgentReply",
     "Agentless",
     "ConversationMessages",
+    "GuestChat",
     "GuestMessages",
     "InvalidMessages",
     "OpenMessaging",

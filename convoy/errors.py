@@ -94,9 +94,10 @@ class RemoteError(ConvoyError):
 class RefusalError(RemoteError):
     """An answer that refuses what was asked; `code` is the error code to count it under."""
 
-    def __init__(self, code: str) -> None:
-        super().__init__(f"refused with {code}")
+    def __init__(self, code: str, detail: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(f"refused with {code}: {detail}" if detail else f"refused with {code}")
         self.code = code
+        self.retry_after_s = retry_after_s
 
 
 class WireError(RemoteError):

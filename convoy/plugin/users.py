@@ -281,8 +281,7 @@ class ScenarioUser(User):
                 return
             except RemoteError as error:
                 self._worker.report_problem(run, str(error))
-                asked_s = error.retry_after_s if isinstance(error, LoginError) else None
-                gevent.sleep(asked_s or _OPENING_PAUSE_S)
+                gevent.sleep(error.retry_after_s or _OPENING_PAUSE_S)
 
     def note_exception(self, error: Exception) -> None:
         """Account for what the task had in hand when it raised, and count that by its type."""

@@ -10,6 +10,8 @@ from convoy.prepare.checklist import Checklist
 from convoy.settings import Settings
 from convoy.settings.model import Limit
 
+_OF_TOKENS = ("token", "client", "org")
+"""Scopes of limits on requests with a token; guests of web messaging have none."""
 _WINDOW_LASTS_ON_S = 1.0
 """A window counts from its first answer on, and what is left of it comes in whole seconds."""
 _DEVIATIONS = 4
@@ -37,8 +39,9 @@ def allowance_line(settings: Settings) -> str:
     """Return as a line how many tokens the highest rate needs, and what those of the run allow."""
     tokens = tokens_there(settings)
     may_send = "as much as they can"
-    if settings.limits and settings.on_limit == "obey":
-        allowed = min(_allowed(limit, tokens or 1) / limit.per_s for limit in settings.limits)
+    limits = _of_tokens(settings)
+    if limits and settings.on_limit == "obey":
+        allowed = min(_allowed(limit, tokens or 1) / limit.per_s for limit in limits)
         may_send = f"{allowed:g} a second"
     if tokens is None:
         there_are = "each worker has one token"
@@ -59,11 +62,11 @@ def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] |
     messages are those of the warm-up too, and `requests_before`: the preflight's own.
     """
     tokens = tokens_there(settings)
-    if settings.is_flat_out and settings.limits:
+    if settings.is_flat_out and _of_tokens(settings):
         return "the limits will hold rate: max back", "--set limits=[] takes them away"
     if tokens is None or not settings.is_scheduled:
         return None
-    for limit in settings.limits:
+    for limit in _of_tokens(settings):
         allowed = _allowed(limit, tokens)
         wanted = ceil(_most_within(settings, limit.per_s + _WINDOW_LASTS_ON_S, requests_before))
         if wanted > allowed:
@@ -75,6 +78,10 @@ def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] |
             )
             return told, _remedy(settings, limit, wanted, allowed - requests_before)
     return None
+
+
+def _of_tokens(settings: Settings) -> list[Limit]:
+    return [limit for limit in settings.limits if limit.scope in _OF_TOKENS]
 
 
 def beyond(

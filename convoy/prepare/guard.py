@@ -59,7 +59,7 @@ def check_target(
     resolve: Resolve = addresses_of,
     is_simulator: IsSimulator = is_convoy_simulator,
 ) -> None:
-    """Raise RefusedError unless load may go to both addresses of the target.
+    """Raise RefusedError unless load may go to all addresses of the target.
 
     With an approval they only have to fit its region. A simulator on another machine has to prove
     that it was started with `key`, and its addresses get the `admission`. A target behind a proxy
@@ -68,7 +68,7 @@ def check_target(
     if settings.target.approval is not None:
         check_region(settings)
         return
-    for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
+    for url in settings.target.urls:
         origin = Origin.parse(url)
         proxy = proxy_to(origin)
         found = _resolved(origin if proxy is None else proxy.origin, resolve)
@@ -127,8 +127,8 @@ def check_own_targets(settings: Settings, own: Iterable[Settings]) -> None:
     for each in own:
         target = each.target
         if (
-            (target.api_url, target.login_url, target.approval)
-            == (asked.api_url, asked.login_url, asked.approval)
+            (target.urls, target.api_url, target.login_url, target.approval)
+            == (asked.urls, asked.api_url, asked.login_url, asked.approval)
         ) and kept <= {*each.headers.items()}:
             return
     headers = f" and the headers {', '.join(name for name, _ in kept)}" * bool(kept)

@@ -154,7 +154,7 @@ class Preflight:
             self.checklist.ok("region", region)
         with step("target"):
             check_target(settings, self.connections.admission, self.key)
-        for url in dict.fromkeys((settings.target.api_url, settings.target.login_url)):
+        for url in settings.target.urls:
             with waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, self.checklist)
         self.checklist.refuse_if_failed()
@@ -272,6 +272,8 @@ class Preflight:
         self, payloads: ScenarioPayloads, tokens: Mapping[TokenKind, Token], open_some: Open
     ) -> ConversationPool:
         scenario, kind = payloads.scenario, self.scenarios[payloads.scenario].route.token
+        if kind not in tokens:  # its users have no token, and whose finds the pool is all the same
+            kind = next(iter(tokens))
         url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
         with self.checklist.waiting(f"the pool of {scenario} at {url}", for_s):
             find = partial(

@@ -62,7 +62,7 @@ def token_kinds(
 
     Where nobody `prepares`, conversations are open already.
     """
-    kinds = {known[name].route.token for name in settings.scenarios if name in known}
+    kinds = {known[name].route.token for name in settings.scenarios if name in known} - {"none"}
     sources = [settings.scenario[name].conversations.source for name in settings.scenarios]
     if not kinds or (prepares and "opened" in sources):
         kinds.add(CLIENT)

@@ -133,7 +133,7 @@ class Setup:
         for secret in {*chain.from_iterable(logins.values())} - PUBLISHED_CREDENTIALS:
             self.redactor.register(secret, permanent=True)
         # A proxy that cannot be used is refused here, and not with every message.
-        for url in (settings.target.api_url, settings.target.login_url):
+        for url in settings.target.urls:
             proxy = proxy_to(Origin.parse(url))
             for secret in proxy.secrets() if proxy else ():
                 self.redactor.register(secret, permanent=True)
@@ -211,14 +211,13 @@ class Setup:
             return settings, connections
 
     def _as_approved_now(self, recorded: Settings, command_line: Mapping[str, object]) -> Settings:
-        addresses = recorded.target.api_url, recorded.target.login_url
         for own in self._own_settings(command_line):
             target = own.target
-            if target.approval is not None and (target.api_url, target.login_url) == addresses:
+            if target.approval is not None and target.urls == recorded.target.urls:
                 return recorded.model_copy(update={"target": target, "headers": own.headers})
         raise RefusedError(
-            f"no target file has an approval for {addresses[0]} with login host {addresses[1]}, "
-            "where the run went; name it with --target"
+            f"no target file has an approval for {recorded.target.api_url} with login host "
+            f"{recorded.target.login_url}, where the run went; name it with --target"
         )
 
     def _has_secrets_for(self, settings: Settings) -> bool:

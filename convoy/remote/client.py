@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import gevent
 
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
+from convoy.remote.guests import Deployment, Guests
 from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
@@ -91,10 +93,11 @@ class Connections:
         self._register = register
         self._headers = header_values({}, settings) if headers is None else headers
         self.clock = clock
-        self._api = Origin.parse(settings.target.api_url)
+        self.api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
         # Made only where it is needed or was asked for: it takes a tenth of the start.
-        needs_tls = self._api.is_https or self._login.is_https or settings.target.ca_file
+        is_secure = any(Origin.parse(url).is_https for url in settings.target.urls)
+        needs_tls = is_secure or settings.target.ca_file
         self.admission = Admission(anywhere=settings.target.approval is not None)
         """By it the guard lets connections be opened to other machines."""
         self.dialler = Dialler(
@@ -121,6 +124,7 @@ class Connections:
             )
             for kind, each in credentials.items()
         }
+        self._guests: dict[tuple[str, str], Guests] = {}
 
     @property
     def token_kinds(self) -> tuple[TokenKind, ...]:
@@ -134,13 +138,40 @@ class Connections:
         """
         oauth, budget = self._tokens[kind].take()
         return ApiSession(
-            Transport(self._api, self.dialler, pace=self.pace),
+            Transport(self.api, self.dialler, pace=self.pace),
             oauth,
             budget,
             code_book=self._code_book,
             clock=self.clock,
             headers=self.headers,
         )
+
+    def guests(self, deployment_id: str, site: str = "") -> Guests:
+        """Return what the guests of a deployment share; `site` is the Origin that they come from.
+
+        A new guest has a token of its own, a random UUID, as the published clients make it.
+        """
+        shared = self._guests.get((deployment_id, site))
+        if shared is None:
+            target = self._settings.target
+            host = Origin.parse(target.messaging_url or target.api_url)
+            shared = self._guests[deployment_id, site] = Guests(
+                self.dialler,
+                Deployment(host, deployment_id, site, self.headers),
+                self._new_guest_token,
+                self._code_book,
+                self._settings.request_timeout_s,
+                [limit for scope in ("session", "connection") for limit in self._limits(scope)],
+                is_obeyed=self._obeys,
+                connects=self._shared_budget("deployment") or Budget(()),
+                pace=self.pace,
+            )
+        return shared
+
+    def _new_guest_token(self) -> Secret:
+        token = Secret(str(uuid.uuid4()))
+        self._register(token)
+        return token
 
     @property
     def headers(self) -> dict[str, str]:
@@ -208,7 +239,7 @@ class Connections:
         limits = self._limits(scope, self._share)
         return Budget(limits, is_obeyed=self._obeys) if limits else None
 
-    def _limits(self, scope: str, share: float) -> list[Limit]:
+    def _limits(self, scope: str, share: float = 1.0) -> list[Limit]:
         return [
             Limit(scope, max(1, int(limit.count * share)), limit.per_s)
             for limit in self._settings.limits

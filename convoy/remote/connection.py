@@ -32,9 +32,10 @@ Address = tuple[int, int, int, str, tuple[object, ...]]
 class Connection:
     """A connection without TLS; only `connect`, `read_some` and `wait` block.
 
-    One greenlet reads; any may `post` meanwhile, since what the kernel does not take at once leaves
-    without them. It uses the interpreter's own socket class, which neither Locust's monkey patch
-    nor gevent's wrappers touch, and one read and one write watcher for its whole life.
+    One greenlet reads, or none where the loop calls back (`listen`). Any may `post` meanwhile,
+    since what the kernel does not take at once leaves without them. It uses the interpreter's own
+    socket class, which neither Locust's monkey patch nor gevent's wrappers touch, and one read and
+    one write watcher for its whole life.
 
     `unsent` is what the kernel has still to take; `sent_s` is when it took the first byte since its
     owner set it to None; `received_s` is the time of the latest receive; `is_ended` says that the
@@ -60,7 +61,7 @@ class Connection:
         self.unsent: bytes | memoryview = b""
         self._send_fault: OSError | None = None
         self.number = number
-        self.expects_silence = self.is_readable = False
+        self.expects_silence = self.is_readable = self._is_listened_to = False
         self.sent_s: float | None = None
         self.received_s = 0.0
         self.is_ended = False
@@ -143,6 +144,14 @@ class Connection:
             self.wait(deadline_s)
         return data
 
+    def listen(self, on_arrival: Callable[[], None]) -> None:
+        """From now on have `on_arrival` called in the loop whenever `receive` may have something.
+
+        A `wait` ends then by `wake`, and as it does otherwise.
+        """
+        self._is_listened_to = True
+        self._readable.start(on_arrival)
+
     def is_quiet(self) -> bool:
         """True when a request may be written: open on both sides, and nothing to read."""
         return self.is_open and not readable_sockets([self.number])
@@ -160,14 +169,16 @@ class Connection:
         self._deadline_s = deadline_s
         if deadline_s < self._timer_fires_s:
             self._arm_timer()
-        watcher.start(me.switch, _READY)
+        if not self._is_listened_to:
+            watcher.start(me.switch, _READY)
         try:
             woken = self._hub.switch()
             while woken not in _REASONS:
                 woken = self._hub.switch()
         finally:
             self._waiting = None
-            watcher.stop()
+            if not self._is_listened_to:
+                watcher.stop()
         if woken is _READY:
             if self._send_fault is not None:
                 self._raise_fault()

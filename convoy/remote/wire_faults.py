@@ -23,6 +23,10 @@ class AnswerTooLargeError(Exception):
     """The answer is larger than the transport reads."""
 
 
+class MalformedAnswerError(Exception):
+    """What the server sent breaks the rules of its protocol."""
+
+
 class TlsExpectedError(Exception):
     """The server answered plain HTTP with a record of TLS."""
 
@@ -47,6 +51,7 @@ WIRE_CODE_OF: dict[type[Exception], str] = {
     AnswerTooLargeError: "answer too large",
     AnswerEndedError: "connection closed",
     TlsExpectedError: TLS_EXPECTED,
+    MalformedAnswerError: "malformed answer",
     httptools.HttpParserError: "malformed answer",
     httptools.HttpParserUpgrade: "malformed answer",
     ProxyError: "proxy",

@@ -59,8 +59,9 @@ class Route:
     that accept, each with the fields that its answer must hold (none: the body is empty).
     `documentation` is the address of where this is written, `read` the day it was read. `schema` is
     a file of body rules; without one that of the route's name in `routes/schemas` is taken, if
-    there is any. The path is empty where a protocol other than HTTP carries the body. `shows` is
-    the variable of scenarios of whose value it tells the state.
+    there is any. The path is empty where a protocol other than HTTP carries the body; `needs` names
+    the variables that the scenario has to have for that. `shows` is the variable of scenarios of
+    whose value it tells the state.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Route:
     read: str = ""
     schema: Path | None = None
     shows: str = ""
+    needs: tuple[str, ...] = ()
 
     @property
     def is_published(self) -> bool:
@@ -104,6 +106,11 @@ class Route:
             names = ", ".join(sorted(unknown))
             raise RouteError(
                 f"the path of route {self.name} names {names}; give it in the scenario's variables"
+            )
+        missing = ", ".join(name for name in self.needs if not variables.get(name))
+        if missing:
+            raise RouteError(
+                f"route {self.name} needs {missing}; give it in the scenario's variables"
             )
         path = _filled(self.path, variables)
         if "{" not in path:
@@ -313,6 +320,16 @@ ROUTES: dict[str, Route] = {
     )
 }
 """Every route by its name. `oauth_token` is on the login host, all others on the API's."""
+
+GUEST_CHAT = Route(
+    name="guest_chat",
+    path="",
+    token="none",
+    needs=("deployment_id",),
+    documentation="https://github.com/MyPureCloud/web-messaging-sdk-java",
+    read="2026-11-26",
+)
+"""What a guest of web messaging writes over its WebSocket, the `message` of an onMessage frame."""
 
 NO_ROUTE = Route("none", "")
 """That of a protocol without routes: any JSON object with its marker is a body."""

@@ -31,7 +31,6 @@ from convoy.settings.values import (
     Variables,
     Weight,
     Zone,
-    later,
 )
 
 _SLOW, _LOGGED = 300, 1_000
@@ -121,11 +120,13 @@ class OAuth(_Section):
 
 
 class Limit(_Section):
-    """A budget the remote enforces: `count` requests in each window of `per_s` seconds."""
+    """A budget the remote enforces: `count` requests in each window of `per_s` seconds.
 
-    scope: Annotated[
-        Literal["token", "client", "org"], later("deployment", "session", "connection")
-    ]
+    `session` is for the messages of a guest, `connection` for all that it sends over one,
+    `deployment` for the connections of all guests.
+    """
+
+    scope: Literal["token", "client", "org", "deployment", "session", "connection"]
     count: Annotated[int, Field(gt=0, le=1_000_000_000)]
     per_s: Duration
 
@@ -159,15 +160,24 @@ class Approval(_Section):
 class Target(_Section):
     """Where the load goes. `api_url` and `login_url` hold scheme, host, port, a gateway's path.
 
+    So does `messaging_url`, where guests write over WebSocket; None means the API's address.
     `ca_file` is a PEM file of authorities to trust instead of the system's.
     """
 
     name: Text
     api_url: Url
     login_url: Url
+    messaging_url: Url | None = None
     embedded_simulator: bool = False
     ca_file: Text | None = None
     approval: Approval | None = None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every address that it has, each once."""
+        return tuple(
+            dict.fromkeys((self.api_url, self.login_url, self.messaging_url or self.api_url))
+        )
 
 
 class Settings(_Section):

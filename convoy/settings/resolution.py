@@ -97,7 +97,9 @@ def _with_approval(values: Values, layers: Sequence[Layer], faults: list[Fault])
             problem = "belongs in the target's own file, beside the address it is for"
             faults.append(Fault(where([layer], path), problem))
     target = values.get("target")
-    addresses = (("target", "api_url"), ("target", "login_url"))
+    addresses = [("target", "api_url"), ("target", "login_url")]
+    if isinstance(target, dict) and target.get("messaging_url"):
+        addresses.append(("target", "messaging_url"))
     own = {layer.origin for layer in layers if layer.level == Level.TARGET}
     if not isinstance(target, dict) or all(origin_of(layers, path) in own for path in addresses):
         return values

@@ -249,7 +249,8 @@ def _set_by(option: str, value: object) -> Values:
     """Return what an option sets; forms and variables give everything as text."""
     if option == "host":
         # No target file belongs to this address, so no simulator is started there.
-        return {"target": {"api_url": value, "login_url": value, "embedded_simulator": False}}
+        addresses = {"api_url": value, "login_url": value, "messaging_url": None}
+        return {"target": {**addresses, "embedded_simulator": False}}
     if isinstance(value, str) and option == "scenarios":
         return {option: tuple(name for part in value.split(",") if (name := part.strip()))}
     if isinstance(value, str):

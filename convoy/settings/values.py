@@ -28,17 +28,6 @@ HIGHEST_RATE = 100_000
 MOST_USERS = 100_000
 
 
-def later(*words: str) -> BeforeValidator:
-    """Return a validator that refuses words which only a later version supports."""
-
-    def refuse(value: object) -> object:
-        if isinstance(value, str) and value in words:
-            raise PydanticCustomError("later_version", "comes with a later version of Convoy")
-        return value
-
-    return BeforeValidator(refuse)
-
-
 def _origin_url(url: str) -> str:
     """Return the canonical address of an origin, without a slash at the end."""
     try:

@@ -193,3 +193,12 @@ def test_a_lower_limit_is_written_beside_the_others() -> None:
         "write --set 'limits=[{scope: org, count: 9000, per_s: 60}, "
         "{scope: token, count: 180, per_s: 60}]'"
     )
+
+
+def test_limits_of_guests_are_none_of_tokens() -> None:
+    guests = (
+        "limits=[{scope: session, count: 1, per_s: 60}, {scope: connection, count: 1, per_s: 60}]"
+    )
+
+    assert shortfall(settings_of(guests, "rate=50", "users=1")) is None
+    assert "as much as they can" in allowance_line(settings_of(guests, "rate=50", "users=1"))

@@ -74,6 +74,11 @@ def settings_for(
     return settings.model_copy(update={"target": settings.target.model_copy(update=changes)})
 
 
+def with_guests_at(settings: Settings, url: str) -> Settings:
+    target = settings.target.model_copy(update={"messaging_url": url})
+    return settings.model_copy(update={"target": target})
+
+
 def refused(said: str) -> AbstractContextManager[object]:
     """Expect a refusal that says this, or none where it is empty."""
     return pytest.raises(RefusedError, match=said) if said else nullcontext()
@@ -115,6 +120,21 @@ def refusal_of(settings: Settings, simulators: tuple[str, ...] = ()) -> str:
 )
 def test_load_may_go_to_this_machine(api_url: str) -> None:
     assert refusal_of(settings_for(api_url)) == ""
+
+
+def test_guests_may_write_nowhere_else_either() -> None:
+    here = settings_for("http://localhost:1")
+
+    assert refusal_of(with_guests_at(here, "http://localhost:2")) == ""
+    assert "https://api.test" in refusal_of(with_guests_at(here, "https://api.test"))
+
+
+def test_a_worker_is_sent_to_no_other_host_for_guests() -> None:
+    own = settings_for("http://localhost:1")
+    check_own_targets(own, [own])
+
+    with refused("no target file of this worker"):
+        check_own_targets(with_guests_at(own, "https://api.test"), [own])
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class Visitor:
 
     def __init__(self, connection: socket.socket, server: MisbehavingServer) -> None:
         self.connection = connection
-        self._server = server
+        self.server = server
         self._buffer = b""
 
     def read_request(self) -> bytes:
@@ -36,7 +36,7 @@ class Visitor:
                 return b""
             self._buffer += data
         request, self._buffer = self._buffer[:size], self._buffer[size:]
-        self._server.requests.append(request)
+        self.server.requests.append(request)
         return request
 
     def send(self, data: bytes) -> None:
@@ -142,6 +142,9 @@ class MisbehavingServer:
         finally:
             connection.close()
             self.closed += 1
+
+    def was_asked_for(self, path: str) -> bool:
+        return any(each.split(b" ")[1] == path.encode() for each in self.requests)
 
     def wait_for_closed(self, number: int) -> None:
         """Wait until the server has closed `number` connections."""

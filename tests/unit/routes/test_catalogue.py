@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from convoy.plan.pool import Conversation
-from convoy.routes.catalogue import ROUTES, Route, RouteError
+from convoy.routes.catalogue import GUEST_CHAT, ROUTES, Route, RouteError
 
 CONVERSATION = Conversation("conversation", "a/b?c d\r\n", "agent")
 
@@ -27,6 +27,14 @@ def test_a_path_takes_variables_of_the_scenario_too() -> None:
 def test_a_placeholder_without_a_value_is_named() -> None:
     with pytest.raises(RouteError, match="route own names integration_id; give it in"):
         Route("own", "/api/{integration_id}").path_to({})
+
+
+@pytest.mark.parametrize("variables", [{}, {"deployment_id": ""}], ids=["missing", "empty"])
+def test_what_another_protocol_needs_is_named_before_load(variables: dict[str, str]) -> None:
+    with pytest.raises(RouteError, match="route guest_chat needs deployment_id; give it in"):
+        GUEST_CHAT.path_to(variables)
+
+    assert GUEST_CHAT.path_to({"deployment_id": "d1"})(Conversation("")) == ""
 
 
 def test_the_participants_of_a_path_are_what_every_conversation_has_to_bring() -> None:

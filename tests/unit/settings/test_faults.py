@@ -119,10 +119,6 @@ def test_all_faults_are_told_at_once() -> None:
         ("stages=[{rate: 1}]", "stages[0].for_s (--set 1): is missing"),
         ("scenarios=[]", "scenarios (--set 1): is a list, but should not be empty"),
         (
-            "limits=[{scope: session, count: 1, per_s: 1}]",
-            "limits[0].scope (--set 1): is 'session', which comes with a later version",
-        ),
-        (
             "scenarios=[guest_journey, guest_journey]",
             "scenarios (--set 1): names 'guest_journey' 2 times",
         ),

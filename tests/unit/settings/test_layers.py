@@ -210,10 +210,13 @@ def test_rate_and_stages_in_one_layer_are_a_fault() -> None:
     assert faults == ["rate, stages (--set 2): both are given, but one replaces the other"]
 
 
-def test_a_host_replaces_both_addresses_and_starts_no_simulator() -> None:
-    target = settings_of(command_line={"host": "http://127.0.0.1:9999/"}).target
+def test_a_host_replaces_all_addresses_and_starts_no_simulator(tmp_path: Path) -> None:
+    (tmp_path / "real.yaml").write_text(f"{APPROVED}  messaging_url: https://m.example\n")
+    given = {"target": str(tmp_path / "real.yaml"), "host": "http://127.0.0.1:9999/"}
 
-    assert (target.api_url, target.login_url) == ("http://127.0.0.1:9999",) * 2
+    target = settings_of(command_line=given).target
+
+    assert (target.urls, target.messaging_url) == (("http://127.0.0.1:9999",), None)
     assert not target.embedded_simulator
 
 
@@ -328,6 +331,7 @@ def test_logins_to_other_machines_have_a_rate(
     [
         pytest.param({"host": "https://other.example"}, id="by -H"),
         pytest.param({"set": ["target.login_url=https://other.example"]}, id="by --set"),
+        pytest.param({"set": ["target.messaging_url=https://other.example"]}, id="for guests"),
     ],
 )
 def test_an_approval_does_not_hold_for_another_address(

@@ -1,0 +1,349 @@
+"""A web messaging guest's session: the guest protocol on a WebSocket, one request at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import inf
+from typing import TypeVar
+
+import gevent
+import msgspec
+
+from convoy.errors import RefusalError, RemoteError, WireError
+from convoy.remote.guest_answers import TOLD, Answers, Question
+from convoy.remote.guest_events import (
+    Event,
+    OwnCopy,
+    PresignedUrl,
+    Refused,
+    SessionClosed,
+    SessionConfigured,
+    SessionExpired,
+    TooManyRequests,
+    UploadDone,
+    UploadFailed,
+)
+from convoy.remote.guest_protocol import GuestProtocol, State
+from convoy.remote.guest_rest import put_file
+from convoy.remote.guests import Guests
+from convoy.remote.limits import retry_after_s
+from convoy.remote.websocket import UpgradeRefusedError, WebSocket
+from convoy.remote.wire_faults import WIRE_EXCEPTIONS, wire_code
+from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
+from convoy.routes.codes import UNEXPECTED_ANSWER, error_code
+from convoy.secrets import Secret
+
+_SESSION_EXPIRED = 4006
+_GOOD, _TOO_MANY_REQUESTS = 200, 429
+_GOOD_STATUSES = range(200, 300)
+_CLOSED = "connection closed"
+_CLOSE_S = 1.0
+_E = TypeVar("_E", bound=Event)
+
+Request = Callable[[GuestProtocol, str], bytes]
+"""A method of the protocol, or what calls one: takes a tracing id, and returns what to send."""
+
+
+class GuestSession:
+    """One guest's session (a `Session`), on one connection at a time; used by one greenlet.
+
+    A connection that has ended, or whose server gave no sign of life, is replaced before the next
+    message, and the session goes on there with the same token; one that has expired begins anew,
+    as another guest's. `on_event` takes every event and when it was received, in the loop's own
+    greenlet: it must not wait. `is_new` tells whether the last configure began a session.
+    """
+
+    __slots__ = (
+        "_answers",
+        "_asked",
+        "_messages",
+        "_protocol",
+        "_requests",
+        "_shared",
+        "_socket",
+        "_token",
+        "attempts",
+        "is_new",
+        "on_event",
+    )
+
+    def __init__(self, shared: Guests, on_event: Callable[[Event, float], None]) -> None:
+        self.on_event = on_event
+        self._shared = shared
+        self._token: Secret | None = None
+        self._protocol = GuestProtocol("", Secret(""))
+        self._socket = WebSocket(self._hear)
+        self._answers = Answers(shared.counts)
+        self._messages = shared.budget("session")
+        self._requests = shared.budget("connection")
+        self._asked = self.attempts = 0
+        self.is_new = False
+
+    @property
+    def state(self) -> State:
+        """Where the guest stands with its session on its latest connection."""
+        return self._protocol.state
+
+    @property
+    def is_connected(self) -> bool:
+        """True while its connection takes requests, as far as anything was received."""
+        return self._socket.is_open
+
+    @property
+    def is_ready(self) -> bool:
+        """True while it is connected, and its session takes messages."""
+        return self._socket.is_open and self.state is State.CONFIGURED
+
+    @property
+    def sent_s(self) -> float | None:
+        """When the first byte of the post in progress left, or of the last one; None if never."""
+        return self._socket.sent_s if self.attempts else None
+
+    @property
+    def _now_s(self) -> float:
+        return self._shared.dialler.clock()
+
+    def ready_at(self, now_s: float) -> float:
+        """Return when limits and rests allow the next message: at most `now_s` when now."""
+        return max(self._messages.ready_at(now_s), self._requests.ready_at(now_s))
+
+    def open(self) -> None:
+        """Connect and configure. Raises WireError, and RefusalError where the answer is no."""
+        self.await_turn()
+        self.connect()
+        self.configure()
+
+    def connect(self) -> None:
+        """Open a connection, in place of the one before; raises as `open`."""
+        self._connect(self._now_s + self._shared.timeout_s)
+
+    def configure(self) -> None:
+        """Begin the session on a new connection, or go on with it; raises as `open`."""
+        self._configure(self._now_s + self._shared.timeout_s)
+
+    def post(self, tracing_id: str, message: bytes, timeout_s: float) -> Attempt:
+        """Send a message, the JSON of the protocol's `message`; return what came of it.
+
+        It is accepted when the server sends it back. One that was not sent because the session
+        could not go on has failed, with the code of that.
+        """
+        self.attempts = 0
+        began_s = self._now_s
+        deadline_s = began_s + timeout_s
+        try:
+            self._keep_pace(deadline_s)
+            self._go_on(deadline_s)
+        except RemoteError as exc:
+            now_s = self._now_s
+            return Attempt(FAILED, exc.code, began_s, now_s, waited_s=now_s - began_s)
+        waited_s = self._now_s - began_s
+        question = Question(OwnCopy, tracing_id, deadline_s)
+        text = self._protocol.say(tracing_id, msgspec.Raw(message))
+        self._messages.spend(self._now_s)
+        self.attempts = 1
+        try:
+            self._ask(question, partial(self._send, text))
+        except WIRE_EXCEPTIONS as exc:
+            fate, code, status, done_s = UNKNOWN, wire_code(exc), 0, self._now_s
+        else:
+            fate, code, status = self._judged(question)
+            done_s = question.done_s
+        sent_s = self._socket.sent_s
+        if sent_s is None:
+            fate, sent_s = FAILED, began_s
+        body = question.text.encode()
+        return Attempt(fate, code, sent_s, done_s, status=status, body=body, waited_s=waited_s)
+
+    def request(self, request: Request, wanted: type[_E]) -> _E:
+        """Send a request and return the event that answers it.
+
+        Raises WireError, RefusalError where the answer is no, and GuestProtocolError.
+        """
+        deadline_s = self._now_s + self._shared.timeout_s
+        self._keep_pace(deadline_s)
+        return self._call(request, wanted, deadline_s)
+
+    def tell(self, request: Request) -> None:
+        """Send what has no answer, such as typing. Raises WireError, and GuestProtocolError."""
+        self._keep_pace(self._now_s + self._shared.timeout_s)
+        text = request(self._protocol, f"{TOLD}{self._next_number()}")
+        try:
+            self._send(text)
+        except WIRE_EXCEPTIONS as exc:
+            raise self._wire_error(exc) from exc
+
+    def upload(self, attachment_id: str, name: str, media_type: str, data: bytes) -> None:
+        """Upload a file, which a message may then name; raises as `request`."""
+
+        def attach(protocol: GuestProtocol, tracing_id: str) -> bytes:
+            return protocol.attach(tracing_id, attachment_id, name, media_type, len(data))
+
+        place = self.request(attach, PresignedUrl)
+        deadline_s = self._now_s + self._shared.timeout_s
+        dialler, url, headers = self._shared.dialler, place.url, place.headers
+        put = partial(put_file, dialler, url, headers, data, deadline_s)
+        self._answer(Question(UploadDone, "", deadline_s), UploadDone, put)
+
+    def close(self) -> None:
+        """Close the connection with a close frame; what is in progress ends.
+
+        The session is still there, as when a customer closes the page.
+        """
+        is_in_use = self._answers.question is not None
+        self._socket.close(None if is_in_use else self._now_s + _CLOSE_S)
+
+    def leave(self) -> None:
+        """Close the connection, and be another guest with the next one."""
+        self.close()
+        self._token = None
+
+    def _go_on(self, deadline_s: float) -> None:
+        """See that a message can be sent: connect, resume, begin a new chat, as far as needed."""
+        if not self._socket.is_open or self.state not in (State.CONFIGURED, State.READ_ONLY):
+            self.await_turn(deadline_s)
+            self._connect(deadline_s)
+            self._configure(deadline_s)
+        if self.state is State.READ_ONLY:
+            self._call(GuestProtocol.close_session, SessionClosed, deadline_s)
+            self._configure(deadline_s, start_new=True)
+        if self.state is not State.CONFIGURED:
+            raise RefusalError(UNEXPECTED_ANSWER, f"a new chat is {self.state}")
+
+    def await_turn(self, deadline_s: float = inf) -> None:
+        """Wait until the deployment's limits allow a connection; raises WireError after that."""
+        connects = self._shared.connects
+        while (ready_s := connects.ready_at(now_s := self._now_s)) > now_s:
+            if ready_s > deadline_s:
+                raise self._wire_error(TimeoutError("the limit on connections leaves no room"))
+            gevent.sleep(ready_s - now_s)
+
+    def _keep_pace(self, deadline_s: float) -> None:
+        if self._shared.pace is not None:
+            try:
+                self._shared.pace.wait(deadline_s)
+            except TimeoutError as exc:
+                raise self._wire_error(exc) from exc
+
+    def _connect(self, deadline_s: float) -> None:
+        shared, deployment = self._shared, self._shared.deployment
+        self._socket.close()
+        if self._token is None or self.state is State.EXPIRED:
+            self._token = shared.new_token()
+            self._messages = shared.budget("session")
+        self._protocol = GuestProtocol(deployment.id, self._token)
+        self._requests = shared.budget("connection")
+        socket = self._socket = WebSocket(self._hear)
+        shared.connects.spend(self._now_s)
+        try:
+            headers = deployment.all_headers
+            socket.open(shared.dialler, deployment.host, deployment.path, headers, deadline_s)
+        except UpgradeRefusedError as exc:
+            raise self._upgrade_refusal(exc) from exc
+        except WIRE_EXCEPTIONS as exc:
+            raise self._wire_error(exc) from exc
+        shared.connects.correct({}, self._now_s)
+
+    def _configure(self, deadline_s: float, *, start_new: bool = False) -> None:
+        def configure(protocol: GuestProtocol, tracing_id: str) -> bytes:
+            return protocol.configure(tracing_id, start_new=start_new)
+
+        self.is_new = self._call(configure, SessionConfigured, deadline_s).is_new
+        self._shared.counts.resumed += not self.is_new
+
+    def _call(self, request: Request, wanted: type[_E], deadline_s: float) -> _E:
+        id = str(self._next_number())
+        text = request(self._protocol, id)
+        return self._answer(Question(wanted, id, deadline_s), wanted, partial(self._send, text))
+
+    def _answer(self, question: Question, wanted: type[_E], act: Callable[[], None]) -> _E:
+        """Ask, and return the answer that is wanted; raises as `request`."""
+        try:
+            self._ask(question, act)
+        except WIRE_EXCEPTIONS as exc:
+            raise self._wire_error(exc) from exc
+        match question.answer:
+            case answer if isinstance(answer, wanted):
+                return answer
+            case TooManyRequests(code=code, retry_after_s=wait_s):
+                raise RefusalError(self._code(code), retry_after_s=wait_s)
+            case Refused(code=code, text=told) | UploadFailed(code=code, text=told):
+                raise RefusalError(self._code(code), told)
+            case SessionExpired():
+                raise RefusalError(self._code(_SESSION_EXPIRED))
+            case _:
+                raise RefusalError(_CLOSED)
+
+    def _judged(self, question: Question) -> tuple[Fate, str, int]:
+        """Return what an answer says of a message: its fate, our code, and its own as a status."""
+        match question.answer:
+            case OwnCopy():
+                self._messages.correct({}, question.done_s)
+                return ACCEPTED, "", _GOOD
+            case TooManyRequests(code=code):
+                return REJECTED, self._code(code), _TOO_MANY_REQUESTS
+            case Refused(code=code):
+                return REJECTED, self._code(code), code
+            case SessionExpired():
+                return REJECTED, self._code(_SESSION_EXPIRED), _SESSION_EXPIRED
+            case _:
+                return UNKNOWN, _CLOSED, _GOOD
+
+    def _ask(self, question: Question, act: Callable[[], None]) -> None:
+        """Do what asks the question and wait for its answer; raises one of WIRE_EXCEPTIONS.
+
+        At half the time the server is pinged. The connection of one that has sent nothing since is
+        closed in the end, as is that of one that does not take what is sent.
+        """
+        socket, pinged_s = self._socket, inf
+        self._answers.ask(question)
+        try:
+            act()
+            half_s = (self._now_s + question.deadline_s) / 2
+            while question.answer is None:
+                try:
+                    socket.wait(half_s if pinged_s == inf else question.deadline_s)
+                except TimeoutError:
+                    if pinged_s < inf:
+                        raise
+                    pinged_s = self._now_s
+                    socket.ping()
+        except TimeoutError:
+            if socket.is_blocked or socket.received_s < pinged_s:
+                socket.close()
+            raise
+        finally:
+            self._answers.end()
+
+    def _send(self, text: bytes) -> None:
+        self._requests.spend(self._now_s)
+        self._socket.send(text)
+
+    def _hear(self, text: str, received_s: float) -> None:
+        """Take a text, in the loop's own greenlet."""
+        for event in self._protocol.hear(text):
+            if self._answers.take(event, text, received_s):
+                self._socket.wake()
+            if isinstance(event, TooManyRequests):
+                self._messages.rest(received_s + event.retry_after_s)
+            self.on_event(event, received_s)
+        if self.state in (State.EXPIRED, State.DISCONNECTED):
+            self._socket.begin_close()
+
+    def _next_number(self) -> int:
+        self._asked += 1
+        return self._asked
+
+    def _code(self, code: int) -> str:
+        return self._shared.code_book.name(f"guest {code}")
+
+    def _upgrade_refusal(self, exc: UpgradeRefusedError) -> RefusalError:
+        code = self._shared.code_book.name(error_code(exc.status, exc.body))
+        if exc.status in _GOOD_STATUSES:
+            code = UNEXPECTED_ANSWER
+        where = self._shared.deployment.host.url
+        return RefusalError(code, f"{where}: {exc}", retry_after_s=retry_after_s(exc.headers))
+
+    def _wire_error(self, exc: Exception) -> WireError:
+        sent_s = self._socket.sent_s
+        return WireError(wire_code(exc), str(exc), sent_s=sent_s, done_s=self._now_s)

@@ -1,0 +1,63 @@
+"""What the web messaging guests of a process share: where they write, limits, codes, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from convoy.remote.dialling import Dialler
+from convoy.remote.guest_answers import GuestCounts
+from convoy.remote.limits import Budget, Limit
+from convoy.remote.pace import Pace
+from convoy.routes.codes import CodeBook
+from convoy.secrets import Secret
+from convoy.settings import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where guests write: the host of web messaging and the deployment's id.
+
+    `site` is the value of the Origin header, which a deployment with allowed domains asks for.
+    """
+
+    host: Origin
+    id: str
+    site: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        return f"{self.host.base_path}/v1?deploymentId={quote(self.id, safe='')}"
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """The headers of an upgrade, besides those of WebSocket itself."""
+        site = {"Origin": self.site} if self.site else {}
+        return {"User-Agent": "convoy"} | site | dict(self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Guests:
+    """The guests of a process; `new_token` makes the token by which the server knows a new one.
+
+    Of `limits`, those of scope `session` are for the messages of one guest and those of scope
+    `connection` for all that it sends over one; `connects` is for the connections of all.
+    """
+
+    dialler: Dialler
+    deployment: Deployment
+    new_token: Callable[[], Secret]
+    code_book: CodeBook
+    timeout_s: float
+    limits: Sequence[Limit] = ()
+    is_obeyed: bool = True
+    connects: Budget = field(default_factory=lambda: Budget(()))
+    pace: Pace | None = None
+    counts: GuestCounts = field(default_factory=GuestCounts)
+
+    def budget(self, scope: str) -> Budget:
+        """Return a new budget of the limits of one scope."""
+        limits = [each for each in self.limits if each.scope == scope]
+        return Budget(limits, is_obeyed=self.is_obeyed)

@@ -1,0 +1,45 @@
+"""Scenario `guest_chat`: guests of web messaging write over WebSocket, and come back as others.
+
+What guests do besides, `steps` in the settings choose; `docs/scenarios.md` says what each is.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from locust import task
+
+from convoy.plugin.guest_user import GuestUser, Message
+
+
+class GuestChat(GuestUser):
+    """Writes; after so many messages it reads the reply, leaves, and begins as another guest."""
+
+    scenario = "guest_chat"
+    steps = ("connect", "configure")
+    optional_steps: ClassVar = dict.fromkeys(
+        ("join", "typing", "answer", "attachment", "history"), ()
+    )
+    _said = 0
+
+    @task
+    def chat(self) -> None:
+        message = self.next_message()
+        if self.does("typing"):
+            self.type()
+        self.post(message)
+        if self.does("answer"):
+            self.await_reply()
+            self.answer()
+        self._said += 1
+        if self._said >= int(self.variables["messages_per_guest"]):
+            self._said = 0
+            self.await_reply()
+            self._leave(message)
+
+    def _leave(self, message: Message) -> None:
+        if self.does("attachment"):
+            self.attach(message)
+        if self.does("history"):
+            self.read_history()
+        self.begin_anew()

@@ -1,0 +1,123 @@
+"""Scenario `guest_chat` against guests' far side on another WebSocket library."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.locust_process import run_locust
+from tests.test_new_route import shop
+from tests.unit.remote.misbehaving_server import answer, sends, serving
+from tests.unit.remote.websocket_peer import Peer, plays, reply, said
+
+MESSAGES, USERS, OF_A_GUEST = 60, 6, 5
+K = re.compile(r"\[convoy:(?P<run>[^:]+):guest_chat:(?P<k>\d+)\]")
+SETTINGS = {
+    "scenarios": ["guest_chat"],
+    "scenario.guest_chat.steps": ["join", "typing", "answer", "attachment", "history"],
+    "scenario.guest_chat.variables.site": "https://shop.example",
+    "limits": [],
+    "request_timeout_s": 2,
+    "late_after_ms": 4000,
+    "criteria": [
+        "share(failures[*]) < 20%",
+        "count(errors[guest 4011], guest_chat) == 6",
+        "p95(timing[first_reply]) < 1s",
+        "p95(service_time, guest_chat/configure) < 1s",
+    ],
+}
+
+
+def chats(peer: Peer) -> None:
+    """Send each message back, between two replies; refuse each tenth."""
+    while (request := peer.hear()) is not None:
+        id = request["tracingId"]
+        if request["action"] == "configureSession":
+            peer.say("SessionResponse", {"connected": True, "newSession": True}, tracingId=id)
+            continue
+        if request["action"] == "getJwt":
+            peer.say("JwtResponse", {"jwt": "a.b.c", "exp": 2e9}, tracingId=id)
+            continue
+        if request["action"] == "onAttachment":
+            file = request["attachmentId"]
+            place = {"attachmentId": file, "url": f"http://{peer.upgrade.host}/{file}"}
+            peer.say("PresignedUrlResponse", {**place, "headers": {"x-a": "b"}}, tracingId=id)
+            peer.visitor.server.wait_until(
+                lambda path=f"/{file}": peer.visitor.server.was_asked_for(path)
+            )
+            peer.say("UploadSuccessEvent", place)
+            continue
+        found = K.search(request["message"].get("text", ""))
+        if found is None or found["run"].endswith("-steps"):
+            peer.copy(request)
+        elif int(found["k"]) % 10 == 3:
+            peer.say("string", "message too long", 4011, tracingId=id)
+        else:
+            peer.frame(offer())
+            peer.copy(request)
+            peer.frame(reply("Second"))
+
+
+def offer() -> bytes:
+    choice = {"contentType": "QuickReply", "quickReply": {"text": "Yes", "payload": "y"}}
+    body = {"direction": "Outbound", "type": "Structured", "id": "m9", "content": [choice]}
+    return said("StructuredMessage", body)
+
+
+def test_guests_chat_and_come_back_as_others(tmp_path: Path) -> None:
+    peers: list[Peer] = []
+    given = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()]
+    chatting = plays(chats, peers=peers, otherwise=answer("200 OK"))
+    shape = ["-t", "2s", "-u", str(USERS), "--rate", "30"]
+
+    with shop() as (url, _), serving(chatting) as server:
+        messaging = f"--set=target.messaging_url=http://127.0.0.1:{server.port}"
+        ended = run_locust(tmp_path, "-H", url, *shape, *given, messaging)
+
+    assert ended.exit_code == 0, ended.output
+    figures: dict[str, Any] = ended.run["scenarios"]["guest_chat"]
+    assert (figures["sent"], figures["accepted"], figures["rejected"]) == (MESSAGES, 54, 6)
+    assert figures["errors"] == {"guest 4011": 6}
+    steps = {name: (each["count"], each["errors"]) for name, each in figures["steps"].items()}
+    begun = steps["connect"][0]
+    assert steps == {
+        "connect": (begun, {}),
+        "configure": (begun, {}),
+        "join": (begun, {}),
+        "typing": (MESSAGES, {}),
+        "answer": (54, {}),
+        "attachment": (begun, {}),
+        "history": (begun, {"unexpected answer": begun}),  # the shop has no history
+    }
+    assert MESSAGES // OF_A_GUEST - USERS <= begun <= MESSAGES // OF_A_GUEST + USERS
+    matched = {name: each["matched"] for name, each in figures["timings"].items()}
+    assert matched["own_copy"] == matched["first_reply"] == 54
+    assert 54 - USERS <= matched["reply_burst"] <= 54
+
+    requests = [request for peer in peers for request in peer.requests]
+    ours = [found["k"] for each in requests if (found := of_the_run(each, ended.run["run_id"]))]
+    assert sorted(map(int, ours)) == list(range(MESSAGES))
+    tokens = [peer.requests[0]["token"] for peer in peers if peer.requests]
+    assert len(tokens) == len(set(tokens)) > USERS
+    assert not any(token in ended.output for token in tokens)
+    assert dict(peers[0].upgrade.extra_headers)[b"origin"] == b"https://shop.example"
+    closed = [peer for peer in peers if peer.ends]
+    assert len(closed) == len(peers)
+
+
+def of_the_run(request: dict[str, Any], run_id: str) -> re.Match[str] | None:
+    found = K.search(request.get("message", {}).get("text", ""))
+    return found if found is not None and found["run"] == run_id else None
+
+
+def test_a_deployment_that_refuses_guests_is_refused_before_any_load(tmp_path: Path) -> None:
+    options = ["--scenarios", "guest_chat", "-t", "1s", "-u", "2", "--rate", "5"]
+    with shop() as (url, _), serving(sends(answer("403 Forbidden"))) as server:
+        messaging = f"--set=target.messaging_url=http://127.0.0.1:{server.port}"
+        patience = "--set=prepare_timeout_s=3"
+        ended = run_locust(tmp_path, "-H", url, *options, messaging, patience)
+
+    assert ended.exit_code == 4, ended.output
+    assert "the upgrade was answered with 403" in ended.output

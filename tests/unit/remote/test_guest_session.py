@@ -1,0 +1,451 @@
+"""A guest's session against a server that misbehaves, written on another WebSocket library."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import Any
+
+import gevent
+import pytest
+
+from convoy.errors import RefusalError, WireError
+from convoy.remote import guest_session
+from convoy.remote.guest_answers import GuestCounts
+from convoy.remote.guest_events import (
+    EchoBack,
+    Jwt,
+    OwnCopy,
+    Reply,
+    SessionCleared,
+    Typing,
+)
+from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
+from convoy.remote.limits import Budget, Limit
+from convoy.remote.pace import Pace
+from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN
+from convoy.secrets import Secret
+from tests.unit.remote.exchanges import LONG_S, wait_in_loop
+from tests.unit.remote.guests_of_a_test import (
+    HELLO,
+    SHORT_S,
+    Guest,
+    copies_all,
+    guest_of,
+    guests_at,
+    resumes,
+)
+from tests.unit.remote.misbehaving_server import (
+    answer,
+    sends,
+    serving,
+    silent,
+)
+from tests.unit.remote.websocket_peer import (
+    Peer,
+    Script,
+    plays,
+    reply,
+)
+
+
+def test_a_message_is_accepted_when_it_comes_back() -> None:
+    peers: list[Peer] = []
+    with guest_of(plays(copies_all, peers=peers)) as (guest, _):
+        before_s = time.perf_counter()
+
+        attempts = [guest.post(f"k{number}", HELLO, LONG_S) for number in range(3)]
+
+        after_s = time.perf_counter()
+        times_s = [(each.sent_s, each.done_s) for each in attempts]
+        assert [(each.fate, each.code, each.status) for each in attempts] == [
+            (ACCEPTED, "", 200)
+        ] * 3
+        assert (
+            before_s <= times_s[0][0] <= times_s[0][1] <= times_s[1][0] <= times_s[2][1] <= after_s
+        )
+        assert json.loads(attempts[0].body)["tracingId"] == "k0"
+        assert guest.sent_s == attempts[2].sent_s
+        assert guest.times_s[-1] == attempts[2].done_s
+        assert (guest.is_new, guest.attempts, guest.is_ready) == (True, 1, True)
+    upgrade = peers[0].upgrade
+    assert upgrade.target == "/v1?deploymentId=d%201"
+    headers = dict(upgrade.extra_headers)
+    assert (headers[b"origin"], headers[b"x-test"]) == (b"https://shop.example", b"1")
+    assert upgrade.extensions == [] and upgrade.subprotocols == []
+    first, *messages = peers[0].requests
+    assert (first["token"], first["deploymentId"]) == ("token-1", "d 1")
+    assert [each["message"] for each in messages] == [json.loads(HELLO)] * 3
+
+
+def refuses(code: int, kind: str = "string", body: Any = "no") -> Script:
+    """Refuse the guest's next request, whatever it is."""
+
+    def play(peer: Peer) -> None:
+        request = peer.hear()
+        if request is not None:
+            peer.say(kind, body, code, tracingId=request["tracingId"])
+
+    return play
+
+
+def stays(peer: Peer) -> None:
+    peer.hear()
+
+
+def test_an_unknown_deployment_is_a_refusal() -> None:
+    with serving(plays(refuses(404), stays)) as server:
+        guest = Guest(guests_at(server.port))
+
+        with pytest.raises(RefusalError, match="guest 404: no"):
+            guest.open()
+
+        assert guest.state is State.NEW
+        guest.close()
+
+
+LIMIT = {"retryAfter": 3, "errorCode": 4029, "errorMessage": "Message rate too high"}
+CODES: dict[str, tuple[Script, str, int]] = {
+    "too long": (refuses(4011), "guest 4011", 4011),
+    "attributes": (refuses(4013), "guest 4013", 4013),
+    "bad": (refuses(400), "guest 400", 400),
+    "an error": (refuses(500, "Error", {"errorCode": 5000}), "guest 5000", 5000),
+    "a limit": (refuses(429, "TooManyRequestsErrorMessage", LIMIT), "guest 4029", 429),
+    "gone": (refuses(4007), "guest 4007", 4007),
+    "expired": (refuses(200, "SessionExpiredEvent", {}), "guest 4006", 4006),
+}
+
+
+@pytest.mark.parametrize(("refuse", "code", "status"), CODES.values(), ids=CODES)
+def test_a_refused_message_has_the_code_of_its_refusal(
+    refuse: Script, code: str, status: int
+) -> None:
+    with guest_of(plays(Peer.configure, refuse, stays)) as (guest, _):
+        attempt = guest.post("k1", HELLO, LONG_S)
+
+    assert (attempt.fate, attempt.code, attempt.status) == (REJECTED, code, status)
+    assert b"tracingId" in attempt.body
+
+
+def test_a_guest_rests_as_long_as_it_was_asked_to() -> None:
+    refuse = refuses(429, "TooManyRequestsErrorMessage", LIMIT)
+    with guest_of(plays(Peer.configure, refuse, stays)) as (guest, _):
+        attempt = guest.post("k1", HELLO, LONG_S)
+
+        assert guest.ready_at(attempt.done_s) == attempt.done_s + 3.0
+
+
+def test_a_session_that_has_expired_begins_anew_as_another_guest() -> None:
+    peers: list[Peer] = []
+    expires = plays(Peer.configure, refuses(200, "SessionExpiredEvent", {}), stays, peers=peers)
+    with guest_of(expires, plays(copies_all, peers=peers)) as (guest, server):
+        first, second = guest.post("k1", HELLO, LONG_S), guest.post("k2", HELLO, LONG_S)
+
+        assert (first.code, second.fate, server.connections) == ("guest 4006", ACCEPTED, 2)
+    assert [peer.requests[0]["token"] for peer in peers] == ["token-1", "token-2"]
+
+
+def dismisses(peer: Peer) -> None:
+    peer.hear()
+    peer.say("ConnectionClosedEvent", {"reason": "too many connections"})
+
+
+def test_a_dismissed_connection_is_closed_and_the_session_goes_on() -> None:
+    peers: list[Peer] = []
+    codes: list[int | None] = []
+    dismissing = plays(
+        Peer.configure, dismisses, lambda peer: codes.append(peer.close_code()), peers=peers
+    )
+    with guest_of(dismissing, plays(resumes, peers=peers)) as (guest, _):
+        first = guest.post("k1", HELLO, LONG_S)
+        wait_in_loop(lambda: codes == [1000])
+        second = guest.post("k2", HELLO, LONG_S)
+
+        assert (first.fate, first.code) == (UNKNOWN, "connection closed")
+        assert (second.fate, guest.is_new, guest._shared.counts.resumed) == (ACCEPTED, False, 1)
+        assert second.waited_s > 0
+    assert [peer.requests[0]["token"] for peer in peers] == ["token-1"] * 2
+
+
+def test_a_read_only_session_becomes_a_new_chat() -> None:
+    peers: list[Peer] = []
+
+    def begins_again(peer: Peer) -> None:
+        peer.configure(readOnly=True)
+        peer.hear()
+        peer.say("SessionResponse", {"connected": False, "readOnly": True})
+        assert peer.configure()["startNew"]
+        peer.copy_all()
+
+    with guest_of(plays(begins_again, peers=peers)) as (guest, _):
+        assert guest.state is State.READ_ONLY
+        assert guest.post("k1", HELLO, LONG_S).fate is ACCEPTED
+    assert [each["action"] for each in peers[0].requests] == [
+        "configureSession",
+        "closeSession",
+        "configureSession",
+        "onMessage",
+    ]
+
+
+def test_a_connection_that_ends_between_messages_is_replaced() -> None:
+    def bursts(peer: Peer) -> None:
+        peer.configure()
+        for number in range(5):
+            peer.frame(reply(str(number)))
+        peer.close()
+
+    with guest_of(plays(bursts), plays(resumes)) as (guest, server):
+        wait_in_loop(lambda: not guest.is_ready)
+
+        assert [each.text for each in guest.told if isinstance(each, Reply)] == list("01234")
+        assert guest.post("k1", HELLO, LONG_S).fate is ACCEPTED
+        assert server.connections == 2
+
+
+def test_a_server_that_falls_silent_is_left_after_the_timeout() -> None:
+    def falls_silent(peer: Peer) -> None:
+        peer.configure()
+        peer.visitor.wait_for_close()
+
+    with guest_of(plays(falls_silent), plays(resumes)) as (guest, server):
+        attempt = guest.post("k1", HELLO, SHORT_S)
+
+        assert (attempt.fate, attempt.code) == (UNKNOWN, "timeout")
+        assert attempt.done_s - attempt.sent_s >= SHORT_S / 2
+        assert not guest.is_ready
+        assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
+        assert server.connections == 2
+
+
+def test_a_server_that_is_only_slow_is_kept_and_its_copy_counted_as_late() -> None:
+    def is_slow(peer: Peer) -> None:
+        peer.configure()
+        first = peer.hear()
+        peer.await_ping()
+        peer.pong()
+        second = peer.hear()
+        assert first is not None and second is not None
+        peer.copy(first)
+        peer.copy(second)
+        peer.copy_all()
+
+    with guest_of(plays(is_slow)) as (guest, server):
+        first, second = guest.post("k1", HELLO, SHORT_S), guest.post("k2", HELLO, LONG_S)
+
+        assert (first.code, second.fate, server.connections) == ("timeout", ACCEPTED, 1)
+        assert guest._shared.counts == GuestCounts(late_copies=1)
+
+
+def test_a_message_that_the_server_does_not_take_ends_the_connection() -> None:
+    is_over = threading.Event()
+
+    def speaks_and_does_not_read(peer: Peer) -> None:
+        peer.configure()
+        while not is_over.wait(SHORT_S / 20):
+            peer.frame(reply("I am here"))
+
+    large = json.dumps({"type": "Text", "text": "x" * 20_000_000}).encode()
+    with guest_of(plays(speaks_and_does_not_read), plays(resumes)) as (guest, _):
+        attempt = guest.post("k1", large, SHORT_S)
+
+        assert (attempt.code, guest.is_ready) == ("timeout", False)
+        assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
+        is_over.set()
+
+
+def test_a_message_of_which_nothing_left_has_failed() -> None:
+    may_end = threading.Event()
+
+    def resets(peer: Peer) -> None:
+        peer.configure()
+        may_end.wait(LONG_S)
+        peer.visitor.reset()
+
+    with guest_of(plays(resets)) as (guest, server):
+        may_end.set()
+        server.wait_for_closed(1)  # without the loop, so that the session does not know it yet
+
+        attempt = guest.post("k1", HELLO, LONG_S)
+
+        assert (attempt.fate, attempt.code, guest.sent_s) == (FAILED, "connection reset", None)
+
+
+def test_a_message_fails_where_the_session_cannot_go_on() -> None:
+    ends = plays(Peer.configure, Peer.close)
+    with guest_of(ends, sends(answer("403 Forbidden")), plays(refuses(4007), stays)) as (guest, _):
+        wait_in_loop(lambda: not guest.is_ready)
+
+        attempts = [guest.post(f"k{number}", HELLO, LONG_S) for number in range(2)]
+
+        assert [(each.fate, each.code) for each in attempts] == [
+            (FAILED, "4xx other"),
+            (FAILED, "guest 4007"),
+        ]
+        assert guest.sent_s is None
+        assert all(each.waited_s == each.done_s - each.sent_s for each in attempts)
+
+
+def test_messages_of_a_session_are_limited() -> None:
+    limits = [Limit("session", 2, 60.0), Limit("connection", 9, 60.0)]
+    with guest_of(plays(copies_all), limits=limits) as (guest, _):
+        first = guest.post("k1", HELLO, LONG_S)
+        assert guest.ready_at(first.done_s) == first.done_s
+        second = guest.post("k2", HELLO, LONG_S)
+
+        assert 59.0 < guest.ready_at(second.done_s) - second.done_s <= 60.0
+
+
+def test_all_that_is_sent_on_a_connection_is_limited() -> None:
+    with guest_of(plays(copies_all), limits=[Limit("connection", 2, 60.0)]) as (guest, _):
+        now_s = time.perf_counter()
+        assert guest.ready_at(now_s) == now_s
+
+        guest.tell(GuestProtocol.type)
+
+        assert guest.ready_at(now_s) > now_s + 50.0
+
+
+def test_connections_to_a_deployment_are_limited() -> None:
+    connects = Budget([Limit("deployment", 1, SHORT_S)])
+    with serving(plays(copies_all)) as server:
+        guests = guests_at(server.port, connects=connects)
+        first, second = Guest(guests), Guest(guests)
+        began_s = time.perf_counter()
+        first.open()
+
+        second.open()
+
+        assert time.perf_counter() - began_s >= SHORT_S
+        first.close()
+        second.close()
+
+
+def test_messages_and_steps_keep_to_the_pace_of_an_approval() -> None:
+    with guest_of(plays(copies_all), pace=Pace(2)) as (guest, _):
+        began_s = time.perf_counter()
+        guest.tell(GuestProtocol.type)
+        guest.post("k1", HELLO, LONG_S)
+
+        early, late = guest.post("k2", HELLO, SHORT_S), guest.post("k3", HELLO, LONG_S)
+
+        assert (early.fate, early.code, late.fate) == (FAILED, "timeout", ACCEPTED)
+        assert late.sent_s - began_s >= 1.0
+
+
+def test_steps_have_answers_of_their_own() -> None:
+    def plays_along(peer: Peer) -> None:
+        peer.configure()
+        for kind, body, more in (
+            ("StructuredMessage", {"direction": "Inbound"}, {}),
+            ("StructuredMessage", {"text": "ping"}, {"type": "response"}),
+            ("JwtResponse", {"jwt": "j", "exp": 1}, {}),
+            ("StructuredMessage", {"direction": "Inbound"}, {}),
+        ):
+            request = peer.hear()
+            assert request is not None
+            peer.say(kind, body, tracingId=request["tracingId"], **more)
+        peer.say("SessionClearedEvent", {})
+        peer.say("ConnectionClosedEvent", {})
+        peer.close_code()
+
+    with guest_of(plays(plays_along)) as (guest, _):
+        assert isinstance(guest.request(GuestProtocol.join, OwnCopy), OwnCopy)
+        assert isinstance(guest.request(GuestProtocol.echo, EchoBack), EchoBack)
+        assert guest.request(GuestProtocol.get_jwt, Jwt).jwt == Secret("j")
+        guest.request(GuestProtocol.clear, OwnCopy)
+        wait_in_loop(lambda: guest.state is State.DISCONNECTED and not guest.is_ready)
+
+        assert any(isinstance(each, SessionCleared) for each in guest.told)
+        with pytest.raises(GuestProtocolError, match="join does not fit the state disconnected"):
+            guest.request(GuestProtocol.join, OwnCopy)
+
+
+def test_a_step_is_refused_by_code() -> None:
+    refuses_it = plays(Peer.configure, refuses(403), stays)
+    with guest_of(refuses_it) as (guest, _), pytest.raises(RefusalError) as caught:
+        guest.request(GuestProtocol.join, OwnCopy)
+
+    assert (caught.value.code, str(caught.value)) == ("guest 403", "refused with guest 403: no")
+
+
+def test_what_has_no_answer_is_sent_and_its_copy_counted_nowhere() -> None:
+    with guest_of(plays(copies_all)) as (guest, _):
+        guest.tell(GuestProtocol.type)
+        assert guest.post("k1", HELLO, LONG_S).fate is ACCEPTED
+
+        assert guest._shared.counts == GuestCounts()
+        assert not any(isinstance(each, Typing) for each in guest.told)
+
+
+def test_a_session_is_closed_with_a_close_frame_and_without_a_wait() -> None:
+    codes: list[int | None] = []
+
+    def closes(peer: Peer) -> None:
+        peer.configure()
+        codes.append(peer.close_code())
+        peer.close(1000)
+
+    with guest_of(plays(closes)) as (guest, _):
+        began_s = time.perf_counter()
+
+        guest.close()
+
+        assert time.perf_counter() - began_s < guest_session._CLOSE_S / 2
+        assert not guest.is_ready
+        wait_in_loop(lambda: codes == [1000])
+        guest.close()
+
+
+def test_a_close_waits_for_a_silent_server_no_longer_than_a_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guest_session, "_CLOSE_S", SHORT_S)
+
+    is_over = threading.Event()
+
+    def is_silent(peer: Peer) -> None:
+        peer.configure()
+        is_over.wait(LONG_S)
+
+    with guest_of(plays(is_silent)) as (guest, _):
+        began_s = time.perf_counter()
+
+        guest.close()
+
+        assert SHORT_S / 2 <= time.perf_counter() - began_s < LONG_S / 2
+        is_over.set()
+
+
+def test_a_close_from_another_greenlet_ends_a_post() -> None:
+    with guest_of(plays(Peer.configure, Peer.hear, stays)) as (guest, _):
+        post = gevent.spawn(guest.post, "k1", HELLO, LONG_S)
+        wait_in_loop(lambda: guest.sent_s is not None)
+
+        guest.close()
+
+        attempt = post.get(timeout=LONG_S)
+        assert (attempt.fate, attempt.code) == (UNKNOWN, "stopped")
+
+
+def test_a_killed_post_leaves_a_session_that_can_be_closed() -> None:
+    with guest_of(plays(Peer.configure, Peer.hear, stays)) as (guest, _):
+        post = gevent.spawn(guest.post, "k1", HELLO, LONG_S)
+        wait_in_loop(lambda: guest.sent_s is not None)
+
+        post.kill()
+
+        assert (guest.attempts, guest.is_ready) == (1, True)
+
+
+def test_a_close_while_it_connects_ends_that() -> None:
+    with serving(silent) as server:
+        guest = Guest(guests_at(server.port))
+        opening = gevent.spawn(guest.open)
+        wait_in_loop(lambda: len(server.requests) == 1)
+
+        guest.close()
+
+        with pytest.raises(WireError, match="stopped"):
+            opening.get(timeout=LONG_S)

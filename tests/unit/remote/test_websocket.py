@@ -1,0 +1,375 @@
+"""A WebSocket, under a guest's session: upgrades, frames and ends in every form."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from websockets.utils import accept_key
+
+from convoy.errors import RefusalError, RemoteError, WireError
+from convoy.remote.addresses import AddressBook, Admission
+from convoy.remote.guest_answers import GuestCounts
+from convoy.remote.guest_events import Reply
+from convoy.remote.guests import Deployment
+from convoy.remote.http import Dialler, Origin, tls_context
+from convoy.results.outcome import ACCEPTED, UNKNOWN
+from tests.unit.remote.certificates import Authority
+from tests.unit.remote.exchanges import LONG_S, wait_in_loop
+from tests.unit.remote.guests_of_a_test import (
+    HELLO,
+    SHORT_S,
+    Guest,
+    guest_of,
+    guests_at,
+    resumes,
+)
+from tests.unit.remote.misbehaving_server import (
+    Behaviour,
+    Visitor,
+    answer,
+    sends,
+    serving,
+    silent,
+)
+from tests.unit.remote.proxy_server import ESTABLISHED, answers_connect, name_proxy_at
+from tests.unit.remote.websocket_peer import (
+    BINARY,
+    CONTINUATION,
+    EARLY,
+    LATE,
+    PING,
+    SWITCHING,
+    TEXT,
+    Peer,
+    copy_of,
+    plays,
+    reply,
+    said,
+)
+
+PAGE = answer("200 OK", b"<html>Welcome</html>", "Content-Type: text/html")
+DEFLATE = SWITCHING + b"Sec-WebSocket-Extensions: permessage-deflate\r\n"
+
+
+def accepts(*lines: bytes) -> Behaviour:
+    """Answer the upgrade by hand."""
+
+    def behave(visitor: Visitor) -> None:
+        request = visitor.read_request().decode()
+        key = next(
+            line[19:] for line in request.split("\r\n") if line.startswith("Sec-WebSocket-Key")
+        )
+        accept = f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n".encode()
+        visitor.send(b"".join(lines) + accept)
+        visitor.wait_for_close()
+
+    return behave
+
+
+REFUSED: dict[str, tuple[Behaviour, str, str]] = {
+    "403": (sends(answer("403 Forbidden")), "4xx other", "answered with 403"),
+    "403 with a code": (
+        sends(answer("403 Forbidden", b'{"code": "not.authorized"}')),
+        "403 not.authorized",
+        "answered with 403",
+    ),
+    "an overload": (sends(answer("503 Busy", b"<html>")), "503 gateway.unavailable", "with 503"),
+    "a redirect": (
+        sends(answer("302 Found", b"", "Location: https://x.example/")),
+        "other",
+        "answered with 302 to https://x.example/",
+    ),
+    "a page": (sends(PAGE), "unexpected answer", "answered with 200"),
+    "a page without a length": (
+        sends(b"HTTP/1.1 404 Not Found\r\n\r\n<html>"),
+        "4xx other",
+        "answered with 404",
+    ),
+    "no HTTP": (sends(b"220 mail.example ESMTP\r\n\r\n"), "malformed answer", ""),
+    "TLS": (sends(b"\x15\x03\x01\x00\x02\x02\x46"), "tls expected", ""),
+    "an end": (sends(), "connection closed", ""),
+    "half an answer": (sends(b"HTTP/1.1 101 Swi"), "connection closed", ""),
+    "a reset": (Visitor.reset, "connection reset", ""),
+    "silence": (silent, "timeout", ""),
+    "another key": (
+        sends(SWITCHING + b"Sec-WebSocket-Accept: AAAA\r\n\r\n"),
+        "malformed answer",
+        "Sec-WebSocket-Accept",
+    ),
+    "compression that was not offered": (accepts(DEFLATE), "malformed answer", "extension"),
+}
+
+
+@pytest.mark.parametrize(("behave", "code", "told"), REFUSED.values(), ids=REFUSED)
+def test_a_refused_upgrade_has_a_code_and_a_sentence(
+    behave: Behaviour, code: str, told: str
+) -> None:
+    with serving(behave) as server:
+        guest = Guest(guests_at(server.port, timeout_s=SHORT_S if behave is silent else LONG_S))
+
+        with pytest.raises(RemoteError) as caught:
+            guest.open()
+
+        assert (caught.value.code, guest.is_ready) == (code, False)
+        assert told in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_nobody_at_the_port_is_a_refused_connection() -> None:
+    with serving(silent) as server:
+        pass
+
+    with pytest.raises(WireError, match="connection refused"):
+        Guest(guests_at(server.port)).open()
+
+
+def test_a_refused_upgrade_says_when_to_come_back() -> None:
+    busy = sends(answer("429 Slow", b"", "Retry-After: 7"))
+    with serving(busy) as server, pytest.raises(RefusalError) as caught:
+        Guest(guests_at(server.port)).open()
+
+    assert caught.value.retry_after_s == 7.0
+
+
+def answers_with(send: Callable[[Peer, dict[str, Any]], object]) -> Behaviour:
+    """Have the first message answered as given, and wait for the guest's close frame."""
+
+    def play(peer: Peer) -> None:
+        peer.configure()
+        request = peer.hear()
+        assert request is not None
+        send(peer, request)
+        peer.close_codes = peer.close_code()  # type: ignore[attr-defined]
+
+    return plays(play)
+
+
+def in_pieces(peer: Peer, request: dict[str, Any]) -> None:
+    first, *others, last = (bytes([each]) for each in copy_of(request))
+    peer.frame(first, TEXT, fin=False)
+    peer.frame(b"", PING)
+    for each in others:
+        peer.frame(each, CONTINUATION, fin=False)
+    peer.frame(last, CONTINUATION)
+
+
+def after(data: bytes) -> Callable[[Peer, dict[str, Any]], object]:
+    def send(peer: Peer, request: dict[str, Any]) -> None:
+        peer.frame(data)
+        peer.copy(request)
+
+    return send
+
+
+READ: dict[str, tuple[Callable[[Peer, dict[str, Any]], object], GuestCounts]] = {
+    "in pieces": (in_pieces, GuestCounts()),
+    "after no JSON": (after(b"hello"), GuestCounts(unreadable=1)),
+    "after no object": (after(b"[1]"), GuestCounts(unreadable=1)),
+    "after an unknown class": (after(said("Fax", {})), GuestCounts(unknown=1)),
+    "with unknown members": (after(said("LogoutEvents", 5, more=[1])), GuestCounts(unknown=1)),
+    "after its reply": (
+        lambda peer, request: (peer.frame(reply("Hi", LATE)), peer.copy(request, EARLY)),
+        GuestCounts(out_of_order=1),
+    ),
+    "twice": (
+        lambda peer, request: (peer.copy(request), peer.copy(request)),
+        GuestCounts(duplicate_copies=1),
+    ),
+    "after that of another": (
+        lambda peer, request: (peer.copy(request | {"tracingId": "x"}), peer.copy(request)),
+        GuestCounts(unexpected_copies=1),
+    ),
+}
+
+
+@pytest.mark.parametrize(("send", "counts"), READ.values(), ids=READ)
+def test_a_copy_is_read_whatever_comes_with_it(
+    send: Callable[[Peer, dict[str, Any]], object], counts: GuestCounts
+) -> None:
+    with guest_of(answers_with(send)) as (guest, _):
+        assert guest.post("k1", HELLO, LONG_S).fate is ACCEPTED
+        wait_in_loop(lambda: guest._shared.counts == counts)
+
+
+def in_many_pieces(peer: Peer, request: dict[str, Any]) -> None:
+    peer.frame(b'"' + b"a" * 60_000, TEXT, fin=False)
+    for _ in range(5):
+        peer.frame(b"a" * 60_000, CONTINUATION, fin=False)
+
+
+BREAKS: dict[str, tuple[Callable[[Peer, dict[str, Any]], object], str, int | None]] = {
+    "too large": (lambda peer, _: peer.frame(b"a" * 300_000), "answer too large", 1009),
+    "too large in pieces": (in_many_pieces, "answer too large", 1009),
+    "binary": (lambda peer, _: peer.frame(b"{}", BINARY), "malformed answer", 1003),
+    "no UTF-8": (lambda peer, _: peer.frame(b'"\xff"'), "malformed answer", 1007),
+    "compressed": (lambda peer, _: peer.frame(b"\xab\x00", reserved=4), "malformed answer", 1002),
+    "no WebSocket": (
+        lambda peer, _: peer.visitor.send(b"HTTP/1.1 400 No\r\n" * 9),
+        "malformed answer",
+        1002,
+    ),
+    "half a frame": (
+        lambda peer, _: (peer.visitor.send(b"\x81\x7e"), peer.visitor.connection.shutdown(1)),
+        "connection closed",
+        None,
+    ),
+    "a close": (lambda peer, _: peer.close(1012), "connection closed", 1012),
+    "an end": (lambda peer, _: peer.visitor.connection.shutdown(1), "connection closed", None),
+    "a reset": (lambda peer, _: peer.visitor.reset(), "connection reset", None),
+}
+
+
+@pytest.mark.parametrize(("send", "code", "close_code"), BREAKS.values(), ids=BREAKS)
+def test_what_breaks_the_rules_ends_the_connection_and_not_the_session(
+    send: Callable[[Peer, dict[str, Any]], object], code: str, close_code: int | None
+) -> None:
+    codes: list[int | None] = []
+
+    def play(peer: Peer) -> None:
+        peer.configure()
+        request = peer.hear()
+        assert request is not None
+        send(peer, request)
+        codes.append(peer.close_code())
+
+    with guest_of(plays(play), plays(resumes)) as (guest, server):
+        attempt = guest.post("k1", HELLO, LONG_S)
+
+        assert (attempt.fate, attempt.code, attempt.status) == (UNKNOWN, code, 0)
+        assert not guest.is_ready
+        assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
+        assert server.connections == 2
+        if code != "connection reset":
+            wait_in_loop(lambda: codes == [close_code])
+
+
+def test_pings_are_answered() -> None:
+    pongs: list[bytes | None] = []
+
+    def pings(peer: Peer) -> None:
+        peer.configure()
+        peer.frame(b"are you there?", PING)
+        pongs.append(peer.await_pong())
+
+    with guest_of(plays(pings)):
+        wait_in_loop(lambda: pongs == [b"are you there?"])
+
+
+def test_answers_to_pings_do_not_pile_up_where_they_are_not_read() -> None:
+    is_over = threading.Event()
+
+    def floods(peer: Peer) -> None:
+        peer.visitor.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.configure()
+        peer.visitor.send((bytes([0x80 | PING, 125]) + b"x" * 125) * 40_000)
+        peer.frame(reply("done"))
+        is_over.wait(LONG_S)
+
+    with guest_of(plays(floods)) as (guest, _):
+        wait_in_loop(lambda: any(isinstance(each, Reply) for each in guest.told))
+
+        connection = guest._socket._connection
+        assert connection is not None and 0 < len(connection.unsent) < 10_000
+        is_over.set()
+
+
+def test_an_address_without_admission_is_not_connected_to() -> None:
+    found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 80))
+    book = AddressBook(Admission(), look_up=lambda host, port: [found])
+    guests = guests_at(80, dialler=Dialler(book))
+    elsewhere = replace(guests, deployment=Deployment(Origin("http", "x.example", 80), "d1"))
+
+    with pytest.raises(WireError, match="dns: .* x.example stands for 192.0.2.1, to which no load"):
+        Guest(elsewhere).open()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    if shutil.which("openssl") is None:
+        pytest.skip("the program openssl is needed to make test certificates")
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def secure_guest(port: int, authority: Authority) -> Guest:
+    dialler = Dialler(tls=tls_context(authority.ca_file))
+    deployment = Deployment(Origin("https", "localhost", port), "d1")
+    return Guest(guests_at(port, dialler=dialler, deployment=deployment))
+
+
+def test_a_guest_speaks_over_tls(authority: Authority) -> None:
+    codes: list[int | None] = []
+
+    def closes(peer: Peer) -> None:
+        peer.configure()
+        for _ in range(3):
+            request = peer.hear()
+            assert request is not None
+            peer.copy(request)
+        codes.append(peer.close_code())
+
+    with serving(plays(closes), tls=authority.server_context("localhost")) as server:
+        guest = secure_guest(server.port, authority)
+        guest.open()
+
+        attempts = [guest.post(f"k{number}", HELLO, LONG_S) for number in range(3)]
+
+        guest.close()
+        assert [each.fate for each in attempts] == [ACCEPTED] * 3
+        assert all(each.sent_s <= each.done_s for each in attempts)
+        server.wait_until(lambda: codes == [1000])
+
+
+def speaks_plainly(visitor: Visitor) -> None:
+    visitor.connection.recv(65_536)
+    visitor.send(answer("400 Bad Request"))
+
+
+def test_faults_of_tls_have_codes(authority: Authority) -> None:
+    untrusted = serving(silent, tls=authority.self_signed_context())
+    with untrusted as server, pytest.raises(WireError, match="^tls: "):
+        secure_guest(server.port, authority).open()
+    with serving(speaks_plainly) as server, pytest.raises(WireError, match="^no tls: "):
+        secure_guest(server.port, authority).open()
+
+
+def drops(after_bytes: int) -> Behaviour:
+    """Be a proxy that drops the tunnel after so many bytes of the guest's."""
+
+    def behave(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(ESTABLISHED)
+        left = after_bytes
+        while left > 0 and (data := visitor.connection.recv(left)):
+            left -= len(data)
+        visitor.reset()
+
+    return behave
+
+
+PROXIES: dict[str, tuple[Behaviour, str]] = {
+    "refuses": (answers_connect(answer("403 Forbidden")), "proxy"),
+    "drops before an answer": (sends(), "proxy"),
+    "drops at once": (drops(1), "connection reset"),
+    "drops in the handshake": (drops(100), "connection reset"),
+}
+
+
+@pytest.mark.parametrize(("behave", "code"), PROXIES.values(), ids=PROXIES)
+def test_a_proxy_that_drops_has_a_code(
+    behave: Behaviour, code: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(behave) as proxy:
+        name_proxy_at(monkeypatch, proxy.port)
+        deployment = Deployment(Origin("https", "messaging.example", 443), "d1")
+        dialler = Dialler(tls=tls_context(authority.ca_file))
+
+        with pytest.raises(WireError) as caught:
+            Guest(guests_at(0, dialler=dialler, deployment=deployment)).open()
+
+        assert caught.value.code == code
+        assert proxy.requests[0].startswith(b"CONNECT messaging.example:443 ")
