@@ -56,7 +56,7 @@ class Transport:
         self._clock = self._dialler.clock
         self._connection: Connection | None = None
         self._end_of_use_s = 0.0
-        self._is_stopped = False
+        self._is_stopped = self._is_leaving = False
         self._reader = AnswerReader(max_answer_bytes)
         self.connecting_s = (0.0, 0.0)
         """When the last attempt to connect began and ended, in clock time."""
@@ -88,6 +88,10 @@ class Transport:
         except BaseException:
             self.close()
             raise
+        finally:
+            if self._is_leaving and self._pace is not None:
+                self._is_leaving = False
+                self._pace.keep()
 
     def may_send_by(self, deadline_s: float) -> bool:
         """Return whether the pace leaves room for a message until then."""
@@ -158,8 +162,15 @@ class Transport:
     def _post(self, connection: Connection, request: bytes, deadline_s: float) -> None:
         # Only now, because messages that wait for connections would leave all at once afterwards.
         if self._pace is not None:
-            self._pace.wait(deadline_s)
+            if not self._is_leaving:
+                self._pace.wait(deadline_s)
+                self._is_leaving = True
+            connection.on_sent = self._has_left
         connection.post(request)
+
+    def _has_left(self) -> None:
+        self._is_leaving = False
+        cast(Pace, self._pace).has_left()
 
     def _read(self, connection: Connection, deadline_s: float) -> None:
         data, reader = connection.receive(), self._reader
