@@ -143,6 +143,9 @@ class Preflight:
             with waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, self.checklist)
         self.checklist.refuse_if_failed()
+        if sends and settings.target.approval is not None:
+            with step("organisation"):
+                self.lock.take(settings.target.approval.organisation_id, self.run_id)
         session = self.connections.open_session()
         try:
             login = waiting(f"the login at {settings.target.login_url}", settings.request_timeout_s)
@@ -154,8 +157,6 @@ class Preflight:
                     found = self._patiently(
                         "the token", partial(check_token, settings, token, self.connections.headers)
                     )
-                    if sends:
-                        self.lock.take(found, self.run_id)
                 self.checklist.ok("organisation", f"the token is of {found}")
             run = PreparedRun(
                 settings,

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Event, Thread
 from time import time
 
 import yaml
 
-from convoy.errors import ConvoyError, Fault, SettingsError
+from convoy.errors import ConvoyError, Fault, KillSwitchError, SettingsError
 from convoy.files import FileError
 from convoy.foreign import told_lines
 from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
-from convoy.prepare.guard import check_own_targets, check_target, check_window
+from convoy.prepare.guard import (
+    check_own_targets,
+    check_target,
+    check_window,
+    window_ends_s,
+)
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight, PreparedRun
 from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Credentials
 from convoy.remote.proxies import proxy_to
-from convoy.results.record import RUNS, check_stop
+from convoy.results.record import RUNS, STOP, check_stop
 from convoy.results.result import RunFacts
 from convoy.routes.catalogue import Route
 from convoy.secrets import Secret
@@ -64,6 +70,7 @@ class Setup:
         self.redactor = credential_redactor(environ)
         self.simulator = EmbeddedSimulator(environment_of_children(environ))
         self.lock = OrganisationLock()
+        self.kill_switch = KillSwitch(RUNS / STOP)
         self._environ = environ
         self._known_scenarios = known_scenarios
         self._tell = tell
@@ -127,12 +134,14 @@ class Setup:
             proxy = proxy_to(Origin.parse(url))
             for secret in proxy.secrets() if proxy else ():
                 self.redactor.register(secret, permanent=True)
+        self.kill_switch.window_ends_s = window_ends_s(settings)
         try:
             return Connections(
                 settings,
                 Credentials(client_id, client_secret),
                 self.redactor.register,
                 worker_share or WorkerShare(),
+                kill_switch=self.kill_switch,
                 headers=headers,
             )
         except FileError as error:
@@ -212,6 +221,7 @@ class Setup:
     ) -> PreparedRun:
         if sends:
             check_stop(RUNS)
+            self.kill_switch.reset()
         with checklist.step("settings"):
             settings, payloads = self.resolve(command_line), self.payloads
             key = self.simulator_key
@@ -231,10 +241,14 @@ class Setup:
             key=key,
             facts=self._facts(command_line, there),
         )
+        with checklist.step("approval"):  # before its end counts as one in mid-run
+            check_window(settings, time(), lasts_s=0.0)
         try:
-            with self._telling():
+            with self._telling(), self.kill_switch.watched() if sends else nullcontext():
                 return preflight.prepare(spawn_rate, sends=sends)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KillSwitchError):
+                checklist.fail("kill switch", str(error), "")
             self.lock.release()
             raise
 

@@ -12,6 +12,7 @@ import gevent
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
+from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
 from convoy.remote.pace import Pace
@@ -37,6 +38,7 @@ class WorkerShare:
 class Connections:
     """Opens sessions for the settings of one run; `register` takes each token for redaction.
 
+    No message leaves once the `kill_switch` is on.
     `headers` are those that the settings name, with their values; by default those that need no
     variable of the environment.
     Raises OSError for a CA file that cannot be read.
@@ -49,6 +51,7 @@ class Connections:
         register: Callable[[Secret], None],
         worker_share: WorkerShare = WorkerShare(),
         *,
+        kill_switch: KillSwitch | None = None,
         headers: Mapping[str, str | Secret] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -57,6 +60,7 @@ class Connections:
         self._register = register
         self._headers = header_values({}, settings) if headers is None else headers
         self.clock = clock
+        self.kill_switch = kill_switch
         self._api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
         # Made only where it is needed or was asked for: it takes a tenth of the start.
@@ -96,7 +100,7 @@ class Connections:
             oauth, budget = self._first or self._make_token()
             self._first = None
         return ApiSession(
-            Transport(self._api, self.dialler, pace=self.pace),
+            Transport(self._api, self.dialler, pace=self.pace, kill_switch=self.kill_switch),
             oauth,
             budget,
             code_book=self._code_book,
