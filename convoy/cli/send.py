@@ -97,10 +97,11 @@ def send_one(
     session = connections.open_session()
     try:
         with setup.kill_switch.watched():
-            if settings.target.approval is not None:
-                setup.lock.take(settings.target.approval.organisation_id, run_id)
+            approval = settings.target.approval
+            if approval is not None:
+                setup.lock.take(approval.organisation_id, run_id, settings.oauth.logins_per_s)
             token = session.open()
-            if settings.target.approval is not None:
+            if approval is not None:
                 check_token(settings, token, connections.headers)
             conversation = _conversation(settings, route, token, connections, conversation_id)
             plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})

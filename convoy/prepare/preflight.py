@@ -145,7 +145,8 @@ class Preflight:
         self.checklist.refuse_if_failed()
         if sends and settings.target.approval is not None:
             with step("organisation"):
-                self.lock.take(settings.target.approval.organisation_id, self.run_id)
+                organisation_id = settings.target.approval.organisation_id
+                self.lock.take(organisation_id, self.run_id, settings.oauth.logins_per_s)
         session = self.connections.open_session()
         try:
             login = waiting(f"the login at {settings.target.login_url}", settings.request_timeout_s)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from math import ceil
 
 import gevent
 
@@ -28,11 +29,13 @@ class WorkerShare:
     """The part of the run's tokens and limits that one process may use.
 
     `tokens` counts the tokens that its users share, None when each has its own; `share` is its
-    part, from 0 to 1, of limits on logins and of limits over all tokens.
+    part, from 0 to 1, of limits on logins and of limits over all tokens. `number` counts from 0
+    over the processes, which log in in turn after who gave the share; None where there is one only.
     """
 
     tokens: int | None = None
     share: float = 1.0
+    number: int | None = None
 
 
 class Connections:
@@ -82,6 +85,9 @@ class Connections:
         self._login_at_s = self._logged_in_s = float("-inf")
         rate = settings.oauth.logins_per_s
         self._login_gap_s = 0.0 if rate is None else 1 / (rate * worker_share.share)
+        self._first_turn_s: float | None = None
+        if rate is not None and worker_share.number is not None:
+            self._first_turn_s = clock() + (worker_share.number + 1) / rate
         limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
         self._token_limits = [limit for limit in limits if limit.scope == "token"]
         self._common = self._common_budget(limits, worker_share.share)
@@ -145,13 +151,24 @@ class Connections:
 
     def _await_turn(self) -> None:
         now_s = self.clock()
-        self._login_at_s = max(now_s, self._login_at_s + self._login_gap_s)
+        self._login_at_s = self._turn_s(max(now_s, self._login_at_s + self._login_gap_s))
         if self._login_at_s > now_s:
             gevent.sleep(self._login_at_s - now_s)
         # After a pause of the whole process all turns have come at once.
         while (left_s := self._logged_in_s + self._login_gap_s - self.clock()) > 0:
             gevent.sleep(left_s)
         self._logged_in_s = self.clock()
+
+    def _turn_s(self, from_s: float) -> float:
+        """Return when this process may log in from a moment on: between its turns are the others'.
+
+        By their gaps alone they would log in together when they begin, or lose their tokens.
+        """
+        first_s, gap_s = self._first_turn_s, self._login_gap_s
+        if first_s is None:
+            return from_s
+        # Rounded, because a moment that is a turn is not to be taken for one just after it.
+        return first_s + max(0, ceil(round((from_s - first_s) / gap_s, 6))) * gap_s
 
     def _make_token(self) -> tuple[OAuthSession, Budget | JointBudget]:
         refresh_before_s = self._settings.oauth.refresh_before_s

@@ -192,7 +192,8 @@ class Worker:
             return
         try:
             inputs = RunInputs.from_bytes(message.inputs)
-            connections = self._connect(inputs.settings, WorkerShare(message.tokens, message.share))
+            share = WorkerShare(message.tokens, message.share, message.number)
+            connections = self._connect(inputs.settings, share)
             lease = LeaseClock(message.lease_s, time.perf_counter())
             run = self._run = WorkerRun(inputs, connections, lease, self._rows, self._redact)
         except ConvoyError as error:

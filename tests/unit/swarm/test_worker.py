@@ -37,6 +37,7 @@ PREPARE = Prepare(
     RunInputs(RUN_ID, settings_of(), {"conversation_messages": INPUTS}).to_bytes(),
     tokens=None,
     share=1.0,
+    number=0,
     lease_s=2.5,
 )
 
