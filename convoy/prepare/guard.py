@@ -57,9 +57,9 @@ def check_target(
 ) -> None:
     """Raise RefusedError unless load may go to both addresses of the target.
 
-    A simulator on another machine has to prove that it was started with `key`, and its addresses
-    get the `admission`. A target behind a proxy does not count as this machine, because the proxy
-    resolves its name.
+    A simulator on another machine has to prove that it was started with `key`, at each address that
+    its name stands for, and these get the `admission`. A target behind a proxy does not count as
+    this machine, because the proxy resolves its name.
     """
     if settings.target.approval is not None:
         return
@@ -69,16 +69,16 @@ def check_target(
         found = _resolved(origin if proxy is None else proxy.origin, resolve)
         if proxy is None and found and all(map(is_loopback, found)):
             continue
-        if key is not None:
-            asked = Admission()
-            asked.admit(found)
-            if is_simulator(url, key, admission=asked):
+        if key is not None and found:
+            # One of them says nothing of the others: a name stands for whatever its owner writes.
+            each_of = (Admission(only=address) for address in dict.fromkeys(found))
+            if all(is_simulator(url, key, admission=only) for only in each_of):
                 admission.admit(found)
                 continue
         raise RefusedError(
-            f"target {settings.target.name!r} ({url}) is neither this machine nor a simulator "
-            f"that has the key of {SIMULATOR_KEY}; to load it, its target file needs an approval "
-            "with ticket, organisation_id and highest_rate"
+            f"target {settings.target.name!r} ({url}) is neither this machine nor, at each of its "
+            f"addresses, a simulator that has the key of {SIMULATOR_KEY}; to load it, its target "
+            "file needs an approval with ticket, organisation_id and highest_rate"
         )
 
 
