@@ -25,7 +25,7 @@ from convoy.remote.oauth import Token
 from convoy.remote.proxies import proxy_to
 from convoy.secrets import Secret
 from convoy.settings import SIMULATOR_KEY, Origin, Settings
-from convoy.settings.model import Window
+from convoy.settings.model import Target, Window
 from convoy.settings.origin import is_loopback
 from convoy.settings.values import MOST_USERS
 
@@ -85,23 +85,24 @@ def check_target(
 def check_own_targets(settings: Settings, own: Iterable[Settings]) -> None:
     """Raise RefusedError unless what a master sent stands in settings of our own, too.
 
-    That is target, approval, and headers whose values are kept on this machine: credentials and
-    secrets of this process go nowhere else.
+    That is target, approval, whom to trust there (`ca_file`), and headers whose values are kept on
+    this machine: credentials and secrets of this process go nowhere else.
     """
+
+    def compared(target: Target) -> tuple[object, ...]:
+        return target.api_url, target.login_url, target.approval, target.ca_file
+
     asked = settings.target
     kept = {each for each in settings.headers.items() if not isinstance(each[1], str)}
     for each in own:
-        target = each.target
-        if (
-            (target.api_url, target.login_url, target.approval)
-            == (asked.api_url, asked.login_url, asked.approval)
-        ) and kept <= {*each.headers.items()}:
+        if compared(each.target) == compared(asked) and kept <= {*each.headers.items()}:
             return
     headers = f" and the headers {', '.join(name for name, _ in kept)}" * bool(kept)
     raise RefusedError(
         f"no target file of this worker has target {asked.name!r} with login host "
-        f"{asked.login_url}, the same approval{headers}, so that its credentials do not go there; "
-        "put the master's target file into its config/targets, or name it with --target or -H"
+        f"{asked.login_url}, the same approval and ca_file{headers}, so that its credentials "
+        "do not go there; put the master's target file into its config/targets, or name it with "
+        "--target or -H"
     )
 
 

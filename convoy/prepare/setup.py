@@ -49,6 +49,7 @@ from convoy.settings import (
     resolve,
     simulator_key,
 )
+from convoy.settings.environment import VARIABLE_BY_OPTION
 
 _TOLD_EVERY_S = 3.0
 _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
@@ -173,11 +174,20 @@ class Setup:
         )
 
     def _own_settings(self, own_options: Mapping[str, object]) -> Iterator[Settings]:
-        """Yield what the target files of this process say, as far as they can be read."""
+        """Yield what the target files of this process say, as far as they can be read.
+
+        Among them is the embedded simulator only where this process was started with its target:
+        everybody has that file, and anybody on this machine may listen at its address.
+        """
+        is_named = bool(
+            own_options.get("target") or self._environ.get(VARIABLE_BY_OPTION["target"])
+        )
         by_name = [{"target": name} for name in names_of("target", self._environ)]
         for options in (own_options, *by_name):
             with suppress(SettingsError):
-                yield self.resolve(options)
+                settings = self.resolve(options)
+                if not settings.target.embedded_simulator or (is_named and options is own_options):
+                    yield settings
 
     def prepare(
         self,

@@ -450,6 +450,7 @@ def own_of(highest: float | None, **changes: str) -> Settings:
         pytest.param([own_of(None)], True, id="no approval"),
         pytest.param([own_of(50, login_url="https://login.other")], True, id="another login"),
         pytest.param([own_of(50, api_url="https://api.other")], True, id="another API"),
+        pytest.param([own_of(50, ca_file="/own.pem")], True, id="other authorities"),
         pytest.param([], True, id="no targets"),
     ],
 )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from convoy.errors import ExitCode, LoginError, SettingsError
+from convoy.errors import ExitCode, LoginError, RefusedError, SettingsError
 from convoy.prepare.setup import Setup
+from convoy.remote.client import WorkerShare
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import answer, serving
 from tests.unit.remote.proxy_server import answers_connect, name_proxies, name_proxy_at, tunnels
-from tests.unit.settings.configuration import settings_of
+from tests.unit.settings.configuration import KNOWN, settings_of
 
 LOGIN = {"CONVOY_CLIENT_ID": "a-client", "CONVOY_CLIENT_SECRET": "a-client-secret"}
 TOKEN = answer("200 OK", b'{"access_token": "a-token", "expires_in": 3600}')
@@ -85,3 +88,33 @@ def test_a_proxy_that_cannot_be_used_does_not_matter_for_this_machine(
 
     with pytest.raises(LoginError, match="connection refused"):
         connections.log_in()
+
+
+OF_THE_SIMULATOR = settings_of()
+
+
+@pytest.mark.parametrize(
+    ("environ", "own_options", "is_refused"),
+    [
+        pytest.param(LOGIN, {}, True, id="by default"),
+        pytest.param(LOGIN, {"target": "genesys-cloud"}, True, id="another target"),
+        pytest.param(LOGIN, {"target": "simulator"}, False, id="named"),
+        pytest.param(LOGIN | {"CONVOY_TARGET": "simulator"}, {}, False, id="named by a variable"),
+        pytest.param(
+            LOGIN, {"host": OF_THE_SIMULATOR.target.api_url}, False, id="named by its address"
+        ),
+        pytest.param({}, {}, False, id="published credentials"),
+    ],
+)
+@pytest.mark.parametrize("told", [True, False], ids=["as it is", "by another name"])
+def test_a_worker_s_own_credentials_go_to_the_simulator_s_address_only_where_it_was_named(
+    environ: dict[str, str], own_options: dict[str, str], is_refused: bool, told: bool
+) -> None:
+    no_matter: Any = None
+    worker = Setup(environ, lambda: dict.fromkeys((*KNOWN, "open_messaging"), no_matter))
+    worker.own_options = own_options
+    target = OF_THE_SIMULATOR.target.model_copy(update={"embedded_simulator": told})
+    asked = OF_THE_SIMULATOR.model_copy(update={"target": target})
+
+    with pytest.raises(RefusedError, match="no target file") if is_refused else nullcontext():
+        worker.connect_worker(asked, WorkerShare())
