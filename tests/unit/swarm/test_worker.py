@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -11,11 +12,13 @@ import pytest
 from gevent.event import Event
 
 from convoy.errors import LoginError, RefusedError
+from convoy.remote.kill_switch import KillSwitch
 from convoy.settings import Settings
 from convoy.settings.model import Approval
 from convoy.swarm.messages import (
     VERSION,
     Drained,
+    Enough,
     Hello,
     Lease,
     Prepare,
@@ -52,6 +55,7 @@ class Kept:
         self.said: list[ToMaster | Hello] = []
         self.may_log_in = Event()
         self.fault: LoginError | None = None
+        self.kill_switch = KillSwitch(Path("no STOP"))
 
     def to_master(self, message: Hello | ToMaster) -> None:
         self.said.append(message)
@@ -111,6 +115,14 @@ def test_it_takes_part_when_its_login_has_succeeded(worker: Worker, kept: Kept) 
     assert before == []
     assert kept.wait_for(Ready).users == {"conversation_messages": 0}
     worker.forget_run()
+
+
+def test_a_kill_switch_of_its_own_ends_the_run(worker: Worker, kept: Kept) -> None:
+    kept.kill_switch.throw("its own")
+
+    worker.hear(encode(PREPARE))
+
+    assert kept.wait_for(Enough).reason == "the kill switch: its own"
 
 
 def test_a_login_that_is_refused_is_said(worker: Worker, kept: Kept) -> None:
