@@ -13,7 +13,8 @@ from greenlet import getcurrent, greenlet
 SECOND_S = 1.0
 _SPARE_S = 0.02
 """So much longer than a second is taken where the plan leaves room for it: what leaves a second
-apart may arrive closer together."""
+apart may arrive closer together. Where it leaves none, a message that was woken late by so much
+counts from when it might have left, or each second would begin later than the one before."""
 
 
 class Pace:
@@ -30,6 +31,7 @@ class Pace:
         self._clock = clock
         self._left: deque[float] = deque()
         self._leaving = 0
+        self._counted: deque[float] = deque(maxlen=most)
         self._second_s = SECOND_S + _SPARE_S
         self._waiting = 0
         self._promised: set[greenlet] = set()
@@ -48,6 +50,7 @@ class Pace:
         if others_may_have_sent and most > self._most:
             self._left.extend([self._clock()] * (most - self._most))
         self._most = most
+        self._counted = deque(self._counted, maxlen=most)
 
     def ready_at(self, now_s: float) -> float:
         """Return when another message may be handed out: `now_s` when that is now.
@@ -87,7 +90,19 @@ class Pace:
     def has_left(self) -> None:
         """Count a message as gone now: the kernel has just taken its first byte."""
         self._leaving -= 1
-        self._left.append(self._clock())
+        self._left.append(self._counted_s(self._clock()))
+        self._counted.append(self._left[-1])
+
+    def _counted_s(self, now_s: float) -> float:
+        """Return from when on a message counts that has left now."""
+        late_s, counted = SECOND_S + _SPARE_S - self._second_s, self._counted
+        if late_s <= 0 or not counted or len(counted) < self._most:
+            return now_s
+        might_leave_s = counted[0] + self._second_s
+        # Of a burst all would leave that much sooner after the one before, and not one alone.
+        before_s = counted[-min(len(counted), 1 + int(2 * self._most * late_s))]
+        is_spread = before_s <= might_leave_s - late_s
+        return might_leave_s if is_spread and now_s <= might_leave_s + late_s else now_s
 
     def keep(self) -> None:
         """Count a message no longer: it will not leave."""
