@@ -16,7 +16,7 @@ from convoy.remote.http import Transport
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
-from convoy.remote.pace import Pace
+from convoy.remote.pace import SECOND_S, SPARE_S, Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
 from convoy.routes.codes import CodeBook
@@ -84,10 +84,12 @@ class Connections:
         self._code_book = CodeBook()
         self._login_at_s = self._logged_in_s = float("-inf")
         rate = settings.oauth.logins_per_s
-        self._login_gap_s = 0.0 if rate is None else 1 / (rate * worker_share.share)
+        # What leaves a second apart may arrive closer together.
+        every_s = 0.0 if rate is None else (SECOND_S + SPARE_S) / rate
+        self._login_gap_s = every_s / worker_share.share
         self._first_turn_s: float | None = None
         if rate is not None and worker_share.number is not None:
-            self._first_turn_s = clock() + (worker_share.number + 1) / rate
+            self._first_turn_s = clock() + (worker_share.number + 1) * every_s
         limits = [Limit(each.scope, each.count, each.per_s) for each in settings.limits]
         self._token_limits = [limit for limit in limits if limit.scope == "token"]
         self._common = self._common_budget(limits, worker_share.share)

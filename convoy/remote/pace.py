@@ -11,7 +11,7 @@ import gevent
 from greenlet import getcurrent, greenlet
 
 SECOND_S = 1.0
-_SPARE_S = 0.02
+SPARE_S = 0.02
 """So much longer than a second is taken where the plan leaves room for it: what leaves a second
 apart may arrive closer together. Where it leaves none, a message that was woken late by so much
 counts from when it might have left, or each second would begin later than the one before."""
@@ -32,7 +32,7 @@ class Pace:
         self._left: deque[float] = deque()
         self._leaving = 0
         self._counted: deque[float] = deque(maxlen=most)
-        self._second_s = SECOND_S + _SPARE_S
+        self._second_s = SECOND_S + SPARE_S
         self._waiting = 0
         self._promised: set[greenlet] = set()
         self.ends_s = inf
@@ -45,8 +45,8 @@ class Pace:
         who had it may have sent just now.
         """
         # Half of the room is left for catching up; a plan at the approved rate itself has none.
-        room_s = (most / planned - 1) / 2 if planned else _SPARE_S
-        self._second_s = SECOND_S + max(0.0, min(_SPARE_S, room_s))
+        room_s = (most / planned - 1) / 2 if planned else SPARE_S
+        self._second_s = SECOND_S + max(0.0, min(SPARE_S, room_s))
         if others_may_have_sent and most > self._most:
             self._left.extend([self._clock()] * (most - self._most))
         self._most = most
@@ -95,7 +95,7 @@ class Pace:
 
     def _counted_s(self, now_s: float) -> float:
         """Return from when on a message counts that has left now."""
-        late_s, counted = SECOND_S + _SPARE_S - self._second_s, self._counted
+        late_s, counted = SECOND_S + SPARE_S - self._second_s, self._counted
         if late_s <= 0 or not counted or len(counted) < self._most:
             return now_s
         might_leave_s = counted[0] + self._second_s
