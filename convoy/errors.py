@@ -4,6 +4,7 @@ ConvoyError
 ├── SettingsError          settings are wrong; every fault at once (exit code 2)
 ├── PayloadError           a message template cannot be used (`plan.payloads`, exit code 2)
 ├── RefusedError           guard or preflight will not start load (exit code 4)
+├── KillSwitchError        nothing may leave any more, while a run is prepared (exit code 5)
 └── RemoteError            the remote API or the way to it
     ├── RefusalError       an answer that refuses what a step asked for
     ├── WireError          no whole answer: refused, reset, timeout, TLS … (`remote.http`)
@@ -78,6 +79,10 @@ class RefusedError(ConvoyError):
     """The guard or the preflight refused to start load; the message says why and what to do."""
 
     exit_code = ExitCode.REFUSED
+
+
+class KillSwitchError(ConvoyError):
+    """The kill switch came on, or the window of an approval ended, while a run was prepared."""
 
 
 class RemoteError(ConvoyError):

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 from tests.fork_server import run
 from tests.locust_process import ROOT, clean_environment
+
+
+def convoy_process(*arguments: str) -> subprocess.Popen[str]:
+    """Begin a command; what it says, also on standard error, can be read at its end."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "convoy", *arguments],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
 
 
 def convoy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -72,7 +72,8 @@ def send_one(
 
     It goes on the route of the first scenario. `payload` names a template or is a path, "" takes
     the first of the profile; `conversation_id` "" takes the first of the pool.
-    Raises RefusedError, RemoteError, SettingsError or PayloadError when nothing could be sent.
+    Raises RefusedError, RemoteError, SettingsError or PayloadError when nothing could be sent, and
+    KillSwitchError.
     """
     if conversation_id:
         checked_id("--conversation", conversation_id)
@@ -94,17 +95,20 @@ def send_one(
     check_target(settings, connections.admission, setup.simulator_key)
     session = connections.open_session(route.token)
     try:
-        token = session.open()
-        if settings.target.approval is not None:
-            own = check_token(settings, token, connections.headers)
-            setup.lock.take(own.organisation_id, run_id)
-        conversation = _conversation(settings, route, token, connections, conversation_id)
-        plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
-        body = plan.bodies(canary_run_id(run_id), time).render(plan.message(0))
-        path = route.path_to(rule.variables)(conversation)
-        head = session.head(path) + str(len(body)).encode()
-        answers = route.answers(rule.expect)
-        attempt = session.post(path, body, settings.request_timeout_s, answers, conversation.id)
+        with setup.kill_switch.watched():
+            approval = settings.target.approval
+            if approval is not None:
+                setup.lock.take(approval.organisation_id, run_id, settings.oauth.logins_per_s)
+            token = session.open()
+            if approval is not None:
+                check_token(settings, token, connections.headers)
+            conversation = _conversation(settings, route, token, connections, conversation_id)
+            plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
+            body = plan.bodies(canary_run_id(run_id), time).render(plan.message(0))
+            path = route.path_to(rule.variables)(conversation)
+            head = session.head(path) + str(len(body)).encode()
+            answers = route.answers(rule.expect)
+            attempt = session.post(path, body, settings.request_timeout_s, answers, conversation.id)
     finally:
         session.close()
         setup.lock.release()

@@ -45,6 +45,10 @@ class RateCurve:
         stage, into_s = self._stage_at(at_s)
         return stage.rate_from + (stage.rate_to - stage.rate_from) * into_s / stage.for_s
 
+    @property
+    def highest_rate(self) -> float:
+        return max((max(each.rate_from, each.rate_to) for each in self.stages), default=0.0)
+
     def between(self, from_s: float, to_s: float) -> list[Stage]:
         """Return the stages of a part of the curve; those that it cuts end or begin at the cut."""
         part = []

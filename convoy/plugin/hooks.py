@@ -92,6 +92,7 @@ class _Hooks:
                 controller,
                 self._command.prepare_from_form,
                 lambda: self._setup.waits_for,
+                self._setup.kill_switch,
                 lambda option: names_of(option, self._environ),
                 self._command.access,
             )
@@ -107,6 +108,7 @@ class _Hooks:
             prepare=self._command.prepare,
             release=self._setup.lock.release,
             clean_up=self._clean_up,
+            kill_switch=self._setup.kill_switch,
             is_attended=web_ui is not None,
             runs=RUNS,
             redact=self._setup.redactor.redact,
@@ -128,8 +130,7 @@ class _Hooks:
             may_have_users=controller.may_have_users,
         )
         self._listen(environment, controller)
-        reason = "the kill switch: SIGUSR1"
-        gevent.signal_handler(signal.SIGUSR1, controller.stop_now, reason)
+        self._setup.kill_switch.hear_signal()
         return controller
 
     def _clean_up(self, settings: Settings, folder: Path) -> str:
@@ -216,6 +217,8 @@ class _Hooks:
     ) -> None:
         worker = self._make_worker(environment, runner, channel, runner._send_stats)
         environment.process_exit_code = ExitCode.PASS
+        # The master is who hears it; one that was forked from it has inherited its handler.
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         # Locust builds its whole parser once per option for each spawn message: 0.15 s of stall.
         argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
 

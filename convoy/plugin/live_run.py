@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from math import inf
-from time import perf_counter, time
+from time import perf_counter
 
 import gevent
 from msgspec.structs import replace
@@ -15,8 +15,9 @@ from convoy import terminal
 from convoy.errors import ConvoyError
 from convoy.plugin.workers import LocustWorkers
 from convoy.prepare.preflight import PreparedRun
+from convoy.remote.kill_switch import LOOKS_EVERY_S, KillSwitch
 from convoy.results.criteria import CriterionResult
-from convoy.results.record import STOP, Record
+from convoy.results.record import Record
 from convoy.results.reports import REPORT
 from convoy.results.reports.text import WIDTH, closing_report
 from convoy.results.result import Row, RunResult
@@ -30,7 +31,6 @@ from convoy.swarm.run_watch import watch_run
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
-_LOOKS_EVERY_S = 0.2
 _TOLD_EVERY_S = 10.0
 _AFTER_S = 0.005
 _HELLO_S = 3.0
@@ -92,7 +92,7 @@ class LiveRun:
     def keep_workers(self, workers: LocustWorkers, hellos: Mapping[str, Hello]) -> None:
         """Have users dealt to those workers that take part, until the run is over."""
         while not self.is_over:
-            gevent.sleep(_LOOKS_EVERY_S)
+            gevent.sleep(LOOKS_EVERY_S)
             self._exclude_strangers(workers, hellos)
             workers.deal_anew_where_needed()
 
@@ -175,7 +175,7 @@ class LiveRun:
             if state is not told or now_s >= tell_at_s:
                 logger.info("%s", self.master.progress())
                 told, tell_at_s = state, now_s + _TOLD_EVERY_S
-            gevent.sleep(_LOOKS_EVERY_S)
+            gevent.sleep(LOOKS_EVERY_S)
 
     def interrupt(self, reason: str) -> None:
         """End the run early; the reason is noted."""
@@ -183,18 +183,12 @@ class LiveRun:
             self.master.problems.append(f"interrupted: {reason}")
             self.master.stop()
 
-    def watch_kill_switch(self, window_ends_s: float) -> None:
-        """End the run when the file `runs/STOP` appears, or when its window is over.
-
-        `window_ends_s` is in seconds since 1970.
-        """
-        stop = self._record.folder.parent / STOP
+    def watch_kill_switch(self, kill_switch: KillSwitch) -> None:
+        """End the run when the kill switch comes on."""
         while not self.is_over:
-            if stop.exists():
-                self.interrupt(f"the kill switch: {stop} is there")
-            if time() >= window_ends_s:
-                self.interrupt("the window of the approval is over")
-            gevent.sleep(_LOOKS_EVERY_S)
+            if reason := kill_switch.reason:
+                self.interrupt(reason)
+            gevent.sleep(LOOKS_EVERY_S)
 
     def wait(self) -> None:
         """Wait until the run is over: a process that ended before would lose the record."""

@@ -18,8 +18,9 @@ from convoy.plugin.live_run import LiveRun
 from convoy.plugin.live_view import LiveView
 from convoy.plugin.rows import rows_of
 from convoy.plugin.workers import LocustWorkers
-from convoy.prepare.guard import check_processes, check_users, window_ends_s
+from convoy.prepare.guard import check_processes, check_users
 from convoy.prepare.preflight import PreparedRun
+from convoy.remote.kill_switch import KillSwitch
 from convoy.results.record import (
     Record,
     begin_record,
@@ -50,8 +51,8 @@ class RunController:
     of that. With `is_attended` a person at the web UI decides when
     the process ends. `code` is the hash of the code that makes messages. Each run is shown in the
     `view`; where there is none, it tells its progress in the log. `collect_report` takes in the
-    report of a worker in this process; Locust collects those of other processes. `redact` hides
-    secrets.
+    report of a worker in this process; Locust collects those of other processes. The `kill_switch`
+    ends a run. `redact` hides secrets.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class RunController:
         prepare: Callable[[], PreparedRun],
         release: Callable[[], None],
         clean_up: Callable[[Settings, Path], str],
+        kill_switch: KillSwitch,
         is_attended: bool,
         runs: Path,
         redact: Callable[[str], str],
@@ -82,6 +84,7 @@ class RunController:
         self._prepare = prepare
         self._release = release
         self._clean_up = clean_up
+        self._kill_switch = kill_switch
         self._is_attended = is_attended
         self._runs = runs
         self._redact = redact
@@ -165,6 +168,7 @@ class RunController:
         self.refusal = None
         try:
             prepared = self._next or self._prepare()
+            self._kill_switch.check()
             check_processes(prepared.settings, len(self.workers.workers()))
             check_folder(self._runs)
             inputs = RunInputs(prepared.run_id, prepared.settings, prepared.inputs)
@@ -196,7 +200,7 @@ class RunController:
         options = self._environment.parsed_options
         if self._view is None or (options is not None and options.logfile):
             gevent.spawn(run.tell_progress)
-        gevent.spawn(run.watch_kill_switch, window_ends_s(prepared.settings))
+        gevent.spawn(run.watch_kill_switch, self._kill_switch)
         # Locust must not end the test before this dispatch of users has begun.
         self._is_beginning = True
         run.await_workers(self.workers, self._hellos)
@@ -282,11 +286,6 @@ class RunController:
     def record_folder(self) -> Path | None:
         """The folder with the record of the last run that is over; None before."""
         return None if self._last is None else self._runs / self._last.run_id
-
-    def stop_now(self, reason: str) -> None:
-        """End the present run early, if there is one; the reason is noted."""
-        if self._live is not None:
-            self._live.interrupt(reason)
 
     def interrupt(self, reason: str) -> None:
         """End the present run early, and wait until it has ended; the reason is noted."""

@@ -19,6 +19,7 @@ from convoy.plugin.web_form import KEPT, LOCUSTS, Form, check_fields, edit, read
 from convoy.plugin.web_guard import RECORDS_REPORT, HostNames, refusal
 from convoy.plugin.web_login import Access
 from convoy.prepare.preflight import PreparedRun
+from convoy.remote.kill_switch import KillSwitch
 from convoy.results.record import MESSAGES, SERIES, SETTINGS
 from convoy.results.reports import REPORT, REPORTS
 from convoy.results.summary import Summary
@@ -26,7 +27,7 @@ from convoy.results.summary import Summary
 logger = logging.getLogger(__name__)
 
 _START, _PAGE, _USER_CLASSES = "locust.swarm", "locust.index", "locust.update_user"
-_FIGURES = "locust.request_stats"
+_STOP, _FIGURES = "locust.stop", "locust.request_stats"
 _STATE_LINE = Path(__file__).with_name("state_line.html")
 _LOGOUT = Path(__file__).with_name("logout.html")
 _TAB = "verdict"
@@ -43,13 +44,14 @@ def install(
     controller: RunController,
     prepare: Callable[[Form], PreparedRun],
     waits_for: Callable[[], str],
+    kill_switch: KillSwitch,
     names_of: Callable[[str], Collection[str]],
     access: Access,
 ) -> None:
     """Check who asks, and then every start before Locust sees it.
 
-    `waits_for` returns what a run that is being prepared waits for, as a sentence; `names_of`
-    returns the targets or profiles that can be chosen by name.
+    `waits_for` returns what a run that is being prepared waits for, as a sentence; it is dropped by
+    the `kill_switch`. `names_of` returns the targets or profiles that can be chosen by name.
     """
     app = web_ui.app
     assert app is not None
@@ -61,10 +63,17 @@ def install(
     form = _RunForm(web_ui, controller, prepare, waits_for, names_of)
     check_start = web_ui.auth_required_if_enabled(form.check)
 
+    def drop() -> None:
+        if form.is_preparing:
+            kill_switch.throw("the run was stopped in the web UI")
+
+    check_stop = web_ui.auth_required_if_enabled(drop)
+
     def check() -> Response | None:
         if request.endpoint == _USER_CLASSES:
             return refusal("user classes cannot be changed; the form has what can be")
-        checked: Response | None = check_start() if request.endpoint == _START else None
+        checks = {_START: check_start, _STOP: check_stop}
+        checked: Response | None = checks.get(request.endpoint or "", lambda: None)()
         return checked
 
     app.before_request(check)
@@ -106,7 +115,7 @@ class _RunForm:
         self._prepare = prepare
         self._waits_for = waits_for
         self._names_of = names_of
-        self._is_preparing = False
+        self.is_preparing = False
         self._refusal = ""
 
     def check(self) -> Response | None:
@@ -133,24 +142,24 @@ class _RunForm:
         return None
 
     def _line_up(self, host: str) -> None:
-        if self._is_preparing:
+        if self.is_preparing:
             raise RefusedError(f"a run is being prepared already; it begins by itself. {self.line}")
         if self._controller.is_ending:
             raise RefusedError("the last run is just ending; start again in a moment")
         if not self._controller.workers.workers():
             raise RefusedError("no worker is connected; start one, or wait until it is ready")
         shown = self._shown_at_first | {"host": host, "target": self.asked["target"]}
-        self._is_preparing = True
+        self.is_preparing = True
         try:
             self._controller.line_up(self._prepare(read_form(request.form, shown)))
         finally:
-            self._is_preparing = False
+            self.is_preparing = False
         self.asked.update(request.form.items())
 
     @property
     def line(self) -> str:
         """What is going on, as one line; "" where nothing is."""
-        if self._is_preparing:
+        if self.is_preparing:
             return self._waits_for() or "The run is being prepared."
         progress = self._controller.progress()
         return "; ".join(filter(None, (progress, self._refusal if progress else "")))
@@ -161,7 +170,7 @@ class _RunForm:
         has_report = folder is not None and (folder / REPORT).exists()
         return {
             "line": self.line,
-            "is_preparing": self._is_preparing,
+            "is_preparing": self.is_preparing,
             "report_of": folder.name if folder is not None and has_report else "",
         }
 

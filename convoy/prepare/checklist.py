@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from textwrap import wrap
 
-from convoy.errors import ConvoyError, RefusedError
+from convoy.errors import ConvoyError, KillSwitchError, RefusedError
 from convoy.foreign import told_lines
 
 _STATUS_WIDTH = 9
@@ -91,6 +91,8 @@ class Checklist:
         """Enter a ConvoyError raised inside as the failure of `check`, and raise it again."""
         try:
             yield
+        except KillSwitchError:  # whatever is checked just then
+            raise
         except ConvoyError as error:
             self.fail(check, str(error), "")
             raise

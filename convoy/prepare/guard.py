@@ -27,7 +27,7 @@ from convoy.remote.proxies import proxy_to
 from convoy.routes.regions import REGIONS, region_of
 from convoy.secrets import Secret
 from convoy.settings import SIMULATOR_KEY, Origin, Settings
-from convoy.settings.model import Window
+from convoy.settings.model import Target, Window
 from convoy.settings.origin import is_loopback
 from convoy.settings.values import MOST_USERS
 
@@ -62,8 +62,9 @@ def check_target(
     """Raise RefusedError unless load may go to all addresses of the target.
 
     With an approval they only have to fit its region. A simulator on another machine has to prove
-    that it was started with `key`, and its addresses get the `admission`. A target behind a proxy
-    does not count as this machine, because the proxy resolves its name.
+    that it was started with `key`, at each address that its name stands for, and these get the
+    `admission`. A target behind a proxy does not count as this machine, because the proxy resolves
+    its name.
     """
     if settings.target.approval is not None:
         check_region(settings)
@@ -74,16 +75,16 @@ def check_target(
         found = _resolved(origin if proxy is None else proxy.origin, resolve)
         if proxy is None and found and all(map(is_loopback, found)):
             continue
-        if key is not None:
-            asked = Admission()
-            asked.admit(found)
-            if is_simulator(url, key, admission=asked):
+        if key is not None and found:
+            # One of them says nothing of the others: a name stands for whatever its owner writes.
+            each_of = (Admission(only=address) for address in dict.fromkeys(found))
+            if all(is_simulator(url, key, admission=only) for only in each_of):
                 admission.admit(found)
                 continue
         raise RefusedError(
-            f"target {settings.target.name!r} ({url}) is neither this machine nor a simulator "
-            f"that has the key of {SIMULATOR_KEY}; to load it, its target file needs an approval "
-            "with ticket, organisation_id and highest_rate"
+            f"target {settings.target.name!r} ({url}) is neither this machine nor, at each of its "
+            f"addresses, a simulator that has the key of {SIMULATOR_KEY}; to load it, its target "
+            "file needs an approval with ticket, organisation_id and highest_rate"
         )
 
 
@@ -119,23 +120,24 @@ def check_region(settings: Settings) -> str:
 def check_own_targets(settings: Settings, own: Iterable[Settings]) -> None:
     """Raise RefusedError unless what a master sent stands in settings of our own, too.
 
-    That is target, approval, and headers whose values are kept on this machine: credentials and
-    secrets of this process go nowhere else.
+    That is target, approval, whom to trust there (`ca_file`), and headers whose values are kept on
+    this machine: credentials and secrets of this process go nowhere else.
     """
+
+    def compared(target: Target) -> tuple[object, ...]:
+        return (*target.urls, target.login_url, target.approval, target.ca_file)
+
     asked = settings.target
     kept = {each for each in settings.headers.items() if not isinstance(each[1], str)}
     for each in own:
-        target = each.target
-        if (
-            (target.urls, target.api_url, target.login_url, target.approval)
-            == (asked.urls, asked.api_url, asked.login_url, asked.approval)
-        ) and kept <= {*each.headers.items()}:
+        if compared(each.target) == compared(asked) and kept <= {*each.headers.items()}:
             return
     headers = f" and the headers {', '.join(name for name, _ in kept)}" * bool(kept)
     raise RefusedError(
         f"no target file of this worker has target {asked.name!r} with login host "
-        f"{asked.login_url}, the same approval{headers}, so that its credentials do not go there; "
-        "put the master's target file into its config/targets, or name it with --target or -H"
+        f"{asked.login_url}, the same approval and ca_file{headers}, so that its credentials "
+        "do not go there; put the master's target file into its config/targets, or name it with "
+        "--target or -H"
     )
 
 

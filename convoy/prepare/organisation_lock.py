@@ -32,12 +32,15 @@ class OrganisationLock:
     def __init__(self, folder: Path = _FOLDER) -> None:
         self._folder = folder
         self._held: tuple[str, int] | None = None
+        self._rest_s = SECOND_S
 
-    def take(self, organisation_id: str, run_id: str) -> None:
+    def take(self, organisation_id: str, run_id: str, logins_per_s: float | None = None) -> None:
         """Take the lock for a run; raises RefusedError, which names the run that has it.
 
-        Whoever has it already keeps it for its next run.
+        Whoever has it already keeps it for its next run. It is to be taken before anything is sent,
+        a login included.
         """
+        self._rest_s = max(SECOND_S, 1 / (logins_per_s or 1))
         if self._held is not None and self._held[0] == organisation_id:
             _write(self._held[1], run_id)
             return
@@ -62,17 +65,18 @@ class OrganisationLock:
                 "both together would go beyond what is approved; wait for its end, or stop it"
             ) from error
         self._held = organisation_id, descriptor
-        if _read(descriptor):
-            # Its last holder was killed, whose workers send on until their lease is over.
-            gevent.sleep(LEASE_S + SECOND_S)
+        was_killed = bool(_read(descriptor))
         _write(descriptor, run_id)
+        if was_killed:
+            # The last holder, whose workers send on until their lease is over.
+            gevent.sleep(max(LEASE_S + SECOND_S, self._rest_s))
 
     def release(self) -> None:
-        """Let other runs have it, a second later; harmless where it is not held."""
+        """Let other runs have it, when as much may leave again; harmless where it is not held."""
         held, self._held = self._held, None
         if held is not None:
             # The next one does not know what has left just now.
-            gevent.sleep(SECOND_S)
+            gevent.sleep(self._rest_s)
             with suppress(OSError):
                 os.ftruncate(held[1], 0)
             # Not only closed, because the workers of `--processes` have it open, too.

@@ -158,6 +158,10 @@ class Preflight:
             with waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, self.checklist)
         self.checklist.refuse_if_failed()
+        if sends and settings.target.approval is not None:
+            with step("organisation"):
+                organisation_id = settings.target.approval.organisation_id
+                self.lock.take(organisation_id, self.run_id, settings.oauth.logins_per_s)
         sessions = {
             kind: self.connections.open_session(kind) for kind in self.connections.token_kinds
         }
@@ -168,8 +172,6 @@ class Preflight:
                     for token in tokens.values():
                         check = partial(check_token, settings, token, self.connections.headers)
                         own = self._patiently("the token", check)
-                    if sends:
-                        self.lock.take(own.organisation_id, self.run_id)
                 self.checklist.ok("organisation", f"the token is of {own}")
             questions = questions_of(settings, routes)
             asks = tokens.get(CLIENT) or tokens[USER]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain
 from math import inf
 from pathlib import Path
@@ -13,21 +13,28 @@ from time import time
 
 import yaml
 
-from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
+from convoy.errors import ConvoyError, Fault, KillSwitchError, RefusedError, SettingsError
 from convoy.files import FileError
 from convoy.foreign import told_lines
 from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
-from convoy.prepare.guard import check_own_targets, check_target, check_token, check_window
+from convoy.prepare.guard import (
+    check_own_targets,
+    check_target,
+    check_token,
+    check_window,
+    window_ends_s,
+)
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight, PreparedRun
 from convoy.prepare.scenarios import KnownScenario, token_kinds
 from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Credentials, RefreshToken, Token
 from convoy.remote.proxies import proxy_to
-from convoy.results.record import RUNS, check_stop
+from convoy.results.record import RUNS, STOP, check_stop
 from convoy.results.result import RunFacts
 from convoy.routes.catalogue import USER, Route, TokenKind
 from convoy.secrets import Secret
@@ -49,6 +56,7 @@ from convoy.settings import (
     simulator_key,
     user_login,
 )
+from convoy.settings.environment import VARIABLE_BY_OPTION
 
 _Login = ClientLogin | UserLogin | UserToken
 _TOLD_EVERY_S = 3.0
@@ -71,6 +79,7 @@ class Setup:
         self.redactor = credential_redactor(environ)
         self.simulator = EmbeddedSimulator(environment_of_children(environ))
         self.lock = OrganisationLock()
+        self.kill_switch = KillSwitch(RUNS / STOP)
         self._environ = environ
         self._known_scenarios = known_scenarios
         self._tell = tell
@@ -137,12 +146,14 @@ class Setup:
             proxy = proxy_to(Origin.parse(url))
             for secret in proxy.secrets() if proxy else ():
                 self.redactor.register(secret, permanent=True)
+        self.kill_switch.window_ends_s = window_ends_s(settings)
         try:
             return Connections(
                 settings,
                 {kind: self._credentials(each, settings) for kind, each in logins.items()},
                 self.redactor.register,
                 worker_share or WorkerShare(),
+                kill_switch=self.kill_switch,
                 headers=headers,
             )
         except FileError as error:
@@ -230,11 +241,20 @@ class Setup:
         )
 
     def _own_settings(self, own_options: Mapping[str, object]) -> Iterator[Settings]:
-        """Yield what the target files of this process say, as far as they can be read."""
+        """Yield what the target files of this process say, as far as they can be read.
+
+        Among them is the embedded simulator only where this process was started with its target:
+        everybody has that file, and anybody on this machine may listen at its address.
+        """
+        is_named = bool(
+            own_options.get("target") or self._environ.get(VARIABLE_BY_OPTION["target"])
+        )
         by_name = [{"target": name} for name in names_of("target", self._environ)]
         for options in (own_options, *by_name):
             with suppress(SettingsError):
-                yield self.resolve(options)
+                settings = self.resolve(options)
+                if not settings.target.embedded_simulator or (is_named and options is own_options):
+                    yield settings
 
     def prepare(
         self,
@@ -278,6 +298,7 @@ class Setup:
     ) -> PreparedRun:
         if sends:
             check_stop(RUNS)
+            self.kill_switch.reset()
         with checklist.step("settings"):
             settings, payloads = self.resolve(command_line), self.payloads
             key = self.simulator_key
@@ -297,10 +318,14 @@ class Setup:
             key=key,
             facts=self._facts(command_line, there),
         )
+        with checklist.step("approval"):  # before its end counts as one in mid-run
+            check_window(settings, time(), lasts_s=0.0)
         try:
-            with self._telling():
+            with self._telling(), self.kill_switch.watched() if sends else nullcontext():
                 return preflight.prepare(spawn_rate, sends=sends)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KillSwitchError):
+                checklist.fail("kill switch", str(error), "")
             self.lock.release()
             raise
 

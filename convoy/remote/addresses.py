@@ -32,20 +32,33 @@ def look_up(host: str, port: int) -> Sequence[Address]:
 class Admission:
     """Which addresses this process may connect to, by the guard: what a name says may change.
 
-    Those of this machine always; any where it is `anywhere`; else those admitted by `admit`.
+    Those of this machine always; any where it is `anywhere`; else those admitted by `admit`. With
+    `only` it is that address and no other.
     """
 
-    def __init__(self, *, anywhere: bool = False) -> None:
+    def __init__(self, *, anywhere: bool = False, only: str | None = None) -> None:
         self._is_anywhere = anywhere
+        self._only = only
         self._admitted: set[str] = set()
 
     def admit(self, addresses: Iterable[str]) -> None:
         """Let these addresses of other machines be connected to, too."""
         self._admitted.update(addresses)
 
+    def choose(self, host: str, found: Iterable[Address]) -> list[Address]:
+        """Return what a host stands for, as far as it is asked for; raises as `check`."""
+        only = self._only
+        chosen = [each for each in dict.fromkeys(found) if only is None or each[4][0] == only]
+        if not chosen:
+            raise socket.gaierror(socket.EAI_NONAME, f"{host} has no address {only or ''}".rstrip())
+        for *_, address in chosen:
+            self.check(host, str(address[0]))
+        return chosen
+
     def check(self, host: str, address: str) -> None:
         """Raise socket.gaierror where a host's address is none to connect to."""
-        if not (self._is_anywhere or is_loopback(address) or address in self._admitted):
+        is_admitted = self._is_anywhere or is_loopback(address) or address in self._admitted
+        if not (is_admitted if self._only is None else address == self._only):
             told = f"{host} stands for {address}, to which no load may go"
             raise socket.gaierror(socket.EAI_NONAME, told)
 
@@ -122,11 +135,7 @@ class AddressBook:
     def _looked_up(self, where: tuple[str, int]) -> _Entry | Exception:
         """Return the new entry, or the fault, for every greenlet that waits for this lookup."""
         try:
-            found = list(dict.fromkeys(self._look_up(*where)))
-            if not found:
-                raise socket.gaierror(socket.EAI_NONAME, f"{where[0]} has no address")
-            for *_, address in found:
-                self._admission.check(where[0], str(address[0]))
+            found = self._admission.choose(where[0], self._look_up(*where))
         except (OSError, UnicodeError) as exc:
             return exc
         finally:

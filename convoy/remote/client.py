@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
+from math import ceil
 from typing import TypeAlias
 
 import gevent
@@ -17,9 +18,10 @@ from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
 from convoy.remote.guests import Deployment, Guests
 from convoy.remote.http import Transport
+from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
-from convoy.remote.pace import Pace
+from convoy.remote.pace import SECOND_S, SPARE_S, Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
 from convoy.routes.catalogue import CLIENT, TokenKind
@@ -35,11 +37,14 @@ class WorkerShare:
     """The part of the run's tokens and limits that one process may use.
 
     `tokens` counts the tokens of each kind that its users share, None when each has its own;
-    `share` is its part, from 0 to 1, of limits on logins and of limits over all tokens.
+    `share` is its part, from 0 to 1, of limits on logins and of limits over all tokens. `number`
+    counts from 0 over the processes, which log in in turn after who gave the share; None where
+    there is one only.
     """
 
     tokens: int | None = None
     share: float = 1.0
+    number: int | None = None
 
 
 class _Tokens:
@@ -73,6 +78,7 @@ class Connections:
 
     `credentials` are by the kind of token that they bring; a token of a user may stand in their
     place, which is all that there is then: every session has it, in all processes of the run.
+    No message leaves once the `kill_switch` is on.
     `headers` are those that the settings name, with their values; by default those that need no
     variable of the environment.
     Raises OSError for a CA file that cannot be read.
@@ -85,6 +91,7 @@ class Connections:
         register: Callable[[Secret], None],
         worker_share: WorkerShare = WorkerShare(),
         *,
+        kill_switch: KillSwitch | None = None,
         headers: Mapping[str, str | Secret] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -93,6 +100,7 @@ class Connections:
         self._register = register
         self._headers = header_values({}, settings) if headers is None else headers
         self.clock = clock
+        self.kill_switch = kill_switch
         self.api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
         # Made only where it is needed or was asked for: it takes a tenth of the start.
@@ -114,7 +122,12 @@ class Connections:
         self._code_book = CodeBook()
         self._login_at_s = self._logged_in_s = float("-inf")
         rate = settings.oauth.logins_per_s
-        self._login_gap_s = 0.0 if rate is None else 1 / (rate * worker_share.share)
+        # What leaves a second apart may arrive closer together.
+        every_s = 0.0 if rate is None else (SECOND_S + SPARE_S) / rate
+        self._login_gap_s = every_s / worker_share.share
+        self._first_turn_s: float | None = None
+        if rate is not None and worker_share.number is not None:
+            self._first_turn_s = clock() + (worker_share.number + 1) * every_s
         self._share = worker_share.share
         self._of_all = self._shared_budget("org")
         self._tokens = {
@@ -138,7 +151,7 @@ class Connections:
         """
         oauth, budget = self._tokens[kind].take()
         return ApiSession(
-            Transport(self.api, self.dialler, pace=self.pace),
+            Transport(self.api, self.dialler, pace=self.pace, kill_switch=self.kill_switch),
             oauth,
             budget,
             code_book=self._code_book,
@@ -165,6 +178,7 @@ class Connections:
                 is_obeyed=self._obeys,
                 connects=self._shared_budget("deployment") or Budget(()),
                 pace=self.pace,
+                kill_switch=self.kill_switch,
             )
         return shared
 
@@ -211,13 +225,24 @@ class Connections:
 
     def _await_turn(self) -> None:
         now_s = self.clock()
-        self._login_at_s = max(now_s, self._login_at_s + self._login_gap_s)
+        self._login_at_s = self._turn_s(max(now_s, self._login_at_s + self._login_gap_s))
         if self._login_at_s > now_s:
             gevent.sleep(self._login_at_s - now_s)
         # After a pause of the whole process all turns have come at once.
         while (left_s := self._logged_in_s + self._login_gap_s - self.clock()) > 0:
             gevent.sleep(left_s)
         self._logged_in_s = self.clock()
+
+    def _turn_s(self, from_s: float) -> float:
+        """Return when this process may log in from a moment on: between its turns are the others'.
+
+        By their gaps alone they would log in together when they begin, or lose their tokens.
+        """
+        first_s, gap_s = self._first_turn_s, self._login_gap_s
+        if first_s is None:
+            return from_s
+        # Rounded, because a moment that is a turn is not to be taken for one just after it.
+        return first_s + max(0, ceil(round((from_s - first_s) / gap_s, 6))) * gap_s
 
     def _make_token(self, kind: TokenKind, of_kind: Budget | None) -> _Held:
         oauth = OAuthSession(

@@ -38,7 +38,8 @@ class Connection:
     one write watcher for its whole life.
 
     `unsent` is what the kernel has still to take; `sent_s` is when it took the first byte since its
-    owner set it to None; `received_s` is the time of the latest receive; `is_ended` says that the
+    owner set it to None, and `on_sent` is called once then; `received_s` is the time of the latest
+    receive; `is_ended` says that the
     server has closed its side. An owner that `expects_silence` has nothing sent after something has
     arrived: the connection `is_readable` then, and its request still `unsent`.
     """
@@ -63,6 +64,7 @@ class Connection:
         self.number = number
         self.expects_silence = self.is_readable = self._is_listened_to = False
         self.sent_s: float | None = None
+        self.on_sent: Callable[[], object] | None = None
         self.received_s = 0.0
         self.is_ended = False
         self.is_open = True
@@ -108,6 +110,8 @@ class Connection:
             return
         if count and self.sent_s is None:
             self.sent_s = sent_s
+            if self.on_sent is not None:
+                self.on_sent()
         if count == len(unsent):
             self.unsent = b""
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import gevent
 import msgspec
@@ -28,8 +28,9 @@ from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests
 from convoy.remote.limits import retry_after_s
+from convoy.remote.pace import Pace
 from convoy.remote.websocket import UpgradeRefusedError, WebSocket
-from convoy.remote.wire_faults import WIRE_EXCEPTIONS, wire_code
+from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
 from convoy.routes.codes import UNEXPECTED_ANSWER, error_code
 from convoy.secrets import Secret
@@ -57,6 +58,7 @@ class GuestSession:
     __slots__ = (
         "_answers",
         "_asked",
+        "_leaving",
         "_messages",
         "_protocol",
         "_requests",
@@ -77,7 +79,7 @@ class GuestSession:
         self._answers = Answers(shared.counts)
         self._messages = shared.budget("session")
         self._requests = shared.budget("connection")
-        self._asked = self.attempts = 0
+        self._asked = self._leaving = self.attempts = 0
         self.is_new = False
 
     @property
@@ -132,8 +134,8 @@ class GuestSession:
         began_s = self._now_s
         deadline_s = began_s + timeout_s
         try:
-            self._keep_pace(deadline_s)
             self._go_on(deadline_s)
+            self._let_leave(deadline_s)
         except RemoteError as exc:
             now_s = self._now_s
             return Attempt(FAILED, exc.code, began_s, now_s, waited_s=now_s - began_s)
@@ -161,12 +163,12 @@ class GuestSession:
         Raises WireError, RefusalError where the answer is no, and GuestProtocolError.
         """
         deadline_s = self._now_s + self._shared.timeout_s
-        self._keep_pace(deadline_s)
+        self._let_leave(deadline_s)
         return self._call(request, wanted, deadline_s)
 
     def tell(self, request: Request) -> None:
         """Send what has no answer, such as typing. Raises WireError, and GuestProtocolError."""
-        self._keep_pace(self._now_s + self._shared.timeout_s)
+        self._let_leave(self._now_s + self._shared.timeout_s)
         text = request(self._protocol, f"{TOLD}{self._next_number()}")
         try:
             self._send(text)
@@ -192,6 +194,7 @@ class GuestSession:
         """
         is_in_use = self._answers.question is not None
         self._socket.close(None if is_in_use else self._now_s + _CLOSE_S)
+        self._leave_out()
 
     def leave(self) -> None:
         """Close the connection, and be another guest with the next one."""
@@ -218,16 +221,35 @@ class GuestSession:
                 raise self._wire_error(TimeoutError("the limit on connections leaves no room"))
             gevent.sleep(ready_s - now_s)
 
-    def _keep_pace(self, deadline_s: float) -> None:
-        if self._shared.pace is not None:
-            try:
-                self._shared.pace.wait(deadline_s)
-            except TimeoutError as exc:
-                raise self._wire_error(exc) from exc
+    def _let_leave(self, deadline_s: float) -> None:
+        """Wait until the approval's rate has room; raises WireError, also by the kill switch."""
+        shared = self._shared
+        try:
+            if shared.pace is not None:
+                shared.pace.wait(deadline_s)
+                self._leaving += 1
+            if shared.kill_switch is not None and (reason := shared.kill_switch.reason):
+                self._leave_out()
+                raise StoppedError(reason)
+        except (TimeoutError, StoppedError) as exc:
+            raise self._wire_error(exc) from exc
+
+    def _has_left(self) -> None:
+        # Of frames that were written together only the latest is told of.
+        while self._leaving:
+            self._leaving -= 1
+            cast(Pace, self._shared.pace).has_left()
+
+    def _leave_out(self) -> None:
+        """Have the pace count no longer what has not left."""
+        while self._leaving:
+            self._leaving -= 1
+            cast(Pace, self._shared.pace).keep()
 
     def _connect(self, deadline_s: float) -> None:
         shared, deployment = self._shared, self._shared.deployment
         self._socket.close()
+        self._leave_out()
         if self._token is None or self.state is State.EXPIRED:
             self._token = shared.new_token()
             self._messages = shared.budget("session")
@@ -317,7 +339,7 @@ class GuestSession:
 
     def _send(self, text: bytes) -> None:
         self._requests.spend(self._now_s)
-        self._socket.send(text)
+        self._socket.send(text, self._has_left)
 
     def _hear(self, text: str, received_s: float) -> None:
         """Take a text, in the loop's own greenlet."""

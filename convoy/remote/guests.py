@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from convoy.remote.dialling import Dialler
 from convoy.remote.guest_answers import GuestCounts
+from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.pace import Pace
 from convoy.routes.codes import CodeBook
@@ -55,6 +56,7 @@ class Guests:
     is_obeyed: bool = True
     connects: Budget = field(default_factory=lambda: Budget(()))
     pace: Pace | None = None
+    kill_switch: KillSwitch | None = None
     counts: GuestCounts = field(default_factory=GuestCounts)
 
     def budget(self, scope: str) -> Budget:

@@ -12,12 +12,14 @@ import msgspec
 from convoy.errors import WireError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
+from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.pace import Pace
 from convoy.remote.tls import tls_context
 from convoy.remote.wire_faults import (
     WIRE_EXCEPTIONS,
     AnswerEndedError,
     AnswerTooLargeError,
+    StoppedError,
     TlsExpectedError,
     wire_code,
 )
@@ -37,8 +39,8 @@ class Transport:
 
     A request is written at most once per `exchange`. A connection that is too old, or that the
     server closed while it was idle, is replaced before the first byte is written; after a byte was
-    written there is no second write. Each keeps to `pace`, where there is one. `max_answer_bytes`
-    counts headers and body.
+    written there is no second write. Each keeps to `pace`, and none leaves once the `kill_switch`
+    is on, where there are such. `max_answer_bytes` counts headers and body.
     """
 
     def __init__(
@@ -47,16 +49,18 @@ class Transport:
         dialler: Dialler | None = None,
         *,
         pace: Pace | None = None,
+        kill_switch: KillSwitch | None = None,
         max_answer_bytes: int = 10 * 2**20,
     ) -> None:
         self.origin = origin
         self._pace = pace
+        self._kill_switch = kill_switch
         self._dialler = dialler or Dialler()
         self._max_answer_bytes = max_answer_bytes
         self._clock = self._dialler.clock
         self._connection: Connection | None = None
         self._end_of_use_s = 0.0
-        self._is_stopped = False
+        self._is_stopped = self._is_leaving = False
         self._reader = AnswerReader(max_answer_bytes)
         self.connecting_s = (0.0, 0.0)
         """When the last attempt to connect began and ended, in clock time."""
@@ -88,6 +92,10 @@ class Transport:
         except BaseException:
             self.close()
             raise
+        finally:
+            if self._is_leaving and self._pace is not None:
+                self._is_leaving = False
+                self._pace.keep()
 
     def may_send_by(self, deadline_s: float) -> bool:
         """Return whether the pace leaves room for a message until then."""
@@ -158,8 +166,17 @@ class Transport:
     def _post(self, connection: Connection, request: bytes, deadline_s: float) -> None:
         # Only now, because messages that wait for connections would leave all at once afterwards.
         if self._pace is not None:
-            self._pace.wait(deadline_s)
+            if not self._is_leaving:
+                self._pace.wait(deadline_s)
+                self._is_leaving = True
+            connection.on_sent = self._has_left
+        if self._kill_switch is not None and (reason := self._kill_switch.reason):
+            raise StoppedError(reason)
         connection.post(request)
+
+    def _has_left(self) -> None:
+        self._is_leaving = False
+        cast(Pace, self._pace).has_left()
 
     def _read(self, connection: Connection, deadline_s: float) -> None:
         data, reader = connection.receive(), self._reader

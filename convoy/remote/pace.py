@@ -11,32 +11,46 @@ import gevent
 from greenlet import getcurrent, greenlet
 
 SECOND_S = 1.0
+SPARE_S = 0.02
+"""So much longer than a second is taken where the plan leaves room for it: what leaves a second
+apart may arrive closer together. Where it leaves none, a message that was woken late by so much
+counts from when it might have left, or each second would begin later than the one before."""
 
 
 class Pace:
     """Lets at most `most` messages leave in any second that ends now, whoever sends them.
 
     Everything that is written in a message's name passes `wait`: warm-up and canary messages, what
-    is sent again, what a step posts. All times are `clock` seconds.
+    is sent again, what a step posts. It may have to wait after that, while others are rendered; it
+    counts as leaving just now until it `has_left`, or is not to leave. All times are `clock`
+    seconds.
     """
 
     def __init__(self, most: int, clock: Callable[[], float] = time.perf_counter) -> None:
         self._most = most
         self._clock = clock
         self._left: deque[float] = deque()
+        self._leaving = 0
+        self._counted: deque[float] = deque(maxlen=most)
+        self._second_s = SECOND_S + SPARE_S
         self._waiting = 0
         self._promised: set[greenlet] = set()
         self.ends_s = inf
         """Nothing leaves from then on: the lease of this process has ended, or the run."""
 
-    def allow(self, most: int, *, others_may_have_sent: bool) -> None:
-        """Set how many may leave in a second; what comes on top may have been used by others.
+    def allow(self, most: int, planned: float, *, others_may_have_sent: bool) -> None:
+        """Set how many may leave in a second, and how many the plan has at most, 0 without one.
 
-        It waits for a second then, because the one who had it may have sent just now.
+        What comes on top may have been used by others. It waits for a second then, because the one
+        who had it may have sent just now.
         """
+        # Half of the room is left for catching up; a plan at the approved rate itself has none.
+        room_s = (most / planned - 1) / 2 if planned else SPARE_S
+        self._second_s = SECOND_S + max(0.0, min(SPARE_S, room_s))
         if others_may_have_sent and most > self._most:
             self._left.extend([self._clock()] * (most - self._most))
         self._most = most
+        self._counted = deque(self._counted, maxlen=most)
 
     def ready_at(self, now_s: float) -> float:
         """Return when another message may be handed out: `now_s` when that is now.
@@ -55,9 +69,10 @@ class Pace:
         self._promised.discard(user)
 
     def wait(self, deadline_s: float) -> None:
-        """Wait as the calling greenlet until a message may leave, and count it as leaving now.
+        """Wait as the calling greenlet until a message may leave, and count it as leaving.
 
-        Raises TimeoutError where that is not before the deadline.
+        `has_left` or `keep` has to follow. Raises TimeoutError where it may not leave before the
+        deadline.
         """
         self.forget(getcurrent())
         before = self._waiting
@@ -70,17 +85,38 @@ class Pace:
             finally:
                 self._waiting -= 1
             before = 0  # whoever waits now has come later, or is woken next
-        self._left.append(now_s)
+        self._leaving += 1
+
+    def has_left(self) -> None:
+        """Count a message as gone now: the kernel has just taken its first byte."""
+        self._leaving -= 1
+        self._left.append(self._counted_s(self._clock()))
+        self._counted.append(self._left[-1])
+
+    def _counted_s(self, now_s: float) -> float:
+        """Return from when on a message counts that has left now."""
+        late_s, counted = SECOND_S + SPARE_S - self._second_s, self._counted
+        if late_s <= 0 or not counted or len(counted) < self._most:
+            return now_s
+        might_leave_s = counted[0] + self._second_s
+        # Of a burst all would leave that much sooner after the one before, and not one alone.
+        before_s = counted[-min(len(counted), 1 + int(2 * self._most * late_s))]
+        is_spread = before_s <= might_leave_s - late_s
+        return might_leave_s if is_spread and now_s <= might_leave_s + late_s else now_s
+
+    def keep(self) -> None:
+        """Count a message no longer: it will not leave."""
+        self._leaving -= 1
 
     def _free_at(self, now_s: float, before: int) -> float:
         """Return when there is room for one more after so many that come before it."""
-        left = self._left
-        while left and left[0] <= now_s - SECOND_S:
+        left, second_s = self._left, self._second_s
+        while left and left[0] <= now_s - second_s:
             left.popleft()
-        too_many = len(left) + before - self._most
+        too_many = len(left) + self._leaving + before - self._most
         if now_s >= self.ends_s or self._most == 0:
             return inf
         if too_many < 0:
             return now_s
         # Of more than there is room for in a second, the rest asks again by then.
-        return left[min(too_many, len(left) - 1)] + SECOND_S if left else now_s + SECOND_S
+        return left[min(too_many, len(left) - 1)] + second_s if left else now_s + second_s

@@ -24,9 +24,8 @@ def pool_classes(
             """Connect to an address that was looked up and checked, and not to the name again."""
             name = self._dns_host
             try:
-                found = socket.getaddrinfo(name, self.port, 0, socket.SOCK_STREAM)
-                for *_, address in found:
-                    admission.check(name, str(address[0]))
+                looked_up = socket.getaddrinfo(name, self.port, 0, socket.SOCK_STREAM)
+                found = admission.choose(name, looked_up)
             except socket.gaierror as error:
                 raise NameResolutionError(self.host, self, error) from error
             try:

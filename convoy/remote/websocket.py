@@ -133,13 +133,14 @@ class WebSocket:
         if fault is not None:
             raise _ours(fault) from fault
 
-    def send(self, text: bytes) -> None:
+    def send(self, text: bytes, on_sent: Callable[[], object] | None = None) -> None:
         """Have a text in UTF-8 sent; raises what ended the connection, if it has ended.
 
-        What goes wrong with it is raised where the answer is waited for.
+        What goes wrong with it is raised where the answer is waited for. `on_sent` is called when
+        the kernel has taken its first byte.
         """
         connection, protocol = self._parts()
-        connection.sent_s = None
+        connection.sent_s, connection.on_sent = None, on_sent
         protocol.send_text(text)
         connection.post(b"".join(protocol.data_to_send()))
 

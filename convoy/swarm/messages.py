@@ -18,7 +18,7 @@ from convoy.results.message_log import MOST_BYTES
 from convoy.results.outcome import Name, Second, Seconds
 from convoy.results.samples import SamplesReport
 
-VERSION = 3
+VERSION = 4
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -105,13 +105,15 @@ class Enough(_OfRun, frozen=True):
 class Prepare(_OfRun, frozen=True):
     """A worker is to take part in a run: `inputs` are those of `RunInputs.from_bytes`.
 
-    It may use so many `tokens` (None: one for each user) and this `share` of the limits. Its lease
-    lasts for `lease_s` from when it asks; None where the worker is in the master's own process.
+    It may use so many `tokens` (None: one for each user) and this `share` of the limits, as the
+    worker of this `number`. Its lease lasts for `lease_s` from when it asks; None where the worker
+    is in the master's own process.
     """
 
     inputs: bytes
     tokens: int | None
     share: float
+    number: int
     lease_s: float | None
 
 

@@ -108,11 +108,11 @@ class RunProtocol:
         """Take in a worker that has announced itself."""
         if worker in self.workers.status or self.state.is_last:
             return []
-        tokens, share = worker_share(
-            self._settings, len(self.workers.status), self._workers_at_first
-        )
+        number = len(self.workers.status)
+        tokens, share = worker_share(self._settings, number, self._workers_at_first)
         self.workers.status[worker] = WorkerStatus()
-        self._send(worker, Prepare(self._run_id, self._packed, tokens, share, self.workers.lease_s))
+        lease_s = self.workers.lease_s
+        self._send(worker, Prepare(self._run_id, self._packed, tokens, share, number, lease_s))
         if self._change is not None:
             self._send(worker, replace(self._change, at_s=inf))
         return self._taken()

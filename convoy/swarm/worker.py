@@ -192,7 +192,8 @@ class Worker:
             return
         try:
             inputs = RunInputs.from_bytes(message.inputs)
-            connections = self._connect(inputs.settings, WorkerShare(message.tokens, message.share))
+            share = WorkerShare(message.tokens, message.share, message.number)
+            connections = self._connect(inputs.settings, share)
             lease = LeaseClock(message.lease_s, time.perf_counter())
             run = self._run = WorkerRun(inputs, connections, lease, self._rows, self._redact)
         except ConvoyError as error:
@@ -248,6 +249,9 @@ class Worker:
                 self._give_up()
                 return
             self._channel.to_master(Ask(run.run_id, now_s, run.lease.leased_s))
+            kill_switch = run.connections.kill_switch
+            if kill_switch is not None and (reason := kill_switch.reason):
+                self.ask_for_stop(run, reason)
             gevent.sleep(_ASKS_AT_FIRST_EVERY_S if run.t0_s is None else _ASKS_EVERY_S)
 
     def _take_lanes(self, run: WorkerRun, message: Grant) -> None:

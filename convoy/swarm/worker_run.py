@@ -300,17 +300,21 @@ class WorkerRun:
         pace = self.connections.pace
         if pace is None:
             return
-        most = 0
+        most, planned = 0, 0.0
         for name, permits in self._permits.items():
-            for lane in self.work[name].dispatcher.lanes | added.get(name, {}).keys():
-                most += numbers_between(lane, permits.start, permits.stop)
-        pace.allow(most, others_may_have_sent=others_may_have_sent)
+            held = self.work[name].dispatcher.lanes | added.get(name, {}).keys()
+            most += sum(numbers_between(lane, permits.start, permits.stop) for lane in held)
+            if self.inputs.settings.is_scheduled:
+                rate = self.work[name].plan.curve.highest_rate * len(held) / LANES
+                planned += rate * self.inputs.settings.requests_each(name)
+        pace.allow(most, planned, others_may_have_sent=others_may_have_sent)
 
     def change(self, message: Change) -> float:
         """Follow a change of the plan; return how long after its moment it was heard of."""
         self.epoch = message.epoch
         for scenario, stages in message.stages.items():
             self.work[scenario].change(RateCurve(stages), self.epoch)
+        self._keep_pace({}, others_may_have_sent=False)
         return 0.0 if self.t0_s is None else perf_counter() - self.t0_s - message.at_s
 
     @property

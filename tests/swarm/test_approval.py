@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from simulator.ids import organisation_of
+from tests.convoy_command import convoy
 from tests.locust_process import LocustProcess, run_locust, swarm_ports, wait_until
 from tests.recording_relay import RecordingRelay
 from tests.simulator_process import OWN_SEED, SimulatorProcess
@@ -131,12 +132,16 @@ def test_a_second_run_to_the_same_organisation_is_refused_until_the_first_is_ove
     with LocustProcess(tmp_path, "--headless", *asked, environment=LOGIN) as first:
         first.wait_for("measuring, ")
         run_id = first.wait_for(r"run (\S+) is prepared")[1]
-        second = run_locust(tmp_path / "second", *asked, environment=LOGIN)
+        # With a secret that is none the login would be what is refused.
+        no_login = LOGIN | {"CONVOY_CLIENT_SECRET": "no"}
+        second = run_locust(tmp_path / "second", *asked, environment=no_login)
+        sent = convoy("send", *asked[:2], **no_login)
         first.process.send_signal(signal.SIGINT)
         first.end()
 
     assert second.exit_code == 4, second.output
     assert f"run {run_id} (process {first.process.pid}) on this machine loads" in second.output
+    assert (sent.returncode, "on this machine loads" in sent.stderr) == (4, True), sent.stderr
     third = run_locust(tmp_path / "third", *asked[:-1], "1s", environment=LOGIN)
     assert third.exit_code == 0, third.output
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.convoy_command import convoy_process
 from tests.locust_process import (
     LocustProcess,
     assert_true_account,
@@ -64,6 +65,48 @@ def test_the_kill_switch_ends_a_run_within_a_second_with_its_figures_so_far(
     assert_true_account(ended, simulator.ledger(ended.run["run_id"]))
     # What is sent in a second after that, and the answer to the question above that came late.
     assert simulator.ledger()["accepted"] - accepted <= 50 + 50
+
+
+SLOW = ["--fault", "latency=700ms"]
+MANY_CANARIES = [
+    "--set",
+    "scenario.conversation_messages.payloads="
+    "{conversation/text: 1, conversation/emoji: 1, conversation/long: 1, conversation/unicode: 1}",
+]
+
+
+@pytest.mark.parametrize("switch", ["file", "signal"])
+def test_the_kill_switch_ends_a_run_that_is_prepared(tmp_path: Path, switch: str) -> None:
+    with SimulatorProcess(*SLOW) as simulator:
+        options = ["--headless", "-H", simulator.url, *UNHURRIED, *MANY_CANARIES]
+        with LocustProcess(tmp_path, *options) as locust:
+            wait_for_accepted(simulator, 1)
+            if switch == "file":
+                (tmp_path / "runs" / "STOP").touch()
+            else:
+                os.kill(locust.process.pid, signal.SIGUSR1)
+            ended = locust.end()
+
+        assert ended.exit_code == 5, ended.output
+        assert "convoy: the kill switch: " in ended.output
+        assert "nothing more was sent, and no run begins" in ended.output
+        # The one that was on its way, and the answer to the question above that came late.
+        assert simulator.ledger()["accepted"] <= 2
+
+
+@pytest.mark.parametrize(
+    ("command", "said"), [("preflight", "failure  kill switch"), ("send", "the kill switch: ")]
+)
+def test_the_kill_switch_ends_a_command_that_sends(command: str, said: str) -> None:
+    with SimulatorProcess(*SLOW) as simulator:
+        with convoy_process(command, "-H", simulator.url, *MANY_CANARIES) as process:
+            wait_for_accepted(simulator, 1)
+            process.send_signal(signal.SIGUSR1)
+            output, _ = process.communicate(timeout=60)
+
+        assert process.returncode == 5, output
+        assert said in output and "nothing more was sent, and no run begins" in output
+        assert simulator.ledger()["accepted"] <= 2
 
 
 def test_no_run_begins_while_the_kill_switch_is_on(

@@ -8,7 +8,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,10 @@ class WebForm:
         result: dict[str, Any] = requests.get(f"{self.url}/stats/requests", timeout=10).json()
         return result
 
+    def state(self) -> dict[str, Any]:
+        result: dict[str, Any] = requests.get(f"{self.url}/convoy/state", timeout=10).json()
+        return result
+
     def verdict(self) -> list[dict[str, str]]:
         """The rows of the tab with the verdict."""
         tables = self.figures()["extended_stats"]
@@ -120,6 +124,33 @@ def test_run_from_the_form_ends_by_itself_and_shows_failures_by_code(
     assert failure["error"] == "503 service.unavailable"
     assert failure["occurrences"] == summary["totals"]["errors"]["503 service.unavailable"]
     assert simulator.ledger(summary["run_id"])["accepted"] == summary["totals"]["accepted"]
+
+
+def test_what_is_prepared_is_dropped_by_a_stop_or_the_kill_switch_and_the_next_run_begins(
+    form: WebForm, locust: LocustProcess, simulator: SimulatorProcess
+) -> None:
+    def begin_to_start() -> Future[dict[str, Any]]:
+        starting = pool.submit(form.start, rate="50", run_time="1s")
+        wait_until(lambda: form.state()["is_preparing"], locust.output)
+        return starting
+
+    slow = {"faults": ["latency=1s"]}
+    requests.post(f"{simulator.url}/simulator/faults", json=slow, timeout=10)
+    with ThreadPoolExecutor() as pool:
+        starting = begin_to_start()
+        form.begin_to_stop().close()
+        stopped = starting.result(60)
+        starting = begin_to_start()
+        os.kill(locust.process.pid, signal.SIGUSR1)
+        killed = starting.result(60)
+    requests.post(f"{simulator.url}/simulator/faults", json={"faults": []}, timeout=10)
+    begun = form.start(rate="50", run_time="1s")
+
+    assert [each["success"] for each in (stopped, killed, begun)] == [False, False, True]
+    assert "the run was stopped in the web UI" in stopped["message"]
+    assert "the kill switch: SIGUSR1" in killed["message"]
+    form.wait_for_end()
+    assert wait_until(locust.summary, locust.output)["totals"]["scheduled"] == 50
 
 
 def test_second_run_from_the_form_has_an_account_of_its_own(

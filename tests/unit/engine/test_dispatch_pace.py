@@ -20,6 +20,7 @@ class PacedBench:
     def __init__(self, most: int, closed_for_s: float | None = None) -> None:
         self.clock = Clock()
         self.pace = Pace(most, self.clock)
+        self.pace.allow(most, 0.0 if closed_for_s else 5.0, others_may_have_sent=False)
         self.recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
         self.dispatcher = Dispatcher(
             self.recorder,
@@ -37,6 +38,7 @@ class PacedBench:
         sent = []
         while (due := self.dispatcher._next(self.clock())) is not None:
             self.pace.wait(self.clock())
+            self.pace.has_left()
             sent.append(due)
         return sent
 
@@ -68,7 +70,7 @@ def test_what_is_held_back_too_long_is_not_sent_by_cause_limits() -> None:
 def test_closed_arrivals_are_held_back_however_many_ask() -> None:
     bench = PacedBench(most=5, closed_for_s=10)
 
-    sent = [len(bench.sent_at(moment)) for moment in (0.0, 0.5, 0.999, 1.0, 1.5, 2.0)]
+    sent = [len(bench.sent_at(moment)) for moment in (0.0, 0.5, 1.0, 1.02, 2.0, 2.04)]
 
     assert sent == [5, 0, 0, 5, 0, 5]
 

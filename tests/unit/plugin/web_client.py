@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from convoy.plugin import webui
 from convoy.plugin.options import add_options
 from convoy.plugin.runs import RunController
 from convoy.plugin.web_login import Access
+from convoy.remote.kill_switch import KillSwitch
 from convoy.settings.sources import environment_defaults
 
 NAMES = {"target": ["simulator", "staging"], "load_profile": ["smoke", "load"]}
@@ -82,6 +84,7 @@ class Page:
             cast(RunController, controller),
             self._prepare,
             lambda: "",
+            KillSwitch(Path("no STOP")),
             NAMES.__getitem__,
             access or Access(),
         )

@@ -71,5 +71,5 @@ def test_an_approval_that_only_a_record_has_is_none(
 
 def test_without_an_approval_it_is_this_machine_or_nobody(simulator: SimulatorProcess) -> None:
     assert connect(settings_of(command_line={"host": simulator.url}), None).target.approval is None
-    with pytest.raises(RefusedError, match="is neither this machine nor a simulator"):
+    with pytest.raises(RefusedError, match="is neither this machine nor"):
         connect(settings_of(command_line={"host": "http://0.0.0.0"}), None)

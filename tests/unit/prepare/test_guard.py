@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,6 +45,7 @@ ADDRESSES = {
     "api.test": ["192.0.2.10"],
     "login.test": ["192.0.2.11"],
     "half.test": ["127.0.0.1", "192.0.2.12"],
+    "two.test": ["192.0.2.10", "192.0.2.12"],
     "nothing.test": [],
     "proxy.test": ["127.0.0.1"],
 }
@@ -87,11 +88,14 @@ def refused(said: str) -> AbstractContextManager[object]:
 KEY = Secret("0123456789abcdef")
 
 
-def knows(*urls: str) -> IsSimulator:
-    """Simulators with the key, at these addresses."""
+def knows(*urls: str, but: str = "") -> IsSimulator:
+    """Simulators with the key, at these addresses; one that a name stands for as well is none."""
 
     def is_simulator(url: str, key: Secret, *, admission: Admission) -> bool:
         assert key is KEY
+        with suppress(OSError):
+            admission.check("", but)
+            return False
         return url in urls
 
     return is_simulator
@@ -163,6 +167,20 @@ def test_load_may_go_to_a_simulator_on_another_machine() -> None:
     assert "https://login.test" in refusal_of(settings, simulators=("https://api.test",))
 
 
+@pytest.mark.parametrize("host", ["two.test", "half.test"])
+def test_a_simulator_that_proves_it_at_one_address_of_its_name_proves_nothing_for_the_others(
+    host: str,
+) -> None:
+    url, admission = f"https://{host}", Admission()
+    other = knows(url, but="192.0.2.12")
+
+    with pytest.raises(RefusedError, match="nor, at each of its addresses, a simulator"):
+        check_target(settings_for(url), admission, KEY, resolve=resolve, is_simulator=other)
+
+    with pytest.raises(OSError):
+        admission.check(host, "192.0.2.10")
+
+
 def test_addresses_of_a_simulator_on_another_machine_are_admitted_and_no_others() -> None:
     settings, admission = settings_for("https://api.test"), Admission()
 
@@ -174,7 +192,9 @@ def test_addresses_of_a_simulator_on_another_machine_are_admitted_and_no_others(
 
 
 def test_without_a_key_nothing_on_another_machine_is_a_simulator() -> None:
-    with pytest.raises(RefusedError, match="nor a simulator that has the key of CONVOY_SIMULATOR"):
+    with pytest.raises(
+        RefusedError, match="nor, .*a simulator that has the key of CONVOY_SIMULATOR"
+    ):
         check_target(
             settings_for("https://api.test"),
             Admission(),
@@ -698,6 +718,7 @@ def own_of(highest: float | None, **changes: str) -> Settings:
         pytest.param([own_of(None)], True, id="no approval"),
         pytest.param([own_of(50, login_url="https://login.other")], True, id="another login"),
         pytest.param([own_of(50, api_url="https://api.other")], True, id="another API"),
+        pytest.param([own_of(50, ca_file="/own.pem")], True, id="other authorities"),
         pytest.param([], True, id="no targets"),
     ],
 )

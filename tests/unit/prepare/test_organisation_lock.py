@@ -91,6 +91,40 @@ def test_it_ends_with_its_process(
     assert waited_s == [3.5]
 
 
+def test_who_waits_for_the_workers_of_one_that_was_killed_is_named(
+    tmp_path: Path,
+    first: OrganisationLock,
+    second: OrganisationLock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first.take("an id", "1")
+    [path] = tmp_path.iterdir()
+    first.release()
+    path.write_bytes(b"run dead-1 (process 1)")
+    told: list[str] = []
+
+    def wait(for_s: float) -> None:
+        with pytest.raises(RefusedError) as caught:
+            second.take("an id", "3")
+        told.append(str(caught.value))
+
+    monkeypatch.setattr(organisation_lock.gevent, "sleep", wait)
+    first.take("an id", "2")
+
+    assert [each.split(" (")[0] for each in told] == ["run 2"]
+
+
+@pytest.mark.parametrize(("logins_per_s", "rest_s"), [(None, 1.0), (5.0, 1.0), (0.25, 4.0)])
+def test_the_next_run_may_log_in_when_the_last_one_has_released_it(
+    first: OrganisationLock, waited_s: list[float], logins_per_s: float | None, rest_s: float
+) -> None:
+    first.take("an id", "1", logins_per_s)
+
+    first.release()
+
+    assert waited_s == [rest_s]
+
+
 def test_what_another_user_wrote_into_it_is_not_repeated(
     tmp_path: Path, first: OrganisationLock, second: OrganisationLock
 ) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from convoy.errors import ExitCode, LoginError, SettingsError
+from convoy.errors import ExitCode, LoginError, RefusedError, SettingsError
 from convoy.prepare.scenarios import KnownScenario
 from convoy.prepare.setup import Setup
 from convoy.remote.client import WorkerShare
@@ -15,7 +16,7 @@ from convoy.settings import resolve
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import answer, serving
 from tests.unit.remote.proxy_server import answers_connect, name_proxies, name_proxy_at, tunnels
-from tests.unit.settings.configuration import settings_of
+from tests.unit.settings.configuration import KNOWN, settings_of
 
 LOGIN = {"CONVOY_CLIENT_ID": "a-client", "CONVOY_CLIENT_SECRET": "a-client-secret"}
 TOKEN = answer("200 OK", b'{"access_token": "a-token", "expires_in": 3600}')
@@ -80,7 +81,7 @@ def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(
     assert "hunter22" not in str(caught.value)
 
 
-KNOWN = {
+SCENARIOS = {
     name: KnownScenario(ROUTES[route], (), {}, (), lambda *_: None, None)  # type: ignore[arg-type, return-value]
     for name, route in (("agent_reply", "agent_reply"), ("open_messaging", "open_message"))
 }
@@ -101,8 +102,8 @@ def test_a_run_needs_only_the_logins_of_its_scenarios(
     given = {CLIENT: LOGIN, USER: {"CONVOY_USER_TOKEN": "a-users-token"}}
     environ = {name: value for kind in kinds for name, value in given[kind].items()}
     options = {"target": "genesys-cloud", "scenarios": scenarios}
-    settings = resolve(command_line=options, environ={}, known_scenarios=KNOWN)
-    prepared = Setup(environ, lambda: KNOWN)
+    settings = resolve(command_line=options, environ={}, known_scenarios=SCENARIOS)
+    prepared = Setup(environ, lambda: SCENARIOS)
 
     connections = prepared.connect(settings, share)
 
@@ -111,7 +112,7 @@ def test_a_run_needs_only_the_logins_of_its_scenarios(
     assert is_hidden == (USER in kinds)
     if USER in kinds:
         with pytest.raises(SettingsError, match="CONVOY_USER_TOKEN: is missing"):
-            Setup(LOGIN, lambda: KNOWN).connect(settings, share)
+            Setup(LOGIN, lambda: SCENARIOS).connect(settings, share)
 
 
 def test_a_proxy_that_cannot_be_used_does_not_matter_for_this_machine(
@@ -123,3 +124,33 @@ def test_a_proxy_that_cannot_be_used_does_not_matter_for_this_machine(
 
     with pytest.raises(LoginError, match="connection refused"):
         connections.log_in()
+
+
+OF_THE_SIMULATOR = settings_of()
+
+
+@pytest.mark.parametrize(
+    ("environ", "own_options", "is_refused"),
+    [
+        pytest.param(LOGIN, {}, True, id="by default"),
+        pytest.param(LOGIN, {"target": "genesys-cloud"}, True, id="another target"),
+        pytest.param(LOGIN, {"target": "simulator"}, False, id="named"),
+        pytest.param(LOGIN | {"CONVOY_TARGET": "simulator"}, {}, False, id="named by a variable"),
+        pytest.param(
+            LOGIN, {"host": OF_THE_SIMULATOR.target.api_url}, False, id="named by its address"
+        ),
+        pytest.param({}, {}, False, id="published credentials"),
+    ],
+)
+@pytest.mark.parametrize("told", [True, False], ids=["as it is", "by another name"])
+def test_a_worker_s_own_credentials_go_to_the_simulator_s_address_only_where_it_was_named(
+    environ: dict[str, str], own_options: dict[str, str], is_refused: bool, told: bool
+) -> None:
+    known = dict.fromkeys((*KNOWN, "open_messaging"), SCENARIOS["open_messaging"])
+    worker = Setup(environ, lambda: known)
+    worker.own_options = own_options
+    target = OF_THE_SIMULATOR.target.model_copy(update={"embedded_simulator": told})
+    asked = OF_THE_SIMULATOR.model_copy(update={"target": target})
+
+    with pytest.raises(RefusedError, match="no target file") if is_refused else nullcontext():
+        worker.connect_worker(asked, WorkerShare())

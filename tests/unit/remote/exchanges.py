@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import gevent
 import pytest
@@ -25,7 +25,7 @@ def deadline(seconds: float = LONG_S) -> float:
 
 @contextmanager
 def transport_to(
-    port: int, dialler: Dialler | None = None, *, origin: Origin | None = None, **options: int
+    port: int, dialler: Dialler | None = None, *, origin: Origin | None = None, **options: Any
 ) -> Iterator[Transport]:
     """Open a transport for the time of a with-block, to a port of 127.0.0.1 or an origin."""
     transport = Transport(origin or Origin("http", "127.0.0.1", port), dialler, **options)

@@ -17,6 +17,7 @@ import pytest
 from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
 from convoy.remote import requests_connections
+from convoy.remote.addresses import Admission
 from convoy.remote.discovery import find_conversations, is_convoy_simulator, starter_of_simulator
 from convoy.remote.oauth import Token
 from convoy.secrets import Secret
@@ -278,6 +279,21 @@ def test_a_simulator_proves_that_it_has_the_key_and_does_not_tell_it(tmp_path: P
     assert (with_key, with_another, without) == (True, False, False)
 
 
+def test_a_simulator_proves_nothing_for_another_address_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text(KEY.reveal())
+    addresses = ["127.0.0.1", "127.0.0.2"]
+    with SimulatorProcess("--key-file", str(key_file)) as simulator:
+        monkeypatch.setattr(requests_connections.socket, "getaddrinfo", told(*addresses))
+        url = f"http://simulator.test:{simulator.port}"
+        asked = [*addresses, "127.0.0.3"]
+        proven = [is_convoy_simulator(url, KEY, admission=Admission(only=each)) for each in asked]
+
+    assert proven == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("key", "said"),
     [("short", "holds fewer than 16 characters"), (None, "cannot be read: there is no such file")],
@@ -294,7 +310,8 @@ def told(*addresses: str) -> Callable[..., Any]:
     """A resolver that tells these addresses for any name."""
 
     def getaddrinfo(host: str, port: int, *_: object) -> list[tuple[Any, ...]]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+        found = addresses if host.endswith(".test") else [host]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in found]
 
     return getaddrinfo
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -22,6 +23,7 @@ from convoy.remote.guest_events import (
     Typing,
 )
 from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
+from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.pace import Pace
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN
@@ -332,6 +334,19 @@ def test_messages_and_steps_keep_to_the_pace_of_an_approval() -> None:
 
         assert (early.fate, early.code, late.fate) == (FAILED, "timeout", ACCEPTED)
         assert late.sent_s - began_s >= 1.0
+
+
+def test_nothing_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:
+    kill_switch = KillSwitch(tmp_path / "STOP")
+    with guest_of(plays(copies_all), pace=Pace(2), kill_switch=kill_switch) as (guest, _):
+        before = guest.post("k1", HELLO, LONG_S)
+        kill_switch.throw("a test")
+
+        after = guest.post("k2", HELLO, LONG_S)
+
+        assert (before.fate, after.fate, after.code) == (ACCEPTED, FAILED, "stopped")
+        with pytest.raises(WireError, match="stopped"):
+            guest.tell(GuestProtocol.type)
 
 
 def test_steps_have_answers_of_their_own() -> None:

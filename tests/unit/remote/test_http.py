@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 
 import gevent
 import pytest
 
-from convoy.remote.http import Answer, Dialler
+from convoy.remote.http import Answer, Dialler, Transport
+from convoy.remote.pace import Pace
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,
@@ -242,3 +244,36 @@ def test_connections_opened_together_get_too_old_at_different_times() -> None:
 
     assert ages_s[0] > 80 and ages_s[-1] == 100
     assert max(b - a for a, b in zip(ages_s, ages_s[1:], strict=False)) < 3
+
+
+def test_what_waits_while_others_are_rendered_counts_when_the_kernel_takes_it() -> None:
+    most, left = 2, list[float]()
+    pace = Pace(most)
+
+    def render_and_send(transport: Transport) -> None:
+        ends_s = time.perf_counter() + 0.25
+        while time.perf_counter() < ends_s:
+            pass
+        left.append(transport.exchange(REQUEST, deadline()).sent_s)
+
+    with serving(answers_all) as server, ExitStack() as stack:
+        transports = [stack.enter_context(transport_to(server.port, pace=pace)) for _ in range(5)]
+        for transport in transports:  # connected already, as in the middle of a run
+            transport._connect(deadline())
+        sending = [gevent.spawn(render_and_send, each) for each in transports]
+        gevent.joinall(sending, timeout=LONG_S, raise_error=True)
+
+    assert max(sum(first <= each < first + 1 for each in left) for first in left) <= most
+
+
+def test_what_does_not_leave_takes_no_room() -> None:
+    class Stops(Pace):
+        def wait(self, deadline_s: float) -> None:
+            super().wait(deadline_s)
+            transport.close()
+
+    pace = Stops(1)
+    with serving(answers_all) as server, transport_to(server.port, pace=pace) as transport:
+        assert fault_of(transport).code == "stopped"
+
+        assert (pace.ready_at(0.0), server.requests) == (0.0, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from random import Random
 from time import perf_counter
 
 import gevent
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 
 from convoy.remote import pace as pace_module
 from convoy.remote.pace import Pace
+
+AT_THE_APPROVED_RATE = inf
+"""A plan that leaves no room."""
 
 
 class Clock:
@@ -32,23 +36,111 @@ def most_in_a_second(moments: list[float], second_s: float = 1.0) -> int:
     return max(sum(first <= each < first + second_s for each in moments) for first in moments)
 
 
+PAUSES_S = st.sampled_from([0.0, 0.0, 0.0, 0.01, 0.3, 0.999, 1.0, 2.5])
+
+
 @given(
     most=st.integers(1, 7),
-    pauses_s=st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.01, 0.3, 0.999, 1.0, 2.5]), max_size=60),
+    planned=st.sampled_from([0.0, 0.9, AT_THE_APPROVED_RATE]),
+    gathered=st.lists(st.tuples(PAUSES_S, st.lists(PAUSES_S, max_size=7)), max_size=30),
 )
-def test_never_do_more_leave_in_a_second_than_are_allowed(most: int, pauses_s: list[float]) -> None:
+def test_never_do_more_leave_in_a_second_than_are_allowed(
+    most: int, planned: float, gathered: list[tuple[float, list[float]]]
+) -> None:
     clock = Clock()
     pace, left = Pace(most, clock), [clock.now_s - 10]
+    pace.allow(most, planned, others_may_have_sent=False)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pace_module.gevent, "sleep", clock.sleep)
-        for pause_s in pauses_s:
+        for pause_s, rendering_s in gathered:
             clock.now_s += pause_s
-            pace.wait(inf)
-            left.append(clock.now_s)
+            # As many as may be gathered while others are rendered; they leave together.
+            together = rendering_s[:most]
+            for each_s in together:
+                pace.wait(inf)
+                clock.now_s += each_s
+            for _ in together:
+                pace.has_left()
+                left.append(clock.now_s)
 
     # Half a millionth for the rounding of what is slept.
-    assert most_in_a_second(left, 1.0 - 5e-7) <= most
+    if planned == AT_THE_APPROVED_RATE:
+        assert most_in_a_second(left, 0.98 - 5e-7) <= most
+        assert most_in_a_second(left, 1.0 - 5e-7) <= most + 1
+    else:
+        assert most_in_a_second(left, 1.02 - 5e-7) <= most
+
+
+@pytest.mark.parametrize("most", [1, 10, 100])
+def test_a_plan_at_the_approved_rate_is_not_later_in_each_second(most: int) -> None:
+    clock, chance = Clock(), Random(1)
+    pace, left, late_s = Pace(most, clock), list[float](), list[float]()
+    pace.allow(most, float(most), others_may_have_sent=False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pace_module.gevent, "sleep", clock.sleep)
+        for k in range(20 * most):
+            due_s = 100 + k / most
+            clock.now_s = max(clock.now_s, due_s)
+            pace.wait(inf)
+            clock.now_s += chance.uniform(0, 0.5 / most if most > 50 else 0.005)
+            pace.has_left()
+            left.append(clock.now_s)
+            late_s.append(clock.now_s - due_s)
+
+    assert max(late_s) < 0.02
+    assert most_in_a_second(left, 0.98) <= most
+
+
+def test_what_leaves_in_bursts_at_the_approved_rate_has_a_whole_second_between() -> None:
+    clock = Clock()
+    pace, left = Pace(5, clock), list[float]()
+    pace.allow(5, 5.0, others_may_have_sent=False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pace_module.gevent, "sleep", clock.sleep)
+        for _ in range(20):
+            for _ in range(5):
+                pace.wait(inf)
+            clock.now_s += 0.015
+            for _ in range(5):
+                pace.has_left()
+                left.append(clock.now_s)
+
+    assert most_in_a_second(left, 1.0 - 5e-7) <= 5 + 1
+
+
+def test_what_will_not_leave_makes_room_again() -> None:
+    pace = Pace(1, Clock())
+    pace.wait(100.0)
+    assert pace.ready_at(100.0) > 101.0
+
+    pace.keep()
+
+    assert pace.ready_at(100.0) == 100.0
+
+
+@pytest.mark.parametrize(
+    ("planned", "second_s"),
+    [
+        pytest.param(0.0, 1.02, id="no plan"),
+        pytest.param(8.0, 1.02, id="room for all"),
+        pytest.param(9.8, 1 + (10 / 9.8 - 1) / 2, id="half of what room there is"),
+        pytest.param(10.0, 1.0, id="at the approved rate"),
+        pytest.param(10.1, 1.0, id="what steps add is in no plan"),
+    ],
+)
+def test_a_second_is_longer_where_the_plan_leaves_room_for_it(
+    planned: float, second_s: float
+) -> None:
+    pace = Pace(10, Clock())
+    pace.allow(10, planned, others_may_have_sent=False)
+    for _ in range(10):
+        pace.wait(100.0)
+        pace.has_left()
+
+    assert pace.ready_at(100.0) == pytest.approx(100 + second_s, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -66,9 +158,11 @@ def test_another_may_leave_a_second_after_the_one_so_many_before(
 ) -> None:
     clock = Clock()
     pace = Pace(2, clock)
+    pace.allow(2, AT_THE_APPROVED_RATE, others_may_have_sent=False)
     for each_s in left_s:
         clock.now_s = 100 + each_s
         pace.wait(clock.now_s)
+        pace.has_left()
 
     assert pace.ready_at(100 + asked_s) == 100 + ready_s
 
@@ -77,18 +171,19 @@ def test_what_has_no_room_by_its_deadline_does_not_leave() -> None:
     clock = Clock()
     pace = Pace(1, clock)
     pace.wait(100.0)
+    pace.has_left()
 
     with pytest.raises(TimeoutError, match="approved rate"):
         pace.wait(100.9)
 
-    assert pace.ready_at(101.0) == 101.0
+    assert pace.ready_at(101.02) == 101.02
 
 
 @pytest.mark.parametrize(
     ("before", "after", "others_may_have_sent", "ready_s"),
     [
         pytest.param(0, 2, False, 100.0, id="the first lanes, before anything was sent"),
-        pytest.param(0, 2, True, 101.0, id="lanes of one who may have sent just now"),
+        pytest.param(0, 2, True, 101.02, id="lanes of one who may have sent just now"),
         pytest.param(1, 2, True, 100.0, id="one more, beside its own that is free"),
         pytest.param(2, 0, False, inf, id="no lanes are left"),
     ],
@@ -98,7 +193,7 @@ def test_lanes_bring_and_take_what_may_leave(
 ) -> None:
     pace = Pace(before, Clock())
 
-    pace.allow(after, others_may_have_sent=others_may_have_sent)
+    pace.allow(after, 0.0, others_may_have_sent=others_may_have_sent)
 
     assert pace.ready_at(100.0) == ready_s
 
@@ -109,6 +204,7 @@ def test_those_that_wait_to_be_written_go_before_what_is_handed_out() -> None:
 
     def leave() -> None:
         pace.wait(perf_counter() + 30)
+        pace.has_left()
         left.append(perf_counter())
 
     leaving = [gevent.spawn(leave) for _ in range(8)]

@@ -129,7 +129,7 @@ MESSAGES: list[ToMaster] = [
     Enough(RUN_ID, "a limit"),
 ]
 ANSWERS: list[ToWorker] = [
-    Prepare(RUN_ID, b"inputs", None, 0.5, 2.5),
+    Prepare(RUN_ID, b"inputs", None, 0.5, 1, 2.5),
     Lease(RUN_ID, 10.5, 99.0),
     Grant(RUN_ID, 1, 99.5, {"conversation_messages": {0: 0, 255: 511}}),
     Release(RUN_ID, {"conversation_messages": [1, 2]}),

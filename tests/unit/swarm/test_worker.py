@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -11,6 +12,7 @@ import pytest
 from gevent.event import Event
 
 from convoy.errors import LoginError, RefusedError
+from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Token
 from convoy.secrets import Secret
 from convoy.settings import Settings
@@ -18,6 +20,7 @@ from convoy.settings.model import Approval
 from convoy.swarm.messages import (
     VERSION,
     Drained,
+    Enough,
     Hello,
     Lease,
     Prepare,
@@ -39,6 +42,7 @@ PREPARE = Prepare(
     RunInputs(RUN_ID, settings_of(), {"conversation_messages": INPUTS}).to_bytes(),
     tokens=None,
     share=1.0,
+    number=0,
     lease_s=2.5,
 )
 
@@ -53,6 +57,7 @@ class Kept:
         self.said: list[ToMaster | Hello] = []
         self.may_log_in = Event()
         self.fault: LoginError | None = None
+        self.kill_switch = KillSwitch(Path("no STOP"))
 
     def to_master(self, message: Hello | ToMaster) -> None:
         self.said.append(message)
@@ -113,6 +118,14 @@ def test_it_takes_part_when_its_login_has_succeeded(worker: Worker, kept: Kept) 
     assert before == []
     assert kept.wait_for(Ready).users == {"conversation_messages": 0}
     worker.forget_run()
+
+
+def test_a_kill_switch_of_its_own_ends_the_run(worker: Worker, kept: Kept) -> None:
+    kept.kill_switch.throw("its own")
+
+    worker.hear(encode(PREPARE))
+
+    assert kept.wait_for(Enough).reason == "the kill switch: its own"
 
 
 def test_a_login_that_is_refused_is_said(worker: Worker, kept: Kept) -> None:

@@ -18,6 +18,7 @@ from convoy.plugin import live_run
 from convoy.plugin.live_run import LiveRun
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.preflight import PreparedRun
+from convoy.remote.kill_switch import KillSwitch
 from convoy.results.record import begin_record, read_result
 from convoy.results.result import RunResult
 from convoy.swarm.messages import Hello
@@ -207,7 +208,7 @@ def test_a_stranger_that_comes_during_the_run_is_excluded_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_run, "_HELLO_S", 0.0)
-    monkeypatch.setattr(live_run, "_LOOKS_EVERY_S", 0.001)
+    monkeypatch.setattr(live_run, "LOOKS_EVERY_S", 0.001)
     master = Master()
     run = live_run_of(master, tmp_path)
     keeping = gevent.spawn(run.keep_workers, workers_of("a stranger"), {})
@@ -247,22 +248,23 @@ def test_a_record_is_written_while_the_run_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("window_ends_s", "is_there", "reason"),
+    ("window_ends_s", "why", "reason"),
     [
-        (inf, True, "the kill switch: "),
-        (0.0, False, "the window of the approval is over"),
+        (inf, "SIGUSR1", "the kill switch: SIGUSR1"),
+        (0.0, "", "the window of the approval is over"),
     ],
     ids=["kill switch", "end of the window"],
 )
 def test_a_run_is_ended_from_outside(
-    tmp_path: Path, window_ends_s: float, is_there: bool, reason: str
+    tmp_path: Path, window_ends_s: float, why: str, reason: str
 ) -> None:
     master = Master()
     run = live_run_of(master, tmp_path)
-    if is_there:
-        (tmp_path / "STOP").touch()
+    switch = KillSwitch(tmp_path / "STOP")
+    switch.window_ends_s = window_ends_s
+    switch.throw(why)
 
-    watching = gevent.spawn(run.watch_kill_switch, window_ends_s)
+    watching = gevent.spawn(run.watch_kill_switch, switch)
     with gevent.Timeout(10):
         while not master.is_stopped:
             gevent.sleep(0.01)

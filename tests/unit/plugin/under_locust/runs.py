@@ -11,7 +11,10 @@ from locust.env import Environment
 from convoy.errors import ExitCode, Fault, RefusedError, SettingsError
 from convoy.plugin.channel import LocustChannel
 from convoy.plugin.runs import RunController
+from convoy.prepare.checklist import Checklist
 from convoy.prepare.preflight import PreparedRun
+from convoy.remote.kill_switch import KillSwitch
+from tests.unit.settings.configuration import settings_of
 
 
 class Desk:
@@ -19,6 +22,7 @@ class Desk:
 
     def __init__(self, runs: Path, prepare: Callable[[], PreparedRun]) -> None:
         self.environment = Environment()
+        self.kill_switch = KillSwitch(runs / "STOP")
         runner = self.environment.create_local_runner()
         self.controller = RunController(
             self.environment,
@@ -28,6 +32,7 @@ class Desk:
             prepare=prepare,
             release=lambda: None,
             clean_up=lambda settings, folder: "",
+            kill_switch=self.kill_switch,
             is_attended=False,
             runs=runs,
             redact=str,
@@ -50,6 +55,19 @@ def test_a_run_that_is_refused_starts_no_user_and_sets_the_exit_code(
     assert str(desk.controller.refusal) == "the target does not answer"
     assert desk.controller.final is None
     assert not desk.controller.is_running and list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_prepared_does_not_begin_once_the_kill_switch_is_on(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, refuse)
+    desk.controller.line_up(PreparedRun(settings_of(), {}, (), None, Checklist(), "", "a-run"))
+    desk.controller.expect_run()
+
+    desk.kill_switch.throw("SIGUSR1")
+
+    assert desk.controller.begin(10, 2.0)[0] == 0
+    assert desk.environment.process_exit_code == ExitCode.INVALID
+    assert str(desk.controller.refusal).startswith("the kill switch: SIGUSR1; nothing more")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_locust_has_the_users_that_it_asks_for_where_no_run_is_to_begin(tmp_path: Path) -> None:

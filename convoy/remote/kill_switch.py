@@ -1,0 +1,93 @@
+"""The kill switch: it is asked where messages leave, in every phase and every process."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import inf
+from pathlib import Path
+
+import gevent
+from gevent import get_hub, getcurrent
+
+from convoy.errors import ConvoyError, KillSwitchError
+
+LOOKS_EVERY_S = 0.2
+
+
+class KillSwitch:
+    """On while a file is there, once it was thrown, and when the window of an approval is over.
+
+    `clock` is in seconds since 1970.
+    """
+
+    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
+        self.window_ends_s = inf
+        """In seconds since 1970; of the approval that the present connections are for."""
+        self._file = file
+        self._clock = clock
+        self._looked_s = -inf
+        self._is_there = False
+        self._thrown = ""
+        self._signal: object = None
+
+    @property
+    def reason(self) -> str:
+        """Why nothing may leave any more, "" where it may."""
+        now_s = self._clock()
+        if self._thrown:
+            return f"the kill switch: {self._thrown}"
+        if now_s >= self.window_ends_s:
+            return "the window of the approval is over"
+        if not 0 <= now_s - self._looked_s < LOOKS_EVERY_S:
+            self._looked_s, self._is_there = now_s, self._file.exists()
+        return f"the kill switch: {self._file} is there" if self._is_there else ""
+
+    def check(self) -> None:
+        """Raise KillSwitchError where nothing may leave any more."""
+        if reason := self.reason:
+            raise KillSwitchError(f"{reason}; nothing more was sent, and no run begins")
+
+    def throw(self, why: str) -> None:
+        """Let nothing leave until `reset`."""
+        self._thrown = why
+
+    def reset(self) -> None:
+        """Forget that it was thrown: another run is prepared."""
+        self._thrown = ""
+
+    def hear_signal(self) -> None:
+        """Have SIGUSR1 throw it from now on."""
+        if self._signal is None:
+            self._signal = gevent.signal_handler(signal.SIGUSR1, self.throw, "SIGUSR1")
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Raise KillSwitchError inside when it comes on, whatever the present greenlet waits for.
+
+        It is raised in place of what fails because nothing leaves any more.
+        """
+        self.hear_signal()
+        watched, timer = getcurrent(), get_hub().loop.timer(LOOKS_EVERY_S, LOOKS_EVERY_S)
+
+        def look() -> None:
+            try:
+                self.check()
+            except KillSwitchError as error:
+                timer.stop()  # once, because what is inside may wait again while it ends
+                watched.throw(error)
+
+        timer.start(look)
+        try:
+            yield
+        except KillSwitchError:
+            raise
+        except ConvoyError:
+            self.check()
+            raise
+        finally:
+            timer.stop()
+            timer.close()
+        self.check()

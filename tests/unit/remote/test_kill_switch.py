@@ -1,0 +1,171 @@
+"""The kill switch: what turns it on, and that nothing leaves and nobody waits any longer then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from math import inf
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from convoy.errors import ExitCode, KillSwitchError, RefusedError
+from convoy.remote.kill_switch import LOOKS_EVERY_S, KillSwitch
+from tests.unit.remote.exchanges import LONG_S, REQUEST, deadline, fault_of, transport_to
+from tests.unit.remote.misbehaving_server import answers_all, serving
+
+ENDS_S = 1_800_000_000.0
+
+
+class Bench:
+    """A kill switch whose clock a test moves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now_s = ENDS_S - 60
+        self.file = folder / "STOP"
+        self.switch = KillSwitch(self.file, lambda: self.now_s)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def end_window(bench: Bench) -> None:
+    bench.switch.window_ends_s, bench.now_s = ENDS_S, ENDS_S
+
+
+CAUSES: list[tuple[Callable[[Bench], object], str]] = [
+    (lambda bench: bench.file.touch(), "the kill switch: .*STOP is there"),
+    (lambda bench: bench.switch.throw("SIGUSR1"), "the kill switch: SIGUSR1"),
+    (end_window, "the window of the approval is over"),
+]
+causes = pytest.mark.parametrize(
+    ("turn_on", "said"), CAUSES, ids=["file", "thrown", "end of the window"]
+)
+
+
+@causes
+def test_what_turns_it_on(bench: Bench, turn_on: Callable[[Bench], object], said: str) -> None:
+    bench.switch.check()
+    bench.now_s += LOOKS_EVERY_S
+
+    turn_on(bench)
+
+    with pytest.raises(KillSwitchError, match=f"^{said}; nothing more was sent") as caught:
+        bench.switch.check()
+    assert caught.value.exit_code is ExitCode.INVALID
+
+
+@pytest.mark.parametrize(
+    ("after_s", "is_on"), [(LOOKS_EVERY_S - 0.01, False), (LOOKS_EVERY_S, True), (-3600.0, True)]
+)
+def test_it_looks_for_the_file_now_and_then(bench: Bench, after_s: float, is_on: bool) -> None:
+    assert bench.switch.reason == ""
+    bench.file.touch()
+
+    bench.now_s += after_s
+
+    assert bool(bench.switch.reason) == is_on
+
+
+def test_the_next_run_is_prepared_after_it_was_thrown(bench: Bench) -> None:
+    bench.switch.throw("SIGUSR1")
+
+    bench.switch.reset()
+
+    assert bench.switch.reason == ""
+
+
+@causes
+def test_no_message_leaves_while_it_is_on(
+    bench: Bench, turn_on: Callable[[Bench], object], said: str
+) -> None:
+    with (
+        serving(answers_all) as server,
+        transport_to(server.port, kill_switch=bench.switch) as transport,
+    ):
+        transport.exchange(REQUEST, deadline())
+        bench.now_s += LOOKS_EVERY_S
+
+        turn_on(bench)
+
+        fault = fault_of(transport)
+        assert (fault.code, fault.sent_s, len(server.requests)) == ("stopped", None, 1)
+
+
+def wait_for_ever() -> None:
+    Event().wait()
+
+
+def wait_for_others() -> None:
+    gevent.joinall([gevent.spawn(gevent.sleep, 3600)])
+
+
+def be_deaf() -> None:
+    with suppress(KillSwitchError):
+        wait_for_ever()
+
+
+def be_refused() -> None:
+    with suppress(KillSwitchError):
+        wait_for_ever()
+    raise RefusedError("only 3 of 10 conversations were opened: stopped")
+
+
+@pytest.mark.parametrize("prepare", [wait_for_ever, wait_for_others, be_deaf, be_refused])
+def test_a_preparation_ends_whatever_it_waits_for(
+    tmp_path: Path, prepare: Callable[[], None]
+) -> None:
+    switch = KillSwitch(tmp_path / "STOP")
+    gevent.spawn_later(0.05, (tmp_path / "STOP").touch)
+    began_s = time.perf_counter()
+
+    with gevent.Timeout(LONG_S), pytest.raises(KillSwitchError), switch.watched():
+        prepare()
+
+    assert time.perf_counter() - began_s < LONG_S / 2
+
+
+def test_a_preparation_that_ends_by_itself_is_left_alone(bench: Bench) -> None:
+    with pytest.raises(RefusedError), bench.switch.watched():
+        raise RefusedError("another reason")
+    with bench.switch.watched():
+        pass
+    bench.file.touch()
+    gevent.sleep(2 * LOOKS_EVERY_S)
+
+
+def test_its_end_may_take_time_although_it_was_stopped(tmp_path: Path) -> None:
+    switch, ended = KillSwitch(tmp_path / "STOP"), []
+    (tmp_path / "STOP").touch()
+
+    with pytest.raises(KillSwitchError), switch.watched():
+        try:
+            wait_for_ever()
+        finally:
+            gevent.sleep(3 * LOOKS_EVERY_S)
+            ended.append(True)
+
+    assert ended == [True]
+
+
+def test_a_signal_turns_it_on_while_a_run_is_prepared(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path / "STOP")
+    assert switch.window_ends_s == inf
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        with (
+            gevent.Timeout(LONG_S),
+            pytest.raises(KillSwitchError, match="SIGUSR1"),
+            switch.watched(),
+        ):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            wait_for_ever()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
