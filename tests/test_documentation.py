@@ -31,6 +31,7 @@ PAGES = [
             "read-a-run",
             "real-organisation",
             "reconcile",
+            "safety",
             "scenarios",
             "shape-a-run",
             "verdict",

@@ -1,1 +1,1 @@
-"""Doing it: handing due messages to users and following the phases of a run."""
+"""Doing it: handing due messages to users on time, and watching how well this process keeps up."""

@@ -46,10 +46,10 @@ _PAGE_ASKS_EVERY_S = 2.2
 class RunController:
     """Runs one run at a time for a local or master runner.
 
-    `prepare` resolves and checks a run that was not lined up before it begins, and `release` lets
-    others have the organisation after a run, `clean_up` closes what it opened and returns what came
-    of that. With `is_attended` a person at the web UI decides when
-    the process ends. `code` is the hash of the code that makes messages. Each run is shown in the
+    `prepare` resolves and checks a run that was not lined up before it begins. After a run
+    `release` lets others have the organisation, and `clean_up` closes what the run opened and
+    returns what came of that. With `is_attended` a person at the web UI decides when the process
+    ends. `code` is the hash of the code that makes messages. Each run is shown in the
     `view`; where there is none, it tells its progress in the log. `collect_report` takes in the
     report of a worker in this process; Locust collects those of other processes. The `kill_switch`
     ends a run. `redact` hides secrets.

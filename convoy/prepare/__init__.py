@@ -1,1 +1,1 @@
-"""Before, around and after a run: what has to be true so that load may start."""
+"""Before a run: what has to be true so that load may start."""

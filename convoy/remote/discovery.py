@@ -65,13 +65,12 @@ def find_conversations(
     headers: Mapping[str, str] | None = None,
     route: str = "conversations",
 ) -> tuple[list[Conversation], int]:
-    """Return the conversations in `state` and of `type`, each once, sorted by id.
-
-    `route` is the listing to ask for.
+    """Return the conversations in `state` and of `type` of a listing, each once, sorted by id.
 
     They are sorted so that the pool does not depend on the order in which the remote lists them.
     With them comes the number of those that were left out, because their id, state, type or
-    participants are not what they should be. `timeout_s` and `headers` are for each page.
+    participants are not what they should be. `route` is the listing; `timeout_s` and `headers` are
+    for each page.
     Raises RemoteError with the remote's code and correlation id, RefusedError for a listing of more
     than 200 pages.
     """

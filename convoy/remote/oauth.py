@@ -22,9 +22,9 @@ from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import error_code, meaning
 from convoy.secrets import Secret
 
+_PATH = ROUTES["oauth_token"].path
 # A token's default life: https://github.com/api-evangelist/genesys (OAuthClient,
 # accessTokenValiditySeconds), read 2026-11-22.
-_PATH = ROUTES["oauth_token"].path
 _DEFAULT_LIFE_S = 86_400.0
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 _SHORTEST_RETRY_S = 1.0

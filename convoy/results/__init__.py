@@ -1,1 +1,1 @@
-"""What came of it: outcomes, counts, histograms, summary, verdict and record; all pure."""
+"""What came of it: outcomes, counts, histograms, summary, verdict; pure but for the record."""
