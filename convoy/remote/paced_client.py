@@ -52,8 +52,13 @@ class PacedClient:
     ) -> None:
         target = settings.target
         self.url = target.api_url.rstrip("/")
+        # Each request spends the budget, so that none is repeated out of its sight.
         self._client = open_client(
-            target.api_url, connections.admission, target.ca_file, connections.headers
+            target.api_url,
+            connections.admission,
+            target.ca_file,
+            connections.headers,
+            repeats=False,
         )
         self._client.headers["Content-Type"] = "application/json"
         log_in = partial(connections.log_in, connections.token_kinds[0])

@@ -30,10 +30,12 @@ def open_client(
     ca_file: str | None = None,
     headers: Mapping[str, str] | None = None,
     connected: list[str] | None = None,
+    *,
+    repeats: bool = True,
 ) -> requests.Session:
     """Return a client for an API; its connections go where those of the messages go.
 
-    What is asked by GET is asked again where that may pass.
+    By itself it `repeats` what is asked by GET where that may pass.
     """
     # Imported here: this module may be imported before gevent has patched the sockets.
     import requests
@@ -61,7 +63,7 @@ def open_client(
     client = requests.Session()
     # A GET changes nothing, so it may be repeated. A connection that fails is not tried again.
     again = Retry(
-        total=_TRIES - 1,
+        total=_TRIES - 1 if repeats else 0,
         connect=0,
         status_forcelist=PASSING_STATUSES,
         backoff_factor=0.2,

@@ -134,6 +134,15 @@ def test_what_may_pass_is_asked_again(
     assert (asked.clock.slept, asked.logins) == (slept, logins)
 
 
+def test_each_repetition_of_a_reading_request_spends_the_budget_too() -> None:
+    with serving(gives(*[refusal(503, "service.unavailable")] * 2, GOOD)) as server:
+        asked = Asked(server.port, EVERY_MINUTE.replace("2", "300"))
+
+        asked.client.ask(ROUTES["message_details"], {"message_id": "m-1"}, dict)
+
+    assert asked.clock.slept == [1.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("answers", "told"),
     [
