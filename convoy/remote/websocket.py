@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus, PayloadTooBig
 from websockets.frames import BINARY, CLOSE, CONT, TEXT, CloseCode, Frame
+from websockets.http11 import Response
 from websockets.protocol import CLOSING, CONNECTING, OPEN
 from websockets.uri import WebSocketURI
 
@@ -87,8 +89,11 @@ class WebSocket:
         path: str,
         headers: Mapping[str, str],
         deadline_s: float,
-    ) -> None:
-        """Connect and upgrade, once. Raises UpgradeRefusedError or one of WIRE_EXCEPTIONS."""
+    ) -> Headers:
+        """Connect and upgrade, once; return the answer's headers.
+
+        Raises UpgradeRefusedError or one of WIRE_EXCEPTIONS.
+        """
         connection = dialler.dial(origin, deadline_s, self._hold)
         uri = WebSocketURI(origin.is_https, origin.host, origin.port, path, "")
         protocol = self._protocol = ClientProtocol(uri, max_size=_MOST_BYTES)
@@ -101,8 +106,11 @@ class WebSocket:
         except BaseException:
             connection.close()
             raise
+        answer = protocol.events[0]
+        assert isinstance(answer, Response)
         connection.listen(self._on_arrival)
         self._take_frames(protocol)
+        return answer.headers
 
     def _hold(self, connection: Connection) -> None:
         self._connection = connection

@@ -280,7 +280,7 @@ def test_a_message_fails_where_the_session_cannot_go_on() -> None:
         attempts = [guest.post(f"k{number}", HELLO, LONG_S) for number in range(2)]
 
         assert [(each.fate, each.code) for each in attempts] == [
-            (FAILED, "4xx other"),
+            (FAILED, "guest upgrade 403"),
             (FAILED, "guest 4007"),
         ]
         assert guest.sent_s is None

@@ -73,10 +73,10 @@ def accepts(*lines: bytes) -> Behaviour:
 
 
 REFUSED: dict[str, tuple[Behaviour, str, str]] = {
-    "403": (sends(answer("403 Forbidden")), "4xx other", "answered with 403"),
+    "403": (sends(answer("403 Forbidden")), "guest upgrade 403", "answered with 403"),
     "403 with a code": (
         sends(answer("403 Forbidden", b'{"code": "not.authorized"}')),
-        "403 not.authorized",
+        "guest upgrade 403",
         "answered with 403",
     ),
     "an overload": (sends(answer("503 Busy", b"<html>")), "503 gateway.unavailable", "with 503"),
@@ -273,7 +273,7 @@ def test_answers_to_pings_do_not_pile_up_where_they_are_not_read() -> None:
     with guest_of(plays(floods)) as (guest, _):
         wait_in_loop(lambda: any(isinstance(each, Reply) for each in guest.told))
 
-        connection = guest._socket._connection
+        connection = guest.socket._connection
         assert connection is not None and 0 < len(connection.unsent) < 10_000
         is_over.set()
 
