@@ -11,7 +11,7 @@ import gevent
 import msgspec
 
 from convoy.errors import RefusalError, RemoteError, WireError
-from convoy.remote.guest_answers import TOLD, Answers, Question
+from convoy.remote.guest_answers import TOLD, Question
 from convoy.remote.guest_events import (
     Event,
     OwnCopy,
@@ -28,8 +28,8 @@ from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests
 from convoy.remote.limits import retry_after_s
-from convoy.remote.websocket import UpgradeRefusedError, WebSocket
-from convoy.remote.wire_faults import WIRE_EXCEPTIONS, wire_code
+from convoy.remote.websocket import ServerClosedError, UpgradeRefusedError, WebSocket
+from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
 from convoy.routes.codes import UNEXPECTED_ANSWER, UPGRADE_REFUSED, error_code
 from convoy.secrets import Secret
@@ -37,7 +37,7 @@ from convoy.secrets import Secret
 _SESSION_EXPIRED = 4006
 _GOOD, _FORBIDDEN, _TOO_MANY_REQUESTS = 200, 403, 429
 _GOOD_STATUSES = range(200, 300)
-_CLOSED = "connection closed"
+_CLOSED, _DISMISSED = "connection closed", "guest dismissed"
 _CLOSE_S = 1.0
 _E = TypeVar("_E", bound=Event)
 
@@ -58,10 +58,10 @@ class GuestSession:
     """
 
     __slots__ = (
-        "_answers",
         "_asked",
         "_messages",
         "_protocol",
+        "_question",
         "_requests",
         "_shared",
         "_token",
@@ -84,7 +84,7 @@ class GuestSession:
         self._token: Secret | None = None
         self._protocol = GuestProtocol("", Secret(""))
         self.socket = WebSocket(self._hear)
-        self._answers = Answers(shared.counts)
+        self._question: Question | None = None
         self._messages = shared.budget("session")
         self._requests = shared.budget("connection")
         self._asked = self.attempts = 0
@@ -104,6 +104,22 @@ class GuestSession:
     def is_ready(self) -> bool:
         """True while it is connected, and its session takes messages."""
         return self.socket.is_open and self.state is State.CONFIGURED
+
+    @property
+    def loss(self) -> str:
+        """The code of how the server ended the latest connection, "" where it did not.
+
+        An expired session is no loss: the message that met it has that code already.
+        """
+        fault = self.socket.fault
+        if fault is None or isinstance(fault, StoppedError) or self.state is State.EXPIRED:
+            return ""
+        if self.state is State.DISCONNECTED:
+            return _DISMISSED
+        code = wire_code(fault)
+        if isinstance(fault, ServerClosedError):
+            code = f"guest closed {fault.code}"
+        return self._shared.code_book.name(code)
 
     @property
     def sent_s(self) -> float | None:
@@ -203,7 +219,7 @@ class GuestSession:
 
         The session is still there, as when a customer closes the page.
         """
-        is_in_use = self._answers.question is not None
+        is_in_use = self._question is not None
         self.socket.close(None if is_in_use else self._now_s + _CLOSE_S)
 
     def leave(self) -> None:
@@ -265,7 +281,6 @@ class GuestSession:
             return protocol.configure(tracing_id, start_new=start_new)
 
         self.is_new = self._call(configure, SessionConfigured, deadline_s).is_new
-        self._shared.counts.resumed += not self.is_new
 
     def _call(self, request: Request, wanted: type[_E], deadline_s: float) -> _E:
         id = str(self._next_number())
@@ -312,7 +327,7 @@ class GuestSession:
         closed in the end, as is that of one that does not take what is sent.
         """
         socket, pinged_s = self.socket, inf
-        self._answers.ask(question)
+        self._question = question
         try:
             act()
             half_s = (self._now_s + question.deadline_s) / 2
@@ -329,7 +344,7 @@ class GuestSession:
                 socket.close()
             raise
         finally:
-            self._answers.end()
+            self._question = None
 
     def _send(self, text: bytes) -> None:
         self._requests.spend(self._now_s)
@@ -342,7 +357,7 @@ class GuestSession:
         if self.on_text is not None:
             self.on_text("received", text, received_s)
         for event in self._protocol.hear(text):
-            if self._answers.take(event, text, received_s):
+            if self._question is not None and self._question.take(event, text, received_s):
                 self.socket.wake()
             if isinstance(event, TooManyRequests):
                 self._messages.rest(received_s + event.retry_after_s)
