@@ -88,8 +88,7 @@ def exchange_one(
     rule = settings.scenario[scenario]
     with past_the_guard(setup, settings, GUEST_CHAT.token) as there:
         body = canary_body(there, template)
-        deployment_id, site = (rule.variables.get(name, "") for name in ("deployment_id", "site"))
-        guests = there.connections.guests(deployment_id, site)
+        guests = there.connections.guests_of(rule.variables)
         id = f"{canary_run_id(there.run_id)}:0"
         return exchange(guests, id, body, joins="join" in rule.steps)
 

@@ -73,7 +73,7 @@ class GuestUser(ScenarioUser):
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> GuestSession:
         variables = settings.scenario[cls.scenario].variables
-        guests = connections.guests(variables.get("deployment_id", ""), variables.get("site", ""))
+        guests = connections.guests_of(variables)
         return GuestSession(guests, lambda event, received_s: None)
 
     def on_start(self) -> None:

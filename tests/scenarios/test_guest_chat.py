@@ -137,8 +137,9 @@ def test_a_deployment_that_refuses_guests_is_refused_before_any_load(tmp_path: P
     options = ["--scenarios", "guest_chat", "-t", "1s", "-u", "2", "--rate", "5"]
     with shop() as (url, _), serving(sends(answer("403 Forbidden"))) as server:
         messaging = f"--set=target.messaging_url=http://127.0.0.1:{server.port}"
-        patience = "--set=prepare_timeout_s=3"
-        ended = run_locust(tmp_path, "-H", url, *options, messaging, patience)
+        ended = run_locust(tmp_path, "-H", url, *options, messaging)
 
     assert ended.exit_code == 4, ended.output
     assert "the upgrade was answered with 403" in ended.output
+    assert "check deployment_id and site" in ended.output
+    assert sum(b"/v1?deploymentId" in each for each in server.requests) == 1

@@ -11,10 +11,11 @@ from convoy.cli.exchange import as_report, exchange
 from convoy.errors import ExitCode
 from convoy.secrets import Redactor
 from tests.unit.remote.exchanges import LONG_S
-from tests.unit.remote.guests_of_a_test import HELLO, SHORT_S, guests_at
+from tests.unit.remote.guests_of_a_test import HELLO, guests_at
 from tests.unit.remote.misbehaving_server import Behaviour, answer, sends, serving, silent
 from tests.unit.remote.websocket_peer import BINARY, Peer, plays, reply
 
+SILENT_S = 0.5
 TIMED = re.compile(r"(?m)^ +\d+\.\d  (sent|received|noted) ")
 
 
@@ -160,7 +161,7 @@ FAILS: dict[str, tuple[Behaviour, ExitCode, tuple[str, ...]]] = {
 def test_what_stands_in_the_way_is_shown_and_explained(
     behaviour: Behaviour, exit_code: ExitCode, says: tuple[str, ...]
 ) -> None:
-    found_code, told = shown(behaviour, SHORT_S)
+    found_code, told = shown(behaviour, SILENT_S if "timeout" in says else LONG_S)
 
     assert found_code == exit_code, told
     words = " ".join(told.lower().split())
@@ -168,14 +169,14 @@ def test_what_stands_in_the_way_is_shown_and_explained(
 
 
 def test_a_read_only_session_is_not_joined() -> None:
-    exit_code, told = shown(plays(reads_only), SHORT_S, joins=True)
+    exit_code, told = shown(plays(reads_only), joins=True)
 
     assert exit_code == ExitCode.REFUSED
     assert "Join" not in told and "guest 409" in told
 
 
 def test_a_bot_that_says_nothing_is_no_failure() -> None:
-    exit_code, told = shown(plays(Peer.configure, Peer.copy_all), SHORT_S)
+    exit_code, told = shown(plays(Peer.configure, Peer.copy_all), SILENT_S)
 
     assert exit_code == ExitCode.PASS
-    assert f"no reply within {SHORT_S:g} s" in told
+    assert f"no reply within {SILENT_S:g} s" in told
