@@ -40,7 +40,7 @@ _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LENGTH_OF_UUID = 36
 _NAMES = (
-    r"(?:[\w-]*(?:token|secret|password|passwd|signature|api[_-]?key)|authorization"
+    r"(?:[\w-]*(?:token|jwt|secret|password|passwd|signature|api[_-]?key)|authorization"
     r"|(?:set-)?cookie|x-amz-credential)"
 )
 """Of members of JSON, and of parameters of a URL, whose values open a door."""

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import convoy
 from convoy import terminal
+from convoy.cli import exchange
 from convoy.cli.afterwards import AFTERWARDS, add_commands, seconds
 from convoy.cli.outlook import outlook
 from convoy.cli.preflight import check_readiness
@@ -122,12 +123,12 @@ def _preflight(setup: Setup, options: Namespace) -> ExitCode:
 
 
 def _send(setup: Setup, options: Namespace) -> ExitCode:
-    sent = send_one(
-        setup,
-        asked(options),
-        conversation_id=options.conversation,
-        payload=options.payload,
-    )
+    what = {"conversation_id": options.conversation, "payload": options.payload}
+    if options.frames:
+        found = exchange.exchange_one(setup, asked(options), **what)
+        _say(setup, exchange.as_report(found, setup.redactor.redact))
+        return found.exit_code
+    sent = send_one(setup, asked(options), **what)
     _say(setup, as_report(sent, setup.redactor.redact))
     return ExitCode.PASS if sent.is_accepted else ExitCode.NOT_ACCEPTED
 
@@ -336,6 +337,12 @@ def _add_send(commands: Any) -> None:
         default="",
         metavar="NAME-or-path",
         help="the message's template: a name in payloads or a path; else the profile's first",
+    )
+
+    send.add_argument(
+        "--frames",
+        action="store_true",
+        help="show what a guest (--scenarios guest_chat) sends and receives, frame by frame",
     )
 
 

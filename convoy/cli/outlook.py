@@ -11,6 +11,7 @@ from convoy.plan.pool import NO_CONVERSATION
 from convoy.plan.rates import RateCurve
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import allowance_line
+from convoy.prepare.guest_limit import guest_line
 from convoy.prepare.preflight import PreparedRun
 from convoy.settings import Settings
 
@@ -30,7 +31,10 @@ def _lines(prepared: PreparedRun, messages: int, redact: Callable[[str], str]) -
     yield prepared.description
     yield from prepared.checklist.warnings
     yield f"seed {settings.seed}"
-    yield allowance_line(settings)
+    if len(prepared.guests) < len(settings.scenarios):
+        yield allowance_line(settings)
+    if prepared.guests:
+        yield guest_line(settings, prepared.guests)
     yield from (f"criterion {each.text}" for each in prepared.criteria)
     for name, inputs in prepared.inputs.items():
         yield ""

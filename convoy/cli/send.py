@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,15 +26,17 @@ from convoy.prepare.guard import check_target, check_token, check_window
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import (
     LONGEST_RUN_ID,
+    SOME_CONVERSATION,
     sample_bodies,
     sample_plan,
     template_names,
 )
 from convoy.remote.client import Connections, WorkerShare
 from convoy.remote.oauth import Token
+from convoy.remote.session import ApiSession
 from convoy.results.outcome import ACCEPTED, Attempt
 from convoy.results.record import RUNS, check_stop
-from convoy.routes.catalogue import ROUTES, USER, Route
+from convoy.routes.catalogue import GUEST_CHAT, ROUTES, USER, Route, TokenKind
 from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.routes.explain import as_text, explain, explain_code
 from convoy.secrets import STARS
@@ -82,18 +84,57 @@ def send_one(
     scenario = settings.scenarios[0]
     route, rule = setup.routes[scenario], settings.scenario[scenario]
     if not route.path:
-        raise RefusedError(f"the messages of scenario {scenario} do not go over HTTP")
+        shown = "; --frames shows what a guest of it sends and receives" * (route is GUEST_CHAT)
+        raise RefusedError(f"the messages of scenario {scenario} do not go over HTTP{shown}")
+    template = checked_template(setup, settings, payload)
+    with past_the_guard(setup, settings, route.token) as there:
+        settings, session, connections = there.settings, there.session, there.connections
+        conversation = _conversation(settings, route, there.token, connections, conversation_id)
+        body = canary_body(there, template, conversation)
+        path = route.path_to(rule.variables)(conversation)
+        head = session.head(path) + str(len(body)).encode()
+        answers = route.answers(rule.expect)
+        attempt = session.post(path, body, settings.request_timeout_s, answers, conversation.id)
+    told = _without_token(head)
+    return Sent(settings, route, path, told, body, attempt, attempt.correlation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Where one message may go: the settings with the address that it has, and a login."""
+
+    settings: Settings
+    run_id: str
+    connections: Connections
+    session: ApiSession
+    token: Token
+
+
+def checked_template(setup: Setup, settings: Settings, payload: str) -> tuple[str, str]:
+    """Return name and source of a template of the first scenario that renders to JSON.
+
+    `payload` is as in `send_one`. Raises SettingsError or PayloadError.
+    """
+    scenario = settings.scenarios[0]
+    rule = settings.scenario[scenario]
     name, source = _template(payload or next(iter(rule.payloads)), setup.payloads)
     sample = sample_plan(scenario, 0, rule.variables)
     variables = sample.bodies(LONGEST_RUN_ID).variables(sample.message(0))
     [body] = sample_bodies(PayloadTemplate(name, source), [variables])
     parse_body(name, body)
+    return name, source
+
+
+@contextmanager
+def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterator[Ready]:
+    """Let one message be sent inside, after the guard of a run; raises as `send_one`."""
     check_window(settings, time(), lasts_s=0.0)
     run_id = new_run_id()
     settings = setup.at_simulator(settings, run_id, Checklist())
     connections = setup.connect(settings, WorkerShare())  # nobody opens conversations here
     check_target(settings, connections.admission, setup.simulator_key)
-    session = connections.open_session(route.token)
+    kinds = connections.token_kinds  # guests have none: any other of the run's shows who sends
+    session = connections.open_session(kind if kind in kinds else kinds[0])
     try:
         with setup.kill_switch.watched():
             approval = settings.target.approval
@@ -102,18 +143,20 @@ def send_one(
             token = session.open()
             if approval is not None:
                 check_token(settings, token, connections.headers)
-            conversation = _conversation(settings, route, token, connections, conversation_id)
-            plan = sample_plan(scenario, 0, rule.variables, None, conversation, {name: source})
-            body = plan.bodies(canary_run_id(run_id), time).render(plan.message(0))
-            path = route.path_to(rule.variables)(conversation)
-            head = session.head(path) + str(len(body)).encode()
-            answers = route.answers(rule.expect)
-            attempt = session.post(path, body, settings.request_timeout_s, answers, conversation.id)
+            yield Ready(settings, run_id, connections, session, token)
     finally:
         session.close()
         setup.lock.release()
-    shown = _without_token(head)
-    return Sent(settings, route, path, shown, body, attempt, attempt.correlation_id)
+
+
+def canary_body(
+    there: Ready, template: tuple[str, str], conversation: Conversation = SOME_CONVERSATION
+) -> bytes:
+    """Return the first message of a template, marked as a canary."""
+    scenario = there.settings.scenarios[0]
+    variables = there.settings.scenario[scenario].variables
+    plan = sample_plan(scenario, 0, variables, None, conversation, dict([template]))
+    return plan.bodies(canary_run_id(there.run_id), time).render(plan.message(0))
 
 
 def as_report(sent: Sent, redact: Callable[[str], str]) -> str:

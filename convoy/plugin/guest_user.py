@@ -13,10 +13,12 @@ from convoy.engine.ahead import Message
 from convoy.errors import RefusalError
 from convoy.plugin.users import ScenarioUser
 from convoy.remote.client import Connections
+from convoy.remote.guest_answers import TOLD, Order
 from convoy.remote.guest_events import Event, Jwt, OwnCopy, Reply
 from convoy.remote.guest_protocol import GuestProtocol, answer_message, attachment_message
 from convoy.remote.guest_rest import read_history
 from convoy.remote.guest_session import GuestSession
+from convoy.remote.websocket import WebSocket
 from convoy.results.outcome import ACCEPTED, UNKNOWN, Attempt, Phase
 from convoy.results.steps import TimingRecorder
 from convoy.routes.catalogue import GUEST_CHAT
@@ -65,20 +67,24 @@ class GuestUser(ScenarioUser):
     session: GuestSession
     _turn: _Turn | None = None
     _called_s = 0.0
+    _order: Order
+    _ended: WebSocket | None = None
 
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> GuestSession:
         variables = settings.scenario[cls.scenario].variables
-        guests = connections.guests(variables.get("deployment_id", ""), variables.get("site", ""))
+        guests = connections.guests_of(variables)
         return GuestSession(guests, lambda event, received_s: None)
 
     def on_start(self) -> None:
         super().on_start()
+        self._order = Order()
         self.session.on_event = self._hear
         self.join()
 
     def leave(self) -> None:
         self._end_turn()
+        self._note_loss()
         super().leave()
 
     def next_message(self) -> Message:
@@ -90,6 +96,7 @@ class GuestUser(ScenarioUser):
     def send(self, message: Message) -> Attempt:
         id = f"{self._work.run_id}:{self.scenario}:{self._phase}:{message.due.k}"
         turn = self._turn = _Turn(id, self._is_measured)
+        self._note_loss()
         attempt = self.session.post(id, message.body, self.timeout_s)
         turn.sent_s = attempt.sent_s
         if attempt.fate is UNKNOWN and not turn.has_copy:
@@ -165,7 +172,9 @@ class GuestUser(ScenarioUser):
         Where that fails, the next message tries it again.
         """
         self._end_turn()
+        self._note_loss()
         self.session.leave()
+        self._ended, self._order = self.session.socket, Order()
         self.session.await_turn()
         with self.step("connect"):
             self.session.connect()
@@ -177,7 +186,9 @@ class GuestUser(ScenarioUser):
     def _hear(self, event: Event, received_s: float) -> None:
         """Take what the session was told, in the loop's own greenlet."""
         turn = self._turn
-        if isinstance(event, OwnCopy) and event.tracing_id.startswith(self._work.run_id):
+        if oddity := self._order.oddity_of(event):
+            self._disturb(oddity)
+        if isinstance(event, OwnCopy) and not _is_of_a_step(event.tracing_id):
             if turn is not None and turn.id == event.tracing_id and not turn.has_copy:
                 turn.has_copy = True
                 self._note("own_copy", turn)
@@ -190,6 +201,17 @@ class GuestUser(ScenarioUser):
             turn.last_reply_s = received_s
             turn.offer = event if event.choices else turn.offer
             turn.replied.set()
+
+    def _note_loss(self) -> None:
+        """Count once how the server ended the connection, if it did; a post replaces it."""
+        socket = getattr(getattr(self, "session", None), "socket", None)
+        if socket is not self._ended and (code := self.session.loss):
+            self._ended = socket
+            self._disturb(code)
+
+    def _disturb(self, code: str) -> None:
+        with self.step("disturbance"):
+            raise RefusalError(code)
 
     def _end_turn(self) -> None:
         turn, self._turn = self._turn, None
@@ -208,3 +230,7 @@ class GuestUser(ScenarioUser):
     @property
     def _is_measured(self) -> bool:
         return self._phase is Phase.MEASURE
+
+
+def _is_of_a_step(tracing_id: str) -> bool:
+    return tracing_id.isdigit() or tracing_id.startswith(TOLD)

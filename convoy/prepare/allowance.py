@@ -11,16 +11,17 @@ from convoy.settings import Settings
 from convoy.settings.model import Limit
 
 _OF_TOKENS = ("token", "client", "org")
-"""Scopes of limits on requests with a token; guests of web messaging have none."""
+"""Scopes of limits on requests with a token; those of guests are in `guest_limit`."""
 _WINDOW_LASTS_ON_S = 1.0
 """A window counts from its first answer on, and what is left of it comes in whole seconds."""
 _DEVIATIONS = 4
 """So many standard deviations above its mean Poisson's number hardly ever lies."""
-_CONSEQUENCES = {
+CONSEQUENCES = {
     "obey": "messages will be late or not sent by cause limits",
     "count": "messages will be refused with 429",
     "stop": "the run will end at the first 429",
 }
+"""What comes of a limit that is reached, by `on_limit`."""
 
 
 def check_allowance(
@@ -74,7 +75,7 @@ def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] |
                 f"{_in_words(settings, limit, tokens)}: the limit of {limit.count:,} per "
                 f"{limit.per_s:g} s by {limit.scope} allows {allowed:,} requests in that time, and "
                 f"the plan with its warm-up wants up to {wanted:,}: "
-                f"{_CONSEQUENCES[settings.on_limit]}"
+                f"{CONSEQUENCES[settings.on_limit]}"
             )
             return told, _remedy(settings, limit, wanted, allowed - requests_before)
     return None

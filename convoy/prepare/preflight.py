@@ -33,11 +33,12 @@ from convoy.prepare.guard import (
     messages_beside,
     planned_messages,
 )
+from convoy.prepare.guest_limit import check_guests
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.organisation import ask, questions_of
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.pools import Open, check_pool_size, name_some, open_conversations
-from convoy.prepare.reach import check_way
+from convoy.prepare.reach import check_way, check_way_of_guests
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.prepare.user_limit import user_shortfall
@@ -53,7 +54,7 @@ from convoy.results.grammar import Known, parse
 from convoy.results.record import RUNS, note_opened
 from convoy.results.result import RunFacts
 from convoy.results.series import step_of
-from convoy.routes.catalogue import CLIENT, USER, TokenKind
+from convoy.routes.catalogue import CLIENT, GUEST_CHAT, USER, TokenKind
 from convoy.routes.codes import KNOWN_CODES
 from convoy.secrets import Secret
 from convoy.settings import Settings
@@ -70,7 +71,7 @@ class PreparedRun:
     `checklist` holds what the preflight found, `ledger_since` is since when the simulator's ledger
     counts ("" for another target), `facts` what the record says of it. `processes` on this machine
     hold the users; `admission` is what may be connected to. Canary messages have `opened` these
-    conversations.
+    conversations. The users of the scenarios in `guests` are guests of web messaging.
     """
 
     settings: Settings
@@ -84,6 +85,7 @@ class PreparedRun:
     processes: int = 1
     admission: Admission = THIS_MACHINE
     opened: tuple[str, ...] = ()
+    guests: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -188,16 +190,22 @@ class Preflight:
                 self.facts,
                 self.processes,
                 self.connections.admission,
+                guests=tuple(name for name, each in routes.items() if each is GUEST_CHAT),
             )
             with step("approval"):
                 planned = planned_messages(settings, run.inputs)
                 check_total(settings, planned, messages_beside(settings, run.inputs))
             before = questions.requests + _requests_before(settings, run.inputs)
-            check_allowance(settings, in_force, before, self.checklist)
+            if len(run.guests) < len(routes):
+                check_allowance(settings, in_force, before, self.checklist)
+            check_guests(settings, run.guests, spawn_rate, self.checklist)
             of_user = [name for name, each in routes.items() if each.token == USER]
             has_one = of_user and tokens[USER].expires_at_s == inf
             if short := user_shortfall(settings, of_user, has_one_token=bool(has_one)):
                 self.checklist.warn("limits of a user", *short)
+            for name in run.guests if sends else ():
+                variables = settings.scenario[name].variables
+                check_way_of_guests(self.connections.guests_of(variables), self.checklist)
             self.checklist.refuse_if_failed()
             if sends and settings.canary:
                 send_canaries(

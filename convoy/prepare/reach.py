@@ -1,4 +1,4 @@
-"""The way to the target: name, connection, certificate and clock of each of its addresses."""
+"""The way to the target: name, connection, certificate and clock of its addresses, and guests."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from convoy.errors import WireError
+from convoy.errors import RemoteError, WireError
 from convoy.prepare.checklist import Checklist
 from convoy.remote.client import Connections
+from convoy.remote.guest_session import GuestSession
+from convoy.remote.guests import Guests
 from convoy.remote.http import Answer, Origin
 from convoy.remote.limits import http_date_s
 from convoy.remote.proxies import Proxy, proxy_to
-from convoy.routes.codes import advice
+from convoy.routes.codes import UPGRADE_REFUSED, advice
 
 _LONGEST_S = 10.0
 _CLOCK_TOLERANCE_S = 5.0
 _CERTIFICATE_WARNING_DAYS = 14
 _DAY_S = 86_400.0
 _STAGE_BY_CODE = {"dns": "DNS", "proxy": "proxy", "connection refused": "TCP", "tls": "TLS"}
+_NO_GUESTS = {UPGRADE_REFUSED, "guest 400", "guest 401", "guest 403", "guest 404", "4xx other"}
+"""With these every guest is refused; anything else may be another at the next attempt."""
 
 
 def check_way(
@@ -49,6 +53,23 @@ def check_way(
     _enter_passed(origin, proxy, _stages(origin, proxy), checklist)
     _check_certificate(origin, transport.certificate_ends_s, wall_clock(), checklist)
     _check_clock(origin, answer, (asked_s + wall_clock()) / 2, checklist)
+
+
+def check_way_of_guests(guests: Guests, checklist: Checklist) -> None:
+    """Begin one guest's session and leave it, without a message; enter whether it was let in."""
+    session, check = GuestSession(guests, lambda event, received_s: None), "guests"
+    where = f"deployment {guests.deployment.id} at {guests.deployment.host.url}"
+    try:
+        with checklist.waiting(where, guests.timeout_s):
+            session.open()
+    except RemoteError as error:
+        meant = advice(error.code)
+        enter = checklist.fail if error.code in _NO_GUESTS else checklist.warn
+        enter(check, f"{where}: {error}. {meant.cause}", meant.change)
+    else:
+        checklist.ok(check, f"{where} takes guests")
+    finally:
+        session.close()
 
 
 def _question(origin: Origin) -> bytes:

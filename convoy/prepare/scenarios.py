@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,12 @@ from typing import Any
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.remote.client import Connections
 from convoy.remote.session import Session
-from convoy.routes.catalogue import CLIENT, Route, TokenKind
+from convoy.routes.catalogue import CLIENT, GUEST_CHAT, Route, TokenKind
 from convoy.settings import Settings
+
+MESSAGES_PER_GUEST = "messages_per_guest"
+"""The variable that says after how many messages a user begins as another guest."""
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,10 @@ def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fau
             if needed not in rule.steps:
                 problem = f"has {step}, which needs {needed}; name both, or neither"
                 yield Fault(f"scenario.{name}.steps", problem)
+    each = rule.variables.get(MESSAGES_PER_GUEST, "1")
+    if known.route is GUEST_CHAT and not _COUNT.fullmatch(each):
+        problem = f'is {each!r}; give a whole number from 1 on, such as "5"'
+        yield Fault(f"scenario.{name}.variables.{MESSAGES_PER_GUEST}", problem)
     if rule.conversations.source == "opened" and known.open_conversation is None:
         yield Fault(
             f"scenario.{name}.conversations.source",

@@ -159,11 +159,13 @@ class Connections:
             headers=self.headers,
         )
 
-    def guests(self, deployment_id: str, site: str = "") -> Guests:
-        """Return what the guests of a deployment share; `site` is the Origin that they come from.
+    def guests_of(self, variables: Mapping[str, str]) -> Guests:
+        """Return what the guests share of a scenario with such variables.
 
-        A new guest has a token of its own, a random UUID, as the published clients make it.
+        `deployment_id` is where they write, `site` the Origin that they come from. A new guest has
+        a token of its own, a random UUID, as the published clients make it.
         """
+        deployment_id, site = variables.get("deployment_id", ""), variables.get("site", "")
         shared = self._guests.get((deployment_id, site))
         if shared is None:
             target = self._settings.target

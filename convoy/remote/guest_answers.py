@@ -1,8 +1,7 @@
-"""Which of a guest's events answers what it asked, and what is counted of the others. No socket."""
+"""Which of a guest's events answers what it asked, and what is odd about others. No socket."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 
 from convoy.remote.guest_events import (
@@ -19,30 +18,31 @@ from convoy.remote.guest_events import (
     Unreadable,
     UploadFailed,
 )
+from convoy.remote.guest_protocol import State
+from convoy.remote.websocket import ServerClosedError
+from convoy.remote.wire_faults import StoppedError, wire_code
 
-_KEPT_IDS = 4
 _ENDINGS = (ConnectionClosed, LoggedOut, SessionClosed, SessionExpired)
 """After these nothing answers any more what was asked before."""
 _REFUSALS = (Refused, TooManyRequests, UploadFailed)
 TOLD = "told-"
 """Begins the tracing ids of what has no answer, so that its copies are not asked after."""
+OUT_OF_ORDER = "guest out of order"
+"""The code of a message that has an earlier time, by the server, than one that came before it."""
 
 
-@dataclass(slots=True)
-class GuestCounts:
-    """What the guests of a process met besides answers.
+def code_of_loss(fault: Exception | None, state: State) -> str:
+    """Return the code of how a server ended a connection, "" where it did not.
 
-    Copies of own messages may come after the deadline, again, or for nothing that was said; a
-    message is out of order if the server has an earlier time for it than for one before.
+    An expired session is no loss: the message that met it has that code already.
     """
-
-    late_copies: int = 0
-    duplicate_copies: int = 0
-    unexpected_copies: int = 0
-    out_of_order: int = 0
-    unreadable: int = 0
-    unknown: int = 0
-    resumed: int = 0
+    if fault is None or isinstance(fault, StoppedError) or state is State.EXPIRED:
+        return ""
+    if state is State.DISCONNECTED:
+        return "guest dismissed"
+    return (
+        f"guest closed {fault.code}" if isinstance(fault, ServerClosedError) else wire_code(fault)
+    )
 
 
 class Question:
@@ -58,7 +58,14 @@ class Question:
         self.text = ""
         self.done_s = 0.0
 
-    def is_answered_by(self, event: Event, received_s: float) -> bool:
+    def take(self, event: Event, text: str, received_s: float) -> bool:
+        """Take an event and its frame; return whether it is the answer that was waited for."""
+        if not self._is_answered_by(event, received_s):
+            return False
+        self.answer, self.text, self.done_s = event, text, received_s
+        return True
+
+    def _is_answered_by(self, event: Event, received_s: float) -> bool:
         """Tell whether an event is the answer, or leaves none to be expected.
 
         Own copies bear the tracing id of their request; not every other answer bears one.
@@ -72,64 +79,22 @@ class Question:
         return (kind is self.wanted or kind in _REFUSALS) and (id == self.tracing_id or is_unnamed)
 
 
-class Answers:
-    """The request of a guest that is in flight, and the latest ones before it."""
+class Order:
+    """Whether what a guest was told came in order, by the server's own times of the messages."""
 
-    __slots__ = ("_answered_ids", "_counts", "_latest_s", "_missed_ids", "question")
+    __slots__ = ("_latest_s",)
 
-    def __init__(self, counts: GuestCounts) -> None:
-        self.question: Question | None = None
-        self._counts = counts
+    def __init__(self) -> None:
         self._latest_s = -inf
-        self._answered_ids: tuple[str, ...] = ()
-        self._missed_ids: tuple[str, ...] = ()
 
-    def ask(self, question: Question) -> None:
-        """Take a request as the one in flight."""
-        self.question = question
-
-    def end(self) -> None:
-        """Take the request in flight for ended; the copy of one without an answer would be late."""
-        question, self.question = self.question, None
-        if question is not None and question.answer is None and question.wanted is OwnCopy:
-            self._missed_ids = (*self._missed_ids[1 - _KEPT_IDS :], question.tracing_id)
-
-    def take(self, event: Event, text: str, received_s: float) -> bool:
-        """Take an event and its frame; return whether it is the answer that was waited for."""
-        self._count(event)
-        question = self.question
-        if question is None or not question.is_answered_by(event, received_s):
-            if isinstance(event, OwnCopy):
-                self._count_copy(event.tracing_id)
-            return False
-        question.answer, question.text, question.done_s = event, text, received_s
-        if isinstance(event, OwnCopy):
-            self._keep_answered(event.tracing_id)
-        elif question.wanted is OwnCopy:
-            self._missed_ids = (*self._missed_ids[1 - _KEPT_IDS :], question.tracing_id)
-        return True
-
-    def _count_copy(self, tracing_id: str) -> None:
-        question = self.question
-        is_past_deadline = question is not None and question.tracing_id == tracing_id
-        if tracing_id in self._answered_ids:
-            self._counts.duplicate_copies += 1
-        elif tracing_id in self._missed_ids or is_past_deadline:
-            self._counts.late_copies += 1
-            self._keep_answered(tracing_id)
-        elif not tracing_id.startswith(TOLD):
-            self._counts.unexpected_copies += 1
-
-    def _keep_answered(self, tracing_id: str) -> None:
-        self._answered_ids = (*self._answered_ids[1 - _KEPT_IDS :], tracing_id)
-
-    def _count(self, event: Event) -> None:
+    def oddity_of(self, event: Event) -> str:
+        """Return the code of an event that no server should send like this, "" for any other."""
         match event:
-            case OwnCopy(time_s=time_s) | Reply(time_s=time_s):
-                if time_s is not None:
-                    self._counts.out_of_order += time_s < self._latest_s
-                    self._latest_s = max(self._latest_s, time_s)
+            case OwnCopy(time_s=time_s) | Reply(time_s=time_s) if time_s is not None:
+                is_late, self._latest_s = time_s < self._latest_s, max(time_s, self._latest_s)
+                return OUT_OF_ORDER if is_late else ""
             case Unreadable():
-                self._counts.unreadable += 1
+                return "guest unreadable frame"
             case Unknown():
-                self._counts.unknown += 1
+                return "guest unknown frame"
+        return ""

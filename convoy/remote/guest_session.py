@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from math import inf
 from typing import TypeVar, cast
@@ -11,7 +11,7 @@ import gevent
 import msgspec
 
 from convoy.errors import RefusalError, RemoteError, WireError
-from convoy.remote.guest_answers import TOLD, Answers, Question
+from convoy.remote.guest_answers import TOLD, Question, code_of_loss
 from convoy.remote.guest_events import (
     Event,
     OwnCopy,
@@ -32,11 +32,11 @@ from convoy.remote.pace import Pace
 from convoy.remote.websocket import UpgradeRefusedError, WebSocket
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
-from convoy.routes.codes import UNEXPECTED_ANSWER, error_code
+from convoy.routes.codes import UNEXPECTED_ANSWER, UPGRADE_REFUSED, error_code
 from convoy.secrets import Secret
 
 _SESSION_EXPIRED = 4006
-_GOOD, _TOO_MANY_REQUESTS = 200, 429
+_GOOD, _FORBIDDEN, _TOO_MANY_REQUESTS = 200, 403, 429
 _GOOD_STATUSES = range(200, 300)
 _CLOSED = "connection closed"
 _CLOSE_S = 1.0
@@ -44,6 +44,8 @@ _E = TypeVar("_E", bound=Event)
 
 Request = Callable[[GuestProtocol, str], bytes]
 """A method of the protocol, or what calls one: takes a tracing id, and returns what to send."""
+OnText = Callable[[str, str, float], None]
+"""Takes each text that is "sent" or "received", after that word, and when; it must not wait."""
 
 
 class GuestSession:
@@ -52,31 +54,39 @@ class GuestSession:
     A connection that has ended, or whose server gave no sign of life, is replaced before the next
     message, and the session goes on there with the same token; one that has expired begins anew,
     as another guest's. `on_event` takes every event and when it was received, in the loop's own
-    greenlet: it must not wait. `is_new` tells whether the last configure began a session.
+    greenlet: it must not wait; `on_text` takes the frames themselves, before. `is_new` tells
+    whether the last configure began a session; `socket` is the latest connection.
     """
 
     __slots__ = (
-        "_answers",
         "_asked",
         "_leaving",
         "_messages",
         "_protocol",
+        "_question",
         "_requests",
         "_shared",
-        "_socket",
         "_token",
         "attempts",
         "is_new",
         "on_event",
+        "on_text",
+        "socket",
     )
 
-    def __init__(self, shared: Guests, on_event: Callable[[Event, float], None]) -> None:
+    def __init__(
+        self,
+        shared: Guests,
+        on_event: Callable[[Event, float], None],
+        on_text: OnText | None = None,
+    ) -> None:
         self.on_event = on_event
+        self.on_text = on_text
         self._shared = shared
         self._token: Secret | None = None
         self._protocol = GuestProtocol("", Secret(""))
-        self._socket = WebSocket(self._hear)
-        self._answers = Answers(shared.counts)
+        self.socket = WebSocket(self._hear)
+        self._question: Question | None = None
         self._messages = shared.budget("session")
         self._requests = shared.budget("connection")
         self._asked = self._leaving = self.attempts = 0
@@ -90,17 +100,23 @@ class GuestSession:
     @property
     def is_connected(self) -> bool:
         """True while its connection takes requests, as far as anything was received."""
-        return self._socket.is_open
+        return self.socket.is_open
 
     @property
     def is_ready(self) -> bool:
         """True while it is connected, and its session takes messages."""
-        return self._socket.is_open and self.state is State.CONFIGURED
+        return self.socket.is_open and self.state is State.CONFIGURED
+
+    @property
+    def loss(self) -> str:
+        """The code of how the server ended the latest connection, "" where it did not."""
+        code = code_of_loss(self.socket.fault, self.state)
+        return self._shared.code_book.name(code) if code else ""
 
     @property
     def sent_s(self) -> float | None:
         """When the first byte of the post in progress left, or of the last one; None if never."""
-        return self._socket.sent_s if self.attempts else None
+        return self.socket.sent_s if self.attempts else None
 
     @property
     def _now_s(self) -> float:
@@ -116,9 +132,12 @@ class GuestSession:
         self.connect()
         self.configure()
 
-    def connect(self) -> None:
-        """Open a connection, in place of the one before; raises as `open`."""
-        self._connect(self._now_s + self._shared.timeout_s)
+    def connect(self) -> Iterable[tuple[str, str]]:
+        """Open a connection, in place of the one before; return the headers of the answer.
+
+        Raises as `open`.
+        """
+        return self._connect(self._now_s + self._shared.timeout_s)
 
     def configure(self) -> None:
         """Begin the session on a new connection, or go on with it; raises as `open`."""
@@ -151,7 +170,7 @@ class GuestSession:
         else:
             fate, code, status = self._judged(question)
             done_s = question.done_s
-        sent_s = self._socket.sent_s
+        sent_s = self.socket.sent_s
         if sent_s is None:
             fate, sent_s = FAILED, began_s
         body = question.text.encode()
@@ -192,8 +211,8 @@ class GuestSession:
 
         The session is still there, as when a customer closes the page.
         """
-        is_in_use = self._answers.question is not None
-        self._socket.close(None if is_in_use else self._now_s + _CLOSE_S)
+        is_in_use = self._question is not None
+        self.socket.close(None if is_in_use else self._now_s + _CLOSE_S)
         self._leave_out()
 
     def leave(self) -> None:
@@ -203,7 +222,7 @@ class GuestSession:
 
     def _go_on(self, deadline_s: float) -> None:
         """See that a message can be sent: connect, resume, begin a new chat, as far as needed."""
-        if not self._socket.is_open or self.state not in (State.CONFIGURED, State.READ_ONLY):
+        if not self.socket.is_open or self.state not in (State.CONFIGURED, State.READ_ONLY):
             self.await_turn(deadline_s)
             self._connect(deadline_s)
             self._configure(deadline_s)
@@ -246,32 +265,34 @@ class GuestSession:
             self._leaving -= 1
             cast(Pace, self._shared.pace).keep()
 
-    def _connect(self, deadline_s: float) -> None:
+    def _connect(self, deadline_s: float) -> Iterable[tuple[str, str]]:
         shared, deployment = self._shared, self._shared.deployment
-        self._socket.close()
+        self.socket.close()
         self._leave_out()
         if self._token is None or self.state is State.EXPIRED:
             self._token = shared.new_token()
             self._messages = shared.budget("session")
         self._protocol = GuestProtocol(deployment.id, self._token)
         self._requests = shared.budget("connection")
-        socket = self._socket = WebSocket(self._hear)
+        socket = self.socket = WebSocket(self._hear)
         shared.connects.spend(self._now_s)
         try:
             headers = deployment.all_headers
-            socket.open(shared.dialler, deployment.host, deployment.path, headers, deadline_s)
+            answered = socket.open(
+                shared.dialler, deployment.host, deployment.path, headers, deadline_s
+            )
         except UpgradeRefusedError as exc:
             raise self._upgrade_refusal(exc) from exc
         except WIRE_EXCEPTIONS as exc:
             raise self._wire_error(exc) from exc
         shared.connects.correct({}, self._now_s)
+        return answered.raw_items()
 
     def _configure(self, deadline_s: float, *, start_new: bool = False) -> None:
         def configure(protocol: GuestProtocol, tracing_id: str) -> bytes:
             return protocol.configure(tracing_id, start_new=start_new)
 
         self.is_new = self._call(configure, SessionConfigured, deadline_s).is_new
-        self._shared.counts.resumed += not self.is_new
 
     def _call(self, request: Request, wanted: type[_E], deadline_s: float) -> _E:
         id = str(self._next_number())
@@ -317,8 +338,8 @@ class GuestSession:
         At half the time the server is pinged. The connection of one that has sent nothing since is
         closed in the end, as is that of one that does not take what is sent.
         """
-        socket, pinged_s = self._socket, inf
-        self._answers.ask(question)
+        socket, pinged_s = self.socket, inf
+        self._question = question
         try:
             act()
             half_s = (self._now_s + question.deadline_s) / 2
@@ -335,22 +356,26 @@ class GuestSession:
                 socket.close()
             raise
         finally:
-            self._answers.end()
+            self._question = None
 
     def _send(self, text: bytes) -> None:
         self._requests.spend(self._now_s)
-        self._socket.send(text, self._has_left)
+        if self.on_text is not None:
+            self.on_text("sent", text.decode(), self._now_s)
+        self.socket.send(text, self._has_left)
 
     def _hear(self, text: str, received_s: float) -> None:
         """Take a text, in the loop's own greenlet."""
+        if self.on_text is not None:
+            self.on_text("received", text, received_s)
         for event in self._protocol.hear(text):
-            if self._answers.take(event, text, received_s):
-                self._socket.wake()
+            if self._question is not None and self._question.take(event, text, received_s):
+                self.socket.wake()
             if isinstance(event, TooManyRequests):
                 self._messages.rest(received_s + event.retry_after_s)
             self.on_event(event, received_s)
         if self.state in (State.EXPIRED, State.DISCONNECTED):
-            self._socket.begin_close()
+            self.socket.begin_close()
 
     def _next_number(self) -> int:
         self._asked += 1
@@ -363,9 +388,11 @@ class GuestSession:
         code = self._shared.code_book.name(error_code(exc.status, exc.body))
         if exc.status in _GOOD_STATUSES:
             code = UNEXPECTED_ANSWER
+        elif exc.status == _FORBIDDEN:
+            code = UPGRADE_REFUSED
         where = self._shared.deployment.host.url
         return RefusalError(code, f"{where}: {exc}", retry_after_s=retry_after_s(exc.headers))
 
     def _wire_error(self, exc: Exception) -> WireError:
-        sent_s = self._socket.sent_s
+        sent_s = self.socket.sent_s
         return WireError(wire_code(exc), str(exc), sent_s=sent_s, done_s=self._now_s)

@@ -1,4 +1,4 @@
-"""What the web messaging guests of a process share: where they write, limits, codes, counts."""
+"""What the web messaging guests of a process share: where they write, limits, codes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from convoy.remote.dialling import Dialler
-from convoy.remote.guest_answers import GuestCounts
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.pace import Pace
@@ -57,7 +56,6 @@ class Guests:
     connects: Budget = field(default_factory=lambda: Budget(()))
     pace: Pace | None = None
     kill_switch: KillSwitch | None = None
-    counts: GuestCounts = field(default_factory=GuestCounts)
 
     def budget(self, scope: str) -> Budget:
         """Return a new budget of the limits of one scope."""

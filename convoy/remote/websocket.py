@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus, PayloadTooBig
-from websockets.frames import BINARY, CLOSE, CONT, TEXT, CloseCode, Frame
+from websockets.frames import BINARY, CLOSE, CONT, TEXT, Close, CloseCode, Frame
+from websockets.http11 import Response
 from websockets.protocol import CLOSING, CONNECTING, OPEN
 from websockets.uri import WebSocketURI
 
@@ -40,6 +42,14 @@ class UpgradeRefusedError(Exception):
         self.status = status
         self.headers = headers
         self.body = body
+
+
+class ServerClosedError(AnswerEndedError):
+    """The server sent a close frame; `code` is its code, 1005 where it gave none."""
+
+    def __init__(self, close: Close) -> None:
+        super().__init__(f"the server closed the WebSocket: {close}")
+        self.code = int(close.code)
 
 
 class WebSocket:
@@ -87,8 +97,11 @@ class WebSocket:
         path: str,
         headers: Mapping[str, str],
         deadline_s: float,
-    ) -> None:
-        """Connect and upgrade, once. Raises UpgradeRefusedError or one of WIRE_EXCEPTIONS."""
+    ) -> Headers:
+        """Connect and upgrade, once; return the answer's headers.
+
+        Raises UpgradeRefusedError or one of WIRE_EXCEPTIONS.
+        """
         connection = dialler.dial(origin, deadline_s, self._hold)
         uri = WebSocketURI(origin.is_https, origin.host, origin.port, path, "")
         protocol = self._protocol = ClientProtocol(uri, max_size=_MOST_BYTES)
@@ -101,8 +114,11 @@ class WebSocket:
         except BaseException:
             connection.close()
             raise
+        answer = protocol.events[0]
+        assert isinstance(answer, Response)
         connection.listen(self._on_arrival)
         self._take_frames(protocol)
+        return answer.headers
 
     def _hold(self, connection: Connection) -> None:
         self._connection = connection
@@ -231,7 +247,8 @@ class WebSocket:
     def _take(self, frame: Frame, protocol: ClientProtocol, received_s: float) -> Exception | None:
         """Take one frame; return what the connection ends with, if it does."""
         if frame.opcode is CLOSE:
-            return AnswerEndedError(f"the server closed the WebSocket: {protocol.close_rcvd}")
+            assert protocol.close_rcvd is not None
+            return ServerClosedError(protocol.close_rcvd)
         if frame.opcode is BINARY:
             protocol.fail(CloseCode.UNSUPPORTED_DATA)
             return MalformedAnswerError("a frame is binary")

@@ -13,6 +13,9 @@ _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 UNEXPECTED_ANSWER = "unexpected answer"
 """The code of a 2xx that is not the answer of the route: nobody knows of the message's fate."""
 
+UPGRADE_REFUSED = "guest upgrade 403"
+"""The code of a deployment that takes no guest: the clients of Genesys do not try again then."""
+
 TLS_EXPECTED = "tls expected"
 """The code of plain HTTP that was spoken to a port of TLS."""
 _WANTS_TLS = b"The plain HTTP request was sent to HTTPS port"

@@ -11,7 +11,7 @@ from typing import Any
 
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.routes.codes import RETIRING_CODES, SECTIONS, advice
-from convoy.routes.refusals import Refusal, read_refusal
+from convoy.routes.refusals import GUEST, Refusal, read_refusal
 from convoy.routes.schema import BodyFault, BodyRules
 
 _PUBLIC_OPERATION = (
@@ -53,12 +53,15 @@ def explain(
 ) -> Explanation:
     """Explain a refusal by its body and, where known, payload, status and route.
 
-    It takes anything; what is no refusal gets an explanation whose `code` is "". Without a route
-    the answer and the payload tell which of the thread's two it is about.
+    It takes anything, the frames of web messaging's guests too; what is no refusal gets an
+    explanation whose `code` is "". Without a route the answer and the payload tell which of the
+    thread's two it is about.
     """
     refusal = read_refusal(answer, status)
     if not refusal.code:
         return Explanation("", "The answer holds no error.", None, "", "")
+    if refusal.code.startswith(GUEST):
+        return _of_code(refusal)
     rules = (route or _likely_route(refusal, payload)).rules()
     if refusal.is_about_the_body:
         return _of_body(refusal, payload, rules)

@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 from convoy.foreign import printable
 from convoy.routes.codes import KNOWN_CODES, advice, full_code
 
+GUEST = "guest "
+"""Begins the codes of what a guest of web messaging is refused with, in frames over WebSocket."""
 _QUOTED = re.compile(r"'([A-Za-z][\w.\[\]/]*)'")
 _STATUSES = range(100, 600)
 _FIRST_FAILURE, _BAD_REQUEST = 300, 400
+_SESSION_EXPIRED = 4006
 _NAMELESS = "4xx other"
 _LONGEST_SAID = 400
 _LONGEST_PARAM = 4_000
@@ -46,6 +49,8 @@ class Refusal(NamedTuple):
 def read_refusal(answer: Mapping[str, Any] | bytes, status: int | None = None) -> Refusal:
     """Return what an answer of any form holds; `status` goes before the one in its body."""
     answer = _object(answer)
+    if isinstance(answer.get("class"), str):
+        return _of_frame(answer)
     own_status = answer.get("status")
     if status is None and isinstance(own_status, int) and own_status in _STATUSES:
         status = own_status
@@ -60,6 +65,20 @@ def read_refusal(answer: Mapping[str, Any] | bytes, status: int | None = None) -
         is_field_certain=bool(certain),
         correlation_id=_line(answer.get("contextId")),
         permissions=tuple(dict.fromkeys(_permissions(answer)))[:_MOST_PERMISSIONS],
+    )
+
+
+def _of_frame(frame: Mapping[str, Any]) -> Refusal:
+    """Return what a server's frame to a guest holds: it says its code in itself or in its body."""
+    body = frame.get("body")
+    inner = body if isinstance(body, dict) else {}
+    given = inner.get("errorCode", frame.get("code"))
+    if frame["class"] == "SessionExpiredEvent":
+        given = _SESSION_EXPIRED
+    is_refusal = isinstance(given, int) and given >= _FIRST_FAILURE
+    return Refusal(
+        f"{GUEST}{given}" if is_refusal else "",
+        said=_line(body) or _line(inner.get("errorMessage")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.unit.remote.misbehaving_server import answer, sends, serving
 from tests.unit.remote.websocket_peer import Peer, plays, reply, said
 
 MESSAGES, USERS, OF_A_GUEST = 60, 6, 5
+BEFORE = "2026-11-26T09:00:00.000Z"
 K = re.compile(r"\[convoy:(?P<run>[^:]+):guest_chat:(?P<k>\d+)\]")
 SETTINGS = {
     "scenarios": ["guest_chat"],
@@ -30,8 +32,16 @@ SETTINGS = {
 }
 
 
+CLOSES = itertools.count()
+
+
 def chats(peer: Peer) -> None:
-    """Send each message back, between two replies; refuse each tenth."""
+    """Send each message back, between two replies; refuse each tenth.
+
+    One measured copy comes twice, one is of nothing, one reply has too early a time; and one
+    connection is closed.
+    """
+    is_measured = False
     while (request := peer.hear()) is not None:
         id = request["tracingId"]
         if request["action"] == "configureSession":
@@ -39,6 +49,8 @@ def chats(peer: Peer) -> None:
             continue
         if request["action"] == "getJwt":
             peer.say("JwtResponse", {"jwt": "a.b.c", "exp": 2e9}, tracingId=id)
+            if is_measured and next(CLOSES) == 0:
+                peer.close(1013)
             continue
         if request["action"] == "onAttachment":
             file = request["attachmentId"]
@@ -52,12 +64,18 @@ def chats(peer: Peer) -> None:
         found = K.search(request["message"].get("text", ""))
         if found is None or found["run"].endswith("-steps"):
             peer.copy(request)
-        elif int(found["k"]) % 10 == 3:
+            continue
+        is_measured = not found["run"].endswith("-warmup")
+        if int(found["k"]) % 10 == 3:
             peer.say("string", "message too long", 4011, tracingId=id)
         else:
             peer.frame(offer())
             peer.copy(request)
             peer.frame(reply("Second"))
+            if is_measured and found["k"] == "17":
+                peer.copy(request)
+                peer.copy(request | {"tracingId": "nobody's"})
+                peer.frame(reply("Third", BEFORE))
 
 
 def offer() -> bytes:
@@ -90,9 +108,12 @@ def test_guests_chat_and_come_back_as_others(tmp_path: Path) -> None:
         "answer": (54, {}),
         "attachment": (begun, {}),
         "history": (begun, {"unexpected answer": begun}),  # the shop has no history
+        "disturbance": (2, {"guest out of order": 1, "guest closed 1013": 1}),
     }
     assert MESSAGES // OF_A_GUEST - USERS <= begun <= MESSAGES // OF_A_GUEST + USERS
     matched = {name: each["matched"] for name, each in figures["timings"].items()}
+    own_copy = figures["timings"]["own_copy"]
+    assert [own_copy[each] for each in ("missing", "duplicate", "unexpected")] == [0, 1, 1]
     assert matched["own_copy"] == matched["first_reply"] == 54
     assert 54 - USERS <= matched["reply_burst"] <= 54
 
@@ -116,8 +137,9 @@ def test_a_deployment_that_refuses_guests_is_refused_before_any_load(tmp_path: P
     options = ["--scenarios", "guest_chat", "-t", "1s", "-u", "2", "--rate", "5"]
     with shop() as (url, _), serving(sends(answer("403 Forbidden"))) as server:
         messaging = f"--set=target.messaging_url=http://127.0.0.1:{server.port}"
-        patience = "--set=prepare_timeout_s=3"
-        ended = run_locust(tmp_path, "-H", url, *options, messaging, patience)
+        ended = run_locust(tmp_path, "-H", url, *options, messaging)
 
     assert ended.exit_code == 4, ended.output
     assert "the upgrade was answered with 403" in ended.output
+    assert "check deployment_id and site" in ended.output
+    assert sum(b"/v1?deploymentId" in each for each in server.requests) == 1

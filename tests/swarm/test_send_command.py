@@ -225,3 +225,18 @@ def test_a_template_that_cannot_be_sent_is_named(
     assert refused.returncode == 2
     assert "broken.json" in refused.stderr
     assert simulator.ledger()["accepted"] == 0
+
+
+def test_a_guests_exchange_is_shown_where_its_frames_are_asked_for(
+    simulator: SimulatorProcess,
+) -> None:
+    of_guests = ("--host", simulator.url, "--scenarios", "guest_chat")
+
+    said = send(*of_guests, "--frames")
+    without = send(*of_guests)
+
+    assert said.returncode == 0, said.stdout + said.stderr
+    [run_id] = simulator.ledger()["runs"]
+    assert f'"tracingId":"{run_id}:0"' in said.stdout and run_id.endswith("-canary")
+    assert '"token":"**********"' in said.stdout
+    assert without.returncode == 4 and "--frames shows" in without.stderr

@@ -123,6 +123,7 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "Location: /next?access_token=hunter2#there",
         "http://user:hunter2@proxy.example:3128/",
         '{"access_token": "hunter2", "expires_in": 5}',
+        '{"jwt": "hunter2", "exp": 5}',
         r'"{\"client_secret\":\"hunter2\"}"',
         "%7B%22password%22%3A%22hunter2%22%7D",
     ],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from convoy.prepare.checklist import Checklist, Finding, Status
-from convoy.prepare.reach import check_way
+from convoy.prepare.reach import check_way, check_way_of_guests
 from convoy.remote.client import Connections
 from convoy.remote.dialling import Dialler
 from convoy.remote.oauth import Credentials
@@ -18,14 +18,23 @@ from convoy.routes.catalogue import CLIENT
 from convoy.secrets import Secret
 from tests.locust_process import free_port
 from tests.unit.remote.certificates import Authority
-from tests.unit.remote.exchanges import dialler_without_names
-from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, serving
+from tests.unit.remote.exchanges import LONG_S, dialler_without_names
+from tests.unit.remote.guests_of_a_test import SHORT_S, guests_at
+from tests.unit.remote.misbehaving_server import (
+    Behaviour,
+    Visitor,
+    answer,
+    sends,
+    serving,
+    silent,
+)
 from tests.unit.remote.proxy_server import (
     ESTABLISHED,
     answers_connect,
     name_proxy_at,
     tunnels,
 )
+from tests.unit.remote.websocket_peer import Peer, Script, plays
 from tests.unit.settings.configuration import settings_of
 
 NOW_S = 1_800_000_000.0
@@ -170,3 +179,41 @@ def test_a_tunnel_that_leads_to_no_tls_fails_behind_the_proxy(
         found = findings("https://nowhere.invalid", timeout_s=0.3)
 
     assert statuses(found) == [("proxy", "ok"), ("TLS", "failure")]
+
+
+def configures(peer: Peer) -> None:
+    peer.configure()
+    peer.close_code()
+
+
+def refuses(code: int) -> Script:
+    def play(peer: Peer) -> None:
+        peer.hear()
+        peer.say("string", "no", code)
+        peer.hear()
+
+    return play
+
+
+OF_GUESTS: dict[str, tuple[Behaviour, Status, str]] = {
+    "let in": (plays(configures), Status.OK, "deployment d 1 at http://127.0.0.1"),
+    "refused": (sends(answer("403 Forbidden")), Status.FAILURE, "guest upgrade 403"),
+    "no such deployment": (plays(refuses(404)), Status.FAILURE, "guest 404: no"),
+    "busy": (sends(answer("503 Busy")), Status.WARNING, "503"),
+    "a limit": (plays(refuses(4029)), Status.WARNING, "guest 4029"),
+    "silent": (silent, Status.WARNING, "timeout"),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "status", "told"), OF_GUESTS.values(), ids=OF_GUESTS)
+def test_a_guest_comes_and_leaves_before_load(
+    behaviour: Behaviour, status: Status, told: str
+) -> None:
+    checklist, timeout_s = Checklist(), SHORT_S if behaviour is silent else LONG_S
+    with serving(behaviour) as server:
+        check_way_of_guests(guests_at(server.port, timeout_s=timeout_s), checklist)
+
+        assert server.connections == 1
+    [found] = checklist.findings
+    assert (found.check, found.status) == ("guests", status)
+    assert told in found.told

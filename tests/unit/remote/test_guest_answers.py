@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
 import pytest
 
-from convoy.remote.guest_answers import Answers, GuestCounts, Question
+from convoy.remote.guest_answers import Order, Question
 from convoy.remote.guest_events import (
     ConnectionClosed,
     EchoBack,
@@ -26,6 +23,7 @@ from convoy.remote.guest_events import (
     Unreadable,
     UploadFailed,
 )
+from convoy.routes.codes import meaning
 
 NOW_S, DEADLINE_S = 10.0, 20.0
 ANSWERED: dict[str, tuple[type[Event], Event, bool]] = {
@@ -53,75 +51,48 @@ ANSWERED: dict[str, tuple[type[Event], Event, bool]] = {
 
 @pytest.mark.parametrize(("wanted", "event", "is_answer"), ANSWERED.values(), ids=ANSWERED)
 def test_an_event_answers_a_request(wanted: type[Event], event: Event, is_answer: bool) -> None:
-    answers, question = Answers(GuestCounts()), Question(wanted, "t1", DEADLINE_S)
-    answers.ask(question)
+    question = Question(wanted, "t1", DEADLINE_S)
 
-    assert answers.take(event, "frame", NOW_S) is is_answer
+    assert question.take(event, "frame", NOW_S) is is_answer
     expected = (event, "frame", NOW_S) if is_answer else (None, "", 0.0)
     assert (question.answer, question.text, question.done_s) == expected
 
 
 def test_only_the_first_answer_counts() -> None:
-    answers, question = Answers(GuestCounts()), Question(OwnCopy, "t1", DEADLINE_S)
-    answers.ask(question)
+    question = Question(OwnCopy, "t1", DEADLINE_S)
 
-    assert answers.take(OwnCopy("t1"), "", NOW_S)
-    assert not answers.take(Refused("t1", 400), "", NOW_S)
+    assert question.take(OwnCopy("t1"), "", NOW_S)
+    assert not question.take(Refused("t1", 400), "", NOW_S)
     assert question.answer == OwnCopy("t1")
 
 
-ASK, END = "ask", "end"
-COUNTED: dict[str, tuple[list[Any], dict[str, int]]] = {
-    "a copy in time": ([ASK, OwnCopy("t1"), END], {}),
-    "a copy twice": ([ASK, OwnCopy("t1"), OwnCopy("t1"), END], {"duplicate_copies": 1}),
-    "a copy again": ([ASK, OwnCopy("t1"), END, OwnCopy("t1")], {"duplicate_copies": 1}),
-    "a copy after the end": ([ASK, END, OwnCopy("t1")], {"late_copies": 1}),
-    "that one twice": (
-        [ASK, END, OwnCopy("t1"), OwnCopy("t1")],
-        {"late_copies": 1, "duplicate_copies": 1},
+def test_nothing_answers_past_the_deadline() -> None:
+    question = Question(OwnCopy, "t1", DEADLINE_S)
+
+    assert not question.take(OwnCopy("t1"), "", DEADLINE_S + 0.001)
+    assert question.answer is None
+
+
+ODD: dict[str, tuple[list[Event], list[str]]] = {
+    "in order": ([Reply(time_s=1.0), Reply(time_s=1.0), OwnCopy("t1", "", 2.0)], []),
+    "out of order": ([OwnCopy("t1", "", 2.0), Reply(time_s=1.0)], ["guest out of order"]),
+    "out of order twice": (
+        [Reply(time_s=3.0), Reply(time_s=1.0), Reply(time_s=2.0), Reply(time_s=3.0)],
+        ["guest out of order"] * 2,
     ),
-    "a copy after a refusal": ([ASK, Refused("t1"), END, OwnCopy("t1")], {"late_copies": 1}),
-    "a copy of nothing": ([OwnCopy("t9")], {"unexpected_copies": 1}),
-    "a copy of what has no answer": ([OwnCopy("told-1")], {}),
-    "in order": ([Reply(time_s=1.0), Reply(time_s=1.0), OwnCopy("told-1", "", 2.0)], {}),
-    "out of order": ([OwnCopy("told-1", "", 2.0), Reply(time_s=1.0)], {"out_of_order": 1}),
-    "without a time": ([Reply(time_s=2.0), Reply(), Reply(time_s=2.0)], {}),
-    "what says nothing": ([Unreadable(), Unknown(), Typing()], {"unreadable": 1, "unknown": 1}),
+    "without a time": ([Reply(time_s=2.0), Reply(), Reply(time_s=2.0)], []),
+    "what says nothing": (
+        [Unreadable(), Unknown(), Typing()],
+        ["guest unreadable frame", "guest unknown frame"],
+    ),
 }
 
 
-@pytest.mark.parametrize(("steps", "expected"), COUNTED.values(), ids=COUNTED)
-def test_what_is_no_answer_is_counted(steps: list[Any], expected: dict[str, int]) -> None:
-    counts = GuestCounts()
-    answers = Answers(counts)
-    for step in steps:
-        if step == ASK:
-            answers.ask(Question(OwnCopy, "t1", DEADLINE_S))
-        elif step == END:
-            answers.end()
-        else:
-            answers.take(step, "", NOW_S)
+@pytest.mark.parametrize(("events", "codes"), ODD.values(), ids=ODD)
+def test_what_is_odd_has_a_code(events: list[Event], codes: list[str]) -> None:
+    order = Order()
 
-    assert {name: each for name, each in asdict(counts).items() if each} == expected
+    found = [code for event in events if (code := order.oddity_of(event))]
 
-
-def test_a_copy_past_the_deadline_is_late() -> None:
-    counts = GuestCounts()
-    answers, question = Answers(counts), Question(OwnCopy, "t1", DEADLINE_S)
-    answers.ask(question)
-
-    assert not answers.take(OwnCopy("t1"), "", DEADLINE_S + 0.001)
-    assert (question.answer, counts.late_copies) == (None, 1)
-
-
-def test_only_the_latest_ids_are_remembered() -> None:
-    counts = GuestCounts()
-    answers = Answers(counts)
-    for number in range(9):
-        answers.ask(Question(OwnCopy, f"t{number}", DEADLINE_S))
-        answers.end()
-
-    for number in range(9):
-        answers.take(OwnCopy(f"t{number}"), "", NOW_S)
-
-    assert (counts.late_copies, counts.unexpected_copies) == (4, 5)
+    assert found == codes
+    assert all(map(meaning, found))

@@ -39,9 +39,10 @@ from convoy.remote.guest_events import (
 from convoy.remote.guest_frames import read_frame
 from convoy.secrets import Secret
 
-CLASSES = json.loads(Path(__file__).with_name("guest_schema.json").read_text())["definitions"][
-    "MessageDataType"
-]["enum"]
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "contract" / "guest-frames.json").read_text("utf-8")
+)
+CLASSES = SCHEMA["definitions"]["MessageDataType"]["enum"]
 TIME, TIME_S = "2022-08-22T19:24:26.704Z", 1661196266.704
 
 

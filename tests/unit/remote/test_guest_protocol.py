@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -25,9 +24,8 @@ from convoy.remote.guest_protocol import (
     text_message,
 )
 from convoy.secrets import Secret
-from tests.unit.remote.test_guest_frames import event, frame
+from tests.unit.remote.test_guest_frames import SCHEMA, event, frame
 
-SCHEMA = json.loads(Path(__file__).with_name("guest_schema.json").read_text())
 OF_CLIENTS_ONLY = {"errorsAsJson"}
 """Members that Genesys' clients send and their schema does not have."""
 

@@ -13,7 +13,6 @@ import pytest
 
 from convoy.errors import RefusalError, WireError
 from convoy.remote import guest_session
-from convoy.remote.guest_answers import GuestCounts
 from convoy.remote.guest_events import (
     EchoBack,
     Jwt,
@@ -162,10 +161,11 @@ def test_a_dismissed_connection_is_closed_and_the_session_goes_on() -> None:
     with guest_of(dismissing, plays(resumes, peers=peers)) as (guest, _):
         first = guest.post("k1", HELLO, LONG_S)
         wait_in_loop(lambda: codes == [1000])
+        wait_in_loop(lambda: guest.loss == "guest dismissed")
         second = guest.post("k2", HELLO, LONG_S)
 
         assert (first.fate, first.code) == (UNKNOWN, "connection closed")
-        assert (second.fate, guest.is_new, guest._shared.counts.resumed) == (ACCEPTED, False, 1)
+        assert (second.fate, guest.is_new, guest.loss) == (ACCEPTED, False, "")
         assert second.waited_s > 0
     assert [peer.requests[0]["token"] for peer in peers] == ["token-1"] * 2
 
@@ -221,7 +221,7 @@ def test_a_server_that_falls_silent_is_left_after_the_timeout() -> None:
         assert server.connections == 2
 
 
-def test_a_server_that_is_only_slow_is_kept_and_its_copy_counted_as_late() -> None:
+def test_a_server_that_is_only_slow_is_kept_and_its_late_copy_is_told() -> None:
     def is_slow(peer: Peer) -> None:
         peer.configure()
         first = peer.hear()
@@ -237,7 +237,7 @@ def test_a_server_that_is_only_slow_is_kept_and_its_copy_counted_as_late() -> No
         first, second = guest.post("k1", HELLO, SHORT_S), guest.post("k2", HELLO, LONG_S)
 
         assert (first.code, second.fate, server.connections) == ("timeout", ACCEPTED, 1)
-        assert guest._shared.counts == GuestCounts(late_copies=1)
+        assert [each.tracing_id for each in guest.told if isinstance(each, OwnCopy)] == ["k1", "k2"]
 
 
 def test_a_message_that_the_server_does_not_take_ends_the_connection() -> None:
@@ -282,7 +282,7 @@ def test_a_message_fails_where_the_session_cannot_go_on() -> None:
         attempts = [guest.post(f"k{number}", HELLO, LONG_S) for number in range(2)]
 
         assert [(each.fate, each.code) for each in attempts] == [
-            (FAILED, "4xx other"),
+            (FAILED, "guest upgrade 403"),
             (FAILED, "guest 4007"),
         ]
         assert guest.sent_s is None
@@ -385,12 +385,11 @@ def test_a_step_is_refused_by_code() -> None:
     assert (caught.value.code, str(caught.value)) == ("guest 403", "refused with guest 403: no")
 
 
-def test_what_has_no_answer_is_sent_and_its_copy_counted_nowhere() -> None:
+def test_what_has_no_answer_is_sent() -> None:
     with guest_of(plays(copies_all)) as (guest, _):
         guest.tell(GuestProtocol.type)
         assert guest.post("k1", HELLO, LONG_S).fate is ACCEPTED
 
-        assert guest._shared.counts == GuestCounts()
         assert not any(isinstance(each, Typing) for each in guest.told)
 
 

@@ -408,3 +408,36 @@ def test_no_more_than_twenty_permissions_are_told() -> None:
     found = explain({"code": "missing.permissions", "status": 403, "message": many})
 
     assert found.problem.count("a:b:p") == 20
+
+
+def frame(kind: str, code: int, body: Any) -> dict[str, Any]:
+    return {"type": "response", "class": kind, "code": code, "body": body}
+
+
+FRAMES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "too long": (frame("string", 4011, "message too long"), "guest 4011", "message too long"),
+    "a limit": (
+        frame("TooManyRequestsErrorMessage", 429, {"errorCode": 4029, "errorMessage": "too fast"}),
+        "guest 4029",
+        "too fast",
+    ),
+    "a file": (
+        frame("UploadFailureEvent", 200, {"errorCode": 4001, "errorMessage": "tiff"}),
+        "guest 4001",
+        "tiff",
+    ),
+    "expired": (frame("SessionExpiredEvent", 200, {}), "guest 4006", ""),
+    "a code of none": (frame("string", 4999, "new"), "guest 4999", "new"),
+    "a session": (frame("SessionResponse", 200, {"connected": True}), "", ""),
+    "no code": (frame("string", 200, {"errorCode": "x"}), "", ""),
+}
+
+
+@pytest.mark.parametrize(("answer", "code", "said"), FRAMES.values(), ids=FRAMES)
+def test_a_guests_frame_is_explained_by_its_code(
+    answer: dict[str, Any], code: str, said: str
+) -> None:
+    explained = explain(json.dumps(answer).encode())
+
+    assert (explained.code, explained.said) == (code, said)
+    assert bool(explained.problem) == bool(code)

@@ -12,6 +12,7 @@ KNOWN = (
     "agent_reply",
     "agentless",
     "conversation_messages",
+    "guest_chat",
     "guest_journey",
     "guest_messages",
     "invalid_messages",

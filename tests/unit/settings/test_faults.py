@@ -125,8 +125,8 @@ def test_all_faults_are_told_at_once() -> None:
         (
             "scenario.guest_jorney.weight=1",
             "scenario.guest_jorney (--set 1): there is no scenario 'guest_jorney'; there are: "
-            "agent_reply, agentless, conversation_messages, guest_journey, guest_messages, "
-            "invalid_messages, open_messaging; "
+            "agent_reply, agentless, conversation_messages, guest_chat, guest_journey, "
+            "guest_messages, invalid_messages, open_messaging; "
             "did you mean guest_journey?",
         ),
         (

@@ -1,0 +1,226 @@
+"""`python -m convoy send --frames`: one guest's exchange over WebSocket, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from textwrap import indent
+from typing import NamedTuple
+
+from gevent.event import Event as Signal
+
+from convoy.cli.send import canary_body, checked_template, past_the_guard
+from convoy.errors import ExitCode, Fault, RemoteError, SettingsError
+from convoy.foreign import on_one_line, shortened
+from convoy.prepare.canaries import canary_run_id
+from convoy.prepare.setup import Setup
+from convoy.remote.guest_events import (
+    Event,
+    OwnCopy,
+    Refused,
+    Reply,
+    SessionExpired,
+    TooManyRequests,
+    Unknown,
+    Unreadable,
+)
+from convoy.remote.guest_protocol import GuestProtocol, State
+from convoy.remote.guest_session import GuestSession
+from convoy.remote.guests import Guests
+from convoy.remote.websocket import UpgradeRefusedError
+from convoy.remote.wire_faults import AnswerEndedError
+from convoy.results.outcome import ACCEPTED
+from convoy.results.record import RUNS, check_stop
+from convoy.routes.catalogue import GUEST_CHAT
+from convoy.routes.explain import as_text, explain, explain_code
+
+_REPLY_S = 5.0
+_LONGEST_SHOWN = 2_000
+_SENT, _RECEIVED, _NOTED = "sent", "received", "noted"
+_REFUSALS = (Refused, SessionExpired, TooManyRequests)
+_HEADERS_TOLD = (
+    *("connection", "content-type", "date", "inin-correlation-id", "location", "retry-after"),
+    *("sec-websocket-extensions", "server", "upgrade", "via", "x-amz-cf-id", "x-cache"),
+)
+_FURTHER = " " * 24
+
+
+class Line(NamedTuple):
+    """What was "sent", "received" or "noted", `at_ms` after the start."""
+
+    at_ms: float
+    what: str
+    text: str
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What went over one guest's WebSocket, and how its message ended.
+
+    `code` names what stood in the way, "" where nothing did; `refusal` is the last frame that
+    refused anything.
+    """
+
+    url: str
+    lines: list[Line] = field(default_factory=list)
+    exit_code: ExitCode = ExitCode.PASS
+    code: str = ""
+    refusal: str = ""
+
+
+def exchange_one(
+    setup: Setup, options: Mapping[str, object], *, conversation_id: str, payload: str
+) -> Exchange:
+    """Let one guest of the first scenario come, send a message, and leave; return all of it.
+
+    Guard and `payload` are those of `send_one`, and it raises the same; what the service refuses or
+    does not answer is in the exchange.
+    """
+    check_stop(RUNS)
+    settings = setup.resolve(options)
+    scenario = settings.scenarios[0]
+    if setup.routes[scenario] is not GUEST_CHAT:
+        problem = f"the messages of scenario {scenario} go over HTTP; leave --frames out, or give"
+        raise SettingsError([Fault("--frames", f"{problem} --scenarios guest_chat")])
+    if conversation_id:
+        raise SettingsError([Fault("--conversation", "a guest's conversation begins with it")])
+    template = checked_template(setup, settings, payload)
+    rule = settings.scenario[scenario]
+    with past_the_guard(setup, settings, GUEST_CHAT.token) as there:
+        body = canary_body(there, template)
+        guests = there.connections.guests_of(rule.variables)
+        id = f"{canary_run_id(there.run_id)}:0"
+        return exchange(guests, id, body, joins="join" in rule.steps)
+
+
+def exchange(guests: Guests, id: str, message: bytes, *, joins: bool) -> Exchange:
+    """Let one guest come, join if it `joins`, send a message, wait for a reply, and leave."""
+    return _Watched(guests).play(id, message, joins)
+
+
+class _Watched:
+    """A guest whose frames are kept."""
+
+    def __init__(self, guests: Guests) -> None:
+        self._guests = guests
+        self._clock: Callable[[], float] = guests.dialler.clock
+        self._began_s = self._clock()
+        self._replied = Signal()
+        self._session = GuestSession(guests, self._hear, self._keep_frame)
+        self._found = Exchange(guests.deployment.host.url)
+
+    def play(self, id: str, message: bytes, joins: bool) -> Exchange:
+        found = self._found
+        try:
+            self._come(joins)
+            self._say(id, message)
+        except RemoteError as exc:
+            found.exit_code = exc.exit_code
+            found.code = exc.code
+        finally:
+            self._leave()
+        return found
+
+    def _come(self, joins: bool) -> None:
+        deployment = self._guests.deployment
+        headers = {"Host": deployment.host.host_header} | deployment.all_headers
+        self._note(_SENT, _head(f"GET {deployment.path} HTTP/1.1", headers.items()))
+        try:
+            answered = self._session.connect()
+        except RemoteError as exc:
+            if isinstance(exc.__cause__, UpgradeRefusedError):
+                self._keep_refusal(exc.__cause__)
+            raise
+        self._note(_RECEIVED, _head("HTTP/1.1 101 Switching Protocols", _telling(answered)))
+        self._session.configure()
+        if joins and self._session.is_ready:
+            self._session.request(GuestProtocol.join, OwnCopy)
+
+    def _say(self, id: str, message: bytes) -> None:
+        session, timeout_s = self._session, self._guests.timeout_s
+        self._replied.clear()
+        if session.state is not State.CONFIGURED or not session.is_connected:
+            # A post would connect again, or begin another chat: that would hide what happened.
+            self._note(_NOTED, f"no message can be sent: the session is {session.state}")
+            self._found.exit_code = ExitCode.REFUSED
+            is_read_only = session.state is State.READ_ONLY
+            self._found.code = "guest 409" if is_read_only else "connection closed"
+            return
+        attempt = session.post(id, message, timeout_s)
+        if attempt.fate is not ACCEPTED:
+            self._note(_NOTED, f"the message's own copy did not come: {attempt.fate}")
+            self._found.exit_code = ExitCode.NOT_ACCEPTED
+            self._found.code = attempt.code
+        elif not self._replied.wait(min(_REPLY_S, timeout_s)):
+            self._note(_NOTED, f"no reply within {min(_REPLY_S, timeout_s):g} s")
+
+    def _leave(self) -> None:
+        session = self._session
+        socket = session.socket
+        if session.is_connected:
+            self._note(_SENT, "close 1000")
+        elif socket.fault is not None:
+            self._note(_NOTED, f"the connection has ended: {socket.fault}")
+            return
+        session.close()
+        if isinstance(socket.fault, AnswerEndedError):
+            self._note(_NOTED, str(socket.fault))
+
+    def _keep(self, what: str, text: str, at_s: float) -> None:
+        self._found.lines.append(Line((at_s - self._began_s) * 1000, what, text))
+
+    def _keep_frame(self, what: str, text: str, at_s: float) -> None:
+        self._keep(what, on_one_line(text), at_s)
+
+    def _hear(self, event: Event, received_s: float) -> None:
+        match event:
+            case Reply():
+                self._replied.set()
+            case Unreadable(problem=problem):
+                self._keep(_NOTED, f"that is no frame: {problem}", received_s)
+            case Unknown(kind=kind):
+                self._keep(_NOTED, f"the schema has no {kind}", received_s)
+        if isinstance(event, _REFUSALS):
+            self._found.refusal = self._found.lines[-1].text
+
+    def _keep_refusal(self, refused: UpgradeRefusedError) -> None:
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in refused.headers.items()
+        ]
+        body = refused.body.decode("utf-8", "replace")
+        head = _head(f"HTTP/1.1 {refused.status}", _telling(headers))
+        self._note(_RECEIVED, f"{head}\n{on_one_line(body)}".rstrip())
+
+    def _note(self, what: str, text: str) -> None:
+        self._keep(what, text, self._clock())
+
+
+def as_report(found: Exchange, redact: Callable[[str], str]) -> str:
+    """Return the exchange line by line, and an explanation of what stood in the way."""
+    return "\n".join(_lines(found, redact))
+
+
+def _lines(found: Exchange, redact: Callable[[str], str]) -> Iterator[str]:
+    yield f"one guest at {found.url}; times are in milliseconds since its start"
+    yield ""
+    for at_ms, what, text in found.lines:
+        shown = indent(shortened(text, _LONGEST_SHOWN, redact), _FURTHER)
+        yield f"{at_ms:12.1f}  {what:<8}  {shown.removeprefix(_FURTHER)}"
+    yield ""
+    if not found.code:
+        yield "the message came back: it was accepted"
+        return
+    explained = explain(redact(found.refusal).encode())
+    if explained.code != found.code:
+        explained = explain_code(found.code)
+    yield "explanation"
+    yield indent(as_text(explained), "  ")
+
+
+def _telling(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    return ((name, value) for name, value in headers if name.lower() in _HEADERS_TOLD)
+
+
+def _head(first: str, headers: Iterable[tuple[str, str]]) -> str:
+    return "\n".join([first, *(on_one_line(f"{name}: {value}") for name, value in headers)])

@@ -1,0 +1,168 @@
+"""The limits of guests: what sessions, connections and deployments allow, beside the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import ceil, floor, inf
+from typing import NamedTuple
+
+from convoy.prepare.allowance import CONSEQUENCES
+from convoy.prepare.checklist import Checklist
+from convoy.prepare.scenarios import MESSAGES_PER_GUEST
+from convoy.settings import Settings
+from convoy.settings.model import Limit
+from convoy.settings.rates import split
+
+_AFTER_EACH_MESSAGE = {"typing": 1, "answer": 1}
+_OF_EACH_GUEST = {"join": 1, "attachment": 2, "history": 1}
+"""Requests of the steps that are chosen, on a guest's connection."""
+_CONFIGURE = 1
+
+
+class _Guests(NamedTuple):
+    """The guests of a scenario at its highest rate.
+
+    A user writes `each` messages as one guest, inf without end; a message makes so many `requests`
+    on its connection, with its part of what each guest sends besides.
+    """
+
+    scenario: str
+    users: int
+    rate: float
+    each: float
+    requests: float
+
+    def allowed_each(self, limit: Limit) -> float:
+        """Return how many messages a second a limit of sessions or connections allows a user.
+
+        The next guest has a connection of its own, so a limit that one does not fill holds nobody.
+        """
+        each_s = limit.count / limit.per_s
+        if limit.scope == "connection" and self.each * self.requests <= limit.count:
+            return inf
+        return each_s if limit.scope == "session" else each_s / self.requests
+
+    def needed(self, limit: Limit) -> int:
+        return ceil(round(self.rate / self.allowed_each(limit), 9))
+
+
+def check_guests(
+    settings: Settings, scenarios: Sequence[str], spawn_rate: float | None, checklist: Checklist
+) -> None:
+    """Enter what the limits mean for the scenarios whose users are guests, if there are any."""
+    if not scenarios:
+        return
+    short = list(guest_shortfalls(settings, scenarios, spawn_rate))
+    for told, fix in short:
+        checklist.warn("limits of guests", told, fix)
+    if not short:
+        checklist.ok("limits of guests", guest_line(settings, scenarios))
+
+
+def guest_line(settings: Settings, scenarios: Sequence[str]) -> str:
+    """Return as a line how many guests the rates need, and what those of the run may send."""
+    return "; ".join(_line(settings, each) for each in _guests(settings, scenarios))
+
+
+def guest_shortfalls(
+    settings: Settings, scenarios: Sequence[str], spawn_rate: float | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield each effect of the limits on guests and a remedy; nothing where they suffice.
+
+    `spawn_rate` is in users per second, None for all at once.
+    """
+    guests = _guests(settings, scenarios)
+    if settings.is_flat_out and _own(settings):
+        yield "the limits of guests will hold rate: max back", "--set limits=[] takes them away"
+    for each in guests if settings.is_scheduled else ():
+        slowest = min(_own(settings), key=each.allowed_each, default=None)
+        if slowest is not None and each.needed(slowest) > each.users:
+            yield _too_few(settings, each, slowest)
+    for limit in settings.limits:
+        if limit.scope == "deployment":
+            yield from _too_many_connections(settings, guests, limit, spawn_rate)
+
+
+def _guests(settings: Settings, scenarios: Iterable[str]) -> list[_Guests]:
+    highest = {
+        name: max(max(each[:2]) for each in stages) or 1.0  # closed arrivals need no rate
+        for name, stages in settings.stages_by_scenario().items()
+    }
+    users, found = split(settings.users, highest), []
+    for name in scenarios:
+        rule = settings.scenario[name]
+        each = float(rule.variables.get(MESSAGES_PER_GUEST, inf))
+        once = _CONFIGURE + sum(_OF_EACH_GUEST.get(step, 0) for step in rule.steps)
+        requests = 1 + sum(_AFTER_EACH_MESSAGE.get(step, 0) for step in rule.steps) + once / each
+        found.append(_Guests(name, users[name], highest[name], each, requests))
+    return found
+
+
+def _own(settings: Settings) -> list[Limit]:
+    return [limit for limit in settings.limits if limit.scope in ("session", "connection")]
+
+
+def _line(settings: Settings, guests: _Guests) -> str:
+    own = _own(settings)
+    allowed = min(map(guests.allowed_each, own), default=inf)
+    may_send = "as much as they can"
+    if own and settings.on_limit == "obey":
+        may_send = f"{allowed * guests.users:.4g} messages a second"
+    needed = "no rate is asked for"
+    if settings.is_scheduled:
+        count = max((guests.needed(limit) for limit in own), default=1)
+        needed = f"{guests.rate:g} messages/s need {_count(count)}"
+    return f"{guests.scenario}: {needed}, you have {guests.users:,}, which may send {may_send}"
+
+
+def _too_few(settings: Settings, guests: _Guests, limit: Limit) -> tuple[str, str]:
+    needed, allowed = guests.needed(limit), guests.allowed_each(limit)
+    beside = ""
+    if limit.scope == "connection":
+        beside = f", at {guests.requests:.3g} requests a message with its steps"
+    told = (
+        f"{guests.scenario}: {guests.rate:g} messages/s need {_count(needed)}, you have "
+        f"{guests.users:,}: the limit of {_said(limit)} allows each {allowed:.3g} a second"
+        f"{beside}: {CONSEQUENCES[settings.on_limit]}"
+    )
+    numbers = [f"-u {ceil(settings.users * needed / max(guests.users, 1))}"]
+    if settings.stages is None and settings.own_rates() == {guests.scenario: None}:
+        numbers.append(f"--rate {floor(allowed * guests.users * 100) / 100:g}")
+    return told, f"write {' or '.join(numbers)}"
+
+
+def _too_many_connections(
+    settings: Settings, guests: Sequence[_Guests], limit: Limit, spawn_rate: float | None
+) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong where more guests come within the limit's window than it allows.
+
+    Users connect when they begin, and again each time they begin as another guest.
+    """
+    users = sum(each.users for each in guests)
+    begin = users if spawn_rate is None else min(users, ceil(spawn_rate * limit.per_s))
+    if begin > limit.count:
+        told = (
+            f"{begin:,} guests begin within {limit.per_s:g} s, and the limit of {_said(limit)} is "
+            "on their connections: the start will take longer, or fail"
+        )
+        yield told, f"write -r {floor(limit.count / limit.per_s * 100) / 100:g}"
+    if not settings.is_scheduled:
+        return
+    lasts_s = min(limit.per_s, settings.warm_up_s + settings.duration_s)
+    again = sum(each.rate / each.each for each in guests) * lasts_s
+    if again > limit.count:
+        busiest = max(guests, key=lambda each: each.rate / each.each)
+        told = (
+            f"users begin as another guest {ceil(again):,} times in {lasts_s:g} s, and the limit "
+            f"of {_said(limit)} is on their connections: {CONSEQUENCES[settings.on_limit]}"
+        )
+        name, many = busiest.scenario, ceil(busiest.each * again / limit.count)
+        yield told, f"write --set 'scenario.{name}.variables.{MESSAGES_PER_GUEST}=\"{many}\"'"
+
+
+def _said(limit: Limit) -> str:
+    return f"{limit.count:,} per {limit.per_s:g} s by {limit.scope}"
+
+
+def _count(guests: int) -> str:
+    return f"{guests:,} guest{'s' * (guests != 1)}"

@@ -1,0 +1,147 @@
+"""The limits of guests, compared with what they will send and how often they come."""
+
+from __future__ import annotations
+
+import pytest
+
+from convoy.prepare.guest_limit import guest_line, guest_shortfalls
+from tests.unit.settings.configuration import settings_of
+
+CHAT = "guest_chat"
+OF = f"scenario.{CHAT}"
+LIMITS = {
+    "session": "{scope: session, count: 2, per_s: 1}",
+    "connection": "{scope: connection, count: 60, per_s: 60}",
+    "deployment": "{scope: deployment, count: 1000, per_s: 60}",
+}
+GUESTS = ("scenarios=[guest_chat]", "run_time_s=300", "warm_up_s=0", "users=10")
+
+
+def limited(*scopes: str) -> str:
+    return f"limits=[{', '.join(LIMITS[each] for each in scopes)}]"
+
+
+def each(messages: int) -> str:
+    return f'{OF}.variables={{deployment_id: d, messages_per_guest: "{messages}"}}'
+
+
+@pytest.mark.parametrize(
+    ("settings", "spawn_rate", "told", "fix"),
+    [
+        pytest.param((limited("session"), "rate=20"), None, "", "", id="just as many"),
+        pytest.param(
+            (limited("session"), "rate=50"),
+            None,
+            "50 messages/s need 25 guests, you have 10: the limit of 2 per 1 s by session allows "
+            "each 2 a second: messages will be late",
+            "write -u 25 or --rate 20",
+            id="a session's rate",
+        ),
+        pytest.param(
+            (limited("session"), "rate=50", "on_limit=count"),
+            None,
+            "messages will be refused with 429",
+            "write -u 25 or --rate 20",
+            id="a session's rate, not obeyed",
+        ),
+        pytest.param(
+            (limited("session"), "stages=[{rate: 5, for_s: 9}, {to: 42, for_s: 9}]"),
+            None,
+            "42 messages/s need 21 guests",
+            "write -u 21",
+            id="the highest of stages",
+        ),
+        pytest.param(
+            (limited("session"), "rate=30", "scenarios=[guest_chat, conversation_messages]"),
+            None,
+            "15 messages/s need 8 guests, you have 5",
+            "write -u 16",
+            id="beside another scenario",
+        ),
+        pytest.param(
+            (limited("connection"), "rate=19", each(30)), None, "", "", id="guests who leave before"
+        ),
+        pytest.param(
+            (limited("connection"), "rate=12", each(100)),
+            None,
+            "12 messages/s need 13 guests, you have 10: the limit of 60 per 60 s by connection "
+            "allows each 0.99 a second, at 1.01 requests a message",
+            "write -u 13 or --rate 9.9",
+            id="a connection's requests",
+        ),
+        pytest.param(
+            (limited("connection"), "rate=10", each(100), f"{OF}.steps=[typing]"),
+            None,
+            "need 21 guests, you have 10",
+            "write -u 21 or --rate 4.97",
+            id="steps on a connection",
+        ),
+        pytest.param((limited("deployment"), "rate=10"), None, "", "", id="few connections"),
+        pytest.param(
+            (limited("deployment"), "users=2000"),
+            None,
+            "2,000 guests begin within 60 s, and the limit of 1,000 per 60 s by deployment",
+            "write -r 16.66",
+            id="all at once",
+        ),
+        pytest.param((limited("deployment"), "users=2000"), 16.6, "", "", id="one by one"),
+        pytest.param(
+            (limited("deployment"), "users=500", "rate=250"),
+            None,
+            "begin as another guest 3,000 times in 60 s",
+            f"write --set '{OF}.variables.messages_per_guest=\"15\"'",
+            id="guests who stay too short",
+        ),
+        pytest.param(
+            (limited("deployment"), "users=500", "rate=250", "run_time_s=10"),
+            None,
+            "",
+            "",
+            id="a short run",
+        ),
+        pytest.param(("limits=[]", "rate=900"), None, "", "", id="without limits"),
+        pytest.param(
+            (limited("session"), "rate=max"),
+            None,
+            "will hold rate: max back",
+            "--set limits=[] takes them away",
+            id="flat out",
+        ),
+    ],
+)
+def test_what_guests_lack_is_said_with_the_number_to_write(
+    settings: tuple[str, ...], spawn_rate: float | None, told: str, fix: str
+) -> None:
+    found = list(guest_shortfalls(settings_of(*GUESTS, *settings), [CHAT], spawn_rate))
+
+    if not told:
+        assert found == []
+        return
+    assert len(found) == 1 and told in found[0][0], found
+    assert found[0][1] == fix
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        pytest.param(
+            (limited("session", "connection", "deployment"), "rate=7"),
+            "guest_chat: 7 messages/s need 4 guests, you have 10, which may send 20 messages a "
+            "second",
+            id="enough",
+        ),
+        pytest.param(
+            ("limits=[]", "rate=7"),
+            "guest_chat: 7 messages/s need 1 guest, you have 10, which may send as much as they "
+            "can",
+            id="without limits",
+        ),
+        pytest.param(
+            (limited("session"), "rate=max"),
+            "guest_chat: no rate is asked for, you have 10, which may send 20 messages a second",
+            id="flat out",
+        ),
+    ],
+)
+def test_the_line_says_what_guests_need_and_may(settings: tuple[str, ...], line: str) -> None:
+    assert guest_line(settings_of(*GUESTS, *settings), [CHAT]) == line

@@ -1,0 +1,30 @@
+"""What the settings ask of a scenario's class, checked before load."""
+
+from __future__ import annotations
+
+import pytest
+
+from convoy.errors import SettingsError
+from convoy.prepare.scenarios import KnownScenario, check_scenarios
+from convoy.routes.catalogue import GUEST_CHAT
+from tests.unit.settings.configuration import settings_of
+
+CHAT = KnownScenario(GUEST_CHAT, (), {}, (), lambda *_: None, None)  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize(
+    ("given", "is_right"),
+    [
+        *((each, True) for each in ("1", "5", "100000")),
+        *((each, False) for each in ("0", "-1", "2.5", "", "five", "1e3", " 5", "٥")),
+    ],
+)
+def test_guests_write_a_whole_number_of_messages(given: str, is_right: bool) -> None:
+    number = f"scenario.guest_chat.variables.messages_per_guest={given!r}"
+    settings = settings_of("scenarios=[guest_chat]", number)
+
+    if is_right:
+        check_scenarios(settings, {"guest_chat": CHAT})
+        return
+    with pytest.raises(SettingsError, match="messages_per_guest: is .*; give a whole number"):
+        check_scenarios(settings, {"guest_chat": CHAT})
