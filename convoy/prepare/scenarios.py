@@ -92,6 +92,12 @@ def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fau
             if needed not in rule.steps:
                 problem = f"has {step}, which needs {needed}; name both, or neither"
                 yield Fault(f"scenario.{name}.steps", problem)
+    if rule.conversations.source == "none" and known.route.participants:
+        yield Fault(
+            f"scenario.{name}.conversations.source",
+            f"is none, but route {known.route.name} goes to conversations that are there; choose "
+            "another source",
+        )
     if rule.conversations.source == "opened" and known.open_conversation is None:
         yield Fault(
             f"scenario.{name}.conversations.source",
