@@ -50,11 +50,15 @@ class AgentReply(MessageUser):
         body, timeout_s = msgspec.json.encode(_first_words(opening)), opening.timeout_s
         attempt = session.post(path, body, timeout_s, route.answers({}), "")
         if attempt.fate is not ACCEPTED:
-            integration_id = opening.variables["integration_id"]
+            remedy = (
+                f"See that integration_id {opening.variables['integration_id']!r} of "
+                "scenario.agent_reply.variables is there at the target and active"
+            )
+            if attempt.code.startswith("403"):
+                remedy = f"It takes the permission {route.permission}"
             raise RemoteError(
                 f"a customer's message was answered with {attempt.code}. {meaning(attempt.code)} "
-                f"See that integration_id {integration_id!r} of scenario.agent_reply.variables is "
-                "there at the target and active"
+                + remedy
             )
         conversation_id = msgspec.json.decode(attempt.body, type=_Answer).conversationId
         if not conversation_id:

@@ -9,6 +9,7 @@ from math import inf
 
 import gevent
 import msgspec
+from msgspec.structs import replace
 
 from convoy.afterwards.progress import Progress
 from convoy.errors import RemoteError
@@ -17,6 +18,7 @@ from convoy.remote.conversations import (
     conversation_of,
     count_visible,
     read_conversation,
+    read_message,
 )
 from convoy.remote.paced_client import PacedClient
 from convoy.results.message_log import LoggedMessage
@@ -109,6 +111,11 @@ class FarSideReading:
 
     def read(self) -> None:
         """Read what has not been read, and wait for what is missing."""
+        self._read_all()
+        self._wait()
+        self._read_by_id()
+
+    def _read_all(self) -> None:
         self._locate()
         unread = [each for each in self._accepted if each not in self._read]
         # All at once the budget would be spent for a minute, and analytics could not be asked.
@@ -117,6 +124,8 @@ class FarSideReading:
             self._look_when_due()
             self._read_one(id)
             self._tell_now_and_then(f"{len(self._read):,} of {self.conversations:,} are read")
+
+    def _wait(self) -> None:
         ends_s = self._clock() + self._wait_s
         self._reread_at_s = self._clock() + _REREADS_EVERY_S
         while (self._is_lacking or self._unseen()) and not self.is_nobody_there:
@@ -130,6 +139,28 @@ class FarSideReading:
                 f"{len(self._unseen()):,} not visible in analytics; waiting up to {left_s:.0f} s"
             )
             self._sleep(min(_PAUSE_S, left_s))
+
+    def _read_by_id(self) -> None:
+        """Read what is still missing by its id, because a conversation need not list all it has."""
+        for id in sorted(self._lacking):
+            asked = [each.message_id for each in self._missing_in(id) if each.message_id]
+            read = [read_message(self._client, self._run_id, id, each) for each in asked]
+            if found := [each for each in read if each is not None]:
+                listed = self._read[id].messages or []
+                step = replace(self._read[id], at_s=self._clock(), messages=[*listed, *found])
+                self._progress.add(step)
+                self._take(step)
+
+    def _missing_in(self, id: str) -> list[LoggedMessage]:
+        """Return the accepted messages of a conversation that were not found in it."""
+        messages = self._read[id].messages or []
+        keys = {(each.scenario, each.k) for each in messages}
+        ids = {each.id for each in messages}
+        return [
+            each
+            for each in self._accepted[id]
+            if (each.scenario, each.k) not in keys and each.message_id not in ids
+        ]
 
     @property
     def _is_lacking(self) -> bool:
@@ -212,13 +243,7 @@ class FarSideReading:
             messages = step.messages or []
             self._read[id] = step
             self._sizes[id] = Counter({each.id: each.direction for each in messages}.values())
-            keys = {(each.scenario, each.k) for each in messages}
-            ids = {each.id for each in messages}
-            is_whole = all(
-                (each.scenario, each.k) in keys or each.message_id in ids
-                for each in self._accepted[id]
-            )
-            (self._lacking.discard if is_whole else self._lacking.add)(id)
+            (self._lacking.add if self._missing_in(id) else self._lacking.discard)(id)
 
     def _tell_now_and_then(self, what: str) -> None:
         if self._clock() >= self._told_s + _TOLD_EVERY_S:

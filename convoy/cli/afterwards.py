@@ -67,7 +67,7 @@ def reconcile_run(setup: Setup, options: Namespace, runs: Path) -> tuple[Summary
     Raises ConvoyError, OSError.
     """
     folder = folder_of(options.run, runs)
-    _say_how_to_go_on(f"reconcile {options.run}")
+    _say_how_to_go_on("reconcile", options, folder)
     reconcile(
         setup,
         folder,
@@ -86,7 +86,7 @@ def clean_up_run(setup: Setup, options: Namespace, runs: Path) -> tuple[ExitCode
     folder = folder_of(options.run, runs)
     _ended(folder)
     cleanup = Cleanup(folder)
-    _say_how_to_go_on(f"cleanup {options.run}")
+    _say_how_to_go_on("cleanup", options, folder)
     if cleanup.left:
         connected = setup.connect_again(cleanup.settings, {"target": options.target})
         cleanup.close(*connected, _teller(setup))
@@ -125,8 +125,11 @@ def _ended(folder: Path) -> RunResult | None:
     return result
 
 
-def _say_how_to_go_on(command: str) -> None:
+def _say_how_to_go_on(command: str, options: Namespace, folder: Path) -> None:
+    # By then another run may be the latest one.
+    run = folder.resolve().name if options.run == "latest" else options.run
+    target = f" --target {options.target}" * bool(options.target)
     terminal.say_at_interrupt(
         "interrupted; what was done is kept, and the command goes on from there: "
-        f".venv/bin/python -m convoy {command}"
+        f".venv/bin/python -m convoy {command} {run}{target}"
     )

@@ -19,6 +19,7 @@ from convoy.remote.participants import read_conversation
 from convoy.remote.session import ApiSession
 from convoy.results.outcome import ACCEPTED, REJECTED
 from convoy.routes.catalogue import ROUTES, TokenKind
+from convoy.routes.codes import meaning
 from convoy.settings import Settings
 
 _ROUTE = ROUTES["message_conversation"]
@@ -80,7 +81,7 @@ def with_communications(
         status, is_shown = attempt.status, attempt.fate is ACCEPTED
         if not is_shown and status != _NOT_FOUND:
             if attempt.fate is REJECTED and status < 500 and status != _TOO_MANY_REQUESTS:
-                raise RefusalError(attempt.code)
+                raise RefusalError(attempt.code, meaning(attempt.code))
             return  # another time it may be shown
         shown = read_conversation(attempt.body) if is_shown else None
         found[number] = shown.for_pool().communication_id if shown else ""

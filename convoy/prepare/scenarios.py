@@ -101,6 +101,12 @@ def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fau
     if known.route is GUEST_CHAT and not _COUNT.fullmatch(each):
         problem = f'is {each!r}; give a whole number from 1 on, such as "5"'
         yield Fault(f"scenario.{name}.variables.{MESSAGES_PER_GUEST}", problem)
+    if rule.conversations.source == "none" and known.route.participants:
+        yield Fault(
+            f"scenario.{name}.conversations.source",
+            f"is none, but route {known.route.name} goes to conversations that are there; choose "
+            "another source",
+        )
     if rule.conversations.source == "opened" and known.open_conversation is None:
         yield Fault(
             f"scenario.{name}.conversations.source",

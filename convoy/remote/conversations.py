@@ -124,6 +124,19 @@ def conversation_of(client: PacedClient, message_id: str) -> str:
     return "" if found is None else found.conversation_id
 
 
+def read_message(
+    client: PacedClient, run_id: str, conversation_id: str, id: str
+) -> FoundMessage | None:
+    """Return a message by its id, None where there is none; raises RemoteError.
+
+    It is in the conversation of this id unless the answer names another one.
+    """
+    found = _body(client, id)
+    if found is None:
+        return None
+    return _found(run_id, found.conversation_id or conversation_id, found, None)
+
+
 def _bodies(client: PacedClient, conversation_id: str, ids: Sequence[str]) -> Iterator[_Message]:
     """Yield messages by their ids; those that are gone by now are left out.
 

@@ -11,7 +11,7 @@ from simulator.errors import rejection
 from simulator.handlers.reading import PAGE_SIZE, Page, body_of
 from simulator.handlers.renderings import PROVIDER, Json
 from simulator.model import bodies
-from simulator.model.messaging import INBOUND, OUTBOUND, Message, MessagingConversation
+from simulator.model.messaging import INBOUND, Message, MessagingConversation
 from simulator.model.organisation import USER
 from simulator.timestamps import parse_stamp, stamp
 from simulator.world import World
@@ -105,10 +105,7 @@ def _conversation(found: MessagingConversation, visible: list[Message]) -> Json:
         "originatingDirection": found.direction,
         "conversationInitiator": "customer" if found.direction == INBOUND else "agent",
         "customerParticipation": any(each.direction == INBOUND for each in visible),
-        "participants": [
-            _participant(found, side, visible)
-            for side in ((INBOUND, OUTBOUND) if found.agent_id else (INBOUND,))
-        ],
+        "participants": [_participant(found, side, visible) for side in found.purposes],
     }
     if found.ended_s is not None:
         rendered["conversationEnd"] = stamp(found.ended_s)
@@ -117,7 +114,7 @@ def _conversation(found: MessagingConversation, visible: list[Message]) -> Json:
 
 def _participant(found: MessagingConversation, side: str, visible: list[Message]) -> Json:
     """AnalyticsParticipantWithoutAttributes with its one session."""
-    is_customer = side == INBOUND
+    is_customer, purpose = side == INBOUND, found.purposes[side]
     own = [each for each in visible if each.direction == side]
     address_from, address_to = _ends(found)
     segment: Json = {
@@ -127,7 +124,9 @@ def _participant(found: MessagingConversation, side: str, visible: list[Message]
         "conference": False,
     }
     session: Json = {
-        "sessionId": found.customer_communication_id if is_customer else found.communication_id,
+        "sessionId": found.customer_communication_id
+        if is_customer
+        else found.communication_id or found.api_id,
         "mediaType": "message",
         "messageType": found.messenger_type,
         "direction": found.direction,
@@ -146,12 +145,12 @@ def _participant(found: MessagingConversation, side: str, visible: list[Message]
         peers = found.communication_id, found.customer_communication_id
         session["peerId"] = peers[0] if is_customer else peers[1]
     rendered: Json = {
-        "participantId": found.customer_id if is_customer else found.agent_id,
-        "participantName": found.customer_name if is_customer else USER.name,
-        "purpose": "customer" if is_customer else "agent",
+        "participantId": found.participant_id(side),
+        "participantName": {"customer": found.customer_name, "agent": USER.name}.get(purpose, ""),
+        "purpose": purpose,
         "sessions": [session],
     }
-    if not is_customer:
+    if purpose == "agent":
         rendered["userId"] = USER.id
     return rendered
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.model.messaging import INBOUND, OUTBOUND, Message, MessagingConversation
+from simulator.model.messaging import INBOUND, Message, MessagingConversation
 from simulator.model.organisation import QUEUES, USER
 from simulator.timestamps import stamp
 
@@ -84,7 +84,7 @@ def conversation(found: MessagingConversation, now_s: float) -> Json:
         "id": found.id,
         "startTime": stamp(found.started_s),
         "address": found.address,
-        "participants": [_participant(found, side, visible) for side in _sides(found)],
+        "participants": [_participant(found, side, visible) for side in found.purposes],
         "recordingState": "NONE",
         "selfUri": f"/api/v2/conversations/{found.id}",
     }
@@ -102,7 +102,7 @@ def message_conversation(found: MessagingConversation, now_s: float) -> Json:
     visible = found.visible(now_s)
     return {
         "id": found.id,
-        "participants": [_media_participant(found, side, visible) for side in _sides(found)],
+        "participants": [_media_participant(found, side, visible) for side in found.purposes],
         "selfUri": f"/api/v2/conversations/messages/{found.id}",
     }
 
@@ -110,7 +110,8 @@ def message_conversation(found: MessagingConversation, now_s: float) -> Json:
 def _participant(found: MessagingConversation, side: str, visible: list[Message]) -> Json:
     """Participant, with its one communication (Message of the definition)."""
     is_customer = side == INBOUND
-    own_id = found.customer_communication_id if is_customer else found.communication_id
+    of_others = found.communication_id or found.api_id
+    own_id = found.customer_communication_id if is_customer else of_others
     communication: Json = {"id": own_id} | _leg(found, side, visible)
     if found.communication_id:
         communication["peerId"] = _peer(found, side)
@@ -119,7 +120,7 @@ def _participant(found: MessagingConversation, side: str, visible: list[Message]
         "queueName": QUEUES[found.queue_id].name,
         "messages": [communication],
     }
-    if not is_customer:
+    if found.purposes[side] == "agent":
         rendered["userId"] = USER.id
     return rendered
 
@@ -130,19 +131,19 @@ def _media_participant(found: MessagingConversation, side: str, visible: list[Me
     rendered["queue"] = {"id": found.queue_id, "name": QUEUES[found.queue_id].name}
     if found.communication_id:
         rendered["peer"] = _peer(found, side)
-    if side == OUTBOUND:
+    if found.purposes[side] == "agent":
         rendered["user"] = _user()
     return rendered
 
 
 def _person(found: MessagingConversation, side: str) -> Json:
     """What both kinds of participants have of who they are."""
-    is_customer = side == INBOUND
+    is_customer, purpose = side == INBOUND, found.purposes[side]
     rendered: Json = {
-        "id": found.customer_id if is_customer else found.agent_id,
-        "name": found.customer_name if is_customer else USER.name,
+        "id": found.participant_id(side),
+        "name": {"customer": found.customer_name, "agent": USER.name}.get(purpose, ""),
         "address": found.address if is_customer else found.integration_id,
-        "purpose": "customer" if is_customer else "agent",
+        "purpose": purpose,
         "startTime": stamp(found.started_s),
         "attributes": found.attributes if is_customer else {},
     }
@@ -183,11 +184,6 @@ def _details(message: Message) -> Json:
         "messageStatus": message.status,
         "messageTime": stamp(message.at_s),
     }
-
-
-def _sides(found: MessagingConversation) -> list[str]:
-    """The customer's side, and the agent's once there is one."""
-    return [INBOUND, OUTBOUND] if found.agent_id else [INBOUND]
 
 
 def _user() -> Json:

@@ -60,7 +60,8 @@ class MessagingConversation:
     """One conversation between an integration and a customer's address.
 
     Times in `_s` are Unix times; `over_at_s` is when it was disconnected by the simulator's
-    clock. `communication_id` is the agent's, for answers; None while there is no agent.
+    clock. `communication_id` is the agent's, for answers; None while there is no agent. Then
+    notifications are of a participant of their own, with purpose `api`.
     """
 
     id: str
@@ -74,6 +75,7 @@ class MessagingConversation:
     state: State
     customer_id: str = field(default_factory=new_id)
     customer_communication_id: str = field(default_factory=new_id)
+    api_id: str = field(default_factory=new_id)
     agent_id: str | None = None
     communication_id: str | None = None
     ended_s: float | None = None
@@ -86,6 +88,20 @@ class MessagingConversation:
     @property
     def is_over(self) -> bool:
         return self.state is State.DISCONNECTED
+
+    @property
+    def purposes(self) -> dict[str, str]:
+        """Who takes part, by the direction of what each of them writes."""
+        found = {INBOUND: "customer"}
+        if self.agent_id:
+            found[OUTBOUND] = "agent"
+        elif any(each.direction == OUTBOUND for each in self.messages):
+            found[OUTBOUND] = "api"
+        return found
+
+    def participant_id(self, direction: str) -> str:
+        """The id of who writes in this direction."""
+        return self.customer_id if direction == INBOUND else self.agent_id or self.api_id
 
     def connect(self, has_agent: bool) -> None:
         """Begin, or take up again; an agent who is there answers at once."""

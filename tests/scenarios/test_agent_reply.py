@@ -156,6 +156,16 @@ def test_without_a_refresh_token_every_message_after_the_end_says_so_and_nothing
             id="inactive integration",
         ),
         pytest.param(
+            [],
+            {
+                "CONVOY_CLIENT_ID": "public-no-permission",
+                "CONVOY_CLIENT_SECRET": "public-no-permission",
+            },
+            4,
+            "403 missing.permissions.*It takes the permission conversation:message:receive",
+            id="no permission to open conversations",
+        ),
+        pytest.param(
             ["--set", f"{PLACE}.variables.integration_id={WITHOUT_AGENT}"]
             + ["--set", "prepare_timeout_s=1"],
             {},

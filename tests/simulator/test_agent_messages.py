@@ -195,6 +195,26 @@ def test_a_notification_has_a_conversation_of_its_own_that_the_answer_takes_up()
     assert organisation.world.ledger.account("r").accepted == 1
 
 
+@pytest.mark.parametrize("is_active", [True, False], ids=["beside a customer", "of its own"])
+def test_a_notification_is_listed_in_its_conversation_where_no_agent_is(is_active: bool) -> None:
+    organisation = Organisation()
+    notified = notification(fromAddress=WITHOUT_AGENT, useExistingActiveConversation=True)
+    if is_active:
+        organisation.post(inbound(WITHOUT_AGENT), open_message())
+
+    sent = organisation.post(AGENTLESS, notified)
+
+    conversation = sent["conversationId"]
+    customer, api = organisation.get(f"{MESSAGES}/{conversation}")["participants"]
+    general = organisation.get(f"/api/v2/conversations/{conversation}")["participants"]
+    assert [each["purpose"] for each in general] == ["customer", "api"]
+    assert [each["messageId"] for each in api["messages"]] == [sent["id"]]
+    assert len(customer["messages"]) == is_active
+    assert api["id"] == general[1]["id"] != customer["id"]
+    assert "user" not in api and "userId" not in general[1]
+    assert "peer" not in customer, "nobody is there who could reply"
+
+
 def test_a_notification_is_in_the_way_of_none_after_it() -> None:
     organisation = Organisation()
 

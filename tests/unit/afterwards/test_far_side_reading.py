@@ -35,6 +35,7 @@ class Platform:
         self.now_s = T0_S + 10
         self.asked: Counter[str] = Counter()
         self.refuses: dict[str, str] = {}
+        self.unlisted: set[int] = set()
         self._messages, self._analytics_s = messages, analytics_s
 
     def clock(self) -> float:
@@ -60,7 +61,9 @@ class Platform:
         if conversation_id not in self._messages:
             raise gone()
         listed = [
-            {"messageId": f"m-{k}", "messageTime": at(k)} for k in self._seen(conversation_id)
+            {"messageId": f"m-{k}", "messageTime": at(k)}
+            for k in self._seen(conversation_id)
+            if k not in self.unlisted
         ]
         return {"participants": [{"startTime": at(0), "messages": listed}, {"messages": None}]}
 
@@ -74,6 +77,7 @@ class Platform:
             raise gone()
         return {
             "id": message_id,
+            "timestamp": at(int(k)),
             "conversationId": homes[0],
             "direction": "inbound",
             "normalizedMessage": {"text": f"[convoy:{RUN}:chat:{k}] Hello"},
@@ -238,3 +242,27 @@ def test_messages_whose_answers_named_no_conversation_are_located_first(tmp_path
     assert lost(found, nowhere) == lost(again, nowhere) == [3]
     assert sorted(each.k for each in found.found) == [0, 1, 2]
     assert platform.asked == {"message_details": 1}
+
+
+def test_a_message_that_no_conversation_lists_is_asked_for_by_its_id_before_it_is_lost(
+    tmp_path: Path,
+) -> None:
+    platform = Platform({"c-1": {0: 0, 1: 1}, "c-2": {2: 2}, "c-3": {}})
+    platform.unlisted = {1, 2}
+    sent = [*SENT, logged(3, "c-3")]
+
+    found = reading(platform, sent, tmp_path, wait_s=6)
+    found.read()
+
+    assert lost(found, sent) == [3]
+    assert lost(reading(platform, sent, tmp_path), sent) == [3], "what was kept has them, too"
+
+
+def test_a_message_that_is_in_another_conversation_is_changed_and_not_lost(tmp_path: Path) -> None:
+    platform = Platform({"c-1": {0: 0}, "c-9": {1: 1}, "c-2": {2: 2}})
+
+    found = reading(platform, SENT, tmp_path, wait_s=6)
+    found.read()
+
+    [one] = compare(SENT, found.found, lambda key: None)
+    assert (one.kind, one.k, one.conversation_id) == ("changed", 1, "c-9")

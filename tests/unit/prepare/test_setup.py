@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from convoy.errors import ExitCode, LoginError, RefusedError, SettingsError
-from convoy.prepare.scenarios import KnownScenario
+from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.setup import Setup
 from convoy.remote.client import WorkerShare
 from convoy.routes.catalogue import CLIENT, ROUTES, USER, TokenKind
@@ -85,6 +85,14 @@ SCENARIOS = {
     name: KnownScenario(ROUTES[route], (), {}, (), lambda *_: None, None)  # type: ignore[arg-type, return-value]
     for name, route in (("agent_reply", "agent_reply"), ("open_messaging", "open_message"))
 }
+
+
+def test_who_replies_needs_conversations_that_are_there() -> None:
+    own = "scenario.agent_reply.conversations"
+    settings = settings_of("scenarios=[agent_reply]", f"{own}.source=none", f"{own}.count=5")
+
+    with pytest.raises(SettingsError, match=f"{own}.source: is none, but .*; choose another"):
+        check_scenarios(settings, KNOWN)
 
 
 @pytest.mark.parametrize(
