@@ -88,6 +88,10 @@ def check_target(
         )
 
 
+_HOSTS = {"api_url": "api", "login_url": "login", "messaging_url": "webmessaging"}
+"""What the host of each address begins with in every region."""
+
+
 def check_region(settings: Settings) -> str:
     """Return what the addresses say of the approved region, "" where none is named.
 
@@ -98,8 +102,10 @@ def check_region(settings: Settings) -> str:
     if target.approval is None or target.approval.region is None:
         return ""
     region, foreign = target.approval.region, []
-    for setting, first in (("api_url", "api"), ("login_url", "login")):
+    for setting, first in _HOSTS.items():
         url = getattr(target, setting)
+        if url is None:
+            continue
         host = Origin.parse(url).host
         found = region_of(host)
         if not found:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY_REQUESTS = 401, 403, 429
 _TRIES = 3
+_MOST_WAITS = 5
+"""For one request, each as long as a 429 asks: a budget that others spend may never be there."""
 _PAUSE_S = 1.0
 _TOLD_FROM_S = 3.0
 
@@ -106,7 +108,7 @@ class PacedClient:
     def _answer(self, route: Route, url: str, body: bytes) -> bytes:
         import requests
 
-        faults = renewals = 0
+        faults = renewals = waits = 0
         while True:
             token = self._oauth.token()
             self._await_budget()
@@ -132,7 +134,9 @@ class PacedClient:
             elif status in PASSING_STATUSES and faults < _TRIES - 1:
                 faults += 1
                 self._sleep(_PAUSE_S)
-            elif status != _TOO_MANY_REQUESTS:
+            elif status == _TOO_MANY_REQUESTS and waits < _MOST_WAITS:
+                waits += 1
+            else:
                 raise _refusal(route, url, answer)
 
     def _keep_to(self, answer: requests.Response) -> None:

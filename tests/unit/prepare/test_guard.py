@@ -614,6 +614,19 @@ def test_a_host_of_another_region_is_refused_with_both_named(
         check_target(settings, Admission(anywhere=True), resolve=resolve)
 
 
+def test_the_host_of_guests_is_of_the_region_too() -> None:
+    hosts = ("https://api.mypurecloud.de", "https://login.mypurecloud.de")
+    settings = settings_for(*hosts, highest=50, region="eu-central-1")
+
+    def at(url: str) -> Settings:
+        target = settings.target.model_copy(update={"messaging_url": url})
+        return settings.model_copy(update={"target": target})
+
+    assert "of eu-central-1" in check_region(at("https://webmessaging.mypurecloud.de"))
+    with refused("messaging_url is .* whose host is webmessaging.mypurecloud.de"):
+        check_region(at("https://webmessaging.mypurecloud.ie"))
+
+
 def test_without_an_approval_no_region_is_compared() -> None:
     assert check_region(settings_for("https://api.mypurecloud.de", "https://login.x")) == ""
 

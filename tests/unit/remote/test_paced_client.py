@@ -155,6 +155,9 @@ def test_each_repetition_of_a_reading_request_spends_the_budget_too() -> None:
             id="permission",
         ),
         pytest.param([refusal(503, "service.unavailable")] * 3, "answered 503", id="never passes"),
+        pytest.param(
+            [answer("429 No", b"", "Retry-After: 9")] * 6, "answered 429", id="others spend it all"
+        ),
         pytest.param([answer("200 OK", b"<html>")], "did not answer what it should", id="no JSON"),
     ],
 )
