@@ -16,6 +16,7 @@ from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
 from convoy.files import FileError, read_bytes, read_text
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError
+from convoy.plan.pool import checked_id
 from convoy.plan.scenario import PoolExhausted, ScenarioPlan
 from convoy.results.message_log import LoggedMessage, read_log
 from convoy.results.reconcile import Key, digest_of
@@ -84,9 +85,12 @@ def opened_before(folder: Path) -> list[str]:
     if not path.exists():
         return []
     try:
-        return msgspec.json.Decoder(str).decode_lines(read_bytes(path, _MOST_BYTES))
+        ids: list[str] = msgspec.json.Decoder(str).decode_lines(read_bytes(path, _MOST_BYTES))
     except (FileError, msgspec.DecodeError) as error:
         raise SettingsError([Fault(str(path), f"names no conversations: {error}")]) from error
+    for id in ids:
+        checked_id(str(path), id)
+    return ids
 
 
 def t0_s_of(result: RunResult) -> float:

@@ -6,6 +6,7 @@ import inspect
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from time import time
 
@@ -17,10 +18,11 @@ from convoy.afterwards.reconcile import DISCREPANCIES, reconcile
 from convoy.afterwards.recorded_run import check_that_it_ended
 from convoy.cli.records import add_run, folder_of, report_record
 from convoy.errors import ExitCode
+from convoy.foreign import on_one_line
 from convoy.plugin.scenario_classes import user_classes
 from convoy.prepare.setup import Setup
 from convoy.results.reconcile import KINDS, Named
-from convoy.results.record import JOURNAL, read_result
+from convoy.results.record import JOURNAL, check_stop, read_result
 from convoy.results.reports.text import text_report
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
@@ -68,15 +70,16 @@ def reconcile_run(setup: Setup, options: Namespace, runs: Path) -> tuple[Summary
     """
     folder = folder_of(options.run, runs)
     _say_how_to_go_on("reconcile", options, folder)
-    reconcile(
-        setup,
-        folder,
-        _ended(folder) or read_result(folder),
-        code=code_hash(Path(inspect.getfile(each)) for each in user_classes()),
-        options={"target": options.target},
-        wait_s=options.wait,
-        tell=_teller(setup),
-    )
+    with _stoppable(setup, runs):
+        reconcile(
+            setup,
+            folder,
+            _ended(folder) or read_result(folder),
+            code=code_hash(Path(inspect.getfile(each)) for each in user_classes()),
+            options={"target": options.target},
+            wait_s=options.wait,
+            tell=_teller(setup),
+        )
     summary, _ = report_record(str(folder), runs)
     return summary, "\n".join((text_report(summary), *_named_lines(summary, folder)))
 
@@ -88,9 +91,21 @@ def clean_up_run(setup: Setup, options: Namespace, runs: Path) -> tuple[ExitCode
     cleanup = Cleanup(folder)
     _say_how_to_go_on("cleanup", options, folder)
     if cleanup.left:
-        connected = setup.connect_again(cleanup.settings, {"target": options.target})
-        cleanup.close(*connected, _teller(setup))
+        with _stoppable(setup, runs):
+            connected = setup.connect_again(cleanup.settings, {"target": options.target})
+            cleanup.close(*connected, _teller(setup))
     return ExitCode.PASS, str(cleanup)
+
+
+@contextmanager
+def _stoppable(setup: Setup, runs: Path) -> Iterator[None]:
+    """Hold what is done inside to what a run is held to; raises RefusedError, KillSwitchError."""
+    check_stop(runs)
+    try:
+        with setup.kill_switch.watched():
+            yield
+    finally:
+        setup.lock.release()
 
 
 AFTERWARDS: Mapping[
@@ -109,7 +124,7 @@ def _named_lines(summary: Summary, folder: Path) -> Iterator[str]:
         for each in named.messages[:_MOST_SHOWN]:
             message = each.scenario if each.k is None else f"{each.scenario} {each.k}"
             ids = f", message {' and '.join(each.message_ids)}" * bool(each.message_ids)
-            yield f"  {message} in conversation {each.conversation_id}{ids}"
+            yield on_one_line(f"  {message} in conversation {each.conversation_id}{ids}")
         if named.count > _MOST_SHOWN:
             yield f"  and {named.count - _MOST_SHOWN:,} more in {folder / DISCREPANCIES}"
 

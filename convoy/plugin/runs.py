@@ -296,7 +296,6 @@ class RunController:
 
     def _carry_out(self, run: LiveRun) -> None:
         run.carry_out()
-        self._release()
         if run.refused is not None:
             self._refuse(run.refused)
             return
@@ -308,14 +307,15 @@ class RunController:
             self.closing_report = run.report
         if run.prepared.settings.cleanup:
             self._close_what_was_opened(run)
+        self._release()
         if not (self._is_interrupted and self._is_attended):
             self._end_test()
 
     def _close_what_was_opened(self, run: LiveRun) -> None:
-        run_id = run.prepared.run_id
-        if self._is_interrupted:  # the process may be about to end
+        run_id, stopped = run.prepared.run_id, self._kill_switch.reason
+        if self._is_interrupted or stopped:  # the process may be about to end
             later = f".venv/bin/python -m convoy cleanup {run_id}"
-            told = f"not done, because the run was interrupted; {later} does it"
+            told = f"not done, because {stopped or 'the run was interrupted'}; {later} does it"
         else:
             logger.info("closing the conversations that the run opened")
             told = self._clean_up(run.prepared.settings, self._runs / run_id)

@@ -205,30 +205,37 @@ class Setup:
     ) -> tuple[Settings, Connections]:
         """Return settings and connections for what is done after a run, past the run's own guard.
 
-        With a `command_line` the settings are those of a record. An approval is not taken from one,
-        but from the target file of today that has the same addresses: that of the command line, or
-        one in the configuration. Raises SettingsError, RefusedError, RemoteError.
+        With a `command_line` the settings are those of a record, which anybody may have written.
+        Where anything secret goes to the target, or it has an approval, that and the headers are
+        those of the target file of today that has the same addresses: that of the command line, or
+        one in the configuration. The lock of the organisation is held from then on. Raises
+        SettingsError, RefusedError, RemoteError.
         """
         with self._redacting():
-            recorded = settings
-            if command_line is not None and recorded.target.approval is not None:
-                settings = self._as_approved_now(recorded, command_line)
+            if command_line is not None and self._has_secrets_for(settings):
+                settings = self._as_known_now(settings, command_line)
             check_window(settings, time(), lasts_s=0.0)
             connections = self.connect(settings)
             check_target(settings, connections.admission, self.simulator_key)
-            if settings.target.approval is not None:
+            approval = settings.target.approval
+            if approval is not None:
+                rate = settings.oauth.logins_per_s
+                self.lock.take(approval.organisation_id, "afterwards", rate)
                 for token in connections.first_tokens():
                     check_token(settings, token, connections.headers)
             return settings, connections
 
-    def _as_approved_now(self, recorded: Settings, command_line: Mapping[str, object]) -> Settings:
+    def _as_known_now(self, recorded: Settings, command_line: Mapping[str, object]) -> Settings:
+        asked = recorded.target
         for own in self._own_settings(command_line):
             target = own.target
-            if target.approval is not None and target.urls == recorded.target.urls:
+            is_approved = target.approval is not None or asked.approval is None
+            if is_approved and target.urls == asked.urls:
                 return recorded.model_copy(update={"target": target, "headers": own.headers})
         raise RefusedError(
-            f"no target file has an approval for {recorded.target.api_url} with login host "
-            f"{recorded.target.login_url}, where the run went; name it with --target"
+            f"no target file {'has an approval for' * bool(asked.approval) or 'is for'} "
+            f"{asked.api_url} with login host {asked.login_url}, where the run went, so that "
+            "credentials do not go there; name it with --target"
         )
 
     def _has_secrets_for(self, settings: Settings) -> bool:

@@ -22,6 +22,8 @@ _MOST_IDS = 500
 MOST_ASKED = 100
 """Conversations in one query of analytics; what it takes at most is not documented."""
 _NOT_ABOUT_THE_ROUTE = ("401", "403", "429", "5")
+_LATEST_S = 2.0**32
+"""In the year 2106; what is near the ends of the calendar cannot be written any more."""
 _SIDES = {"customer": "inbound", "external": "inbound"}
 
 
@@ -216,9 +218,12 @@ def disconnect(client: PacedClient, id: str) -> Literal["closed", "over"]:
 
 def _epoch_s(text: str) -> float:
     try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError as exc:
+        at_s = datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError) as exc:
         raise RemoteError(f"{text!r} is no time that a message can have") from exc
+    if not 0 < at_s < _LATEST_S:
+        raise RemoteError(f"{text!r} is no time that a message can have")
+    return at_s
 
 
 def _stamp(unix_s: float) -> str:

@@ -31,6 +31,7 @@ _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY_REQUESTS = 401, 403, 429
 _TRIES = 3
 _MOST_WAITS = 5
 """For one request, each as long as a 429 asks: a budget that others spend may never be there."""
+_LONGEST_WAIT_S = 600.0
 _PAUSE_S = 1.0
 _TOLD_FROM_S = 3.0
 
@@ -39,8 +40,9 @@ class PacedClient:
     """Asks what is no message, with a token of its own; to be used in a `with` block.
 
     It keeps to the limits of a token whatever the run did, obeys a 429, logs in again after a 401,
-    and asks again where a fault may pass: all that it asks for may be asked twice. `tell` is called
-    with a sentence where it has to wait for long.
+    and asks again where a fault may pass: all that it asks for may be asked twice. Under an
+    approval it keeps to the rate of that, too, and it asks for nothing once the kill switch is on.
+    `tell` is called with a sentence where it has to wait for long.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class PacedClient:
             connections.headers,
             repeats=False,
         )
+        self._pace, self._kill_switch = connections.pace, connections.kill_switch
         self._client.headers["Content-Type"] = "application/json"
         log_in = partial(connections.log_in, connections.token_kinds[0])
         self._oauth = OAuthSession(
@@ -114,6 +117,7 @@ class PacedClient:
             self._await_budget()
             self._budget.spend(self._clock())
             self._client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
+            self._let_leave()
             try:
                 answer = whole_answer(
                     self._client, route.method, url, self._timeout_s, body=body or None
@@ -134,10 +138,22 @@ class PacedClient:
             elif status in PASSING_STATUSES and faults < _TRIES - 1:
                 faults += 1
                 self._sleep(_PAUSE_S)
-            elif status == _TOO_MANY_REQUESTS and waits < _MOST_WAITS:
+            elif status == _TOO_MANY_REQUESTS and waits < _MOST_WAITS and self._is_soon():
                 waits += 1
             else:
                 raise _refusal(route, url, answer)
+
+    def _let_leave(self) -> None:
+        """Wait for the approval's rate; raises KillSwitchError."""
+        if self._pace is not None:
+            self._pace.wait(inf)
+            self._pace.has_left()
+        if self._kill_switch is not None:
+            self._kill_switch.check()
+
+    def _is_soon(self) -> bool:
+        now_s = self._clock()
+        return self._budget.ready_at(now_s) <= now_s + _LONGEST_WAIT_S
 
     def _keep_to(self, answer: requests.Response) -> None:
         """Correct the budget by what an answer says of it."""

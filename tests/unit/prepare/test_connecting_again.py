@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,10 +36,10 @@ def approved_at(url: str, folder: Path, organisation_id: str = "", window: str =
     return settings_of(command_line={"target": str(path)})
 
 
-def connect(settings: Settings, target: Path | None) -> Settings:
+def connect(settings: Settings, target: Path | None, login: Mapping[str, str] = LOGIN) -> Settings:
     """Connect as for a record, by a target file that is named or none; return what is used."""
     one = SimpleNamespace(route=ROUTES["conversation"])
-    setup = Setup(LOGIN, lambda: dict.fromkeys(KNOWN, one))  # type: ignore[arg-type]
+    setup = Setup(login, lambda: dict.fromkeys(KNOWN, one))  # type: ignore[arg-type]
     used, _ = setup.connect_again(settings, {"target": None if target is None else str(target)})
     return used
 
@@ -67,6 +67,18 @@ def test_an_approval_that_only_a_record_has_is_none(
 
     with pytest.raises(RefusedError, match=f"no target file has an approval for {simulator.url}"):
         connect(recorded, None)
+
+
+def test_what_a_record_says_leads_no_secret_to_where_no_target_file_does(
+    simulator: SimulatorProcess,
+) -> None:
+    recorded = settings_of(command_line={"host": simulator.url})
+    own = {"CONVOY_CLIENT_ID": "real", "CONVOY_CLIENT_SECRET": "secret"}
+    with_header = recorded.model_copy(update={"headers": {"X-A": {"env": "OTHER_SECRET"}}})
+
+    for settings, login in ((recorded, own), (with_header, LOGIN | {"OTHER_SECRET": "s3"})):
+        with pytest.raises(RefusedError, match=f"no target file is for {simulator.url}"):
+            connect(settings, None, login)
 
 
 def test_without_an_approval_it_is_this_machine_or_nobody(simulator: SimulatorProcess) -> None:

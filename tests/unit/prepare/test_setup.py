@@ -92,7 +92,7 @@ def test_who_replies_needs_conversations_that_are_there() -> None:
     settings = settings_of("scenarios=[agent_reply]", f"{own}.source=none", f"{own}.count=5")
 
     with pytest.raises(SettingsError, match=f"{own}.source: is none, but .*; choose another"):
-        check_scenarios(settings, KNOWN)
+        check_scenarios(settings, SCENARIOS)
 
 
 @pytest.mark.parametrize(

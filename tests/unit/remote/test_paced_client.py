@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from convoy.errors import RemoteError
+from convoy.errors import KillSwitchError, RemoteError
 from convoy.remote.client import Connections
 from convoy.remote.discovery import THIS_MACHINE
+from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Token
+from convoy.remote.pace import Pace
 from convoy.remote.paced_client import PacedClient
 from convoy.routes.catalogue import CLIENT, ROUTES
 from convoy.secrets import Secret
@@ -41,13 +45,24 @@ class Clock:
 class Asked:
     """A client of a server that gives these answers, and what came of asking it."""
 
-    def __init__(self, port: int, *more: str) -> None:
+    def __init__(
+        self,
+        port: int,
+        *more: str,
+        pace: Pace | None = None,
+        kill_switch: KillSwitch | None = None,
+    ) -> None:
         self.clock, self.told, self.logins = Clock(), list[str](), 0
         settings = settings_of("request_timeout_s=5", *(more or ("limits=[]",)))
         url = f"http://127.0.0.1:{port}"
         target = settings.target.model_copy(update={"api_url": url, "login_url": url})
         connections = SimpleNamespace(
-            admission=THIS_MACHINE, headers={}, token_kinds=(CLIENT,), log_in=self._log_in
+            admission=THIS_MACHINE,
+            headers={},
+            token_kinds=(CLIENT,),
+            log_in=self._log_in,
+            pace=pace,
+            kill_switch=kill_switch,
         )
         self.client = PacedClient(
             settings.model_copy(update={"target": target}),
@@ -134,6 +149,21 @@ def test_what_may_pass_is_asked_again(
     assert (asked.clock.slept, asked.logins) == (slept, logins)
 
 
+def test_an_approval_s_rate_and_the_kill_switch_hold_for_it_too(tmp_path: Path) -> None:
+    kill_switch = KillSwitch(tmp_path / "STOP")
+    with serving(gives(*[GOOD] * 3)) as server:
+        asked = Asked(server.port, pace=Pace(2), kill_switch=kill_switch)
+        began_s = time.perf_counter()
+
+        asked.ask(times=3)
+
+        assert time.perf_counter() - began_s >= 1.0
+        (tmp_path / "STOP").touch()
+        kill_switch.throw("a test")
+        with pytest.raises(KillSwitchError, match="a test"):
+            asked.ask()
+
+
 def test_each_repetition_of_a_reading_request_spends_the_budget_too() -> None:
     with serving(gives(*[refusal(503, "service.unavailable")] * 2, GOOD)) as server:
         asked = Asked(server.port, EVERY_MINUTE.replace("2", "300"))
@@ -157,6 +187,9 @@ def test_each_repetition_of_a_reading_request_spends_the_budget_too() -> None:
         pytest.param([refusal(503, "service.unavailable")] * 3, "answered 503", id="never passes"),
         pytest.param(
             [answer("429 No", b"", "Retry-After: 9")] * 6, "answered 429", id="others spend it all"
+        ),
+        pytest.param(
+            [answer("429 No", b"", "Retry-After: 99999999")], "answered 429", id="in three years"
         ),
         pytest.param([answer("200 OK", b"<html>")], "did not answer what it should", id="no JSON"),
     ],
