@@ -149,14 +149,11 @@ class GuestUser(ScenarioUser):
         """Read the first page of the guest's messages over REST: step `history`."""
         assert self._run is not None
         connections = self._run.connections
+        guests = connections.guests_of(self.variables)
         with self.step("history"):
             self._check_ready()
             jwt = self.session.request(GuestProtocol.get_jwt, Jwt).jwt
-            transport = connections.open_transport(connections.api)
-            try:
-                read_history(transport, jwt, perf_counter() + self.timeout_s)
-            finally:
-                transport.close()
+            read_history(guests, connections.api, jwt, perf_counter() + self.timeout_s)
 
     def _say(self, message: Mapping[str, object]) -> None:
         self._check_ready()
@@ -169,13 +166,15 @@ class GuestUser(ScenarioUser):
     def begin_anew(self) -> None:
         """Leave, and come back as another guest: steps `connect`, `configure` and `join`.
 
-        Where that fails, the next message tries it again.
+        Where that fails, the next message tries it again. No guest comes once the run is stopped.
         """
         self._end_turn()
         self._note_loss()
         self.session.leave()
         self._ended, self._order = self.session.socket, Order()
         self.session.await_turn()
+        if self._run is None or self._run.is_stopping:
+            return
         with self.step("connect"):
             self.session.connect()
         if self.session.is_connected:

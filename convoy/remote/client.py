@@ -181,6 +181,8 @@ class Connections:
                 connects=self._shared_budget("deployment") or Budget(()),
                 pace=self.pace,
                 kill_switch=self.kill_switch,
+                origins=frozenset(map(Origin.parse, target.urls)),
+                is_approved=target.approval is not None,
             )
         return shared
 

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from itertools import count
 
 from convoy.remote.addresses import AddressBook, Admission
@@ -24,6 +25,9 @@ _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 # Every address of the origin would give the same fault, so no other one is tried.
 _FINAL = (ssl.SSLCertVerificationError, ProxyRefusedError)
+
+Check = Callable[[str, str], None]
+"""Takes a host and an address of it; raises where that is not to be connected to."""
 
 Hold = Callable[[Connection], None]
 """Takes each connection before it is opened, so that its owner can close it meanwhile."""
@@ -53,7 +57,17 @@ class Dialler:
         self._peers: dict[Origin, TlsPeer] = {}
         self._outbox = Outbox()
         self._turn = count()
+        self._check: Check | None = None
         self.clock = clock
+
+    def checking(self, check: Check) -> Dialler:
+        """Return one that shares all with this one, and asks of each address before it connects.
+
+        What a proxy connects to is not known here, and not asked about.
+        """
+        checking = copy(self)
+        checking._check = check
+        return checking
 
     def dial(self, origin: Origin, deadline_s: float, hold: Hold) -> Connection:
         """Connect to the first address that accepts; each gets an equal share of the time left.
@@ -67,6 +81,9 @@ class Dialler:
         peer = origin if proxy is None else proxy.origin
         with _blaming(proxy):
             addresses = self._addresses.addresses(peer.host, peer.port, deadline_s - self.clock())
+        if self._check is not None and proxy is None:
+            for *_, (where, *_) in addresses:
+                self._check(peer.host, str(where))
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             now_s = self.clock()
             connection = self._make_connection(origin, address)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import msgspec
 
 from convoy.errors import RefusalError
-from convoy.remote.dialling import Dialler
+from convoy.remote.guest_events import PresignedUrl
+from convoy.remote.guests import Guests
 from convoy.remote.http import Answer, Transport
-from convoy.routes.codes import UNEXPECTED_ANSWER, error_code
+from convoy.routes.codes import UNEXPECTED_ANSWER, UPLOAD_REFUSED, error_code
 from convoy.secrets import Secret
 from convoy.settings import Origin
+from convoy.settings.origin import is_loopback
 
 _GOOD_STATUSES = range(200, 300)
 # Read 2026-11-26 in https://github.com/MyPureCloud/genesys-messenger-transport-mobile-sdk.
 _HISTORY = "/api/v2/webmessaging/messages?pageSize={size}&pageNumber={number}"
+_OF_FILES = ("x-amz-", "content-")
+"""What the headers begin with that are taken from the server; the rest of a request is ours."""
 
 
 class HistoryPage(msgspec.Struct, rename="camel"):
@@ -27,7 +32,13 @@ class HistoryPage(msgspec.Struct, rename="camel"):
 
 
 def read_history(
-    transport: Transport, jwt: Secret, deadline_s: float, *, size: int = 25, number: int = 1
+    shared: Guests,
+    api: Origin,
+    jwt: Secret,
+    deadline_s: float,
+    *,
+    size: int = 25,
+    number: int = 1,
 ) -> HistoryPage:
     """Return a page of the history of the guest whose `getJwt` brought the token.
 
@@ -35,34 +46,55 @@ def read_history(
     """
     path = _HISTORY.format(size=size, number=number)
     headers = {"Authorization": f"Bearer {jwt.reveal()}", "Accept": "application/json"}
-    answer = transport.exchange(_request("GET", transport.origin, path, headers), deadline_s)
-    _check(answer)
+    transport = Transport(api, shared.dialler, kill_switch=shared.kill_switch)
+    answer = _exchange(transport, _request("GET", api, path, headers), deadline_s)
     try:
         return msgspec.json.decode(answer.plain().body, type=HistoryPage)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise RefusalError(UNEXPECTED_ANSWER, "no page of messages") from exc
 
 
-def put_file(
-    dialler: Dialler, url: Secret, headers: Mapping[str, str], data: bytes, deadline_s: float
-) -> None:
-    """Put a file where a presigned URL says, with the headers that came with it.
+def put_file(shared: Guests, place: PresignedUrl, data: bytes, deadline_s: float) -> None:
+    """Put a file where a presigned URL says, with those headers that come with it and are of files.
 
-    Only an address that has an admission is connected to, whatever the URL says. Raises WireError,
-    and RefusalError where the file is not taken.
+    It goes to an origin of the target's own; with an approval, by https, also to any that stands
+    for public addresses alone. Raises WireError, and RefusalError where the file is not taken, or
+    would go elsewhere: nothing is sent then.
     """
+    given = place.headers.items()
+    headers = {name: value for name, value in given if name.lower().startswith(_OF_FILES)}
+    headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
     try:
-        parts = urlsplit(url.reveal())
+        parts = urlsplit(place.url.reveal())
         origin = Origin.parse(f"{parts.scheme}://{parts.netloc}")
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         request = _request("PUT", origin, path, headers, data)
     except ValueError as exc:
         raise RefusalError(UNEXPECTED_ANSWER, "no URL to put a file") from exc
-    transport = Transport(origin, dialler)
+    dialler = shared.dialler
+    if origin not in shared.origins:
+        if not shared.is_approved:
+            raise _refusal(origin.url, "not an address of the target, which has no approval")
+        if not origin.is_https:
+            raise _refusal(origin.url, "not https")
+        check_public(origin.host, origin.host)  # a proxy would be asked for it unseen
+        dialler = dialler.checking(check_public)
+    transport = Transport(origin, dialler, pace=shared.pace, kill_switch=shared.kill_switch)
+    _exchange(transport, request, deadline_s)
+
+
+def check_public(host: str, address: str) -> None:
+    """Raise RefusalError where an address of a host, or its name, is not of the public internet."""
     try:
-        _check(transport.exchange(request, deadline_s))
-    finally:
-        transport.close()
+        is_public = ipaddress.ip_address(address).is_global
+    except ValueError:
+        is_public = not is_loopback(address)
+    if not is_public:
+        raise _refusal(host, f"{address} is of this machine or of a private network")
+
+
+def _refusal(where: str, why: str) -> RefusalError:
+    return RefusalError(UPLOAD_REFUSED, f"the file was to be put to {where}: {why}")
 
 
 def _request(
@@ -78,6 +110,11 @@ def _request(
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
-def _check(answer: Answer) -> None:
+def _exchange(transport: Transport, request: bytes, deadline_s: float) -> Answer:
+    try:
+        answer = transport.exchange(request, deadline_s)
+    finally:
+        transport.close()
     if answer.status not in _GOOD_STATUSES:
         raise RefusalError(error_code(answer.status, answer.plain().body))
+    return answer

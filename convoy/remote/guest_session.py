@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from math import inf
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import gevent
 import msgspec
@@ -26,9 +26,8 @@ from convoy.remote.guest_events import (
 )
 from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_rest import put_file
-from convoy.remote.guests import Guests
+from convoy.remote.guests import Guests, Leaving
 from convoy.remote.limits import retry_after_s
-from convoy.remote.pace import Pace
 from convoy.remote.websocket import UpgradeRefusedError, WebSocket
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
@@ -89,7 +88,8 @@ class GuestSession:
         self._question: Question | None = None
         self._messages = shared.budget("session")
         self._requests = shared.budget("connection")
-        self._asked = self._leaving = self.attempts = 0
+        self._leaving = Leaving(shared)
+        self._asked = self.attempts = 0
         self.is_new = False
 
     @property
@@ -202,8 +202,7 @@ class GuestSession:
 
         place = self.request(attach, PresignedUrl)
         deadline_s = self._now_s + self._shared.timeout_s
-        dialler, url, headers = self._shared.dialler, place.url, place.headers
-        put = partial(put_file, dialler, url, headers, data, deadline_s)
+        put = partial(put_file, self._shared, place, data, deadline_s)
         self._answer(Question(UploadDone, "", deadline_s), UploadDone, put)
 
     def close(self) -> None:
@@ -213,7 +212,7 @@ class GuestSession:
         """
         is_in_use = self._question is not None
         self.socket.close(None if is_in_use else self._now_s + _CLOSE_S)
-        self._leave_out()
+        self._leaving.keep()
 
     def leave(self) -> None:
         """Close the connection, and be another guest with the next one."""
@@ -242,33 +241,15 @@ class GuestSession:
 
     def _let_leave(self, deadline_s: float) -> None:
         """Wait until the approval's rate has room; raises WireError, also by the kill switch."""
-        shared = self._shared
         try:
-            if shared.pace is not None:
-                shared.pace.wait(deadline_s)
-                self._leaving += 1
-            if shared.kill_switch is not None and (reason := shared.kill_switch.reason):
-                self._leave_out()
-                raise StoppedError(reason)
+            self._leaving.wait(deadline_s)
         except (TimeoutError, StoppedError) as exc:
             raise self._wire_error(exc) from exc
-
-    def _has_left(self) -> None:
-        # Of frames that were written together only the latest is told of.
-        while self._leaving:
-            self._leaving -= 1
-            cast(Pace, self._shared.pace).has_left()
-
-    def _leave_out(self) -> None:
-        """Have the pace count no longer what has not left."""
-        while self._leaving:
-            self._leaving -= 1
-            cast(Pace, self._shared.pace).keep()
 
     def _connect(self, deadline_s: float) -> Iterable[tuple[str, str]]:
         shared, deployment = self._shared, self._shared.deployment
         self.socket.close()
-        self._leave_out()
+        self._leaving.keep()
         if self._token is None or self.state is State.EXPIRED:
             self._token = shared.new_token()
             self._messages = shared.budget("session")
@@ -277,9 +258,13 @@ class GuestSession:
         socket = self.socket = WebSocket(self._hear)
         shared.connects.spend(self._now_s)
         try:
-            headers = deployment.all_headers
             answered = socket.open(
-                shared.dialler, deployment.host, deployment.path, headers, deadline_s
+                shared.dialler,
+                deployment.host,
+                deployment.path,
+                deployment.all_headers,
+                deadline_s,
+                self._leaving.check,
             )
         except UpgradeRefusedError as exc:
             raise self._upgrade_refusal(exc) from exc
@@ -295,6 +280,10 @@ class GuestSession:
         self.is_new = self._call(configure, SessionConfigured, deadline_s).is_new
 
     def _call(self, request: Request, wanted: type[_E], deadline_s: float) -> _E:
+        try:
+            self._leaving.check()
+        except StoppedError as exc:
+            raise self._wire_error(exc) from exc
         id = str(self._next_number())
         text = request(self._protocol, id)
         return self._answer(Question(wanted, id, deadline_s), wanted, partial(self._send, text))
@@ -362,7 +351,7 @@ class GuestSession:
         self._requests.spend(self._now_s)
         if self.on_text is not None:
             self.on_text("sent", text.decode(), self._now_s)
-        self.socket.send(text, self._has_left)
+        self.socket.send(text, self._leaving.has_left)
 
     def _hear(self, text: str, received_s: float) -> None:
         """Take a text, in the loop's own greenlet."""

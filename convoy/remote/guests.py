@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import quote
 
 from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.pace import Pace
+from convoy.remote.wire_faults import StoppedError
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin
@@ -43,7 +45,8 @@ class Guests:
     """The guests of a process; `new_token` makes the token by which the server knows a new one.
 
     Of `limits`, those of scope `session` are for the messages of one guest and those of scope
-    `connection` for all that it sends over one; `connects` is for the connections of all.
+    `connection` for all that it sends over one; `connects` is for the connections of all. Files go
+    to the target's own `origins`, and to public places besides where it `is_approved`.
     """
 
     dialler: Dialler
@@ -56,8 +59,46 @@ class Guests:
     connects: Budget = field(default_factory=lambda: Budget(()))
     pace: Pace | None = None
     kill_switch: KillSwitch | None = None
+    origins: Collection[Origin] = ()
+    is_approved: bool = False
 
     def budget(self, scope: str) -> Budget:
         """Return a new budget of the limits of one scope."""
         limits = [each for each in self.limits if each.scope == scope]
         return Budget(limits, is_obeyed=self.is_obeyed)
+
+
+class Leaving:
+    """What one guest has on its way out, by the approval's pace, and whether anything may leave."""
+
+    __slots__ = ("_count", "_kill_switch", "_pace")
+
+    def __init__(self, shared: Guests) -> None:
+        self._pace = shared.pace
+        self._kill_switch = shared.kill_switch
+        self._count = 0
+
+    def check(self) -> None:
+        """Raise StoppedError once the kill switch is on."""
+        if self._kill_switch is not None and (reason := self._kill_switch.reason):
+            self.keep()
+            raise StoppedError(reason)
+
+    def wait(self, deadline_s: float) -> None:
+        """Wait until the pace has room, and count one more; raises TimeoutError, and as `check`."""
+        if self._pace is not None:
+            self._pace.wait(deadline_s)
+            self._count += 1
+        self.check()
+
+    def has_left(self) -> None:
+        """Count all as gone: of what was written together only the latest is told of."""
+        while self._count:
+            self._count -= 1
+            cast(Pace, self._pace).has_left()
+
+    def keep(self) -> None:
+        """Have the pace count no longer what has not left."""
+        while self._count:
+            self._count -= 1
+            cast(Pace, self._pace).keep()

@@ -39,8 +39,9 @@ class Transport:
 
     A request is written at most once per `exchange`. A connection that is too old, or that the
     server closed while it was idle, is replaced before the first byte is written; after a byte was
-    written there is no second write. Each keeps to `pace`, and none leaves once the `kill_switch`
-    is on, where there are such. `max_answer_bytes` counts headers and body.
+    written there is no second write. Each keeps to `pace`, and once the `kill_switch` is on none
+    leaves, and nothing is connected, where there are such. `max_answer_bytes` counts headers and
+    body.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Transport:
     def _connect(self, deadline_s: float) -> Connection:
         if self._connection is not None:
             self._connection.close()
+        self._ask_kill_switch()
         if deadline_s <= self._clock():
             raise TimeoutError("the deadline passed before a connection was open")
         self._is_stopped = False
@@ -170,9 +172,12 @@ class Transport:
                 self._pace.wait(deadline_s)
                 self._is_leaving = True
             connection.on_sent = self._has_left
+        self._ask_kill_switch()
+        connection.post(request)
+
+    def _ask_kill_switch(self) -> None:
         if self._kill_switch is not None and (reason := self._kill_switch.reason):
             raise StoppedError(reason)
-        connection.post(request)
 
     def _has_left(self) -> None:
         self._is_leaving = False

@@ -97,19 +97,23 @@ class WebSocket:
         path: str,
         headers: Mapping[str, str],
         deadline_s: float,
+        check: Callable[[], None],
     ) -> Headers:
         """Connect and upgrade, once; return the answer's headers.
 
-        Raises UpgradeRefusedError or one of WIRE_EXCEPTIONS.
+        Before either `check` is called, which may raise. Raises UpgradeRefusedError or one of
+        WIRE_EXCEPTIONS.
         """
+        check()
         connection = dialler.dial(origin, deadline_s, self._hold)
         uri = WebSocketURI(origin.is_https, origin.host, origin.port, path, "")
         protocol = self._protocol = ClientProtocol(uri, max_size=_MOST_BYTES)
         request = protocol.connect()
         request.headers.update(headers)
         protocol.send_request(request)
-        connection.post(b"".join(protocol.data_to_send()))
         try:
+            check()
+            connection.post(b"".join(protocol.data_to_send()))
             self._await_upgrade(connection, protocol, deadline_s)
         except BaseException:
             connection.close()

@@ -16,6 +16,9 @@ UNEXPECTED_ANSWER = "unexpected answer"
 UPGRADE_REFUSED = "guest upgrade 403"
 """The code of a deployment that takes no guest: the clients of Genesys do not try again then."""
 
+UPLOAD_REFUSED = "guest upload refused"
+"""The code of a file that was to be put where Convoy puts none; nothing was sent."""
+
 TLS_EXPECTED = "tls expected"
 """The code of plain HTTP that was spoken to a port of TLS."""
 _WANTS_TLS = b"The plain HTTP request was sent to HTTPS port"

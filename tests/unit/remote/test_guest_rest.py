@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from convoy.errors import RefusalError, RemoteError, WireError
-from convoy.remote.guest_rest import put_file, read_history
+from convoy.remote.addresses import AddressBook, Admission
+from convoy.remote.guest_events import PresignedUrl
+from convoy.remote.guest_rest import check_public, put_file, read_history
+from convoy.remote.guests import Guests
 from convoy.remote.http import Dialler
+from convoy.remote.kill_switch import KillSwitch
+from convoy.remote.pace import Pace
+from convoy.routes.codes import KNOWN_CODES, UPLOAD_REFUSED
 from convoy.secrets import Secret
-from tests.unit.remote.exchanges import LONG_S, deadline, transport_to
-from tests.unit.remote.guests_of_a_test import guest_of
+from convoy.settings import Origin
+from tests.unit.remote.exchanges import LONG_S, deadline, dialler_without_names
+from tests.unit.remote.guests_of_a_test import SHORT_S, guest_of, guests_at
 from tests.unit.remote.misbehaving_server import (
     Behaviour,
     MisbehavingServer,
@@ -26,9 +35,20 @@ PAGE = b'{"entities": [{"id": "m1"}, {"id": "m2"}], "pageSize": 25, "pageNumber"
 TAGGING = {"x-amz-tagging": "a=b"}
 
 
+def at(port: int) -> Origin:
+    return Origin("http", "127.0.0.1", port)
+
+
+def put(
+    guests: Guests, url: str, headers: dict[str, str] | None = None, seconds: float = LONG_S
+) -> None:
+    put_file(guests, PresignedUrl(url=Secret(url), headers=headers or {}), b"x", deadline(seconds))
+
+
 def test_a_history_is_read_with_the_token_of_get_jwt() -> None:
-    with serving(sends(answer("200 OK", PAGE))) as server, transport_to(server.port) as transport:
-        page = read_history(transport, Secret("j.w.t"), deadline(), number=2)
+    with serving(sends(answer("200 OK", PAGE))) as server:
+        guests = guests_at(server.port)
+        page = read_history(guests, at(server.port), Secret("j.w.t"), deadline(), number=2)
 
     assert (len(page.entities), page.total) == (2, 2)
     (request,) = server.requests
@@ -47,14 +67,25 @@ NO_PAGE: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize(("sent", "code"), NO_PAGE.values(), ids=NO_PAGE)
 def test_what_is_no_history_has_a_code(sent: bytes, code: str) -> None:
-    with (
-        serving(sends(sent)) as server,
-        transport_to(server.port) as transport,
-        pytest.raises(RemoteError) as caught,
-    ):
-        read_history(transport, Secret("j"), deadline())
+    with serving(sends(sent)) as server, pytest.raises(RemoteError) as caught:
+        read_history(guests_at(server.port), at(server.port), Secret("j"), deadline())
 
     assert caught.value.code == code
+
+
+def test_no_history_is_read_once_the_kill_switch_is_on(tmp_path: Path) -> None:
+    with serving(sends(answer("200 OK", PAGE))) as server:
+        guests = guests_at(server.port, kill_switch=thrown(tmp_path))
+        with pytest.raises(WireError) as caught:
+            read_history(guests, at(server.port), Secret("j"), deadline())
+
+        assert (caught.value.code, server.connections) == ("stopped", 0)
+
+
+def thrown(folder: Path) -> KillSwitch:
+    kill_switch = KillSwitch(folder / "STOP")
+    kill_switch.throw("a test")
+    return kill_switch
 
 
 def shares_files(files: MisbehavingServer, *said: tuple[str, dict[str, Any]]) -> Behaviour:
@@ -78,7 +109,7 @@ def shares_files(files: MisbehavingServer, *said: tuple[str, dict[str, Any]]) ->
 def test_a_file_is_put_where_the_server_says() -> None:
     with serving(sends(answer("200 OK"))) as files:
         shares = shares_files(files, ("UploadSuccessEvent", {"downloadUrl": "u", "timestamp": "t"}))
-        with guest_of(shares) as (guest, _):
+        with guest_of(shares, origins=[at(files.port)]) as (guest, _):
             guest.upload("a1", "note.txt", "text/plain", b"Hello")
 
     head, _, body = files.requests[0].partition(b"\r\n\r\n")
@@ -90,12 +121,18 @@ def test_a_file_may_be_refused_after_its_upload() -> None:
     with serving(sends(answer("200 OK"))) as files:
         failure = {"errorCode": 4003, "errorMessage": "content", "timestamp": "t"}
         shares = shares_files(files, ("UploadFailureEvent", failure))
-        with guest_of(shares) as (guest, _), pytest.raises(RefusalError, match="guest 4003"):
+        with (
+            guest_of(shares, origins=[at(files.port)]) as (guest, _),
+            pytest.raises(RefusalError, match="guest 4003"),
+        ):
             guest.upload("a1", "note.txt", "text/plain", b"Hello")
 
 
 def test_a_file_may_be_refused_where_it_is_put() -> None:
-    with serving(sends(answer("403 No"))) as files, guest_of(shares_files(files)) as (guest, _):
+    with (
+        serving(sends(answer("403 No"))) as files,
+        guest_of(shares_files(files), origins=[at(files.port)]) as (guest, _),
+    ):
         with pytest.raises(RefusalError, match="4xx other"):
             guest.upload("a1", "note.txt", "text/plain", b"Hello")
 
@@ -114,19 +151,131 @@ URLS = {
 @pytest.mark.parametrize("url", URLS.values(), ids=URLS)
 def test_what_is_no_place_for_a_file_is_refused(url: str) -> None:
     with pytest.raises(RemoteError) as caught:
-        put_file(Dialler(), Secret(url), {}, b"x", deadline(LONG_S))
+        put(guests_at(1, origins=[at(1)]), url)
 
     assert caught.value.code == "unexpected answer"
     assert url not in str(caught.value)
 
 
 def test_a_header_that_is_no_line_is_refused() -> None:
-    headers = json.loads('{"x-a": "b\\r\\nx-c: d"}')
+    headers = json.loads('{"x-amz-a": "b\\r\\nx-c: d"}')
 
-    with pytest.raises(RefusalError):
-        put_file(Dialler(), Secret("http://127.0.0.1:1/x"), headers, b"x", deadline())
+    with pytest.raises(RefusalError, match="unexpected answer"):
+        put(guests_at(1, origins=[at(1)]), "http://127.0.0.1:1/x", headers)
 
 
-def test_a_file_goes_to_no_address_without_admission() -> None:
-    with pytest.raises(WireError, match="no load may go"):
-        put_file(Dialler(), Secret("http://192.0.2.1/x"), {}, b"x", deadline())
+def test_of_the_headers_that_come_with_a_place_only_those_of_a_file_are_taken() -> None:
+    told = {"Host": "evil", "Authorization": "Bearer x", "Cookie": "a=b", "content-length": "9"}
+    taken = {"X-Amz-Tagging": "a=b", "content-type": "text/plain"}
+    with serving(sends(answer("200 OK"))) as files:
+        place = f"http://127.0.0.1:{files.port}"
+        put(guests_at(1, origins=[at(files.port)]), f"{place}/x", told | taken)
+
+    lines = files.requests[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    assert dict(line.split(": ") for line in lines) == {
+        "Host": f"127.0.0.1:{files.port}",
+        "User-Agent": "convoy",
+        "X-Amz-Tagging": "a=b",
+        "content-type": "text/plain",
+        "Content-Length": "1",
+    }
+    assert len(lines) == 5
+
+
+ELSEWHERE: dict[str, tuple[str, bool]] = {
+    "the metadata of a machine in a cloud": ("https://169.254.169.254/x", True),
+    "a private network": ("https://10.0.0.5/x", True),
+    "a private network, mapped": ("https://[::ffff:10.0.0.5]/x", True),
+    "this machine": ("https://127.0.0.1:1/x", True),
+    "this machine by name": ("https://a.localhost/x", True),
+    "this machine in another notation": ("https://decimal.example/x", True),
+    "a name of a private network": ("https://inside.example/x", True),
+    "plain http": ("http://outside.example/x", True),
+    "outside without an approval": ("https://outside.example/x", False),
+}
+STANDS_FOR = {"inside.example": "192.168.0.1", "decimal.example": "127.0.0.1"}
+
+
+@pytest.mark.parametrize(("url", "is_approved"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_file_goes_nowhere_but_to_the_target_or_with_an_approval_to_public_places(
+    url: str, is_approved: bool
+) -> None:
+    def look_up(host: str, port: int) -> Any:
+        if host not in STANDS_FOR:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (STANDS_FOR[host], port))]
+
+    dialler = Dialler(AddressBook(Admission(anywhere=is_approved), look_up=look_up))
+    guests = guests_at(1, dialler=dialler, origins=[at(1)], is_approved=is_approved)
+
+    with pytest.raises(RemoteError) as caught:
+        put(guests, url, seconds=SHORT_S)
+
+    assert caught.value.code == UPLOAD_REFUSED
+    assert UPLOAD_REFUSED in KNOWN_CODES
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "a.localhost"])
+def test_no_proxy_is_asked_for_what_is_not_public(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving(sends(answer("200 OK"))) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(RefusalError, match=UPLOAD_REFUSED):
+            put(guests_at(1, is_approved=True), f"https://{host}/x")
+
+        assert proxy.connections == 0
+
+
+@pytest.mark.parametrize("is_approved", [False, True])
+def test_a_file_goes_to_no_other_port_of_this_machine(is_approved: bool) -> None:
+    with serving(sends(answer("200 OK"))) as other:
+        guests = guests_at(1, origins=[at(1)], is_approved=is_approved)
+        with pytest.raises(RefusalError, match=UPLOAD_REFUSED):
+            put(guests, f"http://127.0.0.1:{other.port}/x")
+
+        assert other.connections == 0
+
+
+def test_with_an_approval_a_file_may_go_to_a_public_place() -> None:
+    check_public("files.example", "93.184.215.14")
+    guests = guests_at(1, dialler=dialler_without_names(), is_approved=True)
+
+    with pytest.raises(WireError) as caught:
+        put(guests, "https://files.example/x")
+
+    assert caught.value.code == "dns"
+
+
+def test_no_file_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:
+    kill_switch = KillSwitch(tmp_path / "STOP")
+    with serving(sends(answer("200 OK"))) as files:
+
+        def stops(peer: Peer) -> None:
+            peer.configure()
+            request = peer.hear()
+            assert request is not None
+            kill_switch.throw("a test")
+            id, url = request["attachmentId"], f"http://127.0.0.1:{files.port}/x"
+            place = {"attachmentId": id, "url": url, "headers": TAGGING}
+            peer.say("PresignedUrlResponse", place, tracingId=request["tracingId"])
+            peer.hear()
+
+        options = {"origins": [at(files.port)], "kill_switch": kill_switch}
+        with guest_of(plays(stops), **options) as (guest, _), pytest.raises(WireError) as caught:
+            guest.upload("a1", "note.txt", "text/plain", b"Hello")
+
+        assert (caught.value.code, files.connections) == ("stopped", 0)
+
+
+def test_files_keep_to_the_pace_of_an_approval() -> None:
+    pace = Pace(1)
+    with serving(sends(answer("200 OK"))) as files:
+        guests = guests_at(1, origins=[at(files.port)], pace=pace)
+        put(guests, f"http://127.0.0.1:{files.port}/1")
+        with pytest.raises(WireError) as caught:
+            put(guests, f"http://127.0.0.1:{files.port}/2", seconds=SHORT_S)
+
+        assert (caught.value.code, len(files.requests)) == ("timeout", 1)

@@ -13,6 +13,8 @@ import pytest
 
 from convoy.errors import RefusalError, WireError
 from convoy.remote import guest_session
+from convoy.remote.connection import Connection
+from convoy.remote.dialling import Dialler, Hold
 from convoy.remote.guest_events import (
     EchoBack,
     Jwt,
@@ -27,6 +29,7 @@ from convoy.remote.limits import Budget, Limit
 from convoy.remote.pace import Pace
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN
 from convoy.secrets import Secret
+from convoy.settings import Origin
 from tests.unit.remote.exchanges import LONG_S, wait_in_loop
 from tests.unit.remote.guests_of_a_test import (
     HELLO,
@@ -347,6 +350,55 @@ def test_nothing_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:
         assert (before.fate, after.fate, after.code) == (ACCEPTED, FAILED, "stopped")
         with pytest.raises(WireError, match="stopped"):
             guest.tell(GuestProtocol.type)
+
+
+def test_nothing_is_opened_once_the_kill_switch_is_on(tmp_path: Path) -> None:
+    kill_switch = KillSwitch(tmp_path / "STOP")
+    kill_switch.throw("a test")
+    with serving(plays(copies_all)) as server:
+        guest = Guest(guests_at(server.port, kill_switch=kill_switch))
+
+        with pytest.raises(WireError, match="stopped"):
+            guest.connect()
+        attempt = guest.post("k1", HELLO, LONG_S)
+
+        assert (attempt.fate, attempt.code, server.connections) == (FAILED, "stopped", 0)
+
+
+def test_no_upgrade_leaves_a_connection_during_which_the_kill_switch_came_on(
+    tmp_path: Path,
+) -> None:
+    kill_switch = KillSwitch(tmp_path / "STOP")
+
+    class Slow(Dialler):
+        def dial(self, origin: Origin, deadline_s: float, hold: Hold) -> Connection:
+            connection = super().dial(origin, deadline_s, hold)
+            kill_switch.throw("a test")
+            return connection
+
+    received: list[bytes] = []
+    with serving(lambda visitor: received.append(visitor.connection.recv(1))) as server:
+        guest = Guest(guests_at(server.port, dialler=Slow(), kill_switch=kill_switch))
+
+        with pytest.raises(WireError, match="stopped"):
+            guest.connect()
+
+        wait_in_loop(lambda: received == [b""])
+
+
+def test_no_session_begins_once_the_kill_switch_is_on(tmp_path: Path) -> None:
+    kill_switch = KillSwitch(tmp_path / "STOP")
+    heard: list[Any] = []
+    with serving(plays(lambda peer: heard.append(peer.hear()))) as server:
+        guest = Guest(guests_at(server.port, kill_switch=kill_switch))
+        guest.connect()
+        kill_switch.throw("a test")
+
+        with pytest.raises(WireError, match="stopped"):
+            guest.configure()
+
+        guest.close()
+        wait_in_loop(lambda: heard == [None])
 
 
 def test_steps_have_answers_of_their_own() -> None:

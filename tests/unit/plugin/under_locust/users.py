@@ -7,8 +7,9 @@ import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -20,6 +21,7 @@ from locust.user.task import LOCUST_STATE_WAITING
 from convoy.plan.lanes import LANES
 from convoy.plan.picks import PickRule
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs
+from convoy.plugin.guest_user import GuestUser
 from convoy.plugin.message_user import Message, MessageUser
 from convoy.plugin.rows import Rows
 from convoy.plugin.users import attach
@@ -329,3 +331,33 @@ def test_a_user_that_waits_for_its_conversation_sends_its_message_before_it_stop
     assert not was_stopped
     assert violations(counts, MESSAGES) == []
     assert (counts.accepted, counts.not_sent) == (MESSAGES, {})
+
+
+class Comer(GuestUser):
+    """A guest's user without a run, which only comes and leaves."""
+
+    abstract = True
+
+    def step(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def join(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("stops", "did"), [(False, ["leave", "connect"]), (True, ["leave"])])
+def test_no_other_guest_comes_once_the_run_is_being_stopped(stops: bool, did: list[str]) -> None:
+    run, done = SimpleNamespace(is_stopping=False), list[str]()
+    user = Comer.__new__(Comer)
+    user._run = run  # type: ignore[assignment]
+    user.session = SimpleNamespace(  # type: ignore[assignment]
+        socket=None,
+        is_connected=False,
+        leave=lambda: done.append("leave"),
+        await_turn=lambda: setattr(run, "is_stopping", stops),
+        connect=lambda: done.append("connect"),
+    )
+
+    user.begin_anew()
+
+    assert done == did
