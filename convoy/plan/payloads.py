@@ -60,6 +60,9 @@ class PayloadTemplate:
         except (RecursionError, SyntaxError, MemoryError) as error:
             fault = TemplateFault(0, "is too large or too deeply nested to be compiled")
             raise PayloadError(name, fault) from error
+        except ValueError as error:  # a number of more digits than Python reads or writes
+            fault = TemplateFault(0, f"cannot be compiled: {_reason_of(error)}")
+            raise PayloadError(name, fault) from error
 
     @property
     def names(self) -> frozenset[str]:
@@ -75,10 +78,8 @@ class PayloadTemplate:
                 raise OverflowError(f"renders to more than {MOST_OUTPUT_BYTES:,} bytes")
             return output
         except Exception as error:  # a template is a program: it can raise anything
-            reason = "it takes too much memory" if isinstance(error, MemoryError) else str(error)
-            # Python adds how its own limit on the digits of numbers is raised.
-            reason = reason.partition("; use sys.")[0]
-            fault = TemplateFault(_line_of(error, self._template), f"cannot be rendered: {reason}")
+            problem = f"cannot be rendered: {_reason_of(error)}"
+            fault = TemplateFault(_line_of(error, self._template), problem)
             raise PayloadError(self.name, fault) from error
 
     def check_names(self, variables: Mapping[str, object]) -> None:
@@ -145,6 +146,13 @@ def _names_in(tree: nodes.Template) -> dict[str, int]:
         if node.name in undeclared:
             lines.setdefault(node.name, node.lineno)
     return lines
+
+
+def _reason_of(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "it takes too much memory"
+    # Python adds how its own limit on the digits of numbers is raised.
+    return str(error).partition("; use sys.")[0]
 
 
 def _line_of(error: Exception, template: Template) -> int:

@@ -19,12 +19,16 @@ from jinja2.visitor import NodeTransformer
 MOST_OUTPUT_BYTES = 600_000
 LONGEST_VALUE = 600_000
 """Characters or bits of any value that a template makes, with all that is in it."""
+_LONGEST_INTEGER = 10_000
+"""Bits of any integer: dividing two takes the product of their lengths."""
 _WORK_OF_AN_ENTRY = 50
 """What an entry of a list counts, in characters: so much longer it takes to sort or compare."""
-MOST_WORK = 20_000_000
-"""Characters that operators, filters and tests read or make in one render."""
-_WORK_OF_A_PASS = 1_000
-"""What a pass of a loop or a call of a macro counts: 20,000 of them take some 30 ms."""
+MOST_WORK = 10_000_000
+"""Characters that a render reads, makes or puts out."""
+_WORK_OF_A_PASS = 500
+"""What a pass of a loop or a call counts: 20,000 passes take some 30 ms, as many draws 200 ms."""
+_WORK_OF_A_NODE = 10
+"""What each other node of the syntax tree counts in a pass, where the body is a long one."""
 LONGEST_RANGE = 1_000
 
 _SPECIFIERS = re.compile(r"%[-+ #0-9.*(]+")
@@ -41,7 +45,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=_plain)
+        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=self._plain)
         self.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
         self.filters = {name: self._bounded(*each) for name, each in FILTERS.items()}
         self.tests = {name: self._bounded(*each) for name, each in TESTS.items()}
@@ -56,14 +60,19 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Return a template that counts its passes, calls and values as it makes them."""
         return self.from_string(_Counting().visit(self.parse(source)))
 
-    def passes(self) -> bool:
+    def passes(self, work: int) -> bool:
         """Count a pass of a loop or a call of a macro; true, so that a condition can hold it."""
-        self._spend(_WORK_OF_A_PASS)
+        self._spend(work)
         return True
 
     def counted(self, value: Any) -> Any:
-        """Return what is compared, or a list that was written down; raises OverflowError."""
+        """Return what is compared, handed over or written down; raises OverflowError."""
         self._spend_value(_extent(value))
+        return value
+
+    def unpacked(self, value: Any) -> Any:
+        """Return what becomes the arguments of a call; raises OverflowError."""
+        self._spend_value(_size_of_entries(value))
         return value
 
     def joined(self, *values: Any) -> str:
@@ -82,7 +91,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise OverflowError(
                 f"makes a value of more than {LONGEST_VALUE:,} characters, or {entries:,} entries"
             )
-        self._spend(size)
+        # A negative width or factor makes nothing, and gives no work back; nor does no number.
+        self._spend(max(0, size))
+
+    def _plain(self, value: object) -> object:
+        """Return what is put out; raises TypeError for functions and the like."""
+        kinds = (str, int, float, list, tuple, dict, range, Undefined)
+        if value is None or isinstance(value, kinds):
+            return self.counted(value)
+        raise TypeError(f"{type(value).__name__!r} is no kind of value that a message can hold")
 
     def _bounded(self, function: Any, size: _Size) -> Any:
         """Return a filter or test that is not called where it would read or make too much."""
@@ -95,9 +112,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
         return bounded
 
-    @staticmethod
-    def concat(pieces: Iterable[str]) -> str:
-        """Join the pieces that a template renders to; raises OverflowError beyond the bound."""
+    # Jinja2 has a function in this place and calls it as one.
+    def concat(self, pieces: Iterable[str]) -> str:
+        """Join what a template, a macro or a block renders to; raises OverflowError."""
         kept: list[str] = []
         length = 0
         for piece in pieces:
@@ -105,6 +122,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             if length > MOST_OUTPUT_BYTES:
                 raise OverflowError(f"renders to more than {MOST_OUTPUT_BYTES:,} bytes")
             kept.append(piece)
+        self._spend(length)
         return "".join(kept)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -122,22 +140,19 @@ class _Counting(NodeTransformer):
     """Has a template count what it does and makes, where Jinja2 intercepts nothing."""
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
+        test = node.test
+        if test is not None:  # it is tried also where the body is not reached
+            node.test = nodes.And(_passes([test]), test)
+        return self._counting_body(node)
+
+    def _counting_body(self, node: nodes.For | nodes.Macro | nodes.CallBlock) -> nodes.Node:
+        passes = _passes(node.body)
         self.generic_visit(node)
-        _count_first(node.body)
-        if node.test is not None:  # it is tried also where the body is not reached
-            node.test = nodes.And(_call("passes"), node.test)
+        node.body.insert(0, nodes.ExprStmt(passes).set_lineno(node.lineno))
         return node
 
-    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:
-        self.generic_visit(node)
-        _count_first(node.body)
-        return node
-
-    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:
-        # What it calls has to stay a call of its own, and that is a macro, which counts.
-        self.generic_visit(node)
-        _count_first(node.body)
-        return node
+    # What a call block calls stays a call of its own.
+    visit_Macro = visit_CallBlock = _counting_body
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
@@ -156,13 +171,39 @@ class _Counting(NodeTransformer):
 
     visit_Dict = visit_List
 
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):
+            return _call("counted", [node]).set_lineno(node.lineno)
+        if not isinstance(node.arg, nodes.Const):  # a mapping compares it
+            node.arg = _call("counted", [node.arg])
+        return node
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:
+        self._count_unpacked(node)
+        node.args = [_call("counted", [each]) for each in node.args]  # `loop.changed` compares
+        return node
+
+    def _count_unpacked(self, node: nodes.Call | nodes.Filter | nodes.Test) -> nodes.Node:
+        self.generic_visit(node)
+        if node.dyn_args is not None:
+            node.dyn_args = _call("unpacked", [node.dyn_args])
+        if node.dyn_kwargs is not None:
+            node.dyn_kwargs = _call("unpacked", [node.dyn_kwargs])
+        return node
+
+    visit_Filter = visit_Test = _count_unpacked
+
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
         return self.visit_List(node) if node.ctx == "load" else node
 
 
-def _count_first(body: list[nodes.Node]) -> None:
-    line = body[0].lineno if body else 1
-    body.insert(0, nodes.ExprStmt(_call("passes")).set_lineno(line))
+def _passes(body: Iterable[nodes.Node]) -> nodes.Call:
+    """Return the call that counts a pass of the body, which has no such calls yet."""
+    work = 0
+    for node in nodes.Output([*body]).find_all(nodes.Node):
+        work += _WORK_OF_A_PASS if isinstance(node, nodes.Call) else _WORK_OF_A_NODE
+    return _call("passes", [nodes.Const(max(_WORK_OF_A_PASS, work))])
 
 
 def _call(method: str, args: list[nodes.Expr] | None = None) -> nodes.Call:
@@ -194,13 +235,6 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"there is no {kind} {name!r}; there are: {', '.join(sorted(known))}"
 
 
-def _plain(value: object) -> object:
-    """Return what is put out; raises TypeError for functions and the like."""
-    if value is None or isinstance(value, (str, int, float, list, tuple, dict, range, Undefined)):
-        return value
-    raise TypeError(f"{type(value).__name__!r} is no kind of value that a message can hold")
-
-
 def _range(*bounds: int) -> range:
     numbers = range(*bounds)
     if len(numbers) > LONGEST_RANGE:
@@ -211,7 +245,8 @@ def _range(*bounds: int) -> range:
 def _extent(value: Any) -> int:
     """Return the size in characters of a value with all that is in it, as often as it is there.
 
-    It counts only a little beyond `LONGEST_VALUE`: a list in a list in a list has no end.
+    It counts only a little beyond `LONGEST_VALUE`: a list in a list in a list has no end. Raises
+    OverflowError for an integer beyond `_LONGEST_INTEGER`.
     """
     extent, left = 0, [value]
     while left and extent <= LONGEST_VALUE:
@@ -219,7 +254,7 @@ def _extent(value: Any) -> int:
         if isinstance(each, str):
             extent += len(each)
         elif isinstance(each, int):
-            extent += each.bit_length()
+            extent += _size_of_integer(each.bit_length())
         elif isinstance(each, (list, tuple, dict, range)):
             extent += len(each) * _WORK_OF_AN_ENTRY
             if extent > LONGEST_VALUE:
@@ -230,26 +265,39 @@ def _extent(value: Any) -> int:
     return extent
 
 
+def _size_of_integer(bits: int) -> int:
+    if bits > _LONGEST_INTEGER:
+        raise OverflowError(f"makes a number of more than {_LONGEST_INTEGER:,} bits")
+    return bits
+
+
+def _size_of_entries(value: Any, *args: Any, **kwargs: Any) -> int:
+    """Each character of a text is an entry for what walks through them."""
+    return len(value) * _WORK_OF_AN_ENTRY if isinstance(value, str) else _extent(value)
+
+
 def _size_of_sum(left: Any, right: Any) -> int:
     return _extent(left) + _extent(right)
 
 
 def _size_of_product(left: Any, right: Any) -> int:
     if isinstance(left, int) and isinstance(right, int):
-        return _size_of_sum(left, right)
+        return _size_of_integer(_size_of_sum(left, right))
     times, value = (left, right) if isinstance(left, int) else (right, left)
     return times * _extent(value) if isinstance(times, int) else 0
 
 
 def _size_of_power(left: Any, right: Any) -> int:
-    are_whole = isinstance(left, int) and isinstance(right, int)
-    return left.bit_length() * right if are_whole else 0
+    size = _size_of_sum(left, right)
+    if isinstance(left, int) and isinstance(right, int):
+        return size + max(0, _size_of_integer((left.bit_length() - 1) * right))
+    return size
 
 
 def _size_of_format(text: Any, *values: Any) -> int:
     """`%` formats a text, and is the remainder of anything else."""
     if not isinstance(text, str):
-        return 0
+        return _size_of_sum(text, values)
     marks = "".join(_SPECIFIERS.findall(text))
     if "(" in marks or "*" in marks:
         raise OverflowError("a format takes its values in order and its widths as numbers")
@@ -266,8 +314,8 @@ def _size_of_replaced(text: Any, old: Any, new: Any, count: Any = None) -> int:
 
 
 def _size_of_indented(text: str, width: int | str = 4, first: Any = 0, blank: Any = 0) -> int:
-    step = width if isinstance(width, int) else len(width)
-    return len(text) + step * (text.count("\n") + 1)
+    step = max(0, width) if isinstance(width, int) else len(width)
+    return len(text) + (step + _WORK_OF_AN_ENTRY) * (len(text.splitlines()) + 1)
 
 
 _Size = Callable[..., int]
@@ -278,14 +326,23 @@ _SIZES_OF_OPERATIONS: dict[str, _Size] = {
     "%": lambda left, right: _size_of_format(left, *(right if type(right) is tuple else (right,))),
 }
 _SIZES_OF_FILTERS: dict[str, _Size] = {
-    "center": lambda value, width=80: width,
+    "center": lambda value, width=80: max(width, _extent(value)),
     "filled": lambda value, size_bytes, filling=" ": max(size_bytes, _size_of_sum(value, filling)),
     "format": _size_of_format,
     "indent": _size_of_indented,
-    "join": lambda values, d="": _size_of_texts(values) + len(values) * len(d),
+    "join": lambda values, d="": max(
+        _size_of_entries(values), _size_of_texts(values) + len(values) * len(d)
+    ),
     "replace": _size_of_replaced,
-    "round": lambda value, precision=0, method="common": 4 * abs(precision),
-    "wordwrap": lambda text, width=79: 2 * len(text),
+    "round": lambda value, precision=0, method="common": (
+        _extent(value) + _size_of_integer(4 * abs(precision))
+    ),
+    "trim": lambda value, chars=None: _extent(value) * max(1, len(chars or "")),
+    # It copies what is left of a long word for each line of it.
+    "wordwrap": lambda text, width=79: 2 * _size_of_entries(text),
+    **dict.fromkeys(
+        ("list", "max", "min", "sort", "title", "urlencode", "wordcount"), _size_of_entries
+    ),
 }
 """The most that filters can make of these arguments; none takes any more of them than these."""
 
@@ -309,9 +366,8 @@ def _tojson(context: EvalContext, value: object) -> str:
 
 
 _HARMLESS_FILTERS = (
-    *("abs", "capitalize", "count", "first", "float", "int", "last", "length", "list", "lower"),
-    *("max", "min", "sort", "string", "title", "trim", "truncate", "upper", "urlencode"),
-    "wordcount",
+    *("abs", "capitalize", "count", "first", "float", "int", "last", "length", "lower"),
+    *("string", "truncate", "upper"),
 )
 _HARMLESS_TESTS = ("boolean", "float", "integer", "none", "number", "string")
 _DIVIDING_TESTS = ("divisibleby", "even", "odd")

@@ -210,7 +210,13 @@ def test_output_ends_where_no_message_goes() -> None:
 
 
 TOO_LONG, TOO_LARGE = "takes too long", "makes a value of more than 600,000 characters"
-HALF_A_MILLION = "{% set a = 'x' * 300000 %}{% set a = a ~ a[1:] %}"
+TOO_MANY_BITS = "makes a number of more than 10,000 bits"
+HALF_A_MILLION = (
+    "{% macro m(x) %}{{ x }}{% endmacro %}{% macro n() %}{{ caller() }}{% endmacro %}"
+    "{% set a = 'x' * 300000 %}{% set a = a ~ a[1:] %}"
+    "{% set few = '😀-' * 6000 %}{% set entries = [k] * 11000 %}{% set lines = 'x\\r' * 9000 %}"
+    "{% set marks = '%s' * 12000 %}{% set key = 'x' * 500000 %}{% set mapping = {key: 1} %}"
+)
 MANY_TIMES = "{{% for i in range(1000) %}}" * 2 + "{}" + "{{% endfor %}}" * 2
 
 
@@ -255,15 +261,80 @@ def doubled(start: str, step: str, use: str = "") -> str:
         ),
         pytest.param("{{ [['x' * 300000] * 300000] }}", TOO_LARGE, id="one text many times"),
         pytest.param("{{ ([1] * 12001) | sort }}", TOO_LARGE, id="long list"),
+        pytest.param(
+            "{% set t = 'a\\r' * 3000 %}{% set x = t | indent(590000) %}", TOO_LARGE, id="line ends"
+        ),
+        *(
+            pytest.param(f"{{% set t = {text} * 13000 %}}{{{{ t | {name} }}}}", TOO_LARGE, id=name)
+            for text in ["'中'"]
+            for name in ("list", "sort", "max", "min", "join", "title", "urlencode", "wordwrap(1)")
+        ),
+        *(
+            pytest.param(source, TOO_MANY_BITS, id=source)
+            for source in (
+                "{{ 2 ** 10001 }}",
+                "{{ 2 ** 10000 + 0 }}",
+                "{{ 1 ** (('f' * 9000) | int(0, 16)) }}",
+                "{{ (2 ** 9000) * (2 ** 9000) }}",
+                "{{ 1 | round(-4000) }}",
+                "{{ ('f' * 9000) | int(0, 16) + 1 }}",
+                "{{ (('f' * 9000) | int(0, 16)) is odd }}",
+                "{{ (('f' * 9000) | int(0, 16)) % 3 }}",
+            )
+        ),
+        pytest.param(
+            "{% set t = 'a' * 590000 %}{{ t | trim('b' * 9000 ~ 'a') }}", TOO_LARGE, id="trimmed"
+        ),
+        *(
+            pytest.param(
+                HALF_A_MILLION + "".join(step.format(i) for i in range(400)), TOO_LONG, id=name
+            )
+            for name, step in {
+                "copies": "{{% set l{} = entries[:] %}}",
+                "lists of characters": "{{% set l{} = few | list %}}",
+                "captured": "{{% set l{} %}}{{{{ a[1:] }}}}{{% endset %}}",
+            }.items()
+        ),
         *(
             pytest.param(HALF_A_MILLION + MANY_TIMES.format(step), TOO_LONG, id=name)
             for name, step in {
                 "filter again and again": "{{ (a | upper) and '' }}",
                 "comparison again and again": "{% if a == a ~ 'y' %}{% endif %}",
                 "search again and again": "{% if 'y' in a %}{% endif %}",
-                "difference again and again": "{{ (2 ** 250000 - 1) and '' }}",
-                "quotient again and again": "{{ (2 ** 250000 // 3) and '' }}",
-                "test again and again": "{% if (2 ** 250000) is odd %}{% endif %}",
+                "difference again and again": "{{ (2 ** 9000 - 1) and '' }}",
+                "quotient again and again": "{{ (2 ** 9000 // 3) and '' }}",
+                "remainder again and again": "{{ (2 ** 9000 % 3 ** 5000) and '' }}",
+                "rounded again and again": "{{ 2 ** 9000 | round(-2400) and '' }}",
+                "lines again and again": "{{ (lines | indent(0)) and '' }}",
+                "title again and again": "{{ (few | title) and '' }}",
+                "encoded again and again": "{{ (few | urlencode) and '' }}",
+                "words again and again": "{{ (few | wordcount) and '' }}",
+                "wrapped again and again": "{{ (few[:6000] | wordwrap(1)) and '' }}",
+                "sorted again and again": "{{ (few | sort) and '' }}",
+                "largest again and again": "{{ (few | max) and '' }}",
+                "smallest again and again": "{{ (few | min) and '' }}",
+                "listed again and again": "{{ (few | list) and '' }}",
+                "characters joined again and again": "{{ (few | join) and '' }}",
+                "backwards again and again": "{{ a[::-1] and '' }}",
+                "copied again and again": "{{ entries[:] and '' }}",
+                "handed over again and again": "{{ choice(*entries) and '' }}",
+                "characters handed over again and again": "{{ choice(*few) and '' }}",
+                "unpacked for a filter again and again": "{{ (marks | format(*few)) and '' }}",
+                "changed again and again": "{{ loop.changed(entries) and '' }}",
+                "looked up again and again": "{{ mapping[key] and '' }}",
+                "captured again and again": "{% set y %}{{ a }}{% endset %}",
+                "filtered block again and again": "{% filter first %}{{ a }}{% endfilter %}",
+                "texts of lists again and again": "{% set y %}{{ entries }}{% endset %}",
+                "macro again and again": "{{ m(a) and '' }}",
+                "block of a call again and again": "{% set y %}{% call n() %}{{ a }}"
+                "{% endcall %}{% endset %}",
+                "draws": "{{ number(1, 9) and choice('a', 'b') and '' }}" * 9,
+                "many statements": "{% set y = k %}" * 1000,
+                "negative product again and again": "{{ 'x' * -10 ** 9 }}",
+                "negative power again and again": "{{ (2 ** -10 ** 9) and '' }}",
+                "negative width again and again": "{{ k | center(-10 ** 9) and '' }}",
+                "no number again and again": "{{ 'x' | filled('nan' | float) }}",
+                "test again and again": "{% if (2 ** 9000) is odd %}{% endif %}",
             }.items()
         ),
     ],
@@ -281,3 +352,11 @@ def test_each_render_may_take_as_much_as_the_first() -> None:
     lengths = {len(template.render({"k": 3})) for _ in range(3)}
 
     assert lengths == {15 * (1000 + 2890)}
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 19_000, "9" * 5_000])
+def test_number_longer_than_python_writes_is_a_fault_of_the_template(number: str) -> None:
+    refusal = refusal_of(f"{{% set x = {number} %}}")
+
+    assert refusal.startswith("greeting: cannot be compiled: Exceeds the limit (4300 digits)")
+    assert "sys." not in refusal
