@@ -38,6 +38,8 @@ _THREAD = (
 gives the first path another meaning."""
 _DEFINITION = "https://github.com/api-evangelist/genesys"
 """The published API definition."""
+_SDK = "https://github.com/MyPureCloud/platform-client-sdk-python"
+"""The official Python SDK, whose models are newer than that."""
 _READ = "2026-11-22"
 _INBOUND = "/api/v2/conversations/messages/{integration_id}/inbound/open"
 _COMMUNICATION = (
@@ -306,7 +308,7 @@ ROUTES: dict[str, Route] = {
             path="/api/v2/routing/queues/{queue_id}",
             permission="routing:queue:view",
             shows="queue_id",
-            documentation="https://pypi.org/project/PureCloudPlatformClientV2",
+            documentation=_SDK,
             read=_READ,
         ),
         Route(

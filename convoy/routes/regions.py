@@ -22,8 +22,8 @@ REGIONS = {
     "ap-northeast-2": "apne2.pure.cloud",
     "ap-northeast-3": "apne3.pure.cloud",
 }
-"""The domain of each region: `purecloud_region_hosts.py` of the official Python SDK
-(https://pypi.org/project/PureCloudPlatformClientV2, 269.0.0), read 2026-11-22."""
+"""The domain of each region: `purecloud_region_hosts.py` of the official Python SDK, 269.0.0
+(https://github.com/MyPureCloud/platform-client-sdk-python), read 2026-11-22."""
 
 
 def region_of(host: str) -> str:
