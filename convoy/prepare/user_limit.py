@@ -26,8 +26,7 @@ def user_shortfall(
     stages = settings.stages_by_scenario()
     # The shares of a rate are highest together, and a scenario's own rate is constant.
     highest = sum(
-        (1 + len(settings.scenario[name].steps)) * max(max(each[:2]) for each in stages[name])
-        for name in names
+        settings.requests_each(name) * max(max(each[:2]) for each in stages[name]) for name in names
     )
     of_token = [each for each in settings.limits if each.scope == "token"]
     lasts_s = settings.warm_up_s + settings.duration_s

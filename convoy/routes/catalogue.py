@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import quote
@@ -141,6 +141,9 @@ class Route:
         return _rules(path)
 
 
+_published = partial(Route, documentation=_DEFINITION, read=_READ)
+"""Makes a row for an operation of the published definition."""
+
 ROUTES: dict[str, Route] = {
     route.name: route
     for route in (
@@ -160,147 +163,113 @@ ROUTES: dict[str, Route] = {
             documentation=_THREAD,
             read=_READ,
         ),
-        Route(
+        _published(
             name="open_message",
             path=f"{_INBOUND}/message?prefetchConversationId=true",
             permission="conversation:message:receive",
             accepts={200: ("id", "type"), 202: ("id", "type")},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="open_event",
             path=f"{_INBOUND}/event",
             permission="conversation:message:receive",
             accepts={200: ("type", "events"), 202: ("type", "events")},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="open_receipt",
             path=f"{_INBOUND}/receipt",
             permission="conversation:message:receive",
             accepts={200: ("type", "status"), 202: ("type", "status")},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="open_structured_response",
             path=f"{_INBOUND}/structured/response",
             permission="conversation:message:receive",
             accepts={200: ("id", "type"), 202: ("id", "type")},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="agentless",
             path="/api/v2/conversations/messages/agentless",
             permission="conversation:message:create",
             accepts={200: ("id",), 202: ()},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="agent_reply",
             path=f"{_COMMUNICATION}/messages",
             token=USER,
             permission="conversation:message:create",
             accepts={200: ("id",), 202: ()},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="agent_typing",
             path=f"{_COMMUNICATION}/typing",
             token=USER,
             permission="conversation:message:create",
             accepts={204: ()},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="message_conversations",
             method="GET",
             path="/api/v2/conversations/messages",
             token=USER,
             accepts={200: ("entities",)},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="message_conversation",
             method="GET",
             path="/api/v2/conversations/messages/{conversation_id}",
             accepts={200: ("participants",)},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="message_details",
             method="GET",
             path="/api/v2/conversations/messages/{message_id}/details",
             permission="conversation:message:view",
             accepts={200: ("id",)},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="conversations",
             method="GET",
             path="/api/v2/conversations",
             permission="conversation:view",
             accepts={200: ("entities",)},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="messages_bulk",
             path="/api/v2/conversations/messages/{conversation_id}/messages/bulk",
             permission="conversation:message:view",
             accepts={200: ("entities",)},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="analytics_details",
             path="/api/v2/analytics/conversations/details/query",
             permission="analytics:conversationDetail:view",
             accepts={200: ("conversations",)},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="disconnect",
             path="/api/v2/conversations/{conversation_id}/disconnect",
             permission="conversation:communication:disconnect",
             accepts={202: ()},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="own_token",
             method="GET",
             path="/api/v2/tokens/me",
             accepts={200: ("organization",)},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="limits",
             method="GET",
             path="/api/v2/organizations/limits/namespaces/{namespace}",
             accepts={200: ("entities",)},
-            documentation=_DEFINITION,
-            read=_READ,
         ),
-        Route(
+        _published(
             name="open_integration",
             method="GET",
             path="/api/v2/conversations/messaging/integrations/open/{integration_id}",
             permission="messaging:integration:view",
             shows="integration_id",
-            documentation=_DEFINITION,
-            read=_READ,
         ),
         Route(
             name="queue",

@@ -156,6 +156,12 @@ def test_both_commands_go_on_where_they_were_interrupted(
     assert 3 <= before < 40 and 3 <= partly < 49
     assert json.loads((record / "summary.json").read_text())["reconciled"] is None
     call(simulator, "DELETE", "/simulator/faults")
+    (tmp_path / "runs" / "STOP").touch()
+    for command in ("reconcile", "cleanup"):
+        stopped = convoy(tmp_path, command, "latest")
+        assert (stopped.returncode, "STOP is there" in stopped.stderr) == (4, True), stopped.stderr
+    assert len(lines_of(record / "cleanup.jsonl")) == partly
+    (tmp_path / "runs" / "STOP").unlink()
     closed = convoy(tmp_path, "cleanup", "latest")
     assert (closed.returncode, closed.stderr) == (
         0,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from locust.env import Environment
 
 from convoy.errors import ExitCode, Fault, RefusedError, SettingsError
 from convoy.plugin.channel import LocustChannel
+from convoy.plugin.live_run import LiveRun
 from convoy.plugin.runs import RunController
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.preflight import PreparedRun
 from convoy.remote.kill_switch import KillSwitch
+from convoy.settings import Settings
 from tests.unit.settings.configuration import settings_of
 
 
@@ -23,6 +27,7 @@ class Desk:
     def __init__(self, runs: Path, prepare: Callable[[], PreparedRun]) -> None:
         self.environment = Environment()
         self.kill_switch = KillSwitch(runs / "STOP")
+        self.closed: list[Path] = []
         runner = self.environment.create_local_runner()
         self.controller = RunController(
             self.environment,
@@ -31,12 +36,16 @@ class Desk:
             code="c0de",
             prepare=prepare,
             release=lambda: None,
-            clean_up=lambda settings, folder: "",
+            clean_up=self._close,
             kill_switch=self.kill_switch,
             is_attended=False,
             runs=runs,
             redact=str,
         )
+
+    def _close(self, settings: Settings, folder: Path) -> str:
+        self.closed.append(folder)
+        return "done"
 
 
 def refuse() -> PreparedRun:
@@ -68,6 +77,18 @@ def test_a_run_that_is_prepared_does_not_begin_once_the_kill_switch_is_on(tmp_pa
     assert desk.environment.process_exit_code == ExitCode.INVALID
     assert str(desk.controller.refusal).startswith("the kill switch: SIGUSR1; nothing more")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_closed_after_a_run_that_the_kill_switch_has_ended(tmp_path: Path) -> None:
+    desk, prepared = Desk(tmp_path, refuse), SimpleNamespace(run_id="a-run", settings=None)
+    run = cast(LiveRun, SimpleNamespace(prepared=prepared))
+
+    desk.controller._close_what_was_opened(run)
+    desk.kill_switch.throw("SIGUSR1")
+    desk.controller._close_what_was_opened(run)
+
+    assert desk.closed == [tmp_path / "a-run"]
+    assert "not done, because the kill switch: SIGUSR1; " in desk.controller.closing_report
 
 
 def test_locust_has_the_users_that_it_asks_for_where_no_run_is_to_begin(tmp_path: Path) -> None:
