@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 PYTHONS = {
     "none": (None, "there is no "),
     "too old": (
-        '[ "$1" = -V ] && echo Python 3.9.2; exit 1',
+        f'[ "$1" = -V ] && echo Python 3.9.2 || {sys.executable} -c '
+        '"import sys; sys.version_info = (3, 9, 2); $2"',
         "is Python 3.9.2 and Convoy needs 3.11",
     ),
     "no venv module": ('case "$2" in *ensurepip*) exit 1;; esac', "has no venv module"),
@@ -19,7 +21,7 @@ PYTHONS = {
 WITHOUT_NETWORK = """
 case "$*" in
   *" venv "*) mkdir -p .venv/bin; cp "$0" .venv/bin/python;;
-  *" pip install "*) echo no route >&2; exit 1;;
+  *" pip install "*" -r {}") echo no route >&2; exit 1;;
 esac
 """
 
@@ -53,8 +55,11 @@ def test_a_python_that_does_not_do_is_refused_before_anything_is_made(
     assert not (folder / ".venv").exists()
 
 
-def test_an_environment_without_its_packages_is_not_taken_as_complete(folder: Path) -> None:
-    complaints = [make(folder, WITHOUT_NETWORK) for _ in range(2)]
+@pytest.mark.parametrize("what", [".venv/pip.lock", "requirements.lock"])
+def test_an_environment_without_its_packages_is_not_taken_as_complete(
+    folder: Path, what: str
+) -> None:
+    complaints = [make(folder, WITHOUT_NETWORK.format(what)) for _ in range(2)]
 
     for complaint in complaints:
         assert (
