@@ -10,8 +10,10 @@ from collections.abc import Callable
 LONGEST = 2_000
 """Characters of one sentence that is told to the operator."""
 LONGEST_SECRET = 4_096
+_LONGEST_VALUE = 200
 _CUT = "…"
 _KEPT = "\n\t"
+_SPACES = str.maketrans(dict.fromkeys("\t\n\v\f\r", " "))
 
 
 def printable(text: str) -> str:
@@ -28,6 +30,14 @@ def on_one_line(text: str) -> str:
     return printable("".join(" " if each.isspace() else each for each in text))
 
 
+def unbroken(text: str) -> str:
+    """Return a text on one line, and otherwise as it is: the secrets in it are still found.
+
+    It is neither printable nor bounded before it has been redacted.
+    """
+    return text.translate(_SPACES)
+
+
 def printable_lines(text: str) -> str:
     """Return lines, and tabs in them, without anything else that steers a terminal."""
     if text.replace("\n", "").isprintable():
@@ -38,6 +48,16 @@ def printable_lines(text: str) -> str:
 def cut(text: str, longest: int = LONGEST) -> str:
     """Return at most so many characters of a text, the last of them a sign that there were more."""
     return text if len(text) <= longest else text[: longest - len(_CUT)] + _CUT
+
+
+def quoted(value: str) -> str:
+    """Return a value that was given, in quotes, and only the length of one that is too long.
+
+    Its beginning could be that of a secret, which nobody would know again.
+    """
+    if len(value) <= _LONGEST_VALUE:
+        return repr(value)
+    return f"a text of {len(value):,} characters"
 
 
 def told(text: str, redact: Callable[[str], str], longest: int = LONGEST) -> str:

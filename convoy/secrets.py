@@ -256,7 +256,8 @@ class RedactingFilter(logging.Filter):
 def _forms(text: str) -> set[str]:
     """Return the forms in which a secret is looked for, in each layer of escapes of a text."""
     utf8 = text.encode("utf-8", "surrogatepass")
-    forms = {text, utf8.decode("latin-1"), utf8.hex(), utf8.hex().upper()}
+    once = utf8.decode("latin-1")  # as headers are read; whoever passes it on may do so again
+    forms = {text, once, once.encode().decode("latin-1"), utf8.hex(), utf8.hex().upper()}
     forms.update(_base64_forms(utf8))
     for form in tuple(forms):
         # A layer of escapes is taken off the secret together with what surrounds it.

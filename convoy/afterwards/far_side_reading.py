@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from convoy.afterwards.progress import Progress
 from convoy.errors import RemoteError
+from convoy.foreign import told
 from convoy.remote.conversations import (
     MOST_ASKED,
     conversation_of,
@@ -215,7 +216,7 @@ class FarSideReading:
         except RemoteError as error:
             if not error.code.startswith("4"):
                 raise
-            self.no_analytics = str(error)
+            self.no_analytics = told(str(error), self._client.redact)
             self._client.is_even = False
         pause_s = _OF_THE_BUDGET * (self._clock() - began_s)
         self._look_at_s = self._clock() + max(_LOOKS_EVERY_S, pause_s)

@@ -11,7 +11,7 @@ from gevent.event import Event as Signal
 
 from convoy.cli.send import canary_body, checked_template, past_the_guard
 from convoy.errors import ExitCode, Fault, RemoteError, SettingsError
-from convoy.foreign import on_one_line, shortened
+from convoy.foreign import shortened, unbroken
 from convoy.prepare.canaries import canary_run_id
 from convoy.prepare.setup import Setup
 from convoy.remote.guest_events import (
@@ -170,7 +170,7 @@ class _Watched:
         self._found.lines.append(Line((at_s - self._began_s) * 1000, what, text))
 
     def _keep_frame(self, what: str, text: str, at_s: float) -> None:
-        self._keep(what, on_one_line(text), at_s)
+        self._keep(what, unbroken(text), at_s)
 
     def _hear(self, event: Event, received_s: float) -> None:
         match event:
@@ -188,9 +188,9 @@ class _Watched:
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in refused.headers.items()
         ]
-        body = refused.body.decode("utf-8", "replace")
+        body = refused.body.decode("utf-8", "backslashreplace")
         head = _head(f"HTTP/1.1 {refused.status}", _telling(headers))
-        self._note(_RECEIVED, f"{head}\n{on_one_line(body)}".rstrip())
+        self._note(_RECEIVED, f"{head}\n{unbroken(body)}".rstrip())
 
     def _note(self, what: str, text: str) -> None:
         self._keep(what, text, self._clock())
@@ -223,4 +223,4 @@ def _telling(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _head(first: str, headers: Iterable[tuple[str, str]]) -> str:
-    return "\n".join([first, *(on_one_line(f"{name}: {value}") for name, value in headers)])
+    return "\n".join([first, *(unbroken(f"{name}: {value}") for name, value in headers)])

@@ -169,7 +169,9 @@ def as_report(sent: Sent, redact: Callable[[str], str]) -> str:
 
 def _redacted(sent: Sent, redact: Callable[[str], str]) -> Sent:
     attempt = sent.attempt
-    body, answer = (redact(each.decode("utf-8", "replace")) for each in (sent.body, attempt.body))
+    body, answer = (
+        redact(each.decode("utf-8", "backslashreplace")) for each in (sent.body, attempt.body)
+    )
     return replace(
         sent,
         path=redact(sent.path),

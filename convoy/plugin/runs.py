@@ -179,7 +179,13 @@ class RunController:
                 pack_for_record(inputs, self._code, self._redact),
             )
             if prepared.opened:
-                note_opened(self._runs, prepared.run_id, prepared.facts.settings, *prepared.opened)
+                note_opened(
+                    self._runs,
+                    prepared.run_id,
+                    prepared.facts.settings,
+                    self._redact,
+                    *prepared.opened,
+                )
         except ConvoyError as error:
             self._refuse(error)
             return 0, 1.0

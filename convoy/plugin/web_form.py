@@ -10,7 +10,7 @@ from math import isfinite
 from locust.util.timespan import parse_timespan
 
 from convoy.errors import Fault, RefusedError, SettingsError
-from convoy.foreign import cut
+from convoy.foreign import quoted
 from convoy.plugin.runs import RunController
 from convoy.settings.values import LONGEST_S, MOST_USERS
 
@@ -20,7 +20,6 @@ LOCUSTS = ("user_count", "spawn_rate", "host", "run_time", "profile")
 """Locust's own fields; those of Convoy's options come on top."""
 _FOLDERS = {"target": "config/targets", "load_profile": "config/profiles"}
 _LONGEST_FIELD = 1_000
-_LONGEST_SHOWN = 61
 _MOST_DIGITS = 12
 
 
@@ -51,15 +50,14 @@ def check_fields(
         if name not in on_form:
             # Locust's handler sets any of its options that is named, such as files to write.
             there_are = ", ".join(sorted(on_form))
-            faults.append(
-                Fault(cut(name, _LONGEST_SHOWN), f"is no field of the form; there are: {there_are}")
-            )
+            known = name if len(name) <= _LONGEST_FIELD else quoted(name)
+            faults.append(Fault(known, f"is no field of the form; there are: {there_are}"))
         elif len(value) > _LONGEST_FIELD:
             problem = f"has {len(value):,} characters, but should have at most {_LONGEST_FIELD:,}"
             faults.append(Fault(name, problem))
         elif value and name in choices and value not in choices[name]:
             there_are = f"there are: {', '.join(sorted(choices[name])) or 'none'}"
-            problem = f"{cut(value, _LONGEST_SHOWN)!r} is no name in {_FOLDERS[name]}; {there_are}"
+            problem = f"{quoted(value)} is no name in {_FOLDERS[name]}; {there_are}"
             faults.append(Fault(name, f"{problem}. A path is given when Convoy is started"))
     if faults:
         raise SettingsError(faults)
@@ -75,7 +73,7 @@ def read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
     spawn_rate = _spawn_rate(form.get("spawn_rate", ""), faults)
     run_time_s = _run_time_s(form.get("run_time", ""), faults)
     if form.get("profile", "") not in ("", shown["profile"]):
-        label = f"{cut(form['profile'], _LONGEST_SHOWN)!r} would be Locust's label of the run"
+        label = f"{quoted(form['profile'])} would be Locust's label of the run"
         faults.append(Fault("profile", f"{label}; the load's shape is Load Profile"))
     if faults:
         raise SettingsError(faults)
@@ -109,7 +107,7 @@ def edit(controller: RunController, form: Mapping[str, str], before: Mapping[str
     rate = _number(text)
     is_new = text not in ("", str(present))
     if is_new and rate is None:
-        faults.append(Fault("rate", f"{cut(text, _LONGEST_SHOWN)!r} is no number"))
+        faults.append(Fault("rate", f"{quoted(text)} is no number"))
     if faults:
         raise SettingsError(faults)
     controller.check_users(users)
@@ -123,7 +121,7 @@ def _users(text: str, faults: list[Fault]) -> int:
     if written.isdecimal() and len(written) <= _MOST_DIGITS and 0 < int(written) <= MOST_USERS:
         return int(written)
     expected = f"should be a whole number from 1 to {MOST_USERS:,}"
-    faults.append(Fault("users", f"are {cut(text, _LONGEST_SHOWN)!r}, but {expected}"))
+    faults.append(Fault("users", f"are {quoted(text)}, but {expected}"))
     return 0
 
 
@@ -131,7 +129,7 @@ def _spawn_rate(text: str, faults: list[Fault]) -> float | None:
     number = _number(text)
     if number is None or not 0 < number <= MOST_USERS:
         expected = f"should be a number above 0 and at most {MOST_USERS:,}"
-        faults.append(Fault("spawn rate", f"is {cut(text, _LONGEST_SHOWN)!r}, but {expected}"))
+        faults.append(Fault("spawn rate", f"is {quoted(text)}, but {expected}"))
     return number
 
 
@@ -147,7 +145,7 @@ def _run_time_s(text: str, faults: list[Fault]) -> int | None:
         pass
     except ValueError:
         problem = "is no length of time; write 30s, 3m or 1h20m"
-    faults.append(Fault("run time", f"{cut(text, _LONGEST_SHOWN)!r} {problem}"))
+    faults.append(Fault("run time", f"{quoted(text)} {problem}"))
     return None
 
 

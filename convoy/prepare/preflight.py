@@ -310,7 +310,8 @@ class Preflight:
         )
 
     def _note_opened(self, conversation_id: str) -> None:
-        note_opened(RUNS, self.run_id, self.facts.settings, conversation_id)
+        redact = self.connections.redact
+        note_opened(RUNS, self.run_id, self.facts.settings, redact, conversation_id)
 
     def _ledger_since(self) -> str:
         if self.settings.target.approval is not None:

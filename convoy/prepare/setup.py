@@ -155,6 +155,7 @@ class Setup:
                 worker_share or WorkerShare(),
                 kill_switch=self.kill_switch,
                 headers=headers,
+                redact=self.redactor.redact,
             )
         except FileError as error:
             problem = f"the file {settings.target.ca_file!r} {error}"

@@ -76,6 +76,7 @@ class _Tokens:
 class Connections:
     """Opens sessions for the settings of one run; `register` takes each token for redaction.
 
+    `redact` hides secrets in what the target says before that is kept.
     `credentials` are by the kind of token that they bring; a token of a user may stand in their
     place, which is all that there is then: every session has it, in all processes of the run.
     No message leaves once the `kill_switch` is on.
@@ -93,11 +94,12 @@ class Connections:
         *,
         kill_switch: KillSwitch | None = None,
         headers: Mapping[str, str | Secret] | None = None,
+        redact: Callable[[str], str] = str,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
-        self._register = register
+        self.register, self.redact = register, redact
         self._headers = header_values({}, settings) if headers is None else headers
         self.clock = clock
         self.kill_switch = kill_switch
@@ -174,6 +176,7 @@ class Connections:
                 self.dialler,
                 Deployment(host, deployment_id, site, self.headers),
                 self._new_guest_token,
+                self.register,
                 self._code_book,
                 self._settings.request_timeout_s,
                 [limit for scope in ("session", "connection") for limit in self._limits(scope)],
@@ -188,7 +191,7 @@ class Connections:
 
     def _new_guest_token(self) -> Secret:
         token = Secret(str(uuid.uuid4()))
-        self._register(token)
+        self.register(token)
         return token
 
     @property
@@ -222,7 +225,7 @@ class Connections:
                     credentials,
                     self.clock() + self._settings.request_timeout_s,
                     clock=self.clock,
-                    register=self._register,
+                    register=self.register,
                 )
         finally:
             transport.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -11,7 +11,9 @@ from typing import Literal
 import msgspec
 
 from convoy.errors import RemoteError
+from convoy.foreign import shortened
 from convoy.remote.paced_client import PacedClient
+from convoy.results.outcome import LONGEST_NAME
 from convoy.results.reconcile import FoundMessage, Side, digest_of, marker_in
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import RETIRING_CODES
@@ -112,7 +114,8 @@ def read_conversation(client: PacedClient, run_id: str, id: str) -> Conversation
         if each.message_id
     }
     messages = [
-        _found(run_id, id, each, listed[each.id]) for each in _bodies(client, id, list(listed))
+        _found(run_id, (message_id, id), each, listed[message_id], client.redact)
+        for message_id, each in _bodies(client, id, list(listed))
     ]
     return ConversationRead(min(began, default=None), messages)
 
@@ -120,10 +123,11 @@ def read_conversation(client: PacedClient, run_id: str, id: str) -> Conversation
 def conversation_of(client: PacedClient, message_id: str) -> str:
     """Return the id of the conversation that a message is in, "" where it is in none.
 
-    Raises RemoteError.
+    One that holds a secret is none: it would be kept. Raises RemoteError.
     """
     found = _body(client, message_id)
-    return "" if found is None else found.conversation_id
+    id = "" if found is None else found.conversation_id
+    return id if client.redact(id) == id else ""
 
 
 def read_message(
@@ -136,11 +140,14 @@ def read_message(
     found = _body(client, id)
     if found is None:
         return None
-    return _found(run_id, found.conversation_id or conversation_id, found, None)
+    ids = id, found.conversation_id or conversation_id
+    return _found(run_id, ids, found, None, client.redact)
 
 
-def _bodies(client: PacedClient, conversation_id: str, ids: Sequence[str]) -> Iterator[_Message]:
-    """Yield messages by their ids; those that are gone by now are left out.
+def _bodies(
+    client: PacedClient, conversation_id: str, ids: Sequence[str]
+) -> Iterator[tuple[str, _Message]]:
+    """Yield each id with its message; those that are gone by now are left out.
 
     They are asked for one by one where the route for many is refused, or leaves them out.
     """
@@ -156,7 +163,7 @@ def _bodies(client: PacedClient, conversation_id: str, ids: Sequence[str]) -> It
                 raise
         for id in asked:
             if (message := found.get(id) or _body(client, id)) is not None:
-                yield message
+                yield id, message
 
 
 def _body(client: PacedClient, id: str) -> _Message | None:
@@ -168,16 +175,24 @@ def _body(client: PacedClient, id: str) -> _Message | None:
         raise
 
 
-def _found(run_id: str, conversation_id: str, message: _Message, time: str | None) -> FoundMessage:
+def _found(
+    run_id: str,
+    ids: tuple[str, str],
+    message: _Message,
+    time: str | None,
+    redact: Callable[[str], str],
+) -> FoundMessage:
+    """Return a message by its id and its conversation's; what of it is kept is redacted."""
     normalized = message.normalized_message or _Normalized()
     text = normalized.text or message.text_body or ""
     named = normalized.channel.message_id if normalized.channel is not None else None
     key = marker_in(run_id, text, message.provider_message_id or named or "")
     direction = (message.direction or normalized.direction or "").lower()
+    id, at, way = (shortened(each, LONGEST_NAME, redact) for each in (*ids, direction))
     at_s = _epoch_s(time or message.timestamp)
     if key is None:
-        return FoundMessage(message.id, conversation_id, direction, at_s)
-    return FoundMessage(message.id, conversation_id, direction, at_s, *key, digest_of(text))
+        return FoundMessage(id, at, way, at_s)
+    return FoundMessage(id, at, way, at_s, *key, digest_of(text))
 
 
 def count_visible(

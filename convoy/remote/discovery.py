@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from convoy.errors import RefusedError, RemoteError
-from convoy.foreign import on_one_line
+from convoy.foreign import unbroken
 from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
 from convoy.remote.limits import retry_after_s
@@ -134,7 +134,7 @@ def _is_last(page: _Page, number: int, page_size: int) -> bool:
 
 def _refusal(url: str, what: str, answer: requests.Response) -> str:
     code = error_code(answer.status_code, answer.content)
-    correlation_id = on_one_line(answer.headers.get("ININ-Correlation-Id", "none given"))
+    correlation_id = unbroken(answer.headers.get("ININ-Correlation-Id", "none given"))
     told = f"{url} answered {answer.status_code} ({code}, correlation id {correlation_id})"
     advice = _LISTED_TOO_OFTEN if answer.status_code == 429 else meaning(code)
     missing = ", ".join(read_refusal(answer.content).permissions)

@@ -1,6 +1,6 @@
 """The frozen events that a web messaging guest is told of, whatever frame they came in.
 
-A text in them is as long as its frame allowed, unless it is said to be cut.
+A text in them is as long as its frame allowed, since a secret that was cut is not found any more.
 """
 
 from __future__ import annotations

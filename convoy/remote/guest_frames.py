@@ -14,9 +14,10 @@ from typing import Annotated, get_args
 import msgspec
 from msgspec import Meta
 
+from convoy.foreign import unbroken
 from convoy.remote import guest_events as events
 from convoy.remote.guest_events import Event
-from convoy.remote.guest_messages import Body, Message, Struct, short
+from convoy.remote.guest_messages import Body, Message, Struct
 from convoy.secrets import Secret
 
 _GOOD = range(200, 300)
@@ -36,7 +37,7 @@ def read_frame(text: str) -> tuple[Event, ...]:
     except msgspec.ValidationError as exc:
         return (_other(text, str(exc)),)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        return (events.Unreadable(problem=short(str(exc))),)
+        return (events.Unreadable(problem=unbroken(str(exc))),)
 
 
 class _Frame(Struct, kw_only=True, tag_field="class"):
@@ -132,7 +133,7 @@ class _NotUploadedFrame(_Frame, tag="UploadFailureEvent"):
 
     def told(self) -> Iterator[Event]:
         body = self.body
-        text = short(body.error_message)
+        text = unbroken(body.error_message)
         yield events.UploadFailed(self.id_of(body), body.attachment_id, body.error_code, text)
 
 
@@ -153,7 +154,7 @@ class _ClosedFrame(_Frame, tag="ConnectionClosedEvent"):
     def told(self) -> Iterator[Event]:
         body = self.body or _ClosedBody()
         yield events.ConnectionClosed(
-            self.id_of(body), short(body.reason_code or body.reason or "")
+            self.id_of(body), unbroken(body.reason_code or body.reason or "")
         )
 
 
@@ -271,12 +272,12 @@ def _other(text: str, problem: str) -> Event:
     if frame.code and frame.code not in _GOOD:
         return _refusal(id, frame.code, problem)
     if not frame.kind or frame.kind in _KNOWN:
-        return events.Unreadable(id, short(problem))
-    return events.Unknown(id, short(frame.kind))
+        return events.Unreadable(id, unbroken(problem))
+    return events.Unknown(id, unbroken(frame.kind))
 
 
 def _refusal(id: str, code: int, text: str, wait_s: float | None = None) -> Event:
     if wait_s is None and code not in _TOO_MANY:
-        return events.Refused(id, code, short(text))
+        return events.Refused(id, code, unbroken(text))
     asked_s = _LEAST_WAIT_S if wait_s is None else wait_s
     return events.TooManyRequests(id, code, min(max(asked_s, _LEAST_WAIT_S), _MOST_WAIT_S))

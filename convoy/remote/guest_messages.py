@@ -14,11 +14,10 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
-from convoy.foreign import cut, on_one_line
+from convoy.foreign import unbroken
 from convoy.remote import guest_events as events
 from convoy.remote.guest_events import Choice, Event
 
-_LONGEST_TEXT = 200
 _MS_PER_S = 1000.0
 _T = TypeVar("_T")
 _Few = Annotated[list[_T], Meta(max_length=100)]
@@ -114,10 +113,10 @@ class _MessageEvent(Struct):
             length_ms = self.typing.duration or self.typing.duration_ms or 0.0
             return events.Typing(id, length_ms / _MS_PER_S)
         if self.presence is None:
-            return events.Unknown(id, short(self.event_type))
+            return events.Unknown(id, unbroken(self.event_type))
         if self.presence.type == "Disconnect":
             return events.Disconnected(id, is_read_only)
-        return events.Presence(id, short(self.presence.type))
+        return events.Presence(id, unbroken(self.presence.type))
 
 
 class _Channel(Struct):
@@ -178,8 +177,3 @@ class Message(Body):
         except ValueError:
             return None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def short(text: str) -> str:
-    """Return the beginning of a text of the server's, on one line."""
-    return on_one_line(cut(text, _LONGEST_TEXT))

@@ -14,6 +14,7 @@ from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.remote.guest_answers import TOLD, Question, code_of_loss
 from convoy.remote.guest_events import (
     Event,
+    Jwt,
     OwnCopy,
     PresignedUrl,
     Refused,
@@ -358,6 +359,8 @@ class GuestSession:
         if self.on_text is not None:
             self.on_text("received", text, received_s)
         for event in self._protocol.hear(text):
+            if isinstance(event, (Jwt, PresignedUrl)):
+                self._shared.register(event.jwt if isinstance(event, Jwt) else event.url)
             if self._question is not None and self._question.take(event, text, received_s):
                 self.socket.wake()
             if isinstance(event, TooManyRequests):

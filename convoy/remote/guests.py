@@ -44,6 +44,7 @@ class Deployment:
 class Guests:
     """The guests of a process; `new_token` makes the token by which the server knows a new one.
 
+    What a server gives a guest that opens a door is handed to `register`, to be redacted.
     Of `limits`, those of scope `session` are for the messages of one guest and those of scope
     `connection` for all that it sends over one; `connects` is for the connections of all. Files go
     to the target's own `origins`, and to public places besides where it `is_approved`.
@@ -52,6 +53,7 @@ class Guests:
     dialler: Dialler
     deployment: Deployment
     new_token: Callable[[], Secret]
+    register: Callable[[Secret], None]
     code_book: CodeBook
     timeout_s: float
     limits: Sequence[Limit] = ()

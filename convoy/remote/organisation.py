@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from convoy.foreign import on_one_line
+from convoy.foreign import unbroken
 from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
 from convoy.remote.discovery import read_json
@@ -19,7 +19,6 @@ from convoy.routes.catalogue import ROUTES, Route
 from convoy.settings import Settings
 
 T = TypeVar("T")
-_LONGEST_WORD = 200
 _NO_CONVERSATION = Conversation("")
 
 
@@ -131,4 +130,4 @@ def _those_of(entities: Iterable[msgspec.Raw], type: type[T]) -> list[T]:
 
 
 def _word(value: object) -> str:
-    return on_one_line(value[:_LONGEST_WORD]) if isinstance(value, str) else ""
+    return unbroken(value) if isinstance(value, str) else ""

@@ -13,7 +13,7 @@ import gevent
 import msgspec
 
 from convoy.errors import RemoteError
-from convoy.foreign import on_one_line
+from convoy.foreign import unbroken
 from convoy.plan.pool import Conversation
 from convoy.remote.client import Connections
 from convoy.remote.limits import Budget, Limit, retry_after_s
@@ -65,6 +65,8 @@ class PacedClient:
             repeats=False,
         )
         self._pace, self._kill_switch = connections.pace, connections.kill_switch
+        self.redact = connections.redact
+        """Hides secrets in what is kept of an answer."""
         self._client.headers["Content-Type"] = "application/json"
         log_in = partial(connections.log_in, connections.token_kinds[0])
         self._oauth = OAuthSession(
@@ -182,7 +184,7 @@ class PacedClient:
 def _refusal(route: Route, url: str, answer: requests.Response) -> RemoteError:
     status = answer.status_code
     code = error_code(status, answer.content)
-    correlation_id = on_one_line(answer.headers.get("ININ-Correlation-Id", "none given"))
+    correlation_id = unbroken(answer.headers.get("ININ-Correlation-Id", "none given"))
     needed = f" It takes the permission {route.permission}." * bool(route.permission)
     refusal = RemoteError(
         f"{url} answered {status} ({code}, correlation id {correlation_id}). {meaning(code)}"

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 import gevent
 
 from convoy.errors import LoginError, WireError
-from convoy.foreign import on_one_line
+from convoy.foreign import unbroken
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import Budget, JointBudget, retry_after_s
 from convoy.remote.oauth import OAuthSession, Token
@@ -62,7 +62,7 @@ class HttpAttempt(Attempt, frozen=True, gc=False):
         if self.answer is None:
             return ""
         given = self.answer.headers.get(_CORRELATION_ID, b"")
-        return on_one_line(given.decode("ascii", "replace"))
+        return unbroken(given.decode("latin-1"))
 
 
 class _LoginTookTooLong(BaseException):

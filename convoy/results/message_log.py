@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from convoy.files import FileError, text_lines
-from convoy.foreign import shortened
 from convoy.results.outcome import LONGEST_NAME, Attempt, Fate, Phase
 
 MOST_BYTES = 2**26
@@ -31,8 +30,8 @@ _MOST_UNPACKED = 2**33
 class LoggedMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A line of the log; it was sent and its end was known so many milliseconds after T0.
 
-    `message_id` is what an accepting answer names, "" without one. Messages of the warm-up name
-    their phase; their `k` are counted apart.
+    `message_id` is what an accepting answer names, "" without one, and for one that is too long or
+    holds a secret. Messages of the warm-up name their phase; their `k` are counted apart.
     """
 
     scenario: str
@@ -124,7 +123,8 @@ class MessageLog:
         )
 
     def _id(self, id: str) -> str:
-        return shortened(id, LONGEST_NAME, self._redact)
+        """Return an id, "" for one that is not to be kept: nothing could be looked up by a part."""
+        return id if len(id) <= LONGEST_NAME and self._redact(id) == id else ""
 
 
 def read_log(path: Path) -> Iterator[LoggedMessage]:

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -125,17 +125,27 @@ def begin_record(runs: Path, run_id: str, settings: str, inputs: bytes = b"") ->
     return Record(folder)
 
 
-def note_opened(runs: Path, run_id: str, settings: str, *conversation_ids: str) -> None:
+def note_opened(
+    runs: Path, run_id: str, settings: str, redact: Callable[[str], str], *conversation_ids: str
+) -> None:
     """Note conversations that were opened for a run, so that they can be closed whatever comes.
 
-    Raises RefusedError where that cannot be written.
+    An id that `redact` changes holds a secret: it is not kept, and there is a warning. Raises
+    RefusedError where the others cannot be written.
     """
+    kept = [each for each in conversation_ids if redact(each) == each]
+    if left_out := len(conversation_ids) - len(kept):
+        logger.warning(
+            "%d conversations were opened whose ids hold a secret: they are not noted, so close "
+            "them by hand",
+            left_out,
+        )
     folder = runs / run_id
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / SETTINGS).exists():
             _write(folder / SETTINGS, settings)
-        lines = "".join(f"{json.dumps(each)}\n" for each in conversation_ids)
+        lines = "".join(f"{json.dumps(each)}\n" for each in kept)
         append(folder / OPENED, lines.encode())
     except OSError as error:
         raise _unwritable(runs, error) from error

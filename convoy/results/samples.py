@@ -118,7 +118,7 @@ class SampleKeeper:
 
     def _readable(self, body: bytes) -> str:
         """Return a body as text that can be printed, at most `LONGEST_BODY` characters long."""
-        text = body[:_MOST_READ_BYTES].decode("utf-8", "replace")
+        text = body[:_MOST_READ_BYTES].decode("utf-8", "backslashreplace")
         return printable_lines(shortened(text, LONGEST_BODY, self._clean))
 
     def _clean(self, text: str) -> str:

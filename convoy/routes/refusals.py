@@ -18,9 +18,9 @@ _FIRST_FAILURE, _BAD_REQUEST = 300, 400
 _SESSION_EXPIRED = 4006
 _NAMELESS = "4xx other"
 _LONGEST_SAID = 400
-_LONGEST_PARAM = 4_000
 _LONGEST_FIELD = 80
-_PERMISSION = re.compile(r"[A-Za-z]\w{0,63}:\w{1,64}:(?:\w{1,64}|\*)")
+# Whole words only, since of a secret that is cut off nobody would know the rest.
+_PERMISSION = re.compile(r"(?<![\w:])[A-Za-z]\w{0,63}+:\w{1,64}+:(?:\w{1,64}+|\*)(?![\w:])")
 _MOST_PERMISSIONS = 20
 
 
@@ -106,7 +106,7 @@ def _permissions(answer: Mapping[str, Any]) -> Iterator[str]:
     given = params.values() if isinstance(params, dict) else ()
     for text in (*given, answer.get("message")):
         if isinstance(text, str):
-            yield from _PERMISSION.findall(text[:_LONGEST_PARAM])
+            yield from _PERMISSION.findall(text)
 
 
 def _path(name: str) -> str:

@@ -15,11 +15,11 @@ from typing import Any
 import yaml
 
 from convoy.files import FileError, read_text
+from convoy.foreign import quoted
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 32
 MAX_KEYS = 1_000
-_LONGEST_SHOWN = 60
 
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -97,10 +97,10 @@ def _value(event: Any, events: Iterator[Any], depth: int = 0) -> object:
         if type(key) is int:  # a status, say; written back as it was read
             key = each.value
         if not isinstance(key, str):
-            shown = repr(key)[:_LONGEST_SHOWN]
+            shown = "of several values" if isinstance(key, (tuple, dict)) else repr(key)
             raise _refused(each, f"the key {shown} is no text; put it in quotes")
         if key in values:
-            raise _refused(each, f"the key {key[:_LONGEST_SHOWN]!r} is given twice")
+            raise _refused(each, f"the key {quoted(key)} is given twice")
         if len(values) == MAX_KEYS:
             raise _refused(each, f"more than {MAX_KEYS} names in one mapping")
         values[key] = _value(next(events), events, depth + 1)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from convoy.errors import Fault, did_you_mean
+from convoy.foreign import cut, quoted
 from convoy.settings.layers import Layer, Path, origin_of
 from convoy.settings.model import Settings
 
@@ -65,9 +66,10 @@ def _problem(detail: ErrorDetails) -> str:
 
 def _shown(value: object) -> str:
     """Return a value for a message; a mapping or list is only named, as it may hold a secret."""
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        text = repr(value)
-        return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, (int, float, bool)) or value is None:
+        return cut(repr(value), _LONGEST_SHOWN)
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, (list, tuple)) else f"a {type(value).__name__}"

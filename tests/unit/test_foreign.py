@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.errors import Fault, SettingsError
-from convoy.foreign import LONGEST, on_one_line, printable_lines, shortened, told, told_lines
+from convoy.foreign import (
+    LONGEST,
+    on_one_line,
+    printable_lines,
+    quoted,
+    shortened,
+    told,
+    told_lines,
+    unbroken,
+)
 from convoy.prepare.checklist import Checklist
 from convoy.secrets import STARS, Redactor
 
@@ -16,6 +25,15 @@ HOSTILE = "a\x1b[2Jb\r\nc\x00d\u202ee\x9bf\u2028g\x7fh\tI"
 
 def test_a_text_within_a_sentence_is_one_line_that_can_be_printed() -> None:
     assert on_one_line(HOSTILE) == "a?[2Jb  c?d?e?f g?h I"
+
+
+def test_a_text_that_is_to_be_redacted_has_no_lines_and_all_the_rest() -> None:
+    assert unbroken(HOSTILE) == HOSTILE.replace("\r\n", "  ").replace("\t", " ")
+
+
+def test_of_a_value_that_is_too_long_not_even_its_beginning_is_told() -> None:
+    assert quoted("s" * 200) == f"'{'s' * 200}'"
+    assert quoted("s" * 2_000) == "a text of 2,000 characters"
 
 
 def test_lines_keep_their_breaks_and_nothing_else_that_steers() -> None:

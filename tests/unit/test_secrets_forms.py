@@ -64,6 +64,9 @@ FORMS: dict[str, Callable[[str], str]] = {
     "Python in ASCII": ascii,
     "Python's bytes": lambda text: repr(text.encode())[2:-1],
     "UTF-8 read as Latin-1": lambda text: text.encode().decode("latin-1"),
+    "UTF-8 read as Latin-1 twice": lambda text: (
+        text.encode().decode("latin-1").encode().decode("latin-1")
+    ),
     "hexadecimal": lambda text: text.encode().hex(),
     "hexadecimal in capitals": lambda text: text.encode().hex().upper(),
     "base64": lambda text: b64encode(text.encode()).decode(),

@@ -26,10 +26,14 @@ Messages = dict[str, dict[int, float]]
 """By conversation the numbers of messages, each with when it can be seen, in seconds after T0."""
 
 
+def hide(text: str) -> str:
+    return text.replace("sesame", "***")
+
+
 class Platform:
     """A client and its far side: a clock, what can be read when, and what was asked for."""
 
-    is_even, most_at_once = False, 3
+    is_even, most_at_once, redact = False, 3, staticmethod(hide)
 
     def __init__(self, messages: Messages, analytics_s: float = 0.0) -> None:
         self.now_s = T0_S + 10
@@ -266,3 +270,42 @@ def test_a_message_that_is_in_another_conversation_is_changed_and_not_lost(tmp_p
 
     [one] = compare(SENT, found.found, lambda key: None)
     assert (one.kind, one.k, one.conversation_id) == ("changed", 1, "c-9")
+
+
+class Echoing(Platform):
+    """A far side whose ids, and what it says otherwise, hold a secret."""
+
+    def ask(self, route: Route, values: Mapping[str, str], type: Any, body: Any = None) -> Any:
+        known = {name: each.replace("-sesame", "") for name, each in values.items()}
+        ids = [each.replace("-sesame", "") for each in body] if isinstance(body, list) else body
+        answer = super().ask(route, known, object, ids)
+        told = msgspec.json.encode(answer).decode()
+        for named in ("m-1", "m-2", "inbound", "c-2"):
+            told = told.replace(f'"{named}"', f'"{named}-sesame"')
+        return msgspec.json.decode(told, type=type)
+
+
+def test_no_secret_that_the_far_side_says_is_kept(tmp_path: Path) -> None:
+    platform = Echoing({"c-1": {1: 0}, "c-2": {2: 0}})
+    platform.refuses["analytics_details"] = "403 open.sesame"
+    nowhere = replace(logged(2), conversation_id="")
+
+    read = reading(platform, [logged(1), nowhere], tmp_path, wait_s=1)
+    read.read()
+
+    assert [each.id for each in read.found] == ["m-1-***"]
+    assert read.no_analytics == "refused: 403 open.***"
+    assert read.conversations == 1, "what is kept is no id that could be asked for"
+    assert "sesame" not in (tmp_path / "steps.jsonl").read_text()
+
+
+def test_an_answer_about_another_message_than_was_asked_for_is_no_fault(tmp_path: Path) -> None:
+    platform = Platform({"c-1": {1: 0, 2: 0}})
+    details = platform._message_details
+    platform.refuses["messages_bulk"] = "404 not.found"
+    platform._message_details = lambda _, message_id: details(_, message_id) | {"id": "m-9"}  # type: ignore[method-assign]
+
+    read = reading(platform, [logged(1), logged(2)], tmp_path)
+    read.read()
+
+    assert [each.id for each in read.found] == ["m-1", "m-2"]

@@ -147,7 +147,7 @@ def test_what_a_run_opened_is_closed_and_nothing_else(
         log.add(SCENARIO, k, "", Attempt(Fate.ACCEPTED, "", 1.0, 2.0, body=body), phase)
     log.add(SCENARIO, 2, "", Attempt(Fate.REJECTED, "400 invalid_payload", 1.0, 2.0), Phase.MEASURE)
     (tmp_path / RUN / MESSAGES).write_bytes(log.take(0.0))
-    note_opened(tmp_path, RUN, "", "o-1")
+    note_opened(tmp_path, RUN, "", lambda id: id.replace("sesame", "***"), "o-1", "o-sesame")
 
     cleanup = Cleanup(tmp_path / RUN)
 

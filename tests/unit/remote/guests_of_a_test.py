@@ -28,6 +28,7 @@ def guests_at(port: int, **options: Any) -> Guests:
         "dialler": Dialler(),
         "deployment": Deployment(host, "d 1", "https://shop.example", {"X-Test": "1"}),
         "new_token": lambda: next(tokens),
+        "register": lambda secret: None,
         "code_book": CodeBook(),
         "timeout_s": LONG_S,
     }

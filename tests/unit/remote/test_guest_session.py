@@ -417,10 +417,12 @@ def test_steps_have_answers_of_their_own() -> None:
         peer.say("ConnectionClosedEvent", {})
         peer.close_code()
 
-    with guest_of(plays(plays_along)) as (guest, _):
+    known: list[Secret] = []
+    with guest_of(plays(plays_along), register=known.append) as (guest, _):
         assert isinstance(guest.request(GuestProtocol.join, OwnCopy), OwnCopy)
         assert isinstance(guest.request(GuestProtocol.echo, EchoBack), EchoBack)
         assert guest.request(GuestProtocol.get_jwt, Jwt).jwt == Secret("j")
+        assert known == [Secret("j")], "so that it is redacted from now on"
         guest.request(GuestProtocol.clear, OwnCopy)
         wait_in_loop(lambda: guest.state is State.DISCONNECTED and not guest.is_ready)
 

@@ -57,9 +57,9 @@ def answered(body: object, status: str = "200 OK") -> bytes:
             id="odd",
         ),
         pytest.param(
-            {"organization": {"id": "o-1", "name": "A\x1b[2J\nB"}},
-            OwnToken("o-1", "A?[2J B"),
-            id="what steers a terminal",
+            {"organization": {"id": "o-1", "name": "A\nB" + "C" * 999}},
+            OwnToken("o-1", "A B" + "C" * 999),
+            id="of many lines, and long",
         ),
         pytest.param({"organization": None}, None, id="no organisation"),
         pytest.param({"organization": {"id": 7}}, None, id="no id"),

@@ -63,6 +63,7 @@ class Asked:
             log_in=self._log_in,
             pace=pace,
             kill_switch=kill_switch,
+            redact=str,
         )
         self.client = PacedClient(
             settings.model_copy(update={"target": target}),

@@ -19,7 +19,7 @@ from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
-from convoy.secrets import Secret
+from convoy.secrets import STARS, Redactor, Secret
 from tests.locust_process import free_port
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 from tests.unit.remote.proxy_server import name_proxy_at
@@ -109,6 +109,16 @@ def test_an_accepted_message_carries_token_body_and_correlation_id() -> None:
     assert (done.status, done.code, done.fate, done.attempts) == (200, "", "accepted", 1)
     assert (done.correlation_id, done.body) == ("c-1", b'{"id": "m"}')
     assert done.sent_s is not None and done.sent_s <= done.done_s
+
+
+def test_a_correlation_id_still_shows_the_redactor_what_it_holds() -> None:
+    redactor = Redactor()
+    redactor.register("Straßen-sesame")
+    sent = answer("200 OK", b"{}", "ININ-Correlation-Id: Straßen-sesame")
+    with serving(in_turn(sent)) as server, session_to(server.port, Desk()) as session:
+        done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
+
+    assert redactor.redact(done.correlation_id) == STARS
 
 
 def test_the_path_of_a_gateway_goes_before_the_routes_own() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from convoy.files import FileError
 from convoy.results.message_log import LoggedMessage, MessageLog, read_log
-from convoy.results.outcome import Attempt, Fate, Phase
+from convoy.results.outcome import LONGEST_NAME, Attempt, Fate, Phase
 
 ANSWER = b'{"id": "m-1", "conversationId": "c-9"}'
 
@@ -54,6 +54,16 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
         "chat", 3, Fate.ACCEPTED, "", "m-1", "c-9", 500, 1500, Phase.WARM_UP
     )
     assert (refused.fate, refused.message_id) == (Fate.REJECTED, "")
+
+
+@pytest.mark.parametrize("id", ["m-sesame", "m" * (LONGEST_NAME + 1)], ids=["a secret", "too long"])
+def test_an_id_that_cannot_be_kept_as_it_is_is_none(id: str) -> None:
+    log = MessageLog(lambda text: text.replace("sesame", "***"))
+
+    log.add("chat", 7, "", attempt(body=json.dumps({"id": id, "conversationId": id}).encode()))
+
+    [line] = lines_of(log.take(0.5))
+    assert (line["message_id"], line["conversation_id"]) == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,16 @@ def test_secrets_are_hidden_in_request_and_answer() -> None:
     assert kept_text(f"before {SECRET} after".encode()) == f"before {STARS} after"
 
 
+def test_secrets_are_hidden_in_what_is_no_utf8() -> None:
+    redactor = Redactor()
+    redactor.register("Straßen-sesame")
+    keeper = SampleKeeper(redactor.redact)
+
+    keeper.offer(REJECTED, 1.0, "(Straßen-sesame)".encode("latin-1"))
+
+    assert sample_of(keeper).request == f"({STARS})"
+
+
 def test_authorization_that_nobody_registered_is_hidden() -> None:
     kept = kept_text(b"Authorization: Bearer abcdefghijklmnopqrstuvwxyz.0123")
 

@@ -402,6 +402,14 @@ def test_the_permissions_that_a_refusal_names_are_told(
     assert not named or "Admin," in found.change
 
 
+def test_no_part_of_a_long_word_is_told_as_a_permission() -> None:
+    params = {"1": f"a:b:{'s' * 85}", "2": f"{'.' * 3990}a:b:{'s' * 30}", "3": f"a:b:c:{'s' * 9}"}
+
+    found = explain({"code": "missing.permissions", "status": 403, "messageParams": params})
+
+    assert found.problem.endswith(f": a:b:{'s' * 30}.")
+
+
 def test_no_more_than_twenty_permissions_are_told() -> None:
     many = " ".join(f"a:b:p{number}" for number in range(300))
 
