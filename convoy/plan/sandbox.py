@@ -27,7 +27,9 @@ MOST_WORK = 10_000_000
 """Characters that a render reads, makes or puts out."""
 _WORK_OF_A_PASS = 500
 """What a pass of a loop or a call counts: 20,000 passes take some 30 ms, as many draws 200 ms."""
-_WORK_OF_A_NODE = 10
+_WORK_OF_A_VALUE = 150
+"""What each value counts that is looked at, as operand, entry or output, and each attribute."""
+_WORK_OF_A_STATEMENT, _WORK_OF_A_NODE = 50, 10
 """What each other node of the syntax tree counts in a pass, where the body is a long one."""
 LONGEST_RANGE = 1_000
 
@@ -92,7 +94,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 f"makes a value of more than {LONGEST_VALUE:,} characters, or {entries:,} entries"
             )
         # A negative width or factor makes nothing, and gives no work back; nor does no number.
-        self._spend(max(0, size))
+        self._spend(_WORK_OF_A_VALUE + max(0, size))
 
     def _plain(self, value: object) -> object:
         """Return what is put out; raises TypeError for functions and the like."""
@@ -126,6 +128,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return "".join(kept)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        self._spend(_WORK_OF_A_VALUE)
         return isinstance(obj, LoopContext) and super().is_safe_attribute(obj, attr, value)
 
     def wrap_str_format(self, value: Any) -> None:
@@ -202,7 +205,10 @@ def _passes(body: Iterable[nodes.Node]) -> nodes.Call:
     """Return the call that counts a pass of the body, which has no such calls yet."""
     work = 0
     for node in nodes.Output([*body]).find_all(nodes.Node):
-        work += _WORK_OF_A_PASS if isinstance(node, nodes.Call) else _WORK_OF_A_NODE
+        if isinstance(node, nodes.Call):
+            work += _WORK_OF_A_PASS
+        else:
+            work += _WORK_OF_A_STATEMENT if isinstance(node, nodes.Stmt) else _WORK_OF_A_NODE
     return _call("passes", [nodes.Const(max(_WORK_OF_A_PASS, work))])
 
 
@@ -248,6 +254,8 @@ def _extent(value: Any) -> int:
     It counts only a little beyond `LONGEST_VALUE`: a list in a list in a list has no end. Raises
     OverflowError for an integer beyond `_LONGEST_INTEGER`.
     """
+    if isinstance(value, str):
+        return len(value)
     extent, left = 0, [value]
     while left and extent <= LONGEST_VALUE:
         each = left.pop()
