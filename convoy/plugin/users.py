@@ -274,14 +274,18 @@ class ScenarioUser(User):
         return max(self.session.ready_at(now_s), self._paused_until_s)
 
     def _open(self, run: WorkerRun) -> None:
-        """Open the session, again and again until it opens; the master decides when to give up."""
-        while True:
+        """Open the session, again and again until it opens; the master decides when to give up.
+
+        Ends the user where the run is stopped meanwhile.
+        """
+        while not run.is_stopping:
             try:
                 self.session.open()
                 return
             except RemoteError as error:
                 self._worker.report_problem(run, str(error))
                 gevent.sleep(error.retry_after_s or _OPENING_PAUSE_S)
+        raise GreenletExit  # Locust would show any other exception as a fault of the user
 
     def note_exception(self, error: Exception) -> None:
         """Account for what the task had in hand when it raised, and count that by its type."""
