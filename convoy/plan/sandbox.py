@@ -29,8 +29,8 @@ _WORK_OF_A_PASS = 500
 """What a pass of a loop or a call counts: 20,000 passes take some 30 ms, as many draws 200 ms."""
 _WORK_OF_A_VALUE = 150
 """What each value counts that is looked at, as operand, entry or output, and each attribute."""
-_WORK_OF_A_STATEMENT, _WORK_OF_A_NODE = 50, 10
-"""What each other node of the syntax tree counts in a pass, where the body is a long one."""
+_WORK_OF_NODES = ((nodes.Call, _WORK_OF_A_PASS), (nodes.Stmt, 50), (nodes.Node, 10))
+"""What the nodes of the syntax tree count in a pass, where the body is a long one."""
 LONGEST_RANGE = 1_000
 
 _SPECIFIERS = re.compile(r"%[-+ #0-9.*(]+")
@@ -205,10 +205,7 @@ def _passes(body: Iterable[nodes.Node]) -> nodes.Call:
     """Return the call that counts a pass of the body, which has no such calls yet."""
     work = 0
     for node in nodes.Output([*body]).find_all(nodes.Node):
-        if isinstance(node, nodes.Call):
-            work += _WORK_OF_A_PASS
-        else:
-            work += _WORK_OF_A_STATEMENT if isinstance(node, nodes.Stmt) else _WORK_OF_A_NODE
+        work += next(each for kind, each in _WORK_OF_NODES if isinstance(node, kind))
     return _call("passes", [nodes.Const(max(_WORK_OF_A_PASS, work))])
 
 
@@ -225,16 +222,12 @@ def refusals(tree: nodes.Template) -> Iterator[tuple[int, str]]:
                 yield node.lineno, _unknown("filter", node.name, FILTERS)
             case nodes.Test() if node.name not in TESTS:
                 yield node.lineno, _unknown("test", node.name, TESTS)
-            case nodes.Getattr() if not _is_loop(node.node):
+            case nodes.Getattr(node=of) if not (isinstance(of, nodes.Name) and of.name == "loop"):
                 hint = "use a filter, as in `text | upper`"
                 yield node.lineno, f"the attribute {node.attr!r} is unsafe; {hint}"
             case nodes.Extends() | nodes.FromImport() | nodes.Import() | nodes.Include():
                 words = "`extends`, `from`, `import` and `include` are not allowed"
                 yield node.lineno, f"{words}, because a template reaches no other file"
-
-
-def _is_loop(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Name) and node.name == "loop"
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -34,13 +34,14 @@ def find_whole_pool(
     token: tuple[TokenKind, Token],
     connections: Connections,
     open_some: Open = open_none,
+    given: ConversationPool | None = None,
 ) -> ConversationPool:
     """Return the conversations of a scenario, with communications where `participants` have any.
 
-    Raises SettingsError, RefusedError, RemoteError.
+    They are those that are `given`, or are found. Raises SettingsError, RefusedError, RemoteError.
     """
     has_replies = "communication_id" in participants
-    pool = find_pool(
+    pool = given or find_pool(
         settings,
         scenario,
         token[1],
