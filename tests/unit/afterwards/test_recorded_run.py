@@ -11,7 +11,7 @@ import pytest
 import yaml
 from msgspec.structs import replace
 
-from convoy.afterwards.cleanup import Cleanup
+from convoy.afterwards.cleanup import PROGRESS, Cleanup
 from convoy.afterwards.recorded_run import SentTexts, check_that_it_ended, settings_of
 from convoy.errors import RefusedError, SettingsError
 from convoy.plan.pool import ConversationPool
@@ -153,3 +153,17 @@ def test_what_a_run_opened_is_closed_and_nothing_else(
 
     assert cleanup.left == opened
     assert told in str(cleanup)
+
+
+def test_what_was_closed_is_of_the_run_though_its_log_of_messages_is_gone(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    note_opened(tmp_path, RUN, "", "o-1", "o-2")
+    # Two commands at once have both closed one.
+    closed = [(f"c-{k}", "closed") for k in (0, 1, 1, 2)] + [("o-1", "over")]
+    steps = (json.dumps({"conversation_id": id, "was": was}) for id, was in closed)
+    (tmp_path / RUN / PROGRESS).write_text("".join(f"{each}\n" for each in steps))
+
+    told = str(Cleanup(tmp_path / RUN))
+
+    assert "closed 3 of the 5 conversations" in told
+    assert "1 were over or gone before, 1 are left" in told
