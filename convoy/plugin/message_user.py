@@ -60,6 +60,7 @@ class MessageUser(ScenarioUser):
             self.timeout_s,
             self._answers,
             conversation.id,
+            self.route.method,
         )
         if not self._called_s:
             return attempt
@@ -73,7 +74,7 @@ class MessageUser(ScenarioUser):
         conversation: Conversation = _NO_CONVERSATION,
         **variables: str,
     ) -> bytes:
-        """Post what a step says on a route, or without a body ask for what is there.
+        """Send what a step says on a route, by its method, or ask without a body.
 
         The path may name the conversation, the scenario's variables, and these. Returns the
         answer's body; raises RemoteError where it is not accepted, by which `step` counts it.
@@ -85,6 +86,7 @@ class MessageUser(ScenarioUser):
             self.timeout_s,
             self._work.answers(route, {}),
             conversation.id,
+            route.method,
         )
         self._called_s += attempt.done_s - began_s
         if attempt.fate is ACCEPTED:

@@ -78,7 +78,7 @@ def with_communications(
 
     def read(session: ApiSession, number: int) -> None:
         path, timeout_s = path_of(pool[number]), settings.request_timeout_s
-        attempt = session.post(path, None, timeout_s, answers, "")
+        attempt = session.post(path, None, timeout_s, answers, "", _ROUTE.method)
         status, is_shown = attempt.status, attempt.fate is ACCEPTED
         if not is_shown and status != _NOT_FOUND:
             if attempt.fate is REJECTED and status < 500 and status != _TOO_MANY_REQUESTS:

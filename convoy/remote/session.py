@@ -109,12 +109,12 @@ class ApiSession:
         """Return the session's token, after a login where there is none yet. Raises LoginError."""
         return self._oauth.token()
 
-    def head(self, path: str) -> bytes:
-        """Return what a post to `path` begins with, up to the value of Content-Length.
+    def head(self, path: str, method: str = "POST") -> bytes:
+        """Return what a request to `path` begins with, up to the value of Content-Length.
 
         The token is in it. Raises LoginError, and ValueError for a path that no request can carry.
         """
-        return self._make_head(self._oauth.token(), path)
+        return self._make_head(self._oauth.token(), path, method)
 
     def close(self) -> None:
         """Close the connection; a post in progress ends with code `stopped`."""
@@ -136,8 +136,9 @@ class ApiSession:
         timeout_s: float,
         answers: AnswerRule,
         conversation_id: str,
+        method: str = "POST",
     ) -> HttpAttempt:
-        """Post `body` and return the result, an answer or a fault on the wire; None asks by GET.
+        """Send `body`, None for none, and return the result, an answer or a fault on the wire.
 
         It is accepted when `answers` holds the answer for the route's own to a message for this
         conversation. Another 2xx says nothing of the message, nor does a gateway's word for an API
@@ -156,14 +157,14 @@ class ApiSession:
             token = self._token_after_login()
             self._started_s = started_s = self._clock()
         try:
-            answer = self._attempt(token, path, body, started_s, deadline_s)
+            answer = self._attempt(token, method, path, body, started_s, deadline_s)
             self._first_sent_s = answer.sent_s
             if answer.status == _UNAUTHORIZED:
                 renewed = self._renewed(token, deadline_s)
                 # One that cannot be renewed comes back as it was.
                 is_new = renewed is not token and self._transport.may_send_by(deadline_s)
                 if renewed is not None and is_new:
-                    answer = self._attempt(renewed, path, body, self._clock(), deadline_s)
+                    answer = self._attempt(renewed, method, path, body, self._clock(), deadline_s)
         except WireError as exc:
             return self._lost(exc, started_s)
         if answers.holds(answer.status, answer.body, conversation_id):
@@ -184,15 +185,22 @@ class ApiSession:
             raise
 
     def _attempt(
-        self, token: Token, path: str, body: bytes | None, now_s: float, deadline_s: float
+        self,
+        token: Token,
+        method: str,
+        path: str,
+        body: bytes | None,
+        now_s: float,
+        deadline_s: float,
     ) -> Answer:
-        if body is None:
-            request = self._head_for(token, path, "GET") + b"\r\n"
+        if body is None and method == "GET":
+            request = self._head_for(token, path, method) + b"\r\n"
         else:
-            head = self._heads.get(path) if token is self._heads_token else None
+            head = self._heads.get(method + path) if token is self._heads_token else None
             if head is None:
-                head = self._make_head(token, path)
-            request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
+                head = self._make_head(token, path, method)
+            content = body or b""
+            request = b"%b%d\r\n\r\n%b" % (head, len(content), content)
         if self._has_limits:
             self._budget.spend(now_s)
         self.attempts += 1
@@ -201,11 +209,12 @@ class ApiSession:
             self._budget.correct(answer.headers, answer.done_s)
         return answer
 
-    def _make_head(self, token: Token, path: str) -> bytes:
+    def _make_head(self, token: Token, path: str, method: str) -> bytes:
         if token is not self._heads_token or len(self._heads) >= _MOST_HEADS:
             self._heads.clear()
             self._heads_token = token
-        head = self._heads[path] = self._head_for(token, path, "POST") + b"Content-Length: "
+        head = self._head_for(token, path, method) + b"Content-Length: "
+        self._heads[method + path] = head
         return head
 
     def _head_for(self, token: Token, path: str, method: str) -> bytes:
@@ -216,7 +225,7 @@ class ApiSession:
             f"{method} {origin.base_path}{path} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
             f"Authorization: Bearer {token.value.reveal()}\r\n"
             + "Content-Type: application/json\r\n"
-            * (method == "POST")
+            * (method != "GET")
             + f"Accept: application/json\r\nAccept-Encoding: identity\r\n"
             f"User-Agent: {self._user_agent}\r\n{self._more}"
         ).encode("ascii")
