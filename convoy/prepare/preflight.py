@@ -23,7 +23,6 @@ from convoy.prepare.guard import (
     canaries,
     check_plan,
     check_processes,
-    check_region,
     check_target,
     check_token,
     check_total,
@@ -155,11 +154,10 @@ class Preflight:
             check_processes(settings, self.processes)
             check_window(settings, time(), settings.warm_up_s + settings.duration_s)
             _check_total(settings, inputs)
-            region = check_region(settings)
+        with step("target"):
+            region = check_target(settings, self.connections.admission, self.key)
         if region:
             self.checklist.ok("region", region)
-        with step("target"):
-            check_target(settings, self.connections.admission, self.key)
         for url in settings.target.urls:
             with waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, self.checklist)
