@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Protocol, cast
 
 import gevent
@@ -16,7 +17,8 @@ from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt,
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import UNEXPECTED_ANSWER, CodeBook, error_code
 
-_UNAUTHORIZED, _TOO_MANY_REQUESTS = 401, 429
+_UNAUTHORIZED = 401
+"""Asked of each message, for which a member of an enum takes too long."""
 _SILENT = (408, 502, 504)
 """What a gateway answers when the API behind it was silent: the message may have arrived."""
 _CORRELATION_ID = b"inin-correlation-id"
@@ -80,7 +82,6 @@ class ApiSession:
         *,
         code_book: CodeBook,
         clock: Callable[[], float],
-        user_agent: str = "convoy",
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._transport = transport
@@ -89,7 +90,6 @@ class ApiSession:
         self._has_limits = budget.has_limits
         self._code_book = code_book
         self._clock = clock
-        self._user_agent = user_agent
         self._more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self._heads: dict[str, bytes] = {}
         self._heads_token: Token | None = None
@@ -227,7 +227,7 @@ class ApiSession:
             + "Content-Type: application/json\r\n"
             * (method != "GET")
             + f"Accept: application/json\r\nAccept-Encoding: identity\r\n"
-            f"User-Agent: {self._user_agent}\r\n{self._more}"
+            f"User-Agent: convoy\r\n{self._more}"
         ).encode("ascii")
 
     def _renewed(self, token: Token, deadline_s: float) -> Token | None:
@@ -246,7 +246,7 @@ class ApiSession:
 
     def _refused(self, answer: Answer) -> HttpAttempt:
         status = answer.status
-        if status == _TOO_MANY_REQUESTS:
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             wait_s = retry_after_s(answer.headers)
             self._budget.rest(answer.done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
         code = self._code_book.name(error_code(status, answer.body))
