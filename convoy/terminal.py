@@ -16,7 +16,7 @@ from typing import TextIO
 from greenlet import getcurrent, greenlet
 
 _ERRORS = "convoy"
-_INTERRUPTED = "interrupted before the run began"
+_INTERRUPTED = "interrupted; this process has begun no run"
 _EXIT_CODE = 5
 """`ExitCode.INVALID`, without the time that importing it takes."""
 _STAND_INS = str.maketrans(

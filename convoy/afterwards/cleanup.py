@@ -53,12 +53,18 @@ class Cleanup:
             # Customers who are kept from run to run may have opened it in an earlier one.
             (kept if CUSTOMERS in variables else self._ids)[each.conversation_id] = None
         self._kept = len(kept)
+        # Without the log nothing else says that those were of the run.
+        self._ids |= dict.fromkeys(self._done)
 
     @property
     def left(self) -> list[str]:
         """The ids that remain to be closed."""
-        done = {each.conversation_id for each in self._progress.steps}
+        done = self._done
         return [id for id in self._ids if id not in done]
+
+    @property
+    def _done(self) -> dict[str, Literal["closed", "over"]]:
+        return {each.conversation_id: each.was for each in reversed(self._progress.steps)}
 
     def close(
         self, settings: Settings, connections: Connections, tell: Callable[[str], None]
@@ -75,7 +81,7 @@ class Cleanup:
                     tell(f"{number:,} of {len(left):,} conversations are closed")
 
     def __str__(self) -> str:
-        counts = Counter(each.was for each in self._progress.steps)
+        counts = Counter(self._done.values())
         told = (
             f"closed {counts['closed']:,} of the {len(self._ids):,} conversations that the run "
             f"opened; {counts['over']:,} were over or gone before"
@@ -87,7 +93,7 @@ class Cleanup:
         if self._not_named:
             told += f"; the answers to {self._not_named:,} messages named no conversation"
         if not self._has_log:
-            told += f"; without {MESSAGES} only those opened before the load are known"
+            told += f"; without {MESSAGES} no others than these are known"
         return told
 
 

@@ -92,9 +92,11 @@ def send_one(
         conversation = _conversation(settings, route, there.token, connections, conversation_id)
         body = canary_body(there, template, conversation)
         path = route.path_to(rule.variables)(conversation)
-        head = session.head(path) + str(len(body)).encode()
+        head = session.head(path, route.method) + str(len(body)).encode()
         answers = route.answers(rule.expect)
-        attempt = session.post(path, body, settings.request_timeout_s, answers, conversation.id)
+        attempt = session.post(
+            path, body, settings.request_timeout_s, answers, conversation.id, route.method
+        )
     told = _without_token(head)
     return Sent(settings, route, path, told, body, attempt, attempt.correlation_id)
 
@@ -185,7 +187,7 @@ def _redacted(sent: Sent, redact: Callable[[str], str]) -> Sent:
 def curl_command(sent: Sent) -> str:
     """Return shell lines that send the same message, with the token in `$TOKEN`."""
     kept = [line for line in sent.head[1:] if line.split(":")[0].lower() not in _NOT_FOR_CURL]
-    parts = ["curl -sS -i -X POST " + shlex.quote(sent.url)]
+    parts = [f"curl -sS -i -X {sent.route.method} {shlex.quote(sent.url)}"]
     if sent.settings.target.ca_file is not None:
         parts.append("--cacert " + shlex.quote(sent.settings.target.ca_file))
     parts.append('-H "Authorization: Bearer $TOKEN"')
@@ -265,7 +267,7 @@ def _without_token(head: bytes) -> tuple[str, ...]:
 def _lines(sent: Sent) -> Iterator[str]:
     attempt = sent.attempt
     yield "request"
-    yield f"  POST {sent.url}"
+    yield f"  {sent.route.method} {sent.url}"
     yield from (f"  {line}" for line in sent.head[1:])
     yield ""
     yield indent(_readable(sent.body), "  ")

@@ -27,8 +27,10 @@ MOST_WORK = 10_000_000
 """Characters that a render reads, makes or puts out."""
 _WORK_OF_A_PASS = 500
 """What a pass of a loop or a call counts: 20,000 passes take some 30 ms, as many draws 200 ms."""
-_WORK_OF_A_NODE = 10
-"""What each other node of the syntax tree counts in a pass, where the body is a long one."""
+_WORK_OF_A_VALUE = 150
+"""What each value counts that is looked at, as operand, entry or output, and each attribute."""
+_WORK_OF_NODES = ((nodes.Call, _WORK_OF_A_PASS), (nodes.Stmt, 50), (nodes.Node, 10))
+"""What the nodes of the syntax tree count in a pass, where the body is a long one."""
 LONGEST_RANGE = 1_000
 
 _SPECIFIERS = re.compile(r"%[-+ #0-9.*(]+")
@@ -92,7 +94,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 f"makes a value of more than {LONGEST_VALUE:,} characters, or {entries:,} entries"
             )
         # A negative width or factor makes nothing, and gives no work back; nor does no number.
-        self._spend(max(0, size))
+        self._spend(_WORK_OF_A_VALUE + max(0, size))
 
     def _plain(self, value: object) -> object:
         """Return what is put out; raises TypeError for functions and the like."""
@@ -126,6 +128,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return "".join(kept)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        self._spend(_WORK_OF_A_VALUE)
         return isinstance(obj, LoopContext) and super().is_safe_attribute(obj, attr, value)
 
     def wrap_str_format(self, value: Any) -> None:
@@ -202,7 +205,7 @@ def _passes(body: Iterable[nodes.Node]) -> nodes.Call:
     """Return the call that counts a pass of the body, which has no such calls yet."""
     work = 0
     for node in nodes.Output([*body]).find_all(nodes.Node):
-        work += _WORK_OF_A_PASS if isinstance(node, nodes.Call) else _WORK_OF_A_NODE
+        work += next(each for kind, each in _WORK_OF_NODES if isinstance(node, kind))
     return _call("passes", [nodes.Const(max(_WORK_OF_A_PASS, work))])
 
 
@@ -219,16 +222,12 @@ def refusals(tree: nodes.Template) -> Iterator[tuple[int, str]]:
                 yield node.lineno, _unknown("filter", node.name, FILTERS)
             case nodes.Test() if node.name not in TESTS:
                 yield node.lineno, _unknown("test", node.name, TESTS)
-            case nodes.Getattr() if not _is_loop(node.node):
+            case nodes.Getattr(node=of) if not (isinstance(of, nodes.Name) and of.name == "loop"):
                 hint = "use a filter, as in `text | upper`"
                 yield node.lineno, f"the attribute {node.attr!r} is unsafe; {hint}"
             case nodes.Extends() | nodes.FromImport() | nodes.Import() | nodes.Include():
                 words = "`extends`, `from`, `import` and `include` are not allowed"
                 yield node.lineno, f"{words}, because a template reaches no other file"
-
-
-def _is_loop(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Name) and node.name == "loop"
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -248,6 +247,8 @@ def _extent(value: Any) -> int:
     It counts only a little beyond `LONGEST_VALUE`: a list in a list in a list has no end. Raises
     OverflowError for an integer beyond `_LONGEST_INTEGER`.
     """
+    if isinstance(value, str):
+        return len(value)
     extent, left = 0, [value]
     while left and extent <= LONGEST_VALUE:
         each = left.pop()

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from time import perf_counter
 
 from gevent.event import Event as Signal
-from msgspec.structs import replace
 
 from convoy.engine.ahead import Message
 from convoy.errors import RefusalError
@@ -66,7 +65,6 @@ class GuestUser(ScenarioUser):
     timings = ("own_copy", "first_reply", "reply_burst")
     session: GuestSession
     _turn: _Turn | None = None
-    _called_s = 0.0
     _order: Order
     _ended: WebSocket | None = None
 
@@ -90,7 +88,6 @@ class GuestUser(ScenarioUser):
     def next_message(self) -> Message:
         message = super().next_message()
         self._end_turn()
-        self._called_s = 0.0
         return message
 
     def send(self, message: Message) -> Attempt:
@@ -106,10 +103,7 @@ class GuestUser(ScenarioUser):
         elif turn.last_reply_s is None:
             turn.awaits_reply = True
             self._note("first_reply", turn)
-        if not self._called_s:
-            return attempt
-        # What the message waited for a step is the target's time, not the scenario's own.
-        return replace(attempt, waited_s=attempt.waited_s + self._called_s)
+        return attempt
 
     def type(self) -> None:
         """Show that the guest is writing: step `typing`."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from time import perf_counter
 
 import msgspec
-from msgspec.structs import replace
 
 from convoy.engine.ahead import Message
 from convoy.errors import RefusalError, WireError
@@ -30,7 +29,6 @@ class MessageUser(ScenarioUser):
     request_type = "POST"
     route: Route = ROUTES["conversation"]
     session: ApiSession
-    _called_s = 0.0
 
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> ApiSession:
@@ -47,24 +45,16 @@ class MessageUser(ScenarioUser):
         self._answers = self._work.answers(self.route, self._work.expect)
         self.session.keep_room(len(self._work.steps))
 
-    def next_message(self) -> Message:
-        message = super().next_message()
-        self._called_s = 0.0
-        return message
-
     def send(self, message: Message) -> HttpAttempt:
         conversation = message.planned.conversation
-        attempt = self.session.post(
+        return self.session.post(
             self._path_of(conversation),
             message.body,
             self.timeout_s,
             self._answers,
             conversation.id,
+            self.route.method,
         )
-        if not self._called_s:
-            return attempt
-        # What the message waited for a step's answer is the target's time, not the scenario's own.
-        return replace(attempt, waited_s=attempt.waited_s + self._called_s)
 
     def call(
         self,
@@ -73,7 +63,7 @@ class MessageUser(ScenarioUser):
         conversation: Conversation = _NO_CONVERSATION,
         **variables: str,
     ) -> bytes:
-        """Post what a step says on a route, or without a body ask for what is there.
+        """Send what a step says on a route, by its method, or ask without a body.
 
         The path may name the conversation, the scenario's variables, and these. Returns the
         answer's body; raises RemoteError where it is not accepted, by which `step` counts it.
@@ -85,6 +75,7 @@ class MessageUser(ScenarioUser):
             self.timeout_s,
             self._work.answers(route, {}),
             conversation.id,
+            route.method,
         )
         self._called_s += attempt.done_s - began_s
         if attempt.fate is ACCEPTED:

@@ -26,7 +26,6 @@ from convoy.results.record import (
     begin_record,
     check_folder,
     clear_records,
-    note_opened,
 )
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
@@ -178,14 +177,6 @@ class RunController:
                 prepared.facts.settings,
                 pack_for_record(inputs, self._code, self._redact),
             )
-            if prepared.opened:
-                note_opened(
-                    self._runs,
-                    prepared.run_id,
-                    prepared.facts.settings,
-                    self._redact,
-                    *prepared.opened,
-                )
         except ConvoyError as error:
             self._refuse(error)
             return 0, 1.0

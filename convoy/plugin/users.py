@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from http import HTTPStatus
 from time import perf_counter
 from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from locust.user.task import (
     LOCUST_STATE_WAITING,
     TaskSet,
 )
+from msgspec.structs import replace
 
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
@@ -52,7 +54,6 @@ logger = logging.getLogger(__name__)
 
 _HOME_OF_LOCUSTS_LISTENERS = "locust.runners"
 _OPENING_PAUSE_S = 1.0
-_TOO_MANY_REQUESTS = 429
 _MEASURE = Phase.MEASURE
 """Looking a member up in its class takes longer than most lines here."""
 
@@ -79,6 +80,8 @@ class ScenarioUser(User):
     session: Session
     _run: WorkerRun | None = None
     _taken: DueMessage | None = None
+    _called_s = 0.0
+    """How long the message in hand has waited for steps: the target's time, not the scenario's."""
     _phase = Phase.WARM_UP
 
     @classmethod
@@ -173,6 +176,7 @@ class ScenarioUser(User):
                 self._reservation.release()
             self._state = LOCUST_STATE_WAITING
             self._taken = due = work.dispatcher.take(self._ready_at)
+            self._called_s = 0.0
             self._phase = due.phase
             try:
                 message = work.message(due)
@@ -203,6 +207,8 @@ class ScenarioUser(User):
         self._taken = None
         try:
             attempt = self.send(message)
+            if self._called_s:
+                attempt = replace(attempt, waited_s=attempt.waited_s + self._called_s)
         except LoginError as error:
             logger.warning("a user of %s rests: %s", self.scenario, error)
             self._give_up(due, Cause.LIMITS, error.code)
@@ -274,14 +280,18 @@ class ScenarioUser(User):
         return max(self.session.ready_at(now_s), self._paused_until_s)
 
     def _open(self, run: WorkerRun) -> None:
-        """Open the session, again and again until it opens; the master decides when to give up."""
-        while True:
+        """Open the session, again and again until it opens; the master decides when to give up.
+
+        Ends the user where the run is stopped meanwhile.
+        """
+        while not run.is_stopping:
             try:
                 self.session.open()
                 return
             except RemoteError as error:
                 self._worker.report_problem(run, str(error))
                 gevent.sleep(error.retry_after_s or _OPENING_PAUSE_S)
+        raise GreenletExit  # Locust would show any other exception as a fault of the user
 
     def note_exception(self, error: Exception) -> None:
         """Account for what the task had in hand when it raised, and count that by its type."""
@@ -346,7 +356,7 @@ class ScenarioUser(User):
         A code that the template is to bring on purpose says nothing of the conversation.
         """
         assert self._run is not None
-        if attempt.status == _TOO_MANY_REQUESTS and self._stops_at_limit:
+        if attempt.status == HTTPStatus.TOO_MANY_REQUESTS and self._stops_at_limit:
             self._worker.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
         is_meant = attempt.code == planned.expected_code
         if attempt.code in RETIRING_CODES and not is_meant and planned.conversation.id:

@@ -109,6 +109,7 @@ class _Canary:
                     longest_s,
                     self.answers,
                     message.conversation.id,
+                    self.route.method,
                 )
             if attempt.code not in RETIRING_CODES or attempt.code == message.expected_code:
                 self._enter_stale(check, stale)

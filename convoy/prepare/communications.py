@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from time import perf_counter
 
 import gevent
@@ -24,7 +25,6 @@ from convoy.settings import Settings
 
 _ROUTE = ROUTES["message_conversation"]
 _PAUSE_S = 0.5
-_NOT_FOUND, _TOO_MANY_REQUESTS = 404, 429
 
 
 def find_whole_pool(
@@ -34,13 +34,14 @@ def find_whole_pool(
     token: tuple[TokenKind, Token],
     connections: Connections,
     open_some: Open = open_none,
+    given: ConversationPool | None = None,
 ) -> ConversationPool:
     """Return the conversations of a scenario, with communications where `participants` have any.
 
-    Raises SettingsError, RefusedError, RemoteError.
+    They are those that are `given`, or are found. Raises SettingsError, RefusedError, RemoteError.
     """
     has_replies = "communication_id" in participants
-    pool = find_pool(
+    pool = given or find_pool(
         settings,
         scenario,
         token[1],
@@ -77,10 +78,10 @@ def with_communications(
 
     def read(session: ApiSession, number: int) -> None:
         path, timeout_s = path_of(pool[number]), settings.request_timeout_s
-        attempt = session.post(path, None, timeout_s, answers, "")
+        attempt = session.post(path, None, timeout_s, answers, "", _ROUTE.method)
         status, is_shown = attempt.status, attempt.fate is ACCEPTED
-        if not is_shown and status != _NOT_FOUND:
-            if attempt.fate is REJECTED and status < 500 and status != _TOO_MANY_REQUESTS:
+        if not is_shown and status != HTTPStatus.NOT_FOUND:
+            if attempt.fate is REJECTED and status < 500 and status != HTTPStatus.TOO_MANY_REQUESTS:
                 raise RefusalError(attempt.code, meaning(attempt.code))
             return  # another time it may be shown
         shown = read_conversation(attempt.body) if is_shown else None

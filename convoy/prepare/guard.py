@@ -14,7 +14,7 @@ from math import ceil, floor, inf
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from convoy.errors import RefusedError
+from convoy.errors import RefusedError, did_you_mean
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
@@ -58,17 +58,17 @@ def check_target(
     *,
     resolve: Resolve = addresses_of,
     is_simulator: IsSimulator = is_convoy_simulator,
-) -> None:
+) -> str:
     """Raise RefusedError unless load may go to all addresses of the target.
 
-    With an approval they only have to fit its region. A simulator on another machine has to prove
+    With an approval they only have to fit its region, and what they say of that is returned, ""
+    otherwise. A simulator on another machine has to prove
     that it was started with `key`, at each address that its name stands for, and these get the
     `admission`. A target behind a proxy does not count as this machine, because the proxy resolves
     its name.
     """
     if settings.target.approval is not None:
-        check_region(settings)
-        return
+        return check_region(settings)
     for url in settings.target.urls:
         origin = Origin.parse(url)
         proxy = proxy_to(origin)
@@ -86,6 +86,7 @@ def check_target(
             f"addresses, a simulator that has the key of {SIMULATOR_KEY}; to load it, its target "
             "file needs an approval with ticket, organisation_id and highest_rate"
         )
+    return ""
 
 
 _HOSTS = {"api_url": "api", "login_url": "login", "messaging_url": "webmessaging"}
@@ -96,7 +97,8 @@ def check_region(settings: Settings) -> str:
     """Return what the addresses say of the approved region, "" where none is named.
 
     Raises RefusedError for an address that is a host of Genesys Cloud, but not the one of that
-    region. Other names, a gateway's or this machine's, are not compared.
+    region, and for a region that is not known. Other names, a gateway's or this machine's, are not
+    compared.
     """
     target = settings.target
     if target.approval is None or target.approval.region is None:
@@ -117,6 +119,12 @@ def check_region(settings: Settings) -> str:
                 f"target {target.name} is for region {region}{there}; correct the one that is "
                 "wrong in the target's file"
             )
+    if region not in REGIONS:
+        raise RefusedError(
+            f"approval {target.approval.ticket} of target {target.name} is for region {region!r}, "
+            f"which is none of Genesys Cloud that is known{did_you_mean(region, REGIONS)}; correct "
+            "it in the target's file, or leave `region` out where it is newer than that"
+        )
     if foreign:
         hosts = " and ".join(dict.fromkeys(foreign))
         return f"{region} is approved; {hosts} is no host of a region, and is not compared"

@@ -76,17 +76,37 @@ def find_pool(
     from there next time; a file with the listing of another address or filter is refused.
     """
     rule = settings.scenario[scenario].conversations
-    if rule.source == "inline":
-        pool, where = ConversationPool.of([Conversation(each) for each in rule.ids]), "the settings"
-    elif rule.source == "file":
-        assert rule.path is not None
-        pool, where = _read(Path(rule.path), scenario, "path"), f"the file {rule.path}"
-    elif rule.source == "none":
-        return ConversationPool.of_customers(rule.count) if rule.count else NO_CONVERSATION
-    elif rule.source == "opened":
+    if rule.source == "opened":
         return ConversationPool.of(open_some(scenario, cast(int, rule.count)))
-    else:
-        pool, where = _from_api(settings, rule, scenario, token, admission, headers, has_replies)
+    given = given_pool(settings, scenario)
+    if given is not None:
+        return given
+    pool, where = _from_api(settings, rule, scenario, token, admission, headers, has_replies)
+    return _not_empty(pool, scenario, where)
+
+
+def given_pool(settings: Settings, scenario: str) -> ConversationPool | None:
+    """Return the conversations of a scenario as far as they are known without the target.
+
+    There are names in the place of those that are to be opened; None where the API lists them.
+    Raises SettingsError, RefusedError.
+    """
+    rule = settings.scenario[scenario].conversations
+    if rule.source == "inline":
+        pool = ConversationPool.of([Conversation(each) for each in rule.ids])
+        return _not_empty(pool, scenario, "the settings")
+    if rule.source == "file":
+        assert rule.path is not None
+        pool = _read(Path(rule.path), scenario, "path")
+        return _not_empty(pool, scenario, f"the file {rule.path}")
+    if rule.source == "none":
+        return ConversationPool.of_customers(rule.count) if rule.count else NO_CONVERSATION
+    if rule.source == "opened":
+        return ConversationPool.of(name_some(scenario, cast(int, rule.count)))
+    return None
+
+
+def _not_empty(pool: ConversationPool, scenario: str, where: str) -> ConversationPool:
     if not len(pool):
         raise RefusedError(
             f"the pool of scenario {scenario} is empty: no conversation in {where}; open some "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil, inf
 from pathlib import Path
@@ -12,11 +12,9 @@ from typing import TypeVar
 
 import gevent
 
-from convoy.errors import Fault, RemoteError, SettingsError
-from convoy.plan.picks import PickRule
+from convoy.errors import RemoteError
 from convoy.plan.pool import Conversation, ConversationPool
-from convoy.plan.rates import RateCurve, Stage
-from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import check_allowance
 from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
@@ -25,7 +23,6 @@ from convoy.prepare.guard import (
     canaries,
     check_plan,
     check_processes,
-    check_region,
     check_target,
     check_token,
     check_total,
@@ -34,10 +31,11 @@ from convoy.prepare.guard import (
     planned_messages,
 )
 from convoy.prepare.guest_limit import check_guests
+from convoy.prepare.inputs import check_due, inputs_of
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.prepare.organisation import ask, questions_of
 from convoy.prepare.organisation_lock import OrganisationLock
-from convoy.prepare.pools import Open, check_pool_size, name_some, open_conversations
+from convoy.prepare.pools import check_pool_size, given_pool, open_conversations
 from convoy.prepare.reach import check_way, check_way_of_guests
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
@@ -70,8 +68,8 @@ class PreparedRun:
     `criteria` is what it is judged by; `spawn_rate` is in users per second, None for all at once;
     `checklist` holds what the preflight found, `ledger_since` is since when the simulator's ledger
     counts ("" for another target), `facts` what the record says of it. `processes` on this machine
-    hold the users; `admission` is what may be connected to. Canary messages have `opened` these
-    conversations. The users of the scenarios in `guests` are guests of web messaging.
+    hold the users; `admission` is what may be connected to. The users of the scenarios in `guests`
+    are guests of web messaging.
     """
 
     settings: Settings
@@ -84,7 +82,6 @@ class PreparedRun:
     facts: RunFacts = RunFacts()
     processes: int = 1
     admission: Admission = THIS_MACHINE
-    opened: tuple[str, ...] = ()
     guests: tuple[str, ...] = ()
 
     @property
@@ -108,8 +105,8 @@ class Preflight:
 
     `scenarios` are those that can run, by name; `processes` on this machine hold the users; a run
     that may send has taken the `lock` of its organisation; `key` is that of simulators. Opening
-    conversations and the canary messages, the last step, are the only checks that leave anything at
-    the target.
+    conversations and the canary messages, the last steps, are the only checks that leave anything
+    at the target; what they have `opened` is noted in the folder of the run.
     """
 
     settings: Settings
@@ -122,6 +119,7 @@ class Preflight:
     lock: OrganisationLock
     key: Secret | None = None
     facts: RunFacts = RunFacts()
+    opened: list[str] = field(default_factory=list)
 
     def prepare(self, spawn_rate: float | None, *, sends: bool) -> PreparedRun:
         """Return the run; raises RefusedError or SettingsError. Checks without network go first.
@@ -131,7 +129,6 @@ class Preflight:
         settings = self.settings
         step, waiting = self.checklist.step, self.checklist.waiting
         routes = {name: self.scenarios[name].route for name in settings.scenarios}
-        opened: list[str] = []
         with step("templates"):
             checked = check_templates(settings, self.payloads, routes)
         told = ", ".join(f"{len(each.sources)} of {name}" for name, each in checked.items())
@@ -140,6 +137,11 @@ class Preflight:
             criteria = self._criteria(checked)
         with step("scenarios"):
             check_scenarios(settings, self.scenarios)
+        with step("pool"):
+            pools = {name: given_pool(settings, name) for name in checked}
+        inputs = inputs_of(settings, checked, pools)
+        with step("rate"):
+            check_due(inputs)
         check_machine(
             settings.users,
             self.processes,
@@ -151,11 +153,11 @@ class Preflight:
             check_plan(settings)
             check_processes(settings, self.processes)
             check_window(settings, time(), settings.warm_up_s + settings.duration_s)
-            region = check_region(settings)
+            _check_total(settings, inputs)
+        with step("target"):
+            region = check_target(settings, self.connections.admission, self.key)
         if region:
             self.checklist.ok("region", region)
-        with step("target"):
-            check_target(settings, self.connections.admission, self.key)
         for url in settings.target.urls:
             with waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, self.checklist)
@@ -179,9 +181,15 @@ class Preflight:
             asks = tokens.get(CLIENT) or tokens[USER]
             of = Organisation(settings, asks, self.connections.admission, self.connections.headers)
             in_force = ask(questions, of, self.checklist)
+            to_open = {
+                name: each
+                for name, each in inputs.items()
+                if sends and settings.scenario[name].conversations.source == "opened"
+            }
+            there = {name: each for name, each in inputs.items() if name not in to_open}
             run = PreparedRun(
                 settings,
-                self._inputs(checked, tokens, self._open if sends else name_some),
+                {**inputs, **self._with_pools(there, checked, tokens)},
                 criteria,
                 spawn_rate,
                 self.checklist,
@@ -193,8 +201,7 @@ class Preflight:
                 guests=tuple(name for name, each in routes.items() if each is GUEST_CHAT),
             )
             with step("approval"):
-                planned = planned_messages(settings, run.inputs)
-                check_total(settings, planned, messages_beside(settings, run.inputs))
+                _check_total(settings, run.inputs)
             before = questions.requests + _requests_before(settings, run.inputs)
             if len(run.guests) < len(routes):
                 check_allowance(settings, in_force, before, self.checklist)
@@ -207,6 +214,9 @@ class Preflight:
                 variables = settings.scenario[name].variables
                 check_way_of_guests(self.connections.guests_of(variables), self.checklist)
             self.checklist.refuse_if_failed()
+            # The last of all, because nothing but a cleanup takes it back.
+            opened = self._with_pools(to_open, checked, tokens, opens=True)
+            run = replace(run, inputs={**run.inputs, **opened})
             if sends and settings.canary:
                 send_canaries(
                     {name: each for name, each in run.inputs.items() if routes[name].path},
@@ -219,16 +229,20 @@ class Preflight:
                     run_id=run.run_id,
                     timeout_s=settings.request_timeout_s,
                     checklist=self.checklist,
-                    note_opened=opened.append,
+                    note_opened=self._note_opened,
                 )
         finally:
             for session in sessions.values():
                 session.close()
+            if self.opened and not settings.target.embedded_simulator:
+                told = f"{len(self.opened):,} conversations were opened, which stay open"
+                fix = f"python -m convoy cleanup {self.run_id} closes them"
+                self.checklist.ok("opened", f"{told}; {fix}")
         self.checklist.refuse_if_failed()
         if sends and self.connections.pace is not None:
             # The users of the run do not know what has left just now.
             gevent.sleep(SECOND_S)
-        return replace(run, opened=tuple(opened))
+        return run
 
     def _token_of(self, kind: TokenKind, session: ApiSession) -> Token:
         url, for_s = self.settings.target.login_url, self.settings.request_timeout_s
@@ -278,8 +292,32 @@ class Preflight:
             self.checklist.warn("criteria", told, "give some, as in docs/criteria.md")
         return criteria
 
+    def _with_pools(
+        self,
+        drafts: Mapping[str, ScenarioInputs],
+        checked: Mapping[str, ScenarioPayloads],
+        tokens: Mapping[TokenKind, Token],
+        *,
+        opens: bool = False,
+    ) -> dict[str, ScenarioInputs]:
+        """Return the inputs with their whole pools, which are opened or are there."""
+        inputs = {}
+        with self.checklist.step("pool"):
+            for name, draft in drafts.items():
+                is_known = self.settings.scenario[name].conversations.source != "api"
+                given = draft.pool if is_known and not opens else None
+                pool = self._pool(checked[name], tokens, given)
+                check_pool(checked[name], pool)
+                inputs[name] = replace(draft, pool=pool)
+        for each in inputs.values():
+            check_pool_size(each, ScenarioPlan(each).count, self.checklist)
+        return inputs
+
     def _pool(
-        self, payloads: ScenarioPayloads, tokens: Mapping[TokenKind, Token], open_some: Open
+        self,
+        payloads: ScenarioPayloads,
+        tokens: Mapping[TokenKind, Token],
+        given: ConversationPool | None,
     ) -> ConversationPool:
         scenario, kind = payloads.scenario, self.scenarios[payloads.scenario].route.token
         if kind not in tokens:  # its users have no token, and whose finds the pool is all the same
@@ -293,7 +331,8 @@ class Preflight:
                 payloads.participants,
                 (kind, tokens[kind]),
                 self.connections,
-                open_some,
+                self._open,
+                given,
             )
             return self._patiently("the listing", find)
 
@@ -311,6 +350,7 @@ class Preflight:
 
     def _note_opened(self, conversation_id: str) -> None:
         redact = self.connections.redact
+        self.opened.append(conversation_id)
         note_opened(RUNS, self.run_id, self.facts.settings, redact, conversation_id)
 
     def _ledger_since(self) -> str:
@@ -321,30 +361,6 @@ class Preflight:
             return read_ledger(url, "", admission=self.connections.admission).since
         except RemoteError:
             return ""
-
-    def _inputs(
-        self,
-        checked: Mapping[str, ScenarioPayloads],
-        tokens: Mapping[TokenKind, Token],
-        open_some: Open,
-    ) -> dict[str, ScenarioInputs]:
-        with self.checklist.step("pool"):
-            stages = self.settings.stages_by_scenario()
-            inputs = {
-                scenario: _scenario_inputs(
-                    self.settings,
-                    payloads,
-                    RateCurve([Stage(*stage) for stage in stages[scenario]]),
-                    self._pool(payloads, tokens, open_some),
-                )
-                for scenario, payloads in checked.items()
-            }
-        counts = {scenario: ScenarioPlan(each).count for scenario, each in inputs.items()}
-        for scenario, each in inputs.items():
-            check_pool_size(each, counts[scenario], self.checklist)
-        with self.checklist.step("rate"):
-            _check_that_something_is_due(counts)
-        return inputs
 
 
 def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
@@ -357,34 +373,6 @@ def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -
     return canaries(settings, inputs) + pages
 
 
-def _scenario_inputs(
-    settings: Settings, payloads: ScenarioPayloads, curve: RateCurve, pool: ConversationPool
-) -> ScenarioInputs:
-    check_pool(payloads, pool)
-    rule = settings.scenario[payloads.scenario]
-    return ScenarioInputs(
-        scenario=payloads.scenario,
-        seed=settings.seed,
-        curve=curve,
-        pool=pool,
-        templates=payloads.sources,
-        weights=payloads.weights,
-        users=settings.users,
-        pick=PickRule(
-            rule.conversations.pick, rule.conversations.exponent, rule.conversations.on_exhausted
-        ),
-        arrivals=ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s),
-        texts=payloads.texts,
-        expected=payloads.expected,
-        variables=rule.variables,
-    )
-
-
-def _check_that_something_is_due(counts: Mapping[str, int | None]) -> None:
-    faults = [
-        Fault("rate", f"is so low that no message of {scenario} is due; raise it or run_time_s")
-        for scenario, count in counts.items()
-        if count == 0
-    ]
-    if faults:
-        raise SettingsError(faults)
+def _check_total(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> None:
+    planned = planned_messages(settings, inputs)
+    check_total(settings, planned, messages_beside(settings, inputs))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convoy.errors import Fault, SettingsError, did_you_mean
+from convoy.plan.rendering import CUSTOMERS
 from convoy.remote.client import Connections
 from convoy.remote.session import Session
 from convoy.routes.catalogue import CLIENT, GUEST_CHAT, Route, TokenKind
@@ -97,6 +98,11 @@ def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fau
             if needed not in rule.steps:
                 problem = f"has {step}, which needs {needed}; name both, or neither"
                 yield Fault(f"scenario.{name}.steps", problem)
+    named = {*known.route.placeholders, *known.route.needs, CUSTOMERS}
+    for variable, value in rule.variables.items():
+        if (variable in named or variable.endswith("_id")) and not value.strip():
+            problem = "is empty; write the id or name that it stands for at the target"
+            yield Fault(f"scenario.{name}.variables.{variable}", problem)
     each = rule.variables.get(MESSAGES_PER_GUEST, "1")
     if known.route is GUEST_CHAT and not _COUNT.fullmatch(each):
         problem = f'is {each!r}; give a whole number from 1 on, such as "5"'

@@ -207,13 +207,14 @@ class Setup:
         """Return settings and connections for what is done after a run, past the run's own guard.
 
         With a `command_line` the settings are those of a record, which anybody may have written.
-        Where anything secret goes to the target, or it has an approval, that and the headers are
-        those of the target file of today that has the same addresses: that of the command line, or
-        one in the configuration. The lock of the organisation is held from then on. Raises
+        Target and headers are those of the target file of today with the same addresses: that of
+        the command line, or, where anything secret goes to the target or it has an approval, one in
+        the configuration. The lock of the organisation is held from then on. Raises
         SettingsError, RefusedError, RemoteError.
         """
         with self._redacting():
-            if command_line is not None and self._has_secrets_for(settings):
+            named = (command_line or {}).get("target")
+            if command_line is not None and (named or self._has_secrets_for(settings)):
                 settings = self._as_known_now(settings, command_line)
             check_window(settings, time(), lasts_s=0.0)
             connections = self.connect(settings)
@@ -227,16 +228,19 @@ class Setup:
             return settings, connections
 
     def _as_known_now(self, recorded: Settings, command_line: Mapping[str, object]) -> Settings:
-        asked = recorded.target
-        for own in self._own_settings(command_line):
+        asked, named = recorded.target, command_line.get("target")
+        for own in [self.resolve(command_line)] if named else self._own_settings(command_line):
             target = own.target
             is_approved = target.approval is not None or asked.approval is None
             if is_approved and target.urls == asked.urls:
                 return recorded.model_copy(update={"target": target, "headers": own.headers})
+        place = f"{asked.api_url} with login host {asked.login_url}, where the run went"
+        if named:
+            problem = "has no approval for" if asked.approval else "is not for"
+            raise RefusedError(f"target file {named} {problem} {place}; name the one that is")
         raise RefusedError(
-            f"no target file {'has an approval for' * bool(asked.approval) or 'is for'} "
-            f"{asked.api_url} with login host {asked.login_url}, where the run went, so that "
-            "credentials do not go there; name it with --target"
+            f"no target file {'has an approval for' * bool(asked.approval) or 'is for'} {place}, "
+            "so that credentials do not go there; name it with --target"
         )
 
     def _has_secrets_for(self, settings: Settings) -> bool:

@@ -48,6 +48,8 @@ _LARGEST_K = 10**9 - 1
 _SAMPLES = 32
 _TELLING_CHARACTERS = '"\\<&\t{%'
 _PARTICIPANTS = ("customer_id", "agent_id", "communication_id")
+_BY_ROUTE = "its route"
+_CUSTOMERS_OF_NONE = ", or give `source: none` a `count` of customers"
 
 
 def sample_plan(
@@ -184,10 +186,12 @@ def check_pool(payloads: ScenarioPayloads, pool: ConversationPool) -> None:
     for name, reason in payloads.participants.items():
         missing = columns[name].count("") if columns[name] else len(pool)
         if missing:
+            # Where the path names somebody, conversations have to be there.
+            hint = "" if _BY_ROUTE in payloads.participants.values() else _CUSTOMERS_OF_NONE
             raise RefusedError(
                 f"the pool of scenario {payloads.scenario} has no {name} for {missing:,} of "
                 f"{len(pool):,} conversations, but {reason} needs it; use `source: api`, or a pool "
-                f"file with a column {name}, or give `source: none` a `count` of customers"
+                f"file with a column {name}{hint}"
             )
 
 
@@ -217,7 +221,7 @@ class _Check:
 
     def checked(self) -> ScenarioPayloads:
         """Return the payloads of the scenario; the faults of its rendered samples are collected."""
-        participants = dict.fromkeys(self._route.participants, "its route")
+        participants = dict.fromkeys(self._route.participants, _BY_ROUTE)
         for name, source in self._sources.items():
             with self._collecting(name):
                 template = PayloadTemplate(f"{name}.json", source)

@@ -79,7 +79,7 @@ class Connections:
     `redact` hides secrets in what the target says before that is kept.
     `credentials` are by the kind of token that they bring; a token of a user may stand in their
     place, which is all that there is then: every session has it, in all processes of the run.
-    No message leaves once the `kill_switch` is on.
+    No message and no login leaves once the `kill_switch` is on.
     `headers` are those that the settings name, with their values; by default those that need no
     variable of the environment.
     Raises OSError for a CA file that cannot be read.
@@ -208,7 +208,7 @@ class Connections:
 
     def open_transport(self, origin: Origin) -> Transport:
         """Return a transport for what is no message; nothing is connected yet."""
-        return Transport(origin, self.dialler)
+        return Transport(origin, self.dialler, kill_switch=self.kill_switch)
 
     def log_in(self, kind: TokenKind = CLIENT) -> Token:
         """Log in once on a connection of its own, when `logins_per_s` allows; raises LoginError."""

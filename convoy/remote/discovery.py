@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from http import HTTPStatus
 from secrets import token_hex
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from convoy.errors import RefusedError, RemoteError
-from convoy.foreign import unbroken
 from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
 from convoy.remote.limits import retry_after_s
 from convoy.remote.oauth import Token
 from convoy.remote.participants import read_conversation
-from convoy.remote.requests_client import cause_of, is_nobody, open_client, whole_answer
+from convoy.remote.requests_client import (
+    cause_of,
+    is_nobody,
+    open_client,
+    refusal_of,
+    whole_answer,
+)
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import ROUTES, SIMULATOR
-from convoy.routes.codes import error_code, meaning
-from convoy.routes.refusals import read_refusal
 from convoy.secrets import Secret
 
 if TYPE_CHECKING:
@@ -113,11 +117,11 @@ def read_json(
     except requests.RequestException as exc:
         raise RemoteError(f"{url} did not give {what}: {cause_of(exc)}") from exc
     if answer.status_code != 200:
-        refusal = RemoteError(_refusal(url, what, answer))
-        refusal.code = error_code(answer.status_code, answer.content)
+        is_too_often = answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        refusal = refusal_of(answer, url, what, advice=_LISTED_TOO_OFTEN * is_too_often)
         headers = {name.lower().encode(): each.encode() for name, each in answer.headers.items()}
         refusal.retry_after_s = retry_after_s(headers)
-        if answer.status_code == 429 and refusal.retry_after_s is None:
+        if is_too_often and refusal.retry_after_s is None:
             refusal.retry_after_s = _REST_AFTER_429_S
         raise refusal
     try:
@@ -130,16 +134,6 @@ def _is_last(page: _Page, number: int, page_size: int) -> bool:
     if page.page_count is not None:
         return number >= page.page_count
     return len(page.entities) < page_size
-
-
-def _refusal(url: str, what: str, answer: requests.Response) -> str:
-    code = error_code(answer.status_code, answer.content)
-    correlation_id = unbroken(answer.headers.get("ININ-Correlation-Id", "none given"))
-    told = f"{url} answered {answer.status_code} ({code}, correlation id {correlation_id})"
-    advice = _LISTED_TOO_OFTEN if answer.status_code == 429 else meaning(code)
-    missing = ", ".join(read_refusal(answer.content).permissions)
-    lacks = f" It lacks {missing}." if missing else ""
-    return f"{told} when asked for {what}. {advice}{lacks}".rstrip()
 
 
 def starter_of_simulator(url: str, *, timeout_s: float = 2) -> str | None:

@@ -46,7 +46,7 @@ def read_history(
     """
     path = _HISTORY.format(size=size, number=number)
     headers = {"Authorization": f"Bearer {jwt.reveal()}", "Accept": "application/json"}
-    transport = Transport(api, shared.dialler, kill_switch=shared.kill_switch)
+    transport = Transport(api, shared.dialler, pace=shared.pace, kill_switch=shared.kill_switch)
     answer = _exchange(transport, _request("GET", api, path, headers), deadline_s)
     try:
         return msgspec.json.decode(answer.plain().body, type=HistoryPage)

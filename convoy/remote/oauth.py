@@ -7,6 +7,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from math import inf
 from typing import TypeGuard
 from urllib.parse import urlencode
@@ -28,8 +29,7 @@ _PATH = ROUTES["oauth_token"].path
 _DEFAULT_LIFE_S = 86_400.0
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 _SHORTEST_RETRY_S = 1.0
-_TOO_MANY_REQUESTS = 429
-_ASKED_TO_COME_BACK = (408, _TOO_MANY_REQUESTS)
+_ASKED_TO_COME_BACK = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _LOGINS_TOO_OFTEN = (
     "There are more logins than the login host allows; lower oauth.logins_per_s, or let users "
     "share tokens (oauth.tokens)."
@@ -123,7 +123,7 @@ def _login_request(transport: Transport, credentials: Credentials) -> bytes:
 def _refusal(url: str, answer: Answer) -> LoginError:
     code = error_code(answer.status, answer.body)
     is_refused = 400 <= answer.status < 500 and answer.status not in _ASKED_TO_COME_BACK
-    advice = _LOGINS_TOO_OFTEN if answer.status == _TOO_MANY_REQUESTS else meaning(code)
+    advice = _LOGINS_TOO_OFTEN if answer.status == HTTPStatus.TOO_MANY_REQUESTS else meaning(code)
     message = f"the login at {url} was answered with {answer.status} ({code}). {advice}"
     wait_s = retry_after_s(answer.headers)
     return LoginError(code, message.rstrip(), refused=is_refused, retry_after_s=wait_s)

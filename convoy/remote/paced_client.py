@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from http import HTTPStatus
 from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -13,21 +14,24 @@ import gevent
 import msgspec
 
 from convoy.errors import RemoteError
-from convoy.foreign import unbroken
 from convoy.plan.pool import Conversation
 from convoy.remote.client import Connections
 from convoy.remote.limits import Budget, Limit, retry_after_s
 from convoy.remote.oauth import OAuthSession
-from convoy.remote.requests_client import PASSING_STATUSES, cause_of, open_client, whole_answer
+from convoy.remote.requests_client import (
+    PASSING_STATUSES,
+    cause_of,
+    open_client,
+    refusal_of,
+    whole_answer,
+)
 from convoy.routes.catalogue import Route
-from convoy.routes.codes import error_code, meaning
 from convoy.settings import Settings
 
 if TYPE_CHECKING:
     import requests
 
 T = TypeVar("T")
-_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY_REQUESTS = 401, 403, 429
 _TRIES = 3
 _MOST_WAITS = 5
 """For one request, each as long as a 429 asks: a budget that others spend may never be there."""
@@ -134,16 +138,17 @@ class PacedClient:
             self._keep_to(answer)
             if status in route.accepts:
                 return answer.content
-            if status == _UNAUTHORIZED and not renewals:
+            if status == HTTPStatus.UNAUTHORIZED and not renewals:
                 renewals += 1
                 self._oauth.reject(token)
             elif status in PASSING_STATUSES and faults < _TRIES - 1:
                 faults += 1
                 self._sleep(_PAUSE_S)
-            elif status == _TOO_MANY_REQUESTS and waits < _MOST_WAITS and self._is_soon():
+            elif status == HTTPStatus.TOO_MANY_REQUESTS and waits < _MOST_WAITS and self._is_soon():
                 waits += 1
             else:
-                raise _refusal(route, url, answer)
+                what, permission = route.name.replace("_", " "), route.permission
+                raise refusal_of(answer, url, what, permission=permission)
 
     def _let_leave(self) -> None:
         """Wait for the approval's rate; raises KillSwitchError."""
@@ -165,7 +170,7 @@ class PacedClient:
             for name, value in answer.headers.items()
         }
         self._budget.correct(headers, now_s)
-        if answer.status_code == _TOO_MANY_REQUESTS:
+        if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             asked_s = retry_after_s(headers)
             self._budget.rest(now_s + (_PAUSE_S if asked_s is None else asked_s))
 
@@ -179,16 +184,3 @@ class PacedClient:
                 told = True
                 self._tell(f"the token's budget is spent; going on in {left_s:.0f} s")
             self._sleep(left_s)
-
-
-def _refusal(route: Route, url: str, answer: requests.Response) -> RemoteError:
-    status = answer.status_code
-    code = error_code(status, answer.content)
-    correlation_id = unbroken(answer.headers.get("ININ-Correlation-Id", "none given"))
-    needed = f" It takes the permission {route.permission}." * bool(route.permission)
-    refusal = RemoteError(
-        f"{url} answered {status} ({code}, correlation id {correlation_id}). {meaning(code)}"
-        + needed * (status == _FORBIDDEN)
-    )
-    refusal.code = code
-    return refusal

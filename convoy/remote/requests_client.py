@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import gevent
 
+from convoy.errors import RemoteError
+from convoy.foreign import unbroken
 from convoy.remote.addresses import Admission
 from convoy.remote.proxies import proxy_to
 from convoy.remote.wire_faults import NO_TLS, NO_TLS_REASONS, AnswerTooLargeError
-from convoy.routes.codes import TLS_EXPECTED, meaning
+from convoy.routes.codes import TLS_EXPECTED, error_code, meaning
+from convoy.routes.refusals import read_refusal
 from convoy.settings import Origin
 
 if TYPE_CHECKING:
@@ -132,6 +136,27 @@ def whole_answer(
         raise requests.RequestException(AnswerTooLargeError(f"more than {_MOST_BYTES:,} bytes"))
     answer._content = b"".join(pieces)  # as `requests` itself keeps what it has read
     return answer
+
+
+def refusal_of(
+    answer: requests.Response, url: str, what: str, *, advice: str = "", permission: str = ""
+) -> RemoteError:
+    """Return what an answer that says no means, with its code; `what` was asked for.
+
+    `advice` stands in the place of what the code usually means. The `permission` that it takes is
+    named, or those that the answer itself says are missing.
+    """
+    status, code = answer.status_code, error_code(answer.status_code, answer.content)
+    correlation_id = unbroken(answer.headers.get("ININ-Correlation-Id", "none given"))
+    told = f"{url} answered {status} ({code}, correlation id {correlation_id}) when asked for "
+    told += f"{what}. {advice or meaning(code)}"
+    if permission and status == HTTPStatus.FORBIDDEN:
+        told += f" It takes the permission {permission}."
+    elif missing := read_refusal(answer.content).permissions:
+        told += f" It lacks {', '.join(missing)}."
+    refusal = RemoteError(told.rstrip())
+    refusal.code = code
+    return refusal
 
 
 def cause_of(fault: Exception) -> str:

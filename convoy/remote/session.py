@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Protocol, cast
 
 import gevent
@@ -16,7 +17,8 @@ from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt,
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import UNEXPECTED_ANSWER, CodeBook, error_code
 
-_UNAUTHORIZED, _TOO_MANY_REQUESTS = 401, 429
+_UNAUTHORIZED = 401
+"""Asked of each message, for which a member of an enum takes too long."""
 _SILENT = (408, 502, 504)
 """What a gateway answers when the API behind it was silent: the message may have arrived."""
 _CORRELATION_ID = b"inin-correlation-id"
@@ -80,7 +82,6 @@ class ApiSession:
         *,
         code_book: CodeBook,
         clock: Callable[[], float],
-        user_agent: str = "convoy",
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._transport = transport
@@ -89,7 +90,6 @@ class ApiSession:
         self._has_limits = budget.has_limits
         self._code_book = code_book
         self._clock = clock
-        self._user_agent = user_agent
         self._more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self._heads: dict[str, bytes] = {}
         self._heads_token: Token | None = None
@@ -109,12 +109,12 @@ class ApiSession:
         """Return the session's token, after a login where there is none yet. Raises LoginError."""
         return self._oauth.token()
 
-    def head(self, path: str) -> bytes:
-        """Return what a post to `path` begins with, up to the value of Content-Length.
+    def head(self, path: str, method: str = "POST") -> bytes:
+        """Return what a request to `path` begins with, up to the value of Content-Length.
 
         The token is in it. Raises LoginError, and ValueError for a path that no request can carry.
         """
-        return self._make_head(self._oauth.token(), path)
+        return self._make_head(self._oauth.token(), path, method)
 
     def close(self) -> None:
         """Close the connection; a post in progress ends with code `stopped`."""
@@ -136,8 +136,9 @@ class ApiSession:
         timeout_s: float,
         answers: AnswerRule,
         conversation_id: str,
+        method: str = "POST",
     ) -> HttpAttempt:
-        """Post `body` and return the result, an answer or a fault on the wire; None asks by GET.
+        """Send `body`, None for none, and return the result, an answer or a fault on the wire.
 
         It is accepted when `answers` holds the answer for the route's own to a message for this
         conversation. Another 2xx says nothing of the message, nor does a gateway's word for an API
@@ -156,14 +157,14 @@ class ApiSession:
             token = self._token_after_login()
             self._started_s = started_s = self._clock()
         try:
-            answer = self._attempt(token, path, body, started_s, deadline_s)
+            answer = self._attempt(token, method, path, body, started_s, deadline_s)
             self._first_sent_s = answer.sent_s
             if answer.status == _UNAUTHORIZED:
                 renewed = self._renewed(token, deadline_s)
                 # One that cannot be renewed comes back as it was.
                 is_new = renewed is not token and self._transport.may_send_by(deadline_s)
                 if renewed is not None and is_new:
-                    answer = self._attempt(renewed, path, body, self._clock(), deadline_s)
+                    answer = self._attempt(renewed, method, path, body, self._clock(), deadline_s)
         except WireError as exc:
             return self._lost(exc, started_s)
         if answers.holds(answer.status, answer.body, conversation_id):
@@ -184,15 +185,22 @@ class ApiSession:
             raise
 
     def _attempt(
-        self, token: Token, path: str, body: bytes | None, now_s: float, deadline_s: float
+        self,
+        token: Token,
+        method: str,
+        path: str,
+        body: bytes | None,
+        now_s: float,
+        deadline_s: float,
     ) -> Answer:
-        if body is None:
-            request = self._head_for(token, path, "GET") + b"\r\n"
+        if body is None and method == "GET":
+            request = self._head_for(token, path, method) + b"\r\n"
         else:
-            head = self._heads.get(path) if token is self._heads_token else None
+            head = self._heads.get(method + path) if token is self._heads_token else None
             if head is None:
-                head = self._make_head(token, path)
-            request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
+                head = self._make_head(token, path, method)
+            content = body or b""
+            request = b"%b%d\r\n\r\n%b" % (head, len(content), content)
         if self._has_limits:
             self._budget.spend(now_s)
         self.attempts += 1
@@ -201,11 +209,12 @@ class ApiSession:
             self._budget.correct(answer.headers, answer.done_s)
         return answer
 
-    def _make_head(self, token: Token, path: str) -> bytes:
+    def _make_head(self, token: Token, path: str, method: str) -> bytes:
         if token is not self._heads_token or len(self._heads) >= _MOST_HEADS:
             self._heads.clear()
             self._heads_token = token
-        head = self._heads[path] = self._head_for(token, path, "POST") + b"Content-Length: "
+        head = self._head_for(token, path, method) + b"Content-Length: "
+        self._heads[method + path] = head
         return head
 
     def _head_for(self, token: Token, path: str, method: str) -> bytes:
@@ -216,9 +225,9 @@ class ApiSession:
             f"{method} {origin.base_path}{path} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
             f"Authorization: Bearer {token.value.reveal()}\r\n"
             + "Content-Type: application/json\r\n"
-            * (method == "POST")
+            * (method != "GET")
             + f"Accept: application/json\r\nAccept-Encoding: identity\r\n"
-            f"User-Agent: {self._user_agent}\r\n{self._more}"
+            f"User-Agent: convoy\r\n{self._more}"
         ).encode("ascii")
 
     def _renewed(self, token: Token, deadline_s: float) -> Token | None:
@@ -237,7 +246,7 @@ class ApiSession:
 
     def _refused(self, answer: Answer) -> HttpAttempt:
         status = answer.status
-        if status == _TOO_MANY_REQUESTS:
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             wait_s = retry_after_s(answer.headers)
             self._budget.rest(answer.done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
         code = self._code_book.name(error_code(status, answer.body))

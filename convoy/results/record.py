@@ -126,27 +126,22 @@ def begin_record(runs: Path, run_id: str, settings: str, inputs: bytes = b"") ->
 
 
 def note_opened(
-    runs: Path, run_id: str, settings: str, redact: Callable[[str], str], *conversation_ids: str
+    runs: Path, run_id: str, settings: str, redact: Callable[[str], str], conversation_id: str
 ) -> None:
-    """Note conversations that were opened for a run, so that they can be closed whatever comes.
+    """Note a conversation that was opened for a run, so that it can be closed whatever comes.
 
     An id that `redact` changes holds a secret: it is not kept, and there is a warning. Raises
-    RefusedError where the others cannot be written.
+    RefusedError where another cannot be written.
     """
-    kept = [each for each in conversation_ids if redact(each) == each]
-    if left_out := len(conversation_ids) - len(kept):
-        logger.warning(
-            "%d conversations were opened whose ids hold a secret: they are not noted, so close "
-            "them by hand",
-            left_out,
-        )
+    if redact(conversation_id) != conversation_id:
+        logger.warning("a conversation was opened whose id holds a secret: close it by hand")
+        return
     folder = runs / run_id
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / SETTINGS).exists():
             _write(folder / SETTINGS, settings)
-        lines = "".join(f"{json.dumps(each)}\n" for each in kept)
-        append(folder / OPENED, lines.encode())
+        append(folder / OPENED, f"{json.dumps(conversation_id)}\n".encode())
     except OSError as error:
         raise _unwritable(runs, error) from error
 

@@ -94,15 +94,15 @@ def _pools(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
         if pool.source == "none" and pool.count is None and pool.pick != "random":
             problem = f"is {pool.pick}, but with `source: none` there is nothing to pick from"
             yield (*keys, "pick"), f"{problem}; leave it out, or give a `count` of customers"
-        for setting, sources, value in (
-            ("path", ("file",), pool.path),
-            ("ids", ("inline",), pool.ids),
-            ("cache", ("api",), pool.cache),
-            ("count", ("opened", "none"), pool.count),
+        for setting, sources, value, without in (
+            ("path", ("file",), pool.path, "null"),
+            ("ids", ("inline",), pool.ids, "[]"),
+            ("cache", ("api",), pool.cache, "null"),
+            ("count", ("opened", "none"), pool.count, "null"),
         ):
             if value and pool.source not in sources:
                 given = f"is given, but `source: {pool.source}` does not use it"
-                yield (*keys, setting), f"{given}; set `source: {sources[0]}`"
+                yield (*keys, setting), f"{given}; set `{setting}: {without}`, or another source"
         if pool.on_exhausted != "recycle" and pool.pick != "round_robin":
             yield (
                 (*keys, "on_exhausted"),

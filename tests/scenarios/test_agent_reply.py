@@ -144,15 +144,14 @@ def test_without_a_refresh_token_every_message_after_the_end_says_so_and_nothing
             ["--set", f"{PLACE}.variables.integration_id=nobody"],
             {},
             4,
-            "only 0 of 5 conversations of scenario agent_reply were opened: a customer's message "
-            "was answered with 404 not.found.*See that integration_id 'nobody' of scenario.agent_",
+            "integration_id: integration_id 'nobody' is not there",
             id="unknown integration",
         ),
         pytest.param(
             ["--set", f"{PLACE}.variables.integration_id={INACTIVE}"],
             {},
             4,
-            f"409 request.conflict.*See that integration_id '{INACTIVE}'",
+            f"integration_id '{INACTIVE}' .Convoy inactive. is there, but not active",
             id="inactive integration",
         ),
         pytest.param(

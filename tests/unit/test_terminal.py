@@ -65,7 +65,7 @@ def test_an_interrupt_while_convoy_is_imported_is_one_sentence(
         text=True,
     )
 
-    assert ended.stderr == "convoy: interrupted before the run began\n"
+    assert ended.stderr == "convoy: interrupted; this process has begun no run\n"
     assert ended.returncode == 5
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from msgspec.structs import replace
 
-from convoy.afterwards.cleanup import Cleanup
+from convoy.afterwards.cleanup import PROGRESS, Cleanup
 from convoy.afterwards.recorded_run import SentTexts, check_that_it_ended, settings_of
 from convoy.errors import RefusedError, SettingsError
 from convoy.plan.pool import ConversationPool
@@ -147,9 +147,25 @@ def test_what_a_run_opened_is_closed_and_nothing_else(
         log.add(SCENARIO, k, "", Attempt(Fate.ACCEPTED, "", 1.0, 2.0, body=body), phase)
     log.add(SCENARIO, 2, "", Attempt(Fate.REJECTED, "400 invalid_payload", 1.0, 2.0), Phase.MEASURE)
     (tmp_path / RUN / MESSAGES).write_bytes(log.take(0.0))
-    note_opened(tmp_path, RUN, "", lambda id: id.replace("sesame", "***"), "o-1", "o-sesame")
+    for id in ("o-1", "o-sesame"):
+        note_opened(tmp_path, RUN, "", lambda text: text.replace("sesame", "***"), id)
 
     cleanup = Cleanup(tmp_path / RUN)
 
     assert cleanup.left == opened
     assert told in str(cleanup)
+
+
+def test_what_was_closed_is_of_the_run_though_its_log_of_messages_is_gone(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    for id in ("o-1", "o-2"):
+        note_opened(tmp_path, RUN, "", str, id)
+    # Two commands at once have both closed one.
+    closed = [(f"c-{k}", "closed") for k in (0, 1, 1, 2)] + [("o-1", "over")]
+    steps = (json.dumps({"conversation_id": id, "was": was}) for id, was in closed)
+    (tmp_path / RUN / PROGRESS).write_text("".join(f"{each}\n" for each in steps))
+
+    told = str(Cleanup(tmp_path / RUN))
+
+    assert "closed 3 of the 5 conversations" in told
+    assert "1 were over or gone before, 1 are left" in told

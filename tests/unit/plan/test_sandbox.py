@@ -347,11 +347,32 @@ def test_what_takes_too_much_ends_soon_for_whatever_message(
 
 
 def test_each_render_may_take_as_much_as_the_first() -> None:
-    template = PayloadTemplate("long", "{% for i in range(1000) %}{{ k ~ i }}{% endfor %}" * 15)
+    template = PayloadTemplate("long", "{% for i in range(1000) %}{{ k ~ i }}{% endfor %}" * 8)
 
     lengths = {len(template.render({"k": 3})) for _ in range(3)}
 
-    assert lengths == {15 * (1000 + 2890)}
+    assert lengths == {8 * (1000 + 2890)}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{% if k < 1 %}{% endif %}",
+        "{% if k is even %}{% endif %}",
+        "{{ k | upper and '' }}",
+        "{% set x = k + 1 %}",
+        "{% set x = k ~ 1 %}",
+        "{% set x = [] %}",
+        "{% set x = mapping[k] %}",
+        "{% set x = loop.index %}",
+        "{% for i in [] %}{% endfor %}",
+    ],
+)
+def test_each_operation_counts_as_long_as_it_takes(step: str) -> None:
+    # 1,000 passes alone are few, and 100,000 operations would hold the process for half a second.
+    loop = "{% set mapping = {3: 4} %}{% for i in range(1000) %}" + step * 100 + "{% endfor %}"
+
+    assert TOO_LONG in refusal_of(loop)
 
 
 @pytest.mark.parametrize("number", ["0x" + "f" * 19_000, "9" * 5_000])

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from convoy.errors import RefusedError
+from convoy.errors import RefusedError, SettingsError
 from convoy.prepare.setup import Setup
 from convoy.routes.catalogue import ROUTES
 from convoy.settings import Settings
@@ -67,6 +67,24 @@ def test_an_approval_that_only_a_record_has_is_none(
 
     with pytest.raises(RefusedError, match=f"no target file has an approval for {simulator.url}"):
         connect(recorded, None)
+
+
+def test_a_target_that_is_named_is_used_or_refused(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    open_to_all = settings_of(command_line={"host": simulator.url})
+    named = tmp_path / "named.yaml"
+
+    def name(url: str) -> None:
+        named.write_text(f"target: {{name: named, api_url: '{url}', login_url: '{url}'}}\n")
+
+    name(simulator.url)
+    assert connect(open_to_all, named).target.name == "named"
+    name("http://127.0.0.1:1")
+    with pytest.raises(RefusedError, match=f"named.yaml is not for {simulator.url}"):
+        connect(open_to_all, named)
+    with pytest.raises(SettingsError, match="another.yaml: cannot be read"):
+        connect(open_to_all, tmp_path / "another.yaml")
 
 
 def test_what_a_record_says_leads_no_secret_to_where_no_target_file_does(

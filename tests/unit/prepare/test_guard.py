@@ -555,9 +555,6 @@ def test_each_process_has_room_for_steps_too(rate: float, processes: int, said: 
             "is not compared",
             id="a gateway that is named alike",
         ),
-        pytest.param(
-            "moon-1", "http://localhost:1", "http://localhost:1", "moon-1 is", id="unknown"
-        ),
         pytest.param(None, "https://api.mypurecloud.de", "https://login.x", "", id="none is named"),
     ],
 )
@@ -600,6 +597,17 @@ def test_the_hosts_are_of_the_approved_region_or_not_compared(
             "https://login.mypurecloud.de",
             "of region eu-central-1, .* is for region eu-central; correct",
             id="misspelt",
+        ),
+        pytest.param(
+            "eu-centrl-1",
+            "https://gateway.example",
+            "https://login.example",
+            "is for region 'eu-centrl-1', which is none of Genesys Cloud.*; did you mean "
+            "eu-central-1",
+            id="misspelt, and nothing to compare it with",
+        ),
+        pytest.param(
+            "moon-1", "http://localhost:1", "http://localhost:1", "leave `region` out", id="unknown"
         ),
     ],
 )

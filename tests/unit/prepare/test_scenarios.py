@@ -6,7 +6,7 @@ import pytest
 
 from convoy.errors import SettingsError
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
-from convoy.routes.catalogue import GUEST_CHAT
+from convoy.routes.catalogue import GUEST_CHAT, ROUTES, Route
 from tests.unit.settings.configuration import settings_of
 
 CHAT = KnownScenario(GUEST_CHAT, (), {}, (), lambda *_: None, None)  # type: ignore[arg-type, return-value]
@@ -28,3 +28,44 @@ def test_guests_write_a_whole_number_of_messages(given: str, is_right: bool) -> 
         return
     with pytest.raises(SettingsError, match="messages_per_guest: is .*; give a whole number"):
         check_scenarios(settings, {"guest_chat": CHAT})
+
+
+KNOWN = {
+    name: KnownScenario(route, (), {}, (), lambda *_: None, lambda *_: "")  # type: ignore[arg-type, return-value]
+    for name, route in (
+        ("guest_chat", GUEST_CHAT),
+        ("open_messaging", ROUTES["open_message"]),
+        ("agent_reply", ROUTES["agent_reply"]),
+        ("agentless", ROUTES["agentless"]),
+        ("conversation_messages", Route("mine", "/rooms/{room}/{conversation_id}")),
+    )
+}
+
+
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize(
+    ("scenario", "variable"),
+    [
+        ("open_messaging", "integration_id"),
+        ("agent_reply", "integration_id"),
+        ("agentless", "integration_id"),
+        ("agentless", "queue_id"),
+        ("open_messaging", "customers"),
+        ("guest_chat", "deployment_id"),
+        ("conversation_messages", "room"),
+    ],
+)
+def test_a_variable_that_names_something_is_not_empty(
+    scenario: str, variable: str, value: str
+) -> None:
+    where = f"scenario.{scenario}.variables.{variable}"
+    settings = settings_of(f"scenarios=[{scenario}]", f"{where}={value!r}")
+
+    with pytest.raises(SettingsError, match=f"{where}: is empty"):
+        check_scenarios(settings, KNOWN)
+
+
+def test_a_variable_of_a_template_may_be_empty() -> None:
+    settings = settings_of("scenarios=[guest_chat]", "scenario.guest_chat.variables.site=''")
+
+    check_scenarios(settings, KNOWN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,11 @@ def test_a_pool_without_the_participants_that_messages_name_is_refused() -> None
         check_pool(payloads, half)
     with pytest.raises(RefusedError, match="no customer_id for 1 of 1 conversations"):
         check_pool(payloads, ConversationPool.of([Conversation("a", "", "agent")]))
+    # Only where the path names nobody can a scenario do without conversations.
+    by_template = replace(payloads, participants={"customer_id": "template a.json"})
+    with pytest.raises(RefusedError, match="or give `source: none` a `count`"):
+        check_pool(by_template, half)
+    assert "source: none" not in str(caught.value)
 
     assert caught.value.exit_code is ExitCode.REFUSED
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from math import inf
+from pathlib import Path
 
 import gevent
 import pytest
 
 from convoy.errors import LoginError
 from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Credentials, RefreshToken, Token
 from convoy.routes.catalogue import CLIENT, USER
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from tests.simulator_process import SimulatorProcess
+from tests.unit.remote.misbehaving_server import answers_all, serving
 from tests.unit.settings.configuration import settings_of
 
 DEMO = Credentials(Secret("demo"), Secret("demo"))
@@ -45,6 +48,22 @@ def test_users_log_in_by_one_refresh_token_though_each_is_good_for_one_use() -> 
         )
         with pytest.raises(LoginError, match="400 invalid_grant.*CONVOY_REFRESH_TOKEN"):
             used_up.first_tokens()
+
+
+def test_no_login_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:
+    kill_switch = KillSwitch(tmp_path / "STOP")
+    kill_switch.throw("a test")
+    with serving(answers_all) as server:
+        connections = Connections(
+            settings_at(f"http://127.0.0.1:{server.port}"),
+            {CLIENT: DEMO},
+            lambda each: None,
+            kill_switch=kill_switch,
+        )
+        with pytest.raises(LoginError) as caught:
+            connections.log_in()
+
+        assert (caught.value.code, server.connections) == ("stopped", 0)
 
 
 def test_each_kind_has_tokens_of_its_own_and_the_first_of_each_is_that_of_a_session(

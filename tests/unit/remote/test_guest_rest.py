@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -270,12 +271,22 @@ def test_no_file_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:
         assert (caught.value.code, files.connections) == ("stopped", 0)
 
 
-def test_files_keep_to_the_pace_of_an_approval() -> None:
-    pace = Pace(1)
-    with serving(sends(answer("200 OK"))) as files:
-        guests = guests_at(1, origins=[at(files.port)], pace=pace)
-        put(guests, f"http://127.0.0.1:{files.port}/1")
-        with pytest.raises(WireError) as caught:
-            put(guests, f"http://127.0.0.1:{files.port}/2", seconds=SHORT_S)
+def read_one(guests: Guests, port: int, seconds: float) -> None:
+    read_history(guests, at(port), Secret("j"), deadline(seconds))
 
-        assert (caught.value.code, len(files.requests)) == ("timeout", 1)
+
+def put_one(guests: Guests, port: int, seconds: float) -> None:
+    put(guests, f"http://127.0.0.1:{port}/1", seconds=seconds)
+
+
+@pytest.mark.parametrize("ask", [read_one, put_one])
+def test_what_guests_do_over_http_keeps_to_the_pace_of_an_approval(
+    ask: Callable[[Guests, int, float], None],
+) -> None:
+    with serving(sends(answer("200 OK", PAGE))) as server:
+        guests = guests_at(1, origins=[at(server.port)], pace=Pace(1))
+        ask(guests, server.port, LONG_S)
+        with pytest.raises(WireError) as caught:
+            ask(guests, server.port, SHORT_S)
+
+        assert (caught.value.code, len(server.requests)) == ("timeout", 1)

@@ -263,7 +263,7 @@ def test_without_a_body_it_is_asked_for_what_is_there() -> None:
     answers = AnswerRule({200: ("participants",)})
     there = answer("200 OK", b'{"participants": []}')
     with serving(in_turn(there)) as server, session_to(server.port, Desk()) as session:
-        done = [session.post(f"{PATH}/c", None, LONG_S, answers, "") for _ in range(2)]
+        done = [session.post(f"{PATH}/c", None, LONG_S, answers, "", "GET") for _ in range(2)]
 
     assert server.requests == 2 * [
         b"GET /api/v2/conversations/messages/c HTTP/1.1\r\n"
@@ -271,6 +271,33 @@ def test_without_a_body_it_is_asked_for_what_is_there() -> None:
         b"Accept-Encoding: identity\r\nUser-Agent: convoy\r\n\r\n" % server.port
     ]
     assert [(each.fate, each.status) for each in done] == [("accepted", 200)] * 2
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "length"),
+    [
+        ("POST", None, b"0"),
+        ("PUT", b"{}", b"2"),
+        ("PATCH", b"{}", b"2"),
+        ("DELETE", None, b"0"),
+        ("GET", b"{}", b"2"),
+    ],
+)
+def test_a_request_has_the_method_of_its_route_with_a_body_or_without(
+    method: str, body: bytes | None, length: bytes
+) -> None:
+    with (
+        serving(in_turn(answer("200 OK", b'{"id": "m"}'))) as server,
+        session_to(server.port, Desk()) as session,
+    ):
+        head = session.head(PATH, method)
+        for _ in range(2):
+            session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
+            session.post(PATH, body, LONG_S, own_answers(), CONVERSATION, method)
+
+    assert head.startswith(f"{method} {PATH} HTTP/1.1\r\n".encode())
+    assert [each.split(b" ")[0] for each in server.requests] == [b"POST", method.encode()] * 2
+    assert server.requests[1] == head + length + b"\r\n\r\n" + (body or b"")
 
 
 def test_after_a_401_a_failed_login_leaves_the_answer_standing_and_rests() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -370,3 +371,23 @@ def test_a_password_in_an_address_is_not_shown() -> None:
 def test_right_settings_have_no_faults() -> None:
     assert faults_of("rate=1e1", "users=+20") == []
     assert settings_of("rate=1e1").rate == 10
+
+
+@pytest.mark.parametrize(
+    ("scenario", "given"),
+    [
+        ("agentless", "source: api"),
+        ("agent_reply", "source: file, path: pool.csv"),
+        ("guest_messages", "source: api, path: pool.csv"),
+        ("guest_messages", "source: file, path: pool.csv, cache: kept.csv"),
+        ("guest_messages", "source: api, ids: [a]"),
+    ],
+)
+def test_what_a_source_does_not_use_is_mended_as_its_fault_says(scenario: str, given: str) -> None:
+    where = f"scenario.{scenario}.conversations"
+
+    [fault] = faults_of(f"{where}={{{given}}}")
+
+    mended = re.search("does not use it; set `(.+?)`, or another source$", fault)
+    assert mended is not None
+    assert faults_of(f"{where}={{{given}}}", f"{where}={{{mended[1]}}}") == []

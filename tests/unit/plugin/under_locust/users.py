@@ -6,7 +6,7 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,6 +18,7 @@ from locust import task
 from locust.env import Environment
 from locust.user.task import LOCUST_STATE_WAITING
 
+from convoy.errors import LoginError
 from convoy.plan.lanes import LANES
 from convoy.plan.picks import PickRule
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs
@@ -34,9 +35,10 @@ from convoy.results.outcome import Attempt
 from convoy.routes.catalogue import Route, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
+from convoy.settings import Settings
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.run_inputs import RunInputs
-from convoy.swarm.worker_run import WorkerRun
+from convoy.swarm.worker_run import WorkerRun, WorkerRunState
 from tests.unit.plan import pool_of
 from tests.unit.plan.test_scenario import INPUTS
 from tests.unit.remote.misbehaving_server import Behaviour, Visitor, answer, serving
@@ -53,6 +55,7 @@ class Desk:
     """A run of twelve messages in this process, without a master; it stands for the worker, too."""
 
     pace = None
+    tries: Sequence[int] = ()
 
     def __init__(
         self, port: int, user_class: type[MessageUser], plan: ScenarioInputs = INPUTS
@@ -82,6 +85,9 @@ class Desk:
 
     def wait_for_run(self) -> WorkerRun:
         return self.run
+
+    def report_problem(self, run: WorkerRun, problem: str) -> None:
+        pass
 
     def user_is_ready(self, run: WorkerRun, scenario: str) -> None:
         self.work.ready_users += 1
@@ -295,6 +301,32 @@ def test_a_user_that_fails_to_begin_is_not_ready_and_closes_its_session() -> Non
 
         assert desk.work.ready_users == 0
         assert not desk.work.users
+
+
+class CannotOpen(Talking):
+    """Its session does not open, and the run is stopped after it was tried twice."""
+
+    @classmethod
+    def open_session(cls, connections: Any, settings: Settings) -> Any:
+        tries = connections.tries = []
+
+        def open_it() -> None:
+            tries.append(1)
+            if len(tries) == 2:
+                connections.run.state = WorkerRunState.STOPPING
+            raise LoginError("timeout", "nobody answers", refused=False, retry_after_s=0.01)
+
+        return SimpleNamespace(open=open_it, close=lambda: None, ready_at=lambda now_s: now_s)
+
+
+def test_a_user_opens_its_session_no_more_once_the_run_is_being_stopped() -> None:
+    with desk_of(CannotOpen) as desk:
+        desk.runner.start(1, 1)
+        with gevent.Timeout(DEADLINE_S):
+            while not desk.tries or desk.runner.user_greenlets:
+                gevent.sleep(0.01)
+
+        assert (len(desk.tries), desk.runner.errors) == (2, {})
 
 
 def test_exceptions_are_shown_without_secrets() -> None:

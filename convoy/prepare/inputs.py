@@ -1,0 +1,64 @@
+"""What the plans of a run are made of, as far as that is known before the target is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from convoy.errors import Fault, SettingsError
+from convoy.plan.picks import PickRule
+from convoy.plan.pool import NO_CONVERSATION, ConversationPool
+from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
+from convoy.prepare.templates import ScenarioPayloads
+from convoy.settings import Settings
+
+
+def inputs_of(
+    settings: Settings,
+    checked: Mapping[str, ScenarioPayloads],
+    pools: Mapping[str, ConversationPool | None],
+) -> dict[str, ScenarioInputs]:
+    """Return the inputs of each scenario; a pool that is not known yet has one conversation."""
+    stages = settings.stages_by_scenario()
+    return {
+        name: _inputs_of_scenario(
+            settings,
+            payloads,
+            RateCurve([Stage(*stage) for stage in stages[name]]),
+            pools[name] or NO_CONVERSATION,
+        )
+        for name, payloads in checked.items()
+    }
+
+
+def _inputs_of_scenario(
+    settings: Settings, payloads: ScenarioPayloads, curve: RateCurve, pool: ConversationPool
+) -> ScenarioInputs:
+    rule = settings.scenario[payloads.scenario]
+    return ScenarioInputs(
+        scenario=payloads.scenario,
+        seed=settings.seed,
+        curve=curve,
+        pool=pool,
+        templates=payloads.sources,
+        weights=payloads.weights,
+        users=settings.users,
+        pick=PickRule(
+            rule.conversations.pick, rule.conversations.exponent, rule.conversations.on_exhausted
+        ),
+        arrivals=ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s),
+        texts=payloads.texts,
+        expected=payloads.expected,
+        variables=rule.variables,
+    )
+
+
+def check_due(inputs: Mapping[str, ScenarioInputs]) -> None:
+    """Raise SettingsError where no message of a scenario is ever due."""
+    faults = [
+        Fault("rate", f"is so low that no message of {scenario} is due; raise it or run_time_s")
+        for scenario, each in inputs.items()
+        if ScenarioPlan(each).count == 0
+    ]
+    if faults:
+        raise SettingsError(faults)
