@@ -32,20 +32,21 @@ SETTINGS = {
 }
 
 
-CLOSES = itertools.count()
+CLOSES, RESTARTS = itertools.count(), itertools.count()
 
 
 def chats(peer: Peer) -> None:
     """Send each message back, between two replies; refuse each tenth.
 
-    One measured copy comes twice, one is of nothing, one reply has too early a time; and one
-    connection is closed.
+    One measured copy comes twice, one is of nothing, one reply has too early a time; one connection
+    is closed before its guest leaves, and one between two messages, so that its guest comes back.
     """
-    is_measured = False
+    is_measured, said_before = False, 0
     while (request := peer.hear()) is not None:
         id = request["tracingId"]
         if request["action"] == "configureSession":
-            peer.say("SessionResponse", {"connected": True, "newSession": True}, tracingId=id)
+            body = {"connected": True, "newSession": request["token"] not in RESTARTED}
+            peer.say("SessionResponse", body, tracingId=id)
             continue
         if request["action"] == "getJwt":
             peer.say("JwtResponse", {"jwt": "a.b.c", "exp": 2e9}, tracingId=id)
@@ -64,7 +65,12 @@ def chats(peer: Peer) -> None:
         found = K.search(request["message"].get("text", ""))
         if found is None or found["run"].endswith("-steps"):
             peer.copy(request)
+            is_answer = "content" in request["message"] and said_before == 1
+            if is_measured and is_answer and next(RESTARTS) == 0:
+                RESTARTED.append(request["token"])
+                peer.close(1012)
             continue
+        said_before += 1
         is_measured = not found["run"].endswith("-warmup")
         if int(found["k"]) % 10 == 3:
             peer.say("string", "message too long", 4011, tracingId=id)
@@ -78,10 +84,16 @@ def chats(peer: Peer) -> None:
                 peer.frame(reply("Third", BEFORE))
 
 
+RESTARTED: list[str] = []
+
+
 def offer() -> bytes:
     choice = {"contentType": "QuickReply", "quickReply": {"text": "Yes", "payload": "y"}}
     body = {"direction": "Outbound", "type": "Structured", "id": "m9", "content": [choice]}
     return said("StructuredMessage", body)
+
+
+DISTURBANCES = ("guest out of order", "guest closed 1012", "guest closed 1013")
 
 
 def test_guests_chat_and_come_back_as_others(tmp_path: Path) -> None:
@@ -103,12 +115,13 @@ def test_guests_chat_and_come_back_as_others(tmp_path: Path) -> None:
     assert steps == {
         "connect": (begun, {}),
         "configure": (begun, {}),
+        "reconnect": (1, {}),
         "join": (begun, {}),
-        "typing": (MESSAGES, {}),
+        "typing": (MESSAGES - 1, {}),  # not on the connection that has been closed
         "answer": (54, {}),
         "attachment": (begun, {}),
         "history": (begun, {"unexpected answer": begun}),  # the shop has no history
-        "disturbance": (2, {"guest out of order": 1, "guest closed 1013": 1}),
+        "disturbance": (3, {code: 1 for code in DISTURBANCES}),
     }
     assert MESSAGES // OF_A_GUEST - USERS <= begun <= MESSAGES // OF_A_GUEST + USERS
     matched = {name: each["matched"] for name, each in figures["timings"].items()}
@@ -121,7 +134,8 @@ def test_guests_chat_and_come_back_as_others(tmp_path: Path) -> None:
     ours = [found["k"] for each in requests if (found := of_the_run(each, ended.run["run_id"]))]
     assert sorted(map(int, ours)) == list(range(MESSAGES))
     tokens = [peer.requests[0]["token"] for peer in peers if peer.requests]
-    assert len(tokens) == len(set(tokens)) > USERS
+    assert len(tokens) - 1 == len(set(tokens)) > USERS
+    assert [token for token in set(tokens) if tokens.count(token) > 1] == RESTARTED
     assert not any(token in ended.output for token in tokens)
     assert dict(peers[0].upgrade.extra_headers)[b"origin"] == b"https://shop.example"
     closed = [peer for peer in peers if peer.ends]

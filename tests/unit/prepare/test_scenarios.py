@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from convoy.errors import SettingsError
-from convoy.prepare.scenarios import KnownScenario, check_scenarios
+from convoy.prepare.scenarios import RECONNECTED, KnownScenario, check_scenarios
 from convoy.routes.catalogue import GUEST_CHAT
 from tests.unit.settings.configuration import settings_of
 
@@ -28,3 +30,11 @@ def test_guests_write_a_whole_number_of_messages(given: str, is_right: bool) -> 
         return
     with pytest.raises(SettingsError, match="messages_per_guest: is .*; give a whole number"):
         check_scenarios(settings, {"guest_chat": CHAT})
+
+
+def test_only_guests_who_drop_have_a_policy_for_coming_back() -> None:
+    settings = settings_of("scenarios=[guest_chat]", "scenario.guest_chat.reconnect={wait_s: 1}")
+
+    with pytest.raises(SettingsError, match="reconnect: is given, but its users do not drop"):
+        check_scenarios(settings, {"guest_chat": CHAT})
+    check_scenarios(settings, {"guest_chat": replace(CHAT, timings=(RECONNECTED,))})
