@@ -32,14 +32,15 @@ SETTINGS = {
 }
 
 
-CLOSES, RESTARTS = itertools.count(), itertools.count()
+CLOSES, RESTARTS, EXPIRIES = itertools.count(), itertools.count(), itertools.count()
 
 
 def chats(peer: Peer) -> None:
     """Send each message back, between two replies; refuse each tenth.
 
     One measured copy comes twice, one is of nothing, one reply has too early a time; one connection
-    is closed before its guest leaves, and one between two messages, so that its guest comes back.
+    is closed before its guest leaves, and one between two messages, so that its guest comes back;
+    one session expires with its first message.
     """
     is_measured, said_before = False, 0
     while (request := peer.hear()) is not None:
@@ -72,7 +73,10 @@ def chats(peer: Peer) -> None:
             continue
         said_before += 1
         is_measured = not found["run"].endswith("-warmup")
-        if int(found["k"]) % 10 == 3:
+        is_first = is_measured and said_before == 1 and int(found["k"]) % 10 not in (3, 7)
+        if is_first and next(EXPIRIES) == 0:
+            peer.say("SessionExpiredEvent", {}, type="response")
+        elif int(found["k"]) % 10 == 3:
             peer.say("string", "message too long", 4011, tracingId=id)
         else:
             peer.frame(offer())
@@ -108,27 +112,30 @@ def test_guests_chat_and_come_back_as_others(tmp_path: Path) -> None:
 
     assert ended.exit_code == 0, ended.output
     figures: dict[str, Any] = ended.run["scenarios"]["guest_chat"]
-    assert (figures["sent"], figures["accepted"], figures["rejected"]) == (MESSAGES, 54, 6)
-    assert figures["errors"] == {"guest 4011": 6}
+    assert (figures["sent"], figures["accepted"], figures["rejected"]) == (MESSAGES, 53, 7)
+    assert figures["errors"] == {"guest 4011": 6, "guest 4006": 1}
     steps = {name: (each["count"], each["errors"]) for name, each in figures["steps"].items()}
     begun = steps["connect"][0]
+    left = steps["attachment"][0]
+    # The guest of an expired session takes no leave; after the last leaves nobody comes any more.
+    assert begun - 1 <= left < begun - 1 + USERS
     assert steps == {
         "connect": (begun, {}),
         "configure": (begun, {}),
         "reconnect": (1, {}),
         "join": (begun, {}),
-        "typing": (MESSAGES - 1, {}),  # not on the connection that has been closed
-        "answer": (54, {}),
-        "attachment": (begun, {}),
-        "history": (begun, {"unexpected answer": begun}),  # the shop has no history
+        "typing": (MESSAGES - 2, {}),  # not before a guest has come back, or another one come
+        "answer": (53, {}),
+        "attachment": (left, {}),
+        "history": (left, {"unexpected answer": left}),  # the shop has no history
         "disturbance": (3, {code: 1 for code in DISTURBANCES}),
     }
     assert MESSAGES // OF_A_GUEST - USERS <= begun <= MESSAGES // OF_A_GUEST + USERS
     matched = {name: each["matched"] for name, each in figures["timings"].items()}
     own_copy = figures["timings"]["own_copy"]
     assert [own_copy[each] for each in ("missing", "duplicate", "unexpected")] == [0, 1, 1]
-    assert matched["own_copy"] == matched["first_reply"] == 54
-    assert 54 - USERS <= matched["reply_burst"] <= 54
+    assert matched["own_copy"] == matched["first_reply"] == 53
+    assert 53 - USERS <= matched["reply_burst"] <= 53
 
     requests = [request for peer in peers for request in peer.requests]
     ours = [found["k"] for each in requests if (found := of_the_run(each, ended.run["run_id"]))]
