@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -78,7 +78,8 @@ class Connections:
 
     `credentials` are by the kind of token that they bring; a token of a user may stand in their
     place, which is all that there is then: every session has it, in all processes of the run.
-    No message leaves once the `kill_switch` is on.
+    No message leaves once the `kill_switch` is on. Guests log in with `guest_jwts`, where there are
+    any, one after the other.
     `headers` are those that the settings name, with their values; by default those that need no
     variable of the environment.
     Raises OSError for a CA file that cannot be read.
@@ -93,6 +94,7 @@ class Connections:
         *,
         kill_switch: KillSwitch | None = None,
         headers: Mapping[str, str | Secret] | None = None,
+        guest_jwts: Sequence[Secret] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = settings
@@ -138,6 +140,9 @@ class Connections:
             for kind, each in credentials.items()
         }
         self._guests: dict[tuple[str, str], Guests] = {}
+        # Each process begins elsewhere, so that workers do not log in the same customers at first.
+        first = round((worker_share.number or 0) * worker_share.share * len(guest_jwts))
+        self._guest_jwts = cycle((*guest_jwts[first:], *guest_jwts[:first]))
 
     @property
     def token_kinds(self) -> tuple[TokenKind, ...]:
@@ -163,7 +168,8 @@ class Connections:
         """Return what the guests share of a scenario with such variables.
 
         `deployment_id` is where they write, `site` the Origin that they come from. A new guest has
-        a token of its own, a random UUID, as the published clients make it.
+        a token of its own, a random UUID, as the published clients make it, and where guests have
+        logins the next of them in turn.
         """
         deployment_id, site = variables.get("deployment_id", ""), variables.get("site", "")
         shared = self._guests.get((deployment_id, site))
@@ -173,7 +179,7 @@ class Connections:
             shared = self._guests[deployment_id, site] = Guests(
                 self.dialler,
                 Deployment(host, deployment_id, site, self.headers),
-                self._new_guest_token,
+                self._new_guest,
                 self._code_book,
                 self._settings.request_timeout_s,
                 [limit for scope in ("session", "connection") for limit in self._limits(scope)],
@@ -186,10 +192,10 @@ class Connections:
             )
         return shared
 
-    def _new_guest_token(self) -> Secret:
+    def _new_guest(self) -> tuple[Secret, Secret | None]:
         token = Secret(str(uuid.uuid4()))
         self._register(token)
-        return token
+        return token, next(self._guest_jwts, None)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -33,12 +33,7 @@ from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests, Leaving
 from convoy.remote.websocket import UpgradeRefusedError, WebSocket
-from convoy.remote.wire_faults import (
-    WIRE_EXCEPTIONS,
-    AnswerEndedError,
-    StoppedError,
-    wire_code,
-)
+from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
 from convoy.results.outcome import ACCEPTED, FAILED, UNKNOWN, Attempt
 from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.secrets import Secret
@@ -63,6 +58,7 @@ class GuestSession:
     """
 
     __slots__ = (
+        "_jwt",
         "_leaving",
         "_messages",
         "_numbers",
@@ -89,6 +85,7 @@ class GuestSession:
         self.on_text = on_text
         self._shared = shared
         self._token: Secret | None = None
+        self._jwt: Secret | None = None
         self._protocol = GuestProtocol("", Secret(""))
         self.socket = self._posted_on = WebSocket(self._hear)
         self._question: Question | None = None
@@ -185,7 +182,7 @@ class GuestSession:
         else:
             socket.close(self._now_s + _CLOSE_S)
         if socket.sent_s is None:
-            raise self._wire_error(AnswerEndedError("the connection took nothing any more"))
+            raise self._wire_error(ConnectionResetError("the connection took nothing any more"))
         return socket.sent_s
 
     def _say(self, tracing_id: str, message: bytes) -> bytes:
@@ -300,7 +297,7 @@ class GuestSession:
         self.socket.close()
         self._leaving.keep()
         if self._token is None or self.state is State.EXPIRED:
-            self._token = shared.new_token()
+            self._token, self._jwt = shared.new_guest()
             self._messages = shared.budget("session")
         self._protocol = GuestProtocol(deployment.id, self._token)
         self._requests = shared.budget("connection")
@@ -324,7 +321,7 @@ class GuestSession:
 
     def _configure(self, deadline_s: float, *, start_new: bool = False) -> None:
         def configure(protocol: GuestProtocol, tracing_id: str) -> bytes:
-            return protocol.configure(tracing_id, start_new=start_new)
+            return protocol.configure(tracing_id, start_new=start_new, code=self._jwt)
 
         self.is_new = self._call(configure, SessionConfigured, deadline_s).is_new
 

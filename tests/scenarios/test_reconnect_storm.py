@@ -35,9 +35,14 @@ def options(*stages: tuple[float, float], **reconnect: Any) -> list[str]:
     return ["--scenarios", "reconnect_storm", f"--set={LIMITS}", *sets]
 
 
+JWTS = [f"e30.e30.of-guest-{number}" for number in range(10)]
+
+
 def test_guests_of_two_workers_drop_in_bursts_and_find_all_they_said(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
+    jwts = tmp_path / "jwts"
+    jwts.write_text("\n".join(JWTS))
     bursts = options((0, 0.5), (80, 0.1), (0, 1.9), (80, 0.1), (0, 0.4), wait_s=0.6, jitter=0.5)
     criteria = [
         "unknown == 0",
@@ -50,9 +55,11 @@ def test_guests_of_two_workers_drop_in_bursts_and_find_all_they_said(
         tmp_path,
         *("-H", simulator.url, "-u", "10", "--processes", "2", *bursts),
         f"--set=criteria={json.dumps(criteria)}",
+        environment={"CONVOY_GUEST_JWTS_FILE": str(jwts)},
     )
 
     assert ended.exit_code == 0, ended.output
+    assert not any(jwt in ended.output for jwt in JWTS)
     figures: dict[str, Any] = ended.run["scenarios"]["reconnect_storm"]
     assert (figures["scheduled"], figures["sent"], figures["accepted"]) == (16, 16, 16)
     steps = {name: (each["count"], each["errors"]) for name, each in figures["steps"].items()}
