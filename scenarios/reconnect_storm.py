@@ -6,6 +6,7 @@ A burst is a stage of the plan: each message that is due is a guest that drops.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -27,6 +28,7 @@ from convoy.results.outcome import ACCEPTED, UNKNOWN, Attempt
 from convoy.routes.codes import HISTORY_INCOMPLETE, MESSAGE_LOST, UPGRADE_REFUSED
 from convoy.settings.model import Reconnect
 
+_MARKER = re.compile(r"\[convoy:[^\]]+\]")
 _LOOKS_AFTER_S = (0.0, 1.0, 4.0)
 """A history that is read at once may lag behind; it may be read ten times a minute."""
 
@@ -114,8 +116,9 @@ class ReconnectStorm(GuestUser):
 
     def _look_up(self, message: Message, deadline_s: float) -> RemoteError | None:
         """Compare the history with what the guest knows; return why its message is not there."""
-        told = frozenset(self._told)
-        search = HistorySearch(told, json.loads(message.body)["text"])
+        told, text = frozenset(self._told), json.loads(message.body)["text"]
+        marker = _MARKER.search(text)  # the service may have changed what stands around it
+        search = HistorySearch(told, marker[0] if marker else text)
         fault = self._try("history", partial(self._search, search, deadline_s))
         if fault is None or fault.code == HISTORY_INCOMPLETE:
             self._told -= told
@@ -126,12 +129,12 @@ class ReconnectStorm(GuestUser):
         assert self._run is not None
         connections = self._run.connections
         guests = connections.guests_of(self.variables)
+        self._check_ready()
+        jwt = self.session.request(GuestProtocol.get_jwt, Jwt, deadline_s).jwt
         for pause_s in _LOOKS_AFTER_S:
             if perf_counter() + pause_s >= deadline_s:
                 break
             gevent.sleep(pause_s)
-            self._check_ready()
-            jwt = self.session.request(GuestProtocol.get_jwt, Jwt, deadline_s).jwt
             search.take_pages(partial(read_history, guests, connections.api, jwt, deadline_s))
             if search.is_over:
                 return

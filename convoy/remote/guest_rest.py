@@ -43,7 +43,8 @@ class HistoryPage(msgspec.Struct, rename="camel"):
 class HistorySearch:
     """What a guest looks for in its history: messages that it was told of, and one that it sent.
 
-    The former it knows by `ids`, the latter by its `text`. What was found is looked for no longer.
+    The former it knows by `ids`, the latter by a part of its text. What was found is looked for no
+    longer.
     """
 
     __slots__ = ("_text", "ids")
@@ -66,7 +67,7 @@ class HistorySearch:
         """Look for it in a part of the history."""
         for each in messages:
             self.ids.discard(each.id)
-            if each.text == self._text:
+            if self._text is not None and self._text in (each.text or ""):
                 self._text = None
 
     def take_pages(self, read: Callable[[int], HistoryPage]) -> None:

@@ -313,8 +313,12 @@ class Settings(_Section):
         return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.global_stages())
 
     def requests_each(self, scenario: str) -> int:
-        """Return how many requests a message makes at most with the steps that were chosen."""
-        return 1 + len(self.scenario[scenario].steps)
+        """Return how many requests a message makes at most with the steps that were chosen.
+
+        With a drop there is one more afterwards, for the history.
+        """
+        rule = self.scenario[scenario]
+        return 1 + len(rule.steps) + (rule.reconnect is not None)
 
     def request_stages(self) -> tuple[RateStage, ...]:
         """Return the stages of `global_stages` in requests per second: with what steps send."""

@@ -67,6 +67,7 @@ def test_a_history_is_read_with_the_token_of_get_jwt() -> None:
     ("pages", "missing", "has_text", "read"),
     [
         pytest.param([[("a", "x"), ("b", "mine")]], [], True, 1, id="all of it"),
+        pytest.param([[("a", "x"), ("b", " mine, tidied up")]], [], True, 1, id="text around it"),
         pytest.param([[("b", "mine")]], ["a"], True, 1, id="not what it was told"),
         pytest.param([[("a", "min"), ("a", None)]], [], False, 1, id="not what it sent"),
         pytest.param([[]], ["a"], False, 1, id="nothing"),
