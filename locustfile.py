@@ -17,6 +17,7 @@ from scenarios.guest_chat import GuestChat
 from scenarios.guest_messages import GuestMessages
 from scenarios.invalid_messages import InvalidMessages
 from scenarios.open_messaging import OpenMessaging
+from scenarios.reconnect_storm import ReconnectStorm
 
 __all__ = [
     "AgentReply",
@@ -26,6 +27,7 @@ __all__ = [
     "GuestMessages",
     "InvalidMessages",
     "OpenMessaging",
+    "ReconnectStorm",
 ]
 
 hooks.install(os.environ)

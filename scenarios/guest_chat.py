@@ -16,7 +16,7 @@ class GuestChat(GuestUser):
     """Writes; after so many messages it reads the reply, leaves, and begins as another guest."""
 
     scenario = "guest_chat"
-    steps = ("connect", "configure", "disturbance")
+    steps = ("connect", "configure", "reconnect", "disturbance")
     optional_steps: ClassVar = dict.fromkeys(
         ("join", "typing", "answer", "attachment", "history"), ()
     )

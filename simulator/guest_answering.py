@@ -31,7 +31,7 @@ SEND = "onMessage"
 ACTIONS: Mapping[str, Action] = {
     "configureSession": Action(requests.CONFIGURE, guest_sessions.configure),
     "configureAuthenticatedSession": Action(
-        requests.CONFIGURE_AUTHENTICATED, guest_sessions.refuse_authenticated
+        requests.CONFIGURE_AUTHENTICATED, guest_sessions.configure_authenticated
     ),
     "getConfiguration": Action(requests.GET_CONFIGURATION, guest_sessions.get_configuration),
     SEND: Action(requests.SEND, guest_messages.send),

@@ -49,7 +49,7 @@ class GuestSocket(asyncio.Protocol):
         self._connection: Connection | None = None
         self._begun = bytearray()
         self._is_text = True
-        self._is_receiving = False
+        self._is_receiving = self._has_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -90,6 +90,7 @@ class GuestSocket(asyncio.Protocol):
 
     def close(self, code: int) -> None:
         if self._protocol.state is OPEN:
+            self._has_closed = True
             self._protocol.send_close(code)
             self._flush()
             self._abort_later()
@@ -137,7 +138,8 @@ class GuestSocket(asyncio.Protocol):
         if self._begun:
             data = bytes(self._begun + data)
             self._begun.clear()
-        if self._connection is not None and self._protocol.state is OPEN:
+        # A guest's own close may have been read with it, and comes after it all the same.
+        if self._connection is not None and not self._has_closed:
             self._answering.receive(self._connection, data, is_text=self._is_text)
 
     def _flush(self) -> None:

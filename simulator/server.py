@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import socket
@@ -77,7 +78,11 @@ class _AnnouncingServer(uvicorn.Server):
 
 
 def _leave(signal_number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
+    # Without freeing every guest and message first, which takes a second for ten thousand guests.
+    # What is kept, the ledger file, was written as it came.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _allow_many_connections() -> None:

@@ -103,7 +103,9 @@ def test_every_setting_stands_with_its_meaning_in_the_defaults(repository: Path)
     assert written == explained
 
 
-@pytest.mark.parametrize("profile", ["load", "mixed_day", "smoke", "soak", "spike", "stress"])
+@pytest.mark.parametrize(
+    "profile", ["load", "mixed_day", "smoke", "soak", "spike", "storm", "stress"]
+)
 def test_every_profile_says_in_its_first_sentence_what_it_is_for(
     repository: Path, profile: str
 ) -> None:

@@ -78,7 +78,7 @@ IN_THE_CATALOGUE = 'ROUTES["orders"]'
 OF_ITS_OWN = f'Route("orders", "{PATH}", schema=Path(__file__).with_name("orders.schema.json"))'
 
 
-class _Shop(BaseHTTPRequestHandler):
+class Shop(BaseHTTPRequestHandler):
     """Logs everybody in, and takes orders of the shop `a b`."""
 
     protocol_version = "HTTP/1.1"
@@ -110,7 +110,7 @@ class _Shop(BaseHTTPRequestHandler):
 @contextmanager
 def shop() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
     """A server of the new route: its address, and what it has taken."""
-    handler = type("Shop", (_Shop,), {"taken": []})
+    handler = type("Shop", (Shop,), {"taken": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever)

@@ -71,6 +71,15 @@ class RateCurve:
         before = self._sums[self._index_at(min(at_s, self.duration_s))]
         return max(0, ceil(before + (stage.rate_from + slope * into_s / 2) * into_s - 0.5))
 
+    def most_within(self, window_s: float) -> int:
+        """Return how many messages are due in the fullest window of such a length.
+
+        Only windows that begin or end with a stage are looked at, so that of a ramp up and down
+        within one it may be a little less.
+        """
+        moments_s = [*self._starts_s, *(each - window_s for each in self._starts_s)]
+        return max(self.count_until(at_s + window_s) - self.count_until(at_s) for at_s in moments_s)
+
     def due_s(self, k: int) -> float:
         """Return when message `k` of `0 … count - 1` is due, in seconds from the start."""
         return (k + 0.5) / self._only_rate if self._only_rate else self.when_s(k + 0.5)

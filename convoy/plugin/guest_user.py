@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 
 from gevent.event import Event as Signal
 
 from convoy.engine.ahead import Message
-from convoy.errors import RefusalError
+from convoy.errors import RefusalError, RemoteError
 from convoy.plugin.users import ScenarioUser
 from convoy.remote.client import Connections
-from convoy.remote.guest_answers import TOLD, Order
+from convoy.remote.guest_answers import NOT_RESUMED, TOLD, Order
 from convoy.remote.guest_events import Event, Jwt, OwnCopy, Reply
 from convoy.remote.guest_protocol import GuestProtocol, answer_message, attachment_message
 from convoy.remote.guest_rest import read_history
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.websocket import WebSocket
-from convoy.results.outcome import ACCEPTED, UNKNOWN, Attempt, Phase
+from convoy.results.outcome import ACCEPTED, FAILED, UNKNOWN, Attempt, Phase
 from convoy.results.steps import TimingRecorder
 from convoy.routes.catalogue import GUEST_CHAT
 from convoy.settings import Settings
@@ -62,7 +62,7 @@ class GuestUser(ScenarioUser):
     abstract = True
     request_type = "GUEST"
     route = GUEST_CHAT
-    timings = ("own_copy", "first_reply", "reply_burst")
+    timings: tuple[str, ...] = ("own_copy", "first_reply", "reply_burst")
     session: GuestSession
     _turn: _Turn | None = None
     _order: Order
@@ -84,6 +84,7 @@ class GuestUser(ScenarioUser):
         self._end_turn()
         self._note_loss()
         super().leave()
+        self._ended = getattr(getattr(self, "session", None), "socket", None)
 
     def next_message(self) -> Message:
         message = super().next_message()
@@ -91,10 +92,14 @@ class GuestUser(ScenarioUser):
         return message
 
     def send(self, message: Message) -> Attempt:
-        id = f"{self._work.run_id}:{self.scenario}:{self._phase}:{message.due.k}"
-        turn = self._turn = _Turn(id, self._is_measured)
+        id, began_s = self.tracing_id(message), perf_counter()
         self._note_loss()
-        attempt = self.session.post(id, message.body, self.timeout_s)
+        if fault := self._go_on(began_s + self.timeout_s):
+            return self._failed(fault, began_s)
+        went_on_s = perf_counter() - began_s
+        self._called_s += went_on_s
+        turn = self._turn = _Turn(id, self._is_measured)
+        attempt = self.session.post(id, message.body, self.timeout_s - went_on_s)
         turn.sent_s = attempt.sent_s
         if attempt.fate is UNKNOWN and not turn.has_copy:
             self._note("own_copy", turn)
@@ -104,6 +109,49 @@ class GuestUser(ScenarioUser):
             turn.awaits_reply = True
             self._note("first_reply", turn)
         return attempt
+
+    def tracing_id(self, message: Message) -> str:
+        """Return by what the service names a message, and its copy."""
+        return f"{self._work.run_id}:{self.scenario}:{self._phase}:{message.due.k}"
+
+    def _failed(self, fault: RemoteError, began_s: float) -> Attempt:
+        """Return the attempt at a message for which the session could not go on."""
+        now_s = perf_counter()
+        waited_s = self._called_s + now_s - began_s
+        return Attempt(FAILED, fault.code, began_s, now_s, waited_s=waited_s)
+
+    def _go_on(self, deadline_s: float) -> RemoteError | None:
+        """See that the guest has a connection; return why it has none.
+
+        A session that is still there goes on: step `reconnect`. Else another guest begins.
+        """
+        if not self.session.is_lost:
+            return None
+        if not self.session.is_known:
+            return self._begin()
+        fault = self._try("reconnect", lambda: self.session.reconnect(deadline_s))
+        if fault is None and self.session.is_new:
+            self._disturb(NOT_RESUMED)
+            self.join()
+        return fault
+
+    def _begin(self) -> RemoteError | None:
+        """Come as a new guest: steps `connect`, `configure` and `join`; return what failed."""
+        fault = self._try("connect", self.session.connect)
+        fault = fault or self._try("configure", self.session.configure)
+        self.join()
+        return fault
+
+    def _try(self, step: str, act: Callable[[], object]) -> RemoteError | None:
+        """Do what a step consists of; return what failed."""
+        fault = None
+        with self.step(step):
+            try:
+                act()
+            except RemoteError as error:
+                fault = error
+                raise
+        return fault
 
     def type(self) -> None:
         """Show that the guest is writing: step `typing`."""
@@ -169,18 +217,16 @@ class GuestUser(ScenarioUser):
         self.session.await_turn()
         if self._run is None or self._run.is_stopping:
             return
-        with self.step("connect"):
-            self.session.connect()
-        if self.session.is_connected:
-            with self.step("configure"):
-                self.session.configure()
-        self.join()
+        self._begin()
 
     def _hear(self, event: Event, received_s: float) -> None:
-        """Take what the session was told, in the loop's own greenlet."""
-        turn = self._turn
         if oddity := self._order.oddity_of(event):
             self._disturb(oddity)
+        self.hear(event, received_s)
+
+    def hear(self, event: Event, received_s: float) -> None:
+        """Take what the session was told, in the loop's own greenlet."""
+        turn = self._turn
         if isinstance(event, OwnCopy) and not _is_of_a_step(event.tracing_id):
             if turn is not None and turn.id == event.tracing_id and not turn.has_copy:
                 turn.has_copy = True

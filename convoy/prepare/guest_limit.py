@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import ceil, floor, inf
 from typing import NamedTuple
 
+from convoy.plan.rates import RateCurve, Stage
 from convoy.prepare.allowance import CONSEQUENCES
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.scenarios import MESSAGES_PER_GUEST
@@ -23,7 +24,8 @@ class _Guests(NamedTuple):
     """The guests of a scenario at its highest rate.
 
     A user writes `each` messages as one guest, inf without end; a message makes so many `requests`
-    on its connection, with its part of what each guest sends besides.
+    on its connection, with its part of what each guest sends besides. Where a message is a drop, as
+    often as `drops` says, the user is away for `away_s` at least.
     """
 
     scenario: str
@@ -31,6 +33,17 @@ class _Guests(NamedTuple):
     rate: float
     each: float
     requests: float
+    drops: RateCurve | None = None
+    away_s: float = 0.0
+
+    @property
+    def most_away(self) -> int:
+        """How many are away at once, 0 where they do not drop."""
+        return self.drops.most_within(self.away_s) if self.drops else 0
+
+    def connections_within(self, window_s: float) -> float:
+        """Return how many connections they open at most in such a window, after their first."""
+        return self.drops.most_within(window_s) if self.drops else self.rate / self.each * window_s
 
     def allowed_each(self, limit: Limit) -> float:
         """Return how many messages a second a limit of sessions or connections allows a user.
@@ -75,6 +88,9 @@ def guest_shortfalls(
     if settings.is_flat_out and _own(settings):
         yield "the limits of guests will hold rate: max back", "--set limits=[] takes them away"
     for each in guests if settings.is_scheduled else ():
+        if each.drops:
+            yield from _too_few_to_drop(settings, each)
+            continue
         slowest = min(_own(settings), key=each.allowed_each, default=None)
         if slowest is not None and each.needed(slowest) > each.users:
             yield _too_few(settings, each, slowest)
@@ -94,7 +110,11 @@ def _guests(settings: Settings, scenarios: Iterable[str]) -> list[_Guests]:
         each = float(rule.variables.get(MESSAGES_PER_GUEST, inf))
         once = _CONFIGURE + sum(_OF_EACH_GUEST.get(step, 0) for step in rule.steps)
         requests = 1 + sum(_AFTER_EACH_MESSAGE.get(step, 0) for step in rule.steps) + once / each
-        found.append(_Guests(name, users[name], highest[name], each, requests))
+        guests = _Guests(name, users[name], highest[name], each, requests)
+        if rule.reconnect is not None:
+            drops = RateCurve([Stage(*stage) for stage in settings.stages_by_scenario()[name]])
+            guests = guests._replace(drops=drops, away_s=rule.reconnect.wait_s)
+        found.append(guests)
     return found
 
 
@@ -103,6 +123,9 @@ def _own(settings: Settings) -> list[Limit]:
 
 
 def _line(settings: Settings, guests: _Guests) -> str:
+    if guests.drops and settings.is_scheduled:
+        away = f"at most {_count(guests.most_away)} drop within {guests.away_s:g} s"
+        return f"{guests.scenario}: {away}, you have {guests.users:,}"
     own = _own(settings)
     allowed = min(map(guests.allowed_each, own), default=inf)
     may_send = "as much as they can"
@@ -131,6 +154,17 @@ def _too_few(settings: Settings, guests: _Guests, limit: Limit) -> tuple[str, st
     return told, f"write {' or '.join(numbers)}"
 
 
+def _too_few_to_drop(settings: Settings, guests: _Guests) -> Iterator[tuple[str, str]]:
+    needed = guests.most_away
+    if needed > guests.users:
+        told = (
+            f"{guests.scenario}: {_count(needed)} are to drop within {guests.away_s:g} s, before "
+            f"which none is back, and you have {guests.users:,}: messages will not be sent"
+        )
+        users = ceil(settings.users * needed / max(guests.users, 1))
+        yield told, f"write -u {users}, or let fewer drop at once"
+
+
 def _too_many_connections(
     settings: Settings, guests: Sequence[_Guests], limit: Limit, spawn_rate: float | None
 ) -> Iterator[tuple[str, str]]:
@@ -149,13 +183,17 @@ def _too_many_connections(
     if not settings.is_scheduled:
         return
     lasts_s = min(limit.per_s, settings.warm_up_s + settings.duration_s)
-    again = sum(each.rate / each.each for each in guests) * lasts_s
+    again = sum(each.connections_within(lasts_s) for each in guests)
     if again > limit.count:
-        busiest = max(guests, key=lambda each: each.rate / each.each)
+        busiest = max(guests, key=lambda each: each.connections_within(lasts_s))
+        do = "come back" if busiest.drops else "begin as another guest"
         told = (
-            f"users begin as another guest {ceil(again):,} times in {lasts_s:g} s, and the limit "
-            f"of {_said(limit)} is on their connections: {CONSEQUENCES[settings.on_limit]}"
+            f"users {do} {ceil(again):,} times in {lasts_s:g} s, and the limit of {_said(limit)} "
+            f"is on their connections: {CONSEQUENCES[settings.on_limit]}"
         )
+        if busiest.drops:
+            yield told, "let fewer drop in that time"
+            return
         name, many = busiest.scenario, ceil(busiest.each * again / limit.count)
         yield told, f"write --set 'scenario.{name}.variables.{MESSAGES_PER_GUEST}=\"{many}\"'"
 

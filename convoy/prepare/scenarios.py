@@ -16,6 +16,8 @@ from convoy.settings import Settings
 
 MESSAGES_PER_GUEST = "messages_per_guest"
 """The variable that says after how many messages a user begins as another guest."""
+RECONNECTED = "reconnected"
+"""The timing of scenarios whose users drop their connections, and come back."""
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -107,6 +109,8 @@ def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fau
     if known.route is GUEST_CHAT and not _COUNT.fullmatch(each):
         problem = f'is {each!r}; give a whole number from 1 on, such as "5"'
         yield Fault(f"scenario.{name}.variables.{MESSAGES_PER_GUEST}", problem)
+    if rule.reconnect is not None and RECONNECTED not in known.timings:
+        yield Fault(f"scenario.{name}.reconnect", "is given, but its users do not drop; remove it")
     if rule.conversations.source == "none" and known.route.participants:
         yield Fault(
             f"scenario.{name}.conversations.source",

@@ -36,7 +36,7 @@ from convoy.remote.oauth import Credentials, RefreshToken, Token
 from convoy.remote.proxies import proxy_to
 from convoy.results.record import RUNS, STOP, check_stop
 from convoy.results.result import RunFacts
-from convoy.routes.catalogue import USER, Route, TokenKind
+from convoy.routes.catalogue import GUEST_CHAT, USER, Route, TokenKind
 from convoy.secrets import Secret
 from convoy.settings import (
     PUBLISHED_CREDENTIALS,
@@ -49,6 +49,7 @@ from convoy.settings import (
     credential_redactor,
     credentials,
     environment_of_children,
+    guest_jwts,
     header_values,
     names_of,
     payload_directory,
@@ -139,7 +140,8 @@ class Setup:
         for value in headers.values():
             if isinstance(value, Secret):
                 self.redactor.register(value, permanent=True)
-        for secret in {*chain.from_iterable(logins.values())} - PUBLISHED_CREDENTIALS:
+        jwts = self._guest_jwts(settings)
+        for secret in {*chain.from_iterable(logins.values()), *jwts} - PUBLISHED_CREDENTIALS:
             self.redactor.register(secret, permanent=True)
         # A proxy that cannot be used is refused here, and not with every message.
         for url in settings.target.urls:
@@ -156,6 +158,7 @@ class Setup:
                 kill_switch=self.kill_switch,
                 headers=headers,
                 redact=self.redactor.redact,
+                guest_jwts=jwts,
             )
         except FileError as error:
             problem = f"the file {settings.target.ca_file!r} {error}"
@@ -177,6 +180,12 @@ class Setup:
         if faults:
             raise SettingsError(dict.fromkeys(faults))
         return logins
+
+    def _guest_jwts(self, settings: Settings) -> tuple[Secret, ...]:
+        """Return what guests log in with, as far as some run; raises SettingsError."""
+        known = self._known_scenarios()
+        routes = [known[name].route for name in settings.scenarios if name in known]
+        return guest_jwts(self._environ) if GUEST_CHAT in routes else ()
 
     def _credentials(self, login: _Login, settings: Settings) -> Credentials | Token:
         if isinstance(login, UserToken):
@@ -247,7 +256,8 @@ class Setup:
         """Return whether a target is approved, or gets anything that not everybody knows."""
         if settings.target.approval is not None:
             return True
-        given = chain.from_iterable(self._logins(settings, prepares=False).values())
+        logins = self._logins(settings, prepares=False).values()
+        given = chain(*logins, self._guest_jwts(settings))
         return not PUBLISHED_CREDENTIALS.issuperset(given) or any(
             not isinstance(value, str) for value in settings.headers.values()
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -79,7 +79,8 @@ class Connections:
     `redact` hides secrets in what the target says before that is kept.
     `credentials` are by the kind of token that they bring; a token of a user may stand in their
     place, which is all that there is then: every session has it, in all processes of the run.
-    No message and no login leaves once the `kill_switch` is on.
+    No message and no login leaves once the `kill_switch` is on. Guests log in with `guest_jwts`,
+    where there are any, one after the other.
     `headers` are those that the settings name, with their values; by default those that need no
     variable of the environment.
     Raises OSError for a CA file that cannot be read.
@@ -95,6 +96,7 @@ class Connections:
         kill_switch: KillSwitch | None = None,
         headers: Mapping[str, str | Secret] | None = None,
         redact: Callable[[str], str] = str,
+        guest_jwts: Sequence[Secret] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = settings
@@ -140,6 +142,9 @@ class Connections:
             for kind, each in credentials.items()
         }
         self._guests: dict[tuple[str, str], Guests] = {}
+        # Each process begins elsewhere, so that workers do not log in the same customers at first.
+        first = round((worker_share.number or 0) * worker_share.share * len(guest_jwts))
+        self._guest_jwts = cycle((*guest_jwts[first:], *guest_jwts[:first]))
 
     @property
     def token_kinds(self) -> tuple[TokenKind, ...]:
@@ -165,7 +170,8 @@ class Connections:
         """Return what the guests share of a scenario with such variables.
 
         `deployment_id` is where they write, `site` the Origin that they come from. A new guest has
-        a token of its own, a random UUID, as the published clients make it.
+        a token of its own, a random UUID, as the published clients make it, and where guests have
+        logins the next of them in turn.
         """
         deployment_id, site = variables.get("deployment_id", ""), variables.get("site", "")
         shared = self._guests.get((deployment_id, site))
@@ -175,7 +181,7 @@ class Connections:
             shared = self._guests[deployment_id, site] = Guests(
                 self.dialler,
                 Deployment(host, deployment_id, site, self.headers),
-                self._new_guest_token,
+                self._new_guest,
                 self.register,
                 self._code_book,
                 self._settings.request_timeout_s,
@@ -189,10 +195,10 @@ class Connections:
             )
         return shared
 
-    def _new_guest_token(self) -> Secret:
+    def _new_guest(self) -> tuple[Secret, Secret | None]:
         token = Secret(str(uuid.uuid4()))
         self.register(token)
-        return token
+        return token, next(self._guest_jwts, None)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ import _socket
 import errno
 import os
 import socket
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -227,6 +228,13 @@ class Connection:
         self._socket.close()
         if self._waiting is not None:
             self._hub.loop.run_callback(self._end_wait, _STOPPED)
+
+    def reset(self) -> None:
+        """Close the socket by a reset: what the kernel has still to send is discarded."""
+        if self.is_open:
+            at_once = struct.pack("ii", 1, 0)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            Connection.close(self)  # TLS has no last word either
 
     def _end_wait(self, why: object) -> None:
         if self._waiting is not None:

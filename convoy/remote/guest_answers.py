@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from convoy.errors import RefusalError
 from convoy.remote.guest_events import (
     ConnectionClosed,
     Event,
@@ -19,14 +20,21 @@ from convoy.remote.guest_events import (
     UploadFailed,
 )
 from convoy.remote.guest_protocol import State
-from convoy.remote.websocket import ServerClosedError
+from convoy.remote.limits import retry_after_s
+from convoy.remote.websocket import ServerClosedError, UpgradeRefusedError
 from convoy.remote.wire_faults import StoppedError, wire_code
+from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Fate
+from convoy.routes.codes import UNEXPECTED_ANSWER, UPGRADE_REFUSED, CodeBook, error_code
 
 _ENDINGS = (ConnectionClosed, LoggedOut, SessionClosed, SessionExpired)
 """After these nothing answers any more what was asked before."""
+_GOOD_STATUSES, _GOOD, _FORBIDDEN, _TOO_MANY = range(200, 300), 200, 403, 429
 _REFUSALS = (Refused, TooManyRequests, UploadFailed)
+_CLOSED, _SESSION_EXPIRED = "connection closed", 4006
 TOLD = "told-"
 """Begins the tracing ids of what has no answer, so that its copies are not asked after."""
+NOT_RESUMED = "guest not resumed"
+"""The code of a session that another connection should have gone on with, and that began anew."""
 OUT_OF_ORDER = "guest out of order"
 """The code of a message that has an earlier time, by the server, than one that came before it."""
 
@@ -43,6 +51,46 @@ def code_of_loss(fault: Exception | None, state: State) -> str:
     return (
         f"guest closed {fault.code}" if isinstance(fault, ServerClosedError) else wire_code(fault)
     )
+
+
+def refusal_of_upgrade(exc: UpgradeRefusedError, where: str, codes: CodeBook) -> RefusalError:
+    """Return the refusal that an answer to an upgrade means; `where` was asked."""
+    code = codes.name(error_code(exc.status, exc.body))
+    if exc.status in _GOOD_STATUSES:
+        code = UNEXPECTED_ANSWER
+    elif exc.status == _FORBIDDEN:
+        code = UPGRADE_REFUSED
+    return RefusalError(code, f"{where}: {exc}", retry_after_s=retry_after_s(exc.headers))
+
+
+def _number_of(answer: Event | None) -> int | None:
+    """Return the service's own code of an answer that says no, None where none came any more."""
+    match answer:
+        case TooManyRequests() | Refused() | UploadFailed():
+            return answer.code
+        case SessionExpired():
+            return _SESSION_EXPIRED
+    return None
+
+
+def refusal_in(answer: Event | None, codes: CodeBook) -> RefusalError:
+    """Return the refusal that an answer is which was not wanted."""
+    number = _number_of(answer)
+    if number is None:
+        return RefusalError(_CLOSED)
+    text = answer.text if isinstance(answer, Refused | UploadFailed) else ""
+    wait_s = answer.retry_after_s if isinstance(answer, TooManyRequests) else None
+    return RefusalError(codes.name(f"guest {number}"), text, retry_after_s=wait_s)
+
+
+def judged(answer: Event | None, codes: CodeBook) -> tuple[Fate, str, int]:
+    """Return what an answer says of a message: its fate, its code, and the service's own code."""
+    if isinstance(answer, OwnCopy):
+        return ACCEPTED, "", _GOOD
+    if (number := _number_of(answer)) is None:
+        return UNKNOWN, _CLOSED, _GOOD
+    status = _TOO_MANY if isinstance(answer, TooManyRequests) else number
+    return REJECTED, refusal_in(answer, codes).code, status
 
 
 class Question:

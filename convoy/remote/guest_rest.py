@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,15 +20,66 @@ from convoy.settings.origin import is_loopback
 _GOOD_STATUSES = range(200, 300)
 # Read 2026-11-26 in https://github.com/MyPureCloud/genesys-messenger-transport-mobile-sdk.
 _HISTORY = "/api/v2/webmessaging/messages?pageSize={size}&pageNumber={number}"
+PAGE_SIZE, _MOST_PAGES = 25, 10
+"""The size is the published clients'; a third party says that a guest may read ten a minute."""
 _OF_FILES = ("x-amz-", "content-")
 """What the headers begin with that are taken from the server; the rest of a request is ours."""
+
+
+class HistoryMessage(msgspec.Struct):
+    """A message of a guest's history, by whomever; clients know by its id what they were told."""
+
+    id: str = ""
+    text: str | None = None
 
 
 class HistoryPage(msgspec.Struct, rename="camel"):
     """A page of a guest's messages; `total` counts those of all pages."""
 
-    entities: list[msgspec.Raw]
+    entities: list[HistoryMessage]
     total: int = 0
+
+
+class HistorySearch:
+    """What a guest looks for in its history: messages that it was told of, and one that it sent.
+
+    The former it knows by `ids`, the latter by a part of its text. What was found is looked for no
+    longer.
+    """
+
+    __slots__ = ("_text", "ids")
+
+    def __init__(self, ids: Iterable[str], text: str) -> None:
+        self.ids = set(ids)
+        self._text: str | None = text
+
+    @property
+    def has_text(self) -> bool:
+        """True once the message that was sent has been found."""
+        return self._text is None
+
+    @property
+    def is_over(self) -> bool:
+        """True once all has been found."""
+        return self.has_text and not self.ids
+
+    def take(self, messages: Iterable[HistoryMessage]) -> None:
+        """Look for it in a part of the history."""
+        for each in messages:
+            self.ids.discard(each.id)
+            if self._text is not None and self._text in (each.text or ""):
+                self._text = None
+
+    def take_pages(self, read: Callable[[int], HistoryPage]) -> None:
+        """Look for it page by page, each read by its number from 1 on, until all is found.
+
+        After the pages that there are, or ten, which is as many as a guest may read in a minute.
+        """
+        for number in range(1, _MOST_PAGES + 1):
+            page = read(number)
+            self.take(page.entities)
+            if self.is_over or number * PAGE_SIZE >= page.total:
+                return
 
 
 def read_history(
@@ -36,15 +87,13 @@ def read_history(
     api: Origin,
     jwt: Secret,
     deadline_s: float,
-    *,
-    size: int = 25,
     number: int = 1,
 ) -> HistoryPage:
     """Return a page of the history of the guest whose `getJwt` brought the token.
 
     Raises WireError, and RefusalError for an answer that is no page of messages.
     """
-    path = _HISTORY.format(size=size, number=number)
+    path = _HISTORY.format(size=PAGE_SIZE, number=number)
     headers = {"Authorization": f"Bearer {jwt.reveal()}", "Accept": "application/json"}
     transport = Transport(api, shared.dialler, pace=shared.pace, kill_switch=shared.kill_switch)
     answer = _exchange(transport, _request("GET", api, path, headers), deadline_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import count
 from math import inf
 from typing import TypeVar
 
@@ -11,34 +12,33 @@ import gevent
 import msgspec
 
 from convoy.errors import RefusalError, RemoteError, WireError
-from convoy.remote.guest_answers import TOLD, Question, code_of_loss
+from convoy.remote.guest_answers import (
+    TOLD,
+    Question,
+    code_of_loss,
+    judged,
+    refusal_in,
+    refusal_of_upgrade,
+)
 from convoy.remote.guest_events import (
     Event,
     Jwt,
     OwnCopy,
     PresignedUrl,
-    Refused,
     SessionClosed,
     SessionConfigured,
-    SessionExpired,
     TooManyRequests,
     UploadDone,
-    UploadFailed,
 )
 from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests, Leaving
-from convoy.remote.limits import retry_after_s
 from convoy.remote.websocket import UpgradeRefusedError, WebSocket
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
-from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
-from convoy.routes.codes import UNEXPECTED_ANSWER, UPGRADE_REFUSED, error_code
+from convoy.results.outcome import ACCEPTED, FAILED, UNKNOWN, Attempt
+from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.secrets import Secret
 
-_SESSION_EXPIRED = 4006
-_GOOD, _FORBIDDEN, _TOO_MANY_REQUESTS = 200, 403, 429
-_GOOD_STATUSES = range(200, 300)
-_CLOSED = "connection closed"
 _CLOSE_S = 1.0
 _E = TypeVar("_E", bound=Event)
 
@@ -59,9 +59,11 @@ class GuestSession:
     """
 
     __slots__ = (
-        "_asked",
+        "_jwt",
         "_leaving",
         "_messages",
+        "_numbers",
+        "_posted_on",
         "_protocol",
         "_question",
         "_requests",
@@ -84,13 +86,15 @@ class GuestSession:
         self.on_text = on_text
         self._shared = shared
         self._token: Secret | None = None
+        self._jwt: Secret | None = None
         self._protocol = GuestProtocol("", Secret(""))
-        self.socket = WebSocket(self._hear)
+        self.socket = self._posted_on = WebSocket(self._hear)
         self._question: Question | None = None
         self._messages = shared.budget("session")
         self._requests = shared.budget("connection")
         self._leaving = Leaving(shared)
-        self._asked = self.attempts = 0
+        self._numbers = count(1)
+        self.attempts = 0
         self.is_new = False
 
     @property
@@ -109,6 +113,16 @@ class GuestSession:
         return self.socket.is_open and self.state is State.CONFIGURED
 
     @property
+    def is_lost(self) -> bool:
+        """True while only another connection would take its messages."""
+        return not self.socket.is_open or self.state not in (State.CONFIGURED, State.READ_ONLY)
+
+    @property
+    def is_known(self) -> bool:
+        """True where another connection would go on with the session, and not begin a new one."""
+        return self._token is not None and self.state is not State.EXPIRED
+
+    @property
     def loss(self) -> str:
         """The code of how the server ended the latest connection, "" where it did not."""
         code = code_of_loss(self.socket.fault, self.state)
@@ -117,7 +131,7 @@ class GuestSession:
     @property
     def sent_s(self) -> float | None:
         """When the first byte of the post in progress left, or of the last one; None if never."""
-        return self.socket.sent_s if self.attempts else None
+        return self._posted_on.sent_s if self.attempts else None
 
     @property
     def _now_s(self) -> float:
@@ -144,6 +158,40 @@ class GuestSession:
         """Begin the session on a new connection, or go on with it; raises as `open`."""
         self._configure(self._now_s + self._shared.timeout_s)
 
+    def reconnect(self, deadline_s: float) -> None:
+        """Go on with the session on another connection, when limits allow one; raises as `open`."""
+        self.await_turn(deadline_s)
+        self._connect(deadline_s)
+        self._configure(deadline_s)
+
+    def drop(self, tracing_id: str, message: bytes, deadline_s: float, *, is_cut: bool) -> float:
+        """Send a message and end the connection at once; return when its first byte left.
+
+        Without a cut it ends in order, for which it may take a second. Raises WireError where
+        nothing left, and GuestProtocolError.
+        """
+        self.attempts = 0
+        self._let_leave(deadline_s)
+        text = self._say(tracing_id, message)
+        try:
+            self._send(text)
+        except WIRE_EXCEPTIONS as exc:
+            raise self._wire_error(exc) from exc
+        socket = self.socket
+        if is_cut:
+            socket.cut()
+        else:
+            socket.close(self._now_s + _CLOSE_S)
+        if socket.sent_s is None:
+            raise self._wire_error(ConnectionResetError("the connection took nothing any more"))
+        return socket.sent_s
+
+    def _say(self, tracing_id: str, message: bytes) -> bytes:
+        text = self._protocol.say(tracing_id, msgspec.Raw(message))
+        self._messages.spend(self._now_s)
+        self.attempts, self._posted_on = 1, self.socket
+        return text
+
     def post(self, tracing_id: str, message: bytes, timeout_s: float) -> Attempt:
         """Send a message, the JSON of the protocol's `message`; return what came of it.
 
@@ -161,35 +209,35 @@ class GuestSession:
             return Attempt(FAILED, exc.code, began_s, now_s, waited_s=now_s - began_s)
         waited_s = self._now_s - began_s
         question = Question(OwnCopy, tracing_id, deadline_s)
-        text = self._protocol.say(tracing_id, msgspec.Raw(message))
-        self._messages.spend(self._now_s)
-        self.attempts = 1
+        text = self._say(tracing_id, message)
         try:
             self._ask(question, partial(self._send, text))
         except WIRE_EXCEPTIONS as exc:
             fate, code, status, done_s = UNKNOWN, wire_code(exc), 0, self._now_s
         else:
-            fate, code, status = self._judged(question)
+            fate, code, status = judged(question.answer, self._shared.code_book)
             done_s = question.done_s
+            if fate is ACCEPTED:
+                self._messages.correct({}, done_s)
         sent_s = self.socket.sent_s
         if sent_s is None:
             fate, sent_s = FAILED, began_s
         body = question.text.encode()
         return Attempt(fate, code, sent_s, done_s, status=status, body=body, waited_s=waited_s)
 
-    def request(self, request: Request, wanted: type[_E]) -> _E:
-        """Send a request and return the event that answers it.
+    def request(self, request: Request, wanted: type[_E], deadline_s: float | None = None) -> _E:
+        """Send a request and return the event that answers it, by default within the timeout.
 
         Raises WireError, RefusalError where the answer is no, and GuestProtocolError.
         """
-        deadline_s = self._now_s + self._shared.timeout_s
+        deadline_s = deadline_s or self._now_s + self._shared.timeout_s
         self._let_leave(deadline_s)
         return self._call(request, wanted, deadline_s)
 
     def tell(self, request: Request) -> None:
         """Send what has no answer, such as typing. Raises WireError, and GuestProtocolError."""
         self._let_leave(self._now_s + self._shared.timeout_s)
-        text = request(self._protocol, f"{TOLD}{self._next_number()}")
+        text = request(self._protocol, f"{TOLD}{next(self._numbers)}")
         try:
             self._send(text)
         except WIRE_EXCEPTIONS as exc:
@@ -222,10 +270,8 @@ class GuestSession:
 
     def _go_on(self, deadline_s: float) -> None:
         """See that a message can be sent: connect, resume, begin a new chat, as far as needed."""
-        if not self.socket.is_open or self.state not in (State.CONFIGURED, State.READ_ONLY):
-            self.await_turn(deadline_s)
-            self._connect(deadline_s)
-            self._configure(deadline_s)
+        if self.is_lost:
+            self.reconnect(deadline_s)
         if self.state is State.READ_ONLY:
             self._call(GuestProtocol.close_session, SessionClosed, deadline_s)
             self._configure(deadline_s, start_new=True)
@@ -252,7 +298,7 @@ class GuestSession:
         self.socket.close()
         self._leaving.keep()
         if self._token is None or self.state is State.EXPIRED:
-            self._token = shared.new_token()
+            self._token, self._jwt = shared.new_guest()
             self._messages = shared.budget("session")
         self._protocol = GuestProtocol(deployment.id, self._token)
         self._requests = shared.budget("connection")
@@ -268,7 +314,7 @@ class GuestSession:
                 self._leaving.check,
             )
         except UpgradeRefusedError as exc:
-            raise self._upgrade_refusal(exc) from exc
+            raise refusal_of_upgrade(exc, deployment.host.url, shared.code_book) from exc
         except WIRE_EXCEPTIONS as exc:
             raise self._wire_error(exc) from exc
         shared.connects.correct({}, self._now_s)
@@ -276,7 +322,7 @@ class GuestSession:
 
     def _configure(self, deadline_s: float, *, start_new: bool = False) -> None:
         def configure(protocol: GuestProtocol, tracing_id: str) -> bytes:
-            return protocol.configure(tracing_id, start_new=start_new)
+            return protocol.configure(tracing_id, start_new=start_new, code=self._jwt)
 
         self.is_new = self._call(configure, SessionConfigured, deadline_s).is_new
 
@@ -285,7 +331,7 @@ class GuestSession:
             self._leaving.check()
         except StoppedError as exc:
             raise self._wire_error(exc) from exc
-        id = str(self._next_number())
+        id = str(next(self._numbers))
         text = request(self._protocol, id)
         return self._answer(Question(wanted, id, deadline_s), wanted, partial(self._send, text))
 
@@ -295,32 +341,10 @@ class GuestSession:
             self._ask(question, act)
         except WIRE_EXCEPTIONS as exc:
             raise self._wire_error(exc) from exc
-        match question.answer:
-            case answer if isinstance(answer, wanted):
-                return answer
-            case TooManyRequests(code=code, retry_after_s=wait_s):
-                raise RefusalError(self._code(code), retry_after_s=wait_s)
-            case Refused(code=code, text=told) | UploadFailed(code=code, text=told):
-                raise RefusalError(self._code(code), told)
-            case SessionExpired():
-                raise RefusalError(self._code(_SESSION_EXPIRED))
-            case _:
-                raise RefusalError(_CLOSED)
-
-    def _judged(self, question: Question) -> tuple[Fate, str, int]:
-        """Return what an answer says of a message: its fate, our code, and its own as a status."""
-        match question.answer:
-            case OwnCopy():
-                self._messages.correct({}, question.done_s)
-                return ACCEPTED, "", _GOOD
-            case TooManyRequests(code=code):
-                return REJECTED, self._code(code), _TOO_MANY_REQUESTS
-            case Refused(code=code):
-                return REJECTED, self._code(code), code
-            case SessionExpired():
-                return REJECTED, self._code(_SESSION_EXPIRED), _SESSION_EXPIRED
-            case _:
-                return UNKNOWN, _CLOSED, _GOOD
+        answer = question.answer
+        if isinstance(answer, wanted):
+            return answer
+        raise refusal_in(answer, self._shared.code_book)
 
     def _ask(self, question: Question, act: Callable[[], None]) -> None:
         """Do what asks the question and wait for its answer; raises one of WIRE_EXCEPTIONS.
@@ -368,22 +392,6 @@ class GuestSession:
             self.on_event(event, received_s)
         if self.state in (State.EXPIRED, State.DISCONNECTED):
             self.socket.begin_close()
-
-    def _next_number(self) -> int:
-        self._asked += 1
-        return self._asked
-
-    def _code(self, code: int) -> str:
-        return self._shared.code_book.name(f"guest {code}")
-
-    def _upgrade_refusal(self, exc: UpgradeRefusedError) -> RefusalError:
-        code = self._shared.code_book.name(error_code(exc.status, exc.body))
-        if exc.status in _GOOD_STATUSES:
-            code = UNEXPECTED_ANSWER
-        elif exc.status == _FORBIDDEN:
-            code = UPGRADE_REFUSED
-        where = self._shared.deployment.host.url
-        return RefusalError(code, f"{where}: {exc}", retry_after_s=retry_after_s(exc.headers))
 
     def _wire_error(self, exc: Exception) -> WireError:
         sent_s = self.socket.sent_s

@@ -42,17 +42,18 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Guests:
-    """The guests of a process; `new_token` makes the token by which the server knows a new one.
+    """The guests of a process.
 
-    What a server gives a guest that opens a door is handed to `register`, to be redacted.
-    Of `limits`, those of scope `session` are for the messages of one guest and those of scope
+    `new_guest` makes the token by which the server knows a new one, and returns it with the JWT of
+    its login, None for a guest without one. What a server gives a guest that opens a door is handed
+    to `register`, to be redacted. Of `limits`, those of scope `session` are for the messages of one guest and those of scope
     `connection` for all that it sends over one; `connects` is for the connections of all. Files go
     to the target's own `origins`, and to public places besides where it `is_approved`.
     """
 
     dialler: Dialler
     deployment: Deployment
-    new_token: Callable[[], Secret]
+    new_guest: Callable[[], tuple[Secret, Secret | None]]
     register: Callable[[Secret], None]
     code_book: CodeBook
     timeout_s: float

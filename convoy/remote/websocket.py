@@ -216,6 +216,16 @@ class WebSocket:
         finally:
             self._end(StoppedError("the connection was closed by its owner"))
 
+    def cut(self) -> None:
+        """End the connection by a reset, without a close frame, once the kernel has what was sent.
+
+        What the kernel does not take at once is lost. Other ends are `close`'s.
+        """
+        if self._connection is not None:
+            self._connection.send()
+            self._connection.reset()
+        self._end(StoppedError("the connection was cut by its owner"))
+
     def _on_arrival(self) -> None:
         connection, protocol = self._connection, self._protocol
         assert connection is not None and protocol is not None

@@ -19,6 +19,12 @@ UPGRADE_REFUSED = "guest upgrade 403"
 UPLOAD_REFUSED = "guest upload refused"
 """The code of a file that was to be put where Convoy puts none; nothing was sent."""
 
+MESSAGE_LOST = "guest message lost"
+"""The code of a message that was in flight when a connection dropped, and that nobody has."""
+
+HISTORY_INCOMPLETE = "guest history incomplete"
+"""The code of a guest's history that lacks messages which the guest was told of."""
+
 TLS_EXPECTED = "tls expected"
 """The code of plain HTTP that was spoken to a port of TLS."""
 _WANTS_TLS = b"The plain HTTP request was sent to HTTPS port"

@@ -11,6 +11,7 @@ from convoy.settings.environment import (
     credential_redactor,
     credentials,
     environment_of_children,
+    guest_jwts,
     header_values,
     payload_directory,
     simulator_key,
@@ -43,5 +44,6 @@ __all__ = [
     "payload_directory",
     "resolve",
     "simulator_key",
+    "guest_jwts",
     "user_login",
 ]

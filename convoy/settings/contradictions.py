@@ -120,6 +120,21 @@ def _exhausted_by_chance(settings: Settings, known: Collection[str]) -> Iterator
             )
 
 
+def _reconnects(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
+    for name, scenario in settings.scenario.items():
+        rule, has_s = scenario.reconnect, settings.request_timeout_s
+        if rule is None or name not in settings.scenarios:
+            continue
+        if rule.longest_s < rule.wait_s:
+            problem = f"is {rule.longest_s:g}, shorter than wait_s: {rule.wait_s:g}"
+            yield ("scenario", name, "reconnect", "longest_s"), problem
+        if rule.wait_s * (1 + rule.jitter) >= has_s:
+            problem = (
+                f"is {rule.wait_s:g}, but from its drop on a guest has {has_s:g} s to come back"
+            )
+            yield ("scenario", name, "reconnect", "wait_s"), f"{problem}; raise request_timeout_s"
+
+
 def _embedded_elsewhere(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
     target = settings.target
     origin = Origin.parse(target.api_url)
@@ -144,5 +159,6 @@ _CHECKS: tuple[
     (("late_after_ms", "max_lateness_s"), _lateness),
     (("scenario",), _pools),
     (("scenario", "arrivals"), _exhausted_by_chance),
+    (("scenario", "scenarios", "request_timeout_s"), _reconnects),
     (("target",), _embedded_elsewhere),
 )

@@ -23,6 +23,7 @@ USER_TOKEN = "CONVOY_USER_TOKEN"
 REFRESH_TOKEN = "CONVOY_REFRESH_TOKEN"
 USER_CLIENT_ID = "CONVOY_USER_CLIENT_ID"
 USER_CLIENT_SECRET = "CONVOY_USER_CLIENT_SECRET"
+GUEST_JWTS = "CONVOY_GUEST_JWTS"
 SWARM_SECRET = "CONVOY_SWARM_SECRET"
 LABELS = "CONVOY_LABELS"
 SIMULATOR_KEY = "CONVOY_SIMULATOR_KEY"
@@ -44,6 +45,7 @@ _SECRETS = (
     REFRESH_TOKEN,
     USER_CLIENT_ID,
     USER_CLIENT_SECRET,
+    GUEST_JWTS,
     SWARM_SECRET,
     SIMULATOR_KEY,
     WEB_PASSWORD,
@@ -66,7 +68,9 @@ _NEEDED = ("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ"
 _NEEDED_PREFIXES = ("LC_", "PYTHON")
 _SHORTEST_KEY = 16
 _LONGEST_SECRET_FILE = 64 * 1024
+_LONGEST_JWT_FILE = 64 * 2**20
 _SHORTEST_PASSWORD = 12
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f:.]*:[0-9a-f:.]*\]?", re.IGNORECASE)
 
 
@@ -120,6 +124,8 @@ def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     for name in _SECRETS:
         if (value := Secret(environ.get(name, "").strip())) not in PUBLISHED_CREDENTIALS:
             redactor.register(value, permanent=True)
+    for jwt in environ.get(GUEST_JWTS, "").split():
+        redactor.register(Secret(jwt), permanent=True)
     return redactor
 
 
@@ -171,6 +177,31 @@ def user_login(environ: Mapping[str, str], settings: Settings) -> UserLogin | Us
     given = next((pair for pair in pairs if any(pair.values())), pairs[0])
     client_id, client_secret = _all_of(given, settings)
     return UserLogin(client_id, client_secret, refresh_token)
+
+
+def guest_jwts(environ: Mapping[str, str]) -> tuple[Secret, ...]:
+    """Return what guests of web messaging log in with, one after the other; none without logins.
+
+    White space separates them, in the variable or in its file. Raises SettingsError.
+    """
+    text, file = (environ.get(name, "").strip() for name in (GUEST_JWTS, f"{GUEST_JWTS}_FILE"))
+    where, problem = GUEST_JWTS, ""
+    if text and file:
+        problem = f"is given, and so is {GUEST_JWTS}_FILE; give only one of them"
+    elif file:
+        where = f"{GUEST_JWTS}_FILE"
+        try:
+            text = read_text(Path(file), _LONGEST_JWT_FILE)
+            problem = "" if text.strip() else f"the file {file!r} is empty"
+        except FileError as error:
+            problem = f"the file {file!r} {error}"
+    found = text.split()
+    for number, jwt in enumerate(found, start=1):
+        if not problem and not _JWT.fullmatch(jwt):
+            problem = f"number {number} of what it holds is no JWT, three parts with dots between"
+    if problem:
+        raise SettingsError([Fault(where, problem)])
+    return tuple(map(Secret, found))
 
 
 def _all_of(given: Mapping[str, Secret | None], settings: Settings) -> list[Secret]:

@@ -90,12 +90,27 @@ class Texts(_Section):
     choice: Literal["random", "sequence"] = "random"
 
 
+class Reconnect(_Section):
+    """How guests of `reconnect_storm` lose their connection, and when they try to come back.
+
+    `drop: cut` ends it by a reset of TCP, `closed` by a close frame. A pause is `wait_s`, after
+    each failed try `factor` times as long up to `longest_s`, give or take its `jitter`, a share.
+    """
+
+    drop: Literal["cut", "closed"] = "cut"
+    wait_s: Annotated[Duration, Field(ge=0.1)] = 5
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0
+    factor: Annotated[float, Field(ge=1, le=100)] = 1
+    longest_s: Duration = 60
+
+
 class ScenarioSettings(_Section):
     """What one scenario has of its own; `rate` in messages per second, else a share by `weight`.
 
     `variables` are what its route's path and its templates may name besides the built-in ones.
     `expect` holds the fields of an accepting answer by status, in place of those of the catalogue.
-    `steps` are those that its users do besides, where the scenario leaves that open.
+    `steps` are those that its users do besides, where the scenario leaves that open; `reconnect`
+    belongs to `reconnect_storm`.
     """
 
     weight: Weight = 1
@@ -106,6 +121,7 @@ class ScenarioSettings(_Section):
     steps: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     texts: Texts = Texts()
     conversations: Conversations = Conversations()
+    reconnect: Reconnect | None = None
 
 
 class OAuth(_Section):
@@ -297,8 +313,12 @@ class Settings(_Section):
         return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.global_stages())
 
     def requests_each(self, scenario: str) -> int:
-        """Return how many requests a message makes at most with the steps that were chosen."""
-        return 1 + len(self.scenario[scenario].steps)
+        """Return how many requests a message makes at most with the steps that were chosen.
+
+        With a drop there is one more afterwards, for the history.
+        """
+        rule = self.scenario[scenario]
+        return 1 + len(rule.steps) + (rule.reconnect is not None)
 
     def request_stages(self) -> tuple[RateStage, ...]:
         """Return the stages of `global_stages` in requests per second: with what steps send."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
+
+import msgspec
+
 from simulator import guest_frames as frames
 from simulator.guest_orders import Order
 from simulator.handlers.guest_history import issue_jwt
 from simulator.handlers.guest_upkeep import close_event, remove
 from simulator.ids import new_digits
-from simulator.model.guest_errors import REQUEST_FAILED, UNAUTHORISED, GuestError
+from simulator.model.guest_errors import NO_DOWNGRADE, REQUEST_FAILED, UNAUTHORISED, GuestError
 from simulator.model.guests import Session
 from simulator.model.rates import Window
 from simulator.world import World
@@ -15,11 +19,39 @@ from simulator.world import World
 RESUME_TOKEN_LIFE_S = 3_600
 
 
+class _Claims(msgspec.Struct):
+    exp: float | None = None
+
+
 def configure(world: World, order: Order) -> None:
     """`configureSession`: begins the session of a token, or resumes it.
 
-    With `startNew` it is begun anew; the conversation that it had is over then.
+    With `startNew` it is begun anew; the conversation that it had is over then. A session that was
+    begun with a login is not gone on with without one.
     """
+    _configure(world, order, has_login=False)
+
+
+def configure_authenticated(world: World, order: Order) -> None:
+    """`configureAuthenticatedSession`: the same with a login, a JWT that has not expired.
+
+    Nobody is asked who signed it.
+    """
+    if not _is_good(order.body["data"].get("code", ""), world.wall_s()):
+        raise GuestError(UNAUTHORISED)
+    _configure(world, order, has_login=True)
+
+
+def _is_good(jwt: str, now_s: float) -> bool:
+    parts = jwt.split(".")
+    try:
+        claims = msgspec.json.decode(urlsafe_b64decode(parts[1] + "=="), type=_Claims)
+    except (IndexError, ValueError):
+        return False
+    return len(parts) == 3 and (claims.exp is None or now_s < claims.exp)
+
+
+def _configure(world: World, order: Order, *, has_login: bool) -> None:
     _check_deployment(order)
     connection, token = order.connection, order.body["token"]
     guests, now_s = world.guests, world.now_s()
@@ -27,6 +59,8 @@ def configure(world: World, order: Order) -> None:
     # The limit is the token's, whatever becomes of its session.
     window = session.configures if session is not None else Window()
     guests.rates.spend_configure(window, now_s)
+    if session is not None and session.has_login and not has_login:
+        raise GuestError(NO_DOWNGRADE)
     if session is not None and order.body.get("startNew"):
         for other in remove(world, session):
             if other is not connection:
@@ -35,17 +69,12 @@ def configure(world: World, order: Order) -> None:
     is_new = session is None
     if session is None:
         session = guests.begin(connection.deployment, token, now_s)
-        session.configures = window
+        session.configures, session.has_login = window, has_login
     guests.touch(session, now_s)
     pushed_out = guests.join(connection, session)
     if pushed_out is not None:
         close_event(world, pushed_out)
     _tell(world, order, session, is_connected=True, is_new=is_new)
-
-
-def refuse_authenticated(world: World, order: Order) -> None:
-    """`configureAuthenticatedSession`: nobody can log in here."""
-    raise GuestError(UNAUTHORISED)
 
 
 def close(world: World, order: Order) -> None:

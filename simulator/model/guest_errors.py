@@ -12,6 +12,7 @@ READ_ONLY = 409
 FILE_TYPE, FILE_SIZE, FILE_NAME, FILE_NAME_LENGTH, EMPTY_FILE = 4001, 4002, 4004, 4005, 4102
 SESSION_EXPIRED, SESSION_NOT_FOUND = 4006, 4007
 ATTACHMENT_NOT_FOUND, ATTACHMENT_NOT_UPLOADED = 4009, 4010
+NO_DOWNGRADE = 4017
 TOO_LONG, ATTRIBUTES_TOO_LARGE, RATE_TOO_HIGH, UNEXPECTED = 4011, 4013, 4029, 5000
 GUEST_CODES = {
     REQUEST_FAILED: "Request failed.",
@@ -33,7 +34,7 @@ GUEST_CODES = {
     ATTACHMENT_NOT_UPLOADED: "Attachment has not been successfully uploaded",
     TOO_LONG: "message too long",
     ATTRIBUTES_TOO_LARGE: "Custom Attributes in channel metadata is too large",
-    4017: "Cannot downgrade to an unauthenticated session",
+    NO_DOWNGRADE: "Cannot downgrade to an unauthenticated session",
     4020: "Missing parameter",
     RATE_TOO_HIGH: "Message rate too high for this session",
     EMPTY_FILE: "File is empty",

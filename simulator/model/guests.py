@@ -57,6 +57,7 @@ class Session:
     conversation: MessagingConversation | None = None
     is_read_only: bool = False
     is_joined: bool = False
+    has_login: bool = False
     connections: list[Connection] = field(default_factory=list)
     attachments: dict[str, Attachment] = field(default_factory=dict)
     messages: Window = field(default_factory=Window)

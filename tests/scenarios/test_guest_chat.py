@@ -32,20 +32,22 @@ SETTINGS = {
 }
 
 
-CLOSES = itertools.count()
+CLOSES, RESTARTS, EXPIRIES = itertools.count(), itertools.count(), itertools.count()
 
 
 def chats(peer: Peer) -> None:
     """Send each message back, between two replies; refuse each tenth.
 
-    One measured copy comes twice, one is of nothing, one reply has too early a time; and one
-    connection is closed.
+    One measured copy comes twice, one is of nothing, one reply has too early a time; one connection
+    is closed before its guest leaves, and one between two messages, so that its guest comes back;
+    one session expires with its first message.
     """
-    is_measured = False
+    is_measured, said_before = False, 0
     while (request := peer.hear()) is not None:
         id = request["tracingId"]
         if request["action"] == "configureSession":
-            peer.say("SessionResponse", {"connected": True, "newSession": True}, tracingId=id)
+            body = {"connected": True, "newSession": request["token"] not in RESTARTED}
+            peer.say("SessionResponse", body, tracingId=id)
             continue
         if request["action"] == "getJwt":
             peer.say("JwtResponse", {"jwt": "a.b.c", "exp": 2e9}, tracingId=id)
@@ -64,9 +66,17 @@ def chats(peer: Peer) -> None:
         found = K.search(request["message"].get("text", ""))
         if found is None or found["run"].endswith("-steps"):
             peer.copy(request)
+            is_answer = "content" in request["message"] and said_before == 1
+            if is_measured and is_answer and next(RESTARTS) == 0:
+                RESTARTED.append(request["token"])
+                peer.close(1012)
             continue
+        said_before += 1
         is_measured = not found["run"].endswith("-warmup")
-        if int(found["k"]) % 10 == 3:
+        is_first = is_measured and said_before == 1 and int(found["k"]) % 10 not in (3, 7)
+        if is_first and next(EXPIRIES) == 0:
+            peer.say("SessionExpiredEvent", {}, type="response")
+        elif int(found["k"]) % 10 == 3:
             peer.say("string", "message too long", 4011, tracingId=id)
         else:
             peer.frame(offer())
@@ -78,10 +88,16 @@ def chats(peer: Peer) -> None:
                 peer.frame(reply("Third", BEFORE))
 
 
+RESTARTED: list[str] = []
+
+
 def offer() -> bytes:
     choice = {"contentType": "QuickReply", "quickReply": {"text": "Yes", "payload": "y"}}
     body = {"direction": "Outbound", "type": "Structured", "id": "m9", "content": [choice]}
     return said("StructuredMessage", body)
+
+
+DISTURBANCES = ("guest out of order", "guest closed 1012", "guest closed 1013")
 
 
 def test_guests_chat_and_come_back_as_others(tmp_path: Path) -> None:
@@ -96,32 +112,37 @@ def test_guests_chat_and_come_back_as_others(tmp_path: Path) -> None:
 
     assert ended.exit_code == 0, ended.output
     figures: dict[str, Any] = ended.run["scenarios"]["guest_chat"]
-    assert (figures["sent"], figures["accepted"], figures["rejected"]) == (MESSAGES, 54, 6)
-    assert figures["errors"] == {"guest 4011": 6}
+    assert (figures["sent"], figures["accepted"], figures["rejected"]) == (MESSAGES, 53, 7)
+    assert figures["errors"] == {"guest 4011": 6, "guest 4006": 1}
     steps = {name: (each["count"], each["errors"]) for name, each in figures["steps"].items()}
     begun = steps["connect"][0]
+    left = steps["attachment"][0]
+    # The guest of an expired session takes no leave; after the last leaves nobody comes any more.
+    assert begun - 1 <= left < begun - 1 + USERS
     assert steps == {
         "connect": (begun, {}),
         "configure": (begun, {}),
+        "reconnect": (1, {}),
         "join": (begun, {}),
-        "typing": (MESSAGES, {}),
-        "answer": (54, {}),
-        "attachment": (begun, {}),
-        "history": (begun, {"unexpected answer": begun}),  # the shop has no history
-        "disturbance": (2, {"guest out of order": 1, "guest closed 1013": 1}),
+        "typing": (MESSAGES - 2, {}),  # not before a guest has come back, or another one come
+        "answer": (53, {}),
+        "attachment": (left, {}),
+        "history": (left, {"unexpected answer": left}),  # the shop has no history
+        "disturbance": (3, {code: 1 for code in DISTURBANCES}),
     }
     assert MESSAGES // OF_A_GUEST - USERS <= begun <= MESSAGES // OF_A_GUEST + USERS
     matched = {name: each["matched"] for name, each in figures["timings"].items()}
     own_copy = figures["timings"]["own_copy"]
     assert [own_copy[each] for each in ("missing", "duplicate", "unexpected")] == [0, 1, 1]
-    assert matched["own_copy"] == matched["first_reply"] == 54
-    assert 54 - USERS <= matched["reply_burst"] <= 54
+    assert matched["own_copy"] == matched["first_reply"] == 53
+    assert 53 - USERS <= matched["reply_burst"] <= 53
 
     requests = [request for peer in peers for request in peer.requests]
     ours = [found["k"] for each in requests if (found := of_the_run(each, ended.run["run_id"]))]
     assert sorted(map(int, ours)) == list(range(MESSAGES))
     tokens = [peer.requests[0]["token"] for peer in peers if peer.requests]
-    assert len(tokens) == len(set(tokens)) > USERS
+    assert len(tokens) - 1 == len(set(tokens)) > USERS
+    assert [token for token in set(tokens) if tokens.count(token) > 1] == RESTARTED
     assert not any(token in ended.output for token in tokens)
     assert dict(peers[0].upgrade.extra_headers)[b"origin"] == b"https://shop.example"
     closed = [peer for peer in peers if peer.ends]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -167,16 +168,45 @@ def test_without_a_session_everything_but_the_configuration_is_refused() -> None
     assert configuration["body"]["sessionDurationSeconds"] == 259_200
 
 
-def test_nobody_can_log_in_and_another_deployment_is_none_of_the_connection_s() -> None:
+def test_another_deployment_is_none_of_the_connection_s() -> None:
     guest = Guest(Organisation(), configures=False)
 
     answers = [
-        guest.only("configureAuthenticatedSession", deploymentId=WEB, data={"code": "x"}),
         guest.only("configureSession", deploymentId=AUTOSTART),
         guest.only("getConfiguration", deploymentId=AUTOSTART),
     ]
 
-    assert briefs(answers) == ["401", "400", "400"]
+    assert briefs(answers) == ["400", "400"]
+
+
+def jwt(claims: bytes) -> str:
+    return f"e30.{urlsafe_b64encode(claims).rstrip(b'=').decode()}.c2ln"
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        (jwt(b"{}"), "SessionResponse"),
+        (jwt(b'{"exp": 4e9}'), "SessionResponse"),
+        (jwt(b'{"exp": 1.7e9}'), "401"),
+        (jwt(b'{"exp": "soon"}'), "401"),
+        (jwt(b"[]"), "401"),
+        ("e30.e30", "401"),
+        ("e30.\u00e4.e30", "401"),
+        ("x", "401"),
+        ("", "401"),
+    ],
+)
+def test_a_guest_logs_in_with_a_jwt_that_has_not_expired(code: str, answer: str) -> None:
+    guest = Guest(Organisation(), configures=False)
+
+    answers = [
+        guest.only("configureAuthenticatedSession", deploymentId=WEB, data={"code": code}),
+        guest.only("configureSession", deploymentId=WEB),
+    ]
+
+    # What was begun with a login goes on with one only.
+    assert briefs(answers) == ([answer, "4017"] if answer != "401" else ["401", "SessionResponse"])
 
 
 def test_a_session_expires_a_life_after_its_last_message() -> None:

@@ -223,6 +223,18 @@ def test_frames_that_are_wrong_harm_their_own_connection_at_most(
         assert other.next("StructuredMessage")["body"]["text"] == "unharmed"
 
 
+def test_what_comes_together_with_a_guest_s_close_is_taken(simulator: SimulatorProcess) -> None:
+    with SocketGuest(simulator, "leaving") as guest:
+        message = {"type": "Text", "text": "[convoy:leaving:guest_chat:1] Bye"}
+        request = {"action": "onMessage", "token": guest.token, "message": message}
+        close = ABNF(1, 0, 0, 0, ABNF.OPCODE_CLOSE, 1, struct.pack("!H", 1000))
+        said = ABNF(1, 0, 0, 0, ABNF.OPCODE_TEXT, 1, json.dumps(request).encode())
+        guest.socket.sock.sendall(said.format() + close.format())
+
+        assert guest.closed_with() == 1000
+        assert simulator.ledger("leaving")["accepted"] == 1
+
+
 def test_a_guest_who_does_not_read_is_cut_off_before_it_fills_the_memory(
     simulator: SimulatorProcess,
 ) -> None:

@@ -136,3 +136,23 @@ def test_due_times_go_on_in_order_beyond_the_last_message() -> None:
     beyond = [curve.due_s(k) for k in range(curve.count - 1, curve.count + 20)]
 
     assert beyond == sorted(set(beyond))
+
+
+@pytest.mark.parametrize(
+    ("stages", "window_s", "most"),
+    [
+        pytest.param([(10, 10, 60)], 5, 50, id="a constant rate"),
+        pytest.param([(10, 10, 3)], 5, 30, id="a window longer than all"),
+        pytest.param(
+            [(0, 0, 9), (80, 80, 1), (0, 0, 9), (40, 40, 1)], 5, 80, id="the larger burst"
+        ),
+        pytest.param([(0, 0, 9), (80, 80, 1), (0, 0, 9), (40, 40, 1)], 11, 120, id="two bursts"),
+        pytest.param([(0, 20, 10)], 5, 75, id="the end of a ramp"),
+        pytest.param([(20, 0, 10)], 5, 75, id="the beginning of a ramp"),
+        pytest.param([(20, 0, 10), (0, 20, 10)], 5, 75, id="not where stages meet"),
+    ],
+)
+def test_the_fullest_window_is_found(
+    stages: list[tuple[float, float, float]], window_s: float, most: int
+) -> None:
+    assert RateCurve([Stage(*each) for each in stages]).most_within(window_s) == most

@@ -494,6 +494,13 @@ def test_what_steps_send_counts_in_the_total(load: str, steps: str, most: int, s
         check_total(settings, planned, beside=10)
 
 
+def test_guests_who_drop_say_something_first_and_ask_for_their_histories() -> None:
+    settings = settings_of("scenarios=[reconnect_storm]", "users=7", "warm_up_s=0", "canary=false")
+
+    assert messages_beside(settings, {}) == 7
+    assert settings.requests_each("reconnect_storm") == 2
+
+
 def test_the_steps_of_the_warm_up_are_among_the_messages_beside() -> None:
     settings = with_steps("rate=10", "typing").model_copy(update={"warm_up_s": 2.0})
 

@@ -145,3 +145,44 @@ def test_what_guests_lack_is_said_with_the_number_to_write(
 )
 def test_the_line_says_what_guests_need_and_may(settings: tuple[str, ...], line: str) -> None:
     assert guest_line(settings_of(*GUESTS, *settings), [CHAT]) == line
+
+
+STORM = "reconnect_storm"
+BURSTS = (
+    "stages=[{rate: 0, for_s: 9}, {rate: 80, for_s: 1}, {rate: 0, for_s: 9}, {to: 40, for_s: 2}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told", "fix"),
+    [
+        pytest.param(("users=80", BURSTS), "", "", id="as many as drop at once"),
+        pytest.param(
+            ("users=79", BURSTS),
+            "reconnect_storm: 80 guests are to drop within 5 s, before which none is back, and you "
+            "have 79: messages will not be sent",
+            "write -u 80, or let fewer drop at once",
+            id="a burst of more",
+        ),
+        pytest.param(
+            ("users=100", "rate=25", f"scenario.{STORM}.reconnect.wait_s=10"),
+            "250 guests are to drop within 10 s",
+            "write -u 250, or let fewer drop at once",
+            id="one after the other",
+        ),
+        pytest.param(
+            ("users=900", BURSTS, "limits=[{scope: deployment, count: 100, per_s: 20}]"),
+            "users come back 120 times in 20 s, and the limit of 100 per 20 s by deployment is on",
+            "let fewer drop in that time",
+            id="more than the deployment lets in",
+        ),
+        pytest.param(("users=1", "arrivals=closed", "rate=9"), "", "", id="at their own pace"),
+    ],
+)
+def test_what_guests_lack_who_drop_is_said(settings: tuple[str, ...], told: str, fix: str) -> None:
+    given = settings_of("scenarios=[reconnect_storm]", "limits=[]", "warm_up_s=0", *settings)
+
+    found = list(guest_shortfalls(given, [STORM], spawn_rate=1))
+
+    assert [each[1] for each in found] == [fix] * bool(told)
+    assert all(told in each[0] for each in found), found

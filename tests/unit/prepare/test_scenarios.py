@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from convoy.errors import SettingsError
-from convoy.prepare.scenarios import KnownScenario, check_scenarios
+from convoy.prepare.scenarios import RECONNECTED, KnownScenario, check_scenarios
 from convoy.routes.catalogue import GUEST_CHAT, ROUTES, Route
 from tests.unit.settings.configuration import settings_of
 
@@ -69,3 +71,11 @@ def test_a_variable_of_a_template_may_be_empty() -> None:
     settings = settings_of("scenarios=[guest_chat]", "scenario.guest_chat.variables.site=''")
 
     check_scenarios(settings, KNOWN)
+
+
+def test_only_guests_who_drop_have_a_policy_for_coming_back() -> None:
+    settings = settings_of("scenarios=[guest_chat]", "scenario.guest_chat.reconnect={wait_s: 1}")
+
+    with pytest.raises(SettingsError, match="reconnect: is given, but its users do not drop"):
+        check_scenarios(settings, {"guest_chat": CHAT})
+    check_scenarios(settings, {"guest_chat": replace(CHAT, timings=(RECONNECTED,))})

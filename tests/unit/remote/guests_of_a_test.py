@@ -27,7 +27,7 @@ def guests_at(port: int, **options: Any) -> Guests:
     given = {
         "dialler": Dialler(),
         "deployment": Deployment(host, "d 1", "https://shop.example", {"X-Test": "1"}),
-        "new_token": lambda: next(tokens),
+        "new_guest": lambda: (next(tokens), None),
         "register": lambda secret: None,
         "code_book": CodeBook(),
         "timeout_s": LONG_S,

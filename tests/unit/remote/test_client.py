@@ -97,3 +97,17 @@ def test_a_users_token_as_it_is_is_everybodys_and_its_limit_is_shared_by_the_wor
     assert other.ready_at(0.0) == 0.0
     one._budget.spend(0.0)
     assert other.ready_at(0.0) == 60.0
+
+
+def test_guests_log_in_one_after_the_other_and_each_worker_begins_elsewhere() -> None:
+    jwts = [Secret(f"j{number}") for number in range(5)]
+
+    def logins(given: list[Secret], share: WorkerShare) -> list[Secret | None]:
+        settings = settings_at("http://127.0.0.1:1")
+        connections = Connections(settings, {}, lambda _: None, share, guest_jwts=given)
+        guests = connections.guests_of({"deployment_id": "d1"})
+        return [guests.new_guest()[1] for _ in range(6)]
+
+    assert logins(jwts, WorkerShare()) == [*jwts, jwts[0]]
+    assert logins(jwts, WorkerShare(None, 0.5, 1))[0] == jwts[2]
+    assert logins([], WorkerShare()) == [None] * 6

@@ -13,7 +13,14 @@ import pytest
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.guest_events import PresignedUrl
-from convoy.remote.guest_rest import check_public, put_file, read_history
+from convoy.remote.guest_rest import (
+    HistoryMessage,
+    HistoryPage,
+    HistorySearch,
+    check_public,
+    put_file,
+    read_history,
+)
 from convoy.remote.guests import Guests
 from convoy.remote.http import Dialler
 from convoy.remote.kill_switch import KillSwitch
@@ -55,6 +62,36 @@ def test_a_history_is_read_with_the_token_of_get_jwt() -> None:
     (request,) = server.requests
     assert request.startswith(b"GET /api/v2/webmessaging/messages?pageSize=25&pageNumber=2 HTTP")
     assert b"\r\nAuthorization: Bearer j.w.t\r\n" in request
+
+
+@pytest.mark.parametrize(
+    ("pages", "missing", "has_text", "read"),
+    [
+        pytest.param([[("a", "x"), ("b", "mine")]], [], True, 1, id="all of it"),
+        pytest.param([[("a", "x"), ("b", " mine, tidied up")]], [], True, 1, id="text around it"),
+        pytest.param([[("b", "mine")]], ["a"], True, 1, id="not what it was told"),
+        pytest.param([[("a", "min"), ("a", None)]], [], False, 1, id="not what it sent"),
+        pytest.param([[]], ["a"], False, 1, id="nothing"),
+        pytest.param([[("c", "x")] * 25, [("a", "mine")]], [], True, 2, id="on the second page"),
+        pytest.param([[("a", "mine")] * 25, []], [], True, 1, id="no page too many"),
+        pytest.param([[("c", "x")] * 25] * 11, ["a"], False, 10, id="no more than ten pages"),
+    ],
+)
+def test_a_search_finds_in_a_history(
+    pages: list[list[tuple[str, str | None]]], missing: list[str], has_text: bool, read: int
+) -> None:
+    search, numbers = HistorySearch(["a"], "mine"), list[int]()
+    total = sum(map(len, pages))
+
+    def page(number: int) -> HistoryPage:
+        numbers.append(number)
+        return HistoryPage([HistoryMessage(*each) for each in pages[number - 1]], total)
+
+    search.take_pages(page)
+
+    assert (sorted(search.ids), search.has_text) == (missing, has_text)
+    assert search.is_over is (has_text and not missing)
+    assert numbers == list(range(1, read + 1))
 
 
 NO_PAGE: dict[str, tuple[bytes, str]] = {

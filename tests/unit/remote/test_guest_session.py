@@ -30,7 +30,7 @@ from convoy.remote.pace import Pace
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN
 from convoy.secrets import Secret
 from convoy.settings import Origin
-from tests.unit.remote.exchanges import LONG_S, wait_in_loop
+from tests.unit.remote.exchanges import LONG_S, deadline, wait_in_loop
 from tests.unit.remote.guests_of_a_test import (
     HELLO,
     SHORT_S,
@@ -207,6 +207,73 @@ def test_a_connection_that_ends_between_messages_is_replaced() -> None:
         assert [each.text for each in guest.told if isinstance(each, Reply)] == list("01234")
         assert guest.post("k1", HELLO, LONG_S).fate is ACCEPTED
         assert server.connections == 2
+
+
+@pytest.mark.parametrize(("is_cut", "end"), [(True, "reset"), (False, 1000)], ids=["cut", "closed"])
+def test_a_guest_drops_with_a_message_in_flight_and_goes_on(is_cut: bool, end: object) -> None:
+    requests: list[dict[str, Any] | None] = []
+    ends: list[object] = []
+
+    def hears_the_end(peer: Peer) -> None:
+        peer.configure()
+        requests.append(peer.hear())
+        try:
+            ends.append(peer.close_code())
+        except ConnectionResetError:
+            ends.append("reset")
+
+    with guest_of(plays(hears_the_end), plays(resumes)) as (guest, server):
+        began_s = time.perf_counter()
+        sent_s = guest.drop("k1", HELLO, deadline(), is_cut=is_cut)
+
+        server.wait_for_closed(1)
+        assert guest.is_lost and guest.is_known
+        assert [each and each["tracingId"] for each in requests] == ["k1"]
+        assert ends == [end]
+        guest.reconnect(deadline())
+        assert not guest.is_lost and not guest.is_new
+        assert began_s <= sent_s == guest.sent_s <= time.perf_counter()
+        assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
+
+
+def test_a_guest_with_a_login_shows_it_each_time_it_comes() -> None:
+    logins = iter([(Secret("t1"), Secret("j1")), (Secret("t2"), Secret("j2"))])
+    heard: list[tuple[str, str, str]] = []
+
+    def asks_for_a_login(peer: Peer) -> None:
+        while (request := peer.hear()) is not None:
+            heard.append((request["action"], request["token"], request["data"]["code"]))
+            peer.say("SessionResponse", {"connected": True})
+
+    with guest_of(plays(asks_for_a_login), new_guest=lambda: next(logins)) as (guest, _):
+        guest.close()
+        guest.reconnect(deadline())
+        guest.leave()
+        guest.open()
+
+    assert heard == [
+        ("configureAuthenticatedSession", token, jwt)
+        for token, jwt in (("t1", "j1"), ("t1", "j1"), ("t2", "j2"))
+    ]
+
+
+@pytest.mark.parametrize("is_cut", [True, False], ids=["cut", "closed"])
+def test_a_guest_whose_connection_is_gone_drops_with_nothing(is_cut: bool) -> None:
+    may_end = threading.Event()
+
+    def resets(peer: Peer) -> None:
+        peer.configure()
+        may_end.wait(LONG_S)
+        peer.visitor.reset()
+
+    with guest_of(plays(resets), plays(resumes)) as (guest, server):
+        may_end.set()
+        server.wait_for_closed(1)  # without the loop, so that the session does not know it yet
+
+        with pytest.raises(WireError, match="connection reset"):
+            guest.drop("k1", HELLO, deadline(), is_cut=is_cut)
+
+        assert guest.sent_s is None
 
 
 def test_a_server_that_falls_silent_is_left_after_the_timeout() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
 import socket
 import threading
@@ -18,6 +20,7 @@ from convoy.remote.guest_events import Event, OwnCopy, Reply, Unknown, Unreadabl
 from convoy.remote.guests import Deployment
 from convoy.remote.http import Dialler, Origin, tls_context
 from convoy.results.outcome import ACCEPTED, UNKNOWN
+from convoy.routes.codes import meaning
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import LONG_S, wait_in_loop
 from tests.unit.remote.guests_of_a_test import (
@@ -125,6 +128,23 @@ def test_nobody_at_the_port_is_a_refused_connection() -> None:
 
     with pytest.raises(WireError, match="connection refused"):
         Guest(guests_at(server.port)).open()
+
+
+def test_a_guest_for_whom_no_descriptor_is_left_says_what_to_raise() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving(silent) as server:
+        guest = Guest(guests_at(server.port))
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            with pytest.raises(WireError) as caught:
+                guest.open()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert (caught.value.code, caught.value.sent_s) == ("EMFILE", None)
+    assert "raise `ulimit -n`" in meaning(caught.value.code)
 
 
 def test_a_refused_upgrade_says_when_to_come_back() -> None:

@@ -17,6 +17,7 @@ KNOWN = (
     "guest_messages",
     "invalid_messages",
     "open_messaging",
+    "reconnect_storm",
 )
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment
 from convoy.settings import CONFIG, Settings, command_of
 from tests.unit.settings.configuration import faults_of, settings_of
 
-PROFILES = ("load", "mixed_day", "smoke", "soak", "spike", "stress")
+PROFILES = ("load", "mixed_day", "smoke", "soak", "spike", "storm", "stress")
 TARGETS = ("genesys-cloud", "simulator")
 CHOSEN_ELSEWHERE = {"profile", "target", "stages"}
 

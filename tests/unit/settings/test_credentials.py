@@ -19,7 +19,7 @@ from convoy.settings import (
     payload_directory,
     user_login,
 )
-from convoy.settings.environment import swarm_secret
+from convoy.settings.environment import GUEST_JWTS, guest_jwts, swarm_secret
 from tests.unit.settings.configuration import settings_of
 
 CLOUD = {"target": "genesys-cloud"}
@@ -229,6 +229,43 @@ def test_a_secret_of_a_swarm_that_cannot_be_used_is_a_fault_without_it(
 
     assert str(caught.value).startswith("CONVOY_SWARM_SECRET")
     assert expected in str(caught.value) and "hunter2" not in str(caught.value)
+
+
+def test_guests_log_in_with_what_a_variable_or_a_file_holds(tmp_path: Path) -> None:
+    file = tmp_path / "jwts"
+    file.write_text("a.b.c\n\nd-1.e_2.f\n")
+
+    assert guest_jwts({}) == ()
+    assert guest_jwts({GUEST_JWTS: " a.b.c d-1.e_2.f"}) == (Secret("a.b.c"), Secret("d-1.e_2.f"))
+    assert guest_jwts({f"{GUEST_JWTS}_FILE": str(file)}) == guest_jwts(
+        {GUEST_JWTS: file.read_text()}
+    )
+    redacted = credential_redactor({GUEST_JWTS: "header.payload.first header.payload.second"})
+    assert "second" not in redacted.redact("it was header.payload.second")
+
+
+@pytest.mark.parametrize(
+    ("environ", "fault"),
+    [
+        ({GUEST_JWTS: "a.b.c secret"}, "CONVOY_GUEST_JWTS: number 2 of what it holds is no JWT"),
+        (
+            {GUEST_JWTS: "a.b.c", f"{GUEST_JWTS}_FILE": "x"},
+            "is given, and so is CONVOY_GUEST_JWTS_F",
+        ),
+        (
+            {f"{GUEST_JWTS}_FILE": "/nowhere/jwts"},
+            "CONVOY_GUEST_JWTS_FILE: the file '/nowhere/jwts'",
+        ),
+        ({f"{GUEST_JWTS}_FILE": os.devnull}, "CONVOY_GUEST_JWTS_FILE: the file '/dev/null'"),
+    ],
+)
+def test_what_no_guest_can_log_in_with_is_a_fault_without_it(
+    environ: dict[str, str], fault: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        guest_jwts(environ)
+
+    assert fault in str(caught.value) and "secret" not in str(caught.value)
 
 
 def test_settings_hold_no_credentials() -> None:

@@ -127,7 +127,7 @@ def test_all_faults_are_told_at_once() -> None:
             "scenario.guest_jorney.weight=1",
             "scenario.guest_jorney (--set 1): there is no scenario 'guest_jorney'; there are: "
             "agent_reply, agentless, conversation_messages, guest_chat, guest_journey, "
-            "guest_messages, invalid_messages, open_messaging; "
+            "guest_messages, invalid_messages, open_messaging, reconnect_storm; "
             "did you mean guest_journey?",
         ),
         (
@@ -268,6 +268,37 @@ def test_flat_out_there_is_no_other_word_on_the_rate(setting: str, fault: str) -
     assert len(faults) == 1 and faults[0].startswith(fault)
 
 
+@pytest.mark.parametrize(
+    ("given", "scenarios", "fault"),
+    [
+        ("wait_s: 15, jitter: 0.9", "reconnect_storm", ""),
+        ("wait_s: 30", "guest_chat", ""),
+        (
+            "wait_s: 30",
+            "reconnect_storm",
+            "wait_s (--set 2): is 30, but from its drop on a guest has",
+        ),
+        (
+            "wait_s: 15, jitter: 1",
+            "reconnect_storm",
+            "wait_s (--set 2): is 15, but from its drop on",
+        ),
+        ("wait_s: 9, longest_s: 8", "reconnect_storm", "longest_s (--set 2): is 8, shorter than"),
+        ("wait_s: 0", "reconnect_storm", "wait_s (--set 2): is 0, but should be"),
+        ("jitter: 1.1", "reconnect_storm", "jitter (--set 2): is 1.1, but should be"),
+        ("factor: 0.5", "reconnect_storm", "factor (--set 2): is 0.5, but should be"),
+        ("drop: hard", "reconnect_storm", "drop (--set 2): is 'hard', but should be"),
+    ],
+)
+def test_guests_need_the_time_to_come_back(given: str, scenarios: str, fault: str) -> None:
+    setting = f"scenario.reconnect_storm.reconnect={{{given}}}"
+
+    found = faults_of(f"scenarios=[{scenarios}]", setting)
+
+    assert len(found) == bool(fault), found
+    assert all(f"scenario.reconnect_storm.reconnect.{fault}" in each for each in found), found
+
+
 def test_the_simulator_is_embedded_on_this_machine_only() -> None:
     faults = faults_of("target.api_url=http://example.com")
 
@@ -286,7 +317,8 @@ def test_an_unknown_profile_is_told_which_there_are() -> None:
 
     assert len(faults) == 1
     assert (
-        "there are: load, mixed_day, smoke, soak, spike, stress; did you mean smoke?" in faults[0]
+        "there are: load, mixed_day, smoke, soak, spike, storm, stress; did you mean smoke?"
+        in faults[0]
     )
 
 

@@ -377,17 +377,19 @@ class Comer(GuestUser):
         pass
 
 
-@pytest.mark.parametrize(("stops", "did"), [(False, ["leave", "connect"]), (True, ["leave"])])
+@pytest.mark.parametrize(
+    ("stops", "did"), [(False, ["leave", "connect", "configure"]), (True, ["leave"])]
+)
 def test_no_other_guest_comes_once_the_run_is_being_stopped(stops: bool, did: list[str]) -> None:
     run, done = SimpleNamespace(is_stopping=False), list[str]()
     user = Comer.__new__(Comer)
     user._run = run  # type: ignore[assignment]
     user.session = SimpleNamespace(  # type: ignore[assignment]
         socket=None,
-        is_connected=False,
         leave=lambda: done.append("leave"),
         await_turn=lambda: setattr(run, "is_stopping", stops),
         connect=lambda: done.append("connect"),
+        configure=lambda: done.append("configure"),
     )
 
     user.begin_anew()
