@@ -49,13 +49,14 @@ PRELOADED = {
     UNDER_LOCUST: (*_LOCUST, "pytest", "hypothesis"),
 }
 _READ_LATE = (
-    *("CONVOY_", "GITHUB_", "PYTEST_", "CLOCK_STEP_S", "GATEWAY_KEY", "HELD_", "SPEAKS_EVERY_S"),
+    *("CONVOY_", "GITHUB_", "PYTEST_", "CLOCK_STEP_S", "GATEWAY_KEY", "HELD_", "SABOTAGE_"),
     *("CI", "COLUMNS", "LINES", "NO_COLOR", "TERM"),
-    *("HTTPS_PROXY", "NO_PROXY", "https_proxy", "no_proxy"),
+    *("ALL_PROXY", "HTTPS_PROXY", "NO_PROXY", "https_proxy", "no_proxy", "AWS_"),
 )
 """What a program reads when it runs, and neither Python nor a module while it is imported."""
 _PR_SET_CHILD_SUBREAPER = 36
 _MAX_REQUEST = 1 << 20
+_LINGER_MS = 1_000
 FORKS = sys.platform == "linux" and os.environ.get("TESTS_START") != "exec"
 _is_executed = not FORKS
 
@@ -117,7 +118,7 @@ def take_terminal() -> None:
 
 
 def run(
-    module: str, *arguments: str, input: Any = None, timeout: float = 60, **how: Any
+    module: str, *arguments: str, input: Any = None, timeout: float = 120, **how: Any
 ) -> subprocess.CompletedProcess[Any]:
     """Run a program to its end as `subprocess.run` does, and capture its output."""
     pipe = subprocess.PIPE
@@ -279,6 +280,11 @@ def _leave(exit_code: int) -> None:
     """
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
+    if zmq := sys.modules.get("zmq"):
+        # Its own threads still send a worker's last words, while Python takes the rest apart.
+        for each in gc.get_objects():
+            if issubclass(type(each), zmq.Context) and not each.closed:
+                each.destroy(linger=_LINGER_MS)
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
