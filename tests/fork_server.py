@@ -5,8 +5,8 @@ start hundreds. So each process that runs tests has a server for what programs i
 that once and forks at every start. What is forked has the working directory, environment, streams,
 session and arguments of a fresh process and is a child of the process that asked for it: its
 process id, signals and exit code are real. It differs in what no test may rely on: `/proc` has the
-server's command line, sets of texts have the server's order, and a warning that an import gives is
-not repeated.
+server's command line, sets of texts have the server's order, a warning that an import gives is
+not repeated, and what is still there at its end is not taken apart.
 
 A program is executed as ever where a fork would be another thing: with another environment than
 the server's, apart from variables that are read late; with a locustfile of another tree; within
