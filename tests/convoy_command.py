@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
-from tests.fork_server import run
+from tests.fork_server import Program, run
 from tests.locust_process import ROOT, clean_environment
 
 
-def convoy_process(*arguments: str) -> subprocess.Popen[str]:
+def convoy_process(*arguments: str) -> Program:
     """Begin a command; what it says, also on standard error, can be read at its end."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "convoy", *arguments],
+    return Program(
+        *("convoy", *arguments),
         cwd=ROOT,
         env=clean_environment(),
         stdout=subprocess.PIPE,

@@ -39,7 +39,7 @@ def report_record(run: str, runs: Path) -> tuple[Summary, Path]:
     """
     folder = folder_of(run, runs)
     result = _read(folder)
-    settings: dict[str, Any] = yaml.safe_load(result.facts.settings) or {}
+    settings: dict[str, Any] = yaml.load(result.facts.settings, Loader=yaml.CSafeLoader) or {}
     criteria = parse(settings.get("criteria", ()), known_of(result))
     summary = summarise(result, judge(result, criteria, settings.get("on_not_judged", "fail")))
     write_reports(folder, summary, result)

@@ -104,7 +104,7 @@ class SwarmOfProcesses:
         *options: str,
         workers: int = 3,
         awaited: int = 0,
-        lasts_s: int = 12,
+        lasts_s: int = 9,
         rate_per_s: int = 30,
         url: str = "",
         environment: Mapping[str, str] | None = None,

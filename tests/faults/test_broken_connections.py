@@ -21,7 +21,7 @@ UP, DOWN, BOTH = ("up",), ("down",), ("up", "down")
 def test_words_that_are_a_second_late_harm_nothing(
     tmp_path: Path, simulator: SimulatorProcess, ways: tuple[str, ...]
 ) -> None:
-    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+    with relayed_swarm(tmp_path, simulator, lasts_s=6) as (swarm, relay):
         delay(swarm, relay, 1, *ways)
         ended = swarm.end()
 
@@ -35,7 +35,7 @@ def test_words_that_are_a_second_late_harm_nothing(
 def test_worker_whose_words_are_too_late_sends_nothing_more(
     tmp_path: Path, simulator: SimulatorProcess, ways: tuple[str, ...]
 ) -> None:
-    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+    with relayed_swarm(tmp_path, simulator, lasts_s=10) as (swarm, relay):
         delay(swarm, relay, 4, *ways)
         ended = swarm.end()
 
@@ -50,7 +50,7 @@ def test_worker_whose_words_are_too_late_sends_nothing_more(
 def test_cut_that_is_shorter_than_a_lease_loses_no_worker(
     tmp_path: Path, simulator: SimulatorProcess, ways: tuple[str, ...]
 ) -> None:
-    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+    with relayed_swarm(tmp_path, simulator, lasts_s=6) as (swarm, relay):
         cut(swarm, relay, 2, *ways)
         ended = swarm.end()
 
@@ -59,7 +59,7 @@ def test_cut_that_is_shorter_than_a_lease_loses_no_worker(
 
 
 def test_down_is_cut_for_6_s(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+    with relayed_swarm(tmp_path, simulator, lasts_s=11) as (swarm, relay):
         cut(swarm, relay, 6, *DOWN)
         ended = swarm.end()
 
@@ -67,7 +67,7 @@ def test_down_is_cut_for_6_s(tmp_path: Path, simulator: SimulatorProcess) -> Non
 
 
 def test_down_is_cut_for_good(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+    with relayed_swarm(tmp_path, simulator, lasts_s=10) as (swarm, relay):
         cut(swarm, relay, None, *DOWN)
         ended = swarm.end()
 
@@ -87,7 +87,7 @@ def test_down_is_cut_for_good(tmp_path: Path, simulator: SimulatorProcess) -> No
 def test_worker_that_is_not_heard_of_is_lost(
     tmp_path: Path, simulator: SimulatorProcess, ways: tuple[str, ...], for_s: float | None
 ) -> None:
-    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+    with relayed_swarm(tmp_path, simulator, lasts_s=11) as (swarm, relay):
         cut(swarm, relay, for_s, *ways)
         ended = swarm.end()
 
@@ -98,7 +98,7 @@ def test_worker_that_is_not_heard_of_is_lost(
 def test_down_is_three_seconds_late_and_then_up_is_cut(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    with relayed_swarm(tmp_path, simulator) as (swarm, relay):
+    with relayed_swarm(tmp_path, simulator, lasts_s=14) as (swarm, relay):
         delay(swarm, relay, 3, "down")
         time.sleep(4)  # until all that arrives is three seconds old
         cut(swarm, relay, None, "up")
@@ -110,11 +110,11 @@ def test_down_is_three_seconds_late_and_then_up_is_cut(
 
 @contextmanager
 def relayed_swarm(
-    folder: Path, simulator: SimulatorProcess
+    folder: Path, simulator: SimulatorProcess, lasts_s: int
 ) -> Iterator[tuple[SwarmOfProcesses, TcpRelay]]:
     """A run that goes on, with one of two workers behind a relay."""
     with (
-        SwarmOfProcesses(folder, simulator, workers=1, awaited=1, lasts_s=14) as swarm,
+        SwarmOfProcesses(folder, simulator, workers=1, awaited=1, lasts_s=lasts_s) as swarm,
         TcpRelay(swarm.port) as relay,
     ):
         swarm.join(port=relay.port)

@@ -31,7 +31,7 @@ AHEAD_AND_BEHIND = (TWO_MINUTES_S, -TWO_MINUTES_S)
 def test_worker_with_another_clock_sends_with_the_others(
     tmp_path: Path, simulator: SimulatorProcess, by_s: float
 ) -> None:
-    with SwarmOfProcesses(tmp_path, simulator, workers=1, awaited=1) as swarm:
+    with SwarmOfProcesses(tmp_path, simulator, workers=1, awaited=1, lasts_s=5) as swarm:
         worker = swarm.join(*STEPPED, environment={"CLOCK_STEP_S": str(by_s)})
         step_clock(worker.folder)
         assert_sent_in_time(swarm)
@@ -51,7 +51,7 @@ def test_master_with_another_clock_has_its_workers_send_in_time(
     environment = {"CLOCK_STEP_S": str(by_s)}
 
     with SwarmOfProcesses(
-        tmp_path, simulator, *STEPPED, workers=2, environment=environment
+        tmp_path, simulator, *STEPPED, workers=2, lasts_s=5, environment=environment
     ) as swarm:
         assert_sent_in_time(swarm)
         summary = swarm.master.summary()
@@ -72,7 +72,7 @@ def test_clock_that_is_stepped_between_login_and_load_moves_no_message(
     slowly = ["-u", str(2 * USERS), "-r", "1"]
     environment = {"CLOCK_STEP_S": str(by_s)}
     with SwarmOfProcesses(
-        tmp_path, simulator, *slowly, workers=0, awaited=2, rate_per_s=10
+        tmp_path, simulator, *slowly, workers=0, awaited=2, lasts_s=5, rate_per_s=10
     ) as swarm:
         for _ in range(2):
             swarm.join(*STEPPED, "--loglevel", "DEBUG", environment=environment)

@@ -60,7 +60,7 @@ def slow_swarm(
     found = [str(each["id"]) for each in api.open_conversations(simulator)][:CONVERSATIONS]
     pool = f"{POOL}={{source: inline, ids: {json.dumps(found)}, pick: exclusive}}"
     # Each round is late by half a second more than the one before.
-    patient = ["--set", "late_after_ms=5000", "--set", "max_lateness_s=12"]
+    patient = ["--set", "late_after_ms=15000", "--set", "max_lateness_s=20"]
     options = ["-u", "120", "--set", pool, *patient]
     with (
         RecordingRelay(simulator) as relay,

@@ -71,8 +71,11 @@ def test_worker_that_cannot_take_part_and_joins_harms_nothing(
     why: str,
 ) -> None:
     locustfile, environment = start(tmp_path)
-    with SwarmOfProcesses(tmp_path, simulator, workers=1) as swarm:
+    with SwarmOfProcesses(tmp_path, simulator, workers=0, awaited=1) as swarm:
         joining = swarm.hold(locustfile, environment)
+        # Its start may take longer than a run, because that of another tree is compiled first.
+        swarm.wait_until((joining.folder / "held").exists)
+        swarm.join()
         swarm.wait_for_flow()
         foreign = swarm.let_in(joining)
         ended = swarm.end()

@@ -11,7 +11,7 @@ from tests.faults.swarm_of_processes import SPAWNING, EndedSwarm, SwarmOfProcess
 from tests.simulator_process import SimulatorProcess
 
 KILL = signal.SIGKILL
-LASTS_S, RATE_PER_S = 12, 30
+LASTS_S, RATE_PER_S = 9, 30
 PLANNED = LASTS_S * RATE_PER_S
 MISSING_AFTER_S = 4.0
 """A worker that was silent for so long is missing, by Locust's count of heartbeats."""
@@ -52,7 +52,7 @@ def test_one_of_three_while_answers_are_out(tmp_path: Path, simulator: Simulator
 
 
 def test_one_of_three_in_the_warm_up(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with SwarmOfProcesses(tmp_path, simulator, "--set", "warm_up_s=8") as swarm:
+    with SwarmOfProcesses(tmp_path, simulator, "--set", "warm_up_s=6", lasts_s=6) as swarm:
         swarm.wait_for_accepted(15, "-warmup")
         swarm.signal(KILL, swarm.workers[0])
         ended = swarm.end()
@@ -63,7 +63,9 @@ def test_one_of_three_in_the_warm_up(tmp_path: Path, simulator: SimulatorProcess
 
 
 def test_one_of_three_while_users_appear(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with SwarmOfProcesses(tmp_path, simulator, "-r", "10", workers=2, awaited=1) as swarm:
+    with SwarmOfProcesses(
+        tmp_path, simulator, "-r", "10", workers=2, awaited=1, lasts_s=4
+    ) as swarm:
         killed = swarm.join("--loglevel", "DEBUG")
         killed.wait_for(SPAWNING)
         swarm.signal(KILL, killed)

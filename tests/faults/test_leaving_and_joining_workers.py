@@ -17,7 +17,7 @@ TERM = signal.SIGTERM
 def test_workers_that_are_told_to_end_hand_their_lanes_over(
     tmp_path: Path, simulator: SimulatorProcess, leaving: int
 ) -> None:
-    with SwarmOfProcesses(tmp_path, simulator) as swarm:
+    with SwarmOfProcesses(tmp_path, simulator, lasts_s=6) as swarm:
         swarm.wait_for_flow()
         swarm.signal(TERM, *swarm.workers[:leaving])
         ended = swarm.end()

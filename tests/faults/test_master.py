@@ -33,7 +33,7 @@ def test_it_is_killed(tmp_path: Path, simulator: SimulatorProcess) -> None:
 
 
 def test_it_is_paused_for_3_s(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with SwarmOfProcesses(tmp_path, simulator, "--set", "late_after_ms=100") as swarm:
+    with SwarmOfProcesses(tmp_path, simulator, "--set", "late_after_ms=100", lasts_s=6) as swarm:
         swarm.wait_for_flow()
         freeze(swarm.master.process.pid, 3)
         ended = swarm.end()

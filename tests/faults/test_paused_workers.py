@@ -17,10 +17,10 @@ TWO = ["lost", "reported", "reported"]
 @pytest.mark.parametrize(
     ("for_s", "lasts_s", "states", "word"),
     [
-        (1, 12, (THREE,), "event loop"),
-        (3, 14, (THREE, TWO), ""),
-        (6, 16, (TWO,), "lost"),
-        (20, 28, (TWO,), "lost"),
+        (1, 6, (THREE,), "event loop"),
+        (3, 10, (THREE, TWO), ""),
+        (6, 10, (TWO,), "lost"),
+        (20, 23, (TWO,), "lost"),
     ],
     ids=["for 1 s", "for 3 s", "for 6 s", "for 20 s"],
 )
@@ -44,10 +44,10 @@ def test_paused_worker_sends_nothing_twice_when_it_comes_back(
 
 
 def test_over_the_end_of_the_run(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with SwarmOfProcesses(tmp_path, simulator, lasts_s=8) as swarm:
-        swarm.wait_for_accepted(220)
+    with SwarmOfProcesses(tmp_path, simulator, lasts_s=6) as swarm:
+        swarm.wait_for_accepted(150)
         swarm.fault()
-        freeze(swarm.workers[0].process.pid, 12)
+        freeze(swarm.workers[0].process.pid, 10)
         ended = swarm.end()
 
     ended.assert_invalid("lost")

@@ -11,7 +11,7 @@ SOME_FAILURES_SHOWN = r"conversation_messages +\d+ +[1-9]\d*\("
 
 
 def test_it_is_killed_and_started_again(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with SwarmOfProcesses(tmp_path, simulator, "--print-stats", lasts_s=18) as swarm:
+    with SwarmOfProcesses(tmp_path, simulator, "--print-stats", lasts_s=12) as swarm:
         swarm.wait_for_flow()
         before = swarm.accepted()
         simulator.kill()
@@ -27,7 +27,7 @@ def test_it_is_killed_and_started_again(tmp_path: Path, simulator: SimulatorProc
 
 
 def test_it_stands_still_for_3_s(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with SwarmOfProcesses(tmp_path, simulator) as swarm:
+    with SwarmOfProcesses(tmp_path, simulator, lasts_s=6) as swarm:
         swarm.wait_for_flow()
         swarm.trouble("stall=3s@0s")
         ended = swarm.end()

@@ -13,7 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.convoy_command import convoy
-from tests.locust_process import Ended, LocustProcess, wait_until
+from tests.locust_process import (
+    UNHURRIED,
+    Ended,
+    LocustProcess,
+    wait_until,
+)
 from tests.simulator_process import SimulatorProcess
 
 FOLDER = Path(__file__).parent
@@ -24,7 +29,6 @@ MEMBERS: dict[str, list[str]] = json.loads(MEMBERS_PATH.read_text("utf-8"))
 BY_DATA = {"scenarios", "errors", "error_samples", "late", "not_sent", "retired", "versions"}
 """Members whose own members are named by what there was: a scenario, a code, a cause."""
 SHORT = ["-t", "2s", "-u", "5", "--rate", "40", "--set", "warm_up_s=0"]
-UNHURRIED = ["--set", "late_after_ms=4000"]
 
 
 def end_of(case: Mapping[str, Any], folder: Path) -> Ended:

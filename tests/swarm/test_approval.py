@@ -11,13 +11,19 @@ import pytest
 
 from simulator.ids import organisation_of
 from tests.convoy_command import convoy
-from tests.locust_process import LocustProcess, run_locust, swarm_ports, wait_until
+from tests.locust_process import (
+    UNHURRIED,
+    LocustProcess,
+    run_locust,
+    swarm_ports,
+    wait_until,
+)
 from tests.recording_relay import RecordingRelay
 from tests.simulator_process import OWN_SEED, SimulatorProcess
 
 ORGANISATION_ID = organisation_of(OWN_SEED)
 
-UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
+QUICK = [*UNHURRIED, "--set", "warm_up_s=0.2"]
 LOGIN = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
 MOST = 5
 
@@ -36,7 +42,7 @@ def approved(folder: Path, url: str, organisation_id: str = ORGANISATION_ID) -> 
         f"target: {{name: approved, api_url: '{url}', login_url: '{url}', approval: "
         f"{{ticket: T-1, organisation_id: {organisation_id}, highest_rate: {MOST}}}}}\n"
     )
-    return ["--target", str(target), *UNHURRIED]
+    return ["--target", str(target), *QUICK]
 
 
 def most_at_once(came_s: list[float]) -> int:
@@ -47,9 +53,7 @@ def most_at_once(came_s: list[float]) -> int:
     return max(sum(first <= each < first + 0.5 for each in came_s) for first in came_s)
 
 
-@pytest.mark.parametrize(
-    ("rate", "exit_code"), [("5", 0), ("5.5", 4), ("max", 4)], ids=["kept", "above", "flat out"]
-)
+@pytest.mark.parametrize(("rate", "exit_code"), [("5", 0), ("5.5", 4)], ids=["kept", "above"])
 def test_a_run_beyond_the_approval_of_its_target_sends_nothing(
     tmp_path: Path, simulator: SimulatorProcess, rate: str, exit_code: int
 ) -> None:
@@ -75,13 +79,12 @@ def test_credentials_of_another_organisation_send_nothing(
     assert simulator.ledger()["accepted"] == 0
 
 
-@pytest.mark.parametrize("workers", [1, 2])
 def test_users_at_their_own_pace_send_no_more_in_a_second(
-    tmp_path: Path, simulator: SimulatorProcess, workers: int
+    tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
     closed = ["--set", "arrivals=closed", "-u", "60", "--set", "think_time_s=15", "-t", "4s"]
     closed += ["--set", "oauth.tokens=per_worker", "--set", "criteria=[]"]
-    swarm = ["--processes", str(workers), *swarm_ports()] if workers > 1 else []
+    swarm = ["--processes", "2", *swarm_ports()]
 
     with RecordingRelay(simulator) as relay:
         asked = [*approved(tmp_path, relay.url), *closed, *swarm]

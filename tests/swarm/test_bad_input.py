@@ -107,13 +107,6 @@ def test_target_elsewhere_without_approval_is_refused(tmp_path: Path) -> None:
     assert_refused(ended, 4, ELSEWHERE, "approval")
 
 
-def test_empty_pool_is_refused(tmp_path: Path) -> None:
-    with SimulatorProcess("--conversations", "0") as simulator:
-        ended = run_locust(tmp_path, "-H", simulator.url)
-
-        assert_refused(ended, 4, "pool of scenario conversation_messages is empty")
-
-
 @pytest.mark.parametrize(
     ("template", "complaint"),
     [
@@ -162,13 +155,3 @@ def assert_refused(ended: Ended, exit_code: int, *words: str) -> None:
     assert [word for word in words if word not in ended.output] == [], ended.output
     assert "Traceback" not in ended.output
     assert ended.summary is None
-
-
-def embedded_target(folder: Path, url: str) -> Path:
-    """A target file like the simulator's own, at another address."""
-    target = folder / "embedded.yaml"
-    target.write_text(
-        f"target: {{name: simulator, api_url: '{url}', login_url: '{url}',"
-        " embedded_simulator: true}\n"
-    )
-    return target

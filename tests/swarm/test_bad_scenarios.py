@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from tests.locust_process import Ended, run_locust, swarm_ports
+from tests.locust_process import (
+    UNHURRIED,
+    Ended,
+    run_locust,
+    swarm_ports,
+)
 from tests.simulator_process import SimulatorProcess
 
 LOCUSTFILE = '''
@@ -41,8 +44,7 @@ class Mistaken(MessageUser):
 
 hooks.install(os.environ)
 '''
-SHAPE = ["-t", "3s", "-u", "6", "--rate", "40", "--set", "late_after_ms=4000"]
-SWARMS = {"one process": [], "two workers": ["--processes", "2", *swarm_ports()]}
+SHAPE = ["-t", "3s", "-u", "6", "--rate", "40", *UNHURRIED]
 
 
 def run(folder: Path, simulator: SimulatorProcess, *options: str, **where: bool) -> Ended:
@@ -53,11 +55,10 @@ def run(folder: Path, simulator: SimulatorProcess, *options: str, **where: bool)
     return run_locust(folder, *place, *SHAPE, *options)
 
 
-@pytest.mark.parametrize("options", SWARMS.values(), ids=SWARMS)
 def test_an_exception_over_an_answer_costs_nothing_but_a_sentence(
-    tmp_path: Path, simulator: SimulatorProcess, options: list[str]
+    tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    ended = run(tmp_path, simulator, *options, in_is_ok=True)
+    ended = run(tmp_path, simulator, in_is_ok=True)
 
     assert ended.exit_code == 0, ended.output
     assert ended.scenario["accepted"] == 120
@@ -67,11 +68,12 @@ def test_an_exception_over_an_answer_costs_nothing_but_a_sentence(
     ]
 
 
-@pytest.mark.parametrize("options", SWARMS.values(), ids=SWARMS)
 def test_an_exception_before_a_message_is_posted_costs_that_message(
-    tmp_path: Path, simulator: SimulatorProcess, options: list[str]
+    tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    ended = run(tmp_path, simulator, *options, in_task=True)
+    two_workers = ["--processes", "2", *swarm_ports()]
+
+    ended = run(tmp_path, simulator, *two_workers, in_task=True)
 
     assert ended.exit_code == 5, ended.output
     assert (ended.scenario["accepted"], ended.scenario["not_sent"]) == (110, {"scenario": 10})

@@ -13,6 +13,7 @@ from convoy.results.record import read_result
 from tests.convoy_command import convoy
 from tests.fork_server import run
 from tests.locust_process import (
+    UNHURRIED,
     Ended,
     LocustProcess,
     clean_environment,
@@ -21,12 +22,11 @@ from tests.locust_process import (
 )
 from tests.simulator_process import SimulatorProcess
 
-UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0", "--set", "canary=false"]
+QUICK = [*UNHURRIED, "--set", "warm_up_s=0", "--set", "canary=false"]
 LISTED = ["--set", "scenario.conversation_messages.conversations={source: inline, ids: [one]}"]
 """A pool that needs no answer of the target's."""
 CLEARED = ["--set", "criteria=[]"]
 TWO_WORKERS = ["--processes", "2"]
-WORKERS = pytest.mark.parametrize("workers", [[], TWO_WORKERS], ids=["alone", "two workers"])
 DEFAULT = "share(failures[*]) < 1%"
 HOLD = (
     "p95(response_time) < 4s",
@@ -50,7 +50,7 @@ BROKEN = (
     "share(failures) < 5% over 4s",
     "count(errors[5??]) == 0",
     "failures[503*] < 3 over 5s",
-    "accepted >= 180",
+    "accepted >= 140",
     "achieved_rate >= 500/s",
 )
 UNKNOWN = ("max(unknown_time) < 1s", "share(failures) < 99% over 100s")
@@ -65,11 +65,8 @@ def verdicts(ended: Ended) -> dict[str, str]:
     return {each["criterion"]: each["verdict"] for each in ended.run["criteria"]}
 
 
-@WORKERS
-def test_criteria_of_every_kind_hold_or_are_broken_by_what_was_observed(
-    tmp_path: Path, workers: list[str]
-) -> None:
-    options = [*UNHURRIED, "-t", "9s", "-u", "20", *asking(*HOLD, *BROKEN), *workers]
+def test_criteria_of_every_kind_hold_or_are_broken_by_what_was_observed(tmp_path: Path) -> None:
+    options = [*QUICK, "-t", "7s", "-u", "20", *asking(*HOLD, *BROKEN), *TWO_WORKERS]
 
     with SimulatorProcess("--fault", "error=503:0.3", "--fault", "latency=100ms") as simulator:
         ended = run_locust(tmp_path, "-H", simulator.url, *options, *swarm_ports())
@@ -86,70 +83,38 @@ def test_criteria_of_every_kind_hold_or_are_broken_by_what_was_observed(
     assert_series_adds_up(tmp_path, ended)
 
 
-@pytest.mark.parametrize(
-    ("options", "exit_code", "verdict", "reasons"),
-    [
-        pytest.param(["--set", "criteria=p95(response_time) < 4s"], 0, "pass", 0, id="hold"),
-        pytest.param([*CLEARED], 0, "pass", 0, id="none, and no failures"),
-        pytest.param(
-            asking("max(rejected_time) < 1s"), 3, "fail", 1, id="no samples, by default of smoke"
-        ),
-        pytest.param(
-            [*asking("max(rejected_time) < 1s"), "--set", "on_not_judged=pass"],
-            0,
-            "pass",
-            0,
-            id="no samples, passed over",
-        ),
-    ],
-)
-def test_what_became_of_the_criteria_is_the_verdict(
-    tmp_path: Path,
-    simulator: SimulatorProcess,
-    options: list[str],
-    exit_code: int,
-    verdict: str,
-    reasons: int,
+def test_a_criterion_without_samples_is_passed_over_where_that_is_asked_for(
+    tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    judged = ["--set", "on_not_judged=fail", *options]
+    judged = [*asking("max(rejected_time) < 1s"), "--set", "on_not_judged=pass"]
 
-    ended = run_locust(tmp_path, "-H", simulator.url, *UNHURRIED, "-t", "2s", *judged)
+    ended = run_locust(tmp_path, "-H", simulator.url, *QUICK, "-t", "1s", *judged)
 
-    assert ended.exit_code == exit_code, ended.output
-    assert (ended.run["verdict"], len(ended.run["reasons"])) == (verdict, reasons)
+    assert ended.exit_code == 0, ended.output
+    assert (ended.run["verdict"], ended.run["reasons"]) == ("pass", [])
 
 
-@pytest.mark.parametrize(
-    ("options", "exit_code", "verdict", "reason"),
-    [
-        pytest.param([], 3, "fail", f"{DEFAULT}: observed 100%", id="the default criterion"),
-        pytest.param(CLEARED, 1, "not judged", "40 messages were not accepted", id="no criteria"),
-    ],
-)
-def test_a_run_in_which_nothing_is_accepted_is_not_passed(
-    tmp_path: Path, options: list[str], exit_code: int, verdict: str, reason: str
-) -> None:
+def test_without_criteria_a_run_in_which_nothing_is_accepted_is_not_judged(tmp_path: Path) -> None:
     with SimulatorProcess("--fault", "error=503:1") as simulator:
-        ended = run_locust(tmp_path, "-H", simulator.url, *UNHURRIED, *LISTED, "-t", "2s", *options)
+        ended = run_locust(tmp_path, "-H", simulator.url, *QUICK, *LISTED, "-t", "1s", *CLEARED)
 
-    assert ended.exit_code == exit_code, ended.output
-    assert ended.run["verdict"] == verdict
-    assert ended.run["reasons"][0].startswith(reason)
-    assert f"verdict         {verdict.upper()} (exit code {exit_code})" in ended.output
+    assert ended.exit_code == 1, ended.output
+    assert ended.run["verdict"] == "not judged"
+    assert ended.run["reasons"][0].startswith("20 messages were not accepted")
+    assert "verdict         NOT JUDGED (exit code 1)" in ended.output
 
 
 @pytest.mark.parametrize(
     ("workers", "line"),
     [
-        pytest.param([], "share(failures) < 10%, abort", id="alone, in the whole"),
-        pytest.param([], "p95(rejected_time) < 0.001ms for 6s, abort", id="alone, for so long"),
+        pytest.param([], "p95(rejected_time) < 0.001ms for 6s, abort", id="alone"),
         pytest.param(TWO_WORKERS, "share(errors[503*]) < 10% over 2s, abort", id="two workers"),
     ],
 )
 def test_a_broken_criterion_ends_the_run_early_and_nothing_is_lost(
     tmp_path: Path, workers: list[str], line: str
 ) -> None:
-    options = ["-t", "90s", "--rate", "40", *UNHURRIED, *asking("unknown == 0", line), *workers]
+    options = ["-t", "90s", "--rate", "40", *QUICK, *asking("unknown == 0", line), *workers]
 
     with SimulatorProcess("--fault", "error=503:0.4") as simulator:
         ended = run_locust(tmp_path, "-H", simulator.url, *options, *swarm_ports())
@@ -175,7 +140,7 @@ def test_a_run_shorter_than_the_delay_comes_to_its_end(
 ) -> None:
     line = "share(failures) > 99% over 2s, abort"
 
-    ended = run_locust(tmp_path, "-H", simulator.url, *UNHURRIED, "-t", "5s", *asking(line))
+    ended = run_locust(tmp_path, "-H", simulator.url, *QUICK, "-t", "5s", *asking(line))
 
     assert ended.exit_code == 3, ended.output
     assert ended.run["duration_s"] == 5.0
@@ -193,45 +158,32 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(
-    ("faults", "criteria", "verdict", "exit_code"),
-    [
-        pytest.param([], [], "pass", 0, id="passed"),
-        pytest.param(["error=503:0.3"], [], "fail", 3, id="failed by the default"),
-        pytest.param(["error=503:0.3"], CLEARED, "not judged", 1, id="not judged"),
-        pytest.param(
-            ["error=503:0.3"], asking("share(errors[503]) < 5%, abort"), "fail", 3, id="aborted"
-        ),
-    ],
-)
-def test_a_master_with_two_workers_says_the_same(
-    tmp_path: Path, faults: list[str], criteria: list[str], verdict: str, exit_code: int
-) -> None:
+def test_a_master_with_two_workers_ends_the_run_early_too(tmp_path: Path) -> None:
     ports = swarm_ports()
     worker = ["--worker", "--master-host", "127.0.0.1", *ports[-2:]]
-    master = ["--headless", "--master", "--expect-workers", "2", *ports, "-t", "12s", "-u", "10"]
-    injected = [part for fault in faults for part in ("--fault", fault)]
+    master = ["--headless", "--master", "--expect-workers", "2", *ports, "-t", "60s", "-u", "10"]
+    criteria = asking("share(errors[503]) < 5%, abort")
 
     with (
-        SimulatorProcess(*injected) as simulator,
+        SimulatorProcess("--fault", "error=503:0.3") as simulator,
         LocustProcess(
-            tmp_path / "master", "-H", simulator.url, *master, *UNHURRIED, *criteria
+            tmp_path / "master", "-H", simulator.url, *master, *QUICK, *criteria
         ) as leader,
         LocustProcess(tmp_path / "first", *worker),
         LocustProcess(tmp_path / "second", *worker),
     ):
         ended = leader.end()
 
-    assert (ended.run["verdict"], ended.exit_code) == (verdict, exit_code), ended.output
+    assert (ended.run["verdict"], ended.exit_code) == ("fail", 3), ended.output
     assert [each["state"] for each in ended.run["workers"]] == ["reported", "reported"]
-    assert ("ended early" in ended.output) == ("abort" in str(criteria))
+    assert "ended early" in ended.output
+    assert ended.run["duration_s"] < 60
 
 
-@WORKERS
 def test_lines_that_are_no_criteria_are_refused_together_before_any_load(
-    tmp_path: Path, simulator: SimulatorProcess, workers: list[str]
+    tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    options = ["-t", "2s", *asking(*WRONG), *workers, *swarm_ports()]
+    options = ["-t", "2s", *asking(*WRONG), *TWO_WORKERS, *swarm_ports()]
 
     ended = run_locust(tmp_path, "-H", simulator.url, *options)
 
@@ -242,20 +194,14 @@ def test_lines_that_are_no_criteria_are_refused_together_before_any_load(
 @pytest.mark.parametrize(
     ("criteria", "complaint"),
     [
-        pytest.param("nowhere.yaml", "the file 'nowhere.yaml' cannot be", id="no file"),
         pytest.param("folder.yaml", "the file 'folder.yaml' is no file", id="a folder"),
-        pytest.param(
-            "binary.yaml", "the file 'binary.yaml' cannot be read: it is not", id="no text"
-        ),
         pytest.param("many.yaml", "criteria: are 10,001 lines, but 100 is the most", id="too many"),
-        pytest.param("5", "criteria (--set 2): is 5, but should be a list", id="no list"),
     ],
 )
 def test_criteria_that_cannot_be_read_are_refused_before_any_load(
     tmp_path: Path, simulator: SimulatorProcess, criteria: str, complaint: str
 ) -> None:
     (tmp_path / "folder.yaml").mkdir()
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
     (tmp_path / "many.yaml").write_text("- sent > 5\n- unknown == 0\n" * 5_000 + "- sent > 5\n")
     given = [*CLEARED, "--set", f"criteria={criteria}"]
 
@@ -288,7 +234,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the record of a run in which three of ten messages were refused."""
     place = tmp_path_factory.mktemp("judged")
     with SimulatorProcess("--fault", "error=503:0.3") as simulator:
-        run_locust(place, "-H", simulator.url, *UNHURRIED, "-t", "3s", *CLEARED)
+        run_locust(place, "-H", simulator.url, *QUICK, "-t", "3s", *CLEARED)
     (place / "empty").mkdir()
     for name, lines in FILES.items():
         (place / name).write_text("".join(f"- {line}\n" for line in lines), "utf-8")

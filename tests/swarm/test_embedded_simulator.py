@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,17 +16,20 @@ from convoy.errors import RefusedError
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.remote.discovery import read_ledger, starter_of_simulator
 from tests.locust_process import (
+    DEADLINE_S,
     ROOT,
+    UNHURRIED,
     LocustProcess,
     clean_environment,
     free_port,
     run_locust,
     swarm_ports,
     target_at,
+    wait_until,
 )
 from tests.simulator_process import SimulatorProcess
 
-QUICK = ["-t", "1s", "--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
+QUICK = ["-t", "1s", *UNHURRIED, "--set", "warm_up_s=0"]
 
 
 def test_simulator_is_started_and_stopped_with_the_run(tmp_path: Path) -> None:
@@ -162,13 +164,10 @@ def test_a_simulator_ends_with_the_process_that_started_it_and_not_with_a_fork_o
         if is_killed:
             starter.send_signal(signal.SIGKILL)
         starter.stdin.close()
-        starter.wait(10)
+        starter.wait(DEADLINE_S)
 
     assert is_up_after_the_fork
-    give_up_s = time.monotonic() + 10
-    while is_listening(port):
-        assert time.monotonic() < give_up_s, "the simulator is still there"
-        time.sleep(0.05)
+    wait_until(lambda: not is_listening(port), lambda: "the simulator is still there")
 
 
 def is_listening(port: int) -> bool:

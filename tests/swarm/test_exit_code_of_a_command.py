@@ -30,7 +30,7 @@ def ended(folder: Path, *command: str, **streams: int) -> tuple[int, str]:
         env=clean_environment() | {"PYTHONPATH": ""},
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=120,
         **streams,
     )
     return found.returncode, found.stderr

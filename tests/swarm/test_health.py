@@ -7,7 +7,12 @@ import signal
 import time
 from pathlib import Path
 
-from tests.locust_process import LocustProcess, run_locust, wait_until
+from tests.locust_process import (
+    UNHURRIED,
+    LocustProcess,
+    run_locust,
+    wait_until,
+)
 from tests.simulator_process import SimulatorProcess
 
 BLOCKING = """
@@ -30,7 +35,7 @@ events.request.add_listener(block)
 
 
 def test_healthy_generator_says_so_in_one_line(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    unhurried = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
+    unhurried = [*UNHURRIED, "--set", "warm_up_s=0"]
 
     ended = run_locust(tmp_path, "-H", simulator.url, "-t", "3s", *unhurried)
 

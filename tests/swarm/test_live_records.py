@@ -7,9 +7,9 @@ import html
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 from convoy.results.record import read_result
-from tests.fork_server import run
+from tests.fork_server import Program, run
 from tests.locust_process import (
     ROOT,
+    UNHURRIED,
     Ended,
     LocustProcess,
     clean_environment,
-    free_port,
     run_locust,
     swarm_ports,
     target_at,
@@ -32,7 +32,6 @@ from tests.locust_process import (
 from tests.simulator_process import SimulatorProcess
 
 STRICT = ROOT / "config" / "criteria" / "strict.yaml"
-UNHURRIED = ("--set", "late_after_ms=4000", "--set", "max_lateness_s=30")
 
 
 def convoy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -64,13 +63,12 @@ def killed_after(folder: Path, seconds: int, *options: str) -> Path:
     return record
 
 
-@pytest.mark.parametrize("workers", [[], ["--processes", "2"]], ids=["alone", "two workers"])
 def test_a_record_can_be_read_after_its_run_was_killed(
-    workers: list[str], tmp_path: Path, simulator: SimulatorProcess
+    tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    ports = swarm_ports() if workers else []
+    swarm = ["--processes", "2", *swarm_ports()]
 
-    record = killed_after(tmp_path, 3, "-H", simulator.url, *UNHURRIED, *workers, *ports)
+    record = killed_after(tmp_path, 3, "-H", simulator.url, *UNHURRIED, *swarm)
 
     assert not (record / "summary.json").exists()
     listed = convoy(tmp_path, "runs")
@@ -90,22 +88,10 @@ def test_a_record_can_be_read_after_its_run_was_killed(
     assert figures["response_time_ms"]["count"] == figures["accepted"]
 
 
-@pytest.mark.parametrize("workers", [[], ["--processes", "2"]], ids=["alone", "two workers"])
-def test_a_record_holds_each_sent_message_once(workers: list[str], tmp_path: Path) -> None:
-    ports = swarm_ports() if workers else []
+def test_a_record_holds_each_sent_message_once(tmp_path: Path) -> None:
+    swarm = ["--processes", "2", *swarm_ports(), "--set", "criteria=[]"]
     with SimulatorProcess("--fault", "error=503:0.2") as simulator:
-        ended = run_locust(
-            tmp_path,
-            "-H",
-            simulator.url,
-            "-t",
-            "3s",
-            *UNHURRIED,
-            *workers,
-            *ports,
-            "--set",
-            "criteria=[]",
-        )
+        ended = run_locust(tmp_path, "-H", simulator.url, "-t", "3s", *UNHURRIED, *swarm)
         ledger = simulator.ledger(ended.run["run_id"])
 
     record = tmp_path / "runs" / "latest"
@@ -131,50 +117,28 @@ def assert_lines_add_up(record: Path, ended: Ended) -> None:
     assert read_result(record).is_over
 
 
-def test_messages_are_recorded_where_that_is_asked_for(
-    tmp_path: Path, simulator: SimulatorProcess
-) -> None:
-    asked = {"off": False, "on": True, "auto": True}
-    options = ["-H", simulator.url, "-t", "1s", *UNHURRIED]
-
-    for word in asked:
-        run_locust(tmp_path / word, *options, "--set", f"record_messages={word}")
-
-    recorded = [
-        (tmp_path / word / "runs" / "latest" / "messages.jsonl.gz").exists() for word in asked
-    ]
-    assert recorded == list(asked.values())
-
-
 def test_a_run_says_its_verdict_where_the_disk_is_full(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    # Whatever the process writes may be so long and no longer, as on a disk that is full.
-    limited = ["prlimit", "--fsize=6000", sys.executable, "-m", "locust", "--headless"]
+    options = ["--headless", "-H", simulator.url, "-t", "4s", *UNHURRIED]
 
-    ended = subprocess.run(
-        [
-            *limited,
-            "-f",
-            str(ROOT / "locustfile.py"),
-            "-H",
-            simulator.url,
-            "-t",
-            "8s",
-            *UNHURRIED,
-        ],
+    with Program(
+        *("locust", "-f", str(ROOT / "locustfile.py"), *options),
         cwd=tmp_path,
         env=clean_environment(),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
-        timeout=90,
-    )
+    ) as process:
+        # Whatever it writes may be so long and no longer, as on a disk that is full.
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (6_000, 6_000))
+        shown, complaints = process.communicate(timeout=90)
 
-    assert ended.returncode == 5, ended.stdout + ended.stderr
-    assert "INVALID (exit code 5)" in ended.stdout
-    assert "the record could not be written: " in ended.stdout
-    assert ended.stderr.count("the record could not be written") == 1
-    assert "Traceback" not in ended.stderr
+    assert process.returncode == 5, shown + complaints
+    assert "INVALID (exit code 5)" in shown
+    assert "the record could not be written: " in shown
+    assert complaints.count("the record could not be written") == 1
+    assert "Traceback" not in complaints
 
 
 @pytest.mark.parametrize(
@@ -201,7 +165,7 @@ def test_a_record_that_cannot_be_read_is_refused_in_a_sentence(
     assert "Traceback" not in reported.stderr
 
 
-def test_runs_are_listed_with_verdict_length_and_labels(
+def test_runs_are_listed_with_verdict_length_and_labels_and_messages_recorded_where_asked_for(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
     labels = {"CONVOY_LABELS": "build=1234, branch=main"}
@@ -214,6 +178,8 @@ def test_runs_are_listed_with_verdict_length_and_labels(
         *UNHURRIED,
         "--set",
         "labels.team=platform",
+        "--set",
+        "record_messages=off",
         environment=labels,
     )
 
@@ -223,16 +189,19 @@ def test_runs_are_listed_with_verdict_length_and_labels(
     [line] = [each for each in listed.stdout.splitlines() if ended.run["run_id"] in each]
     assert line.split()[1:4] == [ended.run["verdict"], "1.0", "s"]
     assert line.endswith("build=1234, branch=main, team=platform")
+    assert not (tmp_path / "runs" / "latest" / "messages.jsonl.gz").exists()
 
 
 def test_without_runs_there_is_nothing_to_list(tmp_path: Path) -> None:
     assert convoy(tmp_path, "runs").stdout.splitlines()[1:] == []
 
 
-def test_who_has_only_the_report_can_repeat_the_run(tmp_path: Path) -> None:
+def test_who_has_only_the_report_can_repeat_the_run(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
     """The settings on the page, saved as the profile that it names, send the same messages."""
     load = ["--rate", "30", "-u", "7", "-t", "2s", "--set", "arrivals=poisson", "--seed", "4711"]
-    target = str(target_at(tmp_path, free_port()))
+    target = str(target_at(tmp_path, simulator.port))
     first = run_locust(tmp_path / "first", "--target", target, *load, *UNHURRIED)
     page = (tmp_path / "first" / "runs" / "latest" / "report.html").read_text("utf-8")
 

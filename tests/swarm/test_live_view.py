@@ -6,25 +6,38 @@ import json
 import os
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.locust_process import free_port, swarm_ports, target_at, wait_until
+from tests.locust_process import (
+    UNHURRIED,
+    free_port,
+    swarm_ports,
+    wait_until,
+)
+from tests.simulator_process import SimulatorProcess
 from tests.terminal_process import TerminalProcess
 
+CTRL_S, CTRL_Q = b"\x13", b"\x11"
 MEASURING = r"measuring, \d+ of \d+ s, \d+ s left"
 LOG_LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] \S+/[A-Z]+/\S+: ")
 TABLE_OF_LOCUST = r"# reqs +# fails"
-UNHURRIED = ("--set", "late_after_ms=4000", "--set", "warm_up_s=0.5")
+QUICK = (*UNHURRIED, "--set", "warm_up_s=0.5")
 VIEW = ("verdict    pass so far", "rate    ", "messages  ", "generator  ", "criteria ")
 
 
-def options(folder: Path, *more: str) -> tuple[str, ...]:
-    target = target_at(folder, free_port())
-    chosen = ("--target", str(target), "--load-profile", "smoke")
-    return ("--headless", *chosen, *UNHURRIED, *more)
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The address of a simulator for all runs, of which none counts what another one sent."""
+    with SimulatorProcess() as simulator:
+        yield simulator.url
+
+
+def options(url: str, *more: str) -> tuple[str, ...]:
+    return ("--headless", "-H", url, "--load-profile", "smoke", *QUICK, *more)
 
 
 def summary_in(folder: Path) -> dict[str, Any] | None:
@@ -39,12 +52,12 @@ def assert_readable(terminal: TerminalProcess) -> None:
     assert terminal.written().count("\x1b[?25h") == terminal.written().count("\x1b[?25l") > 0
 
 
-@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 40), (40, 20)])
+@pytest.mark.parametrize(("columns", "lines"), [(120, 40), (40, 20)])
 def test_a_run_is_shown_while_it_goes_on_and_ends_in_its_report(
-    tmp_path: Path, columns: int, lines: int
+    tmp_path: Path, url: str, columns: int, lines: int
 ) -> None:
     with TerminalProcess(
-        tmp_path, *options(tmp_path, "-t", "4s"), columns=columns, lines=lines
+        tmp_path, *options(url, "-t", "4s"), columns=columns, lines=lines
     ) as terminal:
         terminal.wait_for(r"warming up|preparing")
         terminal.wait_for(MEASURING)
@@ -76,14 +89,13 @@ def test_a_run_is_shown_while_it_goes_on_and_ends_in_its_report(
     assert not re.search(r"run \S+ to http\S+: measuring", written)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_lines_of_the_log_stay_whole_above_the_view(tmp_path: Path, workers: int) -> None:
+def test_lines_of_the_log_stay_whole_above_the_view(tmp_path: Path, url: str) -> None:
     locustfile = tmp_path / "locustfile.py"
     locustfile.write_text(SPEAKING)
-    swarm = ["--processes", str(workers), *swarm_ports()] if workers else []
+    swarm = ["--processes", "2", *swarm_ports()]
     with TerminalProcess(
         tmp_path,
-        *options(tmp_path, "-t", "4s", "-f", str(locustfile), *swarm),
+        *options(url, "-t", "4s", "-f", str(locustfile), *swarm),
         columns=120,
         lines=30,
     ) as terminal:
@@ -93,9 +105,9 @@ def test_lines_of_the_log_stay_whole_above_the_view(tmp_path: Path, workers: int
         whole = terminal.scrolled()
 
     said = spoken(whole)
-    assert len(said) == 2 * (1 + workers)
+    assert len(said) == 2 * 3, "logged and printed, by the master and each worker"
     for numbers in said.values():
-        assert numbers == list(range(len(numbers))) and len(numbers) > 80
+        assert numbers == list(range(len(numbers))) and len(numbers) > 20
 
 
 def spoken(lines: list[str]) -> dict[tuple[str, str], list[int]]:
@@ -122,7 +134,7 @@ hooks.install(os.environ)
 
 def speak():
     for number in range(10_000):
-        gevent.sleep(float(os.environ.get("SPEAKS_EVERY_S", 0.05)))
+        gevent.sleep(0.05)
         logging.getLogger("anybody").info("logged by %d, number %d", os.getpid(), number)
         print(f"printed by {os.getpid()}, number {number}", flush=True)
 
@@ -131,12 +143,10 @@ locust.events.test_start.add_listener(lambda **_: gevent.spawn(speak))
 """A locustfile of somebody who prints and logs a lot in mid-run."""
 
 
-def test_a_terminal_of_another_size_shows_the_view_anew(tmp_path: Path) -> None:
+def test_a_terminal_of_another_size_shows_the_view_anew(tmp_path: Path, url: str) -> None:
     # What draws the terminal here cuts lines off, as this kind of terminal does.
     cuts_off = {"TERM": "linux"}
-    with TerminalProcess(
-        tmp_path, *options(tmp_path, "-t", "8s"), environment=cuts_off
-    ) as terminal:
+    with TerminalProcess(tmp_path, *options(url, "-t", "8s"), environment=cuts_off) as terminal:
         terminal.wait_for(r"criteria +observed")
         above = [line for line in terminal.shown() if LOG_LINE.match(line)]
         assert above
@@ -156,17 +166,9 @@ def test_a_terminal_of_another_size_shows_the_view_anew(tmp_path: Path) -> None:
         assert not terminal.screen.cursor.hidden
 
 
-@pytest.mark.parametrize(
-    "environment",
-    [
-        pytest.param({"NO_COLOR": "1"}, id="NO_COLOR"),
-        pytest.param({"CI": "true"}, id="CI"),
-        pytest.param({"TERM": "dumb"}, id="dumb"),
-    ],
-)
-def test_who_wants_no_view_gets_lines(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_who_wants_no_view_gets_lines(tmp_path: Path, url: str) -> None:
     with TerminalProcess(
-        tmp_path, *options(tmp_path, "-t", "2s"), columns=120, environment=environment
+        tmp_path, *options(url, "-t", "2s"), columns=120, environment={"NO_COLOR": "1"}
     ) as terminal:
         assert terminal.end() == 0
         written = terminal.written()
@@ -177,11 +179,9 @@ def test_who_wants_no_view_gets_lines(tmp_path: Path, environment: dict[str, str
     assert len(re.findall(TABLE_OF_LOCUST, written)) == 1
 
 
-def test_a_log_in_a_file_has_the_lines_too(tmp_path: Path) -> None:
+def test_a_log_in_a_file_has_the_lines_too(tmp_path: Path, url: str) -> None:
     log = tmp_path / "log.txt"
-    with TerminalProcess(
-        tmp_path, *options(tmp_path, "-t", "2s", "--logfile", str(log))
-    ) as terminal:
+    with TerminalProcess(tmp_path, *options(url, "-t", "2s", "--logfile", str(log))) as terminal:
         terminal.wait_for(MEASURING)
         assert terminal.end() == 0
         assert_readable(terminal)
@@ -190,9 +190,9 @@ def test_a_log_in_a_file_has_the_lines_too(tmp_path: Path) -> None:
     assert "\x1b" not in log.read_text()
 
 
-def test_who_wants_locust_s_table_gets_it_in_place_of_the_view(tmp_path: Path) -> None:
+def test_who_wants_locust_s_table_gets_it_in_place_of_the_view(tmp_path: Path, url: str) -> None:
     with TerminalProcess(
-        tmp_path, *options(tmp_path, "-t", "2s", "--print-stats"), columns=120
+        tmp_path, *options(url, "-t", "2s", "--print-stats"), columns=120
     ) as terminal:
         assert terminal.end() == 0
         written = terminal.written()
@@ -201,8 +201,8 @@ def test_who_wants_locust_s_table_gets_it_in_place_of_the_view(tmp_path: Path) -
     assert "so far" not in written
 
 
-def test_ctrl_c_ends_in_a_readable_terminal(tmp_path: Path) -> None:
-    with TerminalProcess(tmp_path, *options(tmp_path, "-t", "60s")) as terminal:
+def test_ctrl_c_ends_in_a_readable_terminal(tmp_path: Path, url: str) -> None:
+    with TerminalProcess(tmp_path, *options(url, "-t", "60s")) as terminal:
         terminal.wait_for(r"criteria +observed")
         terminal.press(b"\x03")
         assert terminal.end() == 5
@@ -212,8 +212,8 @@ def test_ctrl_c_ends_in_a_readable_terminal(tmp_path: Path) -> None:
     assert "Ctrl-C: ending" in whole and "INVALID (exit code 5)" in whole
 
 
-def test_a_signal_ends_in_a_readable_terminal(tmp_path: Path) -> None:
-    with TerminalProcess(tmp_path, *options(tmp_path, "-t", "60s")) as terminal:
+def test_a_signal_ends_in_a_readable_terminal(tmp_path: Path, url: str) -> None:
+    with TerminalProcess(tmp_path, *options(url, "-t", "60s")) as terminal:
         terminal.wait_for(r"criteria +observed")
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.end() == 5
@@ -223,28 +223,22 @@ def test_a_signal_ends_in_a_readable_terminal(tmp_path: Path) -> None:
     assert "Got SIGTERM signal" in whole and "INVALID (exit code 5)" in whole
 
 
-@pytest.mark.parametrize("way", ["Ctrl-S", "nobody reads"])
-def test_a_paused_terminal_does_not_stop_the_load(tmp_path: Path, way: str) -> None:
+def test_a_paused_terminal_does_not_stop_the_load(tmp_path: Path, url: str) -> None:
     locustfile = tmp_path / "locustfile.py"
     locustfile.write_text(SPEAKING)
     with TerminalProcess(
-        tmp_path,
-        *options(tmp_path, "-t", "6s", "-f", str(locustfile)),
-        columns=120,
-        # In the six seconds more than a terminal keeps for somebody who does not read.
-        environment={"SPEAKS_EVERY_S": "0.01"},
+        tmp_path, *options(url, "-t", "6s", "-f", str(locustfile)), columns=120
     ) as terminal:
         terminal.wait_for(MEASURING)
-        if way == "Ctrl-S":
-            terminal.press(b"\x13")
-        else:
-            terminal.read_no_more()
+        terminal.press(CTRL_S)
+        series = tmp_path / "runs" / "latest" / "series.jsonl"
+        wait_until(lambda: series.exists() and series.read_text().count("\n") > 1, terminal.written)
+        assert "PASS" not in terminal.written()
+        terminal.press(CTRL_Q)
+        terminal.read_no_more()
         figures = wait_until(lambda: summary_in(tmp_path), terminal.written)
         assert "PASS" not in terminal.written()
-        if way == "Ctrl-S":
-            terminal.press(b"\x11")
-        else:
-            terminal.read_on()
+        terminal.read_on()
         assert terminal.end() == 0
         lines = terminal.text().split("\n")
         assert_readable(terminal)
@@ -257,25 +251,24 @@ def test_a_paused_terminal_does_not_stop_the_load(tmp_path: Path, way: str) -> N
         assert numbers == list(range(len(numbers)))
 
 
-def test_a_window_that_was_closed_ends_the_run_as_before(tmp_path: Path) -> None:
-    with TerminalProcess(tmp_path, *options(tmp_path, "-t", "60s")) as terminal:
+def test_a_window_that_was_closed_ends_the_run_as_before(tmp_path: Path, url: str) -> None:
+    with TerminalProcess(tmp_path, *options(url, "-t", "60s")) as terminal:
         terminal.wait_for(r"criteria +observed")
         os.kill(terminal.process.pid, signal.SIGHUP)
         assert terminal.end() == -signal.SIGHUP
         assert not terminal.screen.cursor.hidden
 
 
-def test_the_runs_of_the_web_ui_are_shown_too(tmp_path: Path) -> None:
-    target = target_at(tmp_path, free_port())
+def test_the_runs_of_the_web_ui_are_shown_too(tmp_path: Path, url: str) -> None:
     place = ("--web-host", "127.0.0.1", "--web-port", str(free_port()))
     with TerminalProcess(
         tmp_path,
-        "--target",
-        str(target),
+        "-H",
+        url,
         "--autostart",
         "-t",
         "3s",
-        *UNHURRIED,
+        *QUICK,
         *place,
         columns=120,
         lines=40,

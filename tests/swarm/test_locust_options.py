@@ -7,7 +7,11 @@ import json
 from pathlib import Path
 
 from tests.fork_server import run
-from tests.locust_process import clean_environment, run_locust
+from tests.locust_process import (
+    UNHURRIED,
+    clean_environment,
+    run_locust,
+)
 from tests.simulator_process import SimulatorProcess
 
 OWN_LOCUSTFILE = """
@@ -28,7 +32,7 @@ def test_own_locustfile_runs_with_json_on_stdout_and_all_of_it_in_the_csv_files(
     locustfile.parent.mkdir()
     locustfile.write_text(OWN_LOCUSTFILE)
     files = ["--csv", "figures/all", "--json"]
-    load = ["--rate", "20", "-u", "10", "-t", "3s", "--set", "late_after_ms=4000"]
+    load = ["--rate", "20", "-u", "10", "-t", "3s", *UNHURRIED]
     options = ["-f", str(locustfile), "--headless", "-H", simulator.url, *load, *files]
 
     ended = run("locust", *options, cwd=tmp_path, env=clean_environment(), text=True, timeout=120)

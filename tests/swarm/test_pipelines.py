@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from convoy.results.reports.github import MOST_ANNOTATIONS
 from tests.convoy_command import convoy
-from tests.locust_process import ROOT, clean_environment, run_locust, swarm_ports
+from tests.fork_server import Program, run
+from tests.locust_process import (
+    ROOT,
+    UNHURRIED,
+    clean_environment,
+    run_locust,
+    swarm_ports,
+)
 from tests.simulator_process import SimulatorProcess
 
-SHORT = ["-t", "2s", "--set", "late_after_ms=4000", "--set", "warm_up_s=0"]
+SHORT = ["-t", "1s", *UNHURRIED, "--set", "warm_up_s=0"]
 BROKEN = ["--set", "criteria=p50(response_time) < 0.001ms"]
-WORKERS = pytest.mark.parametrize(
-    "workers", [[], ["--processes", "2"]], ids=["alone", "two workers"]
-)
 
 
 def of_github(folder: Path) -> dict[str, str]:
@@ -41,12 +44,10 @@ def commands(output: str) -> list[str]:
     return kept
 
 
-@WORKERS
-def test_a_run_is_shown_once_by_the_process_that_judges_it(
-    workers: list[str], tmp_path: Path
-) -> None:
+def test_a_run_is_shown_once_by_the_process_that_judges_it(tmp_path: Path) -> None:
     with SimulatorProcess() as simulator:
-        options = ["-H", simulator.url, *SHORT, *BROKEN, *workers, *swarm_ports()]
+        swarm = ["--processes", "2", *swarm_ports()]
+        options = ["-H", simulator.url, *SHORT, *BROKEN, *swarm]
         ended = run_locust(tmp_path, *options, environment=of_github(tmp_path))
 
     assert ended.exit_code == 3, ended.output
@@ -70,14 +71,12 @@ def test_outside_of_github_nothing_of_it_is_printed(tmp_path: Path) -> None:
 
 def test_figures_as_json_have_standard_output_for_themselves(tmp_path: Path) -> None:
     with SimulatorProcess() as simulator:
-        ended = subprocess.run(
-            [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfile.py"), "--headless"]
-            + ["--json", "-H", simulator.url, *SHORT, *BROKEN],
+        ended = run(
+            *("locust", "-f", str(ROOT / "locustfile.py"), "--headless"),
+            *("--json", "-H", simulator.url, *SHORT, *BROKEN),
             cwd=tmp_path,
             env=clean_environment() | of_github(tmp_path),
-            capture_output=True,
             text=True,
-            timeout=60,
         )
 
     assert ended.returncode == 3, ended.stderr
@@ -159,17 +158,18 @@ def test_an_answer_of_the_api_is_no_command(tmp_path: Path) -> None:
 
 
 def test_output_that_cannot_be_written_changes_no_exit_code(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "convoy", "explain", "nowhere.json"]
-    with open("/dev/full", "w") as full:
-        ended = subprocess.run(
-            command,
+    with (
+        open("/dev/full", "w") as full,
+        Program(
+            *("convoy", "explain", "nowhere.json"),
             cwd=ROOT,
             env=clean_environment() | of_github(tmp_path),
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-        )
+        ) as process,
+    ):
+        _, said = process.communicate(timeout=120)
 
-    assert ended.returncode == 2, ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert process.returncode == 2, said
+    assert "Traceback" not in said

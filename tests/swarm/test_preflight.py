@@ -179,7 +179,7 @@ def test_more_users_than_files_may_be_open_are_refused_with_the_number_to_set(
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
     assert ended.returncode == 4, ended.stdout + ended.stderr

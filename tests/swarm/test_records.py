@@ -7,15 +7,15 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
-import pytest
 import yaml
 
+from tests.fork_server import Program
 from tests.locust_process import (
     ROOT,
+    UNHURRIED,
     LocustProcess,
     clean_environment,
     run_locust,
@@ -88,7 +88,7 @@ def test_record_keeps_the_contract_and_no_secret(
 ) -> None:
     login = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET_FILE": str(tmp_path / "secret")}
     (tmp_path / "secret").write_text("demo\n")
-    options = ["-H", simulator.url, "-t", "1s", "--set", "late_after_ms=4000", "-L", "DEBUG"]
+    options = ["-H", simulator.url, "-t", "1s", *UNHURRIED, "-L", "DEBUG"]
 
     ended = run_locust(tmp_path, *options, environment=login)
 
@@ -115,15 +115,15 @@ def test_wrong_secret_never_appears_anywhere(tmp_path: Path, simulator: Simulato
     assert secret not in ended.output
 
 
-@pytest.mark.parametrize("workers", [[], ["--processes", "2"]], ids=["alone", "two workers"])
 def test_result_can_be_had_while_the_run_goes_on(
-    workers: list[str], tmp_path: Path, simulator: SimulatorProcess
+    tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
     locustfile = tmp_path / "looked_at.py"
     locustfile.write_text(LOOKED_AT)
-    options = ["-H", simulator.url, "-t", "5s", "--rate", "20", "--set", "late_after_ms=4000"]
+    options = ["-H", simulator.url, "-t", "5s", "--rate", "20", *UNHURRIED]
+    swarm = ["--processes", "2", *swarm_ports()]
 
-    ended = run_locust(tmp_path, "-f", str(locustfile), *options, *workers, *swarm_ports())
+    ended = run_locust(tmp_path, "-f", str(locustfile), *options, *swarm)
 
     assert ended.exit_code == 0, ended.output
     assert ended.run["totals"]["sent"] == 100
@@ -136,7 +136,7 @@ def test_result_can_be_had_while_the_run_goes_on(
 def test_a_record_that_cannot_be_written_at_the_end_makes_the_run_invalid(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    options = ["--headless", "-H", simulator.url, "-t", "3s", "--set", "late_after_ms=4000"]
+    options = ["--headless", "-H", simulator.url, "-t", "3s", *UNHURRIED]
 
     with LocustProcess(tmp_path, *options) as locust:
         locust.wait_for("All users spawned")
@@ -154,20 +154,21 @@ def test_a_record_that_cannot_be_written_at_the_end_makes_the_run_invalid(
 def test_a_report_that_nobody_reads_leaves_the_exit_code_alone(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    options = ["-H", simulator.url, "-t", "1s", "--set", "late_after_ms=4000"]
-    command = [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfile.py"), "--headless"]
+    options = ["-H", simulator.url, "-t", "1s", *UNHURRIED]
 
-    with open("/dev/full", "w") as full:
-        ended = subprocess.run(
-            [*command, *options],
+    with (
+        open("/dev/full", "w") as full,
+        Program(
+            *("locust", "-f", str(ROOT / "locustfile.py"), "--headless", *options),
             cwd=tmp_path,
             env=clean_environment(),
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-        )
+        ) as process,
+    ):
+        _, said = process.communicate(timeout=120)
 
-    assert ended.returncode == 0, ended.stderr
-    assert "the report could not be printed" in ended.stderr
-    assert "closing_report" not in ended.stderr
+    assert process.returncode == 0, said
+    assert "the report could not be printed" in said
+    assert "closing_report" not in said

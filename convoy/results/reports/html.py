@@ -42,7 +42,7 @@ _CHOSEN_ELSEWHERE = ("profile", "target")
 def html_report(summary: Summary, result: RunResult) -> str:
     """Return the page as text; it is below two megabytes, most of them the charts' library."""
     script, style = _read("report.js"), _read("report.css")
-    settings = yaml.safe_load(result.facts.settings) or {}
+    settings = yaml.load(result.facts.settings, Loader=yaml.CSafeLoader) or {}
     target = settings.get("target") or {}
     page: str = _template().render(
         summary=summary,
