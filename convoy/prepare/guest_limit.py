@@ -23,7 +23,8 @@ class _Guests(NamedTuple):
     """The guests of a scenario at its highest rate.
 
     A user writes `each` messages as one guest, inf without end; a message makes so many `requests`
-    on its connection, with its part of what each guest sends besides.
+    on its connection, with its part of what each guest sends besides. With its dialogue it counts
+    as so many `messages` of the session, and takes `lasts_s` at least.
     """
 
     scenario: str
@@ -31,6 +32,8 @@ class _Guests(NamedTuple):
     rate: float
     each: float
     requests: float
+    messages: int = 1
+    lasts_s: float = 0.0
 
     def allowed_each(self, limit: Limit) -> float:
         """Return how many messages a second a limit of sessions or connections allows a user.
@@ -40,10 +43,15 @@ class _Guests(NamedTuple):
         each_s = limit.count / limit.per_s
         if limit.scope == "connection" and self.each * self.requests <= limit.count:
             return inf
-        return each_s if limit.scope == "session" else each_s / self.requests
+        return each_s / (self.messages if limit.scope == "session" else self.requests)
 
     def needed(self, limit: Limit) -> int:
         return ceil(round(self.rate / self.allowed_each(limit), 9))
+
+    @property
+    def in_dialogues(self) -> int:
+        """How many hold a dialogue at any time, if replies come at once."""
+        return ceil(round(self.rate * self.lasts_s, 9))
 
 
 def check_guests(
@@ -78,6 +86,8 @@ def guest_shortfalls(
         slowest = min(_own(settings), key=each.allowed_each, default=None)
         if slowest is not None and each.needed(slowest) > each.users:
             yield _too_few(settings, each, slowest)
+        elif each.in_dialogues > each.users:
+            yield _too_long(settings, each)
     for limit in settings.limits:
         if limit.scope == "deployment":
             yield from _too_many_connections(settings, guests, limit, spawn_rate)
@@ -95,6 +105,12 @@ def _guests(settings: Settings, scenarios: Iterable[str]) -> list[_Guests]:
         once = _CONFIGURE + sum(_OF_EACH_GUEST.get(step, 0) for step in rule.steps)
         requests = 1 + sum(_AFTER_EACH_MESSAGE.get(step, 0) for step in rule.steps) + once / each
         found.append(_Guests(name, users[name], highest[name], each, requests))
+        if (longest := rule.longest_dialogue) is not None:
+            found[-1] = found[-1]._replace(
+                requests=requests + longest.requests,
+                messages=1 + longest.messages,
+                lasts_s=longest.lasts_s,
+            )
     return found
 
 
@@ -110,7 +126,7 @@ def _line(settings: Settings, guests: _Guests) -> str:
         may_send = f"{allowed * guests.users:.4g} messages a second"
     needed = "no rate is asked for"
     if settings.is_scheduled:
-        count = max((guests.needed(limit) for limit in own), default=1)
+        count = max((guests.in_dialogues, *(guests.needed(limit) for limit in own)), default=1) or 1
         needed = f"{guests.rate:g} messages/s need {_count(count)}"
     return f"{guests.scenario}: {needed}, you have {guests.users:,}, which may send {may_send}"
 
@@ -118,6 +134,8 @@ def _line(settings: Settings, guests: _Guests) -> str:
 def _too_few(settings: Settings, guests: _Guests, limit: Limit) -> tuple[str, str]:
     needed, allowed = guests.needed(limit), guests.allowed_each(limit)
     beside = ""
+    if limit.scope == "session" and guests.messages > 1:
+        beside = f", at {guests.messages} messages of the longest dialogue"
     if limit.scope == "connection":
         beside = f", at {guests.requests:.3g} requests a message with its steps"
     told = (
@@ -129,6 +147,16 @@ def _too_few(settings: Settings, guests: _Guests, limit: Limit) -> tuple[str, st
     if settings.stages is None and settings.own_rates() == {guests.scenario: None}:
         numbers.append(f"--rate {floor(allowed * guests.users * 100) / 100:g}")
     return told, f"write {' or '.join(numbers)}"
+
+
+def _too_long(settings: Settings, guests: _Guests) -> tuple[str, str]:
+    told = (
+        f"{guests.scenario}: {guests.rate:g} messages/s need {_count(guests.in_dialogues)}, "
+        f"you have {guests.users:,}: the longest dialogue takes {guests.lasts_s:.3g} s at least, "
+        "replies not counted: messages will be late or not sent by cause target"
+    )
+    users = ceil(settings.users * guests.in_dialogues / max(guests.users, 1))
+    return told, f"write -u {users}, with room for replies, or lower the rate"
 
 
 def _too_many_connections(

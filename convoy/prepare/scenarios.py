@@ -15,6 +15,7 @@ from convoy.settings import Settings
 
 MESSAGES_PER_GUEST = "messages_per_guest"
 """The variable that says after how many messages a user begins as another guest."""
+_OF_DIALOGUES = ("answer", "attachment", "typing")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -97,6 +98,13 @@ def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fau
             if needed not in rule.steps:
                 problem = f"has {step}, which needs {needed}; name both, or neither"
                 yield Fault(f"scenario.{name}.steps", problem)
+    if rule.dialogues and known.route is not GUEST_CHAT:
+        problem = "are held by guests of web messaging; leave them out, or choose guest_chat"
+        yield Fault(f"scenario.{name}.dialogues", problem)
+    for step in _OF_DIALOGUES:
+        if rule.dialogues and step in rule.steps:
+            problem = f"has {step}, which a dialogue says by itself; leave it out"
+            yield Fault(f"scenario.{name}.steps", problem)
     each = rule.variables.get(MESSAGES_PER_GUEST, "1")
     if known.route is GUEST_CHAT and not _COUNT.fullmatch(each):
         problem = f'is {each!r}; give a whole number from 1 on, such as "5"'

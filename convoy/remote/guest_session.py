@@ -176,6 +176,12 @@ class GuestSession:
         body = question.text.encode()
         return Attempt(fate, code, sent_s, done_s, status=status, body=body, waited_s=waited_s)
 
+    def await_room(self) -> None:
+        """Wait until the limits allow another message, and count it, which is then to be sent."""
+        while (ready_s := self.ready_at(now_s := self._now_s)) > now_s:
+            gevent.sleep(ready_s - now_s)
+        self._messages.spend(self._now_s)
+
     def request(self, request: Request, wanted: type[_E]) -> _E:
         """Send a request and return the event that answers it.
 
@@ -310,7 +316,6 @@ class GuestSession:
         """Return what an answer says of a message: its fate, our code, and its own as a status."""
         match question.answer:
             case OwnCopy():
-                self._messages.correct({}, question.done_s)
                 return ACCEPTED, "", _GOOD
             case TooManyRequests(code=code):
                 return REJECTED, self._code(code), _TOO_MANY_REQUESTS
@@ -362,6 +367,8 @@ class GuestSession:
                 self.socket.wake()
             if isinstance(event, TooManyRequests):
                 self._messages.rest(received_s + event.retry_after_s)
+            elif isinstance(event, OwnCopy):
+                self._messages.correct({}, received_s)
             self.on_event(event, received_s)
         if self.state in (State.EXPIRED, State.DISCONNECTED):
             self.socket.begin_close()

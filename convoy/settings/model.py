@@ -13,6 +13,7 @@ from convoy.settings.rates import RateStage, cut, expand_stages, share, split
 from convoy.settings.values import (
     MOST_USERS,
     NOT_EMPTY,
+    Dialogues,
     Duration,
     Expect,
     HeaderName,
@@ -90,12 +91,24 @@ class Texts(_Section):
     choice: Literal["random", "sequence"] = "random"
 
 
+class LongestDialogue(_Section):
+    """The most that a dialogue does after its message, and how long it takes at least.
+
+    `messages` count by the limits of a session, `requests` by those of a connection.
+    """
+
+    messages: Annotated[int, Field(ge=0)]
+    requests: Annotated[int, Field(ge=0)]
+    lasts_s: Annotated[float, Field(ge=0)]
+
+
 class ScenarioSettings(_Section):
     """What one scenario has of its own; `rate` in messages per second, else a share by `weight`.
 
     `variables` are what its route's path and its templates may name besides the built-in ones.
     `expect` holds the fields of an accepting answer by status, in place of those of the catalogue.
-    `steps` are those that its users do besides, where the scenario leaves that open.
+    `steps` are those that its users do besides, where the scenario leaves that open. `dialogues`
+    take the place of `payloads`; the `longest_dialogue` is found when their files are read.
     """
 
     weight: Weight = 1
@@ -104,6 +117,8 @@ class ScenarioSettings(_Section):
     variables: Variables = Field(default_factory=dict)
     expect: Expect = Field(default_factory=dict)
     steps: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    dialogues: Dialogues = Field(default_factory=dict)
+    longest_dialogue: LongestDialogue | None = None
     texts: Texts = Texts()
     conversations: Conversations = Conversations()
 
@@ -297,8 +312,10 @@ class Settings(_Section):
         return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.global_stages())
 
     def requests_each(self, scenario: str) -> int:
-        """Return how many requests a message makes at most with the steps that were chosen."""
-        return 1 + len(self.scenario[scenario].steps)
+        """Return how many requests a message makes at most with its steps and its dialogue."""
+        rule = self.scenario[scenario]
+        longest = rule.longest_dialogue
+        return 1 + len(rule.steps) + (longest.requests if longest else 0)
 
     def request_stages(self) -> tuple[RateStage, ...]:
         """Return the stages of `global_stages` in requests per second: with what steps send."""
