@@ -13,8 +13,10 @@ from gevent.event import Event as Signal
 
 from convoy.cli.send import checked_template, past_the_guard
 from convoy.errors import ExitCode, Fault, RemoteError, SettingsError
+from convoy.files import FileError
 from convoy.foreign import on_one_line, shortened
 from convoy.plan.dialogue import AnyLine, Dialogue, Expect
+from convoy.plan.payloads import PayloadError, TemplateFault
 from convoy.prepare.canaries import canary_run_id
 from convoy.prepare.dialogues import (
     FOLDER,
@@ -125,7 +127,10 @@ def _dialogue(payloads: Path, rule: ScenarioSettings, payload: str) -> dict[str,
     """
     if payload.endswith(".yaml"):
         path = Path(payload)
-        return {path.stem: read_dialogue_at(path, path.name)}
+        try:
+            return {path.stem: read_dialogue_at(path, path.name)}
+        except FileError as error:
+            raise PayloadError(path.name, TemplateFault(0, f"{path} {error}")) from error
     chosen = [payload] if payload else dialogue_weights(rule, GUEST_CHAT, payloads)
     name = next(iter(chosen), "")
     if not name.startswith(f"{FOLDER}/"):

@@ -93,8 +93,9 @@ class GuestUser(ScenarioUser):
         self.join()
 
     def leave(self) -> None:
-        self._end_turn()
-        self._note_loss()
+        if self._run is not None:  # else it has left: the server has answered its close since
+            self._end_turn()
+            self._note_loss()
         super().leave()
 
     def next_message(self) -> Message:

@@ -133,7 +133,9 @@ def _line(settings: Settings, guests: _Guests) -> str:
 
 def _too_few(settings: Settings, guests: _Guests, limit: Limit) -> tuple[str, str]:
     needed, allowed = guests.needed(limit), guests.allowed_each(limit)
-    beside = ""
+    beside, consequence = "", CONSEQUENCES[settings.on_limit]
+    if guests.messages > 1 and settings.on_limit == "obey":
+        consequence += " or target"  # who waits in a dialogue is no free user
     if limit.scope == "session" and guests.messages > 1:
         beside = f", at {guests.messages} messages of the longest dialogue"
     if limit.scope == "connection":
@@ -141,7 +143,7 @@ def _too_few(settings: Settings, guests: _Guests, limit: Limit) -> tuple[str, st
     told = (
         f"{guests.scenario}: {guests.rate:g} messages/s need {_count(needed)}, you have "
         f"{guests.users:,}: the limit of {_said(limit)} allows each {allowed:.3g} a second"
-        f"{beside}: {CONSEQUENCES[settings.on_limit]}"
+        f"{beside}: {consequence}"
     )
     numbers = [f"-u {ceil(settings.users * needed / max(guests.users, 1))}"]
     if settings.stages is None and settings.own_rates() == {guests.scenario: None}:

@@ -125,6 +125,7 @@ def test_dialogues_are_held_and_what_fails_in_them_is_counted(
     assert f"{wrong}  " in ended.output
     for row in ("STEP guest_chat/expect: expect.other_text", "STEP     guest_chat/colour"):
         assert row in ended.output
+    assert "STEP guest_chat/disturbance:" not in ended.output
     record = tmp_path / "runs" / "latest"
     kept = yaml.safe_load((record / "settings.yaml").read_text("utf-8"))
     longest = kept["scenario"]["guest_chat"]["longest_dialogue"]
