@@ -37,6 +37,7 @@ _NO_MARKER = (
     "holds no {{ marker }}, by which both sides account for the message; as in "
     "`say: Hello {{ marker }}`"
 )
+_TOGETHER = f" that are left of {MOST_ATTACHED_BYTES:,} for all of a dialogue"
 _LINE = re.compile(r"line (\d+): (.*)", re.DOTALL)
 
 
@@ -96,7 +97,8 @@ def read_dialogue_at(path: Path, name: str, taken: Collection[str] = ()) -> Dial
                 line = _attached(line, attached, room)
                 room -= len(line.data)
             except FileError as error:
-                faults.append(TemplateFault(line.number, f"the file {attached} {error}", "attach"))
+                problem = f"the file {attached} {error}{_TOGETHER * (room < MOST_ATTACHED_BYTES)}"
+                faults.append(TemplateFault(line.number, problem, "attach"))
         lines.append(line)
     if faults:
         raise PayloadError(name, *faults)
@@ -112,22 +114,29 @@ def check_dialogue(
     """
     templates = LineTemplates(name, dialogue)
     templates.check_names(samples[0])
+    longest: dict[int, str] = {}
+    first = dialogue.lines[0].number
     for variables in samples:
-        text, number = templates.message(variables), dialogue.lines[0].number
+        text = templates.message(variables)
         if str(variables["marker"]) not in text:
-            raise PayloadError(name, TemplateFault(number, _NO_MARKER, "say"))
-        _check_text(name, number, text, rules)
-        for line in templates.lines(variables, 0):
-            if isinstance(line, Say):
-                _check_text(name, line.number, line.text, rules)
+            raise PayloadError(name, TemplateFault(first, _NO_MARKER, "say"))
+        for line in (Say(number=first, text=text), *templates.lines(variables, 0)):
+            if not isinstance(line, Say):
+                continue
+            if not line.text.strip():
+                raise PayloadError(name, TemplateFault(line.number, "renders to no text", "say"))
+            longest[line.number] = max(longest.get(line.number, ""), line.text, key=_size)
+    faults = [
+        TemplateFault(number, each.problem, "say")
+        for number, text in longest.items()
+        for each in rules.faults({"type": "Text", "text": text})
+    ]
+    if faults:
+        raise PayloadError(name, *faults)
 
 
-def _check_text(name: str, number: int, text: str, rules: BodyRules) -> None:
-    problems = [each.problem for each in rules.faults({"type": "Text", "text": text})]
-    if not text.strip():
-        problems.append("renders to no text")
-    if problems:
-        raise PayloadError(name, *(TemplateFault(number, each, "say") for each in problems))
+def _size(text: str) -> int:
+    return len(text.encode())
 
 
 def with_longest_dialogues(
