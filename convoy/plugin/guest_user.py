@@ -145,7 +145,7 @@ class GuestUser(ScenarioUser):
         """
         run = self._run
         assert run is not None
-        left = deque(self._work.lines(message.planned))
+        left = deque[AnyLine]()
         self._dialogue = dialogue = GuestDialogue(self.session)
         last_s = run.ends_s + self.timeout_s
         over = WireError("stopped", "", sent_s=last_s, done_s=last_s)
@@ -153,6 +153,7 @@ class GuestUser(ScenarioUser):
         try:
             with self.step(WHOLE):
                 attempt = self.post(message)
+                left.extend(self._work.lines(message.planned))  # not before: the message is due
                 if attempt is None or attempt.fate is not ACCEPTED:
                     raise RefusalError(attempt.code if attempt is not None else "other")
                 dialogue.said_s = attempt.sent_s
