@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -92,6 +93,14 @@ def test_the_shipped_dialogues_are_right_and_the_settings_learn_the_longest(
     assert settings.criteria[-1] == "share(failures[*], guest_chat/dialogue) < 1%"
     again = settings.model_copy(update={"scenario": chosen("all").scenario})
     assert with_longest_dialogues(again, repository / "payloads", known()) == settings
+
+
+def test_the_example_of_the_docs_is_a_shipped_one(repository: Path) -> None:
+    page = (repository / "docs" / "scenarios.md").read_text("utf-8")
+    shipped = (repository / "payloads" / FOLDER / "menu.yaml").read_text("utf-8")
+
+    [section] = re.findall(r"^### Dialogues$(.*?)^### ", page, re.MULTILINE | re.DOTALL)
+    assert f"```yaml\n{shipped}```" in section
 
 
 @pytest.mark.parametrize(
