@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from textwrap import indent
+from time import time
 from typing import NamedTuple
 
 from gevent.event import Event as Signal
 
-from convoy.cli.send import canary_body, checked_template, past_the_guard
+from convoy.cli.send import checked_template, past_the_guard
 from convoy.errors import ExitCode, Fault, RemoteError, SettingsError
+from convoy.files import FileError
 from convoy.foreign import shortened, unbroken
+from convoy.plan.dialogue import AnyLine, Dialogue, Expect
+from convoy.plan.payloads import PayloadError, TemplateFault
 from convoy.prepare.canaries import canary_run_id
+from convoy.prepare.dialogues import (
+    FOLDER,
+    check_dialogue,
+    dialogue_weights,
+    read_dialogue_at,
+    read_dialogue_file,
+)
 from convoy.prepare.setup import Setup
+from convoy.prepare.templates import LONGEST_RUN_ID, sample_plan
+from convoy.remote.guest_dialogue import GuestDialogue
 from convoy.remote.guest_events import (
     Event,
     OwnCopy,
@@ -33,6 +47,7 @@ from convoy.results.outcome import ACCEPTED
 from convoy.results.record import RUNS, check_stop
 from convoy.routes.catalogue import GUEST_CHAT
 from convoy.routes.explain import as_text, explain, explain_code
+from convoy.settings.model import ScenarioSettings
 
 _REPLY_S = 5.0
 _LONGEST_SHOWN = 2_000
@@ -58,7 +73,7 @@ class Exchange:
     """What went over one guest's WebSocket, and how its message ended.
 
     `code` names what stood in the way, "" where nothing did; `refusal` is the last frame that
-    refused anything.
+    refused anything. `end` says what has come about where nothing stood in the way.
     """
 
     url: str
@@ -66,6 +81,7 @@ class Exchange:
     exit_code: ExitCode = ExitCode.PASS
     code: str = ""
     refusal: str = ""
+    end: str = "the message came back: it was accepted"
 
 
 def exchange_one(
@@ -84,18 +100,52 @@ def exchange_one(
         raise SettingsError([Fault("--frames", f"{problem} --scenarios guest_chat")])
     if conversation_id:
         raise SettingsError([Fault("--conversation", "a guest's conversation begins with it")])
-    template = checked_template(setup, settings, payload)
     rule = settings.scenario[scenario]
+    dialogues = _dialogue(setup.payloads, rule, payload)
+    if dialogues:
+        templates = {name: each.message for name, each in dialogues.items()}
+    else:
+        templates = dict([checked_template(setup, settings, payload)])
+    plan = sample_plan(
+        scenario, settings.seed, rule.variables, templates=templates, dialogues=dialogues
+    )
+    message = plan.message(0)
+    for name, each in dialogues.items():
+        variables = plan.bodies(LONGEST_RUN_ID).variables(message)
+        check_dialogue(f"{name}.yaml", each, [variables], GUEST_CHAT.rules())
     with past_the_guard(setup, settings, GUEST_CHAT.token) as there:
-        body = canary_body(there, template)
+        run_id = canary_run_id(there.run_id)
+        body, lines = plan.bodies(run_id, time).render(message), plan.lines(run_id, time)(message)
         guests = there.connections.guests_of(rule.variables)
-        id = f"{canary_run_id(there.run_id)}:0"
-        return exchange(guests, id, body, joins="join" in rule.steps)
+        return exchange(guests, f"{run_id}:0", body, joins="join" in rule.steps, lines=lines)
 
 
-def exchange(guests: Guests, id: str, message: bytes, *, joins: bool) -> Exchange:
-    """Let one guest come, join if it `joins`, send a message, wait for a reply, and leave."""
-    return _Watched(guests).play(id, message, joins)
+def _dialogue(payloads: Path, rule: ScenarioSettings, payload: str) -> dict[str, Dialogue]:
+    """Return the dialogue that is meant, by name: `payload`, or the first of the settings.
+
+    There is none where that is a template. Raises PayloadError.
+    """
+    if payload.endswith(".yaml"):
+        path = Path(payload)
+        try:
+            return {path.stem: read_dialogue_at(path, path.name)}
+        except FileError as error:
+            raise PayloadError(path.name, TemplateFault(0, f"{path} {error}")) from error
+    chosen = [payload] if payload else dialogue_weights(rule, GUEST_CHAT, payloads)
+    name = next(iter(chosen), "")
+    if not name.startswith(f"{FOLDER}/"):
+        return {}
+    return {name: read_dialogue_file(payloads, name)}
+
+
+def exchange(
+    guests: Guests, id: str, message: bytes, *, joins: bool, lines: Sequence[AnyLine] = ()
+) -> Exchange:
+    """Let one guest come, join if it `joins`, send a message, wait for a reply, and leave.
+
+    Where there are `lines` of a dialogue, it does these instead of waiting, as far as it comes.
+    """
+    return _Watched(guests).play(id, message, joins, lines)
 
 
 class _Watched:
@@ -107,13 +157,14 @@ class _Watched:
         self._began_s = self._clock()
         self._replied = Signal()
         self._session = GuestSession(guests, self._hear, self._keep_frame)
+        self._dialogue = GuestDialogue(self._session)
         self._found = Exchange(guests.deployment.host.url)
 
-    def play(self, id: str, message: bytes, joins: bool) -> Exchange:
+    def play(self, id: str, message: bytes, joins: bool, lines: Sequence[AnyLine]) -> Exchange:
         found = self._found
         try:
             self._come(joins)
-            self._say(id, message)
+            self._say(id, message, lines)
         except RemoteError as exc:
             found.exit_code = exc.exit_code
             found.code = exc.code
@@ -136,7 +187,7 @@ class _Watched:
         if joins and self._session.is_ready:
             self._session.request(GuestProtocol.join, OwnCopy)
 
-    def _say(self, id: str, message: bytes) -> None:
+    def _say(self, id: str, message: bytes, lines: Sequence[AnyLine]) -> None:
         session, timeout_s = self._session, self._guests.timeout_s
         self._replied.clear()
         if session.state is not State.CONFIGURED or not session.is_connected:
@@ -151,8 +202,24 @@ class _Watched:
             self._note(_NOTED, f"the message's own copy did not come: {attempt.fate}")
             self._found.exit_code = ExitCode.NOT_ACCEPTED
             self._found.code = attempt.code
+        elif lines:
+            self._dialogue.said_s = attempt.sent_s
+            self._go_on(lines)
         elif not self._replied.wait(min(_REPLY_S, timeout_s)):
             self._note(_NOTED, f"no reply within {min(_REPLY_S, timeout_s):g} s")
+
+    def _go_on(self, lines: Sequence[AnyLine]) -> None:
+        for line in lines:
+            self._note(_NOTED, f"line {line.number}, {line}")
+            try:
+                began_s, done_s = self._dialogue.do(line)
+            except RemoteError as exc:
+                self._note(_NOTED, f"line {line.number} failed: {exc.code}")
+                self._found.exit_code, self._found.code = ExitCode.NOT_ACCEPTED, exc.code
+                return
+            if isinstance(line, Expect):
+                self._note(_NOTED, f"came {(done_s - began_s) * 1000:.1f} ms after what was said")
+        self._found.end = "the dialogue came to its end"
 
     def _leave(self) -> None:
         session = self._session
@@ -173,6 +240,7 @@ class _Watched:
         self._keep(what, unbroken(text), at_s)
 
     def _hear(self, event: Event, received_s: float) -> None:
+        self._dialogue.hear(event, received_s)
         match event:
             case Reply():
                 self._replied.set()
@@ -209,7 +277,7 @@ def _lines(found: Exchange, redact: Callable[[str], str]) -> Iterator[str]:
         yield f"{at_ms:12.1f}  {what:<8}  {shown.removeprefix(_FURTHER)}"
     yield ""
     if not found.code:
-        yield "the message came back: it was accepted"
+        yield found.end
         return
     explained = explain(redact(found.refusal).encode())
     if explained.code != found.code:

@@ -48,6 +48,9 @@ def _lines(prepared: PreparedRun, messages: int, redact: Callable[[str], str]) -
 def _scenario_lines(plan: ScenarioPlan, inputs: ScenarioInputs) -> Iterator[str]:
     yield f"  plan          {plan.hash}"
     yield f"  messages      {'until time is up' if plan.count is None else f'{plan.count:,}'}"
+    if inputs.dialogues:
+        weights = (f"{name} {inputs.weights[name]:g}" for name in inputs.dialogues)
+        yield f"  dialogues     {', '.join(weights)}"
     if inputs.pool == NO_CONVERSATION:
         yield "  conversations none; users make their own"
         return
@@ -73,7 +76,7 @@ def _rate_lines(settings: Settings, curve: RateCurve) -> Iterator[str]:
 def _message_lines(
     plan: ScenarioPlan, messages: int, redact: Callable[[str], str]
 ) -> Iterator[str]:
-    bodies = plan.bodies(_RUN_ID)
+    bodies, lines = plan.bodies(_RUN_ID), plan.lines(f"{_RUN_ID}-steps")
     for due_s, k in sorted(chain.from_iterable(_firsts(plan, messages)))[:messages]:
         message = plan.message(k)
         when = f"at {due_s:.3f} s" if plan.is_scheduled else "when its turn comes"
@@ -82,6 +85,7 @@ def _message_lines(
         # Jinja2's `tojson` escapes what HTML would take for a tag.
         body = bodies.render(message).decode().replace(r"\u003crun id\u003e", _RUN_ID)
         yield f"    {body}".replace("\n", "\n    ")
+        yield from (f"    {line}".replace("\n", "\n    ") for line in lines(message))
 
 
 def _firsts(plan: ScenarioPlan, messages: int) -> Iterator[Iterator[tuple[float, int]]]:

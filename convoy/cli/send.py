@@ -26,7 +26,6 @@ from convoy.prepare.guard import check_target, check_token, check_window
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import (
     LONGEST_RUN_ID,
-    SOME_CONVERSATION,
     sample_bodies,
     sample_plan,
     template_names,
@@ -151,9 +150,7 @@ def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterato
         setup.lock.release()
 
 
-def canary_body(
-    there: Ready, template: tuple[str, str], conversation: Conversation = SOME_CONVERSATION
-) -> bytes:
+def canary_body(there: Ready, template: tuple[str, str], conversation: Conversation) -> bytes:
     """Return the first message of a template, marked as a canary."""
     scenario = there.settings.scenarios[0]
     variables = there.settings.scenario[scenario].variables

@@ -9,8 +9,11 @@ from functools import cached_property, lru_cache
 from hashlib import blake2b
 from operator import ne
 
+import msgspec
+
 from convoy.errors import ConvoyError
 from convoy.plan.arrivals import Arrivals, ClosedArrivals, EvenArrivals, PoissonArrivals
+from convoy.plan.dialogue import AnyLine, Dialogue, LineTemplates
 from convoy.plan.draws import draw, stream_key
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.message import PlannedMessage
@@ -45,6 +48,7 @@ class ScenarioInputs:
     `templates` maps template names to their sources, `weights` the same names to their weights,
     `expected` the names of those that should be refused to the error code. `variables` holds the
     values of the scenario's own variables by name; `users` counts its authors in the whole run.
+    `dialogues` maps the names of those templates to dialogues whose message is the first line.
     """
 
     scenario: str
@@ -59,6 +63,7 @@ class ScenarioInputs:
     texts: TextRule = field(default=TextRule())
     expected: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    dialogues: Mapping[str, Dialogue] = field(default_factory=dict)
 
 
 class ScenarioPlan:
@@ -87,6 +92,10 @@ class ScenarioPlan:
         self._pause_key = stream_key(inputs.seed, inputs.scenario, "pause")
         self._templates = {
             name: PayloadTemplate(name, source) for name, source in inputs.templates.items()
+        }
+        self._line_key = stream_key(inputs.seed, inputs.scenario, "line")
+        self._lines = {
+            name: LineTemplates(f"{name}.yaml", each) for name, each in inputs.dialogues.items()
         }
 
     def with_curve(self, curve: RateCurve) -> ScenarioPlan:
@@ -178,6 +187,31 @@ class ScenarioPlan:
             self._templates, self._value_key, self.scenario, run_id, self._inputs.variables, clock
         )
 
+    @property
+    def dialogue_steps(self) -> tuple[str, ...]:
+        """The names of the steps of all its dialogues."""
+        steps = (step for each in self._inputs.dialogues.values() for step in each.steps)
+        return tuple(dict.fromkeys(steps))
+
+    def lines(
+        self, run_id: str, clock: Callable[[], float] = lambda: 0.0
+    ) -> Callable[[PlannedMessage], tuple[AnyLine, ...]]:
+        """Return what gives the lines that come after a message, none where it is no dialogue's.
+
+        `run_id` stands in their markers, `clock` is as for `bodies`. What is returned raises
+        PayloadError.
+        """
+        key, variables = self._line_key, self._inputs.variables
+        bodies = Bodies({}, key, self.scenario, run_id, variables, clock)
+
+        def lines_after(message: PlannedMessage) -> tuple[AnyLine, ...]:
+            templates = self._lines.get(message.template_name)
+            if templates is None:
+                return ()
+            return templates.lines(bodies.variables(message), draw(key, message.k))
+
+        return lines_after
+
     def lane(self, lane: int, from_k: int = 0) -> Iterator[tuple[float, int]]:
         """Yield `(due_s, k)` of one lane in order, from message number `from_k` on."""
         return self.arrivals.lane(lane, from_k)
@@ -207,6 +241,10 @@ class ScenarioPlan:
             "\n".join((inputs.texts.choice, *inputs.texts.texts)),
             str(inputs.users) if inputs.pick.binds_users else "",
             *(repr(each) for each in sorted(inputs.variables.items())),
+            *(
+                f"{name} {msgspec.json.encode(each).decode()}"
+                for name, each in sorted(inputs.dialogues.items())
+            ),
         )
         return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
+import gevent
 from gevent.event import Event as Signal
+from locust.user.task import (
+    LOCUST_STATE_RUNNING,
+    LOCUST_STATE_STOPPING,
+    LOCUST_STATE_WAITING,
+)
 
 from convoy.engine.ahead import Message
-from convoy.errors import RefusalError, RemoteError
+from convoy.errors import RefusalError, RemoteError, WireError
+from convoy.plan.dialogue import WHOLE, AnyLine, Attach, Choose, Expect, Say, Wait
 from convoy.plugin.users import ScenarioUser
 from convoy.remote.client import Connections
 from convoy.remote.guest_answers import NOT_RESUMED, TOLD, Order
+from convoy.remote.guest_dialogue import PAUSES, GuestDialogue
 from convoy.remote.guest_events import Event, Jwt, OwnCopy, Reply
 from convoy.remote.guest_protocol import GuestProtocol, answer_message, attachment_message
 from convoy.remote.guest_rest import read_history
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.websocket import WebSocket
-from convoy.results.outcome import ACCEPTED, FAILED, UNKNOWN, Attempt, Phase
+from convoy.results.outcome import ACCEPTED, FAILED, UNKNOWN, Attempt, Cause, Phase
 from convoy.results.steps import TimingRecorder
 from convoy.routes.catalogue import GUEST_CHAT
 from convoy.settings import Settings
@@ -65,6 +74,7 @@ class GuestUser(ScenarioUser):
     timings: tuple[str, ...] = ("own_copy", "first_reply", "reply_burst")
     session: GuestSession
     _turn: _Turn | None = None
+    _dialogue: GuestDialogue | None = None
     _order: Order
     _ended: WebSocket | None = None
 
@@ -81,8 +91,9 @@ class GuestUser(ScenarioUser):
         self.join()
 
     def leave(self) -> None:
-        self._end_turn()
-        self._note_loss()
+        if self._run is not None:  # else it has left: the server has answered its close since
+            self._end_turn()
+            self._note_loss()
         super().leave()
         self._ended = getattr(getattr(self, "session", None), "socket", None)
 
@@ -153,6 +164,81 @@ class GuestUser(ScenarioUser):
                 raise
         return fault
 
+    def stop(self, force: bool = False) -> bool:
+        """Stop as other users do; where the run goes on, a dialogue is held to its end first."""
+        run = self._run
+        if self._dialogue is not None and run is not None and not (force or run.is_stopping):
+            self._state = LOCUST_STATE_STOPPING
+            return False
+        return super().stop(force)
+
+    @property
+    def has_dialogues(self) -> bool:
+        """True where each message is the first line of a dialogue."""
+        return bool(self._work.plan.dialogue_steps)
+
+    def hold(self, message: Message) -> bool:
+        """Send a message, then do each line of its dialogue as a step.
+
+        Step `dialogue` is the whole, and fails by the code that ended it: of the message, of a
+        line, or because the run was stopped, which a dialogue outlasts no longer than a message
+        can. The lines after that are left out. Returns whether the guest can go on: it cannot where
+        it has closed its session, or the bot may stand anywhere.
+        """
+        run = self._run
+        assert run is not None
+        left = deque[AnyLine]()
+        self._dialogue = dialogue = GuestDialogue(self.session)
+        last_s = run.ends_s + self.timeout_s
+        over = WireError("stopped", "", sent_s=last_s, done_s=last_s)
+        cause, is_whole = Cause.STOPPED, False
+        try:
+            with self.step(WHOLE):
+                attempt = self.post(message)
+                left.extend(self._work.lines(message.planned))  # not before: the message is due
+                if attempt is None or attempt.fate is not ACCEPTED:
+                    raise RefusalError(attempt.code if attempt is not None else "other")
+                dialogue.said_s = attempt.sent_s
+                with gevent.Timeout(max(0.0, last_s - perf_counter()), over):
+                    while left and not run.is_stopping:
+                        self._do(dialogue, left.popleft())
+                if left:
+                    raise over
+                is_whole = True
+            is_over = run.is_stopping or perf_counter() >= last_s
+            cause = Cause.STOPPED if is_over else Cause.TARGET
+        finally:
+            self._dialogue = None
+            for line in left:
+                if line.step:
+                    self._work.accounting.leave_out(line.step, cause, self._is_measured)
+        return is_whole and not dialogue.is_closed
+
+    def _do(self, dialogue: GuestDialogue, line: AnyLine) -> None:
+        """Do a line as a step; raises what ended it. In a pause Locust can stop the user."""
+        if isinstance(line, (Say, Choose, Attach)):
+            self._end_turn()
+        if isinstance(line, PAUSES) and self._state == LOCUST_STATE_RUNNING:
+            self._state = LOCUST_STATE_WAITING
+        failed: RemoteError | None = None
+        try:
+            if isinstance(line, Wait):
+                dialogue.do(line)
+                return
+            with self.step(line.step) as times:
+                if isinstance(line, Expect):
+                    times.began_s = dialogue.said_s
+                try:
+                    times.began_s, times.done_s = dialogue.do(line)
+                except RemoteError as error:
+                    failed = error
+                    raise
+        finally:
+            if self._state == LOCUST_STATE_WAITING:
+                self._state = LOCUST_STATE_RUNNING
+        if failed is not None:
+            raise failed
+
     def type(self) -> None:
         """Show that the guest is writing: step `typing`."""
         if self.session.is_ready:
@@ -208,18 +294,22 @@ class GuestUser(ScenarioUser):
     def begin_anew(self) -> None:
         """Leave, and come back as another guest: steps `connect`, `configure` and `join`.
 
-        Where that fails, the next message tries it again. No guest comes once the run is stopped.
+        Where that fails, the next message tries it again. No guest comes once the run is stopped,
+        or what was under way at its end has been.
         """
         self._end_turn()
         self._note_loss()
         self.session.leave()
         self._ended, self._order = self.session.socket, Order()
         self.session.await_turn()
-        if self._run is None or self._run.is_stopping:
+        run = self._run
+        if run is None or run.is_stopping or perf_counter() >= run.ends_s + self.timeout_s:
             return
         self._begin()
 
     def _hear(self, event: Event, received_s: float) -> None:
+        if self._dialogue is not None:
+            self._dialogue.hear(event, received_s)
         if oddity := self._order.oddity_of(event):
             self._disturb(oddity)
         self.hear(event, received_s)

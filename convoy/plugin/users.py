@@ -46,6 +46,7 @@ from convoy.results.outcome import (
 from convoy.routes.catalogue import NO_ROUTE, Route
 from convoy.routes.codes import RETIRING_CODES, SHORTAGES
 from convoy.settings import Settings
+from convoy.swarm.accounting import StepTimes
 from convoy.swarm.reservation import Reservation
 from convoy.swarm.worker import Worker
 from convoy.swarm.worker_run import WorkerRun, WorkerRunState
@@ -116,7 +117,8 @@ class ScenarioUser(User):
         self._work = run.work[self.scenario]
         steps = self._work.steps
         timings = chosen_timings(self.timings, self.optional_steps, steps)
-        self._work.accounting.declare((*self.steps, *steps), timings)
+        of_dialogues = self._work.plan.dialogue_steps
+        self._work.accounting.declare((*self.steps, *steps, *of_dialogues), timings)
         self.timeout_s = settings.request_timeout_s
         self._stops_at_limit = settings.on_limit == "stop"
         self._paused_until_s = 0.0
@@ -249,7 +251,7 @@ class ScenarioUser(User):
         """Return whether the scenario's settings ask for one of its `optional_steps`."""
         return step in self._work.steps
 
-    def step(self, name: str) -> AbstractContextManager[None]:
+    def step(self, name: str) -> AbstractContextManager[StepTimes]:
         """Measure what is done inside as a step; it counts if the last message taken does.
 
         A RemoteError that is raised inside ends the step, which is counted under its code, and not

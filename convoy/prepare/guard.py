@@ -356,7 +356,9 @@ def _with_steps(settings: Settings) -> str:
     steps = [
         f"{name}/{step}" for name in settings.scenarios for step in settings.scenario[name].steps
     ]
-    return f" with what the steps {', '.join(steps)} send" if steps else ""
+    dialogues = any(settings.scenario[name].longest_dialogue for name in settings.scenarios)
+    told = ["the dialogues"] * dialogues + [f"the steps {', '.join(steps)}"] * bool(steps)
+    return f" with what {' and '.join(told)} send" if told else ""
 
 
 def _is_above(rate: float, highest: float) -> bool:

@@ -25,7 +25,8 @@ class _Guests(NamedTuple):
 
     A user writes `each` messages as one guest, inf without end; a message makes so many `requests`
     on its connection, with its part of what each guest sends besides. Where a message is a drop, as
-    often as `drops` says, the user is away for `away_s` at least.
+    often as `drops` says, the user is away for `away_s` at least. With its dialogue it counts as so
+    many `messages` of the session, and takes `lasts_s` at least.
     """
 
     scenario: str
@@ -35,6 +36,8 @@ class _Guests(NamedTuple):
     requests: float
     drops: RateCurve | None = None
     away_s: float = 0.0
+    messages: int = 1
+    lasts_s: float = 0.0
 
     @property
     def most_away(self) -> int:
@@ -53,10 +56,15 @@ class _Guests(NamedTuple):
         each_s = limit.count / limit.per_s
         if limit.scope == "connection" and self.each * self.requests <= limit.count:
             return inf
-        return each_s if limit.scope == "session" else each_s / self.requests
+        return each_s / (self.messages if limit.scope == "session" else self.requests)
 
     def needed(self, limit: Limit) -> int:
         return ceil(round(self.rate / self.allowed_each(limit), 9))
+
+    @property
+    def in_dialogues(self) -> int:
+        """How many hold a dialogue at any time, if replies come at once."""
+        return ceil(round(self.rate * self.lasts_s, 9))
 
 
 def check_guests(
@@ -94,6 +102,8 @@ def guest_shortfalls(
         slowest = min(_own(settings), key=each.allowed_each, default=None)
         if slowest is not None and each.needed(slowest) > each.users:
             yield _too_few(settings, each, slowest)
+        elif each.in_dialogues > each.users:
+            yield _too_long(settings, each)
     for limit in settings.limits:
         if limit.scope == "deployment":
             yield from _too_many_connections(settings, guests, limit, spawn_rate)
@@ -114,6 +124,12 @@ def _guests(settings: Settings, scenarios: Iterable[str]) -> list[_Guests]:
         if rule.reconnect is not None:
             drops = RateCurve([Stage(*stage) for stage in settings.stages_by_scenario()[name]])
             guests = guests._replace(drops=drops, away_s=rule.reconnect.wait_s)
+        if (longest := rule.longest_dialogue) is not None:
+            guests = guests._replace(
+                requests=requests + longest.requests,
+                messages=1 + longest.messages,
+                lasts_s=longest.lasts_s,
+            )
         found.append(guests)
     return found
 
@@ -133,20 +149,24 @@ def _line(settings: Settings, guests: _Guests) -> str:
         may_send = f"{allowed * guests.users:.4g} messages a second"
     needed = "no rate is asked for"
     if settings.is_scheduled:
-        count = max((guests.needed(limit) for limit in own), default=1)
+        count = max((guests.in_dialogues, *(guests.needed(limit) for limit in own)), default=1) or 1
         needed = f"{guests.rate:g} messages/s need {_count(count)}"
     return f"{guests.scenario}: {needed}, you have {guests.users:,}, which may send {may_send}"
 
 
 def _too_few(settings: Settings, guests: _Guests, limit: Limit) -> tuple[str, str]:
     needed, allowed = guests.needed(limit), guests.allowed_each(limit)
-    beside = ""
+    beside, consequence = "", CONSEQUENCES[settings.on_limit]
+    if guests.messages > 1 and settings.on_limit == "obey":
+        consequence += " or target"  # who waits in a dialogue is no free user
+    if limit.scope == "session" and guests.messages > 1:
+        beside = f", at {guests.messages} messages of the longest dialogue"
     if limit.scope == "connection":
         beside = f", at {guests.requests:.3g} requests a message with its steps"
     told = (
         f"{guests.scenario}: {guests.rate:g} messages/s need {_count(needed)}, you have "
         f"{guests.users:,}: the limit of {_said(limit)} allows each {allowed:.3g} a second"
-        f"{beside}: {CONSEQUENCES[settings.on_limit]}"
+        f"{beside}: {consequence}"
     )
     numbers = [f"-u {ceil(settings.users * needed / max(guests.users, 1))}"]
     if settings.stages is None and settings.own_rates() == {guests.scenario: None}:
@@ -163,6 +183,16 @@ def _too_few_to_drop(settings: Settings, guests: _Guests) -> Iterator[tuple[str,
         )
         users = ceil(settings.users * needed / max(guests.users, 1))
         yield told, f"write -u {users}, or let fewer drop at once"
+
+
+def _too_long(settings: Settings, guests: _Guests) -> tuple[str, str]:
+    told = (
+        f"{guests.scenario}: {guests.rate:g} messages/s need {_count(guests.in_dialogues)}, "
+        f"you have {guests.users:,}: the longest dialogue takes {guests.lasts_s:.3g} s at least, "
+        "replies not counted: messages will be late or not sent by cause target"
+    )
+    users = ceil(settings.users * guests.in_dialogues / max(guests.users, 1))
+    return told, f"write -u {users}, with room for replies, or lower the rate"
 
 
 def _too_many_connections(

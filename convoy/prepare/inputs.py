@@ -50,6 +50,7 @@ def _inputs_of_scenario(
         texts=payloads.texts,
         expected=payloads.expected,
         variables=rule.variables,
+        dialogues=payloads.dialogues,
     )
 
 

@@ -276,8 +276,8 @@ class Preflight:
             step_s=step_of(settings.duration_s),
             codes={*KNOWN_CODES, *expected},
             steps={
-                name: (*self.scenarios[name].steps, *settings.scenario[name].steps)
-                for name in settings.scenarios
+                name: (*self.scenarios[name].steps, *settings.scenario[name].steps, *each.steps)
+                for name, each in checked.items()
             },
             timings={
                 name: self.scenarios[name].measured(settings.scenario[name].steps)

@@ -18,6 +18,7 @@ MESSAGES_PER_GUEST = "messages_per_guest"
 """The variable that says after how many messages a user begins as another guest."""
 RECONNECTED = "reconnected"
 """The timing of scenarios whose users drop their connections, and come back."""
+_OF_DIALOGUES = ("answer", "attachment", "typing")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -105,6 +106,13 @@ def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fau
         if (variable in named or variable.endswith("_id")) and not value.strip():
             problem = "is empty; write the id or name that it stands for at the target"
             yield Fault(f"scenario.{name}.variables.{variable}", problem)
+    if rule.dialogues and known.route is not GUEST_CHAT:
+        problem = "are held by guests of web messaging; leave them out, or choose guest_chat"
+        yield Fault(f"scenario.{name}.dialogues", problem)
+    for step in _OF_DIALOGUES:
+        if rule.dialogues and step in rule.steps:
+            problem = f"has {step}, which a dialogue says by itself; leave it out"
+            yield Fault(f"scenario.{name}.steps", problem)
     each = rule.variables.get(MESSAGES_PER_GUEST, "1")
     if known.route is GUEST_CHAT and not _COUNT.fullmatch(each):
         problem = f'is {each!r}; give a whole number from 1 on, such as "5"'

@@ -18,6 +18,7 @@ from convoy.files import FileError
 from convoy.foreign import told_lines
 from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
+from convoy.prepare.dialogues import with_longest_dialogues
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.guard import (
     check_own_targets,
@@ -323,6 +324,7 @@ class Setup:
             self.kill_switch.reset()
         with checklist.step("settings"):
             settings, payloads = self.resolve(command_line), self.payloads
+            settings = with_longest_dialogues(settings, payloads, self._known_scenarios())
             key = self.simulator_key
             connections = self.connect(settings)
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from convoy.errors import Fault, RefusedError, SettingsError, did_you_mean
 from convoy.files import FileError, read_bytes, read_text
+from convoy.plan.dialogue import Dialogue
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import (
     LARGEST_BODY_BYTES,
@@ -26,6 +27,12 @@ from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.rendering import BUILT_IN
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.plan.texts import MOST_CORPUS_BYTES, CorpusError, TextRule, parse_corpus
+from convoy.prepare.dialogues import (
+    check_dialogue,
+    dialogue_weights,
+    read_dialogue_file,
+    setting_of,
+)
 from convoy.routes.catalogue import Route
 from convoy.routes.codes import KNOWN_CODES
 from convoy.routes.schema import BodyFault, Expected, line_of_field
@@ -59,6 +66,7 @@ def sample_plan(
     texts: TextRule | None = None,
     conversation: Conversation = SOME_CONVERSATION,
     templates: Mapping[str, str] = MappingProxyType({}),
+    dialogues: Mapping[str, Dialogue] = MappingProxyType({}),
 ) -> ScenarioPlan:
     """Return a plan whose messages all go to one conversation; `templates` are sources by name."""
     return ScenarioPlan(
@@ -71,6 +79,7 @@ def sample_plan(
             weights=dict.fromkeys(templates or ("",), 1),
             texts=texts or TextRule(),
             variables=variables,
+            dialogues=dialogues,
         )
     )
 
@@ -148,7 +157,8 @@ class ScenarioPayloads:
 
     `sources`, `weights` and `expected` are by template name; `expected` holds the error codes of
     those that should be refused. `participants` are the ids that every conversation has to have:
-    `customer_id`, `agent_id`, `communication_id`, each with the reason.
+    `customer_id`, `agent_id`, `communication_id`, each with the reason. `dialogues` are by the name
+    of the template that is their message.
     """
 
     scenario: str
@@ -157,6 +167,12 @@ class ScenarioPayloads:
     expected: Mapping[str, str]
     texts: TextRule
     participants: Mapping[str, str]
+    dialogues: Mapping[str, Dialogue] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> Iterator[str]:
+        """The names of the steps of its dialogues."""
+        return (step for each in self.dialogues.values() for step in each.steps)
 
 
 def check_templates(
@@ -204,7 +220,10 @@ class _Check:
         rule = settings.scenario[scenario]
         self.scenario = scenario
         self._route, self._payloads, self._faults = route, payloads, faults
-        self._weights = {name: weight for name, weight in rule.payloads.items() if weight > 0}
+        dialogues = dialogue_weights(rule, route, payloads)
+        own = {name: weight for name, weight in rule.payloads.items() if weight > 0}
+        self._weights = dialogues or own
+        self._dialogues: dict[str, Dialogue] = {}
         self._texts = TextRule(_texts(rule.texts.corpus, scenario, faults), rule.texts.choice)
         for name in BUILT_IN & rule.variables.keys():
             where = f"scenario.{scenario}.variables.{name}"
@@ -217,13 +236,21 @@ class _Check:
         self._sources: dict[str, str] = {}
         for name in self._weights:
             with self._collecting(name):
-                self._sources[name] = _read(payloads, name)
+                if name in dialogues:
+                    self._dialogues[name] = dialogue = read_dialogue_file(payloads, name)
+                    self._sources[name] = dialogue.message
+                else:
+                    self._sources[name] = _read(payloads, name)
 
     def checked(self) -> ScenarioPayloads:
         """Return the payloads of the scenario; the faults of its rendered samples are collected."""
         participants = dict.fromkeys(self._route.participants, _BY_ROUTE)
         for name, source in self._sources.items():
             with self._collecting(name):
+                if name in self._dialogues:
+                    dialogue = self._dialogues[name]
+                    check_dialogue(f"{name}.yaml", dialogue, self._variables, self._rules)
+                    continue
                 template = PayloadTemplate(f"{name}.json", source)
                 bodies = sample_bodies(template, self._variables)
                 if is_invalid(name):
@@ -234,7 +261,13 @@ class _Check:
                 participants |= {each: f"template {name}.json" for each in needed}
         expected = expected_codes(self._payloads, list(self._weights), self._faults)
         return ScenarioPayloads(
-            self.scenario, self._sources, self._weights, expected, self._texts, participants
+            self.scenario,
+            self._sources,
+            self._weights,
+            expected,
+            self._texts,
+            participants,
+            self._dialogues,
         )
 
     @contextmanager
@@ -243,7 +276,7 @@ class _Check:
         try:
             yield
         except PayloadError as error:
-            where = f"scenario.{self.scenario}.payloads.{name}"
+            where = f"scenario.{self.scenario}.{setting_of(name)}"
             self._faults += [Fault(where, sentence) for sentence in error.sentences]
 
     def _check_body(self, name: str, body: bytes, variables: Mapping[str, object]) -> None:

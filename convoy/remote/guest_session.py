@@ -35,7 +35,7 @@ from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests, Leaving
 from convoy.remote.websocket import UpgradeRefusedError, WebSocket
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
-from convoy.results.outcome import ACCEPTED, FAILED, UNKNOWN, Attempt
+from convoy.results.outcome import FAILED, UNKNOWN, Attempt
 from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.secrets import Secret
 
@@ -217,13 +217,17 @@ class GuestSession:
         else:
             fate, code, status = judged(question.answer, self._shared.code_book)
             done_s = question.done_s
-            if fate is ACCEPTED:
-                self._messages.correct({}, done_s)
         sent_s = self.socket.sent_s
         if sent_s is None:
             fate, sent_s = FAILED, began_s
         body = question.text.encode()
         return Attempt(fate, code, sent_s, done_s, status=status, body=body, waited_s=waited_s)
+
+    def await_room(self) -> None:
+        """Wait until the limits allow another message, and count it, which is then to be sent."""
+        while (ready_s := self.ready_at(now_s := self._now_s)) > now_s:
+            gevent.sleep(ready_s - now_s)
+        self._messages.spend(self._now_s)
 
     def request(self, request: Request, wanted: type[_E], deadline_s: float | None = None) -> _E:
         """Send a request and return the event that answers it, by default within the timeout.
@@ -389,6 +393,8 @@ class GuestSession:
                 self.socket.wake()
             if isinstance(event, TooManyRequests):
                 self._messages.rest(received_s + event.retry_after_s)
+            elif isinstance(event, OwnCopy):
+                self._messages.correct({}, received_s)
             self.on_event(event, received_s)
         if self.state in (State.EXPIRED, State.DISCONNECTED):
             self.socket.begin_close()

@@ -103,12 +103,14 @@ class PoolSummary(msgspec.Struct, frozen=True):
 class StepSummary(msgspec.Struct, frozen=True):
     """How often a step was done, its errors by code, and the times of those that succeeded.
 
-    One without an answer is among the times, censored.
+    One without an answer is among the times, censored. `not_sent` counts by cause those that were
+    left out, because what comes before them had failed.
     """
 
     count: int
     errors: dict[str, int]
     time_ms: Quantiles
+    not_sent: dict[str, int] = {}
 
 
 class TimingSummary(msgspec.Struct, frozen=True):
@@ -328,7 +330,8 @@ def _scenario(scenario: ScenarioResult, duration_s: float) -> ScenarioSummary:
 def _step(step: StepResult) -> StepSummary:
     counts = step.counts
     times = _quantiles(step.durations.response, counts.touched)
-    return StepSummary(counts.sent, dict(counts.errors), times)
+    not_sent = {str(cause): count for cause, count in counts.not_sent.items()}
+    return StepSummary(counts.sent, dict(counts.errors), times, not_sent)
 
 
 def _timing(timing: StepResult) -> TimingSummary:

@@ -13,6 +13,7 @@ from convoy.settings.rates import RateStage, cut, expand_stages, share, split
 from convoy.settings.values import (
     MOST_USERS,
     NOT_EMPTY,
+    Dialogues,
     Duration,
     Expect,
     HeaderName,
@@ -104,13 +105,25 @@ class Reconnect(_Section):
     longest_s: Duration = 60
 
 
+class LongestDialogue(_Section):
+    """The most that a dialogue does after its message, and how long it takes at least.
+
+    `messages` count by the limits of a session, `requests` by those of a connection.
+    """
+
+    messages: Annotated[int, Field(ge=0)]
+    requests: Annotated[int, Field(ge=0)]
+    lasts_s: Annotated[float, Field(ge=0)]
+
+
 class ScenarioSettings(_Section):
     """What one scenario has of its own; `rate` in messages per second, else a share by `weight`.
 
     `variables` are what its route's path and its templates may name besides the built-in ones.
     `expect` holds the fields of an accepting answer by status, in place of those of the catalogue.
     `steps` are those that its users do besides, where the scenario leaves that open; `reconnect`
-    belongs to `reconnect_storm`.
+    belongs to `reconnect_storm`. `dialogues` take the place of `payloads`; the `longest_dialogue`
+    is found when their files are read.
     """
 
     weight: Weight = 1
@@ -119,6 +132,8 @@ class ScenarioSettings(_Section):
     variables: Variables = Field(default_factory=dict)
     expect: Expect = Field(default_factory=dict)
     steps: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    dialogues: Dialogues = Field(default_factory=dict)
+    longest_dialogue: LongestDialogue | None = None
     texts: Texts = Texts()
     conversations: Conversations = Conversations()
     reconnect: Reconnect | None = None
@@ -313,12 +328,14 @@ class Settings(_Section):
         return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.global_stages())
 
     def requests_each(self, scenario: str) -> int:
-        """Return how many requests a message makes at most with the steps that were chosen.
+        """Return how many requests a message makes at most with its steps and its dialogue.
 
         With a drop there is one more afterwards, for the history.
         """
         rule = self.scenario[scenario]
-        return 1 + len(rule.steps) + (rule.reconnect is not None)
+        longest = rule.longest_dialogue
+        after = (rule.reconnect is not None) + (longest.requests if longest else 0)
+        return 1 + len(rule.steps) + after
 
     def request_stages(self) -> tuple[RateStage, ...]:
         """Return the stages of `global_stages` in requests per second: with what steps send."""

@@ -36,6 +36,8 @@ def json_schema() -> str:
     settings["record_messages"] = {"enum": ["auto", "on", "off", True, False]}
     settings["criteria"] = {"anyOf": [_FIELDS, {"type": "string"}]}
     scenario["expect"]["additionalProperties"] = {"anyOf": [_FIELDS, {"const": "empty"}]}
+    scenario["dialogues"] = {"anyOf": [{"type": "string"}, scenario["dialogues"]]}
+    del scenario["longest_dialogue"], schema["$defs"]["LongestDialogue"]
     return json.dumps(schema, indent=2) + "\n"
 
 

@@ -60,6 +60,11 @@ def _tokens(value: object, check: ValidatorFunctionWrapHandler) -> object:
         ) from error
 
 
+def _named(written: object) -> object:
+    """Return a single name as one that has a weight."""
+    return {written: 1.0} if isinstance(written, str) else written
+
+
 def _variable_name(name: str) -> str:
     if not name.isidentifier() or not name.isascii() or name.startswith("_"):
         raise PydanticCustomError("variable", "should be a name such as integration_id")
@@ -223,6 +228,10 @@ Weight = Annotated[float, Field(gt=0, le=1_000_000)]
 PayloadWeights = Annotated[
     dict[Text, Annotated[float, Field(ge=0, le=1_000_000)]], AfterValidator(_some_weight)
 ]
+Dialogues = Annotated[
+    dict[Text, Annotated[float, Field(ge=0, le=1_000_000)]], BeforeValidator(_named)
+]
+"""Dialogues by name, each with its weight; `all` stands for those that are not named."""
 Variables = Annotated[
     dict[Annotated[str, AfterValidator(_variable_name)], Annotated[str, Field(max_length=1000)]],
     Field(max_length=100),

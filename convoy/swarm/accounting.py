@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol, TypeVar
 
@@ -37,6 +38,14 @@ _AT_ONCE = 64
 
 KeepSample = Callable[[Outcome, bytes], None]
 """Takes the outcome of a failed message, and its body."""
+
+
+@dataclass(slots=True)
+class StepTimes:
+    """When a step began and, where it was not when it was left, when it ended."""
+
+    began_s: float
+    done_s: float | None = None
 
 
 class Rows(Protocol):
@@ -100,18 +109,20 @@ class Accounting:
             self._timings.setdefault(timing, TimingRecorder(self._timeout_s))
 
     @contextmanager
-    def step(self, name: str, is_measured: bool) -> Iterator[None]:
+    def step(self, name: str, is_measured: bool) -> Iterator[StepTimes]:
         """Measure what is done inside as a step, which enters figures only where it `is_measured`.
+
+        Its times may be corrected inside.
 
         A RemoteError that is raised inside is counted under its code, and goes no further. Raises
         ConvoyError for a step that was not declared.
         """
         recorder = _declared(self._steps, name, "steps").recorder
-        began_s, fate, code = perf_counter(), ACCEPTED, ""
+        times, fate, code = StepTimes(perf_counter()), ACCEPTED, ""
         if is_measured:
             recorder.schedule()
         try:
-            yield
+            yield times
         except RemoteError as error:
             fate, code = REJECTED, error.code
             if code in SHORTAGES and is_measured:
@@ -123,13 +134,21 @@ class Accounting:
             raise
         except BaseException:
             if is_measured:
-                recorder.give_up(Cause.SCENARIO, perf_counter() - began_s)
+                recorder.give_up(Cause.SCENARIO, perf_counter() - times.began_s)
                 is_measured = False
             raise
         finally:
             if is_measured:
-                attempt = Attempt(fate, self._name_code(code), began_s, perf_counter())
+                done_s = perf_counter() if times.done_s is None else times.done_s
+                attempt = Attempt(fate, self._name_code(code), times.began_s, done_s)
                 self._enter_step(recorder, step_name(self._scenario, name), attempt)
+
+    def leave_out(self, name: str, cause: Cause, is_measured: bool) -> None:
+        """Count a step as not done, where it `is_measured`; raises as `step`."""
+        recorder = _declared(self._steps, name, "steps").recorder
+        if is_measured:
+            recorder.schedule()
+            recorder.counts.give_up(cause)  # and no time: it never began
 
     def timing(self, name: str) -> TimingRecorder:
         """Return the recorder of a timing; raises ConvoyError for one that was not declared."""

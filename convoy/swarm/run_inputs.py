@@ -57,7 +57,9 @@ def pack_for_record(inputs: RunInputs, code: str, redact: Callable[[str], str] =
     if not inputs.settings.records_messages or size > _MOST_KEPT:
         return b""
     for each in inputs.scenarios.values():
-        said = (*each.templates.values(), *each.variables.values(), "\n".join(each.texts.texts))
+        lines = (str(line) for dialogue in each.dialogues.values() for line in dialogue.lines)
+        texts = "\n".join(each.texts.texts)
+        said = (*each.templates.values(), *each.variables.values(), *lines, texts)
         if any(redact(text) != text for text in said):
             return b""
     kept = _Kept(code, inputs.to_bytes())

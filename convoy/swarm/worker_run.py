@@ -84,6 +84,7 @@ class ScenarioWork:
         self._answers: dict[str, AnswerRule] = {}
         self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
         self._warm_up_bodies = plan.bodies(f"{inputs.run_id}-warmup", time.time)
+        self.lines = plan.lines(f"{inputs.run_id}-steps", time.time)
         self._ahead = MessagesAhead(
             plan, inputs.run_id, self.pool.retired, self.dispatcher.upcoming
         )

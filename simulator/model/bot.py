@@ -76,6 +76,8 @@ _BUILT_IN = {
     ECHO: (_Rule(on="join", say=("Welcome",)), _Rule(say=("{text}",))),
     ANY: (
         _Rule(on="join", say=("Welcome, what can I do for you?",)),
+        _Rule(when=r"\bmenu\b", say=(_Saying("What is it about?", ("Order", "Invoice")),)),
+        _Rule(when="^(Order|Invoice)$", say=("{text}: thank you. What is its number?",)),
         _Rule(say=("I see. Can you tell me more?",)),
     ),
 }

@@ -44,6 +44,17 @@ def test_it_types_at_once_and_answers_after_its_delay() -> None:
     assert len(then[0]["body"]["metadata"]["correlationId"]) == 36
 
 
+def test_it_offers_a_menu_to_who_asks_for_it() -> None:
+    guest = Guest(Organisation("--bot-delay", "0ms"))
+
+    *_, menu = guest.say("The menu, please [convoy:r:s:1]")
+    *_, chosen = guest.say("Order")
+
+    offered = [each["quickReply"]["text"] for each in menu["body"]["content"]]
+    assert (menu["body"]["text"], offered) == ("What is it about?", ["Order", "Invoice"])
+    assert briefs([chosen]) == ["Order: thank you. What is its number?"]
+
+
 def test_an_echo_is_the_text_whose_marker_counts_once() -> None:
     organisation = Organisation("--bot", "echo")
     guest = Guest(organisation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,16 @@ from msgspec.structs import replace
 from convoy.afterwards.cleanup import PROGRESS, Cleanup
 from convoy.afterwards.recorded_run import SentTexts, check_that_it_ended, settings_of
 from convoy.errors import RefusedError, SettingsError
+from convoy.plan.dialogue import (
+    Attach,
+    Choose,
+    Close,
+    Dialogue,
+    Expect,
+    Say,
+    Typing,
+    Wait,
+)
 from convoy.plan.pool import ConversationPool
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
@@ -21,7 +31,7 @@ from convoy.results.message_log import LoggedMessage, MessageLog
 from convoy.results.outcome import Attempt, Fate, Phase
 from convoy.results.reconcile import digest_of
 from convoy.results.record import INPUTS, JOURNAL, MESSAGES, begin_record, note_opened
-from convoy.swarm.run_inputs import RunInputs, pack_for_record, plan_hash
+from convoy.swarm.run_inputs import RunInputs, pack_for_record, plan_hash, read_from_record
 from tests.unit.results import RESULT
 from tests.unit.settings import configuration
 
@@ -34,7 +44,11 @@ TEMPLATES = {
 
 
 def recorded(
-    folder: Path, *sets: str, template: str = "plain", redact: Callable[[str], str] = str
+    folder: Path,
+    *sets: str,
+    template: str = "plain",
+    redact: Callable[[str], str] = str,
+    dialogues: Mapping[str, Dialogue] | None = None,
 ) -> ScenarioPlan:
     """Write the record of a run with one scenario; return that scenario's plan."""
     settings = configuration.settings_of(*sets)
@@ -45,6 +59,7 @@ def recorded(
         ConversationPool.of_customers(5),
         TEMPLATES,
         {template: 1.0},
+        dialogues=dialogues or {},
     )
     packed = pack_for_record(RunInputs(RUN, settings, {SCENARIO: inputs}), "c0de", redact)
     begin_record(folder, RUN, yaml.safe_dump(settings.redacted()), packed)
@@ -102,6 +117,29 @@ def test_inputs_with_a_secret_in_them_are_not_kept(tmp_path: Path) -> None:
     recorded(tmp_path, redact=lambda text: text.replace("marker", "*****"))
 
     assert not (tmp_path / RUN / INPUTS).exists()
+
+
+def test_dialogues_are_kept_with_their_files_unless_a_secret_is_in_them(tmp_path: Path) -> None:
+    lines = (
+        Say(text="a"),
+        Expect(number=2, within_s=1.0, offers=("Yes",)),
+        Choose(choice=1),
+        Typing(for_s=1.0),
+        Wait(for_s=1.0),
+        Attach(name="a", data=b"\xff"),
+        Say(text="hush"),
+        Close(),
+    )
+    dialogues = {"plain": Dialogue(lines)}
+
+    plan = recorded(tmp_path, dialogues=dialogues)
+
+    assert texts_of(tmp_path, plan).unknown == ""
+    kept = read_from_record((tmp_path / RUN / INPUTS).read_bytes(), "c0de")
+    assert kept.scenarios[SCENARIO].dialogues == dialogues
+    redacted = tmp_path / "redacted"
+    recorded(redacted, dialogues=dialogues, redact=lambda text: text.replace("hush", "****"))
+    assert not (redacted / RUN / INPUTS).exists()
 
 
 def test_the_settings_of_a_record_are_those_of_the_run(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from convoy.cli.exchange import as_report, exchange
 from convoy.errors import ExitCode
+from convoy.plan.dialogue import AnyLine, Expect, Say
 from convoy.secrets import Redactor
 from tests.unit.remote.exchanges import LONG_S
 from tests.unit.remote.guests_of_a_test import HELLO, guests_at
@@ -19,12 +21,18 @@ SILENT_S = 0.5
 TIMED = re.compile(r"(?m)^ +\d+\.\d  (sent|received|noted) ")
 
 
-def shown(behaviour: Behaviour, timeout_s: float = LONG_S, joins: bool = False) -> tuple[int, str]:
+def shown(
+    behaviour: Behaviour,
+    timeout_s: float = LONG_S,
+    joins: bool = False,
+    lines: Sequence[AnyLine] = (),
+) -> tuple[int, str]:
     """The exit code and the report of one exchange with a service that behaves so."""
     redactor = Redactor()
     redactor.register("token-1")
     with serving(behaviour) as server:
-        found = exchange(guests_at(server.port, timeout_s=timeout_s), "k1", HELLO, joins=joins)
+        guests = guests_at(server.port, timeout_s=timeout_s)
+        found = exchange(guests, "k1", HELLO, joins=joins, lines=lines)
     return found.exit_code, as_report(found, redactor.redact)
 
 
@@ -96,6 +104,24 @@ def test_a_guest_that_comes_through_is_shown_frame_by_frame() -> None:
     assert max(map(len, told.splitlines())) < 2_100
     assert len(TIMED.findall(told)) >= 10
     assert "explanation" not in told
+
+
+def test_a_dialogue_is_shown_line_by_line_as_far_as_it_comes() -> None:
+    hi, bye = (
+        Expect(number=2 + number, within_s=SILENT_S, equals=text)
+        for number, text in enumerate(["Hi", "Bye"])
+    )
+
+    exit_code, told = shown(plays(Peer.configure, answers), lines=[hi, Say(number=5, text="Bye")])
+    failed_code, failed = shown(plays(Peer.configure, answers), lines=[bye, Say(text="never")])
+
+    assert exit_code == ExitCode.PASS, told
+    assert re.search(r"line 2, expect: equals 'Hi', within 0.5 s\n.*came \d+\.\d ms after", told)
+    assert told.endswith("the dialogue came to its end")
+    assert "line 5, say: Bye" in told and '"text":"Bye"' in told
+    assert failed_code == ExitCode.NOT_ACCEPTED
+    assert "line 3 failed: expect.other_text" in failed and "never" not in failed
+    assert "What was replied is not what the dialogue expects" in failed
 
 
 LIMIT = {"retryAfter": 1, "errorCode": 4029, "errorMessage": "Message rate too high"}

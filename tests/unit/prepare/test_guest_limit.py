@@ -25,6 +25,11 @@ def each(messages: int) -> str:
     return f'{OF}.variables={{deployment_id: d, messages_per_guest: "{messages}"}}'
 
 
+def dialogue(messages: int, requests: int, lasts_s: float) -> str:
+    longest = f"{{messages: {messages}, requests: {requests}, lasts_s: {lasts_s}}}"
+    return f"{OF}.longest_dialogue={longest}"
+
+
 @pytest.mark.parametrize(
     ("settings", "spawn_rate", "told", "fix"),
     [
@@ -36,6 +41,31 @@ def each(messages: int) -> str:
             "each 2 a second: messages will be late",
             "write -u 25 or --rate 20",
             id="a session's rate",
+        ),
+        pytest.param(
+            (limited("session"), "rate=20", dialogue(3, 4, 0)),
+            None,
+            "20 messages/s need 40 guests, you have 10: the limit of 2 per 1 s by session allows "
+            "each 0.5 a second, at 4 messages of the longest dialogue: messages will be late",
+            "write -u 40 or --rate 5",
+            id="a session's rate with dialogues",
+        ),
+        pytest.param(
+            (limited("connection"), "rate=5", dialogue(3, 4, 0), each(100)),
+            None,
+            "5 messages/s need 26 guests, you have 10: the limit of 60 per 60 s by connection",
+            "write -u 26 or --rate 1.99",
+            id="a connection's rate with dialogues",
+        ),
+        pytest.param(
+            (limited("session"), "rate=1", dialogue(3, 4, 12)),
+            None,
+            "1 messages/s need 12 guests, you have 10: the longest dialogue takes 12 s at least",
+            "write -u 12, with room for replies, or lower the rate",
+            id="dialogues take long",
+        ),
+        pytest.param(
+            (limited("session"), "rate=1", dialogue(3, 4, 10)), None, "", "", id="just long enough"
         ),
         pytest.param(
             (limited("session"), "rate=50", "on_limit=count"),

@@ -9,6 +9,8 @@ from gevent import GreenletExit
 
 from convoy.errors import ConvoyError, LoginError, RefusalError, RemoteError, WireError
 from convoy.results.account import PoolReport, ScenarioRecorder, StepReport
+from convoy.results.histograms import Histogram
+from convoy.results.outcome import Cause
 from convoy.swarm.accounting import Accounting
 
 
@@ -80,6 +82,30 @@ def test_what_the_remote_says_no_to_is_counted_under_its_code_and_goes_no_furthe
     assert (counts.sent, getattr(counts, fate), number) == (1, 1, 1)
     assert counted.startswith(code)
     assert desk.shown.rows == [("calls/typing", counted, has_time)]
+
+
+def test_the_times_of_a_step_can_be_corrected_inside() -> None:
+    desk = Desk()
+
+    with desk.accounting.step("typing", is_measured=True) as times:
+        times.began_s, times.done_s = 10.0, 10.25
+
+    response = Histogram()
+    response.add(desk.step.durations.response)
+    assert (round(response.total_s, 3), response.count) == (0.25, 1)
+
+
+def test_a_step_that_is_left_out_is_counted_and_has_no_time() -> None:
+    desk = Desk()
+
+    for is_measured in (True, False):
+        desk.accounting.leave_out("typing", Cause.TARGET, is_measured)
+
+    step = desk.step
+    assert (step.counts.scheduled, step.counts.sent, step.counts.ended) == (1, 0, 1)
+    assert dict(step.counts.not_sent) == {Cause.TARGET: 1}
+    assert not step.durations.response and not step.durations.censored
+    assert desk.shown.rows == []
 
 
 def test_an_exception_of_the_scenarios_own_passes_and_is_no_error_of_the_remote() -> None:

@@ -1,0 +1,174 @@
+"""The lines of a dialogue as a guest does them, one after the other, over its session."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from time import perf_counter
+
+import gevent
+from gevent.event import Event as Signal
+
+from convoy.errors import RefusalError
+from convoy.plan.dialogue import (
+    EXPECT_TIMEOUT,
+    NOT_OFFERED,
+    TYPED_AGAIN_S,
+    AnyLine,
+    Attach,
+    Choose,
+    Close,
+    Expect,
+    Said,
+    Say,
+    Typing,
+    Wait,
+)
+from convoy.remote.guest_events import Event, OwnCopy, Reply, SessionClosed
+from convoy.remote.guest_protocol import (
+    GuestProtocol,
+    GuestProtocolError,
+    State,
+    answer_message,
+    attachment_message,
+    text_message,
+)
+from convoy.remote.guest_session import GuestSession
+
+PAUSES = (Expect, Typing, Wait)
+"""The lines that a guest spends waiting, so that it may leave meanwhile."""
+
+
+class GuestDialogue:
+    """A dialogue that a guest holds, from when its message is about to be sent.
+
+    `hear` takes what the session is told, in the loop's own greenlet. Replies name no message: each
+    is taken for one to what was said before it. All times are clock seconds.
+    """
+
+    def __init__(self, session: GuestSession) -> None:
+        self._session = session
+        self._heard = Signal()
+        self._replies: list[Reply] = []
+        self._unmet: list[tuple[Reply, float]] = []
+        self.said_s = 0.0
+        """When the last thing that was said left."""
+        self.is_closed = False
+
+    def hear(self, event: Event, received_s: float) -> None:
+        """Take what the session was told."""
+        if isinstance(event, Reply):
+            self._replies.append(event)
+            self._unmet.append((event, received_s))
+            self._heard.set()
+
+    def do(self, line: AnyLine) -> tuple[float, float]:
+        """Do a line; return when that of it which is measured began and ended.
+
+        Raises WireError, and RefusalError where the answer is no, or another than was expected.
+        """
+        try:
+            return self._do(line)
+        except GuestProtocolError as exc:  # the server has ended the session meanwhile
+            raise self._refusal() from exc
+
+    def _do(self, line: AnyLine) -> tuple[float, float]:
+        match line:
+            case Say(text=text):
+                return self._say(text_message(text))
+            case Expect():
+                return self._expect(line)
+            case Choose():
+                return self._say(self._answer(line))
+            case Typing(for_s=for_s):
+                return self._type(for_s)
+            case Attach():
+                return self._attach(line)
+            case Close():
+                return self._close()
+            case Wait(for_s=for_s):
+                gevent.sleep(for_s)
+                return 0.0, 0.0
+
+    def _say(self, message: Mapping[str, object]) -> tuple[float, float]:
+        began_s = self._begin()
+        self._send(message)
+        return began_s, perf_counter()
+
+    def _attach(self, line: Attach) -> tuple[float, float]:
+        began_s, id = self._begin(), str(uuid.uuid4())
+        self._session.upload(id, line.name, line.media_type, line.data)
+        self._send(attachment_message(id))
+        return began_s, perf_counter()
+
+    def _close(self) -> tuple[float, float]:
+        self._check_ready()
+        began_s = perf_counter()
+        self._session.request(GuestProtocol.close_session, SessionClosed)
+        self.is_closed = True
+        return began_s, perf_counter()
+
+    def _begin(self) -> float:
+        """Wait until the limits allow another message, and return when that is."""
+        self._session.await_room()
+        self._check_ready()
+        return perf_counter()
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        """Send a message, and wait for its own copy. What was replied before is answered then."""
+        self._replies.clear()
+        self._unmet.clear()
+        began_s = perf_counter()
+        self._session.request(lambda protocol, id: protocol.say(id, message), OwnCopy)
+        self.said_s = self._session.socket.sent_s or began_s
+
+    def _expect(self, line: Expect) -> tuple[float, float]:
+        """Wait for the reply; one that came meanwhile is judged by when it was received."""
+        deadline_s = self.said_s + line.within_s
+        while True:
+            in_time = [each for each in self._unmet if each[1] <= deadline_s]
+            for each in in_time:
+                if line.fits(_said(each[0])):
+                    self._unmet.remove(each)
+                    return self.said_s, each[1]
+            left_s = deadline_s - perf_counter()
+            if left_s <= 0:
+                break
+            self._heard.clear()
+            self._heard.wait(left_s)
+        code = line.failure(_said(reply) for reply, _ in in_time)
+        if code == EXPECT_TIMEOUT and not self._session.is_connected:
+            raise self._refusal()
+        raise RefusalError(code)
+
+    def _answer(self, line: Choose) -> dict[str, object]:
+        """Return the message that picks a choice of the latest reply that offers it."""
+        for reply in reversed(self._replies):
+            index = line.picked([choice.text for choice in reply.choices])
+            if index is not None:
+                return answer_message(reply.choices[index], reply.message_id)
+        raise RefusalError(NOT_OFFERED)
+
+    def _type(self, for_s: float) -> tuple[float, float]:
+        """Show typing for some time, again and again; return the times of the first."""
+        times_s: list[float] = []
+        ends_s = perf_counter() + for_s
+        while not times_s or perf_counter() < ends_s:
+            times_s.append(self._begin())
+            self._session.tell(GuestProtocol.type)
+            times_s.append(perf_counter())
+            gevent.sleep(max(0.0, min(TYPED_AGAIN_S, ends_s - perf_counter())))
+        return times_s[0], times_s[1]
+
+    def _check_ready(self) -> None:
+        if not self._session.is_ready:
+            raise self._refusal()
+
+    def _refusal(self) -> RefusalError:
+        """Return what to raise where the session takes nothing any more."""
+        is_read_only = self._session.state is State.READ_ONLY
+        return RefusalError("guest 409" if is_read_only else "connection closed")
+
+
+def _said(reply: Reply) -> Said:
+    return reply.text, [choice.text for choice in reply.choices]
