@@ -12,18 +12,11 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import browser_page
 from tests.locust_process import LocustProcess, free_port, target_at, wait_until
 from tests.simulator_process import SimulatorProcess
 
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
 NO_FAILURES = re.escape("share(failures[*]) < 1%0%pass")
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with browser_page() as page:
-        yield page
 
 
 @pytest.fixture
