@@ -237,7 +237,8 @@ def test_a_server_that_is_only_slow_is_kept_and_its_late_copy_is_told() -> None:
         peer.copy_all()
 
     with guest_of(plays(is_slow)) as (guest, server):
-        first, second = guest.post("k1", HELLO, SHORT_S), guest.post("k2", HELLO, LONG_S)
+        # Within half of it the server has to answer a ping.
+        first, second = guest.post("k1", HELLO, 4.0), guest.post("k2", HELLO, LONG_S)
 
         assert (first.code, second.fate, server.connections) == ("timeout", ACCEPTED, 1)
         assert [each.tracing_id for each in guest.told if isinstance(each, OwnCopy)] == ["k1", "k2"]
