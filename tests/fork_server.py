@@ -115,7 +115,7 @@ def take_terminal() -> None:
 
 
 def run(
-    module: str, *arguments: str, input: Any = None, timeout: float = 60, **how: Any
+    module: str, *arguments: str, input: Any = None, timeout: float = 300, **how: Any
 ) -> subprocess.CompletedProcess[Any]:
     """Run a program to its end as `subprocess.run` does, and capture its output."""
     pipe = subprocess.PIPE

@@ -319,7 +319,7 @@ def test_importing_a_module_does_nothing() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
     assert watch.returncode == 0, watch.stderr

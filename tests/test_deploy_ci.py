@@ -38,7 +38,7 @@ SCHEMAS = {
     "github-actions.yaml": "vendor.github-workflows",
     "gitlab-ci.yaml": "vendor.gitlab-ci",
 }
-DEADLINE_S = 120
+DEADLINE_S = 600
 SHORT = "run_time_s=2\nwarm_up_s=0\nlate_after_ms=4000"
 ENDS = {
     "pass": ("", 0),

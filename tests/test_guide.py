@@ -19,7 +19,7 @@ from tests.simulator_process import SimulatorProcess
 GUIDE = "docs/write-a-scenario.md"
 LISTED_IN = "locustfile.py"
 COPIED = ("config", "convoy", "payloads", "scenarios", LISTED_IN, "pyproject.toml")
-DEADLINE_S = 120
+DEADLINE_S = 600
 LIKE_THE_GUIDE = ["--set", "late_after_ms=4000"]
 A_LITTLE = 8
 SHORT = ["-t", "4s", "--set", "late_after_ms=4000", "--set", "warm_up_s=0"]

@@ -15,7 +15,7 @@ import pytest
 from tests.locust_process import clean_environment
 
 NOTEBOOK = "docs/notebook.ipynb"
-DEADLINE_S = 120
+DEADLINE_S = 600
 # A Jupyter kernel and its client would add 105 MB of packages to run these few cells.
 RUN_CELLS = """
 import json

@@ -24,7 +24,7 @@ from tests.simulator_process import SimulatorProcess
 BODIES = Path(__file__).with_name("official_sdk_bodies.py")
 CLIENT = Path(__file__).with_name("official_sdk_client.py")
 PUBLIC_CLIENT = Path(__file__).with_name("official_sdk_public_client.py")
-IMPORT_DEADLINE_S = 120.0
+IMPORT_DEADLINE_S = 600.0
 """The SDK is thousands of modules."""
 BODY_OF_OLD = {
     "agent reply": ["textBody"],
