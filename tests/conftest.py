@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from convoy.settings.origin import is_loopback
 from tests.simulator_process import SimulatorProcess
@@ -40,9 +41,18 @@ sys.addaudithook(_stay_here)
 # Without a time limit for each example: this machine may be busy with other tests. The same
 # examples each time, so that a run tells of a change and not of its luck; profile `search` tries
 # others: make test ARGS="tests/unit --hypothesis-profile search".
-settings.register_profile("suite", deadline=None, derandomize=True)
-settings.register_profile("search", deadline=None, max_examples=1000)
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", UNHURRIED, max_examples=50, derandomize=True)
+settings.register_profile("search", UNHURRIED, max_examples=1000)
 settings.load_profile("suite")
+
+# A process keeps thousands of tests to its end, and each collection would walk over all of them.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

@@ -39,14 +39,12 @@ from time import sleep  # Python's own, also when gevent has patched the one of 
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-UNDER_LOCUST = "tests.unit.plugin.under_locust"
 _LOCUST = ("locust.main", "convoy.plugin.hooks", "convoy.cli.commands")  # it patches sockets first
 _SIMULATOR = ("simulator.server", "simulator.world")
 PRELOADED = {
     "locust": _LOCUST,
     "convoy": _LOCUST,
     "simulator": _SIMULATOR,
-    UNDER_LOCUST: (*_LOCUST, "pytest", "hypothesis"),
 }
 _READ_LATE = (
     *("CONVOY_", "GITHUB_", "PYTEST_", "CLOCK_STEP_S", "GATEWAY_KEY", "HELD_", "SABOTAGE_"),
@@ -118,7 +116,7 @@ def take_terminal() -> None:
 
 
 def run(
-    module: str, *arguments: str, input: Any = None, timeout: float = 120, **how: Any
+    module: str, *arguments: str, input: Any = None, timeout: float = 300, **how: Any
 ) -> subprocess.CompletedProcess[Any]:
     """Run a program to its end as `subprocess.run` does, and capture its output."""
     pipe = subprocess.PIPE

@@ -6,12 +6,11 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from token import NAME
-from tokenize import tokenize
 
 import pytest
 
@@ -92,181 +91,227 @@ OF_THE_API = {
 HOMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 
-def sources(*places: str) -> list[Path]:
-    """Return the Python files of packages or of single files, as far as they exist."""
+@dataclass(frozen=True, slots=True)
+class Module:
+    """What the rules ask of a source file.
+
+    `imports` and `imported_first`, which is what an import of it imports, are full names: modules,
+    and `module.name` of each name. `attributes` are texts such as `random.choice`, each with its
+    line, and `listeners` are the lines that register one at import.
+    """
+
+    path: Path
+    name: str
+    length: int
+    has_docstring: bool
+    imports: frozenset[str]
+    imported_first: frozenset[str]
+    identifiers: frozenset[str]
+    attributes: frozenset[tuple[str, int]]
+    listeners: frozenset[str]
+
+    @property
+    def package(self) -> str:
+        """The package or module right below `convoy` that it belongs to."""
+        return self.name.split(".")[1] if "." in self.name else ""
+
+    def importing(self, *packages: str) -> set[str]:
+        """Return what it imports of these packages."""
+        return {name for name in self.imports if is_within(name, packages)}
+
+
+def modules(*places: str) -> list[Module]:
+    """Return what is in packages or single files, as far as they exist."""
     found: list[Path] = []
     for place in places:
         path = ROOT / place
         found += sorted(path.rglob("*.py")) if path.is_dir() else [path] * path.is_file()
-    return found
+    return [read(path) for path in found]
 
 
-def module_name(path: Path) -> str:
+@cache  # and not the trees, which take a hundred times as much memory
+def read(path: Path) -> Module:
     parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    is_package = parts[-1] == "__init__"
+    parent = list(parts[:-1])
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text, filename=str(path))
+    nodes, first = list(ast.walk(tree)), list(statements(tree))
+    named = {getattr(node, field, None) for node in nodes for field in NAMING}
+    return Module(
+        path=path,
+        name=".".join(parent if is_package else parts),
+        length=len(text.splitlines()),
+        has_docstring=bool(ast.get_docstring(tree)),
+        imports=frozenset(imports_of(nodes, parent)),
+        imported_first=frozenset(imports_of(first, parent)),
+        identifiers=frozenset({*parts, *filter(None, named)}),
+        attributes=frozenset(
+            (
+                f"{node.value.id if isinstance(node.value, ast.Name) else ''}.{node.attr}",
+                node.lineno,
+            )
+            for node in nodes
+            if isinstance(node, ast.Attribute)
+        ),
+        listeners=frozenset(
+            f"line {node.lineno}"
+            for node in first
+            if (isinstance(node, ast.Attribute) and node.attr == "add_listener")
+            or any("events." in ast.unparse(each) for each in getattr(node, "decorator_list", []))
+        ),
+    )
 
 
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+NAMING = ("id", "attr", "arg", "name", "asname", "module")
+"""Where a node of a syntax tree has an identifier."""
 
 
-def imports_of(path: Path, *, only_at_import: bool = False) -> Iterator[str]:
-    """Yield the full names of what a module imports: modules, and `module.name` of each name."""
-    package = module_name(path).split(".")
-    if path.name != "__init__.py":
-        package = package[:-1]
-    for node in _statements(tree_of(path)) if only_at_import else ast.walk(tree_of(path)):
+def imports_of(nodes: list[ast.AST], parent: list[str]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else []
+            above = parent[: len(parent) - node.level + 1] if node.level else []
             origin = ".".join([*above, *([node.module] if node.module else [])])
             yield from (f"{origin}.{alias.name}" for alias in node.names)
 
 
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
+def statements(node: ast.AST) -> Iterator[ast.AST]:
     """Yield what runs when a module is imported: not functions, nor what only type checkers see."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        if isinstance(child, ast.Lambda):
             continue
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
             continue
         yield child
-        yield from _statements(child)
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from statements(child)
 
 
-def is_within(name: str, package: str) -> bool:
-    return name == package or name.startswith(f"{package}.")
+def is_within(name: str, packages: Iterable[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-def package_of(module: str) -> str:
-    """Return the package or module right below `convoy` that a module belongs to."""
-    return module.split(".")[1] if "." in module else ""
+def offenders(found: Iterable[tuple[Module, Iterable[str]]]) -> dict[str, list[str]]:
+    """Return each module that breaks a rule, with what breaks it."""
+    return {module.name: sorted(what) for module, each in found if (what := [*each])}
 
 
-def ids(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+def everything() -> list[Module]:
+    return modules(*HOUSES, "locustfile.py")
 
 
-LIBRARY = sources("convoy")
-EVERYTHING = sources(*HOUSES, "locustfile.py")
-PURE_SOURCES = sources(*(f"convoy/{name}" for name in PURE))
+def pure() -> list[Module]:
+    return modules(*(f"convoy/{name}" for name in PURE))
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=ids)
-def test_packages_import_only_packages_above_them(path: Path) -> None:
-    own = package_of(module_name(path))
+def test_packages_import_only_packages_above_them() -> None:
+    allowed = {own: {"", *RISING[: rank + 1]} for rank, own in enumerate(RISING)} | {"": {""}}
+    library = modules("convoy")
 
-    used = {package_of(name) for name in imports_of(path) if is_within(name, "convoy")}
+    used = {
+        module.name: {name.split(".")[1] if "." in name else "" for name in ours}
+        for module in library
+        if (ours := module.importing("convoy"))
+    }
 
-    assert not own or own in RISING, f"{own} has no place in the order of packages"
-    allowed = {*RISING[: RISING.index(own) + 1]} if own else set()
-    assert used - {""} <= allowed
-
-
-@pytest.mark.parametrize("path", PURE_SOURCES, ids=ids)
-def test_pure_packages_import_no_clock_no_socket_no_environment(path: Path) -> None:
-    own = PURE[package_of(module_name(path))]
-
-    for name in imports_of(path):
-        is_ours = any(is_within(name, allowed) for allowed in own)
-        top = name.split(".")[0]
-        assert is_ours or top in PURE_LIBRARIES or top in sys.stdlib_module_names, name
-        assert not any(is_within(name, impure) for impure in IMPURE_MODULES), name
+    assert {module.package for module in library} <= {*allowed}, "a package without a place"
+    assert offenders((m, used.get(m.name, set()) - allowed[m.package]) for m in library) == {}
 
 
-@pytest.mark.parametrize("path", PURE_SOURCES, ids=ids)
-def test_pure_packages_ask_no_clock_and_no_global_chance(path: Path) -> None:
-    used = {name for name in imports_of(path) if is_within(name, "random")}
+def test_pure_packages_import_no_clock_no_socket_no_environment() -> None:
+    def strangers(module: Module) -> Iterator[str]:
+        own = PURE[module.package]
+        for name in module.imports:
+            top = name.split(".")[0]
+            is_known = top in PURE_LIBRARIES or top in sys.stdlib_module_names
+            if is_within(name, IMPURE_MODULES) or not (is_known or is_within(name, own)):
+                yield name
 
-    attributes = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)]
+    assert offenders((module, strangers(module)) for module in pure()) == {}
 
-    assert used <= {"random", "random.Random"}
-    for node in attributes:
-        assert node.attr not in CLOCK_CALLS, f"line {node.lineno}: {node.attr} reads a clock"
-        if isinstance(node.value, ast.Name) and node.value.id == "random":
-            assert node.attr == "Random", f"line {node.lineno}: random.{node.attr} is global"
+
+def test_pure_packages_ask_no_clock_and_no_global_chance() -> None:
+    def asking(module: Module) -> Iterator[str]:
+        yield from module.importing("random") - {"random", "random.Random"}
+        for text, line in module.attributes:
+            value, _, attribute = text.partition(".")
+            if attribute in CLOCK_CALLS or (value == "random" and attribute != "Random"):
+                yield f"{text} in line {line}"
+
+    assert offenders((module, asking(module)) for module in pure()) == {}
 
 
 def test_what_draws_the_live_view_is_imported_only_where_it_is_shown() -> None:
     drawing = "convoy.results.reports.live"
 
-    using_rich = [
-        module_name(path)
-        for path in EVERYTHING
-        if any(is_within(name, "rich") for name in imports_of(path))
-    ]
+    using_rich = [module.name for module in everything() if module.importing("rich")]
     using_it_always = [
-        module_name(path)
-        for path in EVERYTHING
-        if any(is_within(name, drawing) for name in imports_of(path, only_at_import=True))
+        module.name
+        for module in everything()
+        if any(is_within(name, [drawing]) for name in module.imported_first)
     ]
 
     assert (using_rich, using_it_always) == ([drawing], [])
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=ids)
-def test_only_the_plugin_the_command_line_and_locustfiles_import_locust(path: Path) -> None:
-    name = module_name(path)
-    places = ("convoy.plugin", "convoy.cli", "scenarios", "bench.locustfiles")
-    may_use_it = any(is_within(name, place) for place in places)
+def test_only_the_plugin_the_command_line_and_locustfiles_import_locust() -> None:
+    users = ("convoy.plugin", "convoy.cli", "scenarios", "bench.locustfiles", "locustfile")
+    others = [module for module in everything() if not is_within(module.name, users)]
 
-    uses_it = any(is_within(used, "locust") for used in imports_of(path))
-
-    assert may_use_it or name == "locustfile" or not uses_it
+    assert offenders((module, module.importing("locust")) for module in others) == {}
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=ids)
-def test_simulator_and_convoy_share_no_code(path: Path) -> None:
-    strangers = {"simulator": ("convoy", "scenarios", "locustfile")}
-    forbidden = strangers.get(module_name(path).split(".")[0], ("simulator",))
+def test_simulator_and_convoy_share_no_code() -> None:
+    theirs = modules("simulator")
+    ours = [module for module in everything() if module not in theirs]
 
-    for used in imports_of(path):
-        assert not any(is_within(used, package) for package in forbidden), used
-
-
-@pytest.mark.parametrize("path", LIBRARY, ids=ids)
-def test_the_library_knows_neither_scenarios_nor_tests(path: Path) -> None:
-    for used in imports_of(path):
-        assert used.split(".")[0] not in {"scenarios", "locustfile", "bench", "tests"}, used
+    assert offenders((m, m.importing("simulator")) for m in ours) == {}
+    assert offenders((m, m.importing("convoy", "scenarios", "locustfile")) for m in theirs) == {}
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=ids)
-def test_only_entry_files_take_the_environment_to_hand_it_down(path: Path) -> None:
-    is_entry = path.name in {"locustfile.py", "__main__.py"}
+def test_the_library_knows_neither_scenarios_nor_tests() -> None:
+    users = ("scenarios", "locustfile", "bench", "tests")
 
-    used = {name for name in imports_of(path) if is_within(name, "os")}
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            used.add(f"{node.value.id}.{node.attr}")
+    assert offenders((module, module.importing(*users)) for module in modules("convoy")) == {}
 
-    assert is_entry or not used & {"os.environ", "os.environb", "os.getenv", "os.getenvb"}
+
+def test_only_entry_files_take_the_environment_to_hand_it_down() -> None:
+    ways = {"os.environ", "os.environb", "os.getenv", "os.getenvb"}
+    entries = {"locustfile.py", "__main__.py"}
+    others = [module for module in everything() if module.path.name not in entries]
+
+    def taken(module: Module) -> set[str]:
+        return ways & (module.imports | {text for text, _ in module.attributes})
+
+    assert offenders((module, taken(module)) for module in others) == {}
 
 
 def test_there_are_no_import_cycles() -> None:
-    modules = {module_name(path): path for path in EVERYTHING}
-    graph = {name: _modules_imported(path, modules) - {name} for name, path in modules.items()}
+    names = {module.name for module in everything()}
+    graph = {
+        module.name: _modules_imported(module, names) - {module.name} for module in everything()
+    }
 
     try:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
 
-    assert len(order) == len(modules)
+    assert len(order) == len(names)
 
 
-def _modules_imported(path: Path, modules: dict[str, Path]) -> set[str]:
+def _modules_imported(module: Module, names: set[str]) -> set[str]:
     """Return the modules named in a module's imports; `package.name` may be either of the two."""
     found: set[str] = set()
-    for name in imports_of(path, only_at_import=True):
-        parent = name.rpartition(".")[0]
-        found |= {name} & modules.keys() or {parent} & modules.keys()
+    for name in module.imported_first:
+        found |= {name} & names or {name.rpartition(".")[0]} & names
     return found
 
 
 def test_importing_a_module_does_nothing() -> None:
-    names = [module_name(path) for path in LIBRARY + sources("simulator")]
+    names = [module.name for module in modules("convoy", "simulator")]
     watched = [name for name in names if not name.endswith("__main__")]
 
     watch = subprocess.run(
@@ -274,52 +319,43 @@ def test_importing_a_module_does_nothing() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
     assert watch.returncode == 0, watch.stderr
     assert watch.stdout == ""
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=ids)
-def test_modules_register_no_listeners_at_import(path: Path) -> None:
-    for node in _statements(tree_of(path)):
-        is_listener = isinstance(node, ast.Attribute) and node.attr == "add_listener"
-
-        assert not is_listener, f"line {getattr(node, 'lineno', 0)}"
-        for decorator in getattr(node, "decorator_list", []):
-            assert ".events" not in ast.unparse(decorator)
+def test_modules_register_no_listeners_at_import() -> None:
+    assert offenders((module, module.listeners) for module in everything()) == {}
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=ids)
-def test_modules_say_what_they_are_and_stay_readable(path: Path) -> None:
-    length = len(path.read_text(encoding="utf-8").splitlines())
+def test_modules_say_what_they_are_and_stay_readable() -> None:
+    def faults(module: Module) -> Iterator[str]:
+        if not module.has_docstring:
+            yield "a module begins with a sentence on what it is"
+        if module.path.stem in HOMELESS:
+            yield "what a module is about is its name"
+        if module.length > LONGEST_MODULE:
+            yield f"{module.length} lines, where {LONGEST_MODULE} is the most"
 
-    assert ast.get_docstring(tree_of(path)), "a module begins with a sentence on what it is"
-    assert path.stem not in HOMELESS, "what a module is about is its name"
-    assert length <= LONGEST_MODULE
+    assert offenders((module, faults(module)) for module in everything()) == {}
 
 
 def test_the_locustfile_is_a_list_of_what_runs() -> None:
-    for path in sources("locustfile.py"):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_LOCUSTFILE
+    assert [module.length for module in modules("locustfile.py")] <= [LONGEST_LOCUSTFILE]
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=ids)
-def test_retired_words_name_nothing(path: Path) -> None:
-    for name in identifiers_of(path):
-        words = set(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name))
-        retired = {word.lower() for word in words} & RETIRED
+def test_retired_words_name_nothing() -> None:
+    @cache
+    def is_retired(name: str) -> bool:
+        words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+        return "RunOrder" in name or not RETIRED.isdisjoint(word.lower() for word in words)
 
-        assert not retired or name in OF_THE_API, f"{name} holds {', '.join(retired)}"
-        assert "RunOrder" not in name
+    def named(module: Module) -> Iterator[str]:
+        return filter(is_retired, module.identifiers - OF_THE_API)
 
-
-def identifiers_of(path: Path) -> set[str]:
-    """Return every name in a module's source, and the parts of the module's own."""
-    with path.open("rb") as file:
-        names = {token.string for token in tokenize(file.readline) if token.type == NAME}
-    return names | {*path.relative_to(ROOT).with_suffix("").parts}
+    assert offenders((module, named(module)) for module in everything()) == {}
 
 
 WATCH = """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.locust_process import Ended, clean_environment, run_locust
+from tests.locust_process import Ended, run_locust
+from tests.test_guide import payloads_of, run_convoy
 
-COPIED = ("config", "convoy", "payloads", "scenarios", "locustfile.py", "pyproject.toml")
+COPIED = ("config", "payloads", "scenarios", "locustfile.py", "pyproject.toml")
 SCHEMA = {
     "type": "object",
     "required": ["shop", "message"],
@@ -124,19 +123,21 @@ def shop() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
 
 
 def built(repository: Path, folder: Path, route: str) -> Path:
-    """A copy of the tree with the route added, in the catalogue or beside its scenario."""
-    for name in COPIED:
+    """A copy of the tree with the route added, in the catalogue or beside its scenario.
+
+    Only the former has a `convoy` of its own; with that of the repository, programs are forked.
+    """
+    for name in COPIED if route == OF_ITS_OWN else (*COPIED, "convoy"):
         copy = shutil.copytree if (repository / name).is_dir() else shutil.copyfile
         copy(repository / name, folder / name)
     (folder / "payloads" / "orders").mkdir()
     (folder / "payloads" / "orders" / "text.json").write_text(TEMPLATE)
     (folder / "scenarios" / "orders.py").write_text(SCENARIO.replace("ROUTE\n", f"{route}\n"))
     (folder / "config" / "orders.yaml").write_text(PROFILE)
-    schemas = folder / ("convoy/routes/schemas/orders.json")
-    catalogue = folder / "convoy" / "routes" / "catalogue.py"
-    if route == OF_ITS_OWN:
-        schemas = folder / "scenarios" / "orders.schema.json"
-    else:
+    schemas = folder / "scenarios" / "orders.schema.json"
+    if route == IN_THE_CATALOGUE:
+        schemas = folder / "convoy" / "routes" / "schemas" / "orders.json"
+        catalogue = folder / "convoy" / "routes" / "catalogue.py"
         table = catalogue.read_text().replace(
             "    for route in (\n", f'    for route in (\n        Route("orders", "{PATH}"),\n', 1
         )
@@ -152,7 +153,8 @@ def built(repository: Path, folder: Path, route: str) -> Path:
 def run(folder: Path, url: str, *options: str) -> Ended:
     profile = ["--load-profile", str(folder / "config" / "orders.yaml"), "-H", url]
     locustfile = ["-f", str(folder / "locustfile.py")]
-    place = {"PYTHONPATH": str(folder)}
+    has_convoy = (folder / "convoy").exists()
+    place = {"PYTHONPATH": str(folder)} if has_convoy else payloads_of(folder)
     return run_locust(folder, *locustfile, *profile, *options, environment=place)
 
 
@@ -195,14 +197,7 @@ def test_one_message_of_a_new_route_can_be_sent(repository: Path, tmp_path: Path
     profile = ["--load-profile", str(folder / "config" / "orders.yaml")]
 
     with shop() as (url, taken):
-        sent = subprocess.run(
-            [sys.executable, "-m", "convoy", "send", *profile, "-H", url],
-            cwd=folder,
-            env=clean_environment() | {"PYTHONPATH": str(folder)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        sent = run_convoy(folder, "send", *profile, "-H", url)
 
     assert sent.returncode == 0, sent.stdout + sent.stderr
     assert [path for path, _ in taken] == ["/api/v2/shops/a%20b/orders/o-1"]

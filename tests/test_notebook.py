@@ -15,7 +15,7 @@ import pytest
 from tests.locust_process import clean_environment
 
 NOTEBOOK = "docs/notebook.ipynb"
-DEADLINE_S = 120
+DEADLINE_S = 600
 # A Jupyter kernel and its client would add 105 MB of packages to run these few cells.
 RUN_CELLS = """
 import json
@@ -39,11 +39,7 @@ def test_the_notebook_runs_from_top_to_bottom(repository: Path, folder: str) -> 
     assert "400 rejected 400 invalid_payload" in ended.stdout
     assert "400 invalid_payload: the field `to.type` is wrong" in ended.stdout
     assert ended.stdout.endswith("200 accepted\n")
-
-
-def test_the_notebook_leaves_no_simulator_behind(repository: Path) -> None:
-    ended = run_notebook(repository, repository / "docs")
-
+    # It leaves no simulator behind.
     port = re.search(r"simulator at http://127\.0\.0\.1:(\d+)", ended.stdout)
     assert port is not None, ended.stderr
     with socket.socket() as probe:

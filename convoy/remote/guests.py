@@ -48,8 +48,8 @@ class Guests:
     its login, None for a guest without one. What a server gives a guest that opens a door is handed
     to `register`, to be redacted. Of `limits`, those of scope `session` are for the messages of one
     guest and those of scope `connection` for all that it sends over one; `connects` is for the
-    connections of all. Files go to the target's own `origins`, and to public places besides where it
-    `is_approved`.
+    connections of all. Files go to the target's own `origins`, and to public places besides where
+    it `is_approved`.
     """
 
     dialler: Dialler

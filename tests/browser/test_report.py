@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.browser import browser_page
-from tests.locust_process import run_locust
+from tests.locust_process import Ended, run_locust
 from tests.simulator_process import SimulatorProcess
 from tests.unit.results import run_of
 from tests.unit.results.test_html_report import HOSTILE, RUN, hostile_run, report_of
@@ -25,12 +23,20 @@ DRAWN = """ids => ids.filter(id => {
 
 
 @pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["wide, light", "phone, dark"])
-def page(request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, page: Page) -> Page:
     width, scheme = request.param
-    with browser_page() as page:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=scheme)
-        yield page
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    return page
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Path]:
+    """A real run with failures and replies of many lengths, and its report."""
+    folder = tmp_path_factory.mktemp("run")
+    with SimulatorProcess("--fault", "error=503:0.2", "--fault", "latency=30ms") as simulator:
+        ended = run_locust(folder, "-H", simulator.url, "-t", "4s", "--set", "late_after_ms=4000")
+    return ended, folder.resolve() / "runs" / "latest" / "report.html"
 
 
 def shown(page: Page, folder: Path, content: str) -> Page:
@@ -40,12 +46,10 @@ def shown(page: Page, folder: Path, content: str) -> Page:
     return page
 
 
-def test_a_real_runs_report_is_whole(tmp_path: Path, page: Page) -> None:
-    with SimulatorProcess("--fault", "error=503:0.2", "--fault", "latency=30ms") as simulator:
-        ended = run_locust(tmp_path, "-H", simulator.url, "-t", "4s", "--set", "late_after_ms=4000")
-    path = tmp_path / "runs" / "latest" / "report.html"
+def test_a_real_runs_report_is_whole(run: tuple[Ended, Path], page: Page) -> None:
+    ended, path = run
 
-    page.goto(path.resolve().as_uri())
+    page.goto(path.as_uri())
 
     assert page.evaluate(DRAWN, CHARTS) == list(CHARTS)
     assert page.get_by_role("heading", level=1).inner_text() == "smoke against simulator"

@@ -12,18 +12,11 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import browser_page
 from tests.locust_process import LocustProcess, free_port, target_at, wait_until
 from tests.simulator_process import SimulatorProcess
 
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
 NO_FAILURES = re.escape("share(failures[*]) < 1%0%pass")
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with browser_page() as page:
-        yield page
 
 
 @pytest.fixture
@@ -62,8 +55,10 @@ def test_form_and_verdict_are_shown_before_a_run_during_it_and_after_it(
     assert page.url.endswith("?tab=verdict")
 
 
-def test_the_files_of_the_record_are_offered_after_a_run(locust: LocustProcess, page: Page) -> None:
-    start(page, run_time="2s")
+def test_after_a_run_the_record_is_offered_and_locusts_tabs_and_report_work(
+    locust: LocustProcess, page: Page
+) -> None:
+    start(page, run_time="3s")
     expect(verdict(page)).to_have_text(re.compile("the runpass(?! so far)"))
     report = page.get_by_role("link", name="Open the report of run")
 
@@ -72,7 +67,16 @@ def test_the_files_of_the_record_are_offered_after_a_run(locust: LocustProcess, 
         report.click()
     expect(opened.value.get_by_role("heading", level=1)).to_have_text("smoke against simulator")
     expect(opened.value.locator("#rate canvas")).to_be_visible()
+    opened.value.close()
+    page.get_by_role("tab", name="Charts").click()
+    expect(page.locator("canvas").first).to_be_visible()
+    page.get_by_role("tab", name="Logs").click()
+    expect(page.get_by_text("is prepared: profile smoke")).to_be_visible()
     page.get_by_role("tab", name="Download Data").click()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Download Report").click()
+    expect(opened.value.get_by_role("heading", name="Locust Test Report")).to_be_visible()
+    opened.value.close()
     with page.expect_download() as downloaded:
         page.get_by_role("link", name="Download summary.json").click()
     assert json.loads(downloaded.value.path().read_text())["verdict"] == "pass"
@@ -80,21 +84,16 @@ def test_the_files_of_the_record_are_offered_after_a_run(locust: LocustProcess, 
     assert (said.status, said.text()) == (404, ".trial: its record has no such")
 
 
-@pytest.mark.parametrize(
-    ("label", "entered", "complaint"),
-    [
+def test_bad_input_shows_a_sentence_and_starts_nothing(locust: LocustProcess, page: Page) -> None:
+    for label, entered, complaint in (
         ("Rate (", "many", "rate (--rate): is 'many', but should be a number, or max"),
         ("Profile", "stress", "profile: 'stress' would be Locust's label of the run"),
-    ],
-    ids=["rate that is no number", "profile where Locust has a label"],
-)
-def test_bad_input_shows_a_sentence_and_starts_nothing(
-    locust: LocustProcess, page: Page, label: str, entered: str, complaint: str
-) -> None:
-    page.get_by_label(label, exact=label == "Profile").fill(entered)
-    page.get_by_role("button", name="Start").click()
+    ):
+        page.get_by_label(label, exact=label == "Profile").fill(entered)
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_role("alert")).to_contain_text(complaint)
+        page.get_by_label(label, exact=label == "Profile").fill("")
 
-    expect(page.get_by_role("alert")).to_contain_text(complaint)
     expect(page.get_by_role("heading", name="Start new load test")).to_be_visible()
     assert not (locust.folder / "runs" / "latest").exists()
 
@@ -225,23 +224,6 @@ def test_who_has_the_password_logs_in_runs_a_test_and_logs_out(
         expect(trying.get_by_label("Username")).to_be_visible()
         trying.goto(ui)
         expect(trying.get_by_label("Username")).to_be_visible()
-
-
-def test_locusts_own_tabs_and_report_work_with_what_pages_may_do(
-    locust: LocustProcess, page: Page
-) -> None:
-    start(page, run_time="3s")
-    expect(verdict(page)).to_have_text(re.compile("the runpass(?! so far)"))
-
-    page.get_by_role("tab", name="Charts").click()
-    expect(page.locator("canvas").first).to_be_visible()
-    page.get_by_role("tab", name="Logs").click()
-    expect(page.get_by_text("is prepared: profile smoke")).to_be_visible()
-    page.get_by_role("tab", name="Download Data").click()
-    with page.expect_popup() as opened:
-        page.get_by_role("link", name="Download Report").click()
-    expect(opened.value.get_by_role("heading", name="Locust Test Report")).to_be_visible()
-    opened.value.close()
 
 
 def log_in(page: Page, password: str) -> None:

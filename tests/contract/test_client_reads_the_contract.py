@@ -46,7 +46,7 @@ PLACEHOLDERS = {
     "{queue_id}": QUEUE,
 }
 CONVERSATION = "00000000-0000-4000-8000-000000000000"
-LONG_S = 10.0
+LONG_S = 60.0
 
 
 @pytest.mark.parametrize("example", MESSAGES, ids=lambda example: example["name"])

@@ -51,26 +51,6 @@ def conversations_by_customer(folder: Path) -> dict[int, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("workers", [[], ["--processes", "2"]], ids=["alone", "two workers"])
-def test_each_customer_writes_into_a_conversation_that_the_target_makes(
-    tmp_path: Path, simulator: SimulatorProcess, workers: list[str]
-) -> None:
-    ports = swarm_ports() if workers else []
-
-    ended = run_locust(tmp_path, "-H", simulator.url, *OPEN, *UNHURRIED, *FEW, *workers, *ports)
-
-    ledger = simulator.ledger(ended.run["run_id"])
-    found = conversations_by_customer(tmp_path)
-    assert ended.exit_code == 0, ended.output
-    assert figures_of(ended)["accepted"] == ledger["accepted"] == 120
-    assert ledger["duplicates"] == 0
-    assert ended.run["far_side"]["misdirected"] == 0
-    # Each customer has one conversation, which nobody else has, and the ledger has the same.
-    assert {len(each) for each in found.values()} == {1}
-    assert set().union(*found.values()) == ledger["by_conversation"].keys()
-    assert len(ledger["by_conversation"]) == CUSTOMERS
-
-
 def test_it_runs_out_of_the_box_against_the_embedded_simulator(tmp_path: Path) -> None:
     ended = run_locust(tmp_path, *OPEN, *UNHURRIED)
 
@@ -82,32 +62,47 @@ def test_it_runs_out_of_the_box_against_the_embedded_simulator(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("customers", "is_same"), [([], False), (KEPT, True)], ids=["fresh", "kept"]
 )
-def test_customers_are_new_in_each_run_or_kept(
+def test_each_customer_writes_into_a_conversation_of_its_own_new_in_each_run_or_kept(
     tmp_path: Path, simulator: SimulatorProcess, customers: list[str], is_same: bool
 ) -> None:
     found = []
-    for folder, workers in (("one", []), ("two", ["--processes", "2", *swarm_ports()])):
+    for folder, workers in (("alone", []), ("workers", ["--processes", "2", *swarm_ports()])):
         ended = run_locust(
             tmp_path / folder, "-H", simulator.url, *OPEN, *UNHURRIED, *FEW, *customers, *workers
         )
-        assert ended.exit_code == 0, ended.output
+        ledger = simulator.ledger(ended.run["run_id"])
         found.append(conversations_by_customer(tmp_path / folder))
+
+        assert ended.exit_code == 0, ended.output
+        assert figures_of(ended)["accepted"] == ledger["accepted"] == 120
+        assert ledger["duplicates"] == ended.run["far_side"]["misdirected"] == 0
+        # Each customer has one conversation, which nobody else has, and the ledger has the same.
+        assert {len(each) for each in found[-1].values()} == {1}
+        assert set().union(*found[-1].values()) == ledger["by_conversation"].keys()
+        assert len(ledger["by_conversation"]) == CUSTOMERS
 
     first, second = (set().union(*each.values()) for each in found)
     assert (found[0] == found[1]) == is_same
     assert bool(first & second) == is_same
 
 
-def test_both_dialects_can_be_loaded_in_one_run(
+def test_every_right_template_is_accepted_beside_the_other_dialect_and_no_step_unasked_for(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    both = ["--scenarios", "conversation_messages,open_messaging"]
+    names = [path.stem for path in (ROOT / "payloads" / "open_message").glob("*.json")]
+    weights = {f"open_message/{name}": 1.0 for name in names}
+    drawn = PayloadChoice(weights, 7, "open_messaging").template_names(range(60))
+    both = ["--scenarios", "conversation_messages,open_messaging", "--seed", "7"]
+    both += ["--set", f"{PLACE}.payloads={json.dumps(weights)}", "--set", f"{PLACE}.steps=[typing]"]
 
     ended = run_locust(tmp_path, "-H", simulator.url, *OPEN, *UNHURRIED, *both)
 
+    assert len(weights) >= 3 and set(drawn) == set(weights)
     assert ended.exit_code == 0, ended.output
     accepted = {name: each["accepted"] for name, each in ended.run["scenarios"].items()}
     assert accepted == {"conversation_messages": 60, "open_messaging": 60}
+    assert figures_of(ended)["steps"].keys() == {"typing"}
+    assert simulator.ledger(ended.run["run_id"])["accepted"] == 120
     assert ended.run["far_side"]["accepted"] == 120
     assert ended.run["far_side"]["misdirected"] == 0
 
@@ -135,17 +130,6 @@ def test_the_time_of_a_step_is_the_targets_and_each_step_has_figures_of_its_own(
     assert steps_sent["accepted"] >= 240
 
 
-def test_a_step_that_is_not_asked_for_is_not_shown(
-    tmp_path: Path, simulator: SimulatorProcess
-) -> None:
-    typing = ["--set", f"{PLACE}.steps=[typing]"]
-
-    ended = run_locust(tmp_path, "-H", simulator.url, *OPEN, *UNHURRIED, *typing)
-
-    assert ended.exit_code == 0, ended.output
-    assert figures_of(ended)["steps"].keys() == {"typing"}
-
-
 def test_a_refused_step_is_counted_by_its_code_and_ends_nothing_else(tmp_path: Path) -> None:
     permission = "demo=conversation:message:receive"
 
@@ -171,18 +155,6 @@ def test_a_message_waits_for_room_for_its_steps_too(tmp_path: Path) -> None:
     assert figures["sent"] == figures["accepted"] == 3, ended.output
     assert not any(each["errors"] for each in figures["steps"].values())
     assert figures["not_sent"]["limits"] == 117
-
-
-def test_every_right_template_is_accepted(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    names = [path.stem for path in (ROOT / "payloads" / "open_message").glob("*.json")]
-    weights = {f"open_message/{name}": 1.0 for name in names}
-    drawn = ["--set", f"{PLACE}.payloads={json.dumps(weights)}"]
-
-    ended = run_locust(tmp_path, "-H", simulator.url, *OPEN, *UNHURRIED, *drawn)
-
-    assert len(weights) >= 3
-    assert ended.exit_code == 0, ended.output
-    assert simulator.ledger(ended.run["run_id"])["accepted"] == 120
 
 
 def test_every_wrong_body_is_refused_with_exactly_its_code(

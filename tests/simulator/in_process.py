@@ -45,8 +45,9 @@ class Organisation:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         limits = ("--token-rate-per-minute", "1000000", "--analytics-delay-s", "0")
+        few = ("--conversations", "3")
         self.world = build_world(
-            parse_options((*limits, *options)),
+            parse_options((*limits, *few, *options)),
             now_s=lambda: self.now_s,
             wall_s=lambda: START_WALL_S + self.now_s,
             later=self._later,

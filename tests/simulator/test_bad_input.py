@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simulator.api import (
@@ -22,12 +22,6 @@ from tests.simulator_process import SimulatorProcess
 
 BUDGET = ("--token-rate-per-minute", "1000000")
 ENVELOPE = {"message", "code", "status", "messageParams", "contextId", "details", "errors"}
-bounded = settings(
-    max_examples=150,
-    database=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (
@@ -86,7 +80,6 @@ def assert_refused(status: int, body: bytes) -> None:
     assert envelope["status"] == status
 
 
-@bounded
 @given(member=st.sampled_from(["to", "from", "text", "type", "conversationId"]), value=json_values)
 def test_any_value_of_a_member_is_accepted_or_refused(
     simulator: SimulatorProcess,
@@ -103,7 +96,6 @@ def test_any_value_of_a_member_is_accepted_or_refused(
         assert_refused(reply.status, reply.body)
 
 
-@bounded
 @given(
     member=st.sampled_from(["id", "type", "conversationId", "name"]),
     value=json_values,
@@ -126,7 +118,6 @@ def test_any_value_inside_an_address_is_accepted_or_refused(
         assert_refused(reply.status, reply.body)
 
 
-@bounded
 @given(body=st.binary(max_size=300))
 def test_any_bytes_as_a_body_are_refused(
     simulator: SimulatorProcess, token: dict[str, str], body: bytes
@@ -140,7 +131,6 @@ def test_any_bytes_as_a_body_are_refused(
         assert_refused(reply.status, reply.body)
 
 
-@bounded
 @given(
     body=st.binary(max_size=100),
     authorization=st.text(st.characters(max_codepoint=126, min_codepoint=33)),
@@ -156,7 +146,6 @@ def test_any_login_is_answered(
     assert reply.json["error"] in {"invalid_request", "invalid_client", "unsupported_grant_type"}
 
 
-@bounded
 @given(garbage=st.binary(max_size=300))
 def test_any_bytes_on_the_socket_do_no_harm(simulator: SimulatorProcess, garbage: bytes) -> None:
     received = exchange(simulator, garbage)
@@ -165,7 +154,6 @@ def test_any_bytes_on_the_socket_do_no_harm(simulator: SimulatorProcess, garbage
     assert_alive(simulator)
 
 
-@bounded
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "TRACE", "DELETE"]),
     target=st.binary(max_size=60).map(lambda tail: b"/" + tail.translate(None, b" \r\n")),
@@ -181,7 +169,6 @@ def test_any_method_and_target_is_answered_or_cut(
     assert_alive(simulator)
 
 
-@bounded
 @given(query=st.text(st.characters(max_codepoint=126, min_codepoint=33), max_size=40))
 def test_any_query_is_answered(
     simulator: SimulatorProcess, token: dict[str, str], query: str

@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
+from convoy.cli import exchange as cli_exchange
 from convoy.cli.exchange import as_report, exchange
 from convoy.errors import ExitCode
 from convoy.plan.dialogue import AnyLine, Expect, Say
+from convoy.remote import guest_session
 from convoy.secrets import Redactor
 from tests.unit.remote.exchanges import LONG_S
 from tests.unit.remote.guests_of_a_test import HELLO, guests_at
 from tests.unit.remote.misbehaving_server import Behaviour, answer, sends, serving, silent
 from tests.unit.remote.websocket_peer import BINARY, Peer, plays, reply
 
-SILENT_S = 0.5
+SILENT_S = 2.0
 TIMED = re.compile(r"(?m)^ +\d+\.\d  (sent|received|noted) ")
 
 
@@ -67,7 +69,11 @@ def says(data: bytes, **how: Any) -> Any:
     return play
 
 
-def test_a_guest_that_comes_through_is_shown_frame_by_frame() -> None:
+def test_a_guest_that_comes_through_is_shown_frame_by_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guest_session, "_CLOSE_S", LONG_S)  # the peer may be slow to answer
+    monkeypatch.setattr(cli_exchange, "_REPLY_S", LONG_S)
     jwt = b'{"class": "JwtResponse", "code": 200, "body": {"jwt": "secret-of-7", "exp": 1}}'
 
     def play(peer: Peer) -> None:

@@ -23,7 +23,7 @@ def ready_from(at_s: float) -> ReadyAt:
     return lambda now_s: max(now_s, at_s)
 
 
-def wait_until(is_met: Callable[[], bool], deadline_s: float = 10) -> None:
+def wait_until(is_met: Callable[[], bool], deadline_s: float = 60) -> None:
     ends_s = perf_counter() + deadline_s
     while not is_met():
         assert perf_counter() < ends_s, "what was waited for did not come"

@@ -55,7 +55,7 @@ class Stand:
         return user
 
     def end(self) -> None:
-        gevent.killall(self._users, timeout=5)
+        gevent.killall(self._users, timeout=60)
 
     def _take_for_ever(self, name: str, ready_at_s: float) -> None:
         while True:
@@ -133,7 +133,7 @@ def test_what_is_due_is_taken_without_a_switch_when_nobody_waits(stand: Stand) -
 
     assert due.k == 0
     assert switched == []
-    other.join(timeout=5)
+    other.join(timeout=60)
 
 
 @pytest.mark.parametrize("ready_in_s", [0.0, 60.0], ids=["idle", "resting"])
@@ -143,7 +143,7 @@ def test_a_user_killed_while_it_waits_takes_no_message_with_it(
     leaver = stand.start_user("leaver", ready_in_s)
     stand.start_user("stayer")
 
-    leaver.kill(timeout=5)
+    leaver.kill(timeout=60)
     stand.grant(0, [0.0, SOON_S, 2 * SOON_S])
     wait_until(lambda: len(stand.handed) == 3)
 
@@ -161,7 +161,7 @@ def test_a_user_that_is_about_to_be_killed_is_handed_nothing_more(
     stand.dispatcher.dismiss(leaver)
     stand.grant(0, [0.0, SOON_S, 2 * SOON_S])
     wait_until(lambda: len(stand.handed) == 3)
-    leaver.kill(timeout=5)
+    leaver.kill(timeout=60)
 
     assert [handed.user for handed in stand.handed] == ["stayer"] * 3
 
@@ -233,7 +233,7 @@ def test_a_lane_that_comes_when_nobody_waits_is_not_kept_waiting_for_an_old_alar
     leaver = stand.start_user("leaver")
     stand.grant(0, [30.0])
     stand.dispatcher.release([0])
-    leaver.kill(timeout=5)
+    leaver.kill(timeout=60)
 
     stand.grant(1, [SOON_S], first_k=1)
     stand.start_user("comer")

@@ -31,7 +31,7 @@ def start_taking() -> Iterator[Take]:
         return users[-1]
 
     yield take
-    gevent.killall(users, timeout=5)
+    gevent.killall(users, timeout=60)
 
 
 def test_any_number_may_use_a_conversation_that_is_not_exclusive() -> None:
@@ -53,7 +53,7 @@ def test_an_exclusive_conversation_is_had_by_one_at_a_time(start_taking: Take) -
     assert had[0] == [True, False, False]
     assert sum(had[1]) == 2
     assert had[2] == [True, True, True]
-    assert all(user.get(timeout=5) for user in (first, second, third))
+    assert all(user.get(timeout=60) for user in (first, second, third))
 
 
 def test_other_conversations_are_free_while_one_is_taken(start_taking: Take) -> None:
@@ -82,10 +82,10 @@ def test_a_user_killed_while_it_waits_keeps_nobody_from_the_conversation(
     start_taking(pool, 3)
     leaver, stayer = start_taking(pool, 3), start_taking(pool, 3)
 
-    leaver.kill(timeout=5)
+    leaver.kill(timeout=60)
     pool.give_back(3)
 
-    assert stayer.get(timeout=5)
+    assert stayer.get(timeout=60)
 
 
 @pytest.mark.parametrize("is_exclusive", [True, False], ids=["exclusive", "shared"])

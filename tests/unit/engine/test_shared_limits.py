@@ -57,7 +57,7 @@ class Sharing:
 def sharing() -> Iterator[Sharing]:
     sharing = Sharing()
     yield sharing
-    gevent.killall(sharing.users, timeout=5)
+    gevent.killall(sharing.users, timeout=60)
 
 
 def test_who_waits_while_another_uses_up_their_limit_rests_until_there_is_room(
@@ -94,7 +94,7 @@ def test_a_user_killed_while_it_was_sent_to_rest_takes_no_message_with_it(
     leaver = sharing.start_user("leaver")
     sharing.fall_due_at(1.0, 0.99, 0.999)
 
-    leaver.kill(timeout=5)
+    leaver.kill(timeout=60)
     sharing.start_user("own", is_sharing=False)
     wait_until(lambda: len(sharing.handed) == 2)
 
@@ -133,7 +133,7 @@ def test_users_with_one_token_never_go_over_its_budget() -> None:
     dispatcher.grant({0: iter([(k / 1000, k) for k in range(12)])}, epoch=1)
     wait_until(lambda: len(sent_s) == 12)
 
-    gevent.killall(users, timeout=5)
+    gevent.killall(users, timeout=60)
     windows = [sent_s[first : first + 3] for first in range(0, 12, 3)]
     begins_s = [window[0] for window in windows]
     gaps_s = [later - earlier for earlier, later in zip(begins_s, begins_s[1:], strict=False)]

@@ -1,25 +1,21 @@
-"""Runs the tests of `under_locust`, each file in a process that imports Locust first."""
+"""Runs the tests of `under_locust` in a process that imports Locust first."""
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
 from pathlib import Path
 
-import pytest
+from tests.fork_server import ROOT
 
-from tests.fork_server import UNDER_LOCUST, run
-
-ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((Path(__file__).parent / "under_locust").glob("[!_]*.py"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_what_needs_locust_passes_in_a_process_of_its_own(path: Path) -> None:
+def test_what_needs_locust_passes_in_a_process_of_its_own() -> None:
     plugins = ["-p", "no:locust", "-p", "no:cacheprovider", "-p", "no:xdist"]
     options = ["-q", *plugins, "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    command = [sys.executable, "-m", "tests.unit.plugin.under_locust", *options, *FILES]
 
-    ended = run(
-        *(UNDER_LOCUST, *options, str(path)), cwd=ROOT, env=os.environ, text=True, timeout=120
-    )
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr

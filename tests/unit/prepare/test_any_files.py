@@ -6,7 +6,7 @@ import gzip
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.errors import RefusedError, SettingsError
@@ -23,7 +23,6 @@ from tests.unit.settings.configuration import settings_of
 
 SCENARIO = "conversation_messages"
 NO_TOKEN = Token(Secret("none is needed"), 1e12)
-EXAMPLES = 100
 
 PIECES_OF_POOLS = st.sampled_from(
     [
@@ -142,13 +141,11 @@ def checked(drawn: Settings, folder: str) -> ScenarioPayloads:
     return check_templates(drawn, Path(folder), ROUTE)[SCENARIO]
 
 
-@settings(max_examples=EXAMPLES)
 @given(name=st.sampled_from(["pool.txt", "pool.csv", "pool.jsonl", "pool.gz"]), content=POOLS)
 def test_any_bytes_in_a_pool_file_are_a_pool_or_a_fault(name: str, content: bytes) -> None:
     pool_is_found(name, content)
 
 
-@settings(max_examples=EXAMPLES)
 @given(content=POOLS, cut=st.integers(0, 60), place=st.integers(0, 60), byte=st.integers(0, 255))
 def test_any_packed_pool_whole_or_damaged_is_a_pool_or_a_fault(
     content: bytes, cut: int, place: int, byte: int
@@ -163,7 +160,6 @@ def test_any_packed_pool_whole_or_damaged_is_a_pool_or_a_fault(
     assert is_found == pool_is_found("pool.csv", content)
 
 
-@settings(max_examples=EXAMPLES)
 @given(content=TEMPLATES)
 def test_any_bytes_in_a_template_render_within_bounds_or_are_faults(content: bytes) -> None:
     with TemporaryDirectory() as folder:
@@ -190,7 +186,6 @@ ROUTE = {SCENARIO: Route("own", "/own")}
 INLINE = f"scenario.{SCENARIO}.conversations={{source: inline, ids: [a]}}"
 
 
-@settings(max_examples=EXAMPLES)
 @given(content=st.one_of(POOLS, TEMPLATES))
 def test_any_bytes_in_a_corpus_are_texts_or_a_fault(content: bytes) -> None:
     with TemporaryDirectory() as folder:
@@ -207,7 +202,6 @@ def test_any_bytes_in_a_corpus_are_texts_or_a_fault(content: bytes) -> None:
             assert payloads.texts.texts and all(payloads.texts.texts)
 
 
-@settings(max_examples=EXAMPLES)
 @given(content=st.one_of(POOLS, TEMPLATES))
 def test_any_bytes_in_the_list_of_expected_codes_are_codes_or_faults(content: bytes) -> None:
     with TemporaryDirectory() as folder:

@@ -64,7 +64,7 @@ class Authority:
 
     def _run(self, *args: str) -> None:
         command = ["openssl", *args]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, timeout=60)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, timeout=300)
         assert done.returncode == 0, done.stderr.decode()
 
 

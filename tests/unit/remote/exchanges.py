@@ -16,7 +16,7 @@ from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.http import Dialler, Origin, Transport
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
-LONG_S = 10.0
+LONG_S = 60.0
 
 
 def deadline(seconds: float = LONG_S) -> float:

@@ -56,7 +56,7 @@ def always(sent: bytes) -> Callable[[Visitor], None]:
 
 def found_at(port: int, **options: Any) -> list[str]:
     url = f"http://127.0.0.1:{port}/"
-    found, _ = find_conversations(url, TOKEN, timeout_s=5, **options)
+    found, _ = find_conversations(url, TOKEN, timeout_s=60, **options)
     return [each.id for each in found]
 
 
@@ -77,7 +77,7 @@ def test_all_pages_are_read_filtered_and_sorted() -> None:
 
 def test_the_path_of_a_gateway_goes_before_that_of_the_listing() -> None:
     with serving(lists([conversation("a")], pageCount=1)) as server:
-        find_conversations(f"http://127.0.0.1:{server.port}/gw/x", TOKEN, timeout_s=5)
+        find_conversations(f"http://127.0.0.1:{server.port}/gw/x", TOKEN, timeout_s=60)
 
         assert server.requests[0].startswith(b"GET /gw/x/api/v2/conversations?pageSize=")
 
@@ -100,7 +100,7 @@ def test_customer_and_agent_of_a_conversation_are_found_by_their_purpose() -> No
     ]
     page: Listing = [{**conversation("a"), "participants": taking_part}, conversation("b")]
     with serving(lists(page, pageCount=1)) as server:
-        found, _ = find_conversations(f"http://127.0.0.1:{server.port}/", TOKEN, timeout_s=5)
+        found, _ = find_conversations(f"http://127.0.0.1:{server.port}/", TOKEN, timeout_s=60)
 
     assert found == [Conversation("a", "customer-1", "agent-1"), Conversation("b")]
 
@@ -123,7 +123,7 @@ def test_a_users_conversations_are_listed_with_state_type_and_communication_of_t
         found, _ = find_conversations(
             f"http://127.0.0.1:{server.port}",
             TOKEN,
-            timeout_s=5,
+            timeout_s=60,
             type="open",
             route="message_conversations",
         )
@@ -151,7 +151,7 @@ def test_a_conversation_of_another_form_is_left_out_and_counted(odd: dict[str, o
     page: Listing = [conversation("a"), {**conversation("b"), **odd}, conversation("c")]
     with serving(lists(page, pageCount=1)) as server:
         url = f"http://127.0.0.1:{server.port}/"
-        found, left_out = find_conversations(url, TOKEN, timeout_s=5)
+        found, left_out = find_conversations(url, TOKEN, timeout_s=60)
 
     assert ([each.id for each in found], left_out) == (["a", "c"], 1)
 
@@ -164,16 +164,18 @@ def test_a_listing_that_is_packed_all_the_same_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behave", "cause"),
+    ("behave", "timeout_s", "cause"),
     [
-        pytest.param(silent, "No whole answer came", id="silent"),
-        pytest.param(sends(answer("200 OK", b"{}")[:-1]), "closed the connection", id="cut"),
-        pytest.param(sends(b"\x15\x03\x03\x00\x02\x02\x46"), "expects TLS", id="a port of TLS"),
+        pytest.param(silent, 0.2, "No whole answer came", id="silent"),
+        pytest.param(sends(answer("200 OK", b"{}")[:-1]), 60, "closed the connection", id="cut"),
+        pytest.param(sends(b"\x15\x03\x03\x00\x02\x02\x46"), 60, "expects TLS", id="a port of TLS"),
     ],
 )
-def test_why_no_listing_came_is_said(behave: Callable[[Visitor], None], cause: str) -> None:
+def test_why_no_listing_came_is_said(
+    behave: Callable[[Visitor], None], timeout_s: float, cause: str
+) -> None:
     with serving(behave) as server, pytest.raises(RemoteError, match=cause):
-        find_conversations(f"http://127.0.0.1:{server.port}/", TOKEN, timeout_s=0.2)
+        find_conversations(f"http://127.0.0.1:{server.port}/", TOKEN, timeout_s=timeout_s)
 
 
 def test_a_listing_over_tls_of_a_plain_port_is_said() -> None:
@@ -181,7 +183,7 @@ def test_a_listing_over_tls_of_a_plain_port_is_said() -> None:
         visitor.send(answer("400 Bad Request"))
 
     with serving(behave) as server, pytest.raises(RemoteError, match="speaks no TLS"):
-        find_conversations(f"https://127.0.0.1:{server.port}/", TOKEN, timeout_s=5)
+        find_conversations(f"https://127.0.0.1:{server.port}/", TOKEN, timeout_s=60)
 
 
 def test_without_a_page_count_a_page_that_is_not_full_is_the_last() -> None:
@@ -325,7 +327,7 @@ def test_nothing_is_asked_of_an_address_without_admission(
         url = f"http://api.test:{server.port}"
 
         with pytest.raises(RemoteError):
-            find_conversations(url, TOKEN, timeout_s=5)
+            find_conversations(url, TOKEN, timeout_s=60)
         assert not is_convoy_simulator(url, KEY)
 
     assert server.requests == []
@@ -336,7 +338,7 @@ def test_what_was_looked_up_is_connected_to_and_the_name_asked_for(
 ) -> None:
     monkeypatch.setattr(requests_connections.socket, "getaddrinfo", told("127.0.0.1"))
     with serving(lists([conversation("c")])) as server:
-        found, _ = find_conversations(f"http://api.test:{server.port}", TOKEN, timeout_s=5)
+        found, _ = find_conversations(f"http://api.test:{server.port}", TOKEN, timeout_s=60)
 
     assert [each.id for each in found] == ["c"]
     assert f"Host: api.test:{server.port}\r\n".encode() in server.requests[0]
@@ -386,7 +388,7 @@ def test_a_listing_is_found_through_a_proxy(
         name_proxy_at(monkeypatch, proxy.port, "me:hunter22@")
         url = f"https://api.test:{server.port}"
 
-        found, _ = find_conversations(url, TOKEN, timeout_s=5, ca_file=authority.ca_file)
+        found, _ = find_conversations(url, TOKEN, timeout_s=60, ca_file=authority.ca_file)
 
         assert [each.id for each in found] == ["a"]
         assert proxy.requests[0].startswith(f"CONNECT api.test:{server.port} ".encode())
@@ -403,7 +405,7 @@ def test_a_listing_trusts_the_systems_store_as_the_messages_do(
     with serving(lists([conversation("a")]), tls=context) as server:
         url = f"https://localhost:{server.port}"
 
-        found, _ = find_conversations(url, TOKEN, timeout_s=5)
+        found, _ = find_conversations(url, TOKEN, timeout_s=60)
 
         assert [each.id for each in found] == ["a"]
 
@@ -419,7 +421,7 @@ def test_a_listing_trusts_the_named_authority_alone(
         url = f"https://localhost:{server.port}"
 
         with pytest.raises(RemoteError, match="No trusted TLS connection"):
-            find_conversations(url, TOKEN, timeout_s=5, ca_file=named.ca_file)
+            find_conversations(url, TOKEN, timeout_s=60, ca_file=named.ca_file)
 
         assert not server.requests
 
@@ -432,7 +434,7 @@ def test_a_proxy_that_opens_no_tunnel_is_named_as_the_cause(
         name_proxy_at(monkeypatch, proxy.port, "me:hunter22@")
 
         with pytest.raises(RemoteError, match="The proxy could not be reached") as caught:
-            find_conversations("https://api.test", TOKEN, timeout_s=5)
+            find_conversations("https://api.test", TOKEN, timeout_s=60)
         is_simulator = is_convoy_simulator("https://api.test", KEY)
 
         assert "hunter22" not in str(caught.value)
@@ -444,7 +446,7 @@ def test_a_proxy_that_is_not_there_is_named_as_the_cause(monkeypatch: pytest.Mon
     name_proxy_at(monkeypatch, free_port())
 
     with pytest.raises(RemoteError, match="The proxy could not be reached"):
-        find_conversations("https://api.test", TOKEN, timeout_s=5)
+        find_conversations("https://api.test", TOKEN, timeout_s=60)
 
 
 def test_what_only_passes_the_question_on_is_no_simulator(tmp_path: Path) -> None:
@@ -473,21 +475,22 @@ def endless(piece: bytes, pause_s: float, *headers: str) -> Callable[[Visitor], 
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "said"),
+    ("behaviour", "timeout_s", "said"),
     [
-        pytest.param(endless(b" " * 2**20, 0.0), "is larger than", id="without end"),
+        pytest.param(endless(b" " * 2**20, 0.0), 60, "is larger than", id="without end"),
         pytest.param(
             sends(answer("200 OK", gzip.compress(b" " * 2**25), "Content-Encoding: gzip")),
+            60,
             "is larger than",
             id="packed",
         ),
-        pytest.param(endless(b" ", 0.05), "No whole answer came", id="drop by drop"),
+        pytest.param(endless(b" ", 0.05), 0.5, "No whole answer came", id="drop by drop"),
     ],
 )
 def test_an_answer_has_an_end_in_length_and_time(
-    behaviour: Callable[[Visitor], None], said: str
+    behaviour: Callable[[Visitor], None], timeout_s: float, said: str
 ) -> None:
     with serving(behaviour) as server, pytest.raises(RemoteError) as caught:
-        find_conversations(f"http://127.0.0.1:{server.port}", TOKEN, timeout_s=1.5)
+        find_conversations(f"http://127.0.0.1:{server.port}", TOKEN, timeout_s=timeout_s)
 
     assert said in str(caught.value)

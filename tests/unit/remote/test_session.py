@@ -27,7 +27,7 @@ from tests.unit.remote.proxy_server import name_proxy_at
 PATH = "/api/v2/conversations/messages"
 OK = answer("200 OK", b'{"id": "m"}')
 UNAUTHORIZED = answer("401 Unauthorized", b'{"code": "bad.credentials"}')
-LONG_S = 10.0
+LONG_S = 60.0
 LIMITS = [Limit("token", 300, 60.0)]
 CONVERSATION = "c"
 

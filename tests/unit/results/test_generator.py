@@ -59,7 +59,7 @@ def test_a_doubt_names_the_worker_the_figures_the_limit_and_what_to_do() -> None
 
 
 def test_a_standstill_is_stated_even_where_it_is_tolerated() -> None:
-    judgement = judged(health_after(3600, stands_still=[(100, 2.5)]))
+    judgement = judged(health_after(600, stands_still=[(100, 2.5)]))
 
     assert judgement.doubts == ()
     assert "worker-1 stood still for 2.5 s" in judgement.warnings[0]

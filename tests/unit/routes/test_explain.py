@@ -337,10 +337,13 @@ WORDS = st.sampled_from(
 )
 JSON = st.recursive(
     SCALARS | WORDS | st.sampled_from([400, 404, 200, 503]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=5), inner),
-    max_leaves=25,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=12,
 )
-OBJECTS = st.dictionaries(WORDS | st.text(max_size=5), JSON)
+OBJECTS = st.dictionaries(WORDS | st.text(max_size=5), JSON, max_size=6)
 
 
 @given(OBJECTS, st.none() | OBJECTS, st.none() | st.integers(100, 599))

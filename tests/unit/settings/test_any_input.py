@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.errors import SettingsError
@@ -77,7 +77,6 @@ def resolves(
     return True
 
 
-@settings(max_examples=300)
 @given(command_line=COMMAND_LINES, environ=ENVIRONMENTS)
 def test_any_options_and_variables_resolve_or_are_faults(
     command_line: dict[str, object], environ: dict[str, str]
@@ -85,13 +84,11 @@ def test_any_options_and_variables_resolve_or_are_faults(
     resolves(command_line, environ)
 
 
-@settings(max_examples=300)
 @given(sets=st.lists(SETS, max_size=4))
 def test_any_sets_resolve_or_are_faults(sets: list[str]) -> None:
     resolves({"set": sets}, {})
 
 
-@settings(max_examples=300)
 @given(text=st.one_of(st.text(), TEXTS))
 def test_any_yaml_is_a_value_or_a_document_error(text: str) -> None:
     try:
@@ -100,7 +97,6 @@ def test_any_yaml_is_a_value_or_a_document_error(text: str) -> None:
         assert str(error)
 
 
-@settings(max_examples=200)
 @given(name=SETTINGS_FILES, content=CONTENTS, is_added=st.booleans())
 def test_any_bytes_in_a_settings_file_resolve_or_are_faults(
     name: str, content: bytes, is_added: bool
