@@ -14,7 +14,7 @@ from gevent.event import Event as Signal
 from convoy.cli.send import checked_template, past_the_guard
 from convoy.errors import ExitCode, Fault, RemoteError, SettingsError
 from convoy.files import FileError
-from convoy.foreign import shortened, unbroken
+from convoy.foreign import printable_lines, shortened, unbroken
 from convoy.plan.dialogue import AnyLine, Dialogue, Expect
 from convoy.plan.payloads import PayloadError, TemplateFault
 from convoy.prepare.canaries import canary_run_id
@@ -273,7 +273,8 @@ def _lines(found: Exchange, redact: Callable[[str], str]) -> Iterator[str]:
     yield f"one guest at {found.url}; times are in milliseconds since its start"
     yield ""
     for at_ms, what, text in found.lines:
-        shown = indent(shortened(text, _LONGEST_SHOWN, redact), _FURTHER)
+        clean = printable_lines(shortened(text, _LONGEST_SHOWN, redact))
+        shown = indent(clean, _FURTHER)
         yield f"{at_ms:12.1f}  {what:<8}  {shown.removeprefix(_FURTHER)}"
     yield ""
     if not found.code:

@@ -103,6 +103,7 @@ def test_dialogues_are_held_and_what_fails_in_them_is_counted(
     assert {name: (each["count"], each["errors"]) for name, each in steps.items()} == {
         "connect": (good + wrong, {}),
         "configure": (good + wrong, {}),
+        "reconnect": (0, {}),
         "disturbance": (0, {}),
         "dialogue": (MESSAGES, {"expect.other_text": wrong, "stopped": long}),
         "expect": (3 * good + wrong + long, {"expect.other_text": wrong}),

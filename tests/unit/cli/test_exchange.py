@@ -122,7 +122,9 @@ def test_a_dialogue_is_shown_line_by_line_as_far_as_it_comes() -> None:
     failed_code, failed = shown(plays(Peer.configure, answers), lines=[bye, Say(text="never")])
 
     assert exit_code == ExitCode.PASS, told
-    assert re.search(r"line 2, expect: equals 'Hi', within 0.5 s\n.*came \d+\.\d ms after", told)
+    assert re.search(
+        rf"line 2, expect: equals 'Hi', within {SILENT_S:g} s\n.*came \d+\.\d ms after", told
+    )
     assert told.endswith("the dialogue came to its end")
     assert "line 5, say: Bye" in told and '"text":"Bye"' in told
     assert failed_code == ExitCode.NOT_ACCEPTED

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -369,6 +370,7 @@ class Comer(GuestUser):
     """A guest's user without a run, which only comes and leaves."""
 
     abstract = True
+    timeout_s = 0.0
 
     def step(self, name: str) -> AbstractContextManager[None]:
         return nullcontext()
@@ -381,7 +383,7 @@ class Comer(GuestUser):
     ("stops", "did"), [(False, ["leave", "connect", "configure"]), (True, ["leave"])]
 )
 def test_no_other_guest_comes_once_the_run_is_being_stopped(stops: bool, did: list[str]) -> None:
-    run, done = SimpleNamespace(is_stopping=False), list[str]()
+    run, done = SimpleNamespace(is_stopping=False, ends_s=inf), list[str]()
     user = Comer.__new__(Comer)
     user._run = run  # type: ignore[assignment]
     user.session = SimpleNamespace(  # type: ignore[assignment]

@@ -153,7 +153,7 @@ def test_what_the_form_does_not_have_is_refused_by_name(
     with pytest.raises(SettingsError, match=complaint) as refused:
         check_fields({"host": "", field: value}, {"host", "target", "rate"}, CHOICES)
 
-    assert str(refused.value).startswith(f"{field[:60]}")
+    assert str(refused.value).startswith(field if len(field) <= 60 else "a text of 5,000")
     assert len(str(refused.value)) < 400
 
 
