@@ -130,7 +130,7 @@ def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterato
     """Let one message be sent inside, after the guard of a run; raises as `send_one`."""
     check_window(settings, time(), lasts_s=0.0)
     run_id = new_run_id()
-    settings = setup.at_simulator(settings, run_id, Checklist())
+    settings = setup.simulator.settings_at(settings, run_id, Checklist())
     connections = setup.connect(settings, WorkerShare())  # nobody opens conversations here
     check_target(settings, connections.admission, setup.simulator_key)
     kinds = connections.token_kinds  # guests have none: any other of the run's shows who sends

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from textwrap import wrap
+from threading import Event, Thread
 
 from convoy.errors import ConvoyError, KillSwitchError, RefusedError
 from convoy.foreign import told_lines
 
 _STATUS_WIDTH = 9
 _WIDTH = 110
+_TOLD_EVERY_S = 3.0
 
 
 class Status(StrEnum):
@@ -72,6 +74,24 @@ class Checklist:
             f"Waiting for {what} since {since:%H:%M:%S}, for {self._clock() - since_s:.0f} s by "
             f"now, until {until:%H:%M:%S} at the latest."
         )
+
+    @contextmanager
+    def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Tell now and then what is waited for inside; under Locust a thread is a greenlet."""
+        is_over = Event()
+
+        def tell_again() -> None:
+            while not is_over.wait(_TOLD_EVERY_S):
+                if waits_for := self.waits_for:
+                    tell(waits_for)
+
+        telling = Thread(target=tell_again, daemon=True)
+        telling.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            telling.join()
 
     def ok(self, check: str, told: str) -> None:
         self._enter(check, Status.OK, told)
