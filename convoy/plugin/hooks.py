@@ -127,7 +127,7 @@ class _Hooks:
             EvenUsersDispatcher,
             begin=controller.begin,
             shares=controller.shares,
-            may_have_users=controller.may_have_users,
+            may_have_users=controller.workers.may_have_users,
         )
         self._listen(environment, controller)
         self._setup.kill_switch.hear_signal()
@@ -188,9 +188,8 @@ class _Hooks:
             self._setup.simulator.stop()
 
         events = environment.events
-        events.test_start.add_listener(lambda **_: controller.expect_run())
         events.worker_report.add_listener(
-            lambda client_id, data, **_: controller.absorb(client_id, data.get(REPORT_KEY))
+            lambda client_id, data, **_: controller.workers.absorb(client_id, data.get(REPORT_KEY))
         )
         events.test_stopping.add_listener(
             lambda **_: controller.interrupt("the test was stopped before its end")
@@ -206,7 +205,7 @@ class _Hooks:
         controller: RunController,
     ) -> None:
         def send_report() -> None:
-            controller.absorb(LOCAL_WORKER, worker.report())
+            controller.workers.absorb(LOCAL_WORKER, worker.report())
 
         worker = self._make_worker(environment, runner, channel, send_report)
         controller.collect_report = send_report

@@ -88,6 +88,10 @@ class PreparedRun:
     guests: tuple[str, ...] = ()
 
     @property
+    def users_per_s(self) -> float:
+        return self.spawn_rate or float(self.settings.users)
+
+    @property
     def description(self) -> str:
         settings = self.settings
         return (

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -100,12 +100,15 @@ class Record:
             raise
 
 
-def begin_record(runs: Path, run_id: str, settings: str, inputs: bytes = b"") -> Record:
+def begin_record(
+    runs: Path, run_id: str, settings: str, inputs: bytes = b"", opened: Sequence[str] = ()
+) -> Record:
     """Make the folder of a run that begins, with its settings, and return its record.
 
     `settings` are the resolved ones, as YAML, with nothing secret in them, `inputs` what its plans
-    are made of. `latest` moves at once, so that nobody takes the record of an earlier run for that
-    of one that could not be written; where it cannot, there is a warning. Raises RefusedError.
+    are made of, `opened` conversations to note as `note_opened` does. `latest` moves at once, so
+    that nobody takes the record of an earlier run for that of one that could not be written; where
+    it cannot, there is a warning. Raises RefusedError.
     """
     folder = runs / run_id
     try:
@@ -122,6 +125,8 @@ def begin_record(runs: Path, run_id: str, settings: str, inputs: bytes = b"") ->
         _point(runs / "latest", run_id)
     except OSError as error:
         logger.warning("%s does not point to this run: %s", runs / "latest", error)
+    if opened:
+        note_opened(runs, run_id, settings, *opened)
     return Record(folder)
 
 
