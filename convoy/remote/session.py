@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Protocol, cast
 
 import gevent
 
-from convoy.errors import LoginError, WireError
+from convoy.errors import LoginError, RemoteError, WireError
 from convoy.foreign import on_one_line
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import Budget, JointBudget, retry_after_s
@@ -22,6 +23,7 @@ _SILENT = (408, 502, 504)
 _CORRELATION_ID = b"inin-correlation-id"
 _MOST_HEADS = 64
 _AT_ONCE_S = 0.001
+_OPENING_PAUSE_S = 1.0
 _REST_AFTER_429_S = 1.0
 _REST_AFTER_LOGIN_S = 5.0
 
@@ -47,6 +49,28 @@ class Session(Protocol):
 
     def ready_at(self, now_s: float) -> float:
         """Return when the next message may be sent: at most `now_s` when that is now."""
+
+
+def open_patiently(session: Session, report: Callable[[str], None]) -> None:
+    """Open a session, again and again until it opens; `report` takes why it does not."""
+    while True:
+        try:
+            session.open()
+            return
+        except RemoteError as error:
+            report(str(error))
+            gevent.sleep(error.retry_after_s or _OPENING_PAUSE_S)
+
+
+def lost_attempt(session: Session, handed_s: float, code: str) -> Attempt:
+    """Return what is known of a message that a session was asked to send, without an answer.
+
+    Only the session can say whether anything has left since the message was handed over.
+    """
+    now_s = perf_counter()
+    if session.sent_s is None or session.sent_s < handed_s:
+        return Attempt(FAILED, code, handed_s, now_s)
+    return Attempt(UNKNOWN, code, session.sent_s, now_s, session.attempts)
 
 
 class HttpAttempt(Attempt, frozen=True, gc=False):

@@ -16,6 +16,7 @@ from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.engine.pool_use import PoolUse
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES, numbers_between
+from convoy.plan.message import PlannedMessage
 from convoy.plan.rates import RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
 from convoy.remote.client import Connections
@@ -28,6 +29,7 @@ from convoy.results.samples import SampleKeeper
 from convoy.results.series import SecondsRecorder
 from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
+from convoy.routes.codes import RETIRING_CODES
 from convoy.swarm.accounting import Accounting, CodeNames, KeepSample, Rows
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.messages import Change, Lanes, WorkerReport
@@ -61,8 +63,8 @@ class ScenarioWork:
         settings = inputs.settings
         self.run_id, self.plan = inputs.run_id, plan
         self.variables = settings.scenario[plan.scenario].variables
-        self.ready_users = 0
         self.users: set[Holder] = set()
+        """Those that are ready."""
         patience_s = settings.max_lateness_s
         self._kept_at_most_s = patience_s + (not plan.is_scheduled) * settings.request_timeout_s
         late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
@@ -110,6 +112,15 @@ class ScenarioWork:
             return self._ahead.message(due)
         planned = self.plan.message(due.k, self.pool.retired)
         return Message(due, planned, self._warm_up_bodies.render(planned))
+
+    def retire_after(self, planned: PlannedMessage, code: str) -> None:
+        """Retire the conversation of a message, where its error code calls for that.
+
+        A code that the template is to bring on purpose says nothing of the conversation.
+        """
+        is_meant = code == planned.expected_code
+        if code in RETIRING_CODES and not is_meant and planned.conversation.id:
+            self.pool.retire(planned.conversation_index, code)
 
     def grant(self, lanes: Mapping[int, int], epoch: int) -> None:
         """Take on lanes, each from a message number on; those from 0 on with their warm-up."""
@@ -279,7 +290,7 @@ class WorkerRun:
         self.flush()
         for work in self.work.values():
             work.dispatcher.expire()
-            work.accounting.expire_timings(is_over=self.is_stopping and work.ready_users == 0)
+            work.accounting.expire_timings(is_over=self.is_stopping and not work.users)
             work.seconds.add(self._second, work.recorder.counts)
             for each in work.accounting.beside:
                 each.enter_second(self._second)
