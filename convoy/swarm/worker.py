@@ -6,12 +6,12 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import gevent
 from gevent import Greenlet
 from gevent.event import Event
 
-from convoy.engine.health import watch
 from convoy.errors import ConvoyError, LoginError, RefusedError, RemoteError
 from convoy.foreign import told
 from convoy.prepare.guard import check_token
@@ -208,11 +208,8 @@ class Worker:
         """Take part if the credentials of this process are good; its users log in later."""
         try:
             if run.lease.is_limited:  # a local master has logged in from this very process
-                _check_logins(
-                    run,
-                    is_wanted=lambda: self._is_joining(run),
-                    report=lambda problem: self.report_problem(run, problem),
-                )
+                report = partial(self.report_problem, run)
+                _check_logins(run, partial(self._is_joining, run), report)
         except (RefusedError, RemoteError) as error:
             self._refuse(run.run_id, error)
             return
@@ -251,18 +248,9 @@ class Worker:
         run.grant(message.lanes, message.epoch, t0_s)
         if run.t0_s is not None:
             return
-        run.t0_s = t0_s
-        for work in run.work.values():
-            work.dispatcher.start(t0_s)
+        run.begin(t0_s)
         gevent.spawn(self._watch_drain, run)
-        gevent.spawn(
-            watch,
-            run.health,
-            t0_s,
-            run.ends_s,
-            lambda: not self._is_under_way(run),
-            run.notice_beat,
-        )
+        gevent.spawn(run.keep_health, lambda: self._is_under_way(run))
         gevent.spawn(run.keep_rows_current, lambda: self._run is run)
         gevent.spawn(run.keep_seconds, t0_s, lambda: self._run is run)
 
@@ -320,7 +308,7 @@ class Worker:
 
 
 def _check_logins(
-    run: WorkerRun, *, is_wanted: Callable[[], bool], report: Callable[[str], None]
+    run: WorkerRun, is_wanted: Callable[[], bool], report: Callable[[str], None]
 ) -> None:
     """Log in once for each kind of token, and with an approval ask whose it is.
 

@@ -10,6 +10,7 @@ from time import perf_counter
 
 import gevent
 
+from convoy.engine.health import watch
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.rates import RateCurve
 from convoy.remote.client import Connections
@@ -120,6 +121,17 @@ class WorkerRun:
         self._rows.flush()
         if self._log is not None:
             self._log.pack(self.t0_s or 0.0)
+
+    def begin(self, t0_s: float) -> None:
+        """Hand out messages from T0 on, or from its warm-up."""
+        self.t0_s = t0_s
+        for work in self.work.values():
+            work.dispatcher.start(t0_s)
+
+    def keep_health(self, is_going_on: Callable[[], bool]) -> None:
+        """Watch this process and its event loop from T0 to T1."""
+        assert self.t0_s is not None
+        watch(self.health, self.t0_s, self.ends_s, lambda: not is_going_on(), self._notice_beat)
 
     def keep_rows_current(self, is_going_on: Callable[[], bool]) -> None:
         """Enter gathered messages before each second of the wall clock is over."""
@@ -233,7 +245,7 @@ class WorkerRun:
             if not work.plan.is_scheduled
         }
 
-    def notice_beat(self) -> None:
+    def _notice_beat(self) -> None:
         """Count the messages that were in flight when the loop came late to their answers."""
         self.flush()
         for work in self.work.values():
