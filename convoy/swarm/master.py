@@ -16,7 +16,7 @@ from convoy.plan.lanes import LEASE_S
 from convoy.prepare.guard import messages_beside
 from convoy.results.account import ScenarioResult
 from convoy.results.criteria import CriterionResult
-from convoy.results.reports.text import Progress, progress_figures
+from convoy.results.progress import Progress, progress_figures
 from convoy.results.result import RunFacts, RunResult
 from convoy.results.series import REPORT_STEPS
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
