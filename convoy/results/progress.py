@@ -32,3 +32,12 @@ def progress_figures(totals: Counts, measured_s: float) -> str:
         f"{sum(totals.late.values()):,} late, {sum(totals.not_sent.values()):,} not sent, "
         f"{sum(totals.errors.values()):,} errors"
     )
+
+
+def progress_measured(
+    where: str, told: str, totals: Counts, since_t0_s: float, planned_s: float
+) -> Progress:
+    """Return how far a run is of which `planned_s` are measured."""
+    measured_s = min(since_t0_s, planned_s)
+    share = max(0.0, measured_s / planned_s) if planned_s else 1.0
+    return Progress(where, told, share, progress_figures(totals, measured_s))

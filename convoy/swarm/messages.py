@@ -37,6 +37,14 @@ class Hello(msgspec.Struct, frozen=True):
     version: int
     code: Name
 
+    def misfit(self, code: str) -> str:
+        """Return why such a worker can take no part in a run of this version and `code`, or ""."""
+        if self.version != VERSION:
+            return f"it speaks version {self.version} of Convoy's messages, this is {VERSION}"
+        if self.code != code:
+            return "its scenarios, or the code of plan and routes, are not those of the master"
+        return ""
+
 
 class _OfRun(msgspec.Struct, frozen=True, tag=True):
     """A message about the run with this id."""
