@@ -12,7 +12,7 @@ import msgspec
 from convoy.afterwards.progress import Progress
 from convoy.afterwards.recorded_run import messages_of, opened_before, settings_of
 from convoy.plan.rendering import CUSTOMERS
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.conversations import disconnect
 from convoy.remote.paced_client import PacedClient
 from convoy.results.outcome import ACCEPTED

@@ -23,7 +23,7 @@ from convoy.remote.conversations import (
 from convoy.remote.paced_client import PacedClient
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED
-from convoy.results.reconcile import FoundMessage, Look, Side
+from convoy.results.reconciled import FoundMessage, Look, Side
 
 _LOOKS_EVERY_S = 2.0
 _REREADS_EVERY_S = 5.0

@@ -20,13 +20,13 @@ from convoy.afterwards.recorded_run import (
 )
 from convoy.errors import RefusedError, RemoteError
 from convoy.prepare.setup import Setup
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.discovery import read_ledger
 from convoy.remote.paced_client import PacedClient
 from convoy.results.far_side import Ledger
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED, Phase
-from convoy.results.reconcile import (
+from convoy.results.reconciled import (
     APART_MS,
     Discrepancy,
     FoundMessage,

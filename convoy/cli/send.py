@@ -31,7 +31,7 @@ from convoy.prepare.templates import (
     sample_plan,
     template_names,
 )
-from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.oauth import Token
 from convoy.remote.session import ApiSession
 from convoy.results.outcome import ACCEPTED, Attempt

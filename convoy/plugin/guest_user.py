@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from convoy.engine.ahead import Message
 from convoy.errors import RefusalError
 from convoy.plugin.users import ScenarioUser
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.guest_answers import TOLD, Order
 from convoy.remote.guest_events import Event, Jwt, OwnCopy, Reply
 from convoy.remote.guest_protocol import GuestProtocol, answer_message, attachment_message

@@ -26,16 +26,16 @@ from convoy.errors import ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.command_line import CommandLine
-from convoy.plugin.dealing import EvenUsersDispatcher
-from convoy.plugin.exits import redact_exits, redact_tracebacks
 from convoy.plugin.github_step import GitHubStep
+from convoy.plugin.locust_workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.plugin.options import who_can_reach
+from convoy.plugin.redacted_exits import redact_exits, redact_tracebacks
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
 from convoy.plugin.scenario_classes import known_scenarios, user_classes
 from convoy.plugin.sockets import hear_custom_messages
 from convoy.plugin.users import attach
-from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
+from convoy.plugin.users_dispatcher import EvenUsersDispatcher
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS
 from convoy.settings import Settings

@@ -13,11 +13,11 @@ from locust.runners import Runner
 
 from convoy.errors import ConvoyError, RefusedError
 from convoy.plugin.channel import LocustChannel
-from convoy.plugin.dealing import Shares
 from convoy.plugin.lifecycle import Lifecycle, TestState
 from convoy.plugin.live_run import LiveRun
 from convoy.plugin.live_view import LiveView
-from convoy.plugin.workers import LocustWorkers
+from convoy.plugin.locust_workers import LocustWorkers
+from convoy.plugin.users_dispatcher import Shares
 from convoy.prepare.guard import check_processes, check_users
 from convoy.prepare.preflight import PreparedRun
 from convoy.remote.kill_switch import KillSwitch

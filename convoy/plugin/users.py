@@ -28,7 +28,7 @@ from convoy.plan.payloads import PayloadError
 from convoy.plan.scenario import PoolExhausted
 from convoy.plugin.task_loop import TaskLoop
 from convoy.prepare.scenarios import Opening, chosen_timings
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.session import Session, lost_attempt, open_patiently
 from convoy.results.outcome import (
     ACCEPTED,

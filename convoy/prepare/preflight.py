@@ -15,7 +15,7 @@ import gevent
 from convoy.errors import Fault, RemoteError, SettingsError
 from convoy.plan.picks import PickRule
 from convoy.plan.pool import Conversation, ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import check_allowance
 from convoy.prepare.canaries import send_canaries
@@ -35,15 +35,15 @@ from convoy.prepare.guard import (
 )
 from convoy.prepare.guest_limit import check_guests
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
-from convoy.prepare.organisation import ask, questions_of
 from convoy.prepare.organisation_lock import OrganisationLock
+from convoy.prepare.organisation_questions import ask, questions_of
 from convoy.prepare.pools import Open, check_pool_size, name_some, open_conversations
 from convoy.prepare.reach import check_way, check_way_of_guests
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.prepare.user_limit import user_shortfall
 from convoy.remote.addresses import Admission
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.discovery import PAGE_SIZE, THIS_MACHINE, read_ledger
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation

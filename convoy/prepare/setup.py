@@ -29,7 +29,7 @@ from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight, PreparedRun
 from convoy.prepare.scenarios import KnownScenario
-from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.proxies import proxy_to
 from convoy.results.record import RUNS, STOP, check_stop

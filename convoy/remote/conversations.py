@@ -12,7 +12,7 @@ import msgspec
 
 from convoy.errors import RemoteError
 from convoy.remote.paced_client import PacedClient
-from convoy.results.reconcile import FoundMessage, Side, digest_of, marker_in
+from convoy.results.reconciled import FoundMessage, Side, digest_of, marker_in
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import RETIRING_CODES
 

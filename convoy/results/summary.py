@@ -21,7 +21,7 @@ from convoy.results.generator import GeneratorState
 from convoy.results.health import CpuShare, LoopLag
 from convoy.results.histograms import Histogram
 from convoy.results.outcome import UNEXPECTED
-from convoy.results.reconcile import KINDS, Named, Reconciled
+from convoy.results.reconciled import KINDS, Named, Reconciled
 from convoy.results.result import Change, RunResult, WorkerResult
 from convoy.results.samples import CodeSamples, ErrorSample
 from convoy.results.steps import DUPLICATE, NOT_WAITED_FOR

@@ -26,7 +26,7 @@ from convoy.swarm.protocol import RunProtocol
 from convoy.swarm.run_account import RunAccount
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 from convoy.swarm.run_lanes import RunLanes
-from convoy.swarm.workers import Swarm
+from convoy.swarm.worker_states import Swarm
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Protocol, TypeVar
 import msgspec
 
 from convoy.errors import ConvoyError
-from convoy.plan.rates import Stage
+from convoy.plan.rate_curve import Stage
 from convoy.results.account import ScenarioReport
 from convoy.results.counts import Counts
 from convoy.results.health import HealthReport

@@ -14,7 +14,7 @@ from convoy.engine.pool_use import PoolUse
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
 from convoy.plan.message import PlannedMessage
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
 from convoy.remote.pace import Pace
 from convoy.results.account import ScenarioRecorder

@@ -15,7 +15,7 @@ from gevent.event import Event
 from convoy.errors import ConvoyError, LoginError, RefusedError, RemoteError
 from convoy.foreign import told
 from convoy.prepare.guard import check_token
-from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.connections import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
 from convoy.swarm.lease_clock import LeaseClock

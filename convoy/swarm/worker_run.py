@@ -10,10 +10,10 @@ from time import perf_counter
 
 import gevent
 
-from convoy.engine.health import watch
+from convoy.engine.loop_lag import watch
 from convoy.plan.lanes import LANES, numbers_between
-from convoy.plan.rates import RateCurve
-from convoy.remote.client import Connections
+from convoy.plan.rate_curve import RateCurve
+from convoy.remote.connections import Connections
 from convoy.results.health import HealthRecorder
 from convoy.results.message_log import MessageLog
 from convoy.results.outcome import Outcome

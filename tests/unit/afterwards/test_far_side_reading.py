@@ -18,7 +18,7 @@ from convoy.errors import RemoteError
 from convoy.remote.paced_client import PacedClient
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import Fate
-from convoy.results.reconcile import compare, visibility
+from convoy.results.reconciled import compare, visibility
 from convoy.routes.catalogue import Route
 
 RUN, T0_S = "run-1", 1_800_000_000.0

@@ -11,7 +11,7 @@ import pytest
 
 from convoy.prepare.checklist import Checklist, Finding, Status
 from convoy.prepare.reach import check_way, check_way_of_guests
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.dialling import Dialler
 from convoy.remote.oauth import Credentials
 from convoy.routes.catalogue import CLIENT

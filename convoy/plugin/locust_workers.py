@@ -9,11 +9,11 @@ import gevent
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
 
-from convoy.plugin.dealing import EvenUsersDispatcher
 from convoy.plugin.users import ScenarioUser
+from convoy.plugin.users_dispatcher import EvenUsersDispatcher
 from convoy.swarm.master import Master
 from convoy.swarm.messages import Hello, read_hello
-from convoy.swarm.workers import Users
+from convoy.swarm.worker_states import Users
 
 LOCAL_WORKER = "local"
 _LOOKS_EVERY_S = 0.2

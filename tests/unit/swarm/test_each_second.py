@@ -8,7 +8,7 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import Criterion, CriterionResult
 from convoy.results.grammar import Known, parse
 from convoy.results.result import RunResult
-from convoy.swarm.run_watch import watch_run
+from convoy.swarm.each_second import watch_run
 from tests.unit.results import counts_of, run_of
 
 LASTS_S = 60
