@@ -21,8 +21,8 @@ from convoy.afterwards.recorded_run import (
 from convoy.errors import RefusedError, RemoteError
 from convoy.prepare.setup import Setup
 from convoy.remote.connections import Connections
-from convoy.remote.discovery import read_ledger
 from convoy.remote.paced_client import PacedClient
+from convoy.remote.simulator import read_ledger
 from convoy.results.far_side import Ledger
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED, Phase

@@ -17,7 +17,7 @@ from gevent import subprocess
 
 from convoy.errors import RefusedError
 from convoy.prepare.checklist import Checklist
-from convoy.remote.discovery import PERSON, starter_of_simulator
+from convoy.remote.simulator import PERSON, starter_of_simulator
 from convoy.settings import Origin, Settings
 
 _REPOSITORY = Path(__file__).resolve().parents[2]

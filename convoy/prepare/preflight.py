@@ -42,13 +42,14 @@ from convoy.prepare.reach import check_way, check_way_of_guests
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.prepare.user_limit import user_shortfall
-from convoy.remote.addresses import Admission
+from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.remote.connections import Connections
-from convoy.remote.discovery import PAGE_SIZE, THIS_MACHINE, read_ledger
+from convoy.remote.listing import PAGE_SIZE
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation
 from convoy.remote.pace import SECOND_S
 from convoy.remote.session import ApiSession
+from convoy.remote.simulator import read_ledger
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
 from convoy.results.record import RUNS, note_opened

@@ -10,8 +10,7 @@ import pytest
 from convoy.errors import RemoteError
 from convoy.plan.lanes import first_number
 from convoy.plan.scenario import ArrivalRule, ScenarioPlan
-from convoy.remote.addresses import Admission
-from convoy.remote.discovery import THIS_MACHINE
+from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.results.far_side import FarSide, Ledger
 from convoy.swarm import ledger_comparison
 from convoy.swarm.ledger_comparison import compare
