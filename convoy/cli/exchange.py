@@ -12,7 +12,7 @@ from gevent.event import Event as Signal
 from convoy.cli.send import canary_body, checked_template, past_the_guard
 from convoy.errors import ExitCode, Fault, RemoteError, SettingsError
 from convoy.foreign import on_one_line, shortened
-from convoy.prepare.canaries import canary_run_id
+from convoy.prepare.run_ids import canary_run_id
 from convoy.prepare.setup import Setup
 from convoy.remote.guest_events import (
     Event,
