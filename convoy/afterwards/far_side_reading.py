@@ -11,7 +11,7 @@ import gevent
 import msgspec
 from msgspec.structs import replace
 
-from convoy.afterwards.progress import Progress
+from convoy.afterwards.progress import StepsDone
 from convoy.errors import RemoteError
 from convoy.remote.conversations import (
     MOST_ASKED,
@@ -65,7 +65,7 @@ class FarSideReading:
         run_id: str,
         t0_s: float,
         sent: Iterable[LoggedMessage],
-        progress: Progress[ReadingStep],
+        progress: StepsDone[ReadingStep],
         *,
         wait_s: float,
         tell: Callable[[str], None],

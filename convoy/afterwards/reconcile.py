@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from convoy.afterwards.far_side_reading import FarSideReading, ReadingStep
-from convoy.afterwards.progress import Progress
+from convoy.afterwards.progress import StepsDone
 from convoy.afterwards.recorded_run import (
     SentTexts,
     messages_of,
@@ -67,7 +67,7 @@ def reconcile(
     thread = {name for name, route in setup.routes.items() if route.is_of_thread}
     counted = {each.scenario for each in logged if ledger is not None} & thread
     found = _Found()
-    progress = Progress(folder / PROGRESS, ReadingStep)
+    progress = StepsDone(folder / PROGRESS, ReadingStep)
     if ledger is not None and counted:
         found.add_ledger(result, logged, ledger, counted)
     if stored := [each for each in logged if each.scenario not in counted]:

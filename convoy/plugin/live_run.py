@@ -23,7 +23,7 @@ from convoy.results.reports.text import WIDTH, closing_report
 from convoy.results.result import Row, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
-from convoy.swarm.each_second import watch_run
+from convoy.swarm.each_second import look_each_second
 from convoy.swarm.ledger_comparison import compare
 from convoy.swarm.master import Master
 from convoy.swarm.messages import Hello
@@ -123,7 +123,7 @@ class LiveRun:
             self.master.stop()
 
         has_aborts = any(each.aborts for each in self.prepared.criteria)
-        watch_run(
+        look_each_second(
             self.prepared.criteria,
             is_under_way=lambda: not self.is_over and not self.master.is_stopped,
             report_every=self.master.report_every_s if self.master.is_local else 1,

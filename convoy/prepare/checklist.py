@@ -26,7 +26,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What one check found, in sentences; `fix` says what to do about it, "" where nothing."""
 
     check: str
@@ -49,7 +49,7 @@ class Checklist:
         clock: Callable[[], float] = time.time,
         redact: Callable[[str], str] = lambda text: text,
     ) -> None:
-        self.findings: list[Finding] = []
+        self.findings: list[CheckResult] = []
         self._clock = clock
         self._redact = redact
         self._wait: tuple[str, float, float] | None = None
@@ -104,7 +104,7 @@ class Checklist:
 
     def _enter(self, check: str, status: Status, told: str, fix: str = "") -> None:
         clean = (told_lines(self._redact(each)) for each in (told, fix))
-        self.findings.append(Finding(check, status, *clean))
+        self.findings.append(CheckResult(check, status, *clean))
 
     @contextmanager
     def step(self, check: str) -> Iterator[None]:
@@ -145,11 +145,11 @@ class Checklist:
         verdict = "not ready" if self._with(Status.FAILURE) else "ready"
         return "\n".join([*lines, "", f"{verdict}: {self.total}"])
 
-    def _with(self, status: Status) -> list[Finding]:
+    def _with(self, status: Status) -> list[CheckResult]:
         return [each for each in self.findings if each.status is status]
 
 
-def _lines(finding: Finding, width: int) -> Iterator[str]:
+def _lines(finding: CheckResult, width: int) -> Iterator[str]:
     head = f"{finding.status.value:<{_STATUS_WIDTH}}{finding.check:<{width}}"
     indent = " " * len(head)
     text = f"{finding.told}\nfix: {finding.fix}" if finding.fix else finding.told

@@ -17,7 +17,7 @@ from convoy.results.result import RunResult
 _LOOK_EVERY_S = 1.0
 
 
-def watch_run(
+def look_each_second(
     criteria: Iterable[Criterion],
     *,
     is_under_way: Callable[[], bool],

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from convoy.afterwards.far_side_reading import FarSideReading, ReadingStep
-from convoy.afterwards.progress import Progress
+from convoy.afterwards.progress import StepsDone
 from convoy.errors import RemoteError
 from convoy.remote.paced_client import PacedClient
 from convoy.results.message_log import LoggedMessage
@@ -119,7 +119,7 @@ def logged(k: int, conversation_id: str = "c-1") -> LoggedMessage:
 def reading(
     platform: Platform, sent: list[LoggedMessage], folder: Path, wait_s: float = 30
 ) -> FarSideReading:
-    progress = Progress(folder / "steps.jsonl", ReadingStep)
+    progress = StepsDone(folder / "steps.jsonl", ReadingStep)
     return FarSideReading(
         cast(PacedClient, platform),
         RUN,
