@@ -104,7 +104,6 @@ class ApiSession:
         *,
         code_book: CodeBook,
         clock: Callable[[], float],
-        user_agent: str = "convoy",
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._transport = transport
@@ -113,7 +112,6 @@ class ApiSession:
         self._has_limits = budget.has_limits
         self._code_book = code_book
         self._clock = clock
-        self._user_agent = user_agent
         self._more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self._heads: dict[str, bytes] = {}
         self._heads_token: Token | None = None
@@ -242,7 +240,7 @@ class ApiSession:
             + "Content-Type: application/json\r\n"
             * (method == "POST")
             + f"Accept: application/json\r\nAccept-Encoding: identity\r\n"
-            f"User-Agent: {self._user_agent}\r\n{self._more}"
+            f"User-Agent: convoy\r\n{self._more}"
         ).encode("ascii")
 
     def _renewed(self, token: Token, deadline_s: float) -> Token | None:

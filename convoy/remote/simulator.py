@@ -15,6 +15,8 @@ from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import SIMULATOR
 from convoy.secrets import Secret
 
+_TIMEOUT_S = 2
+_LEDGER_TIMEOUT_S = 10
 PERSON = "a person"
 """Who starts a simulator by hand; it is there until that person stops it."""
 
@@ -25,7 +27,7 @@ class _Simulator(msgspec.Struct):
     proof: str = ""
 
 
-def starter_of_simulator(url: str, *, timeout_s: float = 2) -> str | None:
+def starter_of_simulator(url: str, *, timeout_s: float = _TIMEOUT_S) -> str | None:
     """Return who started the Convoy simulator at `url`: `PERSON`, or the id of a run.
 
     "" stands for anything else that listens there, None for nothing.
@@ -39,9 +41,7 @@ def starter_of_simulator(url: str, *, timeout_s: float = 2) -> str | None:
     return found.started_by if found is not None else ""
 
 
-def is_convoy_simulator(
-    url: str, key: Secret, *, admission: Admission = THIS_MACHINE, timeout_s: float = 2
-) -> bool:
+def is_convoy_simulator(url: str, key: Secret, *, admission: Admission = THIS_MACHINE) -> bool:
     """Return whether a Convoy simulator answers at `url` that was started with this key.
 
     It proves that by an HMAC-SHA256 of what it is asked and of the address and port that this
@@ -52,7 +52,7 @@ def is_convoy_simulator(
 
     challenge, connected = token_hex(), list[str]()
     try:
-        found = _simulator_at(url, admission, {"challenge": challenge}, timeout_s, connected)
+        found = _simulator_at(url, admission, {"challenge": challenge}, _TIMEOUT_S, connected)
     except requests.RequestException:
         return False
     if found is None or not connected:
@@ -80,16 +80,14 @@ def _simulator_at(
     return found if found.simulator == "convoy" else None
 
 
-def read_ledger(
-    url: str, run_id: str, *, admission: Admission = THIS_MACHINE, timeout_s: float = 10
-) -> Ledger:
+def read_ledger(url: str, run_id: str, *, admission: Admission = THIS_MACHINE) -> Ledger:
     """Return what the simulator at `url` has counted of a run; raises RemoteError."""
     import requests
 
     asked = url.rstrip("/") + SIMULATOR + "/ledger"
     try:
         with open_client(url, admission) as client:
-            answer = whole_answer(client, "GET", asked, timeout_s, {"run_id": run_id})
+            answer = whole_answer(client, "GET", asked, _LEDGER_TIMEOUT_S, {"run_id": run_id})
     except requests.RequestException as exc:
         raise RemoteError(f"no ledger from {asked}: {cause_of(exc)}") from exc
     try:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from time import perf_counter
 
 import gevent
 
@@ -55,7 +56,6 @@ class Master:
         facts: RunFacts,
         redact: Callable[[str], str],
         enter_messages: Callable[[bytes], None],
-        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.inputs = inputs
         self.problems: list[str] = []
@@ -78,7 +78,7 @@ class Master:
             self._account.counts_of,
             workers_at_first=max(1, len(swarm.workers())),
             spawning_s=spawning_s,
-            now_s=clock(),
+            now_s=perf_counter(),
             lease_s=None if is_local else LEASE_S,
         )
         self._channel = channel
@@ -88,7 +88,6 @@ class Master:
         self._redact = redact
         self._enter_messages = enter_messages
         self._end_early = end_early
-        self._clock = clock
         self._t0_wall_s = time.time()
         self._refusal = ""
         self._without_part: set[str] = set()
@@ -139,11 +138,11 @@ class Master:
     @property
     def since_t0_s(self) -> float:
         """Seconds since T0, negative before; 0 while T0 is not known."""
-        return self._protocol.phases.since_t0_s(self._clock())
+        return self._protocol.phases.since_t0_s(perf_counter())
 
     def progress(self) -> Progress:
         """Return how far the run is."""
-        now_s, phases, planned_s = self._clock(), self._protocol.phases, self.lanes.duration_s
+        now_s, phases, planned_s = perf_counter(), self._protocol.phases, self.lanes.duration_s
         where = f"run {self.inputs.run_id} to {self.inputs.settings.target.api_url}"
         told = phases.told(now_s, planned_s)
         if phases.state is RunState.PREPARING:
@@ -178,7 +177,7 @@ class Master:
 
     def change(self, make: Callable[[Changes, float], None]) -> None:
         """Change the plan from a moment on that lies `LEAD_S` ahead; raises RefusedError."""
-        phases, now_s = self._protocol.phases, self._clock()
+        phases, now_s = self._protocol.phases, perf_counter()
         if phases.t0_s is None or self.is_stopped:
             raise RefusedError("no load is going on that could be changed")
         at_s = phases.since_t0_s(now_s) + LEAD_S
@@ -190,17 +189,17 @@ class Master:
     def stop(self) -> None:
         """Have the run end now; `run` returns when what is in flight has ended."""
         self.is_stopped = True
-        self._do(self._protocol.stop(self._clock()))
+        self._do(self._protocol.stop(perf_counter()))
 
     def abandon(self) -> None:
         """Have `run` return at once."""
-        self._protocol.phases.end(self._clock())
+        self._protocol.phases.end(perf_counter())
 
     def hear(self, worker: str, data: bytes) -> None:
         """Take in a worker's message."""
         try:
             message = decode_to_master(data)
-            self._do(self._protocol.hear(worker, message, self._clock()))
+            self._do(self._protocol.hear(worker, message, perf_counter()))
         except ConvoyError as error:
             self._leave_out(worker, f"a message of worker {worker} was left out: {error}")
 
@@ -221,7 +220,7 @@ class Master:
 
     def _look(self) -> None:
         """Take the run on; raises RefusedError where its load cannot begin."""
-        protocol, phases, now_s = self._protocol, self._protocol.phases, self._clock()
+        protocol, phases, now_s = self._protocol, self._protocol.phases, perf_counter()
         was_begun = phases.t0_s is not None
         self._do(protocol.look(now_s, self._swarm.workers(), self._swarm.assigned_users()))
         since_s = phases.since_t0_s(now_s)
