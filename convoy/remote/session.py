@@ -13,6 +13,7 @@ from convoy.foreign import on_one_line
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import Budget, JointBudget, retry_after_s
 from convoy.remote.oauth import OAuthSession, Token
+from convoy.remote.request_head import RequestHeads
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import UNEXPECTED_ANSWER, CodeBook, error_code
@@ -21,7 +22,6 @@ _UNAUTHORIZED, _TOO_MANY_REQUESTS = 401, 429
 _SILENT = (408, 502, 504)
 """What a gateway answers when the API behind it was silent: the message may have arrived."""
 _CORRELATION_ID = b"inin-correlation-id"
-_MOST_HEADS = 64
 _AT_ONCE_S = 0.001
 _OPENING_PAUSE_S = 1.0
 _REST_AFTER_429_S = 1.0
@@ -112,9 +112,7 @@ class ApiSession:
         self._has_limits = budget.has_limits
         self._code_book = code_book
         self._clock = clock
-        self._more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-        self._heads: dict[str, bytes] = {}
-        self._heads_token: Token | None = None
+        self._heads = RequestHeads(transport.origin, headers or {})
         self._first_sent_s: float | None = None
         self._rests_until_s = float("-inf")
         self._asked_s = self._started_s = 0.0
@@ -136,7 +134,7 @@ class ApiSession:
 
         The token is in it. Raises LoginError, and ValueError for a path that no request can carry.
         """
-        return self._make_head(self._oauth.token(), path)
+        return self._heads.of_post(self._oauth.token(), path)
 
     def close(self) -> None:
         """Close the connection; a post in progress ends with code `stopped`."""
@@ -209,11 +207,12 @@ class ApiSession:
         self, token: Token, path: str, body: bytes | None, now_s: float, deadline_s: float
     ) -> Answer:
         if body is None:
-            request = self._head_for(token, path, "GET") + b"\r\n"
+            request = self._heads.of_get(token, path) + b"\r\n"
         else:
-            head = self._heads.get(path) if token is self._heads_token else None
+            heads = self._heads
+            head = heads.kept.get(path) if token is heads.token else None
             if head is None:
-                head = self._make_head(token, path)
+                head = heads.of_post(token, path)
             request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
         if self._has_limits:
             self._budget.spend(now_s)
@@ -222,26 +221,6 @@ class ApiSession:
         if self._has_limits:
             self._budget.correct(answer.headers, answer.done_s)
         return answer
-
-    def _make_head(self, token: Token, path: str) -> bytes:
-        if token is not self._heads_token or len(self._heads) >= _MOST_HEADS:
-            self._heads.clear()
-            self._heads_token = token
-        head = self._heads[path] = self._head_for(token, path, "POST") + b"Content-Length: "
-        return head
-
-    def _head_for(self, token: Token, path: str, method: str) -> bytes:
-        if not (path.startswith("/") and path.isascii() and path.isprintable()) or " " in path:
-            raise ValueError(f"{path!r} is no path that a request can carry")
-        origin = self._transport.origin
-        return (
-            f"{method} {origin.base_path}{path} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
-            f"Authorization: Bearer {token.value.reveal()}\r\n"
-            + "Content-Type: application/json\r\n"
-            * (method == "POST")
-            + f"Accept: application/json\r\nAccept-Encoding: identity\r\n"
-            f"User-Agent: convoy\r\n{self._more}"
-        ).encode("ascii")
 
     def _renewed(self, token: Token, deadline_s: float) -> Token | None:
         """Return a new token after a 401; None when there is none in time, and then rest."""
