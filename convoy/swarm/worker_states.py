@@ -1,4 +1,4 @@
-"""The workers of a swarm, and what the master of a run knows of each."""
+"""The workers of a swarm, and what the master knows of each: its state, also where it is silent."""
 
 from __future__ import annotations
 
