@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
-from convoy.afterwards.progress import Progress
+from convoy.afterwards.progress import StepsDone
 from convoy.afterwards.recorded_run import messages_of, opened_before, settings_of
 from convoy.plan.rendering import CUSTOMERS
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.conversations import disconnect
 from convoy.remote.paced_client import PacedClient
 from convoy.results.outcome import ACCEPTED
@@ -38,7 +38,7 @@ class Cleanup:
 
     def __init__(self, folder: Path) -> None:
         self.settings = settings = settings_of(folder)
-        self._progress = Progress(folder / PROGRESS, _Step)
+        self._progress = StepsDone(folder / PROGRESS, _Step)
         self._not_named = 0
         self._ids = dict.fromkeys(opened_before(folder))
         self._has_log = (folder / MESSAGES).exists()

@@ -11,7 +11,7 @@ import gevent
 import msgspec
 from msgspec.structs import replace
 
-from convoy.afterwards.progress import Progress
+from convoy.afterwards.progress import StepsDone
 from convoy.errors import RemoteError
 from convoy.foreign import told
 from convoy.remote.conversations import (
@@ -24,7 +24,7 @@ from convoy.remote.conversations import (
 from convoy.remote.paced_client import PacedClient
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED
-from convoy.results.reconcile import FoundMessage, Look, Side
+from convoy.results.reconciled import FoundMessage, Look, Side
 
 _LOOKS_EVERY_S = 2.0
 _REREADS_EVERY_S = 5.0
@@ -66,7 +66,7 @@ class FarSideReading:
         run_id: str,
         t0_s: float,
         sent: Iterable[LoggedMessage],
-        progress: Progress[ReadingStep],
+        progress: StepsDone[ReadingStep],
         *,
         wait_s: float,
         tell: Callable[[str], None],

@@ -16,7 +16,7 @@ Step = TypeVar("Step")
 _MOST_BYTES = 2**31
 
 
-class Progress(Generic[Step]):
+class StepsDone(Generic[Step]):
     """The steps that were done so far, by this process and by earlier ones.
 
     Raises SettingsError for a file that holds other things, and OSError where it cannot be written.

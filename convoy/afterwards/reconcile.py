@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from convoy.afterwards.far_side_reading import FarSideReading, ReadingStep
-from convoy.afterwards.progress import Progress
+from convoy.afterwards.progress import StepsDone
 from convoy.afterwards.recorded_run import (
     SentTexts,
     messages_of,
@@ -20,13 +20,13 @@ from convoy.afterwards.recorded_run import (
 )
 from convoy.errors import RefusedError, RemoteError
 from convoy.prepare.setup import Setup
-from convoy.remote.client import Connections
-from convoy.remote.discovery import read_ledger
+from convoy.remote.connections import Connections
 from convoy.remote.paced_client import PacedClient
+from convoy.remote.simulator import read_ledger
 from convoy.results.far_side import Ledger
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED, Phase
-from convoy.results.reconcile import (
+from convoy.results.reconciled import (
     APART_MS,
     Discrepancy,
     FoundMessage,
@@ -67,7 +67,7 @@ def reconcile(
     thread = {name for name, route in setup.routes.items() if route.is_of_thread}
     counted = {each.scenario for each in logged if ledger is not None} & thread
     found = _Found()
-    progress = Progress(folder / PROGRESS, ReadingStep)
+    progress = StepsDone(folder / PROGRESS, ReadingStep)
     if ledger is not None and counted:
         found.add_ledger(result, logged, ledger, counted)
     if stored := [each for each in logged if each.scenario not in counted]:

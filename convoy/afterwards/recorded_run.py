@@ -19,7 +19,7 @@ from convoy.plan.payloads import PayloadError
 from convoy.plan.pool import checked_id
 from convoy.plan.scenario import PoolExhausted, ScenarioPlan
 from convoy.results.message_log import LoggedMessage, read_log
-from convoy.results.reconcile import Key, digest_of
+from convoy.results.reconciled import Key, digest_of
 from convoy.results.record import INPUTS, JOURNAL, MESSAGES, OPENED, SETTINGS
 from convoy.results.result import RunResult
 from convoy.settings import Settings

@@ -21,7 +21,7 @@ from convoy.errors import ExitCode
 from convoy.foreign import on_one_line
 from convoy.plugin.scenario_classes import user_classes
 from convoy.prepare.setup import Setup
-from convoy.results.reconcile import KINDS, Named
+from convoy.results.reconciled import KINDS, Named
 from convoy.results.record import JOURNAL, check_stop, read_result
 from convoy.results.reports.text import text_report
 from convoy.results.result import RunResult

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from convoy.foreign import told
 from convoy.plan.lanes import LANES
 from convoy.plan.pool import NO_CONVERSATION
-from convoy.plan.rates import RateCurve
+from convoy.plan.rate_curve import RateCurve
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import allowance_line
 from convoy.prepare.guest_limit import guest_line

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convoy.errors import ConvoyError, ExitCode, SettingsError
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.prepare.allowance import tokens_needed, tokens_there
 from convoy.prepare.checklist import Checklist, Status
 from convoy.prepare.setup import Setup

@@ -19,10 +19,10 @@ from convoy.files import FileError, read_text
 from convoy.foreign import printable_lines, told
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadTemplate, parse_body
 from convoy.plan.pool import Conversation, ConversationPool, checked_id
-from convoy.prepare.canaries import canary_run_id, new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool, with_communications
 from convoy.prepare.guard import check_target, check_token, check_window
+from convoy.prepare.run_ids import canary_run_id, new_run_id
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import (
     LONGEST_RUN_ID,
@@ -30,7 +30,7 @@ from convoy.prepare.templates import (
     sample_plan,
     template_names,
 )
-from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.oauth import Token
 from convoy.remote.session import ApiSession
 from convoy.results.outcome import ACCEPTED, Attempt
@@ -131,7 +131,7 @@ def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterato
     """Let one message be sent inside, after the guard of a run; raises as `send_one`."""
     check_window(settings, time(), lasts_s=0.0)
     run_id = new_run_id()
-    settings = setup.at_simulator(settings, run_id, Checklist())
+    settings = setup.simulator.settings_at(settings, run_id, Checklist())
     connections = setup.connect(settings, WorkerShare())  # nobody opens conversations here
     check_target(settings, connections.admission, setup.simulator_key)
     kinds = connections.token_kinds  # guests have none: any other of the run's shows who sends

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from convoy.plan.draws import draw, stream_key
 from convoy.plan.lanes import LANES, first_number
-from convoy.plan.rates import RateCurve
+from convoy.plan.rate_curve import RateCurve
 
 ENDLESS = 1 << 62
 """A message number that no run reaches."""

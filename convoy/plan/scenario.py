@@ -20,7 +20,7 @@ from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadChoice, PayloadTemplate
 from convoy.plan.picks import PickRule, make_pick
 from convoy.plan.pool import ConversationPool
-from convoy.plan.rates import RateCurve
+from convoy.plan.rate_curve import RateCurve
 from convoy.plan.rendering import Bodies
 from convoy.plan.texts import TextChoice, TextRule
 

@@ -19,7 +19,7 @@ from convoy.engine.ahead import Message
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.plan.dialogue import WHOLE, AnyLine, Attach, Choose, Expect, Say, Wait
 from convoy.plugin.users import ScenarioUser
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.guest_answers import NOT_RESUMED, TOLD, Order
 from convoy.remote.guest_dialogue import PAUSES, GuestDialogue
 from convoy.remote.guest_events import Event, Jwt, OwnCopy, Reply

@@ -26,16 +26,16 @@ from convoy.errors import ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.command_line import CommandLine
-from convoy.plugin.dealing import EvenUsersDispatcher
-from convoy.plugin.exits import redact_exits, redact_tracebacks
 from convoy.plugin.github_step import GitHubStep
+from convoy.plugin.locust_workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.plugin.options import who_can_reach
+from convoy.plugin.redacted_exits import redact_exits, redact_tracebacks
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
 from convoy.plugin.scenario_classes import known_scenarios, user_classes
 from convoy.plugin.sockets import hear_custom_messages
 from convoy.plugin.users import attach
-from convoy.plugin.workers import LOCAL_WORKER, end_where_workers_are_missing
+from convoy.plugin.users_dispatcher import EvenUsersDispatcher
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS
 from convoy.settings import Settings
@@ -127,7 +127,7 @@ class _Hooks:
             EvenUsersDispatcher,
             begin=controller.begin,
             shares=controller.shares,
-            may_have_users=controller.may_have_users,
+            may_have_users=controller.workers.may_have_users,
         )
         self._listen(environment, controller)
         self._setup.kill_switch.hear_signal()
@@ -188,9 +188,8 @@ class _Hooks:
             self._setup.simulator.stop()
 
         events = environment.events
-        events.test_start.add_listener(lambda **_: controller.expect_run())
         events.worker_report.add_listener(
-            lambda client_id, data, **_: controller.absorb(client_id, data.get(REPORT_KEY))
+            lambda client_id, data, **_: controller.workers.absorb(client_id, data.get(REPORT_KEY))
         )
         events.test_stopping.add_listener(
             lambda **_: controller.interrupt("the test was stopped before its end")
@@ -206,7 +205,7 @@ class _Hooks:
         controller: RunController,
     ) -> None:
         def send_report() -> None:
-            controller.absorb(LOCAL_WORKER, worker.report())
+            controller.workers.absorb(LOCAL_WORKER, worker.report())
 
         worker = self._make_worker(environment, runner, channel, send_report)
         controller.collect_report = send_report

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from convoy import terminal
 from convoy.errors import ConvoyError
-from convoy.plugin.workers import LocustWorkers
+from convoy.plugin.locust_workers import LocustWorkers
 from convoy.prepare.preflight import PreparedRun
 from convoy.remote.kill_switch import LOOKS_EVERY_S, KillSwitch
 from convoy.results.criteria import CriterionResult
@@ -23,10 +23,10 @@ from convoy.results.reports.text import WIDTH, closing_report
 from convoy.results.result import Row, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
-from convoy.swarm.comparison import compare
+from convoy.swarm.each_second import look_each_second
+from convoy.swarm.ledger_comparison import compare
 from convoy.swarm.master import Master
 from convoy.swarm.messages import Hello
-from convoy.swarm.run_watch import watch_run
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class LiveRun:
             self.master.stop()
 
         has_aborts = any(each.aborts for each in self.prepared.criteria)
-        watch_run(
+        look_each_second(
             self.prepared.criteria,
             is_under_way=lambda: not self.is_over and not self.master.is_stopped,
             report_every=self.master.report_every_s if self.master.is_local else 1,

@@ -11,7 +11,7 @@ from convoy.engine.ahead import Message
 from convoy.errors import RefusalError, WireError
 from convoy.plan.pool import Conversation
 from convoy.plugin.users import ScenarioUser
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.session import ApiSession, HttpAttempt
 from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN
 from convoy.routes.catalogue import CLIENT, ROUTES, Route

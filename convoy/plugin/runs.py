@@ -9,15 +9,15 @@ from pathlib import Path
 
 import gevent
 from locust.env import Environment
-from locust.runners import MasterRunner, Runner
+from locust.runners import Runner
 
-from convoy.errors import ConvoyError, ExitCode, RefusedError
+from convoy.errors import ConvoyError, RefusedError
 from convoy.plugin.channel import LocustChannel
-from convoy.plugin.dealing import Shares
+from convoy.plugin.lifecycle import Lifecycle, TestState
 from convoy.plugin.live_run import LiveRun
 from convoy.plugin.live_view import LiveView
-from convoy.plugin.rows import rows_of
-from convoy.plugin.workers import LocustWorkers
+from convoy.plugin.locust_workers import LocustWorkers
+from convoy.plugin.users_dispatcher import Shares
 from convoy.prepare.guard import check_processes, check_users
 from convoy.prepare.preflight import PreparedRun
 from convoy.remote.kill_switch import KillSwitch
@@ -27,19 +27,13 @@ from convoy.results.record import (
     check_folder,
     clear_records,
 )
-from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 from convoy.settings import Settings
 from convoy.swarm.changes import Changes
 from convoy.swarm.master import Master
-from convoy.swarm.messages import Hello, read_hello
 from convoy.swarm.run_inputs import RunInputs, pack_for_record
 
 logger = logging.getLogger(__name__)
-
-_POLL_S = 0.05
-_PAGE_ASKS_EVERY_S = 2.2
-"""Locust's page does so every two seconds."""
 
 
 class RunController:
@@ -47,11 +41,10 @@ class RunController:
 
     `prepare` resolves and checks a run that was not lined up before it begins. After a run
     `release` lets others have the organisation, and `clean_up` closes what the run opened and
-    returns what came of that. With `is_attended` a person at the web UI decides when the process
-    ends. `code` is the hash of the code that makes messages. Each run is shown in the
-    `view`; where there is none, it tells its progress in the log. `collect_report` takes in the
-    report of a worker in this process; Locust collects those of other processes. The `kill_switch`
-    ends a run. `redact` hides secrets.
+    returns what came of that. `code` is the hash of the code that makes messages. Each run is shown
+    in the `view`; where there is none, it tells its progress in the log. `collect_report` takes in
+    the report of a worker in this process; Locust collects those of other processes. The
+    `kill_switch` ends a run. `redact` hides secrets.
     """
 
     def __init__(
@@ -71,32 +64,27 @@ class RunController:
         view: LiveView | None = None,
     ) -> None:
         self.closing_report = ""
-        self.is_ending = False
         self.refusal: ConvoyError | None = None
         """Why the last run was refused, None where it was not."""
         self.collect_report: Callable[[], None] = lambda: None
         self._environment = environment
-        self._runner = runner
         self._channel = channel
         self.workers = LocustWorkers(environment, runner)
+        self._test = Lifecycle(environment, runner, is_attended=is_attended)
         self._code = code
         self._prepare = prepare
         self._release = release
         self._clean_up = clean_up
         self._kill_switch = kill_switch
-        self._is_attended = is_attended
         self._runs = runs
         self._redact = redact
         self._view = view
         self._next: PreparedRun | None = None
-        self._is_expected = False
         self._run: LiveRun | None = None
         """The present run, or the last one."""
-        self._hellos: dict[str, Hello] = {}
-        self._is_beginning = self._is_interrupted = self._is_reset = False
+        self._is_interrupted = False
         self._last: Summary | None = None
-        environment.events.reset_stats.add_listener(self._on_reset)
-        channel.listen_as_master(self._on_hello, self._hear)
+        channel.listen_as_master(self.workers.greet, self.workers.hear)
 
     @property
     def _live(self) -> LiveRun | None:
@@ -105,6 +93,11 @@ class RunController:
     @property
     def is_running(self) -> bool:
         return self._live is not None
+
+    @property
+    def is_ending(self) -> bool:
+        """True while the page still asks for the figures of a run that is over."""
+        return self._test.state is TestState.ENDING
 
     @property
     def present_rate(self) -> object:
@@ -146,25 +139,21 @@ class RunController:
         """Keep a prepared run; it begins when Locust starts the test."""
         self._next = prepared
 
-    def expect_run(self) -> None:
-        """Let the next dispatch of users begin a run: Locust starts a test."""
-        self._is_expected = True
-
     def begin(self, users: int, spawn_rate: float) -> tuple[int, float]:
         """Begin the run that is lined up, if none is running; return users and users per second.
 
         During a run Locust adds or takes away users as it was asked to, within the approval.
         """
-        if self.is_running or not self._is_expected:
-            self._cancel_locusts_timer()
+        if self.is_running or self._test.state is not TestState.EXPECTED:
+            self._test.cancel_timer()
             try:
                 self.check_users(users)
             except RefusedError as error:  # the web form checks before, Locust's keys do not
                 logger.error("%s", error)
-                users = self._runner.target_user_count = self._runner.user_count
+                users = self._test.keep_users()
             return users, spawn_rate
-        self._is_expected = self._is_reset = self._is_interrupted = False
-        self.refusal = None
+        self._test.begin()
+        self._is_interrupted, self.refusal = False, None
         try:
             prepared = self._next or self._prepare()
             self._kill_switch.check()
@@ -178,45 +167,40 @@ class RunController:
                 pack_for_record(inputs, self._code, self._redact),
             )
         except ConvoyError as error:
+            self._test.state = TestState.GOING_ON
             self._refuse(error)
             return 0, 1.0
         self._next = None
-        wanted = prepared.settings.users
-        rate = prepared.spawn_rate or float(wanted)
-        self._configure_locust(prepared.settings, rate)
-        logger.info("run %s is prepared: %s", prepared.run_id, prepared.description)
-        logger.info("preflight: %s", prepared.checklist.total)
-        for warning in prepared.checklist.warnings:
-            logger.warning("%s", warning)
+        self._test.configure(prepared.settings, prepared.users_per_s)
+        _tell(prepared)
         clear_records(self._runs, prepared.settings.runs_kept, time.time())
-        run = self._run = self._live_run(prepared, record, spawning_s=wanted / rate)
+        run = self._run = self._live_run(prepared, inputs, record)
+        self.workers.master = run.master
         gevent.spawn(self._carry_out, run)
         gevent.spawn(run.watch)
+        gevent.spawn(run.watch_kill_switch, self._kill_switch)
         if self._view is not None:
             gevent.spawn(self._view.show, run)
         options = self._environment.parsed_options
         if self._view is None or (options is not None and options.logfile):
             gevent.spawn(run.tell_progress)
-        gevent.spawn(run.watch_kill_switch, self._kill_switch)
-        # Locust must not end the test before this dispatch of users has begun.
-        self._is_beginning = True
-        run.await_workers(self.workers, self._hellos)
-        self._is_beginning = False
+        run.await_workers(self.workers, self.workers.hellos)
+        self._test.state = TestState.GOING_ON
         if run.is_over:
             return 0, 1.0
-        gevent.spawn(run.keep_workers, self.workers, self._hellos)
-        return wanted, rate
+        gevent.spawn(run.keep_workers, self.workers, self.workers.hellos)
+        return prepared.settings.users, prepared.users_per_s
 
-    def _live_run(self, prepared: PreparedRun, record: Record, spawning_s: float) -> LiveRun:
+    def _live_run(self, prepared: PreparedRun, inputs: RunInputs, record: Record) -> LiveRun:
         master = Master(
-            RunInputs(prepared.run_id, prepared.settings, prepared.inputs),
+            inputs,
             self._channel,
             self.workers,
             code=self._code,
             facts=prepared.facts,
             redact=self._redact,
             enter_messages=lambda packed: run.enter_messages(packed),
-            spawning_s=spawning_s,
+            spawning_s=prepared.settings.users / prepared.users_per_s,
             is_local=self.workers.are_local,
             end_early=lambda reason: run.interrupt(reason),
         )
@@ -224,26 +208,11 @@ class RunController:
             master,
             prepared,
             collect_report=self.collect_report,
-            rows=lambda: {} if self._is_reset else rows_of(self._environment, prepared.inputs),
+            rows=lambda: self._test.rows(prepared.inputs),
             record=record,
-            has_links=self._view is not None and not self._is_attended,
+            has_links=self._view is not None and not self._test.is_attended,
         )
         return run
-
-    def _configure_locust(self, settings: Settings, spawn_rate: float) -> None:
-        """Give Locust the settings of the run: it knows only its own options or its form."""
-        self._environment.process_exit_code = ExitCode.INVALID
-        self._environment.stop_timeout = settings.stop_timeout_s
-        self._environment.host = settings.target.api_url
-        self._runner.target_user_count = settings.users
-        if isinstance(self._runner, MasterRunner):
-            self._runner.spawn_rate = spawn_rate
-        self._cancel_locusts_timer()
-
-    def _cancel_locusts_timer(self) -> None:
-        """Cancel Locust's timer: it starts before users are ready and would cut the run short."""
-        if self._environment.web_ui is not None:
-            self._environment.web_ui._cancel_run_time_timer()
 
     def shares(self) -> Shares:
         """Return each user class's share of the users: its scenario's share of the messages."""
@@ -254,19 +223,6 @@ class RunController:
             by_scenario[name]: sum(stage.messages for stage in inputs.curve.stages) or 1.0
             for name, inputs in self._run.prepared.inputs.items()
         }
-
-    def may_have_users(self, worker: str) -> bool:
-        """Return whether a worker takes part in the present run."""
-        return self._live is not None and self._live.master.may_have_users(worker)
-
-    def absorb(self, worker: str, report: bytes | None) -> None:
-        """Take in a worker's report, if there is one and the worker belongs to the present run."""
-        if report is not None and self._live is not None:
-            self._live.master.on_report(worker, report)
-
-    def snapshot(self) -> RunResult | None:
-        """Return the result of the present run up to now; None without a run."""
-        return None if self._live is None else self._live.snapshot()
 
     def summary(self) -> Summary | None:
         """Return the summary of the present run up to now, or of the last one; None without any."""
@@ -293,20 +249,21 @@ class RunController:
 
     def _carry_out(self, run: LiveRun) -> None:
         run.carry_out()
+        self.workers.master = None
         if run.refused is not None:
             self._refuse(run.refused)
             return
         if run.final is not None:
             self._environment.process_exit_code, self._last = run.final.exit_code, run.final
-        if self._is_attended:
+        if self._test.is_attended:
             logger.info("%s", run.report)
         else:
             self.closing_report = run.report
         if run.prepared.settings.cleanup:
             self._close_what_was_opened(run)
         self._release()
-        if not (self._is_interrupted and self._is_attended):
-            self._end_test()
+        if not (self._is_interrupted and self._test.is_attended):
+            self._test.end()
 
     def _close_what_was_opened(self, run: LiveRun) -> None:
         run_id, stopped = run.prepared.run_id, self._kill_switch.reason
@@ -316,7 +273,7 @@ class RunController:
         else:
             logger.info("closing the conversations that the run opened")
             told = self._clean_up(run.prepared.settings, self._runs / run_id)
-        if self._is_attended:
+        if self._test.is_attended:
             logger.info("cleanup: %s", told)
         else:
             self.closing_report += f"  {'cleanup':<15} {told}\n"
@@ -327,35 +284,12 @@ class RunController:
         for line in str(error).splitlines():
             logger.error("%s", line)
         self._environment.process_exit_code, self.refusal = error.exit_code, error
-        gevent.spawn(self._end_test)
+        gevent.spawn(self._test.end)
 
-    def _end_test(self) -> None:
-        """Have Locust stop its users, and end the process unless a person is to end it."""
-        while self._is_beginning:
-            gevent.sleep(_POLL_S)
-        if not self._is_attended:
-            self._runner.quit()
-            return
-        # The page asks for figures, the verdict among them, only until the test is stopped.
-        self.is_ending = True
-        gevent.sleep(_PAGE_ASKS_EVERY_S)
-        self._runner.stop()
-        self.is_ending = False
-        options = self._environment.parsed_options
-        if options is not None and options.autostart and options.autoquit >= 0:
-            gevent.sleep(options.autoquit)
-            self._runner.quit()
-            if self._environment.web_ui is not None:
-                self._environment.web_ui.stop()
 
-    def _on_reset(self, **_: object) -> None:
-        self._is_reset = True
-
-    def _on_hello(self, worker: str, data: object) -> None:
-        hello = self._hellos[worker] = read_hello(data)
-        if self._live is not None:
-            self._live.master.greet(worker, hello)
-
-    def _hear(self, worker: str, data: bytes) -> None:
-        if self._live is not None:
-            self._live.master.hear(worker, data)
+def _tell(prepared: PreparedRun) -> None:
+    """Log which run begins, and what its preflight found."""
+    logger.info("run %s is prepared: %s", prepared.run_id, prepared.description)
+    logger.info("preflight: %s", prepared.checklist.total)
+    for warning in prepared.checklist.warnings:
+        logger.warning("%s", warning)

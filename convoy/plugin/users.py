@@ -24,15 +24,14 @@ from msgspec.structs import replace
 
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
-from convoy.errors import ConvoyError, LoginError, RemoteError, WireError
+from convoy.errors import ConvoyError, LoginError, WireError
 from convoy.foreign import told
-from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError
 from convoy.plan.scenario import PoolExhausted
 from convoy.plugin.task_loop import TaskLoop
 from convoy.prepare.scenarios import Opening, chosen_timings
-from convoy.remote.client import Connections
-from convoy.remote.session import Session
+from convoy.remote.connections import Connections
+from convoy.remote.session import Session, lost_attempt, open_patiently
 from convoy.results.outcome import (
     ACCEPTED,
     FAILED,
@@ -44,7 +43,7 @@ from convoy.results.outcome import (
     Phase,
 )
 from convoy.routes.catalogue import NO_ROUTE, Route
-from convoy.routes.codes import RETIRING_CODES, SHORTAGES
+from convoy.routes.codes import SHORTAGES
 from convoy.settings import Settings
 from convoy.swarm.accounting import StepTimes
 from convoy.swarm.reservation import Reservation
@@ -54,7 +53,7 @@ from convoy.swarm.worker_run import WorkerRun, WorkerRunState
 logger = logging.getLogger(__name__)
 
 _HOME_OF_LOCUSTS_LISTENERS = "locust.runners"
-_OPENING_PAUSE_S = 1.0
+_LIMIT_REACHED = "a limit was reached, and on_limit is stop"
 _MEASURE = Phase.MEASURE
 """Looking a member up in its class takes longer than most lines here."""
 
@@ -68,7 +67,6 @@ class ScenarioUser(User):
     `timings`; `optional_steps` are done where the settings ask, each with the others that it needs
     and with the timing of its name, if there is one.
     `request_type` is shown in Locust's rows, and `route` has the rules by which bodies are checked.
-    `open_conversation` is needed for `source: opened`.
     """
 
     abstract = True
@@ -97,7 +95,7 @@ class ScenarioUser(User):
 
     @staticmethod
     def open_conversation(session: Any, opening: Opening) -> str:
-        """Open a conversation over such a session and return its id; raises RemoteError."""
+        """Open one for `source: opened` over such a session; return its id. Raises RemoteError."""
         raise NotImplementedError
 
     def send(self, message: Message) -> Attempt:
@@ -127,10 +125,14 @@ class ScenarioUser(User):
         self._reservation = Reservation(self._work, settings.max_lateness_s)
         self._has_pauses = self._work.plan.has_pauses
         self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
-        self._open(run)
+        open_patiently(
+            self.session,
+            lambda problem: self._worker.report_problem(run, problem),
+            lambda: not run.is_stopping,
+        )
         self._run = run
         self._work.users.add(self)
-        self._worker.user_is_ready(run, self.scenario)
+        self._worker.report_users(run)
         self._state = LOCUST_STATE_RUNNING
 
     def stop(self, force: bool = False) -> bool:
@@ -141,8 +143,7 @@ class ScenarioUser(User):
         """
         run, is_waiting = self._run, self._state == LOCUST_STATE_WAITING
         if run is not None and is_waiting and self._greenlet is not None:
-            has_message = self._taken is not None
-            if has_message and not force and run.state is not WorkerRunState.STOPPING:
+            if self._taken is not None and not force and run.state is not WorkerRunState.STOPPING:
                 self._state = LOCUST_STATE_STOPPING
                 return False
             self._work.dispatcher.dismiss(self._greenlet)
@@ -160,10 +161,9 @@ class ScenarioUser(User):
             self._work.users.remove(self)
             if run.connections.pace is not None and self._greenlet is not None:
                 run.connections.pace.forget(self._greenlet)
-            self._worker.user_has_left(run, self.scenario)
-        session = getattr(self, "session", None)
-        if session is not None:
-            session.close()
+            self._worker.user_has_left(run)
+        if hasattr(self, "session"):
+            self.session.close()
 
     def next_message(self) -> Message:
         """Wait for the next due message of this scenario; return it rendered, with a conversation.
@@ -213,20 +213,20 @@ class ScenarioUser(User):
                 attempt = replace(attempt, waited_s=attempt.waited_s + self._called_s)
         except LoginError as error:
             logger.warning("a user of %s rests: %s", self.scenario, error)
-            self._give_up(due, Cause.LIMITS, error.code)
+            self._work.accounting.give_up(due, Cause.LIMITS, error.code)
             return None
         except WireError as fault:
-            attempt = self._lost(message, fault.code)
+            attempt = lost_attempt(self.session, due.handed_s, fault.code)
             self._finish(message, attempt)
         except GreenletExit:
-            self._finish(message, self._lost(message, "stopped"))
+            self._finish(message, lost_attempt(self.session, due.handed_s, "stopped"))
             raise
         except BaseException:
-            attempt = self._lost(message, "exception")
+            attempt = lost_attempt(self.session, due.handed_s, "exception")
             if attempt.fate is UNKNOWN:
                 self._finish(message, attempt)
             else:
-                self._give_up(due, Cause.SCENARIO)
+                self._work.accounting.give_up(due, Cause.SCENARIO)
             raise
         else:
             self._finish(message, attempt)
@@ -281,20 +281,6 @@ class ScenarioUser(User):
     def _rested_at(self, now_s: float) -> float:
         return max(self.session.ready_at(now_s), self._paused_until_s)
 
-    def _open(self, run: WorkerRun) -> None:
-        """Open the session, again and again until it opens; the master decides when to give up.
-
-        Ends the user where the run is stopped meanwhile.
-        """
-        while not run.is_stopping:
-            try:
-                self.session.open()
-                return
-            except RemoteError as error:
-                self._worker.report_problem(run, str(error))
-                gevent.sleep(error.retry_after_s or _OPENING_PAUSE_S)
-        raise GreenletExit  # Locust would show any other exception as a fault of the user
-
     def note_exception(self, error: Exception) -> None:
         """Account for what the task had in hand when it raised, and count that by its type."""
         self._give_up_taken()
@@ -313,56 +299,27 @@ class ScenarioUser(User):
         if cause is Cause.STOPPED and self._state == LOCUST_STATE_RUNNING:
             cause = Cause.SCENARIO  # nobody but the scenario ends a user while it runs a task
         if taken is not None:
-            self._give_up(taken, cause)
-
-    def _give_up(self, due: DueMessage, cause: Cause, code: str = "") -> None:
-        """Account for a message that was taken and will not be sent; `code` says why, if known."""
-        if due.phase is _MEASURE:
-            if code in SHORTAGES:
-                self._work.recorder.counts.shortages[code] += 1
-                cause = Cause.GENERATOR
-            self._work.recorder.give_up(cause, perf_counter() - due.due_s)
-
-    def _lost(self, message: Message, code: str) -> Attempt:
-        """Return what is known of a message that the session was asked to send, without an answer.
-
-        Only the session can say whether anything has left since the message was handed over.
-        """
-        session, handed_s, now_s = self.session, message.due.handed_s, perf_counter()
-        if session.sent_s is None or session.sent_s < handed_s:
-            return Attempt(FAILED, code, handed_s, now_s)
-        return Attempt(UNKNOWN, code, session.sent_s, now_s, session.attempts)
+            self._work.accounting.give_up(taken, cause)
 
     def _finish(self, message: Message, attempt: Attempt) -> None:
         """Account for a message, and apply its answer to the next ones."""
         if attempt.code in SHORTAGES and attempt.fate is FAILED:
-            self._give_up(message.due, Cause.GENERATOR, attempt.code)
+            self._work.accounting.give_up(message.due, Cause.GENERATOR, attempt.code)
             return
         try:
             is_ok = self.is_ok(message, attempt)
         except BaseException:
-            self._enter(message, attempt, ScenarioUser.is_ok(self, message, attempt))
+            is_ok = ScenarioUser.is_ok(self, message, attempt)
             raise
-        self._enter(message, attempt, is_ok)
-
-    def _enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
-        self._work.accounting.enter(message, attempt, is_ok)
-        if self._has_pauses:
-            self._paused_until_s = attempt.done_s + self._work.plan.think_time_s(message.due.k)
-        if attempt.code:
-            self._react_to_code(message.planned, attempt)
-
-    def _react_to_code(self, planned: PlannedMessage, attempt: Attempt) -> None:
-        """Stop the run or retire the conversation, where an error code calls for it.
-
-        A code that the template is to bring on purpose says nothing of the conversation.
-        """
-        assert self._run is not None
-        if attempt.status == HTTPStatus.TOO_MANY_REQUESTS and self._stops_at_limit:
-            self._worker.ask_for_stop(self._run, "a limit was reached, and on_limit is stop")
-        is_meant = attempt.code == planned.expected_code
-        if attempt.code in RETIRING_CODES and not is_meant and planned.conversation.id:
-            self._work.pool.retire(planned.conversation_index, attempt.code)
+        finally:
+            self._work.accounting.enter(message, attempt, is_ok)
+            if self._has_pauses:
+                self._paused_until_s = attempt.done_s + self._work.plan.think_time_s(message.due.k)
+            if attempt.code:
+                is_limit = attempt.status == HTTPStatus.TOO_MANY_REQUESTS
+                if is_limit and self._stops_at_limit and self._run is not None:
+                    self._worker.ask_for_stop(self._run, _LIMIT_REACHED)
+                self._work.retire_after(message.planned, attempt.code)
 
 
 def attach(environment: Environment, worker: Worker, redact: Callable[[str], str]) -> None:

@@ -1,19 +1,18 @@
-"""The canary messages: one of each template, sent before a run; and run ids, theirs included."""
+"""The canary messages: one of each template, sent before a run."""
 
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from time import time
 
 from convoy.plan.message import PlannedMessage
 from convoy.plan.rendering import CUSTOMERS
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
+from convoy.prepare.run_ids import canary_run_id
 from convoy.remote.session import ApiSession
 from convoy.results.message_log import ids_in
 from convoy.results.outcome import REJECTED, Attempt
@@ -22,17 +21,6 @@ from convoy.routes.catalogue import Route, TokenKind
 from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER, advice
 from convoy.routes.explain import as_text, explain
 from convoy.routes.refusals import read_refusal
-
-
-def new_run_id() -> str:
-    """Return an id that no run has had: the time in UTC and six random characters."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-
-
-def canary_run_id(run_id: str) -> str:
-    """Return the id in a run's canary messages, which are not counted among its messages."""
-    return f"{run_id}-canary"
-
 
 _LONGEST_S = 10.0
 _PASSING_STATUSES = (408, 429)

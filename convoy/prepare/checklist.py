@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from textwrap import wrap
+from threading import Event, Thread
 
 from convoy.errors import ConvoyError, KillSwitchError, RefusedError
 from convoy.foreign import told_lines
 
 _STATUS_WIDTH = 9
 _WIDTH = 110
+_TOLD_EVERY_S = 3.0
 
 
 class Status(StrEnum):
@@ -24,7 +26,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What one check found, in sentences; `fix` says what to do about it, "" where nothing."""
 
     check: str
@@ -47,7 +49,7 @@ class Checklist:
         clock: Callable[[], float] = time.time,
         redact: Callable[[str], str] = lambda text: text,
     ) -> None:
-        self.findings: list[Finding] = []
+        self.findings: list[CheckResult] = []
         self._clock = clock
         self._redact = redact
         self._wait: tuple[str, float, float] | None = None
@@ -73,6 +75,24 @@ class Checklist:
             f"now, until {until:%H:%M:%S} at the latest."
         )
 
+    @contextmanager
+    def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Tell now and then what is waited for inside; under Locust a thread is a greenlet."""
+        is_over = Event()
+
+        def tell_again() -> None:
+            while not is_over.wait(_TOLD_EVERY_S):
+                if waits_for := self.waits_for:
+                    tell(waits_for)
+
+        telling = Thread(target=tell_again, daemon=True)
+        telling.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            telling.join()
+
     def ok(self, check: str, told: str) -> None:
         self._enter(check, Status.OK, told)
 
@@ -84,7 +104,7 @@ class Checklist:
 
     def _enter(self, check: str, status: Status, told: str, fix: str = "") -> None:
         clean = (told_lines(self._redact(each)) for each in (told, fix))
-        self.findings.append(Finding(check, status, *clean))
+        self.findings.append(CheckResult(check, status, *clean))
 
     @contextmanager
     def step(self, check: str) -> Iterator[None]:
@@ -125,11 +145,11 @@ class Checklist:
         verdict = "not ready" if self._with(Status.FAILURE) else "ready"
         return "\n".join([*lines, "", f"{verdict}: {self.total}"])
 
-    def _with(self, status: Status) -> list[Finding]:
+    def _with(self, status: Status) -> list[CheckResult]:
         return [each for each in self.findings if each.status is status]
 
 
-def _lines(finding: Finding, width: int) -> Iterator[str]:
+def _lines(finding: CheckResult, width: int) -> Iterator[str]:
     head = f"{finding.status.value:<{_STATUS_WIDTH}}{finding.check:<{width}}"
     indent = " " * len(head)
     text = f"{finding.told}\nfix: {finding.fix}" if finding.fix else finding.told

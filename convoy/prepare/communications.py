@@ -14,7 +14,7 @@ import msgspec
 from convoy.errors import RefusalError, RefusedError
 from convoy.plan.pool import ConversationPool
 from convoy.prepare.pools import AT_ONCE, Open, find_pool, open_none, share_out
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.oauth import Token
 from convoy.remote.participants import read_conversation
 from convoy.remote.session import ApiSession

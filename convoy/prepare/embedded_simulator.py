@@ -16,8 +16,9 @@ import gevent
 from gevent import subprocess
 
 from convoy.errors import RefusedError
-from convoy.remote.discovery import PERSON, starter_of_simulator
-from convoy.settings import Origin
+from convoy.prepare.checklist import Checklist
+from convoy.remote.simulator import PERSON, starter_of_simulator
+from convoy.settings import Origin, Settings
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _READY = "listening on "
@@ -38,6 +39,25 @@ class EmbeddedSimulator:
         self._process: subprocess.Popen[str] | None = None
         self._wanted_url = ""
         self._url = ""
+
+    def settings_at(self, settings: Settings, run_id: str, checklist: Checklist) -> Settings:
+        """Return settings with the address of the embedded simulator, which is started for them.
+
+        Any other target stays as it is. Raises RefusedError where no simulator can be started.
+        """
+        if not settings.target.embedded_simulator:
+            return settings
+        wanted = settings.target.api_url
+        with checklist.step("simulator"):
+            url, is_ours = self.ensure(wanted, run_id)
+        if is_ours:
+            told = "" if url == wanted else f", because something else has {wanted}"
+            checklist.ok("simulator", f"started at {url}{told}")
+        else:
+            told = f"a simulator that was running already is used at {url}"
+            checklist.warn("simulator", told, "stop it to have a fresh one")
+        there = settings.target.model_copy(update={"api_url": url, "login_url": url})
+        return settings.model_copy(update={"target": there})
 
     def ensure(
         self,

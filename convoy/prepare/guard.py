@@ -20,10 +20,10 @@ from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
 from convoy.remote.addresses import Admission
-from convoy.remote.discovery import is_convoy_simulator
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation, OwnToken
 from convoy.remote.proxies import proxy_to
+from convoy.remote.simulator import is_convoy_simulator
 from convoy.routes.regions import REGIONS, region_of
 from convoy.secrets import Secret
 from convoy.settings import SIMULATOR_KEY, Origin, Settings

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import ceil, floor, inf
 from typing import NamedTuple
 
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.prepare.allowance import CONSEQUENCES
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.scenarios import MESSAGES_PER_GUEST
 from convoy.settings import Settings
 from convoy.settings.model import Limit
-from convoy.settings.rates import split
+from convoy.settings.rate_shares import split
 
 _AFTER_EACH_MESSAGE = {"typing": 1, "answer": 1}
 _OF_EACH_GUEST = {"join": 1, "attachment": 2, "history": 1}

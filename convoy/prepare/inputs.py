@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from convoy.errors import Fault, SettingsError
 from convoy.plan.picks import PickRule
 from convoy.plan.pool import NO_CONVERSATION, ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.templates import ScenarioPayloads
 from convoy.settings import Settings

@@ -26,9 +26,9 @@ from convoy.plan.pool import (
 from convoy.plan.scenario import ScenarioInputs
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.scenarios import KnownScenario, Opening
-from convoy.remote.addresses import Admission
-from convoy.remote.client import Connections
-from convoy.remote.discovery import THIS_MACHINE, find_conversations
+from convoy.remote.addresses import THIS_MACHINE, Admission
+from convoy.remote.connections import Connections
+from convoy.remote.listing import find_conversations
 from convoy.remote.oauth import Token
 from convoy.remote.session import Session
 from convoy.settings import Conversations, Settings

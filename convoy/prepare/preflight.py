@@ -33,20 +33,21 @@ from convoy.prepare.guard import (
 from convoy.prepare.guest_limit import check_guests
 from convoy.prepare.inputs import check_due, inputs_of
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
-from convoy.prepare.organisation import ask, questions_of
 from convoy.prepare.organisation_lock import OrganisationLock
+from convoy.prepare.organisation_questions import ask, questions_of
 from convoy.prepare.pools import check_pool_size, given_pool, open_conversations
 from convoy.prepare.reach import check_way, check_way_of_guests
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
 from convoy.prepare.user_limit import user_shortfall
-from convoy.remote.addresses import Admission
-from convoy.remote.client import Connections
-from convoy.remote.discovery import PAGE_SIZE, THIS_MACHINE, read_ledger
+from convoy.remote.addresses import THIS_MACHINE, Admission
+from convoy.remote.connections import Connections
+from convoy.remote.listing import PAGE_SIZE
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation
 from convoy.remote.pace import SECOND_S
 from convoy.remote.session import ApiSession
+from convoy.remote.simulator import read_ledger
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import Known, parse
 from convoy.results.record import RUNS, note_opened
@@ -83,6 +84,10 @@ class PreparedRun:
     processes: int = 1
     admission: Admission = THIS_MACHINE
     guests: tuple[str, ...] = ()
+
+    @property
+    def users_per_s(self) -> float:
+        return self.spawn_rate or float(self.settings.users)
 
     @property
     def description(self) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from convoy.errors import RemoteError, WireError
 from convoy.prepare.checklist import Checklist
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Guests
 from convoy.remote.http import Answer, Origin

@@ -9,7 +9,7 @@ from typing import Any
 
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.plan.rendering import CUSTOMERS
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.session import Session
 from convoy.routes.catalogue import CLIENT, GUEST_CHAT, Route, TokenKind
 from convoy.settings import Settings

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain
-from math import inf
 from pathlib import Path
-from threading import Event, Thread
 from time import time
 
 import yaml
@@ -16,7 +14,6 @@ import yaml
 from convoy.errors import ConvoyError, Fault, KillSwitchError, RefusedError, SettingsError
 from convoy.files import FileError
 from convoy.foreign import told_lines
-from convoy.prepare.canaries import new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.dialogues import with_longest_dialogues
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
@@ -27,41 +24,34 @@ from convoy.prepare.guard import (
     check_window,
     window_ends_s,
 )
+from convoy.prepare.logins import Logins
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight, PreparedRun
-from convoy.prepare.scenarios import KnownScenario, token_kinds
-from convoy.remote.client import Connections, WorkerShare
+from convoy.prepare.run_ids import new_run_id
+from convoy.prepare.scenarios import KnownScenario
+from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
-from convoy.remote.oauth import Credentials, RefreshToken, Token
 from convoy.remote.proxies import proxy_to
 from convoy.results.record import RUNS, STOP, check_stop
 from convoy.results.result import RunFacts
-from convoy.routes.catalogue import GUEST_CHAT, USER, Route, TokenKind
+from convoy.routes.catalogue import Route
 from convoy.secrets import Secret
 from convoy.settings import (
     PUBLISHED_CREDENTIALS,
-    ClientLogin,
     Origin,
     Settings,
-    UserLogin,
-    UserToken,
     command_of,
     credential_redactor,
-    credentials,
     environment_of_children,
-    guest_jwts,
     header_values,
     names_of,
     payload_directory,
     resolve,
     simulator_key,
-    user_login,
 )
 from convoy.settings.environment import VARIABLE_BY_OPTION
 
-_Login = ClientLogin | UserLogin | UserToken
-_TOLD_EVERY_S = 3.0
 _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
 
 
@@ -86,7 +76,7 @@ class Setup:
         self._known_scenarios = known_scenarios
         self._tell = tell
         self._checklist = Checklist(redact=self.redactor.redact)
-        self._refresh_tokens: dict[str, RefreshToken] = {}
+        self._logins = Logins(environ, known_scenarios)
         self.own_options: Mapping[str, object] | None = None
         """Those of a worker, which may name a target; None where the master is this process, or it
         was forked from it."""
@@ -95,24 +85,6 @@ class Setup:
     def waits_for(self) -> str:
         """What the present preparation waits for, as a sentence; "" where it waits for nothing."""
         return self._checklist.waits_for
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Tell now and then what is waited for; under Locust a thread is a greenlet."""
-        is_over = Event()
-
-        def tell() -> None:
-            while not is_over.wait(_TOLD_EVERY_S):
-                if self.waits_for:
-                    self._tell(self.waits_for)
-
-        telling = Thread(target=tell, daemon=True)
-        telling.start()
-        try:
-            yield
-        finally:
-            is_over.set()
-            telling.join()
 
     def resolve(self, command_line: Mapping[str, object]) -> Settings:
         """Return the settings for these options; raises SettingsError with every fault."""
@@ -136,12 +108,12 @@ class Setup:
 
         With a `worker_share` they are those of users only, who open no conversations.
         """
-        logins = self._logins(settings, prepares=worker_share is None)
+        logins = self._logins.given(settings, prepares=worker_share is None)
         headers = header_values(self._environ, settings)
         for value in headers.values():
             if isinstance(value, Secret):
                 self.redactor.register(value, permanent=True)
-        jwts = self._guest_jwts(settings)
+        jwts = self._logins.of_guests(settings)
         for secret in {*chain.from_iterable(logins.values()), *jwts} - PUBLISHED_CREDENTIALS:
             self.redactor.register(secret, permanent=True)
         # A proxy that cannot be used is refused here, and not with every message.
@@ -153,7 +125,7 @@ class Setup:
         try:
             return Connections(
                 settings,
-                {kind: self._credentials(each, settings) for kind, each in logins.items()},
+                {kind: self._logins.use(each, settings) for kind, each in logins.items()},
                 self.redactor.register,
                 worker_share or WorkerShare(),
                 kill_switch=self.kill_switch,
@@ -168,43 +140,12 @@ class Setup:
             problem = f"{settings.target.ca_file!r} holds no certificates to trust: {error}"
             raise SettingsError([Fault("target.ca_file", problem)]) from error
 
-    def _logins(self, settings: Settings, *, prepares: bool) -> dict[TokenKind, _Login]:
-        """Return what is given for each kind of token; raises SettingsError with every fault."""
-        logins: dict[TokenKind, _Login] = {}
-        faults: list[Fault] = []
-        for kind in token_kinds(settings, self._known_scenarios(), prepares=prepares):
-            read = user_login if kind == USER else credentials
-            try:
-                logins[kind] = read(self._environ, settings)
-            except SettingsError as error:
-                faults += error.faults
-        if faults:
-            raise SettingsError(dict.fromkeys(faults))
-        return logins
-
-    def _guest_jwts(self, settings: Settings) -> tuple[Secret, ...]:
-        """Return what guests log in with, as far as some run; raises SettingsError."""
-        known = self._known_scenarios()
-        routes = [known[name].route for name in settings.scenarios if name in known]
-        return guest_jwts(self._environ) if GUEST_CHAT in routes else ()
-
-    def _credentials(self, login: _Login, settings: Settings) -> Credentials | Token:
-        if isinstance(login, UserToken):
-            return Token(login.token, inf)
-        if isinstance(login, ClientLogin):
-            return Credentials(*login)
-        # One for all runs of this process: a login host may take it once, and answer with another.
-        renewing = self._refresh_tokens.setdefault(
-            settings.target.login_url, RefreshToken(login.refresh_token)
-        )
-        return Credentials(login.client_id, login.client_secret, renewing)
-
     def connect_worker(self, settings: Settings, share: WorkerShare) -> Connections:
         """Return a worker's connections for settings that a master sent, after its own guard.
 
         Raises SettingsError, RefusedError.
         """
-        if self.own_options is not None and self._has_secrets_for(settings):
+        if self.own_options is not None and self._logins.has_secrets_for(settings):
             check_own_targets(settings, self._own_settings(self.own_options))
         check_window(settings, time(), lasts_s=0.0)
         connections = self.connect(settings, share)
@@ -224,7 +165,7 @@ class Setup:
         """
         with self._redacting():
             named = (command_line or {}).get("target")
-            if command_line is not None and (named or self._has_secrets_for(settings)):
+            if command_line is not None and (named or self._logins.has_secrets_for(settings)):
                 settings = self._as_known_now(settings, command_line)
             check_window(settings, time(), lasts_s=0.0)
             connections = self.connect(settings)
@@ -251,16 +192,6 @@ class Setup:
         raise RefusedError(
             f"no target file {'has an approval for' * bool(asked.approval) or 'is for'} {place}, "
             "so that credentials do not go there; name it with --target"
-        )
-
-    def _has_secrets_for(self, settings: Settings) -> bool:
-        """Return whether a target is approved, or gets anything that not everybody knows."""
-        if settings.target.approval is not None:
-            return True
-        logins = self._logins(settings, prepares=False).values()
-        given = chain(*logins, self._guest_jwts(settings))
-        return not PUBLISHED_CREDENTIALS.issuperset(given) or any(
-            not isinstance(value, str) for value in settings.headers.values()
         )
 
     def _own_settings(self, own_options: Mapping[str, object]) -> Iterator[Settings]:
@@ -329,7 +260,7 @@ class Setup:
             connections = self.connect(settings)
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
         run_id = new_run_id()
-        there = self.at_simulator(settings, run_id, checklist)
+        there = self.simulator.settings_at(settings, run_id, checklist)
         preflight = Preflight(
             there,
             connections if there is settings else self.connect(there),
@@ -345,7 +276,10 @@ class Setup:
         with checklist.step("approval"):  # before its end counts as one in mid-run
             check_window(settings, time(), lasts_s=0.0)
         try:
-            with self._telling(), self.kill_switch.watched() if sends else nullcontext():
+            with (
+                checklist.telling(self._tell),
+                self.kill_switch.watched() if sends else nullcontext(),
+            ):
                 return preflight.prepare(spawn_rate, sends=sends)
         except BaseException as error:
             if isinstance(error, KillSwitchError):
@@ -364,25 +298,6 @@ class Setup:
             versions=versions(environment_of_children(self._environ)),
             labels=redacted(settings.labels),
         )
-
-    def at_simulator(self, settings: Settings, run_id: str, checklist: Checklist) -> Settings:
-        """Return the settings with the address of the embedded simulator, which is started.
-
-        Any other target stays as it is. Raises RefusedError where no simulator can be started.
-        """
-        if not settings.target.embedded_simulator:
-            return settings
-        wanted = settings.target.api_url
-        with checklist.step("simulator"):
-            url, is_ours = self.simulator.ensure(wanted, run_id)
-        if is_ours:
-            told = "" if url == wanted else f", because something else has {wanted}"
-            checklist.ok("simulator", f"started at {url}{told}")
-        else:
-            told = f"a simulator that was running already is used at {url}"
-            checklist.warn("simulator", told, "stop it to have a fresh one")
-        there = settings.target.model_copy(update={"api_url": url, "login_url": url})
-        return settings.model_copy(update={"target": there})
 
     @property
     def payloads(self) -> Path:

@@ -23,7 +23,7 @@ from convoy.plan.payloads import (
     parse_body,
 )
 from convoy.plan.pool import Conversation, ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.rendering import BUILT_IN
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.plan.texts import MOST_CORPUS_BYTES, CorpusError, TextRule, parse_corpus

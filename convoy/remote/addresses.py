@@ -63,6 +63,9 @@ class Admission:
             raise socket.gaierror(socket.EAI_NONAME, told)
 
 
+THIS_MACHINE = Admission()
+
+
 @dataclass(slots=True)
 class _Entry:
     addresses: list[Address]

@@ -14,7 +14,7 @@ from convoy.errors import RemoteError
 from convoy.foreign import shortened
 from convoy.remote.paced_client import PacedClient
 from convoy.results.outcome import LONGEST_NAME
-from convoy.results.reconcile import FoundMessage, Side, digest_of, marker_in
+from convoy.results.reconciled import FoundMessage, Side, digest_of, marker_in
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import RETIRING_CODES
 

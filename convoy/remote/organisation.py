@@ -12,7 +12,7 @@ import msgspec
 from convoy.foreign import unbroken
 from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
-from convoy.remote.discovery import read_json
+from convoy.remote.listing import read_json
 from convoy.remote.oauth import Token
 from convoy.remote.requests_client import open_client
 from convoy.routes.catalogue import ROUTES, Route

@@ -15,7 +15,7 @@ import msgspec
 
 from convoy.errors import RemoteError
 from convoy.plan.pool import Conversation
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.limits import Budget, Limit, retry_after_s
 from convoy.remote.oauth import OAuthSession
 from convoy.remote.requests_client import (

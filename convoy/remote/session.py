@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from time import perf_counter
 from typing import Protocol, cast
 
 import gevent
 
-from convoy.errors import LoginError, WireError
+from convoy.errors import LoginError, RemoteError, WireError
 from convoy.foreign import unbroken
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import Budget, JointBudget, retry_after_s
 from convoy.remote.oauth import OAuthSession, Token
+from convoy.remote.request_head import RequestHeads
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import UNEXPECTED_ANSWER, CodeBook, error_code
@@ -22,8 +24,8 @@ _UNAUTHORIZED = 401
 _SILENT = (408, 502, 504)
 """What a gateway answers when the API behind it was silent: the message may have arrived."""
 _CORRELATION_ID = b"inin-correlation-id"
-_MOST_HEADS = 64
 _AT_ONCE_S = 0.001
+_OPENING_PAUSE_S = 1.0
 _REST_AFTER_429_S = 1.0
 _REST_AFTER_LOGIN_S = 5.0
 
@@ -49,6 +51,34 @@ class Session(Protocol):
 
     def ready_at(self, now_s: float) -> float:
         """Return when the next message may be sent: at most `now_s` when that is now."""
+
+
+def open_patiently(
+    session: Session, report: Callable[[str], None], is_wanted: Callable[[], bool]
+) -> None:
+    """Open a session, again and again until it opens; `report` takes why it does not.
+
+    Ends its greenlet once it is not wanted any more.
+    """
+    while is_wanted():
+        try:
+            session.open()
+            return
+        except RemoteError as error:
+            report(str(error))
+            gevent.sleep(error.retry_after_s or _OPENING_PAUSE_S)
+    raise gevent.GreenletExit  # Locust would show any other exception as a fault of the user
+
+
+def lost_attempt(session: Session, handed_s: float, code: str) -> Attempt:
+    """Return what is known of a message that a session was asked to send, without an answer.
+
+    Only the session can say whether anything has left since the message was handed over.
+    """
+    now_s = perf_counter()
+    if session.sent_s is None or session.sent_s < handed_s:
+        return Attempt(FAILED, code, handed_s, now_s)
+    return Attempt(UNKNOWN, code, session.sent_s, now_s, session.attempts)
 
 
 class HttpAttempt(Attempt, frozen=True, gc=False):
@@ -90,9 +120,7 @@ class ApiSession:
         self._has_limits = budget.has_limits
         self._code_book = code_book
         self._clock = clock
-        self._more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-        self._heads: dict[str, bytes] = {}
-        self._heads_token: Token | None = None
+        self._heads = RequestHeads(transport.origin, headers or {})
         self._first_sent_s: float | None = None
         self._rests_until_s = float("-inf")
         self._asked_s = self._started_s = 0.0
@@ -114,7 +142,7 @@ class ApiSession:
 
         The token is in it. Raises LoginError, and ValueError for a path that no request can carry.
         """
-        return self._make_head(self._oauth.token(), path, method)
+        return self._heads.of_body(self._oauth.token(), path, method)
 
     def close(self) -> None:
         """Close the connection; a post in progress ends with code `stopped`."""
@@ -194,11 +222,12 @@ class ApiSession:
         deadline_s: float,
     ) -> Answer:
         if body is None and method == "GET":
-            request = self._head_for(token, path, method) + b"\r\n"
+            request = self._heads.of_get(token, path) + b"\r\n"
         else:
-            head = self._heads.get(method + path) if token is self._heads_token else None
+            heads = self._heads
+            head = heads.kept.get(method + path) if token is heads.token else None
             if head is None:
-                head = self._make_head(token, path, method)
+                head = heads.of_body(token, path, method)
             content = body or b""
             request = b"%b%d\r\n\r\n%b" % (head, len(content), content)
         if self._has_limits:
@@ -208,27 +237,6 @@ class ApiSession:
         if self._has_limits:
             self._budget.correct(answer.headers, answer.done_s)
         return answer
-
-    def _make_head(self, token: Token, path: str, method: str) -> bytes:
-        if token is not self._heads_token or len(self._heads) >= _MOST_HEADS:
-            self._heads.clear()
-            self._heads_token = token
-        head = self._head_for(token, path, method) + b"Content-Length: "
-        self._heads[method + path] = head
-        return head
-
-    def _head_for(self, token: Token, path: str, method: str) -> bytes:
-        if not (path.startswith("/") and path.isascii() and path.isprintable()) or " " in path:
-            raise ValueError(f"{path!r} is no path that a request can carry")
-        origin = self._transport.origin
-        return (
-            f"{method} {origin.base_path}{path} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
-            f"Authorization: Bearer {token.value.reveal()}\r\n"
-            + "Content-Type: application/json\r\n"
-            * (method != "GET")
-            + f"Accept: application/json\r\nAccept-Encoding: identity\r\n"
-            f"User-Agent: convoy\r\n{self._more}"
-        ).encode("ascii")
 
     def _renewed(self, token: Token, deadline_s: float) -> Token | None:
         """Return a new token after a 401; None when there is none in time, and then rest."""

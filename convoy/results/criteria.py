@@ -67,7 +67,7 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class CriterionWindow:
     """`over`: in each stretch of so many seconds; `for`: not broken at every moment of so many."""
 
     word: Literal["over", "for"]
@@ -91,7 +91,7 @@ class Criterion:
     comparison: str
     limit: float
     unit: Unit
-    window: Window | None = None
+    window: CriterionWindow | None = None
     aborts: bool = False
 
     @property

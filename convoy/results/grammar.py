@@ -13,7 +13,7 @@ from itertools import chain
 
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.results.account import step_name
-from convoy.results.criteria import COMPARISONS, SUBJECTS, Criterion, Unit, Window, selects
+from convoy.results.criteria import COMPARISONS, SUBJECTS, Criterion, CriterionWindow, Unit, selects
 from convoy.results.outcome import Cause
 from convoy.results.series import REPORT_STEPS
 from convoy.routes.codes import KNOWN_CODES
@@ -245,14 +245,14 @@ def _unit(tokens: _Tokens) -> float:
     return _UNITS[unit]
 
 
-def _window(tokens: _Tokens) -> Window | None:
+def _window(tokens: _Tokens) -> CriterionWindow | None:
     word = tokens.take_if("over", "for")
     if not word:
         return None
     length_s = tokens.number("window") * _unit(tokens) / 1000
     if length_s < 1 or length_s != int(length_s):
         raise _WrongError(f"its window is {length_s:g} s, but should be of whole seconds")
-    return Window("over" if word == "over" else "for", int(length_s))
+    return CriterionWindow("over" if word == "over" else "for", int(length_s))
 
 
 def _check_names(criterion: Criterion, known: Known) -> None:

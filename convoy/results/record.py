@@ -20,7 +20,7 @@ from convoy.files import FileError, read_bytes
 from convoy.results.hlog import histogram_logs
 from convoy.results.journal import JournalWriter, replay
 from convoy.results.reports import REPORTS
-from convoy.results.reports.series import SeriesLines
+from convoy.results.reports.series_lines import SeriesLines
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 

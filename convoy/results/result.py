@@ -14,7 +14,7 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
 from convoy.results.health import WorkerHealth
-from convoy.results.reconcile import Reconciled
+from convoy.results.reconciled import Reconciled
 from convoy.results.samples import CodeSamples
 from convoy.results.series import Series
 

@@ -15,8 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from convoy.foreign import LONGEST_SECRET, cut, printable_lines, shortened, told
+from convoy.results.masking import without_people
 from convoy.results.outcome import LONGEST_NAME, Name, Outcome, Seconds
-from convoy.results.people import without_people
 
 LONGEST_BODY = 2_048
 """Characters kept of a request or an answer."""

@@ -21,7 +21,7 @@ from convoy.results.generator import GeneratorState
 from convoy.results.health import CpuShare, LoopLag
 from convoy.results.histograms import Histogram
 from convoy.results.outcome import UNEXPECTED
-from convoy.results.reconcile import KINDS, Named, Reconciled
+from convoy.results.reconciled import KINDS, Compared, Reconciled
 from convoy.results.result import Change, RunResult, WorkerResult
 from convoy.results.samples import CodeSamples, ErrorSample
 from convoy.results.steps import DUPLICATE, NOT_WAITED_FOR
@@ -171,24 +171,10 @@ class VisibilitySummary(msgspec.Struct, frozen=True):
     time_ms: Quantiles
 
 
-class ReconciledSummary(msgspec.Struct, frozen=True):
-    """What was found of the accepted messages at the far side, as of a moment (ISO 8601 in UTC).
+class ReconciledSummary(Compared, frozen=True):
+    """What was compared; `failure` says why the run has failed by that, "" where it has not."""
 
-    `failure` says why the run has failed by that, "" where it has not. Of each discrepancy the
-    first hundred messages are named. `how` says what was compared, `not_compared` what was not.
-    """
-
-    at: str
     failure: str
-    accepted: int
-    found: int
-    how: tuple[str, ...]
-    not_compared: tuple[str, ...]
-    lost: Named
-    doubled: Named
-    changed: Named
-    out_of_order: Named
-    unexpected: Named
     analytics_visible: VisibilitySummary | None
 
     @property
@@ -287,13 +273,8 @@ def summarise(result: RunResult, judgement: Judgement) -> Summary:
 def _reconciled(found: Reconciled) -> ReconciledSummary:
     visible = found.visibility
     return ReconciledSummary(
-        found.at,
-        found.failure(),
-        found.accepted,
-        found.found,
-        found.how,
-        found.not_compared,
-        **{kind: getattr(found, kind) for kind in KINDS},
+        **{name: getattr(found, name) for name in Compared.__struct_fields__},
+        failure=found.failure(),
         analytics_visible=None
         if visible is None
         else VisibilitySummary(

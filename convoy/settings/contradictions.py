@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from convoy.errors import did_you_mean
 from convoy.settings.model import Settings
 from convoy.settings.origin import Origin
-from convoy.settings.rates import sharing_problem
+from convoy.settings.rate_shares import sharing_problem
 
 Problem = tuple[tuple[str, ...], str]
 """The keys to the setting to name, and what is wrong with it."""

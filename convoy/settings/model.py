@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from convoy.settings.rates import RateStage, cut, expand_stages, share, split
+from convoy.settings.rate_shares import RateStage, cut, expand_stages, share, split
 from convoy.settings.values import (
     MOST_USERS,
     NOT_EMPTY,

@@ -12,6 +12,7 @@ from gevent import GreenletExit
 from msgspec.structs import replace
 
 from convoy.engine.ahead import Message
+from convoy.engine.dispatch import DueMessage
 from convoy.errors import ConvoyError, RemoteError, WireError
 from convoy.foreign import told
 from convoy.results.account import PoolReport, ScenarioRecorder, ScenarioReport, step_name
@@ -197,6 +198,14 @@ class Accounting:
             self._resent += attempt.attempts - 1
         if len(waiting) >= _AT_ONCE:
             self.flush()
+
+    def give_up(self, due: DueMessage, cause: Cause, code: str = "") -> None:
+        """Enter a message that was taken and will not be sent; `code` says why, if it is known."""
+        if due.phase is _MEASURE:
+            if code in SHORTAGES:
+                self._recorder.counts.shortages[code] += 1
+                cause = Cause.GENERATOR
+            self._recorder.give_up(cause, perf_counter() - due.due_s)
 
     def flush(self) -> None:
         """Enter the gathered messages."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from convoy.errors import RefusedError
-from convoy.plan.rates import LiveCurve, RateCurve
+from convoy.plan.rate_curve import LiveCurve, RateCurve
 from convoy.plan.scenario import ScenarioPlan
 from convoy.prepare.guard import check_rate, check_total
 from convoy.results.result import Change
 from convoy.settings import Settings
-from convoy.settings.rates import sharing_problem
+from convoy.settings.rate_shares import sharing_problem
 from convoy.settings.values import HIGHEST_RATE
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import inf
 
 from convoy.plan.lanes import LANES, numbers_between
-from convoy.settings.rates import split
+from convoy.settings.rate_shares import split
 
 
 @dataclass(slots=True)

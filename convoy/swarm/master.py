@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
+from time import perf_counter
 
 import gevent
 
@@ -14,20 +15,19 @@ from convoy.errors import ConvoyError, RefusedError
 from convoy.foreign import told
 from convoy.plan.lanes import LEASE_S
 from convoy.prepare.guard import messages_beside
-from convoy.results.account import ScenarioResult
 from convoy.results.criteria import CriterionResult
-from convoy.results.reports.text import Progress, progress_figures
+from convoy.results.progress import Progress, progress_measured
 from convoy.results.result import RunFacts, RunResult
 from convoy.results.series import REPORT_STEPS
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
 from convoy.swarm.changes import Changes
-from convoy.swarm.messages import VERSION, Channel, Hello, WorkerReport, decode_to_master
+from convoy.swarm.messages import Channel, Hello, WorkerReport, decode_to_master
 from convoy.swarm.phases import LEAD_S, RunState
 from convoy.swarm.protocol import RunProtocol
 from convoy.swarm.run_account import RunAccount
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 from convoy.swarm.run_lanes import RunLanes
-from convoy.swarm.workers import Swarm, WorkerState
+from convoy.swarm.worker_states import Swarm
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,6 @@ class Master:
         facts: RunFacts,
         redact: Callable[[str], str],
         enter_messages: Callable[[bytes], None],
-        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.inputs = inputs
         self.problems: list[str] = []
@@ -65,9 +64,8 @@ class Master:
         """True once the run was stopped before its time."""
         plans = inputs.plans()
         self.plan_hash = plan_hash(plans)
-        self.changes = Changes(
-            inputs.settings, plans, messages_beside(inputs.settings, inputs.scenarios)
-        )
+        beside = messages_beside(inputs.settings, inputs.scenarios)
+        self.changes = Changes(inputs.settings, plans, beside)
         self.lanes = RunLanes(plans, inputs.settings.request_timeout_s)
         self.is_local = is_local
         self.report_every_s = 1 if is_local and inputs.settings.is_slow else REPORT_STEPS
@@ -80,7 +78,7 @@ class Master:
             self._account.counts_of,
             workers_at_first=max(1, len(swarm.workers())),
             spawning_s=spawning_s,
-            now_s=clock(),
+            now_s=perf_counter(),
             lease_s=None if is_local else LEASE_S,
         )
         self._channel = channel
@@ -90,7 +88,6 @@ class Master:
         self._redact = redact
         self._enter_messages = enter_messages
         self._end_early = end_early
-        self._clock = clock
         self._t0_wall_s = time.time()
         self._refusal = ""
         self._without_part: set[str] = set()
@@ -102,29 +99,28 @@ class Master:
 
         Without times, the histograms are empty: they take most of the time that this does.
         """
-        settings, measured_s = (
-            self.inputs.settings,
-            self._protocol.phases.measured_s(self.lanes.duration_s),
-        )
-        t0_s, workers = self._protocol.phases.t0_s or 0.0, self._protocol.workers
-        holding = (name for name, each in workers.in_run() if each.granted_epoch)
-        started_at = datetime.fromtimestamp(self._t0_wall_s, UTC).isoformat()
+        settings, phases = self.inputs.settings, self._protocol.phases
+        t0_s, measured_s = phases.t0_s or 0.0, phases.measured_s(self.lanes.duration_s)
+        t0 = datetime.fromtimestamp(self._t0_wall_s, UTC)
+        holding = (name for name, each in self._protocol.workers.in_run() if each.granted_epoch)
+        is_whole = not self.is_stopped
         return RunResult(
             run_id=self.inputs.run_id,
             seed=settings.seed,
             plan_hash=self.plan_hash,
             target=settings.target.name,
             profile=settings.profile,
-            started_at=started_at.replace("+00:00", "Z"),
+            started_at=t0.isoformat().replace("+00:00", "Z"),
             duration_s=measured_s,
             late_after_s=settings.late_after_ms / 1000,
             is_flat_out=settings.is_flat_out,
-            scenarios={name: self._scenario_result(name, with_times) for name in self.lanes.plans},
+            scenarios={
+                name: self._account.scenario(name, self.lanes.planned(name, is_whole), with_times)
+                for name in self.lanes.plans
+            },
             workers=tuple(
-                self._account.worker(
-                    name, each.state is WorkerState.LOST, each.held_s(t0_s, t0_s + measured_s)
-                )
-                for name, each in workers.status.items()
+                self._account.worker(name, each.is_lost, each.held_s(t0_s, t0_s + measured_s))
+                for name, each in self._protocol.workers.status.items()
             ),
             samples=self._account.samples(),
             changes=tuple(self.changes.made),
@@ -135,12 +131,6 @@ class Master:
             aborted=self.aborted,
         )
 
-    def _scenario_result(self, scenario: str, with_times: bool) -> ScenarioResult:
-        plan = self.lanes.plans[scenario]
-        mean_per_s = plan.curve.messages / plan.curve.duration_s if plan.is_scheduled else None
-        planned = self.lanes.planned(scenario, is_whole=not self.is_stopped)
-        return self._account.scenario(scenario, planned, mean_per_s, with_times=with_times)
-
     @property
     def state(self) -> RunState:
         return self._protocol.state
@@ -148,22 +138,20 @@ class Master:
     @property
     def since_t0_s(self) -> float:
         """Seconds since T0, negative before; 0 while T0 is not known."""
-        t0_s = self._protocol.phases.t0_s
-        return 0.0 if t0_s is None else self._clock() - t0_s
+        return self._protocol.phases.since_t0_s(perf_counter())
 
     def progress(self) -> Progress:
         """Return how far the run is."""
-        now_s, phases, planned_s = self._clock(), self._protocol.phases, self.lanes.duration_s
-        since_s, share = min(phases.since_t0_s(now_s), planned_s), None
-        if phases.state is RunState.PREPARING:
-            so_far = self._protocol.workers.readiness(self.inputs.settings.users)
-        elif phases.state is RunState.WARMING_UP:
-            so_far = "what is sent now does not count"
-        else:
-            so_far = progress_figures(self._account.totals(), since_s)
-            share = max(0.0, since_s / planned_s) if planned_s else 1.0
+        now_s, phases, planned_s = perf_counter(), self._protocol.phases, self.lanes.duration_s
         where = f"run {self.inputs.run_id} to {self.inputs.settings.target.api_url}"
-        return Progress(where, phases.told(now_s, planned_s), share, so_far)
+        told = phases.told(now_s, planned_s)
+        if phases.state is RunState.PREPARING:
+            ready = self._protocol.workers.readiness(self.inputs.settings.users)
+            return Progress(where, told, None, ready)
+        if phases.state is RunState.WARMING_UP:
+            return Progress(where, told, None, "what is sent now does not count")
+        since_s = phases.since_t0_s(now_s)
+        return progress_measured(where, told, self._account.totals(), since_s, planned_s)
 
     def may_have_users(self, worker: str) -> bool:
         """Return whether a worker takes part, so that users may be dealt to it."""
@@ -171,14 +159,10 @@ class Master:
 
     def greet(self, worker: str, hello: Hello) -> None:
         """Take in a worker that has announced itself; one of another version or code is refused."""
-        if hello.version != VERSION:
-            reason = f"it speaks version {hello.version} of Convoy's messages, this is {VERSION}"
-        elif hello.code != self._code:
-            reason = "its scenarios, or the code of plan and routes, are not those of the master"
+        if misfit := hello.misfit(self._code):
+            self.exclude(worker, misfit)
         else:
             self._do(self._protocol.connect(worker))
-            return
-        self._do(self._protocol.exclude(worker, reason))
 
     def exclude(self, worker: str, reason: str) -> None:
         """Leave a worker out of the run."""
@@ -193,10 +177,10 @@ class Master:
 
     def change(self, make: Callable[[Changes, float], None]) -> None:
         """Change the plan from a moment on that lies `LEAD_S` ahead; raises RefusedError."""
-        t0_s, now_s = self._protocol.phases.t0_s, self._clock()
-        if t0_s is None or self.is_stopped:
+        phases, now_s = self._protocol.phases, perf_counter()
+        if phases.t0_s is None or self.is_stopped:
             raise RefusedError("no load is going on that could be changed")
-        at_s = now_s - t0_s + LEAD_S
+        at_s = phases.since_t0_s(now_s) + LEAD_S
         make(self.changes, at_s)
         logger.info("the run is changed: %s", self.changes.made[-1])
         self._do(self._protocol.change(self.changes.curves, at_s, now_s))
@@ -205,24 +189,23 @@ class Master:
     def stop(self) -> None:
         """Have the run end now; `run` returns when what is in flight has ended."""
         self.is_stopped = True
-        self._do(self._protocol.stop(self._clock()))
+        self._do(self._protocol.stop(perf_counter()))
 
     def abandon(self) -> None:
         """Have `run` return at once."""
-        self._protocol.phases.end(self._clock())
+        self._protocol.phases.end(perf_counter())
 
     def hear(self, worker: str, data: bytes) -> None:
         """Take in a worker's message."""
         try:
             message = decode_to_master(data)
-            self._do(self._protocol.hear(worker, message, self._clock()))
+            self._do(self._protocol.hear(worker, message, perf_counter()))
         except ConvoyError as error:
             self._leave_out(worker, f"a message of worker {worker} was left out: {error}")
 
     def on_report(self, name: str, data: bytes) -> None:
         """Absorb a worker's numbered report, unless the worker is out or it is another run's."""
-        status = self._protocol.workers.status.get(name)
-        if status is None or status.state.is_out:
+        if not self._protocol.workers.is_in(name):
             return
         try:
             report = WorkerReport.from_bytes(data)
@@ -237,14 +220,15 @@ class Master:
 
     def _look(self) -> None:
         """Take the run on; raises RefusedError where its load cannot begin."""
-        protocol, now_s = self._protocol, self._clock()
-        was_begun = protocol.phases.t0_s is not None
+        protocol, phases, now_s = self._protocol, self._protocol.phases, perf_counter()
+        was_begun = phases.t0_s is not None
         self._do(protocol.look(now_s, self._swarm.workers(), self._swarm.assigned_users()))
-        if protocol.phases.t0_s is not None and not was_begun:
+        since_s = phases.since_t0_s(now_s)
+        if phases.t0_s is not None and not was_begun:
             # Noted once, because the wall clock may be stepped while the run goes on.
-            self._t0_wall_s = time.time() + protocol.phases.t0_s - now_s
-        if protocol.phases.t0_s is not None and now_s >= protocol.phases.t0_s:
-            self._account.note_users(now_s - protocol.phases.t0_s, protocol.workers.users_ready)
+            self._t0_wall_s = time.time() - since_s
+        if phases.t0_s is not None and since_s >= 0:
+            self._account.note_users(since_s, protocol.workers.users_ready)
         refusal, self._refusal = self._refusal, ""
         if refusal:
             raise RefusedError(refusal)
@@ -269,10 +253,14 @@ class Master:
             case Send(worker, message):
                 self._channel.to_worker(worker, message)
             case Forgo(scenario, messages):
-                at_s = max(0.0, self._clock() - (self._protocol.phases.t0_s or 0.0))
-                self._account.forgo(scenario, messages, at_s)
+                self._account.forgo(scenario, messages, max(0.0, self.since_t0_s))
             case Lose(worker, missing):
-                self._lose(worker, missing)
+                lost = self._account.lose(worker, missing)
+                why = f"worker {worker} was lost; {lost} messages that it may have sent are unknown"
+                if self.inputs.settings.on_worker_lost == "degrade":
+                    logger.warning("%s", why)
+                else:
+                    self._note(why)
             case Doubt(problem):
                 self._note(problem)
             case Tell(sentence):
@@ -282,21 +270,9 @@ class Master:
             case EndEarly(reason):
                 self._end_early(reason)
 
-    def _lose(self, worker: str, missing: Mapping[str, int]) -> None:
-        for scenario, messages in missing.items():
-            if messages:
-                self._account.lose(worker, scenario, messages)
-        lost = sum(missing.values())
-        sentence = f"worker {worker} was lost; {lost} messages that it may have sent are unknown"
-        if self.inputs.settings.on_worker_lost == "degrade":
-            logger.warning("%s", sentence)
-        else:
-            self._note(sentence)
-
     def _leave_out(self, worker: str, problem: str) -> None:
         """Note a problem with a worker's message; of one without a part no figure depends on it."""
-        status = self._protocol.workers.status.get(worker)
-        if status is not None and not status.state.is_out:
+        if self._protocol.workers.is_in(worker):
             self._note(problem)
         elif worker not in self._without_part:
             self._without_part.add(worker)

@@ -10,7 +10,7 @@ from typing import Annotated, Protocol, TypeVar
 import msgspec
 
 from convoy.errors import ConvoyError
-from convoy.plan.rates import Stage
+from convoy.plan.rate_curve import Stage
 from convoy.results.account import ScenarioReport
 from convoy.results.counts import Counts
 from convoy.results.health import HealthReport
@@ -36,6 +36,14 @@ class Hello(msgspec.Struct, frozen=True):
 
     version: int
     code: Name
+
+    def misfit(self, code: str) -> str:
+        """Return why such a worker can take no part in a run of this version and `code`, or ""."""
+        if self.version != VERSION:
+            return f"it speaks version {self.version} of Convoy's messages, this is {VERSION}"
+        if self.code != code:
+            return "its scenarios, or the code of plan and routes, are not those of the master"
+        return ""
 
 
 class _OfRun(msgspec.Struct, frozen=True, tag=True):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from convoy.errors import ConvoyError
 from convoy.plan.lanes import LEASE_S
-from convoy.plan.rates import RateCurve
+from convoy.plan.rate_curve import RateCurve
 from convoy.results.counts import Counts
 from convoy.settings import Settings
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
@@ -40,7 +40,7 @@ from convoy.swarm.messages import (
 from convoy.swarm.phases import Phases, RunState
 from convoy.swarm.run_inputs import RunInputs, worker_share
 from convoy.swarm.run_lanes import RunLanes
-from convoy.swarm.workers import Users, Workers, WorkerState, WorkerStatus
+from convoy.swarm.worker_states import Users, Workers, WorkerState, WorkerStatus
 
 _PAUSE_S = 1.0
 """Looks at a run so far apart mean that this process stood still."""

@@ -10,7 +10,7 @@ from convoy.engine.ahead import Message
 from convoy.plan.lanes import LANES
 from convoy.plan.scenario import PoolExhausted
 from convoy.results.outcome import Cause
-from convoy.swarm.worker_run import ScenarioWork
+from convoy.swarm.scenario_work import ScenarioWork
 
 
 class Reservation:

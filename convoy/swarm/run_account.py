@@ -55,13 +55,16 @@ class RunAccount:
         self._samples = SampleBook(redact)
         self._workers: defaultdict[str, _Reported] = defaultdict(_Reported)
         self._due: dict[str, list[int]] = {}
+        self._mean_per_s: dict[str, float | None] = {}
         # What is in here is replaced and never changed, because results hold it too.
         self._generator: dict[int, GeneratorStep] = {}
         self.follow(plans)
 
     def follow(self, plans: Mapping[str, ScenarioPlan]) -> None:
-        """Count anew how many messages are due by the end of each step."""
+        """Count anew how many messages are due by the end of each step, and in a mean second."""
         for name, plan in plans.items():
+            mean_per_s = plan.curve.messages / plan.curve.duration_s if plan.is_scheduled else None
+            self._mean_per_s[name] = mean_per_s
             steps = ceil(plan.arrivals.duration_s / self._step_s)
             moments_s = [step * self._step_s for step in range(1, steps + 1)]
             self._due[name] = plan.arrivals.due_before(moments_s)
@@ -121,9 +124,15 @@ class RunAccount:
         nothing = Durations.of(BucketCounts)
         self._series[scenario].absorb(at_s, {int(at_s): forgone}, nothing, from_s=at_s)
 
-    def lose(self, worker: str, scenario: str, messages: int) -> None:
-        """Count messages that a dead worker may have sent; they are in no series."""
-        self._accounts[scenario].lose(worker, messages, self._timeout_s)
+    def lose(self, worker: str, missing: Mapping[str, int]) -> int:
+        """Count messages that a dead worker may have sent, by scenario, and return their number.
+
+        They are in no series.
+        """
+        for scenario, messages in missing.items():
+            if messages:
+                self._accounts[scenario].lose(worker, messages, self._timeout_s)
+        return sum(missing.values())
 
     def totals(self) -> Counts:
         """Return what was reported of all scenarios so far."""
@@ -142,14 +151,9 @@ class RunAccount:
         state: Literal["reported", "lost"] = "lost" if is_lost else "reported"
         return WorkerResult(name, state, sent, self._workers[name].health.result(), held_s)
 
-    def scenario(
-        self,
-        scenario: str,
-        planned: int,
-        configured_per_s: float | None,
-        *,
-        with_times: bool = True,
-    ) -> ScenarioResult:
+    def scenario(self, scenario: str, planned: int, with_times: bool = True) -> ScenarioResult:
+        """Return what came of a scenario of which so many messages have to be accounted for."""
+        configured_per_s = self._mean_per_s[scenario]
         return self._accounts[scenario].result(planned, configured_per_s, with_times=with_times)
 
     def series(self, until_s: float) -> dict[str, Series]:

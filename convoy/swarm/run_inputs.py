@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from convoy.errors import ConvoyError
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.settings import Settings
 

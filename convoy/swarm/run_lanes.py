@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 from convoy.plan.lanes import LANES
-from convoy.plan.rates import RateCurve
+from convoy.plan.rate_curve import RateCurve
 from convoy.plan.scenario import ScenarioPlan
 from convoy.results.counts import Counts
 from convoy.swarm.lease_book import LeaseBook

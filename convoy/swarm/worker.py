@@ -6,16 +6,16 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import gevent
 from gevent import Greenlet
 from gevent.event import Event
 
-from convoy.engine.health import watch
 from convoy.errors import ConvoyError, LoginError, RefusedError, RemoteError
 from convoy.foreign import told
 from convoy.prepare.guard import check_token
-from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.connections import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
 from convoy.swarm.lease_clock import LeaseClock
@@ -89,7 +89,7 @@ class Worker:
         self._run: WorkerRun | None = None
         self._is_prepared = Event()
         self._farewell = Event()
-        self._progress: Greenlet[..., None] | None = None
+        self._reporting: Greenlet[..., None] | None = None
 
     def say_hello(self) -> None:
         """Announce this process to the master."""
@@ -102,14 +102,14 @@ class Worker:
             self._is_prepared.wait()
         return self._run
 
-    def user_is_ready(self, run: WorkerRun, scenario: str) -> None:
-        run.work[scenario].ready_users += 1
-        self._send_ready_soon(run)
+    def report_users(self, run: WorkerRun) -> None:
+        """Report how many are ready, once for all that start or stop within `_POLL_S`."""
+        if self._reporting is None or self._reporting.ready():
+            self._reporting = gevent.spawn_later(_POLL_S, self._send_ready, run)
 
-    def user_has_left(self, run: WorkerRun, scenario: str) -> None:
-        run.work[scenario].ready_users -= 1
+    def user_has_left(self, run: WorkerRun) -> None:
         run.enter_all()
-        self._send_ready_soon(run)
+        self.report_users(run)
 
     def report_problem(self, run: WorkerRun, problem: str) -> None:
         """Report to the master why a user cannot start; the master decides when to give up."""
@@ -197,7 +197,7 @@ class Worker:
             lease = LeaseClock(message.lease_s, time.perf_counter())
             run = self._run = WorkerRun(inputs, connections, lease, self._rows, self._redact)
         except ConvoyError as error:
-            self._channel.to_master(Refusal(message.run_id, self._told(str(error))))
+            self._refuse(message.run_id, error)
             return
         self._farewell.clear()
         gevent.spawn(self._join, run)
@@ -206,28 +206,13 @@ class Worker:
 
     def _join(self, run: WorkerRun) -> None:
         """Take part if the credentials of this process are good; its users log in later."""
-        settings, connections = run.inputs.settings, run.connections
-        has_approval = settings.target.approval is not None
-        # A local master has logged in from this very process.
-        is_checked = not run.lease.is_limited
-        while not is_checked and self._is_joining(run):
-            try:
-                for token in connections.first_tokens():
-                    if has_approval:
-                        check_token(settings, token, connections.headers)
-                is_checked = True
-            except LoginError as error:
-                if error.refused:
-                    self._refuse(run, error)
-                    return
-                # Without an approval its users try again; with one nobody knows whose they are.
-                is_checked = not has_approval
-                if has_approval:
-                    self._send_ready(run, self._told(str(error)))
-                    gevent.sleep(error.retry_after_s or _LOGIN_PAUSE_S)
-            except (RefusedError, RemoteError) as error:
-                self._refuse(run, error)
-                return
+        try:
+            if run.lease.is_limited:  # a local master has logged in from this very process
+                report = partial(self.report_problem, run)
+                _check_logins(run, partial(self._is_joining, run), report)
+        except (RefusedError, RemoteError) as error:
+            self._refuse(run.run_id, error)
+            return
         # Another message may have ended its part meanwhile.
         if self._is_joining(run):
             run.state = WorkerRunState.READY
@@ -237,8 +222,8 @@ class Worker:
     def _is_joining(self, run: WorkerRun) -> bool:
         return self._run is run and run.state is WorkerRunState.JOINING
 
-    def _refuse(self, run: WorkerRun, error: ConvoyError) -> None:
-        self._channel.to_master(Refusal(run.run_id, self._told(str(error))))
+    def _refuse(self, run_id: str, error: ConvoyError) -> None:
+        self._channel.to_master(Refusal(run_id, self._told(str(error))))
 
     def _keep_asking(self, run: WorkerRun) -> None:
         """Ask for the lease again and again, until the run is forgotten or the master is lost."""
@@ -263,18 +248,9 @@ class Worker:
         run.grant(message.lanes, message.epoch, t0_s)
         if run.t0_s is not None:
             return
-        run.t0_s = t0_s
-        for work in run.work.values():
-            work.dispatcher.start(t0_s)
+        run.begin(t0_s)
         gevent.spawn(self._watch_drain, run)
-        gevent.spawn(
-            watch,
-            run.health,
-            t0_s,
-            run.ends_s,
-            lambda: not self._is_under_way(run),
-            run.notice_beat,
-        )
+        gevent.spawn(run.keep_health, lambda: self._is_under_way(run))
         gevent.spawn(run.keep_rows_current, lambda: self._run is run)
         gevent.spawn(run.keep_seconds, t0_s, lambda: self._run is run)
 
@@ -326,14 +302,34 @@ class Worker:
         self._report_now(run)
         self._channel.to_master(Drained(run.run_id, run.epoch, lanes))
 
-    def _send_ready_soon(self, run: WorkerRun) -> None:
-        """Report once for all users that start or stop within `_POLL_S`."""
-        if self._progress is None or self._progress.ready():
-            self._progress = gevent.spawn_later(_POLL_S, self._send_ready, run)
-
     def _send_ready(self, run: WorkerRun, problem: str = "") -> None:
-        users = {name: max(0, work.ready_users) for name, work in run.work.items()}
+        users = {name: len(work.users) for name, work in run.work.items()}
         self._channel.to_master(Ready(run.run_id, run.plan_hash, users, problem))
+
+
+def _check_logins(
+    run: WorkerRun, is_wanted: Callable[[], bool], report: Callable[[str], None]
+) -> None:
+    """Log in once for each kind of token, and with an approval ask whose it is.
+
+    Raises RefusedError or RemoteError where this process can take no part. Without an approval a
+    login that may succeed later is left to the users; with one nobody knows whose they are, and it
+    is tried again while it `is_wanted`.
+    """
+    settings, connections = run.inputs.settings, run.connections
+    while is_wanted():
+        try:
+            for token in connections.first_tokens():
+                if settings.target.approval is not None:
+                    check_token(settings, token, connections.headers)
+            return
+        except LoginError as error:
+            if error.refused:
+                raise
+            if settings.target.approval is None:
+                return
+            report(str(error))
+            gevent.sleep(error.retry_after_s or _LOGIN_PAUSE_S)
 
 
 def _freeze_garbage() -> None:

@@ -1,148 +1,31 @@
-"""A run in one process with users: its scenarios, their dispatchers and recorders."""
+"""A run in one process with users: the work of its scenarios, its lease, and its reports."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from math import inf
 from time import perf_counter
-from typing import Protocol
 
 import gevent
 
-from convoy.engine.ahead import Message, MessagesAhead
-from convoy.engine.dispatch import Dispatcher, DueMessage
-from convoy.engine.pool_use import PoolUse
-from convoy.plan.arrivals import EvenArrivals
+from convoy.engine.loop_lag import watch
 from convoy.plan.lanes import LANES, numbers_between
-from convoy.plan.rates import RateCurve, Stage
-from convoy.plan.scenario import ScenarioPlan
-from convoy.remote.client import Connections
-from convoy.remote.pace import Pace
-from convoy.results.account import ScenarioRecorder
+from convoy.plan.rate_curve import RateCurve
+from convoy.remote.connections import Connections
 from convoy.results.health import HealthRecorder
 from convoy.results.message_log import MessageLog
-from convoy.results.outcome import Outcome, Phase
+from convoy.results.outcome import Outcome
 from convoy.results.samples import SampleKeeper
-from convoy.results.series import SecondsRecorder
-from convoy.routes.answers import AnswerRule
-from convoy.routes.catalogue import Route
-from convoy.swarm.accounting import Accounting, CodeNames, KeepSample, Rows
+from convoy.swarm.accounting import CodeNames, Rows
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.messages import Change, Lanes, WorkerReport
 from convoy.swarm.run_inputs import RunInputs, plan_hash
+from convoy.swarm.scenario_work import ScenarioWork
 
-_MEASURE = Phase.MEASURE
 _ROWS_EVERY_S = 0.1
 """Locust counts messages in the second of their entry, so a batch should not outlast its second."""
-
-
-class Holder(Protocol):
-    """A user that may have a message in hand."""
-
-    def give_up_since(self, due_before_s: float) -> None:
-        """Account for a message that it has kept without posting it, if it was due before."""
-
-
-class ScenarioWork:
-    """One scenario of a run in this process: its plan, its dispatcher and its recorder."""
-
-    def __init__(
-        self,
-        inputs: RunInputs,
-        plan: ScenarioPlan,
-        rows: Rows,
-        keep_sample: KeepSample,
-        log: MessageLog | None,
-        pace: Pace | None,
-        name_code: Callable[[str], str],
-    ) -> None:
-        settings = inputs.settings
-        self.run_id, self.plan = inputs.run_id, plan
-        self.variables = settings.scenario[plan.scenario].variables
-        self.ready_users = 0
-        self.users: set[Holder] = set()
-        patience_s = settings.max_lateness_s
-        self._kept_at_most_s = patience_s + (not plan.is_scheduled) * settings.request_timeout_s
-        late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
-        timeout_s = settings.request_timeout_s
-        self.recorder = ScenarioRecorder(late_after_s, timeout_s)
-        self.seconds = SecondsRecorder()
-        self.accounting = Accounting(
-            plan.scenario, self.recorder, rows, keep_sample, timeout_s, log, name_code
-        )
-        self.pool = PoolUse(plan.is_exclusive)
-        self.dispatcher = Dispatcher(
-            self.recorder,
-            max_lateness_s=settings.max_lateness_s,
-            closed_for_s=None if plan.is_scheduled else plan.arrivals.duration_s,
-            pace=pace,
-        )
-        self.expect = settings.scenario[plan.scenario].expect
-        self.steps = settings.scenario[plan.scenario].steps
-        self._answers: dict[str, AnswerRule] = {}
-        self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
-        self._warm_up_bodies = plan.bodies(f"{inputs.run_id}-warmup", time.time)
-        self.lines = plan.lines(f"{inputs.run_id}-steps", time.time)
-        self._ahead = MessagesAhead(
-            plan, inputs.run_id, self.pool.retired, self.dispatcher.upcoming
-        )
-
-    def answers(self, route: Route, expect: Mapping[int, tuple[str, ...]]) -> AnswerRule:
-        """Return the rule that all users of the scenario share: it knows the ids of its answers."""
-        if route.name not in self._answers:
-            self._answers[route.name] = route.answers(expect)
-        return self._answers[route.name]
-
-    @property
-    def recorders(self) -> list[ScenarioRecorder]:
-        """The recorders of the messages, and of all steps and timings."""
-        return [self.recorder, *(each.recorder for each in self.accounting.beside)]
-
-    def give_up_kept(self) -> None:
-        """Account for messages that a task took and does not post; nothing else would end them."""
-        for user in self.users:
-            user.give_up_since(perf_counter() - self._kept_at_most_s)
-
-    def message(self, due: DueMessage) -> Message:
-        """Return a due message with its body; raises PoolExhausted, PayloadError."""
-        if due.phase is _MEASURE:
-            return self._ahead.message(due)
-        planned = self.plan.message(due.k, self.pool.retired)
-        return Message(due, planned, self._warm_up_bodies.render(planned))
-
-    def grant(self, lanes: Mapping[int, int], epoch: int) -> None:
-        """Take on lanes, each from a message number on; those from 0 on with their warm-up."""
-        warm_up, before_s = EvenArrivals(self._warm_up), self._warm_up.duration_s
-        beginning = [lane for lane, from_k in lanes.items() if from_k == 0]
-        self.dispatcher.grant(
-            {lane: _shifted(warm_up.lane(lane), -before_s) for lane in beginning},
-            epoch,
-            Phase.WARM_UP,
-        )
-        self._grant(lanes, epoch)
-
-    def _grant(self, lanes: Mapping[int, int], epoch: int) -> None:
-        messages = {lane: self.plan.lane(lane, from_k) for lane, from_k in lanes.items()}
-        self.dispatcher.grant(messages, epoch)
-
-    def release(self, lanes: Iterable[int]) -> dict[int, int]:
-        """Give up lanes; return the first number not handed out of each."""
-        ends = self.plan.arrivals.lane_end
-        cursors = self.dispatcher.release(lanes)
-        return {lane: ends(lane) if k is None else k for lane, k in cursors.items()}
-
-    def is_busy(self, lane: int) -> bool:
-        """Return whether a conversation that goes with this lane is in use."""
-        groups = self.plan.groups
-        return self.pool.is_exclusive and self.pool.is_busy(range(lane % groups, LANES, groups))
-
-    def change(self, curve: RateCurve, epoch: int) -> None:
-        """Follow another curve, with the same past, for the messages not handed out yet."""
-        cursors = self.release(range(LANES))
-        self.plan = self.plan.with_curve(curve)
-        self._grant(cursors, epoch)
 
 
 class WorkerRunState(StrEnum):
@@ -239,6 +122,17 @@ class WorkerRun:
         if self._log is not None:
             self._log.pack(self.t0_s or 0.0)
 
+    def begin(self, t0_s: float) -> None:
+        """Hand out messages from T0 on, or from its warm-up."""
+        self.t0_s = t0_s
+        for work in self.work.values():
+            work.dispatcher.start(t0_s)
+
+    def keep_health(self, is_going_on: Callable[[], bool]) -> None:
+        """Watch this process and its event loop from T0 to T1."""
+        assert self.t0_s is not None
+        watch(self.health, self.t0_s, self.ends_s, lambda: not is_going_on(), self._notice_beat)
+
     def keep_rows_current(self, is_going_on: Callable[[], bool]) -> None:
         """Enter gathered messages before each second of the wall clock is over."""
         while is_going_on():
@@ -280,7 +174,7 @@ class WorkerRun:
         self.flush()
         for work in self.work.values():
             work.dispatcher.expire()
-            work.accounting.expire_timings(is_over=self.is_stopping and work.ready_users == 0)
+            work.accounting.expire_timings(is_over=self.is_stopping and not work.users)
             work.seconds.add(self._second, work.recorder.counts)
             for each in work.accounting.beside:
                 each.enter_second(self._second)
@@ -351,7 +245,7 @@ class WorkerRun:
             if not work.plan.is_scheduled
         }
 
-    def notice_beat(self) -> None:
+    def _notice_beat(self) -> None:
         """Count the messages that were in flight when the loop came late to their answers."""
         self.flush()
         for work in self.work.values():
@@ -371,13 +265,3 @@ class WorkerRun:
             and not any(each.in_flight for each in work.recorders)
             for work in self.work.values()
         )
-
-
-def _warm_up_curve(curve: RateCurve, warm_up_s: float) -> RateCurve:
-    """The rate with which the run begins, for as long as the warm-up lasts."""
-    rate = curve.rate_at(0)
-    return RateCurve([Stage(rate, rate, warm_up_s)] if rate > 0 and warm_up_s > 0 else [])
-
-
-def _shifted(messages: Iterator[tuple[float, int]], by_s: float) -> Iterator[tuple[float, int]]:
-    return ((due_s + by_s, k) for due_s, k in messages)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from convoy.plan.pool import ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.remote.http import Origin, Transport
 from convoy.remote.limits import Budget, Limit

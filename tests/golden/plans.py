@@ -14,7 +14,7 @@ from pathlib import Path
 from convoy.plan.lanes import LANES
 from convoy.plan.picks import PickRule
 from convoy.plan.pool import Conversation, ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.plan.texts import TextRule
 

@@ -21,8 +21,8 @@ from convoy.errors import RefusalError, WireError
 from convoy.plugin import hooks
 from convoy.plugin.users import ScenarioUser
 from convoy.prepare.scenarios import Opening
-from convoy.remote.client import Connections
 from convoy.remote.connection import Connection
+from convoy.remote.connections import Connections
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
 from convoy.results.outcome import ACCEPTED, REJECTED, Attempt
 from convoy.settings import Origin, Settings

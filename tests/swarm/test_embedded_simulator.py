@@ -14,7 +14,7 @@ import pytest
 
 from convoy.errors import RefusedError
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
-from convoy.remote.discovery import read_ledger, starter_of_simulator
+from convoy.remote.simulator import read_ledger, starter_of_simulator
 from tests.locust_process import (
     DEADLINE_S,
     ROOT,

@@ -9,6 +9,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 read 2026-11-26): most control characters, and halves of surrogate pairs."""
 _STAND_IN = "\ufffd"
 _CUT = "…"
+_LONGEST_CODE = 250
 _PLAIN = frozenset(" ,-()%/=")
 """What is no markup within a line of Markdown."""
 
@@ -33,9 +34,9 @@ def markdown(text: str) -> str:
     return "".join(map(_markdown_character, text))
 
 
-def markdown_code(text: str, longest: int = 250) -> str:
+def markdown_code(text: str) -> str:
     """Return a text as code, where GitHub also links no names and issues and draws no emoji."""
-    shown = text if len(text) <= longest else text[: longest - 1] + _CUT
+    shown = text if len(text) <= _LONGEST_CODE else text[: _LONGEST_CODE - 1] + _CUT
     return f"<code>{markdown(shown)}</code>"
 
 

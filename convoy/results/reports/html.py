@@ -19,7 +19,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from convoy.results.histograms import QUANTILES
-from convoy.results.reconcile import KINDS
+from convoy.results.reconciled import KINDS
 from convoy.results.reports.charts import charts
 from convoy.results.reports.text import visibility_line
 from convoy.results.result import RunResult

@@ -19,7 +19,8 @@ from rich.text import Text
 
 from convoy.foreign import printable
 from convoy.results.figures import reported_until_s
-from convoy.results.reports.text import Progress, generator_line
+from convoy.results.progress import Progress
+from convoy.results.reports.text import generator_line
 from convoy.results.result import RunResult
 from convoy.results.summary import Quantiles, Summary, Totals
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from textwrap import wrap
 
 from convoy.foreign import printable
-from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
 from convoy.results.summary import (
@@ -35,23 +33,6 @@ _NARROWEST = 30
 _INDENT = " " * 49
 _OF_CRITERIA = " " * (2 + _LABEL_WIDTH + 33)
 _NO_HINT = "No known code; the samples in summary.json show what was answered."
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is: `where` it runs, and what goes on, since when and until when.
-
-    `share` is the part of the measured phase that is over, None before it. `so_far` says what came
-    of the run until now.
-    """
-
-    where: str
-    told: str
-    share: float | None
-    so_far: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.told}; {self.so_far}"
 
 
 def closing_report(summary: Summary, record: str, report: str = "", width: int = WIDTH) -> str:
@@ -86,16 +67,6 @@ def _fitted(line: str, width: int) -> list[str]:
         width,
         initial_indent=" " * indent,
         subsequent_indent=" " * hanging,
-    )
-
-
-def progress_figures(totals: Counts, measured_s: float) -> str:
-    """Return what came of a run in its first `measured_s`, in one line."""
-    rate_per_s = totals.sent / measured_s if measured_s else 0.0
-    return (
-        f"{totals.sent:,} sent ({rate_per_s:,.1f}/s), {totals.accepted:,} accepted, "
-        f"{sum(totals.late.values()):,} late, {sum(totals.not_sent.values()):,} not sent, "
-        f"{sum(totals.errors.values()):,} errors"
     )
 
 

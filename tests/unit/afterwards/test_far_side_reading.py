@@ -13,12 +13,12 @@ import pytest
 from msgspec.structs import replace
 
 from convoy.afterwards.far_side_reading import FarSideReading, ReadingStep
-from convoy.afterwards.progress import Progress
+from convoy.afterwards.progress import StepsDone
 from convoy.errors import RemoteError
 from convoy.remote.paced_client import PacedClient
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import Fate
-from convoy.results.reconcile import compare, visibility
+from convoy.results.reconciled import compare, visibility
 from convoy.routes.catalogue import Route
 
 RUN, T0_S = "run-1", 1_800_000_000.0
@@ -123,7 +123,7 @@ def logged(k: int, conversation_id: str = "c-1") -> LoggedMessage:
 def reading(
     platform: Platform, sent: list[LoggedMessage], folder: Path, wait_s: float = 30
 ) -> FarSideReading:
-    progress = Progress(folder / "steps.jsonl", ReadingStep)
+    progress = StepsDone(folder / "steps.jsonl", ReadingStep)
     return FarSideReading(
         cast(PacedClient, platform),
         RUN,

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from convoy.afterwards.progress import Progress
+from convoy.afterwards.progress import StepsDone
 from convoy.errors import SettingsError
 
 
@@ -17,18 +17,18 @@ class Step(msgspec.Struct, frozen=True):
 
 def test_the_next_one_goes_on_and_a_torn_line_is_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "steps.jsonl"
-    first = Progress(path, Step)
+    first = StepsDone(path, Step)
     first.add(Step(1))
     first.add(Step(2))
     with path.open("ab") as file:
         file.write(b'{"num')
 
-    second = Progress(path, Step)
+    second = StepsDone(path, Step)
     second.add(Step(3))
 
-    assert Progress(path, Step).steps == [Step(1), Step(2), Step(3)]
+    assert StepsDone(path, Step).steps == [Step(1), Step(2), Step(3)]
     second.clear()
-    assert Progress(path, Step).steps == []
+    assert StepsDone(path, Step).steps == []
 
 
 def test_a_file_with_other_things_is_named(tmp_path: Path) -> None:
@@ -36,4 +36,4 @@ def test_a_file_with_other_things_is_named(tmp_path: Path) -> None:
     path.write_text("[]\n")
 
     with pytest.raises(SettingsError, match=r"steps.jsonl: cannot be gone on with"):
-        Progress(path, Step)
+        StepsDone(path, Step)

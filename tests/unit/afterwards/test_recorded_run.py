@@ -25,11 +25,11 @@ from convoy.plan.dialogue import (
     Wait,
 )
 from convoy.plan.pool import ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.results.message_log import LoggedMessage, MessageLog
 from convoy.results.outcome import Attempt, Fate, Phase
-from convoy.results.reconcile import digest_of
+from convoy.results.reconciled import digest_of
 from convoy.results.record import INPUTS, JOURNAL, MESSAGES, begin_record, note_opened
 from convoy.swarm.run_inputs import RunInputs, pack_for_record, plan_hash, read_from_record
 from tests.unit.results import RESULT

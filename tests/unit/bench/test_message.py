@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from bench.message import ANSWER, BODY, PATH, STATUS, TOKEN, request_to
 from convoy.plan.pool import ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.remote.http import Origin, Transport
 from convoy.remote.limits import Budget

@@ -12,7 +12,7 @@ from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.engine.free_users import ReadyAt
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
-from convoy.plan.rates import RateCurve
+from convoy.plan.rate_curve import RateCurve
 from convoy.results.account import ScenarioRecorder
 
 T0_S = 1000.0

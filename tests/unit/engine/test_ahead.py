@@ -16,7 +16,7 @@ from convoy.plan.lanes import LANES
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadTemplate
 from convoy.plan.picks import PickRule
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.rendering import Bodies
 from convoy.plan.scenario import PoolExhausted, ScenarioPlan
 from convoy.results.account import ScenarioRecorder

@@ -13,7 +13,7 @@ from gevent import Greenlet
 from convoy.engine.dispatch import EARLY_S, Dispatcher, DueMessage
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause
 from tests.unit.engine import ready_from, wait_until

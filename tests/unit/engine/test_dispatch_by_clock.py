@@ -10,7 +10,7 @@ from gevent import Greenlet
 
 from convoy.engine.dispatch import EARLY_S, Dispatcher, DueMessage
 from convoy.plan.lanes import LANES
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.results.account import PoolReport
 from convoy.results.histograms import Histogram
 from convoy.results.outcome import Cause, Phase

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from tests.unit.engine import Bench, Clock
 
 MOVES = st.lists(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.remote.pace import Pace
 from convoy.results.account import ScenarioRecorder
 from convoy.results.outcome import Cause

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from convoy.plan.pool import Conversation, ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 
 CURVES = st.builds(
     lambda rate_from, rate_to, for_s: RateCurve([Stage(rate_from, rate_to, for_s)]),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from convoy.plan.arrivals import Arrivals, ClosedArrivals, EvenArrivals, PoissonArrivals
 from convoy.plan.lanes import LANES
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from tests.unit.plan import CURVES
 
 A_MOMENT_S = 1e-6

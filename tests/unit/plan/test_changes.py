@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from convoy.plan.arrivals import EvenArrivals, PoissonArrivals
 from convoy.plan.lanes import LANES
-from convoy.plan.rates import LiveCurve, RateCurve, Stage
+from convoy.plan.rate_curve import LiveCurve, RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
 from tests.unit.plan.test_scenario import INPUTS
 

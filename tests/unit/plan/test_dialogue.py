@@ -21,7 +21,7 @@ from convoy.plan.dialogue import (
     Wait,
 )
 from convoy.plan.payloads import PayloadError, PayloadTemplate
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from tests.unit.plan import pool_of
 

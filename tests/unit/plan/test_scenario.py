@@ -10,7 +10,7 @@ import pytest
 from convoy.plan.lanes import LANES
 from convoy.plan.picks import PickRule
 from convoy.plan.pool import ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import (
     ArrivalRule,
     PoolExhausted,

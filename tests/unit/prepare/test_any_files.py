@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.errors import RefusedError, SettingsError
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.sandbox import MOST_OUTPUT_BYTES
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.pools import find_pool

@@ -13,7 +13,7 @@ import pytest
 from convoy.errors import RefusedError
 from convoy.plan.pool import Conversation, ConversationPool
 from convoy.prepare.communications import with_communications
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.oauth import Token
 from convoy.routes.catalogue import USER
 from convoy.secrets import Secret

@@ -12,7 +12,7 @@ from convoy.errors import ExitCode, RefusedError, RemoteError, SettingsError
 from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
 from convoy.prepare.pools import find_pool, open_conversations
 from convoy.prepare.scenarios import KnownScenario, Opening
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.oauth import Credentials, Token
 from convoy.routes.catalogue import CLIENT, NO_ROUTE
 from convoy.secrets import Secret

@@ -15,7 +15,7 @@ from convoy.prepare.checklist import Checklist
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight
 from convoy.prepare.scenarios import KnownScenario, Opening
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.oauth import Credentials, Token
 from convoy.routes.catalogue import CLIENT, ROUTES, USER
 from convoy.secrets import Secret

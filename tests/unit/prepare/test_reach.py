@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from convoy.prepare.checklist import Checklist, Finding, Status
+from convoy.prepare.checklist import Checklist, CheckResult, Status
 from convoy.prepare.reach import check_way, check_way_of_guests
-from convoy.remote.client import Connections
+from convoy.remote.connections import Connections
 from convoy.remote.dialling import Dialler
 from convoy.remote.oauth import Credentials
 from convoy.routes.catalogue import CLIENT
@@ -47,7 +47,7 @@ def findings(
     now_s: float = NOW_S,
     timeout_s: float = 5.0,
     dialler: Dialler | None = None,
-) -> list[Finding]:
+) -> list[CheckResult]:
     """What is found on the way to an address, by this wall clock."""
     given = () if ca_file is None else (f"target.ca_file={ca_file}",)
     settings = settings_of(*given, command_line={"host": url})
@@ -59,7 +59,7 @@ def findings(
     return checklist.findings
 
 
-def statuses(found: list[Finding]) -> list[tuple[str, str]]:
+def statuses(found: list[CheckResult]) -> list[tuple[str, str]]:
     return [(each.check, each.status.value) for each in found]
 
 

@@ -10,7 +10,7 @@ import pytest
 from convoy.errors import ExitCode, LoginError, RefusedError, SettingsError
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.setup import Setup
-from convoy.remote.client import WorkerShare
+from convoy.remote.connections import WorkerShare
 from convoy.routes.catalogue import CLIENT, ROUTES, USER, TokenKind
 from convoy.settings import resolve
 from tests.unit.remote.certificates import Authority

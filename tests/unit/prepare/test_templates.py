@@ -12,7 +12,7 @@ import yaml
 
 from convoy.errors import ExitCode, RefusedError, SettingsError
 from convoy.plan.pool import Conversation, ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.sandbox import FILTERS, TESTS
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.plan.texts import TextRule

@@ -12,10 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from convoy.errors import LoginError, RefusedError, RemoteError
-from convoy.remote.discovery import find_conversations, is_convoy_simulator, read_ledger
 from convoy.remote.http import Answer, Origin
 from convoy.remote.limits import Budget, Limit, http_date_s, retry_after_s
+from convoy.remote.listing import find_conversations
 from convoy.remote.oauth import Credentials, Token, log_in
+from convoy.remote.simulator import is_convoy_simulator, read_ledger
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import KNOWN_CODES, error_code
 from convoy.routes.explain import as_text, explain

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.remote import client
-from convoy.remote.client import Connections, WorkerShare
+from convoy.remote import connections
+from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.oauth import Credentials
 from convoy.routes.catalogue import CLIENT
 from convoy.secrets import Secret
@@ -33,7 +33,7 @@ class Process:
 
     def log_in(self, times: int, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """Return when it may log in, one time after the other."""
-        monkeypatch.setattr(client.gevent, "sleep", self.sleep)
+        monkeypatch.setattr(connections.gevent, "sleep", self.sleep)
         turns = []
         for _ in range(times):
             self._connections._await_turn()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from convoy.errors import RemoteError
-from convoy.remote.discovery import THIS_MACHINE
+from convoy.remote.addresses import THIS_MACHINE
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation, OwnToken, Shown
 from convoy.routes.catalogue import ROUTES

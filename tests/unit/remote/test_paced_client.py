@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from convoy.errors import KillSwitchError, RemoteError
-from convoy.remote.client import Connections
-from convoy.remote.discovery import THIS_MACHINE
+from convoy.remote.addresses import THIS_MACHINE
+from convoy.remote.connections import Connections
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Token
 from convoy.remote.pace import Pace

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.errors import ExitCode, SettingsError
-from convoy.results.criteria import COMPARISONS, SUBJECTS, Criterion, Window
+from convoy.results.criteria import COMPARISONS, SUBJECTS, Criterion, CriterionWindow
 from convoy.results.findings import find
 from convoy.results.grammar import LONGEST_LINE, MOST_CRITERIA, Known, parse
 from tests.unit.results import counts_of, run_of
@@ -59,7 +59,7 @@ def fault_of(line: str, known: Known = KNOWN) -> str:
                 ">=",
                 1500.0,
                 "ms",
-                Window("for", 30),
+                CriterionWindow("for", 30),
             ),
             id="scenario and spaces",
         ),
@@ -74,7 +74,7 @@ def fault_of(line: str, known: Known = KNOWN) -> str:
                 "<",
                 1.0,
                 "%",
-                Window("over", 60),
+                CriterionWindow("over", 60),
                 aborts=True,
             ),
             id="share, window and action",

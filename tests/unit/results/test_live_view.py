@@ -13,8 +13,8 @@ from rich.cells import cell_len
 from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.outcome import Cause
+from convoy.results.progress import Progress
 from convoy.results.reports.live import HIGHEST, WIDEST, drawn, live_view
-from convoy.results.reports.text import Progress
 from convoy.results.result import GeneratorStep, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from convoy.results.outcome import Cause
-from convoy.results.reports.series import SeriesLines
+from convoy.results.reports.series_lines import SeriesLines
 from convoy.results.result import GeneratorStep, RunResult
 from tests.unit.results import counts_of, run_of
 

@@ -11,7 +11,8 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.generator import GeneratorState
 from convoy.results.outcome import Cause
-from convoy.results.reports.text import WIDTH, closing_report, progress_figures, text_report
+from convoy.results.progress import progress_figures
+from convoy.results.reports.text import WIDTH, closing_report, text_report
 from convoy.results.result import Change
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, changed, summary_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from convoy.errors import RefusedError
 from convoy.plan.pool import Conversation, ConversationPool
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.results.result import Change
 from convoy.settings.model import Approval

@@ -13,7 +13,7 @@ from convoy.results.verdict import Verdict, judge
 from convoy.swarm.master import Master
 from convoy.swarm.messages import VERSION, Hello, ToMaster, ToWorker
 from convoy.swarm.run_inputs import RunInputs
-from convoy.swarm.workers import Users
+from convoy.swarm.worker_states import Users
 from tests.unit.plan.test_scenario import INPUTS
 from tests.unit.settings.configuration import settings_of
 from tests.unit.swarm import RUN_ID, ReportingWorker

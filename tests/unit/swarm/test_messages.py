@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.errors import ConvoyError
-from convoy.plan.rates import Stage
+from convoy.plan.rate_curve import Stage
 from convoy.results.samples import LONGEST_BODY
 from convoy.swarm.messages import (
     VERSION,

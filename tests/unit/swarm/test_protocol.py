@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from convoy.plan.lanes import LANES, numbers_between
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
 from convoy.results.counts import Counts
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
@@ -36,7 +36,7 @@ from convoy.swarm.phases import RunState
 from convoy.swarm.protocol import ProtocolError, RunProtocol
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.run_lanes import RunLanes
-from convoy.swarm.workers import WorkerState
+from convoy.swarm.worker_states import WorkerState
 from tests.unit.plan.test_scenario import INPUTS
 from tests.unit.settings.configuration import settings_of
 from tests.unit.swarm import RUN_ID

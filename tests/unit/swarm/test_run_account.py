@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
 from convoy.results.account import ScenarioResult
 from convoy.results.series import Series
@@ -23,7 +23,7 @@ def account() -> RunAccount:
 
 
 def whole_of(told: RunAccount) -> ScenarioResult:
-    return told.scenario(NAME, planned=0, configured_per_s=None)
+    return told.scenario(NAME, planned=0)
 
 
 def series_of(told: RunAccount) -> Series:
@@ -53,7 +53,7 @@ def test_messages_of_a_lost_worker_are_in_the_whole_and_not_in_the_series() -> N
     told.absorb("worker-1", worker.report())
     before = series_of(told)
 
-    told.lose("worker-1", NAME, 5)
+    told.lose("worker-1", {NAME: 5})
 
     assert series_of(told) == before
     assert whole_of(told).counts.since(before.total).errors == {"worker lost": 5}
@@ -65,7 +65,7 @@ def test_messages_in_flight_at_the_last_report_of_a_lost_worker_are_scheduled_on
     worker.send(accepted=10, in_flight=4)
     told.absorb("worker-1", worker.report())
 
-    told.lose("worker-1", NAME, 6)
+    told.lose("worker-1", {NAME: 6})
 
     counts = whole_of(told).counts
     assert (counts.scheduled, counts.sent, counts.unknown) == (16, 16, 6)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from convoy.errors import ConvoyError
-from convoy.plan.rates import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.swarm.run_inputs import RunInputs, code_hash, plan_hash
 from tests.unit.plan.test_scenario import INPUTS
 from tests.unit.settings.configuration import settings_of

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from convoy.plugin import live_view
 from convoy.plugin.live_view import LiveView, view_on_terminal
 from convoy.plugin.screen import Relay
-from convoy.results.reports.text import Progress
+from convoy.results.progress import Progress
 from convoy.results.result import RunResult
 from tests.unit.results import counts_of, result_of
 from tests.unit.settings.configuration import settings_of

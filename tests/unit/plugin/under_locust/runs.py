@@ -56,7 +56,7 @@ def test_a_run_that_is_refused_starts_no_user_and_sets_the_exit_code(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = Desk(tmp_path, refuse)
-    desk.controller.expect_run()
+    desk.environment.events.test_start.fire(environment=desk.environment)
 
     assert desk.controller.begin(10, 2.0)[0] == 0
     assert desk.environment.process_exit_code == ExitCode.REFUSED
@@ -69,7 +69,7 @@ def test_a_run_that_is_refused_starts_no_user_and_sets_the_exit_code(
 def test_a_run_that_is_prepared_does_not_begin_once_the_kill_switch_is_on(tmp_path: Path) -> None:
     desk = Desk(tmp_path, refuse)
     desk.controller.line_up(PreparedRun(settings_of(), {}, (), None, Checklist(), "", "a-run"))
-    desk.controller.expect_run()
+    desk.environment.events.test_start.fire(environment=desk.environment)
 
     desk.kill_switch.throw("SIGUSR1")
 
@@ -104,10 +104,10 @@ def test_without_a_run_there_is_nothing_to_change_or_to_show(tmp_path: Path) -> 
         with pytest.raises(RefusedError, match="no run is going on"):
             change()
     controller.interrupt("the process was told to end")
-    controller.absorb("worker-1", b"a report of an earlier run")
+    controller.workers.absorb("worker-1", b"a report of an earlier run")
 
     assert (controller.present_rate, controller.address, controller.progress()) == (None, "", "")
-    assert (controller.snapshot(), controller.summary()) == (None, None)
+    assert controller.summary() is None
 
 
 def test_each_fault_of_a_run_that_cannot_be_prepared_is_logged(
@@ -117,7 +117,7 @@ def test_each_fault_of_a_run_that_cannot_be_prepared_is_logged(
         raise SettingsError([Fault("users", "is 0"), Fault("rate", "is -1")])
 
     desk = Desk(tmp_path, fail)
-    desk.controller.expect_run()
+    desk.environment.events.test_start.fire(environment=desk.environment)
     desk.controller.begin(1, 1.0)
 
     assert desk.environment.process_exit_code == ExitCode.USAGE

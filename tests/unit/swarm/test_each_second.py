@@ -8,7 +8,7 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import Criterion, CriterionResult
 from convoy.results.grammar import Known, parse
 from convoy.results.result import RunResult
-from convoy.swarm.run_watch import watch_run
+from convoy.swarm.each_second import look_each_second
 from tests.unit.results import counts_of, run_of
 
 LASTS_S = 60
@@ -23,7 +23,7 @@ class Run:
         self.entered: list[RunResult] = []
         self._second = second
         self._now_s = 0
-        watch_run(
+        look_each_second(
             self._parsed(lines),
             is_under_way=lambda: self._now_s < LASTS_S,
             report_every=report_every,

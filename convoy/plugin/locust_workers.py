@@ -1,4 +1,4 @@
-"""Locust's workers, as the master of a run sees them: who is connected, who has which users."""
+"""Locust's workers, for the master of a run: who is connected, has which users, and says what."""
 
 from __future__ import annotations
 
@@ -9,18 +9,26 @@ import gevent
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
 
-from convoy.plugin.dealing import EvenUsersDispatcher
 from convoy.plugin.users import ScenarioUser
-from convoy.swarm.workers import Users
+from convoy.plugin.users_dispatcher import EvenUsersDispatcher
+from convoy.swarm.master import Master
+from convoy.swarm.messages import Hello, read_hello
+from convoy.swarm.worker_states import Users
 
 LOCAL_WORKER = "local"
 _LOOKS_EVERY_S = 0.2
 
 
 class LocustWorkers:
-    """The `swarm.workers.Swarm` of a local or master runner."""
+    """The `swarm.workers.Swarm` of a local or master runner.
+
+    What the workers say goes to the `master` of the present run; `hellos` has who said that it runs
+    Convoy.
+    """
 
     def __init__(self, environment: Environment, runner: Runner) -> None:
+        self.master: Master | None = None
+        self.hellos: dict[str, Hello] = {}
         self._environment = environment
         self._runner = runner
 
@@ -51,6 +59,26 @@ class LocustWorkers:
             for user_class in self._environment.user_classes
             if issubclass(user_class, ScenarioUser)
         }
+
+    def may_have_users(self, worker: str) -> bool:
+        """Return whether a worker takes part in the present run."""
+        return self.master is not None and self.master.may_have_users(worker)
+
+    def greet(self, worker: str, data: object) -> None:
+        """Take in a worker's hello, which may come before any run."""
+        hello = self.hellos[worker] = read_hello(data)
+        if self.master is not None:
+            self.master.greet(worker, hello)
+
+    def hear(self, worker: str, data: bytes) -> None:
+        """Take in a worker's message."""
+        if self.master is not None:
+            self.master.hear(worker, data)
+
+    def absorb(self, worker: str, report: bytes | None) -> None:
+        """Take in a worker's report, if there is one and a run goes on."""
+        if report is not None and self.master is not None:
+            self.master.on_report(worker, report)
 
     def deal_anew_where_needed(self) -> None:
         """Have Locust deal the users anew where other workers may have some than those that do.

@@ -1,4 +1,4 @@
-"""The workers of a swarm, and what the master of a run knows of each."""
+"""The workers of a swarm, and what the master knows of each: its state, also where it is silent."""
 
 from __future__ import annotations
 
@@ -91,6 +91,10 @@ class WorkerStatus:
             return self.drained_epoch >= 0
         return not self.granted_epoch or self.drained_epoch >= self.granted_epoch
 
+    @property
+    def is_lost(self) -> bool:
+        return self.state is WorkerState.LOST
+
     def held_s(self, from_s: float, to_s: float) -> float:
         """Return for how much of a time it held lanes."""
         return max(0.0, min(self.held_to_s, to_s) - max(self.held_from_s, from_s))
@@ -119,6 +123,11 @@ class Workers:
     def in_run(self) -> Iterator[tuple[str, WorkerStatus]]:
         """Yield those that are not out of the run, connected or not."""
         return ((name, each) for name, each in self.status.items() if not each.state.is_out)
+
+    def is_in(self, worker: str) -> bool:
+        """Return whether a worker is in the run, connected or not."""
+        status = self.status.get(worker)
+        return status is not None and not status.state.is_out
 
     def may_have_users(self, worker: str) -> bool:
         """Return whether a worker takes part, so that users may be dealt to it."""

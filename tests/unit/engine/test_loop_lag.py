@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import gevent
 import pytest
 
-from convoy.engine.health import AskProcessor, own_processor, watch
+from convoy.engine.loop_lag import AskProcessor, own_processor, watch
 from convoy.results.health import HealthAccount, HealthRecorder, Processor, WorkerHealth
 
 T0_S = 50.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.settings.rates import cut, expand_stages, share
+from convoy.settings.rate_shares import cut, expand_stages, share
 from tests.unit.settings.configuration import settings_of
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from convoy.errors import RemoteError
 from convoy.prepare.checklist import Checklist, Status
-from convoy.prepare.organisation import (
+from convoy.prepare.organisation_questions import (
     NAMESPACES,
     Questions,
     ask,

@@ -10,11 +10,10 @@ import pytest
 from convoy.errors import RemoteError
 from convoy.plan.lanes import first_number
 from convoy.plan.scenario import ArrivalRule, ScenarioPlan
-from convoy.remote.addresses import Admission
-from convoy.remote.discovery import THIS_MACHINE
+from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.results.far_side import FarSide, Ledger
-from convoy.swarm import comparison
-from convoy.swarm.comparison import compare
+from convoy.swarm import ledger_comparison
+from convoy.swarm.ledger_comparison import compare
 from convoy.swarm.run_lanes import RunLanes
 from tests.unit.plan.test_scenario import INPUTS
 from tests.unit.swarm import RUN_ID
@@ -43,7 +42,7 @@ def has(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         assert (url, run_id) == (URL, RUN_ID)
         return Ledger(by_conversation.total(), 0, dict(by_conversation), SINCE)
 
-    monkeypatch.setattr(comparison, "read_ledger", read)
+    monkeypatch.setattr(ledger_comparison, "read_ledger", read)
     return by_conversation
 
 
@@ -88,7 +87,7 @@ def test_without_a_schedule_lanes_that_no_worker_gave_back_are_not_compared(
 def test_a_plan_of_very_many_messages_is_compared_by_its_total(
     has: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "_MOST_BY_CONVERSATION", 599)
+    monkeypatch.setattr(ledger_comparison, "_MOST_BY_CONVERSATION", 599)
 
     assert compared(lanes_of(one=PLAN)) == FarSide("", 600, 0, misdirected=None)
 
@@ -101,7 +100,7 @@ def test_why_a_ledger_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) ->
     def fail(url: str, run_id: str, *, admission: Admission) -> Ledger:
         raise RemoteError("no ledger: nothing listens there")
 
-    monkeypatch.setattr(comparison, "read_ledger", fail)
+    monkeypatch.setattr(ledger_comparison, "read_ledger", fail)
 
     found = compared(lanes_of(one=PLAN))
 

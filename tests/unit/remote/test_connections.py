@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from convoy.errors import LoginError
-from convoy.remote.client import Connections, WorkerShare
+from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Credentials, RefreshToken, Token
 from convoy.routes.catalogue import CLIENT, USER

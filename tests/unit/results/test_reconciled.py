@@ -16,7 +16,7 @@ from convoy.results.far_side import Happening, Ledger
 from convoy.results.journal import JournalWriter, replay
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import Fate
-from convoy.results.reconcile import (
+from convoy.results.reconciled import (
     Discrepancy,
     FoundMessage,
     Key,

@@ -38,7 +38,7 @@ _SHOWN_BY = {route.shows: route for route in ROUTES.values() if route.shows}
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedId:
     """A thing of the organisation that variables of scenarios name, and the route that shows it."""
 
     variable: str
@@ -53,7 +53,7 @@ class Questions:
 
     is_published: bool
     has_approval: bool
-    named: tuple[Named, ...]
+    named: tuple[NamedId, ...]
     kinds: frozenset[str]
 
     @property
@@ -75,7 +75,7 @@ def questions_of(settings: Settings, routes: Mapping[str, Route]) -> Questions:
         bool(published),
         settings.target.approval is not None,
         tuple(
-            Named(variable, value, tuple(scenarios), _SHOWN_BY[variable])
+            NamedId(variable, value, tuple(scenarios), _SHOWN_BY[variable])
             for (variable, value), scenarios in naming.items()
         ),
         frozenset(routes[name].token for name in published),
@@ -165,7 +165,7 @@ def _ask_limits(
     return limits_of(found, questions.kinds)
 
 
-def _ask_named(named: Named, organisation: Organisation, checklist: Checklist) -> None:
+def _ask_named(named: NamedId, organisation: Organisation, checklist: Checklist) -> None:
     what = f"{named.variable} {named.value!r}"
     where = ", ".join(f"scenario.{name}.variables" for name in named.scenarios)
     try:

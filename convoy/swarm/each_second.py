@@ -1,6 +1,6 @@
-"""The watch over a run that goes on: it collects reports, and looks at what came of the run so far.
+"""What is done each second while a run goes on: reports are collected, and the run is looked at.
 
-A look enters that in the record, and may end the run for a criterion.
+A look enters in the record what came of the run so far, and may end the run for a criterion.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from convoy.results.result import RunResult
 _LOOK_EVERY_S = 1.0
 
 
-def watch_run(
+def look_each_second(
     criteria: Iterable[Criterion],
     *,
     is_under_way: Callable[[], bool],

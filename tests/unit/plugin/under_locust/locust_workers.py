@@ -7,7 +7,7 @@ import pytest
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_SPAWNING, MasterRunner, WorkerNode, WorkerNodes
 
-from convoy.plugin.workers import LOCAL_WORKER, LocustWorkers, end_where_workers_are_missing
+from convoy.plugin.locust_workers import LOCAL_WORKER, LocustWorkers, end_where_workers_are_missing
 
 
 class Runner:

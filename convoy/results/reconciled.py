@@ -84,10 +84,11 @@ class Named(msgspec.Struct, frozen=True):
     messages: tuple[Discrepancy, ...]
 
 
-class Reconciled(msgspec.Struct, frozen=True):
+class Compared(msgspec.Struct, frozen=True):
     """The accepted messages of a run against those at the far side, as of a moment (ISO 8601, UTC).
 
-    `unknown` messages are allowed to be there. `how` and `not_compared` are sentences.
+    Messages of unknown fate are allowed to be there. Of each discrepancy the first hundred messages
+    are named. `how` says in sentences what was compared, `not_compared` what was not.
     """
 
     at: str
@@ -100,6 +101,11 @@ class Reconciled(msgspec.Struct, frozen=True):
     changed: Named
     out_of_order: Named
     unexpected: Named
+
+
+class Reconciled(Compared, frozen=True):
+    """What was compared, and the times of `visibility` where analytics was asked."""
+
     visibility: Visibility | None = None
 
     @classmethod

@@ -1,54 +1,35 @@
-"""Finds conversations to write to, reads what an API answers, and recognises a Convoy simulator."""
+"""The listings of the API: conversations to write to, page by page, and what else a GET answers."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from http import HTTPStatus
-from secrets import token_hex
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
-from convoy.remote.addresses import Admission
+from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.remote.limits import retry_after_s
 from convoy.remote.oauth import Token
 from convoy.remote.participants import read_conversation
-from convoy.remote.requests_client import (
-    cause_of,
-    is_nobody,
-    open_client,
-    refusal_of,
-    whole_answer,
-)
-from convoy.results.far_side import Ledger
-from convoy.routes.catalogue import ROUTES, SIMULATOR
-from convoy.secrets import Secret
+from convoy.remote.requests_client import cause_of, open_client, refusal_of, whole_answer
+from convoy.routes.catalogue import ROUTES
 
 if TYPE_CHECKING:
     import requests
 
 T = TypeVar("T")
-THIS_MACHINE = Admission()
 ANY = "any"
 """As `state` or `type`: no filter."""
 _LISTED_TOO_OFTEN = (
     "The token's budget is spent; wait a minute, or keep the conversations in a file (`cache`)."
 )
-PERSON = "a person"
-"""Who starts a simulator by hand; it is there until that person stops it."""
 PAGE_SIZE = 100
 _MOST_PAGES = 200
 """20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
 _REST_AFTER_429_S = 1.0
-
-
-class _Simulator(msgspec.Struct):
-    simulator: str
-    started_by: str
-    proof: str = ""
 
 
 class _Page(msgspec.Struct, rename="camel"):
@@ -134,76 +115,3 @@ def _is_last(page: _Page, number: int, page_size: int) -> bool:
     if page.page_count is not None:
         return number >= page.page_count
     return len(page.entities) < page_size
-
-
-def starter_of_simulator(url: str, *, timeout_s: float = 2) -> str | None:
-    """Return who started the Convoy simulator at `url`: `PERSON`, or the id of a run.
-
-    "" stands for anything else that listens there, None for nothing.
-    """
-    import requests
-
-    try:
-        found = _simulator_at(url, THIS_MACHINE, {}, timeout_s)
-    except requests.RequestException as exc:
-        return None if is_nobody(exc) else ""
-    return found.started_by if found is not None else ""
-
-
-def is_convoy_simulator(
-    url: str, key: Secret, *, admission: Admission = THIS_MACHINE, timeout_s: float = 2
-) -> bool:
-    """Return whether a Convoy simulator answers at `url` that was started with this key.
-
-    It proves that by an HMAC-SHA256 of what it is asked and of the address and port that this
-    process is connected to, and never tells the key. Whoever only passes the question on to one, or
-    stands before it (a proxy, address translation), proves nothing.
-    """
-    import requests
-
-    challenge, connected = token_hex(), list[str]()
-    try:
-        found = _simulator_at(url, admission, {"challenge": challenge}, timeout_s, connected)
-    except requests.RequestException:
-        return False
-    if found is None or not connected:
-        return False
-    proven = f"{challenge} {connected[-1]}"
-    proof = hmac.new(key.reveal().encode(), proven.encode(), "sha256").hexdigest()
-    return hmac.compare_digest(found.proof.encode(), proof.encode())
-
-
-def _simulator_at(
-    url: str,
-    admission: Admission,
-    asked: Mapping[str, str],
-    timeout_s: float,
-    connected: list[str] | None = None,
-) -> _Simulator | None:
-    with open_client(url, admission, connected=connected) as client:
-        answer = whole_answer(client, "GET", url.rstrip("/") + SIMULATOR, timeout_s, asked)
-    if answer.status_code != 200:
-        return None
-    try:
-        found = msgspec.json.decode(answer.content, type=_Simulator)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    return found if found.simulator == "convoy" else None
-
-
-def read_ledger(
-    url: str, run_id: str, *, admission: Admission = THIS_MACHINE, timeout_s: float = 10
-) -> Ledger:
-    """Return what the simulator at `url` has counted of a run; raises RemoteError."""
-    import requests
-
-    asked = url.rstrip("/") + SIMULATOR + "/ledger"
-    try:
-        with open_client(url, admission) as client:
-            answer = whole_answer(client, "GET", asked, timeout_s, {"run_id": run_id})
-    except requests.RequestException as exc:
-        raise RemoteError(f"no ledger from {asked}: {cause_of(exc)}") from exc
-    try:
-        return msgspec.json.decode(answer.content, type=Ledger)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise RemoteError(f"{asked} answered {answer.status_code}, but with no ledger") from exc

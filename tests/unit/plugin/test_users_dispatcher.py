@@ -23,7 +23,7 @@ import sys
 import locust
 from locust.runners import WorkerNode
 
-from convoy.plugin.dealing import EvenUsersDispatcher, deal_users, split_users
+from convoy.plugin.users_dispatcher import EvenUsersDispatcher, deal_users, split_users
 
 def dispatch(workers, shares, steps):
     "Return what the workers were told to run, one after the other, in each run of the steps."

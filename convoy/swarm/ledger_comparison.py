@@ -9,7 +9,7 @@ import gevent
 from convoy.errors import RemoteError
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.remote.addresses import Admission
-from convoy.remote.discovery import read_ledger
+from convoy.remote.simulator import read_ledger
 from convoy.results.far_side import FarSide, far_side
 from convoy.swarm.run_lanes import RunLanes
 

@@ -18,8 +18,9 @@ from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
 from convoy.remote import requests_connections
 from convoy.remote.addresses import Admission
-from convoy.remote.discovery import find_conversations, is_convoy_simulator, starter_of_simulator
+from convoy.remote.listing import find_conversations
 from convoy.remote.oauth import Token
+from convoy.remote.simulator import is_convoy_simulator, starter_of_simulator
 from convoy.secrets import Secret
 from tests.locust_process import free_port
 from tests.recording_relay import RecordingRelay

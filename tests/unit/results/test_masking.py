@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from convoy.results.people import without_people
+from convoy.results.masking import without_people
 from convoy.results.samples import Kept, SampleKeeper
 from convoy.secrets import STARS, Redactor
 from tests.unit.results import REJECTED, changed
