@@ -83,8 +83,10 @@ class GuestUser(ScenarioUser):
         self.join()
 
     def leave(self) -> None:
-        self._end_turn()
-        self._note_loss()
+        # Once: a user leaves again when Locust stops it, and by then its own close was answered.
+        if self._run is not None:
+            self._end_turn()
+            self._note_loss()
         super().leave()
 
     def next_message(self) -> Message:

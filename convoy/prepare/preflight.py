@@ -34,7 +34,7 @@ from convoy.prepare.guard import (
     planned_messages,
 )
 from convoy.prepare.guest_limit import check_guests
-from convoy.prepare.machine import check_machine, files_allowed, local_ports
+from convoy.prepare.machine import check_machine, files_allowed, files_per_user, local_ports
 from convoy.prepare.organisation import ask, questions_of
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.pools import Open, check_pool_size, name_some, open_conversations
@@ -131,6 +131,7 @@ class Preflight:
         settings = self.settings
         step, waiting = self.checklist.step, self.checklist.waiting
         routes = {name: self.scenarios[name].route for name in settings.scenarios}
+        guests = tuple(name for name, each in routes.items() if each is GUEST_CHAT)
         opened: list[str] = []
         with step("templates"):
             checked = check_templates(settings, self.payloads, routes)
@@ -146,6 +147,7 @@ class Preflight:
             self.checklist,
             files=files_allowed(),
             ports=local_ports(),
+            files_per_user=files_per_user(settings, guests),
         )
         with step("approval"):
             check_plan(settings)
@@ -190,7 +192,7 @@ class Preflight:
                 self.facts,
                 self.processes,
                 self.connections.admission,
-                guests=tuple(name for name, each in routes.items() if each is GUEST_CHAT),
+                guests=guests,
             )
             with step("approval"):
                 planned = planned_messages(settings, run.inputs)

@@ -94,10 +94,13 @@ class Accounting:
 
     def declare(self, steps: Iterable[str], timings: Iterable[str]) -> None:
         """Begin to count these steps and timings, unless they are counted already."""
+        # No `setdefault`: each of ten thousand users would make recorders, with their histograms.
         for step in steps:
-            self._steps.setdefault(step, StepRecorder(self._timeout_s))
+            if step not in self._steps:
+                self._steps[step] = StepRecorder(self._timeout_s)
         for timing in timings:
-            self._timings.setdefault(timing, TimingRecorder(self._timeout_s))
+            if timing not in self._timings:
+                self._timings[timing] = TimingRecorder(self._timeout_s)
 
     @contextmanager
     def step(self, name: str, is_measured: bool) -> Iterator[None]:
