@@ -37,7 +37,7 @@ def compare(
             say(f"left out: {node}")
         pairs: dict[str, list[Pair]] = {LOCUST_USER.name: [], "node_ws": []}
         for number in range(rounds):
-            readings = {each.name: _measure(each, cores, window) for each in _turn(others)}
+            readings = {each.name: _measure(each, cores, window) for each in turn_of(others)}
             ours = readings.pop(CONVOY.name)
             for other, theirs in readings.items():
                 pairs[other].append(Pair(ours, theirs))
@@ -45,8 +45,8 @@ def compare(
     return {"rounds": rounds, "window_s": window.measured_s, "guests": GUESTS} | figures_of(pairs)
 
 
-def _turn(others: Sequence[Client]) -> list[Client]:
-    """Convoy between the others, so that each of them ran next to it."""
+def turn_of(others: Sequence[Client]) -> list[Client]:
+    """Return all clients, Convoy in the middle, so that each of the others runs next to it."""
     return [others[0], CONVOY, *others[1:]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from math import inf
 
 from convoy.results.account import PoolReport, ScenarioRecorder, StepReport
@@ -39,11 +40,13 @@ class TimingRecorder(StepRecorder):
 
     What was not received within `timeout_s` is missing. An id that comes again is a duplicate while
     it is among the last 4,096 that were matched; any other that nothing waits for is unexpected.
+    `show` takes how long each matched pair took, in seconds.
     """
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, show: Callable[[float], None]) -> None:
         super().__init__(timeout_s)
         self._timeout_s = timeout_s
+        self._show = show
         self._waiting: OrderedDict[str, tuple[float, bool]] = OrderedDict()
         self._matched: OrderedDict[str, bool] = OrderedDict()
 
@@ -66,6 +69,7 @@ class TimingRecorder(StepRecorder):
                 self._matched.popitem(last=False)
             if is_measured:
                 self.recorder.record_accepted((), (at_s - sent_s,), (at_s - sent_s,), 0)
+                self._show(at_s - sent_s)
         elif id in self._matched:
             counts.errors[DUPLICATE] += self._matched[id]
         elif is_measured:

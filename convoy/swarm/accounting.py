@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 from typing import Protocol, TypeVar
 
@@ -100,7 +101,8 @@ class Accounting:
                 self._steps[step] = StepRecorder(self._timeout_s)
         for timing in timings:
             if timing not in self._timings:
-                self._timings[timing] = TimingRecorder(self._timeout_s)
+                show = partial(self._show_timing, timing)
+                self._timings[timing] = TimingRecorder(self._timeout_s, show)
 
     @contextmanager
     def step(self, name: str, is_measured: bool) -> Iterator[None]:
@@ -204,6 +206,14 @@ class Accounting:
             self._show(outcome)
         else:
             self._rows.gather(name, (outcome.response_time_s,), 0)
+
+    def _show_timing(self, name: str, took_s: float) -> None:
+        """Enter a pair into the timing's row; where a step has the name, that row is the step's.
+
+        Gathered always: it may be the event loop that calls, where no listener can wait.
+        """
+        if name not in self._steps:
+            self._rows.gather(step_name(self._scenario, name), (took_s,), 0)
 
     def _enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         due, planned = message.due, message.planned

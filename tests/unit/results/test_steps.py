@@ -21,7 +21,7 @@ AT_S = 100.0
 
 
 def timing() -> TimingRecorder:
-    return TimingRecorder(TIMEOUT_S)
+    return TimingRecorder(TIMEOUT_S, lambda took_s: None)
 
 
 def counted(recorder: TimingRecorder) -> tuple[int, int, int, int]:
