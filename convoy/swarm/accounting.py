@@ -185,7 +185,9 @@ class Accounting:
             self.flush()
 
     def flush(self) -> None:
-        """Enter the gathered messages."""
+        """Enter the gathered messages and pairs."""
+        for timing in self._timings.values():
+            timing.flush()
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
@@ -207,13 +209,13 @@ class Accounting:
         else:
             self._rows.gather(name, (outcome.response_time_s,), 0)
 
-    def _show_timing(self, name: str, took_s: float) -> None:
-        """Enter a pair into the timing's row; where a step has the name, that row is the step's.
+    def _show_timing(self, name: str, took_s: Sequence[float]) -> None:
+        """Enter pairs into the timing's row; where a step has the name, that row is the step's.
 
         Gathered always: it may be the event loop that calls, where no listener can wait.
         """
         if name not in self._steps:
-            self._rows.gather(step_name(self._scenario, name), (took_s,), 0)
+            self._rows.gather(step_name(self._scenario, name), took_s, 0)
 
     def _enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         due, planned = message.due, message.planned

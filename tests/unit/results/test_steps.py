@@ -26,6 +26,7 @@ def timing() -> TimingRecorder:
 
 def counted(recorder: TimingRecorder) -> tuple[int, int, int, int]:
     """Return matched, missing, duplicate and unexpected."""
+    recorder.flush()
     counts = recorder.recorder.counts
     missing = sum(counts.not_sent.values())
     return counts.accepted, missing, counts.errors["duplicate"], counts.errors["unexpected"]

@@ -170,6 +170,7 @@ def test_a_timing_has_a_row_of_its_matched_pairs_unless_its_step_has_one(desk: D
         timing.received(id, DUE_S + 0.25, is_measured)
     desk.accounting.timing("first_reply").sent("never answered", DUE_S, True)
 
+    desk.accounting.flush()
     desk.rows.flush()
 
     rows = desk.environment.stats.entries
