@@ -63,8 +63,9 @@ class TimingRecorder(StepRecorder):
 
     def received(self, id: str, at_s: float, is_measured: bool) -> None:
         """Enter what has come; `is_measured` says whether it counts where it belongs to no pair."""
-        self.expire(at_s)
         counts = self.recorder.counts
+        if id in self._waiting and at_s - self._waiting[id][0] >= self._timeout_s:
+            self._miss(id, at_s)
         if id in self._waiting:
             sent_s, is_measured = self._waiting.pop(id)
             self._matched[id] = is_measured
