@@ -91,6 +91,12 @@ REACHES = (
         2.5,
     ),
     Reach(
+        "own copies ÷ Locust user, by CPU",
+        ("own_copies", "cpu_ratio_to", "locust_user", "median"),
+        3,
+        2.5,
+    ),
+    Reach(
         "reconnects: not matched once",
         ("reconnects", "not_matched_once"),
         0,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.convoy import FLAT_OUT, summary_in
 from bench.errors import BenchError
-from bench.guests.message import DEPLOYMENT, TEXT
+from bench.guests.message import TEXT
 from bench.guests.runs import LOCUSTFILES, SCENARIO, GuestLoad
 from bench.processes import ROOT, last_lines, output_of
 from bench.short_runs import ENVIRONMENT
@@ -25,39 +25,54 @@ _INSTALL_S = 120
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """Where to write: a simulator's address and a deployment's id; and for how many seconds."""
+
+    url: str
+    deployment: str
+    seconds: int
+
+    @property
+    def socket_url(self) -> str:
+        return self.url.replace("http", "ws", 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
-    """A client: its command for an address, seconds and a folder, and its own account."""
+    """A client: its command for a task and a folder, and its own account."""
 
     name: str
-    command: Callable[[str, int, Path], list[str]]
+    command: Callable[[Task, Path], list[str]]
     tally: Callable[[Path], Tally]
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def _convoy(url: str, seconds: int, folder: Path) -> list[str]:
+def _convoy(task: Task, folder: Path) -> list[str]:
     settings = {
-        f"scenario.{SCENARIO}.variables.deployment_id": DEPLOYMENT,
+        f"scenario.{SCENARIO}.variables.deployment_id": task.deployment,
         "criteria": "[]",
         "warm_up_s": "0",
     }
-    return GuestLoad(GUESTS, FLAT_OUT, seconds, settings=settings).command(url, folder)
+    load = GuestLoad(GUESTS, FLAT_OUT, task.seconds, settings=settings)
+    return load.command(task.url, folder)
 
 
-def _locust_user(url: str, seconds: int, folder: Path) -> list[str]:
+def _locust_user(task: Task, folder: Path) -> list[str]:
     path = LOCUSTFILES / "websocket_client.py"
+    host = f"{task.socket_url}/v1?deploymentId={task.deployment}"
     return [
         *(sys.executable, "-m", "locust", "-f", str(path), "--headless"),
-        *("-H", url.replace("http", "ws", 1), "-u", str(GUESTS), "-r", str(GUESTS)),
-        *("-t", f"{seconds}s", "--json-file", str(folder / "statistics")),
+        *("-H", host, "-u", str(GUESTS), "-r", str(GUESTS)),
+        *("-t", f"{task.seconds}s", "--json-file", str(folder / "statistics")),
     ]
 
 
-def _node(modules: Path, url: str, seconds: int, folder: Path) -> list[str]:
+def _node(modules: Path, task: Task, folder: Path) -> list[str]:
     # Node looks for packages beside the script.
     script = modules / "guests.js"
     shutil.copy(ROOT / "bench" / "guests" / script.name, script)
-    at = url.replace("http", "ws", 1)
-    return ["node", str(script), at, DEPLOYMENT, TEXT, str(GUESTS), str(seconds)]
+    told = task.socket_url, task.deployment, TEXT, str(GUESTS), str(task.seconds)
+    return ["node", str(script), *told]
 
 
 def _node_tally(folder: Path) -> Tally:

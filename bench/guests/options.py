@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.options import RESULTS, whole
 from bench.runs import Window
 
-PARTS = ("many", "round_trips", "reconnects", "connects")
+PARTS = ("many", "round_trips", "own_copies", "reconnects", "connects")
 GUESTS = RESULTS / "guests.json"
 QUICK_RESULTS = RESULTS / "quick-guests.json"
 

@@ -28,7 +28,11 @@ def _many(cores: Cores, scale: Scale, say: Say) -> dict[str, Any]:
 
 
 def _round_trips(cores: Cores, scale: Scale, say: Say) -> dict[str, Any]:
-    return compare(cores, scale.window, scale.pairs, say)
+    return compare(cores, scale.window, scale.pairs, say, has_bot=True)
+
+
+def _own_copies(cores: Cores, scale: Scale, say: Say) -> dict[str, Any]:
+    return compare(cores, scale.window, scale.pairs, say, has_bot=False)
 
 
 def _reconnects(cores: Cores, scale: Scale, say: Say) -> dict[str, Any]:
@@ -65,6 +69,7 @@ def _connects(cores: Cores, scale: Scale, say: Say) -> dict[str, Any]:
 MEASURE: Mapping[str, Callable[[Cores, Scale, Say], dict[str, Any]]] = {
     "many": _many,
     "round_trips": _round_trips,
+    "own_copies": _own_copies,
     "reconnects": _reconnects,
     "connects": _connects,
 }

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.guests.clients import CONVOY, GUESTS, LOCUST_USER, Client, node_client
+from bench.guests.clients import (
+    CONVOY,
+    GUESTS,
+    LOCUST_USER,
+    Client,
+    Task,
+    node_client,
+)
 from bench.guests.runs import NO_LIMITS, guest_simulator
 from bench.processes import Cores, exit_code_of, last_lines, output_of, running, wait_until
 from bench.runs import Reading, Window
@@ -17,18 +24,22 @@ from bench.simulators import Simulator
 from bench.throughput import Pair, figures_of
 from bench.usage import CoreWatch, cpu_seconds_of
 
+Say = Callable[[str], None]
+Figures = dict[str, Any]
+
+_WITH_BOT = "5c0d0000-0000-4000-8000-0000000000e1"
+_WITHOUT_BOT = "5c0d0000-0000-4000-8000-0000000000e5"
+"""Deployments of the simulator's."""
 _FLOWING = 500
 _START_DEADLINE_S = 60.0
 _END_DEADLINE_S = 60.0
 
 
-def compare(
-    cores: Cores, window: Window, rounds: int, say: Callable[[str], None]
-) -> dict[str, Any]:
+def compare(cores: Cores, window: Window, rounds: int, say: Say, *, has_bot: bool) -> Figures:
     """Run all clients in turns; return rates and ratios by name, None for what is not installed.
 
-    A round trip is a message and its own copy, counted where the simulator accepts it. Raises
-    BenchError when a run gives no figure.
+    A round trip is a message and its own copy, counted where the simulator accepts it; where it
+    `has_bot`, also typing and a reply at once. Raises BenchError when a run gives no figure.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         node = node_client(Path(name))
@@ -36,8 +47,11 @@ def compare(
         if isinstance(node, str):
             say(f"left out: {node}")
         pairs: dict[str, list[Pair]] = {LOCUST_USER.name: [], "node_ws": []}
+        deployment = _WITH_BOT if has_bot else _WITHOUT_BOT
         for number in range(rounds):
-            readings = {each.name: _measure(each, cores, window) for each in turn_of(others)}
+            readings = {
+                each.name: _measure(each, deployment, cores, window) for each in turn_of(others)
+            }
             ours = readings.pop(CONVOY.name)
             for other, theirs in readings.items():
                 pairs[other].append(Pair(ours, theirs))
@@ -56,13 +70,14 @@ def _told(readings: dict[str, Reading]) -> str:
     )
 
 
-def _measure(client: Client, cores: Cores, window: Window) -> Reading:
+def _measure(client: Client, deployment: str, cores: Cores, window: Window) -> Reading:
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as name,
-        guest_simulator(cores.server, *NO_LIMITS) as simulator,
+        guest_simulator(cores.server, *NO_LIMITS, "--bot-delay", "0ms") as simulator,
     ):
         folder = Path(name)
-        command = client.command(simulator.url, window.run_time_s, folder)
+        task = Task(simulator.url, deployment, window.run_time_s)
+        command = client.command(task, folder)
         with running(
             command, core=cores.generator, folder=folder, environment=client.environment
         ) as process:

@@ -10,7 +10,7 @@ from typing import Any
 import locust  # isort: skip  # it patches sockets
 import websocket
 
-from bench.guests.message import DEPLOYMENT, TEXT
+from bench.guests.message import TEXT
 
 
 class WebSocketClientUser(locust.User):
@@ -18,8 +18,9 @@ class WebSocketClientUser(locust.User):
 
     def on_start(self) -> None:
         self.token = str(uuid.uuid4())
-        self.socket = websocket.create_connection(f"{self.host}/v1?deploymentId={DEPLOYMENT}")
-        self.ask("configureSession", {"deploymentId": DEPLOYMENT, "startNew": False})
+        self.socket = websocket.create_connection(str(self.host))
+        deployment = str(self.host).rpartition("=")[2]
+        self.ask("configureSession", {"deploymentId": deployment, "startNew": False})
 
     def on_stop(self) -> None:
         self.socket.close()
