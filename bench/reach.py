@@ -75,6 +75,39 @@ REACHES = (
     Reach(
         "memory at the end ÷ after a minute", ("memory", "growth"), 1.01, 1.05, is_less_better=True
     ),
+    Reach("guests: KiB of memory each", ("many", "kib_per_guest"), 40, 60, is_less_better=True),
+    Reach("guests: not matched once", ("many", "not_matched_once"), 0, 0, is_less_better=True),
+    Reach(
+        "guests: send error, p99 in ms",
+        ("many", "send_error_ms", "p99"),
+        5,
+        10,
+        is_less_better=True,
+    ),
+    Reach(
+        "round trips ÷ Locust user, by CPU",
+        ("round_trips", "cpu_ratio_to", "locust_user", "median"),
+        3,
+        2.5,
+    ),
+    Reach(
+        "own copies ÷ Locust user, by CPU",
+        ("own_copies", "cpu_ratio_to", "locust_user", "median"),
+        3,
+        2.5,
+    ),
+    Reach(
+        "reconnects: not matched once",
+        ("reconnects", "not_matched_once"),
+        0,
+        0,
+        is_less_better=True,
+    ),
+    Reach(
+        "reconnects: greenlets left", ("reconnects", "greenlets_left"), 0, 0, is_less_better=True
+    ),
+    Reach("reconnects: sockets left", ("reconnects", "sockets_left"), 0, 0, is_less_better=True),
+    Reach("connects: late elsewhere", ("connects", "late_elsewhere"), 0, 0, is_less_better=True),
 )
 
 

@@ -15,7 +15,12 @@ _RATIOS = {
     "ratio_to_hey": ("throughput", "ratio_to", "hey", "median"),
     "ratio_to_raw_user": ("throughput", "ratio_to", "raw_user", "median"),
 }
-_COMPARISONS = {"throughput": "plain HTTP", "tls": "TLS"}
+_COMPARISONS = {
+    "throughput": "plain HTTP",
+    "tls": "TLS",
+    "round_trips": "guests, bot",
+    "own_copies": "guests, no bot",
+}
 _RATES = "messages_per_s"
 _TOLERATED_SHARE = 0.03
 

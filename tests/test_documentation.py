@@ -27,6 +27,7 @@ PAGES = [
             "engine",
             "faults",
             "glossary",
+            "guests",
             "locust-options",
             "read-a-run",
             "real-organisation",

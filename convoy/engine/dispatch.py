@@ -267,7 +267,7 @@ class Dispatcher:
         users, now_s = self._users, self._clock()
         users.end_rests(now_s)
         while self._idle:
-            _, ready_at = self._idle[0]
+            _, ready_at = next(iter(self._idle.values()))
             ready_at_s = ready_at(now_s)
             if ready_at_s > now_s:
                 users.rest(users.pop(now_s), ready_at_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -25,13 +25,13 @@ def always_ready(now_s: float) -> float:
 
 
 class FreeUsers:
-    """The idle users, the one that is idle longest first, and the resting ones.
+    """The idle users by greenlet, the one that is idle longest first, and the resting ones.
 
     Everyone may look into `idle`; only the methods change it. All times are clock seconds.
     """
 
     def __init__(self) -> None:
-        self.idle: deque[FreeUser] = deque()
+        self.idle: OrderedDict[greenlet, FreeUser] = OrderedDict()
         self._resting: list[tuple[float, int, FreeUser]] = []
         self._tie_breaks = count()
         self._idle_from_s = self._idle_to_s = -inf
@@ -46,11 +46,11 @@ class FreeUsers:
         """Take on a user that is idle from now on."""
         if not self.idle:
             self._idle_from_s, self._idle_to_s = since_s, inf
-        self.idle.append(user)
+        self.idle[user[0]] = user
 
     def pop(self, now_s: float) -> FreeUser:
         """Give away the user that is idle longest; there has to be one."""
-        user = self.idle.popleft()
+        _, user = self.idle.popitem(last=False)
         if not self.idle:
             self._idle_to_s = now_s
         return user
@@ -67,8 +67,7 @@ class FreeUsers:
 
     def remove(self, user: FreeUser, now_s: float) -> None:
         """Give up a user that waits no longer."""
-        if user in self.idle:
-            self.idle.remove(user)
+        if self.idle.pop(user[0], None) is not None:
             if not self.idle:
                 self._idle_to_s = now_s
         else:
@@ -77,10 +76,10 @@ class FreeUsers:
 
     def dismiss(self, waiting: greenlet, now_s: float) -> None:
         """Give up the user of this greenlet, if it waits."""
-        places = [*self.idle, *(place[2] for place in self._resting)]
-        for user in places:
-            if user[0] is waiting:
-                self.remove(user, now_s)
+        resting = (place[2] for place in self._resting if place[2][0] is waiting)
+        user = self.idle.get(waiting) or next(resting, None)
+        if user is not None:
+            self.remove(user, now_s)
 
     def late_cause(self, due_s: float) -> Cause:
         """Return why a message due then was kept waiting: with a user free it is our own fault."""

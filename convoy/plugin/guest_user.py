@@ -56,7 +56,7 @@ class _Turn:
         self.has_copy = self.awaits_reply = False
         self.last_reply_s: float | None = None
         self.offer: Reply | None = None
-        self.replied = Signal()
+        self.replied: Signal | None = None  # once somebody waits for it
 
 
 class GuestUser(ScenarioUser):
@@ -91,7 +91,8 @@ class GuestUser(ScenarioUser):
         self.join()
 
     def leave(self) -> None:
-        if self._run is not None:  # else it has left: the server has answered its close since
+        # Once: a user leaves again when Locust stops it, and by then its own close was answered.
+        if self._run is not None:
             self._end_turn()
             self._note_loss()
         super().leave()
@@ -255,8 +256,10 @@ class GuestUser(ScenarioUser):
 
     def await_reply(self) -> None:
         """Wait for a reply to the last message, for as long as a message may take."""
-        if self._turn is not None:
-            self._turn.replied.wait(self.timeout_s)
+        turn = self._turn
+        if turn is not None and turn.last_reply_s is None:
+            turn.replied = Signal()
+            turn.replied.wait(self.timeout_s)
 
     def answer(self) -> None:
         """Pick the first of the choices that replies have offered, if any: step `answer`."""
@@ -329,7 +332,8 @@ class GuestUser(ScenarioUser):
                 self._recorder("first_reply").received(turn.id, received_s, turn.is_measured)
             turn.last_reply_s = received_s
             turn.offer = event if event.choices else turn.offer
-            turn.replied.set()
+            if turn.replied is not None:
+                turn.replied.set()
 
     def _note_loss(self) -> None:
         """Count once how the server ended the connection, if it did; a post replaces it."""

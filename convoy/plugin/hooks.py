@@ -32,7 +32,7 @@ from convoy.plugin.options import who_can_reach
 from convoy.plugin.redacted_exits import redact_exits, redact_tracebacks
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
-from convoy.plugin.scenario_classes import known_scenarios, user_classes
+from convoy.plugin.scenario_classes import known_scenarios, request_types, user_classes
 from convoy.plugin.sockets import hear_custom_messages
 from convoy.plugin.users import attach
 from convoy.plugin.users_dispatcher import EvenUsersDispatcher
@@ -245,7 +245,7 @@ class _Hooks:
 
         worker = Worker(
             channel,
-            Rows(environment, {each.scenario: each.request_type for each in user_classes()}),
+            Rows(environment, request_types()),
             code=_code_hash(),
             connect=self._setup.connect_worker,
             send_report=send_report,

@@ -14,8 +14,8 @@ from locust.stats import StatsEntry, StatsEntryDict
 
 from convoy.results.result import Row
 
-STEP = "STEP"
-"""The request type of steps; messages have that of their user class."""
+STEP, TIMING = "STEP", "TIMING"
+"""The request types of steps and of timings; messages have that of their user class."""
 _HOME_OF_LOCUSTS_LISTENER = "locust.runners"
 
 
@@ -58,8 +58,8 @@ class Rows:
     Locust's own listener takes as long for each message as sending it. While it `is_alone`,
     accepted messages can be gathered, and `flush` enters them together, as Locust's master enters
     the report of a worker. While `events.request` has other listeners, every message has to be
-    `add`ed, because only that fires the event. `request_types` are by scenario; every other name is
-    that of a step.
+    `add`ed, because only that fires the event. `request_types` are by name; any other name is that
+    of a step.
     """
 
     def __init__(self, environment: Environment, request_types: Mapping[str, str]) -> None:

@@ -120,7 +120,8 @@ class RunController:
     def check_users(self, users: int) -> None:
         """Raise RefusedError where this machine or the approval does not allow so many users."""
         if self._run is not None:
-            check_users(self._run.prepared.settings, users, self._run.prepared.processes)
+            prepared = self._run.prepared
+            check_users(prepared.settings, users, prepared.processes, prepared.guests)
 
     def pause(self) -> None:
         """Let no message fall due until `resume` or the end of the run; raises RefusedError."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from convoy.plugin.rows import TIMING
 from convoy.plugin.users import ScenarioUser
 from convoy.prepare.scenarios import KnownScenario
+from convoy.results.account import step_name
 
 
 def user_classes() -> list[type[ScenarioUser]]:
@@ -33,3 +35,15 @@ def known_scenarios() -> dict[str, KnownScenario]:
         )
         for each in user_classes()
     }
+
+
+def request_types() -> dict[str, str]:
+    """Return the request types of Locust's rows by name; any other row is that of a step."""
+    classes = user_classes()
+    timings = {
+        step_name(each.scenario, timing): TIMING
+        for each in classes
+        for timing in each.timings
+        if timing not in each.optional_steps
+    }
+    return timings | {each.scenario: each.request_type for each in classes}

@@ -8,7 +8,7 @@ read 2026-11-22), so a target file without one is refused.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import ceil, floor, inf
 from typing import Literal, Protocol
@@ -18,7 +18,7 @@ from convoy.errors import RefusedError, did_you_mean
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
-from convoy.prepare.machine import check_machine, files_allowed, local_ports
+from convoy.prepare.machine import check_machine, files_allowed, files_per_user, local_ports
 from convoy.remote.addresses import Admission
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation, OwnToken
@@ -213,12 +213,24 @@ def check_processes(settings: Settings, processes: int) -> None:
         raise _too_fast(settings, wanted, approval.highest_rate, change)
 
 
-def check_users(settings: Settings, users: int, processes: int) -> None:
-    """Raise RefusedError unless a run may go on with so many users, as it might have begun."""
+def check_users(
+    settings: Settings, users: int, processes: int, guests: Collection[str] = ()
+) -> None:
+    """Raise RefusedError unless a run may go on with so many users, as it might have begun.
+
+    The users of the scenarios in `guests` are guests of web messaging.
+    """
     if users > MOST_USERS:
         raise RefusedError(f"users are {users:,}, but should be at most {MOST_USERS:,}")
     checklist = Checklist()
-    check_machine(users, processes, checklist, files=files_allowed(), ports=local_ports())
+    check_machine(
+        users,
+        processes,
+        checklist,
+        files=files_allowed(),
+        ports=local_ports(),
+        files_per_user=files_per_user(settings, guests),
+    )
     checklist.refuse_if_failed()
     check_plan(settings.model_copy(update={"users": users}))
 

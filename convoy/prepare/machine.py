@@ -5,13 +5,14 @@ from __future__ import annotations
 import platform
 import resource
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from math import ceil, inf
 from pathlib import Path
 
 import convoy
 from convoy.prepare.checklist import Checklist
+from convoy.settings import Settings
 
 _PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 """The first and the last local port (Linux's Documentation/networking/ip-sysctl.rst, read
@@ -20,13 +21,21 @@ _LOCUST_RAISES_TO = 10_000
 """Locust raises its limit of open files to this many, as far as the hard limit allows."""
 _FILES_PER_USER = 2
 """Its connection, and that of a login while the other one is open."""
+_OVER_HTTP = {"attachment", "history"}
+"""Steps for which a guest opens a second connection; it has no login."""
 _OTHER_FILES = 100
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _GIT_S = 5
 
 
 def check_machine(
-    users: int, processes: int, checklist: Checklist, *, files: float, ports: float
+    users: int,
+    processes: int,
+    checklist: Checklist,
+    *,
+    files: float,
+    ports: float,
+    files_per_user: int = _FILES_PER_USER,
 ) -> None:
     """Enter whether `processes` on this machine can hold so many users, with the number to set.
 
@@ -35,7 +44,7 @@ def check_machine(
     """
     if not processes:
         return
-    needed = _FILES_PER_USER * ceil(users / processes) + _OTHER_FILES
+    needed = files_per_user * ceil(users / processes) + _OTHER_FILES
     if needed > files:
         told = f"{ceil(users / processes):,} users in a process may need {needed:,} open files"
         fix = f"`ulimit -n {needed}`, more processes, or fewer users"
@@ -46,6 +55,13 @@ def check_machine(
         checklist.fail("local ports", told, fix)
     if needed <= files and users <= ports:
         checklist.ok("machine", f"open files and local ports suffice for {users:,} users")
+
+
+def files_per_user(settings: Settings, guests: Collection[str]) -> int:
+    """Return how many files a user may have open at once, given which scenarios are guests'."""
+    chosen = settings.scenarios
+    steps = {step for name in chosen for step in settings.scenario[name].steps}
+    return 1 if set(chosen) <= set(guests) and not steps & _OVER_HTTP else _FILES_PER_USER
 
 
 def files_allowed() -> float:

@@ -32,7 +32,7 @@ from convoy.prepare.guard import (
 )
 from convoy.prepare.guest_limit import check_guests
 from convoy.prepare.inputs import check_due, inputs_of
-from convoy.prepare.machine import check_machine, files_allowed, local_ports
+from convoy.prepare.machine import check_machine, files_allowed, files_per_user, local_ports
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.organisation_questions import ask, questions_of
 from convoy.prepare.pools import check_pool_size, given_pool, open_conversations
@@ -134,6 +134,7 @@ class Preflight:
         settings = self.settings
         step, waiting = self.checklist.step, self.checklist.waiting
         routes = {name: self.scenarios[name].route for name in settings.scenarios}
+        guests = tuple(name for name, each in routes.items() if each is GUEST_CHAT)
         with step("templates"):
             checked = check_templates(settings, self.payloads, routes)
         told = ", ".join(f"{len(each.sources)} of {name}" for name, each in checked.items())
@@ -153,6 +154,7 @@ class Preflight:
             self.checklist,
             files=files_allowed(),
             ports=local_ports(),
+            files_per_user=files_per_user(settings, guests),
         )
         with step("approval"):
             check_plan(settings)
@@ -203,7 +205,7 @@ class Preflight:
                 self.facts,
                 self.processes,
                 self.connections.admission,
-                guests=tuple(name for name, each in routes.items() if each is GUEST_CHAT),
+                guests=guests,
             )
             with step("approval"):
                 _check_total(settings, run.inputs)

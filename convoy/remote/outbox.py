@@ -63,7 +63,7 @@ class Outbox:
     def _send(self) -> None:
         senders, self._senders = self._senders, []
         used = [each.number for each in senders if each.expects_silence and each.is_open]
-        readable = readable_sockets(used)
+        readable = readable_sockets(used) if used else ()
         for sender in senders:
             sender.is_readable = sender.number in readable
             if sender.is_readable:

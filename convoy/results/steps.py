@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from math import inf
 
 from convoy.results.account import PoolReport, ScenarioRecorder, StepReport
@@ -12,6 +13,7 @@ from convoy.results.series import SecondsRecorder
 DUPLICATE, NOT_WAITED_FOR = "duplicate", "unexpected"
 """What a timing counts besides pairs, among its errors."""
 _REMEMBERED = 4_096
+_AT_ONCE = 64
 
 
 class StepRecorder:
@@ -39,11 +41,15 @@ class TimingRecorder(StepRecorder):
 
     What was not received within `timeout_s` is missing. An id that comes again is a duplicate while
     it is among the last 4,096 that were matched; any other that nothing waits for is unexpected.
+    Matched pairs are gathered, and entered together when there are many or by `flush`; `show` takes
+    how long they took, in seconds.
     """
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, show: Callable[[Sequence[float]], None]) -> None:
         super().__init__(timeout_s)
         self._timeout_s = timeout_s
+        self._show = show
+        self._took_s: list[float] = []
         self._waiting: OrderedDict[str, tuple[float, bool]] = OrderedDict()
         self._matched: OrderedDict[str, bool] = OrderedDict()
 
@@ -57,19 +63,33 @@ class TimingRecorder(StepRecorder):
 
     def received(self, id: str, at_s: float, is_measured: bool) -> None:
         """Enter what has come; `is_measured` says whether it counts where it belongs to no pair."""
-        self.expire(at_s)
         counts = self.recorder.counts
+        if id in self._waiting and at_s - self._waiting[id][0] >= self._timeout_s:
+            self._miss(id, at_s)
         if id in self._waiting:
             sent_s, is_measured = self._waiting.pop(id)
             self._matched[id] = is_measured
             if len(self._matched) > _REMEMBERED:
                 self._matched.popitem(last=False)
             if is_measured:
-                self.recorder.record_accepted((), (at_s - sent_s,), (at_s - sent_s,), 0)
+                self._took_s.append(at_s - sent_s)
+                if len(self._took_s) >= _AT_ONCE:
+                    self.flush()
         elif id in self._matched:
             counts.errors[DUPLICATE] += self._matched[id]
         elif is_measured:
             counts.errors[NOT_WAITED_FOR] += 1
+
+    def report(self) -> StepReport:
+        self.flush()
+        return super().report()
+
+    def flush(self) -> None:
+        """Enter the gathered pairs."""
+        took_s, self._took_s = self._took_s, []
+        if took_s:
+            self.recorder.record_accepted((), took_s, took_s, 0)
+            self._show(took_s)
 
     def expire(self, now_s: float, *, is_over: bool = False) -> None:
         """Count as missing what has been waited for too long, all of it where the run `is_over`."""

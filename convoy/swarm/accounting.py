@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Protocol, TypeVar
 
@@ -104,10 +105,14 @@ class Accounting:
 
     def declare(self, steps: Iterable[str], timings: Iterable[str]) -> None:
         """Begin to count these steps and timings, unless they are counted already."""
+        # No `setdefault`: each of ten thousand users would make recorders, with their histograms.
         for step in steps:
-            self._steps.setdefault(step, StepRecorder(self._timeout_s))
+            if step not in self._steps:
+                self._steps[step] = StepRecorder(self._timeout_s)
         for timing in timings:
-            self._timings.setdefault(timing, TimingRecorder(self._timeout_s))
+            if timing not in self._timings:
+                show = partial(self._show_timing, timing)
+                self._timings[timing] = TimingRecorder(self._timeout_s, show)
 
     @contextmanager
     def step(self, name: str, is_measured: bool) -> Iterator[StepTimes]:
@@ -208,7 +213,9 @@ class Accounting:
             self._recorder.give_up(cause, perf_counter() - due.due_s)
 
     def flush(self) -> None:
-        """Enter the gathered messages."""
+        """Enter the gathered messages and pairs."""
+        for timing in self._timings.values():
+            timing.flush()
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
@@ -229,6 +236,14 @@ class Accounting:
             self._show(outcome)
         else:
             self._rows.gather(name, (outcome.response_time_s,), 0)
+
+    def _show_timing(self, name: str, took_s: Sequence[float]) -> None:
+        """Enter pairs into the timing's row; where a step has the name, that row is the step's.
+
+        Gathered always: it may be the event loop that calls, where no listener can wait.
+        """
+        if name not in self._steps:
+            self._rows.gather(step_name(self._scenario, name), took_s, 0)
 
     def _enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         due, planned = message.due, message.planned

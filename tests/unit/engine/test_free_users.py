@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from greenlet import greenlet
 
-from convoy.engine.free_users import FreeUsers, always_ready
+from convoy.engine.free_users import FreeUser, FreeUsers, always_ready
 from convoy.results.outcome import Cause
 
 USER = greenlet(), always_ready
@@ -74,6 +74,19 @@ def test_a_message_waits_because_of(
     assert free.late_cause(due_s) is cause
 
 
+@pytest.mark.parametrize("gone", [USER, OTHER], ids=["idle", "resting"])
+def test_who_is_dismissed_is_free_no_longer(gone: FreeUser) -> None:
+    free = FreeUsers()
+    free.add(USER, 3)
+    free.rest(OTHER, 9)
+
+    free.dismiss(gone[0], 4)
+    free.dismiss(greenlet(), 4)
+    free.end_rests(10)
+
+    assert list(free.idle.values()) == [each for each in (USER, OTHER) if each is not gone]
+
+
 def test_users_rest_until_their_own_times() -> None:
     free = FreeUsers()
     free.rest(USER, 9)
@@ -81,4 +94,4 @@ def test_users_rest_until_their_own_times() -> None:
 
     free.end_rests(7)
 
-    assert (list(free.idle), free.first_ready_s) == ([OTHER], 9)
+    assert (list(free.idle.values()), free.first_ready_s) == ([OTHER], 9)

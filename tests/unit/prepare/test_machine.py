@@ -7,7 +7,8 @@ from math import inf
 import pytest
 
 from convoy.prepare.checklist import Checklist, Status
-from convoy.prepare.machine import check_machine, files_allowed, local_ports
+from convoy.prepare.machine import check_machine, files_allowed, files_per_user, local_ports
+from tests.unit.settings.configuration import settings_of
 
 
 def findings(users: int, processes: int, files: float, ports: float) -> list[str]:
@@ -32,6 +33,21 @@ def test_too_few_open_files_are_refused_with_the_number_to_set() -> None:
         "failure: open files: 451 users in a process may need 1,002 open files, and 1,000 are "
         "allowed (`ulimit -n 1002`, more processes, or fewer users)"
     )
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "steps", "files"),
+    [
+        (["guest_chat"], ["typing"], 1),
+        (["guest_chat"], ["typing", "history"], 2),
+        (["guest_chat", "open_messaging"], [], 2),
+    ],
+    ids=["guests write over a socket each", "and read over HTTP", "others log in"],
+)
+def test_a_user_may_need_so_many_files(scenarios: list[str], steps: list[str], files: int) -> None:
+    settings = settings_of(f"scenarios={scenarios}", f"scenario.guest_chat.steps={steps}")
+
+    assert files_per_user(settings, {"guest_chat"}) == files
 
 
 def test_too_few_ports_are_refused_however_many_processes_share_them() -> None:

@@ -6,9 +6,11 @@ import json
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import wsproto
+from wsproto.connection import ConnectionState
 from wsproto.events import (
     AcceptConnection,
     CloseConnection,
@@ -63,9 +65,14 @@ class Peer:
             self._waiting += self._protocol.events()
 
     def hear(self) -> dict[str, Any] | None:
-        """Return the guest's next frame, None when it has closed."""
+        """Return the guest's next frame, None when it has closed, which is answered."""
         event = self._next(TextMessage, CloseConnection)
-        if not isinstance(event, TextMessage):
+        if isinstance(event, CloseConnection):
+            if self._protocol.state is ConnectionState.REMOTE_CLOSING:
+                with suppress(OSError):  # a guest need not wait for it
+                    self._send(event.response())
+            return None
+        if event is None:
             return None
         request: dict[str, Any] = json.loads(event.data)
         self.requests.append(request)

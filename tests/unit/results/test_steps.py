@@ -21,11 +21,12 @@ AT_S = 100.0
 
 
 def timing() -> TimingRecorder:
-    return TimingRecorder(TIMEOUT_S)
+    return TimingRecorder(TIMEOUT_S, lambda took_s: None)
 
 
 def counted(recorder: TimingRecorder) -> tuple[int, int, int, int]:
     """Return matched, missing, duplicate and unexpected."""
+    recorder.flush()
     counts = recorder.recorder.counts
     missing = sum(counts.not_sent.values())
     return counts.accepted, missing, counts.errors["duplicate"], counts.errors["unexpected"]

@@ -26,7 +26,8 @@ class Desk:
     def __init__(self) -> None:
         self.environment = Environment()
         self.environment.create_local_runner()
-        self.rows = Rows(self.environment, {"messages": "POST"})
+        types = {"messages": "POST", "messages/first_reply": "TIMING"}
+        self.rows = Rows(self.environment, types)
         self.recorder = ScenarioRecorder(0.010, TIMEOUT_S)
         self.samples: list[tuple[str, bytes, bytes]] = []
         self.accounting = Accounting(
@@ -153,3 +154,27 @@ def test_whoever_listens_to_locust_hears_of_each_message_at_once(desk: Desk) -> 
     assert heard == ["messages"]
     desk.rows.flush()
     assert desk.row.num_requests == 2
+
+
+def test_a_timing_has_a_row_of_its_matched_pairs_unless_its_step_has_one(desk: Desk) -> None:
+    heard: list[str] = []
+    desk.environment.events.request.add_listener(lambda name, **_: heard.append(name))
+    desk.accounting.declare(["read"], ["first_reply", "read"])
+    for name, id, is_measured in (
+        ("first_reply", "a", True),
+        ("first_reply", "b", False),
+        ("read", "a", True),
+    ):
+        timing = desk.accounting.timing(name)
+        timing.sent(id, DUE_S, is_measured)
+        timing.received(id, DUE_S + 0.25, is_measured)
+    desk.accounting.timing("first_reply").sent("never answered", DUE_S, True)
+
+    desk.accounting.flush()
+    desk.rows.flush()
+
+    rows = desk.environment.stats.entries
+    assert list(rows) == [("messages/first_reply", "TIMING")]
+    row = rows["messages/first_reply", "TIMING"]
+    assert (row.num_requests, row.total_response_time) == (1, 250)
+    assert heard == []  # it may be the event loop that enters them
