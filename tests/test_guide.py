@@ -158,6 +158,7 @@ def options(repository: Path, program: str) -> list[str]:
 
 
 def with_line_added(locustfile: str, line: str) -> str:
-    """The locustfile with a line below its imports of scenarios."""
+    """The locustfile with a line where it belongs among the imports of scenarios."""
     imports = list(re.finditer(r"^from scenarios\..*\n", locustfile, re.MULTILINE))
-    return locustfile[: imports[-1].end()] + line + locustfile[imports[-1].end() :]
+    place = next((each.start() for each in imports if each[0] > line), imports[-1].end())
+    return locustfile[:place] + line + locustfile[place:]

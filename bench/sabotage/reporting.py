@@ -10,7 +10,7 @@ from typing import Any
 from bench.sabotage.proof import Proof
 from bench.sabotage.replacing import replace
 from convoy.results.account import ScenarioAccount, ScenarioRecorder
-from convoy.swarm import worker as worker_module
+from convoy.swarm import worker_run
 from convoy.swarm.master import Master
 
 _MORE_MESSAGES = 7
@@ -107,4 +107,4 @@ def _end_watch_after(proof: Proof, after_s: float) -> None:
 
         return watch
 
-    replace(worker_module, "watch", make)
+    replace(worker_run, "watch", make)

@@ -131,7 +131,7 @@ def test_a_run_says_its_verdict_where_the_disk_is_full(
         encoding="utf-8",
     ) as process:
         # Whatever it writes may be so long and no longer, as on a disk that is full.
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (6_000, 6_000))
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8_000, 8_000))
         shown, complaints = process.communicate(timeout=90)
 
     assert process.returncode == 5, shown + complaints

@@ -73,8 +73,9 @@ def look(environment, **_):
     controller = environment.dispatcher_class.keywords["begin"].__self__
 
     def wait_for_messages():
-        while (result := controller.snapshot()) is None or result.totals.sent == 0:
+        while controller._run is None or controller._run.snapshot().totals.sent == 0:
             gevent.sleep(0.05)
+        result = controller._run.snapshot()
         broken = [each.split(" does not hold")[0] for each in violations(result.totals, 100)]
         print(f"{result.run_id}: {result.totals.sent} sent so far, and not yet: {broken}")
 
