@@ -139,7 +139,7 @@ def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterato
         with setup.kill_switch.watched():
             approval = settings.target.approval
             if approval is not None:
-                setup.lock.take(approval.organisation_id, run_id, settings.oauth.logins_per_s)
+                setup.lock.take(approval.organisation_id, run_id, settings.logins_per_s)
             token = session.open()
             if approval is not None:
                 check_token(settings, token, connections.headers)

@@ -51,7 +51,7 @@ from convoy.swarm.worker_run import WorkerRun, WorkerRunState
 logger = logging.getLogger(__name__)
 
 _HOME_OF_LOCUSTS_LISTENERS = "locust.runners"
-_OPENING_PAUSE_S = 1.0
+_OPENING_PAUSE_S, _LONGEST_OPENING_PAUSE_S = 1.0, 16.0
 _TOO_MANY_REQUESTS = 429
 _MEASURE = Phase.MEASURE
 """Looking a member up in its class takes longer than most lines here."""
@@ -276,15 +276,18 @@ class ScenarioUser(User):
     def _open(self, run: WorkerRun) -> None:
         """Open the session, again and again until it opens; the master decides when to give up.
 
-        Ends the user where the run is stopped meanwhile.
+        Each pause is twice as long as the one before. Ends the user where the run is stopped
+        meanwhile.
         """
+        pause_s = _OPENING_PAUSE_S
         while not run.is_stopping:
             try:
                 self.session.open()
                 return
             except RemoteError as error:
                 self._worker.report_problem(run, str(error))
-                gevent.sleep(error.retry_after_s or _OPENING_PAUSE_S)
+                gevent.sleep(error.retry_after_s or pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_OPENING_PAUSE_S)
         raise GreenletExit  # Locust would show any other exception as a fault of the user
 
     def note_exception(self, error: Exception) -> None:

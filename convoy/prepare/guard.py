@@ -159,8 +159,8 @@ def check_plan(settings: Settings) -> None:
     if approval.highest_users is not None and users > approval.highest_users:
         allowed = f"{approval.highest_users} users at most"
         raise _beyond(settings, f"{users} users", allowed, f"write -u {approval.highest_users}")
-    logins, approved = settings.oauth.logins_per_s, approval.logins_per_s
-    if logins is not None and approved is not None and logins > approved:
+    logins, approved = settings.oauth.logins_per_s, approval.most_logins_per_s
+    if logins is not None and logins > approved:
         change = f"write {approved:.10g} or less"
         allowed = f"{approved:.10g} logins per second at most"
         raise _beyond(settings, f"oauth.logins_per_s is {logins:.10g}", allowed, change)

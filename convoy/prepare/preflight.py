@@ -163,7 +163,7 @@ class Preflight:
         if sends and settings.target.approval is not None:
             with step("organisation"):
                 organisation_id = settings.target.approval.organisation_id
-                self.lock.take(organisation_id, self.run_id, settings.oauth.logins_per_s)
+                self.lock.take(organisation_id, self.run_id, settings.logins_per_s)
         sessions = {
             kind: self.connections.open_session(kind) for kind in self.connections.token_kinds
         }

@@ -219,7 +219,7 @@ class Setup:
             check_target(settings, connections.admission, self.simulator_key)
             approval = settings.target.approval
             if approval is not None:
-                rate = settings.oauth.logins_per_s
+                rate = settings.logins_per_s
                 self.lock.take(approval.organisation_id, "afterwards", rate)
                 for token in connections.first_tokens():
                     check_token(settings, token, connections.headers)

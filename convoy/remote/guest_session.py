@@ -54,7 +54,9 @@ class GuestSession:
     message, and the session goes on there with the same token; one that has expired begins anew,
     as another guest's. `on_event` takes every event and when it was received, in the loop's own
     greenlet: it must not wait; `on_text` takes the frames themselves, before. `is_new` tells
-    whether the last configure began a session; `socket` is the latest connection.
+    whether the last configure began a session; `socket` is the latest connection. Under an approval
+    a connection with its first configure takes a turn to log in, and all else that is sent counts
+    as a message.
     """
 
     __slots__ = (
@@ -226,18 +228,27 @@ class GuestSession:
             self._connect(deadline_s)
             self._configure(deadline_s)
         if self.state is State.READ_ONLY:
+            self._let_leave(deadline_s)
             self._call(GuestProtocol.close_session, SessionClosed, deadline_s)
+            self._let_leave(deadline_s)
             self._configure(deadline_s, start_new=True)
         if self.state is not State.CONFIGURED:
             raise RefusalError(UNEXPECTED_ANSWER, f"a new chat is {self.state}")
 
     def await_turn(self, deadline_s: float = inf) -> None:
-        """Wait until the deployment's limits allow a connection; raises WireError after that."""
+        """Wait until the deployment's limits and the approval allow a connection.
+
+        Raises WireError where that is after the deadline.
+        """
         connects = self._shared.connects
         while (ready_s := connects.ready_at(now_s := self._now_s)) > now_s:
             if ready_s > deadline_s:
                 raise self._wire_error(TimeoutError("the limit on connections leaves no room"))
             gevent.sleep(ready_s - now_s)
+        try:
+            self._leaving.await_turn(deadline_s)  # last, because a turn is soon over
+        except TimeoutError as exc:
+            raise self._wire_error(exc) from exc
 
     def _let_leave(self, deadline_s: float) -> None:
         """Wait until the approval's rate has room; raises WireError, also by the kill switch."""
@@ -258,6 +269,7 @@ class GuestSession:
         socket = self.socket = WebSocket(self._hear)
         shared.connects.spend(self._now_s)
         try:
+            self._leaving.use_turn(deadline_s)
             answered = socket.open(
                 shared.dialler,
                 deployment.host,
@@ -339,7 +351,8 @@ class GuestSession:
                     if pinged_s < inf:
                         raise
                     pinged_s = self._now_s
-                    socket.ping()
+                    if not self._leaving.stop_reason:
+                        socket.ping()
         except TimeoutError:
             if socket.is_blocked or socket.received_s < pinged_s:
                 socket.close()

@@ -144,6 +144,7 @@ class Worker:
             case Lease():
                 run.lease.renew(message.asked_s, message.now_s, time.perf_counter())
                 run.keep_lease()
+                run.connections.turns.give(map(run.lease.own_s, message.turns))
             case Grant() if run.is_stopping:
                 # The master sent these lanes before it heard that this process takes no more.
                 self._channel.to_master(Released(run.run_id, message.lanes))
@@ -192,7 +193,10 @@ class Worker:
             return
         try:
             inputs = RunInputs.from_bytes(message.inputs)
-            share = WorkerShare(message.tokens, message.share, message.number)
+            is_led = message.lease_s is not None
+            share = WorkerShare(
+                message.tokens, message.share, message.permits, is_led, is_after_another=True
+            )
             connections = self._connect(inputs.settings, share)
             lease = LeaseClock(message.lease_s, time.perf_counter())
             run = self._run = WorkerRun(inputs, connections, lease, self._rows, self._redact)
@@ -248,7 +252,8 @@ class Worker:
                 logger.error("nothing was heard of the master for too long; this worker ends")
                 self._give_up()
                 return
-            self._channel.to_master(Ask(run.run_id, now_s, run.lease.leased_s))
+            wanted = run.connections.turns.wanted
+            self._channel.to_master(Ask(run.run_id, now_s, run.lease.leased_s, wanted))
             kill_switch = run.connections.kill_switch
             if kill_switch is not None and (reason := kill_switch.reason):
                 self.ask_for_stop(run, reason)

@@ -14,6 +14,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent import GreenletExit
 from locust import task
 from locust.env import Environment
 from locust.user.task import LOCUST_STATE_WAITING
@@ -336,6 +337,29 @@ def test_exceptions_are_shown_without_secrets() -> None:
     [shown] = desk.runner.exceptions.values()
     assert shown["msg"] == "**********"
     assert "be_bad" in shown["traceback"]
+
+
+def test_a_session_that_does_not_open_is_tried_more_and_more_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses, run = list[float](), SimpleNamespace(is_stopping=False)
+
+    def sleep(for_s: float) -> None:
+        pauses.append(for_s)
+        run.is_stopping = len(pauses) == 7
+
+    def refuse() -> None:
+        raise LoginError("timeout", "nobody answers", refused=False)
+
+    monkeypatch.setattr("convoy.plugin.users.gevent", SimpleNamespace(sleep=sleep))
+    user = Talking.__new__(Talking)
+    user._worker = SimpleNamespace(report_problem=lambda run, told: None)  # type: ignore[assignment]
+    user.session = SimpleNamespace(open=refuse)  # type: ignore[assignment]
+
+    with pytest.raises(GreenletExit):
+        user._open(run)  # type: ignore[arg-type]
+
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 16.0, 16.0]
 
 
 ONE_CONVERSATION = replace(INPUTS, pool=pool_of(1), pick=PickRule("exclusive"))
