@@ -364,7 +364,7 @@ def test_a_connection_takes_a_turn_to_log_in() -> None:
 def test_a_turn_that_was_waited_for_is_for_one_connection() -> None:
     taken: list[float] = []
     turns = SimpleNamespace(take=taken.append)
-    with serving(plays(copies_all), plays(copies_all)) as server:
+    with serving(plays(stays), plays(stays)) as server:
         guest = Guest(guests_at(server.port, turns=turns))
 
         guest.await_turn(5.0)
