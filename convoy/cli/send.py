@@ -23,6 +23,7 @@ from convoy.prepare.canaries import canary_run_id, new_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool, with_communications
 from convoy.prepare.guard import check_target, check_token, check_window
+from convoy.prepare.organisation import check_deployments
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import (
     LONGEST_RUN_ID,
@@ -143,6 +144,7 @@ def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterato
             token = session.open()
             if approval is not None:
                 check_token(settings, token, connections.headers)
+                check_deployments(settings, token, connections.headers)
             yield Ready(settings, run_id, connections, session, token)
     finally:
         session.close()

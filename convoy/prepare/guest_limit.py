@@ -9,6 +9,7 @@ from typing import NamedTuple
 from convoy.prepare.allowance import CONSEQUENCES
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.scenarios import MESSAGES_PER_GUEST
+from convoy.remote.turns import apart_s
 from convoy.settings import Settings
 from convoy.settings.model import Limit
 from convoy.settings.rates import split
@@ -18,7 +19,7 @@ _OF_EACH_GUEST = {"join": 1, "attachment": 2, "history": 1}
 """Requests of the steps that are chosen, on a guest's connection."""
 _CONFIGURE = 1
 _ROOM = 1.1
-"""For turns that are missed, and the time that each takes longer."""
+"""For turns that are missed."""
 
 
 class _Guests(NamedTuple):
@@ -77,7 +78,7 @@ def guest_line(settings: Settings, scenarios: Sequence[str]) -> str:
 
 def _connecting_s(settings: Settings, guests: Iterable[_Guests]) -> float:
     """Return how long all guests take at least to connect, at the approved rate of logins."""
-    return sum(each.users for each in guests) / (settings.logins_per_s or inf)
+    return sum(each.users for each in guests) * apart_s(settings.logins_per_s)
 
 
 def _beyond_the_approval(
@@ -87,8 +88,11 @@ def _beyond_the_approval(
     approval, guests = settings.target.approval, _guests(settings, scenarios)
     if approval is None:
         return
-    logins, needed_s = settings.logins_per_s, _connecting_s(settings, guests)
-    allowed = f"and approval {approval.ticket} allows {logins:g} logins a second"
+    needed_s, most_s = _connecting_s(settings, guests), 1 / apart_s(settings.logins_per_s)
+    allowed = (
+        f"and approval {approval.ticket} allows {settings.logins_per_s:g} logins a second, each "
+        "second taken a tenth longer"
+    )
     has_s = settings.prepare_timeout_s + (settings.users / spawn_rate if spawn_rate else 0.0)
     if needed_s > has_s:
         users = sum(each.users for each in guests)
@@ -96,10 +100,10 @@ def _beyond_the_approval(
         more = f"--set prepare_timeout_s={ceil(needed_s * _ROOM)}"
         yield told, f"write {more}, or fewer users, or have more approved"
     again = sum(each.rate / each.each for each in guests) if settings.is_scheduled else 0.0
-    if again > (logins or inf):
+    if again > most_s:
         told = f"users begin as another guest {again:.4g} times a second, {allowed}"
         busiest = max(guests, key=lambda each: each.rate / each.each)
-        many = f'variables.{MESSAGES_PER_GUEST}="{ceil(busiest.each * again / (logins or inf))}"'
+        many = f'variables.{MESSAGES_PER_GUEST}="{ceil(busiest.each * again / most_s)}"'
         yield told, f"write --set 'scenario.{busiest.scenario}.{many}', or have more approved"
 
 

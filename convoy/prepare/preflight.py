@@ -35,7 +35,7 @@ from convoy.prepare.guard import (
 )
 from convoy.prepare.guest_limit import check_guests
 from convoy.prepare.machine import check_machine, files_allowed, local_ports
-from convoy.prepare.organisation import ask, questions_of
+from convoy.prepare.organisation import ask, check_deployments, questions_of
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.pools import Open, check_pool_size, name_some, open_conversations
 from convoy.prepare.reach import check_way, check_way_of_guests
@@ -169,14 +169,17 @@ class Preflight:
         }
         try:
             tokens = {kind: self._token_of(kind, session) for kind, session in sessions.items()}
+            asks = tokens.get(CLIENT) or tokens[USER]
             if settings.target.approval is not None:
                 with step("organisation"):
                     for token in tokens.values():
                         check = partial(check_token, settings, token, self.connections.headers)
                         own = self._patiently("the token", check)
-                self.checklist.ok("organisation", f"the token is of {own}")
+                    whose = partial(check_deployments, settings, asks, self.connections.headers)
+                    deployments = self._patiently("the deployment", whose)
+                told = f"the token is of {own}" + f", and so is {deployments}" * bool(deployments)
+                self.checklist.ok("organisation", told)
             questions = questions_of(settings, routes)
-            asks = tokens.get(CLIENT) or tokens[USER]
             of = Organisation(settings, asks, self.connections.admission, self.connections.headers)
             in_force = ask(questions, of, self.checklist)
             run = PreparedRun(

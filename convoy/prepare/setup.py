@@ -60,6 +60,8 @@ from convoy.settings.environment import VARIABLE_BY_OPTION
 
 _Login = ClientLogin | UserLogin | UserToken
 _TOLD_EVERY_S = 3.0
+_OF_TODAY = ("target", "headers", "oauth", "limits", "on_limit", "request_timeout_s")
+"""The settings by which a record could send credentials elsewhere, or more than is allowed."""
 _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
 
 
@@ -206,10 +208,10 @@ class Setup:
         """Return settings and connections for what is done after a run, past the run's own guard.
 
         With a `command_line` the settings are those of a record, which anybody may have written.
-        Where anything secret goes to the target, or it has an approval, that and the headers are
-        those of the target file of today that has the same addresses: that of the command line, or
-        one in the configuration. The lock of the organisation is held from then on. Raises
-        SettingsError, RefusedError, RemoteError.
+        Where anything secret goes to the target, or it has an approval, whatever bounds what is
+        sent is that of the target file of today that has the same addresses: that of the command
+        line, or one in the configuration. The lock of the organisation is held from then on.
+        Raises SettingsError, RefusedError, RemoteError.
         """
         with self._redacting():
             if command_line is not None and self._has_secrets_for(settings):
@@ -231,7 +233,8 @@ class Setup:
             target = own.target
             is_approved = target.approval is not None or asked.approval is None
             if is_approved and target.urls == asked.urls:
-                return recorded.model_copy(update={"target": target, "headers": own.headers})
+                known = {name: getattr(own, name) for name in _OF_TODAY}
+                return recorded.model_copy(update=known)
         raise RefusedError(
             f"no target file {'has an approval for' * bool(asked.approval) or 'is for'} "
             f"{asked.api_url} with login host {asked.login_url}, where the run went, so that "

@@ -12,25 +12,26 @@ from math import ceil, inf
 import gevent
 from gevent.queue import Empty, Queue
 
-from convoy.remote.pace import SECOND_S, SPARE_S
+from convoy.remote.pace import SECOND_S
 
+_SPARE_S = 0.1
+"""So much longer than a second is taken: there is a connection to make after each turn, and what
+leaves a second apart may arrive closer together."""
+_LATEST_S = _SPARE_S / 2
 _LEAD_S = 0.3
 """So long before its moment a turn is given, so that its worker has received it by then."""
 
 
-def _apart_s(per_s: float | None) -> float:
-    """Return how far turns are apart, 0 where there is no rate.
-
-    What leaves a second apart may arrive closer together.
-    """
-    return (SECOND_S + SPARE_S) / per_s if per_s else 0.0
+def apart_s(per_s: float | None) -> float:
+    """Return how far turns are apart, 0 where there is no rate."""
+    return (SECOND_S + _SPARE_S) / per_s if per_s else 0.0
 
 
 class Turns:
     """The turns of this process: its own at a rate, or those that its master gives out.
 
     With `is_given` it takes a turn only from `give`; `wanted` counts how many it has ever waited
-    for. A turn is over `SPARE_S` after its moment, because the next one would be too close to it;
+    for. A turn is over `_LATEST_S` after its moment, because the next one would be too close to it;
     then another one is waited for. All moments are `clock` seconds.
     """
 
@@ -43,7 +44,7 @@ class Turns:
         is_after_another: bool = False,
     ) -> None:
         self.wanted = 0
-        self._apart_s = _apart_s(per_s)
+        self._apart_s = apart_s(per_s)
         self._clock = clock
         self._given: Queue[float] | None = Queue() if is_given and per_s else None
         self._next_s = clock() + self._apart_s * is_after_another
@@ -80,7 +81,7 @@ class Turns:
                 turn_s = inf
             self._check(turn_s, deadline_s)
             self._sleep_until(turn_s)
-            is_over = self._clock() > turn_s + SPARE_S
+            is_over = self._clock() > turn_s + _LATEST_S
 
     def _check(self, turn_s: float, deadline_s: float) -> None:
         if turn_s > deadline_s:
@@ -98,7 +99,7 @@ class TurnBook:
     """
 
     def __init__(self, per_s: float | None, now_s: float) -> None:
-        self._apart_s = _apart_s(per_s)
+        self._apart_s = apart_s(per_s)
         self._next_s = now_s + self._apart_s
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._ahead: defaultdict[str, deque[float]] = defaultdict(deque)

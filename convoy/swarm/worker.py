@@ -15,6 +15,7 @@ from convoy.engine.health import watch
 from convoy.errors import ConvoyError, LoginError, RefusedError, RemoteError
 from convoy.foreign import told
 from convoy.prepare.guard import check_token
+from convoy.prepare.organisation import check_deployments
 from convoy.remote.client import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
@@ -216,9 +217,11 @@ class Worker:
         is_checked = not run.lease.is_limited
         while not is_checked and self._is_joining(run):
             try:
-                for token in connections.first_tokens():
-                    if has_approval:
+                tokens = connections.first_tokens()
+                if has_approval:
+                    for token in tokens:
                         check_token(settings, token, connections.headers)
+                    check_deployments(settings, tokens[0], connections.headers)
                 is_checked = True
             except LoginError as error:
                 if error.refused:

@@ -40,8 +40,8 @@ def test_the_only_process_takes_its_turns_by_itself(
 
     taken = [(own.take(), clock.now_s)[1] for _ in range(3)]
 
-    first_s = BEGAN_S + 0.51 * is_after_another
-    assert taken == pytest.approx([first_s, first_s + 0.51, first_s + 1.02])
+    first_s = BEGAN_S + 0.55 * is_after_another
+    assert taken == pytest.approx([first_s, first_s + 0.55, first_s + 1.1])
 
 
 def test_after_a_pause_of_the_process_its_turns_do_not_come_at_once(
@@ -52,7 +52,7 @@ def test_after_a_pause_of_the_process_its_turns_do_not_come_at_once(
 
     taken = [(own.take(), clock.now_s)[1] for _ in range(3)]
 
-    assert taken == pytest.approx([1005.51, 1006.02, 1006.53])
+    assert taken == pytest.approx([1005.55, 1006.1, 1006.65])
 
 
 def test_without_a_rate_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,10 +81,10 @@ def test_a_turn_after_the_deadline_is_none(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(TimeoutError):
         given.take(BEGAN_S)  # none was given any more
     own.take()
-    assert clock.now_s == BEGAN_S + 1.02  # nobody has it in the place of who would not wait
+    assert clock.now_s == BEGAN_S + 1.1  # nobody has it in the place of who would not wait
 
 
-@pytest.mark.parametrize(("late_s", "used_s"), [(0.019, 1001.019), (0.021, 1002.0)])
+@pytest.mark.parametrize(("late_s", "used_s"), [(0.049, 1001.049), (0.051, 1002.0)])
 def test_a_turn_that_was_missed_is_left_out_and_another_one_asked_for(
     monkeypatch: pytest.MonkeyPatch, late_s: float, used_s: float
 ) -> None:
@@ -116,12 +116,12 @@ def test_workers_keep_to_the_rate_together_however_late_they_join(per_s: float, 
                 taken[name] += book.give(name, wanted[name], workers, now_s)
 
     every = sorted(turn for each in taken.values() for turn in each)
-    # Each is used up to 20 ms late.
-    assert min(b - a for a, b in zip(every, every[1:], strict=False)) > 1.02 / per_s - 1e-6
+    # Each is used up to 50 ms late.
+    assert min(b - a for a, b in zip(every, every[1:], strict=False)) > 1.1 / per_s - 1e-6
     assert most_in_a_second(every) <= max(1, per_s)
     # Nor is anybody left behind one that wants many.
     assert all(
-        each[0] < joined_s[name] + 2 + (2 + late) * 1.02 / per_s
+        each[0] < joined_s[name] + 2 + (2 + late) * 1.1 / per_s
         for name, each in taken.items()
         if name in joined_s
     )

@@ -256,7 +256,7 @@ def test_a_late_worker_logs_in_at_turns_that_nobody_else_has() -> None:
         for turn in message.turns
     )
     assert 8 <= len(turns) <= 12
-    assert min(b - a for a, b in zip(turns, turns[1:], strict=False)) == pytest.approx(0.51)
+    assert min(b - a for a, b in zip(turns, turns[1:], strict=False)) == pytest.approx(0.55)
 
 
 def test_a_late_worker_hears_of_the_changes_before_it() -> None:
