@@ -1,10 +1,11 @@
 """The routes of the public definition, and what each asks of a token.
 
 Scopes, permissions and contexts: https://github.com/api-evangelist/genesys,
-`openapi/genesys-*-api-openapi.yml`, read 2026-11-22; those of queues, which were not among what
-was read there, from the official SDK's documentation. Where the definition lists no code for the
-wrong context (agents' messages, typing, new conversations), the official blog says that they need
-a user: https://github.com/MyPureCloud/developer-center-blog, `source/2024-09-27-agentless-sms-api`.
+`openapi/genesys-*-api-openapi.yml`, read 2026-11-22; those of queues and deployments, which were
+not among what was read there, from the documentation of the official SDKs. Where the definition
+lists no code for the wrong context (agents' messages, typing, new conversations), the official blog
+says that they need a user: https://github.com/MyPureCloud/developer-center-blog,
+`source/2024-09-27-agentless-sms-api`.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ _ANALYTICS = Access(
 )
 _ORGANISATION = Access(("organization", "organization:readonly"))
 _QUEUE = Access(("routing", "routing:readonly"), ("routing:queue:view",))
+_DEPLOYMENT = Access(
+    ("webdeployments", "webdeployments:readonly"), ("webDeployments:deployment:view",)
+)
 _TOKEN = Access(("user-basic-info",))
 
 
@@ -80,6 +84,12 @@ PUBLIC_ROUTES = (
     _route("GET", f"{INTEGRATIONS}/{{}}", organisation.show_integration, _INTEGRATION),
     _route("GET", "/api/v2/routing/queues", organisation.list_queues, _QUEUE),
     _route("GET", "/api/v2/routing/queues/{}", organisation.show_queue, _QUEUE),
+    _route(
+        "GET",
+        "/api/v2/webdeployments/deployments/{}",
+        organisation.show_deployment,
+        _DEPLOYMENT,
+    ),
     _route("POST", f"{INBOUND}/message", open_messaging.take_message, _RECEIVE, is_message=True),
     _route(
         "POST",

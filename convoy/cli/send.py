@@ -22,6 +22,7 @@ from convoy.plan.pool import Conversation, ConversationPool, checked_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool, with_communications
 from convoy.prepare.guard import check_target, check_token, check_window
+from convoy.prepare.organisation_questions import check_deployments
 from convoy.prepare.run_ids import canary_run_id, new_run_id
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import (
@@ -140,10 +141,11 @@ def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterato
         with setup.kill_switch.watched():
             approval = settings.target.approval
             if approval is not None:
-                setup.lock.take(approval.organisation_id, run_id, settings.oauth.logins_per_s)
+                setup.lock.take(approval.organisation_id, run_id, settings.logins_per_s)
             token = session.open()
             if approval is not None:
                 check_token(settings, token, connections.headers)
+                check_deployments(settings, token, connections.headers)
             yield Ready(settings, run_id, connections, session, token)
     finally:
         session.close()

@@ -141,7 +141,7 @@ class GuestUser(ScenarioUser):
             return None
         if not self.session.is_known:
             return self._begin()
-        fault = self._try("reconnect", lambda: self.session.reconnect(deadline_s))
+        fault = self._try("reconnect", lambda: self.session.open(deadline_s))
         if fault is None and self.session.is_new:
             self._disturb(NOT_RESUMED)
             self.join()

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 from convoy.errors import RefusedError, did_you_mean
 from convoy.plan.lanes import LANES, numbers_between
-from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_allowed, files_per_user, local_ports
 from convoy.remote.addresses import Admission
@@ -167,8 +166,8 @@ def check_plan(settings: Settings) -> None:
     if approval.highest_users is not None and users > approval.highest_users:
         allowed = f"{approval.highest_users} users at most"
         raise _beyond(settings, f"{users} users", allowed, f"write -u {approval.highest_users}")
-    logins, approved = settings.oauth.logins_per_s, approval.logins_per_s
-    if logins is not None and approved is not None and logins > approved:
+    logins, approved = settings.oauth.logins_per_s, approval.most_logins_per_s
+    if logins is not None and logins > approved:
         change = f"write {approved:.10g} or less"
         allowed = f"{approved:.10g} logins per second at most"
         raise _beyond(settings, f"oauth.logins_per_s is {logins:.10g}", allowed, change)
@@ -274,37 +273,6 @@ def check_total(settings: Settings, planned: Mapping[str, int] | None, beside: i
         change = f"lower the rate, or write -t {lasts_s}s"
     wanted = f"{requests + beside} messages{_with_steps(settings)}"
     raise _beyond(settings, wanted, allowed, change)
-
-
-def planned_messages(
-    settings: Settings, inputs: Mapping[str, ScenarioInputs]
-) -> dict[str, int] | None:
-    """Return how many messages of each scenario the plan has at most; None where nobody knows."""
-    if settings.is_scheduled:
-        return {name: ScenarioPlan(each).count or 0 for name, each in inputs.items()}
-    return None if settings.messages is None else dict.fromkeys(inputs, settings.messages)
-
-
-def canaries(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
-    """Return how many canary messages there are: one of each template."""
-    return sum(len(each.weights) for each in inputs.values()) if settings.canary else 0
-
-
-def messages_beside(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
-    """Return how many messages leave besides the plan's: warm-up, canaries, opened conversations.
-
-    What the steps of the warm-up send is among them, and the first words of guests who drop. What
-    is sent again counts once.
-    """
-    warm_up = sum(
-        ceil(stages[0][0] * settings.warm_up_s) * settings.requests_each(name)
-        for name, stages in settings.stages_by_scenario().items()
-    )
-    pools = [settings.scenario[name].conversations for name in inputs]
-    opened = sum(each.count or 0 for each in pools if each.source == "opened")
-    has_drops = any(settings.scenario[name].reconnect is not None for name in settings.scenarios)
-    first_words = settings.users * has_drops
-    return warm_up * settings.is_scheduled + canaries(settings, inputs) + opened + first_words
 
 
 def check_window(settings: Settings, now_s: float, lasts_s: float) -> None:

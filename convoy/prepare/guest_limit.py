@@ -10,6 +10,7 @@ from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.prepare.allowance import CONSEQUENCES
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.scenarios import MESSAGES_PER_GUEST
+from convoy.remote.turns import apart_s
 from convoy.settings import Settings
 from convoy.settings.model import Limit
 from convoy.settings.rate_shares import split
@@ -18,6 +19,8 @@ _AFTER_EACH_MESSAGE = {"typing": 1, "answer": 1}
 _OF_EACH_GUEST = {"join": 1, "attachment": 2, "history": 1}
 """Requests of the steps that are chosen, on a guest's connection."""
 _CONFIGURE = 1
+_ROOM = 1.1
+"""For turns that are missed."""
 
 
 class _Guests(NamedTuple):
@@ -73,6 +76,8 @@ def check_guests(
     """Enter what the limits mean for the scenarios whose users are guests, if there are any."""
     if not scenarios:
         return
+    for told, fix in _beyond_the_approval(settings, scenarios, spawn_rate):
+        checklist.fail("approval", told, fix)
     short = list(guest_shortfalls(settings, scenarios, spawn_rate))
     for told, fix in short:
         checklist.warn("limits of guests", told, fix)
@@ -82,7 +87,45 @@ def check_guests(
 
 def guest_line(settings: Settings, scenarios: Sequence[str]) -> str:
     """Return as a line how many guests the rates need, and what those of the run may send."""
-    return "; ".join(_line(settings, each) for each in _guests(settings, scenarios))
+    guests = _guests(settings, scenarios)
+    lines = [_line(settings, each) for each in guests]
+    if settings.target.approval is not None:
+        lines.append(
+            f"they connect within {_connecting_s(settings, guests):.0f} s, at the approved "
+            f"{settings.logins_per_s:g} logins a second"
+        )
+    return "; ".join(lines)
+
+
+def _connecting_s(settings: Settings, guests: Iterable[_Guests]) -> float:
+    """Return how long all guests take at least to connect, at the approved rate of logins."""
+    return sum(each.users for each in guests) * apart_s(settings.logins_per_s)
+
+
+def _beyond_the_approval(
+    settings: Settings, scenarios: Sequence[str], spawn_rate: float | None
+) -> Iterator[tuple[str, str]]:
+    """Yield what the approved rate of logins has no room for: guests take one each to connect."""
+    approval, guests = settings.target.approval, _guests(settings, scenarios)
+    if approval is None:
+        return
+    needed_s, most_s = _connecting_s(settings, guests), 1 / apart_s(settings.logins_per_s)
+    allowed = (
+        f"and approval {approval.ticket} allows {settings.logins_per_s:g} logins a second, each "
+        "second taken a tenth longer"
+    )
+    has_s = settings.prepare_timeout_s + (settings.users / spawn_rate if spawn_rate else 0.0)
+    if needed_s > has_s:
+        users = sum(each.users for each in guests)
+        told = f"{_count(users)} take {needed_s:.0f} s to connect, {allowed}"
+        more = f"--set prepare_timeout_s={ceil(needed_s * _ROOM)}"
+        yield told, f"write {more}, or fewer users, or have more approved"
+    again = sum(each.rate / each.each for each in guests) if settings.is_scheduled else 0.0
+    if again > most_s:
+        told = f"users begin as another guest {again:.4g} times a second, {allowed}"
+        busiest = max(guests, key=lambda each: each.rate / each.each)
+        many = f'variables.{MESSAGES_PER_GUEST}="{ceil(busiest.each * again / most_s)}"'
+        yield told, f"write --set 'scenario.{busiest.scenario}.{many}', or have more approved"
 
 
 def guest_shortfalls(

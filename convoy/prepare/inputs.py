@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 
 from convoy.errors import Fault, SettingsError
 from convoy.plan.picks import PickRule
@@ -63,3 +64,34 @@ def check_due(inputs: Mapping[str, ScenarioInputs]) -> None:
     ]
     if faults:
         raise SettingsError(faults)
+
+
+def planned_messages(
+    settings: Settings, inputs: Mapping[str, ScenarioInputs]
+) -> dict[str, int] | None:
+    """Return how many messages of each scenario the plan has at most; None where nobody knows."""
+    if settings.is_scheduled:
+        return {name: ScenarioPlan(each).count or 0 for name, each in inputs.items()}
+    return None if settings.messages is None else dict.fromkeys(inputs, settings.messages)
+
+
+def canaries(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
+    """Return how many canary messages there are: one of each template."""
+    return sum(len(each.weights) for each in inputs.values()) if settings.canary else 0
+
+
+def messages_beside(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
+    """Return how many messages leave besides the plan's: warm-up, canaries, opened conversations.
+
+    What the steps of the warm-up send is among them, and the first words of guests who drop. What
+    is sent again counts once.
+    """
+    warm_up = sum(
+        ceil(stages[0][0] * settings.warm_up_s) * settings.requests_each(name)
+        for name, stages in settings.stages_by_scenario().items()
+    )
+    pools = [settings.scenario[name].conversations for name in inputs]
+    opened = sum(each.count or 0 for each in pools if each.source == "opened")
+    has_drops = any(settings.scenario[name].reconnect is not None for name in settings.scenarios)
+    first_words = settings.users * has_drops
+    return warm_up * settings.is_scheduled + canaries(settings, inputs) + opened + first_words

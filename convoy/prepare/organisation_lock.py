@@ -37,12 +37,13 @@ class OrganisationLock:
     def take(self, organisation_id: str, run_id: str, logins_per_s: float | None = None) -> None:
         """Take the lock for a run; raises RefusedError, which names the run that has it.
 
-        Whoever has it already keeps it for its next run. It is to be taken before anything is sent,
-        a login included.
+        Whoever has it already keeps it, and waits until as much may leave again. It is to be taken
+        before anything is sent, a login included.
         """
         self._rest_s = max(SECOND_S, 1 / (logins_per_s or 1))
         if self._held is not None and self._held[0] == organisation_id:
             _write(self._held[1], run_id)
+            gevent.sleep(self._rest_s)
             return
         self.release()
         name = f"convoy-{blake2b(organisation_id.encode(), digest_size=16).hexdigest()}.lock"

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from convoy.errors import RemoteError
+from convoy.errors import RefusedError, RemoteError
 from convoy.prepare.checklist import Checklist, Status
+from convoy.remote.addresses import Admission
+from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation, Shown
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.settings import Settings
@@ -31,6 +33,7 @@ _MINUTE_S = 60.0
 _MOST_LISTED = 5
 _HIGHEST = 10**9
 """A limit above that, or of nothing, is none that a plan could be compared with."""
+_DEPLOYMENT_ID = "deployment_id"
 _NO_LIMITS = "400 invalid.value"
 _IS_NOT_THERE = ("404 not.found", "400 bad.request", "400 invalid.value")
 _NOT_FOUND, _FORBIDDEN = "4xx other", "403 "
@@ -105,6 +108,39 @@ def ask(
         ):
             _ask_named(each, organisation, checklist)
     return in_force
+
+
+def check_deployments(settings: Settings, token: Token, headers: Mapping[str, str]) -> str:
+    """Raise RefusedError unless guests write to deployments of the token's organisation.
+
+    One host takes the guests of all organisations, and what they send names the deployment alone.
+    Where there is no approval nobody asks. Returns what was found, "" for nothing. Raises
+    RemoteError where it is to be asked again later.
+    """
+    approval, found = settings.target.approval, []
+    if approval is None:
+        return ""
+    of = Organisation(settings, token, Admission(anywhere=True), headers)
+    variables = (settings.scenario[name].variables for name in settings.scenarios)
+    named = (each[_DEPLOYMENT_ID] for each in variables if _DEPLOYMENT_ID in each)
+    for id in dict.fromkeys(named):
+        problem = "another one is shown in its place"
+        try:
+            shown = of.show(ROUTES["deployment"], {_DEPLOYMENT_ID: id})
+            is_its_own = shown.id.casefold() == id.casefold()
+        except RemoteError as error:
+            if error.retry_after_s is not None:
+                raise
+            problem, is_its_own = str(error), False
+        if not is_its_own:
+            raise RefusedError(
+                f"guests would write to deployment {id!r}, which the token does not see in "
+                f"organisation {approval.organisation_id!r} of approval {approval.ticket}: "
+                f"{problem}; write one of that organisation into {_DEPLOYMENT_ID} of the "
+                f"scenario's variables, or give the client {ROUTES['deployment'].permission}"
+            )
+        found.append(f"deployment {id}" + f" ({shown.name})" * bool(shown.name))
+    return " and ".join(found)
 
 
 def limits_of(in_force: Mapping[str, int], kinds: frozenset[str]) -> tuple[Limit, ...]:

@@ -20,21 +20,18 @@ from convoy.prepare.canaries import send_canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool
 from convoy.prepare.guard import (
-    canaries,
     check_plan,
     check_processes,
     check_target,
     check_token,
     check_total,
     check_window,
-    messages_beside,
-    planned_messages,
 )
 from convoy.prepare.guest_limit import check_guests
-from convoy.prepare.inputs import check_due, inputs_of
+from convoy.prepare.inputs import canaries, check_due, inputs_of, messages_beside, planned_messages
 from convoy.prepare.machine import check_machine, files_allowed, files_per_user, local_ports
 from convoy.prepare.organisation_lock import OrganisationLock
-from convoy.prepare.organisation_questions import ask, questions_of
+from convoy.prepare.organisation_questions import ask, check_deployments, questions_of
 from convoy.prepare.pools import check_pool_size, given_pool, open_conversations
 from convoy.prepare.reach import check_way, check_way_of_guests
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
@@ -172,20 +169,23 @@ class Preflight:
         if sends and settings.target.approval is not None:
             with step("organisation"):
                 organisation_id = settings.target.approval.organisation_id
-                self.lock.take(organisation_id, self.run_id, settings.oauth.logins_per_s)
+                self.lock.take(organisation_id, self.run_id, settings.logins_per_s)
         sessions = {
             kind: self.connections.open_session(kind) for kind in self.connections.token_kinds
         }
         try:
             tokens = {kind: self._token_of(kind, session) for kind, session in sessions.items()}
+            asks = tokens.get(CLIENT) or tokens[USER]
             if settings.target.approval is not None:
                 with step("organisation"):
                     for token in tokens.values():
                         check = partial(check_token, settings, token, self.connections.headers)
                         own = self._patiently("the token", check)
-                self.checklist.ok("organisation", f"the token is of {own}")
+                    whose = partial(check_deployments, settings, asks, self.connections.headers)
+                    deployments = self._patiently("the deployment", whose)
+                told = f"the token is of {own}" + f", and so is {deployments}" * bool(deployments)
+                self.checklist.ok("organisation", told)
             questions = questions_of(settings, routes)
-            asks = tokens.get(CLIENT) or tokens[USER]
             of = Organisation(settings, asks, self.connections.admission, self.connections.headers)
             in_force = ask(questions, of, self.checklist)
             to_open = {

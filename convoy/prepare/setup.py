@@ -52,6 +52,8 @@ from convoy.settings import (
 )
 from convoy.settings.environment import VARIABLE_BY_OPTION
 
+_OF_TODAY = ("target", "headers", "oauth", "limits", "on_limit", "request_timeout_s")
+"""The settings by which a record could send credentials elsewhere, or more than is allowed."""
 _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
 
 
@@ -158,10 +160,10 @@ class Setup:
         """Return settings and connections for what is done after a run, past the run's own guard.
 
         With a `command_line` the settings are those of a record, which anybody may have written.
-        Target and headers are those of the target file of today with the same addresses: that of
-        the command line, or, where anything secret goes to the target or it has an approval, one in
-        the configuration. The lock of the organisation is held from then on. Raises
-        SettingsError, RefusedError, RemoteError.
+        Whatever bounds what is sent is that of the target file of today with the same addresses:
+        that of the command line, or, where anything secret goes to the target or it has an
+        approval, one in the configuration. The lock of the organisation is held from then on.
+        Raises SettingsError, RefusedError, RemoteError.
         """
         with self._redacting():
             named = (command_line or {}).get("target")
@@ -172,7 +174,7 @@ class Setup:
             check_target(settings, connections.admission, self.simulator_key)
             approval = settings.target.approval
             if approval is not None:
-                rate = settings.oauth.logins_per_s
+                rate = settings.logins_per_s
                 self.lock.take(approval.organisation_id, "afterwards", rate)
                 for token in connections.first_tokens():
                     check_token(settings, token, connections.headers)
@@ -184,7 +186,8 @@ class Setup:
             target = own.target
             is_approved = target.approval is not None or asked.approval is None
             if is_approved and target.urls == asked.urls:
-                return recorded.model_copy(update={"target": target, "headers": own.headers})
+                known = {name: getattr(own, name) for name in _OF_TODAY}
+                return recorded.model_copy(update=known)
         place = f"{asked.api_url} with login host {asked.login_url}, where the run went"
         if named:
             problem = "has no approval for" if asked.approval else "is not for"

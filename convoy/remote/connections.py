@@ -9,10 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
-from math import ceil
 from typing import TypeAlias
-
-import gevent
 
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
@@ -21,9 +18,10 @@ from convoy.remote.http import Transport
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, JointBudget, Limit
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
-from convoy.remote.pace import SECOND_S, SPARE_S, Pace
+from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
+from convoy.remote.turns import Turns
 from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
@@ -37,14 +35,18 @@ class WorkerShare:
     """The part of the run's tokens and limits that one process may use.
 
     `tokens` counts the tokens of each kind that its users share, None when each has its own;
-    `share` is its part, from 0 to 1, of limits on logins and of limits over all tokens. `number`
-    counts from 0 over the processes, which log in in turn after who gave the share; None where
-    there is one only.
+    `share` is its part, from 0 to 1, of limits over all tokens. Under an approval it may send
+    `permits` messages a second before it has lanes, None for all. It logs in at its own turns, or
+    at those that its master gives it (`is_led`); `is_after_another` where somebody just has.
+    `number` counts the processes of a run from 0.
     """
 
     tokens: int | None = None
     share: float = 1.0
-    number: int | None = None
+    permits: int | None = None
+    is_led: bool = False
+    is_after_another: bool = False
+    number: int = 0
 
 
 class _Tokens:
@@ -118,20 +120,19 @@ class Connections:
             max_age_s=settings.connection_max_age_s,
             clock=clock,
         )
-        approval = settings.target.approval
+        approval, permits = settings.target.approval, worker_share.permits
         self.pace: Pace | None = None
         """What the messages of all sessions keep to; None where nothing had to be approved."""
         if approval is not None:
-            self.pace = Pace(int(approval.most_per_s * worker_share.share), clock)
+            most = approval.most_per_s
+            self.pace = Pace(most if permits is None else min(permits, most), clock)
         self._code_book = CodeBook()
-        self._login_at_s = self._logged_in_s = float("-inf")
-        rate = settings.oauth.logins_per_s
-        # What leaves a second apart may arrive closer together.
-        every_s = 0.0 if rate is None else (SECOND_S + SPARE_S) / rate
-        self._login_gap_s = every_s / worker_share.share
-        self._first_turn_s: float | None = None
-        if rate is not None and worker_share.number is not None:
-            self._first_turn_s = clock() + (worker_share.number + 1) * every_s
+        self.turns = Turns(
+            settings.logins_per_s,
+            clock,
+            is_given=worker_share.is_led,
+            is_after_another=worker_share.is_after_another,
+        )
         self._share = worker_share.share
         self._of_all = self._shared_budget("org")
         self._tokens = {
@@ -143,7 +144,7 @@ class Connections:
         }
         self._guests: dict[tuple[str, str], Guests] = {}
         # Each process begins elsewhere, so that workers do not log in the same customers at first.
-        first = round((worker_share.number or 0) * worker_share.share * len(guest_jwts))
+        first = round(worker_share.number * worker_share.share * len(guest_jwts))
         self._guest_jwts = cycle((*guest_jwts[first:], *guest_jwts[:first]))
 
     @property
@@ -192,6 +193,7 @@ class Connections:
                 kill_switch=self.kill_switch,
                 origins=frozenset(map(Origin.parse, target.urls)),
                 is_approved=target.approval is not None,
+                turns=self.turns if target.approval is not None else None,
             )
         return shared
 
@@ -221,7 +223,7 @@ class Connections:
         credentials = self._credentials[kind]
         if isinstance(credentials, Token):
             return credentials
-        self._await_turn()
+        self.turns.take()
         transport = self.open_transport(self._login)
         renewing = credentials.refresh_token
         try:
@@ -235,27 +237,6 @@ class Connections:
                 )
         finally:
             transport.close()
-
-    def _await_turn(self) -> None:
-        now_s = self.clock()
-        self._login_at_s = self._turn_s(max(now_s, self._login_at_s + self._login_gap_s))
-        if self._login_at_s > now_s:
-            gevent.sleep(self._login_at_s - now_s)
-        # After a pause of the whole process all turns have come at once.
-        while (left_s := self._logged_in_s + self._login_gap_s - self.clock()) > 0:
-            gevent.sleep(left_s)
-        self._logged_in_s = self.clock()
-
-    def _turn_s(self, from_s: float) -> float:
-        """Return when this process may log in from a moment on: between its turns are the others'.
-
-        By their gaps alone they would log in together when they begin, or lose their tokens.
-        """
-        first_s, gap_s = self._first_turn_s, self._login_gap_s
-        if first_s is None:
-            return from_s
-        # Rounded, because a moment that is a turn is not to be taken for one just after it.
-        return first_s + max(0, ceil(round((from_s - first_s) / gap_s, 6))) * gap_s
 
     def _make_token(self, kind: TokenKind, of_kind: Budget | None) -> _Held:
         oauth = OAuthSession(

@@ -55,7 +55,9 @@ class GuestSession:
     message, and the session goes on there with the same token; one that has expired begins anew,
     as another guest's. `on_event` takes every event and when it was received, in the loop's own
     greenlet: it must not wait; `on_text` takes the frames themselves, before. `is_new` tells
-    whether the last configure began a session; `socket` is the latest connection.
+    whether the last configure began a session; `socket` is the latest connection. Under an approval
+    a connection with its first configure takes a turn to log in, and all else that is sent counts
+    as a message.
     """
 
     __slots__ = (
@@ -141,28 +143,15 @@ class GuestSession:
         """Return when limits and rests allow the next message: at most `now_s` when now."""
         return max(self._messages.ready_at(now_s), self._requests.ready_at(now_s))
 
-    def open(self) -> None:
-        """Connect and configure. Raises WireError, and RefusalError where the answer is no."""
-        self.await_turn()
-        self.connect()
-        self.configure()
+    def open(self, deadline_s: float | None = None) -> None:
+        """Connect when limits allow it, and configure: a session that is known goes on.
 
-    def connect(self) -> Iterable[tuple[str, str]]:
-        """Open a connection, in place of the one before; return the headers of the answer.
-
-        Raises as `open`.
+        By default it waits for the limits, and then each step has the timeout. Raises WireError,
+        and RefusalError where the answer is no.
         """
-        return self._connect(self._now_s + self._shared.timeout_s)
-
-    def configure(self) -> None:
-        """Begin the session on a new connection, or go on with it; raises as `open`."""
-        self._configure(self._now_s + self._shared.timeout_s)
-
-    def reconnect(self, deadline_s: float) -> None:
-        """Go on with the session on another connection, when limits allow one; raises as `open`."""
-        self.await_turn(deadline_s)
-        self._connect(deadline_s)
-        self._configure(deadline_s)
+        self.await_turn(inf if deadline_s is None else deadline_s)
+        self.connect(deadline_s)
+        self.configure(deadline_s)
 
     def drop(self, tracing_id: str, message: bytes, deadline_s: float, *, is_cut: bool) -> float:
         """Send a message and end the connection at once; return when its first byte left.
@@ -275,20 +264,29 @@ class GuestSession:
     def _go_on(self, deadline_s: float) -> None:
         """See that a message can be sent: connect, resume, begin a new chat, as far as needed."""
         if self.is_lost:
-            self.reconnect(deadline_s)
+            self.open(deadline_s)
         if self.state is State.READ_ONLY:
+            self._let_leave(deadline_s)
             self._call(GuestProtocol.close_session, SessionClosed, deadline_s)
-            self._configure(deadline_s, start_new=True)
+            self._let_leave(deadline_s)
+            self.configure(deadline_s, start_new=True)
         if self.state is not State.CONFIGURED:
             raise RefusalError(UNEXPECTED_ANSWER, f"a new chat is {self.state}")
 
     def await_turn(self, deadline_s: float = inf) -> None:
-        """Wait until the deployment's limits allow a connection; raises WireError after that."""
+        """Wait until the deployment's limits and the approval allow a connection.
+
+        Raises WireError where that is after the deadline.
+        """
         connects = self._shared.connects
         while (ready_s := connects.ready_at(now_s := self._now_s)) > now_s:
             if ready_s > deadline_s:
                 raise self._wire_error(TimeoutError("the limit on connections leaves no room"))
             gevent.sleep(ready_s - now_s)
+        try:
+            self._leaving.await_turn(deadline_s)  # last, because a turn is soon over
+        except TimeoutError as exc:
+            raise self._wire_error(exc) from exc
 
     def _let_leave(self, deadline_s: float) -> None:
         """Wait until the approval's rate has room; raises WireError, also by the kill switch."""
@@ -297,8 +295,13 @@ class GuestSession:
         except (TimeoutError, StoppedError) as exc:
             raise self._wire_error(exc) from exc
 
-    def _connect(self, deadline_s: float) -> Iterable[tuple[str, str]]:
+    def connect(self, deadline_s: float | None = None) -> Iterable[tuple[str, str]]:
+        """Open a connection, in place of the one before; return the headers of the answer.
+
+        Raises as `open`.
+        """
         shared, deployment = self._shared, self._shared.deployment
+        deadline_s = deadline_s or self._now_s + shared.timeout_s
         self.socket.close()
         self._leaving.keep()
         if self._token is None or self.state is State.EXPIRED:
@@ -309,6 +312,7 @@ class GuestSession:
         socket = self.socket = WebSocket(self._hear)
         shared.connects.spend(self._now_s)
         try:
+            self._leaving.use_turn(deadline_s)
             answered = socket.open(
                 shared.dialler,
                 deployment.host,
@@ -324,10 +328,13 @@ class GuestSession:
         shared.connects.correct({}, self._now_s)
         return answered.raw_items()
 
-    def _configure(self, deadline_s: float, *, start_new: bool = False) -> None:
+    def configure(self, deadline_s: float | None = None, *, start_new: bool = False) -> None:
+        """Begin the session on a new connection, or go on with it; raises as `open`."""
+
         def configure(protocol: GuestProtocol, tracing_id: str) -> bytes:
             return protocol.configure(tracing_id, start_new=start_new, code=self._jwt)
 
+        deadline_s = deadline_s or self._now_s + self._shared.timeout_s
         self.is_new = self._call(configure, SessionConfigured, deadline_s).is_new
 
     def _call(self, request: Request, wanted: type[_E], deadline_s: float) -> _E:
@@ -351,28 +358,16 @@ class GuestSession:
         raise refusal_in(answer, self._shared.code_book)
 
     def _ask(self, question: Question, act: Callable[[], None]) -> None:
-        """Do what asks the question and wait for its answer; raises one of WIRE_EXCEPTIONS.
-
-        At half the time the server is pinged. The connection of one that has sent nothing since is
-        closed in the end, as is that of one that does not take what is sent.
-        """
-        socket, pinged_s = self.socket, inf
+        """Do what asks the question and wait for its answer; raises one of WIRE_EXCEPTIONS."""
         self._question = question
         try:
             act()
-            half_s = (self._now_s + question.deadline_s) / 2
-            while question.answer is None:
-                try:
-                    socket.wait(half_s if pinged_s == inf else question.deadline_s)
-                except TimeoutError:
-                    if pinged_s < inf:
-                        raise
-                    pinged_s = self._now_s
-                    socket.ping()
-        except TimeoutError:
-            if socket.is_blocked or socket.received_s < pinged_s:
-                socket.close()
-            raise
+            self.socket.wait_for(
+                lambda: question.answer is not None,
+                question.deadline_s,
+                self._shared.dialler.clock,
+                lambda: not self._leaving.stop_reason,
+            )
         finally:
             self._question = None
 

@@ -11,6 +11,7 @@ from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.pace import Pace
+from convoy.remote.turns import Turns
 from convoy.remote.wire_faults import StoppedError
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
@@ -48,8 +49,8 @@ class Guests:
     its login, None for a guest without one. What a server gives a guest that opens a door is handed
     to `register`, to be redacted. Of `limits`, those of scope `session` are for the messages of one
     guest and those of scope `connection` for all that it sends over one; `connects` is for the
-    connections of all. Files go to the target's own `origins`, and to public places besides where
-    it `is_approved`.
+    connections of all. Under an approval each connection takes one of the `turns` to log in. Files
+    go to the target's own `origins`, and to public places besides where it `is_approved`.
     """
 
     dialler: Dialler
@@ -61,6 +62,7 @@ class Guests:
     limits: Sequence[Limit] = ()
     is_obeyed: bool = True
     connects: Budget = field(default_factory=lambda: Budget(()))
+    turns: Turns | None = None
     pace: Pace | None = None
     kill_switch: KillSwitch | None = None
     origins: Collection[Origin] = ()
@@ -75,16 +77,34 @@ class Guests:
 class Leaving:
     """What one guest has on its way out, by the approval's pace, and whether anything may leave."""
 
-    __slots__ = ("_count", "_kill_switch", "_pace")
+    __slots__ = ("_count", "_has_turn", "_kill_switch", "_pace", "_turns")
 
     def __init__(self, shared: Guests) -> None:
         self._pace = shared.pace
         self._kill_switch = shared.kill_switch
+        self._turns = shared.turns
+        self._has_turn = False
         self._count = 0
+
+    def await_turn(self, deadline_s: float) -> None:
+        """Wait for a turn to connect, unless there is one already; raises TimeoutError."""
+        if self._turns is not None and not self._has_turn:
+            self._turns.take(deadline_s)
+            self._has_turn = True
+
+    def use_turn(self, deadline_s: float) -> None:
+        """Connect now, after `await_turn`; raises as it does."""
+        self.await_turn(deadline_s)
+        self._has_turn = False
+
+    @property
+    def stop_reason(self) -> str:
+        """Why nothing may leave any more, "" where it may."""
+        return self._kill_switch.reason if self._kill_switch is not None else ""
 
     def check(self) -> None:
         """Raise StoppedError once the kill switch is on."""
-        if self._kill_switch is not None and (reason := self._kill_switch.reason):
+        if reason := self.stop_reason:
             self.keep()
             raise StoppedError(reason)
 

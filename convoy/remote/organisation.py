@@ -61,12 +61,13 @@ class OwnToken:
 class Shown:
     """What a GET of one thing answers: its name and state, "" where it says nothing of them.
 
-    `made` is how far its creation went: `Initiated`, `Completed` or `Error`.
+    `made` is how far its creation went: `Initiated`, `Completed` or `Error`; `id` is its own.
     """
 
     name: str = ""
     status: str = ""
     made: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Organisation:
         """Return what a route shows of the thing that variables of its path name."""
         path = route.path_to(variables)(_NO_CONVERSATION)
         found = self._read(path, f"the {route.name.replace('_', ' ')}", dict[str, object])
-        return Shown(*(_word(found.get(name)) for name in ("name", "status", "createStatus")))
+        return Shown(*(_word(found.get(name)) for name in ("name", "status", "createStatus", "id")))
 
     def listed(self, route: Route) -> list[str]:
         """Return names and ids of the first of those things that a route shows one of."""

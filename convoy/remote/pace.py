@@ -77,6 +77,8 @@ class Pace:
         self.forget(getcurrent())
         before = self._waiting
         while (free_s := self._free_at(now_s := self._clock(), before)) > now_s:
+            if free_s == inf and now_s < self.ends_s:
+                free_s = now_s + SECOND_S  # this process has no lanes, and may get some by then
             if free_s > deadline_s:
                 raise TimeoutError("the approved rate left no room for it by the deadline")
             self._waiting += 1

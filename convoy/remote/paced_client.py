@@ -123,11 +123,8 @@ class PacedClient:
             self._await_budget()
             self._budget.spend(self._clock())
             self._client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
-            self._let_leave()
             try:
-                answer = whole_answer(
-                    self._client, route.method, url, self._timeout_s, body=body or None
-                )
+                answer = self._answer_to(route.method, url, body or None)
             except requests.RequestException as exc:
                 faults += 1
                 if faults == _TRIES:
@@ -150,13 +147,18 @@ class PacedClient:
                 what, permission = route.name.replace("_", " "), route.permission
                 raise refusal_of(answer, url, what, permission=permission)
 
-    def _let_leave(self) -> None:
-        """Wait for the approval's rate; raises KillSwitchError."""
+    def _answer_to(self, method: str, url: str, body: bytes | None) -> requests.Response:
+        """Wait for the approval's rate, and ask once; raises as `whole_answer`, KillSwitchError."""
         if self._pace is not None:
             self._pace.wait(inf)
-            self._pace.has_left()
-        if self._kill_switch is not None:
-            self._kill_switch.check()
+        try:
+            if self._kill_switch is not None:
+                self._kill_switch.check()
+            return whole_answer(self._client, method, url, self._timeout_s, body=body)
+        finally:
+            # By then it has left for certain; before it is connected it has not.
+            if self._pace is not None:
+                self._pace.has_left()
 
     def _is_soon(self) -> bool:
         now_s = self._clock()

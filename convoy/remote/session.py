@@ -25,7 +25,7 @@ _SILENT = (408, 502, 504)
 """What a gateway answers when the API behind it was silent: the message may have arrived."""
 _CORRELATION_ID = b"inin-correlation-id"
 _AT_ONCE_S = 0.001
-_OPENING_PAUSE_S = 1.0
+_OPENING_PAUSE_S, _LONGEST_OPENING_PAUSE_S = 1.0, 16.0
 _REST_AFTER_429_S = 1.0
 _REST_AFTER_LOGIN_S = 5.0
 
@@ -58,15 +58,17 @@ def open_patiently(
 ) -> None:
     """Open a session, again and again until it opens; `report` takes why it does not.
 
-    Ends its greenlet once it is not wanted any more.
+    Each pause is twice as long as the one before. Ends its greenlet once it is not wanted any more.
     """
+    pause_s = _OPENING_PAUSE_S
     while is_wanted():
         try:
             session.open()
             return
         except RemoteError as error:
             report(str(error))
-            gevent.sleep(error.retry_after_s or _OPENING_PAUSE_S)
+            gevent.sleep(error.retry_after_s or pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_OPENING_PAUSE_S)
     raise gevent.GreenletExit  # Locust would show any other exception as a fault of the user
 
 

@@ -185,6 +185,34 @@ class WebSocket:
                 raise self.fault from None
             raise
 
+    def wait_for(
+        self,
+        is_there: Callable[[], bool],
+        deadline_s: float,
+        clock: Callable[[], float],
+        may_ping: Callable[[], bool],
+    ) -> None:
+        """Wait until something is there, looked for after each `wake`; raises as `wait`.
+
+        At half the time the server is pinged, if it may be. A connection over which nothing has
+        come since is closed in the end, as is one that does not take what is sent.
+        """
+        pinged_s, half_s = inf, (clock() + deadline_s) / 2
+        try:
+            while not is_there():
+                try:
+                    self.wait(half_s if pinged_s == inf else deadline_s)
+                except TimeoutError:
+                    if pinged_s < inf:
+                        raise
+                    pinged_s = clock()
+                    if may_ping():
+                        self.ping()
+        except TimeoutError:
+            if self.is_blocked or self.received_s < pinged_s:
+                self.close()
+            raise
+
     def wake(self) -> None:
         """Have a `wait` end, from `on_text`."""
         if self._connection is not None:

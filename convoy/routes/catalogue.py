@@ -281,6 +281,14 @@ ROUTES: dict[str, Route] = {
             read=_READ,
         ),
         Route(
+            name="deployment",
+            method="GET",
+            path="/api/v2/webdeployments/deployments/{deployment_id}",
+            permission="webDeployments:deployment:view",
+            documentation=_SDK,
+            read="2026-11-26",
+        ),
+        Route(
             name="oauth_token",
             path="/oauth/token",
             token="none",

@@ -35,6 +35,8 @@ from convoy.settings.values import (
 )
 
 _SLOW, _LOGGED = 300, 1_000
+LOGINS_PER_S = 5.0
+"""Where nobody says another rate, and the login is not on this machine."""
 """Messages per second, up to which a process has time to report by the second, and to log each."""
 
 
@@ -170,7 +172,8 @@ Window.__pydantic_config__ = _Section.model_config  # type: ignore[attr-defined]
 class Approval(_Section):
     """The vendor's permission to load a target; `highest_rate` in messages per second.
 
-    `highest_total` is of messages in one run; logins are held to `logins_per_s`.
+    `highest_total` is of messages in one run; logins are held to `logins_per_s`, and so are the
+    connections of guests.
     """
 
     ticket: Text
@@ -186,6 +189,10 @@ class Approval(_Section):
     def most_per_s(self) -> int:
         """How many messages may leave in any second."""
         return ceil(self.highest_rate)
+
+    @property
+    def most_logins_per_s(self) -> float:
+        return self.logins_per_s or LOGINS_PER_S
 
 
 class Target(_Section):
@@ -289,6 +296,17 @@ class Settings(_Section):
     def own_rates(self) -> dict[str, float | None]:
         """Return the rate that each scenario that runs has of its own, None where it has none."""
         return {name: self.scenario[name].rate for name in self.scenarios}
+
+    @property
+    def logins_per_s(self) -> float | None:
+        """How many logins a second all processes may make together, None for no bound.
+
+        With an approval there is one, whoever wrote the other settings.
+        """
+        own, approval = self.oauth.logins_per_s, self.target.approval
+        if approval is None:
+            return own
+        return min(own or approval.most_logins_per_s, approval.most_logins_per_s)
 
     @property
     def is_flat_out(self) -> bool:

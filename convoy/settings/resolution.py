@@ -13,11 +13,9 @@ from convoy.settings.contradictions import problems
 from convoy.settings.environment import credential_redactor, unknown_variables
 from convoy.settings.faults import setting_faults, where
 from convoy.settings.layers import Layer, Level, Values, merge, origin_of
-from convoy.settings.model import Settings
+from convoy.settings.model import LOGINS_PER_S, Settings
 from convoy.settings.origin import Origin
 from convoy.settings.sources import STAND_IN_TARGET, read_sources
-
-_LOGINS_PER_S = 5.0
 
 
 def resolve(
@@ -81,8 +79,8 @@ def _with_login_rate(settings: Settings) -> Settings:
     is_here = approval is None and Origin.parse(settings.target.login_url).is_loopback
     if oauth.logins_per_s is not None or is_here:
         return settings
-    approved = approval.logins_per_s if approval else None
-    oauth = oauth.model_copy(update={"logins_per_s": approved or _LOGINS_PER_S})
+    rate = approval.most_logins_per_s if approval else LOGINS_PER_S
+    oauth = oauth.model_copy(update={"logins_per_s": rate})
     return settings.model_copy(update={"oauth": oauth})
 
 

@@ -14,7 +14,7 @@ import gevent
 from convoy.errors import ConvoyError, RefusedError
 from convoy.foreign import told
 from convoy.plan.lanes import LEASE_S
-from convoy.prepare.guard import messages_beside
+from convoy.prepare.inputs import messages_beside
 from convoy.results.criteria import CriterionResult
 from convoy.results.progress import Progress, progress_measured
 from convoy.results.result import RunFacts, RunResult

@@ -18,7 +18,7 @@ from convoy.results.message_log import MOST_BYTES
 from convoy.results.outcome import Name, Second, Seconds
 from convoy.results.samples import SamplesReport
 
-VERSION = 4
+VERSION = 5
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -56,10 +56,12 @@ class Ask(_OfRun, frozen=True):
     """A worker asks for its lease at `asked_s` of its own clock.
 
     `leased_s` says when, by the master's clock, the master gave the lease that it has; 0 for none.
+    `turns` counts the turns to log in that it has wanted in the run.
     """
 
     asked_s: Seconds
     leased_s: Seconds
+    turns: _Number = 0
 
 
 class Ready(_OfRun, frozen=True):
@@ -113,23 +115,29 @@ class Enough(_OfRun, frozen=True):
 class Prepare(_OfRun, frozen=True):
     """A worker is to take part in a run: `inputs` are those of `RunInputs.from_bytes`.
 
-    It may use so many `tokens` (None: one for each user) and this `share` of the limits, as the
-    worker of this `number`. Its lease lasts for `lease_s` from when it asks; None where the worker
-    is in the master's own process.
+    It may use so many `tokens` (None: one for each user) and this `share` of the limits, and under
+    an approval send `permits` messages a second before it has lanes. Its lease lasts for `lease_s`
+    from when it asks; None where the worker is in the master's own process. `number` counts the
+    workers of the run from 0.
     """
 
     inputs: bytes
     tokens: int | None
     share: float
-    number: int
+    permits: _Number
     lease_s: float | None
+    number: _Number = 0
 
 
 class Lease(_OfRun, frozen=True):
-    """The answer to the `Ask` of that moment, given at `now_s` of the master's clock."""
+    """The answer to the `Ask` of that moment, given at `now_s` of the master's clock.
+
+    `turns` are moments of that clock at which the worker may log in, one time each.
+    """
 
     asked_s: Seconds
     now_s: Seconds
+    turns: list[Seconds] = []
 
 
 class Grant(_OfRun, frozen=True):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from convoy.errors import ConvoyError
 from convoy.plan.lanes import LEASE_S
 from convoy.plan.rate_curve import RateCurve
+from convoy.remote.turns import TurnBook
 from convoy.results.counts import Counts
 from convoy.settings import Settings
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
@@ -92,6 +93,9 @@ class RunProtocol:
         self._plan_hash = plan_hash
         self._counted = counted
         self._workers_at_first = workers_at_first
+        approval = inputs.settings.target.approval
+        self._most_per_s = approval.most_per_s if approval else 0
+        self._turns = TurnBook(inputs.settings.logins_per_s, now_s)
         self._timeout_s = inputs.settings.prepare_timeout_s + spawning_s
         self.phases = Phases(inputs.settings, now_s, self._timeout_s)
         self._looked_s = now_s
@@ -111,8 +115,14 @@ class RunProtocol:
         number = len(self.workers.status)
         tokens, share = worker_share(self._settings, number, self._workers_at_first)
         self.workers.status[worker] = WorkerStatus()
+        # The whole rate is the others' already where a worker comes besides those at first.
+        permits = (
+            self._most_per_s // self._workers_at_first if number < self._workers_at_first else 0
+        )
         lease_s = self.workers.lease_s
-        self._send(worker, Prepare(self._run_id, self._packed, tokens, share, number, lease_s))
+        self._send(
+            worker, Prepare(self._run_id, self._packed, tokens, share, permits, lease_s, number)
+        )
         if self._change is not None:
             self._send(worker, replace(self._change, at_s=inf))
         return self._taken()
@@ -228,7 +238,9 @@ class RunProtocol:
         status.acknowledge(ask.leased_s, now_s)
         if not self._lanes.are_owned_by(worker) or self.workers.is_leased(worker, now_s):
             status.give(now_s)
-            self._send(worker, Lease(self._run_id, ask.asked_s, now_s))
+            workers = sum(1 for _ in self.workers.in_run())
+            turns = self._turns.give(worker, ask.turns, workers, now_s)
+            self._send(worker, Lease(self._run_id, ask.asked_s, now_s, turns))
 
     def _take_back(
         self, worker: str, status: WorkerStatus, message: Released | Leaving | Drained

@@ -15,6 +15,7 @@ from gevent.event import Event
 from convoy.errors import ConvoyError, LoginError, RefusedError, RemoteError
 from convoy.foreign import told
 from convoy.prepare.guard import check_token
+from convoy.prepare.organisation_questions import check_deployments
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
@@ -146,6 +147,7 @@ class Worker:
             case Lease():
                 run.lease.renew(message.asked_s, message.now_s, time.perf_counter())
                 run.keep_lease()
+                run.connections.turns.give(map(run.lease.own_s, message.turns))
             case Grant() if run.is_stopping:
                 # The master sent these lanes before it heard that this process takes no more.
                 self._channel.to_master(Released(run.run_id, message.lanes))
@@ -195,7 +197,10 @@ class Worker:
             return
         try:
             inputs = RunInputs.from_bytes(message.inputs)
-            share = WorkerShare(message.tokens, message.share, message.number)
+            is_led = message.lease_s is not None
+            share = WorkerShare(
+                message.tokens, message.share, message.permits, is_led, is_after_another=True
+            )
             connections = self._connect(inputs.settings, share)
             lease = LeaseClock(message.lease_s, time.perf_counter())
             run = self._run = WorkerRun(inputs, connections, lease, self._rows, self._redact)
@@ -236,7 +241,8 @@ class Worker:
                 logger.error("nothing was heard of the master for too long; this worker ends")
                 self._give_up()
                 return
-            self._channel.to_master(Ask(run.run_id, now_s, run.lease.leased_s))
+            wanted = run.connections.turns.wanted
+            self._channel.to_master(Ask(run.run_id, now_s, run.lease.leased_s, wanted))
             kill_switch = run.connections.kill_switch
             if kill_switch is not None and (reason := kill_switch.reason):
                 self.ask_for_stop(run, reason)
@@ -314,7 +320,7 @@ class Worker:
 def _check_logins(
     run: WorkerRun, is_wanted: Callable[[], bool], report: Callable[[str], None]
 ) -> None:
-    """Log in once for each kind of token, and with an approval ask whose it is.
+    """Log in once for each kind of token; with an approval ask whose it is, and the deployments.
 
     Raises RefusedError or RemoteError where this process can take no part. Without an approval a
     login that may succeed later is left to the users; with one nobody knows whose they are, and it
@@ -323,9 +329,11 @@ def _check_logins(
     settings, connections = run.inputs.settings, run.connections
     while is_wanted():
         try:
-            for token in connections.first_tokens():
-                if settings.target.approval is not None:
+            tokens = connections.first_tokens()
+            if settings.target.approval is not None:
+                for token in tokens:
                     check_token(settings, token, connections.headers)
+                check_deployments(settings, tokens[0], connections.headers)
             return
         except LoginError as error:
             if error.refused:

@@ -184,9 +184,11 @@ class WorkerRun:
     def grant(self, lanes: Lanes, epoch: int, t0_s: float) -> None:
         """Take on lanes, by scenario, each from a message number on."""
         self.epoch = epoch
-        # Before T0 and the warm-up nobody had them who may have sent.
-        had_owner = perf_counter() >= t0_s - self.inputs.settings.warm_up_s
-        self._keep_pace(lanes, others_may_have_sent=had_owner)
+        settings = self.inputs.settings
+        # Before T0 and the warm-up nobody had them who may have sent, but for what steps send then.
+        had_owner = perf_counter() >= t0_s - settings.warm_up_s
+        has_steps = any(settings.scenario[name].steps for name in self.work)
+        self._keep_pace(lanes, others_may_have_sent=had_owner or has_steps)
         for scenario, each in lanes.items():
             self.work[scenario].grant(each, epoch)
 

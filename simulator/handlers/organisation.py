@@ -1,4 +1,4 @@
-"""What a preflight asks the organisation: token, limits, integrations, queues."""
+"""What a preflight asks the organisation: token, limits, integrations, queues, deployments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulator.model.limits import (
     KnownLimit,
     limits_of_guests,
 )
-from simulator.model.organisation import INTEGRATIONS, QUEUES, Integration, Queue
+from simulator.model.organisation import DEPLOYMENTS, INTEGRATIONS, QUEUES, Integration, Queue
 from simulator.model.rates import APP_USER_KEY, CLIENT_TOKEN_KEY, TOKEN_KEY
 from simulator.model.tokens import Token
 from simulator.timestamps import stamp
@@ -123,6 +123,23 @@ def show_queue(world: World, call: Call) -> Answer:
     if queue is None:
         raise rejection("not.found")
     return json_answer(_queue(queue))
+
+
+def show_deployment(world: World, call: Call) -> Answer:
+    """`GET /api/v2/webdeployments/deployments/{deploymentId}`: WebDeployment, in part."""
+    deployment = DEPLOYMENTS.get(call.path_values[0])
+    if deployment is None:
+        raise rejection("not.found")
+    return json_answer(
+        {
+            "id": deployment.id,
+            "name": deployment.name,
+            "allowAllDomains": not deployment.allowed_domains,
+            "allowedDomains": list(deployment.allowed_domains),
+            "status": "Active" if deployment.is_active else "Inactive",
+            "selfUri": f"/api/v2/webdeployments/deployments/{deployment.id}",
+        }
+    )
 
 
 def _token_info(world: World, token: Token) -> Json:

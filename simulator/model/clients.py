@@ -18,11 +18,20 @@ PERMISSIONS = frozenset(
         "conversation:message:view",
         "messaging:integration:view",
         "routing:queue:view",
+        "webDeployments:deployment:view",
     }
 )
 """One for each route that needs any, as a role for load tests would hold them."""
 SCOPES = frozenset(
-    {"analytics", "conversations", "messaging", "organization", "routing", "user-basic-info"}
+    {
+        "analytics",
+        "conversations",
+        "messaging",
+        "organization",
+        "routing",
+        "user-basic-info",
+        "webdeployments",
+    }
 )
 
 

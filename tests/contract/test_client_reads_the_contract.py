@@ -44,6 +44,7 @@ PLACEHOLDERS = {
     "{message_id}": "<agent message>",
     "{namespace}": "platform.api",
     "{queue_id}": QUEUE,
+    "{deployment_id}": "5c0d0000-0000-4000-8000-0000000000e4",
 }
 CONVERSATION = "00000000-0000-4000-8000-000000000000"
 LONG_S = 60.0

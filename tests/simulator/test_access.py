@@ -48,6 +48,7 @@ ASKED_BY_THE_DEFINITION = {
     ),
     "GET routing/queues": ("routing", "routing:queue:view", ""),
     "GET routing/queues/{}": ("routing", "routing:queue:view", ""),
+    "GET webdeployments/deployments/{}": ("webdeployments", "webDeployments:deployment:view", ""),
     "POST conversations/messages/{}/inbound/open/message": _RECEIVE,
     "POST conversations/messages/{}/inbound/open/structured/response": _RECEIVE,
     "POST conversations/messages/{}/inbound/open/event": _RECEIVE,

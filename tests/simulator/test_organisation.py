@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from simulator.model.organisation import DEPLOYMENTS
 from tests.simulator.in_process import (
     ACTIVE,
     INACTIVE,
@@ -17,6 +18,7 @@ from tests.simulator.in_process import (
 LIMITS = "/api/v2/organizations/limits"
 INTEGRATIONS = "/api/v2/conversations/messaging/integrations/open"
 QUEUES = "/api/v2/routing/queues"
+SHOWN = {"Convoy web": "Active", "Convoy disabled": "Inactive"}
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
@@ -109,6 +111,17 @@ def test_queues_are_found_by_name_and_tell_the_address_they_send_from() -> None:
     assert "outboundMessagingAddresses" not in found
     assert recipient["id"] == ACTIVE
     assert organisation.code("GET", f"{QUEUES}/{NOWHERE}") == "404 not.found"
+
+
+def test_a_deployment_is_shown_to_its_organisation() -> None:
+    organisation, path = Organisation(), "/api/v2/webdeployments/deployments"
+
+    shown = [
+        organisation.get(f"{path}/{each.id}") for each in DEPLOYMENTS.values() if each.name in SHOWN
+    ]
+
+    assert [(each["name"], each["status"]) for each in shown] == list(SHOWN.items())
+    assert organisation.code("GET", f"{path}/{NOWHERE}") == "404 not.found"
 
 
 def test_all_tokens_share_the_organisation_s_limit_and_none_of_the_thread_s() -> None:

@@ -80,8 +80,10 @@ def test_a_guest_that_comes_through_is_shown_frame_by_frame(
         peer.configure()
         peer.frame(jwt)
         peer.frame(b'{"class": "JwtResponse", "x": "' + b"y" * 9_000 + b'"}')
+        join = peer.hear()
+        assert join is not None
+        peer.copy(join)
         answers(peer)
-        peer.close(1000)
 
     exit_code, told = shown(plays(play), joins=True)
 

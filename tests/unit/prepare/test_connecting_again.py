@@ -9,9 +9,14 @@ from types import SimpleNamespace
 import pytest
 
 from convoy.errors import RefusedError, SettingsError
+from convoy.prepare.organisation_questions import check_deployments
 from convoy.prepare.setup import Setup
-from convoy.routes.catalogue import ROUTES
+from convoy.remote.connections import Connections
+from convoy.remote.oauth import Credentials
+from convoy.routes.catalogue import CLIENT, ROUTES
+from convoy.secrets import Secret
 from convoy.settings import Settings
+from convoy.settings.model import OAuth, ScenarioSettings
 from simulator.ids import organisation_of
 from tests.simulator_process import OWN_SEED, SimulatorProcess
 from tests.unit.settings.configuration import KNOWN, settings_of
@@ -40,7 +45,11 @@ def connect(settings: Settings, target: Path | None, login: Mapping[str, str] = 
     """Connect as for a record, by a target file that is named or none; return what is used."""
     one = SimpleNamespace(route=ROUTES["conversation"])
     setup = Setup(login, lambda: dict.fromkeys(KNOWN, one))  # type: ignore[arg-type]
-    used, _ = setup.connect_again(settings, {"target": None if target is None else str(target)})
+    try:
+        named = {"target": None if target is None else str(target)}
+        used, _ = setup.connect_again(settings, named)
+    finally:
+        setup.lock.release()
     return used
 
 
@@ -58,6 +67,23 @@ def test_the_approval_is_that_of_the_target_file_of_today(
     approved_at(simulator.url, tmp_path, organisation_id="another")
     with pytest.raises(RefusedError, match="the token is of organisation"):
         connect(recorded, tmp_path / "approved.yaml")
+
+
+@pytest.mark.parametrize("logins_per_s", [None, 50.0])
+def test_a_record_loosens_nothing_that_is_bounded_today(
+    tmp_path: Path, simulator: SimulatorProcess, logins_per_s: float | None
+) -> None:
+    today = approved_at(simulator.url, tmp_path, window=", logins_per_s: 20")
+    oauth = OAuth(logins_per_s=logins_per_s, refresh_before_s=3600)
+    recorded = today.model_copy(
+        update={"oauth": oauth, "limits": (), "on_limit": "count", "request_timeout_s": 600.0}
+    )
+
+    used = connect(recorded, tmp_path / "approved.yaml")
+
+    assert used == today
+    # Nor does anybody else's word on logins, whether it comes from a record or a master.
+    assert recorded.logins_per_s == 20.0
 
 
 def test_an_approval_that_only_a_record_has_is_none(
@@ -103,3 +129,21 @@ def test_without_an_approval_it_is_this_machine_or_nobody(simulator: SimulatorPr
     assert connect(settings_of(command_line={"host": simulator.url}), None).target.approval is None
     with pytest.raises(RefusedError, match="is neither this machine nor"):
         connect(settings_of(command_line={"host": "http://0.0.0.0"}), None)
+
+
+def test_guests_write_to_a_deployment_of_the_organisation(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    approved = approved_at(simulator.url, tmp_path)
+    demo = Credentials(Secret("public"), Secret("public"))
+    [token] = Connections(approved, {CLIENT: demo}, lambda token: None).first_tokens()
+
+    def found(id: str) -> str:
+        rule = ScenarioSettings(variables={"deployment_id": id})
+        chat = {"scenarios": ("guest_chat",), "scenario": {"guest_chat": rule}}
+        return check_deployments(approved.model_copy(update=chat), token, {})
+
+    own = "5c0d0000-0000-4000-8000-0000000000e1"
+    assert found(own) == f"deployment {own} (Convoy web)"
+    with pytest.raises(RefusedError, match="404 not.found"):
+        found("5c0d0000-0000-4000-8000-0000000000ff")

@@ -26,9 +26,9 @@ from convoy.prepare.guard import (
     check_total,
     check_users,
     check_window,
-    messages_beside,
     window_ends_s,
 )
+from convoy.prepare.inputs import messages_beside
 from convoy.remote.addresses import Admission
 from convoy.secrets import Secret
 from convoy.settings import Settings

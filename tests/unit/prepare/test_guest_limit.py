@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.prepare.guest_limit import guest_line, guest_shortfalls
+from convoy.prepare.checklist import Checklist, Status
+from convoy.prepare.guest_limit import check_guests, guest_line, guest_shortfalls
+from convoy.settings import Settings
+from convoy.settings.model import Approval
 from tests.unit.settings.configuration import settings_of
 
 CHAT = "guest_chat"
@@ -216,3 +219,65 @@ def test_what_guests_lack_who_drop_is_said(settings: tuple[str, ...], told: str,
 
     assert [each[1] for each in found] == [fix] * bool(told)
     assert all(told in each[0] for each in found), found
+
+
+def approved(*settings: str, logins_per_s: float | None = None) -> Settings:
+    found = settings_of(*GUESTS, "limits=[]", *settings)
+    approval = Approval(
+        ticket="T-1", organisation_id="o", highest_rate=100, logins_per_s=logins_per_s
+    )
+    target = found.target.model_copy(update={"approval": approval})
+    return found.model_copy(update={"target": target})
+
+
+@pytest.mark.parametrize(
+    ("settings", "logins_per_s", "spawn_rate", "told", "fix"),
+    [
+        pytest.param(("users=270", "rate=5"), None, None, "", "", id="just in time"),
+        pytest.param(
+            ("users=400", "rate=5"),
+            None,
+            None,
+            "400 guests take 88 s to connect, and approval T-1 allows 5 logins a second, each "
+            "second taken a tenth longer",
+            "write --set prepare_timeout_s=97, or fewer users, or have more approved",
+            id="too many for the time to prepare",
+        ),
+        pytest.param(("users=400", "rate=5"), None, 10.0, "", "", id="they start one by one"),
+        pytest.param(
+            ("users=20", "rate=20", each(2)),
+            4.0,
+            None,
+            "users begin as another guest 10 times a second, and approval T-1 allows 4 logins a "
+            "second, each second taken a tenth longer",
+            "write --set 'scenario.guest_chat.variables.messages_per_guest=\"6\"', or have more "
+            "approved",
+            id="other guests too often",
+        ),
+        pytest.param(("rate=20", each(6)), 4.0, None, "", "", id="just as often"),
+    ],
+)
+def test_guests_connect_as_often_as_is_approved(
+    settings: tuple[str, ...],
+    logins_per_s: float | None,
+    spawn_rate: float | None,
+    told: str,
+    fix: str,
+) -> None:
+    checklist = Checklist()
+    of_run = approved(*settings, logins_per_s=logins_per_s)
+    check_guests(of_run, [CHAT], spawn_rate, checklist)
+
+    found = [each for each in checklist.findings if each.status is Status.FAILURE]
+    assert [(each.told, each.fix) for each in found] == ([(told, fix)] if told else [])
+
+
+def test_without_an_approval_guests_connect_at_once() -> None:
+    checklist = Checklist()
+    settings = settings_of(*GUESTS, "limits=[]", "users=10000", "rate=500", each(1))
+    check_guests(settings, [CHAT], None, checklist)
+
+    assert not [each for each in checklist.findings if each.status is Status.FAILURE]
+    assert "connect within" not in guest_line(settings, [CHAT])
+    line = "; they connect within 4 s, at the approved 5 logins a second"
+    assert guest_line(approved("users=20", "rate=5"), [CHAT]).endswith(line)

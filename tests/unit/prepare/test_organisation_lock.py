@@ -57,7 +57,7 @@ def test_who_holds_it_keeps_it_for_its_next_run_until_it_is_released(
     first: OrganisationLock, second: OrganisationLock, waited_s: list[float]
 ) -> None:
     first.take("an id", "1")
-    first.take("an id", "2")
+    first.take("an id", "2", 0.5)
     with pytest.raises(RefusedError, match=r"run 2 \(process"):
         second.take("an id", "3")
 
@@ -65,7 +65,8 @@ def test_who_holds_it_keeps_it_for_its_next_run_until_it_is_released(
     first.release()
     second.take("an id", "3")
 
-    assert waited_s == [1.0]  # what has left just now counts for the next one, too
+    # What has left just now counts for the next one, too, who is the same process at first.
+    assert waited_s == [2.0, 2.0]
 
 
 def test_it_ends_with_its_process(

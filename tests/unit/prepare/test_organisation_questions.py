@@ -6,18 +6,21 @@ from typing import Any
 
 import pytest
 
-from convoy.errors import RemoteError
+from convoy.errors import RefusedError, RemoteError
 from convoy.prepare.checklist import Checklist, Status
 from convoy.prepare.organisation_questions import (
     NAMESPACES,
     Questions,
     ask,
+    check_deployments,
     limits_of,
     questions_of,
     state_of,
 )
+from convoy.remote.oauth import Token
 from convoy.remote.organisation import OwnToken, Shown
 from convoy.routes.catalogue import ROUTES, Route
+from convoy.secrets import Secret
 from convoy.settings.model import Approval, Limit
 from tests.unit.settings.configuration import settings_of
 
@@ -332,3 +335,58 @@ def test_limits_on_requests_are_told_from_the_others(
     expected = [Limit(scope=scope, count=count, per_s=60.0) for scope, count in found]
 
     assert list(limits_of(in_force, kinds)) == expected
+
+
+TOKEN = Token(Secret("a token"), 1e12)
+GUESTS = ("scenarios=[guest_chat]", "scenario.guest_chat.variables={deployment_id: e1}")
+
+
+def found_by_approval(
+    monkeypatch: pytest.MonkeyPatch, shown: Any, *, sets: tuple[str, ...] = GUESTS
+) -> tuple[str, list[str]]:
+    settings = settings_of(*sets)
+    approval = Approval(ticket="T-1", organisation_id="o-1", highest_rate=5)
+    target = settings.target.model_copy(update={"approval": approval})
+    told = Told(shown=shown)
+    monkeypatch.setattr("convoy.prepare.organisation_questions.Organisation", lambda *given: told)
+    approved = settings.model_copy(update={"target": target})
+    return check_deployments(approved, TOKEN, {}), told.asked
+
+
+def test_guests_write_to_deployments_that_the_token_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = found_by_approval(monkeypatch, Shown("Web", "Active", id="E1"))
+
+    assert found == ("deployment e1 (Web)", ["deployment {'deployment_id': 'e1'}"])
+    assert found_by_approval(monkeypatch, Shown(), sets=()) == ("", [])
+    assert check_deployments(settings_of(*GUESTS), TOKEN, {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [
+        pytest.param(refusal("404 not.found"), "answered 404 not.found", id="another's"),
+        pytest.param(refusal("403 missing.permissions"), "403 missing", id="may not be seen"),
+        pytest.param(refusal("503 service.unavailable"), "answered 503", id="nobody says"),
+        pytest.param(Shown("Web", id="e2"), "another one is shown", id="another one is shown"),
+    ],
+)
+def test_no_guest_comes_to_a_deployment_that_the_token_does_not_see(
+    monkeypatch: pytest.MonkeyPatch, shown: Any, told: str
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        found_by_approval(monkeypatch, shown)
+
+    assert told in str(caught.value)
+    assert "deployment 'e1', which the token does not see in organisation 'o-1'" in str(
+        caught.value
+    )
+
+
+def test_a_deployment_is_asked_for_again_where_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    later = refusal("429 too.many.requests")
+    later.retry_after_s = 1.0
+
+    with pytest.raises(RemoteError, match="429"):
+        found_by_approval(monkeypatch, later)

@@ -109,5 +109,5 @@ def test_guests_log_in_one_after_the_other_and_each_worker_begins_elsewhere() ->
         return [guests.new_guest()[1] for _ in range(6)]
 
     assert logins(jwts, WorkerShare()) == [*jwts, jwts[0]]
-    assert logins(jwts, WorkerShare(None, 0.5, 1))[0] == jwts[2]
+    assert logins(jwts, WorkerShare(None, 0.5, number=1))[0] == jwts[2]
     assert logins([], WorkerShare()) == [None] * 6

@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
+from wsproto.events import Ping
 
-from convoy.errors import RefusalError, WireError
+from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.remote import guest_session
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler, Hold
@@ -27,6 +29,7 @@ from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, Stat
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.pace import Pace
+from convoy.remote.turns import Turns
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN
 from convoy.secrets import Secret
 from convoy.settings import Origin
@@ -230,7 +233,7 @@ def test_a_guest_drops_with_a_message_in_flight_and_goes_on(is_cut: bool, end: o
         assert guest.is_lost and guest.is_known
         assert [each and each["tracingId"] for each in requests] == ["k1"]
         assert ends == [end]
-        guest.reconnect(deadline())
+        guest.open(deadline())
         assert not guest.is_lost and not guest.is_new
         assert began_s <= sent_s == guest.sent_s <= time.perf_counter()
         assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
@@ -247,7 +250,7 @@ def test_a_guest_with_a_login_shows_it_each_time_it_comes() -> None:
 
     with guest_of(plays(asks_for_a_login), new_guest=lambda: next(logins)) as (guest, _):
         guest.close()
-        guest.reconnect(deadline())
+        guest.open(deadline())
         guest.leave()
         guest.open()
 
@@ -405,6 +408,75 @@ def test_messages_and_steps_keep_to_the_pace_of_an_approval() -> None:
 
         assert (early.fate, early.code, late.fate) == (FAILED, "timeout", ACCEPTED)
         assert late.sent_s - began_s >= 1.0
+
+
+def test_a_connection_takes_a_turn_to_log_in() -> None:
+    with serving(plays(copies_all), plays(Peer.close), plays(resumes)) as server:
+        guests = guests_at(server.port, turns=Turns(2.0, time.perf_counter))
+        first, second = Guest(guests), Guest(guests)
+        began_s = time.perf_counter()
+        first.open()
+
+        with pytest.raises(RemoteError):  # the server drops it
+            second.open()
+        early = second.post("k1", HELLO, SHORT_S)
+        connections, late = server.connections, second.post("k2", HELLO, LONG_S)
+
+        assert (early.fate, early.code, connections) == (FAILED, "timeout", 2)
+        assert (late.fate, server.connections) == (ACCEPTED, 3)
+        assert late.sent_s - began_s >= 2 * 0.55
+        first.close()
+        second.close()
+
+
+def test_a_turn_that_was_waited_for_is_for_one_connection() -> None:
+    taken: list[float] = []
+    turns = SimpleNamespace(take=taken.append)
+    with serving(plays(stays), plays(stays)) as server:
+        guest = Guest(guests_at(server.port, turns=turns))
+
+        guest.await_turn(5.0)
+        guest.await_turn(6.0)
+        guest.connect()
+        before = len(taken)
+        guest.connect()
+
+        assert (before, len(taken)) == (1, 2)
+        guest.close()
+
+
+def test_a_new_chat_keeps_to_the_pace_of_an_approval() -> None:
+    def begins_again(peer: Peer) -> None:
+        peer.configure(readOnly=True)
+        peer.hear()
+        peer.say("SessionResponse", {"connected": False, "readOnly": True})
+        peer.configure()
+        peer.copy_all()
+
+    with guest_of(plays(begins_again), pace=Pace(2)) as (guest, _):
+        began_s = time.perf_counter()
+        attempt = guest.post("k1", HELLO, LONG_S)
+
+        assert attempt.fate is ACCEPTED
+        assert attempt.sent_s - began_s >= 1.0
+
+
+def test_no_ping_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:
+    kill_switch, peers = KillSwitch(tmp_path / "STOP"), list[Peer]()
+
+    def falls_silent(peer: Peer) -> None:
+        peer.configure()
+        peer.hear()
+        kill_switch.throw("a test")
+        peer.hear()
+
+    with guest_of(plays(falls_silent, peers=peers), kill_switch=kill_switch) as (guest, _):
+        attempt = guest.post("k1", HELLO, 4 * SHORT_S)
+
+        assert (attempt.fate, attempt.code) == (UNKNOWN, "timeout")
+        assert not guest.is_connected  # nor is it known whether the server is still there
+        wait_in_loop(lambda: len(peers[0].ends) > 0)
+    assert not any(isinstance(each, Ping) for each in peers[0].ends)
 
 
 def test_nothing_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:

@@ -120,8 +120,8 @@ def test_limits_are_read_one_by_one(
 @pytest.mark.parametrize(
     ("body", "shown"),
     [
-        ({"id": "i", "name": "Web", "status": "Active"}, Shown("Web", "Active")),
-        ({"id": "i", "createStatus": "Initiated"}, Shown(made="Initiated")),
+        ({"id": "i", "name": "Web", "status": "Active"}, Shown("Web", "Active", id="i")),
+        ({"id": "i", "createStatus": "Initiated"}, Shown(made="Initiated", id="i")),
         ({"name": ["?"], "status": None}, Shown()),
     ],
 )

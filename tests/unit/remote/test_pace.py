@@ -179,6 +179,21 @@ def test_what_has_no_room_by_its_deadline_does_not_leave() -> None:
     assert pace.ready_at(101.02) == 101.02
 
 
+def test_what_comes_before_any_lanes_waits_for_them() -> None:
+    pace = Pace(0)
+    before_s = perf_counter()
+    leaving = gevent.spawn(pace.wait, before_s + 30)
+    gevent.sleep(0.05)
+    was_waiting = not leaving.ready()
+
+    pace.allow(1, 0.0, others_may_have_sent=False)
+    leaving.join(timeout=10)
+
+    assert was_waiting and leaving.successful()
+    with pytest.raises(TimeoutError, match="approved rate"):
+        Pace(0).wait(perf_counter() + 0.5)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "others_may_have_sent", "ready_s"),
     [

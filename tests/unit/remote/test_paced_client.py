@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from convoy.errors import KillSwitchError, RemoteError
+from convoy.remote import requests_client
 from convoy.remote.addresses import THIS_MACHINE
 from convoy.remote.connections import Connections
 from convoy.remote.kill_switch import KillSwitch
@@ -163,6 +164,31 @@ def test_an_approval_s_rate_and_the_kill_switch_hold_for_it_too(tmp_path: Path) 
         kill_switch.throw("a test")
         with pytest.raises(KillSwitchError, match="a test"):
             asked.ask()
+
+
+def test_a_request_counts_from_when_it_has_left_and_not_before() -> None:
+    left: list[float] = []
+
+    def is_slow_at_first(visitor: Visitor) -> None:
+        while visitor.read_request():
+            left.append(time.perf_counter())
+            visitor.send(GOOD)
+
+    slow_s = 0.5
+    with serving(is_slow_at_first) as server:
+        asked = Asked(server.port, pace=Pace(2))
+        connect = requests_client.whole_answer
+
+        def connects_slowly(*given: Any, **named: Any) -> Any:
+            if not left:
+                time.sleep(slow_s)
+            return connect(*given, **named)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("convoy.remote.paced_client.whole_answer", connects_slowly)
+            asked.ask(times=3)
+
+    assert left[2] - left[0] >= 1.0
 
 
 def test_each_repetition_of_a_reading_request_spends_the_budget_too() -> None:

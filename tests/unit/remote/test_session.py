@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
+from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -16,7 +17,7 @@ from convoy.remote.http import Origin, Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.pace import Pace
-from convoy.remote.session import ApiSession
+from convoy.remote.session import ApiSession, open_patiently
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
 from convoy.secrets import STARS, Redactor, Secret
@@ -480,3 +481,23 @@ def test_a_401_stands_where_nothing_may_leave_any_more() -> None:
 
     assert (done.fate, done.code, done.attempts) == ("rejected", "401 bad.credentials", 1)
     assert len(server.requests) == 1
+
+
+def test_a_session_that_does_not_open_is_tried_more_and_more_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses, told = list[float](), list[str]()
+
+    def refuse() -> None:
+        raise LoginError("timeout", "nobody answers", refused=False)
+
+    monkeypatch.setattr("convoy.remote.session.gevent.sleep", pauses.append)
+    with pytest.raises(gevent.GreenletExit):
+        open_patiently(
+            SimpleNamespace(open=refuse),  # type: ignore[arg-type]
+            told.append,
+            lambda: len(pauses) < 7,
+        )
+
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 16.0, 16.0]
+    assert told == ["nobody answers"] * 7

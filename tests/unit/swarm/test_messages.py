@@ -119,7 +119,7 @@ def test_what_is_no_bytes_is_refused_too() -> None:
 
 
 MESSAGES: list[ToMaster] = [
-    Ask(RUN_ID, 10.5, 0.0),
+    Ask(RUN_ID, 10.5, 0.0, 3),
     Ready(RUN_ID, "a plan", {"conversation_messages": 3}, "no login"),
     Refusal(RUN_ID, "the login was refused"),
     Released(RUN_ID, {"conversation_messages": {7: 263}}),
@@ -130,7 +130,7 @@ MESSAGES: list[ToMaster] = [
 ]
 ANSWERS: list[ToWorker] = [
     Prepare(RUN_ID, b"inputs", None, 0.5, 1, 2.5),
-    Lease(RUN_ID, 10.5, 99.0),
+    Lease(RUN_ID, 10.5, 99.0, [99.5]),
     Grant(RUN_ID, 1, 99.5, {"conversation_messages": {0: 0, 255: 511}}),
     Release(RUN_ID, {"conversation_messages": [1, 2]}),
     Change(RUN_ID, 2, inf, {"conversation_messages": [Stage(20.0, 40.0, 3.0)]}),

@@ -12,6 +12,7 @@ from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
 from convoy.results.counts import Counts
+from convoy.settings.model import Approval
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
 from convoy.swarm.messages import (
     Ask,
@@ -50,9 +51,17 @@ PLANNED = 600
 class Run:
     """A protocol with workers that ask for their leases, on a clock that the test sets."""
 
-    def __init__(self, *sets: str, workers: int = 2, lease_s: float | None = 2.5) -> None:
+    def __init__(
+        self,
+        *sets: str,
+        workers: int = 2,
+        lease_s: float | None = 2.5,
+        approval: Approval | None = None,
+    ) -> None:
         names = [f"worker-{number}" for number in range(workers)]
         settings = settings_of("run_time_s=30", "users=4", "warm_up_s=0", *sets)
+        target = settings.target.model_copy(update={"approval": approval})
+        settings = settings.model_copy(update={"target": target})
         plans = {NAME: ScenarioPlan(INPUTS)}
         self.lanes = RunLanes(plans, settings.request_timeout_s)
         self.counts: dict[str, Counts] = {}
@@ -219,6 +228,35 @@ def test_a_late_worker_gets_its_share_from_the_others() -> None:
     assert run.last("worker-2", Grant).lanes == {NAME: cursors}
     assert run.state_of("worker-2") is WorkerState.HOLDING
     assert isinstance(run.sent["worker-2"][0], Prepare)
+
+
+def test_a_late_worker_may_send_nothing_before_it_has_lanes() -> None:
+    run = Run(approval=Approval(ticket="1", organisation_id="o", highest_rate=7))
+
+    run.connect("worker-2")
+
+    permits = [run.last(name, Prepare).permits for name in sorted(run.sent)]
+    assert permits == [3, 3, 0]
+
+
+def test_a_late_worker_logs_in_at_turns_that_nobody_else_has() -> None:
+    run = Run(approval=Approval(ticket="1", organisation_id="o", highest_rate=7, logins_per_s=2))
+    run.connect("worker-2")
+
+    for _ in range(40):
+        run.now_s += 0.1
+        for name in sorted(run.alive):
+            run.hear(name, Ask(RUN_ID, run.now_s, 0.0, turns=9))
+
+    turns = sorted(
+        turn
+        for name in run.alive
+        for message in run.sent[name]
+        if isinstance(message, Lease)
+        for turn in message.turns
+    )
+    assert 8 <= len(turns) <= 12
+    assert min(b - a for a, b in zip(turns, turns[1:], strict=False)) == pytest.approx(0.55)
 
 
 def test_a_late_worker_hears_of_the_changes_before_it() -> None:

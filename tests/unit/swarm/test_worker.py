@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from gevent.event import Event
 from convoy.errors import LoginError, RefusedError
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Token
+from convoy.remote.turns import Turns
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from convoy.settings.model import Approval
 from convoy.swarm.messages import (
     VERSION,
+    Ask,
     Drained,
     Enough,
     Hello,
@@ -42,7 +45,7 @@ PREPARE = Prepare(
     RunInputs(RUN_ID, settings_of(), {"conversation_messages": INPUTS}).to_bytes(),
     tokens=None,
     share=1.0,
-    number=0,
+    permits=0,
     lease_s=2.5,
 )
 
@@ -58,6 +61,7 @@ class Kept:
         self.may_log_in = Event()
         self.fault: LoginError | None = None
         self.kill_switch = KillSwitch(Path("no STOP"))
+        self.turns = Turns(1.0, time.perf_counter, is_given=True)
 
     def to_master(self, message: Hello | ToMaster) -> None:
         self.said.append(message)
@@ -117,6 +121,25 @@ def test_it_takes_part_when_its_login_has_succeeded(worker: Worker, kept: Kept) 
 
     assert before == []
     assert kept.wait_for(Ready).users == {"conversation_messages": 0}
+    worker.forget_run()
+
+
+def test_it_asks_for_turns_to_log_in_and_takes_those_of_the_master(
+    worker: Worker, kept: Kept
+) -> None:
+    worker.hear(encode(PREPARE))
+    logging_in = gevent.spawn(kept.turns.take)
+    while kept.wait_for(Ask).turns == 0:
+        gevent.sleep(0.01)
+
+    asked_s, now_s = kept.wait_for(Ask).asked_s, time.perf_counter()
+    # Its master's clock is 500 s ahead; a turn that this process wakes up too late for is none.
+    turns = [now_s + 500.2 + number / 5 for number in range(40)]
+    worker.hear(encode(Lease(RUN_ID, asked_s, now_s + 500, turns)))
+    logging_in.join(timeout=10)
+
+    assert logging_in.ready()
+    assert time.perf_counter() > now_s + 0.2 - (now_s - asked_s)
     worker.forget_run()
 
 

@@ -1,0 +1,126 @@
+"""Turns to log in: how processes keep to one rate together, however late one of them joins.
+
+Under an approval a guest takes one for each connection, too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from math import ceil, inf
+
+import gevent
+from gevent.queue import Empty, Queue
+
+from convoy.remote.pace import SECOND_S
+
+_SPARE_S = 0.1
+"""So much longer than a second is taken: there is a connection to make after each turn, and what
+leaves a second apart may arrive closer together."""
+_LATEST_S = _SPARE_S / 2
+_LEAD_S = 0.3
+"""So long before its moment a turn is given, so that its worker has received it by then."""
+
+
+def apart_s(per_s: float | None) -> float:
+    """Return how far turns are apart, 0 where there is no rate."""
+    return (SECOND_S + _SPARE_S) / per_s if per_s else 0.0
+
+
+class Turns:
+    """The turns of this process: its own at a rate, or those that its master gives out.
+
+    With `is_given` it takes a turn only from `give`; `wanted` counts how many it has ever waited
+    for. A turn is over `_LATEST_S` after its moment, because the next one would be too close to it;
+    then another one is waited for. All moments are `clock` seconds.
+    """
+
+    def __init__(
+        self,
+        per_s: float | None,
+        clock: Callable[[], float],
+        *,
+        is_given: bool = False,
+        is_after_another: bool = False,
+    ) -> None:
+        self.wanted = 0
+        self._apart_s = apart_s(per_s)
+        self._clock = clock
+        self._given: Queue[float] | None = Queue() if is_given and per_s else None
+        self._next_s = clock() + self._apart_s * is_after_another
+        self._taken_s = -inf
+
+    def give(self, turns: Iterable[float]) -> None:
+        """Take in turns that the master gave to this process."""
+        if self._given is not None:
+            for turn_s in turns:
+                self._given.put(turn_s)
+
+    def take(self, deadline_s: float = inf) -> None:
+        """Wait for a turn; raises TimeoutError where there is none by the deadline."""
+        if self._given is not None:
+            self._take_given(self._given, deadline_s)
+            return
+        turn_s = max(self._clock(), self._next_s)
+        self._check(turn_s, deadline_s)
+        self._next_s = turn_s + self._apart_s
+        self._sleep_until(turn_s)
+        # After a pause of the whole process all turns have come at once.
+        while self._taken_s + self._apart_s > self._clock():
+            self._sleep_until(self._taken_s + self._apart_s)
+        self._taken_s = self._clock()
+
+    def _take_given(self, given: Queue[float], deadline_s: float) -> None:
+        is_over = True
+        while is_over:
+            self.wanted += 1
+            left_s = None if deadline_s == inf else max(0.0, deadline_s - self._clock())
+            try:
+                turn_s = given.get(timeout=left_s)
+            except Empty:
+                turn_s = inf
+            self._check(turn_s, deadline_s)
+            self._sleep_until(turn_s)
+            is_over = self._clock() > turn_s + _LATEST_S
+
+    def _check(self, turn_s: float, deadline_s: float) -> None:
+        if turn_s > deadline_s:
+            raise TimeoutError("the approved rate of logins left no turn for it by the deadline")
+
+    def _sleep_until(self, moment_s: float) -> None:
+        if (left_s := moment_s - self._clock()) > 0:
+            gevent.sleep(left_s)
+
+
+class TurnBook:
+    """The turns that a master gives to its workers, `per_s` of all together; None for no rate.
+
+    The first one is after `now_s`, when the master itself has logged in.
+    """
+
+    def __init__(self, per_s: float | None, now_s: float) -> None:
+        self._apart_s = apart_s(per_s)
+        self._next_s = now_s + self._apart_s
+        self._counts: defaultdict[str, int] = defaultdict(int)
+        self._ahead: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def give(self, worker: str, wanted: int, workers: int, now_s: float) -> list[float]:
+        """Return the next turns of one of so many workers, which has `wanted` so many so far.
+
+        Each has its part of a second's at most ahead of it, so that nobody waits long behind who
+        wants a thousand, and what is given to one that is lost is little.
+        """
+        if not self._apart_s:
+            return []
+        ahead = self._ahead[worker]
+        while ahead and ahead[0] <= now_s:
+            ahead.popleft()
+        most = max(1, ceil(SECOND_S / self._apart_s / workers))
+        given = []
+        while self._counts[worker] < wanted and len(ahead) < most:
+            turn_s = max(self._next_s, now_s + _LEAD_S)
+            self._next_s = turn_s + self._apart_s
+            self._counts[worker] += 1
+            ahead.append(turn_s)
+            given.append(turn_s)
+        return given

@@ -1,0 +1,152 @@
+"""Turns to log in: processes keep to the rate together, however late one of them joins."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from convoy.remote import turns
+from convoy.remote.turns import TurnBook, Turns
+
+BEGAN_S = 1000.0
+ASKS_EVERY_S = 0.25
+
+
+class Clock:
+    """A clock that sleeping moves; each sleep may last too long."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *late_s: float) -> None:
+        self.now_s = BEGAN_S
+        self._late_s = list(late_s)
+        monkeypatch.setattr(turns.gevent, "sleep", self.sleep)
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def sleep(self, for_s: float) -> None:
+        self.now_s += for_s + (self._late_s.pop(0) if self._late_s else 0.0)
+
+
+def most_in_a_second(moments: list[float]) -> int:
+    return max(sum(first <= each < first + 1.0 for each in moments) for first in moments)
+
+
+@pytest.mark.parametrize("is_after_another", [False, True])
+def test_the_only_process_takes_its_turns_by_itself(
+    monkeypatch: pytest.MonkeyPatch, is_after_another: bool
+) -> None:
+    clock = Clock(monkeypatch)
+    own = Turns(2.0, clock, is_after_another=is_after_another)
+
+    taken = [(own.take(), clock.now_s)[1] for _ in range(3)]
+
+    first_s = BEGAN_S + 0.55 * is_after_another
+    assert taken == pytest.approx([first_s, first_s + 0.55, first_s + 1.1])
+
+
+def test_after_a_pause_of_the_process_its_turns_do_not_come_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch, 5.0)
+    own = Turns(2.0, clock, is_after_another=True)
+
+    taken = [(own.take(), clock.now_s)[1] for _ in range(3)]
+
+    assert taken == pytest.approx([1005.55, 1006.1, 1006.65])
+
+
+def test_without_a_rate_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+
+    for is_given in (False, True):
+        of_process = Turns(None, clock, is_given=is_given)
+        of_process.take()
+        of_process.give([BEGAN_S + 3.0])
+
+    assert clock.now_s == BEGAN_S
+    assert TurnBook(None, BEGAN_S).give("late", 5, 1, BEGAN_S) == []
+
+
+def test_a_turn_after_the_deadline_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    own = Turns(1.0, clock, is_after_another=True)
+    given = Turns(1.0, clock, is_given=True)
+    given.give([BEGAN_S + 1.0])
+
+    for each in (own, given):
+        with pytest.raises(TimeoutError, match="no turn for it by the deadline"):
+            each.take(BEGAN_S + 0.5)
+
+    assert clock.now_s == BEGAN_S
+    with pytest.raises(TimeoutError):
+        given.take(BEGAN_S)  # none was given any more
+    own.take()
+    assert clock.now_s == BEGAN_S + 1.1  # nobody has it in the place of who would not wait
+
+
+@pytest.mark.parametrize(("late_s", "used_s"), [(0.049, 1001.049), (0.051, 1002.0)])
+def test_a_turn_that_was_missed_is_left_out_and_another_one_asked_for(
+    monkeypatch: pytest.MonkeyPatch, late_s: float, used_s: float
+) -> None:
+    clock = Clock(monkeypatch, late_s)
+    given = Turns(1.0, clock, is_given=True)
+    given.give([BEGAN_S + 1.0, BEGAN_S + 2.0])
+
+    given.take()
+
+    assert clock.now_s == pytest.approx(used_s)
+    assert given.wanted == 1 + (used_s > 1002 - 1e-6)
+
+
+@pytest.mark.parametrize("per_s", [0.3, 1.0, 5.0, 40.0])
+@pytest.mark.parametrize("late", [0, 1, 3])
+def test_workers_keep_to_the_rate_together_however_late_they_join(per_s: float, late: int) -> None:
+    book = TurnBook(per_s, BEGAN_S)
+    joined_s = {"first": BEGAN_S} | {f"late-{n}": BEGAN_S + 10.0 for n in range(late)}
+    wanted = {name: 20 for name in joined_s}
+    # The master has just logged in.
+    taken: dict[str, list[float]] = {"master": [BEGAN_S]} | {name: [] for name in joined_s}
+
+    now_s = BEGAN_S
+    while sum(map(len, taken.values())) < 1 + sum(wanted.values()):
+        now_s += ASKS_EVERY_S / 7
+        for name in joined_s:
+            if now_s >= joined_s[name]:
+                workers = sum(each <= now_s for each in joined_s.values())
+                taken[name] += book.give(name, wanted[name], workers, now_s)
+
+    every = sorted(turn for each in taken.values() for turn in each)
+    # Each is used up to 50 ms late.
+    assert min(b - a for a, b in zip(every, every[1:], strict=False)) > 1.1 / per_s - 1e-6
+    assert most_in_a_second(every) <= max(1, per_s)
+    # Nor is anybody left behind one that wants many.
+    assert all(
+        each[0] < joined_s[name] + 2 + (2 + late) * 1.1 / per_s
+        for name, each in taken.items()
+        if name in joined_s
+    )
+
+
+def test_each_has_its_part_of_a_second_ahead_of_it() -> None:
+    book = TurnBook(10.0, BEGAN_S)
+
+    first = book.give("first", 1000, 2, BEGAN_S)
+    again = book.give("first", 1000, 2, BEGAN_S)
+    other = book.give("other", 1, 2, BEGAN_S)
+
+    assert len(first) == 5 and again == [] and len(other) == 1
+    assert first[0] == pytest.approx(BEGAN_S + 0.3)  # not before its worker has received it
+    assert len(book.give("first", 1000, 2, first[1])) == 2
+
+
+def test_who_waits_takes_what_is_given_in_order() -> None:
+    given = Turns(100.0, lambda: 0.0, is_given=True)
+    waiting = [gevent.spawn(given.take) for _ in range(3)]
+    gevent.sleep(0)
+
+    given.give([0.0, 0.0])
+    gevent.joinall(waiting, timeout=5, count=2)
+
+    assert [each.ready() for each in waiting] == [True, True, False]
+    assert given.wanted == 3
+    gevent.killall(waiting)
