@@ -10,7 +10,7 @@ from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.prepare.allowance import CONSEQUENCES
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.scenarios import MESSAGES_PER_GUEST
-from convoy.remote.turns import apart_s
+from convoy.remote.login_turns import apart_s
 from convoy.settings import Settings
 from convoy.settings.model import Limit
 from convoy.settings.rate_shares import split

@@ -17,11 +17,11 @@ from convoy.remote.guests import Deployment, Guests
 from convoy.remote.http import Transport
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, JointBudget, Limit
+from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
 from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
-from convoy.remote.turns import Turns
 from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret

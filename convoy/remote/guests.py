@@ -10,8 +10,8 @@ from urllib.parse import quote
 from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, Limit
+from convoy.remote.login_turns import Turns
 from convoy.remote.pace import Pace
-from convoy.remote.turns import Turns
 from convoy.remote.wire_faults import StoppedError
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret

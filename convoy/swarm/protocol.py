@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from convoy.errors import ConvoyError
 from convoy.plan.lanes import LEASE_S
 from convoy.plan.rate_curve import RateCurve
-from convoy.remote.turns import TurnBook
+from convoy.remote.login_turns import TurnBook
 from convoy.results.counts import Counts
 from convoy.settings import Settings
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell

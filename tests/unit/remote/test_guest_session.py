@@ -28,8 +28,8 @@ from convoy.remote.guest_events import (
 from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.limits import Budget, Limit
+from convoy.remote.login_turns import Turns
 from convoy.remote.pace import Pace
-from convoy.remote.turns import Turns
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN
 from convoy.secrets import Secret
 from convoy.settings import Origin

@@ -14,8 +14,8 @@ from gevent.event import Event
 
 from convoy.errors import LoginError, RefusedError
 from convoy.remote.kill_switch import KillSwitch
+from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Token
-from convoy.remote.turns import Turns
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from convoy.settings.model import Approval

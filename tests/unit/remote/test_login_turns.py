@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from convoy.remote import turns
-from convoy.remote.turns import TurnBook, Turns
+from convoy.remote.login_turns import TurnBook, Turns
 
 BEGAN_S = 1000.0
 ASKS_EVERY_S = 0.25
