@@ -25,6 +25,9 @@ class StepsDone(Generic[Step]):
     def __init__(self, path: Path, kind: type[Step]) -> None:
         self._path = path
         self.steps: list[Step] = []
+        if path.is_symlink():  # a record may be a stranger's, and what it leads to is not
+            problem = "is a link, through which nothing is read or written; remove it"
+            raise SettingsError([Fault(str(path), problem)])
         if not path.exists():
             return
         try:

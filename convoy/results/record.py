@@ -252,7 +252,8 @@ def append(path: Path, content: bytes) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    """Open a file for its owner alone, and none that a link in a stranger's record leads to."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _point(link: Path, name: str) -> None:

@@ -37,3 +37,17 @@ def test_a_file_with_other_things_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match=r"steps.jsonl: cannot be gone on with"):
         StepsDone(path, Step)
+
+
+@pytest.mark.parametrize("content", [None, "one line without an end", '{"number": 1}\n'])
+def test_what_a_link_leads_to_is_left_alone(tmp_path: Path, content: str | None) -> None:
+    path, elsewhere = tmp_path / "steps.jsonl", tmp_path / "elsewhere"
+    if content is not None:
+        elsewhere.write_text(content)
+    path.symlink_to(elsewhere)
+
+    with pytest.raises(SettingsError, match=r"steps.jsonl: is a link"):
+        StepsDone(path, Step)
+
+    assert elsewhere.exists() == (content is not None)
+    assert content is None or elsewhere.read_text() == content

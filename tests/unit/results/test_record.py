@@ -21,6 +21,7 @@ from convoy.results.record import (
     JOURNAL,
     SERIES,
     Record,
+    append,
     begin_record,
     check_folder,
     clear_records,
@@ -302,3 +303,12 @@ def test_while_the_kill_switch_is_on_no_folder_does(tmp_path: Path) -> None:
 
     with pytest.raises(RefusedError, match="STOP is there, which stops every run; remove it"):
         check_folder(tmp_path)
+
+
+def test_nothing_is_written_through_a_link_in_a_record(tmp_path: Path) -> None:
+    (tmp_path / "discrepancies.jsonl").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(OSError, match="symbolic link"):
+        append(tmp_path / "discrepancies.jsonl", b"{}\n")
+
+    assert not (tmp_path / "elsewhere").exists()
