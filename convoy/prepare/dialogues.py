@@ -94,6 +94,8 @@ def read_dialogue_at(path: Path, name: str, taken: Collection[str] = ()) -> Dial
         if isinstance(line, Attach):
             attached = path.parent / line.name
             try:
+                if attached.is_symlink():
+                    raise FileError("is a link; put the file itself beside the dialogue")
                 line = _attached(line, attached, room)
                 room -= len(line.data)
             except FileError as error:

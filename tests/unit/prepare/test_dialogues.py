@@ -136,6 +136,7 @@ def test_criteria_of_ones_own_about_dialogues_are_kept(
         (f"{OK}- attach: a.png", "a.png cannot be read: No such file"),
         (f"{OK}- attach: empty", "/empty is empty"),
         (f"{OK}- attach: pipe", "/pipe is no file, but a pipe"),
+        (f"{OK}- attach: link", "/link is a link; put the file itself beside the dialogue"),
         (f"{OK}- attach: large", "/large is larger than 10,240,000 bytes"),
         (f"{OK}- attach: half\n- attach: half", "/half is larger than 4,240,000 bytes that are l"),
         (f'{OK}- say: \'{{{{ "a" | filled(5000, "b") }}}}\'', "is 5,000 bytes long; 4,096 are"),
@@ -150,6 +151,7 @@ def test_a_wrong_file_is_a_sentence_with_file_line_and_field(
     (folder / "mine.yaml").write_text(text, "utf-8")
     (folder / "empty").touch()
     os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to("/etc/passwd")
     for name, size in (("large", 10_240_001), ("half", 6_000_000)):
         with (folder / name).open("wb") as file:
             file.truncate(size)

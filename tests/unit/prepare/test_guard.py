@@ -501,6 +501,15 @@ def test_guests_who_drop_say_something_first_and_ask_for_their_histories() -> No
     assert settings.requests_each("reconnect_storm") == 2
 
 
+def test_each_guest_who_joins_says_something_first() -> None:
+    joins = "scenario.guest_chat.steps=[join]"
+    settings = settings_of(
+        "scenarios=[guest_chat]", "users=7", "warm_up_s=0", "canary=false", joins
+    )
+
+    assert messages_beside(settings, {}) == 7
+
+
 def test_the_steps_of_the_warm_up_are_among_the_messages_beside() -> None:
     settings = with_steps("rate=10", "typing").model_copy(update={"warm_up_s": 2.0})
 
