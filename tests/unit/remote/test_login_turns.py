@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from convoy.remote import turns
+from convoy.remote import login_turns
 from convoy.remote.login_turns import TurnBook, Turns
 
 BEGAN_S = 1000.0
@@ -18,7 +18,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *late_s: float) -> None:
         self.now_s = BEGAN_S
         self._late_s = list(late_s)
-        monkeypatch.setattr(turns.gevent, "sleep", self.sleep)
+        monkeypatch.setattr(login_turns.gevent, "sleep", self.sleep)
 
     def __call__(self) -> float:
         return self.now_s
