@@ -81,7 +81,6 @@ OF_THE_API = {
     "_participant",
     "_with_participant",
     "by_participant",
-    "has_participant",
     "is_participant",
     "participant",
     "participant_id",

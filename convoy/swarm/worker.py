@@ -199,7 +199,12 @@ class Worker:
             inputs = RunInputs.from_bytes(message.inputs)
             is_led = message.lease_s is not None
             share = WorkerShare(
-                message.tokens, message.share, message.permits, is_led, is_after_another=True
+                message.tokens,
+                message.share,
+                message.permits,
+                is_led,
+                is_after_another=True,
+                number=message.number,
             )
             connections = self._connect(inputs.settings, share)
             lease = LeaseClock(message.lease_s, time.perf_counter())

@@ -36,9 +36,6 @@ class Conversation:
     def is_open(self) -> bool:
         return self.state == CONNECTED
 
-    def has_participant(self, participant_id: str) -> bool:
-        return any(participant.id == participant_id for participant in self.participants)
-
 
 class ConversationPool:
     """Conversations in a fixed order, found by their own id or by a participant's."""

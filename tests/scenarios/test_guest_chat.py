@@ -11,7 +11,7 @@ from typing import Any
 from tests.locust_process import run_locust
 from tests.test_new_route import shop
 from tests.unit.remote.misbehaving_server import answer, sends, serving
-from tests.unit.remote.websocket_peer import Peer, plays, reply, said
+from tests.unit.remote.websocket_peer import Peer, copy_of, plays, reply, said
 
 MESSAGES, USERS, OF_A_GUEST = 60, 6, 5
 BEFORE = "2026-11-26T09:00:00.000Z"
@@ -50,9 +50,11 @@ def chats(peer: Peer) -> None:
             peer.say("SessionResponse", body, tracingId=id)
             continue
         if request["action"] == "getJwt":
-            peer.say("JwtResponse", {"jwt": "a.b.c", "exp": 2e9}, tracingId=id)
+            jwt = said("JwtResponse", {"jwt": "a.b.c", "exp": 2e9}, tracingId=id)
             if is_measured and next(CLOSES) == 0:
-                peer.close(1013)
+                peer.close_after(jwt, 1013)
+            else:
+                peer.frame(jwt)
             continue
         if request["action"] == "onAttachment":
             file = request["attachmentId"]
@@ -65,11 +67,12 @@ def chats(peer: Peer) -> None:
             continue
         found = K.search(request["message"].get("text", ""))
         if found is None or found["run"].endswith("-steps"):
-            peer.copy(request)
             is_answer = "content" in request["message"] and said_before == 1
             if is_measured and is_answer and next(RESTARTS) == 0:
                 RESTARTED.append(request["token"])
-                peer.close(1012)
+                peer.close_after(copy_of(request), 1012)
+            else:
+                peer.copy(request)
             continue
         said_before += 1
         is_measured = not found["run"].endswith("-warmup")

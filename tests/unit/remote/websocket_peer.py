@@ -100,14 +100,11 @@ class Peer:
         self, data: bytes, opcode: int = TEXT, *, fin: bool = True, reserved: int = 0
     ) -> None:
         """Send a frame as it is given, whatever the rules say."""
-        head = bytes([fin << 7 | reserved << 4 | opcode])
-        size = len(data)
-        if size < 126:
-            head += bytes([size])
-        else:
-            head += bytes([126]) + struct.pack("!H", size) if size < 65_536 else b"\x7f"
-            head += struct.pack("!Q", size) if size >= 65_536 else b""
-        self.visitor.send(head + data)
+        self.visitor.send(_framed(data, opcode, fin=fin, reserved=reserved))
+
+    def close_after(self, data: bytes, code: int) -> None:
+        """Send a text and the close frame in one piece: the guest can do nothing in between."""
+        self.visitor.send(_framed(data) + self._protocol.send(CloseConnection(code)))
 
     def say(self, kind: str, body: Any = None, code: int = 200, **more: Any) -> None:
         self.frame(said(kind, body, code, **more))
@@ -127,6 +124,17 @@ class Peer:
         """Send each message back until the guest goes."""
         while (request := self.hear()) is not None:
             self.copy(request)
+
+
+def _framed(data: bytes, opcode: int = TEXT, *, fin: bool = True, reserved: int = 0) -> bytes:
+    head = bytes([fin << 7 | reserved << 4 | opcode])
+    size = len(data)
+    if size < 126:
+        head += bytes([size])
+    else:
+        head += bytes([126]) + struct.pack("!H", size) if size < 65_536 else b"\x7f"
+        head += struct.pack("!Q", size) if size >= 65_536 else b""
+    return head + data
 
 
 def said(kind: str, body: Any = None, code: int = 200, **more: Any) -> bytes:

@@ -237,6 +237,8 @@ def test_a_late_worker_may_send_nothing_before_it_has_lanes() -> None:
 
     permits = [run.last(name, Prepare).permits for name in sorted(run.sent)]
     assert permits == [3, 3, 0]
+    numbers = [run.last(name, Prepare).number for name in sorted(run.sent)]
+    assert numbers == [0, 1, 2]
 
 
 def test_a_late_worker_logs_in_at_turns_that_nobody_else_has() -> None:

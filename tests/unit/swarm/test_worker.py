@@ -13,6 +13,7 @@ import pytest
 from gevent.event import Event
 
 from convoy.errors import LoginError, RefusedError
+from convoy.remote.connections import WorkerShare
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Token
@@ -62,6 +63,7 @@ class Kept:
         self.fault: LoginError | None = None
         self.kill_switch = KillSwitch(Path("no STOP"))
         self.turns = Turns(1.0, time.perf_counter, is_given=True)
+        self.shares: list[WorkerShare] = []
 
     def to_master(self, message: Hello | ToMaster) -> None:
         self.said.append(message)
@@ -94,16 +96,29 @@ def kept() -> Kept:
 @pytest.fixture
 def worker(kept: Kept) -> Worker:
     anything: Any = kept
+
+    def connect(settings: Settings, share: WorkerShare) -> Any:
+        kept.shares.append(share)
+        return anything
+
     return Worker(
         kept,
         anything,
         code="the code",
-        connect=lambda settings, share: anything,
+        connect=connect,
         send_report=lambda: None,
         stop_users=lambda: None,
         give_up=lambda: None,
         redact=str,
     )
+
+
+def test_it_connects_with_the_share_that_the_master_gives_it(worker: Worker, kept: Kept) -> None:
+    worker.hear(encode(msgspec.structs.replace(PREPARE, tokens=2, share=0.5, permits=3, number=1)))
+
+    assert kept.shares == [
+        WorkerShare(2, 0.5, 3, is_led=True, is_after_another=True, number=1),
+    ]
 
 
 def test_its_first_word_says_version_and_code(worker: Worker, kept: Kept) -> None:
