@@ -65,7 +65,10 @@ def check_that_it_ended(folder: Path, result: RunResult | None, now_s: float) ->
 
 
 def messages_of(folder: Path) -> list[LoggedMessage]:
-    """Return the log of a run, that of its warm-up, too; raises SettingsError without one."""
+    """Return the log of a run, that of its warm-up, too.
+
+    Raises SettingsError without one, PoolFileError for what is no conversation id.
+    """
     path = folder / MESSAGES
     if not path.exists():
         problem = (
@@ -74,9 +77,13 @@ def messages_of(folder: Path) -> list[LoggedMessage]:
         )
         raise SettingsError([Fault(str(path), problem)])
     try:
-        return list(read_log(path))
+        logged = list(read_log(path))
     except FileError as error:
         raise SettingsError([Fault(str(path), str(error))]) from error
+    for each in logged:
+        if each.conversation_id:
+            checked_id(str(path), each.conversation_id)
+    return logged
 
 
 def opened_before(folder: Path) -> list[str]:

@@ -54,8 +54,8 @@ class Dispatcher:
 
     With `closed_for_s` arrivals are closed: messages go out from T0 on for so long, and none is
     ever late. Without it each is due at its own time, and given up `max_lateness_s` after it. None
-    goes out before the `pace` of an approval has room for it. Times of messages are seconds from
-    T0, all others `clock` seconds.
+    goes out before the `pace` of an approval has room for it, and for the `requests` that the plan
+    has for each. Times of messages are seconds from T0, all others `clock` seconds.
     """
 
     def __init__(
@@ -65,9 +65,11 @@ class Dispatcher:
         max_lateness_s: float,
         closed_for_s: float | None = None,
         pace: Pace | None = None,
+        requests: int = 1,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._pace = pace
+        self._requests = requests
         self._held_until_s = -inf
         self._recorder = recorder
         self._max_lateness_s = max_lateness_s
@@ -210,7 +212,7 @@ class Dispatcher:
 
     def _promise(self, user: FreeUser) -> None:
         if self._pace is not None:
-            self._pace.promise(user[0])
+            self._pace.promise(user[0], self._requests)
 
     def _is_held(self, now_s: float) -> bool:
         assert self._pace is not None

@@ -27,7 +27,7 @@ _LOOKED_AT = 100
 _LONGEST_ID = 1000
 _NOT_IN_AN_ID = re.compile(r'[,;|\s"\[\]{}]')
 _UUID = re.compile(r"\A[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
-_NO_ID = re.compile(r"(?i)null|none|nan|true|false|undefined|\d{4}-\d\d-\d\d(?:[t:].*)?")
+_NO_ID = re.compile(r"(?i)null|none|nan|true|false|undefined|\.\.?|\d{4}-\d\d-\d\d(?:[t:].*)?")
 """What stands in the columns of a table that hold something else."""
 _HEADERS = re.compile(r"(?:conversation|interaction|call|chat)(?:id|uuid|guid)?s?|ids|[ug]uids?")
 _SHORTEST_NUMERIC_ID = 10

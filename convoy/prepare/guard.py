@@ -250,6 +250,11 @@ def check_rate(settings: Settings) -> None:
         raise _too_fast(settings, wanted, highest, f"write {_most(settings, highest)} or less")
 
 
+def requests_planned(settings: Settings, planned: Mapping[str, int]) -> int:
+    """Return how many messages so many of each scenario are, with what their steps send."""
+    return sum(settings.requests_each(name) * count for name, count in planned.items())
+
+
 def check_total(settings: Settings, planned: Mapping[str, int] | None, beside: int = 0) -> None:
     """Raise RefusedError unless the approval allows so many messages, and what their steps send.
 
@@ -264,7 +269,7 @@ def check_total(settings: Settings, planned: Mapping[str, int] | None, beside: i
     if planned is None:
         change = "give their number with --set messages=N, for each scenario"
         raise _beyond(settings, "nothing is scheduled, so the run has no end", allowed, change)
-    requests = sum(settings.requests_each(name) * count for name, count in planned.items())
+    requests = requests_planned(settings, planned)
     if requests + beside <= most:
         return
     change = "lower the rate, or -t"

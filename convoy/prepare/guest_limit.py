@@ -120,10 +120,18 @@ def _beyond_the_approval(
         told = f"{_count(users)} take {needed_s:.0f} s to connect, {allowed}"
         more = f"--set prepare_timeout_s={ceil(needed_s * _ROOM)}"
         yield told, f"write {more}, or fewer users, or have more approved"
-    again = sum(each.rate / each.each for each in guests) if settings.is_scheduled else 0.0
+    if not settings.is_scheduled:
+        return
+    # Whoever dropped has to be back while its message may take, or it fails by our own doing.
+    within_s = settings.request_timeout_s
+    again = sum(each.connections_within(within_s) for each in guests) / within_s
     if again > most_s:
+        busiest = max(guests, key=lambda each: each.connections_within(within_s))
+        if busiest.drops:
+            told = f"guests come back {again * within_s:.4g} times in {within_s:g} s, {allowed}"
+            yield told, "let fewer drop in that time, or have more approved"
+            return
         told = f"users begin as another guest {again:.4g} times a second, {allowed}"
-        busiest = max(guests, key=lambda each: each.rate / each.each)
         many = f'variables.{MESSAGES_PER_GUEST}="{ceil(busiest.each * again / most_s)}"'
         yield told, f"write --set 'scenario.{busiest.scenario}.{many}', or have more approved"
 

@@ -83,8 +83,7 @@ def canaries(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
 def messages_beside(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
     """Return how many messages leave besides the plan's: warm-up, canaries, opened conversations.
 
-    What the steps of the warm-up send is among them, and the first words of guests who drop or join
-    a chat. What is sent again counts once.
+    What the steps of the warm-up send is among them.
     """
     warm_up = sum(
         ceil(stages[0][0] * settings.warm_up_s) * settings.requests_each(name)
@@ -92,6 +91,10 @@ def messages_beside(settings: Settings, inputs: Mapping[str, ScenarioInputs]) ->
     )
     pools = [settings.scenario[name].conversations for name in inputs]
     opened = sum(each.count or 0 for each in pools if each.source == "opened")
+    return warm_up * settings.is_scheduled + canaries(settings, inputs) + opened
+
+
+def first_words(settings: Settings) -> int:
+    """Return how many messages the guests send who drop or join a chat, as each one begins."""
     rules = [settings.scenario[name] for name in settings.scenarios]
-    first_words = settings.users * any(each.reconnect or "join" in each.steps for each in rules)
-    return warm_up * settings.is_scheduled + canaries(settings, inputs) + opened + first_words
+    return settings.users * any(each.reconnect or "join" in each.steps for each in rules)

@@ -28,7 +28,14 @@ from convoy.prepare.guard import (
     check_window,
 )
 from convoy.prepare.guest_limit import check_guests
-from convoy.prepare.inputs import canaries, check_due, inputs_of, messages_beside, planned_messages
+from convoy.prepare.inputs import (
+    canaries,
+    check_due,
+    first_words,
+    inputs_of,
+    messages_beside,
+    planned_messages,
+)
 from convoy.prepare.machine import check_machine, files_allowed, files_per_user, local_ports
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.organisation_questions import ask, check_deployments, questions_of
@@ -382,4 +389,5 @@ def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -
 
 def _check_total(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> None:
     planned = planned_messages(settings, inputs)
-    check_total(settings, planned, messages_beside(settings, inputs))
+    beside = messages_beside(settings, inputs) + first_words(settings)
+    check_total(settings, planned, beside)

@@ -22,6 +22,7 @@ from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
 from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
+from convoy.remote.total import Total
 from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
@@ -125,7 +126,9 @@ class Connections:
         """What the messages of all sessions keep to; None where nothing had to be approved."""
         if approval is not None:
             most = approval.most_per_s
-            self.pace = Pace(most if permits is None else min(permits, most), clock)
+            self.pace = Pace(
+                most if permits is None else min(permits, most), clock, self._total(permits)
+            )
         self._code_book = CodeBook()
         self.turns = Turns(
             settings.logins_per_s,
@@ -196,6 +199,15 @@ class Connections:
                 turns=self.turns if target.approval is not None else None,
             )
         return shared
+
+    def _total(self, permits: int | None) -> Total | None:
+        """Return what this process may send in all: in a run, its plan's, and what it is given."""
+        approval = self._settings.target.approval
+        if approval is None or approval.highest_total is None:
+            return None
+        if permits is None:
+            return Total(approval.highest_total, clock=self.clock)
+        return Total(0, is_led=True, most_ahead=approval.most_per_s, clock=self.clock)
 
     def _new_guest(self) -> tuple[Secret, Secret | None]:
         token = Secret(str(uuid.uuid4()))

@@ -1,4 +1,4 @@
-"""The pace of an approval: no more than so many messages leave a process in any second."""
+"""The pace of an approval: how many messages leave a process in any second, and in all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from math import inf
 
 import gevent
 from greenlet import getcurrent, greenlet
+
+from convoy.remote.total import Total
 
 SECOND_S = 1.0
 SPARE_S = 0.02
@@ -22,11 +24,17 @@ class Pace:
 
     Everything that is written in a message's name passes `wait`: warm-up and canary messages, what
     is sent again, what a step posts. It may have to wait after that, while others are rendered; it
-    counts as leaving just now until it `has_left`, or is not to leave. All times are `clock`
-    seconds.
+    counts as leaving just now until it `has_left`, or is not to leave. Where there is a `total`, it
+    is taken from that. All times are `clock` seconds.
     """
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        most: int,
+        clock: Callable[[], float] = time.perf_counter,
+        total: Total | None = None,
+    ) -> None:
+        self.total = total
         self._most = most
         self._clock = clock
         self._left: deque[float] = deque()
@@ -60,9 +68,14 @@ class Pace:
         """
         return self._free_at(now_s, self._waiting + len(self._promised))
 
-    def promise(self, user: greenlet) -> None:
-        """Keep room for the message that a user was handed, which may have to connect first."""
+    def promise(self, user: greenlet, requests: int) -> None:
+        """Keep room for the message that a user was handed, which may have to connect first.
+
+        The plan has so many `requests` for it, with what follows it.
+        """
         self._promised.add(user)
+        if self.total is not None:
+            self.total.plan(user, requests)
 
     def forget(self, user: greenlet) -> None:
         """Keep no room any longer for a user, whose message has ended, or was written."""
@@ -75,6 +88,18 @@ class Pace:
         deadline.
         """
         self.forget(getcurrent())
+        if self.total is None:
+            self.wait_for_question(deadline_s)
+            return
+        self.total.take(deadline_s)
+        try:
+            self.wait_for_question(deadline_s)
+        except BaseException:
+            self.total.put_back()
+            raise
+
+    def wait_for_question(self, deadline_s: float) -> None:
+        """Wait as `wait` does, for what is no message of a run; `has_left` has to follow."""
         before = self._waiting
         while (free_s := self._free_at(now_s := self._clock(), before)) > now_s:
             if free_s == inf and now_s < self.ends_s:
@@ -109,6 +134,8 @@ class Pace:
     def keep(self) -> None:
         """Count a message no longer: it will not leave."""
         self._leaving -= 1
+        if self.total is not None:
+            self.total.put_back()
 
     def _free_at(self, now_s: float, before: int) -> float:
         """Return when there is room for one more after so many that come before it."""

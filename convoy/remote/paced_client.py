@@ -150,7 +150,7 @@ class PacedClient:
     def _answer_to(self, method: str, url: str, body: bytes | None) -> requests.Response:
         """Wait for the approval's rate, and ask once; raises as `whole_answer`, KillSwitchError."""
         if self._pace is not None:
-            self._pace.wait(inf)
+            self._pace.wait_for_question(inf)
         try:
             if self._kill_switch is not None:
                 self._kill_switch.check()

@@ -101,7 +101,7 @@ class Route:
         """Return what gives the path for a conversation; `variables` are the scenario's own.
 
         Each value is quoted, so that none can leave its place in the path. Raises RouteError for a
-        placeholder without a value.
+        placeholder without a value, and both do for one that is `.` or `..`.
         """
         unknown = {*self.placeholders} - {*_OF_THE_CONVERSATION} - variables.keys()
         if unknown:
@@ -318,10 +318,13 @@ SIMULATOR = "/simulator"
 
 
 def _filled(path: str, variables: Mapping[str, str]) -> str:
-    return _PLACEHOLDER.sub(
-        lambda found: quote(variables[found[1]], safe="") if found[1] in variables else found[0],
-        path,
-    )
+    def quoted(found: re.Match[str]) -> str:
+        value = variables.get(found[1])
+        if value in (".", ".."):  # quoted or not, who reads a path takes it for a way up
+            raise RouteError(f"{found[1]} is {value!r}, which is no part of a path")
+        return found[0] if value is None else quote(value, safe="")
+
+    return _PLACEHOLDER.sub(quoted, path)
 
 
 @cache

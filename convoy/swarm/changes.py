@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from convoy.errors import RefusedError
 from convoy.plan.rate_curve import LiveCurve, RateCurve
 from convoy.plan.scenario import ScenarioPlan
-from convoy.prepare.guard import check_rate, check_total
+from convoy.prepare.guard import check_rate, check_total, requests_planned
+from convoy.remote.total import TotalBook
 from convoy.results.result import Change
 from convoy.settings import Settings
 from convoy.settings.rate_shares import sharing_problem
@@ -17,17 +18,25 @@ from convoy.settings.values import HIGHEST_RATE
 class Changes:
     """The changes of a run's plans since it began; moments are in seconds from T0.
 
-    `made` lists the changes in their order; `beside` is how many messages leave besides the plans',
-    for warm-up and as canaries. Every change raises RefusedError when it cannot be made, and then
-    nothing has changed.
+    `made` lists the changes in their order. Every change raises RefusedError when it cannot be
+    made, and then nothing has changed. What the plans have is entered into the `total` of the
+    approval, with what leaves `beside` them, for warm-up and as canaries.
     """
 
     def __init__(
-        self, settings: Settings, plans: Mapping[str, ScenarioPlan], beside: int = 0
+        self,
+        settings: Settings,
+        plans: Mapping[str, ScenarioPlan],
+        total: TotalBook,
+        beside: int,
     ) -> None:
         self.made: list[Change] = []
         self._settings = settings
         self._beside = beside
+        self._total = total
+        # Without a number of messages there is no total, as the guard sees to.
+        planned = {name: plan.count or 0 for name, plan in plans.items()}
+        total.planned = requests_planned(settings, planned) + beside
         self._curves = {name: LiveCurve(plan.curve) for name, plan in plans.items()}
         self._is_paused = False
         self._rate: object = settings.rate
@@ -46,8 +55,10 @@ class Changes:
         self._check_moment(at_s)
         shares = _shares(self._settings, rate)
         curves = {name: live.with_rate(at_s, shares[name]) for name, live in self._curves.items()}
-        planned = {name: live.curve.count for name, live in curves.items()}
-        check_total(self._settings, planned, self._beside)
+        # In a pause the rest is put off, and at most it follows at once.
+        planned = {name: live.resumed(at_s).curve.count for name, live in curves.items()}
+        check_total(self._settings, planned, self._beside + self._total.given)
+        self._total.planned = requests_planned(self._settings, planned) + self._beside
         self._curves = curves
         self._rate = rate
         self.made.append(Change(round(at_s, 3), "rate", rate))

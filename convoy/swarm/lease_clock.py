@@ -45,7 +45,7 @@ class LeaseClock:
         self.ends_s = max(self.ends_s, asked_s + self._lease_s - CLOCKS_APART_S)
         self.leased_s = max(self.leased_s, master_s)
         self.hear(now_s)
-        if now_s - asked_s < self._round_trip_s:
+        if self.is_limited and now_s - asked_s < self._round_trip_s:
             self._round_trip_s = now_s - asked_s
             self._ahead_s = (asked_s + now_s) / 2 - master_s
 

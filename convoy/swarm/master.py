@@ -15,6 +15,7 @@ from convoy.errors import ConvoyError, RefusedError
 from convoy.foreign import told
 from convoy.plan.lanes import LEASE_S
 from convoy.prepare.inputs import messages_beside
+from convoy.remote.total import TotalBook
 from convoy.results.criteria import CriterionResult
 from convoy.results.progress import Progress, progress_measured
 from convoy.results.result import RunFacts, RunResult
@@ -64,8 +65,10 @@ class Master:
         """True once the run was stopped before its time."""
         plans = inputs.plans()
         self.plan_hash = plan_hash(plans)
+        approval = inputs.settings.target.approval
+        total = TotalBook(None if approval is None else approval.highest_total)
         beside = messages_beside(inputs.settings, inputs.scenarios)
-        self.changes = Changes(inputs.settings, plans, beside)
+        self.changes = Changes(inputs.settings, plans, total, beside)
         self.lanes = RunLanes(plans, inputs.settings.request_timeout_s)
         self.is_local = is_local
         self.report_every_s = 1 if is_local and inputs.settings.is_slow else REPORT_STEPS
@@ -80,6 +83,7 @@ class Master:
             spawning_s=spawning_s,
             now_s=perf_counter(),
             lease_s=None if is_local else LEASE_S,
+            total=total,
         )
         self._channel = channel
         self._swarm = swarm

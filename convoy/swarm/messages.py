@@ -18,7 +18,7 @@ from convoy.results.message_log import MOST_BYTES
 from convoy.results.outcome import Name, Second, Seconds
 from convoy.results.samples import SamplesReport
 
-VERSION = 5
+VERSION = 6
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -56,12 +56,14 @@ class Ask(_OfRun, frozen=True):
     """A worker asks for its lease at `asked_s` of its own clock.
 
     `leased_s` says when, by the master's clock, the master gave the lease that it has; 0 for none.
-    `turns` counts the turns to log in that it has wanted in the run.
+    `turns` counts the turns to log in that it has wanted in the run, `beyond` the messages beyond
+    its plan that it has wanted of an approved total.
     """
 
     asked_s: Seconds
     leased_s: Seconds
     turns: _Number = 0
+    beyond: _Number = 0
 
 
 class Ready(_OfRun, frozen=True):
@@ -132,12 +134,15 @@ class Prepare(_OfRun, frozen=True):
 class Lease(_OfRun, frozen=True):
     """The answer to the `Ask` of that moment, given at `now_s` of the master's clock.
 
-    `turns` are moments of that clock at which the worker may log in, one time each.
+    `turns` are moments of that clock at which the worker may log in, one time each. It may send so
+    many messages more `beyond` its plan; there are no more to give where the total `is_used_up`.
     """
 
     asked_s: Seconds
     now_s: Seconds
     turns: list[Seconds] = []
+    beyond: _Number = 0
+    is_used_up: bool = False
 
 
 class Grant(_OfRun, frozen=True):

@@ -16,6 +16,7 @@ from convoy.errors import ConvoyError
 from convoy.plan.lanes import LEASE_S
 from convoy.plan.rate_curve import RateCurve
 from convoy.remote.login_turns import TurnBook
+from convoy.remote.total import TotalBook
 from convoy.results.counts import Counts
 from convoy.settings import Settings
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
@@ -60,6 +61,11 @@ _FITS: dict[type[ToMaster], tuple[WorkerState, ...]] = {
 }
 """In which states of its sender a message fits; from a worker that is out, none is heard."""
 
+_USED_UP = (
+    "the approved total is used up but for what is planned: what users send beyond that (what is "
+    "sent again, first words of later guests, more in a step than planned) does not leave"
+)
+
 
 class ProtocolError(ConvoyError):
     """A message that does not fit the state of its sender, or of the run."""
@@ -70,7 +76,7 @@ class RunProtocol:
 
     `lanes` are those of its scenarios. `counted(worker, scenario)` returns what a worker has
     reported. The users take `spawning_s` to start; `lease_s` is how long a lease lasts, None where
-    the only worker is in this process.
+    the only worker is in this process. `total` is what may be sent beyond the plans.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class RunProtocol:
         spawning_s: float,
         now_s: float,
         lease_s: float | None = LEASE_S,
+        total: TotalBook | None = None,
     ) -> None:
         self.workers = Workers(lease_s)
         self._run_id = inputs.run_id
@@ -95,6 +102,8 @@ class RunProtocol:
         self._workers_at_first = workers_at_first
         approval = inputs.settings.target.approval
         self._most_per_s = approval.most_per_s if approval else 0
+        self._total = total or TotalBook(None)
+        self._has_told_of_total = False
         self._turns = TurnBook(inputs.settings.logins_per_s, now_s)
         self._timeout_s = inputs.settings.prepare_timeout_s + spawning_s
         self.phases = Phases(inputs.settings, now_s, self._timeout_s)
@@ -240,7 +249,12 @@ class RunProtocol:
             status.give(now_s)
             workers = sum(1 for _ in self.workers.in_run())
             turns = self._turns.give(worker, ask.turns, workers, now_s)
-            self._send(worker, Lease(self._run_id, ask.asked_s, now_s, turns))
+            beyond = self._total.give(worker, ask.beyond, workers)
+            is_used_up = self._total.is_used_up
+            self._send(worker, Lease(self._run_id, ask.asked_s, now_s, turns, beyond, is_used_up))
+            if self._total.is_short and not self._has_told_of_total:
+                self._has_told_of_total = True
+                self._actions.append(Tell(_USED_UP))
 
     def _take_back(
         self, worker: str, status: WorkerStatus, message: Released | Leaving | Drained

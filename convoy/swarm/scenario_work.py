@@ -70,6 +70,7 @@ class ScenarioWork:
             max_lateness_s=settings.max_lateness_s,
             closed_for_s=None if plan.is_scheduled else plan.arrivals.duration_s,
             pace=pace,
+            requests=settings.requests_each(plan.scenario),
         )
         self.expect = settings.scenario[plan.scenario].expect
         self.steps = settings.scenario[plan.scenario].steps
@@ -113,12 +114,16 @@ class ScenarioWork:
         if code in RETIRING_CODES and not is_meant and planned.conversation.id:
             self.pool.retire(planned.conversation_index, code)
 
-    def grant(self, lanes: Mapping[int, int], epoch: int) -> None:
-        """Take on lanes, each from a message number on; those from 0 on with their warm-up."""
+    def grant(self, lanes: Mapping[int, int], epoch: int, since_s: float) -> None:
+        """Take on lanes, each from a message number on; those from 0 on with their warm-up.
+
+        Of that only what is due after `since_s` (seconds from T0), because another worker may have
+        had the lane until then.
+        """
         warm_up, before_s = EvenArrivals(self._warm_up), self._warm_up.duration_s
         beginning = [lane for lane, from_k in lanes.items() if from_k == 0]
         self.dispatcher.grant(
-            {lane: _shifted(warm_up.lane(lane), -before_s) for lane in beginning},
+            {lane: _shifted(warm_up.lane(lane), -before_s, since_s) for lane in beginning},
             epoch,
             Phase.WARM_UP,
         )
@@ -152,5 +157,7 @@ def _warm_up_curve(curve: RateCurve, warm_up_s: float) -> RateCurve:
     return RateCurve([Stage(rate, rate, warm_up_s)] if rate > 0 and warm_up_s > 0 else [])
 
 
-def _shifted(messages: Iterator[tuple[float, int]], by_s: float) -> Iterator[tuple[float, int]]:
-    return ((due_s + by_s, k) for due_s, k in messages)
+def _shifted(
+    messages: Iterator[tuple[float, int]], by_s: float, since_s: float
+) -> Iterator[tuple[float, int]]:
+    return ((due_s + by_s, k) for due_s, k in messages if due_s + by_s >= since_s)

@@ -148,6 +148,8 @@ class Worker:
                 run.lease.renew(message.asked_s, message.now_s, time.perf_counter())
                 run.keep_lease()
                 run.connections.turns.give(map(run.lease.own_s, message.turns))
+                if run.total is not None:
+                    run.total.give(message.beyond, is_used_up=message.is_used_up)
             case Grant() if run.is_stopping:
                 # The master sent these lanes before it heard that this process takes no more.
                 self._channel.to_master(Released(run.run_id, message.lanes))
@@ -214,7 +216,7 @@ class Worker:
             return
         self._farewell.clear()
         gevent.spawn(self._join, run)
-        if message.lease_s is not None:
+        if message.lease_s is not None or run.total is not None:
             gevent.spawn(self._keep_asking, run)
 
     def _join(self, run: WorkerRun) -> None:
@@ -239,15 +241,17 @@ class Worker:
         self._channel.to_master(Refusal(run_id, self._told(str(error))))
 
     def _keep_asking(self, run: WorkerRun) -> None:
-        """Ask for the lease again and again, until the run is forgotten or the master is lost."""
+        """Ask for the lease, and for what comes with it, until the run or the master is gone."""
         while self._run is run:
             now_s = time.perf_counter()
             if run.lease.is_master_lost(now_s):
                 logger.error("nothing was heard of the master for too long; this worker ends")
                 self._give_up()
                 return
-            wanted = run.connections.turns.wanted
-            self._channel.to_master(Ask(run.run_id, now_s, run.lease.leased_s, wanted))
+            turns = run.connections.turns.wanted
+            beyond = 0 if run.total is None else run.total.wanted
+            ask = Ask(run.run_id, now_s, run.lease.leased_s, turns, beyond)
+            self._channel.to_master(ask)
             kill_switch = run.connections.kill_switch
             if kill_switch is not None and (reason := kill_switch.reason):
                 self.ask_for_stop(run, reason)

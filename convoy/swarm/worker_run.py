@@ -66,6 +66,7 @@ class WorkerRun:
             )
             for name, plan in plans.items()
         }
+        self.total = None if connections.pace is None else connections.pace.total
         self._permits = inputs.settings.permits_by_scenario()
         self.health = HealthRecorder(inputs.settings.late_after_ms / 1000)
         self.epoch = 0
@@ -190,7 +191,7 @@ class WorkerRun:
         has_steps = any(settings.scenario[name].steps for name in self.work)
         self._keep_pace(lanes, others_may_have_sent=had_owner or has_steps)
         for scenario, each in lanes.items():
-            self.work[scenario].grant(each, epoch)
+            self.work[scenario].grant(each, epoch, perf_counter() - t0_s)
 
     def _keep_pace(self, added: Lanes, *, others_may_have_sent: bool) -> None:
         """Let so many messages leave in a second as the approval has for the lanes held here."""

@@ -34,13 +34,43 @@ def simulator() -> Iterator[SimulatorProcess]:
         yield simulator
 
 
-def approved(folder: Path, url: str, organisation_id: str = ORGANISATION_ID) -> list[str]:
+SAYS_IT_AGAIN = """
+import json
+import locust
+import os
+
+from locust import task
+
+from convoy.plugin import hooks
+from convoy.plugin.message_user import MessageUser
+
+
+class Twice(MessageUser):
+    scenario = "conversation_messages"
+    steps = ("again",)
+
+    @task
+    def act(self):
+        message = self.next_message()
+        self.post(message)
+        with self.step("again"):
+            self.call(self.route, json.loads(message.body), message.planned.conversation)
+
+
+hooks.install(os.environ)
+"""
+
+
+def approved(
+    folder: Path, url: str, organisation_id: str = ORGANISATION_ID, *more: str
+) -> list[str]:
     """Return the option for a target where five messages a second are approved."""
     target = folder / "approved.yaml"
     folder.mkdir(exist_ok=True)
     target.write_text(
         f"target: {{name: approved, api_url: '{url}', login_url: '{url}', approval: "
-        f"{{ticket: T-1, organisation_id: {organisation_id}, highest_rate: {MOST}}}}}\n"
+        f"{{ticket: T-1, organisation_id: {organisation_id}, highest_rate: {MOST}, "
+        f"{', '.join(more)}}}}}\n"
     )
     return ["--target", str(target), *QUICK]
 
@@ -113,6 +143,27 @@ def test_after_a_freeze_no_more_is_sent_in_a_second(
     late, not_sent = ended.scenario["late"], ended.scenario["not_sent"]
     assert sum(ended.scenario[name] for name in ("sent",)) + sum(not_sent.values()) == 28
     assert set(late) | set(not_sent) <= {"limits", "generator"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_scenario_sends_beyond_the_plan_keeps_to_the_total(
+    tmp_path: Path, simulator: SimulatorProcess, workers: int
+) -> None:
+    locustfile = tmp_path / "locustfile.py"
+    locustfile.write_text(SAYS_IT_AGAIN)
+    swarm = ["--processes", str(workers), *swarm_ports()] if workers > 1 else []
+    planned, canaries, more = 10, 1, 4
+    highest_total = f"highest_total: {planned + canaries + more}"
+    asked = approved(tmp_path, simulator.url, ORGANISATION_ID, highest_total)
+    asked += ["-f", str(locustfile), "--rate", "2", "-t", "5s", "--set", "warm_up_s=0"]
+
+    ended = run_locust(tmp_path, *asked, *swarm, environment=LOGIN)
+
+    again = ended.scenario["steps"]["again"]
+    assert ended.scenario["accepted"] == planned, ended.output
+    assert (again["count"], again["errors"]) == (planned, {"timeout": planned - more})
+    assert simulator.ledger()["accepted"] == planned + canaries + more
+    assert "the approved total is used up" in ended.output
 
 
 def test_more_workers_than_messages_in_a_second_are_refused(

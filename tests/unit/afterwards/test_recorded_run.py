@@ -24,7 +24,7 @@ from convoy.plan.dialogue import (
     Typing,
     Wait,
 )
-from convoy.plan.pool import ConversationPool
+from convoy.plan.pool import ConversationPool, PoolFileError
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.results.message_log import LoggedMessage, MessageLog
@@ -192,6 +192,18 @@ def test_what_a_run_opened_is_closed_and_nothing_else(
 
     assert cleanup.left == opened
     assert told in str(cleanup)
+
+
+@pytest.mark.parametrize("id", ["..", "a b"])
+def test_a_log_that_names_what_is_no_conversation_closes_nothing(tmp_path: Path, id: str) -> None:
+    recorded(tmp_path, NONE)
+    log = MessageLog()
+    body = json.dumps({"id": "m", "conversationId": id}).encode()
+    log.add(SCENARIO, 0, id, Attempt(Fate.ACCEPTED, "", 1.0, 2.0, body=body), Phase.MEASURE)
+    (tmp_path / RUN / MESSAGES).write_bytes(log.take(0.0))
+
+    with pytest.raises(PoolFileError, match="is no conversation id"):
+        Cleanup(tmp_path / RUN)
 
 
 def test_what_was_closed_is_of_the_run_though_its_log_of_messages_is_gone(tmp_path: Path) -> None:

@@ -236,6 +236,7 @@ UUIDS = "\n".join(f"{n:08x}-0000-4000-8000-000000000000" for n in range(3))
         pytest.param("Interaction Ids\na\nb\n", "line 1: 'Interaction Ids' is no", id="words"),
         pytest.param("conversation", "line 1: 'conversation' is no id as", id="a word alone"),
         pytest.param("id\nnull\n", "line 2: 'null' is no conversation id", id="null as text"),
+        pytest.param("id\n..\n", "line 2: '..' is no conversation id", id="a way up"),
         pytest.param("id\n2026-01-31\n", "line 2: '2026-01-31' is no conv", id="a date"),
         pytest.param(
             "conversation_id,Conversation ID\na,b", "line 1: which of the columns", id="two alike"

@@ -28,7 +28,7 @@ from convoy.prepare.guard import (
     check_window,
     window_ends_s,
 )
-from convoy.prepare.inputs import messages_beside
+from convoy.prepare.inputs import first_words, messages_beside
 from convoy.remote.addresses import Admission
 from convoy.secrets import Secret
 from convoy.settings import Settings
@@ -497,7 +497,7 @@ def test_what_steps_send_counts_in_the_total(load: str, steps: str, most: int, s
 def test_guests_who_drop_say_something_first_and_ask_for_their_histories() -> None:
     settings = settings_of("scenarios=[reconnect_storm]", "users=7", "warm_up_s=0", "canary=false")
 
-    assert messages_beside(settings, {}) == 7
+    assert first_words(settings) == 7
     assert settings.requests_each("reconnect_storm") == 2
 
 
@@ -507,7 +507,7 @@ def test_each_guest_who_joins_says_something_first() -> None:
         "scenarios=[guest_chat]", "users=7", "warm_up_s=0", "canary=false", joins
     )
 
-    assert messages_beside(settings, {}) == 7
+    assert first_words(settings) == 7
 
 
 def test_the_steps_of_the_warm_up_are_among_the_messages_beside() -> None:

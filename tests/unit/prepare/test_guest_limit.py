@@ -221,6 +221,9 @@ def test_what_guests_lack_who_drop_is_said(settings: tuple[str, ...], told: str,
     assert all(told in each[0] for each in found), found
 
 
+DROPS = f"scenarios=[{STORM}]"
+
+
 def approved(*settings: str, logins_per_s: float | None = None) -> Settings:
     found = settings_of(*GUESTS, "limits=[]", *settings)
     approval = Approval(
@@ -255,6 +258,16 @@ def approved(*settings: str, logins_per_s: float | None = None) -> Settings:
             id="other guests too often",
         ),
         pytest.param(("rate=20", each(6)), 4.0, None, "", "", id="just as often"),
+        pytest.param(
+            (DROPS, "users=60", "rate=6", "request_timeout_s=10"),
+            5.0,
+            None,
+            "guests come back 60 times in 10 s, and approval T-1 allows 5 logins a second, each "
+            "second taken a tenth longer",
+            "let fewer drop in that time, or have more approved",
+            id="more drop than may come back",
+        ),
+        pytest.param((DROPS, "users=60", "rate=4"), 5.0, None, "", "", id="few enough drop"),
     ],
 )
 def test_guests_connect_as_often_as_is_approved(
@@ -266,7 +279,7 @@ def test_guests_connect_as_often_as_is_approved(
 ) -> None:
     checklist = Checklist()
     of_run = approved(*settings, logins_per_s=logins_per_s)
-    check_guests(of_run, [CHAT], spawn_rate, checklist)
+    check_guests(of_run, list(of_run.scenarios), spawn_rate, checklist)
 
     found = [each for each in checklist.findings if each.status is Status.FAILURE]
     assert [(each.told, each.fix) for each in found] == ([(told, fix)] if told else [])

@@ -15,6 +15,7 @@ from convoy.remote.oauth import Credentials, RefreshToken, Token
 from convoy.routes.catalogue import CLIENT, USER
 from convoy.secrets import Secret
 from convoy.settings import Settings
+from convoy.settings.model import Approval
 from tests.simulator_process import SimulatorProcess
 from tests.unit.remote.misbehaving_server import answers_all, serving
 from tests.unit.settings.configuration import settings_of
@@ -111,3 +112,28 @@ def test_guests_log_in_one_after_the_other_and_each_worker_begins_elsewhere() ->
     assert logins(jwts, WorkerShare()) == [*jwts, jwts[0]]
     assert logins(jwts, WorkerShare(None, 0.5, number=1))[0] == jwts[2]
     assert logins([], WorkerShare()) == [None] * 6
+
+
+@pytest.mark.parametrize(
+    ("permits", "sent"),
+    [
+        pytest.param(None, 2, id="by hand: the whole total"),
+        pytest.param(5, 0, id="in a run: what its plan and its master say"),
+    ],
+)
+def test_no_process_sends_more_than_the_approved_total(permits: int | None, sent: int) -> None:
+    approval = Approval(ticket="T-1", organisation_id="o", highest_rate=5, highest_total=2)
+    settings = settings_of()
+    target = settings.target.model_copy(update={"approval": approval})
+    connections = Connections(
+        settings.model_copy(update={"target": target}),
+        {CLIENT: DEMO},
+        lambda each: None,
+        WorkerShare(permits=permits),
+    )
+    assert connections.pace is not None
+
+    for _ in range(sent):
+        connections.pace.wait(0.0)
+    with pytest.raises(TimeoutError, match="approved total"):
+        connections.pace.wait(0.0)

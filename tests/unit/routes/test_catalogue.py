@@ -18,6 +18,14 @@ def test_an_id_cannot_leave_its_place_in_the_path() -> None:
     assert path == "/api/v2/webmessaging/guests/a%2Fb%3Fc%20d%0D%0A/conversations/messages"
 
 
+@pytest.mark.parametrize("part", [".", ".."])
+def test_no_part_of_a_path_leads_upwards(part: str) -> None:
+    route = Route("own", "/api/{conversation_id}/messages")
+
+    with pytest.raises(RouteError, match=f"conversation_id is '{part}', which is no part of"):
+        route.path_to({})(Conversation(part))
+
+
 def test_a_path_takes_variables_of_the_scenario_too() -> None:
     route = Route("own", "/api/{integration_id}/to/{conversation_id}")
 

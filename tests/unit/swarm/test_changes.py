@@ -8,6 +8,7 @@ from convoy.errors import RefusedError
 from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.remote.total import TotalBook
 from convoy.results.result import Change
 from convoy.settings.model import Approval
 from convoy.swarm.changes import Changes
@@ -16,16 +17,28 @@ from tests.unit.settings.configuration import settings_of
 NAME = "conversation_messages"
 
 
-def changes_of(*sets: str, highest_rate: float | None = None) -> Changes:
-    """Changes of a run of ten seconds with 20 messages per second."""
+def changes_of(
+    *sets: str, highest_rate: float | None = None, highest_total: int | None = None, given: int = 0
+) -> Changes:
+    """Changes of a run of ten seconds with 20 messages per second, and three beside them.
+
+    Its workers were given so many beyond that.
+    """
     settings = settings_of("rate=20", "run_time_s=10", *sets)
     if highest_rate is not None:
-        approval = Approval(ticket="T-1", organisation_id="o", highest_rate=highest_rate)
+        approval = Approval(
+            ticket="T-1",
+            organisation_id="o",
+            highest_rate=highest_rate,
+            highest_total=highest_total,
+        )
         target = settings.target.model_copy(update={"approval": approval})
         settings = settings.model_copy(update={"target": target})
     pool = ConversationPool.of([Conversation("a")])
     inputs = ScenarioInputs(NAME, 1, RateCurve([Stage(20, 20, 10)]), pool, {}, {"text": 1.0})
-    return Changes(settings, {NAME: ScenarioPlan(inputs)})
+    total = TotalBook(highest_total)
+    total.given = given
+    return Changes(settings, {NAME: ScenarioPlan(inputs)}, total, beside=3)
 
 
 def stages_of(changes: Changes) -> dict[str, tuple[Stage, ...]]:
@@ -62,6 +75,29 @@ def test_a_change_that_cannot_be_made_changes_nothing(at_s: float, rate: float, 
         changes.set_rate(at_s, rate)
 
     assert (stages_of(changes), changes.made, changes.rate) == (before, [], 20)
+
+
+@pytest.mark.parametrize(
+    ("is_paused", "given", "is_allowed"),
+    [
+        pytest.param(False, 7, True, id="as many as are allowed"),
+        pytest.param(False, 8, False, id="one more was given to workers"),
+        pytest.param(True, 7, True, id="in a pause, as many as may follow"),
+        pytest.param(True, 8, False, id="in a pause, one more"),
+    ],
+)
+def test_another_rate_keeps_to_the_total(is_paused: bool, given: int, is_allowed: bool) -> None:
+    changes = changes_of(highest_rate=50, highest_total=80 + 180 + 10, given=given)
+    if is_paused:
+        changes.pause(4.0)
+
+    if is_allowed:
+        changes.set_rate(4.0, 30)
+    else:
+        with pytest.raises(RefusedError, match="271 messages, .* allows 270 messages at most"):
+            changes.set_rate(4.0, 30)
+
+    assert changes.rate == (30 if is_allowed else 20)
 
 
 def test_where_nothing_is_scheduled_there_is_no_rate_to_change() -> None:

@@ -11,6 +11,7 @@ import pytest
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
+from convoy.remote.total import TotalBook
 from convoy.results.counts import Counts
 from convoy.settings.model import Approval
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
@@ -57,6 +58,7 @@ class Run:
         workers: int = 2,
         lease_s: float | None = 2.5,
         approval: Approval | None = None,
+        total: TotalBook | None = None,
     ) -> None:
         names = [f"worker-{number}" for number in range(workers)]
         settings = settings_of("run_time_s=30", "users=4", "warm_up_s=0", *sets)
@@ -75,6 +77,7 @@ class Run:
             spawning_s=0.0,
             now_s=self.now_s,
             lease_s=lease_s,
+            total=total,
         )
         self.alive: set[str] = set()
         self.users: dict[str, dict[str, int]] = {}
@@ -259,6 +262,26 @@ def test_a_late_worker_logs_in_at_turns_that_nobody_else_has() -> None:
     )
     assert 8 <= len(turns) <= 12
     assert min(b - a for a, b in zip(turns, turns[1:], strict=False)) == pytest.approx(0.55)
+
+
+def test_workers_get_no_more_beyond_their_plans_than_the_total_has() -> None:
+    total = TotalBook(150)
+    total.planned = 140
+    run = Run(total=total)
+    run.connect("worker-2")
+
+    given: dict[str, list[tuple[int, bool]]] = {name: [] for name in sorted(run.alive)}
+    for wanted in (1, 4, 9):
+        for name, each in given.items():
+            run.hear(name, Ask(RUN_ID, run.now_s, 0.0, beyond=wanted))
+            lease = run.last(name, Lease)
+            each.append((lease.beyond, lease.is_used_up))
+
+    assert given == {
+        "worker-0": [(1, False), (3, False), (1, True)],
+        "worker-1": [(1, False), (2, False), (0, True)],
+        "worker-2": [(1, False), (1, False), (0, True)],
+    }
 
 
 def test_a_late_worker_hears_of_the_changes_before_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from convoy.remote.connections import WorkerShare
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Token
+from convoy.remote.pace import Pace
+from convoy.remote.total import Total
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from convoy.settings.model import Approval
@@ -54,7 +57,7 @@ PREPARE = Prepare(
 class Kept:
     """The master's end of the channel, credentials that are tried slowly, and rows for nobody."""
 
-    pace = None
+    pace: Pace | None = None
     headers: Mapping[str, str] = {}
 
     def __init__(self) -> None:
@@ -155,6 +158,23 @@ def test_it_asks_for_turns_to_log_in_and_takes_those_of_the_master(
 
     assert logging_in.ready()
     assert time.perf_counter() > now_s + 0.2 - (now_s - asked_s)
+    worker.forget_run()
+
+
+def test_it_asks_for_what_it_may_send_beyond_its_plan(worker: Worker, kept: Kept) -> None:
+    kept.pace = Pace(5, total=Total(0, is_led=True))
+    worker.hear(encode(msgspec.structs.replace(PREPARE, lease_s=None)))
+    waiting = gevent.spawn(kept.pace.wait, inf)
+    while kept.wait_for(Ask).beyond == 0:
+        gevent.sleep(0.01)
+
+    worker.hear(encode(Lease(RUN_ID, 0.0, 0.0, beyond=1)))
+    waiting.join(timeout=10)
+    assert waiting.successful()
+
+    worker.hear(encode(Lease(RUN_ID, 0.0, 0.0, is_used_up=True)))
+    with pytest.raises(TimeoutError, match="total leaves no message"):
+        kept.pace.wait(inf)
     worker.forget_run()
 
 
