@@ -93,7 +93,8 @@ class GuestUser(ScenarioUser):
     def leave(self) -> None:
         # Once: a user leaves again when Locust stops it, and by then its own close was answered.
         if self._run is not None:
-            self._end_turn()
+            if self._run.is_measuring:  # after that no report would have it, and Locust's row would
+                self._end_turn()
             self._note_loss()
         super().leave()
         self._ended = getattr(getattr(self, "session", None), "socket", None)

@@ -101,6 +101,11 @@ class WorkerRun:
         return self.t0_s + max(work.plan.arrivals.duration_s for work in self.work.values())
 
     @property
+    def is_measuring(self) -> bool:
+        """True before the end of the measured part, unless nothing more is to be sent."""
+        return not self.is_stopping and (self.t0_s is None or perf_counter() < self.ends_s)
+
+    @property
     def earliest_end_s(self) -> float:
         """The earliest end of this run by its present plan, on the same clock as `ends_s`."""
         assert self.t0_s is not None
