@@ -57,7 +57,7 @@ _SHAPES = re.compile(
 """What has the shape of a credential, whosoever it is: the last group of each is hidden."""
 
 T = TypeVar("T")
-_View = tuple[str, Sequence[int]]
+Layer = tuple[str, Sequence[int]]
 """A text, and for each of its characters and its end where that began in the original."""
 
 
@@ -170,17 +170,12 @@ class Redactor:
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield from where to where something is to be hidden, in no order."""
-        view: _View | None = (text, range(len(text) + 1))
-        for _ in range(_MOST_LAYERS + 1):
-            if view is None:
-                return
-            shown, at = view
+        for shown, at in layers(text):
             for begin, end in self._values_in(shown):
                 yield at[begin], at[end]
             for found in _SHAPES.finditer(shown):
                 begin, end = found.span(found.lastindex or 0)
                 yield at[begin], at[end]
-            view = _without_escapes(shown, at)
 
     def _values_in(self, text: str) -> Iterator[tuple[int, int]]:
         starts, forms, size = self._lengths_by_start, self._forms, len(text)
@@ -288,7 +283,17 @@ def _base64_forms(value: bytes) -> Iterator[str]:
                 yield form
 
 
-def _without_escapes(text: str, at: Sequence[int]) -> _View | None:
+def layers(text: str) -> Iterator[Layer]:
+    """Yield a text, then again and again without its outermost escapes, as long as it has some."""
+    layer: Layer | None = (text, range(len(text) + 1))
+    for _ in range(_MOST_LAYERS + 1):
+        if layer is None:
+            return
+        yield layer
+        layer = _without_escapes(*layer)
+
+
+def _without_escapes(text: str, at: Sequence[int]) -> Layer | None:
     """Return a text without its outermost escapes, None where it has none.
 
     With each character, and with the end, comes where it began: `at` says so for `text`.

@@ -7,114 +7,180 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+
+from convoy.secrets import layers
 
 _WHOSE = (
     "(?:from|to|user|customer|guest|agent|contact|person|participant|sender|recipient"
     "|home|work|business|private|other|primary)?"
 )
+_OF_A_THING = (
+    "api|app|application|attribute|bot|campaign|channel|class|code|column|deployment|division"
+    "|domain|enum|error|event|exception|field|file|flow|function|header|host|integration|key"
+    "|language|method|metric|operation|org|organi[sz]ation|param|parameter|path|payload|permission"
+    "|platform|product|property|queue|region|resource|role|route|scenario|schema|server|service"
+    "|site|skill|step|table|tag|template|test|tool|topic|type|variable|wrapup"
+)
 _KINDS = {
-    kind: re.compile(_WHOSE + f"(?:{keys})")
+    kind: re.compile(keys)
     for kind, keys in {
         "name": (
-            r"(?:first|middle|last|given|family|sur|full|nick|display)?names?|salutation"
+            rf"(?!(?:{_OF_A_THING})names?$)[^\W\d_]*names?|(?:{_WHOSE})(?:salutation"
             r"|birth(?:date|day)|dateofbirth"
-            r"|(?:street|postal)?(?:street|address)line\d?|street(?:address)?"
+            r"|(?:street|postal)?(?:street|address)line\d?|street(?:address)?)"
         ),
-        "e-mail address": r"e?mails?(?:address(?:es)?)?",
+        "e-mail address": rf"{_WHOSE}e?mails?(?:address(?:es)?)?",
         "phone number": (
-            r"(?:tele|cell|mobile)?phones?(?:numbers?)?|tel|fax|sms|whatsapp"
-            r"|(?:mobile|cell)(?:number)?|ani|dnis|callerid|(?:caller|called)number"
+            rf"{_WHOSE}(?:(?:tele|cell|mobile)?phones?(?:numbers?)?|tel|fax|sms|whatsapp"
+            r"|(?:mobile|cell)(?:number)?|ani|dnis|callerid|(?:caller|called)number)"
         ),
     }.items()
 }
 """What a member of JSON holds, by its key in small letters without hyphens and underlines."""
 _PHONE_NUMBER = "phone number"
 _MAY_BE_NUMBERS = frozenset(["address", "toaddress", "fromaddress", "to", "from"])
+_NAMES_ANOTHER = ("key", "name", "field", "fieldName")
+"""Members that say what the member `value` beside them is."""
 _NOT_OF_A_KEY = str.maketrans("", "", "-_ ")
+_AROUND_JSON = "\ufeff \t\r\n"
 # Quantifiers are possessive or short, so that the time is linear in a text of any length.
-_E_MAIL = re.compile(
-    r"(?<![\w.+%-])[\w.+-]{1,64}+(?:@|%40|\\u0040)[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}+"
-)
+_E_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}+")
+_SPACE = r"[^\S\n]"  # those that do not break are spaces, too
 _PHONE = re.compile(
     r"(?<![\w.+-])(?:"
-    r"(?:\+|%2B|00)[1-9](?:[ ()./-]{0,2}\d){6,14}+"  # with the number of a country
-    r"|\(?0[1-9]\d{1,4}(?:\)[ ]?|[ /-]{1,3})\d(?:[ -]?\d){3,10}+"  # as 030 1234567, (030) 1234567
-    r"|\(?[2-9]\d\d\)?[ .-]\d{3}[ .-]\d{4}"  # as (555) 123-4567
-    r")(?![\w-])"
+    rf"(?:\+|00)[1-9](?:(?:{_SPACE}|[()./-]){{0,2}}\d){{6,14}}+"  # with the number of a country
+    rf"|\(?0[1-9]\d{{1,4}}(?:\){_SPACE}?|(?:{_SPACE}|[/-]){{1,3}})\d(?:(?:{_SPACE}|-)?\d){{3,10}}+"
+    rf"|\(?[2-9]\d\d\)?(?:{_SPACE}|[.-])\d{{3}}(?:{_SPACE}|[.-])\d{{4}}"  # as (555) 123-4567
+    rf")(?:{_SPACE}?(?:x|ext\.?|#){_SPACE}?\d{{1,6}}+)?(?![\w-])"
 )
 _ONLY_NUMBER = re.compile(r"\+?\d{7,15}")
 _MEMBER = re.compile(
-    r"""((["'])([\w -]{2,40}+)\2\s*+:\s*+)"""
-    r"""(?:(["'])((?:(?!\4)[^\\]|\\.)*+)(?=\4|\Z)|(\d{7,15}+)\b)""",
-    re.DOTALL,
+    r"""(?:(["'])([\w -]{2,40}+)\1|(?<![\w-])([\w-]{2,40}+))\s*+:\s*+(?=["'\[{\d])"""
 )
-_FIELD = re.compile(r"((?<![\w-])([\w-]{2,40}+)=)([^&\s;,<>\"']{1,200}+)")
-_ELEMENT = re.compile(r"(<([\w-]{2,40}+)>)([^<]{1,200}+)")
+_STRING = re.compile(r"""(["'])((?:(?!\1)[^\\]|\\.)*+)""", re.DOTALL)
+_NUMBER = re.compile(r"\d++")
+_TOKEN = re.compile(r"""(["'])(?:(?!\1)[^\\]|\\.)*+(?:\1|\Z)|[\[{}\]]""", re.DOTALL)
+_FIELD = re.compile(
+    r"""(?<![\w-])([\w-]{2,40}+)=(?:(["'])([^"'<>]{1,200}+)|([^&\s;,<>"']{1,200}+))"""
+)
+_ELEMENT = re.compile(r"<((?:[\w-]{1,40}+:)?([\w-]{2,40}+))(?:\s[^<>]{0,200}+)?>")
+
+_Span = tuple[int, int, str]
+"""From where to where a text is masked, and what stands there instead."""
 
 
 def without_people(text: str) -> str:
     """Return a body with stand-ins for people's data, such as `<name, 5 characters>`.
 
-    What is no whole JSON is searched for members as JSON or Python write them, and for fields of
-    forms and elements of XML.
+    What is no whole JSON is searched for members as JSON, Python or JavaScript write them, and for
+    fields of forms, attributes and elements of XML, beneath all their escapes.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text.strip(_AROUND_JSON))
         masked = _masked(value)
         return text if masked == value else json.dumps(masked, ensure_ascii=False)
     except (ValueError, RecursionError):
-        for form in (_FIELD, _ELEMENT):
-            text = form.sub(_masked_field, text)
-        return _without_shapes(_MEMBER.sub(_masked_member, text))
+        return _without_parts(text)
 
 
 def _masked(value: object, key: str = "", kind: str = "") -> object:
     """Return a value of JSON, all of it of a `kind` where that is known by a key above."""
     if isinstance(value, dict):
+        named = (_kind(each) for name in _NAMES_ANOTHER if isinstance(each := value.get(name), str))
+        beside = next(filter(None, named), "")
         return {
-            _without_shapes(each): _masked(below, each, _kind(each) or kind)
+            _without_parts(each): _masked(
+                below, each, _kind(each) or kind or beside * (_plain(each) in ("value", "values"))
+            )
             for each, below in value.items()
         }
     if isinstance(value, list):
         return [_masked(each, key, kind) for each in value]
     if isinstance(value, str):
-        return _masked_text(value, key, kind)
+        stand_in = _stand_in_of(value, key, kind)
+        return without_people(value) if stand_in is None else stand_in
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return _masked_number(value, key, kind)
+        stand_in = _stand_in_of(str(value), key, kind * (kind == _PHONE_NUMBER))
+        return value if stand_in is None else stand_in
     return value
 
 
-def _masked_number(number: float, key: str, kind: str) -> object:
-    may_be = _plain(key) in _MAY_BE_NUMBERS and _ONLY_NUMBER.fullmatch(str(number))
-    return _stand_in(str(number), _PHONE_NUMBER) if may_be or kind == _PHONE_NUMBER else number
-
-
-def _masked_text(text: str, key: str, kind: str) -> str:
-    if kind:
-        return _stand_in(text, kind)
-    if _plain(key) in _MAY_BE_NUMBERS and _ONLY_NUMBER.fullmatch(text):
-        return _stand_in(text, _PHONE_NUMBER)
-    return without_people(text) if text.startswith(("{", "[")) else _without_shapes(text)
-
-
-def _masked_member(found: re.Match[str]) -> str:
-    begin, _, key, quote, text, number = found.groups()
-    if number is not None:
-        return f"{begin}{_masked_number(int(number), key, _kind(key))}"
-    return f"{begin}{quote}{_masked_text(text, key, _kind(key))}"
-
-
-def _masked_field(found: re.Match[str]) -> str:
-    begin, key, text = found.groups()
-    return begin + _stand_in(text, kind) if (kind := _kind(key)) else found[0]
-
-
-def _without_shapes(text: str) -> str:
-    return _PHONE.sub("<phone number>", _E_MAIL.sub("<e-mail address>", text))
-
-
-def _stand_in(text: str, kind: str) -> str:
+def _stand_in_of(text: str, key: str, kind: str) -> str | None:
+    """Return what stands for the text of a member; None where nothing does by its key."""
+    if not kind and _plain(key) in _MAY_BE_NUMBERS and _ONLY_NUMBER.fullmatch(text):
+        kind = _PHONE_NUMBER
+    if not kind:
+        return None
     return f"<{kind}, {len(text)} characters>" if text else text
+
+
+def _without_parts(text: str) -> str:
+    """Return a text without what looks like people's data in any layer of its escapes."""
+    spans = [
+        (at[begin], at[end], stand_in)
+        for shown, at in layers(text)
+        for begin, end, stand_in in _spans(shown)
+    ]
+    kept: list[str] = []
+    start = 0
+    for begin, end, stand_in in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if begin >= start:
+            kept += text[start:begin], stand_in
+            start = end
+    return "".join([*kept, text[start:]])
+
+
+def _spans(text: str) -> Iterator[_Span]:
+    yield from _members(text)
+    yield from _elements(text)
+    for found in _FIELD.finditer(text):
+        number = found.lastindex or 0
+        stand_in = _stand_in_of(found[number], "", _kind(found[1]))
+        if stand_in is not None:
+            yield (*found.span(number), stand_in)
+    for shape, stand_in in ((_E_MAIL, "<e-mail address>"), (_PHONE, "<phone number>")):
+        for found in shape.finditer(text):
+            yield (*found.span(), stand_in)
+
+
+def _members(text: str) -> Iterator[_Span]:
+    """Yield the values of members, those of many values up to their last bracket, or the end."""
+    start = 0
+    while found := _MEMBER.search(text, start):
+        key, start = found[2] or found[3], found.end()
+        if string := _STRING.match(text, start):
+            begin, end = string.span(2)
+        elif number := _NUMBER.match(text, start):
+            begin, end = number.span()
+        else:
+            begin, end = start, _end_of_values(text, start) if _kind(key) else start
+        stand_in = _stand_in_of(text[begin:end], key, _kind(key))
+        if stand_in is not None:
+            yield begin, end, stand_in
+            start = end
+
+
+def _end_of_values(text: str, begin: int) -> int:
+    """Return where the object or the list ends that begins there."""
+    depth = 0
+    for token in _TOKEN.finditer(text, begin):
+        depth += (token[0] in ("[", "{")) - (token[0] in ("]", "}"))
+        if not depth:
+            return token.end()
+    return len(text)
+
+
+def _elements(text: str) -> Iterator[_Span]:
+    """Yield what stands between the tags of elements."""
+    start = 0
+    while found := _ELEMENT.search(text, start):
+        start = found.end()
+        if kind := _kind(found[2]):
+            end = text.find(f"</{found[1]}", start)
+            end = len(text) if end < 0 else end
+            yield start, end, _stand_in_of(text[start:end], "", kind) or ""
+            start = end
 
 
 def _plain(key: str) -> str:

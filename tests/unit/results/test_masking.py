@@ -68,6 +68,50 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             "<a><firstName>Ann Lee</firstName></a>",
             "<a><firstName><name, 7 characters></firstName></a>",
         ),
+        ("<name><first>Ann</first></name><x>", "<name><name, 18 characters></name><x>"),
+        ('<c:name lang="en">Ann', '<c:name lang="en"><name, 3 characters>'),
+        (
+            "<customer name=\"Ann Lee\" phone='030'/>",
+            "<customer name=\"<name, 7 characters>\" phone='<phone number, 3 characters>'/>",
+        ),
+        ("q=hi%20ann%2Bx%40mail.example&r", "q=hi%20<e-mail address>&r"),
+        ("tel %20%2B4930123456 %2530", "tel %20<phone number> %2530"),
+        ("<p>&#43;4930123456 ann&#64;mail.example</p>", "<p><phone number> <e-mail address></p>"),
+        (r'cut {"x": "\u002b4930123456', 'cut {"x": "<phone number>'),
+        ("+15551234567x89 or +49\u00a030\u00a0123456", "<phone number> or <phone number>"),
+        ('cut {"name": {"first": "A}", "b": 1}, "x"', 'cut {"name": <name, 23 characters>, "x"'),
+        ('cut {"names": ["Ann", "Bo', 'cut {"names": <name, 11 characters>'),
+        ("{'names': ['Ann']}", "{'names': <name, 7 characters>}"),
+        (
+            '{name: "Ann", phone: 123}',
+            '{name: "<name, 3 characters>", phone: <phone number, 3 characters>}',
+        ),
+        (
+            r'cut {"body": "{\"name\": \"Ann\"}',
+            r'cut {"body": "{\"name\": \"<name, 3 characters>\"}',
+        ),
+        (
+            '{"message": "refused: {\\"name\\": \\"Ann\\"}"}',
+            '{"message": "refused: {\\"name\\": \\"<name, 3 characters>\\"}"}',
+        ),
+        (
+            "<pre>{&quot;name&quot;: &quot;Ann&quot;}</pre>",
+            "<pre>{&quot;name&quot;: &quot;<name, 3 characters>&quot;}</pre>",
+        ),
+        ('\ufeff{"name": ["Ann"]}\n', '{"name": ["<name, 3 characters>"]}'),
+        (
+            '{"name": "Ann"}\n{"name": "Bo"}',
+            '{"name": "<name, 3 characters>"}\n{"name": "<name, 2 characters>"}',
+        ),
+        (
+            '{"callerName": "A", "legal-name": "B", "username": "C"}',
+            '{"callerName": "<name, 1 characters>", "legal-name": "<name, 1 characters>", '
+            '"username": "<name, 1 characters>"}',
+        ),
+        (
+            '{"fieldName": "firstName", "value": "Ann"}',
+            '{"fieldName": "firstName", "value": "<name, 3 characters>"}',
+        ),
     ],
 )
 def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
@@ -88,6 +132,8 @@ def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
         '{"a": 1, "a": 2,   "b": 1e3}',
         '{"fieldName": "to", "queueName": "support", "count": 12345678, "cut": "',
         "fieldName=to&page=2 <code>invalid</code>",
+        '{"queueName": "support", "metricName": "nOffered", "fieldName": "to", "value": "x"}',
+        "at 100%, a+b&c; 0&#48; <queueName>support</queueName> hostName='a'",
     ],
 )
 def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
@@ -108,6 +154,13 @@ def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
         "<aa>" * 1_500,
         "'aa':" * 1_200,
         "'aa':'" + "\\'" * 3_000,
+        "<name>" * 1_000,
+        "<name " * 1_000,
+        '"name":[' * 700,
+        '"name":{"' * 700,
+        'name="' * 1_000,
+        "%2525" * 1_200,
+        "&amp;quot;" * 600,
     ],
 )
 def test_the_time_is_linear_in_a_text_that_a_stranger_has_written(text: str) -> None:
