@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import html
 import logging
 import re
-import sys
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar, cast
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from convoy.escapes import layers
 from convoy.foreign import printable_lines
 
 STARS = "**********"
@@ -22,21 +22,6 @@ SHORTEST = 4
 _SHORTEST_BASE64 = 6
 _FURTHER_LINE = re.compile(r"\n(?!  )")
 _INDENT = "\n  "
-_MOST_LAYERS = 6
-"""Of escapes, one in the other. One more is needed where a secret holds what looks like an escape,
-because that is taken off together with the others."""
-_ESCAPE = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates
-    r"|\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[^uUx])"
-    r"|(?:%[0-9a-fA-F]{2})+"
-    r"|&(?:\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});"
-    r"|\+",  # a space, in a form
-    re.DOTALL,
-)
-_BEGIN_ESCAPES = frozenset("\\%&+")
-_LENGTH_OF_PAIR = 12
-_ESCAPED_BYTE = 0xDC00
-_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LENGTH_OF_UUID = 36
 _NAMES = (
@@ -49,16 +34,19 @@ _NAMES = (
 _SHAPES = re.compile(
     r"(?<![\w-])(eyJ[\w-]{8,}+(?:\.[\w-]*+){1,4}+)"  # a JSON Web Token
     r"|\b(?i:bearer|basic)[ \t]+([\w.~+/=-]{16,}+)"
-    r"|(?<=://)([^\s/@\"'<>]{1,1000}+)(?=@)"  # the login in an address
-    rf'|(?<=")(?i:{_NAMES})"\s*+:\s*+"((?:[^"\\]|\\.)++)'
-    rf"|(?<=[?&;])(?i:{_NAMES}|sig)=([^\s&;\"'<>#]++)",
+    # The login in an address; its password may hold `@` and `/`, where the colon is not of a port.
+    r"|(?<=://)([^\s/@:\"'<>]{0,200}+:(?!\d{1,5}[/?#])[^\s\"'<>]{1,200})(?=@[\w\[])"
+    r"|(?<=://)([^\s/@\"'<>]{1,1000}+)(?=@)"
+    rf'|(?<=")(?i:{_NAMES})"\s*+:\s*+'
+    r'(?:"((?:[^"\\]|\\.)++)|([\[{][^\]}]{1,4096}+)|(\d[\d.]{3,}+))'
+    rf"|(?<=[?&;#])(?i:{_NAMES}|sig)=([^\s&;\"'<>#]++)"
+    # The first field of a form has nothing before it, and a variable of a shell is none.
+    r"|(?<![^\s])(?i:\w{1,40}_(?:token|secret|key|jwt)|password)=(?!\$)([^\s&;\"'<>#]++)",
     re.DOTALL,
 )
 """What has the shape of a credential, whosoever it is: the last group of each is hidden."""
 
 T = TypeVar("T")
-Layer = tuple[str, Sequence[int]]
-"""A text, and for each of its characters and its end where that began in the original."""
 
 
 class Secret:
@@ -141,6 +129,21 @@ class Redactor:
         self._passing[text] = None
         while len(self._passing) > self._keep:
             self._drop_forms(self._passing.popitem(last=False)[0])
+
+    def register_header(self, value: Secret) -> None:
+        """Hide a header's value, and by itself what follows a scheme such as `Bearer`, too.
+
+        Of `Basic` that is a login in base64, whose password is hidden as well.
+        """
+        text = value.reveal()
+        scheme, _, credential = text.partition(" ")
+        self.register(text, permanent=True)
+        self.register(credential.strip(), permanent=True)
+        if scheme.lower() == "basic":
+            with suppress(ValueError):
+                login = b64decode(credential.strip()).decode()
+                self.register(login, permanent=True)
+                self.register(login.partition(":")[2], permanent=True)
 
     def redact(self, text: str) -> str:
         """Return `text` with stars in the place of every registered value.
@@ -253,18 +256,13 @@ def _forms(text: str) -> set[str]:
     utf8 = text.encode("utf-8", "surrogatepass")
     once = utf8.decode("latin-1")  # as headers are read; whoever passes it on may do so again
     forms = {text, once, once.encode().decode("latin-1"), utf8.hex(), utf8.hex().upper()}
+    if _UUID.fullmatch(text):
+        for written in (text, text.replace("-", "")):
+            forms |= {written.lower(), written.upper()}
     forms.update(_base64_forms(utf8))
     for form in tuple(forms):
         # A layer of escapes is taken off the secret together with what surrounds it.
-        for _ in range(_MOST_LAYERS):
-            if not _BEGIN_ESCAPES.intersection(form):  # most, and the expression takes far longer
-                break
-            form = _ESCAPE.sub(
-                lambda found: "".join(each for each, _ in _characters(found[0])), form
-            )
-            if form in forms:
-                break
-            forms.add(form)
+        forms.update(shown for shown, _ in layers(form))
     return {form for form in forms if len(form) >= SHORTEST}
 
 
@@ -281,61 +279,3 @@ def _base64_forms(value: bytes) -> Iterator[str]:
             form = encoded[mixed_characters:whole_characters]
             if len(form) >= _SHORTEST_BASE64:
                 yield form
-
-
-def layers(text: str) -> Iterator[Layer]:
-    """Yield a text, then again and again without its outermost escapes, as long as it has some."""
-    layer: Layer | None = (text, range(len(text) + 1))
-    for _ in range(_MOST_LAYERS + 1):
-        if layer is None:
-            return
-        yield layer
-        layer = _without_escapes(*layer)
-
-
-def _without_escapes(text: str, at: Sequence[int]) -> Layer | None:
-    """Return a text without its outermost escapes, None where it has none.
-
-    With each character, and with the end, comes where it began: `at` says so for `text`.
-    """
-    shown: list[str] = []
-    places: list[int] = []
-    start = 0
-    for found in _ESCAPE.finditer(text):
-        begin, end = found.span()
-        shown.append(text[start:begin])
-        places += at[start:begin]
-        step = 0
-        for character, width in _characters(found[0]):
-            shown.append(character)
-            places.append(at[begin + step])
-            step += width
-        start = end
-    if not start:
-        return None
-    shown.append(text[start:])
-    places += at[start:]
-    return "".join(shown), places
-
-
-def _characters(escape: str) -> Iterator[tuple[str, int]]:
-    """Yield the characters that an escape stands for, each with the width of its part of it."""
-    if escape[0] == "%":
-        plain = bytes.fromhex(escape.replace("%", "")).decode("utf-8", "surrogateescape")
-        for each in plain:
-            is_no_utf8 = "\udc80" <= each <= "\udcff"
-            shown = chr(ord(each) - _ESCAPED_BYTE) if is_no_utf8 else each  # Latin-1, then
-            yield shown, 3 * len(each.encode("utf-8", "surrogateescape"))
-    elif escape[0] == "\\" and escape[1] in "uUx":
-        code = int(escape[2:6] if len(escape) == _LENGTH_OF_PAIR else escape[2:], 16)
-        if len(escape) == _LENGTH_OF_PAIR:
-            code = 0x10000 + (code - 0xD800) * 0x400 + int(escape[8:], 16) - 0xDC00
-        yield chr(min(code, sys.maxunicode)), len(escape)
-    elif escape[0] == "\\":
-        yield _LETTERS.get(escape[1], escape[1]), len(escape)
-    elif escape[:2] == "&#":
-        digits = escape[2:-1]
-        code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
-        yield chr(min(code, sys.maxunicode)), len(escape)
-    else:
-        yield " " if escape == "+" else html.unescape(escape)[0], len(escape)

@@ -19,6 +19,7 @@ HOUSES = ("convoy", "scenarios", "simulator", "bench")
 RISING = (
     "terminal",
     "foreign",
+    "escapes",
     "errors",
     "secrets",
     "files",
@@ -41,6 +42,7 @@ PURE = {
     "routes": {"convoy.errors", "convoy.foreign", "convoy.plan", "convoy.routes"},
     "results": {
         "convoy.errors",
+        "convoy.escapes",
         "convoy.foreign",
         "convoy.files",
         "convoy.plan",

@@ -114,7 +114,7 @@ class Setup:
         headers = header_values(self._environ, settings)
         for value in headers.values():
             if isinstance(value, Secret):
-                self.redactor.register(value, permanent=True)
+                self.redactor.register_header(value)
         jwts = self._logins.of_guests(settings)
         for secret in {*chain.from_iterable(logins.values()), *jwts} - PUBLISHED_CREDENTIALS:
             self.redactor.register(secret, permanent=True)

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 from convoy.errors import Fault, SettingsError
 from convoy.remote.connection import Connection
 from convoy.remote.wire_faults import ProxyError, ProxyRefusedError
-from convoy.secrets import STARS, Secret
+from convoy.secrets import Secret
 from convoy.settings import Origin
 
 _LOGIN_NEEDED = 407
@@ -75,8 +75,8 @@ def proxy_to(origin: Origin) -> Proxy | None:
         except ValueError:
             problem = "only proxies like http://proxy.example:3128 are supported; name one"
     variable = f"{origin.scheme if origin.scheme in named else 'all'}_proxy".upper()
-    shown = f"{STARS}@{value.rpartition('@')[2]}" if "@" in value else value
-    told = f"{shown!r} is on the way to {origin.url}, but {problem}"
+    # Its value may hold a login, however that is written.
+    told = f"names the proxy on the way to {origin.url}, but {problem}"
     raise SettingsError([Fault(variable, f"{told}, or list {origin.host} in NO_PROXY")])
 
 

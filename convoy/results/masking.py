@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from convoy.secrets import layers
+from convoy.escapes import layers
 
 _WHOSE = (
     "(?:from|to|user|customer|guest|agent|contact|person|participant|sender|recipient"

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convoy.secrets import STARS, Redactor
+from convoy.secrets import STARS, Redactor, Secret
 
 AWKWARD = "q\"u\\o/t<e>&d%41+ü é€😀='end"
 
@@ -129,6 +129,15 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         '{"jwt": "hunter2", "exp": 5}',
         r'"{\"client_secret\":\"hunter2\"}"',
         "%7B%22password%22%3A%22hunter2%22%7D",
+        "https://127.0.0.1:1/#access_token=hunter2&state=1",
+        "access_token=hunter2&expires_in=5",
+        "grant_type=password&password=hunter2",
+        "refused: client_secret=hunter2",
+        "https://user:p@ss/hunter2@host.example/path",
+        "https://user:hunter2:3@host.example:8080/path",
+        "http://hunter2@host.example",
+        '{"password": {"value": "hunter2"}, "x": 1}',
+        '{"access_token": ["hunter2", "b"]}',
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_it(
@@ -149,6 +158,10 @@ def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_i
         "oauth: {tokens: per_user, refresh_before_s: 300}",
         "[convoy:20261126-063154-0a1b2c:conversation_messages:17]",
         "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d",
+        "https://host.example:8080/path?to=ann@mail.example is no login",
+        "https://host.example/a:b@c",
+        '{"tokens": 5, "token_type": "bearer", "expires_in": 86400}',
+        "password=$PASSWORD client_secret=$SECRET",
     ],
 )
 def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
@@ -161,6 +174,33 @@ def test_an_id_is_hidden_as_a_whole_only() -> None:
     assert hidden(id, id) == STARS
     assert hidden(id, f"client {id}") == f"client {STARS}"
     assert hidden("4e5f-4a6b", id) == id
+
+
+@pytest.mark.parametrize("change", [str, str.upper, lambda id: id.replace("-", "")])
+def test_an_id_that_is_a_secret_is_hidden_as_others_write_it(change: Callable[[str], str]) -> None:
+    id = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"
+
+    assert hidden(id, f"guest {change(id)}") == f"guest {STARS}"
+    assert hidden(id, change(id)) == STARS
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("ApiKey k-1234", "k-1234"),
+        ("Bearer k-1234", "k-1234"),
+        ("Basic bWU6aHVudGVyMg==", "bWU6aHVudGVyMg=="),
+        ("Basic bWU6aHVudGVyMg==", "me:hunter2"),
+        ("basic bWU6aHVudGVyMg==", "hunter2"),
+        ("two words", "two words"),
+        ("Basic no base64", "no base64"),
+    ],
+)
+def test_of_a_header_the_credential_alone_is_hidden_too(value: str, said: str) -> None:
+    redactor = Redactor()
+    redactor.register_header(Secret(value))
+
+    assert redactor.redact(f"refused {said}!") == f"refused {STARS}!"
 
 
 def test_overlapping_secrets_are_hidden_together() -> None:

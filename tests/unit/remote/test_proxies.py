@@ -155,6 +155,11 @@ WRONG = [
     "http://[::1",
     "::",
     "@",
+    "http://me:hunter22@x:no",
+    "socks5://me:hunter22@x",
+    "m:h22@:1",
+    "user:passw0rd%40h:3128",
+    "http://user:passw0rd",
 ]
 
 
@@ -166,9 +171,8 @@ def test_a_value_that_names_no_http_proxy_is_a_fault_of_its_variable(
     name_proxies(monkeypatch, **{variable: value})
 
     assert str(problem_with(API)) == (
-        f"{variable}: {value.replace('@', '**********@')!r} is on the way to {API}, but only "
-        "proxies like http://proxy.example:3128 are supported; name one, or list "
-        "api.mypurecloud.de in NO_PROXY"
+        f"{variable}: names the proxy on the way to {API}, but only proxies like "
+        "http://proxy.example:3128 are supported; name one, or list api.mypurecloud.de in NO_PROXY"
     )
 
 
@@ -179,7 +183,7 @@ def test_a_proxy_on_the_way_to_an_http_origin_is_a_fault(
     name_proxies(monkeypatch, http_proxy="http://me:hunter22@proxy.test:1")
 
     assert str(problem_with(url)) == (
-        f"HTTP_PROXY: '**********@proxy.test:1' is on the way to {url}, but proxies "
+        f"HTTP_PROXY: names the proxy on the way to {url}, but proxies "
         "lead to https targets only; give it an https address, or list api.test in NO_PROXY"
     )
 
@@ -221,17 +225,6 @@ def test_requests_is_given_the_same_login(
     user, password = get_auth_from_url(proxy.url_with_login.reveal())
 
     assert f"{user}:{password}".encode("latin-1").decode() == login
-
-
-@pytest.mark.parametrize("value", ["http://me:hunter22@x:no", "socks5://me:hunter22@x", "m:h22@:1"])
-def test_a_wrong_value_is_told_without_its_login(
-    value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name_proxies(monkeypatch, HTTPS_PROXY=value)
-
-    problem = str(problem_with(API))
-
-    assert "22" not in problem and "'**********@" in problem
 
 
 def test_registered_secrets_hide_a_login_as_written_as_meant_and_as_sent(

@@ -1,0 +1,87 @@
+"""Texts beneath their escapes: those of JSON, Python, URLs, forms and HTML, in any mixture."""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+from collections.abc import Iterator, Sequence
+
+_MOST_LAYERS = 6
+"""Of escapes, one in the other. One more is needed where a secret holds what looks like an escape,
+because that is taken off together with the others."""
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates
+    r"|\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[^uUx])"
+    r"|(?:%[0-9a-fA-F]{2})+"
+    r"|&(?:\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});"
+    r"|\+",  # a space, in a form
+    re.DOTALL,
+)
+_BEGIN_ESCAPES = frozenset("\\%&+")
+_LENGTH_OF_PAIR = 12
+_ESCAPED_BYTE = 0xDC00
+_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+Layer = tuple[str, Sequence[int]]
+"""A text, and for each of its characters and its end where that began in the original."""
+
+
+def layers(text: str) -> Iterator[Layer]:
+    """Yield a text, then again and again without its outermost escapes, as long as it has some."""
+    layer: Layer | None = (text, range(len(text) + 1))
+    for _ in range(_MOST_LAYERS + 1):
+        if layer is None:
+            return
+        yield layer
+        layer = _without_escapes(*layer)
+
+
+def _without_escapes(text: str, at: Sequence[int]) -> Layer | None:
+    """Return a text without its outermost escapes, None where it has none.
+
+    With each character, and with the end, comes where it began: `at` says so for `text`.
+    """
+    if _BEGIN_ESCAPES.isdisjoint(text):  # as most do, and the expression takes far longer
+        return None
+    shown: list[str] = []
+    places: list[int] = []
+    start = 0
+    for found in _ESCAPE.finditer(text):
+        begin, end = found.span()
+        shown.append(text[start:begin])
+        places += at[start:begin]
+        step = 0
+        for character, width in _characters(found[0]):
+            shown.append(character)
+            places.append(at[begin + step])
+            step += width
+        start = end
+    if not start:
+        return None
+    shown.append(text[start:])
+    places += at[start:]
+    return "".join(shown), places
+
+
+def _characters(escape: str) -> Iterator[tuple[str, int]]:
+    """Yield the characters that an escape stands for, each with the width of its part of it."""
+    if escape[0] == "%":
+        plain = bytes.fromhex(escape.replace("%", "")).decode("utf-8", "surrogateescape")
+        for each in plain:
+            is_no_utf8 = "\udc80" <= each <= "\udcff"
+            shown = chr(ord(each) - _ESCAPED_BYTE) if is_no_utf8 else each  # Latin-1, then
+            yield shown, 3 * len(each.encode("utf-8", "surrogateescape"))
+    elif escape[0] == "\\" and escape[1] in "uUx":
+        code = int(escape[2:6] if len(escape) == _LENGTH_OF_PAIR else escape[2:], 16)
+        if len(escape) == _LENGTH_OF_PAIR:
+            code = 0x10000 + (code - 0xD800) * 0x400 + int(escape[8:], 16) - 0xDC00
+        yield chr(min(code, sys.maxunicode)), len(escape)
+    elif escape[0] == "\\":
+        yield _LETTERS.get(escape[1], escape[1]), len(escape)
+    elif escape[:2] == "&#":
+        digits = escape[2:-1]
+        code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+        yield chr(min(code, sys.maxunicode)), len(escape)
+    else:
+        yield " " if escape == "+" else html.unescape(escape)[0], len(escape)
