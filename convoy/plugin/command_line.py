@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from traceback import format_exc
 from typing import Any
 
@@ -26,6 +26,11 @@ from convoy.results.record import RUNS, check_folder
 from convoy.settings.sources import environment_defaults, names_of
 
 _HIGHEST_UNREMARKED_SPAWN_RATE = 100.0
+_SET_BY = {
+    "host": tuple(f"target.{name}" for name in ("api_url", "login_url", "messaging_url")),
+    "rate": ("rate", "stages"),
+}
+"""The settings that an option replaces, where they are others than that of its name."""
 
 
 class CommandLine:
@@ -101,6 +106,7 @@ class CommandLine:
         if chosen:
             named = {each.__name__: each.scenario for each in user_classes()}
             self._asked["scenarios"] = ",".join(named.get(name, name) for name in chosen)
+            options.scenarios = self._asked["scenarios"]  # as the form is to show it
         self._spawn_rate = options.spawn_rate
         if options.processes:
             self._processes = options.processes if options.processes > 0 else os.cpu_count() or 1
@@ -123,7 +129,6 @@ class CommandLine:
             float(settings.users), _HIGHEST_UNREMARKED_SPAWN_RATE
         )
         if self.starts_by_itself:
-            options.run_time = None
             logging.getLogger("locust.main").addFilter(_is_not_about_run_time)
         for user_class in user_classes():
             user_class.host = settings.target.api_url
@@ -149,6 +154,7 @@ class CommandLine:
             if name in environment_defaults(self._environ) and value != shown.get(name, "")
         }
         asked = {**self._asked, **chosen, **form.asked}
+        asked["set"] = _without(asked.get("set"), {*chosen, *form.asked})
         host = form.asked.get("host")
         if host not in (None, self._asked.get("host")):
             # What the form shows is mostly the target's own address, which is no other host.
@@ -157,6 +163,13 @@ class CommandLine:
             asked = of_target if own.api_url == typed.api_url else asked
         spawn_rate = form.spawn_rate or self._spawn_rate
         return self._setup.prepare(asked, spawn_rate, processes=self._processes)
+
+
+def _without(entries: object, options: Collection[str]) -> list[str]:
+    """Return the entries of `--set` without those that set what one of these options does."""
+    given = entries if isinstance(entries, list) else []
+    replaced = {path for option in options for path in _SET_BY.get(option, (option,))}
+    return [each for each in given if each.partition("=")[0].strip() not in replaced]
 
 
 def _is_not_about_run_time(record: logging.LogRecord) -> bool:

@@ -96,6 +96,9 @@ class _Hooks:
                 lambda option: names_of(option, self._environ),
                 self._command.access,
             )
+        if self._command.starts_by_itself and environment.parsed_options is not None:
+            # Locust's own timer would begin before users are ready, and nothing could cancel it.
+            environment.parsed_options.run_time = None
 
     def _begin_controller(
         self, environment: Environment, runner: Runner, web_ui: WebUI | None, channel: LocustChannel

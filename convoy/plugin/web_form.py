@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
@@ -29,12 +29,22 @@ class Form:
 
     `options` are Convoy's own fields; `asked` holds users and run_time_s where they differ from
     what the form showed at first, and the host, unless it was left as it was beside another target;
-    `spawn_rate` is users per second, None for all at once.
+    what was cleared is None or "" there. `spawn_rate` is users per second, None for all at once.
     """
 
     options: Mapping[str, str]
     asked: Mapping[str, object]
     spawn_rate: float | None
+
+    @property
+    def changed(self) -> Iterator[str]:
+        """Yield the fields that showed something else at first, of those that show a default."""
+        if "users" in self.asked:
+            yield "user_count"
+        if "run_time_s" in self.asked:
+            yield "run_time"
+        if self.spawn_rate is not None:
+            yield "spawn_rate"
 
 
 def check_fields(
@@ -66,7 +76,7 @@ def check_fields(
 def read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
     """Return the values of the form; raises SettingsError for one that Locust could not read.
 
-    `shown` is what the form showed at first.
+    `shown` is what the form showed at first; a field that is not in it counts whatever it holds.
     """
     faults: list[Fault] = []
     users = _users(form.get("user_count", ""), faults)
@@ -78,14 +88,14 @@ def read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
     if faults:
         raise SettingsError(faults)
     asked: dict[str, object] = {}
-    if str(users) != shown["user_count"]:
+    if str(users) != shown.get("user_count"):
         asked["users"] = users
-    if run_time_s is not None:
+    if form.get("run_time", "") != shown.get("run_time"):
         asked["run_time_s"] = run_time_s
     is_for_other_target = form.get("target", "") not in ("", shown["target"])
-    if form.get("host") and not (is_for_other_target and form["host"] == shown["host"]):
+    if "host" in form and not (is_for_other_target and form["host"] == shown["host"]):
         asked["host"] = form["host"]
-    is_default_rate = spawn_rate == _number(shown["spawn_rate"])
+    is_default_rate = spawn_rate == _number(shown.get("spawn_rate", ""))
     return Form(dict(form), asked, None if is_default_rate else spawn_rate)
 
 

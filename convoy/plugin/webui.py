@@ -108,6 +108,7 @@ class _RunForm:
         self._shown_at_first = {
             "user_count": str(options.num_users if options else ""),
             "spawn_rate": str(options.spawn_rate if options else ""),
+            "run_time": self.asked["run_time"],
             "profile": str(options.profile or "" if options else ""),
         }
         self._web_ui = web_ui
@@ -149,9 +150,12 @@ class _RunForm:
         if not self._controller.workers.workers():
             raise RefusedError("no worker is connected; start one, or wait until it is ready")
         shown = self._shown_at_first | {"host": host, "target": self.asked["target"]}
+        form = read_form(request.form, shown)
+        for name in form.changed:  # or what is changed back later would count as not given
+            self._shown_at_first.pop(name, None)
         self.is_preparing = True
         try:
-            self._controller.line_up(self._prepare(read_form(request.form, shown)))
+            self._controller.line_up(self._prepare(form))
         finally:
             self.is_preparing = False
         self.asked.update(request.form.items())
@@ -234,6 +238,7 @@ def _show_what_was_asked(
         update()
         if controller.address:
             web_ui.template_args["host"] = controller.address
+        web_ui.template_args["run_time"] = asked["run_time"]
         for name, field in web_ui.template_args["extra_options"].items():
             value = field["default_value"] = asked.get(name, field["default_value"])
             if field["choices"] is not None:

@@ -69,7 +69,7 @@ def read_sources(
             problem = f"is no option of Convoy{did_you_mean(str(key), OPTIONS)}"
             faults.append(Fault(f"{key!r} (command line)", problem))
     options = _given(command_line)
-    variables = _given({key: environ.get(name) for key, name in VARIABLE_BY_OPTION.items()})
+    variables = _variables(command_line, environ)
     layers: list[Layer] = []
     try:
         directory = config_dir or config_directory(environ)
@@ -102,7 +102,7 @@ def environment_defaults(environ: Mapping[str, str]) -> dict[str, str]:
 def command_of(command_line: Mapping[str, object], environ: Mapping[str, str], seed: int) -> str:
     """Return the shell command that starts the same run again, without a web UI."""
     options = _given(command_line)
-    variables = _given({key: environ.get(name) for key, name in VARIABLE_BY_OPTION.items()})
+    variables = _variables(command_line, environ)
     chosen = {**variables, **options, "seed": seed}
     folders = [
         f"{name}={quote(environ[name])}" for name in (CONFIG_DIR, PAYLOADS_DIR) if environ.get(name)
@@ -132,6 +132,19 @@ def _given(values: Mapping[str, object]) -> dict[str, object]:
     found = {key: values.get(key) for key in OPTIONS}
     plain = {key: each.strip() if isinstance(each, str) else each for key, each in found.items()}
     return {key: value for key, value in plain.items() if value not in (None, "", [], ())}
+
+
+def _variables(command_line: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, object]:
+    """Return what variables say, but for an option that is empty: that means the profile's.
+
+    A target and a profile there are always.
+    """
+    names = {
+        key: name
+        for key, name in VARIABLE_BY_OPTION.items()
+        if key in _FOLDERS or command_line.get(key) != ""
+    }
+    return _given({key: environ.get(name) for key, name in names.items()})
 
 
 def _file_layers(

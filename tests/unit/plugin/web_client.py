@@ -18,6 +18,7 @@ from convoy.errors import RefusedError
 from convoy.plugin import webui
 from convoy.plugin.options import add_options
 from convoy.plugin.runs import RunController
+from convoy.plugin.web_form import Form
 from convoy.plugin.web_login import Access
 from convoy.remote.kill_switch import KillSwitch
 from convoy.settings.sources import environment_defaults
@@ -48,14 +49,25 @@ class Browser(FlaskClient):
 
 
 class Page:
-    """The web UI of a process with these options; `did` has what reached Convoy's own code."""
+    """The web UI of a process with these options; `did` has what reached Convoy's own code.
 
-    def __init__(self, *options: str, access: Access | None = None) -> None:
+    A form reaches `prepare`, or is refused where there is none.
+    """
+
+    def __init__(
+        self,
+        *options: str,
+        access: Access | None = None,
+        parsed: Namespace | None = None,
+        prepare: Callable[[Form], Any] | None = None,
+    ) -> None:
         self.did: list[str] = []
-        sys.argv = ["locust", *options]  # Locust parses it again for each page
-        parsed = parse(*options)
+        if parsed is None:
+            sys.argv = ["locust", *options]  # Locust parses it again for each page
+            parsed = parse(*options)
         self.environment = Environment(user_classes=[Nobody], parsed_options=parsed)
-        self.environment.create_local_runner()
+        # No user is to begin.
+        self.environment.create_local_runner().start = self._doing("start")  # type: ignore[method-assign]
         self.web_ui: WebUI = self.environment.create_web_ui(
             parsed.web_host.replace("*", ""),
             parsed.web_port,
@@ -67,7 +79,7 @@ class Page:
         )
         assert self.web_ui.app is not None
         self.app = self.web_ui.app
-        controller = SimpleNamespace(
+        self.controller = SimpleNamespace(
             is_running=False,
             is_ending=False,
             address="",
@@ -81,8 +93,8 @@ class Page:
         )
         webui.install(
             self.web_ui,
-            cast(RunController, controller),
-            self._prepare,
+            cast(RunController, self.controller),
+            prepare or self._refuse,
             lambda: "",
             KillSwitch(Path("no STOP")),
             NAMES.__getitem__,
@@ -100,7 +112,7 @@ class Page:
         assert self.environment.parsed_options is not None
         return dict(vars(self.environment.parsed_options))
 
-    def _prepare(self, form: object) -> Any:
+    def _refuse(self, form: object) -> Any:
         self.did.append("prepare")
         raise RefusedError("it goes no further in this test")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from convoy.settings import Settings, resolve
+from convoy.settings.environment import VARIABLE_BY_OPTION
 from tests.unit.settings.configuration import copy_of_configuration, faults_of, settings_of
 
 
@@ -417,6 +418,17 @@ def test_a_scenario_that_a_profile_names_has_to_be_imported(tmp_path: Path) -> N
         "scenarios",
         "scenario.elsewhere",
     ]
+
+
+@pytest.mark.parametrize("option", ["rate", "scenarios", "seed"])
+def test_an_option_that_is_empty_means_the_profiles_whatever_a_variable_says(option: str) -> None:
+    variable = {VARIABLE_BY_OPTION[option]: "guest_messages" if option == "scenarios" else "9"}
+    values = [
+        getattr(settings_of(command_line=given, environ=environ), option)
+        for given, environ in (({}, {}), ({option: None}, variable), ({option: ""}, variable))
+    ]
+
+    assert values[0] == values[2] != values[1]
 
 
 def test_the_stop_timeout_of_locust_is_a_setting() -> None:

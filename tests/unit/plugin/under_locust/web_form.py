@@ -6,14 +6,15 @@ from typing import cast
 
 import pytest
 
-from convoy.errors import SettingsError
+from convoy.errors import RefusedError, SettingsError
 from convoy.plugin.runs import RunController
-from convoy.plugin.web_form import check_fields, edit, read_form
+from convoy.plugin.web_form import KEPT, check_fields, edit, read_form
 
 ELSEWHERE = "http://127.0.0.1:9"
 SHOWN = {
     "user_count": "10",
     "spawn_rate": "10.0",
+    "run_time": "",
     "profile": "",
     "host": "http://127.0.0.1:8080",
     "target": "simulator",
@@ -29,6 +30,7 @@ AS_SHOWN = {"user_count": "10", "spawn_rate": "10", "host": SHOWN["host"], "targ
         pytest.param({"spawn_rate": "2.5"}, {}, 2.5, id="spawn rate"),
         pytest.param({"run_time": "1m30s"}, {"run_time_s": 90}, None, id="run time"),
         pytest.param({"host": ELSEWHERE}, {"host": ELSEWHERE}, None, id="host"),
+        pytest.param({"host": ""}, {"host": ""}, None, id="no host"),
         pytest.param(
             {"target": "mine.yaml", "host": ELSEWHERE},
             {"host": ELSEWHERE},
@@ -45,6 +47,17 @@ def test_what_the_form_holds_is_asked_for(
     assert form.asked == {"host": SHOWN["host"]} | asked
     assert form.spawn_rate == spawn_rate
     assert form.options == AS_SHOWN | changes
+
+
+def test_a_field_that_showed_nothing_at_first_counts_whatever_it_holds() -> None:
+    shown = {name: SHOWN[name] for name in ("profile", "host", "target")}
+
+    form = read_form(AS_SHOWN, shown)
+
+    assert form.asked == {"host": SHOWN["host"], "users": 10, "run_time_s": None}
+    assert form.spawn_rate == 10
+    assert [*form.changed] == ["user_count", "run_time", "spawn_rate"]
+    assert [*read_form(AS_SHOWN, SHOWN).changed] == []
 
 
 def test_beside_another_target_the_address_that_was_shown_is_not_asked_for() -> None:
@@ -129,6 +142,16 @@ def test_an_edit_changes_the_rate_that_it_names(rate: str, told: list[float]) ->
     edit(cast(RunController, run), AS_SHOWN | {"rate": rate}, AS_SHOWN)
 
     assert run.told == told
+
+
+@pytest.mark.parametrize("field", KEPT)
+def test_an_edit_of_what_a_run_keeps_is_refused_before_its_rate_counts(field: str) -> None:
+    run = GoingOn()
+
+    with pytest.raises(RefusedError, match=f"^{field} cannot be changed while a run is going on"):
+        edit(cast(RunController, run), AS_SHOWN | {"rate": "40", field: "other"}, AS_SHOWN)
+
+    assert run.told == []
 
 
 CHOICES = {"target": {"simulator", "staging", "/given/at/the/start.yaml"}}
