@@ -167,15 +167,19 @@ class LiveRun:
         self.master.problems.append(problem)
         logger.error("%s", problem)
 
-    def tell_progress(self) -> None:
+    def tell_progress(
+        self,
+        clock: Callable[[], float] = perf_counter,
+        sleep: Callable[[float], None] = gevent.sleep,
+    ) -> None:
         """Log how far the run is, now and then and where its phase changes, until it is over."""
         told, tell_at_s = None, 0.0
         while not self.is_over:
-            now_s, state = perf_counter(), self.master.state
+            now_s, state = clock(), self.master.state
             if state is not told or now_s >= tell_at_s:
                 logger.info("%s", self.master.progress())
                 told, tell_at_s = state, now_s + _TOLD_EVERY_S
-            gevent.sleep(LOOKS_EVERY_S)
+            sleep(LOOKS_EVERY_S)
 
     def interrupt(self, reason: str) -> None:
         """End the run early; the reason is noted."""

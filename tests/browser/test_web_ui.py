@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import requests
 from playwright.sync_api import Locator, Page, expect
 
 from tests.locust_process import LocustProcess, free_port, target_at, wait_until
@@ -125,6 +126,23 @@ def test_edit_after_a_reload_changes_the_rate_and_a_refused_one_says_why(
     expect(verdict(page)).to_have_text(re.compile(r"the runinterrupted: .*invalid(?! so far)"))
     summary = wait_until(locust.summary, locust.output)
     assert [change["rate_per_s"] for change in summary["changes"]] == [7]
+
+
+def test_while_a_run_is_prepared_the_page_says_what_for_and_start_can_not_be_pressed(
+    locust: LocustProcess, page: Page, api_port: int
+) -> None:
+    button = page.get_by_role("button", name="Start")
+    expect(button).to_be_enabled()
+    with SimulatorProcess("--fault", "latency=4s", port=api_port) as simulator:
+        button.click()
+
+        expect(page.get_by_role("status")).to_have_text(
+            re.compile(r"Waiting for .* since .*, for \d+ s by now, until .* at the latest\.")
+        )
+        expect(button).to_be_disabled()
+        requests.delete(f"{simulator.url}/simulator/faults", timeout=30)
+        expect(page.get_by_role("status")).to_contain_text("measuring, ")
+        page.close()
 
 
 class _Hello(BaseHTTPRequestHandler):

@@ -9,7 +9,9 @@ from pathlib import Path
 from tests.fork_server import run
 from tests.locust_process import (
     UNHURRIED,
+    LocustProcess,
     clean_environment,
+    free_port,
     run_locust,
 )
 from tests.simulator_process import SimulatorProcess
@@ -52,3 +54,18 @@ def test_option_that_convoy_cannot_honour_ends_the_process_before_any_load(tmp_p
     assert ended.exit_code == 2
     assert ended.output.startswith("convoy: --profile: would be Locust's label of the run")
     assert len(ended.output.splitlines()) == 1
+
+
+def test_a_run_that_began_by_itself_ends_the_process_with_its_exit_code(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    web = ["--web-port", str(free_port()), "--web-base-path", "/load"]
+    load = ["-H", simulator.url, "-t", "1s", *UNHURRIED, "--set", "criteria=accepted == 0"]
+
+    with LocustProcess(tmp_path, "--autostart", "--autoquit", "1", *web, *load) as locust:
+        locust.wait_for(r"Starting web interface at http://127\.0\.0\.1:\d+/load")
+        ended = locust.end()
+
+    assert ended.exit_code == 3, ended.output
+    assert ended.run["verdict"] == "fail"
+    assert simulator.ledger(ended.run["run_id"])["accepted"] == 20

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import gevent
 import pytest
+from locust import stats
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
+from locust.env import Environment
 
 from convoy.errors import ExitCode
+from convoy.plugin import hooks
 from convoy.plugin.hooks import _Hooks
+from convoy.plugin.runs import RunController
 
 
 def parsed(*options: str, environ: Mapping[str, str] | None = None) -> Namespace:
@@ -73,3 +81,29 @@ def test_a_worker_leaves_the_checks_to_its_master(
 
     assert parsed("--worker", "--target", "nowhere").worker
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_came_when_the_run_was_ended_is_in_the_csv_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (hooks, stats):
+        monkeypatch.setattr(module, "CSV_STATS_INTERVAL_SEC", 0.2)
+    options = Namespace(csv_prefix=str(tmp_path / "all"), json=False)
+    environment = Environment(parsed_options=options)
+    environment.create_local_runner()
+    writer = stats.StatsCSVFileWriter(environment, [0.5], options.csv_prefix)
+    writing = gevent.spawn(writer.stats_writer)
+    gevent.sleep(0)  # it has just written, so that it does so again as late as can be
+
+    def interrupt(reason: str) -> None:
+        environment.stats.log_request("POST", "of the last second", 5, 0)
+
+    controller = cast(RunController, SimpleNamespace(interrupt=interrupt))
+    _Hooks({})._listen(environment, controller)
+
+    environment.events.quitting.fire(environment=environment, reverse=True)
+
+    writing.kill()
+    writer.close_files()
+    with (tmp_path / "all_stats.csv").open() as file:
+        assert [each["Request Count"] for each in csv.DictReader(file)] == ["1", "1"]

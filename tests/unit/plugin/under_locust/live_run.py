@@ -43,6 +43,8 @@ class Master:
         self.since_t0_s = 0.0
         self.taking_part: set[str] = set()
         self.excluded: dict[str, str] = {}
+        self.state = ""
+        self.progress: Callable[[], str] = str
 
     def snapshot(self, *, with_times: bool = True) -> RunResult:
         return replace(HEALTHY, problems=tuple(self.problems))
@@ -116,6 +118,30 @@ def test_the_end_names_the_report_where_there_is_one(
     shown = f"\x1b]8;;{page.as_uri()}\x1b\\{page}\x1b]8;;\x1b\\" if has_links else str(page)
     assert run.report.endswith(f"\n  report          {shown}\n")
     assert "  report  " not in other.report
+
+
+def test_the_log_says_how_far_the_run_is_every_ten_seconds_and_at_once_in_a_new_phase(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    master, now_s = Master(), 100.0
+    run = live_run_of(master, tmp_path)
+
+    def sleep(for_s: float) -> None:
+        nonlocal now_s
+        now_s += for_s
+        master.state = "warming up" if now_s < 104 else "measuring"
+        run.is_over = now_s > 140
+
+    master.state = "preparing"
+    master.progress = lambda: f"{master.state} at {now_s:.0f}"
+    run.tell_progress(lambda: now_s, sleep)
+
+    assert [each.message for each in caplog.records] == [
+        "preparing at 100",
+        "warming up at 100",
+        *(f"measuring at {at_s}" for at_s in (104, 114, 124, 134)),
+    ]
 
 
 def test_a_run_that_is_refused_has_none_of_them(tmp_path: Path) -> None:
