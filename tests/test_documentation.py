@@ -13,8 +13,12 @@ import pytest
 import yaml
 
 from convoy.errors import ExitCode
+from convoy.results.outcome import Cause
+from convoy.results.result import RunResult
+from convoy.results.verdict import judge
 from convoy.settings import VARIABLES, Settings
 from tests.convoy_command import convoy
+from tests.unit.results import counts_of, result_of
 
 README = "README.md"
 PAGES = [
@@ -68,6 +72,33 @@ def test_every_exit_code_has_its_row(repository: Path) -> None:
     assert [int(row) for row in rows] == [int(code) for code in ExitCode]
 
 
+@pytest.mark.parametrize(
+    ("result", "begin"),
+    [
+        pytest.param(result_of(messages=counts_of(accepted=5)), "pass$", id="all accepted"),
+        pytest.param(
+            result_of(messages=counts_of(accepted=5, rejected=1)),
+            "not judged: some message was not accepted",
+            id="one rejected",
+        ),
+        pytest.param(
+            result_of(messages=counts_of(not_sent={Cause.TARGET: 5})), "fail: ", id="none taken"
+        ),
+        pytest.param(
+            result_of(messages=counts_of(not_sent={Cause.GENERATOR: 9})), "invalid: ", id="our own"
+        ),
+    ],
+)
+def test_the_row_of_an_exit_code_says_its_verdict(
+    result: RunResult, begin: str, repository: Path
+) -> None:
+    judged = judge(result)
+    rows = dict(re.findall(r"^\| (\d) \| (.*) \|$", text_of(repository), re.MULTILINE))
+
+    assert begin.startswith(judged.verdict)
+    assert re.match(begin, rows[str(int(judged.exit_code))])
+
+
 def test_pages_name_only_variables_that_exist(repository: Path) -> None:
     named = {page: set(re.findall(r"CONVOY_\w+", text_of(repository, page))) for page in PAGES}
 
@@ -83,7 +114,7 @@ def test_every_variable_is_explained(repository: Path) -> None:
 def test_every_link_of_a_page_leads_somewhere(repository: Path) -> None:
     links = [
         (page, link)
-        for page in PAGES
+        for page in (*PAGES, "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
         for link in re.findall(r"\]\(([^)#:]+)\)", text_of(repository, page))
     ]
 
@@ -159,8 +190,8 @@ print(json.dumps([*(name for name, *_ in options._OPTIONS), "set"]))
 """Parses commands, the last one said on stderr, and prints the names of Convoy's options."""
 COMMAND = re.compile(r"^\.venv/bin/python -m convoy (\w+.*?)(?:  +#.*)?$", re.MULTILINE)
 SUBCOMMANDS = (
-    *("plan", "preflight", "send", "explain", "judge"),
-    *("reconcile", "cleanup", "scenarios"),
+    *("plan", "preflight", "send", "explain", "judge", "report"),
+    *("reconcile", "cleanup", "runs", "scenarios"),
 )
 
 
@@ -199,7 +230,9 @@ def test_commands_name_this_folders_python_and_files_that_are_there(repository: 
 
 def test_every_help_ends_with_an_example_that_can_be_copied(repository: Path) -> None:
     said = [convoy(name, "--help", COLUMNS="40") for name in SUBCOMMANDS]
+    every = re.search(r"\{([\w,]+)\}", convoy("--help").stdout)
 
+    assert every and every[1].split(",") == list(SUBCOMMANDS)
     assert {each.returncode for each in said} == {0}
     helps = [each.stdout for each in said]
     examples = [COMMAND.findall(text.replace("example: ", ""))[-1] for text in helps]
@@ -208,6 +241,75 @@ def test_every_help_ends_with_an_example_that_can_be_copied(repository: Path) ->
         assert text.endswith(f"\n\nexample: .venv/bin/python -m convoy {line}\n")
         assert all((repository / each).exists() for each in line.split() if "." in each)
     asked(examples)
+
+
+def test_pages_name_only_make_targets_that_exist(repository: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", text_of(repository, "Makefile"), re.MULTILINE))
+    pages = (*PAGES, "CONTRIBUTING.md", "bench/README.md", "simulator/README.md")
+
+    for page in pages:
+        named = set(
+            re.findall(r"(?:^|`|&& )make ([a-z]+)", text_of(repository, page), re.MULTILINE)
+        )
+        assert named <= targets, page
+
+
+def test_the_license_is_the_one_that_the_readme_names(repository: Path) -> None:
+    text = text_of(repository, "LICENSE")
+
+    assert "the MIT license" in text_of(repository)
+    assert text.startswith("MIT License\n\nCopyright (c) ")
+    assert "Permission is hereby granted, free of charge" in text
+    assert 'THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND' in text
+
+
+def test_the_changelog_begins_with_what_is_not_released_and_goes_back_in_time(
+    repository: Path,
+) -> None:
+    text = text_of(repository, "CHANGELOG.md")
+    first, *released = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    dated = [re.fullmatch(r"\[\d+\.\d+\.\d+\] - (\d{4}-\d\d-\d\d)", each) for each in released]
+
+    assert first == "[Unreleased]"
+    assert released and all(dated)
+    dates = [each[1] for each in dated if each]
+    assert dates == sorted(dates, reverse=True)
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= kinds
+
+
+def test_it_is_explained_why_locusts_figures_differ(repository: Path) -> None:
+    text = text_of(repository, "docs/read-a-run.md")
+    section = text.partition("\n## Why Locust's figures differ\n")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^- \*\*(.*)\.\*\*", section, re.MULTILINE) == [
+        "Requests per second",
+        "Which messages",
+        "Digits",
+        "Lower bounds",
+    ]
+    assert "percentile" in section and "Aggregated" in section
+
+
+OWN = (
+    *(".env", ".env.production", "deploy/.env", "key.pem", "certs/client.pem", "certs/client.key"),
+    *("conversations.csv", "pool.jsonl", "pool.csv.gz", "pools/mine.txt"),
+    *("config/profiles/conversations.csv", "config/profiles/pool.jsonl.gz", "config/ids.txt"),
+    *("config/targets/mine.yaml", "config/targets/pools/mine.csv"),
+    *("runs/latest/summary.json", "bench/results/quick.json", "bench/results/quick-guests.json"),
+)
+SHIPPED = (
+    *("config/targets/simulator.yaml", "config/targets/genesys-cloud.yaml"),
+    *("config/profiles/mine.yaml", "config/criteria/mine.yaml", "bench/results/latest.json"),
+    *("payloads/mine/text.json", "scenarios/mine.py"),
+)
+
+
+def test_what_is_ones_own_is_not_committed(repository: Path) -> None:
+    asked = ["git", "check-ignore", "--no-index", *OWN, *SHIPPED]
+    said = subprocess.run(asked, cwd=repository, capture_output=True, text=True)
+
+    assert said.stdout.splitlines() == list(OWN)
 
 
 def test_the_version_is_one(repository: Path) -> None:
