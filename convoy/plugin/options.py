@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from argparse import Namespace
@@ -219,22 +220,33 @@ def is_here(host: str) -> bool:
 
 
 def check_ports(options: Namespace) -> None:
-    """Refuse a port that is taken, because Locust notices it late and leaves workers running."""
+    """Refuse what cannot be listened at, because Locust notices it late and leaves workers running.
+
+    Raises RefusedError for a port that is not to be had, SettingsError for what is none, and for a
+    host that is not this machine.
+    """
     if options.processes or options.master:
-        host = options.master_bind_host.replace("*", "")
-        _check_port(host, options.master_bind_port, "--master-bind-port and --master-port")
+        host, port = options.master_bind_host, options.master_bind_port
+        _check_port("--master-bind", host, port, "--master-bind-port and --master-port")
     if has_web_ui(options):
-        _check_port(options.web_host.replace("*", ""), options.web_port, "--web-port")
+        _check_port("--web", options.web_host, options.web_port, "--web-port")
 
 
-def _check_port(host: str, port: int, option: str) -> None:
-    with socket.socket() as probe:
+def _check_port(options: str, host: str, port: int, instead: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
-        except (OSError, OverflowError) as error:  # the latter for a number that is no port's
-            reason = getattr(error, "strerror", None) or error
+            probe.bind((host.replace("*", ""), port))
+        except OverflowError as error:
+            problem = f"is {port}, but should be from 0 to 65535"
+            raise SettingsError([Fault(f"{options}-port", problem)]) from error
+        except OSError as error:
+            reason = error.strerror or error
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                problem = f"is {host!r}, where this machine cannot listen ({reason})"
+                way_out = "give one of its own addresses, or 127.0.0.1 for this machine alone"
+                raise SettingsError([Fault(f"{options}-host", f"{problem}; {way_out}")]) from error
             raise RefusedError(
                 f"port {port} cannot be listened on ({reason}); is another Locust running? "
-                f"Choose another one with {option}"
+                f"Choose another one with {instead}"
             ) from error

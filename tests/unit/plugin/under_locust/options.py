@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 from locust import argument_parser
 
-from convoy.errors import SettingsError
-from convoy.plugin.options import add_options, judge_options, who_can_reach
+from convoy.errors import ExitCode, RefusedError, SettingsError
+from convoy.plugin.options import add_options, check_ports, judge_options, who_can_reach
 from convoy.settings.sources import environment_defaults
 
 Parse = Callable[..., Namespace]
@@ -206,3 +207,60 @@ def test_who_lets_others_in_is_told_so(
 
     assert len(found) == len(said)
     assert all(words in sentence for words, sentence in zip(said, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "said"),
+    [
+        (["--web-port", "TAKEN"], 4, "port TAKEN cannot be listened on .* with --web-port$"),
+        (
+            ["--headless", "--master", "--master-bind-port", "TAKEN"],
+            4,
+            "port TAKEN cannot be listened on .* with --master-bind-port and --master-port$",
+        ),
+        (["--web-port", "99999"], 2, "--web-port: is 99999, but should be from 0 to 65535$"),
+        (["--web-port", "-1"], 2, "--web-port: is -1, but should be from 0 to 65535$"),
+        # An address of no machine (RFC 5737).
+        (["--web-port", "0", "--web-host", "192.0.2.1"], 2, "--web-host: is '192.0.2.1', where"),
+        (
+            ["--headless", "--processes", "2", "--master-bind-host", "192.0.2.1"],
+            2,
+            "--master-bind-host: is '192.0.2.1', where this machine cannot listen",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_listened_at_is_a_sentence_with_the_way_out(
+    parse: Parse, options: list[str], exit_code: int, said: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        given = parse(*(each.replace("TAKEN", port) for each in options))
+
+        with pytest.raises((RefusedError, SettingsError)) as refused:
+            check_ports(given)
+
+    assert refused.value.exit_code == ExitCode(exit_code)
+    assert re.match(said.replace("TAKEN", port), str(refused.value))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *([], ["--web-host", "localhost"], ["--web-host", "::1"], ["--web-host", "::"]),
+        *(["--web-host", "*"], ["--web-host", ""], ["--master", "--master-bind-host", "*"]),
+    ],
+    ids=lambda options: " ".join(options) or "none",
+)
+def test_this_machine_can_be_listened_at_by_each_of_its_addresses(
+    parse: Parse, options: list[str]
+) -> None:
+    check_ports(parse("--web-port", "0", "--master-bind-port", "0", *options))
+
+
+def test_a_port_that_a_process_does_not_use_may_be_taken(parse: Parse) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        check_ports(parse("--headless", "--web-port", port, "--master-bind-port", port))
+        check_ports(parse("--worker", "--web-port", port, "--master-bind-port", port))
