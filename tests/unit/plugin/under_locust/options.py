@@ -244,13 +244,28 @@ def test_what_cannot_be_listened_at_is_a_sentence_with_the_way_out(
     assert re.match(said.replace("TAKEN", port), str(refused.value))
 
 
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+IPV6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+
+
 @pytest.mark.parametrize(
     "options",
     [
-        *([], ["--web-host", "localhost"], ["--web-host", "::1"], ["--web-host", "::"]),
-        *(["--web-host", "*"], ["--web-host", ""], ["--master", "--master-bind-host", "*"]),
+        pytest.param([], id="by default"),
+        pytest.param(["--web-host", "localhost"], id="its name"),
+        pytest.param(["--web-host", "::1"], id="IPv6", marks=IPV6),
+        pytest.param(["--web-host", "::"], id="all, IPv6", marks=IPV6),
+        pytest.param(["--web-host", "*"], id="all"),
+        pytest.param(["--web-host", ""], id="empty"),
+        pytest.param(["--master", "--master-bind-host", "*"], id="a master, all"),
     ],
-    ids=lambda options: " ".join(options) or "none",
 )
 def test_this_machine_can_be_listened_at_by_each_of_its_addresses(
     parse: Parse, options: list[str]
