@@ -27,18 +27,18 @@ _STAND_INS = str.maketrans(
 
 
 def take_over() -> None:
-    """Make standard output and error print anything, and end the process quietly at a Ctrl-C.
+    """Make standard output and error print anything, and end the process at once at a Ctrl-C.
 
-    Called first of all, because importing the rest takes most of a second.
+    Called first of all, because importing the rest takes most of a second. An exception would not
+    do there: gevent replaces the locks that imports hold, and the process would hang.
     """
-    say_at_interrupt(_INTERRUPTED)
+    signal.signal(signal.SIGINT, functools.partial(_end_at_once, _told(_INTERRUPTED)))
     print_anything(sys.stdout, sys.stderr)
 
 
-def say_at_interrupt(sentence: str) -> None:
-    """Have a Ctrl-C from now on end the process with this sentence."""
-    told = f"convoy: {sentence}\n".encode("ascii", "backslashreplace")
-    signal.signal(signal.SIGINT, functools.partial(_end, getcurrent(), told))
+def say_at_interrupt(sentence: str = _INTERRUPTED) -> None:
+    """Have a Ctrl-C from now on say this sentence and end the process as SystemExit does."""
+    signal.signal(signal.SIGINT, functools.partial(_end, getcurrent(), _told(sentence)))
 
 
 def print_anything(*streams: object) -> None:
@@ -97,6 +97,15 @@ def _stand_in(error: UnicodeError) -> tuple[str, int]:
     text = error.object[error.start : error.end].translate(_STAND_INS)
     # Some encodings lack a stand-in's characters, too, and a second failure would raise.
     return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+def _told(sentence: str) -> bytes:
+    return f"convoy: {sentence}\n".encode("ascii", "backslashreplace")
+
+
+def _end_at_once(told: bytes, _: int, __: FrameType | None) -> None:
+    os.write(2, told)
+    os._exit(_EXIT_CODE)
 
 
 def _end(main: greenlet, told: bytes, _: int, __: FrameType | None) -> None:

@@ -49,6 +49,7 @@ logger = logging.getLogger(__name__)
 def install(environ: Mapping[str, str]) -> None:
     """Hook Convoy into the Locust process that is starting; call it once, in the locustfile."""
     terminal.take_over()  # again where our own locustfile has done so before its imports
+    terminal.say_at_interrupt()
     hooks = _Hooks(environ)
     events.init_command_line_parser.add_listener(hooks.add_options)
     events.init.add_listener(hooks.begin)
