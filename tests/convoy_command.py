@@ -20,11 +20,13 @@ def convoy_process(*arguments: str) -> Program:
     )
 
 
-def convoy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def convoy(
+    *arguments: str, encoding: str = "utf-8", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; `environment` replaces every `CONVOY_` variable around it."""
     return run(
         *("convoy", *arguments),
         cwd=ROOT,
         env=clean_environment() | environment,
-        encoding="utf-8",
+        encoding=encoding,
     )

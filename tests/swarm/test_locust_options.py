@@ -48,6 +48,17 @@ def test_own_locustfile_runs_with_json_on_stdout_and_all_of_it_in_the_csv_files(
     assert ended.stderr.count("Aggregated") == 2, "only the tables of the end are printed"
 
 
+def test_own_locustfile_may_print_what_the_encoding_does_not_have(tmp_path: Path) -> None:
+    locustfile = tmp_path / "load.py"
+    locustfile.write_text(f"{OWN_LOCUSTFILE}\nprint('p95 \\u2265 1')\n")
+    environment = clean_environment() | {"PYTHONIOENCODING": "ascii"}
+
+    ended = run("locust", "-f", str(locustfile), "--list", cwd=tmp_path, env=environment, text=True)
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("p95 >= 1\n")
+
+
 def test_option_that_convoy_cannot_honour_ends_the_process_before_any_load(tmp_path: Path) -> None:
     ended = run_locust(tmp_path, "--profile", "stress", "--processes", "2")
 

@@ -49,6 +49,31 @@ def test_same_seed_plans_the_same_and_another_seed_does_not(simulator: Simulator
 
 
 @pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param({"PYTHONIOENCODING": "cp1252"}, id="cp1252"),
+        pytest.param({"PYTHONIOENCODING": "ascii"}, id="ASCII"),
+        pytest.param(
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="the C locale"
+        ),
+    ],
+)
+def test_plan_is_printed_whatever_the_encoding(
+    simulator: SimulatorProcess, environment: dict[str, str]
+) -> None:
+    emoji = "scenario.conversation_messages.payloads={conversation/emoji: 1, conversation/text: 0}"
+
+    said = convoy(
+        *("plan", "--host", simulator.url, "--set", emoji),
+        encoding="cp1252",
+        **environment,
+    )
+
+    assert (said.returncode, said.stderr) == (0, "")
+    assert r"\U0001f" in said.stdout
+
+
+@pytest.mark.parametrize(
     ("options", "exit_code"),
     [(["--rate", "-1"], 2), (["--host", "http://127.0.0.1:9"], 4)],
     ids=["wrong setting", "nothing listens"],
