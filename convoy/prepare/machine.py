@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import resource
 import subprocess
 from collections.abc import Collection, Mapping
@@ -82,27 +83,32 @@ def local_ports() -> float:
     return last - first + 1
 
 
-def versions(environ: Mapping[str, str]) -> dict[str, str]:
+def versions(environ: Mapping[str, str], checkout: Path = _CHECKOUT) -> dict[str, str]:
     """Return the versions of what makes a run, and the commit where this is a checkout of git.
 
     Git is asked in the environment `environ`.
     """
     found = {"convoy": convoy.VERSION}
-    if commit := _commit(environ):
+    if commit := _commit(environ, checkout):
         found["commit"] = commit
     found |= {"locust": version("locust"), "python": platform.python_version()}
     return found | {"system": f"{platform.system()} {platform.release()} {platform.machine()}"}
 
 
-def _commit(environ: Mapping[str, str]) -> str:
+def _commit(environ: Mapping[str, str], checkout: Path) -> str:
     """Return the commit of the checkout, with a `+` where files differ from it; "" without one."""
-    if not (_CHECKOUT / ".git").exists():
+    if not (checkout / ".git").exists():
         return ""
-    asked = ["git", "-C", str(_CHECKOUT), "describe", "--always", "--abbrev=12", "--dirty=+"]
+    # Unlike `describe` it can do without the lock of the index, which is left behind where it is
+    # interrupted, and would be in the way of whoever works with the checkout.
+    status = ["status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    asked = ["git", "-C", str(checkout), "--no-optional-locks", *status]
     try:
         told = subprocess.run(
             asked, env=environ, capture_output=True, text=True, timeout=_GIT_S, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return told.stdout.strip()
+    commit = re.search(r"^# branch\.oid ([0-9a-f]{12})", told.stdout, re.MULTILINE)
+    differs = re.search(r"^[^#]", told.stdout, re.MULTILINE)
+    return commit[1] + "+" * bool(differs) if commit else ""

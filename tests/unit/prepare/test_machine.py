@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from math import inf
+from pathlib import Path
 
 import pytest
 
 from convoy.prepare.checklist import Checklist, Status
-from convoy.prepare.machine import check_machine, files_allowed, files_per_user, local_ports
+from convoy.prepare.machine import (
+    check_machine,
+    files_allowed,
+    files_per_user,
+    local_ports,
+    versions,
+)
 from tests.unit.settings.configuration import settings_of
 
 
@@ -59,3 +68,47 @@ def test_too_few_ports_are_refused_however_many_processes_share_them() -> None:
 def test_this_machine_tells_its_limits() -> None:
     assert files_allowed() > 0
     assert local_ports() > 0
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=Anybody", "-c", "user.email=anybody@example.com"]
+    asked = ["git", "-C", str(folder), *who, *arguments]
+    return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "file").write_text("as it was")
+    git(tmp_path, "add", "file")
+    git(tmp_path, "commit", "--quiet", "--message", "first")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mark"),
+    [
+        pytest.param("file", "as it was", "", id="as it was"),
+        pytest.param("file", "changed", "+", id="changed"),
+        pytest.param("new", "a file of one's own", "", id="unknown to git"),
+    ],
+)
+def test_the_commit_is_told_with_a_mark_where_files_differ_and_nothing_is_written(
+    checkout: Path, name: str, text: str, mark: str
+) -> None:
+    (checkout / name).write_text(text)
+    os.utime(checkout / name, (0, 0))  # the index says otherwise, and git would mend that
+    index = (checkout / ".git" / "index").read_bytes()
+
+    found = versions(os.environ, checkout)
+
+    assert found["commit"] == git(checkout, "rev-parse", "HEAD")[:12] + mark
+    # One whose git is interrupted at that leaves the lock of the index behind.
+    assert (checkout / ".git" / "index").read_bytes() == index
+
+
+def test_without_a_checkout_there_is_no_commit(tmp_path: Path) -> None:
+    before = versions(os.environ, tmp_path)
+    git(tmp_path, "init", "--quiet")
+
+    assert "commit" not in before | versions(os.environ, tmp_path)
