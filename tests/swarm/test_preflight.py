@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -234,3 +236,30 @@ def test_a_program_is_told_of_wrong_settings(simulator: SimulatorProcess) -> Non
     told = json.loads(said.stdout)
     assert (said.returncode, told["exit_code"], told["plan"]) == (2, 2, None)
     assert [(each["name"], each["state"]) for each in told["checks"]] == [("settings", "failure")]
+
+
+def test_what_a_slow_target_lets_wait_is_said_with_since_when_and_until_when() -> None:
+    with SimulatorProcess("--fault", "latency=3500ms") as slow:
+        said = preflight("-H", slow.url)
+
+    assert said.returncode == 0, said.stderr
+    assert waits(said) == [
+        f"the pool of conversation_messages at {slow.url}",
+        "the answer to canary conversation/text",
+    ]
+
+
+def test_a_login_that_is_not_answered_is_waited_for_in_sentences() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+        said = preflight("-H", url, "--set", "request_timeout_s=4")
+
+    assert said.returncode == 4, said.stdout
+    assert waits(said) == [f"{url} to take a connection", f"the login at {url}"]
+
+
+def waits(said: subprocess.CompletedProcess[str]) -> list[str]:
+    """What was waited for, each once."""
+    sentence = r"convoy: Waiting for (.*?) since .*, until .* at the latest\.$"
+    return list(dict.fromkeys(re.findall(sentence, said.stderr, re.MULTILINE)))
