@@ -8,12 +8,15 @@ from tests.fork_server import Program, run
 from tests.locust_process import ROOT, clean_environment
 
 
-def convoy_process(*arguments: str) -> Program:
-    """Begin a command; what it says, also on standard error, can be read at its end."""
+def convoy_process(*arguments: str, **environment: str) -> Program:
+    """Begin a command; what it says, also on standard error, can be read at its end.
+
+    `environment` replaces every `CONVOY_` variable around it.
+    """
     return Program(
         *("convoy", *arguments),
         cwd=ROOT,
-        env=clean_environment(),
+        env=clean_environment() | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from greenlet import greenlet
 from locust import argument_parser, events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import MasterRunner, Runner, WorkerRunner
+from locust.runners import STATE_INIT, MasterRunner, Runner, WorkerRunner
 from locust.stats import CSV_STATS_INTERVAL_SEC
 from locust.web import WebUI
 
 from convoy import terminal
 from convoy.afterwards.cleanup import Cleanup
-from convoy.errors import ExitCode, RefusedError
+from convoy.errors import ConvoyError, ExitCode, RefusedError
 from convoy.plugin import webui
 from convoy.plugin.channel import REPORT_KEY, LocustChannel
 from convoy.plugin.command_line import CommandLine
@@ -72,7 +73,7 @@ class _Hooks:
         self, environment: Environment, runner: Runner, web_ui: WebUI | None, **_: object
     ) -> None:
         """Make the run controller on a master, the worker on a worker, or both in a local run."""
-        _end_on_interrupt()
+        self._end_on_interrupt(environment, runner)
         redact_exits(environment, self._setup.redactor)
         if self._command.view is not None:
             is_worker = isinstance(runner, WorkerRunner)
@@ -153,11 +154,7 @@ class _Hooks:
         main = gevent.getcurrent()
 
         def refuse(reason: str) -> None:
-            logger.error("%s", reason)
-            self._step.annotate(RefusedError(reason))
-            self._setup.simulator.stop()
-            runner.quit()
-            gevent.kill(main, SystemExit(ExitCode.REFUSED))
+            self._end_without_run(runner, main, RefusedError(reason))
 
         first = self._command.first
         assert first is not None
@@ -166,6 +163,33 @@ class _Hooks:
         gevent.spawn(
             end_where_workers_are_missing, runner, options.expect_workers, timeout_s, refuse
         )
+
+    def _end_without_run(self, runner: Runner, main: greenlet, error: ConvoyError) -> None:
+        """End this process and its workers before a run has begun."""
+        logger.error("%s", error)
+        self._step.annotate(error)
+        self._setup.simulator.stop()
+        runner.quit()
+        gevent.kill(main, SystemExit(error.exit_code))
+
+    def _end_on_interrupt(self, environment: Environment, runner: Runner) -> None:
+        """Raise the KeyboardInterrupt of Ctrl-C in the main greenlet.
+
+        Otherwise it is raised in whichever greenlet runs, and one of Locust's loops ignores it.
+        """
+        main, options = gevent.getcurrent(), environment.parsed_options
+
+        def interrupt() -> None:
+            logger.info("Ctrl-C: ending")
+            is_headless = options is not None and options.headless
+            if isinstance(runner, MasterRunner) and is_headless and runner.state == STATE_INIT:
+                # Locust waits for workers then, and lets the exception through.
+                told = "interrupted while workers were waited for; no load was started"
+                self._end_without_run(runner, main, ConvoyError(told))
+            else:
+                gevent.kill(main, KeyboardInterrupt)
+
+        gevent.signal_handler(signal.SIGINT, interrupt)
 
     def _listen(self, environment: Environment, controller: RunController) -> None:
         options = environment.parsed_options
@@ -274,17 +298,3 @@ def _tell(line: str) -> None:
         logger.info("%s", line)
     else:
         print(f"convoy: {line}", file=sys.stderr, flush=True)
-
-
-def _end_on_interrupt() -> None:
-    """Raise the KeyboardInterrupt of Ctrl-C in the main greenlet.
-
-    Otherwise it is raised in whichever greenlet runs, and one of Locust's loops ignores it.
-    """
-    main = gevent.getcurrent()
-
-    def interrupt() -> None:
-        logger.info("Ctrl-C: ending")
-        gevent.kill(main, KeyboardInterrupt)
-
-    gevent.signal_handler(signal.SIGINT, interrupt)

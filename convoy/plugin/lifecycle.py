@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 import gevent
@@ -38,11 +38,19 @@ class Lifecycle:
     With `is_attended` a person at the web UI decides when the process ends.
     """
 
-    def __init__(self, environment: Environment, runner: Runner, *, is_attended: bool) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        runner: Runner,
+        *,
+        is_attended: bool,
+        sleep: Callable[[float], None] = gevent.sleep,
+    ) -> None:
         self.state = TestState.IDLE
         self.is_attended = is_attended
         self._environment = environment
         self._runner = runner
+        self._sleep = sleep
         self._is_reset = False
         environment.events.test_start.add_listener(self._on_start)
         environment.events.reset_stats.add_listener(self._on_reset)
@@ -78,19 +86,19 @@ class Lifecycle:
     def end(self) -> None:
         """Have Locust stop its users, and end the process unless a person is to end it."""
         while self.state is TestState.BEGINNING:
-            gevent.sleep(_POLL_S)
+            self._sleep(_POLL_S)
         if not self.is_attended:
             self._runner.quit()
             return
         # The page asks for figures, the verdict among them, only until the test is stopped.
         self.state = TestState.ENDING
-        gevent.sleep(_PAGE_ASKS_EVERY_S)
+        self._sleep(_PAGE_ASKS_EVERY_S)
         self._runner.stop()
         if self.state is TestState.ENDING:  # Locust may have started the next one meanwhile
             self.state = TestState.IDLE
         options = self._environment.parsed_options
         if options is not None and options.autostart and options.autoquit >= 0:
-            gevent.sleep(options.autoquit)
+            self._sleep(options.autoquit)
             self._runner.quit()
             if self._environment.web_ui is not None:
                 self._environment.web_ui.stop()

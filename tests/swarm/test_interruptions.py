@@ -169,6 +169,29 @@ def test_workers_share_the_rate_at_every_moment(
     assert [worker["sent"] for worker in ended.run["workers"]] == [5, 5]
 
 
+def test_interrupted_while_workers_are_waited_for_it_ends_in_a_sentence_and_takes_them_along(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    ports = swarm_ports()
+    options = ["--master", "--expect-workers", "2", "-H", simulator.url, *QUICK, *ports]
+    worker_options = ["--worker", *ports[-2:]]
+
+    with (
+        LocustProcess(tmp_path, "--headless", *options) as master,
+        LocustProcess(tmp_path / "worker", *worker_options) as worker,
+    ):
+        master.wait_for("reported as ready")
+        os.kill(master.process.pid, signal.SIGINT)
+        ended, worker_ended = master.end(), worker.end()
+
+    assert ended.exit_code == 5, ended.output
+    assert "interrupted while workers were waited for; no load was started" in ended.output
+    assert "Traceback" not in ended.output
+    assert worker_ended.exit_code == 0, worker_ended.output
+    assert ended.summary is None
+    assert simulator.ledger()["accepted"] == 1, "the canary message alone"
+
+
 def test_interrupted_twice_it_still_says_what_came_of_it(tmp_path: Path) -> None:
     with SimulatorProcess("--fault", "latency=3s") as simulator:
         options = ["-H", simulator.url, "-t", "60s", "--rate", "20", *QUICK]

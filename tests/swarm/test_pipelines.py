@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from convoy.results.reports.github import MOST_ANNOTATIONS
-from tests.convoy_command import convoy
+from tests.convoy_command import convoy, convoy_process
 from tests.fork_server import Program, run
 from tests.locust_process import (
     ROOT,
@@ -141,6 +142,23 @@ def test_a_command_that_is_refused_says_why(tmp_path: Path) -> None:
     [told] = commands(refused.stdout)
     assert told.startswith("::error title=Convoy%3A exit code 2::nowhere")
     assert not (tmp_path / "summary.md").exists()
+
+
+def test_a_command_that_is_interrupted_has_commands_taken_for_such_again() -> None:
+    with SimulatorProcess("--fault", "latency=3s") as simulator:
+        asked = ("plan", "-H", simulator.url)
+        with convoy_process(*asked, GITHUB_ACTIONS="true") as process:
+            assert process.stdout is not None
+            said = ""
+            while "Waiting for " not in said:
+                said += process.stdout.readline() or pytest.fail(said)
+            process.send_signal(signal.SIGINT)
+            said += process.stdout.read()
+
+    assert process.wait() == 5, said
+    assert "convoy: interrupted; this process has begun no run" in said
+    assert "Traceback" not in said
+    assert said.count("::stop-commands::") == 1 and commands(said) == []
 
 
 def test_an_answer_of_the_api_is_no_command(tmp_path: Path) -> None:

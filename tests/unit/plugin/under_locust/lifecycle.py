@@ -1,0 +1,55 @@
+"""The end of a run: whether Locust's test ends with it, or the process, and when."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from locust.env import Environment
+from locust.runners import Runner
+
+from convoy.plugin.lifecycle import Lifecycle
+
+PAGE_ASKS = "sleep 2.2"
+
+
+@pytest.mark.parametrize(
+    ("is_attended", "options", "did"),
+    [
+        pytest.param(False, [False, -1], ["quit"], id="headless"),
+        pytest.param(True, [False, -1], [PAGE_ASKS, "stop"], id="from the form"),
+        pytest.param(True, [True, -1], [PAGE_ASKS, "stop"], id="--autostart"),
+        pytest.param(
+            True,
+            [True, 0],
+            [PAGE_ASKS, "stop", "sleep 0", "quit", "close the web UI"],
+            id="--autoquit 0",
+        ),
+        pytest.param(
+            True,
+            [True, 3],
+            [PAGE_ASKS, "stop", "sleep 3", "quit", "close the web UI"],
+            id="--autoquit 3",
+        ),
+    ],
+)
+def test_a_run_ends_the_process_unless_a_person_is_to_end_it(
+    is_attended: bool, options: list[int], did: list[str]
+) -> None:
+    found: list[str] = []
+    environment = Environment(
+        parsed_options=Namespace(autostart=bool(options[0]), autoquit=options[1])
+    )
+    environment.web_ui = cast(None, SimpleNamespace(stop=lambda: found.append("close the web UI")))
+    runner = SimpleNamespace(stop=lambda: found.append("stop"), quit=lambda: found.append("quit"))
+
+    Lifecycle(
+        environment,
+        cast(Runner, runner),
+        is_attended=is_attended,
+        sleep=lambda for_s: found.append(f"sleep {for_s:g}"),
+    ).end()
+
+    assert found == did
