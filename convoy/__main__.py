@@ -9,5 +9,4 @@ if __name__ == "__main__":
     terminal.take_over()
     from convoy.cli.commands import main
 
-    terminal.say_at_interrupt()
     sys.exit(main(sys.argv[1:], os.environ))

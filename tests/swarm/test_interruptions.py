@@ -188,6 +188,7 @@ def test_interrupted_while_workers_are_waited_for_it_ends_in_a_sentence_and_take
     assert "interrupted while workers were waited for; no load was started" in ended.output
     assert "Traceback" not in ended.output
     assert worker_ended.exit_code == 0, worker_ended.output
+    assert "Got quit message from master" in worker_ended.output
     assert ended.summary is None
     assert simulator.ledger()["accepted"] == 1, "the canary message alone"
 
