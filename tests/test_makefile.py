@@ -76,3 +76,24 @@ def test_an_environment_that_was_moved_is_refused_with_the_way_out(folder: Path)
     complaint = make(folder)
 
     assert "was made as /before/.venv" in complaint and "make clean install" in complaint
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [
+        ("load", ".venv/bin/python -m locust --headless --load-profile smoke --given more"),
+        ("ui", ".venv/bin/python -m locust --web-host 127.0.0.1 --web-port 8089 --given more"),
+        ("test", ".venv/bin/python -m pytest -q -n 12 --dist worksteal --given more"),
+        (
+            "faults",
+            ".venv/bin/python -m pytest -q -n 12 --dist worksteal tests/faults --given more",
+        ),
+        ("bench", ".venv/bin/python -m bench --given more"),
+    ],
+)
+def test_a_target_hands_its_arguments_on(repository: Path, target: str, command: str) -> None:
+    asked = ["make", "--dry-run", target, "ARGS=--given more"]
+
+    said = subprocess.run(asked, cwd=repository, capture_output=True, text=True)
+
+    assert said.stdout.splitlines()[-1] == command

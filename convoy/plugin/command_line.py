@@ -122,6 +122,9 @@ class CommandLine:
                 self.first = self.prepare()
         except ConvoyError as error:
             self._exit(error)
+        except SystemExit:  # of a Ctrl-C
+            self._step.resume_commands()
+            raise
         except Exception:  # Locust would end with exit code 1, which means something else
             self._exit(ConvoyError(format_exc()))
         options.num_users = settings.users

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from tests.fork_server import Program, run
 from tests.locust_process import (
     ROOT,
     UNHURRIED,
+    LocustProcess,
     clean_environment,
     run_locust,
     swarm_ports,
@@ -159,6 +161,22 @@ def test_a_command_that_is_interrupted_has_commands_taken_for_such_again() -> No
     assert "convoy: interrupted; this process has begun no run" in said
     assert "Traceback" not in said
     assert said.count("::stop-commands::") == 1 and commands(said) == []
+
+
+def test_a_run_that_is_interrupted_before_it_begins_has_them_taken_for_such_again(
+    tmp_path: Path,
+) -> None:
+    with SimulatorProcess("--fault", "latency=3s") as simulator:
+        asked, github = ("--headless", "-H", simulator.url), of_github(tmp_path)
+        with LocustProcess(tmp_path, *asked, environment=github) as locust:
+            locust.wait_for("Waiting for ")
+            os.kill(locust.process.pid, signal.SIGINT)
+            ended = locust.end()
+
+    assert ended.exit_code == 5, ended.output
+    assert "convoy: interrupted; this process has begun no run" in ended.output
+    assert "Traceback" not in ended.output
+    assert ended.output.count("::stop-commands::") == 1 and commands(ended.output) == []
 
 
 def test_an_answer_of_the_api_is_no_command(tmp_path: Path) -> None:
