@@ -59,6 +59,28 @@ def test_own_locustfile_may_print_what_the_encoding_does_not_have(tmp_path: Path
     assert ended.stdout.startswith("p95 >= 1\n")
 
 
+def test_a_log_in_a_file_takes_what_the_encoding_does_not_have(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    locustfile = tmp_path / "load.py"
+    logs = "import logging\nlogging.getLogger('own').info('p95 \\u2265 1')"
+    listens = f"locust.events.test_start.add_listener(lambda **_: exec({logs!r}))"
+    locustfile.write_text(f"{OWN_LOCUSTFILE}\n{listens}\n")
+    c_locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    options = ["--headless", "-H", simulator.url, "-t", "1s", *UNHURRIED, "--logfile", "log.txt"]
+
+    ended = run(
+        *("locust", "-f", str(locustfile), *options),
+        cwd=tmp_path,
+        env=clean_environment() | c_locale,
+        encoding="cp1252",
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert "Logging error" not in ended.stderr and "Traceback" not in ended.stderr
+    assert "own: p95 >= 1\n" in (tmp_path / "log.txt").read_text("ascii")
+
+
 def test_option_that_convoy_cannot_honour_ends_the_process_before_any_load(tmp_path: Path) -> None:
     ended = run_locust(tmp_path, "--profile", "stress", "--processes", "2")
 
