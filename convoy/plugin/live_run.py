@@ -232,8 +232,8 @@ class LiveRun:
     def _conclude(self) -> None:
         """Judge the run and write its record and its report."""
         prepared = self.prepared
-        url, run_id = prepared.settings.target.api_url, prepared.run_id
-        found = compare(url, run_id, prepared.ledger_since, self.master.lanes, prepared.admission)
+        target, since = prepared.settings.target, prepared.ledger_since
+        found = compare(target, prepared.run_id, since, self.master.lanes, prepared.admission)
         result = replace(
             self.master.snapshot(), far_side=found, rows=dict(self._rows()), is_over=True
         )

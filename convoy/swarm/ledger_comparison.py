@@ -11,22 +11,27 @@ from convoy.plan.lanes import LANES, numbers_between
 from convoy.remote.addresses import Admission
 from convoy.remote.simulator import read_ledger
 from convoy.results.far_side import FarSide, far_side
+from convoy.settings.model import Target
 from convoy.swarm.run_lanes import RunLanes
 
 _MOST_BY_CONVERSATION = 1_000_000
 """Messages of a run; to find where each goes takes a second for so many."""
 
 
-def compare(url: str, run_id: str, since: str, lanes: RunLanes, admission: Admission) -> FarSide:
-    """Return what the simulator at `url` has of a run, or why that is not known.
+def compare(
+    target: Target, run_id: str, since: str, lanes: RunLanes, admission: Admission
+) -> FarSide:
+    """Return what the simulator that is the target has of a run, or why that is not known.
 
     `since` is what its ledger said before the run, "" where the target has no ledger; with its
     `admission` the run has connected there.
     """
+    if target.approval is not None:
+        return FarSide("a target with an approval is not asked for a simulator's ledger")
     if not since:
         return FarSide("the target is no Convoy simulator")
     try:
-        ledger = read_ledger(url, run_id, admission=admission)
+        ledger = read_ledger(target.api_url, run_id, admission=admission)
     except RemoteError as error:
         return FarSide(str(error))
     return far_side(ledger, since, _planned(lanes))

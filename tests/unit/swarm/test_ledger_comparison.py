@@ -12,13 +12,16 @@ from convoy.plan.lanes import first_number
 from convoy.plan.scenario import ArrivalRule, ScenarioPlan
 from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.results.far_side import FarSide, Ledger
+from convoy.settings.model import Approval, Target
 from convoy.swarm import ledger_comparison
 from convoy.swarm.ledger_comparison import compare
 from convoy.swarm.run_lanes import RunLanes
 from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.settings.configuration import settings_of
 from tests.unit.swarm import RUN_ID
 
 URL = "http://127.0.0.1:9"
+TARGET = settings_of().target.model_copy(update={"api_url": URL})
 SINCE = "8b1f"
 PLAN = ScenarioPlan(INPUTS)
 BY_CONVERSATION = Counter(PLAN.message(k).conversation.id for k in range(600))
@@ -29,8 +32,8 @@ def lanes_of(**plans: ScenarioPlan) -> RunLanes:
     return RunLanes(plans, timeout_s=30)
 
 
-def compared(lanes: RunLanes, since: str = SINCE) -> FarSide:
-    return compare(URL, RUN_ID, since, lanes, THIS_MACHINE)
+def compared(lanes: RunLanes, since: str = SINCE, target: Target = TARGET) -> FarSide:
+    return compare(target, RUN_ID, since, lanes, THIS_MACHINE)
 
 
 @pytest.fixture
@@ -94,6 +97,15 @@ def test_a_plan_of_very_many_messages_is_compared_by_its_total(
 
 def test_a_target_without_a_ledger_is_not_asked() -> None:
     assert compared(lanes_of(one=PLAN), since="") == FarSide("the target is no Convoy simulator")
+
+
+def test_a_target_with_an_approval_is_not_called_something_else_than_a_simulator() -> None:
+    approval = Approval(ticket="T-1", organisation_id="o", highest_rate=5)
+    approved = TARGET.model_copy(update={"approval": approval})
+
+    found = compared(lanes_of(one=PLAN), since="", target=approved)
+
+    assert found == FarSide("a target with an approval is not asked for a simulator's ledger")
 
 
 def test_why_a_ledger_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
