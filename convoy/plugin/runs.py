@@ -152,6 +152,8 @@ class RunController:
             except RefusedError as error:  # the web form checks before, Locust's keys do not
                 logger.error("%s", error)
                 users = self._test.keep_users()
+            if self._live is not None:
+                self._live.master.note_users(users)
             return users, spawn_rate
         self._test.begin()
         self._is_interrupted, self.refusal = False, None

@@ -20,15 +20,20 @@ from convoy.results.series import Series
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A change of the plan, `at_s` seconds after T0; `rate_per_s` is the new rate, if any."""
+    """A change in mid-run, `at_s` seconds after T0.
+
+    `rate_per_s` is the new rate, `users` the new number of users, if that was changed.
+    """
 
     at_s: float
-    change: Literal["rate", "pause", "resume"]
+    change: Literal["rate", "pause", "resume", "users"]
     rate_per_s: float | None = None
+    users: int | None = None
 
     def __str__(self) -> str:
         rate = "" if self.rate_per_s is None else f" of {self.rate_per_s:g}/s"
-        return f"{self.change}{rate} from {self.at_s:.1f} s on"
+        users = "" if self.users is None else f" to {self.users:,}"
+        return f"{self.change}{rate}{users} from {self.at_s:.1f} s on"
 
 
 class WorkerResult(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The changes of a run in progress: rate, pause, end of the pause; checked and recorded."""
+"""The changes of a run in progress (rate, pause, end of the pause, users): checked, recorded."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Changes:
         self._curves = {name: LiveCurve(plan.curve) for name, plan in plans.items()}
         self._is_paused = False
         self._rate: object = settings.rate
+        self._users = settings.users
 
     @property
     def rate(self) -> object:
@@ -81,12 +82,26 @@ class Changes:
         self._curves = {name: live.resumed(at_s) for name, live in self._curves.items()}
         self.made.append(Change(round(at_s, 3), "resume"))
 
+    def note_users(self, at_s: float, users: int) -> None:
+        """Record that so many users were asked for; they come and go by Locust, not by the plan.
+
+        Before T0 it holds for the whole measured part, and after that for nothing.
+        """
+        if users == self._users or at_s >= self._ends_s:
+            return
+        self._users = users
+        self.made.append(Change(round(max(at_s, 0.0), 3), "users", users=users))
+
+    @property
+    def _ends_s(self) -> float:
+        return min(curve.duration_s for curve in self.curves.values())
+
     def _check_moment(self, at_s: float) -> None:
         if not self._settings.is_scheduled:
             raise RefusedError("nothing is scheduled in this run, so there is no rate to change")
         if at_s <= 0:
             raise RefusedError("the measured part has not begun yet; change the run after that")
-        if at_s >= min(curve.duration_s for curve in self.curves.values()):
+        if at_s >= self._ends_s:
             raise RefusedError("the measured part is over; start another run")
 
 

@@ -190,6 +190,12 @@ class Master:
         self._do(self._protocol.change(self.changes.curves, at_s, now_s))
         self._account.follow(self.lanes.plans)
 
+    def note_users(self, users: int) -> None:
+        """Have the record say that so many users are asked for from now on."""
+        phases = self._protocol.phases
+        at_s = 0.0 if phases.t0_s is None else phases.since_t0_s(perf_counter())
+        self.changes.note_users(at_s, users)
+
     def stop(self) -> None:
         """Have the run end now; `run` returns when what is in flight has ended."""
         self.is_stopped = True

@@ -55,6 +55,17 @@ def test_a_rate_within_the_approval_holds_from_its_moment_on() -> None:
     assert changes.made == [Change(4.0, "rate", 50)]
 
 
+@pytest.mark.parametrize("sets", [[], ["rate=max"]], ids=["scheduled", "flat out"])
+def test_another_number_of_users_is_recorded_once_for_each_change(sets: list[str]) -> None:
+    changes = changes_of("users=10", *sets)
+
+    for at_s, users in ((-2.0, 10), (-1.0, 15), (3.0, 15), (4.0, 20), (10.0, 30)):
+        changes.note_users(at_s, users)
+
+    assert changes.made == [Change(0.0, "users", users=15), Change(4.0, "users", users=20)]
+    assert [str(each) for each in changes.made][1] == "users to 20 from 4.0 s on"
+
+
 @pytest.mark.parametrize(
     ("at_s", "rate", "said"),
     [
