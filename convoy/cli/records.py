@@ -111,11 +111,16 @@ def add_run(parser: ArgumentParser) -> None:
 
 
 def folder_of(run: str, runs: Path) -> Path:
-    """Return the folder of a record, given by a path or by the run's id; raises SettingsError."""
+    """Return the folder of a record, given by a path or by the run's id; raises SettingsError.
+
+    `latest` is followed once, because it leads to another run as soon as one begins.
+    """
     for folder in (Path(run).expanduser(), runs / run):
         if folder.is_dir():
-            return folder
-    raise SettingsError([Fault(run, f"is no folder of a record, and no run below {runs}/")])
+            return folder.parent / folder.readlink() if folder.is_symlink() else folder
+    lists = "python -m convoy runs lists those there are"
+    problem = f"is no folder of a record, and no run below {runs}/; {lists}"
+    raise SettingsError([Fault(run, problem)])
 
 
 def _lines(path: Path) -> list[str]:

@@ -267,7 +267,11 @@ def test_a_finished_run_is_judged_anew_by_other_criteria(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "criteria", "complaint"),
     [
-        ("nowhere", "strict.yaml", "nowhere: is no folder of a record, and no run below runs/"),
+        (
+            "nowhere",
+            "strict.yaml",
+            "no run below runs/; python -m convoy runs lists those there are",
+        ),
         ("empty", "strict.yaml", "empty/result.journal: cannot be read: No such file or directory"),
         ("latest", "nowhere.yaml", "--criteria: the file 'nowhere.yaml' cannot be read: No such"),
         ("latest", "wrong.yaml", "did you mean unknown?"),

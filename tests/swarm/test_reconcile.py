@@ -210,4 +210,7 @@ def test_a_run_says_why_it_could_not_be_reconciled_or_cleaned_up(tmp_path: Path)
     assert gone.returncode == 4 and "no login" in gone.stderr
     assert without.returncode == 2 and "record_messages=on" in without.stderr
     assert unknown.returncode == 2
-    assert unknown.stderr == "convoy: nobody: is no folder of a record, and no run below runs/\n"
+    assert unknown.stderr == (
+        "convoy: nobody: is no folder of a record, and no run below runs/; "
+        "python -m convoy runs lists those there are\n"
+    )
