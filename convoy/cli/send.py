@@ -14,7 +14,7 @@ from time import time
 
 import msgspec
 
-from convoy.errors import Fault, RefusedError, SettingsError
+from convoy.errors import Fault, RefusedError, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
 from convoy.foreign import printable_lines, told
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadTemplate, parse_body
@@ -222,8 +222,9 @@ def _template(given: str, payloads: Path) -> tuple[str, str]:
     try:
         return path.name, read_text(path, LARGEST_BODY_BYTES)
     except FileError as error:
-        there_are = ", ".join(template_names(payloads)) or "none"
-        problem = f"the template {given!r} {error}; by name there are: {there_are}"
+        names = list(template_names(payloads))
+        or_all = f"; by name there are: {', '.join(names) or 'none'}"
+        problem = f"the template {given!r} {error}{did_you_mean(given, names) or or_all}"
         raise SettingsError([Fault("--payload", problem)]) from error
 
 

@@ -181,6 +181,11 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
     "an id too long": (["--conversation", "a" * 5_000], 2, "is no conversation id"),
     "nothing listens": (["--host", "http://127.0.0.1:9"], 4, "connection refused"),
     "no such template": (["--payload", "absent"], 2, "there are: "),
+    "misspelt template": (
+        ["--payload", "conversation/tex"],
+        2,
+        "No such file or directory; did you mean conversation/text?",
+    ),
     "a wrong setting": (["--set", "users=-1"], 2, "users"),
     "no such target": (["--target", "absent"], 2, "absent"),
 }
