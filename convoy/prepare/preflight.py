@@ -249,7 +249,7 @@ class Preflight:
             for session in sessions.values():
                 session.close()
             if self.opened and not settings.target.embedded_simulator:
-                told = f"{len(self.opened):,} conversations were opened, which stay open"
+                told = f"conversations that were opened and stay open: {len(self.opened):,}"
                 fix = f"python -m convoy cleanup {self.run_id} closes them"
                 self.checklist.ok("opened", f"{told}; {fix}")
         self.checklist.refuse_if_failed()
