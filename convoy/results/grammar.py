@@ -326,7 +326,8 @@ def _check_window(criterion: Criterion, known: Known) -> None:
         return
     if window.length_s > known.duration_s:
         raise _WrongError(
-            f"its window of {window.length_s} s is longer than the run, {known.duration_s:g} s"
+            f"its window of {window.length_s} s is longer than the run, {known.duration_s:g} s; "
+            "take a longer run, or another window"
         )
     is_time = SUBJECTS[criterion.subject].kind == "time"
     shortest_s = step_s * REPORT_STEPS if is_time else step_s

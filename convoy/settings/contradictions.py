@@ -17,10 +17,16 @@ Problem = tuple[tuple[str, ...], str]
 def problems(
     settings: Settings, known_scenarios: Collection[str], faulty: Collection[str]
 ) -> Iterator[Problem]:
-    """Yield what does not go together; a check that needs a `faulty` setting is left out."""
+    """Yield what does not go together; a check that needs a `faulty` setting is left out.
+
+    Below a scenario that is not there only that is said: its settings lack that scenario's own.
+    """
     for needed, check in _CHECKS:
-        if not any(name in faulty for name in needed):
-            yield from check(settings, known_scenarios)
+        if any(name in faulty for name in needed):
+            continue
+        for keys, problem in check(settings, known_scenarios):
+            if len(keys) < 3 or keys[0] != "scenario" or keys[1] in known_scenarios:
+                yield keys, problem
 
 
 def _scenarios(settings: Settings, known: Collection[str]) -> Iterator[Problem]:

@@ -180,7 +180,10 @@ def test_steps_and_timings_are_known_to_the_grammar(line: str) -> None:
         ("unknown == 0 over 5", "should have a unit, one of ms, s, m, h, and ends there"),
         ("unknown == 0 over 500ms", "its window is 0.5 s, but should be of whole seconds"),
         ("unknown == 0 for 0s", "its window is 0 s, but should be of whole seconds"),
-        ("unknown == 0 over 61s", "its window of 61 s is longer than the run, 60 s"),
+        (
+            "unknown == 0 over 61s",
+            "its window of 61 s is longer than the run, 60 s; take a longer run, or another window",
+        ),
         (
             "max(send_error) < 1s over 2s",
             "its window of 2 s is too short: times are reported every",

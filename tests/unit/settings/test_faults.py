@@ -219,6 +219,13 @@ def test_an_address_is_scheme_host_and_port(url: str, problem: str) -> None:
     assert all(problem in fault for fault in faults)
 
 
+def test_of_a_scenario_that_is_not_there_nothing_else_is_said() -> None:
+    faults = faults_of("scenario.open_mesaging.conversations={count: 5, on_exhausted: stop}")
+
+    assert len(faults) == 1
+    assert faults[0].endswith("did you mean open_messaging?")
+
+
 def test_more_scenarios_than_users_are_a_fault() -> None:
     both = "conversation_messages,guest_journey"
 
