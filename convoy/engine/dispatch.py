@@ -81,6 +81,7 @@ class Dispatcher:
         self._queue = LaneQueue()
         self._users = FreeUsers()
         self._idle = self._users.idle
+        self._is_expecting = self._was_asked = False
         self._is_stopped = False
         self._lease_ends_s = inf
         self._closes_s = inf
@@ -128,12 +129,17 @@ class Dispatcher:
         self._lease_ends_s = ends_s
         self._set_close()
 
+    def expect(self) -> None:
+        """Know that a user is ready: if none ever asks for a message, that is the scenario's doing."""
+        self._is_expecting = True
+
     def take(self, ready_at: ReadyAt = always_ready) -> DueMessage:
         """Wait as the calling greenlet for the next message.
 
         `ready_at` is asked again before the message is handed over, since users may share their
         limits. A greenlet that is killed while it waits takes no message with it.
         """
+        self._was_asked = True
         now_s = self._clock()
         ready_at_s = ready_at(now_s)
         user = getcurrent(), ready_at
@@ -223,6 +229,8 @@ class Dispatcher:
 
     def _late_cause(self, due_s: float) -> Cause:
         """Return why a message due then was kept waiting."""
+        if self._is_expecting and not self._was_asked:
+            return Cause.SCENARIO  # no user has a message, so that none waits for an answer
         return Cause.LIMITS if due_s < self._held_until_s else self._users.late_cause(due_s)
 
     def _give_up(self, entry: Entry, cause: Cause, lateness_s: float) -> None:

@@ -81,7 +81,8 @@ class ScenarioUser(User):
     _taken: DueMessage | None = None
     _called_s = 0.0
     """How long the message in hand has waited for steps: the target's time, not the scenario's."""
-    _phase = Phase.WARM_UP
+    _phase: Phase | None = None
+    """That of the last message; None before the first one."""
 
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> Session:
@@ -132,6 +133,7 @@ class ScenarioUser(User):
         )
         self._run = run
         self._work.users.add(self)
+        self._work.dispatcher.expect()
         self._worker.report_users(run)
         self._state = LOCUST_STATE_RUNNING
 
@@ -284,8 +286,12 @@ class ScenarioUser(User):
     def note_exception(self, error: Exception) -> None:
         """Account for what the task had in hand when it raised, and count that by its type."""
         self._give_up_taken()
-        if self._phase is _MEASURE:
+        if self._phase is _MEASURE or (self._phase is None and self._is_after_t0()):
             self._work.recorder.counts.exceptions[type(error).__name__[:LONGEST_NAME]] += 1
+
+    def _is_after_t0(self) -> bool:
+        t0_s = None if self._run is None else self._run.t0_s
+        return t0_s is not None and perf_counter() >= t0_s
 
     def give_up_since(self, due_before_s: float) -> None:
         """Account for a message that the task has kept without posting it, if it was due before."""

@@ -6,7 +6,7 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from math import inf
@@ -50,6 +50,7 @@ BAD = 5
 DEADLINE_S = 20.0
 SECRET = "s3cr3t-token-0123456789"
 OK = answer("200 OK", b"{}")
+CLOSED = ArrivalRule("closed", MESSAGES)
 
 
 class Desk:
@@ -59,12 +60,16 @@ class Desk:
     tries: Sequence[int] = ()
 
     def __init__(
-        self, port: int, user_class: type[MessageUser], plan: ScenarioInputs = INPUTS
+        self,
+        port: int,
+        user_class: type[MessageUser],
+        plan: ScenarioInputs = INPUTS,
+        arrivals: ArrivalRule = CLOSED,
     ) -> None:
         settings = settings_of(
             "limits=[]", "max_lateness_s=1", "request_timeout_s=1", "late_after_ms=1000"
         )
-        inputs = replace(plan, arrivals=ArrivalRule("closed", MESSAGES))
+        inputs = replace(plan, arrivals=arrivals)
         self.environment = Environment(user_classes=[user_class])
         self.runner = self.environment.create_local_runner()
         self.port = port
@@ -96,17 +101,23 @@ class Desk:
     def user_has_left(self, run: WorkerRun) -> None:
         pass
 
-    def counts_after(self, users: int = 2) -> Counts:
+    def counts_after(
+        self, users: int = 2, is_through: Callable[[Desk], bool] | None = None
+    ) -> Counts:
         """Run until every message has been accounted for, and return what was counted."""
+        is_over = is_through or Desk.is_done
         self.run.t0_s = time.perf_counter()
         self.work.grant(dict.fromkeys(range(LANES), 0), 1, since_s=-1.0)
         self.work.dispatcher.start(self.run.t0_s)
         self.runner.start(users, users)
         with gevent.Timeout(DEADLINE_S):
-            while not (self.run.is_drained and self.counts.scheduled == MESSAGES):
+            while not is_over(self):
                 self.run.enter_second()
                 gevent.sleep(0.01)
         return self.counts
+
+    def is_done(self) -> bool:
+        return self.run.is_drained and self.counts.scheduled == MESSAGES
 
     @property
     def counts(self) -> Counts:
@@ -123,12 +134,15 @@ def hide(text: str) -> str:
 
 @contextmanager
 def desk_of(
-    user_class: type[MessageUser], plan: ScenarioInputs = INPUTS, behave: Behaviour = takes_all
+    user_class: type[MessageUser],
+    plan: ScenarioInputs = INPUTS,
+    behave: Behaviour = takes_all,
+    arrivals: ArrivalRule = CLOSED,
 ) -> Iterator[Desk]:
     """Open a desk for the time of a with-block; its server takes everything unless it `behave`s."""
     runs = type(user_class.__name__, (user_class,), {"abstract": False})
     with serving(behave) as server:
-        desk = Desk(server.port, runs, plan)
+        desk = Desk(server.port, runs, plan, arrivals)
         try:
             yield desk
         finally:
@@ -276,6 +290,39 @@ def test_a_bad_message_costs_one_message(
     assert (counts.not_sent, counts.errors) == (not_sent, errors)
     assert counts.accepted == MESSAGES - sum(not_sent.values()) - sum(errors.values())
     assert counts.exceptions == exceptions
+
+
+class NeverAsks(MessageUser):
+    abstract = True
+    scenario = INPUTS.scenario
+
+    @task
+    def talk(self) -> None:
+        gevent.sleep(0.01)
+
+
+class RaisesBeforeItAsks(MessageUser):
+    abstract = True
+    scenario = INPUTS.scenario
+
+    @task
+    def talk(self) -> None:
+        raise ZeroDivisionError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("user_class", "exceptions"),
+    [(NeverAsks, set()), (RaisesBeforeItAsks, {"ZeroDivisionError"})],
+    ids=["asks for none", "raises before it asks"],
+)
+def test_messages_that_no_user_asks_for_are_not_sent_because_of_the_scenario(
+    user_class: type[MessageUser], exceptions: set[str]
+) -> None:
+    with desk_of(user_class, arrivals=ArrivalRule("even")) as desk:
+        counts = desk.counts_after(is_through=lambda desk: bool(desk.counts.not_sent))
+
+    assert set(counts.not_sent) == {"scenario"}
+    assert set(counts.exceptions) == exceptions
 
 
 def test_a_message_for_which_this_machine_has_no_means_is_the_generators() -> None:
