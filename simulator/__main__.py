@@ -6,12 +6,20 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from simulator.fault_words import BadFault
-from simulator.model.bot import BadScript
-from simulator.model.ledger_file import BrokenLedgerFile
-from simulator.options import parse_options
-from simulator.server import bind, serve
-from simulator.world import BadKey, World, build_world
+try:
+    from simulator.fault_words import BadFault
+    from simulator.model.bot import BadScript
+    from simulator.model.ledger_file import BrokenLedgerFile
+    from simulator.options import parse_options
+    from simulator.server import bind, serve
+    from simulator.world import BadKey, World, build_world
+except ModuleNotFoundError as missing:  # the machine's own Python, as in `python3 -m simulator`
+    print(
+        f"simulator: {sys.executable} has no package {missing.name}, which the simulator needs; "
+        "make install sets up .venv, and .venv/bin/python has it",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -130,7 +130,7 @@ class Dispatcher:
         self._set_close()
 
     def expect(self) -> None:
-        """Know that a user is ready: if none ever asks for a message, that is the scenario's doing."""
+        """Know that a user is ready: where none ever asks for a message, the scenario is to blame."""
         self._is_expecting = True
 
     def take(self, ready_at: ReadyAt = always_ready) -> DueMessage:

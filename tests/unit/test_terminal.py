@@ -76,16 +76,19 @@ def test_an_interrupt_while_convoy_is_imported_is_one_sentence(
     assert ended.returncode == 5
 
 
-def test_a_python_without_the_packages_is_told_which_one_has_them(repository: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "package", "who"),
+    [("convoy", "greenlet", "Convoy"), ("simulator", "msgspec", "the simulator")],
+)
+def test_a_python_without_the_packages_is_told_which_one_has_them(
+    program: str, package: str, who: str, repository: Path
+) -> None:
     ended = subprocess.run(
-        [sys.executable, "-S", "-m", "convoy", "plan"],
-        cwd=repository,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-S", "-m", program], cwd=repository, capture_output=True, text=True
     )
 
     assert ended.stderr == (
-        f"convoy: {sys.executable} has no package greenlet, which Convoy needs; "
+        f"{program}: {sys.executable} has no package {package}, which {who} needs; "
         "make install sets up .venv, and .venv/bin/python has it\n"
     )
     assert ended.returncode == 2
