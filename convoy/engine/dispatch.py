@@ -130,7 +130,7 @@ class Dispatcher:
         self._set_close()
 
     def expect(self) -> None:
-        """Know that a user is ready: where none ever asks for a message, the scenario is to blame."""
+        """Know that a user is ready; where none ever asks for a message, blame the scenario."""
         self._is_expecting = True
 
     def take(self, ready_at: ReadyAt = always_ready) -> DueMessage:
