@@ -193,9 +193,14 @@ def _find_file(chosen: object, directory: Path, option: str, faults: list[Fault]
     if not isinstance(chosen, str):
         faults.append(Fault(option, "should be a name or the path of a YAML file"))
         return None
-    if "/" in chosen or _is_yaml(chosen):
-        return Path(expanduser(chosen))
     names = _names_in(directory)
+    if "/" in chosen or _is_yaml(chosen):
+        path = Path(expanduser(chosen))
+        if "/" in chosen or path.stem not in names or path.exists():
+            return path
+        which = f"one of {directory} is named without {path.suffix}: {path.stem}"
+        faults.append(Fault(option, f"there is no file {chosen} in this folder; {which}"))
+        return None
     if chosen in names:
         return directory / f"{chosen}.yaml"
     there_are = f"there are: {', '.join(names) or 'none'}{did_you_mean(chosen, names)}"

@@ -329,6 +329,14 @@ def test_an_unknown_profile_is_told_which_there_are() -> None:
     )
 
 
+def test_a_profile_that_is_named_like_a_file_elsewhere_is_told_its_name() -> None:
+    faults = faults_of(command_line={"load_profile": "spike.yaml"})
+
+    assert len(faults) == 1
+    assert faults[0].startswith("--load-profile: there is no file spike.yaml in this folder; ")
+    assert faults[0].endswith("config/profiles is named without .yaml: spike")
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
