@@ -120,6 +120,11 @@ def _out_of_range(options: Namespace) -> Iterator[Fault]:
     if options.processes is not None and options.processes < _ALL_CORES:
         problem = f"is {options.processes}, but should be a number of workers, or -1 for all cores"
         yield Fault("--processes", problem)
+    for name in ("web_port", "master_bind_port", "master_port"):
+        port = getattr(options, name)
+        if not 0 <= port <= _HIGHEST_PORT:  # a worker would wait for minutes, without a word
+            problem = f"is {port}, but should be a port from 0 to {_HIGHEST_PORT}"
+            yield Fault(f"--{name.replace('_', '-')}", problem)
     path = options.web_base_path
     if path and not path.startswith("/"):
         problem = f"is {path!r}, but should begin with a slash, as in {f'/{path}'!r}"
@@ -166,6 +171,7 @@ _OPTIONS = (
 )
 _NEVER = -1
 _ALL_CORES = -1
+_HIGHEST_PORT = 65535
 _CHOSEN = "chooses among a scenario's tasks, of which each has one; choose with --scenarios"
 _REFUSED = {
     "tags": _CHOSEN,
