@@ -296,7 +296,11 @@ OWN = (
     *("conversations.csv", "pool.jsonl", "pool.csv.gz", "pools/mine.txt"),
     *("config/profiles/conversations.csv", "config/profiles/pool.jsonl.gz", "config/ids.txt"),
     *("config/targets/mine.yaml", "config/targets/pools/mine.csv"),
-    *("runs/latest/summary.json", "bench/results/quick.json", "bench/results/quick-guests.json"),
+    *(
+        "runs/20261126-120000-abcdef/summary.json",
+        "bench/results/quick.json",
+        "bench/results/quick-guests.json",
+    ),
 )
 SHIPPED = (
     *("config/targets/simulator.yaml", "config/targets/genesys-cloud.yaml"),
