@@ -34,7 +34,9 @@ ui: here $(VENV)/.runtime ## Open Locust's web UI on http://127.0.0.1:8089; more
 
 test: here $(VENV)/.development ## Run all tests; some of them: make test ARGS="tests/unit -k rates"
 	@# Programs are forked where that proves as much (tests/fork_server.py); TESTS_START=exec executes all.
-	@# Most tests wait for runs of a few seconds, so two cores keep up with twelve at a time.
+	@# Most tests wait for runs of a few seconds, so two cores keep up with twelve at a time
+	@# (tests/order.py). On a fresh clone each of the twelve would compile all files of the tests.
+	@[ -d tests/unit/__pycache__ ] || $(VENV)/bin/python -m pytest -q --collect-only >/dev/null || true
 	@$(VENV)/bin/python -m pytest -q -n 12 --dist worksteal $(ARGS)
 
 faults: here $(VENV)/.development ## Kill, pause and cut off the processes of real runs, in five minutes; docs/faults.md is the table

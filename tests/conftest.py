@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from convoy.settings.origin import is_loopback
+from tests.order import arranged
 from tests.simulator_process import SimulatorProcess
 
 _ADDRESSED = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1}
@@ -48,6 +50,12 @@ settings.load_profile("suite")
 
 # A process keeps thousands of tests to its end, and each collection would walk over all of them.
 gc.disable()
+
+
+@pytest.hookimpl(trylast=True)  # when those that are not asked for have been left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+        items[:] = arranged(items, int(workers))
 
 
 def pytest_collection_finish() -> None:
