@@ -61,29 +61,28 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize(
-    ("start", "why"), FOREIGN.values(), ids=[f"one {each} joins in mid-run" for each in FOREIGN]
-)
-def test_worker_that_cannot_take_part_and_joins_harms_nothing(
-    tmp_path: Path,
-    simulator: SimulatorProcess,
-    start: Callable[[Path], Start],
-    why: str,
+def test_workers_that_cannot_take_part_join_in_mid_run(
+    tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    locustfile, environment = start(tmp_path)
-    with SwarmOfProcesses(tmp_path, simulator, workers=0, awaited=1) as swarm:
-        joining = swarm.hold(locustfile, environment)
-        # Its start may take longer than a run, because that of another tree is compiled first.
-        swarm.wait_until((joining.folder / "held").exists)
+    with SwarmOfProcesses(tmp_path, simulator, workers=0, awaited=1, lasts_s=12) as swarm:
+        joining = [
+            swarm.hold(*start(tmp_path / f"start-{number}"))
+            for number, (start, _) in enumerate(FOREIGN.values())
+        ]
+        # Their start may take longer than a run, because that of another tree is compiled first.
+        for worker in joining:
+            swarm.wait_until((worker.folder / "held").exists)
         swarm.join()
         swarm.wait_for_flow()
-        foreign = swarm.let_in(joining)
+        foreign = [swarm.let_in(worker) for worker in joining]
         ended = swarm.end()
 
     ended.assert_passed()
-    assert_named(ended.master.output, foreign, why)
-    assert not re.search(SPAWNING, joining.output())
-    assert "Traceback" not in joining.output()
+    for worker, (_, why) in zip(foreign, FOREIGN.values(), strict=True):
+        assert_named(ended.master.output, worker, why)
+    for worker in joining:
+        assert not re.search(SPAWNING, worker.output())
+        assert "Traceback" not in worker.output()
 
 
 @pytest.mark.parametrize(
