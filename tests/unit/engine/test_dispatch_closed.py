@@ -40,8 +40,7 @@ class ClosedBench:
         self.users: list[Greenlet[..., DueMessage]] = []
 
     def grant(self, lanes: range = range(LANES), epoch: int = 1) -> None:
-        for lane in lanes:
-            self.dispatcher.grant({lane: self.arrivals.lane(lane)}, epoch)
+        self.dispatcher.grant({lane: self.arrivals.lane(lane) for lane in lanes}, epoch)
 
     def take(self, number: int) -> list[int]:
         return [self.dispatcher.take().k for _ in range(number)]
