@@ -20,18 +20,18 @@ SECONDS = {
     "tests/contract/": 0,
     "tests/faults/test_exclusive_pools.py": 30,
     "tests/faults/": 12,
+    "tests/simulator/test_official_sdk.py": 5,
     "tests/simulator/": 0,
-    "tests/test_architecture.py": 0,
+    "tests/test_architecture.py": 1,
     "tests/test_guide.py::test_messages_are_accepted": 32,
     "tests/test_real_organisation.py": 60,
     "tests/unit/plugin/test_under_locust.py": 40,
     "tests/unit/": 0,
     "tests/": 5,
 }
-"""About how long a test waits, by the first beginning of its name that is here.
-
-Those of 0 stay beside the others of their file, with which they share what one process keeps.
-"""
+"""About how long a test waits, by the first beginning of its name that is here."""
+TOGETHER = ("tests/test_architecture.py",)
+"""Files whose tests share what is remembered between them."""
 T = TypeVar("T")
 
 
@@ -40,23 +40,25 @@ def seconds_of(name: str) -> int:
 
 
 def arranged(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
-    """The same tests in the order for so many workers; what is made for a module is made once."""
+    """The same tests in the order for so many workers; what tests share is made once."""
     short: list[pytest.Item] = []
     long: dict[object, list[pytest.Item]] = {}
     for item in items:
         if seconds_of(item.nodeid) == 0:
             short.append(item)
         else:
-            shared = made_for_the_module(item)
-            long.setdefault((item.path, *shared) if shared else item.nodeid, []).append(item)
+            long.setdefault(shared_by(item), []).append(item)
     groups = [(sum(seconds_of(item.nodeid) for item in group), group) for group in long.values()]
     return dealt(groups, short, workers)
 
 
-def made_for_the_module(item: pytest.Item) -> list[str]:
-    """The fixtures of a test that live as long as its module."""
+def shared_by(item: pytest.Item) -> object:
+    """What stands for the tests that one worker is to run because they share something."""
+    if item.nodeid.startswith(TOGETHER):
+        return item.path
     fixtures = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]  # nothing public
-    return sorted(name for name, found in fixtures.items() if found[-1].scope == "module")
+    shared = sorted(name for name, found in fixtures.items() if found[-1].scope == "module")
+    return (item.path, *shared) if shared else item.nodeid
 
 
 def dealt(long: Sequence[tuple[int, list[T]]], short: Sequence[T], workers: int) -> list[T]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.order import SECONDS, arranged, dealt
+from tests.order import SECONDS, TOGETHER, arranged, dealt
 
 LONG = [(5, ["a"]), (60, ["b 1", "b 2"]), (5, ["c"]), (30, ["d"]), (30, ["e"])]
 
@@ -36,23 +36,24 @@ def a_test(name: str, file: str, scope: str) -> Any:
     return SimpleNamespace(nodeid=f"{file}::{name}", path=file, _fixtureinfo=fixtures)
 
 
-def test_tests_that_share_what_is_made_for_their_module_stay_together() -> None:
-    swarm, unit = "tests/swarm/test_a.py", "tests/unit/test_b.py"
+def test_tests_that_share_something_stay_together() -> None:
+    swarm, unit, file = "tests/swarm/test_a.py", "tests/unit/test_b.py", TOGETHER[0]
     items = [a_test(name, swarm, "module") for name in ("a", "b")]
     items += [a_test(name, swarm, "function") for name in ("c", "d")]
-    items += [a_test(name, unit, "module") for name in ("e", "f", "g")]
+    items += [a_test(name, unit, "module") for name in ("e", "f", "g", "h")]
+    items += [a_test(name, file, "function") for name in ("i", "j")]
 
     order = [item.nodeid.partition("::")[2] for item in arranged(items, 3)]
 
-    assert order == ["a", "b", "c", "e", "d", "f", "g"]
+    assert order == ["a", "b", "e", "c", "i", "j", "d", "f", "g", "h"]
 
 
 def test_short_tests_stay_in_their_order() -> None:
     assert dealt([], list(range(7)), 3) == list(range(7))
 
 
-def test_every_name_in_the_table_is_that_of_tests(repository: Path) -> None:
-    names = [start.partition("::")[::2] for start in SECONDS]
+def test_every_name_in_the_tables_is_that_of_tests(repository: Path) -> None:
+    names = [start.partition("::")[::2] for start in (*SECONDS, *TOGETHER)]
 
     assert [file for file, _ in names if not (repository / file).exists()] == []
     assert [
