@@ -66,16 +66,16 @@ def dealt(long: Sequence[tuple[int, list[T]]], short: Sequence[T], workers: int)
 
     The parts stand one after the other, and are as large as those that xdist cuts it into.
     """
-    parts: list[tuple[int, int, list[T]]] = [(0, number, []) for number in range(workers)]
+    total = sum(len(group) for _, group in long) + len(short)
+    sizes = [(total + number) // workers for number in range(workers)]
+    parts: list[list[T]] = [[] for _ in sizes]
+    with_room = [(0, number) for number in range(workers)]
     for seconds, group in sorted(long, key=lambda each: -each[0]):
-        taken, number, part = parts[0]
-        heapq.heapreplace(parts, (taken + seconds, number, part + group))
-    left = sum(len(group) for _, group in long) + len(short)
+        taken, number = heapq.heappop(with_room)
+        parts[number] += group
+        if len(parts[number]) < sizes[number]:
+            heapq.heappush(with_room, (taken + seconds, number))
     rest = iter(short)
-    order: list[T] = []
-    for number, (_, _, part) in enumerate(sorted(parts, key=lambda each: each[1])):
-        size = left // (workers - number)
+    for part, size in zip(parts, sizes, strict=True):
         part += islice(rest, max(0, size - len(part)))
-        order += part
-        left -= len(part)
-    return order
+    return [each for part in parts for each in part]

@@ -30,6 +30,12 @@ def test_each_worker_begins_with_its_long_tests(
     assert dealt(LONG, list(range(short)), workers) == order
 
 
+def test_no_part_is_larger_than_a_workers() -> None:
+    long = [(60, ["a"]), *((5, [name]) for name in "bcdef")]
+
+    assert dealt(long, [], 2) == ["a", "e", "f", "b", "c", "d"]
+
+
 def a_test(name: str, file: str, scope: str) -> Any:
     """What is asked of a test that uses one fixture of this scope."""
     fixtures = SimpleNamespace(name2fixturedefs={"made": [SimpleNamespace(scope=scope)]})
