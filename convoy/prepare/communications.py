@@ -15,8 +15,8 @@ from convoy.errors import RefusalError, RefusedError
 from convoy.plan.pool import ConversationPool
 from convoy.prepare.pools import AT_ONCE, Open, find_pool, open_none, share_out
 from convoy.remote.connections import Connections
+from convoy.remote.listing import read_conversation
 from convoy.remote.oauth import Token
-from convoy.remote.participants import read_conversation
 from convoy.remote.session import ApiSession
 from convoy.results.outcome import ACCEPTED, REJECTED
 from convoy.routes.catalogue import ROUTES, TokenKind

@@ -170,7 +170,10 @@ class Setup:
             if command_line is not None and (named or self._logins.has_secrets_for(settings)):
                 settings = self._as_known_now(settings, command_line)
             check_window(settings, time(), lasts_s=0.0)
-            connections = self.connect(settings)
+            # What is done afterwards keeps to the limits, whatever the run did, and is no message.
+            connections = self.connect(settings.model_copy(update={"on_limit": "obey"}))
+            if connections.pace is not None:
+                connections.pace.total = None
             check_target(settings, connections.admission, self.simulator_key)
             approval = settings.target.approval
             if approval is not None:

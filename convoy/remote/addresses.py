@@ -108,12 +108,12 @@ class AddressBook:
         admission; TimeoutError.
         """
         try:
-            version = ipaddress.ip_address(host).version
+            address = ipaddress.ip_address(host)
         except ValueError:
             return self._entry((host, port), timeout_s).in_turn()
         self._admission.check(host, host)
-        family = socket.AF_INET6 if version == 6 else socket.AF_INET
-        return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
+        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+        return [(family, socket.SOCK_STREAM, 0, "", (str(address), port))]
 
     def forget(self, host: str, port: int) -> None:
         """Drop the host's addresses, because none of them accepted a connection."""

@@ -75,6 +75,11 @@ class Connection:
         """Until when the server's certificate is valid, in Unix seconds; None without TLS."""
         return None
 
+    @property
+    def peer(self) -> str:
+        """Where it leads to, `address port`."""
+        return "{} {}".format(*self._address)
+
     def connect(self, deadline_s: float) -> None:
         """Connect to the address. Raises OSError, TimeoutError at the deadline, StoppedError."""
         if not self.is_open:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,6 +12,7 @@ from convoy.errors import RefusalError
 from convoy.remote.guest_events import PresignedUrl
 from convoy.remote.guests import Guests
 from convoy.remote.http import Answer, Transport
+from convoy.remote.request_head import OF_ALL, request_of
 from convoy.routes.codes import UNEXPECTED_ANSWER, UPLOAD_REFUSED, error_code
 from convoy.secrets import Secret
 from convoy.settings import Origin
@@ -94,9 +95,9 @@ def read_history(
     Raises WireError, and RefusalError for an answer that is no page of messages.
     """
     path = _HISTORY.format(size=PAGE_SIZE, number=number)
-    headers = {"Authorization": f"Bearer {jwt.reveal()}", "Accept": "application/json"}
+    headers = {"Authorization": f"Bearer {jwt.reveal()}"} | OF_ALL
     transport = Transport(api, shared.dialler, pace=shared.pace, kill_switch=shared.kill_switch)
-    answer = _exchange(transport, _request("GET", api, path, headers), deadline_s)
+    answer = _exchange(transport, request_of("GET", api, path, headers), deadline_s)
     try:
         return msgspec.json.decode(answer.plain().body, type=HistoryPage)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
@@ -110,14 +111,16 @@ def put_file(shared: Guests, place: PresignedUrl, data: bytes, deadline_s: float
     for public addresses alone. Raises WireError, and RefusalError where the file is not taken, or
     would go elsewhere: nothing is sent then.
     """
-    given = place.headers.items()
-    headers = {name: value for name, value in given if name.lower().startswith(_OF_FILES)}
-    headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+    headers = {"User-Agent": "convoy"} | {
+        name: value
+        for name, value in place.headers.items()
+        if name.lower().startswith(_OF_FILES) and name.lower() != "content-length"
+    }
     try:
         parts = urlsplit(place.url.reveal())
         origin = Origin.parse(f"{parts.scheme}://{parts.netloc}")
         path = parts.path + (f"?{parts.query}" if parts.query else "")
-        request = _request("PUT", origin, path, headers, data)
+        request = request_of("PUT", origin, path, headers, data)
     except ValueError as exc:
         raise RefusalError(UNEXPECTED_ANSWER, "no URL to put a file") from exc
     dialler = shared.dialler
@@ -144,19 +147,6 @@ def check_public(host: str, address: str) -> None:
 
 def _refusal(where: str, why: str) -> RefusalError:
     return RefusalError(UPLOAD_REFUSED, f"the file was to be put to {where}: {why}")
-
-
-def _request(
-    method: str, origin: Origin, path: str, headers: Mapping[str, str], body: bytes = b""
-) -> bytes:
-    """Return a request; raises ValueError for parts that would not be one line each."""
-    given = {"Host": origin.host_header, "User-Agent": "convoy", **headers}
-    given["Content-Length"] = str(len(body))
-    lines = [f"{method} {origin.base_path}{path} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in given.items()]
-    if not all(line.isprintable() and line.isascii() for line in lines) or " " in path:
-        raise ValueError("a line of the request cannot be sent")
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
 def _exchange(transport: Transport, request: bytes, deadline_s: float) -> Answer:

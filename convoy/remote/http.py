@@ -10,6 +10,7 @@ import httptools
 import msgspec
 
 from convoy.errors import WireError
+from convoy.foreign import unbroken
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import KillSwitch
@@ -75,6 +76,11 @@ class Transport:
     def certificate_ends_s(self) -> float | None:
         """Until when the certificate of the last connection is valid, in Unix seconds."""
         return self._connection.certificate_ends_s if self._connection else None
+
+    @property
+    def peer(self) -> str:
+        """Where the last connection led to, `address port`; "" before there is one."""
+        return self._connection.peer if self._connection else ""
 
     def exchange(self, request: bytes, deadline_s: float) -> Answer:
         """Write `request` once and return the whole answer to it.
@@ -214,6 +220,11 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     def headers(self) -> dict[bytes, bytes]:
         """The headers, names in lower case; parsed at each access, because most are never read."""
         return _HeaderReader().read(self.head)
+
+    @property
+    def correlation_id(self) -> str:
+        """The id under which the remote's support finds the exchange; empty where it gave none."""
+        return unbroken(self.headers.get(b"inin-correlation-id", b"").decode("latin-1"))
 
     def plain(self) -> Answer:
         """Return the answer without its Content-Encoding, itself where there is none.

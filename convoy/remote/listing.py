@@ -1,35 +1,79 @@
-"""The listings of the API: conversations to write to, page by page, and what else a GET answers."""
+"""The listings of the API: conversations to write to, page by page, and who takes part in each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from convoy.errors import RefusedError, RemoteError
+from convoy.errors import RefusedError
 from convoy.plan.pool import Conversation
 from convoy.remote.addresses import THIS_MACHINE, Admission
-from convoy.remote.limits import retry_after_s
+from convoy.remote.api_client import ApiClient
 from convoy.remote.oauth import Token
-from convoy.remote.participants import read_conversation
-from convoy.remote.requests_client import cause_of, open_client, refusal_of, whole_answer
 from convoy.routes.catalogue import ROUTES
 
-if TYPE_CHECKING:
-    import requests
-
-T = TypeVar("T")
 ANY = "any"
 """As `state` or `type`: no filter."""
-_LISTED_TOO_OFTEN = (
-    "The token's budget is spent; wait a minute, or keep the conversations in a file (`cache`)."
-)
 PAGE_SIZE = 100
 _MOST_PAGES = 200
 """20,000 conversations at 100 a page; well below what a token may ask for in a minute."""
-_REST_AFTER_429_S = 1.0
+_AGENTS = ("agent", "user")
+_CONNECTED = "connected"
+
+
+class _Participant(msgspec.Struct):
+    id: str
+    purpose: str = ""
+    state: str | None = None
+    type: str | None = None
+    peer: str | None = None
+
+
+_NOBODY = _Participant("")
+
+
+class ShownConversation(msgspec.Struct):
+    """One conversation of an answer; state and type are its own, or else those of its customer.
+
+    The published definition has them in each participant's leg.
+    """
+
+    id: str
+    state: str = ""
+    type: str = ""
+    participants: list[_Participant] = []
+
+    def is_of(self, state: str | None, type: str | None) -> bool:
+        """Return whether it has this state and type; None stands for any."""
+        customer = self._first("customer")
+        own_state, own_type = self.state or customer.state, self.type or customer.type
+        return state in (None, own_state) and type in (None, own_type)
+
+    def for_pool(self) -> Conversation:
+        """Return it with the ids of its participants.
+
+        It has a communication where an agent is connected: the customer's `peer`, which may be
+        another's before (https://github.com/MyPureCloud/developer-center-blog,
+        `source/2024-09-27-agentless-sms-api`, read 2026-11-22).
+        """
+        customer = self._first("customer")
+        agents = (each for each in self.participants if each.purpose in _AGENTS)
+        is_answered = any(each.state == _CONNECTED for each in agents)
+        communication_id = customer.peer if is_answered else None
+        return Conversation(self.id, customer.id, self._first("agent").id, communication_id or "")
+
+    def _first(self, purpose: str) -> _Participant:
+        return next((each for each in self.participants if each.purpose == purpose), _NOBODY)
+
+
+def read_conversation(entity: bytes | msgspec.Raw) -> ShownConversation | None:
+    """Return a conversation of an answer, None where a part of it has another form."""
+    try:
+        read = msgspec.json.decode(entity, type=ShownConversation)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return read if read.id else None
 
 
 class _Page(msgspec.Struct, rename="camel"):
@@ -59,59 +103,23 @@ def find_conversations(
     Raises RemoteError with the remote's code and correlation id, RefusedError for a listing of more
     than 200 pages.
     """
-    url = origin_url.rstrip("/") + ROUTES[route].path
+    path = ROUTES[route].path
     asked_for = [None if each == ANY else each for each in (state, type)]
     found: dict[str, Conversation] = {}
     left_out = 0
-    with open_client(origin_url, admission, ca_file, headers) as client:
-        client.headers["Authorization"] = f"Bearer {token.value.reveal()}"
+    with ApiClient(origin_url, admission, ca_file, headers, token) as client:
         for number in range(1, _MOST_PAGES + 1):
             asked = {"pageSize": page_size, "pageNumber": number}
-            page = read_json(client, url, "conversations", _Page, timeout_s, asked)
-            for entity in page.entities:
-                each = read_conversation(entity)
+            page = client.read(path, "conversations", _Page, timeout_s, **asked)
+            for each in map(read_conversation, page.entities):
                 if each is None:
                     left_out += 1
                 elif each.is_of(*asked_for):
                     found[each.id] = each.for_pool()
-            if _is_last(page, number, page_size):
+            is_full = len(page.entities) >= page_size
+            if number >= page.page_count if page.page_count is not None else not is_full:
                 return [found[id] for id in sorted(found)], left_out
     raise RefusedError(
-        f"{url} lists more than {_MOST_PAGES} pages of {page_size} conversations; "
+        f"{client.url}{path} lists more than {_MOST_PAGES} pages of {page_size} conversations; "
         "give the conversations in a file instead"
     )
-
-
-def read_json(
-    client: requests.Session,
-    url: str,
-    what: str,
-    type: type[T],
-    timeout_s: float,
-    params: Mapping[str, int] | None = None,
-) -> T:
-    """Return what a GET answers; raises RemoteError with its code, and `what` was asked for."""
-    import requests
-
-    try:
-        answer = whole_answer(client, "GET", url, timeout_s, params)
-    except requests.RequestException as exc:
-        raise RemoteError(f"{url} did not give {what}: {cause_of(exc)}") from exc
-    if answer.status_code != 200:
-        is_too_often = answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
-        refusal = refusal_of(answer, url, what, advice=_LISTED_TOO_OFTEN * is_too_often)
-        headers = {name.lower().encode(): each.encode() for name, each in answer.headers.items()}
-        refusal.retry_after_s = retry_after_s(headers)
-        if is_too_often and refusal.retry_after_s is None:
-            refusal.retry_after_s = _REST_AFTER_429_S
-        raise refusal
-    try:
-        return msgspec.json.decode(answer.content, type=type)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise RemoteError(f"{url} answered 200, but not {what}: {exc}") from exc
-
-
-def _is_last(page: _Page, number: int, page_size: int) -> bool:
-    if page.page_count is not None:
-        return number >= page.page_count
-    return len(page.entities) < page_size

@@ -19,6 +19,7 @@ from gevent.lock import BoundedSemaphore
 from convoy.errors import LoginError, WireError
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import retry_after_s
+from convoy.remote.request_head import OF_ALL, request_of
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import error_code, meaning
 from convoy.secrets import Secret
@@ -109,15 +110,12 @@ def log_in(
 
 def _login_request(transport: Transport, credentials: Credentials) -> bytes:
     pair = f"{credentials.client_id.reveal()}:{credentials.client_secret.reveal()}"
-    basic, form = b64encode(pair.encode()).decode(), credentials.form
-    origin = transport.origin
-    head = (
-        f"POST {origin.base_path}{_PATH} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
-        f"Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        f"Accept: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: convoy\r\n"
-        f"Content-Length: {len(form)}\r\n\r\n"
-    )
-    return head.encode() + form
+    headers = {
+        "Authorization": f"Basic {b64encode(pair.encode()).decode()}",
+        "Content-Type": "application/x-www-form-urlencoded",
+        **OF_ALL,
+    }
+    return request_of("POST", transport.origin, _PATH, headers, credentials.form)
 
 
 def _refusal(url: str, answer: Answer) -> LoginError:

@@ -12,9 +12,8 @@ import msgspec
 from convoy.foreign import unbroken
 from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
-from convoy.remote.listing import read_json
+from convoy.remote.api_client import ApiClient
 from convoy.remote.oauth import Token
-from convoy.remote.requests_client import open_client
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.settings import Settings
 
@@ -114,11 +113,10 @@ class Organisation:
         return [f"{_word(each.name) or 'no name'} {_word(each.id)}" for each in found]
 
     def _read(self, path: str, what: str, type: type[T]) -> T:
-        target = self.settings.target
-        with open_client(target.api_url, self.admission, target.ca_file, self.headers) as client:
-            client.headers["Authorization"] = f"Bearer {self.token.value.reveal()}"
-            url = target.api_url.rstrip("/") + path
-            return read_json(client, url, what, type, self.settings.request_timeout_s)
+        target, timeout_s = self.settings.target, self.settings.request_timeout_s
+        client = ApiClient(target.api_url, self.admission, target.ca_file, self.headers, self.token)
+        with client:
+            return client.read(path, what, type, timeout_s)
 
 
 def _those_of(entities: Iterable[msgspec.Raw], type: type[T]) -> list[T]:

@@ -88,18 +88,17 @@ class Pace:
         deadline.
         """
         self.forget(getcurrent())
-        if self.total is None:
-            self.wait_for_question(deadline_s)
-            return
-        self.total.take(deadline_s)
+        if self.total is not None:
+            self.total.take(deadline_s)
         try:
-            self.wait_for_question(deadline_s)
+            self._wait_for_room(deadline_s)
         except BaseException:
-            self.total.put_back()
+            if self.total is not None:
+                self.total.put_back()
             raise
+        self._leaving += 1
 
-    def wait_for_question(self, deadline_s: float) -> None:
-        """Wait as `wait` does, for what is no message of a run; `has_left` has to follow."""
+    def _wait_for_room(self, deadline_s: float) -> None:
         before = self._waiting
         while (free_s := self._free_at(now_s := self._clock(), before)) > now_s:
             if free_s == inf and now_s < self.ends_s:
@@ -112,7 +111,6 @@ class Pace:
             finally:
                 self._waiting -= 1
             before = 0  # whoever waits now has come later, or is woken next
-        self._leaving += 1
 
     def has_left(self) -> None:
         """Count a message as gone now: the kernel has just taken its first byte."""

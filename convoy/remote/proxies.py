@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from convoy.errors import Fault, SettingsError
 from convoy.remote.connection import Connection
@@ -26,16 +26,6 @@ class Proxy:
 
     origin: Origin
     login: Secret | None = None
-
-    @property
-    def url_with_login(self) -> Secret:
-        """The address as `requests` takes it, with the login in it."""
-        if self.login is None:
-            return Secret(self.origin.url)
-        # `requests` encodes a login as Latin-1; encoded so, this text gives the login's UTF-8.
-        user, _, password = self.login.reveal().encode().decode("latin-1").partition(":")
-        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
-        return Secret(f"http://{login}@{self.origin.authority}")
 
     @property
     def authorization(self) -> Secret | None:

@@ -10,21 +10,21 @@ from typing import Protocol, cast
 import gevent
 
 from convoy.errors import LoginError, RemoteError, WireError
-from convoy.foreign import unbroken
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import Budget, JointBudget, retry_after_s
 from convoy.remote.oauth import OAuthSession, Token
-from convoy.remote.request_head import RequestHeads
+from convoy.remote.request_head import OF_ALL, head_of
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import UNEXPECTED_ANSWER, CodeBook, error_code
+from convoy.settings import Origin
 
 _UNAUTHORIZED = 401
 """Asked of each message, for which a member of an enum takes too long."""
 _SILENT = (408, 502, 504)
 """What a gateway answers when the API behind it was silent: the message may have arrived."""
-_CORRELATION_ID = b"inin-correlation-id"
 _AT_ONCE_S = 0.001
+_MOST_HEADS = 64
 _OPENING_PAUSE_S, _LONGEST_OPENING_PAUSE_S = 1.0, 16.0
 _REST_AFTER_429_S = 1.0
 _REST_AFTER_LOGIN_S = 5.0
@@ -93,14 +93,47 @@ class HttpAttempt(Attempt, frozen=True, gc=False):
 
     @property
     def correlation_id(self) -> str:
-        if self.answer is None:
-            return ""
-        given = self.answer.headers.get(_CORRELATION_ID, b"")
-        return unbroken(given.decode("latin-1"))
+        return "" if self.answer is None else self.answer.correlation_id
 
 
 class _LoginTookTooLong(BaseException):
     """Ends a login like a kill; as a BaseException it makes a waiting greenlet log in."""
+
+
+class RequestHeads:
+    """The heads of the requests of one session, with `headers` besides its own.
+
+    Those of requests with a body are `kept` for the last `token`, by method and path: making one
+    takes longer than sending it.
+    """
+
+    def __init__(self, origin: Origin, headers: Mapping[str, str]) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.token: Token | None = None
+        self._origin = origin
+        self._headers = OF_ALL | dict(headers)
+
+    def of_body(self, token: Token, path: str, method: str) -> bytes:
+        """Return what a request with a body begins with, up to the value of Content-Length.
+
+        Raises ValueError for a path that no request can carry.
+        """
+        if token is not self.token or len(self.kept) >= _MOST_HEADS:
+            self.kept.clear()
+            self.token = token
+        of_body = {"Content-Type": "application/json"}
+        kept = self.kept[method + path] = (
+            self._head(token, path, method, of_body) + b"Content-Length: "
+        )
+        return kept
+
+    def of_get(self, token: Token, path: str) -> bytes:
+        """Return what a GET begins with; raises as `of_body`."""
+        return self._head(token, path, "GET", {})
+
+    def _head(self, token: Token, path: str, method: str, of_body: Mapping[str, str]) -> bytes:
+        own = {"Authorization": f"Bearer {token.value.reveal()}", **of_body}
+        return head_of(method, self._origin, path, own | self._headers)
 
 
 class ApiSession:

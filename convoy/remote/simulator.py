@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 from secrets import token_hex
+from typing import Literal
 
 import msgspec
 
-from convoy.errors import RemoteError
+from convoy.errors import RemoteError, WireError
 from convoy.remote.addresses import THIS_MACHINE, Admission
-from convoy.remote.requests_client import cause_of, is_nobody, open_client, whole_answer
+from convoy.remote.api_client import ApiClient
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import SIMULATOR
 from convoy.secrets import Secret
@@ -22,7 +22,7 @@ PERSON = "a person"
 
 
 class _Simulator(msgspec.Struct):
-    simulator: str
+    simulator: Literal["convoy"]
     started_by: str
     proof: str = ""
 
@@ -32,13 +32,12 @@ def starter_of_simulator(url: str, *, timeout_s: float = _TIMEOUT_S) -> str | No
 
     "" stands for anything else that listens there, None for nothing.
     """
-    import requests
-
     try:
-        found = _simulator_at(url, THIS_MACHINE, {}, timeout_s)
-    except requests.RequestException as exc:
-        return None if is_nobody(exc) else ""
-    return found.started_by if found is not None else ""
+        with ApiClient(url, THIS_MACHINE) as client:
+            return client.read(SIMULATOR, "itself", _Simulator, timeout_s).started_by
+    except RemoteError as error:
+        fault = error.__cause__
+        return None if isinstance(fault, WireError) and fault.sent_s is None else ""
 
 
 def is_convoy_simulator(url: str, key: Secret, *, admission: Admission = THIS_MACHINE) -> bool:
@@ -48,49 +47,21 @@ def is_convoy_simulator(url: str, key: Secret, *, admission: Admission = THIS_MA
     process is connected to, and never tells the key. Whoever only passes the question on to one, or
     stands before it (a proxy, address translation), proves nothing.
     """
-    import requests
-
-    challenge, connected = token_hex(), list[str]()
+    challenge = token_hex()
     try:
-        found = _simulator_at(url, admission, {"challenge": challenge}, _TIMEOUT_S, connected)
-    except requests.RequestException:
+        with ApiClient(url, admission) as client:
+            asked = {"challenge": challenge}
+            found = client.read(SIMULATOR, "itself", _Simulator, _TIMEOUT_S, **asked)
+    except RemoteError:
         return False
-    if found is None or not connected:
-        return False
-    proven = f"{challenge} {connected[-1]}"
+    proven = f"{challenge} {client.peer}"
     proof = hmac.new(key.reveal().encode(), proven.encode(), "sha256").hexdigest()
     return hmac.compare_digest(found.proof.encode(), proof.encode())
 
 
-def _simulator_at(
-    url: str,
-    admission: Admission,
-    asked: Mapping[str, str],
-    timeout_s: float,
-    connected: list[str] | None = None,
-) -> _Simulator | None:
-    with open_client(url, admission, connected=connected) as client:
-        answer = whole_answer(client, "GET", url.rstrip("/") + SIMULATOR, timeout_s, asked)
-    if answer.status_code != 200:
-        return None
-    try:
-        found = msgspec.json.decode(answer.content, type=_Simulator)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    return found if found.simulator == "convoy" else None
-
-
 def read_ledger(url: str, run_id: str, *, admission: Admission = THIS_MACHINE) -> Ledger:
     """Return what the simulator at `url` has counted of a run; raises RemoteError."""
-    import requests
-
-    asked = url.rstrip("/") + SIMULATOR + "/ledger"
-    try:
-        with open_client(url, admission) as client:
-            answer = whole_answer(client, "GET", asked, _LEDGER_TIMEOUT_S, {"run_id": run_id})
-    except requests.RequestException as exc:
-        raise RemoteError(f"no ledger from {asked}: {cause_of(exc)}") from exc
-    try:
-        return msgspec.json.decode(answer.content, type=Ledger)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise RemoteError(f"{asked} answered {answer.status_code}, but with no ledger") from exc
+    with ApiClient(url, admission) as client:
+        return client.read(
+            f"{SIMULATOR}/ledger", "a ledger", Ledger, _LEDGER_TIMEOUT_S, run_id=run_id
+        )

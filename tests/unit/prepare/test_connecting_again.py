@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,6 +68,26 @@ def test_the_approval_is_that_of_the_target_file_of_today(
     approved_at(simulator.url, tmp_path, organisation_id="another")
     with pytest.raises(RefusedError, match="the token is of organisation"):
         connect(recorded, tmp_path / "approved.yaml")
+
+
+def test_what_is_asked_then_is_no_message_and_keeps_to_the_limits(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    settings = approved_at(simulator.url, tmp_path, window=", highest_total: 1")
+    one = SimpleNamespace(route=ROUTES["conversation"])
+    setup = Setup(LOGIN, lambda: dict.fromkeys(KNOWN, one))  # type: ignore[arg-type]
+    settings = settings.model_copy(update={"limits": (), "on_limit": "count"})
+    try:
+        _, connections = setup.connect_again(settings)
+    finally:
+        setup.lock.release()
+
+    assert connections.pace is not None
+    for _ in range(3):
+        connections.pace.wait(inf)
+    session = connections.open_session()
+    session._budget.rest(inf)
+    assert session.ready_at(0.0) == inf
 
 
 @pytest.mark.parametrize("logins_per_s", [None, 50.0])

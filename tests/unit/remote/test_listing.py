@@ -16,7 +16,6 @@ import pytest
 
 from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
-from convoy.remote import requests_connections
 from convoy.remote.addresses import Admission
 from convoy.remote.listing import find_conversations
 from convoy.remote.oauth import Token
@@ -289,7 +288,7 @@ def test_a_simulator_proves_nothing_for_another_address_of_its_name(
     key_file.write_text(KEY.reveal())
     addresses = ["127.0.0.1", "127.0.0.2"]
     with SimulatorProcess("--key-file", str(key_file)) as simulator:
-        monkeypatch.setattr(requests_connections.socket, "getaddrinfo", told(*addresses))
+        monkeypatch.setattr("_socket.getaddrinfo", told(*addresses))
         url = f"http://simulator.test:{simulator.port}"
         asked = [*addresses, "127.0.0.3"]
         proven = [is_convoy_simulator(url, KEY, admission=Admission(only=each)) for each in asked]
@@ -323,7 +322,7 @@ def told(*addresses: str) -> Callable[..., Any]:
 def test_nothing_is_asked_of_an_address_without_admission(
     monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
-    monkeypatch.setattr(requests_connections.socket, "getaddrinfo", told(*addresses))
+    monkeypatch.setattr("_socket.getaddrinfo", told(*addresses))
     with serving(lists([])) as server:
         url = f"http://api.test:{server.port}"
 
@@ -337,7 +336,7 @@ def test_nothing_is_asked_of_an_address_without_admission(
 def test_what_was_looked_up_is_connected_to_and_the_name_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(requests_connections.socket, "getaddrinfo", told("127.0.0.1"))
+    monkeypatch.setattr("_socket.getaddrinfo", told("127.0.0.1"))
     with serving(lists([conversation("c")])) as server:
         found, _ = find_conversations(f"http://api.test:{server.port}", TOKEN, timeout_s=60)
 
@@ -482,7 +481,7 @@ def endless(piece: bytes, pause_s: float, *headers: str) -> Callable[[Visitor], 
         pytest.param(
             sends(answer("200 OK", gzip.compress(b" " * 2**25), "Content-Encoding: gzip")),
             60,
-            "is larger than",
+            "answered 200, but not conversations",
             id="packed",
         ),
         pytest.param(endless(b" ", 0.05), 0.5, "No whole answer came", id="drop by drop"),

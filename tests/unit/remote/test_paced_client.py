@@ -6,17 +6,15 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from convoy.errors import KillSwitchError, RemoteError
-from convoy.remote import requests_client
-from convoy.remote.addresses import THIS_MACHINE
 from convoy.remote.connections import Connections
+from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import KillSwitch
-from convoy.remote.oauth import Token
+from convoy.remote.oauth import Credentials, Token
 from convoy.remote.pace import Pace
 from convoy.remote.paced_client import PacedClient
 from convoy.routes.catalogue import CLIENT, ROUTES
@@ -57,30 +55,28 @@ class Asked:
         settings = settings_of("request_timeout_s=5", *(more or ("limits=[]",)))
         url = f"http://127.0.0.1:{port}"
         target = settings.target.model_copy(update={"api_url": url, "login_url": url})
-        connections = SimpleNamespace(
-            admission=THIS_MACHINE,
-            headers={},
-            token_kinds=(CLIENT,),
-            log_in=self._log_in,
-            pace=pace,
+        settings = settings.model_copy(update={"target": target})
+        connections = Connections(
+            settings,
+            {CLIENT: Credentials(Secret("demo"), Secret("demo"))},
+            lambda secret: None,
             kill_switch=kill_switch,
-            redact=str,
+            clock=time.perf_counter if pace else self.clock,
         )
-        self.client = PacedClient(
-            settings.model_copy(update={"target": target}),
-            cast(Connections, connections),
-            self.told.append,
-            clock=self.clock,
-            sleep=self.clock.sleep,
-        )
+        connections.pace = pace
+        connections.log_in = self._log_in  # type: ignore[method-assign]
+        self.client = PacedClient(settings, connections, self.told.append, sleep=self.clock.sleep)
 
     def _log_in(self, kind: str) -> Token:
         self.logins += 1
         return Token(Secret(f"token-{self.logins}"), 1e12)
 
     def ask(self, times: int = 1) -> Any:
-        for _ in range(times):
-            found = self.client.ask(ROUTES["messages_bulk"], {"conversation_id": "c-1"}, dict, [])
+        with self.client:
+            for _ in range(times):
+                found = self.client.ask(
+                    ROUTES["messages_bulk"], {"conversation_id": "c-1"}, dict, []
+                )
         return found
 
 
@@ -177,15 +173,14 @@ def test_a_request_counts_from_when_it_has_left_and_not_before() -> None:
     slow_s = 0.5
     with serving(is_slow_at_first) as server:
         asked = Asked(server.port, pace=Pace(2))
-        connect = requests_client.whole_answer
+        connect = Dialler.dial
 
-        def connects_slowly(*given: Any, **named: Any) -> Any:
-            if not left:
-                time.sleep(slow_s)
-            return connect(*given, **named)
+        def connects_slowly(*given: Any) -> Any:
+            time.sleep(slow_s)
+            return connect(*given)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("convoy.remote.paced_client.whole_answer", connects_slowly)
+            patch.setattr(Dialler, "dial", connects_slowly)
             asked.ask(times=3)
 
     assert left[2] - left[0] >= 1.0
@@ -195,7 +190,8 @@ def test_each_repetition_of_a_reading_request_spends_the_budget_too() -> None:
     with serving(gives(*[refusal(503, "service.unavailable")] * 2, GOOD)) as server:
         asked = Asked(server.port, EVERY_MINUTE.replace("2", "300"))
 
-        asked.client.ask(ROUTES["message_details"], {"message_id": "m-1"}, dict)
+        with asked.client as client:
+            client.ask(ROUTES["message_details"], {"message_id": "m-1"}, dict)
 
     assert asked.clock.slept == [1.0, 1.0]
 

@@ -94,12 +94,6 @@ def test_one_that_does_not_leave_after_all_is_put_back() -> None:
     pace.wait(inf)
 
 
-def test_questions_are_no_messages() -> None:
-    pace = Pace(5, lambda: NOW_S, total(0, is_led=False))
-
-    pace.wait_for_question(inf)
-
-
 def test_without_a_bound_nothing_is_given() -> None:
     book = TotalBook(None)
 
