@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from math import inf
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from convoy.results.account import Durations, ScenarioResult, StepResult, step_name, timing_name
+from convoy.results.account import Durations, StepResult, step_name, timing_name
 from convoy.results.histograms import BucketCounts, Histogram
 from convoy.results.result import RunFacts, RunResult
 from convoy.results.series import Series
@@ -54,8 +55,7 @@ class JournalWriter:
         last, self._last = self._last, result
         new = result if last is None else _since(result, last)
         if not result.is_over:
-            scenarios = {name: _without_durations(each) for name, each in new.scenarios.items()}
-            new = replace(new, scenarios=scenarios)
+            new = _with_durations(new, lambda part: Durations.of(Histogram))
         return gzip.compress(msgspec.json.encode(_Entry(1, new), enc_hook=_pairs), _LEVEL)
 
 
@@ -72,10 +72,8 @@ def replay(content: bytes) -> RunResult:
         raise ValueError("there is no whole entry in it")
     if result.is_over:
         return result
-    scenarios = {
-        name: _with_durations(name, each, result.series) for name, each in result.scenarios.items()
-    }
-    return replace(result, scenarios=scenarios)
+    series = result.series
+    return _with_durations(result, lambda part: merged(series.get(part, _NOTHING).reports.values()))
 
 
 def _entries(content: bytes) -> Iterator[bytes]:
@@ -150,39 +148,26 @@ def _other(values: dict[K, V], before: dict[K, V], enough: float = inf) -> dict[
     return other
 
 
-def _without_durations(scenario: ScenarioResult) -> ScenarioResult:
-    return replace(
-        scenario,
-        durations=Durations.of(Histogram),
-        steps={name: _empty(each) for name, each in scenario.steps.items()},
-        timings={name: _empty(each) for name, each in scenario.timings.items()},
-    )
-
-
-def _empty(step: StepResult) -> StepResult:
-    return replace(step, durations=Durations.of(Histogram))
-
-
 def _with_durations(
-    scenario: str, result: ScenarioResult, series: Mapping[str, Series]
-) -> ScenarioResult:
-    """Return the result of a scenario with the durations that its series has."""
+    result: RunResult, durations_of: Callable[[str], Durations[Histogram]]
+) -> RunResult:
+    """Return a result with other durations of its scenarios, steps and timings, each by name."""
 
-    def durations_of(part: str) -> Durations[Histogram]:
-        return merged(series.get(part, _NOTHING).reports.values())
+    def others(parts: Mapping[str, StepResult], full_name: Callable[[str], str]) -> dict[str, Any]:
+        return {
+            name: replace(each, durations=durations_of(full_name(name)))
+            for name, each in parts.items()
+        }
 
-    return replace(
-        result,
-        durations=durations_of(scenario),
-        steps={
-            name: replace(each, durations=durations_of(step_name(scenario, name)))
-            for name, each in result.steps.items()
-        },
-        timings={
-            name: replace(each, durations=durations_of(timing_name(scenario, name)))
-            for name, each in result.timings.items()
-        },
-    )
+    scenarios = {
+        name: replace(
+            each,
+            steps=others(each.steps, partial(step_name, name)),
+            timings=others(each.timings, partial(timing_name, name)),
+        )
+        for name, each in result.scenarios.items()
+    }
+    return replace(result, scenarios=others(scenarios, str))
 
 
 def merged(reports: Iterable[Iterable[Durations[BucketCounts]]]) -> Durations[Histogram]:
