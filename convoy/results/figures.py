@@ -48,31 +48,15 @@ Moment = tuple[float, Observed | None]
 """The end of a stretch of time, in seconds since T0, and its figure; None without samples."""
 
 
-class Figures:
-    """The figures of one criterion, in steps of `step_s` seconds.
+def figures_of(criterion: Criterion) -> Numbers | Times:
+    """Return the figures of one criterion, in steps of `step_s` seconds.
 
-    `windows` goes on from where it was read to before, because the steps of a run that goes on do
-    not change once every worker has reported them.
+    They `take` in a result of the run, all of it, or only the steps that were over by a moment, and
+    give the figure of the `whole` run, and in `windows` that of each full window. These go on from
+    where they were read to before, because the steps of a run that goes on do not change once every
+    worker has reported them.
     """
-
-    step_s = 1
-
-    def take(self, result: RunResult, until_s: float = inf) -> None:
-        """Take in a result of the run: all of it, or only the steps that were over by a moment."""
-        raise NotImplementedError
-
-    def whole(self) -> Observed | None:
-        """Return the figure of the whole run, None without samples."""
-        raise NotImplementedError
-
-    def windows(self, length_s: int) -> Iterator[Moment]:
-        """Yield the figure of each full window that has not been read yet."""
-        raise NotImplementedError
-
-
-def figures_of(criterion: Criterion) -> Figures:
-    is_time = SUBJECTS[criterion.subject].kind == "time"
-    return _Times(criterion) if is_time else _Numbers(criterion)
+    return (Times if SUBJECTS[criterion.subject].kind == "time" else Numbers)(criterion)
 
 
 def reported_until_s(result: RunResult) -> float:
@@ -80,7 +64,7 @@ def reported_until_s(result: RunResult) -> float:
     return min((each.until_s for each in result.series.values()), default=0.0)
 
 
-class _Numbers(Figures):
+class Numbers:
     """Counts, shares and rates."""
 
     def __init__(self, criterion: Criterion) -> None:
@@ -162,7 +146,7 @@ class _Numbers(Figures):
         return exact(part / for_s if unit == "/s" else part)
 
 
-class _Times(Figures):
+class Times:
     """Percentiles and maxima of durations."""
 
     def __init__(self, criterion: Criterion) -> None:
