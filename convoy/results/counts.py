@@ -1,4 +1,4 @@
-"""Counters of one scenario, the equations that must hold between them, and what is tolerated."""
+"""Counters of one scenario, and what is tolerated."""
 
 from __future__ import annotations
 
@@ -140,24 +140,3 @@ class Counts:
         """Return whether more were late or not sent by causes of ours than is tolerated."""
         missed = sum(map(self.missed, causes))
         return missed > TOLERATED_MESSAGES and missed > TOLERATED_SHARE * self.scheduled
-
-
-def violations(counts: Counts, planned: int) -> list[str]:
-    """Return a sentence for every equation of the accounting that does not hold.
-
-    `planned` is the number of messages the plan holds, counted without asking any worker.
-    """
-    errors = sum(counts.errors.values())
-    fates = counts.accepted + counts.rejected + counts.failed + counts.unknown
-    equations = (
-        ("planned = scheduled", planned, counts.scheduled),
-        ("scheduled = sent + not sent", counts.scheduled, counts.ended),
-        ("sent = accepted + rejected + failed + unknown", counts.sent, fates),
-        ("attempts = sent + resent", counts.attempts, counts.sent + counts.resent),
-        ("errors = rejected + failed + unknown", errors, counts.sent - counts.accepted),
-    )
-    return [
-        f"{equation} does not hold: {left} against {right}"
-        for equation, left, right in equations
-        if left != right
-    ]

@@ -33,6 +33,20 @@ def figure_violations(result: RunResult) -> Iterator[str]:
     yield from _unequal("sent = sent by all workers", result.totals.sent, by_workers)
 
 
+def violations(counts: Counts, planned: int) -> Iterator[str]:
+    """Yield a sentence for every equation of the accounting that does not hold.
+
+    `planned` is the number of messages the plan holds, counted without asking any worker.
+    """
+    fates = counts.accepted + counts.rejected + counts.failed + counts.unknown
+    errors, refused = sum(counts.errors.values()), counts.sent - counts.accepted
+    yield from _unequal("planned = scheduled", planned, counts.scheduled)
+    yield from _unequal("scheduled = sent + not sent", counts.scheduled, counts.ended)
+    yield from _unequal("sent = accepted + rejected + failed + unknown", counts.sent, fates)
+    yield from _unequal("attempts = sent + resent", counts.attempts, counts.sent + counts.resent)
+    yield from _unequal("errors = rejected + failed + unknown", errors, refused)
+
+
 def _of_durations(scenario: ScenarioResult) -> Iterator[str]:
     """Yield what is wrong with the histograms: each holds a value per message that it is for."""
     counts, durations = scenario.counts, scenario.durations

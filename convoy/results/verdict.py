@@ -10,9 +10,9 @@ import msgspec
 
 from convoy.errors import ExitCode
 from convoy.results.account import ScenarioResult
-from convoy.results.counts import TOLERATED_SHARE, Counts, violations
+from convoy.results.counts import TOLERATED_SHARE
 from convoy.results.criteria import Criterion, CriterionResult
-from convoy.results.equations import figure_violations
+from convoy.results.equations import figure_violations, violations
 from convoy.results.far_side import mismatches
 from convoy.results.findings import find
 from convoy.results.generator import GeneratorJudgement, judge_generator
@@ -70,7 +70,9 @@ def judge(
     Without any criteria a run in which some message failed is not judged. Before the end nothing
     fails for want of samples, because they may come. `find` says what a criterion finds.
     """
-    found = tuple(_found(criterion, result, find) for criterion in criteria)
+    # Of the one that ended the run early, what it said then.
+    early = {result.aborted.criterion: result.aborted} if result.aborted is not None else {}
+    found = tuple(early.get(each.text) or find(each, result) for each in criteria)
     generator = judge_generator(result)
     invalid = [*result.problems, *generator.doubts]
     redirected = sum(scenario.redirected for scenario in result.scenarios.values())
@@ -80,15 +82,14 @@ def judge(
         invalid += mismatches(result.far_side, result.totals, redirected)
     failed: list[str] = []
     for name, scenario in result.scenarios.items():
-        doubts = [*_shortages(scenario.counts), *_missed(scenario)]
-        if result.is_over:
-            doubts = _uncounted(scenario.counts, scenario.planned, is_disturbed) + doubts
+        doubts = _doubts(scenario, result.is_over, is_disturbed)
         invalid += [f"{name}: {doubt}" for doubt in doubts]
         if sentence := shortfall(scenario.counts.scheduled, scenario.counts.not_sent):
             failed.append(f"{name}: {sentence}")
     if result.reconciled is not None and (sentence := result.reconciled.failure()):
         failed.append(sentence)
-    failed += _broken(found, on_not_judged if result.is_over else "pass")
+    failing = {"fail", "not judged"} if on_not_judged == "fail" and result.is_over else {"fail"}
+    failed += [each.sentence for each in found if each.verdict in failing]
     verdict, exit_code = Verdict.PASS, ExitCode.PASS
     counts = result.totals
     missed = counts.not_ok + sum(counts.not_sent.values())
@@ -116,40 +117,15 @@ def _raised(result: RunResult) -> Iterator[str]:
             )
 
 
-def _found(
-    criterion: Criterion,
-    result: RunResult,
-    find: Callable[[Criterion, RunResult], CriterionResult],
-) -> CriterionResult:
-    """Return what a criterion says of a run; where it ended the run early, what it said then."""
-    aborted = result.aborted
-    if aborted is not None and aborted.criterion == criterion.text:
-        return aborted
-    return find(criterion, result)
-
-
-def _broken(found: Sequence[CriterionResult], on_not_judged: OnNotJudged) -> Iterator[str]:
-    """Yield a sentence for each criterion that fails the run."""
-    for each in found:
-        if each.verdict == "fail" or (each.verdict == "not judged" and on_not_judged == "fail"):
-            yield each.sentence
-
-
-def _uncounted(counts: Counts, planned: int, is_disturbed: bool) -> list[str]:
-    doubts = violations(counts, planned)
-    if planned == 0 and not is_disturbed:
-        doubts.append("no message was due in the whole run; raise rate or run_time_s")
-    return doubts
-
-
-def _shortages(counts: Counts) -> Iterator[str]:
-    """Yield a sentence on each means that this machine was short of."""
+def _doubts(scenario: ScenarioResult, is_over: bool, is_disturbed: bool) -> Iterator[str]:
+    """Yield what makes the figures of a scenario invalid; counts are complete once it `is_over`."""
+    counts = scenario.counts
+    if is_over:
+        yield from violations(counts, scenario.planned)
+        if scenario.planned == 0 and not is_disturbed:
+            yield "no message was due in the whole run; raise rate or run_time_s"
     for name, number in counts.shortages.items():
         yield f"{number} attempts found no means to send ({name}): {meaning(name)}"
-
-
-def _missed(scenario: ScenarioResult) -> list[str]:
-    doubts, counts = [], scenario.counts
     for causes, advice in _CAUSES_OF_OURS.items():
         if counts.is_too_often(*causes):
             missed = sum(map(counts.missed, causes))
@@ -157,11 +133,10 @@ def _missed(scenario: ScenarioResult) -> list[str]:
             named = " and ".join(cause for cause in causes if counts.missed(cause))
             if Cause.GENERATOR in causes and scenario.forgone > missed / 2:
                 advice = _SILENCE
-            doubts.append(
+            yield (
                 f"{missed} of {counts.scheduled} messages ({share:.1%}, {TOLERATED_SHARE:.0%} is "
                 f"tolerated) were late or not sent by cause {named}: {advice}"
             )
-    return doubts
 
 
 def shortfall(scheduled: int, not_sent: Mapping[Cause, int] | Mapping[str, int]) -> str:

@@ -62,7 +62,7 @@ LOOKED_AT = """
 import gevent
 from locust import events
 
-from convoy.results.counts import violations
+from convoy.results.equations import violations
 from locustfile import *
 
 

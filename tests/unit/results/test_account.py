@@ -11,7 +11,7 @@ from convoy.results.account import (
     ScenarioReport,
     ScenarioResult,
 )
-from convoy.results.counts import violations
+from convoy.results.equations import violations
 from convoy.results.outcome import Cause, Fate, Outcome
 from convoy.routes.codes import CodeBook
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, account, changed, report_of
@@ -219,7 +219,7 @@ def test_the_reports_of_one_worker_follow_each_other() -> None:
     told.absorb("worker-1", report_of(recorder))
 
     counts, durations = taken(told).counts, taken(told).durations
-    assert violations(counts, planned=3) == []
+    assert [*violations(counts, planned=3)] == []
     assert (counts.accepted, counts.rejected, counts.unknown) == (1, 1, 1)
     assert (durations.response.count, durations.service.count, durations.rejected.count) == (
         2,
@@ -236,7 +236,7 @@ def test_the_reports_of_two_workers_add_up() -> None:
     told.absorb("worker-2", report_of(two))
 
     result = taken(told)
-    assert violations(result.counts, planned=5) == []
+    assert [*violations(result.counts, planned=5)] == []
     assert told.counts_of("worker-1").sent == 2
     assert told.counts_of("worker-2").sent == 3
     assert result.counts.accepted == result.durations.service.count == 2
@@ -284,7 +284,7 @@ def test_what_a_dead_worker_may_have_sent_is_unknown_and_censored() -> None:
     told.lose("worker-2", 2, TIMEOUT_S)
 
     result = taken(told)
-    assert violations(result.counts, planned=6) == []
+    assert [*violations(result.counts, planned=6)] == []
     assert result.counts.unknown == result.counts.errors["worker lost"] == 5
     assert result.durations.response.censored == 5
     assert result.durations.response.max.at_least

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from convoy.errors import ExitCode, RefusedError
-from convoy.results.counts import Counts, violations
+from convoy.results.counts import Counts
+from convoy.results.equations import violations
 from convoy.results.result import Change, RunFacts, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import Verdict, judge
