@@ -303,15 +303,16 @@ class ScenarioAccount:
     def lose(self, worker: str, messages: int, timeout_s: float) -> None:
         """Count messages that a dead worker may have sent and can no longer report."""
         self._messages.counts[worker].lose(messages)
-        lasted = Recorder()
-        lasted.record(timeout_s, messages)
-        self._messages.durations.response.add_censored(lasted.take())
+        self._lasted_at_least(timeout_s, messages)
 
     def forgo(self, messages: int, lateness_s: float) -> None:
         """Count messages that nobody sent, each at least `lateness_s` too late."""
         self._messages.counts[_NOBODY].forgo(messages)
+        self._lasted_at_least(lateness_s, messages)
+
+    def _lasted_at_least(self, duration_s: float, messages: int) -> None:
         lasted = Recorder()
-        lasted.record(lateness_s, messages)
+        lasted.record(duration_s, messages)
         self._messages.durations.response.add_censored(lasted.take())
 
     def counts_of(self, worker: str) -> Counts:
