@@ -71,7 +71,7 @@ class PoolReport(msgspec.Struct, frozen=True):
 
 
 class StepReport(msgspec.Struct, frozen=True):
-    """A worker's report on a step or a timing: counts since the start, durations since the last.
+    """A worker's report, on a step or a timing: counts since the start, durations since the last.
 
     `seconds` holds what was counted in each second since the last report.
     """
@@ -81,17 +81,16 @@ class StepReport(msgspec.Struct, frozen=True):
     seconds: dict[Second, Counts]
 
 
-class ScenarioReport(msgspec.Struct, frozen=True):
-    """A worker's report on a scenario: counts since the start, durations since the last."""
+class ScenarioReport(StepReport, frozen=True):
+    """A worker's report on the messages of a scenario, with those on what is measured beside."""
 
-    counts: Counts
-    durations: Durations[BucketCounts]
     pool: PoolReport
     steps: Mapping[Name, StepReport] = {}
     timings: Mapping[Name, StepReport] = {}
 
     def parts(self, scenario: str) -> Iterator[tuple[str, StepReport]]:
-        """Yield the reports on steps and timings, each with its name in the run."""
+        """Yield the reports on messages, steps and timings, each with its name in the run."""
+        yield scenario, self
         for step, report in self.steps.items():
             yield step_name(scenario, step), report
         for timing, report in self.timings.items():
@@ -112,6 +111,8 @@ class ScenarioRecorder:
         self._timeout_s = timeout_s
         self._durations = Durations.of(Recorder)
         self._in_flight_before = 0
+        self._seconds: dict[Second, Counts] = {}
+        self._entered = Counts()
 
     def schedule(self) -> None:
         """Count a message as scheduled: from now on it has to end in an outcome or be given up."""
@@ -195,15 +196,19 @@ class ScenarioRecorder:
             self.counts.delayed += self._in_flight_before
         self._in_flight_before = self.in_flight
 
-    def report(
-        self,
-        pool: PoolReport,
-        steps: Mapping[str, StepReport] = {},
-        timings: Mapping[str, StepReport] = {},
-    ) -> ScenarioReport:
-        """Return what the master has to absorb; the durations begin anew."""
+    def enter_second(self, second: int) -> None:
+        """Enter what was counted since the last call under a second of the run's clock."""
+        gained = self.counts.since(self._entered)
+        if gained != Counts():
+            self._entered = Counts.total([self.counts])
+            before = self._seconds.get(second, Counts())
+            self._seconds[second] = Counts.total([before, gained])
+
+    def report(self) -> StepReport:
+        """Return what the master has to absorb; durations and seconds begin anew."""
         durations = self._durations.map(Recorder.take)
-        return ScenarioReport(Counts.total([self.counts]), durations, pool, steps, timings)
+        seconds, self._seconds = self._seconds, {}
+        return StepReport(Counts.total([self.counts]), durations, seconds)
 
 
 class StepResult(msgspec.Struct, frozen=True):
@@ -250,7 +255,7 @@ class _Tally:
         self.durations = Durations.of(Histogram)
         self.counts: defaultdict[str, Counts] = defaultdict(Counts)
 
-    def absorb(self, worker: str, report: StepReport | ScenarioReport) -> None:
+    def absorb(self, worker: str, report: StepReport) -> None:
         counts = self.counts[worker] = report.counts
         counts.rename_codes(self._name_code)
         for name in self.durations.__struct_fields__:

@@ -30,28 +30,6 @@ def step_of(duration_s: float) -> int:
     return max(1, ceil(duration_s / _MOST_STEPS))
 
 
-class SecondsRecorder:
-    """What the counters of one process gained in each second since the last `take`."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[int, Counts] = {}
-        self._seen = Counts()
-
-    def add(self, second: int, counts: Counts) -> None:
-        """Enter what `counts`, cumulative ones, gained since the last call under `second`."""
-        gained = counts.since(self._seen)
-        if gained == Counts():
-            return
-        self._seen = Counts.total([counts])
-        before = self._seconds.get(second)
-        self._seconds[second] = gained if before is None else Counts.total([before, gained])
-
-    def take(self) -> dict[int, Counts]:
-        """Return the seconds in which something was counted, and begin anew."""
-        seconds, self._seconds = self._seconds, {}
-        return seconds
-
-
 class Series(msgspec.Struct, frozen=True):
     """What happened in one scenario, in steps of `step_s` seconds counted from T0.
 

@@ -1,4 +1,4 @@
-"""Steps and timings: what a process measures beside messages, each with counts of its own."""
+"""Timings: pairs of sent and received, which a process measures beside messages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from math import inf
 
-from convoy.results.account import PoolReport, ScenarioRecorder, StepReport
+from convoy.results.account import ScenarioRecorder, StepReport
 from convoy.results.outcome import Cause
-from convoy.results.series import SecondsRecorder
 
 DUPLICATE, NOT_WAITED_FOR = "duplicate", "unexpected"
 """What a timing counts besides pairs, among its errors."""
@@ -16,27 +15,7 @@ _REMEMBERED = 4_096
 _AT_ONCE = 64
 
 
-class StepRecorder:
-    """What one process has seen of a step: an attempt that is due when it begins.
-
-    One of unknown fate counts as lasting for `timeout_s`, as a message does.
-    """
-
-    def __init__(self, timeout_s: float) -> None:
-        self.recorder = ScenarioRecorder(inf, timeout_s)
-        self._seconds = SecondsRecorder()
-
-    def enter_second(self, second: int) -> None:
-        """Enter what was counted since the last call under a second of the run's clock."""
-        self._seconds.add(second, self.recorder.counts)
-
-    def report(self) -> StepReport:
-        """Return what the master has to absorb; seconds and durations begin anew."""
-        whole = self.recorder.report(PoolReport({}, 0))
-        return StepReport(whole.counts, whole.durations, self._seconds.take())
-
-
-class TimingRecorder(StepRecorder):
+class TimingRecorder(ScenarioRecorder):
     """What one process has seen of a timing: pairs of sent and received, matched by an id.
 
     What was not received within `timeout_s` is missing. An id that comes again is a duplicate while
@@ -46,8 +25,7 @@ class TimingRecorder(StepRecorder):
     """
 
     def __init__(self, timeout_s: float, show: Callable[[Sequence[float]], None]) -> None:
-        super().__init__(timeout_s)
-        self._timeout_s = timeout_s
+        super().__init__(inf, timeout_s)
         self._show = show
         self._took_s: list[float] = []
         self._waiting: OrderedDict[str, tuple[float, bool]] = OrderedDict()
@@ -59,11 +37,11 @@ class TimingRecorder(StepRecorder):
             self._miss(id, at_s)
         self._waiting[id] = at_s, is_measured
         if is_measured:
-            self.recorder.schedule()
+            self.schedule()
 
     def received(self, id: str, at_s: float, is_measured: bool) -> None:
         """Enter what has come; `is_measured` says whether it counts where it belongs to no pair."""
-        counts = self.recorder.counts
+        counts = self.counts
         if id in self._waiting and at_s - self._waiting[id][0] >= self._timeout_s:
             self._miss(id, at_s)
         if id in self._waiting:
@@ -88,7 +66,7 @@ class TimingRecorder(StepRecorder):
         """Enter the gathered pairs."""
         took_s, self._took_s = self._took_s, []
         if took_s:
-            self.recorder.record_accepted((), took_s, took_s, 0)
+            self.record_accepted((), took_s, took_s, 0)
             self._show(took_s)
 
     def expire(self, now_s: float, *, is_over: bool = False) -> None:
@@ -102,4 +80,4 @@ class TimingRecorder(StepRecorder):
     def _miss(self, id: str, now_s: float) -> None:
         sent_s, is_measured = self._waiting.pop(id)
         if is_measured:
-            self.recorder.give_up(Cause.TARGET, min(now_s - sent_s, self._timeout_s))
+            self.give_up(Cause.TARGET, min(now_s - sent_s, self._timeout_s))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from time import perf_counter
 from typing import Protocol, TypeVar
 
@@ -29,10 +30,10 @@ from convoy.results.outcome import (
     Outcome,
     Phase,
 )
-from convoy.results.steps import StepRecorder, TimingRecorder
+from convoy.results.steps import TimingRecorder
 from convoy.routes.codes import KNOWN_CODES, SHORTAGES
 
-Recorder = TypeVar("Recorder", bound=StepRecorder)
+Recorder = TypeVar("Recorder", bound=ScenarioRecorder)
 _MEASURE = Phase.MEASURE
 _MOST_NAMES = 1_000
 _AT_ONCE = 64
@@ -100,7 +101,7 @@ class Accounting:
         self._name_code = name_code
         self._waiting: list[tuple[float, float, float]] = []
         self._resent = self._answer_bytes = 0
-        self._steps: dict[str, StepRecorder] = {}
+        self._steps: dict[str, ScenarioRecorder] = {}
         self._timings: dict[str, TimingRecorder] = {}
 
     def declare(self, steps: Iterable[str], timings: Iterable[str]) -> None:
@@ -108,7 +109,7 @@ class Accounting:
         # No `setdefault`: each of ten thousand users would make recorders, with their histograms.
         for step in steps:
             if step not in self._steps:
-                self._steps[step] = StepRecorder(self._timeout_s)
+                self._steps[step] = ScenarioRecorder(inf, self._timeout_s)
         for timing in timings:
             if timing not in self._timings:
                 show = partial(self._show_timing, timing)
@@ -123,7 +124,7 @@ class Accounting:
         A RemoteError that is raised inside is counted under its code, and goes no further. Raises
         ConvoyError for a step that was not declared.
         """
-        recorder = _declared(self._steps, name, "steps").recorder
+        recorder = _declared(self._steps, name, "steps")
         times, fate, code = StepTimes(perf_counter()), ACCEPTED, ""
         if is_measured:
             recorder.schedule()
@@ -151,7 +152,7 @@ class Accounting:
 
     def leave_out(self, name: str, cause: Cause, is_measured: bool) -> None:
         """Count a step as not done, where it `is_measured`; raises as `step`."""
-        recorder = _declared(self._steps, name, "steps").recorder
+        recorder = _declared(self._steps, name, "steps")
         if is_measured:
             recorder.schedule()
             recorder.counts.give_up(cause)  # and no time: it never began
@@ -161,9 +162,9 @@ class Accounting:
         return _declared(self._timings, name, "timings")
 
     @property
-    def beside(self) -> list[StepRecorder]:
-        """The recorders of all steps and timings."""
-        return [*self._steps.values(), *self._timings.values()]
+    def recorders(self) -> list[ScenarioRecorder]:
+        """The recorders of the messages, and of all steps and timings."""
+        return [self._recorder, *self._steps.values(), *self._timings.values()]
 
     def expire_timings(self, *, is_over: bool) -> None:
         """Count as missing what was waited for too long; all of it where nobody waits any more."""
@@ -171,10 +172,11 @@ class Accounting:
             timing.expire(perf_counter(), is_over=is_over)
 
     def report(self, pool: PoolReport) -> ScenarioReport:
-        """Return what the master has to absorb; durations begin anew, and seconds of steps."""
+        """Return what the master has to absorb; durations and seconds begin anew."""
         steps = {name: each.report() for name, each in self._steps.items()}
         timings = {name: each.report() for name, each in self._timings.items()}
-        return self._recorder.report(pool, steps, timings)
+        own = self._recorder.report()
+        return ScenarioReport(own.counts, own.durations, own.seconds, pool, steps, timings)
 
     def enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         """Enter the result of a message; `is_ok` says whether it ended as expected."""

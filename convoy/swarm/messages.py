@@ -12,10 +12,9 @@ import msgspec
 from convoy.errors import ConvoyError
 from convoy.plan.rate_curve import Stage
 from convoy.results.account import ScenarioReport
-from convoy.results.counts import Counts
 from convoy.results.health import HealthReport
 from convoy.results.message_log import MOST_BYTES
-from convoy.results.outcome import Name, Second, Seconds
+from convoy.results.outcome import Name, Seconds
 from convoy.results.samples import SamplesReport
 
 VERSION = 6
@@ -182,17 +181,15 @@ ToWorker = Prepare | Lease | Grant | Release | Change | Farewell | Stop
 class WorkerReport(msgspec.Struct, frozen=True):
     """A worker's report on a run, `number` counting its reports on it from 1.
 
-    Counts are totals since the run began; histograms, samples and retired conversations cover the
-    time since the last report. `seconds` holds what was counted in each second of that time, by
-    scenario; `at_s` is when the report was made, in seconds since T0, 0 before. `messages` is a
-    part of the log of messages, packed.
+    Counts are totals since the run began; histograms, seconds, samples and retired conversations
+    cover the time since the last report. `at_s` is when the report was made, in seconds since T0, 0
+    before. `messages` is a part of the log of messages, packed.
     """
 
     run_id: str
     epoch: int
     number: int
     at_s: Seconds
-    seconds: dict[str, dict[Second, Counts]]
     scenarios: dict[str, ScenarioReport]
     samples: SamplesReport
     health: HealthReport

@@ -90,8 +90,6 @@ class RunAccount:
         for scenario in self._accounts.keys() & report.scenarios.keys():
             each = report.scenarios[scenario]
             self._accounts[scenario].absorb(worker, each)
-            seconds = report.seconds.get(scenario, {})
-            self._series[scenario].absorb(report.at_s, seconds, each.durations, from_s=from_s)
             for name, part in each.parts(scenario):
                 self._series[name].absorb(report.at_s, part.seconds, part.durations, from_s=from_s)
         self._samples.absorb(report.samples)

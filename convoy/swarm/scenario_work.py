@@ -20,7 +20,6 @@ from convoy.remote.pace import Pace
 from convoy.results.account import ScenarioRecorder
 from convoy.results.message_log import MessageLog
 from convoy.results.outcome import Phase
-from convoy.results.series import SecondsRecorder
 from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
 from convoy.routes.codes import RETIRING_CODES
@@ -60,7 +59,6 @@ class ScenarioWork:
         late_after_s = settings.late_after_ms / 1000 if plan.is_scheduled else inf
         timeout_s = settings.request_timeout_s
         self.recorder = ScenarioRecorder(late_after_s, timeout_s)
-        self.seconds = SecondsRecorder()
         self.accounting = Accounting(
             plan.scenario, self.recorder, rows, keep_sample, timeout_s, log, name_code
         )
@@ -87,11 +85,6 @@ class ScenarioWork:
         if route.name not in self._answers:
             self._answers[route.name] = route.answers(expect)
         return self._answers[route.name]
-
-    @property
-    def recorders(self) -> list[ScenarioRecorder]:
-        """The recorders of the messages, and of all steps and timings."""
-        return [self.recorder, *(each.recorder for each in self.accounting.beside)]
 
     def give_up_kept(self) -> None:
         """Account for messages that a task took and does not post; nothing else would end them."""

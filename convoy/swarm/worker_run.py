@@ -161,7 +161,6 @@ class WorkerRun:
             epoch=self.epoch,
             number=self.reports,
             at_s=at_s,
-            seconds={name: work.seconds.take() for name, work in self.work.items()},
             scenarios={
                 name: work.accounting.report(work.pool.report()) for name, work in self.work.items()
             },
@@ -181,8 +180,7 @@ class WorkerRun:
         for work in self.work.values():
             work.dispatcher.expire()
             work.accounting.expire_timings(is_over=self.is_stopping and not work.users)
-            work.seconds.add(self._second, work.recorder.counts)
-            for each in work.accounting.beside:
+            for each in work.accounting.recorders:
                 each.enter_second(self._second)
         self._second = int(at_s)
         return at_s
@@ -257,7 +255,7 @@ class WorkerRun:
         """Count the messages that were in flight when the loop came late to their answers."""
         self.flush()
         for work in self.work.values():
-            for recorder in work.recorders:
+            for recorder in work.accounting.recorders:
                 recorder.notice_beat(self.health.is_late)
 
     @property
@@ -270,6 +268,6 @@ class WorkerRun:
             work.give_up_kept()
         return all(
             (work.dispatcher.is_exhausted or self.is_stopping)
-            and not any(each.in_flight for each in work.recorders)
+            and not any(each.in_flight for each in work.accounting.recorders)
             for work in self.work.values()
         )

@@ -11,7 +11,6 @@ from gevent import Greenlet
 from convoy.engine.dispatch import EARLY_S, Dispatcher, DueMessage
 from convoy.plan.lanes import LANES
 from convoy.plan.rate_curve import RateCurve, Stage
-from convoy.results.account import PoolReport
 from convoy.results.histograms import Histogram
 from convoy.results.outcome import Cause, Phase
 from tests.unit.engine import T0_S, Bench, Clock, let_the_loop_run, ready_from
@@ -176,7 +175,7 @@ def test_a_message_lasted_as_long_as_it_could_be_late_when_it_expires(bench: Ben
     bench.dispatcher.expire()
 
     lasted = Histogram()
-    lasted.add(bench.recorder.report(PoolReport({}, 0)).durations.censored)
+    lasted.add(bench.recorder.report().durations.censored)
     assert lasted.percentile(1).ms == lasted.max.ms == pytest.approx(5000, rel=0.001)
     assert lasted.count == 20
 

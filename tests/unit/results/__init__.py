@@ -207,7 +207,8 @@ def report_of(
     recorder: ScenarioRecorder, retired: Mapping[int, str] | None = None, redirected: int = 0
 ) -> ScenarioReport:
     """Return the next report of a worker in which these conversations were retired meanwhile."""
-    report: ScenarioReport = travelled(recorder.report(PoolReport(dict(retired or {}), redirected)))
+    own, pool = recorder.report(), PoolReport(dict(retired or {}), redirected)
+    report: ScenarioReport = travelled(ScenarioReport(own.counts, own.durations, own.seconds, pool))
     return report
 
 

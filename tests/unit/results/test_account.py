@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from convoy.results.account import (
-    PoolReport,
     ScenarioAccount,
     ScenarioRecorder,
     ScenarioReport,
@@ -202,7 +201,7 @@ def test_counters_travel_as_totals_and_durations_as_what_is_new() -> None:
 
 def test_what_a_recorder_counts_later_is_not_in_a_report_that_was_made() -> None:
     recorder = recorder_of(REJECTED)
-    report = recorder.report(PoolReport({}, 0))
+    report = recorder.report()
 
     recorder.schedule()
     recorder.record(REJECTED, REJECTED.attempt.sent_s, Cause.TARGET)

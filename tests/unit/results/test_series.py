@@ -8,18 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convoy.results.account import Durations, PoolReport, ScenarioRecorder
+from convoy.results.account import Durations, ScenarioRecorder
 from convoy.results.counts import Counts
 from convoy.results.histograms import BucketCounts, Recorder
 from convoy.results.outcome import Cause
 from convoy.results.series import (
-    SecondsRecorder,
     Series,
     SeriesAccount,
     step_of,
 )
 from convoy.routes.codes import CodeBook
-from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, account, counts_of
+from tests.unit.results import (
+    ACCEPTED,
+    FAILED,
+    REJECTED,
+    UNKNOWN,
+    account,
+    counts_of,
+    report_of,
+)
 
 OUTCOMES = (ACCEPTED, REJECTED, FAILED, UNKNOWN)
 
@@ -35,35 +42,38 @@ def series_of(account: SeriesAccount) -> Series:
 
 
 def test_each_second_holds_what_the_counters_gained_in_it() -> None:
-    recorder, counts = SecondsRecorder(), Counts()
+    recorder = ScenarioRecorder(0.010, 30)
 
     for second, accepted in ((0, 3), (1, 0), (2, 5)):
-        counts = Counts.total([counts, counts_of(accepted=accepted)])
-        recorder.add(second, counts)
+        recorder.counts = Counts.total([recorder.counts, counts_of(accepted=accepted)])
+        recorder.enter_second(second)
 
-    assert recorder.take() == {0: counts_of(accepted=3), 2: counts_of(accepted=5)}
-    assert recorder.take() == {}
+    assert recorder.report().seconds == {0: counts_of(accepted=3), 2: counts_of(accepted=5)}
+    assert recorder.report().seconds == {}
 
 
 def test_a_report_in_the_middle_of_a_second_takes_the_part_so_far() -> None:
-    recorder, counts = SecondsRecorder(), counts_of(accepted=3, rejected=1)
-    recorder.add(4, counts)
-    first = recorder.take()
-    counts.scheduled += 2
+    recorder = ScenarioRecorder(0.010, 30)
+    recorder.counts = counts_of(accepted=3, rejected=1)
+    recorder.enter_second(4)
+    first = recorder.report().seconds
+    recorder.counts.scheduled += 2
 
-    recorder.add(4, counts)
+    recorder.enter_second(4)
 
-    assert (first, recorder.take()) == ({4: counts_of(accepted=3, rejected=1)}, {4: Counts(2)})
+    assert first == {4: counts_of(accepted=3, rejected=1)}
+    assert recorder.report().seconds == {4: Counts(2)}
 
 
 def test_what_is_counted_later_is_not_in_the_second_before() -> None:
-    recorder, counts = SecondsRecorder(), counts_of(rejected=1)
-    recorder.add(0, counts)
+    recorder = ScenarioRecorder(0.010, 30)
+    recorder.counts = counts_of(rejected=1)
+    recorder.enter_second(0)
 
-    counts.errors["400 invalid_payload"] += 1
-    recorder.add(1, counts)
+    recorder.counts.errors["400 invalid_payload"] += 1
+    recorder.enter_second(1)
 
-    seconds = recorder.take()
+    seconds = recorder.report().seconds
     assert seconds[0].errors == seconds[1].errors == {"400 invalid_payload": 1}
 
 
@@ -77,7 +87,6 @@ def test_the_series_of_three_workers_add_up_to_the_account(
 ) -> None:
     told, whole = SeriesAccount(1, lambda code: code), account()
     recorders = [ScenarioRecorder(0.010, 30) for _ in range(3)]
-    seconds = [SecondsRecorder() for _ in range(3)]
 
     for number, (worker, what) in enumerate([*steps, (0, "report"), (1, "report"), (2, "report")]):
         recorder = recorders[worker]
@@ -86,11 +95,11 @@ def test_the_series_of_three_workers_add_up_to_the_account(
             outcome = OUTCOMES[number % 4]
             recorder.record(outcome, outcome.attempt.sent_s, Cause.TARGET)
             continue
-        seconds[worker].add(number, recorder.counts)
+        recorder.enter_second(number)
         if what == "report":
-            report = recorder.report(PoolReport({}, 0))
+            report = report_of(recorder)
             whole.absorb(str(worker), report)
-            told.absorb(number, seconds[worker].take(), report.durations, from_s=0.0)
+            told.absorb(number, report.seconds, report.durations, from_s=0.0)
 
     result, series = whole.result(0, None), series_of(told)
     assert series.total == result.counts

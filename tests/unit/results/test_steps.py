@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from math import inf
 
 import jsonschema
 import pytest
 from msgspec.structs import replace
 
-from convoy.results.account import PoolReport, ScenarioRecorder, ScenarioResult
+from convoy.results.account import ScenarioRecorder, ScenarioResult
 from convoy.results.outcome import Attempt, Cause, Fate, Outcome
 from convoy.results.reports.text import text_report
-from convoy.results.steps import StepRecorder, TimingRecorder
+from convoy.results.steps import TimingRecorder
 from convoy.results.summary import Summary, json_schema, summarise
 from convoy.results.verdict import judge
-from tests.unit.results import ACCEPTED, RESULT, account, travelled
+from tests.unit.results import ACCEPTED, RESULT, account, report_of, travelled
 
 TIMEOUT_S = 30.0
 AT_S = 100.0
@@ -27,29 +28,31 @@ def timing() -> TimingRecorder:
 def counted(recorder: TimingRecorder) -> tuple[int, int, int, int]:
     """Return matched, missing, duplicate and unexpected."""
     recorder.flush()
-    counts = recorder.recorder.counts
+    counts = recorder.counts
     missing = sum(counts.not_sent.values())
     return counts.accepted, missing, counts.errors["duplicate"], counts.errors["unexpected"]
 
 
-def step_of(*ended: tuple[Fate, str, float]) -> StepRecorder:
+def step_of(*ended: tuple[Fate, str, float]) -> ScenarioRecorder:
     """Return the recorder of a step that ended so often, by fate, code and seconds that it took."""
-    step = StepRecorder(TIMEOUT_S)
+    step = ScenarioRecorder(inf, TIMEOUT_S)
     for fate, code, lasted_s in ended:
-        step.recorder.schedule()
+        step.schedule()
         attempt = Attempt(fate, code, AT_S, AT_S + lasted_s)
         outcome = Outcome("messages/typing", 0, "", AT_S, attempt, not code)
-        step.recorder.record(outcome, AT_S, Cause.TARGET)
+        step.record(outcome, AT_S, Cause.TARGET)
     return step
 
 
-def result_of(step: StepRecorder, recorded: TimingRecorder) -> ScenarioResult:
+def result_of(step: ScenarioRecorder, recorded: TimingRecorder) -> ScenarioResult:
     """Return the result of one accepted message, with a step and a timing beside it."""
     recorder, told = ScenarioRecorder(0.01, TIMEOUT_S), account()
     recorder.schedule()
     recorder.record(ACCEPTED, ACCEPTED.attempt.sent_s, Cause.TARGET)
-    report = recorder.report(
-        PoolReport({}, 0), {"typing": step.report()}, {"first_reply": recorded.report()}
+    report = replace(
+        report_of(recorder),
+        steps={"typing": step.report()},
+        timings={"first_reply": recorded.report()},
     )
     told.absorb("worker-1", travelled(report))
     return told.result(1, 1.0)
@@ -95,7 +98,7 @@ def test_what_does_not_come_in_time_is_missing_and_lasted_at_least_so_long() -> 
 
     assert early == (0, 0, 0, 0)
     assert counted(recorder) == (0, 1, 0, 1)
-    assert recorder.recorder.in_flight == 1
+    assert recorder.in_flight == 1
     times = result_of(step_of(), recorder).timings["first_reply"].durations.response
     assert (times.censored, times.max.at_least) == (1, True)
     assert times.max.ms == pytest.approx(30_000, rel=0.05)
@@ -108,7 +111,7 @@ def test_what_is_waited_for_at_the_end_of_a_run_is_missing() -> None:
     recorder.expire(AT_S + 1, is_over=True)
 
     assert counted(recorder) == (0, 1, 0, 0)
-    assert recorder.recorder.in_flight == 0
+    assert recorder.in_flight == 0
 
 
 def test_an_id_that_is_sent_twice_leaves_the_first_without_its_pair() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from convoy.plan.lanes import LANES, first_number
-from convoy.results.account import PoolReport, ScenarioRecorder
+from convoy.results.account import PoolReport, ScenarioRecorder, ScenarioReport
 from convoy.results.health import HealthRecorder
 from convoy.results.outcome import Cause
 from convoy.results.samples import SampleKeeper
-from convoy.results.series import SecondsRecorder
 from convoy.swarm.messages import WorkerReport
 from tests.unit.results import ACCEPTED, LATE_AFTER_S, REJECTED
 
@@ -26,7 +25,6 @@ class ReportingWorker:
         self._recorder = ScenarioRecorder(LATE_AFTER_S, timeout_s=30)
         self._samples = SampleKeeper(lambda text: text)
         self._health = HealthRecorder(LATE_AFTER_S)
-        self._seconds = SecondsRecorder()
         self._number = 0
 
     def send(self, *, accepted: int = 0, rejected: int = 0, in_flight: int = 0) -> None:
@@ -40,17 +38,18 @@ class ReportingWorker:
 
     def report(self) -> WorkerReport:
         """Return the next report; each is made a second after the one before."""
-        self._seconds.add(self._number, self._recorder.counts)
+        self._recorder.enter_second(self._number)
         self._number += 1
+        own = self._recorder.report()
+        pool = PoolReport({7: "400 conversation.closed"}, redirected=1)
         return WorkerReport(
             run_id=RUN_ID,
             epoch=1,
             number=self._number,
             at_s=float(self._number),
-            seconds={"conversation_messages": self._seconds.take()},
             scenarios={
-                "conversation_messages": self._recorder.report(
-                    PoolReport({7: "400 conversation.closed"}, redirected=1)
+                "conversation_messages": ScenarioReport(
+                    own.counts, own.durations, own.seconds, pool
                 )
             },
             samples=self._samples.report(),

@@ -65,8 +65,10 @@ SAMPLES = ("samples", "400 invalid_payload")
     [
         pytest.param(("number",), "first", id="no number"),
         pytest.param(("at_s",), float("nan"), id="at no second"),
-        pytest.param(("seconds", "conversation_messages"), {-1: {}}, id="before T0"),
-        pytest.param(("seconds", "conversation_messages"), {10**8: {}}, id="in three years"),
+        pytest.param(("scenarios", "conversation_messages", "seconds"), {-1: {}}, id="before T0"),
+        pytest.param(
+            ("scenarios", "conversation_messages", "seconds"), {10**8: {}}, id="in three years"
+        ),
         pytest.param((*SCENARIO, "counts", "sent"), 0.5, id="half a message"),
         pytest.param((*SCENARIO, "counts", "late"), {"weather": 1}, id="unknown cause"),
         pytest.param((*SCENARIO, "counts", "errors"), {"x" * 129: 1}, id="code too long"),
