@@ -7,12 +7,23 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from convoy.results.account import ScenarioRecorder, StepReport
+from convoy.results.counts import Counts
 from convoy.results.outcome import Cause
 
 DUPLICATE, NOT_WAITED_FOR = "duplicate", "unexpected"
 """What a timing counts besides pairs, among its errors."""
 _REMEMBERED = 4_096
 _AT_ONCE = 64
+
+
+def pairs_in(counts: Counts) -> dict[str, int]:
+    """Return what the counts of a timing say, by the names that reports have for it."""
+    return {
+        "matched": counts.accepted,
+        "missing": sum(counts.not_sent.values()),
+        "duplicate": counts.errors[DUPLICATE],
+        "unexpected": counts.errors[NOT_WAITED_FOR],
+    }
 
 
 class TimingRecorder(ScenarioRecorder):

@@ -14,7 +14,6 @@ import msgspec
 from convoy.errors import ConvoyError, ExitCode
 from convoy.files import FileError, read_bytes
 from convoy.results.account import ScenarioResult, StepResult
-from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
 from convoy.results.generator import GeneratorState
@@ -24,7 +23,7 @@ from convoy.results.outcome import UNEXPECTED
 from convoy.results.reconciled import KINDS, Compared, Reconciled
 from convoy.results.result import Change, RunResult, WorkerResult
 from convoy.results.samples import CodeSamples, ErrorSample
-from convoy.results.steps import DUPLICATE, NOT_WAITED_FOR
+from convoy.results.steps import pairs_in
 from convoy.results.verdict import Judgement, Verdict
 from convoy.routes.codes import meaning
 
@@ -238,52 +237,45 @@ class Summary(msgspec.Struct, frozen=True):
 
 def summarise(result: RunResult, judgement: Judgement) -> Summary:
     """Return the summary of what came of a run and how it was judged."""
-    totals = Totals(**_counts(result.totals))
-    return Summary(
-        schema=1,
-        run_id=result.run_id,
-        verdict=judgement.verdict,
-        exit_code=judgement.exit_code,
-        reasons=judgement.reasons,
-        seed=result.seed,
-        plan_hash=result.plan_hash,
-        target=result.target,
-        profile=result.profile,
-        started_at=result.started_at,
-        duration_s=round(result.duration_s, 3),
-        scenarios={
+    totals = Totals(**_same(Totals, result.totals))
+    healths = [worker.health for worker in result.workers]
+    own = {
+        "schema": 1,
+        "duration_s": round(result.duration_s, 3),
+        "scenarios": {
             name: _scenario(scenario, result.duration_s)
             for name, scenario in result.scenarios.items()
         },
-        totals=totals,
-        criteria=judgement.criteria,
-        changes=result.changes,
-        generator=_generator(result, judgement),
-        far_side=result.far_side,
-        workers=result.workers,
-        error_samples={
+        "totals": totals,
+        "generator": GeneratorSummary(
+            state=judgement.generator.state,
+            warnings=judgement.generator.warnings,
+            cpu_share=_worst(CpuShare, [each.cpu_share for each in healths]),
+            loop_lag_ms=_worst(LoopLag, [each.loop_lag_ms for each in healths]),
+        ),
+        "error_samples": {
             code: _error_samples(code, result.samples.get(code)) for code in totals.failures
         },
-        labels=result.facts.labels,
-        versions=result.facts.versions,
-        reconciled=None if result.reconciled is None else _reconciled(result.reconciled),
-    )
+        "reconciled": None if result.reconciled is None else _reconciled(result.reconciled),
+    }
+    return Summary(**{**_same(Summary, result, judgement, result.facts), **own})
+
+
+def _same(kind: type[msgspec.Struct], *sources: object) -> dict[str, Any]:
+    """Return the fields of a struct that others have by the same names, the later ones first."""
+    names = kind.__struct_fields__
+    return {name: getattr(each, name) for each in sources for name in names if hasattr(each, name)}
 
 
 def _reconciled(found: Reconciled) -> ReconciledSummary:
-    visible = found.visibility
-    return ReconciledSummary(
-        **{name: getattr(found, name) for name in Compared.__struct_fields__},
-        failure=found.failure(),
-        analytics_visible=None
-        if visible is None
-        else VisibilitySummary(
-            matched=visible.times.count - visible.times.censored,
-            missing=visible.times.censored,
-            at_first_look=visible.at_first_look,
-            time_ms=_quantiles(visible.times, 0),
-        ),
-    )
+    shown, visible = None, found.visibility
+    if visible is not None:
+        missing = visible.times.censored
+        times = _quantiles(visible.times, 0)
+        matched = times.count - missing
+        shown = VisibilitySummary(matched, missing, visible.at_first_look, times)
+    same = _same(Compared, found)
+    return ReconciledSummary(**same, failure=found.failure(), analytics_visible=shown)
 
 
 def _scenario(scenario: ScenarioResult, duration_s: float) -> ScenarioSummary:
@@ -295,7 +287,7 @@ def _scenario(scenario: ScenarioResult, duration_s: float) -> ScenarioSummary:
         achieved=round(counts.sent / duration_s, 3) if duration_s else 0.0,
     )
     return ScenarioSummary(
-        **_counts(counts),
+        **_same(Totals, counts),
         rate_per_s=rates,
         send_error_ms=_quantiles(durations.send_error, 0),
         response_time_ms=_quantiles(durations.response, touched),
@@ -316,18 +308,8 @@ def _step(step: StepResult) -> StepSummary:
 
 
 def _timing(timing: StepResult) -> TimingSummary:
-    counts = timing.counts
-    return TimingSummary(
-        matched=counts.accepted,
-        missing=sum(counts.not_sent.values()),
-        duplicate=counts.errors[DUPLICATE],
-        unexpected=counts.errors[NOT_WAITED_FOR],
-        time_ms=_quantiles(timing.durations.response, counts.touched),
-    )
-
-
-def _counts(counts: Counts) -> dict[str, Any]:
-    return {name: getattr(counts, name) for name in Totals.__struct_fields__}
+    times = _quantiles(timing.durations.response, timing.counts.touched)
+    return TimingSummary(**pairs_in(timing.counts), time_ms=times)
 
 
 def _quantiles(histogram: Histogram, touched: int) -> Quantiles:
@@ -338,16 +320,6 @@ def _quantiles(histogram: Histogram, touched: int) -> Quantiles:
         censored=histogram.censored,
         at_least=tuple(name for name, value in quantiles.items() if value.at_least),
         ours=tuple(name for name, value in quantiles.items() if value.is_ours),
-    )
-
-
-def _generator(result: RunResult, judgement: Judgement) -> GeneratorSummary:
-    healths = [worker.health for worker in result.workers]
-    return GeneratorSummary(
-        state=judgement.generator.state,
-        warnings=judgement.generator.warnings,
-        cpu_share=_worst(CpuShare, [each.cpu_share for each in healths]),
-        loop_lag_ms=_worst(LoopLag, [each.loop_lag_ms for each in healths]),
     )
 
 

@@ -14,7 +14,7 @@ from convoy.results.histograms import Histogram
 from convoy.results.journal import merged
 from convoy.results.result import RunResult
 from convoy.results.series import Series
-from convoy.results.steps import DUPLICATE, NOT_WAITED_FOR
+from convoy.results.steps import pairs_in
 
 _COUNTED = ("sent", "accepted", "rejected", "failed", "unknown", "resent")
 _BY_NAME = ("late", "not_sent", "errors")
@@ -56,7 +56,7 @@ class SeriesLines:
                 name: self._scenario(name, step, result.series.get(name, _NOTHING))
                 | {
                     "steps": _parts(each.steps, step_name, name, step, result, _step),
-                    "timings": _parts(each.timings, timing_name, name, step, result, _timing),
+                    "timings": _parts(each.timings, timing_name, name, step, result, pairs_in),
                 }
                 for name, each in result.scenarios.items()
             }
@@ -92,15 +92,6 @@ def _parts(
 
 def _step(counts: Counts) -> dict[str, Any]:
     return {"count": counts.sent, "errors": dict(counts.errors)}
-
-
-def _timing(counts: Counts) -> dict[str, Any]:
-    return {
-        "matched": counts.accepted,
-        "missing": sum(counts.not_sent.values()),
-        "duplicate": counts.errors[DUPLICATE],
-        "unexpected": counts.errors[NOT_WAITED_FOR],
-    }
 
 
 def _times(series: Series, step: int, **names: str) -> dict[str, Any]:
