@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from textwrap import indent, wrap
 from typing import Any
 
@@ -77,15 +78,22 @@ def explain_code(code: str) -> Explanation:
 
 def as_text(explanation: Explanation, width: int = 100) -> str:
     """Return an explanation as lines for a terminal."""
+    labelled = [
+        ("problem", explanation.problem),
+        ("change", explanation.change),
+        *zip(chain(["then also"], repeat("")), explanation.also, strict=False),
+        ("the answer said", explanation.said),
+        ("correlation id", explanation.correlation_id),
+    ]
     lines = [explanation.headline]
-    lines += _labelled("problem", explanation.problem, width)
-    lines += _labelled("change", explanation.change, width)
-    label = "then also"
-    for each in explanation.also:
-        lines += _labelled(label, each, width)
-        label = ""
-    lines += _labelled("the answer said", explanation.said, width)
-    lines += _labelled("correlation id", explanation.correlation_id, width)
+    for label, text in labelled:
+        lines += wrap(
+            text,
+            width,
+            initial_indent=f"  {label:<{_LABEL_WIDTH}}",
+            subsequent_indent=" " * (_LABEL_WIDTH + 2),
+            break_on_hyphens=False,
+        )
     if explanation.example:
         lines += ["  a right body", indent(explanation.example, " " * 4)]
     return "\n".join(lines)
@@ -98,15 +106,12 @@ def _of_body(refusal: Refusal, payload: Mapping[str, Any] | None, rules: BodyRul
     problem = f"{found.problem}." if found else _unproven(refusal, payload)
     example = rules.example(payload or {})
     change = rules.change(field) or (_NO_JSON if refusal.field == "body" else "")
-    return Explanation(
-        code=refusal.code,
-        headline=_headline(refusal.code, field),
-        field=field or None,
-        problem=_with_public_note(problem, refusal),
-        change=change or "Compare the payload, field by field, with the right body below.",
+    return _explanation(
+        refusal,
+        field,
+        _with_public_note(problem, refusal),
+        change or "Compare the payload, field by field, with the right body below.",
         example="" if example is None else _as_json(example),
-        said=refusal.said,
-        correlation_id=refusal.correlation_id,
         also=tuple(f"{each.problem}." for each in faults if each is not found),
     )
 
@@ -117,33 +122,30 @@ def _of_conversation(
     """The addressed conversation is the matter; a payload can show what was addressed instead."""
     plain, field = _of_code(refusal), rules.conversation_field
     found = next((each for each in rules.faults(payload or {}) if each.field == field), None)
-    return Explanation(
-        code=refusal.code,
-        headline=_headline(refusal.code, field),
-        field=field or None,
-        problem=f"{plain.problem} And {found.problem}." if payload and found else plain.problem,
-        change=f"{plain.change} {rules.change(field)}".rstrip(),
-        said=refusal.said,
-        correlation_id=refusal.correlation_id,
-    )
+    problem = f"{plain.problem} And {found.problem}." if payload and found else plain.problem
+    return _explanation(refusal, field, problem, f"{plain.change} {rules.change(field)}".rstrip())
 
 
 def _of_code(refusal: Refusal) -> Explanation:
     meant = advice(refusal.code)
     missing = f": {', '.join(refusal.permissions)}" * bool(refusal.permissions)
+    problem = _with_public_note(f"{meant.cause}{missing}.", refusal)
+    return _explanation(refusal, "", problem, f"{meant.change[:1].upper()}{meant.change[1:]}.")
+
+
+def _explanation(
+    refusal: Refusal, field: str, problem: str, change: str, **more: Any
+) -> Explanation:
     return Explanation(
-        code=refusal.code,
-        headline=_headline(refusal.code, ""),
-        field=None,
-        problem=_with_public_note(f"{meant.cause}{missing}.", refusal),
-        change=f"{meant.change[:1].upper()}{meant.change[1:]}.",
+        refusal.code,
+        f"{refusal.code}: the field `{field}` is wrong" if field else refusal.code,
+        field or None,
+        problem,
+        change,
         said=refusal.said,
         correlation_id=refusal.correlation_id,
+        **more,
     )
-
-
-def _headline(code: str, field: str) -> str:
-    return f"{code}: the field `{field}` is wrong" if field else code
 
 
 def _with_public_note(problem: str, refusal: Refusal) -> str:
@@ -195,16 +197,3 @@ def _likely_route(refusal: Refusal, payload: Mapping[str, Any] | None) -> Route:
 def _as_json(body: Mapping[str, Any]) -> str:
     text = json.dumps(body, indent=2, ensure_ascii=False)
     return text.encode("utf-8", "replace").decode()
-
-
-def _labelled(label: str, text: str, width: int) -> list[str]:
-    if not text:
-        return []
-    following = " " * (_LABEL_WIDTH + 2)
-    return wrap(
-        text,
-        width,
-        initial_indent=f"  {label:<{_LABEL_WIDTH}}",
-        subsequent_indent=following,
-        break_on_hyphens=False,
-    )
