@@ -41,10 +41,9 @@ _DEFINITION = "https://github.com/api-evangelist/genesys"
 _SDK = "https://github.com/MyPureCloud/platform-client-sdk-python"
 """The official Python SDK, whose models are newer than that."""
 _READ = "2026-11-22"
-_INBOUND = "/api/v2/conversations/messages/{integration_id}/inbound/open"
-_COMMUNICATION = (
-    "/api/v2/conversations/messages/{conversation_id}/communications/{communication_id}"
-)
+_MESSAGES = "/api/v2/conversations/messages"
+_INBOUND = f"{_MESSAGES}/{{integration_id}}/inbound/open"
+_COMMUNICATION = f"{_MESSAGES}/{{conversation_id}}/communications/{{communication_id}}"
 
 
 class RouteError(ConvoyError):
@@ -143,154 +142,135 @@ class Route:
 
 _published = partial(Route, documentation=_DEFINITION, read=_READ)
 """Makes a row for an operation of the published definition."""
+_of_thread = partial(
+    Route, accepts={200: ("id", "conversationId")}, documentation=_THREAD, read=_READ
+)
+_MESSAGE_TAKEN = {200: ("id", "type"), 202: ("id", "type")}
+_ID_OR_NOTHING = {200: ("id",), 202: ()}
+_LISTED = {200: ("entities",)}
+_RECEIVE = "conversation:message:receive"
+_CREATE = "conversation:message:create"
+_VIEW = "conversation:message:view"
 
 ROUTES: dict[str, Route] = {
     route.name: route
     for route in (
-        Route(
-            name="conversation",
-            path="/api/v2/conversations/messages",
-            permission="conversation:write",
-            accepts={200: ("id", "conversationId")},
-            documentation=_THREAD,
-            read=_READ,
-        ),
-        Route(
-            name="guest",
-            path="/api/v2/webmessaging/guests/{customer_id}/conversations/messages",
+        _of_thread("conversation", _MESSAGES, permission="conversation:write"),
+        _of_thread(
+            "guest",
+            "/api/v2/webmessaging/guests/{customer_id}/conversations/messages",
             permission="webmessaging:guest",
-            accepts={200: ("id", "conversationId")},
-            documentation=_THREAD,
-            read=_READ,
         ),
         _published(
-            name="open_message",
-            path=f"{_INBOUND}/message?prefetchConversationId=true",
-            permission="conversation:message:receive",
-            accepts={200: ("id", "type"), 202: ("id", "type")},
+            "open_message",
+            f"{_INBOUND}/message?prefetchConversationId=true",
+            permission=_RECEIVE,
+            accepts=_MESSAGE_TAKEN,
         ),
         _published(
-            name="open_event",
-            path=f"{_INBOUND}/event",
-            permission="conversation:message:receive",
+            "open_event",
+            f"{_INBOUND}/event",
+            permission=_RECEIVE,
             accepts={200: ("type", "events"), 202: ("type", "events")},
         ),
         _published(
-            name="open_receipt",
-            path=f"{_INBOUND}/receipt",
-            permission="conversation:message:receive",
+            "open_receipt",
+            f"{_INBOUND}/receipt",
+            permission=_RECEIVE,
             accepts={200: ("type", "status"), 202: ("type", "status")},
         ),
         _published(
-            name="open_structured_response",
-            path=f"{_INBOUND}/structured/response",
-            permission="conversation:message:receive",
-            accepts={200: ("id", "type"), 202: ("id", "type")},
+            "open_structured_response",
+            f"{_INBOUND}/structured/response",
+            permission=_RECEIVE,
+            accepts=_MESSAGE_TAKEN,
         ),
         _published(
-            name="agentless",
-            path="/api/v2/conversations/messages/agentless",
-            permission="conversation:message:create",
-            accepts={200: ("id",), 202: ()},
+            "agentless", f"{_MESSAGES}/agentless", permission=_CREATE, accepts=_ID_OR_NOTHING
         ),
         _published(
-            name="agent_reply",
-            path=f"{_COMMUNICATION}/messages",
+            "agent_reply",
+            f"{_COMMUNICATION}/messages",
             token=USER,
-            permission="conversation:message:create",
-            accepts={200: ("id",), 202: ()},
+            permission=_CREATE,
+            accepts=_ID_OR_NOTHING,
         ),
         _published(
-            name="agent_typing",
-            path=f"{_COMMUNICATION}/typing",
+            "agent_typing",
+            f"{_COMMUNICATION}/typing",
             token=USER,
-            permission="conversation:message:create",
+            permission=_CREATE,
             accepts={204: ()},
         ),
+        _published("message_conversations", _MESSAGES, "GET", USER, accepts=_LISTED),
         _published(
-            name="message_conversations",
-            method="GET",
-            path="/api/v2/conversations/messages",
-            token=USER,
-            accepts={200: ("entities",)},
-        ),
-        _published(
-            name="message_conversation",
-            method="GET",
-            path="/api/v2/conversations/messages/{conversation_id}",
+            "message_conversation",
+            f"{_MESSAGES}/{{conversation_id}}",
+            "GET",
             accepts={200: ("participants",)},
         ),
         _published(
-            name="message_details",
-            method="GET",
-            path="/api/v2/conversations/messages/{message_id}/details",
-            permission="conversation:message:view",
-            accepts={200: ("id",)},
+            "message_details", f"{_MESSAGES}/{{message_id}}/details", "GET", permission=_VIEW
         ),
         _published(
-            name="conversations",
-            method="GET",
-            path="/api/v2/conversations",
+            "conversations",
+            "/api/v2/conversations",
+            "GET",
             permission="conversation:view",
-            accepts={200: ("entities",)},
+            accepts=_LISTED,
         ),
         _published(
-            name="messages_bulk",
-            path="/api/v2/conversations/messages/{conversation_id}/messages/bulk",
-            permission="conversation:message:view",
-            accepts={200: ("entities",)},
+            "messages_bulk",
+            f"{_MESSAGES}/{{conversation_id}}/messages/bulk",
+            permission=_VIEW,
+            accepts=_LISTED,
         ),
         _published(
-            name="analytics_details",
-            path="/api/v2/analytics/conversations/details/query",
+            "analytics_details",
+            "/api/v2/analytics/conversations/details/query",
             permission="analytics:conversationDetail:view",
             accepts={200: ("conversations",)},
         ),
         _published(
-            name="disconnect",
-            path="/api/v2/conversations/{conversation_id}/disconnect",
+            "disconnect",
+            "/api/v2/conversations/{conversation_id}/disconnect",
             permission="conversation:communication:disconnect",
             accepts={202: ()},
         ),
+        _published("own_token", "/api/v2/tokens/me", "GET", accepts={200: ("organization",)}),
         _published(
-            name="own_token",
-            method="GET",
-            path="/api/v2/tokens/me",
-            accepts={200: ("organization",)},
+            "limits",
+            "/api/v2/organizations/limits/namespaces/{namespace}",
+            "GET",
+            accepts=_LISTED,
         ),
         _published(
-            name="limits",
-            method="GET",
-            path="/api/v2/organizations/limits/namespaces/{namespace}",
-            accepts={200: ("entities",)},
-        ),
-        _published(
-            name="open_integration",
-            method="GET",
-            path="/api/v2/conversations/messaging/integrations/open/{integration_id}",
+            "open_integration",
+            "/api/v2/conversations/messaging/integrations/open/{integration_id}",
+            "GET",
             permission="messaging:integration:view",
             shows="integration_id",
         ),
         Route(
-            name="queue",
-            method="GET",
-            path="/api/v2/routing/queues/{queue_id}",
+            "queue",
+            "/api/v2/routing/queues/{queue_id}",
+            "GET",
             permission="routing:queue:view",
             shows="queue_id",
             documentation=_SDK,
             read=_READ,
         ),
         Route(
-            name="deployment",
-            method="GET",
-            path="/api/v2/webdeployments/deployments/{deployment_id}",
+            "deployment",
+            "/api/v2/webdeployments/deployments/{deployment_id}",
+            "GET",
             permission="webDeployments:deployment:view",
             documentation=_SDK,
             read="2026-11-26",
         ),
         Route(
-            name="oauth_token",
-            path="/oauth/token",
+            "oauth_token",
+            "/oauth/token",
             token="none",
             accepts={200: ("access_token",)},
             documentation="https://www.rfc-editor.org/rfc/rfc6749#section-4.4",
