@@ -24,19 +24,10 @@ LONGEST_LINE = 200
 _UNITS = {"ms": 1.0, "s": 1_000.0, "m": 60_000.0, "h": 3_600_000.0}
 """Units of time, in milliseconds."""
 _FUNCTIONS = ("p50", "p90", "p95", "p99", "p99.9", "max", "count", "share")
-_OF_STEPS = (
-    "response_time",
-    "service_time",
-    "rejected_time",
-    "unknown_time",
-    "sent",
-    "accepted",
-    "rejected",
-    "failed",
-    "unknown",
-    "errors",
-    "failures",
+_OF_MESSAGES = frozenset(
+    ["send_error", "timing", "scheduled", "unexpected", "resent", "late", "not_sent", "achieved_rate"]
 )
+_OF_STEPS = tuple(subject for subject in SUBJECTS if subject not in _OF_MESSAGES)
 """What can be asked of a step: all but what only a schedule gives a meaning."""
 _CAUSES = tuple(cause.value for cause in Cause)
 _TOKEN = re.compile(r"\s*(\[[^\[\]]*\]|[A-Za-z_][\w./-]*|[0-9.]+|[<>=!]=?|[(),%/])", re.ASCII)
@@ -160,30 +151,23 @@ def _read(line: str) -> Criterion:
 
 def _measure(tokens: _Tokens) -> tuple[str, str, str, str]:
     """Return function, subject, selector and place of what stands before the comparison."""
-    word = tokens.take()
-    if word in SUBJECTS:
-        selector = _selector(tokens, word)
-        place = ""
-        if tokens.take_if("("):
-            place = tokens.take()
-            tokens.expect(")", "after the scenario")
-        function = {"number": "count", "rate": "rate"}.get(SUBJECTS[word].kind)
-        if function is None:
-            raise _WrongError(f"should say which {word}, as in p95({word}) or max({word})")
-        return function, word, selector, place
-    if tokens.next != "(":
-        raise _unknown("subject", word, SUBJECTS)
-    if word not in _FUNCTIONS and not _is_percentile(word):
-        raise _unknown("function", word, _FUNCTIONS)
-    tokens.take()
-    subject = tokens.take()
+    function, subject = "", tokens.take()
+    if subject not in SUBJECTS and tokens.take_if("("):
+        function, subject = subject, tokens.take()
+        if function not in _FUNCTIONS and not _is_percentile(function):
+            raise _unknown("function", function, _FUNCTIONS)
     if subject not in SUBJECTS:
         raise _unknown("subject", subject, SUBJECTS)
-    selector = _selector(tokens, subject)
-    place = tokens.take() if tokens.take_if(",") else ""
-    tokens.expect(")", "after what is measured")
-    _check_function(word, subject)
-    return word, subject, selector, place
+    selector, kind = _selector(tokens, subject), SUBJECTS[subject].kind
+    has_place = bool(tokens.take_if("," if function else "("))
+    place = tokens.take() if has_place else ""
+    if function or has_place:
+        tokens.expect(")", "after what is measured" if function else "after the scenario")
+    if function:
+        _check_function(function, subject)
+    elif kind == "time":
+        raise _WrongError(f"should say which {subject}, as in p95({subject}) or max({subject})")
+    return function or ("count" if kind == "number" else kind), subject, selector, place
 
 
 def _check_function(function: str, subject: str) -> None:
@@ -222,16 +206,15 @@ def _limit(tokens: _Tokens, function: str, comparison: str) -> tuple[float, Unit
     number = tokens.number("limit")
     if function == "count":
         return number, ""
-    if function == "share":
-        tokens.expect("%", "after the limit, because a share is in percent")
-        if number > 100:
+    if function == "rate" and tokens.take_if("/"):
+        tokens.expect("s", "after the slash")
+        return number, "/s"
+    if function in ("rate", "share"):
+        is_share = function == "share"
+        because = "after the limit, because a share is in percent"
+        tokens.expect("%", because if is_share else "or /s after the limit")
+        if is_share and number > 100:
             raise _WrongError(f"{number:g}% is more than a share can be")
-        return number, "%"
-    if function == "rate":
-        if tokens.take_if("/"):
-            tokens.expect("s", "after the slash")
-            return number, "/s"
-        tokens.expect("%", "or /s after the limit")
         return number, "%"
     if comparison == "==":
         raise _WrongError("no time is exactly as long as a limit; take < or >")
