@@ -25,13 +25,15 @@ class Subject:
     """What a criterion can be about.
 
     A `time` is a field of `Durations`, called `name`. A `number` is a field of `Counts`, and `of`
-    is the one that it can be a share of. `selects` says what its brackets choose by.
+    is the one that it can be a share of. `selects` says what its brackets choose by; one that
+    only a schedule or an id gives a meaning is not asked of steps.
     """
 
     kind: Kind
     name: str = ""
     of: str = ""
     selects: Literal["", "code", "cause", "timing"] = ""
+    is_of_steps: bool = True
 
 
 SUBJECTS: dict[str, Subject] = {
@@ -39,21 +41,21 @@ SUBJECTS: dict[str, Subject] = {
     "service_time": Subject("time", "service"),
     "rejected_time": Subject("time", "rejected"),
     "unknown_time": Subject("time", "unknown"),
-    "send_error": Subject("time", "send_error"),
-    "timing": Subject("time", "response", selects="timing"),
-    "scheduled": Subject("number", "scheduled"),
+    "send_error": Subject("time", "send_error", is_of_steps=False),
+    "timing": Subject("time", "response", selects="timing", is_of_steps=False),
+    "scheduled": Subject("number", "scheduled", is_of_steps=False),
     "sent": Subject("number", "sent", of="scheduled"),
     "accepted": Subject("number", "accepted", of="sent"),
     "rejected": Subject("number", "rejected", of="sent"),
     "failed": Subject("number", "failed", of="sent"),
     "unknown": Subject("number", "unknown", of="sent"),
-    "unexpected": Subject("number", "unexpected", of="sent"),
-    "resent": Subject("number", "resent", of="sent"),
+    "unexpected": Subject("number", "unexpected", of="sent", is_of_steps=False),
+    "resent": Subject("number", "resent", of="sent", is_of_steps=False),
     "errors": Subject("number", "errors", of="sent", selects="code"),
     "failures": Subject("number", "failures", of="sent", selects="code"),
-    "late": Subject("number", "late", of="scheduled", selects="cause"),
-    "not_sent": Subject("number", "not_sent", of="scheduled", selects="cause"),
-    "achieved_rate": Subject("rate"),
+    "late": Subject("number", "late", of="scheduled", selects="cause", is_of_steps=False),
+    "not_sent": Subject("number", "not_sent", of="scheduled", selects="cause", is_of_steps=False),
+    "achieved_rate": Subject("rate", is_of_steps=False),
 }
 """Every subject by its name in a line; `docs/criteria.md` explains each."""
 

@@ -24,10 +24,7 @@ LONGEST_LINE = 200
 _UNITS = {"ms": 1.0, "s": 1_000.0, "m": 60_000.0, "h": 3_600_000.0}
 """Units of time, in milliseconds."""
 _FUNCTIONS = ("p50", "p90", "p95", "p99", "p99.9", "max", "count", "share")
-_OF_MESSAGES = frozenset(
-    ["send_error", "timing", "scheduled", "unexpected", "resent", "late", "not_sent", "achieved_rate"]
-)
-_OF_STEPS = tuple(subject for subject in SUBJECTS if subject not in _OF_MESSAGES)
+_OF_STEPS = tuple(name for name, subject in SUBJECTS.items() if subject.is_of_steps)
 """What can be asked of a step: all but what only a schedule gives a meaning."""
 _CAUSES = tuple(cause.value for cause in Cause)
 _TOKEN = re.compile(r"\s*(\[[^\[\]]*\]|[A-Za-z_][\w./-]*|[0-9.]+|[<>=!]=?|[(),%/])", re.ASCII)
