@@ -11,8 +11,7 @@ from copy import copy
 from itertools import count
 
 from convoy.remote.addresses import AddressBook, Admission
-from convoy.remote.connection import Address, Connection
-from convoy.remote.outbox import Outbox
+from convoy.remote.connection import Address, Connection, Outbox
 from convoy.remote.proxies import Proxy, open_tunnel, proxy_to
 from convoy.remote.tls import TlsConnection, TlsPeer, tls_context
 from convoy.remote.wire_faults import ProxyError, ProxyRefusedError, shortage

@@ -11,8 +11,8 @@ import gevent
 import pytest
 
 from convoy.errors import WireError
+from convoy.remote.connection import Outbox
 from convoy.remote.http import Dialler, Transport
-from convoy.remote.outbox import Outbox
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,
