@@ -16,7 +16,7 @@ from convoy.remote.dialling import Dialler
 from convoy.remote.guests import Deployment, Guests
 from convoy.remote.http import Transport
 from convoy.remote.kill_switch import KillSwitch
-from convoy.remote.limits import Budget, JointBudget, Limit
+from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
 from convoy.remote.pace import Pace
@@ -28,7 +28,7 @@ from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin, Settings, header_values
 
-_Held: TypeAlias = tuple[OAuthSession, Budget | JointBudget]
+_Held: TypeAlias = tuple[OAuthSession, Budget]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,13 +257,9 @@ class Connections:
             clock=self.clock,
         )
         is_everybodys = isinstance(self._credentials[kind], Token)
-        own = Budget(
-            self._limits("token", self._share if is_everybodys else 1.0), is_obeyed=self._obeys
-        )
-        budget: Budget | JointBudget = own
-        for shared in (of_kind, self._of_all):
-            budget = budget if shared is None else JointBudget(budget, shared)
-        return oauth, budget
+        own = self._limits("token", self._share if is_everybodys else 1.0)
+        shared = [each for each in (of_kind, self._of_all) if each is not None]
+        return oauth, Budget(own, is_obeyed=self._obeys, beside=shared)
 
     def _shared_budget(self, scope: str) -> Budget | None:
         """Return this process's part of the limits of a scope; None where there are none."""

@@ -65,26 +65,35 @@ class _Window:
 class Budget:
     """The limits that the requests of one token share; an empty list means no limits.
 
-    All times are in clock seconds. With `is_obeyed` false a request is always allowed now. Where
-    `has_limits` is false, calls of `spend` and `correct` can be left out.
+    A request needs room in the budgets `beside` this one, too, which other tokens share. All times
+    are in clock seconds. With `is_obeyed` false a request is always allowed now. Where `has_limits`
+    is false, calls of `spend` and `correct` can be left out.
     """
 
-    def __init__(self, limits: Sequence[Limit], *, is_obeyed: bool = True) -> None:
+    def __init__(
+        self, limits: Sequence[Limit], *, is_obeyed: bool = True, beside: Sequence[Budget] = ()
+    ) -> None:
+        self._beside = beside
         self._windows = [_Window(limit) for limit in limits]
         self._token_window = next((w for w in self._windows if w.limit.scope == "token"), None)
         self._is_obeyed = is_obeyed
         self._rests_until_s = float("-inf")
         self._ready_s = float("-inf")
         self._spare = 0
-        self.has_limits = bool(self._windows)
+        self.has_limits: bool = bool(self._windows) or any(each.has_limits for each in beside)
 
     def ready_at(self, now_s: float) -> float:
         """Return when a request may be sent: at most `now_s` when that is now."""
-        return self._ready_s if self._ready_s > now_s else now_s
+        ready_s = self._ready_s if self._ready_s > now_s else now_s
+        for budget in self._beside:
+            ready_s = max(ready_s, budget.ready_at(now_s))
+        return ready_s
 
     def keep_room(self, requests: int) -> None:
         """Be ready only where so many more requests may follow the next one at once."""
         self._spare = max(self._spare, requests)
+        for budget in self._beside:
+            budget.keep_room(requests)
 
     def spend(self, now_s: float) -> None:
         """Count one request sent at `now_s`."""
@@ -92,6 +101,8 @@ class Budget:
             window.spend(now_s)
             if self._is_full(window):
                 self._block_until(window.ends_s)
+        for budget in self._beside:
+            budget.spend(now_s)
 
     def correct(self, headers: Mapping[bytes, bytes], now_s: float) -> None:
         """Correct the windows by an answer received at `now_s`; its headers describe the token's.
@@ -99,6 +110,8 @@ class Budget:
         `inin-ratelimit-count` is what was used, `-allowed` the limit, `-reset` the seconds left:
         https://github.com/MyPureCloud/platform-client-sdk-python (README), read 2026-11-22.
         """
+        for budget in self._beside:
+            budget.correct({}, now_s)
         is_changed = has_figures = _COUNT in headers
         for window in self._windows:
             if not window.is_answered:
@@ -131,38 +144,6 @@ class Budget:
         for window in self._windows:
             if self._is_full(window):
                 self._block_until(window.ends_s)
-
-
-class JointBudget:
-    """A token's own budget and one that it shares with others: a request needs room in both."""
-
-    def __init__(self, own: Budget | JointBudget, shared: Budget) -> None:
-        self._own = own
-        self._shared = shared
-        self.has_limits: bool = own.has_limits or shared.has_limits
-
-    def ready_at(self, now_s: float) -> float:
-        """Return when a request may be sent: at most `now_s` when that is now."""
-        return max(self._own.ready_at(now_s), self._shared.ready_at(now_s))
-
-    def keep_room(self, requests: int) -> None:
-        """Be ready only where so many more requests may follow the next one at once."""
-        self._own.keep_room(requests)
-        self._shared.keep_room(requests)
-
-    def spend(self, now_s: float) -> None:
-        """Count one request sent at `now_s` against both."""
-        self._own.spend(now_s)
-        self._shared.spend(now_s)
-
-    def correct(self, headers: Mapping[bytes, bytes], now_s: float) -> None:
-        """Correct both; the headers of an answer describe the token's own limit only."""
-        self._own.correct(headers, now_s)
-        self._shared.correct({}, now_s)
-
-    def rest(self, until_s: float) -> None:
-        """Allow no request with this token before `until_s`."""
-        self._own.rest(until_s)
 
 
 def retry_after_s(headers: Mapping[bytes, bytes]) -> float | None:

@@ -11,7 +11,7 @@ import gevent
 
 from convoy.errors import LoginError, RemoteError, WireError
 from convoy.remote.http import Answer, Transport
-from convoy.remote.limits import Budget, JointBudget, retry_after_s
+from convoy.remote.limits import Budget, retry_after_s
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.request_head import OF_ALL, head_of
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
@@ -143,7 +143,7 @@ class ApiSession:
         self,
         transport: Transport,
         oauth: OAuthSession,
-        budget: Budget | JointBudget,
+        budget: Budget,
         *,
         code_book: CodeBook,
         clock: Callable[[], float],
