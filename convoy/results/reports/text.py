@@ -11,7 +11,6 @@ from convoy.results.far_side import FarSide
 from convoy.results.summary import (
     ErrorSummary,
     Quantiles,
-    ReconciledSummary,
     ScenarioSummary,
     Summary,
     VisibilitySummary,
@@ -31,7 +30,7 @@ _NARROW = 100
 """Below so many columns, what stands side by side is put below each other."""
 _NARROWEST = 30
 _INDENT = " " * 49
-_OF_CRITERIA = " " * (2 + _LABEL_WIDTH + 33)
+_OBSERVED_WIDTH = 33
 _NO_HINT = "No known code; the samples in summary.json show what was answered."
 
 
@@ -42,7 +41,7 @@ def closing_report(summary: Summary, record: str, report: str = "", width: int =
     """
     parts = [text_report(summary, width), error_table(summary, width)]
     # Not wrapped: a path that is cut in two cannot be opened.
-    places = [_row("record", record), *[_row("report", report)] * bool(report)]
+    places = [*_rows("record", record), *(_rows("report", report) if report else ())]
     return "\n\n".join(filter(None, [*parts, "\n".join(places)])) + "\n"
 
 
@@ -60,7 +59,7 @@ def _fitted(line: str, width: int) -> list[str]:
     line = printable(line)
     if len(line) <= width:
         return [line]
-    hanging = min(len(_row("", "")), width // 3)
+    hanging = min(_LABEL_WIDTH + 2, width // 3)
     indent = min(len(line) - len(line.lstrip()), hanging)
     return wrap(
         line.lstrip(),
@@ -73,43 +72,40 @@ def _fitted(line: str, width: int) -> list[str]:
 def _lines(summary: Summary, width: int) -> Iterator[str]:
     yield f"Run {summary.run_id}: {summary.profile} against {summary.target}"
     yield ""
-    yield _row("verdict", _verdict(summary))
-    for reason in summary.reasons:
-        yield _row("", reason)
-    yield from _criteria_lines(summary.criteria, width)
+    verdict = f"{summary.verdict.upper()} (exit code {summary.exit_code})"
+    yield from _rows("verdict", verdict, *summary.reasons)
+    yield from _rows("criteria", *_criteria_lines(summary.criteria, width))
     for name, scenario in summary.scenarios.items():
         yield ""
         yield name
         yield from _scenario_lines(scenario)
     yield ""
     for change in summary.changes:
-        yield _row("changed", str(change))
-    yield _row("generator", generator_line(summary))
-    if meaning := _OF_GENERATOR.get(summary.generator.state):
-        yield _row("", meaning)
-    for warning in summary.generator.warnings:
-        yield _row("", warning)
-    yield _row("far side", _far_side(summary.far_side))
-    if summary.reconciled is not None:
-        yield from _reconciled_lines(summary.reconciled)
+        yield from _rows("changed", str(change))
+    generator = summary.generator
+    meaning = filter(None, [_OF_GENERATOR.get(generator.state)])
+    yield from _rows("generator", generator_line(summary), *meaning, *generator.warnings)
+    yield from _rows("far side", _far_side(summary.far_side))
+    if (found := summary.reconciled) is not None:
+        told = f"{found.shown} at {found.at[:19]}Z"
+        yield from _rows("reconciled", told, *found.how, *found.not_compared)
+        if (visible := found.analytics_visible) is not None:
+            yield from _rows("analytics", visibility_line(visible), _quantiles(visible.time_ms))
 
 
 def _criteria_lines(criteria: Sequence[CriterionResult], width: int) -> Iterator[str]:
-    """Yield a line for each criterion: verdict, what was observed, and the limit in its own words.
+    """Yield verdict, what was observed, and the limit in the words of each criterion.
 
     A criterion too long for the line goes on below.
     """
-    label = "criteria"
     for each in criteria:
         observed = f"{each.shown}{each.when}"
         if width < _NARROW:
-            yield _row(label, f"{each.verdict}: {each.criterion}, observed {observed}")
-            label = ""
-            continue
-        first, *rest = wrap(each.criterion, width - len(_OF_CRITERIA))
-        yield _row(label, f"{each.verdict:<12}{observed:>18}   {first}")
-        yield from (_OF_CRITERIA + line for line in rest)
-        label = ""
+            yield f"{each.verdict}: {each.criterion}, observed {observed}"
+        else:
+            first, *rest = wrap(each.criterion, width - _LABEL_WIDTH - 2 - _OBSERVED_WIDTH)
+            yield f"{each.verdict:<12}{observed:>18}   {first}"
+            yield from (" " * _OBSERVED_WIDTH + line for line in rest)
 
 
 def generator_line(summary: Summary) -> str:
@@ -133,15 +129,6 @@ def _far_side(found: FarSide) -> str:
     return f"{found.accepted:,} messages, {found.duplicates:,} of them twice"
 
 
-def _reconciled_lines(found: ReconciledSummary) -> Iterator[str]:
-    yield _row("reconciled", f"{found.shown} at {found.at[:19]}Z")
-    for sentence in (*found.how, *found.not_compared):
-        yield _row("", sentence)
-    if found.analytics_visible is not None:
-        yield _row("analytics", visibility_line(found.analytics_visible))
-        yield _row("", _quantiles(found.analytics_visible.time_ms))
-
-
 def visibility_line(found: VisibilitySummary) -> str:
     """Return how many messages were visible in analytics, and how good the times are."""
     missing = f", {found.missing:,} were not" * bool(found.missing)
@@ -149,54 +136,40 @@ def visibility_line(found: VisibilitySummary) -> str:
     return f"{found.matched:,} messages were visible{missing}{first * bool(found.at_first_look)}"
 
 
-def _verdict(summary: Summary) -> str:
-    return f"{summary.verdict.upper()} (exit code {summary.exit_code})"
-
-
 def _scenario_lines(scenario: ScenarioSummary) -> Iterator[str]:
     late = f" (late: {_causes(scenario.late)})" if scenario.late else ""
-    yield _row("scheduled", f"{scenario.scheduled:,}")
-    yield _row("sent", f"{scenario.sent:,}{late}")
-    yield _row("accepted", f"{scenario.accepted:,}")
+    yield from _rows("scheduled", f"{scenario.scheduled:,}")
+    yield from _rows("sent", f"{scenario.sent:,}{late}")
+    yield from _rows("accepted", f"{scenario.accepted:,}")
     for fate in ("rejected", "failed", "unknown"):
         if count := getattr(scenario, fate):
-            yield _row(fate, f"{count:,}")
+            yield from _rows(fate, f"{count:,}")
     if scenario.resent:
-        yield _row("resent", f"{scenario.resent:,} after a new login")
+        yield from _rows("resent", f"{scenario.resent:,} after a new login")
     if scenario.not_sent:
-        yield _row("not sent", _causes(scenario.not_sent))
+        yield from _rows("not sent", _causes(scenario.not_sent))
     rate = scenario.rate_per_s
     of_asked = "" if rate.configured is None else f" of {rate.configured:,.2f}/s configured"
-    yield _row("rate", f"{rate.achieved:,.2f}/s achieved{of_asked}")
-    yield _row("response time", _quantiles(scenario.response_time_ms))
-    yield _row("service time", _quantiles(scenario.service_time_ms))
-    yield _row("send error", _quantiles(scenario.send_error_ms))
+    yield from _rows("rate", f"{rate.achieved:,.2f}/s achieved{of_asked}")
+    yield from _rows("response time", _quantiles(scenario.response_time_ms))
+    yield from _rows("service time", _quantiles(scenario.service_time_ms))
+    yield from _rows("send error", _quantiles(scenario.send_error_ms))
     if scenario.send_error_ms.count:
-        yield _row("", "(send error: between when a message was due and when it was sent)")
+        yield from _rows("", "(send error: between when a message was due and when it was sent)")
     if scenario.response_time_ms.ours or scenario.service_time_ms.ours:
-        yield _row("", "* may be the generator's own lag, not the target's")
-    pool = scenario.pool
-    if pool.retired:
-        yield _row("retired", f"{_by(pool.retired)}; {pool.redirected:,} messages went elsewhere")
-    yield from _failure_lines(scenario.failures)
+        yield from _rows("", "* may be the generator's own lag, not the target's")
+    if (pool := scenario.pool).retired:
+        elsewhere = f"{pool.redirected:,} messages went elsewhere"
+        yield from _rows("retired", f"{_by(pool.retired)}; {elsewhere}")
+    failures = [f"{count:>9,}  {code}" for code, count in scenario.failures.items()]
+    yield from _rows("failures", *(failures or ["none"]))
     for name, step in scenario.steps.items():
         failed = ", failed: " * bool(step.errors) + _by(step.errors)
-        yield _row(f"step {name}", f"{step.count:,}{failed}")
-        yield _row("", _quantiles(step.time_ms))
+        yield from _rows(f"step {name}", f"{step.count:,}{failed}", _quantiles(step.time_ms))
     for name, timing in scenario.timings.items():
         others = ((word, getattr(timing, word)) for word in _OF_TIMINGS)
         shown = "".join(f", {count:,} {word}" for word, count in others if count)
-        yield _row(name, f"{timing.matched:,} matched{shown}")
-        yield _row("", _quantiles(timing.time_ms))
-
-
-def _failure_lines(failures: Mapping[str, int]) -> Iterator[str]:
-    if not failures:
-        yield _row("failures", "none")
-    label = "failures"
-    for code, count in failures.items():
-        yield _row(label, f"{count:>9,}  {code}")
-        label = ""
+        yield from _rows(name, f"{timing.matched:,} matched{shown}", _quantiles(timing.time_ms))
 
 
 def _quantiles(durations: Quantiles) -> str:
@@ -214,8 +187,11 @@ def _causes(causes: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} by cause {cause}" for cause, count in causes.items())
 
 
-def _row(label: str, value: str) -> str:
-    return f"  {label:<{_LABEL_WIDTH - 1}} {value}"
+def _rows(label: str, *values: str) -> Iterator[str]:
+    """Yield values below each other, the first of them behind a label."""
+    for value in values:
+        yield f"  {label:<{_LABEL_WIDTH - 1}} {value}"
+        label = ""
 
 
 def error_table(summary: Summary, width: int = WIDTH) -> str:
@@ -245,7 +221,8 @@ def error_table(summary: Summary, width: int = WIDTH) -> str:
 
 
 def _explanations(noted: ErrorSummary) -> Iterator[str]:
-    yield _first_sentence(noted.hint) or _NO_HINT
+    first, _, _ = noted.hint.partition(". ")
+    yield (first if first == noted.hint else f"{first}.") or _NO_HINT
     correlation_ids = (sample.correlation_id for sample in noted.samples)
     correlation_id = next(filter(None, correlation_ids), "")
     if correlation_id:
@@ -258,8 +235,3 @@ def _table_row(count: str, share: str, first: str, last: str, code: str) -> str:
 
 def _moment(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:,.1f} s"
-
-
-def _first_sentence(text: str) -> str:
-    end = text.find(". ")
-    return text if end < 0 else text[: end + 1]
