@@ -44,14 +44,14 @@ class Cleanup:
         self._has_log = (folder / MESSAGES).exists()
         kept: dict[str, None] = {}
         for each in messages_of(folder) if self._has_log else ():
-            if not _has_no_pool(settings, each.scenario):
+            rule = settings.scenario.get(each.scenario)
+            if rule is None or rule.conversations.source != "none":  # those are not of the run
                 continue
             if not each.conversation_id:
                 self._not_named += each.fate is ACCEPTED
                 continue
-            variables = settings.scenario[each.scenario].variables
             # Customers who are kept from run to run may have opened it in an earlier one.
-            (kept if CUSTOMERS in variables else self._ids)[each.conversation_id] = None
+            (kept if CUSTOMERS in rule.variables else self._ids)[each.conversation_id] = None
         self._kept = len(kept)
         # Without the log nothing else says that those were of the run.
         self._ids |= dict.fromkeys(self._done)
@@ -95,9 +95,3 @@ class Cleanup:
         if not self._has_log:
             told += f"; without {MESSAGES} no others than these are known"
         return told
-
-
-def _has_no_pool(settings: Settings, scenario: str) -> bool:
-    """Return whether the messages of a scenario open the conversations that they go to."""
-    rule = settings.scenario.get(scenario)
-    return rule is not None and rule.conversations.source == "none"

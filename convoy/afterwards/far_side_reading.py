@@ -129,7 +129,7 @@ class FarSideReading:
     def _wait(self) -> None:
         ends_s = self._clock() + self._wait_s
         self._reread_at_s = self._clock() + _REREADS_EVERY_S
-        while (self._is_lacking or self._unseen()) and not self.is_nobody_there:
+        while not self.is_nobody_there and (self._lacking or self._not_located or self._unseen()):
             self._look_when_due()
             self._reread_when_due()
             left_s = ends_s - self._clock()
@@ -162,10 +162,6 @@ class FarSideReading:
             for each in self._accepted[id]
             if (each.scenario, each.k) not in keys and each.message_id not in ids
         ]
-
-    @property
-    def _is_lacking(self) -> bool:
-        return bool(self._lacking or self._not_located)
 
     def _locate(self) -> None:
         """Find the conversations of messages whose answers named none."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from time import time
 
 import msgspec
 from msgspec.structs import replace
@@ -16,9 +17,9 @@ from convoy.afterwards.recorded_run import (
     SentTexts,
     messages_of,
     settings_of,
-    t0_s_of,
 )
 from convoy.errors import RefusedError, RemoteError
+from convoy.plan.rendering import stamp
 from convoy.prepare.setup import Setup
 from convoy.remote.connections import Connections
 from convoy.remote.paced_client import PacedClient
@@ -73,7 +74,7 @@ def reconcile(
     if stored := [each for each in logged if each.scenario not in counted]:
         with PacedClient(settings, connections, tell) as client:
             reading = FarSideReading(
-                *(client, result.run_id, t0_s_of(result), stored, progress),
+                *(client, result.run_id, result.t0_s, stored, progress),
                 wait_s=wait_s,
                 tell=tell,
             )
@@ -155,12 +156,12 @@ class _Found:
         if reading.no_analytics:
             self.not_compared.append(f"analytics: {reading.no_analytics}")
         else:
-            self.visibility = visibility(logged, found, reading.looks, t0_s_of(result))
+            self.visibility = visibility(logged, found, reading.looks, result.t0_s)
 
     def reconciled(self, logged: Iterable[LoggedMessage]) -> Reconciled:
         """Return all of it, as of now."""
         return Reconciled.of(
-            f"{datetime.now(UTC).isoformat(timespec='milliseconds')[:-6]}Z",
+            stamp(time()),
             sum(each.fate is ACCEPTED for each in logged),
             self.discrepancies,
             not_named=self.not_named,
@@ -200,7 +201,7 @@ def _ledger(settings: Settings, connections: Connections, result: RunResult) -> 
             f"{error} The simulator that a run starts for itself ends with it; start one by hand, "
             "with .venv/bin/python -m simulator, before a run that is to be reconciled"
         ) from error
-    if datetime.fromisoformat(ledger.since).timestamp() > t0_s_of(result):
+    if datetime.fromisoformat(ledger.since).timestamp() > result.t0_s:
         raise RefusedError(
             f"the simulator at {url} has counted since {ledger.since[:19]}Z only, and run "
             f"{result.run_id} began at {result.started_at[:19]}Z: it was restarted or emptied, and "

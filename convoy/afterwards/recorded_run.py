@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +97,6 @@ def opened_before(folder: Path) -> list[str]:
     for id in ids:
         checked_id(str(path), id)
     return ids
-
-
-def t0_s_of(result: RunResult) -> float:
-    """Return T0 in seconds since 1970."""
-    return datetime.fromisoformat(result.started_at).timestamp()
 
 
 class SentTexts:

@@ -78,7 +78,7 @@ class Bodies:
         draws = Draws(self._value_key, message.k)
         variables = {**self._variables, **_values(message)}
         variables["marker"] = f"{self._marker}{message.k}]"
-        variables["time"] = _stamp(self._clock())
+        variables["time"] = stamp(self._clock())
         variables["choice"], variables["number"] = draws.choice, draws.number
         return variables
 
@@ -162,7 +162,7 @@ def _html_safe(text: str) -> str:
     )
 
 
-def _stamp(unix_s: float) -> str:
+def stamp(unix_s: float) -> str:
     """Return a moment as the API writes it, such as `2026-11-22T10:00:00.000Z`."""
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
@@ -220,7 +220,7 @@ _WRITTEN: dict[str, _Written] = {
 BUILT_IN = frozenset({*_WRITTEN, "marker", "choice", "number", "range"})
 """The names that a scenario's own variables cannot have."""
 
-_NAMES = {"guest": _guest, "json_text": _json_text, "stamp": _stamp}
+_NAMES = {"guest": _guest, "json_text": _json_text, "stamp": stamp}
 _EACH = ", ".join(f"{name!r}: {code}" for name, code in {**_TEXTS, **_NUMBERS}.items())
 _values: Callable[[PlannedMessage], dict[str, object]] = eval(
     f"lambda message: {{{_EACH}}}", _NAMES

@@ -11,10 +11,11 @@ from convoy.prepare.checklist import Checklist
 from convoy.remote.connections import Connections
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Guests
-from convoy.remote.http import Answer, Origin
+from convoy.remote.http import Answer
 from convoy.remote.limits import http_date_s
 from convoy.remote.proxies import Proxy, proxy_to
 from convoy.routes.codes import UPGRADE_REFUSED, advice
+from convoy.settings import Origin
 
 _LONGEST_S = 10.0
 _CLOCK_TOLERANCE_S = 5.0

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from convoy.errors import RemoteError
 from convoy.foreign import shortened
+from convoy.plan.rendering import stamp
 from convoy.remote.paced_client import PacedClient
 from convoy.results.outcome import LONGEST_NAME
 from convoy.results.reconciled import FoundMessage, Side, digest_of, marker_in
@@ -205,7 +206,7 @@ def count_visible(
     """
     predicates = [{"dimension": "conversationId", "value": each} for each in ids]
     body = {
-        "interval": f"{_stamp(from_s)}/{_stamp(until_s)}",
+        "interval": f"{stamp(from_s)}/{stamp(until_s)}",
         "conversationFilters": [{"type": "or", "predicates": predicates}],
         "paging": {"pageSize": MOST_ASKED, "pageNumber": 1},
     }
@@ -239,7 +240,3 @@ def _epoch_s(text: str) -> float:
     if not 0 < at_s < _LATEST_S:
         raise RemoteError(f"{text!r} is no time that a message can have")
     return at_s
-
-
-def _stamp(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -15,7 +15,6 @@ from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.pace import Pace
-from convoy.remote.tls import tls_context
 from convoy.remote.wire_faults import (
     WIRE_EXCEPTIONS,
     AnswerEndedError,
@@ -25,8 +24,6 @@ from convoy.remote.wire_faults import (
     wire_code,
 )
 from convoy.settings import Origin
-
-__all__ = ["Answer", "Dialler", "Origin", "Transport", "tls_context"]
 
 _FIRST_FINAL_STATUS = 200
 _TLS_ALERT = b"\x15\x03"

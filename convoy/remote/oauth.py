@@ -230,14 +230,11 @@ class OAuthSession:
             login.set(None)
             raise
         self._login = None
-        self._adopt(token)
+        self._token = token
+        life_s = token.expires_at_s - self._clock()
+        self._refresh_at_s = token.expires_at_s - min(self._refresh_before_s, life_s / 2)
         login.set(token)
         return token
-
-    def _adopt(self, token: Token) -> None:
-        life_s = token.expires_at_s - self._clock()
-        self._token = token
-        self._refresh_at_s = token.expires_at_s - min(self._refresh_before_s, life_s / 2)
 
     def _keeps(self, present: Token | None, wait_s: float | None) -> TypeGuard[Token]:
         """Return whether `present` can still be used; if so, postpone the next renewal."""

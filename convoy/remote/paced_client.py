@@ -88,23 +88,20 @@ class PacedClient(AbstractContextManager["PacedClient"]):
                 self._kill_switch.check()
             self._await_budget()
             attempt = self._session.post(path, body, self._timeout_s, _NO_RULE, "", route.method)
-            answer, status = attempt.answer, attempt.status
+            answer, status, now_s = attempt.answer, attempt.status, self._clock()
+            is_soon = self._session.ready_at(now_s) <= now_s + _LONGEST_WAIT_S
             if answer is not None and status in route.accepts:
                 return answer.body
             if (answer is None or status in PASSING_STATUSES) and faults < _TRIES - 1:
                 faults += 1
                 self._sleep(_PAUSE_S)
-            elif status == HTTPStatus.TOO_MANY_REQUESTS and waits < _MOST_WAITS and self._is_soon():
+            elif status == HTTPStatus.TOO_MANY_REQUESTS and waits < _MOST_WAITS and is_soon:
                 waits += 1
             elif answer is None:
                 raise RemoteError(f"no answer from {url}: {meaning(attempt.code)}")
             else:
                 what, permission = route.name.replace("_", " "), route.permission
                 raise refusal_of(answer, url, what, permission=permission)
-
-    def _is_soon(self) -> bool:
-        now_s = self._clock()
-        return self._session.ready_at(now_s) <= now_s + _LONGEST_WAIT_S
 
     def _await_budget(self) -> None:
         if self.is_even and (pause_s := self._asked_s + self._gap_s - self._clock()) > 0:

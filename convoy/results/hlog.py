@@ -11,7 +11,6 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from struct import pack
 
 from convoy.results.histograms import Histogram
@@ -45,7 +44,7 @@ def histogram_logs(result: RunResult) -> Iterator[tuple[str, str]]:
 
 
 def _log(result: RunResult, series: Series, kind: str) -> str:
-    t0_s = datetime.fromisoformat(result.started_at).timestamp()
+    t0_s = result.t0_s
     lines = [
         "#[Values are nanoseconds]",
         "#[Histogram log format version 1.3]",

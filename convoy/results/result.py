@@ -5,6 +5,7 @@ It is a value: at a later moment of the run there is another one.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -118,6 +119,11 @@ class RunResult(msgspec.Struct, frozen=True):
     rows: dict[str, Row] = {}
     reconciled: Reconciled | None = None
     is_over: bool = False
+
+    @property
+    def t0_s(self) -> float:
+        """T0 in seconds since 1970."""
+        return datetime.fromisoformat(self.started_at).timestamp()
 
     @property
     def parts(self) -> dict[str, StepResult]:

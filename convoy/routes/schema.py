@@ -28,6 +28,8 @@ from typing import Any, NamedTuple
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.validators import extend
 
+from convoy.foreign import printable
+
 Schema = Mapping[str, Any]
 _Errors = Iterator[ValidationError]
 
@@ -360,8 +362,7 @@ def _shown(value: object) -> str:
     """Return a value short and printable, in quotes where it is a string."""
     if not isinstance(value, str):
         return _shape(value)
-    clean = "".join(each if each.isprintable() else "?" for each in value[:_LONGEST_SHOWN])
-    return f'"{clean}"' if len(value) <= _LONGEST_SHOWN else f'"{clean}…"'
+    return f'"{printable(_shortened(value))}"'
 
 
 def _is_an_id(value: str) -> bool:

@@ -13,13 +13,14 @@ import pytest
 from convoy.plan.pool import ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.remote.http import Origin, Transport
+from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
+from convoy.settings import Origin
 from tests.simulator.in_process import QUEUE
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 

@@ -39,16 +39,24 @@ def charts(result: RunResult) -> dict[str, Any]:
     series = [result.series[name] for name in result.scenarios if name in result.series]
     step_s = max((each.step_s for each in series), default=1)
     report_s = max((each.report_s for each in series), default=1)
-    steps = _steps(series, result.duration_s, step_s)
-    counts = [Counts.total(_at(series, step)) for step in range(steps)]
+    last = max((step for each in series for step in each.steps), default=-1)
+    steps = max(last + 1, ceil(result.duration_s / step_s))
+    counts = [
+        Counts.total(each.steps[step] for each in series if step in each.steps)
+        for step in range(steps)
+    ]
     stretches = _stretches(series, report_s)
 
     def line(value: Callable[[int], float | None]) -> list[Point]:
         return thinned([(step * step_s, value(step)) for step in range(steps)])
 
+    marks = [(each.at_s, str(each)) for each in result.changes]
+    if (aborted := result.aborted) is not None:
+        at_s = result.duration_s if aborted.at_s is None else aborted.at_s
+        marks.append((at_s, f"ended early: {aborted.criterion}"))
     return {
         "durationS": result.duration_s,
-        "marks": _marks(result),
+        "marks": marks,
         "rate": {
             "configured": line(lambda step: sum(each.due_in(step) for each in series) / step_s)
             if any(each.due for each in series)
@@ -63,23 +71,6 @@ def charts(result: RunResult) -> dict[str, Any]:
         "percentiles": _percentiles(result),
         "heat": _heat(stretches),
     }
-
-
-def _steps(series: Iterable[Series], duration_s: float, step_s: int) -> int:
-    last = max((step for each in series for step in each.steps), default=-1)
-    return max(last + 1, ceil(duration_s / step_s))
-
-
-def _at(series: Iterable[Series], step: int) -> Iterable[Counts]:
-    return (each.steps[step] for each in series if step in each.steps)
-
-
-def _marks(result: RunResult) -> list[tuple[float, str]]:
-    marks = [(each.at_s, str(each)) for each in result.changes]
-    if result.aborted is not None:
-        at_s = result.duration_s if result.aborted.at_s is None else result.aborted.at_s
-        marks.append((at_s, f"ended early: {result.aborted.criterion}"))
-    return marks
 
 
 def _stretches(series: Iterable[Series], report_s: int) -> list[tuple[float, Histogram]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from convoy.foreign import cut
+
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold, not even as a reference (https://www.w3.org/TR/xml/#charsets,
 read 2026-11-26): most control characters, and halves of surrogate pairs."""
 _STAND_IN = "\ufffd"
-_CUT = "…"
 _LONGEST_CODE = 250
 _PLAIN = frozenset(" ,-()%/=")
 """What is no markup within a line of Markdown."""
@@ -36,8 +37,7 @@ def markdown(text: str) -> str:
 
 def markdown_code(text: str) -> str:
     """Return a text as code, where GitHub also links no names and issues and draws no emoji."""
-    shown = text if len(text) <= _LONGEST_CODE else text[: _LONGEST_CODE - 1] + _CUT
-    return f"<code>{markdown(shown)}</code>"
+    return f"<code>{markdown(cut(text, _LONGEST_CODE))}</code>"
 
 
 def _markdown_character(character: str) -> str:

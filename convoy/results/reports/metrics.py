@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import get_args
 
 from convoy.results.criteria import CriterionVerdict
@@ -105,8 +104,7 @@ def _samples(summary: Summary, result: RunResult) -> Iterator[_Sample]:
     for state in Verdict:
         yield "verdict", int(state is summary.verdict), {"convoy_verdict": state}
     yield "exit_code", int(summary.exit_code), {}
-    started_s = datetime.fromisoformat(summary.started_at).timestamp()
-    yield "run_start_timestamp_seconds", started_s, {}
+    yield "run_start_timestamp_seconds", result.t0_s, {}
     yield "run_duration_seconds", summary.duration_s, {}
     # A file of criteria may hold the same line twice, and a sample may come once only.
     for text, found in {each.criterion: each for each in summary.criteria}.items():

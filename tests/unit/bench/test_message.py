@@ -11,13 +11,14 @@ from bench.message import ANSWER, BODY, PATH, STATUS, TOKEN, request_to
 from convoy.plan.pool import ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.remote.http import Origin, Transport
+from convoy.remote.http import Transport
 from convoy.remote.limits import Budget
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
+from convoy.settings import Origin
 from tests.unit.remote.misbehaving_server import OK, serving
 
 

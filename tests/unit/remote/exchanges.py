@@ -13,7 +13,9 @@ import pytest
 
 from convoy.errors import WireError
 from convoy.remote.addresses import AddressBook, Admission
-from convoy.remote.http import Dialler, Origin, Transport
+from convoy.remote.dialling import Dialler
+from convoy.remote.http import Transport
+from convoy.settings import Origin
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
 LONG_S = 60.0

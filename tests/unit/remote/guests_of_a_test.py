@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from convoy.remote.dialling import Dialler
 from convoy.remote.guest_events import Event
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Deployment, Guests
-from convoy.remote.http import Dialler, Origin
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
+from convoy.settings import Origin
 from tests.unit.remote.exchanges import LONG_S
 from tests.unit.remote.misbehaving_server import Behaviour, MisbehavingServer, serving
 from tests.unit.remote.websocket_peer import Peer

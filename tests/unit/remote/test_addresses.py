@@ -11,7 +11,9 @@ from gevent.event import Event
 
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.connection import Address
-from convoy.remote.http import Dialler, Origin, Transport
+from convoy.remote.dialling import Dialler
+from convoy.remote.http import Transport
+from convoy.settings import Origin
 from tests.locust_process import free_port
 from tests.unit.remote.exchanges import (
     LONG_S,

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from convoy.errors import LoginError, RefusedError, RemoteError
-from convoy.remote.http import Answer, Origin
+from convoy.remote.http import Answer
 from convoy.remote.limits import Budget, Limit, http_date_s, retry_after_s
 from convoy.remote.listing import find_conversations
 from convoy.remote.oauth import Credentials, Token, log_in
@@ -21,6 +21,7 @@ from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import KNOWN_CODES, error_code
 from convoy.routes.explain import as_text, explain
 from convoy.secrets import Redactor, Secret
+from convoy.settings import Origin
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 
 JSON = st.recursive(

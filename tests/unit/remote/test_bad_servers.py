@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convoy.remote.http import AnswerReader, Dialler
+from convoy.remote.dialling import Dialler
+from convoy.remote.http import AnswerReader
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS
 from tests.unit.remote.exchanges import (
     LONG_S,

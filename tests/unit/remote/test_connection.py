@@ -11,8 +11,10 @@ import gevent
 import pytest
 
 from convoy.remote.connection import Connection
-from convoy.remote.http import Dialler, Origin, tls_context
+from convoy.remote.dialling import Dialler
+from convoy.remote.tls import tls_context
 from convoy.remote.wire_faults import StoppedError
+from convoy.settings import Origin
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import LONG_S, deadline
 from tests.unit.remote.misbehaving_server import Behaviour, Visitor, serving

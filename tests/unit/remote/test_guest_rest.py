@@ -12,6 +12,7 @@ import pytest
 
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.remote.addresses import AddressBook, Admission
+from convoy.remote.dialling import Dialler
 from convoy.remote.guest_events import PresignedUrl
 from convoy.remote.guest_rest import (
     HistoryMessage,
@@ -22,7 +23,6 @@ from convoy.remote.guest_rest import (
     read_history,
 )
 from convoy.remote.guests import Guests
-from convoy.remote.http import Dialler
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.pace import Pace
 from convoy.routes.codes import KNOWN_CODES, UPLOAD_REFUSED

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 import gevent
 import pytest
 
-from convoy.remote.http import Answer, Dialler, Transport
+from convoy.remote.dialling import Dialler
+from convoy.remote.http import Answer, Transport
 from convoy.remote.pace import Pace
 from tests.unit.remote.exchanges import (
     LONG_S,

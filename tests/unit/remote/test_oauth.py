@@ -12,9 +12,10 @@ import pytest
 from gevent.event import Event
 
 from convoy.errors import LoginError
-from convoy.remote.http import Origin, Transport
+from convoy.remote.http import Transport
 from convoy.remote.oauth import Credentials, OAuthSession, RefreshToken, Token, log_in
 from convoy.secrets import Secret
+from convoy.settings import Origin
 from tests.locust_process import free_port
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 

@@ -12,7 +12,8 @@ import pytest
 
 from convoy.errors import WireError
 from convoy.remote.connection import Outbox
-from convoy.remote.http import Dialler, Transport
+from convoy.remote.dialling import Dialler
+from convoy.remote.http import Transport
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,

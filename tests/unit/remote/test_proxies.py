@@ -8,10 +8,11 @@ import gevent
 import pytest
 
 from convoy.errors import ExitCode, SettingsError
-from convoy.remote.http import Dialler, Origin
+from convoy.remote.dialling import Dialler
 from convoy.remote.proxies import Proxy, proxy_to
 from convoy.remote.tls import tls_context
 from convoy.secrets import Redactor
+from convoy.settings import Origin
 from tests.locust_process import free_port
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import (

@@ -13,7 +13,7 @@ import gevent
 import pytest
 
 from convoy.errors import LoginError
-from convoy.remote.http import Origin, Transport
+from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.pace import Pace
@@ -21,6 +21,7 @@ from convoy.remote.session import ApiSession, open_patiently
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
 from convoy.secrets import STARS, Redactor, Secret
+from convoy.settings import Origin
 from tests.locust_process import free_port
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 from tests.unit.remote.proxy_server import name_proxy_at

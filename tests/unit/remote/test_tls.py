@@ -12,7 +12,10 @@ import pytest
 
 from convoy.errors import WireError
 from convoy.files import FileError
-from convoy.remote.http import Answer, Dialler, Origin, Transport, tls_context
+from convoy.remote.dialling import Dialler
+from convoy.remote.http import Answer, Transport
+from convoy.remote.tls import tls_context
+from convoy.settings import Origin
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import LONG_S, REQUEST, deadline, transport_to
 from tests.unit.remote.misbehaving_server import OK, Visitor, answers_all, serving

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from convoy.remote.http import Dialler, Origin, tls_context
+from convoy.remote.dialling import Dialler
+from convoy.remote.tls import tls_context
+from convoy.settings import Origin
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import REQUEST, deadline, fault_of, transport_to
 from tests.unit.remote.misbehaving_server import OK, Visitor, answer, serving

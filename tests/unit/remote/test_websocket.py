@@ -16,11 +16,13 @@ from websockets.utils import accept_key
 
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.remote.addresses import AddressBook, Admission
+from convoy.remote.dialling import Dialler
 from convoy.remote.guest_events import Event, OwnCopy, Reply, Unknown, Unreadable
 from convoy.remote.guests import Deployment
-from convoy.remote.http import Dialler, Origin, tls_context
+from convoy.remote.tls import tls_context
 from convoy.results.outcome import ACCEPTED, UNKNOWN
 from convoy.routes.codes import meaning
+from convoy.settings import Origin
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import LONG_S, wait_in_loop
 from tests.unit.remote.guests_of_a_test import (

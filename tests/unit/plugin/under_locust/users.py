@@ -27,7 +27,7 @@ from convoy.plugin.guest_user import GuestUser
 from convoy.plugin.message_user import Message, MessageUser
 from convoy.plugin.rows import Rows
 from convoy.plugin.users import attach
-from convoy.remote.http import Origin, Transport
+from convoy.remote.http import Transport
 from convoy.remote.limits import Budget
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
@@ -37,7 +37,7 @@ from convoy.results.outcome import Attempt
 from convoy.routes.catalogue import Route, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
-from convoy.settings import Settings
+from convoy.settings import Origin, Settings
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun, WorkerRunState
