@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from math import inf
 
 import gevent
@@ -52,6 +53,7 @@ class ReadingStep(msgspec.Struct, frozen=True, omit_defaults=True):
     counts: list[tuple[str, str, int]] = []
 
 
+@dataclass(eq=False, repr=False)
 class FarSideReading:
     """Reads conversations, and those again in which something is missing, for as long as it may.
 
@@ -60,25 +62,20 @@ class FarSideReading:
     with how far it is. Raises RemoteError and OSError from `read`.
     """
 
-    def __init__(
-        self,
-        client: PacedClient,
-        run_id: str,
-        t0_s: float,
-        sent: Iterable[LoggedMessage],
-        progress: StepsDone[ReadingStep],
-        *,
-        wait_s: float,
-        tell: Callable[[str], None],
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = gevent.sleep,
-    ) -> None:
-        self._client, self._run_id, self._t0_s = client, run_id, t0_s
-        self._progress, self._wait_s = progress, wait_s
-        self._tell, self._clock, self._sleep = tell, clock, sleep
+    client: PacedClient
+    run_id: str
+    t0_s: float
+    sent: Iterable[LoggedMessage]
+    progress: StepsDone[ReadingStep]
+    wait_s: float
+    tell: Callable[[str], None]
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = gevent.sleep
+
+    def __post_init__(self) -> None:
         self._accepted: dict[str, list[LoggedMessage]] = {}
         self._not_located: dict[str, LoggedMessage] = {}
-        for each in sent:
+        for each in self.sent:
             if not each.conversation_id and each.fate is ACCEPTED and each.message_id:
                 self._not_located[each.message_id] = each
             if each.conversation_id:
@@ -91,7 +88,7 @@ class FarSideReading:
         self.looks: defaultdict[Side, list[Look]] = defaultdict(list)
         self.no_analytics = ""
         """Why analytics could not be asked, "" where it could."""
-        for step in progress.steps:
+        for step in self.progress.steps:
             self._take(step)
 
     @property
@@ -120,36 +117,36 @@ class FarSideReading:
         self._locate()
         unread = [each for each in self._accepted if each not in self._read]
         # All at once the budget would be spent for a minute, and analytics could not be asked.
-        self._client.is_even = _REQUESTS_EACH * len(unread) > self._client.most_at_once
+        self.client.is_even = _REQUESTS_EACH * len(unread) > self.client.most_at_once
         for id in unread:
             self._look_when_due()
             self._read_one(id)
             self._tell_now_and_then(f"{len(self._read):,} of {self.conversations:,} are read")
 
     def _wait(self) -> None:
-        ends_s = self._clock() + self._wait_s
-        self._reread_at_s = self._clock() + _REREADS_EVERY_S
+        ends_s = self.clock() + self.wait_s
+        self._reread_at_s = self.clock() + _REREADS_EVERY_S
         while not self.is_nobody_there and (self._lacking or self._not_located or self._unseen()):
             self._look_when_due()
             self._reread_when_due()
-            left_s = ends_s - self._clock()
+            left_s = ends_s - self.clock()
             if left_s <= 0:
                 return
             self._tell_now_and_then(
                 f"in {len(self._lacking):,} of {self.conversations:,} something is missing, in "
                 f"{len(self._unseen()):,} not visible in analytics; waiting up to {left_s:.0f} s"
             )
-            self._sleep(min(_PAUSE_S, left_s))
+            self.sleep(min(_PAUSE_S, left_s))
 
     def _read_by_id(self) -> None:
         """Read what is still missing by its id, because a conversation need not list all it has."""
         for id in sorted(self._lacking):
             asked = [each.message_id for each in self._missing_in(id) if each.message_id]
-            read = [read_message(self._client, self._run_id, id, each) for each in asked]
+            read = [read_message(self.client, self.run_id, id, each) for each in asked]
             if found := [each for each in read if each is not None]:
                 listed = self._read[id].messages or []
-                step = replace(self._read[id], at_s=self._clock(), messages=[*listed, *found])
-                self._progress.add(step)
+                step = replace(self._read[id], at_s=self.clock(), messages=[*listed, *found])
+                self.progress.add(step)
                 self._take(step)
 
     def _missing_in(self, id: str) -> list[LoggedMessage]:
@@ -166,56 +163,56 @@ class FarSideReading:
     def _locate(self) -> None:
         """Find the conversations of messages whose answers named none."""
         for id in [*self._not_located]:
-            if conversation_id := conversation_of(self._client, id):
-                step = ReadingStep(self._clock(), conversation_id, id)
-                self._progress.add(step)
+            if conversation_id := conversation_of(self.client, id):
+                step = ReadingStep(self.clock(), conversation_id, id)
+                self.progress.add(step)
                 self._take(step)
                 if conversation_id in self._read:
                     self._read_one(conversation_id)
 
     def _read_one(self, id: str) -> None:
-        found = read_conversation(self._client, self._run_id, id)
+        found = read_conversation(self.client, self.run_id, id)
         step = ReadingStep(
-            self._clock(),
+            self.clock(),
             id,
             began_s=None if found is None else found.began_s,
             messages=None if found is None else found.messages,
         )
-        self._progress.add(step)
+        self.progress.add(step)
         self._take(step)
 
     def _reread_when_due(self) -> None:
-        began_s = self._clock()
+        began_s = self.clock()
         if began_s >= self._reread_at_s:
             self._locate()
             for id in [each for each in self._accepted if each not in self._read]:
                 self._read_one(id)
             for id in sorted(self._lacking):
                 self._read_one(id)
-            self._reread_at_s = self._clock() + max(_REREADS_EVERY_S, self._clock() - began_s)
+            self._reread_at_s = self.clock() + max(_REREADS_EVERY_S, self.clock() - began_s)
 
     def _look_when_due(self) -> None:
         """Look at analytics for what was not visible; where that is not allowed, never again."""
-        began_s = self._clock()
+        began_s = self.clock()
         if began_s < self._look_at_s or not (unseen := self._unseen()):
             return
         known = (each.began_s for each in self._read.values() if each.began_s is not None)
-        from_s = min(known, default=self._t0_s)
+        from_s = min(known, default=self.t0_s)
         try:
             for first in range(0, len(unseen), MOST_ASKED):
                 ids = unseen[first : first + MOST_ASKED]
-                counts = count_visible(self._client, ids, min(from_s, self._t0_s), self._clock())
+                counts = count_visible(self.client, ids, min(from_s, self.t0_s), self.clock())
                 sides = [(id, direction) for id in ids for direction in _DIRECTIONS]
-                step = ReadingStep(self._clock(), counts=[(*side, counts[side]) for side in sides])
-                self._progress.add(step)
+                step = ReadingStep(self.clock(), counts=[(*side, counts[side]) for side in sides])
+                self.progress.add(step)
                 self._take(step)
         except RemoteError as error:
             if not error.code.startswith("4"):
                 raise
-            self.no_analytics = told(str(error), self._client.redact)
-            self._client.is_even = False
-        pause_s = _OF_THE_BUDGET * (self._clock() - began_s)
-        self._look_at_s = self._clock() + max(_LOOKS_EVERY_S, pause_s)
+            self.no_analytics = told(str(error), self.client.redact)
+            self.client.is_even = False
+        pause_s = _OF_THE_BUDGET * (self.clock() - began_s)
+        self._look_at_s = self.clock() + max(_LOOKS_EVERY_S, pause_s)
 
     def _unseen(self) -> list[str]:
         """Return the conversations of which analytics did not show every message yet."""
@@ -243,6 +240,6 @@ class FarSideReading:
             (self._lacking.add if self._missing_in(id) else self._lacking.discard)(id)
 
     def _tell_now_and_then(self, what: str) -> None:
-        if self._clock() >= self._told_s + _TOLD_EVERY_S:
-            self._told_s = self._clock()
-            self._tell(f"conversations of the run: {what}")
+        if self.clock() >= self._told_s + _TOLD_EVERY_S:
+            self._told_s = self.clock()
+            self.tell(f"conversations of the run: {what}")

@@ -19,6 +19,7 @@ from convoy.settings.origin import is_loopback
 KEEP_S = 60.0
 """How long a host's addresses are kept: load balancers change theirs within minutes."""
 
+_Where = tuple[str, int]
 LookUp = Callable[[str, int], Sequence[Address]]
 """Takes host name and port, returns what `getaddrinfo` does; raises OSError or UnicodeError."""
 
@@ -29,6 +30,7 @@ def look_up(host: str, port: int) -> Sequence[Address]:
     return cast(Sequence[Address], found)
 
 
+@dataclass(eq=False, slots=True)
 class Admission:
     """Which addresses this process may connect to, by the guard: what a name says may change.
 
@@ -36,10 +38,9 @@ class Admission:
     `only` it is that address and no other.
     """
 
-    def __init__(self, *, anywhere: bool = False, only: str | None = None) -> None:
-        self._is_anywhere = anywhere
-        self._only = only
-        self._admitted: set[str] = set()
+    anywhere: bool = False
+    only: str | None = None
+    _admitted: set[str] = field(default_factory=set)
 
     def admit(self, addresses: Iterable[str]) -> None:
         """Let these addresses of other machines be connected to, too."""
@@ -47,7 +48,7 @@ class Admission:
 
     def choose(self, host: str, found: Iterable[Address]) -> list[Address]:
         """Return what a host stands for, as far as it is asked for; raises as `check`."""
-        only = self._only
+        only = self.only
         chosen = [each for each in dict.fromkeys(found) if only is None or each[4][0] == only]
         if not chosen:
             raise socket.gaierror(socket.EAI_NONAME, f"{host} has no address {only or ''}".rstrip())
@@ -57,8 +58,8 @@ class Admission:
 
     def check(self, host: str, address: str) -> None:
         """Raise socket.gaierror where a host's address is none to connect to."""
-        is_admitted = self._is_anywhere or is_loopback(address) or address in self._admitted
-        if not (is_admitted if self._only is None else address == self._only):
+        is_admitted = self.anywhere or is_loopback(address) or address in self._admitted
+        if not (is_admitted if self.only is None else address == self.only):
             told = f"{host} stands for {address}, to which no load may go"
             raise socket.gaierror(socket.EAI_NONAME, told)
 
@@ -80,26 +81,21 @@ class _Entry:
         return preferred[start:] + preferred[:start] + others
 
 
+@dataclass(eq=False, repr=False)
 class AddressBook:
     """Keeps what was looked up for `keep_s` seconds of `clock`; greenlets share a lookup.
 
     Only addresses that have an `admission` are returned.
     """
 
-    def __init__(
-        self,
-        admission: Admission,
-        *,
-        keep_s: float = KEEP_S,
-        look_up: LookUp = look_up,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._admission = admission
-        self._keep_s = keep_s
-        self._look_up = look_up
-        self._clock = clock
-        self._entries: dict[tuple[str, int], _Entry] = {}
-        self._lookups: dict[tuple[str, int], Greenlet[..., _Entry | Exception]] = {}
+    admission: Admission
+    keep_s: float = KEEP_S
+    look_up: LookUp = look_up
+    clock: Callable[[], float] = time.perf_counter
+
+    def __post_init__(self) -> None:
+        self._entries: dict[_Where, _Entry] = {}
+        self._lookups: dict[_Where, Greenlet[..., _Entry | Exception]] = {}
 
     def addresses(self, host: str, port: int, timeout_s: float) -> list[Address]:
         """Return a host's addresses in the order to try them, a rotated one for each call.
@@ -111,7 +107,7 @@ class AddressBook:
             address = ipaddress.ip_address(host)
         except ValueError:
             return self._entry((host, port), timeout_s).in_turn()
-        self._admission.check(host, host)
+        self.admission.check(host, host)
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         return [(family, socket.SOCK_STREAM, 0, "", (str(address), port))]
 
@@ -119,9 +115,9 @@ class AddressBook:
         """Drop the host's addresses, because none of them accepted a connection."""
         self._entries.pop((host, port), None)
 
-    def _entry(self, where: tuple[str, int], timeout_s: float) -> _Entry:
+    def _entry(self, where: _Where, timeout_s: float) -> _Entry:
         entry = self._entries.get(where)
-        if entry is not None and self._clock() < entry.ends_s:
+        if entry is not None and self.clock() < entry.ends_s:
             return entry
         # A lookup is a greenlet of its own, because a greenlet that waits for it may be killed.
         lookup = self._lookups.get(where)
@@ -135,15 +131,15 @@ class AddressBook:
             raise type(found)(*found.args) from found
         return found
 
-    def _looked_up(self, where: tuple[str, int]) -> _Entry | Exception:
+    def _looked_up(self, where: _Where) -> _Entry | Exception:
         """Return the new entry, or the fault, for every greenlet that waits for this lookup."""
         try:
-            found = self._admission.choose(where[0], self._look_up(*where))
+            found = self.admission.choose(where[0], self.look_up(*where))
         except (OSError, UnicodeError) as exc:
             return exc
         finally:
             del self._lookups[where]
         preferred = found[0][0]
         found.sort(key=lambda each: each[0] != preferred)
-        entry = self._entries[where] = _Entry(found, self._clock() + self._keep_s)
+        entry = self._entries[where] = _Entry(found, self.clock() + self.keep_s)
         return entry

@@ -164,6 +164,7 @@ def _nonsense(url: str, what: str) -> LoginError:
     return LoginError("malformed answer", message, refused=False)
 
 
+@dataclass(eq=False, repr=False)
 class OAuthSession:
     """A token that is always fresh, for any number of greenlets, with one login at a time.
 
@@ -172,16 +173,11 @@ class OAuthSession:
     present one meanwhile.
     """
 
-    def __init__(
-        self,
-        log_in: Callable[[], Token],
-        *,
-        refresh_before_s: float,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._log_in = log_in
-        self._refresh_before_s = refresh_before_s
-        self._clock = clock
+    log_in: Callable[[], Token]
+    refresh_before_s: float
+    clock: Callable[[], float] = time.perf_counter
+
+    def __post_init__(self) -> None:
         self._token: Token | None = None
         self._refresh_at_s = 0.0
         self._login: AsyncResult[Token | None] | None = None
@@ -193,7 +189,7 @@ class OAuthSession:
     def token(self) -> Token:
         """Return a valid token, after a login where there is none. Raises LoginError."""
         while True:
-            now_s = self._clock()
+            now_s = self.clock()
             fresh = self.fresh_token(now_s)
             if fresh is not None:
                 return fresh
@@ -217,7 +213,7 @@ class OAuthSession:
         login: AsyncResult[Token | None] = AsyncResult()
         self._login = login
         try:
-            token = self._log_in()
+            token = self.log_in()
         except Exception as exc:
             self._login = None
             login.set_exception(exc)
@@ -231,14 +227,14 @@ class OAuthSession:
             raise
         self._login = None
         self._token = token
-        life_s = token.expires_at_s - self._clock()
-        self._refresh_at_s = token.expires_at_s - min(self._refresh_before_s, life_s / 2)
+        life_s = token.expires_at_s - self.clock()
+        self._refresh_at_s = token.expires_at_s - min(self.refresh_before_s, life_s / 2)
         login.set(token)
         return token
 
     def _keeps(self, present: Token | None, wait_s: float | None) -> TypeGuard[Token]:
         """Return whether `present` can still be used; if so, postpone the next renewal."""
-        now_s = self._clock()
+        now_s = self.clock()
         if present is None or present is not self._token or now_s >= present.expires_at_s:
             return False
         pause_s = max(_SHORTEST_RETRY_S, wait_s or (present.expires_at_s - now_s) / 2)

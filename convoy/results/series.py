@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 
 import msgspec
@@ -67,15 +68,15 @@ class Series(msgspec.Struct, frozen=True):
         return Counts.total(self.steps.values())
 
 
+@dataclass(eq=False)
 class SeriesAccount:
     """The series of one scenario as the reports of all workers add up to it."""
 
-    def __init__(
-        self, step_s: int, name_code: Callable[[str], str], report_steps: int = REPORT_STEPS
-    ) -> None:
-        self._step_s = step_s
-        self._report_steps = report_steps
-        self._name_code = name_code
+    step_s: int
+    name_code: Callable[[str], str]
+    report_steps: int = REPORT_STEPS
+
+    def __post_init__(self) -> None:
         # What is in here is replaced and never changed, because results hold it too.
         self._steps: dict[int, Counts] = {}
         self._reports: defaultdict[int, tuple[Durations[BucketCounts], ...]] = defaultdict(tuple)
@@ -90,17 +91,17 @@ class SeriesAccount:
     ) -> None:
         """Take in a report that covers the time `from_s` to `at_s` after T0."""
         for second, counts in seconds.items():
-            counts.rename_codes(self._name_code)
-            step = second // self._step_s
+            counts.rename_codes(self.name_code)
+            step = second // self.step_s
             before = self._steps.get(step)
             self._steps[step] = counts if before is None else Counts.total([before, counts])
         if any(getattr(durations, name) for name in durations.__struct_fields__):
             middle_s = max(0.0, (from_s + at_s) / 2)
-            stretch = int(middle_s // (self._report_steps * self._step_s))
+            stretch = int(middle_s // (self.report_steps * self.step_s))
             self._reports[stretch] += (durations,)
 
     def result(self, due: Sequence[int], until_s: float) -> Series:
         """Return the series by now; what is absorbed later is not in it."""
         return Series(
-            self._step_s, self._report_steps, dict(self._steps), dict(self._reports), due, until_s
+            self.step_s, self.report_steps, dict(self._steps), dict(self._reports), due, until_s
         )
