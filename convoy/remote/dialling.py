@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import dataclass
 from itertools import count
 
 from convoy.remote.addresses import AddressBook, Admission
@@ -32,6 +33,7 @@ Hold = Callable[[Connection], None]
 """Takes each connection before it is opened, so that its owner can close it meanwhile."""
 
 
+@dataclass(eq=False, repr=False)
 class Dialler:
     """Opens connections to origins, through the proxies that lead to them.
 
@@ -41,23 +43,18 @@ class Dialler:
     it is needed and was not given, and without `addresses` only this machine's have an admission.
     """
 
-    def __init__(
-        self,
-        addresses: AddressBook | None = None,
-        *,
-        tls: ssl.SSLContext | None = None,
-        max_age_s: float = math.inf,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._tls = tls
-        self._max_age_s = max_age_s
-        self._addresses = addresses or AddressBook(Admission(), clock=clock)
+    addresses: AddressBook | None = None
+    tls: ssl.SSLContext | None = None
+    max_age_s: float = math.inf
+    clock: Callable[[], float] = time.perf_counter
+
+    def __post_init__(self) -> None:
+        self._book = self.addresses or AddressBook(Admission(), clock=self.clock)
         self._proxies: dict[Origin, Proxy | None] = {}
         self._peers: dict[Origin, TlsPeer] = {}
         self._outbox = Outbox()
         self._turn = count()
         self._check: Check | None = None
-        self.clock = clock
 
     def checking(self, check: Check) -> Dialler:
         """Return one that shares all with this one, and asks of each address before it connects.
@@ -79,7 +76,7 @@ class Dialler:
         proxy = self._proxies[origin]
         peer = origin if proxy is None else proxy.origin
         with _blaming(proxy):
-            addresses = self._addresses.addresses(peer.host, peer.port, deadline_s - self.clock())
+            addresses = self._book.addresses(peer.host, peer.port, deadline_s - self.clock())
         if self._check is not None and proxy is None:
             for *_, (where, *_) in addresses:
                 self._check(peer.host, str(where))
@@ -98,13 +95,13 @@ class Dialler:
             finally:
                 # Only CONNECT and a handshake were written, and no byte of the request.
                 connection.sent_s = None
-        self._addresses.forget(peer.host, peer.port)
+        self._book.forget(peer.host, peer.port)
         raise fault
 
     def end_of_use_s(self) -> float:
         """Return until when, in clock seconds, a connection opened now should be used."""
         spread = next(self._turn) * _GOLDEN_RATIO % 1.0
-        return self.clock() + self._max_age_s * (1 - _AGE_SPREAD * spread)
+        return self.clock() + self.max_age_s * (1 - _AGE_SPREAD * spread)
 
     def _set_up(
         self, connection: Connection, origin: Origin, proxy: Proxy | None, deadline_s: float
@@ -121,8 +118,8 @@ class Dialler:
             return Connection(address, self.clock, self._outbox)
         peer = self._peers.get(origin)
         if peer is None:
-            self._tls = self._tls or tls_context()
-            peer = self._peers[origin] = TlsPeer(self._tls, origin.host)
+            self.tls = self.tls or tls_context()
+            peer = self._peers[origin] = TlsPeer(self.tls, origin.host)
         return TlsConnection(address, self.clock, self._outbox, peer)
 
 

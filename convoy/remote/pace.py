@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
 
 import gevent
@@ -19,6 +20,7 @@ apart may arrive closer together. Where it leaves none, a message that was woken
 counts from when it might have left, or each second would begin later than the one before."""
 
 
+@dataclass(eq=False, repr=False)
 class Pace:
     """Lets at most `most` messages leave in any second that ends now, whoever sends them.
 
@@ -28,18 +30,14 @@ class Pace:
     is taken from that. All times are `clock` seconds.
     """
 
-    def __init__(
-        self,
-        most: int,
-        clock: Callable[[], float] = time.perf_counter,
-        total: Total | None = None,
-    ) -> None:
-        self.total = total
-        self._most = most
-        self._clock = clock
+    most: int
+    clock: Callable[[], float] = time.perf_counter
+    total: Total | None = None
+
+    def __post_init__(self) -> None:
         self._left: deque[float] = deque()
         self._leaving = 0
-        self._counted: deque[float] = deque(maxlen=most)
+        self._counted: deque[float] = deque(maxlen=self.most)
         self._second_s = SECOND_S + SPARE_S
         self._waiting = 0
         self._promised: set[greenlet] = set()
@@ -55,9 +53,9 @@ class Pace:
         # Half of the room is left for catching up; a plan at the approved rate itself has none.
         room_s = (most / planned - 1) / 2 if planned else SPARE_S
         self._second_s = SECOND_S + max(0.0, min(SPARE_S, room_s))
-        if others_may_have_sent and most > self._most:
-            self._left.extend([self._clock()] * (most - self._most))
-        self._most = most
+        if others_may_have_sent and most > self.most:
+            self._left.extend([self.clock()] * (most - self.most))
+        self.most = most
         self._counted = deque(self._counted, maxlen=most)
 
     def ready_at(self, now_s: float) -> float:
@@ -100,7 +98,7 @@ class Pace:
 
     def _wait_for_room(self, deadline_s: float) -> None:
         before = self._waiting
-        while (free_s := self._free_at(now_s := self._clock(), before)) > now_s:
+        while (free_s := self._free_at(now_s := self.clock(), before)) > now_s:
             if free_s == inf and now_s < self.ends_s:
                 free_s = now_s + SECOND_S  # this process has no lanes, and may get some by then
             if free_s > deadline_s:
@@ -115,17 +113,17 @@ class Pace:
     def has_left(self) -> None:
         """Count a message as gone now: the kernel has just taken its first byte."""
         self._leaving -= 1
-        self._left.append(self._counted_s(self._clock()))
+        self._left.append(self._counted_s(self.clock()))
         self._counted.append(self._left[-1])
 
     def _counted_s(self, now_s: float) -> float:
         """Return from when on a message counts that has left now."""
         late_s, counted = SECOND_S + SPARE_S - self._second_s, self._counted
-        if late_s <= 0 or not counted or len(counted) < self._most:
+        if late_s <= 0 or not counted or len(counted) < self.most:
             return now_s
         might_leave_s = counted[0] + self._second_s
         # Of a burst all would leave that much sooner after the one before, and not one alone.
-        before_s = counted[-min(len(counted), 1 + int(2 * self._most * late_s))]
+        before_s = counted[-min(len(counted), 1 + int(2 * self.most * late_s))]
         is_spread = before_s <= might_leave_s - late_s
         return might_leave_s if is_spread and now_s <= might_leave_s + late_s else now_s
 
@@ -140,8 +138,8 @@ class Pace:
         left, second_s = self._left, self._second_s
         while left and left[0] <= now_s - second_s:
             left.popleft()
-        too_many = len(left) + self._leaving + before - self._most
-        if now_s >= self.ends_s or self._most == 0:
+        too_many = len(left) + self._leaving + before - self.most
+        if now_s >= self.ends_s or self.most == 0:
             return inf
         if too_many < 0:
             return now_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import ceil, inf
 from weakref import WeakKeyDictionary
 
@@ -12,6 +13,7 @@ from gevent.event import Event
 from greenlet import getcurrent, greenlet
 
 
+@dataclass(eq=False, repr=False)
 class Total:
     """What this process may still send: `left` messages, and what was planned for its users.
 
@@ -21,27 +23,21 @@ class Total:
     much as was taken, up to `most_ahead`, is wanted in advance. All times are `clock` seconds.
     """
 
-    def __init__(
-        self,
-        left: int,
-        *,
-        is_led: bool = False,
-        most_ahead: int = 0,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._left = left
+    left: int
+    is_led: bool = False
+    most_ahead: int = 0
+    clock: Callable[[], float] = time.perf_counter
+
+    def __post_init__(self) -> None:
         self._planned: WeakKeyDictionary[greenlet, int] = WeakKeyDictionary()
-        self._is_used_up = not is_led
-        self._most_ahead = most_ahead
-        self._taken = 0
-        self._waiting = 0
+        self._is_used_up = not self.is_led
+        self._taken = self._waiting = 0
         self._has_news = Event()
-        self._clock = clock
 
     @property
     def wanted(self) -> int:
         """How many messages beyond its plan this process has ever wanted."""
-        return self._taken + self._waiting + min(self._taken, self._most_ahead)
+        return self._taken + self._waiting + min(self._taken, self.most_ahead)
 
     def plan(self, user: greenlet, count: int) -> None:
         """Let a user send so many messages more: what it is handed is in the plan."""
@@ -49,7 +45,7 @@ class Total:
 
     def give(self, count: int, *, is_used_up: bool) -> None:
         """Take in what the master gives beyond the plan, and whether there is nothing more."""
-        self._left += count
+        self.left += count
         self._is_used_up = is_used_up
         self._has_news.set()
 
@@ -67,16 +63,16 @@ class Total:
             self._await_more(deadline_s)
         finally:
             self._waiting -= 1
-        self._left -= 1
+        self.left -= 1
         self._taken += 1
 
     def put_back(self) -> None:
         """Count a message no longer: it will not leave."""
-        self._left += 1
+        self.left += 1
 
     def _await_more(self, deadline_s: float) -> None:
-        while self._left <= 0:
-            left_s = deadline_s - self._clock()
+        while self.left <= 0:
+            left_s = deadline_s - self.clock()
             if self._is_used_up or left_s <= 0:
                 raise TimeoutError("the approved total leaves no message for it")
             self._has_news.clear()
