@@ -49,8 +49,8 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         origin = Origin.parse(url)
         self.url = origin.url
         tls = tls_context(ca_file) if origin.is_https else None
-        self._dialler = Dialler(AddressBook(admission), tls=tls)
-        self._transport = Transport(origin, self._dialler, max_answer_bytes=_MOST_BYTES)
+        dialler = Dialler(AddressBook(admission), tls=tls)
+        self._transport = Transport(origin, dialler, max_answer_bytes=_MOST_BYTES)
         bearer = {"Authorization": f"Bearer {token.value.reveal()}"} if token else {}
         self._headers = bearer | OF_ALL | dict(headers or {})
 
@@ -64,7 +64,7 @@ class ApiClient(AbstractContextManager["ApiClient"]):
 
     def get(self, path: str, timeout_s: float, **params: str | int) -> Answer:
         """Return what a GET answers, asked for again where that may help; raises WireError."""
-        deadline_s = self._dialler.clock() + timeout_s
+        deadline_s = self._transport.dialler.clock() + timeout_s
         query = f"?{urlencode(params)}" if params else ""
         request = request_of("GET", self._transport.origin, path + query, self._headers)
         for pause_s in _PAUSES_S:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import cast
 
 import httptools
@@ -32,6 +33,7 @@ _MOST_UNPACKED_BYTES = 10 * 2**20
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
+@dataclass(eq=False, repr=False)
 class Transport:
     """One connection to an origin, for one caller greenlet at a time.
 
@@ -42,25 +44,18 @@ class Transport:
     body.
     """
 
-    def __init__(
-        self,
-        origin: Origin,
-        dialler: Dialler | None = None,
-        *,
-        pace: Pace | None = None,
-        kill_switch: KillSwitch | None = None,
-        max_answer_bytes: int = 10 * 2**20,
-    ) -> None:
-        self.origin = origin
-        self._pace = pace
-        self._kill_switch = kill_switch
-        self._dialler = dialler or Dialler()
-        self._max_answer_bytes = max_answer_bytes
-        self._clock = self._dialler.clock
+    origin: Origin
+    dialler: Dialler = field(default_factory=Dialler)
+    pace: Pace | None = None
+    kill_switch: KillSwitch | None = None
+    max_answer_bytes: int = 10 * 2**20
+
+    def __post_init__(self) -> None:
+        self._clock = self.dialler.clock
         self._connection: Connection | None = None
         self._end_of_use_s = 0.0
         self._is_stopped = self._is_leaving = False
-        self._reader = AnswerReader(max_answer_bytes)
+        self._reader = AnswerReader(self.max_answer_bytes)
         self.connecting_s = (0.0, 0.0)
         """When the last attempt to connect began and ended, in clock time."""
 
@@ -97,13 +92,13 @@ class Transport:
             self.close()
             raise
         finally:
-            if self._is_leaving and self._pace is not None:
+            if self._is_leaving and self.pace is not None:
                 self._is_leaving = False
-                self._pace.keep()
+                self.pace.keep()
 
     def may_send_by(self, deadline_s: float) -> bool:
         """Return whether the pace leaves room for a message until then."""
-        return self._pace is None or self._pace.ready_at(self._clock()) <= deadline_s
+        return self.pace is None or self.pace.ready_at(self._clock()) <= deadline_s
 
     def close(self) -> None:
         """Close the connection; an exchange in progress ends with WireError `stopped`."""
@@ -120,11 +115,11 @@ class Transport:
         self._is_stopped = False
         began_s = self._clock()
         try:
-            connection = self._dialler.dial(self.origin, deadline_s, self._hold)
+            connection = self.dialler.dial(self.origin, deadline_s, self._hold)
         finally:
             self.connecting_s = began_s, self._clock()
-        self._end_of_use_s = self._dialler.end_of_use_s()
-        self._reader = AnswerReader(self._max_answer_bytes)
+        self._end_of_use_s = self.dialler.end_of_use_s()
+        self._reader = AnswerReader(self.max_answer_bytes)
         return connection
 
     def _hold(self, connection: Connection) -> None:
@@ -170,21 +165,21 @@ class Transport:
 
     def _post(self, connection: Connection, request: bytes, deadline_s: float) -> None:
         # Only now, because messages that wait for connections would leave all at once afterwards.
-        if self._pace is not None:
+        if self.pace is not None:
             if not self._is_leaving:
-                self._pace.wait(deadline_s)
+                self.pace.wait(deadline_s)
                 self._is_leaving = True
             connection.on_sent = self._has_left
         self._ask_kill_switch()
         connection.post(request)
 
     def _ask_kill_switch(self) -> None:
-        if self._kill_switch is not None and (reason := self._kill_switch.reason):
+        if self.kill_switch is not None and (reason := self.kill_switch.reason):
             raise StoppedError(reason)
 
     def _has_left(self) -> None:
         self._is_leaving = False
-        cast(Pace, self._pace).has_left()
+        cast(Pace, self.pace).has_left()
 
     def _read(self, connection: Connection, deadline_s: float) -> None:
         data, reader = connection.receive(), self._reader

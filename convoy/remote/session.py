@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import perf_counter
 from typing import Protocol, cast
@@ -136,26 +137,20 @@ class RequestHeads:
         return head_of(method, self._origin, path, own | self._headers)
 
 
+@dataclass(eq=False, repr=False)
 class ApiSession:
     """One user's session with the API (a `Session`); used by one greenlet at a time."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        oauth: OAuthSession,
-        budget: Budget,
-        *,
-        code_book: CodeBook,
-        clock: Callable[[], float],
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        self._transport = transport
-        self._oauth = oauth
-        self._budget = budget
-        self._has_limits = budget.has_limits
-        self._code_book = code_book
-        self._clock = clock
-        self._heads = RequestHeads(transport.origin, headers or {})
+    transport: Transport
+    oauth: OAuthSession
+    budget: Budget
+    code_book: CodeBook
+    clock: Callable[[], float]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._has_limits = self.budget.has_limits
+        self._heads = RequestHeads(self.transport.origin, self.headers)
         self._first_sent_s: float | None = None
         self._rests_until_s = float("-inf")
         self._asked_s = self._started_s = 0.0
@@ -166,30 +161,30 @@ class ApiSession:
         """When the post in progress wrote its first byte; None when it has not."""
         if self.attempts == 0:
             return None
-        return self._first_sent_s if self.attempts > 1 else self._transport.sent_s
+        return self._first_sent_s if self.attempts > 1 else self.transport.sent_s
 
     def open(self) -> Token:
         """Return the session's token, after a login where there is none yet. Raises LoginError."""
-        return self._oauth.token()
+        return self.oauth.token()
 
     def head(self, path: str, method: str = "POST") -> bytes:
         """Return what a request to `path` begins with, up to the value of Content-Length.
 
         The token is in it. Raises LoginError, and ValueError for a path that no request can carry.
         """
-        return self._heads.of_body(self._oauth.token(), path, method)
+        return self._heads.of_body(self.oauth.token(), path, method)
 
     def close(self) -> None:
         """Close the connection; a post in progress ends with code `stopped`."""
-        self._transport.close()
+        self.transport.close()
 
     def keep_room(self, requests: int) -> None:
         """Be ready only where the limits allow so many requests besides the next message."""
-        self._budget.keep_room(requests)
+        self.budget.keep_room(requests)
 
     def ready_at(self, now_s: float) -> float:
         """Return when limits and rests allow the next message: at most `now_s` when now."""
-        ready_s = self._budget.ready_at(now_s)
+        ready_s = self.budget.ready_at(now_s)
         return self._rests_until_s if self._rests_until_s > ready_s else ready_s
 
     def post(
@@ -213,21 +208,21 @@ class ApiSession:
         """
         self.attempts = 0
         self._first_sent_s = None
-        self._asked_s = self._started_s = started_s = self._clock()
+        self._asked_s = self._started_s = started_s = self.clock()
         deadline_s = started_s + timeout_s
-        token = self._oauth.fresh_token(started_s)
+        token = self.oauth.fresh_token(started_s)
         if token is None:
             token = self._token_after_login()
-            self._started_s = started_s = self._clock()
+            self._started_s = started_s = self.clock()
         try:
             answer = self._attempt(token, method, path, body, started_s, deadline_s)
             self._first_sent_s = answer.sent_s
             if answer.status == _UNAUTHORIZED:
                 renewed = self._renewed(token, deadline_s)
                 # One that cannot be renewed comes back as it was.
-                is_new = renewed is not token and self._transport.may_send_by(deadline_s)
+                is_new = renewed is not token and self.transport.may_send_by(deadline_s)
                 if renewed is not None and is_new:
-                    answer = self._attempt(renewed, method, path, body, self._clock(), deadline_s)
+                    answer = self._attempt(renewed, method, path, body, self.clock(), deadline_s)
         except WireError as exc:
             return self._lost(exc, started_s)
         if answers.holds(answer.status, answer.body, conversation_id):
@@ -242,7 +237,7 @@ class ApiSession:
 
     def _token_after_login(self) -> Token:
         try:
-            return self._oauth.token()
+            return self.oauth.token()
         except LoginError as error:
             self._rest(error.retry_after_s or _REST_AFTER_LOGIN_S)
             raise
@@ -266,33 +261,33 @@ class ApiSession:
             content = body or b""
             request = b"%b%d\r\n\r\n%b" % (head, len(content), content)
         if self._has_limits:
-            self._budget.spend(now_s)
+            self.budget.spend(now_s)
         self.attempts += 1
-        answer = self._transport.exchange(request, deadline_s)
+        answer = self.transport.exchange(request, deadline_s)
         if self._has_limits:
-            self._budget.correct(answer.headers, answer.done_s)
+            self.budget.correct(answer.headers, answer.done_s)
         return answer
 
     def _renewed(self, token: Token, deadline_s: float) -> Token | None:
         """Return a new token after a 401; None when there is none in time, and then rest."""
-        self._oauth.reject(token)
+        self.oauth.reject(token)
         try:
-            with gevent.Timeout(max(0.0, deadline_s - self._clock()), _LoginTookTooLong):
-                return self._oauth.token()
+            with gevent.Timeout(max(0.0, deadline_s - self.clock()), _LoginTookTooLong):
+                return self.oauth.token()
         except (LoginError, _LoginTookTooLong) as exc:
             asked_s = exc.retry_after_s if isinstance(exc, LoginError) else None
             self._rest(asked_s or _REST_AFTER_LOGIN_S)
             return None
 
     def _rest(self, pause_s: float) -> None:
-        self._rests_until_s = self._clock() + pause_s
+        self._rests_until_s = self.clock() + pause_s
 
     def _refused(self, answer: Answer) -> HttpAttempt:
         status = answer.status
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             wait_s = retry_after_s(answer.headers)
-            self._budget.rest(answer.done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
-        code = self._code_book.name(error_code(status, answer.body))
+            self.budget.rest(answer.done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
+        code = self.code_book.name(error_code(status, answer.body))
         return self._answered(UNKNOWN if status in _SILENT else REJECTED, code, answer)
 
     def _answered(self, fate: Fate, code: str, answer: Answer) -> HttpAttempt:
@@ -314,7 +309,7 @@ class ApiSession:
 
     def _waited_s(self) -> float:
         """Return how long the post in progress waited for a token and a connection."""
-        began_s, ended_s = self._transport.connecting_s
+        began_s, ended_s = self.transport.connecting_s
         is_of_this_post = began_s >= self._started_s
         logged_in_s = self._started_s - self._asked_s
         return logged_in_s + (ended_s - began_s) * is_of_this_post

@@ -86,7 +86,7 @@ def test_what_is_asked_then_is_no_message_and_keeps_to_the_limits(
     for _ in range(3):
         connections.pace.wait(inf)
     session = connections.open_session()
-    session._budget.rest(inf)
+    session.budget.rest(inf)
     assert session.ready_at(0.0) == inf
 
 

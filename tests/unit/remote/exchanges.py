@@ -30,7 +30,9 @@ def transport_to(
     port: int, dialler: Dialler | None = None, *, origin: Origin | None = None, **options: Any
 ) -> Iterator[Transport]:
     """Open a transport for the time of a with-block, to a port of 127.0.0.1 or an origin."""
-    transport = Transport(origin or Origin("http", "127.0.0.1", port), dialler, **options)
+    transport = Transport(
+        origin or Origin("http", "127.0.0.1", port), dialler or Dialler(), **options
+    )
     try:
         yield transport
     finally:

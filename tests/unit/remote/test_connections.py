@@ -92,11 +92,11 @@ def test_a_users_token_as_it_is_is_everybodys_and_its_limit_is_shared_by_the_wor
 
     # Nobody is asked: nothing listens at the address.
     assert one.open() is other.open() is token
-    assert one._oauth.fresh_token(NEVER_S) is token
+    assert one.oauth.fresh_token(NEVER_S) is token
     for _ in range(149):
-        one._budget.spend(0.0)
+        one.budget.spend(0.0)
     assert other.ready_at(0.0) == 0.0
-    one._budget.spend(0.0)
+    one.budget.spend(0.0)
     assert other.ready_at(0.0) == 60.0
 
 
