@@ -241,19 +241,6 @@ class AnswerReader:
     The methods named `on_…` are called by httptools.
     """
 
-    __slots__ = (
-        "_body",
-        "_head",
-        "_headers_ended",
-        "_max_bytes",
-        "_parser",
-        "_received_bytes",
-        "_status",
-        "_unchecked_bytes",
-        "is_reusable",
-        "is_whole",
-    )
-
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._unchecked_bytes = min(max_bytes, _MOST_HEAD_BYTES)
