@@ -67,10 +67,10 @@ def reconcile(
     ledger = _ledger(settings, connections, result)
     thread = {name for name, route in setup.routes.items() if route.is_of_thread}
     counted = {each.scenario for each in logged if ledger is not None} & thread
-    found = _Found()
+    found = _Found(result)
     progress = StepsDone(folder / PROGRESS, ReadingStep)
     if ledger is not None and counted:
-        found.add_ledger(result, logged, ledger, counted)
+        found.add_ledger(logged, ledger, counted)
     if stored := [each for each in logged if each.scenario not in counted]:
         with PacedClient(settings, connections, tell) as client:
             reading = FarSideReading(
@@ -85,7 +85,7 @@ def reconcile(
                 f"none of the {reading.conversations:,} conversations of run {result.run_id} is at "
                 f"{client.url}: they were removed, or the credentials are of another organisation"
             )
-        found.add_reading(result, stored, reading, SentTexts(folder, result, code))
+        found.add_reading(stored, reading, SentTexts(folder, result, code))
     after = replace(result, reconciled=found.reconciled(logged))
     (folder / DISCREPANCIES).unlink(missing_ok=True)
     append(folder / DISCREPANCIES, msgspec.json.Encoder().encode_lines(found.discrepancies))
@@ -98,6 +98,7 @@ def reconcile(
 class _Found:
     """What was found at the far side, by which way, and what could not be compared."""
 
+    result: RunResult
     discrepancies: list[Discrepancy] = field(default_factory=list)
     how: list[str] = field(default_factory=list)
     not_compared: list[str] = field(default_factory=list)
@@ -105,15 +106,11 @@ class _Found:
     not_named: int = 0
 
     def add_ledger(
-        self,
-        result: RunResult,
-        logged: Sequence[LoggedMessage],
-        ledger: Ledger,
-        scenarios: Collection[str],
+        self, logged: Sequence[LoggedMessage], ledger: Ledger, scenarios: Collection[str]
     ) -> None:
         """Compare messages of scenarios whose far side, a simulator, only counts them."""
         self.discrepancies += compare_with_ledger(
-            result.run_id,
+            self.result.run_id,
             [each for each in logged if each.scenario in scenarios],
             ledger,
             scenarios,
@@ -125,11 +122,7 @@ class _Found:
         )
 
     def add_reading(
-        self,
-        result: RunResult,
-        logged: Sequence[LoggedMessage],
-        reading: FarSideReading,
-        texts: SentTexts,
+        self, logged: Sequence[LoggedMessage], reading: FarSideReading, texts: SentTexts
     ) -> None:
         """Compare messages with those that were read in their conversations."""
         found, known = list(reading.found), texts.of(logged)
@@ -140,7 +133,7 @@ class _Found:
                 f"{self.not_named:,} messages, whose answers named neither conversation nor message"
             )
         logged = named
-        apart_ms = APART_MS * (len(result.workers) > 1)
+        apart_ms = APART_MS * (len(self.result.workers) > 1)
         self.discrepancies += compare(logged, found, known.get, apart_ms)
         names = " and ".join(sorted({each.scenario for each in logged}))
         self.how.append(
@@ -156,7 +149,7 @@ class _Found:
         if reading.no_analytics:
             self.not_compared.append(f"analytics: {reading.no_analytics}")
         else:
-            self.visibility = visibility(logged, found, reading.looks, result.t0_s)
+            self.visibility = visibility(logged, found, reading.looks, self.result.t0_s)
 
     def reconciled(self, logged: Iterable[LoggedMessage]) -> Reconciled:
         """Return all of it, as of now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -115,7 +115,7 @@ def read_conversation(client: PacedClient, run_id: str, id: str) -> Conversation
         if each.message_id
     }
     messages = [
-        _found(run_id, (message_id, id), each, listed[message_id], client.redact)
+        _found(client, run_id, (message_id, id), each, listed[message_id])
         for message_id, each in _bodies(client, id, list(listed))
     ]
     return ConversationRead(min(began, default=None), messages)
@@ -142,7 +142,7 @@ def read_message(
     if found is None:
         return None
     ids = id, found.conversation_id or conversation_id
-    return _found(run_id, ids, found, None, client.redact)
+    return _found(client, run_id, ids, found, None)
 
 
 def _bodies(
@@ -177,11 +177,7 @@ def _body(client: PacedClient, id: str) -> _Message | None:
 
 
 def _found(
-    run_id: str,
-    ids: tuple[str, str],
-    message: _Message,
-    time: str | None,
-    redact: Callable[[str], str],
+    client: PacedClient, run_id: str, ids: tuple[str, str], message: _Message, time: str | None
 ) -> FoundMessage:
     """Return a message by its id and its conversation's; what of it is kept is redacted."""
     normalized = message.normalized_message or _Normalized()
@@ -189,7 +185,7 @@ def _found(
     named = normalized.channel.message_id if normalized.channel is not None else None
     key = marker_in(run_id, text, message.provider_message_id or named or "")
     direction = (message.direction or normalized.direction or "").lower()
-    id, at, way = (shortened(each, LONGEST_NAME, redact) for each in (*ids, direction))
+    id, at, way = (shortened(each, LONGEST_NAME, client.redact) for each in (*ids, direction))
     at_s = _epoch_s(time or message.timestamp)
     if key is None:
         return FoundMessage(id, at, way, at_s)

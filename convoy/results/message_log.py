@@ -27,6 +27,9 @@ _MOST_UNPACKED = 2**33
 """Of a whole log, unpacked: that of some ten million messages."""
 
 
+_Ended = tuple[str, int, str, Attempt, Phase]
+
+
 class LoggedMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A line of the log; it was sent and its end was known so many milliseconds after T0.
 
@@ -65,7 +68,7 @@ class MessageLog:
 
     def __init__(self, redact: Callable[[str], str] = str) -> None:
         self._redact = redact
-        self._ended: list[tuple[str, int, str, Attempt, Phase]] = []
+        self._ended: list[_Ended] = []
         self._packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
         self._packed: list[bytes] = []
 
@@ -87,7 +90,7 @@ class MessageLog:
         """
         ended, self._ended = self._ended, []
         if ended:
-            lines = _ENCODER.encode_lines([self._line(t0_s, *each) for each in ended])
+            lines = _ENCODER.encode_lines([self._line(t0_s, each) for each in ended])
             self._packed.append(self._packer.compress(lines))
 
     def take(self, t0_s: float) -> bytes:
@@ -99,15 +102,8 @@ class MessageLog:
         packer, self._packer = self._packer, zlib.compressobj(_LEVEL, wbits=_GZIP)
         return b"".join((*packed, packer.flush()))
 
-    def _line(
-        self,
-        t0_s: float,
-        scenario: str,
-        k: int,
-        conversation_id: str,
-        attempt: Attempt,
-        phase: Phase,
-    ) -> LoggedMessage:
+    def _line(self, t0_s: float, ended: _Ended) -> LoggedMessage:
+        scenario, k, conversation_id, attempt, phase = ended
         ids = ids_in(attempt.body)
         return LoggedMessage(
             scenario,

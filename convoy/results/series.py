@@ -9,13 +9,13 @@ in no series.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 import msgspec
 
-from convoy.results.account import Durations
+from convoy.results.account import Durations, StepReport
 from convoy.results.counts import Counts
 from convoy.results.histograms import BucketCounts
 
@@ -81,16 +81,10 @@ class SeriesAccount:
         self._steps: dict[int, Counts] = {}
         self._reports: defaultdict[int, tuple[Durations[BucketCounts], ...]] = defaultdict(tuple)
 
-    def absorb(
-        self,
-        at_s: float,
-        seconds: Mapping[int, Counts],
-        durations: Durations[BucketCounts],
-        *,
-        from_s: float,
-    ) -> None:
+    def absorb(self, report: StepReport, from_s: float, at_s: float) -> None:
         """Take in a report that covers the time `from_s` to `at_s` after T0."""
-        for second, counts in seconds.items():
+        durations = report.durations
+        for second, counts in report.seconds.items():
             counts.rename_codes(self.name_code)
             step = second // self.step_s
             before = self._steps.get(step)

@@ -9,7 +9,7 @@ from math import ceil
 from typing import Literal
 
 from convoy.plan.scenario import ScenarioPlan
-from convoy.results.account import Durations, ScenarioAccount, ScenarioResult
+from convoy.results.account import Durations, ScenarioAccount, ScenarioResult, StepReport
 from convoy.results.counts import Counts
 from convoy.results.health import HealthAccount
 from convoy.results.histograms import BucketCounts
@@ -91,7 +91,7 @@ class RunAccount:
             each = report.scenarios[scenario]
             self._accounts[scenario].absorb(worker, each)
             for name, part in each.parts(scenario):
-                self._series[name].absorb(report.at_s, part.seconds, part.durations, from_s=from_s)
+                self._series[name].absorb(part, from_s, report.at_s)
         self._samples.absorb(report.samples)
         return f"{missing} reports of worker {worker} are missing" if missing else ""
 
@@ -119,8 +119,8 @@ class RunAccount:
         self._accounts[scenario].forgo(messages, self._max_lateness_s)
         forgone = Counts()
         forgone.forgo(messages)
-        nothing = Durations.of(BucketCounts)
-        self._series[scenario].absorb(at_s, {int(at_s): forgone}, nothing, from_s=at_s)
+        report = StepReport(forgone, Durations.of(BucketCounts), {int(at_s): forgone})
+        self._series[scenario].absorb(report, at_s, at_s)
 
     def lose(self, worker: str, missing: Mapping[str, int]) -> int:
         """Count messages that a dead worker may have sent, by scenario, and return their number.

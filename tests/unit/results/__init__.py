@@ -15,6 +15,7 @@ from convoy.results.account import (
     ScenarioAccount,
     ScenarioRecorder,
     ScenarioReport,
+    StepReport,
 )
 from convoy.results.counts import WORKER_LOST, Counts
 from convoy.results.health import (
@@ -168,7 +169,8 @@ def run_of(
     series = SeriesAccount(1, lambda code: code)
     whole = Durations.of(Histogram)
     for second, counts in enumerate(seconds):
-        series.absorb(second, {second: Counts.total([counts])}, NOTHING, from_s=0.0)
+        counted = {second: Counts.total([counts])}
+        series.absorb(StepReport(Counts(), NOTHING, counted), 0.0, second)
     for number in range(max(len(times_s), len(censored_s))):
         recorded = Durations.of(Recorder)
         for time_s in times_s[number] if number < len(times_s) else ():
@@ -177,7 +179,7 @@ def run_of(
         for time_s in censored_s[number] if number < len(censored_s) else ():
             recorded.censored.record(time_s)
         taken = recorded.map(Recorder.take)
-        series.absorb(3.0 * (number + 1), {}, taken, from_s=3.0 * number)
+        series.absorb(StepReport(Counts(), taken, {}), 3.0 * number, 3.0 * (number + 1))
         for name in ("response", "service"):
             getattr(whole, name).add(getattr(taken, name))
         whole.response.add_censored(taken.censored)

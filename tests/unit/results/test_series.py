@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convoy.results.account import Durations, ScenarioRecorder
+from convoy.results.account import Durations, ScenarioRecorder, StepReport
 from convoy.results.counts import Counts
 from convoy.results.histograms import BucketCounts, Recorder
 from convoy.results.outcome import Cause
@@ -35,6 +35,10 @@ def durations_of(*response_s: float) -> Durations[BucketCounts]:
     recorded = Durations.of(Recorder)
     recorded.response.record_all(response_s)
     return recorded.map(Recorder.take)
+
+
+def report_on(seconds: dict[int, Counts], durations: Durations[BucketCounts]) -> StepReport:
+    return StepReport(Counts(), durations, seconds)
 
 
 def series_of(account: SeriesAccount) -> Series:
@@ -99,7 +103,7 @@ def test_the_series_of_three_workers_add_up_to_the_account(
         if what == "report":
             report = report_of(recorder)
             whole.absorb(str(worker), report)
-            told.absorb(number, report.seconds, report.durations, from_s=0.0)
+            told.absorb(report, 0.0, number)
 
     result, series = whole.result(0, None), series_of(told)
     assert series.total == result.counts
@@ -127,18 +131,18 @@ def test_the_durations_of_a_report_belong_to_the_middle_of_what_it_covers() -> N
     account = SeriesAccount(1, lambda code: code)
 
     for at_s in (-0.1, 0.0, 2.9, 3.0, 4.4, 4.6, 7.4, 63.0):
-        account.absorb(at_s, {}, durations_of(0.1), from_s=max(0.0, at_s - 3))
-    account.absorb(10.0, {}, durations_of(), from_s=0.0)
+        account.absorb(report_on({}, durations_of(0.1)), max(0.0, at_s - 3), at_s)
+    account.absorb(report_on({}, durations_of()), 0.0, 10.0)
 
     assert {at: len(each) for at, each in series_of(account).reports.items()} == {0: 5, 1: 2, 20: 1}
 
 
 def test_a_series_stays_what_it_was_when_it_was_taken() -> None:
     account = SeriesAccount(1, lambda code: code)
-    account.absorb(0.5, {0: counts_of(accepted=1)}, durations_of(0.1), from_s=0.0)
+    account.absorb(report_on({0: counts_of(accepted=1)}, durations_of(0.1)), 0.0, 0.5)
     before = series_of(account)
 
-    account.absorb(0.9, {0: counts_of(accepted=2), 1: Counts(1)}, durations_of(0.1), from_s=0.0)
+    account.absorb(report_on({0: counts_of(accepted=2), 1: Counts(1)}, durations_of(0.1)), 0.0, 0.9)
 
     assert before.steps == {0: counts_of(accepted=1)}
     assert [len(each) for each in before.reports.values()] == [1]
@@ -151,7 +155,7 @@ def test_unknown_codes_have_the_names_that_the_account_gives_them() -> None:
 
     for second, code in enumerate(("400 a", "400 b", "400 b")):
         counts = Counts(errors={code: 1}, failures={code: 1})
-        account.absorb(float(second), {second: counts}, durations_of(), from_s=0.0)
+        account.absorb(report_on({second: counts}, durations_of()), 0.0, float(second))
 
     total = series_of(account).total
     assert total.errors == total.failures == {"400 a": 1, "4xx other": 2}
@@ -168,8 +172,10 @@ def test_a_long_run_has_longer_steps(duration_s: float, step_s: int) -> None:
 def test_longer_steps_hold_what_came_in_all_their_seconds() -> None:
     account = SeriesAccount(2, lambda code: code)
 
-    account.absorb(3.5, {n: counts_of(accepted=1) for n in range(4)}, durations_of(0.1), from_s=0.0)
-    account.absorb(7.5, {4: counts_of(accepted=1)}, durations_of(0.1), from_s=4.6)
+    account.absorb(
+        report_on({n: counts_of(accepted=1) for n in range(4)}, durations_of(0.1)), 0.0, 3.5
+    )
+    account.absorb(report_on({4: counts_of(accepted=1)}, durations_of(0.1)), 4.6, 7.5)
 
     series = series_of(account)
     assert {step: counts.accepted for step, counts in series.steps.items()} == {0: 2, 1: 2, 2: 1}
