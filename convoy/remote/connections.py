@@ -240,13 +240,8 @@ class Connections:
         renewing = credentials.refresh_token
         try:
             with nullcontext() if renewing is None else renewing.turn:
-                return log_in(
-                    transport,
-                    credentials,
-                    self.clock() + self._settings.request_timeout_s,
-                    clock=self.clock,
-                    register=self.register,
-                )
+                deadline_s = self.clock() + self._settings.request_timeout_s
+                return log_in(transport, credentials, deadline_s, self.register)
         finally:
             transport.close()
 

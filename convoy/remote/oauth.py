@@ -85,9 +85,7 @@ def log_in(
     transport: Transport,
     credentials: Credentials,
     deadline_s: float,
-    *,
-    clock: Callable[[], float] = time.perf_counter,
-    register: Callable[[Secret], None] | None = None,
+    register: Callable[[Secret], None],
 ) -> Token:
     """Ask the login host for a token (RFC 6749: HTTP Basic and a form body).
 
@@ -96,7 +94,6 @@ def log_in(
     names address and code, never a secret.
     """
     url = transport.origin.url + _PATH
-    asked_s = clock()
     try:
         answer = transport.exchange(_login_request(transport, credentials), deadline_s).plain()
     except WireError as exc:
@@ -105,7 +102,7 @@ def log_in(
         ) from exc
     if answer.status != 200:
         raise _refusal(url, answer)
-    return _read_token(url, answer, asked_s, register, credentials.refresh_token)
+    return _read_token(url, answer, register, credentials.refresh_token)
 
 
 def _login_request(transport: Transport, credentials: Credentials) -> bytes:
@@ -130,8 +127,7 @@ def _refusal(url: str, answer: Answer) -> LoginError:
 def _read_token(
     url: str,
     answer: Answer,
-    asked_s: float,
-    register: Callable[[Secret], None] | None,
+    register: Callable[[Secret], None],
     refresh_token: RefreshToken | None,
 ) -> Token:
     try:
@@ -140,13 +136,11 @@ def _read_token(
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise _nonsense(url, "its body is not a JSON object with access_token") from exc
     value = Secret(read.access_token)
-    if register is not None:
-        register(value)
+    register(value)
     renewing = Secret(read.refresh_token or "")
     # The one that is in use is registered already, unless everybody knows it.
     if renewing.reveal() and (refresh_token is None or renewing != refresh_token.value):
-        if register is not None:
-            register(renewing)
+        register(renewing)
         if refresh_token is not None:
             refresh_token.value = renewing
     if not _HEADER_SAFE.fullmatch(read.access_token):
@@ -156,7 +150,7 @@ def _read_token(
     life_s = _DEFAULT_LIFE_S if read.expires_in is None else read.expires_in
     if not 0 < life_s < inf:
         raise _nonsense(url, f"its expires_in is {life_s:g} seconds")
-    return Token(value, asked_s + life_s)
+    return Token(value, answer.sent_s + life_s)
 
 
 def _nonsense(url: str, what: str) -> LoginError:

@@ -114,7 +114,7 @@ class Wire:
 def test_any_answer_to_a_login_is_a_token_or_none(status: int, body: bytes, headers: bytes) -> None:
     wire, demo = Wire(status, body, headers), Credentials(Secret("demo"), Secret("demo"))
     try:
-        token = log_in(wire, demo, 10.0, register=Redactor().register)  # type: ignore[arg-type]
+        token = log_in(wire, demo, 10.0, Redactor().register)  # type: ignore[arg-type]
     except LoginError as error:
         assert error.code
     else:

@@ -14,7 +14,7 @@ from gevent.event import Event
 from convoy.errors import LoginError
 from convoy.remote.http import Transport
 from convoy.remote.oauth import Credentials, OAuthSession, RefreshToken, Token, log_in
-from convoy.secrets import Secret
+from convoy.secrets import Redactor, Secret
 from convoy.settings import Origin
 from tests.locust_process import free_port
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
@@ -65,7 +65,7 @@ def log_in_at(
     transport = Transport(Origin("http", "127.0.0.1", port))
     try:
         deadline_s = time.perf_counter() + LONG_S
-        return log_in(transport, credentials, deadline_s, register=register)
+        return log_in(transport, credentials, deadline_s, register or Redactor().register)
     finally:
         transport.close()
 
@@ -119,7 +119,7 @@ def test_a_refresh_token_brings_a_users_token_and_perhaps_the_next_one(
 def test_the_path_of_a_gateway_goes_before_that_of_the_login() -> None:
     with serving(answers(answer("200 OK", GRANTED))) as server:
         transport = Transport(Origin.parse(f"http://127.0.0.1:{server.port}/gw/"))
-        log_in(transport, CREDENTIALS, time.perf_counter() + LONG_S)
+        log_in(transport, CREDENTIALS, time.perf_counter() + LONG_S, Redactor().register)
         transport.close()
 
         assert server.requests[0].startswith(b"POST /gw/oauth/token HTTP/1.1\r\n")
