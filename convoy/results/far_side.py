@@ -41,6 +41,13 @@ class FarSide(msgspec.Struct, frozen=True):
     duplicates: int = 0
     misdirected: int | None = None
 
+    @property
+    def shown(self) -> str:
+        """The counts, or why there are none, as a person reads it."""
+        if self.not_compared:
+            return f"not compared: {self.not_compared}"
+        return f"{self.accepted:,} messages, {self.duplicates:,} of them twice"
+
 
 def far_side(ledger: Ledger, since: str, planned: Mapping[str, int] | None) -> FarSide:
     """Return what a ledger says of a run that began when the ledger's `since` was this one.

@@ -150,11 +150,7 @@ def _believed(summary: Summary, result: RunResult) -> Iterator[tuple[str, str]]:
         f"{generator.state}; {generator.cpu_share.max:.0%} of a core at most, loop lag p99 "
         f"{generator.loop_lag_ms.p99:,.1f} ms",
     )
-    found = summary.far_side
-    if found.not_compared:
-        yield "far side", f"not compared: {found.not_compared}"
-    else:
-        yield "far side", f"has {found.accepted:,} messages, {found.duplicates:,} of them twice"
+    yield "far side", summary.far_side.shown
     if summary.reconciled is not None:
         yield "reconciled", f"{summary.reconciled.shown} at {summary.reconciled.at[:19]}Z"
     lost = [worker.id for worker in summary.workers if worker.state == "lost"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from convoy.results.account import StepResult, step_name, timing_name
+from convoy.results.account import ScenarioResult, step_name, timing_name
 from convoy.results.counts import Counts
 from convoy.results.histograms import Histogram
 from convoy.results.journal import merged
@@ -51,47 +51,37 @@ class SeriesLines:
         line: dict[str, Any] = {"at_s": step * step_s, "for_s": step_s}
         if found := result.generator.get(step):
             line |= msgspec.structs.asdict(found)
-        return line | {
-            "scenarios": {
-                name: self._scenario(name, step, result.series.get(name, _NOTHING))
-                | {
-                    "steps": _parts(each.steps, step_name, name, step, result, _step),
-                    "timings": _parts(each.timings, timing_name, name, step, result, pairs_in),
-                }
-                for name, each in result.scenarios.items()
-            }
+        scenarios = {
+            name: self._scenario(name, each, step, result)
+            for name, each in result.scenarios.items()
         }
+        return line | {"scenarios": scenarios}
 
-    def _scenario(self, name: str, step: int, series: Series) -> dict[str, Any]:
-        counts = series.steps.get(step) or Counts()
+    def _scenario(
+        self, name: str, scenario: ScenarioResult, step: int, result: RunResult
+    ) -> dict[str, Any]:
+        series, counts = _in_step(name, step, result)
         self._in_flight[name] += counts.scheduled - counts.ended
-        return (
-            {"due": series.due_in(step), "scheduled": counts.scheduled}
-            | {each: getattr(counts, each) for each in _COUNTED}
-            | {each: dict(getattr(counts, each)) for each in _BY_NAME}
-            | {"in_flight": self._in_flight[name]}
-            | _times(series, step, response="response_time_ms", service="service_time_ms")
-        )
+        line: dict[str, Any] = {"due": series.due_in(step), "scheduled": counts.scheduled}
+        line |= {each: getattr(counts, each) for each in _COUNTED}
+        line |= {each: dict(getattr(counts, each)) for each in _BY_NAME}
+        line |= {"in_flight": self._in_flight[name]}
+        line |= _times(series, step, response="response_time_ms", service="service_time_ms")
+        line |= {"steps": {}, "timings": {}}
+        for part in scenario.steps:
+            series, counts = _in_step(step_name(name, part), step, result)
+            counted = {"count": counts.sent, "errors": dict(counts.errors)}
+            line["steps"][part] = counted | _times(series, step, response="time_ms")
+        for part in scenario.timings:
+            series, counts = _in_step(timing_name(name, part), step, result)
+            line["timings"][part] = pairs_in(counts) | _times(series, step, response="time_ms")
+        return line
 
 
-def _parts(
-    parts: Mapping[str, StepResult],
-    full_name: Any,
-    scenario: str,
-    step: int,
-    result: RunResult,
-    line: Any,
-) -> dict[str, Any]:
-    found = {}
-    for name in parts:
-        series = result.series.get(full_name(scenario, name), _NOTHING)
-        counts = series.steps.get(step) or Counts()
-        found[name] = line(counts) | _times(series, step, response="time_ms")
-    return found
-
-
-def _step(counts: Counts) -> dict[str, Any]:
-    return {"count": counts.sent, "errors": dict(counts.errors)}
+def _in_step(name: str, step: int, result: RunResult) -> tuple[Series, Counts]:
+    """Return the series of a part of the run, and what was counted in one step of it."""
+    series = result.series.get(name, _NOTHING)
+    return series, series.steps.get(step) or Counts()
 
 
 def _times(series: Series, step: int, **names: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from textwrap import wrap
 
 from convoy.foreign import printable
 from convoy.results.criteria import CriterionResult
-from convoy.results.far_side import FarSide
 from convoy.results.summary import (
     ErrorSummary,
     Quantiles,
@@ -85,7 +84,7 @@ def _lines(summary: Summary, width: int) -> Iterator[str]:
     generator = summary.generator
     meaning = filter(None, [_OF_GENERATOR.get(generator.state)])
     yield from _rows("generator", generator_line(summary), *meaning, *generator.warnings)
-    yield from _rows("far side", _far_side(summary.far_side))
+    yield from _rows("far side", summary.far_side.shown)
     if (found := summary.reconciled) is not None:
         told = f"{found.shown} at {found.at[:19]}Z"
         yield from _rows("reconciled", told, *found.how, *found.not_compared)
@@ -121,12 +120,6 @@ def generator_line(summary: Summary) -> str:
         f"loop lag p99 {lag_ms.p99:,.1f} ms (longest {lag_ms.max:,.1f} ms)"
         f"{f', worst of {workers} workers' if workers > 1 else ''}"
     )
-
-
-def _far_side(found: FarSide) -> str:
-    if found.not_compared:
-        return f"not compared: {found.not_compared}"
-    return f"{found.accepted:,} messages, {found.duplicates:,} of them twice"
 
 
 def visibility_line(found: VisibilitySummary) -> str:
