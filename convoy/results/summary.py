@@ -49,8 +49,10 @@ class Quantiles(msgspec.Struct, frozen=True, omit_defaults=True):
     def shown(self, name: str) -> str:
         """Return one of them as a person reads it: a lower bound with `≥`, a doubtful one with `*`.
 
-        There has to be a sample.
+        Without any durations it is a dash.
         """
+        if not self.count:
+            return "–"
         at_least, ours = "≥ " * (name in self.at_least), "*" * (name in self.ours)
         return f"{at_least}{getattr(self, name):,.1f}{ours}"
 

@@ -16,7 +16,7 @@ from convoy.results.reports.escaping import (
     markdown,
     markdown_code,
 )
-from convoy.results.summary import Quantiles, Summary
+from convoy.results.summary import Summary
 from convoy.results.verdict import Verdict
 
 Level = Literal["error", "warning"]
@@ -123,12 +123,8 @@ def _scenarios(summary: Summary) -> Iterator[Sequence[str]]:
             f"{sum(each.late.values()):,}",
             f"{sum(each.not_sent.values()):,}",
             f"{rate.achieved:,.2f}{of_asked}",
-            *(_quantile(each.response_time_ms, name) for name in _QUANTILES),
+            *(each.response_time_ms.shown(of).replace("*", r"\*") for of in _QUANTILES),
         )
-
-
-def _quantile(times: Quantiles, name: str) -> str:
-    return times.shown(name).replace("*", r"\*") if times.count else ""
 
 
 def _errors(summary: Summary) -> Iterator[Sequence[str]]:

@@ -79,7 +79,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"quantile": _quantile, "number": "{:,}".format, "share": _share}
+    environment.filters |= {"quantile": Quantiles.shown, "number": "{:,}".format, "share": _share}
     environment.globals |= {"kinds": KINDS, "visibility_line": visibility_line}
     return environment.get_template("report.html.j2")
 
@@ -135,7 +135,7 @@ def _happened(summary: Summary) -> Iterator[tuple[str, str]]:
     if len(summary.scenarios) == 1:
         [only] = summary.scenarios.values()
         times = only.response_time_ms
-        shown = (f"{name} {_quantile(times, name)}" for name in ("p50", "p95", "p99"))
+        shown = (f"{name} {times.shown(name)}" for name in ("p50", "p95", "p99"))
         yield "response time", f"{', '.join(shown)} ms"
 
 
@@ -167,10 +167,6 @@ def _profile(settings: Mapping[str, Any]) -> str:
         if name not in _CHOSEN_ELSEWHERE and value is not None
     }
     return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True) if kept else ""
-
-
-def _quantile(durations: Quantiles, name: str) -> str:
-    return durations.shown(name) if durations.count else "–"
 
 
 def _share(count: int, of: int) -> str:

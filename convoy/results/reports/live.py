@@ -13,7 +13,6 @@ from itertools import islice
 from math import ceil, floor
 from textwrap import wrap
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -22,7 +21,7 @@ from convoy.results.figures import reported_until_s
 from convoy.results.progress import Progress
 from convoy.results.reports.text import generator_line
 from convoy.results.result import RunResult
-from convoy.results.summary import Quantiles, Summary, Totals
+from convoy.results.summary import Summary, Totals
 
 WIDEST, HIGHEST = 100, 50
 """Columns and lines that the view uses at most. A terminal that is made narrower breaks what is
@@ -45,10 +44,6 @@ _TITLE = "bold"
 _FAINT = "dim"
 
 
-Cell = tuple[str, str]
-"""A text and its style."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Section:
     """A table: its titles, `total` rows, of which those at hand are the first, and its layout.
@@ -58,23 +53,21 @@ class _Section:
     """
 
     titles: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[Text]]
     total: int
     elastic: int
     right: frozenset[int]
 
     def lines(self, shown: int, width: int) -> Iterator[Text]:
         """Yield the first rows below the titles, and how many more there are."""
-        rows = [[(title, _TITLE) for title in self.titles], *self.rows[:shown]]
-        columns = [
-            max(cell_len(printable(row[at][0])) for row in rows) for at in range(len(rows[0]))
-        ]
+        titles = [_cell(title, _TITLE) for title in self.titles]
+        rows = [titles, *self.rows[:shown]]
+        columns = [max(row[at].cell_len for row in rows) for at in range(len(titles))]
         too_long = sum(columns) + _GAP * (len(columns) - 1) - width
         columns[self.elastic] = max(_LEAST, columns[self.elastic] - max(0, too_long))
         for row in rows:
             line = _cell("")
-            for at, (text, style) in enumerate(row):
-                cell = _cell(text, style)
+            for at, cell in enumerate(row):
                 cell.truncate(columns[at], overflow="ellipsis")
                 cell.align("right" if at in self.right else "left", columns[at])
                 line.append_text(cell).append(" " * _GAP)
@@ -189,7 +182,8 @@ def _figure_lines(summary: Summary, result: RunResult, width: int) -> Iterator[T
     yield from _row("rate", _rates(result), width)
     yield from _row("messages", _messages(summary.totals), width)
     generator = summary.generator
-    users = f"; {_users(result):,} users ready" if result.generator else ""
+    latest = result.generator[max(result.generator)] if result.generator else None
+    users = f"; {latest.users:,} users ready" if latest is not None else ""
     line = f"{generator_line(summary)}{users}"
     yield from _row("generator", line, width, _STYLES.get(generator.state, ""))
 
@@ -218,19 +212,15 @@ def _rates(result: RunResult) -> str:
     return f"{configured}{achieved} in the last {for_s} s"
 
 
-def _users(result: RunResult) -> int:
-    return result.generator[max(result.generator)].users
-
-
 def _criteria(summary: Summary) -> _Section:
     """Return the criteria, the broken ones first: where not all fit, those are to be seen."""
     order = {"fail": 0, "not judged": 1, "pass": 2}
     criteria = sorted(summary.criteria, key=lambda each: order[each.verdict])
     rows = [
         [
-            (each.verdict, _STYLES[each.verdict]),
-            (f"{each.shown}{each.when}", ""),
-            (each.criterion, ""),
+            _cell(each.verdict, _STYLES[each.verdict]),
+            _cell(f"{each.shown}{each.when}"),
+            _cell(each.criterion),
         ]
         for each in criteria[:HIGHEST]
     ]
@@ -243,26 +233,18 @@ def _scenarios(summary: Summary, width: int) -> _Section:
     rows = []
     for name, each in islice(summary.scenarios.items(), HIGHEST):
         failed = sum(each.failures.values())
-        rows.append(
-            [
-                (name, ""),
-                (f"{each.sent:,}", ""),
-                *((_quantile(each.response_time_ms, of), "") for of in quantiles),
-                (f"{failed:,}", _STYLES["fail"] if failed else ""),
-            ]
-        )
+        shown = (each.response_time_ms.shown(of) for of in quantiles)
+        style = _STYLES["fail"] if failed else ""
+        cells = map(_cell, (name, f"{each.sent:,}", *shown))
+        rows.append([*cells, _cell(f"{failed:,}", style)])
     titles = ("response time, ms", "sent", *quantiles, "failed")
     return _Section(titles, rows, len(summary.scenarios), 0, frozenset(range(1, len(titles))))
-
-
-def _quantile(durations: Quantiles, name: str) -> str:
-    return durations.shown(name) if durations.count else "-"
 
 
 def _errors(summary: Summary) -> _Section:
     failures, sent = summary.totals.failures, summary.totals.sent
     rows = [
-        [(f"{count:,}", ""), (f"{count / sent:.2%}" if sent else "", ""), (code, "")]
+        list(map(_cell, (f"{count:,}", f"{count / sent:.2%}" if sent else "", code)))
         for code, count in islice(failures.items(), HIGHEST)
     ]
     return _Section(("errors", "of sent", "code"), rows, len(failures), 2, frozenset({0, 1}))

@@ -122,7 +122,7 @@ def test_without_samples_there_is_no_time_and_no_rate() -> None:
 
     assert "rate       nothing is known yet" in lines
     [row] = [line for line in lines if line.startswith("messages ") and "accepted" not in line]
-    assert row.split() == ["messages", "0", "-", "-", "-", "-", "0"]
+    assert row.split() == ["messages", "0", "–", "–", "–", "–", "0"]
 
 
 def test_the_rates_are_those_of_the_last_seconds_that_all_workers_have_reported() -> None:
