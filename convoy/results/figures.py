@@ -94,15 +94,11 @@ class Numbers:
         for_s = min(duration_s, until_s or duration_s)
         if self._criterion.function == "rate" and self._is_scheduled and until_s < duration_s:
             # What is due is known by the step, and reports are made in the midst of one.
-            part -= sum(map(self._part, self._after(self._steps)))
+            steps = (item for each in self._series for item in each.steps.items())
+            part -= sum(self._part(later) for step, later in steps if step >= self._steps)
             for_s = self._steps * self.step_s
             due = sum(each.due_by(for_s) for each in self._series)
         return self._observed(part, self._base(counts, due), for_s)
-
-    def _after(self, over: int) -> Iterator[Counts]:
-        """Yield the counts of the steps after the first so many."""
-        for each in self._series:
-            yield from (counts for step, counts in each.steps.items() if step >= over)
 
     def windows(self, length_s: int) -> Iterator[Moment]:
         length = -(-length_s // self.step_s)
@@ -117,8 +113,7 @@ class Numbers:
     def _part_and_base(self, step: int) -> tuple[int, int]:
         found = [each.steps[step] for each in self._series if step in each.steps]
         counts = found[0] if len(found) == 1 else Counts.total(found)
-        from_s, to_s = step * self.step_s, (step + 1) * self.step_s
-        due = sum(each.due_by(to_s) - each.due_by(from_s) for each in self._series)
+        due = sum(each.due_in(step) for each in self._series)
         return self._part(counts), self._base(counts, due)
 
     def _part(self, counts: Counts) -> int:
