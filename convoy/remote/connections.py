@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle
+from itertools import chain, cycle
 from typing import TypeAlias
 
 from convoy.remote.addresses import AddressBook, Admission
@@ -29,6 +29,7 @@ from convoy.secrets import Secret
 from convoy.settings import Origin, Settings, header_values
 
 _Held: TypeAlias = tuple[OAuthSession, Budget]
+"""A token, not logged in yet, and the limits on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +49,6 @@ class WorkerShare:
     is_led: bool = False
     is_after_another: bool = False
     number: int = 0
-
-
-class _Tokens:
-    """The tokens of one kind in this process: `shared` ones in turn, or a new one for each taker.
-
-    `make` returns one with its budget, not logged in yet.
-    """
-
-    def __init__(self, make: Callable[[], _Held], shared: int | None) -> None:
-        self._make = make
-        self._shared = [make() for _ in range(shared or 0)]
-        self._turns = cycle(self._shared)
-        self._first: _Held | None = None
-
-    def take(self) -> _Held:
-        """Return the next one; the first is that of `first`."""
-        if self._shared:
-            return next(self._turns)
-        taken, self._first = self.first(), None
-        return taken
-
-    def first(self) -> _Held:
-        if self._shared:
-            return self._shared[0]
-        self._first = self._first or self._make()
-        return self._first
 
 
 class Connections:
@@ -138,13 +113,14 @@ class Connections:
         )
         self._share = worker_share.share
         self._of_all = self._shared_budget("org")
-        self._tokens = {
-            kind: _Tokens(
-                partial(self._make_token, kind, self._shared_budget("client")),
-                1 if isinstance(each, Token) else worker_share.tokens,
-            )
-            for kind, each in credentials.items()
-        }
+        self._first: dict[TokenKind, _Held] = {}
+        self._next: dict[TokenKind, Iterator[_Held]] = {}
+        for kind, each in credentials.items():
+            make = partial(self._make_token, kind, self._shared_budget("client"))
+            shared = 1 if isinstance(each, Token) else worker_share.tokens
+            made = [make() for _ in range(shared or 1)]
+            self._first[kind] = made[0]
+            self._next[kind] = cycle(made) if shared else chain(made, iter(make, None))
         self._guests: dict[tuple[str, str], Guests] = {}
         # Each process begins elsewhere, so that workers do not log in the same customers at first.
         first = round(worker_share.number * worker_share.share * len(guest_jwts))
@@ -160,7 +136,7 @@ class Connections:
 
         Nothing is sent yet.
         """
-        oauth, budget = self._tokens[kind].take()
+        oauth, budget = next(self._next[kind])
         return ApiSession(
             Transport(self.api, self.dialler, pace=self.pace, kill_switch=self.kill_switch),
             oauth,
@@ -224,7 +200,7 @@ class Connections:
 
     def first_tokens(self) -> list[Token]:
         """Return the token of the first session of each kind, after logins; raises LoginError."""
-        return [each.first()[0].token() for each in self._tokens.values()]
+        return [oauth.token() for oauth, _ in self._first.values()]
 
     def open_transport(self, origin: Origin) -> Transport:
         """Return a transport for what is no message; nothing is connected yet."""

@@ -17,7 +17,7 @@ from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Credentials, Token
 from convoy.remote.pace import Pace
 from convoy.remote.paced_client import PacedClient
-from convoy.routes.catalogue import CLIENT, ROUTES
+from convoy.routes.catalogue import CLIENT, ROUTES, TokenKind
 from convoy.secrets import Secret
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 from tests.unit.settings.configuration import settings_of
@@ -56,7 +56,8 @@ class Asked:
         url = f"http://127.0.0.1:{port}"
         target = settings.target.model_copy(update={"api_url": url, "login_url": url})
         settings = settings.model_copy(update={"target": target})
-        connections = Connections(
+        connections = OneLogin(
+            self,
             settings,
             {CLIENT: Credentials(Secret("demo"), Secret("demo"))},
             lambda secret: None,
@@ -64,12 +65,7 @@ class Asked:
             clock=time.perf_counter if pace else self.clock,
         )
         connections.pace = pace
-        connections.log_in = self._log_in  # type: ignore[method-assign]
         self.client = PacedClient(settings, connections, self.told.append, sleep=self.clock.sleep)
-
-    def _log_in(self, kind: str) -> Token:
-        self.logins += 1
-        return Token(Secret(f"token-{self.logins}"), 1e12)
 
     def ask(self, times: int = 1) -> Any:
         with self.client:
@@ -78,6 +74,18 @@ class Asked:
                     ROUTES["messages_bulk"], {"conversation_id": "c-1"}, dict, []
                 )
         return found
+
+
+class OneLogin(Connections):
+    """Connections whose logins bring a new token each, without asking anybody."""
+
+    def __init__(self, asked: Asked, *given: Any, **named: Any) -> None:
+        self._asked = asked
+        super().__init__(*given, **named)
+
+    def log_in(self, kind: TokenKind = CLIENT) -> Token:
+        self._asked.logins += 1
+        return Token(Secret(f"token-{self._asked.logins}"), 1e12)
 
 
 def gives(*answers: bytes) -> Callable[[Visitor], None]:
