@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import ceil, floor, log10
 from typing import Any
 
@@ -18,6 +18,8 @@ _MOST_CODES = 10
 _COLUMNS, _ROWS = 120, 30
 _OTHER = "other codes"
 Point = tuple[float, float | None]
+_Line = Callable[[Callable[[int], float | None]], list[Point]]
+"""Makes a line of the values that a function has by the number of the step."""
 
 
 def thinned(points: Sequence[Point]) -> list[Point]:
@@ -67,7 +69,7 @@ def charts(result: RunResult) -> dict[str, Any]:
         },
         "times": _times(stretches),
         "errors": _errors(counts, step_s),
-        "load": _load(result, counts, step_s, line),
+        "load": _load(result, counts, line),
         "percentiles": _percentiles(result),
         "heat": _heat(stretches),
     }
@@ -86,29 +88,23 @@ def _stretches(series: Iterable[Series], report_s: int) -> list[tuple[float, His
 
 
 def _times(stretches: Iterable[tuple[float, Histogram]]) -> dict[str, list[Point]]:
-    lines: dict[str, list[Point]] = {"p50": [], "p95": [], "p99": [], "max": []}
-    for at_s, times in stretches:
-        if times.count:
-            quantiles = times.quantiles()
-            for name, line in lines.items():
-                line.append((at_s, round(quantiles[name].ms, 3)))
-    return lines
+    found = [(at_s, times.quantiles()) for at_s, times in stretches if times.count]
+    return {
+        name: [(at_s, round(quantiles[name].ms, 3)) for at_s, quantiles in found]
+        for name in ("p50", "p95", "p99", "max")
+    }
 
 
 def _errors(counts: Sequence[Counts], step_s: int) -> list[tuple[str, list[Point]]]:
     """Return errors per second by code, the most frequent first, the rare ones together."""
-    totals = Counter[str]()
-    for each in counts:
-        totals.update(each.errors)
+    totals = Counter(Counts.total(counts).errors)
     named = [code for code, _ in totals.most_common(_MOST_CODES)]
     size = max(1, ceil(len(counts) / MOST_POINTS))
     lines: dict[str, list[Point]] = {code: [] for code in named}
     if len(totals) > len(named):
         lines[_OTHER] = []
     for at in range(0, len(counts) if totals else 0, size):
-        stretch = Counter[str]()
-        for each in counts[at : at + size]:
-            stretch.update(each.errors)
+        stretch = Counts.total(counts[at : at + size]).errors
         for code in named:
             lines[code].append((at * step_s, stretch.pop(code, 0) / size / step_s))
         if _OTHER in lines:
@@ -116,20 +112,11 @@ def _errors(counts: Sequence[Counts], step_s: int) -> list[tuple[str, list[Point
     return list(lines.items())
 
 
-def _load(
-    result: RunResult,
-    counts: Sequence[Counts],
-    step_s: int,
-    line: Callable[[Callable[[int], float | None]], list[Point]],
-) -> dict[str, list[Point]]:
-    in_flight, so_far = [], 0
-    for each in counts:
-        so_far += each.scheduled - each.ended
-        in_flight.append(so_far)
-    generator = result.generator
+def _load(result: RunResult, counts: Sequence[Counts], line: _Line) -> dict[str, list[Point]]:
+    in_flight = list(accumulate(each.scheduled - each.ended for each in counts))
 
     def of_generator(name: str, scale: float = 1.0) -> list[Point]:
-        found = {step: getattr(each, name) * scale for step, each in generator.items()}
+        found = {step: getattr(each, name) * scale for step, each in result.generator.items()}
         return line(found.get) if found else []
 
     return {
