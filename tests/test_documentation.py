@@ -16,7 +16,8 @@ from convoy.errors import ExitCode
 from convoy.results.outcome import Cause
 from convoy.results.result import RunResult
 from convoy.results.verdict import judge
-from convoy.settings import VARIABLES, Settings
+from convoy.settings import Settings
+from convoy.settings.environment import VARIABLES
 from tests.convoy_command import convoy
 from tests.unit.results import counts_of, result_of
 

@@ -25,7 +25,8 @@ from convoy.remote.proxies import proxy_to
 from convoy.remote.simulator import is_convoy_simulator
 from convoy.routes.regions import REGIONS, region_of
 from convoy.secrets import Secret
-from convoy.settings import SIMULATOR_KEY, Origin, Settings
+from convoy.settings import Origin, Settings
+from convoy.settings.environment import SIMULATOR_KEY
 from convoy.settings.model import Target, Window
 from convoy.settings.origin import is_loopback
 from convoy.settings.values import MOST_USERS

@@ -11,10 +11,10 @@ from convoy.prepare.scenarios import KnownScenario, token_kinds
 from convoy.remote.oauth import Credentials, RefreshToken, Token
 from convoy.routes.catalogue import GUEST_CHAT, USER, TokenKind
 from convoy.secrets import Secret
-from convoy.settings import (
+from convoy.settings import Settings
+from convoy.settings.environment import (
     PUBLISHED_CREDENTIALS,
     ClientLogin,
-    Settings,
     UserLogin,
     UserToken,
     credentials,

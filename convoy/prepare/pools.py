@@ -31,7 +31,8 @@ from convoy.remote.connections import Connections
 from convoy.remote.listing import find_conversations
 from convoy.remote.oauth import Token
 from convoy.remote.session import Session
-from convoy.settings import Conversations, Settings
+from convoy.settings import Settings
+from convoy.settings.model import Conversations
 
 AT_ONCE = 10
 """So many sessions work before load: enough to be quick, and no load by themselves."""

@@ -37,20 +37,18 @@ from convoy.results.record import RUNS, STOP, check_stop
 from convoy.results.result import RunFacts
 from convoy.routes.catalogue import Route
 from convoy.secrets import Secret
-from convoy.settings import (
+from convoy.settings import Origin, Settings
+from convoy.settings.environment import (
     PUBLISHED_CREDENTIALS,
-    Origin,
-    Settings,
-    command_of,
+    VARIABLE_BY_OPTION,
     credential_redactor,
     environment_of_children,
     header_values,
-    names_of,
     payload_directory,
-    resolve,
     simulator_key,
 )
-from convoy.settings.environment import VARIABLE_BY_OPTION
+from convoy.settings.resolution import resolve
+from convoy.settings.sources import command_of, names_of
 
 _OF_TODAY = ("target", "headers", "oauth", "limits", "on_limit", "request_timeout_s")
 """The settings by which a record could send credentials elsewhere, or more than is allowed."""

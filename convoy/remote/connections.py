@@ -26,7 +26,8 @@ from convoy.remote.total import Total
 from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
-from convoy.settings import Origin, Settings, header_values
+from convoy.settings import Origin, Settings
+from convoy.settings.environment import header_values
 
 _Held: TypeAlias = tuple[OAuthSession, Budget]
 """A token, not logged in yet, and the limits on it."""

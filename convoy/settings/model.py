@@ -9,35 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from convoy.settings import values
 from convoy.settings.rate_shares import RateStage, cut, expand_stages, share, split
-from convoy.settings.values import (
-    MOST_USERS,
-    NOT_EMPTY,
-    Dialogues,
-    Duration,
-    Expect,
-    HeaderName,
-    HeaderValue,
-    Labels,
-    Moment,
-    OnOff,
-    Pause,
-    PayloadWeights,
-    Rate,
-    RateOrMax,
-    StageRate,
-    Text,
-    Tokens,
-    Url,
-    Variables,
-    Weight,
-    Zone,
-)
 
 _SLOW, _LOGGED = 300, 1_000
+"""Messages per second, up to which a process has time to report by the second, and to log each."""
 LOGINS_PER_S = 5.0
 """Where nobody says another rate, and the login is not on this machine."""
-"""Messages per second, up to which a process has time to report by the second, and to log each."""
 
 
 class _Section(BaseModel):
@@ -52,9 +30,9 @@ class Stage(_Section):
     Rates in messages per second. A ramp without `rate` starts where the stage before it ended.
     """
 
-    rate: StageRate | None = None
-    to: StageRate | None = None
-    for_s: Duration
+    rate: values.StageRate | None = None
+    to: values.StageRate | None = None
+    for_s: values.Duration
 
     @model_validator(mode="before")
     @classmethod
@@ -75,12 +53,12 @@ class Conversations(_Section):
     """
 
     source: Literal["api", "file", "inline", "opened", "none"] = "api"
-    path: Text | None = None
-    ids: Annotated[tuple[Text, ...], Field(max_length=100_000)] = ()
+    path: values.Text | None = None
+    ids: Annotated[tuple[values.Text, ...], Field(max_length=100_000)] = ()
     count: Annotated[int, Field(gt=0, le=100_000)] | None = None
-    state: Text = "connected"
-    type: Text = "webchat"
-    cache: Text | None = None
+    state: values.Text = "connected"
+    type: values.Text = "webchat"
+    cache: values.Text | None = None
     pick: Literal["random", "round_robin", "zipf", "exclusive", "sticky"] = "random"
     exponent: Annotated[float, Field(ge=0, le=10)] = 1.0
     on_exhausted: Literal["recycle", "stop", "fail"] = "recycle"
@@ -89,7 +67,7 @@ class Conversations(_Section):
 class Texts(_Section):
     """What the variable `text` is drawn from: the lines of the file `corpus`, or built-in texts."""
 
-    corpus: Text | None = None
+    corpus: values.Text | None = None
     choice: Literal["random", "sequence"] = "random"
 
 
@@ -101,10 +79,10 @@ class Reconnect(_Section):
     """
 
     drop: Literal["cut", "closed"] = "cut"
-    wait_s: Annotated[Duration, Field(ge=0.1)] = 5
+    wait_s: Annotated[values.Duration, Field(ge=0.1)] = 5
     jitter: Annotated[float, Field(ge=0, le=1)] = 0
     factor: Annotated[float, Field(ge=1, le=100)] = 1
-    longest_s: Duration = 60
+    longest_s: values.Duration = 60
 
 
 class LongestDialogue(_Section):
@@ -128,13 +106,13 @@ class ScenarioSettings(_Section):
     is found when their files are read.
     """
 
-    weight: Weight = 1
-    rate: Rate | None = None
-    payloads: PayloadWeights = Field(default_factory=lambda: {"conversation/text": 1.0})
-    variables: Variables = Field(default_factory=dict)
-    expect: Expect = Field(default_factory=dict)
-    steps: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
-    dialogues: Dialogues = Field(default_factory=dict)
+    weight: values.Weight = 1
+    rate: values.Rate | None = None
+    payloads: values.PayloadWeights = Field(default_factory=lambda: {"conversation/text": 1.0})
+    variables: values.Variables = Field(default_factory=dict)
+    expect: values.Expect = Field(default_factory=dict)
+    steps: Annotated[tuple[values.Text, ...], Field(max_length=100)] = ()
+    dialogues: values.Dialogues = Field(default_factory=dict)
     longest_dialogue: LongestDialogue | None = None
     texts: Texts = Texts()
     conversations: Conversations = Conversations()
@@ -147,9 +125,9 @@ class OAuth(_Section):
     `tokens` may be a number: so many for the whole run. `logins_per_s` is for the whole run, too.
     """
 
-    tokens: Tokens = "per_user"
-    refresh_before_s: Pause = 300
-    logins_per_s: Rate | None = None
+    tokens: values.Tokens = "per_user"
+    refresh_before_s: values.Pause = 300
+    logins_per_s: values.Rate | None = None
 
 
 class Limit(_Section):
@@ -161,10 +139,10 @@ class Limit(_Section):
 
     scope: Literal["token", "client", "org", "deployment", "session", "connection"]
     count: Annotated[int, Field(gt=0, le=1_000_000_000)]
-    per_s: Duration
+    per_s: values.Duration
 
 
-Window = TypedDict("Window", {"from": Moment, "to": Moment, "zone": Zone})
+Window = TypedDict("Window", {"from": values.Moment, "to": values.Moment, "zone": values.Zone})
 """When load may run: from and to, as in 2026-11-26 22:00, by the clocks of a time zone."""
 Window.__pydantic_config__ = _Section.model_config  # type: ignore[attr-defined]
 
@@ -176,13 +154,13 @@ class Approval(_Section):
     connections of guests.
     """
 
-    ticket: Text
-    organisation_id: Text
-    region: Text | None = None
-    highest_rate: Rate
+    ticket: values.Text
+    organisation_id: values.Text
+    region: values.Text | None = None
+    highest_rate: values.Rate
     highest_users: Annotated[int, Field(gt=0)] | None = None
     highest_total: Annotated[int, Field(gt=0)] | None = None
-    logins_per_s: Rate | None = None
+    logins_per_s: values.Rate | None = None
     window: Window | None = None
 
     @property
@@ -202,12 +180,12 @@ class Target(_Section):
     `ca_file` is a PEM file of authorities to trust instead of the system's.
     """
 
-    name: Text
-    api_url: Url
-    login_url: Url
-    messaging_url: Url | None = None
+    name: values.Text
+    api_url: values.Url
+    login_url: values.Url
+    messaging_url: values.Url | None = None
     embedded_simulator: bool = False
-    ca_file: Text | None = None
+    ca_file: values.Text | None = None
     approval: Approval | None = None
 
     @property
@@ -226,34 +204,34 @@ class Settings(_Section):
     lines as they were written; the preflight parses them.
     """
 
-    profile: Text
+    profile: values.Text
     target: Target
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-    scenarios: Annotated[tuple[Text, ...], NOT_EMPTY]
-    scenario: dict[Text, ScenarioSettings]
-    rate: RateOrMax | None = None
-    stages: Annotated[tuple[Stage, ...], Field(max_length=10_000), NOT_EMPTY] | None = None
+    scenarios: Annotated[tuple[values.Text, ...], values.NOT_EMPTY]
+    scenario: dict[values.Text, ScenarioSettings]
+    rate: values.RateOrMax | None = None
+    stages: Annotated[tuple[Stage, ...], Field(max_length=10_000), values.NOT_EMPTY] | None = None
     arrivals: Literal["even", "poisson", "closed"]
-    think_time_s: Pause
+    think_time_s: values.Pause
     messages: Annotated[int, Field(gt=0, le=10**12)] | None
-    users: Annotated[int, Field(gt=0, le=MOST_USERS)]
-    run_time_s: Duration
-    warm_up_s: Pause
-    prepare_timeout_s: Annotated[Duration, Field(le=3600)]
-    request_timeout_s: Annotated[Duration, Field(le=600)]
-    connection_max_age_s: Duration
-    stop_timeout_s: Pause
+    users: Annotated[int, Field(gt=0, le=values.MOST_USERS)]
+    run_time_s: values.Duration
+    warm_up_s: values.Pause
+    prepare_timeout_s: Annotated[values.Duration, Field(le=3600)]
+    request_timeout_s: Annotated[values.Duration, Field(le=600)]
+    connection_max_age_s: values.Duration
+    stop_timeout_s: values.Pause
     late_after_ms: Annotated[float, Field(ge=0, le=60_000)]
-    max_lateness_s: Pause
+    max_lateness_s: values.Pause
     oauth: OAuth
     limits: tuple[Limit, ...]
     on_limit: Literal["obey", "count", "stop"]
     on_worker_lost: Literal["invalid", "degrade"]
-    headers: dict[HeaderName, HeaderValue]
+    headers: dict[values.HeaderName, values.HeaderValue]
     canary: bool
     cleanup: bool
-    labels: Labels
-    record_messages: OnOff
+    labels: values.Labels
+    record_messages: values.OnOff
     samples: Literal["masked", "none", "full"]
     runs_kept: Annotated[int, Field(ge=1, le=1_000_000)]
     criteria: tuple[str, ...]

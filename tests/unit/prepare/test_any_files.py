@@ -18,7 +18,8 @@ from convoy.prepare.templates import ScenarioPayloads, check_templates
 from convoy.remote.oauth import Token
 from convoy.routes.catalogue import Route
 from convoy.secrets import Secret
-from convoy.settings import ScenarioSettings, Settings, Texts
+from convoy.settings import Settings
+from convoy.settings.model import ScenarioSettings, Texts
 from tests.unit.settings.configuration import settings_of
 
 SCENARIO = "conversation_messages"

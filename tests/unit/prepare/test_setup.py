@@ -12,7 +12,7 @@ from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.setup import Setup
 from convoy.remote.connections import WorkerShare
 from convoy.routes.catalogue import CLIENT, ROUTES, USER, TokenKind
-from convoy.settings import resolve
+from convoy.settings.resolution import resolve
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import answer, serving
 from tests.unit.remote.proxy_server import answers_connect, name_proxies, name_proxy_at, tunnels

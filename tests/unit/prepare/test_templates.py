@@ -18,7 +18,8 @@ from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.plan.texts import TextRule
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates, template_names
 from convoy.routes.catalogue import ROUTES, Route, RouteError
-from convoy.settings import ScenarioSettings, Settings, Texts
+from convoy.settings import Settings
+from convoy.settings.model import ScenarioSettings, Texts
 from tests.unit.settings.configuration import settings_of
 
 GOOD = '{"text": {{ (marker ~ " " ~ text) | tojson }}}'

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from convoy.prepare.user_limit import user_shortfall
-from convoy.settings import resolve
+from convoy.settings.resolution import resolve
 
 NAMES = ("agent_reply", "open_messaging")
 TYPING = "scenario.agent_reply.steps=[typing]"

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from convoy.errors import SettingsError
-from convoy.settings import Settings, resolve
+from convoy.settings import Settings
+from convoy.settings.resolution import resolve
 
 KNOWN = (
     "agent_reply",

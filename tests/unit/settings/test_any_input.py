@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.errors import SettingsError
-from convoy.settings import CONFIG, VARIABLES, Settings, resolve
+from convoy.settings import Settings
 from convoy.settings.documents import DocumentError, parse_yaml
+from convoy.settings.environment import CONFIG, VARIABLES
+from convoy.settings.resolution import resolve
 from convoy.settings.sources import OPTIONS
 from tests.unit.settings.configuration import KNOWN, copy_of_configuration
 

@@ -9,7 +9,9 @@ import pytest
 import yaml
 from jinja2 import Environment
 
-from convoy.settings import CONFIG, Settings, command_of
+from convoy.settings import Settings
+from convoy.settings.environment import CONFIG
+from convoy.settings.sources import command_of
 from tests.unit.settings.configuration import faults_of, settings_of
 
 PROFILES = ("load", "mixed_day", "smoke", "soak", "spike", "storm", "stress")

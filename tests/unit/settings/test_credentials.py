@@ -9,17 +9,19 @@ import pytest
 
 from convoy.errors import SettingsError
 from convoy.secrets import Secret
-from convoy.settings import (
-    Settings,
+from convoy.settings import Settings
+from convoy.settings.environment import (
+    GUEST_JWTS,
     UserLogin,
     UserToken,
     credential_redactor,
     credentials,
+    guest_jwts,
     header_values,
     payload_directory,
+    swarm_secret,
     user_login,
 )
-from convoy.settings.environment import GUEST_JWTS, guest_jwts, swarm_secret
 from tests.unit.settings.configuration import settings_of
 
 CLOUD = {"target": "genesys-cloud"}
