@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from itertools import count
 from math import inf
 from time import perf_counter
 
@@ -16,14 +18,13 @@ from convoy.errors import ConvoyError
 from convoy.plugin.locust_workers import LocustWorkers
 from convoy.prepare.preflight import PreparedRun
 from convoy.remote.kill_switch import LOOKS_EVERY_S, KillSwitch
-from convoy.results.criteria import CriterionResult
+from convoy.results.findings import AbortWatch
 from convoy.results.record import Record
 from convoy.results.reports import REPORT
 from convoy.results.reports.text import WIDTH, closing_report
 from convoy.results.result import Row, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
-from convoy.swarm.each_second import look_each_second
 from convoy.swarm.ledger_comparison import compare
 from convoy.swarm.master import Master
 from convoy.swarm.messages import Hello
@@ -32,11 +33,13 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
 _TOLD_EVERY_S = 10.0
+_LOOK_EVERY_S = 1.0
 _AFTER_S = 0.005
 _HELLO_S = 3.0
 """How long a connected worker may take to say that it runs Convoy: it does so when it connects."""
 
 
+@dataclass(eq=False, repr=False)
 class LiveRun:
     """A run that goes on, with its `master`; once it `is_over`, with its summary and report.
 
@@ -46,27 +49,20 @@ class LiveRun:
     `has_links` the report names files so that a terminal can open them.
     """
 
-    def __init__(
-        self,
-        master: Master,
-        prepared: PreparedRun,
-        *,
-        collect_report: Callable[[], None],
-        rows: Callable[[], Mapping[str, Row]],
-        record: Record,
-        has_links: bool = False,
-    ) -> None:
-        self.master = master
-        self.prepared = prepared
+    master: Master
+    prepared: PreparedRun
+    _: KW_ONLY
+    collect_report: Callable[[], None]
+    rows: Callable[[], Mapping[str, Row]]
+    record: Record
+    has_links: bool = False
+
+    def __post_init__(self) -> None:
         self.is_over = False
         self.refused: ConvoyError | None = None
         self.final: Summary | None = None
         self.looks = 0
         self.report = ""
-        self._collect_report = collect_report
-        self._rows = rows
-        self._record = record
-        self._has_links = has_links
         self._is_recorded = True
         self._hello_by_s: dict[str, float] = {}
 
@@ -104,52 +100,59 @@ class LiveRun:
                 self._hello_by_s[worker] = inf
                 self.master.exclude(worker, "it does not run Convoy's locustfile")
 
-    def watch(self) -> None:
+    def watch(self, sleep: Callable[[float], object] = gevent.sleep) -> None:
         """Watch the run while it goes on; it is invalid where that fails."""
         try:
-            self._watch()
+            self._watch(sleep)
         except Exception as error:  # the edge of this greenlet: nobody would miss it otherwise
             logger.exception("the run is not watched any more")
             self.master.problems.append(f"an error of Convoy itself: {error!r}")
 
-    def _watch(self) -> None:
-        """Collect reports, enter them in the record, and end the run for a criterion that asks."""
+    def _watch(self, sleep: Callable[[float], object]) -> None:
+        """Collect reports, enter them in the record, and end the run for a criterion that asks.
 
-        def abort(broken: CriterionResult) -> None:
-            logger.error(
-                "the run is ended early, because of %s: observed %s", broken.criterion, broken.shown
-            )
-            self.master.aborted = broken
-            self.master.stop()
-
-        has_aborts = any(each.aborts for each in self.prepared.criteria)
-        look_each_second(
-            self.prepared.criteria,
-            is_under_way=lambda: not self.is_over and not self.master.is_stopped,
-            report_every=self.master.report_every_s if self.master.is_local else 1,
-            collect_report=self._collect_report,
-            snapshot=lambda: self.master.snapshot(with_times=has_aborts),
-            enter=self._enter,
-            abort=abort,
-            sleep=self._sleep_to_next_second,
-        )
-
-    def _sleep_to_next_second(self, for_s: float) -> None:
-        """Sleep until a second of the run's clock is over, so that a report is of whole seconds."""
-        gevent.sleep(for_s - self.master.since_t0_s % for_s + _AFTER_S)
+        A worker in this process reports once in `report_every_s`, and the next result is entered.
+        """
+        aborts = AbortWatch(self.prepared.criteria)
+        report_every_s = self.master.report_every_s if self.master.is_local else 1
+        for second in count(1):
+            # Until a second of the run's clock is over, so that a report is of whole seconds.
+            sleep(_LOOK_EVERY_S - self.master.since_t0_s % _LOOK_EVERY_S + _AFTER_S)
+            if self.is_over or self.master.is_stopped:
+                return
+            if second % report_every_s == 0:
+                self.collect_report()
+                sleep(0)  # messages that have become due are sent, here and below
+            # A large report is merged step by step in the second that follows, because at once it
+            # would take so long that messages wait; and nothing is new before the next one.
+            if report_every_s > 1 and second % report_every_s != 1:
+                continue
+            result = self.master.snapshot(with_times=bool(aborts.criteria))
+            sleep(0)
+            self._enter(result)
+            broken = aborts.look(result) if aborts.criteria else None
+            if broken is not None:
+                logger.error(
+                    "the run is ended early, because of %s: observed %s",
+                    broken.criterion,
+                    broken.shown,
+                )
+                self.master.aborted = broken
+                self.master.stop()
+                return
 
     def _enter(self, result: RunResult) -> None:
         self.looks += 1
 
         def enter() -> None:
-            for _ in self._record.enter(result):
+            for _ in self.record.enter(result):
                 gevent.sleep(0)
 
         self._record_by(enter)
 
     def enter_messages(self, packed: bytes) -> None:
         """Add a part of the log of messages to the record."""
-        self._record_by(lambda: self._record.enter_messages(packed))
+        self._record_by(lambda: self.record.enter_messages(packed))
 
     def _record_by(self, enter: Callable[[], None]) -> None:
         """Enter something in the record; where that cannot be written the run is invalid."""
@@ -206,7 +209,7 @@ class LiveRun:
 
     def snapshot(self) -> RunResult:
         """Return the result of the run up to now."""
-        self._collect_report()
+        self.collect_report()
         return self.master.snapshot()
 
     def summary(self) -> Summary:
@@ -235,11 +238,11 @@ class LiveRun:
         target, since = prepared.settings.target, prepared.ledger_since
         found = compare(target, prepared.run_id, since, self.master.lanes, prepared.admission)
         result = replace(
-            self.master.snapshot(), far_side=found, rows=dict(self._rows()), is_over=True
+            self.master.snapshot(), far_side=found, rows=dict(self.rows()), is_over=True
         )
         summary = self._judged(result)
         try:
-            self._record.close(summary, result)
+            self.record.close(summary, result)
         except OSError as error:
             self._cannot_record(error)
             summary = self._judged(replace(result, problems=tuple(self.master.problems)))
@@ -247,9 +250,9 @@ class LiveRun:
         self.final = summary
 
     def _closing_report(self, summary: Summary) -> str:
-        folder = self._record.folder
+        folder = self.record.folder
         page = folder / REPORT
-        page_shown = terminal.link(page) if self._has_links else str(page)
+        page_shown = terminal.link(page) if self.has_links else str(page)
         return "\n" + closing_report(
             summary,
             record=f"{folder}{'' if self._is_recorded else ', not whole'}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import gevent
@@ -36,6 +37,7 @@ from convoy.swarm.run_inputs import RunInputs, pack_for_record
 logger = logging.getLogger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class RunController:
     """Runs one run at a time for a local or master runner.
 
@@ -47,44 +49,33 @@ class RunController:
     `kill_switch` ends a run. `redact` hides secrets.
     """
 
-    def __init__(
-        self,
-        environment: Environment,
-        runner: Runner,
-        channel: LocustChannel,
-        *,
-        code: str,
-        prepare: Callable[[], PreparedRun],
-        release: Callable[[], None],
-        clean_up: Callable[[Settings, Path], str],
-        kill_switch: KillSwitch,
-        is_attended: bool,
-        runs: Path,
-        redact: Callable[[str], str],
-        view: LiveView | None = None,
-    ) -> None:
+    environment: Environment
+    runner: Runner
+    channel: LocustChannel
+    _: KW_ONLY
+    code: str
+    prepare: Callable[[], PreparedRun]
+    release: Callable[[], None]
+    clean_up: Callable[[Settings, Path], str]
+    kill_switch: KillSwitch
+    is_attended: bool
+    runs: Path
+    redact: Callable[[str], str]
+    view: LiveView | None = None
+
+    def __post_init__(self) -> None:
         self.closing_report = ""
         self.refusal: ConvoyError | None = None
         """Why the last run was refused, None where it was not."""
         self.collect_report: Callable[[], None] = lambda: None
-        self._environment = environment
-        self._channel = channel
-        self.workers = LocustWorkers(environment, runner)
-        self._test = Lifecycle(environment, runner, is_attended=is_attended)
-        self._code = code
-        self._prepare = prepare
-        self._release = release
-        self._clean_up = clean_up
-        self._kill_switch = kill_switch
-        self._runs = runs
-        self._redact = redact
-        self._view = view
+        self.workers = LocustWorkers(self.environment, self.runner)
+        self._test = Lifecycle(self.environment, self.runner, is_attended=self.is_attended)
         self._next: PreparedRun | None = None
         self._run: LiveRun | None = None
         """The present run, or the last one."""
         self._is_interrupted = False
         self._last: Summary | None = None
-        channel.listen_as_master(self.workers.greet, self.workers.hear)
+        self.channel.listen_as_master(self.workers.greet, self.workers.hear)
 
     @property
     def _live(self) -> LiveRun | None:
@@ -158,16 +149,16 @@ class RunController:
         self._test.begin()
         self._is_interrupted, self.refusal = False, None
         try:
-            prepared = self._next or self._prepare()
-            self._kill_switch.check()
+            prepared = self._next or self.prepare()
+            self.kill_switch.check()
             check_processes(prepared.settings, len(self.workers.workers()))
-            check_folder(self._runs)
+            check_folder(self.runs)
             inputs = RunInputs(prepared.run_id, prepared.settings, prepared.inputs)
             record = begin_record(
-                self._runs,
+                self.runs,
                 prepared.run_id,
                 prepared.facts.settings,
-                pack_for_record(inputs, self._code, self._redact),
+                pack_for_record(inputs, self.code, self.redact),
             )
         except ConvoyError as error:
             self._test.state = TestState.GOING_ON
@@ -176,16 +167,16 @@ class RunController:
         self._next = None
         self._test.configure(prepared.settings, prepared.users_per_s)
         _tell(prepared)
-        clear_records(self._runs, prepared.settings.runs_kept, time.time())
+        clear_records(self.runs, prepared.settings.runs_kept, time.time())
         run = self._run = self._live_run(prepared, inputs, record)
         self.workers.master = run.master
         gevent.spawn(self._carry_out, run)
         gevent.spawn(run.watch)
-        gevent.spawn(run.watch_kill_switch, self._kill_switch)
-        if self._view is not None:
-            gevent.spawn(self._view.show, run)
-        options = self._environment.parsed_options
-        if self._view is None or (options is not None and options.logfile):
+        gevent.spawn(run.watch_kill_switch, self.kill_switch)
+        if self.view is not None:
+            gevent.spawn(self.view.show, run)
+        options = self.environment.parsed_options
+        if self.view is None or (options is not None and options.logfile):
             gevent.spawn(run.tell_progress)
         run.await_workers(self.workers, self.workers.hellos)
         self._test.state = TestState.GOING_ON
@@ -197,11 +188,11 @@ class RunController:
     def _live_run(self, prepared: PreparedRun, inputs: RunInputs, record: Record) -> LiveRun:
         master = Master(
             inputs,
-            self._channel,
+            self.channel,
             self.workers,
-            code=self._code,
+            code=self.code,
             facts=prepared.facts,
-            redact=self._redact,
+            redact=self.redact,
             enter_messages=lambda packed: run.enter_messages(packed),
             spawning_s=prepared.settings.users / prepared.users_per_s,
             is_local=self.workers.are_local,
@@ -213,7 +204,7 @@ class RunController:
             collect_report=self.collect_report,
             rows=lambda: self._test.rows(prepared.inputs),
             record=record,
-            has_links=self._view is not None and not self._test.is_attended,
+            has_links=self.view is not None and not self.is_attended,
         )
         return run
 
@@ -241,7 +232,7 @@ class RunController:
     @property
     def record_folder(self) -> Path | None:
         """The folder with the record of the last run that is over; None before."""
-        return None if self._last is None else self._runs / self._last.run_id
+        return None if self._last is None else self.runs / self._last.run_id
 
     def interrupt(self, reason: str) -> None:
         """End the present run early, and wait until it has ended; the reason is noted."""
@@ -257,36 +248,36 @@ class RunController:
             self._refuse(run.refused)
             return
         if run.final is not None:
-            self._environment.process_exit_code, self._last = run.final.exit_code, run.final
-        if self._test.is_attended:
+            self.environment.process_exit_code, self._last = run.final.exit_code, run.final
+        if self.is_attended:
             logger.info("%s", run.report)
         else:
             self.closing_report = run.report
         if run.prepared.settings.cleanup:
             self._close_what_was_opened(run)
-        self._release()
-        if not (self._is_interrupted and self._test.is_attended):
+        self.release()
+        if not (self._is_interrupted and self.is_attended):
             self._test.end()
 
     def _close_what_was_opened(self, run: LiveRun) -> None:
-        run_id, stopped = run.prepared.run_id, self._kill_switch.reason
+        run_id, stopped = run.prepared.run_id, self.kill_switch.reason
         if self._is_interrupted or stopped:  # the process may be about to end
             later = f".venv/bin/python -m convoy cleanup {run_id}"
             told = f"not done, because {stopped or 'the run was interrupted'}; {later} does it"
         else:
             logger.info("closing the conversations that the run opened")
-            told = self._clean_up(run.prepared.settings, self._runs / run_id)
-        if self._test.is_attended:
+            told = self.clean_up(run.prepared.settings, self.runs / run_id)
+        if self.is_attended:
             logger.info("cleanup: %s", told)
         else:
             self.closing_report += f"  {'cleanup':<15} {told}\n"
 
     def _refuse(self, error: ConvoyError) -> None:
         """Log why no load is started, and end the test that Locust has begun."""
-        self._release()
+        self.release()
         for line in str(error).splitlines():
             logger.error("%s", line)
-        self._environment.process_exit_code, self.refusal = error.exit_code, error
+        self.environment.process_exit_code, self.refusal = error.exit_code, error
         gevent.spawn(self._test.end)
 
 

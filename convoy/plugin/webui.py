@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Response, g, jsonify, make_response, request, send_file
@@ -91,18 +92,18 @@ def install(
     _add_record(web_ui, controller, f"{base_path}/convoy/record")
 
 
+@dataclass(eq=False, repr=False)
 class _RunForm:
     """The form that starts and edits runs: `asked` is what it held when it was last sent."""
 
-    def __init__(
-        self,
-        web_ui: WebUI,
-        controller: RunController,
-        prepare: Callable[[Form], PreparedRun],
-        waits_for: Callable[[], str],
-        names_of: Callable[[str], Collection[str]],
-    ) -> None:
-        options = web_ui.environment.parsed_options
+    web_ui: WebUI
+    controller: RunController
+    prepare: Callable[[Form], PreparedRun]
+    waits_for: Callable[[], str]
+    names_of: Callable[[str], Collection[str]]
+
+    def __post_init__(self) -> None:
+        options = self.web_ui.environment.parsed_options
         self.asked = {name: str(getattr(options, name, "") or "") for name in KEPT}
         self._given = {name: self.asked[name] for name in ("target", "load_profile")}
         self._shown_at_first = {
@@ -111,23 +112,18 @@ class _RunForm:
             "run_time": self.asked["run_time"],
             "profile": str(options.profile or "" if options else ""),
         }
-        self._web_ui = web_ui
-        self._controller = controller
-        self._prepare = prepare
-        self._waits_for = waits_for
-        self._names_of = names_of
         self.is_preparing = False
         self._refusal = ""
 
     def check(self) -> Response | None:
         """Prepare the run that is asked for, or change the present one; return why not."""
-        web_ui, controller = self._web_ui, self._controller
+        web_ui, controller = self.web_ui, self.controller
         host = str(web_ui.environment.host or web_ui.template_args.get("host") or "")
         self._refusal = ""
         try:
             on_form = {*LOCUSTS, *web_ui.template_args["extra_options"]}
             # The value that was given when Convoy was started may be a path.
-            choices = {name: {*self._names_of(name), own} for name, own in self._given.items()}
+            choices = {name: {*self.names_of(name), own} for name, own in self._given.items()}
             check_fields(request.form, on_form, choices)
             if controller.is_running:
                 edit(controller, request.form, self.asked | {"host": host})
@@ -145,9 +141,9 @@ class _RunForm:
     def _line_up(self, host: str) -> None:
         if self.is_preparing:
             raise RefusedError(f"a run is being prepared already; it begins by itself. {self.line}")
-        if self._controller.is_ending:
+        if self.controller.is_ending:
             raise RefusedError("the last run is just ending; start again in a moment")
-        if not self._controller.workers.workers():
+        if not self.controller.workers.workers():
             raise RefusedError("no worker is connected; start one, or wait until it is ready")
         shown = self._shown_at_first | {"host": host, "target": self.asked["target"]}
         form = read_form(request.form, shown)
@@ -155,7 +151,7 @@ class _RunForm:
             self._shown_at_first.pop(name, None)
         self.is_preparing = True
         try:
-            self._controller.line_up(self._prepare(form))
+            self.controller.line_up(self.prepare(form))
         finally:
             self.is_preparing = False
         self.asked.update(request.form.items())
@@ -164,13 +160,13 @@ class _RunForm:
     def line(self) -> str:
         """What is going on, as one line; "" where nothing is."""
         if self.is_preparing:
-            return self._waits_for() or "The run is being prepared."
-        progress = self._controller.progress()
+            return self.waits_for() or "The run is being prepared."
+        progress = self.controller.progress()
         return "; ".join(filter(None, (progress, self._refusal if progress else "")))
 
     def state(self) -> dict[str, object]:
         """Return what the page shows besides Locust's own: the line, and whose report there is."""
-        folder = self._controller.record_folder
+        folder = self.controller.record_folder
         has_report = folder is not None and (folder / REPORT).exists()
         return {
             "line": self.line,

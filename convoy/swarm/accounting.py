@@ -70,6 +70,7 @@ class Rows(Protocol):
         """Show what was gathered."""
 
 
+@dataclass(eq=False, repr=False)
 class Accounting:
     """Enters the messages of one scenario in one process, each once.
 
@@ -81,24 +82,16 @@ class Accounting:
     where they open a conversation. `name_code` gives the name to show for a code.
     """
 
-    def __init__(
-        self,
-        scenario: str,
-        recorder: ScenarioRecorder,
-        rows: Rows,
-        keep_sample: KeepSample,
-        timeout_s: float,
-        log: MessageLog | None = None,
-        name_code: Callable[[str], str] = str,
-    ) -> None:
-        self._scenario = scenario
-        self._recorder = recorder
-        self._late_after_s = recorder.late_after_s
-        self._rows = rows
-        self._keep_sample = keep_sample
-        self._timeout_s = timeout_s
-        self._log = log
-        self._name_code = name_code
+    scenario: str
+    recorder: ScenarioRecorder
+    rows: Rows
+    keep_sample: KeepSample
+    timeout_s: float
+    log: MessageLog | None = None
+    name_code: Callable[[str], str] = str
+
+    def __post_init__(self) -> None:
+        self._late_after_s = self.recorder.late_after_s
         self._waiting: list[tuple[float, float, float]] = []
         self._resent = self._answer_bytes = 0
         self._steps: dict[str, ScenarioRecorder] = {}
@@ -109,11 +102,11 @@ class Accounting:
         # No `setdefault`: each of ten thousand users would make recorders, with their histograms.
         for step in steps:
             if step not in self._steps:
-                self._steps[step] = ScenarioRecorder(inf, self._timeout_s)
+                self._steps[step] = ScenarioRecorder(inf, self.timeout_s)
         for timing in timings:
             if timing not in self._timings:
                 show = partial(self._show_timing, timing)
-                self._timings[timing] = TimingRecorder(self._timeout_s, show)
+                self._timings[timing] = TimingRecorder(self.timeout_s, show)
 
     @contextmanager
     def step(self, name: str, is_measured: bool) -> Iterator[StepTimes]:
@@ -133,7 +126,7 @@ class Accounting:
         except RemoteError as error:
             fate, code = REJECTED, error.code
             if code in SHORTAGES and is_measured:
-                self._recorder.counts.shortages[code] += 1
+                self.recorder.counts.shortages[code] += 1
             if isinstance(error, WireError):
                 fate = FAILED if error.sent_s is None else UNKNOWN
         except GreenletExit:
@@ -147,8 +140,8 @@ class Accounting:
         finally:
             if is_measured:
                 done_s = perf_counter() if times.done_s is None else times.done_s
-                attempt = Attempt(fate, self._name_code(code), times.began_s, done_s)
-                self._enter_step(recorder, step_name(self._scenario, name), attempt)
+                attempt = Attempt(fate, self.name_code(code), times.began_s, done_s)
+                self._enter_step(recorder, step_name(self.scenario, name), attempt)
 
     def leave_out(self, name: str, cause: Cause, is_measured: bool) -> None:
         """Count a step as not done, where it `is_measured`; raises as `step`."""
@@ -175,28 +168,28 @@ class Accounting:
         """Return what the master has to absorb; durations and seconds begin anew."""
         steps = {name: each.report() for name, each in self._steps.items()}
         timings = {name: each.report() for name, each in self._timings.items()}
-        own = self._recorder.report()
+        own = self.recorder.report()
         return ScenarioReport(own.counts, own.durations, own.seconds, pool, steps, timings)
 
     def enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         """Enter the result of a message; `is_ok` says whether it ended as expected."""
-        if attempt.code and (name := self._name_code(attempt.code)) != attempt.code:
+        if attempt.code and (name := self.name_code(attempt.code)) != attempt.code:
             attempt = replace(attempt, code=name)
         phase = message.due.phase
-        if self._log is not None:
+        if self.log is not None:
             id = message.planned.conversation.id
             if phase is _MEASURE or not id:
-                self._log.add(self._scenario, message.due.k, id, attempt, phase)
+                self.log.add(self.scenario, message.due.k, id, attempt, phase)
         if phase is not _MEASURE:
             return
-        if attempt.code or not is_ok or not self._rows.is_alone:
+        if attempt.code or not is_ok or not self.rows.is_alone:
             self.flush()
             self._enter(message, attempt, is_ok)
             return
         due, waiting, sent_s = message.due, self._waiting, attempt.sent_s
         due_s = due.due_s
         if sent_s - due_s > self._late_after_s:
-            self._recorder.judge_lateness(
+            self.recorder.judge_lateness(
                 due_s, due.handed_s, sent_s, due.late_cause, attempt.waited_s
             )
         waiting.append((due_s, sent_s, attempt.done_s))
@@ -210,9 +203,9 @@ class Accounting:
         """Enter a message that was taken and will not be sent; `code` says why, if it is known."""
         if due.phase is _MEASURE:
             if code in SHORTAGES:
-                self._recorder.counts.shortages[code] += 1
+                self.recorder.counts.shortages[code] += 1
                 cause = Cause.GENERATOR
-            self._recorder.give_up(cause, perf_counter() - due.due_s)
+            self.recorder.give_up(cause, perf_counter() - due.due_s)
 
     def flush(self) -> None:
         """Enter the gathered messages and pairs."""
@@ -222,22 +215,22 @@ class Accounting:
         if not waiting:
             return
         response_times_s = [done_s - due_s for due_s, _, done_s in waiting]
-        self._recorder.record_accepted(
+        self.recorder.record_accepted(
             [abs(sent_s - due_s) for due_s, sent_s, _ in waiting],
             response_times_s,
             [done_s - sent_s for _, sent_s, done_s in waiting],
             self._resent,
         )
-        self._rows.gather(self._scenario, response_times_s, self._answer_bytes)
+        self.rows.gather(self.scenario, response_times_s, self._answer_bytes)
         self._resent = self._answer_bytes = 0
 
     def _enter_step(self, recorder: ScenarioRecorder, name: str, attempt: Attempt) -> None:
         outcome = Outcome(name, 0, "", attempt.sent_s, attempt, not attempt.code)
         recorder.record(outcome, attempt.sent_s, Cause.TARGET)
-        if attempt.code or not self._rows.is_alone:
+        if attempt.code or not self.rows.is_alone:
             self._show(outcome)
         else:
-            self._rows.gather(name, (outcome.response_time_s,), 0)
+            self.rows.gather(name, (outcome.response_time_s,), 0)
 
     def _show_timing(self, name: str, took_s: Sequence[float]) -> None:
         """Enter pairs into the timing's row; where a step has the name, that row is the step's.
@@ -245,14 +238,14 @@ class Accounting:
         Gathered always: it may be the event loop that calls, where no listener can wait.
         """
         if name not in self._steps:
-            self._rows.gather(step_name(self._scenario, name), took_s, 0)
+            self.rows.gather(step_name(self.scenario, name), took_s, 0)
 
     def _enter(self, message: Message, attempt: Attempt, is_ok: bool) -> None:
         due, planned = message.due, message.planned
-        outcome = Outcome(self._scenario, due.k, planned.conversation.id, due.due_s, attempt, is_ok)
-        self._recorder.record(outcome, due.handed_s, due.late_cause)
+        outcome = Outcome(self.scenario, due.k, planned.conversation.id, due.due_s, attempt, is_ok)
+        self.recorder.record(outcome, due.handed_s, due.late_cause)
         if outcome.failure:
-            self._keep_sample(outcome, message.body)
+            self.keep_sample(outcome, message.body)
         self._show(outcome)
 
     def _show(self, outcome: Outcome) -> None:
@@ -265,9 +258,9 @@ class Accounting:
             if attempt.fate is FAILED:
                 response_time_s = None
             elif attempt.fate is UNKNOWN:
-                response_time_s = attempt.sent_s - outcome.due_s + self._timeout_s
+                response_time_s = attempt.sent_s - outcome.due_s + self.timeout_s
         response_time_ms = None if response_time_s is None else response_time_s * 1000
-        self._rows.add(outcome.scenario, response_time_ms, len(attempt.body), failure)
+        self.rows.add(outcome.scenario, response_time_ms, len(attempt.body), failure)
 
 
 class CodeNames:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from time import perf_counter
 
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.05
 
 
+@dataclass(eq=False, repr=False)
 class Master:
     """Takes one run over the workers of a swarm through its phases; `run` needs a greenlet.
 
@@ -44,54 +46,45 @@ class Master:
     secrets in what the run's result says.
     """
 
-    def __init__(
-        self,
-        inputs: RunInputs,
-        channel: Channel,
-        swarm: Swarm,
-        *,
-        code: str,
-        spawning_s: float,
-        is_local: bool,
-        end_early: Callable[[str], None],
-        facts: RunFacts,
-        redact: Callable[[str], str],
-        enter_messages: Callable[[bytes], None],
-    ) -> None:
-        self.inputs = inputs
+    inputs: RunInputs
+    channel: Channel
+    swarm: Swarm
+    _: KW_ONLY
+    code: str
+    spawning_s: float
+    is_local: bool
+    end_early: Callable[[str], None]
+    facts: RunFacts
+    redact: Callable[[str], str]
+    enter_messages: Callable[[bytes], None]
+
+    def __post_init__(self) -> None:
+        settings = self.inputs.settings
         self.problems: list[str] = []
         self.aborted: CriterionResult | None = None
         self.is_stopped = False
         """True once the run was stopped before its time."""
-        plans = inputs.plans()
+        plans = self.inputs.plans()
         self.plan_hash = plan_hash(plans)
-        approval = inputs.settings.target.approval
+        approval = settings.target.approval
         total = TotalBook(None if approval is None else approval.highest_total)
-        beside = messages_beside(inputs.settings, inputs.scenarios)
-        self.changes = Changes(inputs.settings, plans, total, beside)
-        self.lanes = RunLanes(plans, inputs.settings.request_timeout_s)
-        self.is_local = is_local
-        self.report_every_s = 1 if is_local and inputs.settings.is_slow else REPORT_STEPS
+        beside = messages_beside(settings, self.inputs.scenarios)
+        self.changes = Changes(settings, plans, total, beside)
+        self.lanes = RunLanes(plans, settings.request_timeout_s)
+        self.report_every_s = 1 if self.is_local and settings.is_slow else REPORT_STEPS
         """So often each worker reports."""
-        self._account = RunAccount(plans, inputs.settings, self.report_every_s, redact)
+        self._account = RunAccount(plans, settings, self.report_every_s, self.redact)
         self._protocol = RunProtocol(
-            inputs,
+            self.inputs,
             self.lanes,
             self.plan_hash,
             self._account.counts_of,
-            workers_at_first=max(1, len(swarm.workers())),
-            spawning_s=spawning_s,
+            workers_at_first=max(1, len(self.swarm.workers())),
+            spawning_s=self.spawning_s,
             now_s=perf_counter(),
-            lease_s=None if is_local else LEASE_S,
+            lease_s=None if self.is_local else LEASE_S,
             total=total,
         )
-        self._channel = channel
-        self._swarm = swarm
-        self._code = code
-        self._facts = facts
-        self._redact = redact
-        self._enter_messages = enter_messages
-        self._end_early = end_early
         self._t0_wall_s = time.time()
         self._refusal = ""
         self._without_part: set[str] = set()
@@ -128,8 +121,8 @@ class Master:
             ),
             samples=self._account.samples(),
             changes=tuple(self.changes.made),
-            problems=tuple(told(p, self._redact) for p in self.problems),
-            facts=self._facts,
+            problems=tuple(told(p, self.redact) for p in self.problems),
+            facts=self.facts,
             series=self._account.series(self._account.reported_until_s(holding, measured_s)),
             generator=self._account.generator(),
             aborted=self.aborted,
@@ -163,7 +156,7 @@ class Master:
 
     def greet(self, worker: str, hello: Hello) -> None:
         """Take in a worker that has announced itself; one of another version or code is refused."""
-        if misfit := hello.misfit(self._code):
+        if misfit := hello.misfit(self.code):
             self.exclude(worker, misfit)
         else:
             self._do(self._protocol.connect(worker))
@@ -225,14 +218,14 @@ class Master:
         if report.run_id != self.inputs.run_id:
             return
         if report.messages and self._account.is_new(name, report):
-            self._enter_messages(report.messages)
+            self.enter_messages(report.messages)
         self._note(self._account.absorb(name, report))
 
     def _look(self) -> None:
         """Take the run on; raises RefusedError where its load cannot begin."""
         protocol, phases, now_s = self._protocol, self._protocol.phases, perf_counter()
         was_begun = phases.t0_s is not None
-        self._do(protocol.look(now_s, self._swarm.workers(), self._swarm.assigned_users()))
+        self._do(protocol.look(now_s, self.swarm.workers(), self.swarm.assigned_users()))
         since_s = phases.since_t0_s(now_s)
         if phases.t0_s is not None and not was_begun:
             # Noted once, because the wall clock may be stepped while the run goes on.
@@ -261,7 +254,7 @@ class Master:
     def _carry_out(self, action: Action) -> None:
         match action:
             case Send(worker, message):
-                self._channel.to_worker(worker, message)
+                self.channel.to_worker(worker, message)
             case Forgo(scenario, messages):
                 self._account.forgo(scenario, messages, max(0.0, self.since_t0_s))
             case Lose(worker, missing):
@@ -278,7 +271,7 @@ class Master:
             case Refuse(reason):
                 self._refusal = reason
             case EndEarly(reason):
-                self._end_early(reason)
+                self.end_early(reason)
 
     def _leave_out(self, worker: str, problem: str) -> None:
         """Note a problem with a worker's message; of one without a part no figure depends on it."""

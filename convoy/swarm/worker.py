@@ -6,6 +6,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
 import gevent
@@ -59,6 +60,7 @@ _LONGEST_NAP_S = 1.0
 """A change of the plan can bring its end forward, so the end is looked at again this often."""
 
 
+@dataclass(eq=False, repr=False)
 class Worker:
     """Follows the master's messages and answers them.
 
@@ -69,26 +71,17 @@ class Worker:
     secrets.
     """
 
-    def __init__(
-        self,
-        channel: Channel,
-        rows: Rows,
-        *,
-        code: str,
-        connect: Callable[[Settings, WorkerShare], Connections],
-        send_report: Callable[[], None],
-        stop_users: Callable[[], None],
-        give_up: Callable[[], None],
-        redact: Callable[[str], str],
-    ) -> None:
-        self._rows = rows
-        self._channel = channel
-        self._code = code
-        self._connect = connect
-        self._send_report = send_report
-        self._stop_users = stop_users
-        self._give_up = give_up
-        self._redact = redact
+    channel: Channel
+    rows: Rows
+    _: KW_ONLY
+    code: str
+    connect: Callable[[Settings, WorkerShare], Connections]
+    send_report: Callable[[], None]
+    stop_users: Callable[[], None]
+    give_up: Callable[[], None]
+    redact: Callable[[str], str]
+
+    def __post_init__(self) -> None:
         self._run: WorkerRun | None = None
         self._is_prepared = Event()
         self._farewell = Event()
@@ -96,7 +89,7 @@ class Worker:
 
     def say_hello(self) -> None:
         """Announce this process to the master."""
-        self._channel.to_master(Hello(VERSION, self._code))
+        self.channel.to_master(Hello(VERSION, self.code))
 
     def wait_for_run(self) -> WorkerRun:
         """Wait until this process takes part in a run, and return the run."""
@@ -121,10 +114,10 @@ class Worker:
     def ask_for_stop(self, run: WorkerRun, reason: str) -> None:
         """Ask the master to end the run."""
         if not run.is_stopping:
-            self._channel.to_master(Enough(run.run_id, self._told(reason)))
+            self.channel.to_master(Enough(run.run_id, self._told(reason)))
 
     def _told(self, text: str) -> str:
-        return told(text, self._redact)
+        return told(text, self.redact)
 
     def hear(self, data: bytes) -> None:
         """Take in a message of the master; one that cannot be read, or of another run, is not."""
@@ -152,14 +145,14 @@ class Worker:
                     run.total.give(message.beyond, is_used_up=message.is_used_up)
             case Grant() if run.is_stopping:
                 # The master sent these lanes before it heard that this process takes no more.
-                self._channel.to_master(Released(run.run_id, message.lanes))
+                self.channel.to_master(Released(run.run_id, message.lanes))
             case Grant():
                 self._take_lanes(run, message)
             case Release():
-                self._channel.to_master(Released(run.run_id, self._release(run, message.lanes)))
+                self.channel.to_master(Released(run.run_id, self._release(run, message.lanes)))
             case Change() if not run.is_stopping:
                 if (late_s := run.change(message)) > 0:
-                    self._channel.to_master(LateChange(run.run_id, late_s))
+                    self.channel.to_master(LateChange(run.run_id, late_s))
             case Farewell():
                 self._farewell.set()
             case Stop() if not run.is_stopping:
@@ -186,9 +179,9 @@ class Worker:
         if run is None or run.is_stopping:
             return
         run.state = WorkerRunState.LEAVING
-        self._channel.to_master(Leaving(run.run_id, self._release(run, run.all_lanes)))
-        self._stop_users()
-        self._channel.to_master(Released(run.run_id, run.take_withdrawn()))
+        self.channel.to_master(Leaving(run.run_id, self._release(run, run.all_lanes)))
+        self.stop_users()
+        self.channel.to_master(Released(run.run_id, run.take_withdrawn()))
         self._report_now(run)
         if not run.lease.is_master_lost(time.perf_counter()):
             self._farewell.wait(_FAREWELL_S)
@@ -208,9 +201,9 @@ class Worker:
                 is_after_another=True,
                 number=message.number,
             )
-            connections = self._connect(inputs.settings, share)
+            connections = self.connect(inputs.settings, share)
             lease = LeaseClock(message.lease_s, time.perf_counter())
-            run = self._run = WorkerRun(inputs, connections, lease, self._rows, self._redact)
+            run = self._run = WorkerRun(inputs, connections, lease, self.rows, self.redact)
         except ConvoyError as error:
             self._refuse(message.run_id, error)
             return
@@ -238,7 +231,7 @@ class Worker:
         return self._run is run and run.state is WorkerRunState.JOINING
 
     def _refuse(self, run_id: str, error: ConvoyError) -> None:
-        self._channel.to_master(Refusal(run_id, self._told(str(error))))
+        self.channel.to_master(Refusal(run_id, self._told(str(error))))
 
     def _keep_asking(self, run: WorkerRun) -> None:
         """Ask for the lease, and for what comes with it, until the run or the master is gone."""
@@ -246,12 +239,12 @@ class Worker:
             now_s = time.perf_counter()
             if run.lease.is_master_lost(now_s):
                 logger.error("nothing was heard of the master for too long; this worker ends")
-                self._give_up()
+                self.give_up()
                 return
             turns = run.connections.turns.wanted
             beyond = 0 if run.total is None else run.total.wanted
             ask = Ask(run.run_id, now_s, run.lease.leased_s, turns, beyond)
-            self._channel.to_master(ask)
+            self.channel.to_master(ask)
             kill_switch = run.connections.kill_switch
             if kill_switch is not None and (reason := kill_switch.reason):
                 self.ask_for_stop(run, reason)
@@ -285,14 +278,14 @@ class Worker:
         while run.withdrawn and self._run is run:
             gevent.sleep(_POLL_S)
             if free := run.take_free():
-                self._channel.to_master(Released(run.run_id, free))
+                self.channel.to_master(Released(run.run_id, free))
 
     def _wind_up(self, run: WorkerRun) -> None:
         # Dispatchers first: a user that is being stopped must not be handed another message.
         for work in run.work.values():
             work.dispatcher.stop()
         run.let_nothing_leave()
-        self._stop_users()
+        self.stop_users()
         run.withdraw(run.all_lanes)
         self._send_drained(run, run.take_withdrawn())
 
@@ -314,16 +307,16 @@ class Worker:
     def _report_now(self, run: WorkerRun) -> None:
         # The rows first, because on a worker the report carries Locust's statistics, too.
         run.enter_all()
-        self._send_report()
+        self.send_report()
 
     def _send_drained(self, run: WorkerRun, lanes: Lanes) -> None:
         # The report first: after this message the master may end the run with what it has.
         self._report_now(run)
-        self._channel.to_master(Drained(run.run_id, run.epoch, lanes))
+        self.channel.to_master(Drained(run.run_id, run.epoch, lanes))
 
     def _send_ready(self, run: WorkerRun, problem: str = "") -> None:
         users = {name: len(work.users) for name, work in run.work.items()}
-        self._channel.to_master(Ready(run.run_id, run.plan_hash, users, problem))
+        self.channel.to_master(Ready(run.run_id, run.plan_hash, users, problem))
 
 
 def _check_logins(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
@@ -19,11 +20,14 @@ from convoy.plugin.live_run import LiveRun
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.preflight import PreparedRun
 from convoy.remote.kill_switch import KillSwitch
+from convoy.results.counts import Counts
+from convoy.results.criteria import CriterionResult
+from convoy.results.grammar import Known, parse
 from convoy.results.record import begin_record, read_result
 from convoy.results.result import RunResult
 from convoy.swarm.messages import Hello
 from convoy.swarm.run_lanes import RunLanes
-from tests.unit.results import counts_of, result_of
+from tests.unit.results import counts_of, result_of, run_of
 from tests.unit.settings.configuration import settings_of
 
 HEALTHY = result_of(conversation_messages=counts_of(accepted=1))
@@ -265,7 +269,7 @@ def test_a_record_is_written_while_the_run_goes_on(tmp_path: Path) -> None:
     master.report_every_s, master.since_t0_s = 1, 0.999
     run = live_run_of(master, tmp_path)
     collected: list[int] = []
-    run._collect_report = lambda: collected.append(1) or (len(collected) > 1 and master.stop())
+    run.collect_report = lambda: collected.append(1) or (len(collected) > 1 and master.stop())
 
     run.watch()
 
@@ -299,3 +303,76 @@ def test_a_run_is_ended_from_outside(
 
     assert run.final is not None and run.final.exit_code == ExitCode.INVALID
     assert reason in run.final.reasons[0]
+
+
+LASTS_S = 60
+
+
+class Watched(Master):
+    """A run of a minute in which each second is like the ones before; time is what was slept."""
+
+    def __init__(self, runs: Path, second: Counts, *lines: str, report_every_s: int = 1) -> None:
+        super().__init__()
+        self.report_every_s = report_every_s
+        self.aborted: CriterionResult | None = None
+        self.said: list[str] = []
+        self.entered: list[RunResult] = []
+        self._second = second
+        self._now_s = 0
+        run = live_run_of(self, runs)
+        criteria = parse(lines, Known({"messages"}, duration_s=LASTS_S))
+        run.prepared = dataclasses.replace(run.prepared, criteria=criteria)
+        run.record = SimpleNamespace(enter=lambda result: self.entered.append(result) or ())  # type: ignore[assignment, func-returns-value]
+        run.collect_report = lambda: self.said.append(f"report at {self._now_s}")
+        run.watch(self._sleep)
+        self.ended_s = self._now_s
+
+    def snapshot(self, *, with_times: bool = True) -> RunResult:
+        self.said.append(f"look at {self._now_s}")
+        over = float(self._now_s)
+        return run_of(*[self._second] * self._now_s, until_s=over, duration_s=float(LASTS_S))
+
+    def _sleep(self, for_s: float) -> None:
+        self._now_s += round(for_s)
+        self.is_stopped = self.is_stopped or self._now_s >= LASTS_S
+
+
+def test_each_result_that_it_looks_at_is_entered(tmp_path: Path) -> None:
+    run = Watched(tmp_path, counts_of(rejected=10), "share(failures) < 1%")
+
+    assert [each.totals.sent for each in run.entered] == [10 * s for s in range(1, LASTS_S)]
+    assert (run.ended_s, run.aborted) == (LASTS_S, None)
+
+
+@pytest.mark.parametrize(
+    ("report_every_s", "said"),
+    [
+        (1, ["report at 1", "look at 1", "report at 2", "look at 2"]),
+        # A large report is merged in the second that follows, and is looked at then.
+        (3, ["look at 1", "report at 3", "look at 4", "report at 6"]),
+    ],
+)
+def test_it_collects_reports_and_looks_once_a_second(
+    tmp_path: Path, report_every_s: int, said: list[str]
+) -> None:
+    accepted = counts_of(accepted=10)
+
+    run = Watched(tmp_path, accepted, "share(failures) < 1%, abort", report_every_s=report_every_s)
+
+    assert run.said[:4] == said
+    assert (run.ended_s, run.aborted) == (LASTS_S, None)
+
+
+@pytest.mark.parametrize(
+    ("line", "ended_s"),
+    [("share(failures) < 1%, abort", 5), ("share(failures) < 1% for 20s, abort", 20)],
+)
+def test_a_broken_criterion_aborts_once_and_ends_the_watch(
+    tmp_path: Path, line: str, ended_s: int
+) -> None:
+    second = counts_of(accepted=5, rejected=5)
+
+    run = Watched(tmp_path, second, "unknown == 0, abort", line)
+
+    assert run.ended_s == ended_s and run.is_stopped
+    assert run.aborted is not None and run.aborted.criterion == line
