@@ -74,6 +74,12 @@ class SettingsError(ConvoyError):
             told.append(f"and {len(self.faults) - _MOST_SHOWN:,} more")
         super().__init__("\n".join(told))
 
+    @classmethod
+    def raise_for(cls, faults: Iterable[Fault]) -> None:
+        """Raise the error of these faults, each once, if there are any."""
+        if found := dict.fromkeys(faults):
+            raise cls(found)
+
 
 class RefusedError(ConvoyError):
     """The guard or the preflight refused to start load; the message says why and what to do."""

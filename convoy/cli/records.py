@@ -128,11 +128,8 @@ def _lines(path: Path) -> list[str]:
         lines = read_criteria(path)
     except DocumentError as error:
         raise SettingsError([Fault("--criteria", f"the file {str(path)!r} {error}")]) from error
-    faults = [
-        Fault(str(path), f"has {line!r}, but each entry should be a line of text")
-        for line in lines
-        if not isinstance(line, str)
-    ]
-    if faults:
-        raise SettingsError(faults[:1])
+    for line in lines:
+        if not isinstance(line, str):
+            problem = f"has {line!r}, but each entry should be a line of text"
+            raise SettingsError([Fault(str(path), problem)])
     return [str(line) for line in lines]

@@ -71,8 +71,7 @@ def read_dialogue(
             faults.append(TemplateFault(number, wrong.problem, wrong.field))
     if not faults:
         faults += _faults_of_order(lines)
-    if faults:
-        raise PayloadError(name, *faults)
+    PayloadError.raise_for(name, faults)
     return Dialogue(tuple(lines))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from types import CodeType
 from typing import Any, NamedTuple
@@ -37,6 +37,12 @@ class PayloadError(ConvoyError):
         self.sentences = tuple(_sentence(name, fault) for fault in faults)
         super().__init__("\n".join(self.sentences))
 
+    @classmethod
+    def raise_for(cls, name: str, faults: Iterable[TemplateFault]) -> None:
+        """Raise the error of these faults, if there are any."""
+        if found := tuple(faults):
+            raise cls(name, *found)
+
 
 class PayloadTemplate:
     """One message body as a Jinja2 template; it can reach its variables and nothing else.
@@ -49,9 +55,8 @@ class PayloadTemplate:
         self._sandbox = sandbox = Sandbox()
         try:
             self.tree = sandbox.parse(source)
-            faults = sorted({TemplateFault(*each) for each in refusals(self.tree)})
-            if faults:
-                raise PayloadError(name, *faults)
+            refused = sorted({TemplateFault(*each) for each in refusals(self.tree)})
+            PayloadError.raise_for(name, refused)
             self._names = _names_in(self.tree)
             self._template = sandbox.compiled(source)
         except TemplateSyntaxError as error:
@@ -85,13 +90,14 @@ class PayloadTemplate:
     def check_names(self, variables: Mapping[str, object]) -> None:
         """Raise PayloadError with every name that is neither a variable nor a function."""
         known = sorted({*variables, "range"})
-        faults = [
-            TemplateFault(line, f"{name!r} is no variable; there are: {', '.join(known)}")
-            for name, line in self._names.items()
-            if name not in known
-        ]
-        if faults:
-            raise PayloadError(self.name, *faults)
+        PayloadError.raise_for(
+            self.name,
+            (
+                TemplateFault(line, f"{name!r} is no variable; there are: {', '.join(known)}")
+                for name, line in self._names.items()
+                if name not in known
+            ),
+        )
 
 
 def parse_body(name: str, rendered: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import socket
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from locust.argument_parser import LocustArgumentParser
@@ -67,14 +68,8 @@ def judge_options(options: Namespace) -> None:
     It does not matter whether they stood on the command line, in `LOCUST_` variables or in
     `locust.conf`. The table in `docs/locust-options.md` has all of them.
     """
-    faults = [
-        *_without_meaning(options),
-        *_beside_each_other(options),
-        *_out_of_range(options),
-        *_unusable_paths(options),
-    ]
-    if faults:
-        raise SettingsError(faults)
+    checks = (_without_meaning, _beside_each_other, _out_of_range, _unusable_paths)
+    SettingsError.raise_for(chain.from_iterable(check(options) for check in checks))
     options.only_summary = options.only_summary or not options.print_stats
     # Users are ready before anything is measured, so that there is nothing to reset. Locust would
     # do it again after each change of the number of users.

@@ -69,8 +69,7 @@ def check_fields(
             there_are = f"there are: {', '.join(sorted(choices[name])) or 'none'}"
             problem = f"{quoted(value)} is no name in {_FOLDERS[name]}; {there_are}"
             faults.append(Fault(name, f"{problem}. A path is given when Convoy is started"))
-    if faults:
-        raise SettingsError(faults)
+    SettingsError.raise_for(faults)
 
 
 def read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
@@ -85,8 +84,7 @@ def read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
     if form.get("profile", "") not in ("", shown["profile"]):
         label = f"{quoted(form['profile'])} would be Locust's label of the run"
         faults.append(Fault("profile", f"{label}; the load's shape is Load Profile"))
-    if faults:
-        raise SettingsError(faults)
+    SettingsError.raise_for(faults)
     asked: dict[str, object] = {}
     if str(users) != shown.get("user_count"):
         asked["users"] = users
@@ -118,8 +116,7 @@ def edit(controller: RunController, form: Mapping[str, str], before: Mapping[str
     is_new = text not in ("", str(present))
     if is_new and rate is None:
         faults.append(Fault("rate", f"{quoted(text)} is no number"))
-    if faults:
-        raise SettingsError(faults)
+    SettingsError.raise_for(faults)
     controller.check_users(users)
     if is_new and rate is not None and rate != present:
         controller.change_rate(rate)

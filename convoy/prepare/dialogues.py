@@ -102,8 +102,7 @@ def read_dialogue_at(path: Path, name: str, taken: Collection[str] = ()) -> Dial
                 problem = f"the file {attached} {error}{_TOGETHER * (room < MOST_ATTACHED_BYTES)}"
                 faults.append(TemplateFault(line.number, problem, "attach"))
         lines.append(line)
-    if faults:
-        raise PayloadError(name, *faults)
+    PayloadError.raise_for(name, faults)
     return Dialogue(tuple(lines))
 
 
@@ -133,8 +132,7 @@ def check_dialogue(
         for number, text in longest.items()
         for each in rules.faults({"type": "Text", "text": text})
     ]
-    if faults:
-        raise PayloadError(name, *faults)
+    PayloadError.raise_for(name, faults)
 
 
 def _size(text: str) -> int:
@@ -162,8 +160,7 @@ def with_longest_dialogues(
             whole = f"{scenario}/{WHOLE}"
             if criteria and not any(whole in line for line in criteria):
                 criteria = (*criteria, f"share(failures[*], {whole}) < 1%")
-    if faults:
-        raise SettingsError(faults)
+    SettingsError.raise_for(faults)
     return settings.model_copy(update={"scenario": sections, "criteria": criteria})
 
 

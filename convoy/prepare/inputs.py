@@ -57,13 +57,11 @@ def _inputs_of_scenario(
 
 def check_due(inputs: Mapping[str, ScenarioInputs]) -> None:
     """Raise SettingsError where no message of a scenario is ever due."""
-    faults = [
+    SettingsError.raise_for(
         Fault("rate", f"is so low that no message of {scenario} is due; raise it or run_time_s")
         for scenario, each in inputs.items()
         if ScenarioPlan(each).count == 0
-    ]
-    if faults:
-        raise SettingsError(faults)
+    )
 
 
 def planned_messages(

@@ -50,8 +50,7 @@ class Logins:
                 logins[kind] = read(self._environ, settings)
             except SettingsError as error:
                 faults += error.faults
-        if faults:
-            raise SettingsError(dict.fromkeys(faults))
+        SettingsError.raise_for(faults)
         return logins
 
     def use(self, login: Login, settings: Settings) -> Credentials | Token:

@@ -80,11 +80,9 @@ def token_kinds(
 
 def check_scenarios(settings: Settings, known: Mapping[str, KnownScenario]) -> None:
     """Raise SettingsError where the settings of a scenario ask for what its class cannot do."""
-    faults = [
+    SettingsError.raise_for(
         fault for name in settings.scenarios for fault in _faults(settings, name, known[name])
-    ]
-    if faults:
-        raise SettingsError(faults)
+    )
 
 
 def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fault]:

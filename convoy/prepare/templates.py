@@ -190,8 +190,7 @@ def check_templates(
         scenario: _Check(settings, scenario, routes[scenario], payloads, faults).checked()
         for scenario in settings.scenarios
     }
-    if faults:
-        raise SettingsError(dict.fromkeys(faults))
+    SettingsError.raise_for(faults)
     return checked
 
 
@@ -288,8 +287,7 @@ class _Check:
             )
             for fault in self._rules.faults(parse_body(f"{name}.json", body), expected)
         ]
-        if faults:
-            raise PayloadError(f"{name}.json", *faults)
+        PayloadError.raise_for(f"{name}.json", faults)
 
 
 def _joined(fault: BodyFault) -> str:

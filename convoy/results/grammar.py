@@ -64,8 +64,7 @@ def parse(lines: Sequence[str], known: Known) -> tuple[Criterion, ...]:
             faults.append(Fault("criteria", f"{shown!r}: {error}"))
         else:
             criteria.append(criterion)
-    if faults:
-        raise SettingsError(faults)
+    SettingsError.raise_for(faults)
     return tuple(criteria)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -136,15 +136,11 @@ def credentials(environ: Mapping[str, str], settings: Settings) -> ClientLogin:
     simulator's `demo` client is taken when neither is given. Raises SettingsError.
     """
     faults: list[Fault] = []
-    given = [_credential(environ, name, faults) for name in (CLIENT_ID, CLIENT_SECRET)]
-    if faults:
-        raise SettingsError(faults)
-    client_id, client_secret = given
-    if client_id is None and client_secret is None and _is_simulator(settings):
+    given = _credentials(environ, (CLIENT_ID, CLIENT_SECRET), faults)
+    SettingsError.raise_for(faults)
+    if not any(given.values()) and _is_simulator(settings):
         return ClientLogin(_CLIENT, _CLIENT)
-    return ClientLogin(
-        *_all_of(dict(zip((CLIENT_ID, CLIENT_SECRET), given, strict=True)), settings)
-    )
+    return ClientLogin(*_all_of(given, settings))
 
 
 def user_login(environ: Mapping[str, str], settings: Settings) -> UserLogin | UserToken:
@@ -154,9 +150,10 @@ def user_login(environ: Mapping[str, str], settings: Settings) -> UserLogin | Us
     `public-user` is taken where nothing is given. Raises SettingsError.
     """
     faults: list[Fault] = []
-    token, refresh_token = (_credential(environ, n, faults) for n in (USER_TOKEN, REFRESH_TOKEN))
+    tokens = _credentials(environ, (USER_TOKEN, REFRESH_TOKEN), faults)
+    token, refresh_token = tokens.values()
     pairs = [
-        {name: _credential(environ, name, faults) for name in names}
+        _credentials(environ, names, faults)
         for names in ((USER_CLIENT_ID, USER_CLIENT_SECRET), (CLIENT_ID, CLIENT_SECRET))
     ]
     is_published = _is_simulator(settings) and not any(pairs[0].values())
@@ -167,8 +164,7 @@ def user_login(environ: Mapping[str, str], settings: Settings) -> UserLogin | Us
         wanted = f"a user's access token, or {REFRESH_TOKEN} for tokens that are renewed"
         problem = f"is missing, and {needed}; set it to {wanted} (either also as …_FILE)"
         faults.append(Fault(USER_TOKEN, problem))
-    if faults:
-        raise SettingsError(faults)
+    SettingsError.raise_for(faults)
     if token is not None:
         return UserToken(token)
     if is_published and (refresh_token is None or not any(pairs[1].values())):
@@ -184,34 +180,23 @@ def guest_jwts(environ: Mapping[str, str]) -> tuple[Secret, ...]:
 
     White space separates them, in the variable or in its file. Raises SettingsError.
     """
-    text, file = (environ.get(name, "").strip() for name in (GUEST_JWTS, f"{GUEST_JWTS}_FILE"))
-    where, problem = GUEST_JWTS, ""
-    if text and file:
-        problem = f"is given, and so is {GUEST_JWTS}_FILE; give only one of them"
-    elif file:
-        where = f"{GUEST_JWTS}_FILE"
-        try:
-            text = read_text(Path(file), _LONGEST_JWT_FILE)
-            problem = "" if text.strip() else f"the file {file!r} is empty"
-        except FileError as error:
-            problem = f"the file {file!r} {error}"
-    found = text.split()
-    for number, jwt in enumerate(found, start=1):
-        if not problem and not _JWT.fullmatch(jwt):
+    faults: list[Fault] = []
+    where, text = _given(environ, GUEST_JWTS, faults, _LONGEST_JWT_FILE, is_list=True)
+    for number, jwt in enumerate(text.split(), start=1):
+        if not faults and not _JWT.fullmatch(jwt):
             problem = f"number {number} of what it holds is no JWT, three parts with dots between"
-    if problem:
-        raise SettingsError([Fault(where, problem)])
-    return tuple(map(Secret, found))
+            faults.append(Fault(where, problem))
+    SettingsError.raise_for(faults)
+    return tuple(map(Secret, text.split()))
 
 
 def _all_of(given: Mapping[str, Secret | None], settings: Settings) -> list[Secret]:
     """Return the values of variables; raises SettingsError for each that has none."""
-    missing = [name for name, value in given.items() if value is None]
-    if missing:
-        raise SettingsError(
-            Fault(name, f"target {settings.target.name!r} needs it; set {name} or {name}_FILE")
-            for name in missing
-        )
+    SettingsError.raise_for(
+        Fault(name, f"target {settings.target.name!r} needs it; set {name} or {name}_FILE")
+        for name, value in given.items()
+        if value is None
+    )
     return [value for value in given.values() if value is not None]
 
 
@@ -232,19 +217,18 @@ def simulator_key(environ: Mapping[str, str]) -> Secret | None:
 def web_login(environ: Mapping[str, str]) -> tuple[str, Secret]:
     """Return user and password of the web UI, from variables or files; raises SettingsError."""
     faults: list[Fault] = []
-    given = [_credential(environ, name, faults) for name in (WEB_USER, WEB_PASSWORD)]
+    user, password = _credentials(environ, (WEB_USER, WEB_PASSWORD), faults).values()
     if not faults:
         faults += [
             Fault("--web-login", f"needs {name} or {name}_FILE, and neither is set")
-            for name, value in zip((WEB_USER, WEB_PASSWORD), given, strict=True)
+            for name, value in ((WEB_USER, user), (WEB_PASSWORD, password))
             if value is None
         ]
-    user, password = given
     if password is not None and len(password.reveal()) < _SHORTEST_PASSWORD:
         problem = f"should have at least {_SHORTEST_PASSWORD} characters"
         faults.append(Fault(WEB_PASSWORD, f"{problem}, because it lets whoever has it start load"))
-    if faults or user is None or password is None:
-        raise SettingsError(faults)
+    SettingsError.raise_for(faults)
+    assert user is not None and password is not None
     return user.reveal(), password
 
 
@@ -256,13 +240,11 @@ def has_web_password(environ: Mapping[str, str]) -> bool:
 def web_hosts(environ: Mapping[str, str]) -> frozenset[str]:
     """Return the names by which browsers may ask for the web UI; raises SettingsError."""
     names = [name.strip() for name in environ.get(WEB_HOSTS, "").split(",")]
-    faults = [
+    SettingsError.raise_for(
         Fault(WEB_HOSTS, f"has {name[:60]!r}, but should hold names without scheme, port and star")
         for name in filter(None, names)
         if not _HOST_NAME.fullmatch(name)
-    ]
-    if faults:
-        raise SettingsError(faults)
+    )
     return frozenset(name.lower().strip("[]") for name in names if name)
 
 
@@ -280,15 +262,14 @@ def header_values(environ: Mapping[str, str], settings: Settings) -> dict[str, s
         kept_in = f"the {'variable' if given.kind == 'env' else 'file'} {given.name!r}"
         try:
             text = environ.get(given.name, "").strip()
-            value = _secret_in(Path(given.name)) if given.kind == "file" else _text_of(text)
+            value = _text_of(text, given.name if given.kind == "file" else "")
             problem = header_problem(value) if value else "is not set, or empty"
         except FileError as error:
             value, problem = "", str(error)
         if problem:
             faults.append(Fault(f"headers.{header}", f"{kept_in} {problem}"))
         values[header] = Secret(value)
-    if faults:
-        raise SettingsError(faults)
+    SettingsError.raise_for(faults)
     return values
 
 
@@ -313,55 +294,67 @@ def _directory(environ: Mapping[str, str], variable: str, default: Path) -> Path
     return path
 
 
-def _credential(environ: Mapping[str, str], name: str, faults: list[Fault]) -> Secret | None:
-    value = environ.get(name, "").strip()
-    file = environ.get(f"{name}_FILE", "").strip()
+def _credentials(
+    environ: Mapping[str, str], names: Iterable[str], faults: list[Fault]
+) -> dict[str, Secret | None]:
+    """Return what each variable or its file holds, None where neither is set."""
+    found = {name: _given(environ, name, faults)[1] for name in names}
+    return {name: Secret(text) if text else None for name, text in found.items()}
+
+
+def _given(
+    environ: Mapping[str, str],
+    name: str,
+    faults: list[Fault],
+    most_bytes: int = _LONGEST_SECRET_FILE,
+    *,
+    is_list: bool = False,
+) -> tuple[str, str]:
+    """Return the variable or that of its file, whichever is set, and what it holds; "" for none.
+
+    A fault says what is wrong with it, and never shows it.
+    """
+    value, file = (environ.get(each, "").strip() for each in (name, f"{name}_FILE"))
+    where, what = (f"{name}_FILE", f"the file {file!r} ") if file else (name, "")
     if value and file:
         faults.append(Fault(name, f"is given, and so is {name}_FILE; give only one of them"))
-        return None
+        return name, ""
     try:
-        value = _secret_in(Path(file)) if file else _text_of(value)
+        return where, _text_of(value, file, most_bytes, is_list=is_list)
     except FileError as error:
-        where, what = (f"{name}_FILE", f"the file {file!r} ") if file else (name, "")
         faults.append(Fault(where, f"{what}{error}"))
-    return Secret(value) if value else None
+        return where, ""
 
 
 def _shared_secret(environ: Mapping[str, str], name: str) -> Secret | None:
     """Return a secret that people make up, given as the credentials are; a short one is a fault."""
     faults: list[Fault] = []
-    secret = _credential(environ, name, faults)
+    [secret] = _credentials(environ, [name], faults).values()
     if secret is not None and len(secret.reveal()) < _SHORTEST_KEY:
         problem = f"has fewer than {_SHORTEST_KEY} characters; make one by openssl rand -hex 16"
         faults.append(Fault(name, problem))
-    if faults:
-        raise SettingsError(faults)
+    SettingsError.raise_for(faults)
     return secret
 
 
-def _secret_in(path: Path) -> str:
-    """Return what a file holds, without the white space around it.
+def _text_of(
+    value: str, file: str, most_bytes: int = _LONGEST_SECRET_FILE, *, is_list: bool = False
+) -> str:
+    """Return what a file holds, without the white space around it, or where none is named a value.
 
-    Raises FileError, which says what is wrong with the file and never shows its content.
-    """
-    value = read_text(path, _LONGEST_SECRET_FILE).strip()
-    if not value:
-        raise FileError("is empty")
-    return _printable(value)
-
-
-def _text_of(value: str) -> str:
-    """Return a variable's value as the UTF-8 that its bytes are, whatever the locale.
-
-    Raises FileError, which says what is wrong with it and never shows it.
+    That is a variable's: the UTF-8 that its bytes are, whatever the locale. Raises FileError, which
+    says what is wrong and never shows what was read.
     """
     try:
-        return _printable(os.fsencode(value).decode("utf-8"))
+        text = (
+            read_text(Path(file), most_bytes).strip()
+            if file
+            else os.fsencode(value).decode("utf-8")
+        )
     except UnicodeError:
         raise FileError("is not UTF-8") from None
-
-
-def _printable(value: str) -> str:
-    if not value.isprintable():
+    if file and not text:
+        raise FileError("is empty")
+    if not (is_list or text.isprintable()):
         raise FileError("holds more than one line, or characters that do not print")
-    return value
+    return text
