@@ -39,7 +39,7 @@ def settings_of(folder: Path) -> Settings:
     path = folder / SETTINGS
     try:
         written = yaml.load(read_text(path, _MOST_BYTES), Loader=yaml.CSafeLoader)
-        return Settings.from_json(json.dumps(written))
+        return Settings.model_validate_json(json.dumps(written))
     except FileError as error:
         raise SettingsError([Fault(str(path), str(error))]) from error
     except ValidationError as error:

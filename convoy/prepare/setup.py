@@ -296,7 +296,7 @@ class Setup:
         command = command_of(command_line, self._environ, settings.seed)
         return RunFacts(
             settings=yaml.safe_dump(
-                redacted(settings.redacted()), sort_keys=False, allow_unicode=True
+                redacted(settings.model_dump(mode="json")), sort_keys=False, allow_unicode=True
             ),
             command=redacted(command),
             versions=versions(environment_of_children(self._environ)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -358,16 +358,3 @@ class Settings(_Section):
     def requests_per_message(self) -> float:
         """How many requests a message makes with its steps, on average where rates are highest."""
         return self.highest_request_rate / (self.highest_rate or 1.0) or 1.0
-
-    def redacted(self) -> dict[str, Any]:
-        """Return plain values for a record, in the order and by the names of the settings."""
-        return self.model_dump(mode="json")
-
-    def to_json(self) -> str:
-        """Return what `from_json` reads; a master sends it to its workers."""
-        return self.model_dump_json()
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return settings that another process resolved; raises pydantic's ValidationError."""
-        return cls.model_validate_json(text)

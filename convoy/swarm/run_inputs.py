@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -34,16 +34,14 @@ class RunInputs:
 
     def to_bytes(self) -> bytes:
         """Return the inputs as the bytes that `from_bytes` reads."""
-        packed = _Packed(self.run_id, self.settings.to_json(), dict(self.scenarios))
-        return msgspec.msgpack.encode(packed, enc_hook=_stages_of)
+        return msgspec.msgpack.encode(self, enc_hook=_plain)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RunInputs:
         """Return the inputs that a master packed; raises ConvoyError where it is another's."""
         try:
-            packed = msgspec.msgpack.decode(data, type=_Packed, dec_hook=_curve_of)
-            return cls(packed.run_id, Settings.from_json(packed.settings), packed.scenarios)
-        except (msgspec.DecodeError, ValueError) as error:
+            return msgspec.msgpack.decode(data, type=cls, dec_hook=_from_plain)
+        except msgspec.DecodeError as error:
             raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
 
 
@@ -84,12 +82,6 @@ class _Kept(msgspec.Struct):
     inputs: bytes
 
 
-class _Packed(msgspec.Struct):
-    run_id: str
-    settings: Any
-    scenarios: dict[str, ScenarioInputs]
-
-
 def worker_share(settings: Settings, number: int, workers: int) -> tuple[int | None, float]:
     """Return the tokens (None: one for each user) and the share of limits of a worker.
 
@@ -128,9 +120,11 @@ def code_hash(scenarios: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _stages_of(curve: RateCurve) -> tuple[Stage, ...]:
-    return curve.stages
+def _plain(value: object) -> object:
+    return value.stages if isinstance(value, RateCurve) else cast(Settings, value).model_dump_json()
 
 
-def _curve_of(kind: type[RateCurve], stages: object) -> RateCurve:
-    return kind(msgspec.convert(stages, list[Stage]))
+def _from_plain(kind: type, value: Any) -> object:
+    if kind is RateCurve:
+        return RateCurve(msgspec.convert(value, list[Stage]))
+    return Settings.model_validate_json(value)

@@ -62,7 +62,7 @@ def recorded(
         dialogues=dialogues or {},
     )
     packed = pack_for_record(RunInputs(RUN, settings, {SCENARIO: inputs}), "c0de", redact)
-    begin_record(folder, RUN, yaml.safe_dump(settings.redacted()), packed)
+    begin_record(folder, RUN, yaml.safe_dump(settings.model_dump(mode="json")), packed)
     return ScenarioPlan(inputs)
 
 

@@ -74,7 +74,7 @@ def resolves(
     except SettingsError as error:
         assert error.faults and all(fault.path and fault.problem for fault in error.faults)
         return False
-    assert Settings.from_json(resolved.to_json()) == resolved
+    assert Settings.model_validate_json(resolved.model_dump_json()) == resolved
     assert resolved.duration_s > 0 and set(resolved.stages_by_scenario()) == {*resolved.scenarios}
     return True
 

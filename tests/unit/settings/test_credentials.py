@@ -275,7 +275,7 @@ def test_settings_hold_no_credentials() -> None:
 
     settings = settings_of(environ=environ)
 
-    for text in (settings.to_json(), repr(settings), str(settings.redacted())):
+    for text in (settings.model_dump_json(), repr(settings), str(settings.model_dump(mode="json"))):
         assert "my-client" not in text and "hunter2" not in text
 
 
@@ -296,7 +296,7 @@ def test_a_header_kept_elsewhere_is_a_secret_and_no_setting(tmp_path: Path) -> N
     settings = settings_of(
         "headers={X-A: shown, X-B: {env: KEY}, X-C: {file: '" + str(tmp_path / "key") + "'}}"
     )
-    sent = Settings.from_json(settings.to_json())
+    sent = Settings.model_validate_json(settings.model_dump_json())
 
     values = header_values({"KEY": "of the variable"}, sent)
 
@@ -306,7 +306,7 @@ def test_a_header_kept_elsewhere_is_a_secret_and_no_setting(tmp_path: Path) -> N
         "X-C": Secret("of the file"),
     }
     assert sent == settings
-    assert sent.redacted()["headers"]["X-B"] == {"env": "KEY"}
+    assert sent.model_dump(mode="json")["headers"]["X-B"] == {"env": "KEY"}
 
 
 def test_the_file_of_a_header_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None:
@@ -314,4 +314,6 @@ def test_the_file_of_a_header_is_relative_to_the_file_that_names_it(tmp_path: Pa
 
     settings = settings_of(command_line={"load_profile": str(tmp_path / "profile.yaml")})
 
-    assert settings.redacted()["headers"] == {"X-A": {"file": str(tmp_path / "keys" / "a")}}
+    assert settings.model_dump(mode="json")["headers"] == {
+        "X-A": {"file": str(tmp_path / "keys" / "a")}
+    }

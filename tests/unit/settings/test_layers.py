@@ -257,7 +257,7 @@ def test_settings_travel_as_json() -> None:
     flat_out = settings_of(command_line={"rate": "max"})
 
     for settings in (spike, flat_out):
-        assert Settings.from_json(settings.to_json()) == settings
+        assert Settings.model_validate_json(settings.model_dump_json()) == settings
 
 
 APPROVED = """
@@ -304,7 +304,7 @@ def test_the_window_of_an_approval_is_two_moments_and_a_time_zone(
     assert problem in "".join(faults)
     if not problem:
         settings = settings_of(command_line=asked)
-        assert Settings.from_json(settings.to_json()) == settings
+        assert Settings.model_validate_json(settings.model_dump_json()) == settings
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_expected_answers_are_by_status_and_travel_to_workers() -> None:
 
     expect = settings.scenario["conversation_messages"].expect
     assert expect == {202: ("id",), 204: ()}
-    assert Settings.from_json(settings.to_json()) == settings
+    assert Settings.model_validate_json(settings.model_dump_json()) == settings
 
 
 PROFILE = """
