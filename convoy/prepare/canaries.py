@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import time
@@ -17,7 +17,7 @@ from convoy.remote.session import ApiSession
 from convoy.results.message_log import ids_in
 from convoy.results.outcome import REJECTED, Attempt
 from convoy.routes.answers import AnswerRule
-from convoy.routes.catalogue import Route, TokenKind
+from convoy.routes.catalogue import Route
 from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER, advice
 from convoy.routes.explain import as_text, explain
 from convoy.routes.refusals import read_refusal
@@ -31,43 +31,15 @@ MOST_CONVERSATIONS = 5
 """How many conversations are tried for a template; so many message numbers belong to each."""
 
 
-def send_canaries(
-    inputs: Mapping[str, ScenarioInputs],
-    routes: Mapping[str, Route],
-    answers: Mapping[str, AnswerRule],
-    sessions: Mapping[TokenKind, ApiSession],
-    *,
-    run_id: str,
-    timeout_s: float,
-    checklist: Checklist,
-    note_opened: Callable[[str], None],
-) -> None:
-    """Send one message of each template of each scenario, and enter the result into `checklist`.
+@dataclass(frozen=True, slots=True)
+class Canaries:
+    """The canary messages of one scenario: one of each of its templates.
 
-    `sessions` are by the kind of their token. `note_opened` takes the id of each conversation that
+    The results are entered into `checklist`. `note_opened` takes the id of each conversation that
     an answer names and the message did not. A refusal that every message of the template would get
     is a failure. What may be temporary (a timeout, a 503, a 429) is a warning, because the run
     counts it by its code.
     """
-    for scenario, each in inputs.items():
-        canary = _Canary(
-            each,
-            routes[scenario],
-            answers[scenario],
-            sessions[routes[scenario].token],
-            canary_run_id(run_id),
-            timeout_s,
-            checklist,
-            note_opened,
-        )
-        for number, template in enumerate(each.weights):
-            if not canary.send(template, number * MOST_CONVERSATIONS):
-                break
-
-
-@dataclass(frozen=True, slots=True)
-class _Canary:
-    """Sends the canary messages of one scenario."""
 
     inputs: ScenarioInputs
     route: Route
@@ -78,7 +50,13 @@ class _Canary:
     checklist: Checklist
     note_opened: Callable[[str], None]
 
-    def send(self, template: str, first_k: int) -> bool:
+    def send(self) -> None:
+        """Send them, as long as there are answers."""
+        for number, template in enumerate(self.inputs.weights):
+            if not self._send(template, number * MOST_CONVERSATIONS):
+                break
+
+    def _send(self, template: str, first_k: int) -> bool:
         """Send one message of a template, numbered from `first_k`; return False after a timeout.
 
         A conversation that accepts no message is skipped, up to `MOST_CONVERSATIONS` of them.
@@ -112,7 +90,7 @@ class _Canary:
         """Yield messages of a template for the first conversations of the run, each once."""
         pick = replace(self.inputs.pick, on_exhausted="recycle")
         plan = ScenarioPlan(replace(self.inputs, weights={template: 1}, pick=pick))
-        bodies = plan.bodies(self.run_id, time)
+        bodies = plan.bodies(canary_run_id(self.run_id), time)
         seen: set[int] = set()
         for k in range(first_k, first_k + MOST_CONVERSATIONS):
             message = plan.message(k)

@@ -13,7 +13,7 @@ import msgspec
 
 from convoy.errors import RefusalError, RefusedError
 from convoy.plan.pool import ConversationPool
-from convoy.prepare.pools import AT_ONCE, Open, find_pool, open_none, share_out
+from convoy.prepare.pools import AT_ONCE, find_pool, share_out
 from convoy.remote.connections import Connections
 from convoy.remote.listing import read_conversation
 from convoy.remote.oauth import Token
@@ -33,7 +33,6 @@ def find_whole_pool(
     participants: Collection[str],
     token: tuple[TokenKind, Token],
     connections: Connections,
-    open_some: Open = open_none,
     given: ConversationPool | None = None,
 ) -> ConversationPool:
     """Return the conversations of a scenario, with communications where `participants` have any.
@@ -45,7 +44,6 @@ def find_whole_pool(
         settings,
         scenario,
         token[1],
-        open_some,
         admission=connections.admission,
         headers=connections.headers,
         has_replies=has_replies,

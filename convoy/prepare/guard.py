@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from convoy.errors import RefusedError, did_you_mean
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.prepare.checklist import Checklist
-from convoy.prepare.machine import check_machine, files_allowed, files_per_user, local_ports
+from convoy.prepare.machine import check_machine, files_per_user
 from convoy.remote.addresses import Admission
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation, OwnToken
@@ -223,14 +223,7 @@ def check_users(
     if users > MOST_USERS:
         raise RefusedError(f"users are {users:,}, but should be at most {MOST_USERS:,}")
     checklist = Checklist()
-    check_machine(
-        users,
-        processes,
-        checklist,
-        files=files_allowed(),
-        ports=local_ports(),
-        files_per_user=files_per_user(settings, guests),
-    )
+    check_machine(users, processes, checklist, files_per_user(settings, guests))
     checklist.refuse_if_failed()
     check_plan(settings.model_copy(update={"users": users}))
 

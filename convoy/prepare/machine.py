@@ -33,18 +33,21 @@ def check_machine(
     users: int,
     processes: int,
     checklist: Checklist,
-    *,
-    files: float,
-    ports: float,
     files_per_user: int = _FILES_PER_USER,
+    *,
+    files: float | None = None,
+    ports: float | None = None,
 ) -> None:
     """Enter whether `processes` on this machine can hold so many users, with the number to set.
 
     `files` is how many files a process may open, `ports` how many local ports there are; both may
-    be infinite. Without processes here, the users are on other machines.
+    be infinite, and are this machine's by default. Without processes here, the users are on other
+    machines.
     """
     if not processes:
         return
+    files = files_allowed() if files is None else files
+    ports = local_ports() if ports is None else ports
     needed = files_per_user * ceil(users / processes) + _OTHER_FILES
     if needed > files:
         told = f"{ceil(users / processes):,} users in a process may need {needed:,} open files"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -43,28 +43,12 @@ _MOST_BYTES = 2**29
 
 S = TypeVar("S", bound=Session)
 T = TypeVar("T")
-Open = Callable[[str, int], Sequence[Conversation]]
-"""Takes a scenario and how many conversations to open for it; returns them."""
-
-
-def open_none(scenario: str, count: int) -> Sequence[Conversation]:
-    """Raise RefusedError, because only a run opens conversations."""
-    raise RefusedError(
-        f"the {count} conversations of scenario {scenario} are opened when a run begins; name one"
-    )
-
-
-def name_some(scenario: str, count: int) -> Sequence[Conversation]:
-    """Return names in the place of conversations, where none are to be opened."""
-    names = [f"{scenario}-{number}" for number in range(count)]
-    return [Conversation(each, communication_id=each) for each in names]
 
 
 def find_pool(
     settings: Settings,
     scenario: str,
     token: Token,
-    open_some: Open = open_none,
     *,
     admission: Admission = THIS_MACHINE,
     headers: Mapping[str, str] | None = None,
@@ -78,7 +62,10 @@ def find_pool(
     """
     rule = settings.scenario[scenario].conversations
     if rule.source == "opened":
-        return ConversationPool.of(open_some(scenario, cast(int, rule.count)))
+        raise RefusedError(
+            f"the {rule.count} conversations of scenario {scenario} are opened when a run begins; "
+            "name one"
+        )
     given = given_pool(settings, scenario)
     if given is not None:
         return given
@@ -103,7 +90,8 @@ def given_pool(settings: Settings, scenario: str) -> ConversationPool | None:
     if rule.source == "none":
         return ConversationPool.of_customers(rule.count) if rule.count else NO_CONVERSATION
     if rule.source == "opened":
-        return ConversationPool.of(name_some(scenario, cast(int, rule.count)))
+        names = [f"{scenario}-{number}" for number in range(cast(int, rule.count))]
+        return ConversationPool.of(Conversation(each, communication_id=each) for each in names)
     return None
 
 
@@ -121,15 +109,15 @@ def open_conversations(
     connections: Connections,
     settings: Settings,
     scenario: str,
-    count: int,
     run_id: str,
     note: Callable[[str], None],
-) -> list[Conversation]:
-    """Open conversations of a scenario, at most ten at a time, and return them.
+) -> ConversationPool:
+    """Open the conversations of a scenario, at most ten at a time, and return them.
 
     `note` takes the id of each as soon as it is open. Raises RefusedError unless all are open after
     `prepare_timeout_s`.
     """
+    count = cast(int, settings.scenario[scenario].conversations.count)
     ids: dict[int, str] = {}
     open_one = cast(Callable[[Session, Opening], str], known.open_conversation)
 
@@ -153,7 +141,7 @@ def open_conversations(
         raise RefusedError(
             f"only {len(ids)} of {count} conversations of scenario {scenario} were opened: {why}"
         )
-    return [Conversation(ids[number]) for number in range(count)]
+    return ConversationPool.of(Conversation(ids[number]) for number in range(count))
 
 
 def share_out(

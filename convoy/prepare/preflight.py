@@ -13,10 +13,10 @@ from typing import TypeVar
 import gevent
 
 from convoy.errors import RemoteError
-from convoy.plan.pool import Conversation, ConversationPool
+from convoy.plan.pool import ConversationPool
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import check_allowance
-from convoy.prepare.canaries import send_canaries
+from convoy.prepare.canaries import Canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool
 from convoy.prepare.guard import (
@@ -36,7 +36,7 @@ from convoy.prepare.inputs import (
     messages_beside,
     planned_messages,
 )
-from convoy.prepare.machine import check_machine, files_allowed, files_per_user, local_ports
+from convoy.prepare.machine import check_machine, files_per_user
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.organisation_questions import ask, check_deployments, questions_of
 from convoy.prepare.pools import check_pool_size, given_pool, open_conversations
@@ -115,7 +115,8 @@ class Preflight:
     `scenarios` are those that can run, by name; `processes` on this machine hold the users; a run
     that may send has taken the `lock` of its organisation; `key` is that of simulators. Opening
     conversations and the canary messages, the last steps, are the only checks that leave anything
-    at the target; what they have `opened` is noted in the folder of the run.
+    at the target; what they have `opened` is noted in the folder of the run. It is long because
+    what each check may ask depends on those before it: their order stands in one place.
     """
 
     settings: Settings
@@ -152,14 +153,8 @@ class Preflight:
         inputs = inputs_of(settings, checked, pools)
         with step("rate"):
             check_due(inputs)
-        check_machine(
-            settings.users,
-            self.processes,
-            self.checklist,
-            files=files_allowed(),
-            ports=local_ports(),
-            files_per_user=files_per_user(settings, guests),
-        )
+        in_use = files_per_user(settings, guests)
+        check_machine(settings.users, self.processes, self.checklist, in_use)
         with step("approval"):
             check_plan(settings)
             check_processes(settings, self.processes)
@@ -232,19 +227,20 @@ class Preflight:
             opened = self._with_pools(to_open, checked, tokens, opens=True)
             run = replace(run, inputs={**run.inputs, **opened})
             if sends and settings.canary:
-                send_canaries(
-                    {name: each for name, each in run.inputs.items() if routes[name].path},
-                    routes,
-                    {
-                        name: route.answers(settings.scenario[name].expect)
-                        for name, route in routes.items()
-                    },
-                    sessions,
-                    run_id=run.run_id,
-                    timeout_s=settings.request_timeout_s,
-                    checklist=self.checklist,
-                    note_opened=self._note_opened,
-                )
+                for name, each in run.inputs.items():
+                    route = routes[name]
+                    if route.path:
+                        answers = route.answers(settings.scenario[name].expect)
+                        Canaries(
+                            each,
+                            route,
+                            answers,
+                            sessions[route.token],
+                            self.run_id,
+                            settings.request_timeout_s,
+                            self.checklist,
+                            self._note_opened,
+                        ).send()
         finally:
             for session in sessions.values():
                 session.close()
@@ -282,23 +278,8 @@ class Preflight:
 
     def _criteria(self, checked: Mapping[str, ScenarioPayloads]) -> tuple[Criterion, ...]:
         """Return the run's criteria; raises SettingsError with every line that is none."""
-        settings = self.settings
-        expected = {code for each in checked.values() for code in each.expected.values()}
-        known = Known(
-            scenarios=settings.scenarios,
-            duration_s=settings.duration_s,
-            step_s=step_of(settings.duration_s),
-            codes={*KNOWN_CODES, *expected},
-            steps={
-                name: (*self.scenarios[name].steps, *settings.scenario[name].steps, *each.steps)
-                for name, each in checked.items()
-            },
-            timings={
-                name: self.scenarios[name].measured(settings.scenario[name].steps)
-                for name in settings.scenarios
-            },
-        )
-        criteria = parse(settings.criteria, known)
+        known = _known_to_criteria(self.settings, self.scenarios, checked)
+        criteria = parse(self.settings.criteria, known)
         if criteria:
             self.checklist.ok("criteria", "; ".join(each.text for each in criteria))
         else:
@@ -315,12 +296,23 @@ class Preflight:
         opens: bool = False,
     ) -> dict[str, ScenarioInputs]:
         """Return the inputs with their whole pools, which are opened or are there."""
-        inputs = {}
+        inputs, settings = {}, self.settings
         with self.checklist.step("pool"):
             for name, draft in drafts.items():
-                is_known = self.settings.scenario[name].conversations.source != "api"
-                given = draft.pool if is_known and not opens else None
-                pool = self._pool(checked[name], tokens, given)
+                is_known = settings.scenario[name].conversations.source != "api"
+                given = draft.pool if is_known else None
+                where = f"the pool of {name} at {settings.target.api_url}"
+                with self.checklist.waiting(where, settings.prepare_timeout_s):
+                    if opens:
+                        given = open_conversations(
+                            self.scenarios[name],
+                            self.connections,
+                            settings,
+                            name,
+                            self.run_id,
+                            self._note_opened,
+                        )
+                    pool = self._pool(checked[name], tokens, given)
                 check_pool(checked[name], pool)
                 inputs[name] = replace(draft, pool=pool)
         for each in inputs.values():
@@ -336,31 +328,16 @@ class Preflight:
         scenario, kind = payloads.scenario, self.scenarios[payloads.scenario].route.token
         if kind not in tokens:  # its users have no token, and whose finds the pool is all the same
             kind = next(iter(tokens))
-        url, for_s = self.settings.target.api_url, self.settings.prepare_timeout_s
-        with self.checklist.waiting(f"the pool of {scenario} at {url}", for_s):
-            find = partial(
-                find_whole_pool,
-                self.settings,
-                scenario,
-                payloads.participants,
-                (kind, tokens[kind]),
-                self.connections,
-                self._open,
-                given,
-            )
-            return self._patiently("the listing", find)
-
-    def _open(self, scenario: str, count: int) -> list[Conversation]:
-        known = self.scenarios[scenario]
-        return open_conversations(
-            known,
-            self.connections,
+        find = partial(
+            find_whole_pool,
             self.settings,
             scenario,
-            count,
-            self.run_id,
-            self._note_opened,
+            payloads.participants,
+            (kind, tokens[kind]),
+            self.connections,
+            given,
         )
+        return self._patiently("the listing", find)
 
     def _note_opened(self, conversation_id: str) -> None:
         redact = self.connections.redact
@@ -375,6 +352,28 @@ class Preflight:
             return read_ledger(url, "", admission=self.connections.admission).since
         except RemoteError:
             return ""
+
+
+def _known_to_criteria(
+    settings: Settings,
+    scenarios: Mapping[str, KnownScenario],
+    checked: Mapping[str, ScenarioPayloads],
+) -> Known:
+    expected = {code for each in checked.values() for code in each.expected.values()}
+    return Known(
+        scenarios=settings.scenarios,
+        duration_s=settings.duration_s,
+        step_s=step_of(settings.duration_s),
+        codes={*KNOWN_CODES, *expected},
+        steps={
+            name: (*scenarios[name].steps, *settings.scenario[name].steps, *each.steps)
+            for name, each in checked.items()
+        },
+        timings={
+            name: scenarios[name].measured(settings.scenario[name].steps)
+            for name in settings.scenarios
+        },
+    )
 
 
 def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:

@@ -59,7 +59,8 @@ class Setup:
     """Resolves settings, registers credentials for redaction, and prepares runs.
 
     `environ` is the process's environment; `known_scenarios` returns the scenarios that can
-    run. While a preparation waits, `tell` is called every few seconds with what it waits for.
+    run. While a preparation waits, `tell` is called every few seconds with what it waits for. All
+    of it is here because it needs the environment or its secrets, which go no further.
     """
 
     def __init__(
@@ -231,7 +232,42 @@ class Setup:
         """
         checklist = self._checklist = checklist or Checklist(redact=self.redactor.redact)
         with self._redacting():
-            return self._prepared(command_line, spawn_rate, sends, processes, checklist)
+            if sends:
+                check_stop(RUNS)
+                self.kill_switch.reset()
+            with checklist.step("settings"):
+                settings, payloads = self.resolve(command_line), self.payloads
+                settings = with_longest_dialogues(settings, payloads, self._known_scenarios())
+                key = self.simulator_key
+                connections = self.connect(settings)
+            checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
+            run_id = new_run_id()
+            there = self.simulator.settings_at(settings, run_id, checklist)
+            preflight = Preflight(
+                there,
+                connections if there is settings else self.connect(there),
+                run_id,
+                payloads=payloads,
+                scenarios=self._known_scenarios(),
+                processes=processes,
+                checklist=checklist,
+                lock=self.lock,
+                key=key,
+                facts=self._facts(command_line, there),
+            )
+            with checklist.step("approval"):  # before its end counts as one in mid-run
+                check_window(settings, time(), lasts_s=0.0)
+            try:
+                with (
+                    checklist.telling(self._tell),
+                    self.kill_switch.watched() if sends else nullcontext(),
+                ):
+                    return preflight.prepare(spawn_rate, sends=sends)
+            except BaseException as error:
+                if isinstance(error, KillSwitchError):
+                    checklist.fail("kill switch", str(error), "")
+                self.lock.release()
+                raise
 
     @contextmanager
     def _redacting(self) -> Iterator[None]:
@@ -245,51 +281,6 @@ class Setup:
     def told(self, text: str) -> str:
         """Return a text for the operator: without secrets, each line bounded and printable."""
         return told_lines(self.redactor.redact(text))
-
-    def _prepared(
-        self,
-        command_line: Mapping[str, object],
-        spawn_rate: float | None,
-        sends: bool,
-        processes: int,
-        checklist: Checklist,
-    ) -> PreparedRun:
-        if sends:
-            check_stop(RUNS)
-            self.kill_switch.reset()
-        with checklist.step("settings"):
-            settings, payloads = self.resolve(command_line), self.payloads
-            settings = with_longest_dialogues(settings, payloads, self._known_scenarios())
-            key = self.simulator_key
-            connections = self.connect(settings)
-        checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
-        run_id = new_run_id()
-        there = self.simulator.settings_at(settings, run_id, checklist)
-        preflight = Preflight(
-            there,
-            connections if there is settings else self.connect(there),
-            run_id,
-            payloads=payloads,
-            scenarios=self._known_scenarios(),
-            processes=processes,
-            checklist=checklist,
-            lock=self.lock,
-            key=key,
-            facts=self._facts(command_line, there),
-        )
-        with checklist.step("approval"):  # before its end counts as one in mid-run
-            check_window(settings, time(), lasts_s=0.0)
-        try:
-            with (
-                checklist.telling(self._tell),
-                self.kill_switch.watched() if sends else nullcontext(),
-            ):
-                return preflight.prepare(spawn_rate, sends=sends)
-        except BaseException as error:
-            if isinstance(error, KillSwitchError):
-                checklist.fail("kill switch", str(error), "")
-            self.lock.release()
-            raise
 
     def _facts(self, command_line: Mapping[str, object], settings: Settings) -> RunFacts:
         redacted = self.redactor.redact_all

@@ -112,12 +112,9 @@ def opened_by(door: Door, count: int, *more: str) -> ConversationPool:
     demo = Credentials(Secret("demo"), Secret("demo"))
     connections = Connections(settings, {CLIENT: demo}, lambda token: None)
 
-    def open_some(scenario: str, count: int) -> list[Conversation]:
-        return open_conversations(
-            door.known(), connections, settings, scenario, count, "a-run", door.noted.append
-        )
-
-    return find_pool(settings, SCENARIO, NO_TOKEN, open_some=open_some)
+    return open_conversations(
+        door.known(), connections, settings, SCENARIO, "a-run", door.noted.append
+    )
 
 
 def test_conversations_are_opened_a_few_at_a_time_and_each_session_is_closed() -> None:
