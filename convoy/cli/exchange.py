@@ -17,6 +17,7 @@ from convoy.files import FileError
 from convoy.foreign import printable_lines, shortened, unbroken
 from convoy.plan.dialogue import AnyLine, Dialogue, Expect
 from convoy.plan.payloads import PayloadError, TemplateFault
+from convoy.prepare.canaries import canary_run_id
 from convoy.prepare.dialogues import (
     FOLDER,
     check_dialogue,
@@ -24,7 +25,6 @@ from convoy.prepare.dialogues import (
     read_dialogue_at,
     read_dialogue_file,
 )
-from convoy.prepare.run_ids import canary_run_id
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import LONGEST_RUN_ID, sample_plan
 from convoy.remote.guest_dialogue import GuestDialogue

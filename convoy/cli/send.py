@@ -19,12 +19,12 @@ from convoy.files import FileError, read_text
 from convoy.foreign import printable_lines, told
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadTemplate, parse_body
 from convoy.plan.pool import Conversation, ConversationPool, checked_id
+from convoy.prepare.canaries import canary_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool, with_communications
 from convoy.prepare.guard import check_target, check_token, check_window
 from convoy.prepare.organisation_questions import check_deployments
-from convoy.prepare.run_ids import canary_run_id, new_run_id
-from convoy.prepare.setup import Setup
+from convoy.prepare.setup import Setup, new_run_id
 from convoy.prepare.templates import (
     LONGEST_RUN_ID,
     sample_bodies,

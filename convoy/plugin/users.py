@@ -46,7 +46,7 @@ from convoy.routes.catalogue import NO_ROUTE, Route
 from convoy.routes.codes import SHORTAGES
 from convoy.settings import Settings
 from convoy.swarm.accounting import StepTimes
-from convoy.swarm.reservation import Reservation
+from convoy.swarm.scenario_work import Reservation
 from convoy.swarm.worker import Worker
 from convoy.swarm.worker_run import WorkerRun, WorkerRunState
 

@@ -12,7 +12,6 @@ from convoy.plan.message import PlannedMessage
 from convoy.plan.rendering import CUSTOMERS
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.checklist import Checklist
-from convoy.prepare.run_ids import canary_run_id
 from convoy.remote.session import ApiSession
 from convoy.results.message_log import ids_in
 from convoy.results.outcome import REJECTED, Attempt
@@ -29,6 +28,11 @@ _OF_AN_ID = (404, 409)
 _WAY_ROUND = "correct the template, or leave the canary messages out with --set canary=false"
 MOST_CONVERSATIONS = 5
 """How many conversations are tried for a template; so many message numbers belong to each."""
+
+
+def canary_run_id(run_id: str) -> str:
+    """Return the id in a run's canary messages, which are not counted among its messages."""
+    return f"{run_id}-canary"
 
 
 @dataclass(frozen=True, slots=True)

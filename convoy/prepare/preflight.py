@@ -15,7 +15,7 @@ import gevent
 from convoy.errors import RemoteError
 from convoy.plan.pool import ConversationPool
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.prepare.allowance import check_allowance
+from convoy.prepare.allowance import check_allowance, user_shortfall
 from convoy.prepare.canaries import Canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool
@@ -43,7 +43,6 @@ from convoy.prepare.pools import check_pool_size, given_pool, open_conversations
 from convoy.prepare.reach import check_way, check_way_of_guests
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
-from convoy.prepare.user_limit import user_shortfall
 from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.remote.connections import Connections
 from convoy.remote.listing import PAGE_SIZE

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from time import time
@@ -28,7 +30,6 @@ from convoy.prepare.logins import Logins
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight, PreparedRun
-from convoy.prepare.run_ids import new_run_id
 from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
@@ -53,6 +54,11 @@ from convoy.settings.sources import command_of, names_of
 _OF_TODAY = ("target", "headers", "oauth", "limits", "on_limit", "request_timeout_s")
 """The settings by which a record could send credentials elsewhere, or more than is allowed."""
 _PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
+
+
+def new_run_id() -> str:
+    """Return an id that no run has had: the time in UTC and six random characters."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
 class Setup:

@@ -157,7 +157,7 @@ class Accounting:
     @property
     def recorders(self) -> list[ScenarioRecorder]:
         """The recorders of the messages, and of all steps and timings."""
-        return [self._recorder, *self._steps.values(), *self._timings.values()]
+        return [self.recorder, *self._steps.values(), *self._timings.values()]
 
     def expire_timings(self, *, is_over: bool) -> None:
         """Count as missing what was waited for too long; all of it where nobody waits any more."""

@@ -8,6 +8,8 @@ from math import inf
 from time import perf_counter
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from convoy.engine.ahead import Message, MessagesAhead
 from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.engine.pool_use import PoolUse
@@ -15,11 +17,11 @@ from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
 from convoy.plan.message import PlannedMessage
 from convoy.plan.rate_curve import RateCurve, Stage
-from convoy.plan.scenario import ScenarioPlan
+from convoy.plan.scenario import PoolExhausted, ScenarioPlan
 from convoy.remote.pace import Pace
 from convoy.results.account import ScenarioRecorder
 from convoy.results.message_log import MessageLog
-from convoy.results.outcome import Phase
+from convoy.results.outcome import Cause, Phase
 from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
 from convoy.routes.codes import RETIRING_CODES
@@ -142,6 +144,42 @@ class ScenarioWork:
         cursors = self.release(range(LANES))
         self.plan = self.plan.with_curve(curve)
         self._grant(cursors, epoch)
+
+
+class Reservation:
+    """Reserves the conversation of one message after the other for one user."""
+
+    def __init__(self, work: ScenarioWork, max_lateness_s: float) -> None:
+        self._work = work
+        self._max_lateness_s = max_lateness_s
+        self._index: int | None = None
+
+    def reserve(self, message: Message) -> Message:
+        """Return the message with its conversation reserved; raises PoolExhausted if too late.
+
+        A message that had to wait for it is late by cause pool.
+        """
+        pool, latest_s = self._work.pool, message.due.due_s + self._max_lateness_s
+        while self._index is None:
+            due, index = message.due, message.planned.conversation_index
+            has_to_wait = pool.is_taken(index)
+            if not pool.take(index, due.k % LANES, max(0.0, latest_s - perf_counter())):
+                raise PoolExhausted("the conversation was not free in time")
+            self._index = index
+            if has_to_wait:
+                handed_s = perf_counter()
+                due = replace(due, late_cause=Cause.POOL, handed_s=handed_s)
+                message = replace(message, due=due)
+            if index in pool.retired:  # while this user waited for it
+                self.release()
+                message = self._work.message(due)
+        return message
+
+    def release(self) -> None:
+        """Release the conversation of the last message for other users."""
+        if self._index is not None:
+            self._work.pool.give_back(self._index)
+            self._index = None
 
 
 def _warm_up_curve(curve: RateCurve, warm_up_s: float) -> RateCurve:
