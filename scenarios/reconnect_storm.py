@@ -18,7 +18,6 @@ from locust import task
 
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.plan.draws import stream_key
-from convoy.plan.reconnects import ReconnectRule
 from convoy.plugin.guest_user import GuestUser, Message
 from convoy.prepare.scenarios import RECONNECTED
 from convoy.remote.guest_events import Event, Jwt, OwnCopy, Reply
@@ -53,8 +52,7 @@ class ReconnectStorm(GuestUser):
         assert self._run is not None
         settings = self._run.inputs.settings
         self._obeys = settings.on_limit == "obey"
-        self._reconnect = given = settings.scenario[self.scenario].reconnect or Reconnect()
-        self._rule = ReconnectRule(given.wait_s, given.jitter, given.factor, given.longest_s)
+        self._reconnect = settings.scenario[self.scenario].reconnect or Reconnect()
         self._key = stream_key(settings.seed, self.scenario, "reconnect")
         self._greet()
 
@@ -102,7 +100,7 @@ class ReconnectStorm(GuestUser):
         """
         fault: RemoteError | None = None
         for tries in count():
-            pause_s = self._rule.pause_s(self._key, k, tries)
+            pause_s = self._reconnect.pause_s(self._key, k, tries)
             if fault is not None and self._obeys:
                 pause_s = max(pause_s, fault.retry_after_s or 0.0)
             now_s = perf_counter()

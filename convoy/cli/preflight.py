@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from convoy.errors import ConvoyError, ExitCode, SettingsError
-from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.prepare.allowance import tokens_needed, tokens_there
 from convoy.prepare.checklist import Checklist, Status
 from convoy.prepare.setup import Setup
@@ -60,10 +59,7 @@ def _plan(settings: Settings) -> dict[str, object]:
     if settings.is_scheduled:
         rate, request_rate = settings.highest_rate, settings.highest_request_rate
         needed = tokens_needed(settings)
-        planned = {
-            name: RateCurve([Stage(*each) for each in stages]).count
-            for name, stages in settings.stages_by_scenario().items()
-        }
+        planned = {name: curve.count for name, curve in settings.curves().items()}
         messages = sum(planned.values())
         requests = sum(settings.requests_each(name) * planned[name] for name in planned)
     return {

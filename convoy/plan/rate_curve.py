@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import ceil, sqrt
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(NamedTuple):
     """A stretch of `for_s` seconds in which the rate goes linearly from one value to another."""
 
     rate_from: float
@@ -28,8 +28,8 @@ class RateCurve:
     So a constant rate gives `due_k = (k + ½) / rate`, and a stage boundary moves no message.
     """
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
-        self.stages = tuple(stages)
+    def __init__(self, stages: Iterable[tuple[float, float, float]]) -> None:
+        self.stages = tuple(map(Stage._make, stages))
         self._starts_s = [0.0, *accumulate(stage.for_s for stage in self.stages)]
         self._sums = [0.0, *accumulate(stage.messages for stage in self.stages)]
         self.duration_s = self._starts_s[-1]
@@ -55,6 +55,9 @@ class RateCurve:
         for stage, starts_s in zip(self.stages, self._starts_s, strict=False):
             begins_s, ends_s = max(from_s, starts_s), min(to_s, starts_s + stage.for_s)
             if begins_s >= ends_s:
+                continue
+            if from_s <= starts_s and stage.for_s <= to_s - starts_s:
+                part.append(stage)  # as it is: rounding would change the plan's fingerprint
                 continue
             slope = (stage.rate_to - stage.rate_from) / stage.for_s
             rate_from = stage.rate_from + slope * (begins_s - starts_s)

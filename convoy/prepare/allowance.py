@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import ceil, floor, sqrt
 
-from convoy.plan.rate_curve import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve
 from convoy.prepare.checklist import Checklist
 from convoy.settings import Settings
 from convoy.settings.model import Limit
@@ -95,11 +95,9 @@ def user_shortfall(
     names = list(scenarios)
     if not names or not settings.is_scheduled:
         return None
-    stages = settings.stages_by_scenario()
+    curves = settings.curves()
     # The shares of a rate are highest together, and a scenario's own rate is constant.
-    highest = sum(
-        settings.requests_each(name) * max(max(each[:2]) for each in stages[name]) for name in names
-    )
+    highest = sum(settings.requests_each(name) * curves[name].highest_rate for name in names)
     of_token = [each for each in settings.limits if each.scope == "token"]
     lasts_s = settings.warm_up_s + settings.duration_s
     for limit, whose, remedy in (
@@ -207,9 +205,9 @@ def _rate_within(settings: Settings, window_s: float, requests: float) -> float:
 
 def _most_within(settings: Settings, window_s: float, requests_before: int) -> float:
     """Return how many requests fall into the fullest window of such a length, warm-up included."""
-    stages = [Stage(*each) for each in settings.request_stages()]
+    stages = settings.request_curve.stages
     first = stages[0].rate_from
-    curve = RateCurve([Stage(first, first, settings.warm_up_s), *stages])
+    curve = RateCurve([(first, first, settings.warm_up_s), *stages])
     at_first = sum(each.messages for each in curve.between(0.0, min(window_s, curve.duration_s)))
     fullest = min(curve.messages, settings.highest_request_rate * window_s)
     if settings.arrivals == "poisson":

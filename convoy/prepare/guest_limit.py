@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import ceil, floor, inf
 from typing import NamedTuple
 
-from convoy.plan.rate_curve import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve
 from convoy.prepare.allowance import CONSEQUENCES
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.scenarios import MESSAGES_PER_GUEST
@@ -161,10 +161,9 @@ def guest_shortfalls(
 
 
 def _guests(settings: Settings, scenarios: Iterable[str]) -> list[_Guests]:
-    highest = {
-        name: max(max(each[:2]) for each in stages) or 1.0  # closed arrivals need no rate
-        for name, stages in settings.stages_by_scenario().items()
-    }
+    curves = settings.curves()
+    # Closed arrivals need no rate.
+    highest = {name: curve.highest_rate or 1.0 for name, curve in curves.items()}
     users, found = split(settings.users, highest), []
     for name in scenarios:
         rule = settings.scenario[name]
@@ -173,8 +172,7 @@ def _guests(settings: Settings, scenarios: Iterable[str]) -> list[_Guests]:
         requests = 1 + sum(_AFTER_EACH_MESSAGE.get(step, 0) for step in rule.steps) + once / each
         guests = _Guests(name, users[name], highest[name], each, requests)
         if rule.reconnect is not None:
-            drops = RateCurve([Stage(*stage) for stage in settings.stages_by_scenario()[name]])
-            guests = guests._replace(drops=drops, away_s=rule.reconnect.wait_s)
+            guests = guests._replace(drops=curves[name], away_s=rule.reconnect.wait_s)
         if (longest := rule.longest_dialogue) is not None:
             guests = guests._replace(
                 requests=requests + longest.requests,

@@ -8,7 +8,7 @@ from math import ceil
 from convoy.errors import Fault, SettingsError
 from convoy.plan.picks import PickRule
 from convoy.plan.pool import NO_CONVERSATION, ConversationPool
-from convoy.plan.rate_curve import RateCurve, Stage
+from convoy.plan.rate_curve import RateCurve
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.prepare.templates import ScenarioPayloads
 from convoy.settings import Settings
@@ -20,12 +20,12 @@ def inputs_of(
     pools: Mapping[str, ConversationPool | None],
 ) -> dict[str, ScenarioInputs]:
     """Return the inputs of each scenario; a pool that is not known yet has one conversation."""
-    stages = settings.stages_by_scenario()
+    curves = settings.curves()
     return {
         name: _inputs_of_scenario(
             settings,
             payloads,
-            RateCurve([Stage(*stage) for stage in stages[name]]),
+            curves[name],
             pools[name] or NO_CONVERSATION,
         )
         for name, payloads in checked.items()
@@ -84,8 +84,8 @@ def messages_beside(settings: Settings, inputs: Mapping[str, ScenarioInputs]) ->
     What the steps of the warm-up send is among them.
     """
     warm_up = sum(
-        ceil(stages[0][0] * settings.warm_up_s) * settings.requests_each(name)
-        for name, stages in settings.stages_by_scenario().items()
+        ceil(curve.stages[0].rate_from * settings.warm_up_s) * settings.requests_each(name)
+        for name, curve in settings.curves().items()
     )
     pools = [settings.scenario[name].conversations for name in inputs]
     opened = sum(each.count or 0 for each in pools if each.source == "opened")

@@ -58,14 +58,14 @@ def _too_few_users(settings: Settings, known: Collection[str]) -> Iterator[Probl
 def _no_rate(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
     if settings.rate is None and settings.stages is None:
         yield ("rate",), "is missing; give a rate, or stages"
-    elif all(rate_from == rate_to == 0 for rate_from, rate_to, _ in settings.global_stages()):
+    elif settings.highest_rate == 0:
         yield ("stages",), "have rate 0 throughout, so nothing would be sent"
 
 
 def _rates_apart(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
     is_rated = settings.stages is not None or isinstance(settings.rate, float)
     if is_rated and all(name in settings.scenario for name in settings.scenarios):
-        problem = sharing_problem(settings.global_stages(), settings.own_rates())
+        problem = sharing_problem(settings.curve, settings.own_rates())
         if problem:
             yield ("scenario",), problem
 

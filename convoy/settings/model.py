@@ -9,11 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from convoy.plan.draws import draw
+from convoy.plan.rate_curve import RateCurve
 from convoy.settings import values
-from convoy.settings.rate_shares import RateStage, cut, expand_stages, share, split
+from convoy.settings.rate_shares import expand_stages, share, split
 
 _SLOW, _LOGGED = 300, 1_000
 """Messages per second, up to which a process has time to report by the second, and to log each."""
+_MOST_TRIES = 1_024
+"""Beyond so many their draws would be those of the next message; no message has time for them."""
+_GROWS_UNTIL = 64
+"""More doublings than that are beyond any longest pause, and in the end beyond floats."""
 LOGINS_PER_S = 5.0
 """Where nobody says another rate, and the login is not on this machine."""
 
@@ -83,6 +89,15 @@ class Reconnect(_Section):
     jitter: Annotated[float, Field(ge=0, le=1)] = 0
     factor: Annotated[float, Field(ge=1, le=100)] = 1
     longest_s: values.Duration = 60
+
+    def pause_s(self, key: int, k: int, tries: int) -> float:
+        """Return the pause before a try to come back after message `k` was dropped with.
+
+        `key` is that of a stream of draws, `tries` counts from 0.
+        """
+        mean_s = min(self.wait_s * self.factor ** min(tries, _GROWS_UNTIL), self.longest_s)
+        drawn = draw(key, k * _MOST_TRIES + tries % _MOST_TRIES) / 2**64
+        return mean_s * (1 + self.jitter * (2 * drawn - 1))
 
 
 class LongestDialogue(_Section):
@@ -237,22 +252,22 @@ class Settings(_Section):
     criteria: tuple[str, ...]
     on_not_judged: Literal["fail", "pass"]
 
-    def global_stages(self) -> tuple[RateStage, ...]:
-        """Return the whole run's `(rate_from, rate_to, for_s)`, cut to `run_time_s`.
+    @property
+    def curve(self) -> RateCurve:
+        """The rate of the whole run, in messages per second, until `run_time_s` is over.
 
-        Rates in messages per second, lengths in seconds. A constant rate is one stage. With `rate:
-        max` the rate is 1, which only serves to share the users among scenarios.
+        With `rate: max` it is 1, which only serves to share the users among scenarios.
         """
         if self.stages is None:
             rate = 1.0 if self.rate == "max" else self.rate or 0.0
-            return ((rate, rate, self.run_time_s),)
+            return RateCurve([(rate, rate, self.run_time_s)])
         written = ((stage.rate, stage.to, stage.for_s) for stage in self.stages)
-        return cut(expand_stages(written), self.run_time_s)
+        return RateCurve(RateCurve(expand_stages(written)).between(0.0, self.run_time_s))
 
-    def stages_by_scenario(self) -> dict[str, tuple[RateStage, ...]]:
-        """Return the stages of every scenario that runs; at any moment they add up to the whole."""
+    def curves(self) -> dict[str, RateCurve]:
+        """Return the rate of every scenario that runs; at any moment they add up to the whole."""
         weights = {name: self.scenario[name].weight for name in self.scenarios}
-        return share(self.global_stages(), self.own_rates(), weights)
+        return share(self.curve, self.own_rates(), weights)
 
     def permits_by_scenario(self) -> dict[str, range]:
         """Return which of the messages that the approval allows in a second are each scenario's.
@@ -261,10 +276,7 @@ class Settings(_Section):
         without an approval. The scenarios share them by their highest rates.
         """
         approval = self.target.approval
-        highest = {
-            name: max(max(rate_from, rate_to) for rate_from, rate_to, _ in stages)
-            for name, stages in self.stages_by_scenario().items()
-        }
+        highest = {name: curve.highest_rate for name, curve in self.curves().items()}
         permits, first = {}, 0
         for name, count in split(approval.most_per_s if approval else 0, highest).items():
             permits[name] = range(first, first + count)
@@ -316,12 +328,12 @@ class Settings(_Section):
     @property
     def duration_s(self) -> float:
         """The length of the measured part: the shorter of `run_time_s` and the stages."""
-        return sum(for_s for _, _, for_s in self.global_stages())
+        return self.curve.duration_s
 
     @property
     def highest_rate(self) -> float:
         """The highest rate of the whole run, in messages per second."""
-        return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.global_stages())
+        return self.curve.highest_rate
 
     def requests_each(self, scenario: str) -> int:
         """Return how many requests a message makes at most with its steps and its dialogue.
@@ -333,9 +345,10 @@ class Settings(_Section):
         after = (rule.reconnect is not None) + (longest.requests if longest else 0)
         return 1 + len(rule.steps) + after
 
-    def request_stages(self) -> tuple[RateStage, ...]:
-        """Return the stages of `global_stages` in requests per second: with what steps send."""
-        by_scenario = self.stages_by_scenario()
+    @property
+    def request_curve(self) -> RateCurve:
+        """The rate of the whole run in requests per second: with what steps send."""
+        by_scenario = {name: each.stages for name, each in self.curves().items()}
 
         def rate(number: int, end: Literal[0, 1]) -> float:
             # A rate of a scenario's own is one stage over the whole run.
@@ -344,15 +357,15 @@ class Settings(_Section):
                 for name, stages in by_scenario.items()
             )
 
-        return tuple(
-            (rate(number, 0), rate(number, 1), for_s)
-            for number, (_, _, for_s) in enumerate(self.global_stages())
+        return RateCurve(
+            (rate(number, 0), rate(number, 1), stage.for_s)
+            for number, stage in enumerate(self.curve.stages)
         )
 
     @property
     def highest_request_rate(self) -> float:
         """The highest rate of the whole run with what steps send, in requests per second."""
-        return max(max(rate_from, rate_to) for rate_from, rate_to, _ in self.request_stages())
+        return self.request_curve.highest_rate
 
     @property
     def requests_per_message(self) -> float:

@@ -2,78 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
-RateStage = tuple[float, float, float]
-"""`(rate_from, rate_to, for_s)`: a linear change of rate, in messages per second and seconds."""
+from convoy.plan.rate_curve import RateCurve, Stage
 
 _ROUNDING = 1e-9
 
 
 def expand_stages(
     stages: Iterable[tuple[float | None, float | None, float]],
-) -> tuple[RateStage, ...]:
-    """Return stages written as `(rate, to, for_s)` with both ends known.
+) -> Iterator[Stage]:
+    """Yield stages written as `(rate, to, for_s)` with both ends known.
 
     A stage without `to` is constant; one without `rate` starts where the one before it ended, the
     first one at 0.
     """
-    expanded: list[RateStage] = []
     rate_before = 0.0
     for rate, to, for_s in stages:
         rate_from = rate_before if rate is None else rate
         rate_before = rate_from if to is None else to
-        expanded.append((rate_from, rate_before, for_s))
-    return tuple(expanded)
-
-
-def cut(stages: Iterable[RateStage], run_time_s: float) -> tuple[RateStage, ...]:
-    """Return the stages up to `run_time_s`; a stage cut short ends at the rate it has by then."""
-    kept: list[RateStage] = []
-    left_s = run_time_s
-    for rate_from, rate_to, for_s in stages:
-        if left_s <= 0:
-            break
-        lasts_s = min(for_s, left_s)
-        reached = (
-            rate_to if lasts_s == for_s else rate_from + (rate_to - rate_from) * lasts_s / for_s
-        )
-        kept.append((rate_from, reached, lasts_s))
-        left_s -= lasts_s
-    return tuple(kept)
+        yield Stage(rate_from, rate_before, for_s)
 
 
 def share(
-    stages: Sequence[RateStage], own_rates: Mapping[str, float | None], weights: Mapping[str, float]
-) -> dict[str, tuple[RateStage, ...]]:
-    """Return the stages of every scenario in `own_rates` (None: it has no rate of its own).
+    whole: RateCurve, own_rates: Mapping[str, float | None], weights: Mapping[str, float]
+) -> dict[str, RateCurve]:
+    """Return the curve of every scenario in `own_rates` (None: it has no rate of its own).
 
     Own rates are constant for the whole run and come off the global rate at every moment; the
     scenarios without one share what is left by weight.
     """
-    duration_s = sum(for_s for _, _, for_s in stages)
     owned = total_own_rate(own_rates)
-    whole = sum(weights[name] for name, own in own_rates.items() if own is None)
-    shares: dict[str, tuple[RateStage, ...]] = {}
+    total = sum(weights[name] for name, own in own_rates.items() if own is None)
+    shares: dict[str, RateCurve] = {}
     for name, own in own_rates.items():
         if own is not None:
-            shares[name] = ((own, own, duration_s),)
+            shares[name] = RateCurve([(own, own, whole.duration_s)])
             continue
-        part = weights[name] / whole
-        shares[name] = tuple(
+        part = weights[name] / total
+        shares[name] = RateCurve(
             (max(0.0, rate_from - owned) * part, max(0.0, rate_to - owned) * part, for_s)
-            for rate_from, rate_to, for_s in stages
+            for rate_from, rate_to, for_s in whole.stages
         )
     return shares
 
 
-def sharing_problem(
-    stages: Sequence[RateStage], own_rates: Mapping[str, float | None]
-) -> str | None:
+def sharing_problem(whole: RateCurve, own_rates: Mapping[str, float | None]) -> str | None:
     """Return why own rates and the global rate do not go together, or None when they do."""
     owned = total_own_rate(own_rates)
-    lowest = min(min(rate_from, rate_to) for rate_from, rate_to, _ in stages)
-    highest = max(max(rate_from, rate_to) for rate_from, rate_to, _ in stages)
+    lowest = min(min(rate_from, rate_to) for rate_from, rate_to, _ in whole.stages)
+    highest = whole.highest_rate
     slack = highest * _ROUNDING
     sharing = [name for name, own in own_rates.items() if own is None]
     if owned > lowest + slack:

@@ -110,8 +110,8 @@ def _shares(settings: Settings, rate: float) -> dict[str, float]:
     if not 0 < rate <= HIGHEST_RATE:
         raise RefusedError(f"rate is {rate:g}, but should be above 0 and at most {HIGHEST_RATE:,}")
     changed = settings.model_copy(update={"rate": rate, "stages": None})
-    problem = sharing_problem(changed.global_stages(), changed.own_rates())
+    problem = sharing_problem(changed.curve, changed.own_rates())
     if problem is not None:
         raise RefusedError(f"rate is {rate:g}, but {problem}")
     check_rate(changed)
-    return {name: stages[0][0] for name, stages in changed.stages_by_scenario().items()}
+    return {name: curve.highest_rate for name, curve in changed.curves().items()}

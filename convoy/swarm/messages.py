@@ -17,7 +17,7 @@ from convoy.results.message_log import MOST_BYTES
 from convoy.results.outcome import Name, Seconds
 from convoy.results.samples import SamplesReport
 
-VERSION = 6
+VERSION = 7
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")

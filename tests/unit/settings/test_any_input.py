@@ -75,7 +75,7 @@ def resolves(
         assert error.faults and all(fault.path and fault.problem for fault in error.faults)
         return False
     assert Settings.model_validate_json(resolved.model_dump_json()) == resolved
-    assert resolved.duration_s > 0 and set(resolved.stages_by_scenario()) == {*resolved.scenarios}
+    assert resolved.duration_s > 0 and set(resolved.curves()) == {*resolved.scenarios}
     return True
 
 

@@ -33,9 +33,7 @@ def test_every_profile_stays_within_the_budget_of_its_tokens(profile: str) -> No
     settings = settings_of(command_line={"load_profile": profile})
     limit = settings.limits[0]
 
-    highest = max(max(stage[:2]) for stage in settings.global_stages())
-
-    assert highest <= 0.9 * settings.users * limit.count / limit.per_s
+    assert settings.highest_rate <= 0.9 * settings.users * limit.count / limit.per_s
 
 
 def test_the_default_file_holds_every_setting_with_a_comment() -> None:

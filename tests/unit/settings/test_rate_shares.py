@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.settings.rate_shares import cut, expand_stages, share
+from convoy.plan.rate_curve import RateCurve
+from convoy.settings.rate_shares import expand_stages, share
 from tests.unit.settings.configuration import settings_of
 
 
 def test_a_constant_rate_is_one_stage() -> None:
     settings = settings_of("rate=8", "run_time_s=12")
 
-    assert settings.global_stages() == ((8, 8, 12),)
+    assert settings.curve.stages == ((8, 8, 12),)
     assert settings.duration_s == 12
 
 
@@ -43,7 +44,7 @@ def test_flat_out_scenarios_share_by_weight() -> None:
         "scenario.guest_journey.weight=3",
     )
 
-    shares = {name: rate for name, ((rate, _, _),) in settings.stages_by_scenario().items()}
+    shares = {name: each.highest_rate for name, each in settings.curves().items()}
 
     assert shares == {"conversation_messages": 0.25, "guest_journey": 0.75}
 
@@ -62,7 +63,7 @@ def test_stages_are_constant_or_ramps(
     written: list[tuple[float | None, float | None, float]],
     expanded: tuple[tuple[float, float, float], ...],
 ) -> None:
-    assert expand_stages(written) == expanded
+    assert tuple(expand_stages(written)) == expanded
 
 
 @pytest.mark.parametrize(
@@ -78,15 +79,19 @@ def test_stages_are_constant_or_ramps(
 def test_the_shorter_of_run_time_and_stages_counts(
     run_time_s: float, kept: tuple[tuple[float, float, float], ...]
 ) -> None:
-    assert cut(((0, 10, 10), (10, 10, 20)), run_time_s) == kept
+    settings = settings_of(
+        "stages=[{to: 10, for_s: 10}, {rate: 10, for_s: 20}]", f"run_time_s={run_time_s}"
+    )
+
+    assert settings.curve.stages == kept
 
 
 def test_weights_share_what_own_rates_leave() -> None:
-    stages = ((10.0, 20.0, 30.0), (20.0, 20.0, 5.0))
+    whole = RateCurve([(10.0, 20.0, 30.0), (20.0, 20.0, 5.0)])
 
-    shares = share(stages, {"a": None, "b": 4.0, "c": None}, {"a": 2, "b": 1, "c": 1})
+    shares = share(whole, {"a": None, "b": 4.0, "c": None}, {"a": 2, "b": 1, "c": 1})
 
-    assert shares == {
+    assert {name: each.stages for name, each in shares.items()} == {
         "a": ((4, pytest.approx(16 * 2 / 3), 30), (pytest.approx(16 * 2 / 3),) * 2 + (5,)),
         "b": ((4, 4, 35),),
         "c": ((2, pytest.approx(16 / 3), 30), (pytest.approx(16 / 3),) * 2 + (5,)),
@@ -101,12 +106,9 @@ def test_the_stages_of_all_scenarios_add_up_to_the_whole() -> None:
         "run_time_s=40",
     )
 
-    by_scenario = settings.stages_by_scenario()
+    curves = settings.curves()
 
-    def messages(stages: tuple[tuple[float, float, float], ...]) -> float:
-        return sum((rate_from + rate_to) / 2 * for_s for rate_from, rate_to, for_s in stages)
-
-    whole = messages(settings.global_stages())
-    assert sum(map(messages, by_scenario.values())) == pytest.approx(whole)
+    whole = settings.curve.messages
+    assert sum(each.messages for each in curves.values()) == pytest.approx(whole)
     assert settings.duration_s == 40
-    assert by_scenario["guest_journey"] == ((3, 3, 40),)
+    assert curves["guest_journey"].stages == ((3, 3, 40),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.plan.reconnects import ReconnectRule
+from convoy.settings.model import Reconnect
 
 KEY = 7
 
@@ -12,18 +12,18 @@ KEY = 7
 @pytest.mark.parametrize(
     ("rule", "pauses_s"),
     [
-        pytest.param(ReconnectRule(5), [5, 5, 5, 5], id="fixed, as Genesys' mobile client does"),
-        pytest.param(ReconnectRule(1, factor=2, longest_s=5), [1, 2, 4, 5], id="exponential"),
-        pytest.param(ReconnectRule(1, factor=100), [1, 60, 60, 60], id="capped"),
+        pytest.param(Reconnect(wait_s=5), [5, 5, 5, 5], id="fixed, as Genesys' mobile client does"),
+        pytest.param(Reconnect(wait_s=1, factor=2, longest_s=5), [1, 2, 4, 5], id="exponential"),
+        pytest.param(Reconnect(wait_s=1, factor=100), [1, 60, 60, 60], id="capped"),
     ],
 )
-def test_pauses_follow_the_rule(rule: ReconnectRule, pauses_s: list[float]) -> None:
+def test_pauses_follow_the_rule(rule: Reconnect, pauses_s: list[float]) -> None:
     assert [rule.pause_s(KEY, 0, tries) for tries in range(4)] == pauses_s
     assert rule.pause_s(KEY, 10**9, 10**6) == pauses_s[-1]
 
 
 def test_jittered_pauses_fill_the_width_around_the_rule() -> None:
-    rule = ReconnectRule(4, jitter=0.5, factor=2)
+    rule = Reconnect(wait_s=4, jitter=0.5, factor=2)
 
     first, second = (sorted(rule.pause_s(KEY, k, tries) for k in range(400)) for tries in (0, 1))
 
@@ -32,7 +32,7 @@ def test_jittered_pauses_fill_the_width_around_the_rule() -> None:
 
 
 def test_a_pause_is_decided_by_message_and_try() -> None:
-    rule = ReconnectRule(4, jitter=1)
+    rule = Reconnect(wait_s=4, jitter=1)
 
     drawn = [rule.pause_s(KEY, k, tries) for k in range(20) for tries in range(20)]
 
