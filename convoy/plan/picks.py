@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from random import Random
-from typing import Protocol
 
 from convoy.plan.draws import draws, stream_key
 from convoy.plan.lanes import LANES
@@ -42,84 +41,64 @@ class PickRule:
         return self.name == "sticky"
 
 
-class Pick(Protocol):
-    """A way to pick conversations by their index in the pool."""
-
-    @property
-    def groups(self) -> int:
-        """How many parts the lanes are leased in: 256, unless conversations are bound."""
-
-    def author(self, k: int) -> int:
-        """Return the number of the author that message `k` belongs to."""
-
-    def indexes(self, ks: Sequence[int]) -> list[int]:
-        """Return the index of each message's conversation."""
-
-    def others(self, k: int) -> Iterator[int]:
-        """Yield the indexes that can replace a retired conversation, in order of preference."""
-
-
-class RandomPick:
-    """Any conversation, each equally likely, for every message anew."""
+class _FromTheWholePool:
+    """A pick that goes through all conversations, whoever sends."""
 
     groups = LANES
-
-    def __init__(self, size: int, seed: int, scenario: str) -> None:
-        self._size = size
-        self._key = stream_key(seed, scenario, "conversation")
-
-    def author(self, k: int) -> int:
-        return k % LANES
-
-    def indexes(self, ks: Sequence[int]) -> list[int]:
-        size = self._size
-        return [(drawn * size) >> 64 for drawn in draws(self._key, ks)]
-
-    def others(self, k: int) -> Iterator[int]:
-        return _following(self.indexes((k,))[0], self._size)
-
-
-class RoundRobinPick:
-    """One conversation after the other in the order of the pool."""
-
-    groups = LANES
+    """How many parts the lanes are leased in: less only where conversations are bound."""
 
     def __init__(self, size: int) -> None:
         self._size = size
 
     def author(self, k: int) -> int:
+        """Return the number of the author that message `k` belongs to."""
         return k % LANES
+
+    def indexes(self, ks: Sequence[int]) -> list[int]:
+        """Return the index of each message's conversation."""
+        raise NotImplementedError
+
+    def others(self, k: int) -> Iterator[int]:
+        """Yield the indexes that can replace a retired conversation, in order of preference."""
+        [index] = self.indexes((k,))
+        return chain(range(index + 1, self._size), range(index))
+
+
+class RandomPick(_FromTheWholePool):
+    """Any conversation, each equally likely, for every message anew."""
+
+    def __init__(self, size: int, seed: int, scenario: str) -> None:
+        super().__init__(size)
+        self._key = stream_key(seed, scenario, "conversation")
+
+    def indexes(self, ks: Sequence[int]) -> list[int]:
+        size = self._size
+        return [(drawn * size) >> 64 for drawn in draws(self._key, ks)]
+
+
+class RoundRobinPick(_FromTheWholePool):
+    """One conversation after the other in the order of the pool."""
 
     def indexes(self, ks: Sequence[int]) -> list[int]:
         return [k % self._size for k in ks]
 
-    def others(self, k: int) -> Iterator[int]:
-        return _following(k % self._size, self._size)
 
-
-class ZipfPick:
+class ZipfPick(_FromTheWholePool):
     """A few hot conversations: the one of rank r is picked in proportion to 1 / r ** exponent.
 
     Which ones are hot is drawn from the seed.
     """
 
-    groups = LANES
-
     def __init__(self, size: int, seed: int, scenario: str, exponent: float) -> None:
+        super().__init__(size)
         self._sums = array("d", accumulate((rank + 1) ** -exponent for rank in range(size)))
         self._key = stream_key(seed, scenario, "conversation")
         self._order = _shuffled(size, seed, scenario)
-
-    def author(self, k: int) -> int:
-        return k % LANES
 
     def indexes(self, ks: Sequence[int]) -> list[int]:
         sums, last = self._sums, len(self._sums) - 1
         points = (drawn / 2**64 * sums[-1] for drawn in draws(self._key, ks))
         return [self._order[min(bisect_right(sums, point), last)] for point in points]
-
-    def others(self, k: int) -> Iterator[int]:
-        return _following(self.indexes((k,))[0], len(self._order))
 
 
 class BoundPick:
@@ -156,6 +135,10 @@ class BoundPick:
         return (self._order[number] for number in numbers)
 
 
+Pick = RandomPick | RoundRobinPick | ZipfPick | BoundPick
+"""A way to pick conversations by their index in the pool, and the lanes in `groups`."""
+
+
 def make_pick(rule: PickRule, size: int, *, seed: int, scenario: str, users: int) -> Pick:
     """Return the pick that a rule names; raises KeyError for an unknown name."""
     makers: dict[str, Callable[[], Pick]] = {
@@ -182,10 +165,6 @@ def _groups_of_two_or_more(size: int) -> int:
 def _members(group: int, groups: int, total: int) -> int:
     """Count the numbers below `total` that belong to a group."""
     return (total - group + groups - 1) // groups
-
-
-def _following(index: int, size: int) -> Iterator[int]:
-    return chain(range(index + 1, size), range(index))
 
 
 def _shuffled(size: int, seed: int, scenario: str) -> array[int]:

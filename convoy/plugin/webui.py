@@ -62,20 +62,14 @@ def install(
     if access.login is not None:
         access.login.install(web_ui, base_path)
     form = _RunForm(web_ui, controller, prepare, waits_for, names_of)
-    check_start = web_ui.auth_required_if_enabled(form.check)
-
-    def drop() -> None:
-        if form.is_preparing:
-            kill_switch.throw("the run was stopped in the web UI")
-
-    check_stop = web_ui.auth_required_if_enabled(drop)
 
     def check() -> Response | None:
+        # Who may ask at all is decided by then: those checks were added before.
         if request.endpoint == _USER_CLASSES:
             return refusal("user classes cannot be changed; the form has what can be")
-        checks = {_START: check_start, _STOP: check_stop}
-        checked: Response | None = checks.get(request.endpoint or "", lambda: None)()
-        return checked
+        if request.endpoint == _STOP and form.is_preparing:
+            kill_switch.throw("the run was stopped in the web UI")
+        return form.check() if request.endpoint == _START else None
 
     app.before_request(check)
     for name, view, method in (
@@ -83,9 +77,7 @@ def install(
         ("resume", _answering(controller.resume), "POST"),
         ("state", lambda: jsonify(form.state()), "GET"),
     ):
-        route = web_ui.auth_required_if_enabled(view)
-        url = f"{base_path}/convoy/{name}"
-        app.add_url_rule(url, f"convoy_{name}", route, methods=[method])
+        app.add_url_rule(f"{base_path}/convoy/{name}", f"convoy_{name}", view, methods=[method])
     _show_what_was_asked(web_ui, form.asked, controller)
     _add_verdict_tab(web_ui, controller)
     _add_state_line(web_ui, f"{base_path}/convoy", has_login=access.login is not None)
@@ -210,8 +202,7 @@ def _add_record(web_ui: WebUI, controller: RunController, url: str) -> None:
         return response
 
     assert web_ui.app is not None
-    view = web_ui.auth_required_if_enabled(send)
-    web_ui.app.add_url_rule(f"{url}/<name>", "convoy_record", view, methods=["GET"])
+    web_ui.app.add_url_rule(f"{url}/<name>", "convoy_record", send, methods=["GET"])
     web_ui.template_args["extended_csv_files"] = [
         {
             "href": f"./convoy/record/{name}",
