@@ -77,7 +77,8 @@ def _message_lines(
     plan: ScenarioPlan, messages: int, redact: Callable[[str], str]
 ) -> Iterator[str]:
     bodies, lines = plan.bodies(_RUN_ID), plan.lines(f"{_RUN_ID}-steps")
-    for due_s, k in sorted(chain.from_iterable(_firsts(plan, messages)))[:messages]:
+    firsts = (islice(plan.lane(lane), messages) for lane in range(LANES))
+    for due_s, k in sorted(chain.from_iterable(firsts))[:messages]:
         message = plan.message(k)
         when = f"at {due_s:.3f} s" if plan.is_scheduled else "when its turn comes"
         to = message.conversation.id or "a conversation of its own"
@@ -86,7 +87,3 @@ def _message_lines(
         body = bodies.render(message).decode().replace(r"\u003crun id\u003e", _RUN_ID)
         yield f"    {body}".replace("\n", "\n    ")
         yield from (f"    {line}".replace("\n", "\n    ") for line in lines(message))
-
-
-def _firsts(plan: ScenarioPlan, messages: int) -> Iterator[Iterator[tuple[float, int]]]:
-    return (islice(plan.lane(lane), messages) for lane in range(LANES))

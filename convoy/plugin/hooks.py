@@ -57,7 +57,14 @@ def install(environ: Mapping[str, str]) -> None:
 
 
 class _Hooks:
-    """What the hooks of one process share from its start to its end."""
+    """What the hooks of one process share from its start to its end, Locust's after `begin`.
+
+    It is long because it is the one place where Locust's events meet Convoy's parts.
+    """
+
+    _environment: Environment
+    _runner: Runner
+    _channel: LocustChannel
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -73,7 +80,8 @@ class _Hooks:
         self, environment: Environment, runner: Runner, web_ui: WebUI | None, **_: object
     ) -> None:
         """Make the run controller on a master, the worker on a worker, or both in a local run."""
-        self._end_on_interrupt(environment, runner)
+        self._environment, self._runner, self._channel = environment, runner, LocustChannel(runner)
+        self._end_on_interrupt()
         redact_exits(environment, self._setup.redactor)
         if self._command.view is not None:
             is_worker = isinstance(runner, WorkerRunner)
@@ -81,13 +89,12 @@ class _Hooks:
         for sentence in who_can_reach(environment.parsed_options):
             logger.warning("%s", sentence)
         hear_custom_messages(runner)
-        channel = LocustChannel(runner)
         if isinstance(runner, WorkerRunner):
-            self._begin_worker(environment, runner, channel)
+            self._begin_worker(runner)
             return
-        controller = self._begin_controller(environment, runner, web_ui, channel)
+        controller = self._begin_controller(web_ui)
         if not isinstance(runner, MasterRunner):
-            self._begin_local(environment, runner, channel, controller)
+            self._begin_local(controller)
         if web_ui is not None:
             webui.install(
                 web_ui,
@@ -102,13 +109,12 @@ class _Hooks:
             # Locust's own timer would begin before users are ready, and nothing could cancel it.
             environment.parsed_options.run_time = None
 
-    def _begin_controller(
-        self, environment: Environment, runner: Runner, web_ui: WebUI | None, channel: LocustChannel
-    ) -> RunController:
+    def _begin_controller(self, web_ui: WebUI | None) -> RunController:
+        environment, runner = self._environment, self._runner
         controller = RunController(
             environment,
             runner,
-            channel,
+            self._channel,
             code=_code_hash(),
             prepare=self._command.prepare,
             release=self._setup.lock.release,
@@ -134,7 +140,7 @@ class _Hooks:
             shares=controller.shares,
             may_have_users=controller.workers.may_have_users,
         )
-        self._listen(environment, controller)
+        self._listen(controller)
         self._setup.kill_switch.hear_signal()
         return controller
 
@@ -154,7 +160,7 @@ class _Hooks:
         main = gevent.getcurrent()
 
         def refuse(reason: str) -> None:
-            self._end_without_run(runner, main, RefusedError(reason))
+            self._end_without_run(main, RefusedError(reason))
 
         first = self._command.first
         assert first is not None
@@ -164,20 +170,21 @@ class _Hooks:
             end_where_workers_are_missing, runner, options.expect_workers, timeout_s, refuse
         )
 
-    def _end_without_run(self, runner: Runner, main: greenlet, error: ConvoyError) -> None:
+    def _end_without_run(self, main: greenlet, error: ConvoyError) -> None:
         """End this process and its workers before a run has begun."""
         logger.error("%s", error)
         self._step.annotate(error)
         self._setup.simulator.stop()
-        runner.quit()
+        self._runner.quit()
         gevent.kill(main, SystemExit(error.exit_code))
 
-    def _end_on_interrupt(self, environment: Environment, runner: Runner) -> None:
+    def _end_on_interrupt(self) -> None:
         """Raise the KeyboardInterrupt of Ctrl-C in the main greenlet.
 
         Otherwise it is raised in whichever greenlet runs, and one of Locust's loops ignores it.
         """
-        main, options = gevent.getcurrent(), environment.parsed_options
+        runner, options = self._runner, self._environment.parsed_options
+        main = gevent.getcurrent()
 
         def interrupt() -> None:
             logger.info("Ctrl-C: ending")
@@ -185,14 +192,14 @@ class _Hooks:
             if isinstance(runner, MasterRunner) and is_headless and runner.state == STATE_INIT:
                 # Locust waits for workers then, and lets the exception through.
                 told = "interrupted while workers were waited for; no load was started"
-                self._end_without_run(runner, main, ConvoyError(told))
+                self._end_without_run(main, ConvoyError(told))
             else:
                 gevent.kill(main, KeyboardInterrupt)
 
         gevent.signal_handler(signal.SIGINT, interrupt)
 
-    def _listen(self, environment: Environment, controller: RunController) -> None:
-        options = environment.parsed_options
+    def _listen(self, controller: RunController) -> None:
+        options = self._environment.parsed_options
         has_csv = options is not None and bool(options.csv_prefix)
         # With --json, Locust's figures have standard output for themselves.
         has_json = options is not None and options.json
@@ -215,7 +222,7 @@ class _Hooks:
                 terminal.print_no_more()
             self._setup.simulator.stop()
 
-        events = environment.events
+        events = self._environment.events
         events.worker_report.add_listener(
             lambda client_id, data, **_: controller.workers.absorb(client_id, data.get(REPORT_KEY))
         )
@@ -225,24 +232,16 @@ class _Hooks:
         events.quitting.add_listener(end)
         events.quit.add_listener(close)
 
-    def _begin_local(
-        self,
-        environment: Environment,
-        runner: Runner,
-        channel: LocustChannel,
-        controller: RunController,
-    ) -> None:
+    def _begin_local(self, controller: RunController) -> None:
         def send_report() -> None:
             controller.workers.absorb(LOCAL_WORKER, worker.report())
 
-        worker = self._make_worker(environment, runner, channel, send_report)
+        worker = self._make_worker(send_report)
         controller.collect_report = send_report
         worker.say_hello()
 
-    def _begin_worker(
-        self, environment: Environment, runner: WorkerRunner, channel: LocustChannel
-    ) -> None:
-        worker = self._make_worker(environment, runner, channel, runner._send_stats)
+    def _begin_worker(self, runner: WorkerRunner) -> None:
+        worker, environment = self._make_worker(runner._send_stats), self._environment
         environment.process_exit_code = ExitCode.PASS
         # The master is who hears it; one that was forked from it has inherited its handler.
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
@@ -258,9 +257,9 @@ class _Hooks:
         environment.events.quitting.add_listener(lambda **_: worker.leave())
         worker.say_hello()
 
-    def _make_worker(
-        self, environment: Environment, runner: Runner, channel: LocustChannel, send_report: Any
-    ) -> Worker:
+    def _make_worker(self, send_report: Any) -> Worker:
+        environment, runner = self._environment, self._runner
+
         def forget(**_: object) -> None:
             worker.forget_run()
             if isinstance(runner, WorkerRunner):
@@ -272,7 +271,7 @@ class _Hooks:
             runner.quit()
 
         worker = Worker(
-            channel,
+            self._channel,
             Rows(environment, request_types()),
             code=_code_hash(),
             connect=self._setup.connect_worker,
@@ -281,7 +280,7 @@ class _Hooks:
             give_up=give_up,
             redact=self._setup.redactor.redact,
         )
-        channel.listen_as_worker(worker.hear)
+        self._channel.listen_as_worker(worker.hear)
         attach(environment, worker, self._setup.redactor.redact)
         environment.events.test_stop.add_listener(forget)
         return worker

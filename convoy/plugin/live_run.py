@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from itertools import count
 from math import inf
@@ -143,32 +144,26 @@ class LiveRun:
 
     def _enter(self, result: RunResult) -> None:
         self.looks += 1
-
-        def enter() -> None:
-            for _ in self.record.enter(result):
+        with self._recording():
+            for _ in self.record.enter(result) if self._is_recorded else ():
                 gevent.sleep(0)
-
-        self._record_by(enter)
 
     def enter_messages(self, packed: bytes) -> None:
         """Add a part of the log of messages to the record."""
-        self._record_by(lambda: self.record.enter_messages(packed))
+        with self._recording():
+            if self._is_recorded:
+                self.record.enter_messages(packed)
 
-    def _record_by(self, enter: Callable[[], None]) -> None:
-        """Enter something in the record; where that cannot be written the run is invalid."""
-        if self._is_recorded:
-            try:
-                enter()
-            except OSError as error:
-                self._cannot_record(error)
-
-    def _cannot_record(self, error: OSError) -> None:
-        if not self._is_recorded:
-            return
-        self._is_recorded = False
-        problem = f"the record could not be written: {error}"
-        self.master.problems.append(problem)
-        logger.error("%s", problem)
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Make the run invalid where the record cannot be written inside."""
+        try:
+            yield
+        except OSError as error:
+            if self._is_recorded:
+                self._is_recorded = False
+                self.master.problems.append(f"the record could not be written: {error}")
+                logger.error("the record could not be written: %s", error)
 
     def tell_progress(
         self,
@@ -241,10 +236,9 @@ class LiveRun:
             self.master.snapshot(), far_side=found, rows=dict(self.rows()), is_over=True
         )
         summary = self._judged(result)
-        try:
+        with self._recording():
             self.record.close(summary, result)
-        except OSError as error:
-            self._cannot_record(error)
+        if not self._is_recorded:
             summary = self._judged(replace(result, problems=tuple(self.master.problems)))
         self.report = self._closing_report(summary)
         self.final = summary

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,16 +137,11 @@ def _read_until_ready(process: subprocess.Popen[str]) -> tuple[bool, str]:
         for line in process.stdout:
             last = line.strip() or last
             if line.startswith(_READY):
-                gevent.spawn(_drain, process.stdout)
+                gevent.spawn(deque, process.stdout, 0)  # read on, so that no full pipe blocks it
                 return True, last
         return False, last
     finally:
         killer.kill()
-
-
-def _drain(output: Iterable[str]) -> None:
-    """Read the simulator's output, so that it never blocks on a full pipe."""
-    deque(output, maxlen=0)
 
 
 def _end_with_parent() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import inf
 
 from convoy.plan.lanes import LANES
@@ -78,7 +79,8 @@ class RunLanes:
             if plan.is_scheduled and book.lanes_of(worker):
                 # An answer to it may still be out: another worker would use the conversation too.
                 free_from_s = at_s + self._timeout_s if plan.is_exclusive else -inf
-                revoked[scenario] = book.revoke(worker, self._cut(scenario, at_s), free_from_s)
+                first_not_due = partial(plan.arrivals.first_due_after, at_s=max(0.0, at_s))
+                revoked[scenario] = book.revoke(worker, first_not_due, free_from_s)
         return revoked
 
     def are_owned_by(self, worker: str) -> bool:
@@ -132,11 +134,6 @@ class RunLanes:
             book.is_settled or not self.plans[scenario].is_scheduled
             for scenario, book in self._books.items()
         )
-
-    def _cut(self, scenario: str, at_s: float) -> Callable[[int], int]:
-        """Return a function that gives the first message of a lane that is not due yet."""
-        arrivals = self.plans[scenario].arrivals
-        return lambda lane: arrivals.first_due_after(lane, max(0.0, at_s))
 
 
 def _ends(plan: ScenarioPlan) -> list[int]:

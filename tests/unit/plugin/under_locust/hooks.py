@@ -99,7 +99,9 @@ def test_what_came_when_the_run_was_ended_is_in_the_csv_files(
         environment.stats.log_request("POST", "of the last second", 5, 0)
 
     controller = cast(RunController, SimpleNamespace(interrupt=interrupt))
-    _Hooks({})._listen(environment, controller)
+    hooked = _Hooks({})
+    hooked._environment = environment
+    hooked._listen(controller)
 
     environment.events.quitting.fire(environment=environment, reverse=True)
 
