@@ -13,7 +13,7 @@ from typing import TypeVar
 import gevent
 
 from convoy.errors import RemoteError
-from convoy.plan.pool import ConversationPool
+from convoy.plan.pool import NO_CONVERSATION, ConversationPool
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import check_allowance, user_shortfall
 from convoy.prepare.canaries import Canaries
@@ -28,21 +28,20 @@ from convoy.prepare.guard import (
     check_window,
 )
 from convoy.prepare.guest_limit import check_guests
-from convoy.prepare.inputs import (
+from convoy.prepare.machine import check_machine, files_per_user
+from convoy.prepare.message_counts import (
     canaries,
     check_due,
     first_words,
-    inputs_of,
     messages_beside,
     planned_messages,
 )
-from convoy.prepare.machine import check_machine, files_per_user
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.organisation_questions import ask, check_deployments, questions_of
 from convoy.prepare.pools import check_pool_size, given_pool, open_conversations
 from convoy.prepare.reach import check_way, check_way_of_guests
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
-from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates
+from convoy.prepare.templates import CheckedScenario, check_pool, check_templates
 from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.remote.connections import Connections
 from convoy.remote.listing import PAGE_SIZE
@@ -141,15 +140,19 @@ class Preflight:
         guests = tuple(name for name, each in routes.items() if each is GUEST_CHAT)
         with step("templates"):
             checked = check_templates(settings, self.payloads, routes)
-        told = ", ".join(f"{len(each.sources)} of {name}" for name, each in checked.items())
+        told = ", ".join(
+            f"{len(each.inputs.templates)} of {name}" for name, each in checked.items()
+        )
         self.checklist.ok("templates", told)
         with step("criteria"):
             criteria = self._criteria(checked)
         with step("scenarios"):
             check_scenarios(settings, self.scenarios)
         with step("pool"):
-            pools = {name: given_pool(settings, name) for name in checked}
-        inputs = inputs_of(settings, checked, pools)
+            inputs = {
+                name: replace(each.inputs, pool=given_pool(settings, name) or NO_CONVERSATION)
+                for name, each in checked.items()
+            }
         with step("rate"):
             check_due(inputs)
         in_use = files_per_user(settings, guests)
@@ -275,7 +278,7 @@ class Preflight:
                 with self.checklist.waiting(f"{what} to be asked again ({error})", pause_s):
                     gevent.sleep(max(_SHORTEST_PAUSE_S, pause_s))
 
-    def _criteria(self, checked: Mapping[str, ScenarioPayloads]) -> tuple[Criterion, ...]:
+    def _criteria(self, checked: Mapping[str, CheckedScenario]) -> tuple[Criterion, ...]:
         """Return the run's criteria; raises SettingsError with every line that is none."""
         known = _known_to_criteria(self.settings, self.scenarios, checked)
         criteria = parse(self.settings.criteria, known)
@@ -289,7 +292,7 @@ class Preflight:
     def _with_pools(
         self,
         drafts: Mapping[str, ScenarioInputs],
-        checked: Mapping[str, ScenarioPayloads],
+        checked: Mapping[str, CheckedScenario],
         tokens: Mapping[TokenKind, Token],
         *,
         opens: bool = False,
@@ -320,18 +323,19 @@ class Preflight:
 
     def _pool(
         self,
-        payloads: ScenarioPayloads,
+        checked: CheckedScenario,
         tokens: Mapping[TokenKind, Token],
         given: ConversationPool | None,
     ) -> ConversationPool:
-        scenario, kind = payloads.scenario, self.scenarios[payloads.scenario].route.token
+        scenario = checked.inputs.scenario
+        kind = self.scenarios[scenario].route.token
         if kind not in tokens:  # its users have no token, and whose finds the pool is all the same
             kind = next(iter(tokens))
         find = partial(
             find_whole_pool,
             self.settings,
             scenario,
-            payloads.participants,
+            checked.participants,
             (kind, tokens[kind]),
             self.connections,
             given,
@@ -356,9 +360,9 @@ class Preflight:
 def _known_to_criteria(
     settings: Settings,
     scenarios: Mapping[str, KnownScenario],
-    checked: Mapping[str, ScenarioPayloads],
+    checked: Mapping[str, CheckedScenario],
 ) -> Known:
-    expected = {code for each in checked.values() for code in each.expected.values()}
+    expected = {code for each in checked.values() for code in each.inputs.expected.values()}
     return Known(
         scenarios=settings.scenarios,
         duration_s=settings.duration_s,

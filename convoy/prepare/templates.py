@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -22,10 +22,11 @@ from convoy.plan.payloads import (
     TemplateFault,
     parse_body,
 )
-from convoy.plan.pool import Conversation, ConversationPool
+from convoy.plan.picks import PickRule
+from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.rendering import BUILT_IN
-from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.plan.texts import MOST_CORPUS_BYTES, CorpusError, TextRule, parse_corpus
 from convoy.prepare.dialogues import (
     check_dialogue,
@@ -152,34 +153,27 @@ def _problems_of_expected(path: Path, written: Mapping[str, object]) -> Iterator
 
 
 @dataclass(frozen=True, slots=True)
-class ScenarioPayloads:
-    """What the messages of a scenario are made of, checked.
+class CheckedScenario:
+    """What the plan of a scenario is made of, its templates checked, and no pool yet.
 
-    `sources`, `weights` and `expected` are by template name; `expected` holds the error codes of
-    those that should be refused. `participants` are the ids that every conversation has to have:
-    `customer_id`, `agent_id`, `communication_id`, each with the reason. `dialogues` are by the name
-    of the template that is their message.
+    `participants` are the ids that every conversation has to have: `customer_id`, `agent_id`,
+    `communication_id`, each with the reason.
     """
 
-    scenario: str
-    sources: Mapping[str, str]
-    weights: Mapping[str, float]
-    expected: Mapping[str, str]
-    texts: TextRule
+    inputs: ScenarioInputs
     participants: Mapping[str, str]
-    dialogues: Mapping[str, Dialogue] = field(default_factory=dict)
 
     @property
     def steps(self) -> Iterator[str]:
         """The names of the steps of its dialogues."""
-        return (step for each in self.dialogues.values() for step in each.steps)
+        return (step for each in self.inputs.dialogues.values() for step in each.steps)
 
 
 def check_templates(
     settings: Settings,
     payloads: Path,
     routes: Mapping[str, Route],
-) -> dict[str, ScenarioPayloads]:
+) -> dict[str, CheckedScenario]:
     """Return what each scenario draws from the folder, checked by the rules of its route.
 
     `routes` are by scenario. Raises SettingsError with every fault, RouteError for a route that
@@ -194,17 +188,17 @@ def check_templates(
     return checked
 
 
-def check_pool(payloads: ScenarioPayloads, pool: ConversationPool) -> None:
+def check_pool(checked: CheckedScenario, pool: ConversationPool) -> None:
     """Raise RefusedError unless every conversation has the participants that messages name."""
     given = (pool.customer_ids, pool.agent_ids, pool.communication_ids)
     columns = dict(zip(_PARTICIPANTS, given, strict=True))
-    for name, reason in payloads.participants.items():
+    for name, reason in checked.participants.items():
         missing = columns[name].count("") if columns[name] else len(pool)
         if missing:
             # Where the path names somebody, conversations have to be there.
-            hint = "" if _BY_ROUTE in payloads.participants.values() else _CUSTOMERS_OF_NONE
+            hint = "" if _BY_ROUTE in checked.participants.values() else _CUSTOMERS_OF_NONE
             raise RefusedError(
-                f"the pool of scenario {payloads.scenario} has no {name} for {missing:,} of "
+                f"the pool of scenario {checked.inputs.scenario} has no {name} for {missing:,} of "
                 f"{len(pool):,} conversations, but {reason} needs it; use `source: api`, or a pool "
                 f"file with a column {name}{hint}"
             )
@@ -217,7 +211,7 @@ class _Check:
         self, settings: Settings, scenario: str, route: Route, payloads: Path, faults: list[Fault]
     ) -> None:
         rule = settings.scenario[scenario]
-        self.scenario = scenario
+        self.scenario, self._settings = scenario, settings
         self._route, self._payloads, self._faults = route, payloads, faults
         dialogues = dialogue_weights(rule, route, payloads)
         own = {name: weight for name, weight in rule.payloads.items() if weight > 0}
@@ -241,8 +235,8 @@ class _Check:
                 else:
                     self._sources[name] = _read(payloads, name)
 
-    def checked(self) -> ScenarioPayloads:
-        """Return the payloads of the scenario; the faults of its rendered samples are collected."""
+    def checked(self) -> CheckedScenario:
+        """Return the scenario; the faults of its rendered samples are collected."""
         participants = dict.fromkeys(self._route.participants, _BY_ROUTE)
         for name, source in self._sources.items():
             with self._collecting(name):
@@ -259,15 +253,24 @@ class _Check:
                 needed = [each for each in _PARTICIPANTS if each in template.names]
                 participants |= {each: f"template {name}.json" for each in needed}
         expected = expected_codes(self._payloads, list(self._weights), self._faults)
-        return ScenarioPayloads(
-            self.scenario,
-            self._sources,
-            self._weights,
-            expected,
-            self._texts,
-            participants,
-            self._dialogues,
+        settings, rule = self._settings, self._settings.scenario[self.scenario]
+        pools = rule.conversations
+        inputs = ScenarioInputs(
+            scenario=self.scenario,
+            seed=settings.seed,
+            curve=settings.curves()[self.scenario],
+            pool=NO_CONVERSATION,
+            templates=self._sources,
+            weights=self._weights,
+            users=settings.users,
+            pick=PickRule(pools.pick, pools.exponent, pools.on_exhausted),
+            arrivals=ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s),
+            texts=self._texts,
+            expected=expected,
+            variables=rule.variables,
+            dialogues=self._dialogues,
         )
+        return CheckedScenario(inputs, participants)
 
     @contextmanager
     def _collecting(self, name: str) -> Iterator[None]:

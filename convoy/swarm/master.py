@@ -15,7 +15,7 @@ import gevent
 from convoy.errors import ConvoyError, RefusedError
 from convoy.foreign import told
 from convoy.plan.lanes import LEASE_S
-from convoy.prepare.inputs import messages_beside
+from convoy.prepare.message_counts import messages_beside
 from convoy.remote.total import TotalBook
 from convoy.results.criteria import CriterionResult
 from convoy.results.progress import Progress, progress_measured

@@ -14,7 +14,7 @@ from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.sandbox import MOST_OUTPUT_BYTES
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.pools import find_pool
-from convoy.prepare.templates import ScenarioPayloads, check_templates
+from convoy.prepare.templates import CheckedScenario, check_templates
 from convoy.remote.oauth import Token
 from convoy.routes.catalogue import Route
 from convoy.secrets import Secret
@@ -138,7 +138,7 @@ def settings_with(**more: object) -> Settings:
     return settings_of().model_copy(update={"scenario": {SCENARIO: drawn}})
 
 
-def checked(drawn: Settings, folder: str) -> ScenarioPayloads:
+def checked(drawn: Settings, folder: str) -> CheckedScenario:
     return check_templates(drawn, Path(folder), ROUTE)[SCENARIO]
 
 
@@ -176,8 +176,8 @@ def test_any_bytes_in_a_template_render_within_bounds_or_are_faults(content: byt
             seed=1,
             curve=RateCurve([Stage(1, 1, 1)]),
             pool=find_pool(settings_of(INLINE), SCENARIO, NO_TOKEN),
-            templates=payloads.sources,
-            weights=payloads.weights,
+            templates=payloads.inputs.templates,
+            weights=payloads.inputs.weights,
         )
     )
     assert len(plan.bodies("run-1").render(plan.message(0))) <= MOST_OUTPUT_BYTES
@@ -200,7 +200,7 @@ def test_any_bytes_in_a_corpus_are_texts_or_a_fault(content: bytes) -> None:
         except SettingsError as error:
             assert all(fault.path and fault.problem for fault in error.faults)
         else:
-            assert payloads.texts.texts and all(payloads.texts.texts)
+            assert payloads.inputs.texts.texts and all(payloads.inputs.texts.texts)
 
 
 @given(content=st.one_of(POOLS, TEMPLATES))

@@ -28,7 +28,7 @@ from convoy.prepare.guard import (
     check_window,
     window_ends_s,
 )
-from convoy.prepare.inputs import first_words, messages_beside
+from convoy.prepare.message_counts import first_words, messages_beside
 from convoy.remote.addresses import Admission
 from convoy.secrets import Secret
 from convoy.settings import Settings

@@ -15,11 +15,11 @@ from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.sandbox import FILTERS, TESTS
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.plan.texts import TextRule
-from convoy.prepare.templates import ScenarioPayloads, check_pool, check_templates, template_names
+from convoy.prepare.templates import CheckedScenario, check_pool, check_templates, template_names
 from convoy.routes.catalogue import ROUTES, Route, RouteError
 from convoy.settings import Settings
 from convoy.settings.model import ScenarioSettings, Texts
+from tests.unit.plan.test_scenario import INPUTS
 from tests.unit.settings.configuration import settings_of
 
 GOOD = '{"text": {{ (marker ~ " " ~ text) | tojson }}}'
@@ -35,7 +35,7 @@ def settings_with(*names: str, weight: float = 1.0, **more: Any) -> Settings:
 
 def checked(
     payloads: Path, *names: str, route: Route = WITHOUT_RULES, **more: Any
-) -> ScenarioPayloads:
+) -> CheckedScenario:
     settings = settings_with(*names, **more)
     return check_templates(settings, payloads, {SCENARIO: route})[SCENARIO]
 
@@ -66,7 +66,9 @@ def test_the_payloads_that_come_with_convoy_can_be_used(repository: Path) -> Non
     found = checked(payloads, *names["conversation"], route=ROUTES["conversation"])
     guest = checked(payloads, *names["guest"], route=ROUTES["guest"])
 
-    assert sorted([*found.sources, *guest.sources]) == sorted(sum(names.values(), []))
+    assert sorted([*found.inputs.templates, *guest.inputs.templates]) == sorted(
+        sum(names.values(), [])
+    )
     assert found.participants == {"customer_id": "template conversation/participant.json"}
     assert guest.participants == {"customer_id": "its route"}
 
@@ -81,7 +83,7 @@ def test_the_default_settings_draw_every_wrong_payload_and_expect_a_code_of_each
 
     found = check_templates(settings, payloads, routes)["invalid_messages"]
 
-    assert set(found.weights) == set(found.expected) == wrong
+    assert set(found.inputs.weights) == set(found.inputs.expected) == wrong
     assert found.participants == {}
 
 
@@ -90,8 +92,11 @@ def test_sources_weights_and_texts_are_returned_by_name(tmp_path: Path) -> None:
 
     found = checked(tmp_path, "hello", "umlaut", weight=3.0)
 
-    assert found.sources["hello"] == GOOD and found.weights == {"hello": 3.0, "umlaut": 3.0}
-    assert "Is somebody there?" in found.texts.texts and found.expected == {}
+    assert found.inputs.templates["hello"] == GOOD and found.inputs.weights == {
+        "hello": 3.0,
+        "umlaut": 3.0,
+    }
+    assert "Is somebody there?" in found.inputs.texts.texts and found.inputs.expected == {}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +161,7 @@ def test_a_template_of_weight_0_is_left_out(tmp_path: Path) -> None:
     settings = settings_of().model_copy(update={"scenario": drawn})
     found = check_templates(settings, tmp_path, {SCENARIO: WITHOUT_RULES})
 
-    assert set(found[SCENARIO].sources) == {"hello"}
+    assert set(found[SCENARIO].inputs.templates) == {"hello"}
 
 
 def test_all_faults_are_told_together(tmp_path: Path) -> None:
@@ -192,7 +197,7 @@ def test_a_template_that_only_some_texts_break_is_found(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("harmless\n" * 1000 + 'say "no"\n', "utf-8")
 
-    assert checked(tmp_path, "quoted").texts.texts
+    assert checked(tmp_path, "quoted").inputs.texts.texts
     [fault] = faults_of(settings_with("quoted", texts=Texts(corpus=str(corpus))), tmp_path)
 
     assert "quoted.json, line 1, field text: does not render to JSON" in fault
@@ -216,7 +221,7 @@ def test_a_wrong_template_may_hold_anything_that_renders(tmp_path: Path) -> None
 
     found = checked(tmp_path, "invalid/raw")
 
-    assert found.expected == {"invalid/raw": "400 invalid_payload"}
+    assert found.inputs.expected == {"invalid/raw": "400 invalid_payload"}
 
 
 def test_a_wrong_template_is_held_to_the_language_too(tmp_path: Path) -> None:
@@ -255,7 +260,7 @@ def test_an_expectation_that_cannot_be_met_is_a_fault(
 
 def test_a_pool_without_the_participants_that_messages_name_is_refused() -> None:
     needed = {"customer_id": "its route"}
-    payloads = ScenarioPayloads("guest_messages", {}, {}, {}, TextRule(), needed)
+    payloads = CheckedScenario(INPUTS, needed)
     half = ConversationPool.of([Conversation("a", "customer"), Conversation("b")])
 
     check_pool(payloads, ConversationPool.of([Conversation("a", "customer")]))
@@ -297,7 +302,9 @@ def test_a_variable_of_the_scenario_can_be_named_in_path_and_template(tmp_path: 
     written(tmp_path, own='{"to": {{ integration_id | tojson }}, "text": {{ marker | tojson }}}')
     route = Route("own", "/own/{integration_id}")
 
-    assert checked(tmp_path, "own", route=route, variables={"integration_id": "i-1"}).sources
+    assert checked(
+        tmp_path, "own", route=route, variables={"integration_id": "i-1"}
+    ).inputs.templates
     with pytest.raises(RouteError, match="path of route own names integration_id"):
         checked(tmp_path, "own", route=route)
     [fault] = faults_of(settings_with("own"), tmp_path)

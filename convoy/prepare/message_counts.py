@@ -1,4 +1,4 @@
-"""What the plans of a run are made of, as far as that is known before the target is asked."""
+"""How many messages a run sends: those of its plans, and what leaves beside them."""
 
 from __future__ import annotations
 
@@ -6,53 +6,8 @@ from collections.abc import Mapping
 from math import ceil
 
 from convoy.errors import Fault, SettingsError
-from convoy.plan.picks import PickRule
-from convoy.plan.pool import NO_CONVERSATION, ConversationPool
-from convoy.plan.rate_curve import RateCurve
-from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
-from convoy.prepare.templates import ScenarioPayloads
+from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.settings import Settings
-
-
-def inputs_of(
-    settings: Settings,
-    checked: Mapping[str, ScenarioPayloads],
-    pools: Mapping[str, ConversationPool | None],
-) -> dict[str, ScenarioInputs]:
-    """Return the inputs of each scenario; a pool that is not known yet has one conversation."""
-    curves = settings.curves()
-    return {
-        name: _inputs_of_scenario(
-            settings,
-            payloads,
-            curves[name],
-            pools[name] or NO_CONVERSATION,
-        )
-        for name, payloads in checked.items()
-    }
-
-
-def _inputs_of_scenario(
-    settings: Settings, payloads: ScenarioPayloads, curve: RateCurve, pool: ConversationPool
-) -> ScenarioInputs:
-    rule = settings.scenario[payloads.scenario]
-    return ScenarioInputs(
-        scenario=payloads.scenario,
-        seed=settings.seed,
-        curve=curve,
-        pool=pool,
-        templates=payloads.sources,
-        weights=payloads.weights,
-        users=settings.users,
-        pick=PickRule(
-            rule.conversations.pick, rule.conversations.exponent, rule.conversations.on_exhausted
-        ),
-        arrivals=ArrivalRule(settings.arrivals, settings.messages, settings.think_time_s),
-        texts=payloads.texts,
-        expected=payloads.expected,
-        variables=rule.variables,
-        dialogues=payloads.dialogues,
-    )
 
 
 def check_due(inputs: Mapping[str, ScenarioInputs]) -> None:
