@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from math import inf
 from time import perf_counter
 from typing import Protocol, TypeVar
@@ -263,26 +263,17 @@ class Accounting:
         self.rows.add(outcome.scenario, response_time_ms, len(attempt.body), failure)
 
 
-class CodeNames:
-    """Names of error codes as they are shown: a session may take one from what its far side says.
+def code_namer(redact: Callable[[str], str]) -> Callable[[str], str]:
+    """Return what names error codes as they are shown, short and without secrets.
 
-    Secrets in a code are hidden by `redact`.
+    A session may take a code from what its far side says.
     """
 
-    def __init__(self, redact: Callable[[str], str]) -> None:
-        self._redact = redact
-        self._names: dict[str, str] = {"": ""}
+    @lru_cache(maxsize=_MOST_NAMES)
+    def name(code: str) -> str:
+        return code if not code or code in KNOWN_CODES else told(code, redact, LONGEST_NAME)
 
-    def name(self, code: str) -> str:
-        """Return the name to show for a code, short and without secrets."""
-        if code in KNOWN_CODES:
-            return code
-        name = self._names.get(code)
-        if name is None:
-            name = told(code, self._redact, LONGEST_NAME)
-            if len(self._names) < _MOST_NAMES:
-                self._names[code] = name
-        return name
+    return name
 
 
 def _declared(recorders: Mapping[str, Recorder], name: str, where: str) -> Recorder:

@@ -11,6 +11,7 @@ import msgspec
 
 from convoy.errors import ConvoyError
 from convoy.plan.rate_curve import Stage
+from convoy.remote.connections import WorkerShare
 from convoy.results.account import ScenarioReport
 from convoy.results.health import HealthReport
 from convoy.results.message_log import MOST_BYTES
@@ -116,18 +117,13 @@ class Enough(_OfRun, frozen=True):
 class Prepare(_OfRun, frozen=True):
     """A worker is to take part in a run: `inputs` are those of `RunInputs.from_bytes`.
 
-    It may use so many `tokens` (None: one for each user) and this `share` of the limits, and under
-    an approval send `permits` messages a second before it has lanes. Its lease lasts for `lease_s`
-    from when it asks; None where the worker is in the master's own process. `number` counts the
-    workers of the run from 0.
+    It may use this `share` of tokens and limits. Its lease lasts for `lease_s` from when it asks;
+    None where the worker is in the master's own process.
     """
 
     inputs: bytes
-    tokens: int | None
-    share: float
-    permits: _Number
+    share: WorkerShare
     lease_s: float | None
-    number: _Number = 0
 
 
 class Lease(_OfRun, frozen=True):

@@ -100,8 +100,6 @@ class RunProtocol:
         self._plan_hash = plan_hash
         self._counted = counted
         self._workers_at_first = workers_at_first
-        approval = inputs.settings.target.approval
-        self._most_per_s = approval.most_per_s if approval else 0
         self._total = total or TotalBook(None)
         self._has_told_of_total = False
         self._turns = TurnBook(inputs.settings.logins_per_s, now_s)
@@ -122,16 +120,12 @@ class RunProtocol:
         if worker in self.workers.status or self.state.is_last:
             return []
         number = len(self.workers.status)
-        tokens, share = worker_share(self._settings, number, self._workers_at_first)
         self.workers.status[worker] = WorkerStatus()
-        # The whole rate is the others' already where a worker comes besides those at first.
-        permits = (
-            self._most_per_s // self._workers_at_first if number < self._workers_at_first else 0
-        )
         lease_s = self.workers.lease_s
-        self._send(
-            worker, Prepare(self._run_id, self._packed, tokens, share, permits, lease_s, number)
+        share = worker_share(
+            self._settings, number, self._workers_at_first, is_led=lease_s is not None
         )
+        self._send(worker, Prepare(self._run_id, self._packed, share, lease_s))
         if self._change is not None:
             self._send(worker, replace(self._change, at_s=inf))
         return self._taken()

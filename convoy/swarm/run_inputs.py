@@ -14,6 +14,7 @@ import msgspec
 from convoy.errors import ConvoyError
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.remote.connections import WorkerShare
 from convoy.settings import Settings
 
 _MOST_KEPT = 100_000
@@ -82,18 +83,22 @@ class _Kept(msgspec.Struct):
     inputs: bytes
 
 
-def worker_share(settings: Settings, number: int, workers: int) -> tuple[int | None, float]:
-    """Return the tokens (None: one for each user) and the share of limits of a worker.
+def worker_share(settings: Settings, number: int, workers: int, *, is_led: bool) -> WorkerShare:
+    """Return what a worker may use; `number` counts from 0 over the `workers` there are at first.
 
-    `number` counts from 0 over the `workers` that there are at first.
+    The whole approved rate is the others' already where one comes besides those.
     """
-    share, tokens = 1 / workers, settings.oauth.tokens
-    if tokens == "per_user":
-        return None, share
-    if tokens == "per_worker":
-        return 1, share
-    whole, rest = divmod(int(tokens), workers)
-    return max(1, whole + (number < rest)), share
+    tokens: int | None
+    if settings.oauth.tokens == "per_user":
+        tokens = None
+    elif settings.oauth.tokens == "per_worker":
+        tokens = 1
+    else:
+        whole, rest = divmod(settings.oauth.tokens, workers)
+        tokens = max(1, whole + (number < rest))
+    approval = settings.target.approval
+    permits = approval.most_per_s // workers if approval and number < workers else 0
+    return WorkerShare(tokens, 1 / workers, permits, is_led, is_after_another=True, number=number)
 
 
 def plan_hash(plans: Mapping[str, ScenarioPlan]) -> str:

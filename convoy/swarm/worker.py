@@ -192,16 +192,7 @@ class Worker:
             return
         try:
             inputs = RunInputs.from_bytes(message.inputs)
-            is_led = message.lease_s is not None
-            share = WorkerShare(
-                message.tokens,
-                message.share,
-                message.permits,
-                is_led,
-                is_after_another=True,
-                number=message.number,
-            )
-            connections = self.connect(inputs.settings, share)
+            connections = self.connect(inputs.settings, message.share)
             lease = LeaseClock(message.lease_s, time.perf_counter())
             run = self._run = WorkerRun(inputs, connections, lease, self.rows, self.redact)
         except ConvoyError as error:

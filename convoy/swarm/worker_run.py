@@ -18,7 +18,7 @@ from convoy.results.health import HealthRecorder
 from convoy.results.message_log import MessageLog
 from convoy.results.outcome import Outcome
 from convoy.results.samples import SampleKeeper
-from convoy.swarm.accounting import CodeNames, Rows
+from convoy.swarm.accounting import Rows, code_namer
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.messages import Change, Lanes, WorkerReport
 from convoy.swarm.run_inputs import RunInputs, plan_hash
@@ -59,7 +59,7 @@ class WorkerRun:
         self.samples = SampleKeeper(redact, inputs.settings.samples)
         self._rows = rows
         self._log = MessageLog(redact) if inputs.settings.records_messages else None
-        name_code = CodeNames(redact).name
+        name_code = code_namer(redact)
         self.work = {
             name: ScenarioWork(
                 inputs, plan, rows, self.keep_sample, self._log, connections.pace, name_code

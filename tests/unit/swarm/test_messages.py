@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from convoy.errors import ConvoyError
 from convoy.plan.rate_curve import Stage
+from convoy.remote.connections import WorkerShare
 from convoy.results.samples import LONGEST_BODY
 from convoy.swarm.messages import (
     VERSION,
@@ -131,7 +132,7 @@ MESSAGES: list[ToMaster] = [
     Enough(RUN_ID, "a limit"),
 ]
 ANSWERS: list[ToWorker] = [
-    Prepare(RUN_ID, b"inputs", None, 0.5, 1, 2.5),
+    Prepare(RUN_ID, b"inputs", WorkerShare(None, 0.5, 1), 2.5),
     Lease(RUN_ID, 10.5, 99.0, [99.5]),
     Grant(RUN_ID, 1, 99.5, {"conversation_messages": {0: 0, 255: 511}}),
     Release(RUN_ID, {"conversation_messages": [1, 2]}),

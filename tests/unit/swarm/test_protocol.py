@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -238,9 +238,9 @@ def test_a_late_worker_may_send_nothing_before_it_has_lanes() -> None:
 
     run.connect("worker-2")
 
-    permits = [run.last(name, Prepare).permits for name in sorted(run.sent)]
+    permits = [run.last(name, Prepare).share.permits for name in sorted(run.sent)]
     assert permits == [3, 3, 0]
-    numbers = [run.last(name, Prepare).number for name in sorted(run.sent)]
+    numbers = [run.last(name, Prepare).share.number for name in sorted(run.sent)]
     assert numbers == [0, 1, 2]
 
 
@@ -655,7 +655,7 @@ def test_what_a_worker_says_of_the_run_is_passed_on(message: ToMaster, action: A
 def test_tokens_and_limits_are_shared_among_the_workers_there_are_at_first() -> None:
     run = Run("oauth.tokens=5")
 
-    shares: Mapping[str, Prepare] = {name: run.last(name, Prepare) for name in run.alive}
+    shares = [run.last(name, Prepare).share for name in run.alive]
 
-    assert {each.share for each in shares.values()} == {0.5}
-    assert sorted(each.tokens or 0 for each in shares.values()) == [2, 3]
+    assert {each.share for each in shares} == {0.5}
+    assert sorted(each.tokens or 0 for each in shares) == [2, 3]

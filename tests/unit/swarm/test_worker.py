@@ -47,9 +47,7 @@ from tests.unit.swarm import RUN_ID
 PREPARE = Prepare(
     RUN_ID,
     RunInputs(RUN_ID, settings_of(), {"conversation_messages": INPUTS}).to_bytes(),
-    tokens=None,
-    share=1.0,
-    permits=0,
+    WorkerShare(permits=0),
     lease_s=2.5,
 )
 
@@ -117,11 +115,11 @@ def worker(kept: Kept) -> Worker:
 
 
 def test_it_connects_with_the_share_that_the_master_gives_it(worker: Worker, kept: Kept) -> None:
-    worker.hear(encode(msgspec.structs.replace(PREPARE, tokens=2, share=0.5, permits=3, number=1)))
+    share = WorkerShare(2, 0.5, 3, is_led=True, is_after_another=True, number=1)
 
-    assert kept.shares == [
-        WorkerShare(2, 0.5, 3, is_led=True, is_after_another=True, number=1),
-    ]
+    worker.hear(encode(msgspec.structs.replace(PREPARE, share=share)))
+
+    assert kept.shares == [share]
 
 
 def test_its_first_word_says_version_and_code(worker: Worker, kept: Kept) -> None:
