@@ -55,7 +55,8 @@ class Dispatcher:
     With `closed_for_s` arrivals are closed: messages go out from T0 on for so long, and none is
     ever late. Without it each is due at its own time, and given up `max_lateness_s` after it. None
     goes out before the `pace` of an approval has room for it, and for the `requests` that the plan
-    has for each. Times of messages are seconds from T0, all others `clock` seconds.
+    has for each. Times of messages are seconds from T0, all others `clock` seconds. It is long
+    because one alarm, one queue and the free users decide together what goes out next.
     """
 
     def __init__(

@@ -28,7 +28,6 @@ from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import judge
 from convoy.swarm.ledger_comparison import compare
 from convoy.swarm.master import Master
-from convoy.swarm.messages import Hello
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +46,8 @@ class LiveRun:
     A run that was `refused` has neither: no load was started. `collect_report` takes in the report
     of a worker in this process; `rows` returns Locust's at the end, none where they were reset.
     What comes of the run is entered in its `record`; `looks` counts how often that was done. With
-    `has_links` the report names files so that a terminal can open them.
+    `has_links` the report names files so that a terminal can open them. It is long because each of
+    its greenlets has to end with the run.
     """
 
     master: Master
@@ -78,25 +78,25 @@ class LiveRun:
         finally:
             self.is_over = True
 
-    def await_workers(self, workers: LocustWorkers, hellos: Mapping[str, Hello]) -> None:
+    def await_workers(self, workers: LocustWorkers) -> None:
         """Wait until all connected workers take part, or the run is over before it began."""
-        for worker in workers.workers() & hellos.keys():
-            self.master.greet(worker, hellos[worker])
+        for worker in workers.workers() & workers.hellos.keys():
+            self.master.greet(worker, workers.hellos[worker])
         while not self.is_over and not all(map(self.master.may_have_users, workers.workers())):
-            self._exclude_strangers(workers, hellos)
+            self._exclude_strangers(workers)
             gevent.sleep(_POLL_S)
 
-    def keep_workers(self, workers: LocustWorkers, hellos: Mapping[str, Hello]) -> None:
+    def keep_workers(self, workers: LocustWorkers) -> None:
         """Have users dealt to those workers that take part, until the run is over."""
         while not self.is_over:
             gevent.sleep(LOOKS_EVERY_S)
-            self._exclude_strangers(workers, hellos)
+            self._exclude_strangers(workers)
             workers.deal_anew_where_needed()
 
-    def _exclude_strangers(self, workers: LocustWorkers, hellos: Mapping[str, Hello]) -> None:
+    def _exclude_strangers(self, workers: LocustWorkers) -> None:
         """Leave out workers that are connected and did not say in time that they run Convoy."""
         now_s = perf_counter()
-        for worker in workers.workers() - hellos.keys():
+        for worker in workers.workers() - workers.hellos.keys():
             if now_s > self._hello_by_s.setdefault(worker, now_s + _HELLO_S):
                 self._hello_by_s[worker] = inf
                 self.master.exclude(worker, "it does not run Convoy's locustfile")

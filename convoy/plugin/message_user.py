@@ -42,8 +42,8 @@ class MessageUser(ScenarioUser):
     def on_start(self) -> None:
         super().on_start()
         self._path_of = self.route.path_to(self.variables)
-        self._answers = self._work.answers(self.route, self._work.expect)
-        self.session.keep_room(len(self._work.steps))
+        self._answers = self._work.answers(self.route, self._work.rule.expect)
+        self.session.keep_room(len(self._work.rule.steps))
 
     def send(self, message: Message) -> HttpAttempt:
         conversation = message.planned.conversation

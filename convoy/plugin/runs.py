@@ -46,7 +46,8 @@ class RunController:
     returns what came of that. `code` is the hash of the code that makes messages. Each run is shown
     in the `view`; where there is none, it tells its progress in the log. `collect_report` takes in
     the report of a worker in this process; Locust collects those of other processes. The
-    `kill_switch` ends a run. `redact` hides secrets.
+    `kill_switch` ends a run. `redact` hides secrets. It is long because it answers to Locust, the
+    web UI and the end of the process alike.
     """
 
     environment: Environment
@@ -178,11 +179,11 @@ class RunController:
         options = self.environment.parsed_options
         if self.view is None or (options is not None and options.logfile):
             gevent.spawn(run.tell_progress)
-        run.await_workers(self.workers, self.workers.hellos)
+        run.await_workers(self.workers)
         self._test.state = TestState.GOING_ON
         if run.is_over:
             return 0, 1.0
-        gevent.spawn(run.keep_workers, self.workers, self.workers.hellos)
+        gevent.spawn(run.keep_workers, self.workers)
         return prepared.settings.users, prepared.users_per_s
 
     def _live_run(self, prepared: PreparedRun, inputs: RunInputs, record: Record) -> LiveRun:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from http import HTTPStatus
 from time import perf_counter
 from types import MappingProxyType, TracebackType
@@ -26,7 +27,6 @@ from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
 from convoy.errors import ConvoyError, LoginError, WireError
 from convoy.foreign import told
-from convoy.plan.payloads import PayloadError
 from convoy.plan.scenario import PoolExhausted
 from convoy.plugin.task_loop import TaskLoop
 from convoy.prepare.scenarios import Opening, chosen_timings
@@ -65,8 +65,9 @@ class ScenarioUser(User):
     over it (`send`). A scenario subclasses that, sets its name in `scenario`, and has one task that
     takes the next message and posts it. What it measures besides, it names in `steps` and
     `timings`; `optional_steps` are done where the settings ask, each with the others that it needs
-    and with the timing of its name, if there is one.
+    and with the timing of its name, if there is one. `variables` are its own, by name.
     `request_type` is shown in Locust's rows, and `route` has the rules by which bodies are checked.
+    It is long because whatever ends a task, a message or a user has to account for it once.
     """
 
     abstract = True
@@ -77,6 +78,7 @@ class ScenarioUser(User):
     optional_steps: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     timings: tuple[str, ...] = ()
     session: Session
+    variables: Mapping[str, str]
     _run: WorkerRun | None = None
     _taken: DueMessage | None = None
     _called_s = 0.0
@@ -114,7 +116,7 @@ class ScenarioUser(User):
         run = self._worker.wait_for_run()
         settings = run.inputs.settings
         self._work = run.work[self.scenario]
-        steps = self._work.steps
+        self.variables, steps = self._work.rule.variables, self._work.rule.steps
         timings = chosen_timings(self.timings, self.optional_steps, steps)
         of_dialogues = self._work.plan.dialogue_steps
         self._work.accounting.declare((*self.steps, *steps, *of_dialogues), timings)
@@ -126,11 +128,8 @@ class ScenarioUser(User):
         self._reservation = Reservation(self._work, settings.max_lateness_s)
         self._has_pauses = self._work.plan.has_pauses
         self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
-        open_patiently(
-            self.session,
-            lambda problem: self._worker.report_problem(run, problem),
-            lambda: not run.is_stopping,
-        )
+        report = partial(self._worker.report_problem, run)
+        open_patiently(self.session, report, lambda: not run.is_stopping)
         self._run = run
         self._work.users.add(self)
         self._work.dispatcher.expect()
@@ -170,7 +169,7 @@ class ScenarioUser(User):
     def next_message(self) -> Message:
         """Wait for the next due message of this scenario; return it rendered, with a conversation.
 
-        While the user waits, Locust can stop it at any moment.
+        Meanwhile Locust can stop the user at any moment.
         """
         work = self._work
         while True:
@@ -180,8 +179,7 @@ class ScenarioUser(User):
                 self._reservation.release()
             self._state = LOCUST_STATE_WAITING
             self._taken = due = work.dispatcher.take(self._ready_at)
-            self._called_s = 0.0
-            self._phase = due.phase
+            self._called_s, self._phase = 0.0, due.phase
             try:
                 message = work.message(due)
                 if self._is_exclusive:
@@ -191,13 +189,9 @@ class ScenarioUser(User):
                 self._give_up_taken(Cause.POOL)
                 gevent.sleep(0)  # an exhausted pool fails every message: let the loop run
                 continue
-            except PayloadError:
-                self._give_up_taken()
-                raise
             if self._state == LOCUST_STATE_WAITING:
                 self._state = LOCUST_STATE_RUNNING
-            if message.planned.is_redirected:
-                work.pool.redirected += 1
+            work.pool.redirected += message.planned.is_redirected
             return message
 
     def post(self, message: Message) -> Attempt | None:
@@ -220,12 +214,11 @@ class ScenarioUser(User):
         except WireError as fault:
             attempt = lost_attempt(self.session, due.handed_s, fault.code)
             self._finish(message, attempt)
-        except GreenletExit:
-            self._finish(message, lost_attempt(self.session, due.handed_s, "stopped"))
-            raise
-        except BaseException:
-            attempt = lost_attempt(self.session, due.handed_s, "exception")
-            if attempt.fate is UNKNOWN:
+        except BaseException as error:
+            is_stopped = isinstance(error, GreenletExit)
+            code = "stopped" if is_stopped else "exception"
+            attempt = lost_attempt(self.session, due.handed_s, code)
+            if is_stopped or attempt.fate is UNKNOWN:
                 self._finish(message, attempt)
             else:
                 self._work.accounting.give_up(due, Cause.SCENARIO)
@@ -244,14 +237,9 @@ class ScenarioUser(User):
             return attempt.fate is ACCEPTED
         return attempt.fate is REJECTED and attempt.code == expected_code
 
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """The scenario's own variables, by name."""
-        return self._work.variables
-
     def does(self, step: str) -> bool:
         """Return whether the scenario's settings ask for one of its `optional_steps`."""
-        return step in self._work.steps
+        return step in self._work.rule.steps
 
     def step(self, name: str) -> AbstractContextManager[StepTimes]:
         """Measure what is done inside as a step; it counts if the last message taken does.
@@ -277,8 +265,8 @@ class ScenarioUser(User):
 
     def note_received(self, timing: str, id: str) -> None:
         """Enter that what belongs to an id has come; raises as `note_sent`."""
-        recorder = self._work.accounting.timing(timing)
-        recorder.received(id, perf_counter(), self._phase is _MEASURE)
+        is_measured = self._phase is _MEASURE
+        self._work.accounting.timing(timing).received(id, perf_counter(), is_measured)
 
     def _rested_at(self, now_s: float) -> float:
         return max(self.session.ready_at(now_s), self._paused_until_s)

@@ -43,7 +43,8 @@ class Master:
     `code` is the hash of the code that makes messages, the same in every worker. Where the only
     worker `is_local`, it needs no lease. `end_early` is called with the reason when a worker asks
     for the end of the run, `enter_messages` with each part of the log of messages. `redact` hides
-    secrets in what the run's result says.
+    secrets in what the run's result says. It is long because protocol, account and channel of a run
+    meet here, and nowhere else.
     """
 
     inputs: RunInputs

@@ -8,17 +8,16 @@ which message fits which, are the tables at the top.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
+from dataclasses import KW_ONLY, InitVar, dataclass
 from math import inf
 
 from msgspec.structs import replace
 
 from convoy.errors import ConvoyError
-from convoy.plan.lanes import LEASE_S
 from convoy.plan.rate_curve import RateCurve
 from convoy.remote.login_turns import TurnBook
 from convoy.remote.total import TotalBook
 from convoy.results.counts import Counts
-from convoy.settings import Settings
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
 from convoy.swarm.messages import (
     Ask,
@@ -71,40 +70,35 @@ class ProtocolError(ConvoyError):
     """A message that does not fit the state of its sender, or of the run."""
 
 
+@dataclass(eq=False, repr=False)
 class RunProtocol:
     """One run, from its preparation to its end.
 
     `lanes` are those of its scenarios. `counted(worker, scenario)` returns what a worker has
     reported. The users take `spawning_s` to start; `lease_s` is how long a lease lasts, None where
-    the only worker is in this process. `total` is what may be sent beyond the plans.
+    the only worker is in this process. `total` is what may be sent beyond the plans. It is long
+    because each message changes the state of its sender, of the lanes and of the run together.
     """
 
-    def __init__(
-        self,
-        inputs: RunInputs,
-        lanes: RunLanes,
-        plan_hash: str,
-        counted: Callable[[str, str], Counts],
-        *,
-        workers_at_first: int,
-        spawning_s: float,
-        now_s: float,
-        lease_s: float | None = LEASE_S,
-        total: TotalBook | None = None,
-    ) -> None:
-        self.workers = Workers(lease_s)
-        self._run_id = inputs.run_id
-        self._settings: Settings = inputs.settings
-        self._packed = inputs.to_bytes()
-        self._lanes = lanes
-        self._plan_hash = plan_hash
-        self._counted = counted
-        self._workers_at_first = workers_at_first
-        self._total = total or TotalBook(None)
+    inputs: RunInputs
+    lanes: RunLanes
+    plan_hash: str
+    counted: Callable[[str, str], Counts]
+    _: KW_ONLY
+    workers_at_first: int
+    spawning_s: float
+    now_s: InitVar[float]
+    lease_s: float | None
+    total: TotalBook
+
+    def __post_init__(self, now_s: float) -> None:
+        self.workers = Workers(self.lease_s)
+        self._run_id, self._settings = self.inputs.run_id, self.inputs.settings
+        self._packed = self.inputs.to_bytes()
         self._has_told_of_total = False
-        self._turns = TurnBook(inputs.settings.logins_per_s, now_s)
-        self._timeout_s = inputs.settings.prepare_timeout_s + spawning_s
-        self.phases = Phases(inputs.settings, now_s, self._timeout_s)
+        self._turns = TurnBook(self._settings.logins_per_s, now_s)
+        self._timeout_s = self._settings.prepare_timeout_s + self.spawning_s
+        self.phases = Phases(self._settings, now_s, self._timeout_s)
         self._looked_s = now_s
         self._problem = ""
         self._epoch = 0
@@ -121,11 +115,9 @@ class RunProtocol:
             return []
         number = len(self.workers.status)
         self.workers.status[worker] = WorkerStatus()
-        lease_s = self.workers.lease_s
-        share = worker_share(
-            self._settings, number, self._workers_at_first, is_led=lease_s is not None
-        )
-        self._send(worker, Prepare(self._run_id, self._packed, share, lease_s))
+        is_led = self.lease_s is not None
+        share = worker_share(self._settings, number, self.workers_at_first, is_led=is_led)
+        self._send(worker, Prepare(self._run_id, self._packed, share, self.lease_s))
         if self._change is not None:
             self._send(worker, replace(self._change, at_s=inf))
         return self._taken()
@@ -158,7 +150,7 @@ class RunProtocol:
             case Ask():
                 self._answer(worker, status, message, now_s)
             case Ready():
-                if message.plan_hash != self._plan_hash:
+                if message.plan_hash != self.plan_hash:
                     return self.exclude(worker, "it computes another plan from the same settings")
                 status.state = _READY if status.state is _JOINING else status.state
                 status.ready = message.users
@@ -175,9 +167,8 @@ class RunProtocol:
                 self._take_back(worker, status, message)
                 status.drained_epoch = message.epoch
             case LateChange():
-                self._doubt(
-                    f"worker {worker} heard of a change of the run {message.late_s:.2f} s too late"
-                )
+                late = f"heard of a change of the run {message.late_s:.2f} s too late"
+                self._actions.append(Doubt(f"worker {worker} {late}"))
             case Enough():
                 self._actions.append(EndEarly(message.reason))
         self._deal(now_s)
@@ -203,7 +194,7 @@ class RunProtocol:
         if self.state is RunState.PREPARING:
             self._begin_or_refuse(now_s)
         if self.state.has_load:
-            self.phases.advance(now_s, self._lanes.duration_s)
+            self.phases.advance(now_s, self.lanes.duration_s)
         # First the lanes, because a run in which nobody has any would be over.
         self._deal(now_s)
         if self.state.has_load or self.state is RunState.STOPPING:
@@ -213,7 +204,7 @@ class RunProtocol:
     def change(self, curves: Mapping[str, RateCurve], at_s: float, now_s: float) -> list[Action]:
         """Follow other curves, by scenario, from a moment on (seconds from T0)."""
         self._epoch += 1
-        self._lanes.follow(curves)
+        self.lanes.follow(curves)
         stages = {name: list(curve.stages) for name, curve in curves.items()}
         self._change = Change(self._run_id, self._epoch, at_s, stages)
         for name in self.workers.present:
@@ -239,21 +230,21 @@ class RunProtocol:
         One whose lanes were taken gets it: it reads first that it should give them back.
         """
         status.acknowledge(ask.leased_s, now_s)
-        if not self._lanes.are_owned_by(worker) or self.workers.is_leased(worker, now_s):
+        if not self.lanes.are_owned_by(worker) or self.workers.is_leased(worker, now_s):
             status.give(now_s)
             workers = sum(1 for _ in self.workers.in_run())
             turns = self._turns.give(worker, ask.turns, workers, now_s)
-            beyond = self._total.give(worker, ask.beyond, workers)
-            is_used_up = self._total.is_used_up
+            beyond = self.total.give(worker, ask.beyond, workers)
+            is_used_up = self.total.is_used_up
             self._send(worker, Lease(self._run_id, ask.asked_s, now_s, turns, beyond, is_used_up))
-            if self._total.is_short and not self._has_told_of_total:
+            if self.total.is_short and not self._has_told_of_total:
                 self._has_told_of_total = True
                 self._actions.append(Tell(_USED_UP))
 
     def _take_back(
         self, worker: str, status: WorkerStatus, message: Released | Leaving | Drained
     ) -> None:
-        forgone = self._lanes.take_back(
+        forgone = self.lanes.take_back(
             worker, message.lanes, status.revoked, is_final=isinstance(message, Drained)
         )
         self._actions += [Forgo(name, sum(each.values())) for name, each in forgone.items()]
@@ -262,7 +253,7 @@ class RunProtocol:
 
     def _revoke(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Take the lanes of a worker whose lease has ended, and ask how far it came."""
-        status.revoked = self._lanes.revoke(worker, self.phases.since_t0_s(now_s))
+        status.revoked = self.lanes.revoke(worker, self.phases.since_t0_s(now_s))
         if not status.revoked:
             return
         status.state = _SILENT
@@ -273,7 +264,7 @@ class RunProtocol:
     def _part_from(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Account for a worker that is gone: what it had and did not report is unknown."""
         status.held_to_s = min(status.held_to_s, now_s)
-        missing = self._lanes.lose(worker, self.phases.since_t0_s(now_s), self._counted)
+        missing = self.lanes.lose(worker, self.phases.since_t0_s(now_s), self.counted)
         is_orderly = status.state is _LEAVING and not any(missing.values())
         status.state = WorkerState.LEFT
         if not status.granted_epoch:
@@ -299,11 +290,11 @@ class RunProtocol:
         present, is_stopped = self.workers.present, self.state is RunState.STOPPING
         waiting = self.workers.waiting(is_stopped)
         if not present and not is_stopped:
-            self._doubt("every worker is gone")
+            self._actions.append(Doubt("every worker is gone"))
         elif self.phases.is_overdue(now_s):
             for name in waiting:
-                self._doubt(f"no final report came from worker {name}")
-        elif waiting or not (is_stopped or self._lanes.are_settled):
+                self._actions.append(Doubt(f"no final report came from worker {name}"))
+        elif waiting or not (is_stopped or self.lanes.are_settled):
             return
         self.phases.end(now_s)
 
@@ -312,8 +303,8 @@ class RunProtocol:
         t0_s = self.phases.t0_s
         if t0_s is None or not self.state.has_load:
             return
-        weights = self.workers.weights(self._lanes.plans, now_s)
-        releases, grants = self._lanes.deal(weights, self.phases.since_t0_s(now_s))
+        weights = self.workers.weights(self.lanes.plans, now_s)
+        releases, grants = self.lanes.deal(weights, self.phases.since_t0_s(now_s))
         for name, leaving in releases.items():
             self._send(name, Release(self._run_id, leaving))
         self._epoch += bool(grants)
@@ -325,9 +316,6 @@ class RunProtocol:
 
     def _send(self, worker: str, message: ToWorker) -> None:
         self._actions.append(Send(worker, message))
-
-    def _doubt(self, problem: str) -> None:
-        self._actions.append(Doubt(problem))
 
     def _taken(self) -> list[Action]:
         actions, self._actions = self._actions, []

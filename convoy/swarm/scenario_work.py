@@ -53,7 +53,7 @@ class ScenarioWork:
     ) -> None:
         settings = inputs.settings
         self.run_id, self.plan = inputs.run_id, plan
-        self.variables = settings.scenario[plan.scenario].variables
+        self.rule = settings.scenario[plan.scenario]
         self.users: set[Holder] = set()
         """Those that are ready."""
         patience_s = settings.max_lateness_s
@@ -72,8 +72,6 @@ class ScenarioWork:
             pace=pace,
             requests=settings.requests_each(plan.scenario),
         )
-        self.expect = settings.scenario[plan.scenario].expect
-        self.steps = settings.scenario[plan.scenario].steps
         self._answers: dict[str, AnswerRule] = {}
         self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
         self._warm_up_bodies = plan.bodies(f"{inputs.run_id}-warmup", time.time)

@@ -68,7 +68,7 @@ class Worker:
     `connect` returns the connections for a run's settings; `send_report` sends the process's next
     report at once; `stop_users` stops its users when their messages in flight have ended, within
     `stop_timeout_s`; `give_up` ends the process, because the master is lost; `redact` hides
-    secrets.
+    secrets. It is long because each message has its answer here, with what is done meanwhile.
     """
 
     channel: Channel

@@ -39,7 +39,10 @@ class WorkerRunState(StrEnum):
 
 
 class WorkerRun:
-    """One run in this process; `redact` hides secrets in samples of errors, codes and ids."""
+    """One run in this process; `redact` hides secrets in samples of errors, codes and ids.
+
+    It is long because all that is done in step over its scenarios is here: lanes, seconds, reports.
+    """
 
     def __init__(
         self,

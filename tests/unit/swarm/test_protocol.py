@@ -77,7 +77,7 @@ class Run:
             spawning_s=0.0,
             now_s=self.now_s,
             lease_s=lease_s,
-            total=total,
+            total=total or TotalBook(None),
         )
         self.alive: set[str] = set()
         self.users: dict[str, dict[str, int]] = {}

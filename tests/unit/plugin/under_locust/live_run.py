@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
 from pathlib import Path
 from shutil import rmtree
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import gevent
@@ -85,8 +85,10 @@ def live_run_of(master: Master, runs: Path, has_links: bool = False) -> LiveRun:
     )
 
 
-def workers_of(*names: str) -> Any:
-    return SimpleNamespace(workers=lambda: set(names), deal_anew_where_needed=lambda: None)
+def workers_of(*names: str, hellos: Mapping[str, Hello] = MappingProxyType({})) -> Any:
+    return SimpleNamespace(
+        workers=lambda: set(names), hellos=hellos, deal_anew_where_needed=lambda: None
+    )
 
 
 def fail(error: BaseException) -> Callable[[], None]:
@@ -228,7 +230,7 @@ def test_the_run_waits_for_the_workers_that_say_what_they_are_and_excludes_the_o
     run = live_run_of(master, tmp_path)
 
     with gevent.Timeout(10):
-        run.await_workers(workers_of("ours", "a stranger"), {"ours": HELLO})
+        run.await_workers(workers_of("ours", "a stranger", hellos={"ours": HELLO}))
 
     assert master.taking_part == {"ours", "a stranger"}
     assert master.excluded == {"a stranger": "it does not run Convoy's locustfile"}
@@ -241,7 +243,7 @@ def test_a_stranger_that_comes_during_the_run_is_excluded_too(
     monkeypatch.setattr(live_run, "LOOKS_EVERY_S", 0.001)
     master = Master()
     run = live_run_of(master, tmp_path)
-    keeping = gevent.spawn(run.keep_workers, workers_of("a stranger"), {})
+    keeping = gevent.spawn(run.keep_workers, workers_of("a stranger"))
 
     with gevent.Timeout(10):
         while not master.excluded:
