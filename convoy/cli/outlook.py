@@ -77,7 +77,7 @@ def _message_lines(
     plan: ScenarioPlan, messages: int, redact: Callable[[str], str]
 ) -> Iterator[str]:
     bodies, lines = plan.bodies(_RUN_ID), plan.lines(f"{_RUN_ID}-steps")
-    firsts = (islice(plan.lane(lane), messages) for lane in range(LANES))
+    firsts = (islice(plan.arrivals.lane(lane), messages) for lane in range(LANES))
     for due_s, k in sorted(chain.from_iterable(firsts))[:messages]:
         message = plan.message(k)
         when = f"at {due_s:.3f} s" if plan.is_scheduled else "when its turn comes"

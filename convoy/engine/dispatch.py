@@ -9,7 +9,7 @@ time, so that lanes and rate can change at any moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Mapping
 from math import inf
 from time import perf_counter
 
@@ -79,7 +79,8 @@ class Dispatcher:
         self._clock = clock
         self._t0_s = inf
         self._epoch = 0
-        self._queue = LaneQueue()
+        self.queue = LaneQueue()
+        """The messages of its lanes that were not handed out yet."""
         self._users = FreeUsers()
         self._idle = self._users.idle
         self._is_expecting = self._was_asked = False
@@ -104,26 +105,9 @@ class Dispatcher:
         self._epoch = max(self._epoch, epoch)
         if self._is_closed and phase is not _MEASURE:
             lanes = {lane: iter(()) for lane in lanes}
-        self._queue.grant(lanes, phase)
+        self.queue.grant(lanes, phase)
         self._armed_for = None
         self._arm()
-
-    def release(self, lanes: Iterable[int]) -> dict[int, int | None]:
-        """Give up lanes; return the first number not handed out of each, None for a finished lane.
-
-        What was handed out before stays with this process; lanes that were never granted are left
-        out of the result.
-        """
-        return self._queue.release(lanes)
-
-    @property
-    def lanes(self) -> Set[int]:
-        """The lanes that were granted and not released."""
-        return self._queue.granted
-
-    def upcoming(self, most: int) -> list[int]:
-        """Return the numbers of the next measured messages, in order, as far as they are known."""
-        return self._queue.upcoming(most)
 
     def hold_lease_until(self, ends_s: float) -> None:
         """Hand out nothing after `ends_s`, unless this is called again with a later time."""
@@ -171,7 +155,7 @@ class Dispatcher:
     def expire(self) -> None:
         """Count the messages that are too late to be sent as given up."""
         too_late_s = self._clock() - self._t0_s - self._max_lateness_s
-        while not self._is_closed and (entry := self._queue.take(too_late_s)) is not None:
+        while not self._is_closed and (entry := self.queue.take(too_late_s)) is not None:
             cause = self._late_cause(self._t0_s + entry[0])
             self._give_up(entry, cause, self._max_lateness_s)
 
@@ -180,14 +164,14 @@ class Dispatcher:
         self._is_stopped = True
         self._set_close()
         elapsed_s = self._clock() - self._t0_s
-        while not self._is_closed and (entry := self._queue.take(elapsed_s)) is not None:
+        while not self._is_closed and (entry := self.queue.take(elapsed_s)) is not None:
             self._give_up(entry, Cause.STOPPED, elapsed_s - entry[0])
 
     @property
     def is_exhausted(self) -> bool:
         """True when nothing will be handed out any more from the lanes granted so far."""
         is_over = self._is_stopped or self._clock() >= self._t0_s + self._length_s
-        return is_over or self._queue.first is None
+        return is_over or self.queue.first is None
 
     def _next(self, now_s: float) -> DueMessage | None:
         """Take the next message that may go now; asked for every message, so it calls little."""
@@ -195,13 +179,13 @@ class Dispatcher:
         if now_s >= self._closes_s or (self._pace is not None and self._is_held(now_s)):
             return None
         if self._is_closed:
-            asked = self._queue.take() if now_s >= t0_s else None
+            asked = self.queue.take() if now_s >= t0_s else None
             if asked is None:
                 return None
             self._recorder.schedule()
             return DueMessage(asked[1], now_s, _MEASURE, self._epoch, _TARGET, now_s)
         until_s = now_s - t0_s + self._early_s
-        while (entry := self._queue.take(until_s)) is not None:
+        while (entry := self.queue.take(until_s)) is not None:
             due_s, k, _, phase = entry
             due_s += t0_s
             late_s, cause = now_s - due_s, _TARGET
@@ -247,7 +231,7 @@ class Dispatcher:
 
     def _arm(self) -> None:
         """Set the alarm for whatever comes next, unless it is set for something earlier."""
-        first, now_s, at_s = self._queue.first, self._clock(), self._users.first_ready_s
+        first, now_s, at_s = self.queue.first, self._clock(), self._users.first_ready_s
         if first is not self._armed_for and self._idle and now_s < self._closes_s:
             round_s = self._round_s(first)
             if self._pace is not None:
@@ -267,7 +251,7 @@ class Dispatcher:
             return inf
         if self._is_closed:
             return self._t0_s
-        due_s, queue = first[0], self._queue
+        due_s, queue = first[0], self.queue
         is_dense = queue.nth_due_s(_MANY) - due_s <= 2 * _EARLY_OF_MANY_S
         self._early_s = _EARLY_OF_MANY_S if is_dense else EARLY_S
         return self._t0_s + (due_s + queue.due_until(due_s + 2 * self._early_s)) / 2

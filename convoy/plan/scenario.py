@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -211,10 +211,6 @@ class ScenarioPlan:
             return templates.lines(bodies.variables(message), draw(key, message.k))
 
         return lines_after
-
-    def lane(self, lane: int, from_k: int = 0) -> Iterator[tuple[float, int]]:
-        """Yield `(due_s, k)` of one lane in order, from message number `from_k` on."""
-        return self.arrivals.lane(lane, from_k)
 
     @property
     def has_pauses(self) -> bool:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
-from locust.env import Environment
 from locust.runners import Runner
 
 from convoy.swarm.messages import Hello, ToMaster, ToWorker, encode
@@ -32,31 +30,19 @@ class LocustChannel:
     ) -> None:
         """Call these with the sender's id and its hello, or with any other of its messages."""
 
-        def receive_hello(environment: Environment, msg: Any, **_: object) -> None:
-            on_hello(str(msg.node_id), msg.data)
-
-        def receive(environment: Environment, msg: Any, **_: object) -> None:
-            hear(str(msg.node_id), msg.data)
-
-        self._runner.register_message(HELLO, receive_hello)
-        self._runner.register_message(TO_MASTER, receive)
+        listen = self._runner.register_message
+        listen(HELLO, lambda msg, **_: on_hello(str(msg.node_id), msg.data))
+        listen(TO_MASTER, lambda msg, **_: hear(str(msg.node_id), msg.data))
 
     def listen_as_worker(self, hear: Callable[[bytes], None]) -> None:
         """Call this with each message of the master."""
-
-        def receive(environment: Environment, msg: Any, **_: object) -> None:
-            hear(msg.data)
-
-        self._runner.register_message(TO_WORKER, receive)
+        self._runner.register_message(TO_WORKER, lambda msg, **_: hear(msg.data))
 
     def to_master(self, message: Hello | ToMaster) -> None:
         if isinstance(message, Hello):
             self._runner.send_message(HELLO, msgspec.to_builtins(message))
         else:
-            self._send(TO_MASTER, encode(message))
+            self._runner.send_message(TO_MASTER, encode(message))
 
     def to_worker(self, worker: str, message: ToWorker) -> None:
-        self._send(TO_WORKER, encode(message), worker)
-
-    def _send(self, kind: str, data: bytes, worker: str | None = None) -> None:
-        self._runner.send_message(kind, data, worker)
+        self._runner.send_message(TO_WORKER, encode(message), worker)

@@ -39,13 +39,9 @@ class Changes:
         total.planned = requests_planned(settings, planned) + beside
         self._curves = {name: LiveCurve(plan.curve) for name, plan in plans.items()}
         self._is_paused = False
-        self._rate: object = settings.rate
-        self._users = settings.users
-
-    @property
-    def rate(self) -> object:
+        self.rate: object = settings.rate
         """The rate that was set last: messages per second, `max`, or None for stages."""
-        return self._rate
+        self._users = settings.users
 
     @property
     def curves(self) -> dict[str, RateCurve]:
@@ -61,7 +57,7 @@ class Changes:
         check_total(self._settings, planned, self._beside + self._total.given)
         self._total.planned = requests_planned(self._settings, planned) + self._beside
         self._curves = curves
-        self._rate = rate
+        self.rate = rate
         self.made.append(Change(round(at_s, 3), "rate", rate))
 
     def pause(self, at_s: float) -> None:

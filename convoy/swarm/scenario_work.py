@@ -77,7 +77,7 @@ class ScenarioWork:
         self._warm_up_bodies = plan.bodies(f"{inputs.run_id}-warmup", time.time)
         self.lines = plan.lines(f"{inputs.run_id}-steps", time.time)
         self._ahead = MessagesAhead(
-            plan, inputs.run_id, self.pool.retired, self.dispatcher.upcoming
+            plan, inputs.run_id, self.pool.retired, self.dispatcher.queue.upcoming
         )
 
     def answers(self, route: Route, expect: Mapping[int, tuple[str, ...]]) -> AnswerRule:
@@ -123,13 +123,13 @@ class ScenarioWork:
         self._grant(lanes, epoch)
 
     def _grant(self, lanes: Mapping[int, int], epoch: int) -> None:
-        messages = {lane: self.plan.lane(lane, from_k) for lane, from_k in lanes.items()}
+        messages = {lane: self.plan.arrivals.lane(lane, from_k) for lane, from_k in lanes.items()}
         self.dispatcher.grant(messages, epoch)
 
     def release(self, lanes: Iterable[int]) -> dict[int, int]:
         """Give up lanes; return the first number not handed out of each."""
         ends = self.plan.arrivals.lane_end
-        cursors = self.dispatcher.release(lanes)
+        cursors = self.dispatcher.queue.release(lanes)
         return {lane: ends(lane) if k is None else k for lane, k in cursors.items()}
 
     def is_busy(self, lane: int) -> bool:

@@ -206,7 +206,7 @@ class WorkerRun:
             return
         most, planned = 0, 0.0
         for name, permits in self._permits.items():
-            held = self.work[name].dispatcher.lanes | added.get(name, {}).keys()
+            held = self.work[name].dispatcher.queue.granted | added.get(name, {}).keys()
             most += sum(numbers_between(lane, permits.start, permits.stop) for lane in held)
             if self.inputs.settings.is_scheduled:
                 rate = self.work[name].plan.curve.highest_rate * len(held) / LANES

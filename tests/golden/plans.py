@@ -90,7 +90,7 @@ def lines(inputs: ScenarioInputs) -> Iterator[str]:
     """Yield the first messages by due time: due, k, conversation, template, body."""
     plan = ScenarioPlan(inputs)
     bodies = plan.bodies(RUN_ID)
-    first = (islice(plan.lane(lane), MESSAGES) for lane in range(LANES))
+    first = (islice(plan.arrivals.lane(lane), MESSAGES) for lane in range(LANES))
     for due_s, k in sorted(chain.from_iterable(first))[:MESSAGES]:
         message = plan.message(k)
         body = bodies.render(message).decode()

@@ -132,6 +132,6 @@ def test_upcoming_are_those_that_are_handed_out_next(arrivals: str) -> None:
     for _ in range(40):
         dispatcher.take()
 
-    upcoming = dispatcher.upcoming(20)
+    upcoming = dispatcher.queue.upcoming(20)
 
     assert upcoming == [dispatcher.take().k for _ in range(20)] == list(range(40, 60))

@@ -232,7 +232,7 @@ def test_a_lane_that_comes_when_nobody_waits_is_not_kept_waiting_for_an_old_alar
 ) -> None:
     leaver = stand.start_user("leaver")
     stand.grant(0, [30.0])
-    stand.dispatcher.release([0])
+    stand.dispatcher.queue.release([0])
     leaver.kill(timeout=60)
 
     stand.grant(1, [SOON_S], first_k=1)

@@ -251,7 +251,7 @@ def test_released_lanes_come_back_with_the_first_number_not_handed_out(bench: Be
     bench.dispatcher.grant({2: iter([(9.0, 2)])}, epoch=1)
     bench.take_at(0.5, 1.0)
 
-    cursors = bench.dispatcher.release([0, 1])
+    cursors = bench.dispatcher.queue.release([0, 1])
 
     assert cursors == {0: 256, 1: None}
     assert not bench.dispatcher.is_exhausted
@@ -265,7 +265,10 @@ def test_lanes_that_were_never_granted_or_have_left_already_are_not_spoken_of(
     bench.dispatcher.grant({0: iter([(0.5, 0)])}, epoch=1)
     bench.dispatcher.grant({1: iter([])}, epoch=1)
 
-    first, second = bench.dispatcher.release([0, 1, 2]), bench.dispatcher.release([0, 1, 2])
+    first, second = (
+        bench.dispatcher.queue.release([0, 1, 2]),
+        bench.dispatcher.queue.release([0, 1, 2]),
+    )
 
     assert first == {0: 0, 1: None}
     assert second == {}
@@ -278,7 +281,7 @@ def test_a_lane_released_in_its_warm_up_comes_back_from_its_first_measured_numbe
     bench.dispatcher.grant({0: iter([(0.5, 0), (1.5, 256)])}, epoch=1)
     bench.take_at(-1.5)
 
-    cursors = bench.dispatcher.release(range(LANES))
+    cursors = bench.dispatcher.queue.release(range(LANES))
 
     assert cursors == {0: 0, 1: None}
     assert bench.dispatcher.is_exhausted

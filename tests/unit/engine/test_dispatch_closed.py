@@ -191,7 +191,7 @@ def test_a_warm_up_is_passed_over(bench: ClosedBench) -> None:
 
     assert not waiting.ready()
     assert bench.dispatcher.is_exhausted
-    assert bench.dispatcher.release([0]) == {0: None}
+    assert bench.dispatcher.queue.release([0]) == {0: None}
 
 
 def test_released_lanes_come_back_with_the_first_number_not_handed_out(bench: ClosedBench) -> None:
@@ -199,7 +199,7 @@ def test_released_lanes_come_back_with_the_first_number_not_handed_out(bench: Cl
     bench.dispatcher.start(T0_S)
     bench.take(7)
 
-    cursors = bench.dispatcher.release([0, 1, 2])
+    cursors = bench.dispatcher.queue.release([0, 1, 2])
 
     assert cursors == {0: None, 1: 769}
     assert bench.dispatcher.is_exhausted
@@ -210,7 +210,7 @@ def test_what_stays_goes_on_in_the_order_of_the_plan(bench: ClosedBench) -> None
     bench.dispatcher.start(T0_S)
     bench.take(300)
 
-    bench.dispatcher.release(range(0, LANES, 3))
+    bench.dispatcher.queue.release(range(0, LANES, 3))
 
     assert bench.take(200) == [k for k in range(300, 1000) if k % LANES % 3][:200]
 
@@ -232,7 +232,7 @@ def test_whatever_lanes_move_every_message_is_handed_out_once(
             left = sum(k % LANES in owned for k in set(range(1000)) - set(handed))
             handed += bench.take(int(left * part))
         old, new = int(not to_second), int(to_second)
-        for lane, cursor in benches[old].dispatcher.release(lanes).items():
+        for lane, cursor in benches[old].dispatcher.queue.release(lanes).items():
             del rest[old][lane]
             rest[new][lane] = True
             if cursor is not None:

@@ -46,7 +46,7 @@ class Pair:
     def move(self, lanes: set[int], to: int) -> None:
         moving = [lane for lane in lanes if self.owners[lane] != to]
         self.owners |= dict.fromkeys(moving, to)
-        cursors = self.benches[1 - to].dispatcher.release(moving)
+        cursors = self.benches[1 - to].dispatcher.queue.release(moving)
         arrivals = EvenArrivals(self.curve)
         self.benches[to].dispatcher.grant(
             {

@@ -95,7 +95,7 @@ def test_a_changed_plan_sends_the_same_messages_and_keeps_those_due_before(arriv
     assert changed.count is not None and changed.count > plan.count
     assert changed.message(3) == plan.message(3)
     for lane in range(LANES):
-        before = [entry for entry in plan.lane(lane) if entry[0] < 5.0]
-        assert list(changed.lane(lane))[: len(before)] == [
+        before = [entry for entry in plan.arrivals.lane(lane) if entry[0] < 5.0]
+        assert list(changed.arrivals.lane(lane))[: len(before)] == [
             (pytest.approx(due_s), k) for due_s, k in before
         ]

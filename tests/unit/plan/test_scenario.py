@@ -164,7 +164,7 @@ def test_the_marker_names_run_scenario_and_number() -> None:
 def test_all_lanes_together_are_the_whole_plan() -> None:
     plan = ScenarioPlan(INPUTS)
 
-    numbers = sorted(k for lane in range(LANES) for _, k in plan.lane(lane))
+    numbers = sorted(k for lane in range(LANES) for _, k in plan.arrivals.lane(lane))
 
     assert numbers == list(range(600))
 
@@ -237,7 +237,9 @@ def test_a_plan_that_stops_with_its_pool_holds_as_many_messages(arrivals: str) -
     plan = ScenarioPlan(replace(INPUTS, pick=pick, arrivals=ArrivalRule(arrivals, most=200)))
 
     assert plan.count == 50
-    assert sorted(k for lane in range(LANES) for _, k in plan.lane(lane)) == list(range(50))
+    assert sorted(k for lane in range(LANES) for _, k in plan.arrivals.lane(lane)) == list(
+        range(50)
+    )
 
 
 @pytest.mark.parametrize(
