@@ -144,13 +144,13 @@ class Dispatcher:
         try:
             handed: DueMessage = self._hub.switch()
         except BaseException:
-            self._users.remove(user, self._clock())
+            self._users.remove(user[0], self._clock())
             raise
         return handed
 
     def dismiss(self, user: greenlet) -> None:
         """Hand nothing more to a user that waits: it is about to be killed."""
-        self._users.dismiss(user, self._clock())
+        self._users.remove(user, self._clock())
 
     def expire(self) -> None:
         """Count the messages that are too late to be sent as given up."""

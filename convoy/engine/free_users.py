@@ -65,21 +65,14 @@ class FreeUsers:
             self._rested_until_s, _, user = heappop(self._resting)
             self.add(user, self._rested_until_s)
 
-    def remove(self, user: FreeUser, now_s: float) -> None:
-        """Give up a user that waits no longer."""
-        if self.idle.pop(user[0], None) is not None:
+    def remove(self, waiting: greenlet, now_s: float) -> None:
+        """Give up the user of this greenlet, if it waits."""
+        if self.idle.pop(waiting, None) is not None:
             if not self.idle:
                 self._idle_to_s = now_s
         else:
-            self._resting = [place for place in self._resting if place[2] is not user]
+            self._resting = [place for place in self._resting if place[2][0] is not waiting]
             heapify(self._resting)
-
-    def dismiss(self, waiting: greenlet, now_s: float) -> None:
-        """Give up the user of this greenlet, if it waits."""
-        resting = (place[2] for place in self._resting if place[2][0] is waiting)
-        user = self.idle.get(waiting) or next(resting, None)
-        if user is not None:
-            self.remove(user, now_s)
 
     def late_cause(self, due_s: float) -> Cause:
         """Return why a message due then was kept waiting: with a user free it is our own fault."""

@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain, count
 from math import inf, log
-from typing import Protocol
 
 from convoy.plan.draws import draw, stream_key
 from convoy.plan.lanes import LANES, first_number
@@ -16,26 +15,11 @@ ENDLESS = 1 << 62
 """A message number that no run reaches."""
 
 
-class Arrivals(Protocol):
-    """The due times of one scenario, lane by lane, in seconds from the start."""
-
-    duration_s: float
-
-    def lane(self, lane: int, from_k: int = 0) -> Iterator[tuple[float, int]]:
-        """Yield `(due_s, k)` of one lane in order, from message number `from_k` on."""
-
-    def lane_end(self, lane: int) -> int:
-        """Return the first number of the lane that is not in the plan."""
-
-    def first_due_after(self, lane: int, at_s: float) -> int:
-        """Return the first number of the lane that is not due before `at_s`."""
-
-    def due_before(self, moments_s: Sequence[float]) -> list[int]:
-        """Return how many messages are due before each of these rising moments."""
-
-
 class EvenArrivals:
-    """Message `k` is due where the summed rate is k + ½; at most `most` messages."""
+    """Message `k` is due where the summed rate is k + ½; at most `most` messages.
+
+    Times are in seconds from the start.
+    """
 
     def __init__(self, curve: RateCurve, most: int | None = None) -> None:
         self._curve = curve
@@ -44,17 +28,21 @@ class EvenArrivals:
         self.duration_s = curve.when_s(self._count) if is_cut else curve.duration_s
 
     def lane(self, lane: int, from_k: int = 0) -> Iterator[tuple[float, int]]:
+        """Yield `(due_s, k)` of one lane in order, from message number `from_k` on."""
         due_s = self._curve.due_s
         for k in range(first_number(lane, from_k), self._count, LANES):
             yield due_s(k), k
 
     def lane_end(self, lane: int) -> int:
+        """Return the first number of the lane that is not in the plan."""
         return first_number(lane, self._count)
 
     def first_due_after(self, lane: int, at_s: float) -> int:
+        """Return the first number of the lane that is not due before `at_s`."""
         return first_number(lane, min(self._count, self._curve.count_until(at_s)))
 
     def due_before(self, moments_s: Sequence[float]) -> list[int]:
+        """Return how many messages are due before each of these rising moments."""
         return [min(self._count, self._curve.count_until(at_s)) for at_s in moments_s]
 
 
@@ -129,3 +117,7 @@ class ClosedArrivals:
 
     def due_before(self, moments_s: Sequence[float]) -> list[int]:
         return []
+
+
+Arrivals = EvenArrivals | PoissonArrivals | ClosedArrivals
+"""The due times of one scenario, lane by lane."""

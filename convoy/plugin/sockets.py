@@ -11,6 +11,7 @@ import logging
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
+from typing import TypeVar
 
 import gevent
 import zmq.green as zmq
@@ -28,6 +29,7 @@ from convoy.settings.environment import SWARM_SECRET, swarm_secret
 from convoy.swarm.keys import KeyPair, SwarmKeys
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _LARGEST_FRAME = 2 * MOST_BYTES
 """A worker's report holds a part of the log of messages of at most half of that."""
@@ -113,12 +115,7 @@ class SwarmServer(zmqrpc.Server):
     def recv_from_client(self) -> tuple[str, Message]:
         """Return the next message that passes the filter, and who sent it."""
         while True:
-            # What is there is received without waiting, and others would have no turn in a flood.
-            gevent.sleep(0)
-            try:
-                sender, *parts = self.socket.recv_multipart()
-            except zmq.ZMQError as error:
-                raise RPCError("ZMQ network broken") from error
+            sender, *parts = _received(self.socket.recv_multipart)
             message = self.frames.admit_from(sender, b"".join(parts))
             if message is not None:
                 return message.node_id, message
@@ -173,15 +170,9 @@ class SwarmClient(zmqrpc.Client):
 
     def recv(self) -> Message:
         """Return the next message that passes the filter."""
-        while True:
-            gevent.sleep(0)
-            try:
-                frame = self.socket.recv()
-            except zmq.ZMQError as error:
-                raise RPCError("ZMQ network broken") from error
-            message = self.frames.admit(frame)
-            if message is not None:
-                return message
+        while (message := self.frames.admit(_received(self.socket.recv))) is None:
+            pass
+        return message
 
     def close(self, linger: int | None = None) -> None:
         gevent.killall(self._helpers)
@@ -201,6 +192,15 @@ class SwarmClient(zmqrpc.Client):
             self.socket.setsockopt(zmq.LINGER, 0)  # or the process would wait to be heard
             self._end(self._refusal)
             raise gevent.GreenletExit
+
+
+def _received(receive: Callable[[], T]) -> T:
+    # What is there is received without waiting, and others would have no turn in a flood.
+    gevent.sleep(0)
+    try:
+        return receive()
+    except zmq.ZMQError as error:
+        raise RPCError("ZMQ network broken") from error
 
 
 def _open_ends(options: Namespace, is_master: bool) -> Iterator[Fault]:

@@ -32,7 +32,6 @@ from convoy.remote.listing import find_conversations
 from convoy.remote.oauth import Token
 from convoy.remote.session import Session
 from convoy.settings import Settings
-from convoy.settings.model import Conversations
 
 AT_ONCE = 10
 """So many sessions work before load: enough to be quick, and no load by themselves."""
@@ -69,7 +68,32 @@ def find_pool(
     given = given_pool(settings, scenario)
     if given is not None:
         return given
-    pool, where = _from_api(settings, rule, scenario, token, admission, headers, has_replies)
+    cache = Path(rule.cache) if rule.cache is not None else None
+    listed = {"api_url": settings.target.api_url, "state": rule.state, "type": rule.type}
+    listed |= {"listing": "of a user's messages"} if has_replies else {}
+    if cache is not None and cache.exists():
+        _check_cache(cache, scenario, listed)
+        pool = _read(cache, scenario, "cache", is_cache=True)
+        return _not_empty(pool, scenario, f"the cache {cache}")
+    found, left_out = find_conversations(
+        settings.target.api_url,
+        token,
+        timeout_s=settings.request_timeout_s,
+        state=rule.state,
+        type=rule.type,
+        ca_file=settings.target.ca_file,
+        admission=admission,
+        headers=headers,
+        route="message_conversations" if has_replies else "conversations",
+    )
+    note = f"{left_out:,} of the listing left out, because they have no readable "
+    pool = replace(
+        ConversationPool.of(found),
+        note=f"{note}id, state, type or participants" if left_out else "",
+    )
+    if cache is not None and len(pool):
+        _keep(pool, cache, scenario, listed)
+    where = f"{settings.target.api_url} (state {rule.state}, type {rule.type})"
     return _not_empty(pool, scenario, where)
 
 
@@ -170,42 +194,6 @@ def share_out(
     gevent.joinall(greenlets, timeout=timeout_s)
     gevent.killall(greenlets)
     return faults
-
-
-def _from_api(
-    settings: Settings,
-    rule: Conversations,
-    scenario: str,
-    token: Token,
-    admission: Admission,
-    headers: Mapping[str, str] | None,
-    has_replies: bool,
-) -> tuple[ConversationPool, str]:
-    cache = Path(rule.cache) if rule.cache is not None else None
-    listed = {"api_url": settings.target.api_url, "state": rule.state, "type": rule.type}
-    listed |= {"listing": "of a user's messages"} if has_replies else {}
-    if cache is not None and cache.exists():
-        _check_cache(cache, scenario, listed)
-        return _read(cache, scenario, "cache", is_cache=True), f"the cache {cache}"
-    found, left_out = find_conversations(
-        settings.target.api_url,
-        token,
-        timeout_s=settings.request_timeout_s,
-        state=rule.state,
-        type=rule.type,
-        ca_file=settings.target.ca_file,
-        admission=admission,
-        headers=headers,
-        route="message_conversations" if has_replies else "conversations",
-    )
-    note = f"{left_out:,} of the listing left out, because they have no readable "
-    pool = replace(
-        ConversationPool.of(found),
-        note=f"{note}id, state, type or participants" if left_out else "",
-    )
-    if cache is not None and len(pool):
-        _keep(pool, cache, scenario, listed)
-    return pool, f"{settings.target.api_url} (state {rule.state}, type {rule.type})"
 
 
 def _check_cache(cache: Path, scenario: str, asked: Mapping[str, str]) -> None:

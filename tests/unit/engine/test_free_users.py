@@ -27,7 +27,7 @@ OTHER = greenlet(), always_ready
             id="the last idle one had gone",
         ),
         pytest.param(
-            [lambda free: free.add(USER, 3), lambda free: free.remove(USER, 4)],
+            [lambda free: free.add(USER, 3), lambda free: free.remove(USER[0], 4)],
             5,
             Cause.TARGET,
             id="the last idle one was killed",
@@ -44,7 +44,7 @@ OTHER = greenlet(), always_ready
         ),
         pytest.param([lambda free: free.rest(USER, 9)], 5, Cause.LIMITS, id="resting"),
         pytest.param(
-            [lambda free: free.rest(USER, 9), lambda free: free.remove(USER, 4)],
+            [lambda free: free.rest(USER, 9), lambda free: free.remove(USER[0], 4)],
             5,
             Cause.TARGET,
             id="the resting one was killed",
@@ -80,8 +80,8 @@ def test_who_is_dismissed_is_free_no_longer(gone: FreeUser) -> None:
     free.add(USER, 3)
     free.rest(OTHER, 9)
 
-    free.dismiss(gone[0], 4)
-    free.dismiss(greenlet(), 4)
+    free.remove(gone[0], 4)
+    free.remove(greenlet(), 4)
     free.end_rests(10)
 
     assert list(free.idle.values()) == [each for each in (USER, OTHER) if each is not gone]
