@@ -57,8 +57,8 @@ class CommandLine:
         """Add Convoy's options to Locust's, and have all checked as soon as they are parsed."""
         add_options(
             parser,
-            targets=names_of("target", self._environ),
-            profiles=names_of("load_profile", self._environ),
+            targets=self.names_of("target"),
+            profiles=self.names_of("load_profile"),
             defaults=environment_defaults(self._environ),
         )
         if not self._is_checked:
@@ -142,6 +142,10 @@ class CommandLine:
         self._step.annotate(error)
         self._setup.simulator.stop()
         sys.exit(error.exit_code)
+
+    def names_of(self, option: str) -> list[str]:
+        """Return the targets or profiles that can be chosen by name."""
+        return names_of(option, self._environ)
 
     def prepare(self) -> PreparedRun:
         """Prepare the run that the options ask for; raises ConvoyError."""

@@ -40,7 +40,6 @@ from convoy.plugin.users_dispatcher import EvenUsersDispatcher
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS
 from convoy.settings import Settings
-from convoy.settings.sources import names_of
 from convoy.swarm.run_inputs import code_hash
 from convoy.swarm.worker import Worker
 
@@ -96,15 +95,7 @@ class _Hooks:
         if not isinstance(runner, MasterRunner):
             self._begin_local(controller)
         if web_ui is not None:
-            webui.install(
-                web_ui,
-                controller,
-                self._command.prepare_from_form,
-                lambda: self._setup.waits_for,
-                self._setup.kill_switch,
-                lambda option: names_of(option, self._environ),
-                self._command.access,
-            )
+            webui.install(web_ui, controller, self._command, self._setup)
         if self._command.starts_by_itself and environment.parsed_options is not None:
             # Locust's own timer would begin before users are ready, and nothing could cancel it.
             environment.parsed_options.run_time = None

@@ -6,7 +6,7 @@ What is refused is told with the reason.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,11 @@ from locust.web import WebUI
 
 from convoy.errors import ConvoyError, RefusedError
 from convoy.plugin import web_guard
+from convoy.plugin.command_line import CommandLine
 from convoy.plugin.runs import RunController
-from convoy.plugin.web_form import KEPT, LOCUSTS, Form, check_fields, edit, read_form
+from convoy.plugin.web_form import KEPT, LOCUSTS, check_fields, edit, read_form
 from convoy.plugin.web_guard import RECORDS_REPORT, HostNames, refusal
-from convoy.plugin.web_login import Access
-from convoy.prepare.preflight import PreparedRun
-from convoy.remote.kill_switch import KillSwitch
+from convoy.prepare.setup import Setup
 from convoy.results.record import MESSAGES, SERIES, SETTINGS
 from convoy.results.reports import REPORT, REPORTS
 from convoy.results.summary import Summary
@@ -40,35 +39,27 @@ _COLUMNS = [
 ]
 
 
-def install(
-    web_ui: WebUI,
-    controller: RunController,
-    prepare: Callable[[Form], PreparedRun],
-    waits_for: Callable[[], str],
-    kill_switch: KillSwitch,
-    names_of: Callable[[str], Collection[str]],
-    access: Access,
-) -> None:
+def install(web_ui: WebUI, controller: RunController, command: CommandLine, setup: Setup) -> None:
     """Check who asks, and then every start before Locust sees it.
 
-    `waits_for` returns what a run that is being prepared waits for, as a sentence; it is dropped by
-    the `kill_switch`. `names_of` returns the targets or profiles that can be chosen by name.
+    Whoever stops a run that is being prepared has the kill switch drop it.
     """
     app = web_ui.app
     assert app is not None
     options = web_ui.environment.parsed_options
     base_path = options.web_base_path.rstrip("/") if options else ""
-    web_guard.install(web_ui, HostNames.of(web_ui.host, access.hosts))
-    if access.login is not None:
-        access.login.install(web_ui, base_path)
-    form = _RunForm(web_ui, controller, prepare, waits_for, names_of)
+    web_guard.install(web_ui, HostNames.of(web_ui.host, command.access.hosts))
+    login = command.access.login
+    if login is not None:
+        login.install(web_ui, base_path)
+    form = _RunForm(web_ui, controller, command, setup)
 
     def check() -> Response | None:
         # Who may ask at all is decided by then: those checks were added before.
         if request.endpoint == _USER_CLASSES:
             return refusal("user classes cannot be changed; the form has what can be")
         if request.endpoint == _STOP and form.is_preparing:
-            kill_switch.throw("the run was stopped in the web UI")
+            setup.kill_switch.throw("the run was stopped in the web UI")
         return form.check() if request.endpoint == _START else None
 
     app.before_request(check)
@@ -80,7 +71,7 @@ def install(
         app.add_url_rule(f"{base_path}/convoy/{name}", f"convoy_{name}", view, methods=[method])
     _show_what_was_asked(web_ui, form.asked, controller)
     _add_verdict_tab(web_ui, controller)
-    _add_state_line(web_ui, f"{base_path}/convoy", has_login=access.login is not None)
+    _add_state_line(web_ui, f"{base_path}/convoy", has_login=login is not None)
     _add_record(web_ui, controller, f"{base_path}/convoy/record")
 
 
@@ -90,9 +81,8 @@ class _RunForm:
 
     web_ui: WebUI
     controller: RunController
-    prepare: Callable[[Form], PreparedRun]
-    waits_for: Callable[[], str]
-    names_of: Callable[[str], Collection[str]]
+    command: CommandLine
+    setup: Setup
 
     def __post_init__(self) -> None:
         options = self.web_ui.environment.parsed_options
@@ -115,7 +105,9 @@ class _RunForm:
         try:
             on_form = {*LOCUSTS, *web_ui.template_args["extra_options"]}
             # The value that was given when Convoy was started may be a path.
-            choices = {name: {*self.names_of(name), own} for name, own in self._given.items()}
+            choices = {
+                name: {*self.command.names_of(name), own} for name, own in self._given.items()
+            }
             check_fields(request.form, on_form, choices)
             if controller.is_running:
                 edit(controller, request.form, self.asked | {"host": host})
@@ -143,7 +135,7 @@ class _RunForm:
             self._shown_at_first.pop(name, None)
         self.is_preparing = True
         try:
-            self.controller.line_up(self.prepare(form))
+            self.controller.line_up(self.command.prepare_from_form(form))
         finally:
             self.is_preparing = False
         self.asked.update(request.form.items())
@@ -152,7 +144,7 @@ class _RunForm:
     def line(self) -> str:
         """What is going on, as one line; "" where nothing is."""
         if self.is_preparing:
-            return self.waits_for() or "The run is being prepared."
+            return self.setup.waits_for or "The run is being prepared."
         progress = self.controller.progress()
         return "; ".join(filter(None, (progress, self._refusal if progress else "")))
 

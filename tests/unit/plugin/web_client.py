@@ -16,10 +16,12 @@ from locust.web import WebUI
 
 from convoy.errors import RefusedError
 from convoy.plugin import webui
+from convoy.plugin.command_line import CommandLine
 from convoy.plugin.options import add_options
 from convoy.plugin.runs import RunController
 from convoy.plugin.web_form import Form
 from convoy.plugin.web_login import Access
+from convoy.prepare.setup import Setup
 from convoy.remote.kill_switch import KillSwitch
 from convoy.settings.sources import environment_defaults
 
@@ -91,14 +93,17 @@ class Page:
             progress=lambda: "",
             line_up=self._doing("line up"),
         )
+        command = SimpleNamespace(
+            access=access or Access(),
+            names_of=NAMES.__getitem__,
+            prepare_from_form=prepare or self._refuse,
+        )
+        setup = SimpleNamespace(waits_for="", kill_switch=KillSwitch(Path("no STOP")))
         webui.install(
             self.web_ui,
             cast(RunController, self.controller),
-            prepare or self._refuse,
-            lambda: "",
-            KillSwitch(Path("no STOP")),
-            NAMES.__getitem__,
-            access or Access(),
+            cast(CommandLine, command),
+            cast(Setup, setup),
         )
 
     def client(self, host: str = HERE, address: str = "127.0.0.1") -> Browser:
