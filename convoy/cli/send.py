@@ -22,7 +22,7 @@ from convoy.plan.pool import Conversation, ConversationPool, checked_id
 from convoy.prepare.canaries import canary_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool, with_communications
-from convoy.prepare.guard import check_target, check_token, check_window
+from convoy.prepare.guard import check_token
 from convoy.prepare.organisation_questions import check_deployments
 from convoy.prepare.setup import Setup, new_run_id
 from convoy.prepare.templates import (
@@ -130,11 +130,10 @@ def checked_template(setup: Setup, settings: Settings, payload: str) -> tuple[st
 @contextmanager
 def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterator[Ready]:
     """Let one message be sent inside, after the guard of a run; raises as `send_one`."""
-    check_window(settings, time(), lasts_s=0.0)
     run_id = new_run_id()
     settings = setup.simulator.settings_at(settings, run_id, Checklist())
-    connections = setup.connect(settings, WorkerShare())  # nobody opens conversations here
-    check_target(settings, connections.admission, setup.simulator_key)
+    # Nobody opens conversations here.
+    connections = setup.connect_guarded(settings, WorkerShare())
     kinds = connections.token_kinds  # guests have none: any other of the run's shows who sends
     session = connections.open_session(kind if kind in kinds else kinds[0])
     try:

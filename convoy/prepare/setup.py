@@ -154,6 +154,10 @@ class Setup:
         """
         if self.own_options is not None and self._logins.has_secrets_for(settings):
             check_own_targets(settings, self._own_settings(self.own_options))
+        return self.connect_guarded(settings, share)
+
+    def connect_guarded(self, settings: Settings, share: WorkerShare | None = None) -> Connections:
+        """Return connections to where something may be sent now; raises RefusedError elsewhere."""
         check_window(settings, time(), lasts_s=0.0)
         connections = self.connect(settings, share)
         check_target(settings, connections.admission, self.simulator_key)
@@ -174,16 +178,13 @@ class Setup:
             named = (command_line or {}).get("target")
             if command_line is not None and (named or self._logins.has_secrets_for(settings)):
                 settings = self._as_known_now(settings, command_line)
-            check_window(settings, time(), lasts_s=0.0)
             # What is done afterwards keeps to the limits, whatever the run did, and is no message.
-            connections = self.connect(settings.model_copy(update={"on_limit": "obey"}))
+            connections = self.connect_guarded(settings.model_copy(update={"on_limit": "obey"}))
             if connections.pace is not None:
                 connections.pace.total = None
-            check_target(settings, connections.admission, self.simulator_key)
             approval = settings.target.approval
             if approval is not None:
-                rate = settings.logins_per_s
-                self.lock.take(approval.organisation_id, "afterwards", rate)
+                self.lock.take(approval.organisation_id, "afterwards", settings.logins_per_s)
                 for token in connections.first_tokens():
                     check_token(settings, token, connections.headers)
             return settings, connections
