@@ -55,12 +55,7 @@ class CommandLine:
 
     def add_to(self, parser: LocustArgumentParser) -> None:
         """Add Convoy's options to Locust's, and have all checked as soon as they are parsed."""
-        add_options(
-            parser,
-            targets=self.names_of("target"),
-            profiles=self.names_of("load_profile"),
-            defaults=environment_defaults(self._environ),
-        )
+        add_options(parser, self._environ)
         if not self._is_checked:
             self._check_what_is_parsed(parser)
 

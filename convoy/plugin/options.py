@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from locust.argument_parser import LocustArgumentParser
 
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.settings.origin import is_loopback
+from convoy.settings.sources import environment_defaults, names_of
 
 _HERE = "127.0.0.1"
 
@@ -29,22 +30,15 @@ class Offered(str):
     """A default, told apart from the same value given on the command line."""
 
 
-def add_options(
-    parser: LocustArgumentParser,
-    *,
-    targets: Sequence[str],
-    profiles: Sequence[str],
-    defaults: Mapping[str, str],
-) -> None:
-    """Add the options; an empty one means the profile's. `defaults` are the environment's."""
-    group = parser.add_argument_group("Convoy")
-    for name, metavar, choices, text in _OPTIONS:
-        offered = {"targets": targets, "profiles": profiles}.get(choices)
+def add_options(parser: LocustArgumentParser, environ: Mapping[str, str]) -> None:
+    """Add the options, with what the environment says by default; an empty one is the profile's."""
+    group, defaults = parser.add_argument_group("Convoy"), environment_defaults(environ)
+    for name, metavar, is_of_a_file, text in _OPTIONS:
         action = group.add_argument(
             f"--{name.replace('_', '-')}",
             metavar=metavar,
             default=Offered(defaults[name]),
-            choices=None if offered is None else Names(offered),
+            choices=Names(names_of(name, environ)) if is_of_a_file else None,
             help=text,
         )
         for attribute, value in _IN_WEB_FORM.items():
@@ -158,11 +152,11 @@ def given(options: Namespace) -> dict[str, object]:
 
 
 _OPTIONS = (
-    ("target", "NAME-or-path", "targets", "where the load goes: a file of config/targets"),
-    ("load_profile", "NAME-or-path", "profiles", "the load's shape: a file of config/profiles"),
-    ("scenarios", "a,b", "", "what runs; empty means the profile's"),
-    ("rate", "N|max", "", "messages per second, or max for flat out; empty means the profile's"),
-    ("seed", "N", "", "the same seed sends the same messages; empty means the profile's"),
+    ("target", "NAME-or-path", True, "where the load goes: a file of config/targets"),
+    ("load_profile", "NAME-or-path", True, "the load's shape: a file of config/profiles"),
+    ("scenarios", "a,b", False, "what runs; empty means the profile's"),
+    ("rate", "N|max", False, "messages per second, or max for flat out; empty means the profile's"),
+    ("seed", "N", False, "the same seed sends the same messages; empty means the profile's"),
 )
 _NEVER = -1
 _ALL_CORES = -1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -23,18 +22,17 @@ def resolve(
     command_line: Mapping[str, object],
     environ: Mapping[str, str],
     known_scenarios: Collection[str],
-    config_dir: Path | None = None,
 ) -> Settings:
     """Return the settings of one run.
 
     `command_line` maps the keys of `sources.OPTIONS` to values; None and empty ones are not given.
-    `config_dir` overrides `CONVOY_CONFIG_DIR`. Command line > environment > profile > target >
-    `default.yaml`. Raises SettingsError with all faults; none of them shows a credential.
+    Command line > environment > profile > target > `default.yaml`. Raises SettingsError with all
+    faults; none of them shows a credential.
     """
     faults = list(unknown_variables(environ))
     layers = [
         _for_these(layer, known_scenarios) if layer.level == Level.DEFAULT else layer
-        for layer in read_sources(command_line, environ, config_dir, faults)
+        for layer in read_sources(command_line, environ, faults)
     ]
     merged, merge_faults = merge(layers)
     faults += merge_faults

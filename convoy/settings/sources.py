@@ -58,10 +58,7 @@ _PATHS = (
 
 
 def read_sources(
-    command_line: Mapping[str, object],
-    environ: Mapping[str, str],
-    config_dir: Path | None,
-    faults: list[Fault],
+    command_line: Mapping[str, object], environ: Mapping[str, str], faults: list[Fault]
 ) -> list[Layer]:
     """Return all layers in rising order; without `default.yaml` the lowest is not there."""
     for key in command_line:
@@ -72,8 +69,7 @@ def read_sources(
     variables = _variables(command_line, environ)
     layers: list[Layer] = []
     try:
-        directory = config_dir or config_directory(environ)
-        layers += _file_layers(options, variables, directory, faults)
+        layers += _file_layers(options, variables, config_directory(environ), faults)
     except SettingsError as error:
         faults += error.faults
     layers += _label_layer(environ.get(LABELS, ""), faults)

@@ -23,18 +23,10 @@ from convoy.plugin.web_form import Form
 from convoy.plugin.web_login import Access
 from convoy.prepare.setup import Setup
 from convoy.remote.kill_switch import KillSwitch
-from convoy.settings.sources import environment_defaults
+from convoy.settings.sources import names_of
 
-NAMES = {"target": ["simulator", "staging"], "load_profile": ["smoke", "load"]}
 HERE = "127.0.0.1:8089"
-events.init_command_line_parser.add_listener(
-    lambda parser, **_: add_options(
-        parser,
-        targets=NAMES["target"],
-        profiles=NAMES["load_profile"],
-        defaults=environment_defaults({}),
-    )
-)
+events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser, {}))
 
 
 class Nobody(User):
@@ -95,7 +87,7 @@ class Page:
         )
         command = SimpleNamespace(
             access=access or Access(),
-            names_of=NAMES.__getitem__,
+            names_of=lambda option: names_of(option, {}),
             prepare_from_form=prepare or self._refuse,
         )
         setup = SimpleNamespace(waits_for="", kill_switch=KillSwitch(Path("no STOP")))

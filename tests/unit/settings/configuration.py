@@ -31,9 +31,11 @@ def settings_of(
     """Resolve against the configuration that comes with Convoy, with `--set` for each of `sets`."""
     return resolve(
         command_line={**(command_line or {}), **({"set": sets} if sets else {})},
-        environ=environ or {},
+        environ={
+            **(environ or {}),
+            **({"CONVOY_CONFIG_DIR": str(config_dir)} if config_dir else {}),
+        },
         known_scenarios=KNOWN,
-        config_dir=config_dir,
     )
 
 

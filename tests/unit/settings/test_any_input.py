@@ -67,9 +67,8 @@ def resolves(
     try:
         resolved = resolve(
             command_line=command_line,
-            environ=environ,
+            environ=environ | {"CONVOY_CONFIG_DIR": str(config_dir)},
             known_scenarios=KNOWN,
-            config_dir=config_dir,
         )
     except SettingsError as error:
         assert error.faults and all(fault.path and fault.problem for fault in error.faults)

@@ -15,7 +15,6 @@ from locust import argument_parser
 
 from convoy.errors import ExitCode, RefusedError, SettingsError
 from convoy.plugin.options import add_options, check_ports, judge_options, who_can_reach
-from convoy.settings.sources import environment_defaults
 
 Parse = Callable[..., Namespace]
 
@@ -66,7 +65,7 @@ def parse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Parse:
         monkeypatch.setattr(sys, "argv", ["locust", *options])
         parser = argument_parser.get_empty_argument_parser(True, ["locust.conf"])
         argument_parser.setup_parser_arguments(parser)
-        add_options(parser, targets=[], profiles=[], defaults=environment_defaults({}))
+        add_options(parser, {})
         parsed: Namespace = parser.parse_args(options)
         return parsed
 

@@ -178,7 +178,7 @@ def test_the_form_takes_no_path_and_tells_nothing_of_the_file(page: Page) -> Non
     answer = page.client().post("/swarm", data=FORM | {"target": "/etc/passwd"}).get_json()
 
     assert answer["message"] == (
-        "target: '/etc/passwd' is no name in config/targets; there are: simulator, staging. "
+        "target: '/etc/passwd' is no name in config/targets; there are: genesys-cloud, simulator. "
         "A path is given when Convoy is started"
     )
     assert page.did == []
