@@ -36,7 +36,6 @@ class Layer:
     level: Level
     origin: str
     values: Values
-    is_file: bool = False
 
 
 def merge(layers: Iterable[Layer]) -> tuple[Values, list[Fault]]:

@@ -178,7 +178,7 @@ def _file_layer(level: Level, path: Path, faults: list[Fault]) -> Layer | None:
     if not isinstance(values, dict):
         faults.append(Fault(str(path), "should hold settings, one `name: value` a line"))
         return None
-    return Layer(level, str(path), values, is_file=True)
+    return Layer(level, str(path), values)
 
 
 def _find_file(chosen: object, directory: Path, option: str, faults: list[Fault]) -> Path | None:
@@ -288,7 +288,7 @@ def _without_choices(layer: Layer, faults: list[Fault]) -> Layer:
 
 def _with_paths(layer: Layer) -> Layer:
     """Return the layer with its paths as seen from here: those in a file are relative to it."""
-    folder = Path(layer.origin).parent if layer.is_file else Path()
+    folder = Path(layer.origin).parent if layer.level <= Level.PROFILE else Path()
     values = layer.values
     for keys in _PATHS:
         values = _located(values, keys, folder)
