@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
-from typing import cast
+from typing import Any
 
 from locust import stats
 from locust.env import Environment
-from locust.stats import StatsEntry, StatsEntryDict
+from locust.stats import StatsEntry
 
 from convoy.results.result import Row
 
@@ -28,28 +28,6 @@ class MessageFailure(Exception):
 
     def __repr__(self) -> str:
         return self.code
-
-
-class _Batch:
-    """What was accepted under one name since the last flush."""
-
-    __slots__ = ("answer_bytes", "count", "longest_ms", "shortest_ms", "times", "total_ms")
-
-    def __init__(self) -> None:
-        self.times: Counter[float] = Counter()
-        self.count = 0
-        self.total_ms = 0.0
-        self.shortest_ms, self.longest_ms = inf, -inf
-        self.answer_bytes = 0
-
-    def add(self, times_s: Sequence[float], answer_bytes: int) -> None:
-        times_ms = [each * 1000 for each in times_s]
-        self.times.update(map(stats.bucket_response_time, times_ms))
-        self.count += len(times_ms)
-        self.total_ms += sum(times_ms)
-        self.shortest_ms = min(self.shortest_ms, *times_ms)
-        self.longest_ms = max(self.longest_ms, *times_ms)
-        self.answer_bytes += answer_bytes
 
 
 class Rows:
@@ -71,7 +49,7 @@ class Rows:
             for listener in self._request._handlers
             if listener.__module__ == _HOME_OF_LOCUSTS_LISTENER
         ]
-        self._batches: defaultdict[str, _Batch] = defaultdict(_Batch)
+        self._gathered: dict[str, StatsEntry] = {}
 
     @property
     def is_alone(self) -> bool:
@@ -100,16 +78,28 @@ class Rows:
 
     def gather(self, name: str, response_times_s: Sequence[float], answer_bytes: int) -> None:
         """Take accepted messages or steps, at least one, with the sum of their answers' bytes."""
-        self._batches[name].add(response_times_s, answer_bytes)
+        part: Any = self._gathered.get(name)  # by Locust's annotations its times are whole numbers
+        if part is None:
+            method = self._request_types.get(name, STEP)
+            part = self._gathered[name] = StatsEntry(self._environment.stats, name, method)
+            part.min_response_time, part.response_times = inf, Counter()
+        times_ms = [each * 1000 for each in response_times_s]
+        part.num_requests += len(times_ms)
+        part.total_response_time += sum(times_ms)
+        part.min_response_time = min(part.min_response_time, *times_ms)
+        part.max_response_time = max(part.max_response_time, *times_ms)
+        part.response_times.update(map(stats.bucket_response_time, times_ms))
+        part.total_content_length += answer_bytes
 
     def flush(self) -> None:
         """Enter the gathered messages; Locust counts them in the present second."""
-        batches, self._batches = self._batches, defaultdict(_Batch)
-        for name, batch in batches.items():
-            method = self._request_types.get(name, STEP)
-            part = _entry(self._environment, name, method, batch)
-            self._environment.stats.total.extend(part)
-            self._environment.stats.entries[name, method].extend(part)
+        gathered, self._gathered = self._gathered, {}
+        now_s, into = time.time(), self._environment.stats
+        for part in gathered.values():
+            part.num_reqs_per_sec = {int(now_s): part.num_requests}
+            part.start_time = part.last_request_timestamp = now_s
+            into.total.extend(part)
+            into.entries[part.name, part.method].extend(part)
 
 
 def rows_of(environment: Environment, scenarios: Iterable[str]) -> dict[str, Row]:
@@ -120,20 +110,3 @@ def rows_of(environment: Environment, scenarios: Iterable[str]) -> dict[str, Row
             total_s = entry.total_response_time / 1000
             rows[name] = Row(entry.num_requests, entry.num_failures, total_s)
     return rows
-
-
-def _entry(environment: Environment, name: str, method: str, batch: _Batch) -> StatsEntry:
-    now_s = time.time()
-    part = {
-        "name": name,
-        "method": method,
-        "num_requests": batch.count,
-        "total_response_time": batch.total_ms,
-        "min_response_time": batch.shortest_ms,
-        "max_response_time": batch.longest_ms,
-        "response_times": batch.times,
-        "num_reqs_per_sec": {int(now_s): batch.count},
-        "last_request_timestamp": now_s,
-        "total_content_length": batch.answer_bytes,
-    }
-    return StatsEntry.unserialize(cast(StatsEntryDict, part), environment.stats)
