@@ -65,9 +65,9 @@ class ScenarioUser(User):
     over it (`send`). A scenario subclasses that, sets its name in `scenario`, and has one task that
     takes the next message and posts it. What it measures besides, it names in `steps` and
     `timings`; `optional_steps` are done where the settings ask, each with the others that it needs
-    and with the timing of its name, if there is one. `variables` are its own, by name.
-    `request_type` is shown in Locust's rows, and `route` has the rules by which bodies are checked.
-    It is long because whatever ends a task, a message or a user has to account for it once.
+    and with the timing of its name, if there is one. `variables` are its own, by name; `route` has
+    the rules by which bodies are checked; `request_type` is shown in Locust's rows.
+    It is long because whatever ends a task, a message or a user has to account for it.
     """
 
     abstract = True
@@ -81,10 +81,8 @@ class ScenarioUser(User):
     variables: Mapping[str, str]
     _run: WorkerRun | None = None
     _taken: DueMessage | None = None
-    _called_s = 0.0
-    """How long the message in hand has waited for steps: the target's time, not the scenario's."""
-    _phase: Phase | None = None
-    """That of the last message; None before the first one."""
+    _called_s = 0.0  # how long the message in hand has waited for steps: it is the target's time
+    _phase: Phase | None = None  # that of the last message
 
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> Session:
@@ -121,7 +119,6 @@ class ScenarioUser(User):
         of_dialogues = self._work.plan.dialogue_steps
         self._work.accounting.declare((*self.steps, *steps, *of_dialogues), timings)
         self.timeout_s = settings.request_timeout_s
-        self._stops_at_limit = settings.on_limit == "stop"
         self._paused_until_s = 0.0
         self.session = self.open_session(run.connections, settings)
         self._is_exclusive = self._work.pool.is_exclusive
@@ -274,12 +271,9 @@ class ScenarioUser(User):
     def note_exception(self, error: Exception) -> None:
         """Account for what the task had in hand when it raised, and count that by its type."""
         self._give_up_taken()
-        if self._phase is _MEASURE or (self._phase is None and self._is_after_t0()):
+        is_in_measure = self._run is not None and self._run.is_after_t0
+        if self._phase is _MEASURE or (self._phase is None and is_in_measure):
             self._work.recorder.counts.exceptions[type(error).__name__[:LONGEST_NAME]] += 1
-
-    def _is_after_t0(self) -> bool:
-        t0_s = None if self._run is None else self._run.t0_s
-        return t0_s is not None and perf_counter() >= t0_s
 
     def give_up_since(self, due_before_s: float) -> None:
         """Account for a message that the task has kept without posting it, if it was due before."""
@@ -310,9 +304,9 @@ class ScenarioUser(User):
             if self._has_pauses:
                 self._paused_until_s = attempt.done_s + self._work.plan.think_time_s(message.due.k)
             if attempt.code:
-                is_limit = attempt.status == HTTPStatus.TOO_MANY_REQUESTS
-                if is_limit and self._stops_at_limit and self._run is not None:
-                    self._worker.ask_for_stop(self._run, _LIMIT_REACHED)
+                run, is_limit = self._run, attempt.status == HTTPStatus.TOO_MANY_REQUESTS
+                if is_limit and run is not None and run.inputs.settings.on_limit == "stop":
+                    self._worker.ask_for_stop(run, _LIMIT_REACHED)
                 self._work.retire_after(message.planned, attempt.code)
 
 

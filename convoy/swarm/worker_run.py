@@ -84,6 +84,10 @@ class WorkerRun:
         """True when nothing more is to be sent."""
         return self.state in (WorkerRunState.LEAVING, WorkerRunState.STOPPING)
 
+    @property
+    def is_after_t0(self) -> bool:
+        return self.t0_s is not None and perf_counter() >= self.t0_s
+
     def keep_lease(self) -> None:
         """Let messages be handed out for as long as the lease holds."""
         if not self.is_stopping:
