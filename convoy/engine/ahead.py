@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import KW_ONLY, dataclass
 from time import perf_counter, time
 
 import msgspec
@@ -26,6 +27,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     body: bytes
 
 
+@dataclass(eq=False, repr=False)
 class MessagesAhead:
     """Plans and renders the next messages of one scenario together.
 
@@ -34,21 +36,16 @@ class MessagesAhead:
     of retired conversations. What says when it is sent, by `wall_clock`, is rendered then.
     """
 
-    def __init__(
-        self,
-        plan: ScenarioPlan,
-        run_id: str,
-        avoid: Collection[int],
-        upcoming: Callable[[int], Sequence[int]],
-        *,
-        clock: Callable[[], float] = perf_counter,
-        wall_clock: Callable[[], float] = time,
-    ) -> None:
-        self._plan = plan
-        self._bodies = plan.bodies(run_id, wall_clock)
-        self._avoid = avoid
-        self._upcoming = upcoming
-        self._clock = clock
+    plan: ScenarioPlan
+    run_id: str
+    avoid: Collection[int]
+    upcoming: Callable[[int], Sequence[int]]
+    _: KW_ONLY
+    clock: Callable[[], float] = perf_counter
+    wall_clock: Callable[[], float] = time
+
+    def __post_init__(self) -> None:
+        self._bodies = self.plan.bodies(self.run_id, self.wall_clock)
         self._planned: list[PlannedMessage] = []
         self._ready: dict[int, tuple[PlannedMessage, bytes | None]] = {}
 
@@ -59,8 +56,8 @@ class MessagesAhead:
         if ready is None:
             self._make_ready(k)
             ready = self._ready.pop(k, None)
-        if ready is None or ready[0].conversation_index in self._avoid:
-            ready = self._plan.message(k, self._avoid), None
+        if ready is None or ready[0].conversation_index in self.avoid:
+            ready = self.plan.message(k, self.avoid), None
         planned, body = ready
         return Message(due, planned, self._bodies.render(planned) if body is None else body)
 
@@ -70,7 +67,7 @@ class MessagesAhead:
         if not planned or planned[-1].k != k:
             planned = self._planned = self._plan_next(k)
         self._ready = ready = {}
-        clock, bodies = self._clock, self._bodies
+        clock, bodies = self.clock, self._bodies
         ends_s = clock() + _LONGEST_S
         while planned:
             message = planned.pop()
@@ -85,7 +82,7 @@ class MessagesAhead:
     def _plan_next(self, k: int) -> list[PlannedMessage]:
         """Return one and the next ones, the last one first."""
         try:
-            planned = self._plan.messages([k, *self._upcoming(_AT_ONCE)], self._avoid)
+            planned = self.plan.messages([k, *self.upcoming(_AT_ONCE)], self.avoid)
         except PoolExhausted:
             return []
         planned.reverse()

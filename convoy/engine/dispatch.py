@@ -10,6 +10,7 @@ time, so that lanes and rate can change at any moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from math import inf
 from time import perf_counter
 
@@ -49,6 +50,7 @@ class DueMessage(msgspec.Struct, frozen=True, gc=False):
     handed_s: float
 
 
+@dataclass(eq=False, repr=False)
 class Dispatcher:
     """Hands out the messages of the lanes it was granted, each once.
 
@@ -59,24 +61,18 @@ class Dispatcher:
     because one alarm, one queue and the free users decide together what goes out next.
     """
 
-    def __init__(
-        self,
-        recorder: ScenarioRecorder,
-        *,
-        max_lateness_s: float,
-        closed_for_s: float | None = None,
-        pace: Pace | None = None,
-        requests: int = 1,
-        clock: Callable[[], float] = perf_counter,
-    ) -> None:
-        self._pace = pace
-        self._requests = requests
+    recorder: ScenarioRecorder
+    _: KW_ONLY
+    max_lateness_s: float
+    closed_for_s: float | None = None
+    pace: Pace | None = None
+    requests: int = 1
+    clock: Callable[[], float] = perf_counter
+
+    def __post_init__(self) -> None:
         self._held_until_s = -inf
-        self._recorder = recorder
-        self._max_lateness_s = max_lateness_s
-        self._is_closed = closed_for_s is not None
-        self._length_s = inf if closed_for_s is None else closed_for_s
-        self._clock = clock
+        self._is_closed = self.closed_for_s is not None
+        self._length_s = inf if self.closed_for_s is None else self.closed_for_s
         self._t0_s = inf
         self._epoch = 0
         self.queue = LaneQueue()
@@ -125,11 +121,11 @@ class Dispatcher:
         limits. A greenlet that is killed while it waits takes no message with it.
         """
         self._was_asked = True
-        now_s = self._clock()
+        now_s = self.clock()
         ready_at_s = ready_at(now_s)
         user = getcurrent(), ready_at
-        if self._pace is not None:
-            self._pace.forget(user[0])
+        if self.pace is not None:
+            self.pace.forget(user[0])
         if ready_at_s <= now_s and not self._idle:
             due = self._next(now_s)
             if due is not None:
@@ -144,45 +140,45 @@ class Dispatcher:
         try:
             handed: DueMessage = self._hub.switch()
         except BaseException:
-            self._users.remove(user[0], self._clock())
+            self._users.remove(user[0], self.clock())
             raise
         return handed
 
     def dismiss(self, user: greenlet) -> None:
         """Hand nothing more to a user that waits: it is about to be killed."""
-        self._users.remove(user, self._clock())
+        self._users.remove(user, self.clock())
 
     def expire(self) -> None:
         """Count the messages that are too late to be sent as given up."""
-        too_late_s = self._clock() - self._t0_s - self._max_lateness_s
+        too_late_s = self.clock() - self._t0_s - self.max_lateness_s
         while not self._is_closed and (entry := self.queue.take(too_late_s)) is not None:
             cause = self._late_cause(self._t0_s + entry[0])
-            self._give_up(entry, cause, self._max_lateness_s)
+            self._give_up(entry, cause, self.max_lateness_s)
 
     def stop(self) -> None:
         """Hand out nothing more; what was due by now and not sent is given up as stopped."""
         self._is_stopped = True
         self._set_close()
-        elapsed_s = self._clock() - self._t0_s
+        elapsed_s = self.clock() - self._t0_s
         while not self._is_closed and (entry := self.queue.take(elapsed_s)) is not None:
             self._give_up(entry, Cause.STOPPED, elapsed_s - entry[0])
 
     @property
     def is_exhausted(self) -> bool:
         """True when nothing will be handed out any more from the lanes granted so far."""
-        is_over = self._is_stopped or self._clock() >= self._t0_s + self._length_s
+        is_over = self._is_stopped or self.clock() >= self._t0_s + self._length_s
         return is_over or self.queue.first is None
 
     def _next(self, now_s: float) -> DueMessage | None:
         """Take the next message that may go now; asked for every message, so it calls little."""
         t0_s = self._t0_s
-        if now_s >= self._closes_s or (self._pace is not None and self._is_held(now_s)):
+        if now_s >= self._closes_s or (self.pace is not None and self._is_held(now_s)):
             return None
         if self._is_closed:
             asked = self.queue.take() if now_s >= t0_s else None
             if asked is None:
                 return None
-            self._recorder.schedule()
+            self.recorder.schedule()
             return DueMessage(asked[1], now_s, _MEASURE, self._epoch, _TARGET, now_s)
         until_s = now_s - t0_s + self._early_s
         while (entry := self.queue.take(until_s)) is not None:
@@ -190,24 +186,24 @@ class Dispatcher:
             due_s += t0_s
             late_s, cause = now_s - due_s, _TARGET
             if phase is _MEASURE:
-                if late_s > self._recorder.late_after_s:
+                if late_s > self.recorder.late_after_s:
                     cause = self._late_cause(due_s)
-                    if late_s > self._max_lateness_s:
-                        self._give_up(entry, cause, self._max_lateness_s)
+                    if late_s > self.max_lateness_s:
+                        self._give_up(entry, cause, self.max_lateness_s)
                         continue
-                self._recorder.schedule()
+                self.recorder.schedule()
             elif now_s >= t0_s:
                 continue
             return DueMessage(k, due_s, phase, self._epoch, cause, now_s)
         return None
 
     def _promise(self, user: FreeUser) -> None:
-        if self._pace is not None:
-            self._pace.promise(user[0], self._requests)
+        if self.pace is not None:
+            self.pace.promise(user[0], self.requests)
 
     def _is_held(self, now_s: float) -> bool:
-        assert self._pace is not None
-        ready_s = self._pace.ready_at(now_s)
+        assert self.pace is not None
+        ready_s = self.pace.ready_at(now_s)
         if ready_s > now_s:
             self._held_until_s = ready_s
         return ready_s > now_s
@@ -220,8 +216,8 @@ class Dispatcher:
 
     def _give_up(self, entry: Entry, cause: Cause, lateness_s: float) -> None:
         if entry[3] is _MEASURE:
-            self._recorder.schedule()
-            self._recorder.give_up(cause, lateness_s)
+            self.recorder.schedule()
+            self.recorder.give_up(cause, lateness_s)
 
     def _set_close(self) -> None:
         """Have messages go out before the end and while the lease holds; after a stop, never."""
@@ -231,11 +227,11 @@ class Dispatcher:
 
     def _arm(self) -> None:
         """Set the alarm for whatever comes next, unless it is set for something earlier."""
-        first, now_s, at_s = self.queue.first, self._clock(), self._users.first_ready_s
+        first, now_s, at_s = self.queue.first, self.clock(), self._users.first_ready_s
         if first is not self._armed_for and self._idle and now_s < self._closes_s:
             round_s = self._round_s(first)
-            if self._pace is not None:
-                round_s = max(round_s, self._pace.ready_at(now_s))
+            if self.pace is not None:
+                round_s = max(round_s, self.pace.ready_at(now_s))
             at_s = min(at_s, round_s)
             self._armed_for = first
         if at_s < self._alarm_at_s:
@@ -259,7 +255,7 @@ class Dispatcher:
     def _on_alarm(self) -> None:
         """Hand out what can go by now to the idle users, those included that have rested."""
         self._alarm_at_s, self._armed_for = inf, None
-        users, now_s = self._users, self._clock()
+        users, now_s = self._users, self.clock()
         users.end_rests(now_s)
         while self._idle:
             _, ready_at = next(iter(self._idle.values()))
@@ -273,5 +269,5 @@ class Dispatcher:
             user = users.pop(now_s)
             self._promise(user)
             user[0].switch(due)
-            now_s = self._clock()
+            now_s = self.clock()
         self._arm()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from math import inf
 from time import perf_counter
 from typing import Protocol
@@ -144,12 +145,14 @@ class ScenarioWork:
         self._grant(cursors, epoch)
 
 
+@dataclass(eq=False, repr=False)
 class Reservation:
     """Reserves the conversation of one message after the other for one user."""
 
-    def __init__(self, work: ScenarioWork, max_lateness_s: float) -> None:
-        self._work = work
-        self._max_lateness_s = max_lateness_s
+    work: ScenarioWork
+    max_lateness_s: float
+
+    def __post_init__(self) -> None:
         self._index: int | None = None
 
     def reserve(self, message: Message) -> Message:
@@ -157,7 +160,7 @@ class Reservation:
 
         A message that had to wait for it is late by cause pool.
         """
-        pool, latest_s = self._work.pool, message.due.due_s + self._max_lateness_s
+        pool, latest_s = self.work.pool, message.due.due_s + self.max_lateness_s
         while self._index is None:
             due, index = message.due, message.planned.conversation_index
             has_to_wait = pool.is_taken(index)
@@ -170,13 +173,13 @@ class Reservation:
                 message = replace(message, due=due)
             if index in pool.retired:  # while this user waited for it
                 self.release()
-                message = self._work.message(due)
+                message = self.work.message(due)
         return message
 
     def release(self) -> None:
         """Release the conversation of the last message for other users."""
         if self._index is not None:
-            self._work.pool.give_back(self._index)
+            self.work.pool.give_back(self._index)
             self._index = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 from time import perf_counter
@@ -38,40 +39,36 @@ class WorkerRunState(StrEnum):
     STOPPING = "stopping"
 
 
+@dataclass(eq=False, repr=False)
 class WorkerRun:
     """One run in this process; `redact` hides secrets in samples of errors, codes and ids.
 
     It is long because all that is done in step over its scenarios is here: lanes, seconds, reports.
     """
 
-    def __init__(
-        self,
-        inputs: RunInputs,
-        connections: Connections,
-        lease: LeaseClock,
-        rows: Rows,
-        redact: Callable[[str], str],
-    ) -> None:
-        plans = inputs.plans()
+    inputs: RunInputs
+    connections: Connections
+    lease: LeaseClock
+    rows: Rows
+    redact: Callable[[str], str]
+
+    def __post_init__(self) -> None:
+        plans, settings = self.inputs.plans(), self.inputs.settings
         self.state = WorkerRunState.JOINING
-        self.connections = connections
-        self.inputs = inputs
-        self.lease = lease
-        self.run_id = inputs.run_id
+        self.run_id = self.inputs.run_id
         self.plan_hash = plan_hash(plans)
-        self.samples = SampleKeeper(redact, inputs.settings.samples)
-        self._rows = rows
-        self._log = MessageLog(redact) if inputs.settings.records_messages else None
-        name_code = code_namer(redact)
+        self.samples = SampleKeeper(self.redact, settings.samples)
+        self._log = MessageLog(self.redact) if settings.records_messages else None
+        pace, name_code = self.connections.pace, code_namer(self.redact)
         self.work = {
             name: ScenarioWork(
-                inputs, plan, rows, self.keep_sample, self._log, connections.pace, name_code
+                self.inputs, plan, self.rows, self.keep_sample, self._log, pace, name_code
             )
             for name, plan in plans.items()
         }
-        self.total = None if connections.pace is None else connections.pace.total
-        self._permits = inputs.settings.permits_by_scenario()
-        self.health = HealthRecorder(inputs.settings.late_after_ms / 1000)
+        self.total = None if pace is None else pace.total
+        self._permits = settings.permits_by_scenario()
+        self.health = HealthRecorder(settings.late_after_ms / 1000)
         self.epoch = 0
         self.t0_s: float | None = None
         self.reports = 0
@@ -131,7 +128,7 @@ class WorkerRun:
     def enter_all(self) -> None:
         """Enter the accepted messages that were gathered, and show them."""
         self.flush()
-        self._rows.flush()
+        self.rows.flush()
         if self._log is not None:
             self._log.pack(self.t0_s or 0.0)
 
