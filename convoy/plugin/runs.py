@@ -197,6 +197,7 @@ class RunController:
             enter_messages=lambda packed: run.enter_messages(packed),
             spawning_s=prepared.settings.users / prepared.users_per_s,
             is_local=self.workers.are_local,
+            sent_before=prepared.sent,
             end_early=lambda reason: run.interrupt(reason),
         )
         run = LiveRun(

@@ -18,6 +18,7 @@ from convoy.errors import RefusedError, did_you_mean
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_per_user
+from convoy.prepare.message_counts import requests_planned
 from convoy.remote.addresses import Admission
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation, OwnToken
@@ -242,11 +243,6 @@ def check_rate(settings: Settings) -> None:
         if steps := _with_steps(settings):
             wanted += f", which{steps} makes {requests:.10g} requests per second"
         raise _too_fast(settings, wanted, highest, f"write {_most(settings, highest)} or less")
-
-
-def requests_planned(settings: Settings, planned: Mapping[str, int]) -> int:
-    """Return how many messages so many of each scenario are, with what their steps send."""
-    return sum(settings.requests_each(name) * count for name, count in planned.items())
 
 
 def check_total(settings: Settings, planned: Mapping[str, int] | None, beside: int = 0) -> None:

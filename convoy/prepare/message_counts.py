@@ -28,23 +28,42 @@ def planned_messages(
     return None if settings.messages is None else dict.fromkeys(inputs, settings.messages)
 
 
+def requests_planned(settings: Settings, planned: Mapping[str, int]) -> int:
+    """Return how many messages so many of each scenario are, with what their steps send."""
+    return sum(settings.requests_each(name) * count for name, count in planned.items())
+
+
+def messages_of_run(settings: Settings, planned: Mapping[str, int]) -> int:
+    """Return how many messages may leave from the end of the preflight on, as far as is known."""
+    beside = warm_up_messages(settings) + first_words(settings)
+    return requests_planned(settings, planned) + beside
+
+
 def canaries(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
     """Return how many canary messages there are: one of each template."""
     return sum(len(each.weights) for each in inputs.values()) if settings.canary else 0
 
 
 def messages_beside(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
-    """Return how many messages leave besides the plan's: warm-up, canaries, opened conversations.
+    """Return how many messages leave besides the plans': of the preflight, warm-up, first words.
 
-    What the steps of the warm-up send is among them.
+    The preflight's are canaries, and what opens conversations; there are more where a conversation
+    takes none, or where one has to be sent again.
     """
-    warm_up = sum(
+    pools = [settings.scenario[name].conversations for name in inputs]
+    opened = sum(each.count or 0 for each in pools if each.source == "opened")
+    of_run = warm_up_messages(settings) + first_words(settings)
+    return canaries(settings, inputs) + opened + of_run
+
+
+def warm_up_messages(settings: Settings) -> int:
+    """Return how many messages the warm-up has at most, with what their steps send."""
+    if not settings.is_scheduled:
+        return 0
+    return sum(
         ceil(curve.stages[0].rate_from * settings.warm_up_s) * settings.requests_each(name)
         for name, curve in settings.curves().items()
     )
-    pools = [settings.scenario[name].conversations for name in inputs]
-    opened = sum(each.count or 0 for each in pools if each.source == "opened")
-    return warm_up * settings.is_scheduled + canaries(settings, inputs) + opened
 
 
 def first_words(settings: Settings) -> int:

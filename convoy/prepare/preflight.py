@@ -32,8 +32,8 @@ from convoy.prepare.machine import check_machine, files_per_user
 from convoy.prepare.message_counts import (
     canaries,
     check_due,
-    first_words,
     messages_beside,
+    messages_of_run,
     planned_messages,
 )
 from convoy.prepare.organisation_lock import OrganisationLock
@@ -72,7 +72,7 @@ class PreparedRun:
     `checklist` holds what the preflight found, `ledger_since` is since when the simulator's ledger
     counts ("" for another target), `facts` what the record says of it. `processes` on this machine
     hold the users; `admission` is what may be connected to. The users of the scenarios in `guests`
-    are guests of web messaging.
+    are guests of web messaging. Where the total is approved, the preflight `sent` so much of it.
     """
 
     settings: Settings
@@ -86,6 +86,7 @@ class PreparedRun:
     processes: int = 1
     admission: Admission = THIS_MACHINE
     guests: tuple[str, ...] = ()
+    sent: int = 0
 
     @property
     def users_per_s(self) -> float:
@@ -213,6 +214,10 @@ class Preflight:
             )
             with step("approval"):
                 _check_total(settings, run.inputs)
+            total = self.connections.pace.total if self.connections.pace is not None else None
+            if total is not None:
+                planned = planned_messages(settings, run.inputs) or {}
+                total.reserve(messages_of_run(settings, planned))
             before = questions.requests + _requests_before(settings, run.inputs)
             if len(run.guests) < len(routes):
                 check_allowance(settings, in_force, before, self.checklist)
@@ -254,7 +259,7 @@ class Preflight:
         if sends and self.connections.pace is not None:
             # The users of the run do not know what has left just now.
             gevent.sleep(SECOND_S)
-        return run
+        return run if total is None else replace(run, sent=total.taken)
 
     def _token_of(self, kind: TokenKind, session: ApiSession) -> Token:
         url, for_s = self.settings.target.login_url, self.settings.request_timeout_s
@@ -391,5 +396,4 @@ def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -
 
 def _check_total(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> None:
     planned = planned_messages(settings, inputs)
-    beside = messages_beside(settings, inputs) + first_words(settings)
-    check_total(settings, planned, beside)
+    check_total(settings, planned, messages_beside(settings, inputs))

@@ -119,7 +119,7 @@ class Transport:
         finally:
             if self._is_leaving and self.pace is not None:
                 self._is_leaving = False
-                self.pace.keep()
+                self.pace.keep(is_message=_is_message(request))
 
     def may_send_by(self, deadline_s: float) -> bool:
         """Return whether the pace leaves room for a message until then."""
@@ -192,7 +192,7 @@ class Transport:
         # Only now, because messages that wait for connections would leave all at once afterwards.
         if self.pace is not None:
             if not self._is_leaving:
-                self.pace.wait(deadline_s)
+                self.pace.wait(deadline_s, is_message=_is_message(request))
                 self._is_leaving = True
             connection.on_sent = self._has_left
         self._ask_kill_switch()
@@ -379,3 +379,8 @@ class _HeaderReader:
             self._is_through = True
         elif not self._is_through:
             self._headers.clear()
+
+
+def _is_message(request: bytes) -> bool:
+    """Return whether a request may leave something at the target; others only read."""
+    return not request.startswith(b"GET ")

@@ -79,20 +79,22 @@ class Pace:
         """Keep no room any longer for a user, whose message has ended, or was written."""
         self._promised.discard(user)
 
-    def wait(self, deadline_s: float) -> None:
+    def wait(self, deadline_s: float, *, is_message: bool = True) -> None:
         """Wait as the calling greenlet until a message may leave, and count it as leaving.
 
         `has_left` or `keep` has to follow. Raises TimeoutError where it may not leave before the
-        deadline.
+        deadline, TotalUsedUpError where the total has none left. What only reads is no message, and
+        is taken from no total.
         """
         self.forget(getcurrent())
-        if self.total is not None:
-            self.total.take(deadline_s)
+        total = self.total if is_message else None
+        if total is not None:
+            total.take(deadline_s)
         try:
             self._wait_for_room(deadline_s)
         except BaseException:
-            if self.total is not None:
-                self.total.put_back()
+            if total is not None:
+                total.put_back()
             raise
         self._leaving += 1
 
@@ -127,10 +129,10 @@ class Pace:
         is_spread = before_s <= might_leave_s - late_s
         return might_leave_s if is_spread and now_s <= might_leave_s + late_s else now_s
 
-    def keep(self) -> None:
+    def keep(self, *, is_message: bool = True) -> None:
         """Count a message no longer: it will not leave."""
         self._leaving -= 1
-        if self.total is not None:
+        if self.total is not None and is_message:
             self.total.put_back()
 
     def _free_at(self, now_s: float, before: int) -> float:

@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 from gevent.event import Event
 from greenlet import getcurrent, greenlet
 
+from convoy.remote.wire_faults import TotalUsedUpError
+
 
 @dataclass(eq=False, repr=False)
 class Total:
@@ -31,13 +33,14 @@ class Total:
     def __post_init__(self) -> None:
         self._planned: WeakKeyDictionary[greenlet, int] = WeakKeyDictionary()
         self._is_used_up = not self.is_led
-        self._taken = self._waiting = 0
+        self._waiting = self.taken = 0
+        """So many messages have left, or are about to, that were not planned for a user."""
         self._has_news = Event()
 
     @property
     def wanted(self) -> int:
         """How many messages beyond its plan this process has ever wanted."""
-        return self._taken + self._waiting + min(self._taken, self.most_ahead)
+        return self.taken + self._waiting + min(self.taken, self.most_ahead)
 
     def plan(self, user: greenlet, count: int) -> None:
         """Let a user send so many messages more: what it is handed is in the plan."""
@@ -52,7 +55,7 @@ class Total:
     def take(self, deadline_s: float) -> None:
         """Count a message of the calling greenlet, which may have to wait for the master.
 
-        Raises TimeoutError where nothing is left, or the master gives nothing by the deadline.
+        Raises TotalUsedUpError where nothing is left, or the master gives nothing by the deadline.
         """
         user = getcurrent()
         if planned := self._planned.get(user, 0):
@@ -64,17 +67,22 @@ class Total:
         finally:
             self._waiting -= 1
         self.left -= 1
-        self._taken += 1
+        self.taken += 1
 
     def put_back(self) -> None:
         """Count a message no longer: it will not leave."""
         self.left += 1
+        self.taken = max(0, self.taken - 1)  # one that was planned had not been taken
+
+    def reserve(self, count: int) -> None:
+        """Leave so many messages to others, however few are left then."""
+        self.left -= count
 
     def _await_more(self, deadline_s: float) -> None:
         while self.left <= 0:
             left_s = deadline_s - self.clock()
             if self._is_used_up or left_s <= 0:
-                raise TimeoutError("the approved total leaves no message for it")
+                raise TotalUsedUpError("the approved total leaves no message for it")
             self._has_news.clear()
             self._has_news.wait(None if left_s == inf else left_s)
 

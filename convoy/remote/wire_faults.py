@@ -43,6 +43,10 @@ class StoppedError(Exception):
     """The transport was closed from another greenlet while an exchange was in progress."""
 
 
+class TotalUsedUpError(TimeoutError):
+    """The approved total has no message left, so that this one did not leave."""
+
+
 # The first class that an exception belongs to decides, so subclasses stand above their bases.
 # A name that cannot be encoded for DNS is a UnicodeError. An OSError without a class of its own
 # (host or network unreachable) meant no connection.
@@ -55,6 +59,7 @@ WIRE_CODE_OF: dict[type[Exception], str] = {
     httptools.HttpParserError: "malformed answer",
     httptools.HttpParserUpgrade: "malformed answer",
     ProxyError: "proxy",
+    TotalUsedUpError: "approved total",
     TimeoutError: "timeout",
     ssl.SSLEOFError: "connection closed",
     ssl.SSLZeroReturnError: "connection closed",

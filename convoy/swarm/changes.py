@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from convoy.errors import RefusedError
 from convoy.plan.rate_curve import LiveCurve, RateCurve
 from convoy.plan.scenario import ScenarioPlan
-from convoy.prepare.guard import check_rate, check_total, requests_planned
+from convoy.prepare.guard import check_rate, check_total
+from convoy.prepare.message_counts import requests_planned
 from convoy.remote.total import TotalBook
 from convoy.results.result import Change
 from convoy.settings import Settings
@@ -31,6 +32,7 @@ class Changes:
         beside: int,
     ) -> None:
         self.made: list[Change] = []
+        self._plans = plans
         self._settings = settings
         self._beside = beside
         self._total = total
@@ -53,9 +55,14 @@ class Changes:
         shares = _shares(self._settings, rate)
         curves = {name: live.with_rate(at_s, shares[name]) for name, live in self._curves.items()}
         # In a pause the rest is put off, and at most it follows at once.
-        planned = {name: live.resumed(at_s).curve.count for name, live in curves.items()}
+        planned = {
+            name: self._plans[name].with_curve(live.resumed(at_s).curve).count or 0
+            for name, live in curves.items()
+        }
         check_total(self._settings, planned, self._beside + self._total.given)
-        self._total.planned = requests_planned(self._settings, planned) + self._beside
+        # A worker follows the plan before until it hears of this one, so less is planned never.
+        booked = requests_planned(self._settings, planned) + self._beside
+        self._total.planned = max(self._total.planned, booked)
         self._curves = curves
         self.rate = rate
         self.made.append(Change(round(at_s, 3), "rate", rate))

@@ -15,7 +15,7 @@ import gevent
 from convoy.errors import ConvoyError, RefusedError
 from convoy.foreign import told
 from convoy.plan.lanes import LEASE_S
-from convoy.prepare.message_counts import messages_beside
+from convoy.prepare.message_counts import warm_up_messages
 from convoy.remote.total import TotalBook
 from convoy.results.criteria import CriterionResult
 from convoy.results.progress import Progress, progress_measured
@@ -43,8 +43,8 @@ class Master:
     `code` is the hash of the code that makes messages, the same in every worker. Where the only
     worker `is_local`, it needs no lease. `end_early` is called with the reason when a worker asks
     for the end of the run, `enter_messages` with each part of the log of messages. `redact` hides
-    secrets in what the run's result says. It is long because protocol, account and channel of a run
-    meet here, and nowhere else.
+    secrets in what the run's result says. Of an approved total the preflight has `sent_before`. It
+    is long because protocol, account and channel of a run meet here, and nowhere else.
     """
 
     inputs: RunInputs
@@ -54,6 +54,7 @@ class Master:
     code: str
     spawning_s: float
     is_local: bool
+    sent_before: int
     end_early: Callable[[str], None]
     facts: RunFacts
     redact: Callable[[str], str]
@@ -69,7 +70,7 @@ class Master:
         self.plan_hash = plan_hash(plans)
         approval = settings.target.approval
         total = TotalBook(None if approval is None else approval.highest_total)
-        beside = messages_beside(settings, self.inputs.scenarios)
+        beside = warm_up_messages(settings) + self.sent_before
         self.changes = Changes(settings, plans, total, beside)
         self.lanes = RunLanes(plans, settings.request_timeout_s)
         self.report_every_s = 1 if self.is_local and settings.is_slow else REPORT_STEPS

@@ -161,7 +161,7 @@ def test_what_a_scenario_sends_beyond_the_plan_keeps_to_the_total(
 
     again = ended.scenario["steps"]["again"]
     assert ended.scenario["accepted"] == planned, ended.output
-    assert (again["count"], again["errors"]) == (planned, {"timeout": planned - more})
+    assert (again["count"], again["errors"]) == (planned, {"approved total": planned - more})
     assert simulator.ledger()["accepted"] == planned + canaries + more
     assert "the approved total is used up" in ended.output
 

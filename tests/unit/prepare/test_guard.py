@@ -28,7 +28,7 @@ from convoy.prepare.guard import (
     check_window,
     window_ends_s,
 )
-from convoy.prepare.message_counts import first_words, messages_beside
+from convoy.prepare.message_counts import first_words, warm_up_messages
 from convoy.remote.addresses import Admission
 from convoy.secrets import Secret
 from convoy.settings import Settings
@@ -510,10 +510,10 @@ def test_each_guest_who_joins_says_something_first() -> None:
     assert first_words(settings) == 7
 
 
-def test_the_steps_of_the_warm_up_are_among_the_messages_beside() -> None:
+def test_the_steps_of_the_warm_up_are_among_its_messages() -> None:
     settings = with_steps("rate=10", "typing").model_copy(update={"warm_up_s": 2.0})
 
-    assert messages_beside(settings, {}) == 10 + 2 * 10
+    assert warm_up_messages(settings) == 10 + 2 * 10
 
 
 @pytest.mark.parametrize(

@@ -269,8 +269,8 @@ def test_what_waits_while_others_are_rendered_counts_when_the_kernel_takes_it() 
 
 def test_what_does_not_leave_takes_no_room() -> None:
     class Stops(Pace):
-        def wait(self, deadline_s: float) -> None:
-            super().wait(deadline_s)
+        def wait(self, deadline_s: float, *, is_message: bool = True) -> None:
+            super().wait(deadline_s, is_message=is_message)
             transport.close()
 
     pace = Stops(1)

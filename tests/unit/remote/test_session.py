@@ -61,9 +61,9 @@ class CountingPace(Pace):
 
     waits = 0
 
-    def wait(self, deadline_s: float) -> None:
+    def wait(self, deadline_s: float, *, is_message: bool = True) -> None:
         self.waits += 1
-        super().wait(deadline_s)
+        super().wait(deadline_s, is_message=is_message)
 
 
 @contextmanager

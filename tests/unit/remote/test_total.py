@@ -10,6 +10,7 @@ from greenlet import getcurrent
 
 from convoy.remote.pace import Pace
 from convoy.remote.total import Total, TotalBook
+from convoy.remote.wire_faults import TotalUsedUpError
 
 NOW_S = 100.0
 
@@ -23,7 +24,7 @@ def test_a_process_without_a_master_sends_as_many_as_are_left() -> None:
     alone.take(inf)
     alone.take(inf)
 
-    with pytest.raises(TimeoutError, match="total leaves no message"):
+    with pytest.raises(TotalUsedUpError, match="total leaves no message"):
         alone.take(inf)
 
 
@@ -32,11 +33,11 @@ def test_what_a_user_was_handed_is_sent_though_nothing_is_left() -> None:
     own.plan(getcurrent(), 2)
 
     own.take(NOW_S)
-    gevent.spawn(lambda: pytest.raises(TimeoutError, own.take, NOW_S)).get()
+    gevent.spawn(lambda: pytest.raises(TotalUsedUpError, own.take, NOW_S)).get()
     own.take(NOW_S)
 
     assert own.wanted == 0
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TotalUsedUpError):
         own.take(NOW_S)
 
 
@@ -94,6 +95,16 @@ def test_one_that_does_not_leave_after_all_is_put_back() -> None:
     pace.wait(inf)
 
 
+def test_questions_are_no_messages() -> None:
+    pace = Pace(5, lambda: NOW_S, total(0, is_led=False))
+
+    pace.wait(inf, is_message=False)
+    pace.keep(is_message=False)
+
+    with pytest.raises(TotalUsedUpError, match="total"):
+        pace.wait(inf)
+
+
 def test_without_a_bound_nothing_is_given() -> None:
     book = TotalBook(None)
 
@@ -115,3 +126,13 @@ def test_where_the_plans_have_become_larger_nothing_is_taken_back() -> None:
     book.planned = 9
 
     assert (book.give("worker", 9, 1), book.given, book.is_used_up) == (0, 4, True)
+
+
+def test_what_is_reserved_for_a_run_is_not_sent_before_it() -> None:
+    own = total(5, is_led=False)
+    own.reserve(4)
+    own.take(inf)
+
+    with pytest.raises(TotalUsedUpError):
+        own.take(inf)
+    assert own.taken == 1

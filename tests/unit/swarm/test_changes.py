@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from convoy.errors import RefusedError
 from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
-from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
 from convoy.remote.total import TotalBook
 from convoy.results.result import Change
 from convoy.settings.model import Approval
@@ -15,10 +17,18 @@ from convoy.swarm.changes import Changes
 from tests.unit.settings.configuration import settings_of
 
 NAME = "conversation_messages"
+POOL = ConversationPool.of([Conversation("a")])
+INPUTS = ScenarioInputs(NAME, 1, RateCurve([Stage(20, 20, 10)]), POOL, {}, {"text": 1.0})
+PLAN = ScenarioPlan(INPUTS)
 
 
 def changes_of(
-    *sets: str, highest_rate: float | None = None, highest_total: int | None = None, given: int = 0
+    *sets: str,
+    highest_rate: float | None = None,
+    highest_total: int | None = None,
+    given: int = 0,
+    plan: ScenarioPlan = PLAN,
+    total: TotalBook | None = None,
 ) -> Changes:
     """Changes of a run of ten seconds with 20 messages per second, and three beside them.
 
@@ -34,11 +44,9 @@ def changes_of(
         )
         target = settings.target.model_copy(update={"approval": approval})
         settings = settings.model_copy(update={"target": target})
-    pool = ConversationPool.of([Conversation("a")])
-    inputs = ScenarioInputs(NAME, 1, RateCurve([Stage(20, 20, 10)]), pool, {}, {"text": 1.0})
-    total = TotalBook(highest_total)
+    total = total or TotalBook(highest_total)
     total.given = given
-    return Changes(settings, {NAME: ScenarioPlan(inputs)}, total, beside=3)
+    return Changes(settings, {NAME: plan}, total, beside=3)
 
 
 def stages_of(changes: Changes) -> dict[str, tuple[Stage, ...]]:
@@ -109,6 +117,32 @@ def test_another_rate_keeps_to_the_total(is_paused: bool, given: int, is_allowed
             changes.set_rate(4.0, 30)
 
     assert changes.rate == (30 if is_allowed else 20)
+
+
+def test_a_poisson_plan_counts_as_what_it_has_and_not_as_its_mean() -> None:
+    inputs = replace(INPUTS, arrivals=ArrivalRule("poisson", None, 0.0), seed=1073)
+    plan = ScenarioPlan(inputs)
+    count = plan.with_curve(RateCurve([Stage(20, 20, 4), Stage(30, 30, 6)])).count
+    assert count is not None and count != 80 + 180
+
+    for allowed in (count + 3, count + 2):
+        changes = changes_of("arrivals=poisson", highest_rate=100, highest_total=allowed, plan=plan)
+        if allowed == count + 3:
+            changes.set_rate(4.0, 30)
+        else:
+            with pytest.raises(RefusedError, match=f"{count + 3} messages"):
+                changes.set_rate(4.0, 30)
+
+
+def test_of_a_lowered_rate_nothing_is_free_for_others() -> None:
+    """A worker may go on by the plan before, until it hears of the change."""
+    total = TotalBook(270)
+    changes = changes_of(highest_rate=50, highest_total=270, total=total)
+    before = total.planned
+
+    changes.set_rate(4.0, 1)
+
+    assert total.planned == before == 203
 
 
 def test_where_nothing_is_scheduled_there_is_no_rate_to_change() -> None:

@@ -54,6 +54,7 @@ def master_of(silence: Silence, *sets: str) -> Master:
         code=CODE,
         spawning_s=0.0,
         is_local=False,
+        sent_before=0,
         end_early=lambda reason: None,
         facts=RunFacts(),
         redact=str,
