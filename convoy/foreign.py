@@ -60,6 +60,11 @@ def quoted(value: str) -> str:
     return f"a text of {len(value):,} characters"
 
 
+def readable(data: bytes, redact: Callable[[str], str]) -> str:
+    """Return what bytes say, all of it and without secrets; what is no UTF-8 becomes escapes."""
+    return redact(data.decode("utf-8", "backslashreplace"))
+
+
 def told(text: str, redact: Callable[[str], str], longest: int = LONGEST) -> str:
     """Return a text as it is told within a sentence: redacted, bounded and on one line."""
     return on_one_line(shortened(text, longest, redact))

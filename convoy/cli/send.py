@@ -16,7 +16,7 @@ import msgspec
 
 from convoy.errors import Fault, RefusedError, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
-from convoy.foreign import printable_lines, told
+from convoy.foreign import printable_lines, readable, told
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadTemplate, parse_body
 from convoy.plan.pool import Conversation, ConversationPool, checked_id
 from convoy.prepare.canaries import canary_run_id
@@ -169,9 +169,7 @@ def as_report(sent: Sent, redact: Callable[[str], str]) -> str:
 
 def _redacted(sent: Sent, redact: Callable[[str], str]) -> Sent:
     attempt = sent.attempt
-    body, answer = (
-        redact(each.decode("utf-8", "backslashreplace")) for each in (sent.body, attempt.body)
-    )
+    body, answer = (readable(each, redact) for each in (sent.body, attempt.body))
     return replace(
         sent,
         path=redact(sent.path),

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import time
 
+from convoy.foreign import readable
 from convoy.plan.message import PlannedMessage
 from convoy.plan.rendering import CUSTOMERS
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
@@ -40,9 +41,9 @@ class Canaries:
     """The canary messages of one scenario: one of each of its templates.
 
     The results are entered into `checklist`. `note_opened` takes the id of each conversation that
-    an answer names and the message did not. A refusal that every message of the template would get
-    is a failure. What may be temporary (a timeout, a 503, a 429) is a warning, because the run
-    counts it by its code.
+    an answer names and the message did not; `redact` hides secrets. A refusal that every message of
+    the template would get is a failure. What may be temporary (a timeout, a 503, a 429) is a
+    warning, because the run counts it by its code.
     """
 
     inputs: ScenarioInputs
@@ -53,6 +54,7 @@ class Canaries:
     timeout_s: float
     checklist: Checklist
     note_opened: Callable[[str], None]
+    redact: Callable[[str], str]
 
     def send(self) -> None:
         """Send them, as long as there are answers."""
@@ -128,15 +130,17 @@ class Canaries:
             meant = advice(attempt.code)
             self.checklist.warn(check, f"{_answer(attempt)}. {meant.cause}", meant.change)
         else:
-            fix = self._fix(attempt, body)
-            self.checklist.fail(check, _explained(attempt, body, self.route), fix)
+            # Redacted before they are read, because what is told of them is cut and wrapped.
+            sent, answer = (readable(each, self.redact).encode() for each in (body, attempt.body))
+            told = _explained(answer, attempt.status, sent, self.route)
+            self.checklist.fail(check, told, self._fix(answer, attempt.status, sent))
 
-    def _fix(self, attempt: Attempt, body: bytes) -> str:
+    def _fix(self, answer: bytes, status: int, body: bytes) -> str:
         """Return what to look at: a role, an id in path or body, or the template."""
-        missing = read_refusal(attempt.body, attempt.status).permissions
+        missing = read_refusal(answer, status).permissions
         if missing:
             return f"add {', '.join(missing)} to a role of the client, and start again"
-        if attempt.status not in _OF_AN_ID:
+        if status not in _OF_AN_ID:
             return _WAY_ROUND
         variables = self.inputs.variables
         own = [name for name in self.route.placeholders if name in variables]
@@ -158,9 +162,9 @@ def _may_pass(attempt: Attempt) -> bool:
     return not is_rejected or attempt.status >= 500 or attempt.status in _PASSING_STATUSES
 
 
-def _explained(attempt: Attempt, body: bytes, route: Route) -> str:
+def _explained(answer: bytes, status: int, body: bytes, route: Route) -> str:
     payload: object = None
     with suppress(ValueError):
         payload = json.loads(body)
     known = payload if isinstance(payload, dict) else None
-    return as_text(explain(attempt.body, known, status=attempt.status, route=route))
+    return as_text(explain(answer, known, status=status, route=route))

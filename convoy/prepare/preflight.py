@@ -247,6 +247,7 @@ class Preflight:
                             settings.request_timeout_s,
                             self.checklist,
                             self._note_opened,
+                            self.connections.redact,
                         ).send()
         finally:
             for session in sessions.values():

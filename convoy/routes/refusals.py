@@ -20,7 +20,9 @@ _NAMELESS = "4xx other"
 _LONGEST_SAID = 400
 _LONGEST_FIELD = 80
 # Whole words only, since of a secret that is cut off nobody would know the rest.
-_PERMISSION = re.compile(r"(?<![\w:])[A-Za-z]\w{0,63}+:\w{1,64}+:(?:\w{1,64}+|\*)(?![\w:])")
+_PERMISSION = re.compile(
+    r"(?<![^\s,;'\"(\[])[A-Za-z]\w{0,63}+:\w{1,64}+:(?:\w{1,64}+|\*)(?!\.?[^\s.,;'\")\]])"
+)
 _MOST_PERMISSIONS = 20
 
 

@@ -35,6 +35,7 @@ class CarelessServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
         """The headers of each request, names in small letters, with `path`."""
+        self.refuses_canaries = False
         self.turn = count()
         super().__init__(("127.0.0.1", 0), _Visit)
 
@@ -69,9 +70,18 @@ class _Visit(BaseHTTPRequestHandler):
         addressed = re.search(r"conversation-\d", body)
         own = {"id": f"m-{next(self.server.turn)}", "conversationId": (addressed or [""])[0]}
         if "-canary:" in body:
-            self._answer(200, json.dumps(own).encode())
+            self._answer_canary(own)
             return
         self._answer_carelessly(next(self.server.turn) // 2 % 8, own)
+
+    def _answer_canary(self, own: dict[str, str]) -> None:
+        if not self.server.refuses_canaries:
+            self._answer(200, json.dumps(own).encode())
+            return
+        told: dict[str, Any] = {"code": "bad.request", "contextId": f"c-{ACCESS_TOKEN}"}
+        told |= {"message": f"The token {told_of(ACCESS_TOKEN)} does not allow it"}
+        told |= {"details": [{"fieldName": f"headers/authorization/{ACCESS_TOKEN}"}]}
+        self._answer(400, json.dumps(told).encode())
 
     def _answer_carelessly(self, turn: int, own: dict[str, str]) -> None:
         registered = "\n".join(map(told_of, REGISTERED))

@@ -202,8 +202,15 @@ def test_no_page_of_the_web_ui_leaks_anything(tmp_path: Path, server: CarelessSe
     assert found_in(files_of(tmp_path)) == {}
 
 
-@pytest.mark.parametrize("command", ["preflight", "plan", "send"])
-def test_no_command_leaks_anything(command: str, tmp_path: Path, server: CarelessServer) -> None:
+@pytest.mark.parametrize(
+    ("command", "refuses"),
+    [("preflight", False), ("preflight", True), ("plan", False), ("send", True)],
+    ids=["preflight", "refused preflight", "plan", "refused send"],
+)
+def test_no_command_leaks_anything(
+    command: str, refuses: bool, tmp_path: Path, server: CarelessServer
+) -> None:
+    server.refuses_canaries = refuses
     only_shipped = {"scenarios": ["conversation_messages"], "scenario.careless": None}
     given = [each for each in settings(tmp_path, **only_shipped) if "careless" not in each]
 

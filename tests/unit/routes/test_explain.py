@@ -406,7 +406,9 @@ def test_the_permissions_that_a_refusal_names_are_told(
 
 
 def test_no_part_of_a_long_word_is_told_as_a_permission() -> None:
-    params = {"1": f"a:b:{'s' * 85}", "2": f"{'.' * 3990}a:b:{'s' * 30}", "3": f"a:b:c:{'s' * 9}"}
+    words = (f"a:b:{'s' * 85}", f"{' ' * 3990}a:b:{'s' * 30}", f"a:b:c:{'s' * 9}")
+    words += ("q.a:b:c", "q+a:b:c", "a:b:c/q", "a:b:c-q", "a:b:c.q", "a:b:*=")
+    params = {str(number): word for number, word in enumerate(words)}
 
     found = explain({"code": "missing.permissions", "status": 403, "messageParams": params})
 
