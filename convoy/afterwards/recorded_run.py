@@ -109,8 +109,8 @@ class SentTexts:
         self.unknown = ""
         self._plans: dict[str, ScenarioPlan] = {}
         try:
-            inputs = read_from_record(read_bytes(folder / INPUTS, _MOST_BYTES), code)
-            self._plans = inputs.plans()
+            kept = read_from_record(read_bytes(folder / INPUTS, _MOST_BYTES), code)
+            self._plans = {name: ScenarioPlan(each) for name, each in kept.scenarios.items()}
             if plan_hash(self._plans) != result.plan_hash:
                 raise ConvoyError("the plans computed from it are others than those of the run")
         except ConvoyError as error:
@@ -118,7 +118,7 @@ class SentTexts:
             self.unknown = f"texts were not compared, because {INPUTS}: {error}"
             return
         self._bodies = {
-            name: [plan.bodies(inputs.run_id, clock) for clock in _CLOCKS]
+            name: [plan.bodies(kept.run_id, clock) for clock in _CLOCKS]
             for name, plan in self._plans.items()
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -46,41 +46,56 @@ class RunInputs:
             raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
 
 
-def pack_for_record(inputs: RunInputs, code: str, redact: Callable[[str], str] = str) -> bytes:
-    """Return what a record keeps, so that one knows later what each message said.
+class RecordedInputs(msgspec.Struct, frozen=True):
+    """What a record keeps of a run's inputs, so that one knows later what each message said.
 
-    `code` is the hash of the code that makes messages. b"" where no message is logged, for larger
-    pools than are worth it, and where `redact` finds a secret in what messages are made of.
+    `code` is the hash of the code that makes messages. The settings stand beside it in the record.
+    """
+
+    code: str
+    run_id: str
+    scenarios: dict[str, ScenarioInputs]
+
+
+def pack_for_record(inputs: RunInputs, code: str, redact: Callable[[str], str] = str) -> bytes:
+    """Return the `RecordedInputs` of a run, packed.
+
+    b"" where no message is logged, for larger pools than are worth it, and where `redact` finds a
+    secret in what messages are made of.
     """
     size = sum(len(each.pool) for each in inputs.scenarios.values())
     if not inputs.settings.records_messages or size > _MOST_KEPT:
         return b""
-    for each in inputs.scenarios.values():
-        lines = (str(line) for dialogue in each.dialogues.values() for line in dialogue.lines)
-        texts = "\n".join(each.texts.texts)
-        said = (*each.templates.values(), *each.variables.values(), *lines, texts)
-        if any(redact(text) != text for text in said):
-            return b""
-    kept = _Kept(code, inputs.to_bytes())
-    return zlib.compress(msgspec.msgpack.encode(kept), level=1)
+    kept = RecordedInputs(code, inputs.run_id, dict(inputs.scenarios))
+    plain = msgspec.to_builtins(kept, str_keys=True, enc_hook=_stages_of)
+    if any(redact(text) != text for text in _texts_in(plain)):
+        return b""
+    return zlib.compress(msgspec.msgpack.encode(kept, enc_hook=_stages_of), level=1)
 
 
-def read_from_record(data: bytes, code: str) -> RunInputs:
+def read_from_record(data: bytes, code: str) -> RecordedInputs:
     """Return what `pack_for_record` packed; raises ConvoyError, also where the code is another."""
     try:
-        kept = msgspec.msgpack.decode(zlib.decompress(data), type=_Kept)
-    except (zlib.error, msgspec.DecodeError) as error:
+        unpacked = zlib.decompress(data)
+        kept = msgspec.msgpack.decode(unpacked, type=RecordedInputs, dec_hook=_curve_of)
+    except (zlib.error, msgspec.DecodeError, ValueError) as error:
         raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
     if kept.code != code:
         raise ConvoyError(
             "the code that makes messages, plans, routes and scenarios, has changed since the run"
         )
-    return RunInputs.from_bytes(kept.inputs)
+    return kept
 
 
-class _Kept(msgspec.Struct):
-    code: str
-    inputs: bytes
+def _texts_in(value: object) -> Iterator[str]:
+    """Yield all texts of a plain value, keys among them; bytes are base64 there."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts_in([*value, *value.values()])
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _texts_in(each)
 
 
 def worker_share(settings: Settings, number: int, workers: int, *, is_led: bool) -> WorkerShare:

@@ -50,6 +50,7 @@ REGISTERED = [
 """Those that Convoy knows; the others have the shape of a credential."""
 BASIC = b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
 _CORE = re.compile(r"[a-z]{2}q7(?:headAA|tailBB)")
+_ZLIB = b"\x78\x01"
 _GZIP = b"\x1f\x8b\x08"
 
 
@@ -69,7 +70,8 @@ def strangers() -> str:
 def leaks_in(data: bytes) -> set[str]:
     """Return which secrets can be read in a stream, whole or in part and in whatever form.
 
-    White space is left out, so that what was wrapped is found too; gzip members are unpacked.
+    White space is left out, so that what was wrapped is found too; gzip members are unpacked, and
+    what is packed by zlib as a whole.
     """
     found: set[str] = set()
     for part in _parts(data):
@@ -91,6 +93,8 @@ def leaks_in(data: bytes) -> set[str]:
 
 def _parts(data: bytes) -> Iterator[bytes]:
     yield data
+    if data.startswith(_ZLIB):
+        yield zlib.decompress(data)
     for match in re.finditer(re.escape(_GZIP), data):
         unpacker = zlib.decompressobj(31)
         try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -31,10 +33,12 @@ from convoy.results.message_log import LoggedMessage, MessageLog
 from convoy.results.outcome import Attempt, Fate, Phase
 from convoy.results.reconciled import digest_of
 from convoy.results.record import INPUTS, JOURNAL, MESSAGES, begin_record, note_opened
+from convoy.secrets import Redactor
 from convoy.swarm.run_inputs import RunInputs, pack_for_record, plan_hash, read_from_record
 from tests.unit.results import RESULT
 from tests.unit.settings import configuration
 
+POOL = ConversationPool.of_customers(5)
 RUN, SCENARIO = "20261126-100000-abcdef", "conversation_messages"
 TEMPLATES = {
     "plain": '{"text": {{ (marker ~ " " ~ text) | tojson }}, "at": {{ time | tojson }}}',
@@ -49,6 +53,7 @@ def recorded(
     template: str = "plain",
     redact: Callable[[str], str] = str,
     dialogues: Mapping[str, Dialogue] | None = None,
+    pool: ConversationPool = POOL,
 ) -> ScenarioPlan:
     """Write the record of a run with one scenario; return that scenario's plan."""
     settings = configuration.settings_of(*sets)
@@ -56,7 +61,7 @@ def recorded(
         SCENARIO,
         7,
         RateCurve([Stage(20.0, 20.0, 10.0)]),
-        ConversationPool.of_customers(5),
+        pool,
         TEMPLATES,
         {template: 1.0},
         dialogues=dialogues or {},
@@ -113,10 +118,41 @@ def test_where_no_message_is_logged_no_inputs_are_kept(tmp_path: Path, sets: lis
     assert not (tmp_path / RUN / INPUTS).exists()
 
 
-def test_inputs_with_a_secret_in_them_are_not_kept(tmp_path: Path) -> None:
-    recorded(tmp_path, redact=lambda text: text.replace("marker", "*****"))
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"template": "plain", "redact": "marker"}, id="template"),
+        pytest.param({"pool": ConversationPool(("c-hush-hush-1",))}, id="id of a conversation"),
+        pytest.param({"pool": ConversationPool(("c",), ("hush-hush",))}, id="id of a customer"),
+        pytest.param(
+            {"pool": ConversationPool(("c",), (), (), ("hush-hush",))}, id="communication"
+        ),
+        pytest.param({"dialogues": {"plain": Dialogue((Say(text="hush-hush"),))}}, id="line"),
+        pytest.param(
+            {
+                "dialogues": {
+                    "plain": Dialogue((Say(text="a"), Attach(name="a", data=b"a hush-hush-hush")))
+                }
+            },
+            id="attachment",
+        ),
+    ],
+)
+def test_inputs_with_a_secret_in_them_are_not_kept(tmp_path: Path, changed: Any) -> None:
+    redactor = Redactor()
+    redactor.register(changed.pop("redact", "hush-hush"))
+
+    recorded(tmp_path, redact=redactor.redact, **changed)
 
     assert not (tmp_path / RUN / INPUTS).exists()
+
+
+def test_inputs_are_kept_without_the_settings(tmp_path: Path) -> None:
+    plan = recorded(tmp_path, "labels={team: hush}", "headers={X-Plain: hush}")
+
+    kept = (tmp_path / RUN / INPUTS).read_bytes()
+    assert b"hush" not in zlib.decompress(kept)
+    assert texts_of(tmp_path, plan).unknown == ""
 
 
 def test_dialogues_are_kept_with_their_files_unless_a_secret_is_in_them(tmp_path: Path) -> None:
