@@ -291,12 +291,13 @@ class Setup:
 
     def _facts(self, command_line: Mapping[str, object], settings: Settings) -> RunFacts:
         redacted = self.redactor.redact_all
-        command = command_of(command_line, self._environ, settings.seed)
+        # Before the values are quoted for a shell: a secret would not be found any more.
+        asked, around = redacted(command_line), redacted(self._environ)
         return RunFacts(
             settings=yaml.safe_dump(
                 redacted(settings.model_dump(mode="json")), sort_keys=False, allow_unicode=True
             ),
-            command=redacted(command),
+            command=command_of(asked, around, settings.seed),
             versions=versions(environment_of_children(self._environ)),
             labels=redacted(settings.labels),
         )

@@ -12,6 +12,7 @@ from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.setup import Setup
 from convoy.remote.connections import WorkerShare
 from convoy.routes.catalogue import CLIENT, ROUTES, USER, TokenKind
+from convoy.secrets import STARS
 from convoy.settings.resolution import resolve
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import answer, serving
@@ -48,6 +49,24 @@ def test_the_proxy_of_the_environment_leads_to_the_login_and_its_own_login_is_re
         assert "Proxy-Authorization: Basic bWU6aHVudGVyMjI=\r\n" in head
         assert "bWU6aHVudGVyMjI=" not in prepared.redactor.redact(head)
         assert "hunter22" not in prepared.redactor.redact("the password is hunter22")
+
+
+@pytest.mark.parametrize(
+    ("asked", "around"),
+    [
+        pytest.param({"set": ["labels.team=it's-hush-hush"]}, {}, id="option"),
+        pytest.param({}, {"CONVOY_SET": "labels.team=it's-hush-hush"}, id="variable"),
+        pytest.param({}, {"CONVOY_PAYLOADS_DIR": "it's-hush-hush"}, id="folder"),
+    ],
+)
+def test_the_command_in_a_record_is_redacted_before_it_is_quoted(
+    asked: dict[str, object], around: dict[str, str]
+) -> None:
+    prepared = Setup({"CONVOY_CLIENT_SECRET": "it's-hush-hush", **around}, dict)
+
+    command = prepared._facts(asked, SETTINGS).command
+
+    assert "hush" not in command and STARS in command
 
 
 def test_a_proxy_that_refuses_is_the_reason_of_a_login_that_fails(
