@@ -9,7 +9,10 @@ from collections.abc import Callable
 
 LONGEST = 2_000
 """Characters of one sentence that is told to the operator."""
-LONGEST_SECRET = 4_096
+LONGEST_PART = 1_024
+"""Characters of a secret; a longer one is found by its parts of that length, too."""
+MARGIN = 16 * LONGEST_PART
+"""Characters of a part in the widest form that is usual, such as JSON in JSON in `\\u0041` only."""
 _LONGEST_VALUE = 200
 _CUT = "…"
 _KEPT = "\n\t"
@@ -78,11 +81,11 @@ def told_lines(text: str) -> str:
 def shortened(text: str, longest: int, redact: Callable[[str], str]) -> str:
     """Return at most so many characters of a text, redacted before it is cut.
 
-    Only its beginning is searched for secrets. One that the end of that part cuts would not be
-    found, so the last `LONGEST_SECRET` characters of it are left out again.
+    Only its beginning is searched for secrets. A part of one that ends beyond it would not be
+    found, so the last `MARGIN` characters of it are left out again.
     """
-    looked_at = longest + LONGEST_SECRET
+    looked_at = longest + MARGIN
     clean = redact(text[:looked_at])
     if len(text) > looked_at:
-        clean = clean[:-LONGEST_SECRET] + _CUT
+        clean = clean[:-MARGIN] + _CUT
     return cut(clean, longest)

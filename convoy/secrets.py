@@ -14,7 +14,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from convoy.escapes import layers
-from convoy.foreign import printable_lines
+from convoy.foreign import LONGEST_PART, printable_lines
 
 STARS = "**********"
 SHORTEST = 4
@@ -190,12 +190,12 @@ class Redactor:
                     yield begin, end
 
     def _add_forms(self, text: str) -> None:
-        for form in _forms(text):
+        for form in _forms_of_all(text):
             self._forms[hash(form)] += 1
             self._lengths_by_start.setdefault(form[:SHORTEST], Counter())[len(form)] += 1
 
     def _drop_forms(self, text: str) -> None:
-        for form in _forms(text):
+        for form in _forms_of_all(text):
             start = form[:SHORTEST]
             _take_one(self._forms, hash(form))
             _take_one(self._lengths_by_start[start], len(form))
@@ -249,6 +249,14 @@ class RedactingFilter(logging.Filter):
             record.exc_text = text if text[:1] == " " else f"  {_FURTHER_LINE.sub(_INDENT, text)}"
         if record.stack_info:
             record.stack_info = printable_lines(self._redactor.redact(record.stack_info))
+
+
+def _forms_of_all(text: str) -> set[str]:
+    """Return the forms of a secret and, where it is long, of its parts, for texts that are cut."""
+    last = len(text) - LONGEST_PART
+    begins = {*range(0, last, LONGEST_PART), last} if last > 0 else ()
+    parts = (text[begin : begin + LONGEST_PART] for begin in begins)
+    return set().union(*map(_forms, (text, *parts)))
 
 
 def _forms(text: str) -> set[str]:

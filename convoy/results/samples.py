@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec.structs import replace
 
-from convoy.foreign import LONGEST_SECRET, cut, printable_lines, shortened, told
+from convoy.foreign import MARGIN, cut, printable_lines, shortened, told
 from convoy.results.masking import without_people
 from convoy.results.outcome import LONGEST_NAME, Name, Outcome, Seconds
 
@@ -22,7 +22,7 @@ LONGEST_BODY = 2_048
 """Characters kept of a request or an answer."""
 Kept = Literal["masked", "none", "full"]
 """What is kept of bodies: without people's data, nothing at all, or everything but secrets."""
-_MOST_READ_BYTES = 4 * (LONGEST_BODY + LONGEST_SECRET + 1)
+_MOST_READ_BYTES = 4 * (LONGEST_BODY + MARGIN + 1)
 """More than `shortened` looks at, of characters of up to four bytes."""
 _PER_CODE = 3
 _MOST_CODES_OF_A_WORKER = 50

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Callable
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +59,34 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut(before: int) -> None:
     short = shortened("." * before + "s3cr3t-" * 20 + "." * 9_000, 100, redactor.redact)
 
     assert len(short) <= 100 and "s3cr" not in short
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        lambda text: "".join(f"\\u{ord(each):04x}" for each in text),
+        lambda text: "".join(f"\\u005cu{ord(each):04x}" for each in text),
+        lambda text: "".join(f"%25{ord(each):02X}" for each in text),
+        lambda text: text.encode().hex(),
+        lambda text: b64encode(f"id:{text}!".encode()).decode(),
+    ],
+    ids=["in clear", "JSON", "JSON in JSON", "URL twice", "hexadecimal", "base64"],
+)
+@pytest.mark.parametrize("length", [150, 800, 1_023, 1_024, 1_025, 5_280, 20_000])
+@pytest.mark.parametrize("before", [0, 1_500, 1_999, 6_000])
+def test_no_part_of_a_long_secret_is_left_where_a_text_is_cut(
+    write: Callable[[str], str], length: int, before: int
+) -> None:
+    redactor, draw = Redactor(), Random(f"{length}")
+    secret = "".join(draw.choices("GHJKLMNPQRSTUVWXYZ", k=length))
+    redactor.register(secret)
+    written = write(secret)
+
+    short = shortened("." * before + written + "." * 3_000, LONGEST, redactor.redact)
+
+    left = [at for at in range(0, len(written) - 20, 4) if written[at : at + 20] in short]
+    assert left == [] and len(short) <= LONGEST
 
 
 def test_each_line_of_what_is_told_is_bounded() -> None:
