@@ -8,6 +8,7 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from importlib import import_module
@@ -136,6 +137,8 @@ def _send(setup: Setup, options: Namespace) -> ExitCode:
 def _explain(setup: Setup, options: Namespace) -> ExitCode:
     if options.answer == options.payload == _STDIN:
         raise SettingsError([Fault("--payload", "answer and payload cannot both be `-`")])
+    with suppress(ConvoyError):  # so that the secrets of a run are known, as far as there are any
+        setup.connect(setup.resolve({}))
     # Redacted before it is read, because what is shown of it is cut and wrapped.
     saved = read_saved(setup.redactor.redact(_read_text(options.answer, sys.stdin.buffer)))
     payload = None

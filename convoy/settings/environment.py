@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +72,8 @@ _LONGEST_SECRET_FILE = 64 * 1024
 _LONGEST_JWT_FILE = 64 * 2**20
 _SHORTEST_PASSWORD = 12
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+_NAME_OF_VARIABLE = re.compile(r"(?:[A-Z]{1,15}\d?_)*[A-Z]{1,15}\d?")
+"""As they are usually called; no secret that a machine has made looks like it."""
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f:.]*:[0-9a-f:.]*\]?", re.IGNORECASE)
 
 
@@ -119,13 +122,17 @@ def environment_of_children(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def credential_redactor(environ: Mapping[str, str]) -> Redactor:
-    """Return a redactor that hides the credentials standing in the environment itself."""
+    """Return a redactor that hides the credentials of the environment, and of files it names."""
     redactor = Redactor()
     for name in _SECRETS:
-        if (value := Secret(environ.get(name, "").strip())) not in PUBLISHED_CREDENTIALS:
-            redactor.register(value, permanent=True)
-    for jwt in environ.get(GUEST_JWTS, "").split():
-        redactor.register(Secret(jwt), permanent=True)
+        given = [environ.get(name, "").strip()]
+        if file := environ.get(f"{name}_FILE", "").strip():
+            with suppress(FileError):  # told of where the credential is needed
+                given.append(read_text(Path(file), _LONGEST_JWT_FILE).strip())
+        for text in given:
+            for value in map(Secret, [text, *text.split()] if name == GUEST_JWTS else [text]):
+                if value not in PUBLISHED_CREDENTIALS:
+                    redactor.register(value, permanent=True)
     return redactor
 
 
@@ -259,7 +266,9 @@ def header_values(environ: Mapping[str, str], settings: Settings) -> dict[str, s
         if isinstance(given, str):
             values[header] = given
             continue
-        kept_in = f"the {'variable' if given.kind == 'env' else 'file'} {given.name!r}"
+        is_known = given.name in environ or _NAME_OF_VARIABLE.fullmatch(given.name)
+        variable = f"the variable {given.name!r}" if is_known else "the variable that it names"
+        kept_in = _file_named(given.name) if given.kind == "file" else variable
         try:
             text = environ.get(given.name, "").strip()
             value = _text_of(text, given.name if given.kind == "file" else "")
@@ -315,7 +324,7 @@ def _given(
     A fault says what is wrong with it, and never shows it.
     """
     value, file = (environ.get(each, "").strip() for each in (name, f"{name}_FILE"))
-    where, what = (f"{name}_FILE", f"the file {file!r} ") if file else (name, "")
+    where, what = (f"{name}_FILE", f"{_file_named(file)} ") if file else (name, "")
     if value and file:
         faults.append(Fault(name, f"is given, and so is {name}_FILE; give only one of them"))
         return name, ""
@@ -335,6 +344,18 @@ def _shared_secret(environ: Mapping[str, str], name: str) -> Secret | None:
         faults.append(Fault(name, problem))
     SettingsError.raise_for(faults)
     return secret
+
+
+def _file_named(name: str) -> str:
+    """Say which file a variable or a setting names, as far as that is on this machine.
+
+    By mistake the secret itself may stand there, where nobody would know it for one.
+    """
+    path = os.path.expanduser(name)
+    if os.path.exists(path):
+        return f"the file {name!r}"
+    folder = os.path.dirname(path)
+    return "the file that it names" + f" in {folder!r}" * os.path.isdir(folder)
 
 
 def _text_of(

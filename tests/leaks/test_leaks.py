@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from convoy.secrets import STARS
 from tests.convoy_command import convoy
 from tests.leaks.careless_server import CarelessServer, careless_server
 from tests.leaks.secrets_planted import (
@@ -32,6 +33,7 @@ from tests.locust_process import LocustProcess, free_port, wait_until
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 MESSAGES = 96
+HEADERS = {"X-Gateway": {"env": "GATEWAY_KEY"}, "X-Plain": "nightly"}
 LOGS = (".log", ".txt")
 ARTEFACTS = ["--csv", "out", "--html", "out.html", "--json-file", "out", "--logfile", "out.log"]
 
@@ -67,11 +69,7 @@ def settings(folder: Path, **more: object) -> list[str]:
     given: dict[str, object] = {
         "scenarios": ["careless"],
         "scenario.careless": {"payloads": {"conversation/text": 1}},
-        "headers": {
-            "X-Gateway": {"env": "GATEWAY_KEY"},
-            "X-File": {"file": str(kept_apart(folder) / "header")},
-            "X-Plain": "nightly",
-        },
+        "headers": HEADERS | {"X-File": {"file": str(kept_apart(folder) / "header")}},
         "record_messages": "on",
         "late_after_ms": 4000,
         "warm_up_s": 0,
@@ -220,6 +218,23 @@ def test_no_command_leaks_anything(
     assert leaks_in(f"{said.stdout}{said.stderr}".encode()) == set()
 
 
+def test_no_secret_that_a_run_would_have_is_in_an_explanation(tmp_path: Path) -> None:
+    known = (CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, HEADER_OF_VARIABLE, HEADER_OF_FILE)
+    told = " ".join((*known, PROXY_LOGIN))
+    (tmp_path / "answer.json").write_text(json.dumps({"code": "bad.request", "message": told}))
+    proxy = f"http://{quote(PROXY_LOGIN, safe=':')}@127.0.0.1:1"
+    headers = json.dumps(HEADERS | {"X-File": {"file": str(kept_apart(tmp_path) / "header")}})
+    around = {"CONVOY_SET": f"headers={headers}", "CONVOY_TARGET": "genesys-cloud"}
+
+    said = convoy(
+        *("explain", str(tmp_path / "answer.json")),
+        **environment(tmp_path) | around | {"HTTPS_PROXY": proxy, "https_proxy": proxy},
+    )
+
+    assert "bad.request" in said.stdout and STARS in said.stdout, said.stderr
+    assert leaks_in(f"{said.stdout}{said.stderr}".encode()) == set()
+
+
 class _Proxy(BaseHTTPRequestHandler):
     """Refuses every tunnel, and says to whom."""
 
@@ -283,7 +298,7 @@ def test_headers_whose_values_are_not_there_are_named_and_no_value_is_shown() ->
             {"env": "GATEWAY_KEY"},
             "the variable 'GATEWAY_KEY' should be printable ASCII on one line",
         ),
-        "X-C": ({"file": "not-there"}, "not-there' cannot be read: No such file or directory"),
+        "X-C": ({"file": "not-there"}, "the file that it names cannot be read: No such file"),
     }
     given = json.dumps({name: header for name, (header, _) in headers.items()})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from convoy.errors import SettingsError
-from convoy.secrets import Secret
+from convoy.secrets import STARS, Secret
 from convoy.settings import Settings
 from convoy.settings.environment import (
     GUEST_JWTS,
@@ -256,7 +256,7 @@ def test_guests_log_in_with_what_a_variable_or_a_file_holds(tmp_path: Path) -> N
         ),
         (
             {f"{GUEST_JWTS}_FILE": "/nowhere/jwts"},
-            "CONVOY_GUEST_JWTS_FILE: the file '/nowhere/jwts'",
+            "CONVOY_GUEST_JWTS_FILE: the file that it names cannot be read: No such file",
         ),
         ({f"{GUEST_JWTS}_FILE": os.devnull}, "CONVOY_GUEST_JWTS_FILE: the file '/dev/null'"),
     ],
@@ -268,6 +268,74 @@ def test_what_no_guest_can_log_in_with_is_a_fault_without_it(
         guest_jwts(environ)
 
     assert fault in str(caught.value) and "secret" not in str(caught.value)
+
+
+def faults_of(environ: dict[str, str]) -> str:
+    """What is wrong with the credentials, the JWTs and the headers of an environment."""
+    headers = '{X-A: {env: "' + environ["NAME"] + '"}, X-B: {file: "' + environ["NAME"] + '"}}'
+    settings = settings_of(f"headers={headers}")
+    told = []
+    for read in (
+        lambda: credentials(environ, settings),
+        lambda: guest_jwts(environ),
+        lambda: swarm_secret(environ),
+        lambda: header_values(environ, settings),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            read()
+        told.append(str(caught.value))
+    return "\n".join(told)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "hunter2hunter2hunter2hunter2",
+        "HUNTERHUNTERHUNTERHUNTER",
+        "hunter.hunter.hunter",
+        "/hunter+hunter=",
+        "hunter/hunter+hunter=",
+        "~hunter/hunter",
+        "hunter" * 1_000,
+    ],
+)
+def test_a_secret_in_the_place_of_a_files_or_a_variables_name_is_not_shown(secret: str) -> None:
+    files = ("CONVOY_CLIENT_SECRET_FILE", f"{GUEST_JWTS}_FILE", "CONVOY_SWARM_SECRET_FILE")
+
+    told = faults_of(dict.fromkeys([*files, "NAME"], secret))
+
+    assert all(f"{each}: the file that it names" in told for each in files)
+    assert "headers.X-A: the variable that it names is not set" in told
+    assert "headers.X-B: the file that it names" in told
+    assert "hunter" not in told.lower()
+
+
+def test_a_name_is_shown_as_far_as_it_is_there_or_can_be_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    files = ("CONVOY_CLIENT_SECRET_FILE", f"{GUEST_JWTS}_FILE", "CONVOY_SWARM_SECRET_FILE")
+
+    there = faults_of(dict.fromkeys(files, str(tmp_path / "empty")) | {"NAME": "OUR_GATEWAY_KEY2"})
+    beside = faults_of(dict.fromkeys([*files, "NAME"], str(tmp_path / "emty")))
+
+    assert there.count(f"the file '{tmp_path}/empty' is empty") == 3
+    assert "the variable 'OUR_GATEWAY_KEY2' is not set" in there
+    assert beside.count(f"the file that it names in '{tmp_path}' cannot be read") == 4
+    assert "emty" not in beside
+
+
+@pytest.mark.parametrize(
+    "name", ["CONVOY_CLIENT_ID", "CONVOY_CLIENT_SECRET", "CONVOY_WEB_PASSWORD", GUEST_JWTS]
+)
+def test_what_stands_in_files_is_hidden_from_the_beginning(tmp_path: Path, name: str) -> None:
+    (tmp_path / "kept").write_text("first.hunter2.a\nsecond.hunter3.b\n")
+
+    redactor = credential_redactor(
+        {f"{name}_FILE": str(tmp_path / "kept"), "CONVOY_USER_TOKEN_FILE": str(tmp_path / "gone")}
+    )
+
+    assert redactor.redact("first.hunter2.a\nsecond.hunter3.b") in (STARS, f"{STARS}\n{STARS}")
+    each_alone = redactor.redact("it was second.hunter3.b")
+    assert (each_alone == f"it was {STARS}") == (name == GUEST_JWTS)
 
 
 def test_settings_hold_no_credentials() -> None:
