@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,8 @@ class Module:
 
     `imports` and `imported_first`, which is what an import of it imports, are full names: modules,
     and `module.name` of each name. `attributes` are texts such as `random.choice`, each with its
-    line, and `listeners` are the lines that register one at import.
+    line, `listeners` are the lines that register one at import, and `cuts` those that show the
+    beginning of a text within another.
     """
 
     path: Path
@@ -110,6 +112,7 @@ class Module:
     identifiers: frozenset[str]
     attributes: frozenset[tuple[str, int]]
     listeners: frozenset[str]
+    cuts: frozenset[str]
 
     @property
     def package(self) -> str:
@@ -161,6 +164,7 @@ def read(path: Path) -> Module:
             if (isinstance(node, ast.Attribute) and node.attr == "add_listener")
             or any("events." in ast.unparse(each) for each in getattr(node, "decorator_list", []))
         ),
+        cuts=frozenset(cuts_in(nodes)),
     )
 
 
@@ -176,6 +180,18 @@ def imports_of(nodes: list[ast.AST], parent: list[str]) -> Iterator[str]:
             above = parent[: len(parent) - node.level + 1] if node.level else []
             origin = ".".join([*above, *([node.module] if node.module else [])])
             yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def cuts_in(nodes: list[ast.AST]) -> Iterator[str]:
+    """Yield the lines with a slice in a formatted string, in quotes or before an ellipsis."""
+    for node in nodes:
+        parts = node.values if isinstance(node, ast.JoinedStr) else []
+        for each, following in zip_longest(parts, parts[1:]):
+            value = getattr(each, "value", None)
+            if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice):
+                is_cut = isinstance(following, ast.Constant) and str(following.value)[:1] == "…"
+                if is_cut or getattr(each, "conversion", None) == ord("r"):
+                    yield f"line {value.lineno}"
 
 
 def statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -341,6 +357,15 @@ def test_modules_say_what_they_are_and_stay_readable() -> None:
             yield f"{module.length} lines, where {LONGEST_MODULE} is the most"
 
     assert offenders((module, faults(module)) for module in everything()) == {}
+
+
+def test_nobody_but_foreign_cuts_a_text_that_is_told() -> None:
+    """What is left of a secret that was cut is not found any more: `quoted` shows it whole or not.
+
+    What has been redacted is cut by `cut`.
+    """
+    found = ((module, module.cuts) for module in modules("convoy"))
+    assert offenders(found) == {}
 
 
 def test_the_locustfile_is_a_list_of_what_runs() -> None:

@@ -8,26 +8,24 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from traceback import format_exc
-from typing import Any, BinaryIO
+from typing import Any
 
 import convoy
 from convoy import terminal
 from convoy.cli import exchange
 from convoy.cli.afterwards import AFTERWARDS, add_commands, seconds
+from convoy.cli.explained import explained
 from convoy.cli.outlook import outlook
 from convoy.cli.preflight import check_readiness
 from convoy.cli.records import add_run, judge_record, report_record, run_lines
 from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
-from convoy.files import FileError, read_text
 from convoy.foreign import printable_lines
-from convoy.plan.strict_json import NotJsonError, read_json
 from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.scenario_classes import known_scenarios, user_classes
 from convoy.prepare.setup import Setup
@@ -35,12 +33,9 @@ from convoy.results.record import RUNS
 from convoy.results.reports import REPORTS
 from convoy.results.reports.text import text_report
 from convoy.results.summary import Summary
-from convoy.routes.explain import as_text, explain
-from convoy.routes.saved_answers import read_saved
+from convoy.routes.explain import as_text
 
 _LOCUSTFILE = "locustfile"
-_STDIN = "-"
-_LONGEST_BYTES = 10 * 2**20
 
 Command = Callable[[Setup, Namespace], ExitCode | Summary]
 """Carries out a command with its options; returns the summary of a run that it judged, else how it
@@ -135,59 +130,12 @@ def _send(setup: Setup, options: Namespace) -> ExitCode:
 
 
 def _explain(setup: Setup, options: Namespace) -> ExitCode:
-    if options.answer == options.payload == _STDIN:
-        raise SettingsError([Fault("--payload", "answer and payload cannot both be `-`")])
-    with suppress(ConvoyError):  # so that the secrets of a run are known, as far as there are any
-        setup.connect(setup.resolve({}))
-    # Redacted before it is read, because what is shown of it is cut and wrapped.
-    saved = read_saved(setup.redactor.redact(_read_text(options.answer, sys.stdin.buffer)))
-    payload = None
-    if options.payload is not None:
-        payload = setup.redactor.redact_all(_read_json_object(options.payload, sys.stdin.buffer))
-    status = saved.status if options.status is None else options.status
-    explanation = explain(saved.body, payload, status=status)
-    if not explanation.code:
-        problem = "is no error of the API: no `code`, no `error`, and no status of 300 or more"
-        raise SettingsError([Fault(options.answer, f"{problem}; --status gives the status")])
-    if not explanation.correlation_id:
-        explanation = replace(explanation, correlation_id=saved.correlation_id)
+    explanation = explained(setup, options.answer, options.payload, options.status)
     if options.json:
         print(json.dumps(asdict(explanation), indent=2))
     else:
         _say(setup, as_text(explanation))
     return ExitCode.PASS
-
-
-def _read_json_object(name: str, stdin: BinaryIO) -> dict[str, Any]:
-    """Return the JSON object in a file, or in `stdin` for the name `-`.
-
-    Raises SettingsError with the place of the fault when there is none.
-    """
-    try:
-        value = read_json(_read_text(name, stdin))
-    except NotJsonError as error:
-        problem = f"is not JSON: {error.problem} ({error.place}); sent like this, it is refused"
-        raise SettingsError([Fault(_place(name), problem)]) from error
-    if not isinstance(value, dict):
-        raise SettingsError([Fault(_place(name), "holds JSON, but no object")])
-    return value
-
-
-def _read_text(name: str, stdin: BinaryIO) -> str:
-    """Return the text in a file, or the first ten megabytes of `stdin` for the name `-`."""
-    try:
-        if name == _STDIN:
-            return stdin.read(_LONGEST_BYTES).decode()
-        return read_text(Path(name), _LONGEST_BYTES)
-    except FileError as error:
-        raise SettingsError([Fault(_place(name), str(error))]) from error
-    except UnicodeDecodeError as error:
-        problem = "cannot be read: it is no UTF-8 text"
-        raise SettingsError([Fault(_place(name), problem)]) from error
-
-
-def _place(name: str) -> str:
-    return "standard input" if name == _STDIN else name
 
 
 def _judge(setup: Setup, options: Namespace) -> Summary:

@@ -16,7 +16,7 @@ import msgspec
 
 from convoy.errors import Fault, RefusedError, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
-from convoy.foreign import printable_lines, readable, told
+from convoy.foreign import cut, printable_lines, readable, told
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadTemplate, parse_body
 from convoy.plan.pool import Conversation, ConversationPool, checked_id
 from convoy.prepare.canaries import canary_run_id
@@ -301,5 +301,4 @@ def _readable(body: bytes) -> str:
     text = body.decode("utf-8", "replace")
     with suppress(ValueError, RecursionError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-    return printable_lines(shown)
+    return printable_lines(cut(text, _LONGEST_SHOWN))

@@ -9,6 +9,7 @@ from math import isfinite
 from msgspec.structs import replace
 
 from convoy.errors import did_you_mean
+from convoy.foreign import quoted
 from convoy.plan.dialogue import (
     WHOLE,
     AnyLine,
@@ -35,7 +36,6 @@ _STEP = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _BESIDE = ("within", "step")
 _TESTS = ("equals", "contains", "matches", "offers")
 _SPEED = ("characters_per_s", "spread")
-_LONGEST_SHOWN = 60
 
 _Entry = dict[str, object]
 
@@ -259,5 +259,6 @@ def _meant(key: str, known: Sequence[str]) -> str:
 def _shown(value: object) -> str:
     if value is None:
         return "empty"
-    shown = repr(value) if isinstance(value, (str, int, float)) else "a list or mapping"
-    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
+    if isinstance(value, str):
+        return quoted(value)
+    return f"{value}" if isinstance(value, (int, float)) else "a list or mapping"

@@ -14,6 +14,7 @@ from itertools import chain, islice
 import msgspec
 
 from convoy.errors import ConvoyError, ExitCode
+from convoy.foreign import quoted
 
 _ID_COLUMNS = ("conversationid", "id")
 _CUSTOMER_COLUMNS = ("customerid", "guestid")
@@ -213,8 +214,8 @@ def _from_table(numbered: Iterator[tuple[int, str]]) -> ConversationPool:
     if column is None:
         if len(header) > 1 or _NOT_IN_AN_ID.search(header[0]):
             raise PoolFileError(
-                f"line {number}: {first[1].strip()[:60]!r} is no conversation id; for columns, the "
-                "first line should name them, one of them id or conversation_id"
+                f"line {number}: {quoted(first[1].strip())} is no conversation id; for columns, "
+                "the first line should name them, one of them id or conversation_id"
             )
         return ConversationPool.of(_from_text(chain([(number, header)], records)))
     others = [
@@ -279,7 +280,7 @@ def _from_text(records: Iterator[tuple[int, list[str]]]) -> Iterator[Conversatio
     )
     if is_odd or _HEADERS.fullmatch(_name(id)):
         raise PoolFileError(
-            f"line {number}: {id[:60]!r} is no id as those below it; remove it, or write "
+            f"line {number}: {quoted(id)} is no id as those below it; remove it, or write "
             "id or conversation_id in its place"
         )
     yield from (Conversation(text) for _, text in firsts)
@@ -312,7 +313,7 @@ def checked_id(place: str, text: str) -> str:
         raise PoolFileError(f"{place}: has no conversation id")
     is_id = len(text) <= _LONGEST_ID and text.isprintable() and not _NOT_IN_AN_ID.search(text)
     if not is_id or _NO_ID.fullmatch(text):
-        raise PoolFileError(f"{place}: {text[:40]!r} is no conversation id")
+        raise PoolFileError(f"{place}: {quoted(text)} is no conversation id")
     return text
 
 

@@ -209,7 +209,8 @@ class FrameFilter:
         try:
             msgspec.convert(message.data, shape or Any)
         except msgspec.ValidationError as error:
-            details = f" ({str(error)[:_LONGEST_REASON]})"
+            reason = str(error)
+            details = f" ({reason})" * (len(reason) <= _LONGEST_REASON)
             raise _DroppedError(f"had not the form of {message.type!r}", details) from error
         return message
 

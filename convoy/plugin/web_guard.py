@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 from locust.web import WebUI
 
+from convoy.foreign import quoted
 from convoy.settings.origin import is_loopback
 
 _ASSETS = "locust.send_assets"
@@ -101,7 +102,7 @@ def install(web_ui: WebUI, hosts: HostNames) -> None:
         host = request.headers.get("Host", "")
         if not hosts.have(host):
             return refusal(
-                f"{host[:60]!r} is no name of this web UI; names besides localhost and its own "
+                f"{quoted(host)} is no name of this web UI; names besides localhost and its own "
                 "address are given in CONVOY_WEB_HOSTS when Convoy is started"
             )
         if _is_foreign():

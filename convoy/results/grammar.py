@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from convoy.errors import Fault, SettingsError, did_you_mean
+from convoy.foreign import quoted
 from convoy.results.account import step_name
 from convoy.results.criteria import COMPARISONS, SUBJECTS, Criterion, CriterionWindow, Unit, selects
 from convoy.results.outcome import Cause
@@ -60,8 +61,7 @@ def parse(lines: Sequence[str], known: Known) -> tuple[Criterion, ...]:
             _check_names(criterion, known)
             _check_window(criterion, known)
         except _WrongError as error:
-            shown = line if len(line) <= LONGEST_LINE else f"{line[:60]}…"
-            faults.append(Fault("criteria", f"{shown!r}: {error}"))
+            faults.append(Fault("criteria", f"{quoted(line)}: {error}"))
         else:
             criteria.append(criterion)
     SettingsError.raise_for(faults)
@@ -120,7 +120,8 @@ def _words(line: str) -> Iterator[str]:
     while at < len(text):
         found = _TOKEN.match(text, at)
         if found is None:
-            raise _WrongError(f"has something that no criterion has, at {text[at:].strip()[:20]!r}")
+            rest = quoted(text[at:].strip())
+            raise _WrongError(f"has something that no criterion has, at {rest}")
         yield found[1]
         at = found.end()
 

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.validators import extend
 
-from convoy.foreign import printable
+from convoy.foreign import cut, printable
 
 Schema = Mapping[str, Any]
 _Errors = Iterator[ValidationError]
@@ -38,7 +38,7 @@ ANY_BODY: Schema = {"type": "object", "x-marker": True}
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _FEWEST_DIGITS_OF_AN_ID = 4
-_LONGEST_SHOWN = 60
+_LONGEST_SHOWN, _LONGEST_MESSAGE = 60, 200
 _STEP = re.compile(r"[^.\[\]]+")
 _NO_MARKER = (
     "holds no {{ marker }}, by which both sides account for the message; as in "
@@ -311,8 +311,10 @@ def _problem(error: ValidationError, field: str, rule: Schema, body: object) -> 
         return f"{subject} {error.message}{meant}"
     if keyword.startswith("x-"):
         return f"{subject} {error.message}"
-    sentence = _SENTENCES.get(keyword)
-    return f"{subject} {sentence(error) if sentence else error.message[:200]}"
+    if sentence := _SENTENCES.get(keyword):
+        return f"{subject} {sentence(error)}"
+    is_short = len(error.message) <= _LONGEST_MESSAGE
+    return f"{subject} {error.message if is_short else f'breaks the rule {keyword!r}'}"
 
 
 def _counted(error: Any) -> str:
@@ -362,7 +364,8 @@ def _shown(value: object) -> str:
     """Return a value short and printable, in quotes where it is a string."""
     if not isinstance(value, str):
         return _shape(value)
-    return f'"{printable(_shortened(value))}"'
+    is_short = len(value) <= _LONGEST_SHOWN
+    return f'"{printable(value)}"' if is_short else f"a text of {len(value):,} characters"
 
 
 def _is_an_id(value: str) -> bool:
@@ -376,6 +379,4 @@ def _shortened(value: Any) -> Any:
         return {name: _shortened(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_shortened(each) for each in value]
-    if isinstance(value, str) and len(value) > _LONGEST_SHOWN:
-        return f"{value[:_LONGEST_SHOWN]}…"
-    return value
+    return cut(value, _LONGEST_SHOWN) if isinstance(value, str) else value

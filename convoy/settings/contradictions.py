@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
 from convoy.errors import did_you_mean
+from convoy.foreign import quoted
 from convoy.settings.model import Settings
 from convoy.settings.origin import Origin
 from convoy.settings.rate_shares import sharing_problem
@@ -34,7 +35,7 @@ def _scenarios(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
         if name not in known:
             yield ("scenarios",), _no_scenario(name, known)
         if count > 1:
-            yield ("scenarios",), f"names {name[:60]!r} {count} times"
+            yield ("scenarios",), f"names {quoted(name)} {count} times"
 
 
 def _unknown_sections(settings: Settings, known: Collection[str]) -> Iterator[Problem]:
@@ -45,7 +46,7 @@ def _unknown_sections(settings: Settings, known: Collection[str]) -> Iterator[Pr
 
 def _no_scenario(name: str, known: Collection[str]) -> str:
     there_are = ", ".join(sorted(known))
-    return f"there is no scenario {name[:60]!r}; there are: {there_are}{did_you_mean(name, known)}"
+    return f"there is no scenario {quoted(name)}; there are: {there_are}{did_you_mean(name, known)}"
 
 
 def _too_few_users(settings: Settings, known: Collection[str]) -> Iterator[Problem]:

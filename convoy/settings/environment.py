@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
+from convoy.foreign import quoted
 from convoy.secrets import Redactor, Secret
 from convoy.settings.model import Settings
 from convoy.settings.values import header_problem
@@ -248,7 +249,7 @@ def web_hosts(environ: Mapping[str, str]) -> frozenset[str]:
     """Return the names by which browsers may ask for the web UI; raises SettingsError."""
     names = [name.strip() for name in environ.get(WEB_HOSTS, "").split(",")]
     SettingsError.raise_for(
-        Fault(WEB_HOSTS, f"has {name[:60]!r}, but should hold names without scheme, port and star")
+        Fault(WEB_HOSTS, f"has {quoted(name)}, but should hold names without scheme, port and star")
         for name in filter(None, names)
         if not _HOST_NAME.fullmatch(name)
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from convoy.errors import Fault, did_you_mean
-from convoy.foreign import cut, quoted
+from convoy.foreign import quoted
 from convoy.settings.layers import Layer, Path, origin_of
 from convoy.settings.model import Settings
 
@@ -69,7 +69,8 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, (int, float, bool)) or value is None:
-        return cut(repr(value), _LONGEST_SHOWN)
+        digits = repr(value)
+        return digits if len(digits) <= _LONGEST_SHOWN else f"a number of {len(digits)} characters"
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, (list, tuple)) else f"a {type(value).__name__}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from convoy.errors import Fault, SettingsError, did_you_mean
+from convoy.foreign import quoted
 from convoy.settings.documents import DocumentError, parse_yaml, plain_value, read_yaml
 from convoy.settings.environment import (
     CONFIG,
@@ -200,7 +201,7 @@ def _find_file(chosen: object, directory: Path, option: str, faults: list[Fault]
     if chosen in names:
         return directory / f"{chosen}.yaml"
     there_are = f"there are: {', '.join(names) or 'none'}{did_you_mean(chosen, names)}"
-    faults.append(Fault(option, f"there is no {chosen[:60]!r} in {directory}; {there_are}"))
+    faults.append(Fault(option, f"there is no {quoted(chosen)} in {directory}; {there_are}"))
     return None
 
 
@@ -230,7 +231,7 @@ def _label_layer(text: str, faults: list[Fault]) -> Iterator[Layer]:
         if name and equals and value:
             labels[name] = value
         else:
-            problem = f"has {entry[:60]!r}, but should be name=value, name=value"
+            problem = f"has {quoted(entry)}, but should be name=value, name=value"
             faults.append(Fault(LABELS, problem))
     if labels:
         yield Layer(Level.ENVIRONMENT, LABELS, {"labels": labels})

@@ -438,3 +438,33 @@ def test_what_a_source_does_not_use_is_mended_as_its_fault_says(scenario: str, g
     mended = re.search("does not use it; set `(.+?)`, or another source$", fault)
     assert mended is not None
     assert faults_of(f"{where}={{{given}}}", f"{where}={{{mended[1]}}}") == []
+
+
+TOKEN = "hunter" * 15 + "QZ"
+"""Longer than what was once shown of a wrong value."""
+
+
+@pytest.mark.parametrize(
+    ("environ", "command_line", "settings"),
+    [
+        pytest.param({"CONVOY_LABELS": TOKEN}, {}, [], id="labels"),
+        pytest.param({"CONVOY_TARGET": TOKEN}, {}, [], id="target"),
+        pytest.param({}, {"load_profile": TOKEN}, [], id="profile"),
+        pytest.param({}, {"scenarios": f"{TOKEN},{TOKEN}"}, [], id="scenarios"),
+        pytest.param({}, {}, [f"scenario={{{TOKEN}: {{}}}}"], id="section"),
+        pytest.param({}, {}, [f"{TOKEN}=1"], id="key"),
+        pytest.param({}, {}, [f"users={TOKEN}"], id="value"),
+        pytest.param(
+            {"CONVOY_USER_TOKEN": "987654321" * 11}, {}, ["users=" + "987654321" * 11], id="number"
+        ),
+    ],
+)
+def test_a_secret_in_a_wrong_place_is_hidden_whatever_its_length(
+    environ: dict[str, str], command_line: dict[str, object], settings: list[str]
+) -> None:
+    environ = {"CONVOY_USER_TOKEN": TOKEN, **environ}
+
+    told = "\n".join(faults_of(*settings, environ=environ, command_line=command_line))
+
+    assert told
+    assert "hunter" not in told and "QZ" not in told and "98765" not in told

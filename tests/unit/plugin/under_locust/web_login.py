@@ -299,7 +299,7 @@ def test_the_password_is_nowhere_in_the_login_and_hidden_in_what_is_printed() ->
         (
             ["--web-login"],
             {"CONVOY_WEB_USER": "me", "CONVOY_WEB_PASSWORD_FILE": "/nowhere"},
-            "CONVOY_WEB_PASSWORD_FILE: the file '/nowhere' cannot be read",
+            "CONVOY_WEB_PASSWORD_FILE: the file that it names in '/' cannot be read",
         ),
         ([], {"CONVOY_WEB_PASSWORD": PASSWORD}, "CONVOY_WEB_PASSWORD: is given, but without"),
         ([], {"CONVOY_WEB_PASSWORD_FILE": "x"}, "CONVOY_WEB_PASSWORD: is given, but without"),
