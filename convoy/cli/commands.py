@@ -27,6 +27,7 @@ from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
 from convoy.foreign import printable_lines
 from convoy.plugin.github_step import GitHubStep
+from convoy.plugin.redacted_exits import redact_usage
 from convoy.plugin.scenario_classes import known_scenarios, user_classes
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS
@@ -47,8 +48,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
     Only what nobody has foreseen shows a traceback, and ends as a run that crashed does.
     """
-    options = parse(arguments)
     setup = Setup(environ, known_scenarios)
+    options = parse(arguments, setup.redactor.redact)
     step = GitHubStep(environ, setup.redactor.redact)
     if not getattr(options, "json", False):  # a program reads that
         step.stop_commands(sys.stdout)
@@ -197,9 +198,12 @@ _SHORT = {"users": ("-u",), "run_time_s": ("-t",), "host": ("-H",)}
 _OF_ONE_MESSAGE = ("target", "load_profile", "scenarios", "host", "set")
 
 
-def parse(arguments: Sequence[str]) -> Namespace:
-    """Return the options, the command among them; a wrong one ends the process with exit code 2."""
-    return _parser().parse_args(arguments)
+def parse(arguments: Sequence[str], redact: Callable[[str], str] = str) -> Namespace:
+    """Return the options, the command among them; a wrong one ends the process with exit code 2.
+
+    `redact` hides secrets in what is said of it.
+    """
+    return _parser(redact).parse_args(arguments)
 
 
 def asked(options: Namespace) -> dict[str, object]:
@@ -207,7 +211,7 @@ def asked(options: Namespace) -> dict[str, object]:
     return {name: getattr(options, name, None) for name in _RUN_OPTIONS}
 
 
-def _parser() -> ArgumentParser:
+def _parser(redact: Callable[[str], str]) -> ArgumentParser:
     parser = ArgumentParser(
         prog=_PROGRAM,
         description="Plan and check a run, send one message, read records; `locust` sends load.",
@@ -233,6 +237,8 @@ def _parser() -> ArgumentParser:
     add_commands(partial(_add, commands))
     _add(commands, "runs", "list the records with verdict, length and labels", "")
     _add(commands, "scenarios", "list what can run", "")
+    for each in (parser, *commands.choices.values()):
+        redact_usage(each, redact)
     return parser
 
 

@@ -16,6 +16,7 @@ from convoy.errors import ConvoyError
 from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.live_view import LiveView, view_on_terminal
 from convoy.plugin.options import add_options, check_ports, given, judge_options
+from convoy.plugin.redacted_exits import redact_usage
 from convoy.plugin.scenario_classes import user_classes
 from convoy.plugin.sockets import open_channel
 from convoy.plugin.web_form import Form
@@ -56,6 +57,7 @@ class CommandLine:
     def add_to(self, parser: LocustArgumentParser) -> None:
         """Add Convoy's options to Locust's, and have all checked as soon as they are parsed."""
         add_options(parser, self._environ)
+        redact_usage(parser, self._setup.redactor.redact)
         if not self._is_checked:
             self._check_what_is_parsed(parser)
 

@@ -1,20 +1,21 @@
-"""The exits of a Locust process: logs, tracebacks and Locust's failures, all of them redacted."""
+"""The exits of a process: logs, tracebacks, wrong options, Locust's failures; all are redacted."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable
 from traceback import format_exception
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import gevent
 from locust.env import Environment
 from locust.stats import StatsError
 
 from convoy import terminal
-from convoy.foreign import printable_lines
+from convoy.foreign import printable_lines, told
 from convoy.plugin.rows import MessageFailure
 from convoy.secrets import RedactingFilter, Redactor
 
@@ -46,6 +47,16 @@ def redact_tracebacks(redact: Callable[[str], str]) -> None:
 
     sys.excepthook = tell
     gevent.get_hub().print_exception = tell_of_greenlet  # type: ignore[assignment, method-assign]
+
+
+def redact_usage(parser: ArgumentParser, redact: Callable[[str], str]) -> None:
+    """Redact what a parser says of wrong options: a secret may stand there by mistake."""
+    say = parser.error
+
+    def say_redacted(message: str) -> NoReturn:
+        say(told(message, redact))
+
+    parser.error = say_redacted  # type: ignore[method-assign]
 
 
 def _redact_failures(environment: Environment, redact: Callable[[str], str]) -> None:

@@ -29,7 +29,7 @@ from tests.leaks.secrets_planted import (
     told_of,
 )
 from tests.leaks.tapped_channel import tapped_channel
-from tests.locust_process import LocustProcess, free_port, wait_until
+from tests.locust_process import LocustProcess, free_port, run_locust, wait_until
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 MESSAGES = 96
@@ -233,6 +233,36 @@ def test_no_secret_that_a_run_would_have_is_in_an_explanation(tmp_path: Path) ->
 
     assert "bad.request" in said.stdout and STARS in said.stdout, said.stderr
     assert leaks_in(f"{said.stdout}{said.stderr}".encode()) == set()
+
+
+OPTIONS = {
+    "an unknown option": ["plan", "--client-secret", CLIENT_SECRET],
+    "no number": ["explain", "-", "--status", CLIENT_SECRET],
+    "no choice": ["judge", "x", "--criteria", "y", "--on-not-judged", CLIENT_SECRET],
+    "no command": [CLIENT_SECRET],
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_a_secret_in_a_wrong_option_is_hidden(options: list[str], tmp_path: Path) -> None:
+    said = convoy(*options, **environment(tmp_path))
+
+    assert said.returncode == 2 and STARS in said.stderr
+    assert leaks_in(f"{said.stdout}{said.stderr}".encode()) == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "around"),
+    [(["-u", CLIENT_SECRET], {}), ([], {"LOCUST_USERS": CLIENT_SECRET})],
+    ids=["an option", "a variable"],
+)
+def test_a_secret_in_a_wrong_option_of_locust_is_hidden(
+    options: list[str], around: dict[str, str], tmp_path: Path
+) -> None:
+    ended = run_locust(tmp_path, *options, environment=environment(tmp_path) | around)
+
+    assert ended.exit_code == 2 and STARS in ended.output
+    assert leaks_in(ended.output.encode()) == set()
 
 
 class _Proxy(BaseHTTPRequestHandler):
