@@ -115,11 +115,12 @@ class _RunForm:
             else:
                 self._line_up(host)
         except ConvoyError as error:
+            message = self.setup.redactor.redact(str(error))
             if controller.is_running:
                 # The page closes the form of an edit whatever the answer.
-                self._refusal = f"the run was not changed: {error}"
+                self._refusal = f"the run was not changed: {message}"
                 logger.error("%s", self._refusal)
-            return jsonify(success=False, message=str(error), host=web_ui.environment.host)
+            return jsonify(success=False, message=message, host=web_ui.environment.host)
         return None
 
     def _line_up(self, host: str) -> None:

@@ -175,7 +175,7 @@ def test_no_page_of_the_web_ui_leaks_anything(tmp_path: Path, server: CarelessSe
                 pages[f"{when}{page}"] = answer.content + repr(answer.headers).encode()
 
         form = {"user_count": "4", "spawn_rate": "4", "run_time": "3s", "rate": "32"}
-        refused = requests.post(f"{url}/swarm", data={**form, "target": "none"}, timeout=60)
+        refused = requests.post(f"{url}/swarm", data={**form, "target": CLIENT_SECRET}, timeout=60)
         pages["refused"] = refused.content
         requests.post(f"{url}/swarm", data=form, timeout=60).raise_for_status()
 

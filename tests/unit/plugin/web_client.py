@@ -23,6 +23,7 @@ from convoy.plugin.web_form import Form
 from convoy.plugin.web_login import Access
 from convoy.prepare.setup import Setup
 from convoy.remote.kill_switch import KillSwitch
+from convoy.secrets import Redactor
 from convoy.settings.sources import names_of
 
 HERE = "127.0.0.1:8089"
@@ -90,7 +91,9 @@ class Page:
             names_of=lambda option: names_of(option, {}),
             prepare_from_form=prepare or self._refuse,
         )
-        setup = SimpleNamespace(waits_for="", kill_switch=KillSwitch(Path("no STOP")))
+        setup = SimpleNamespace(
+            waits_for="", kill_switch=KillSwitch(Path("no STOP")), redactor=Redactor()
+        )
         webui.install(
             self.web_ui,
             cast(RunController, self.controller),
