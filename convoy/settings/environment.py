@@ -128,8 +128,10 @@ def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     for name in _SECRETS:
         given = [environ.get(name, "").strip()]
         if file := environ.get(f"{name}_FILE", "").strip():
-            with suppress(FileError):  # told of where the credential is needed
-                given.append(read_text(Path(file), _LONGEST_JWT_FILE).strip())
+            # Told of where the credential is needed. JWTs by the thousand take seconds, so they
+            # are known by their shape alone until they are.
+            with suppress(FileError):
+                given.append(read_text(Path(file), _LONGEST_SECRET_FILE).strip())
         for text in given:
             for value in map(Secret, [text, *text.split()] if name == GUEST_JWTS else [text]):
                 if value not in PUBLISHED_CREDENTIALS:
