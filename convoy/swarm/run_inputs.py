@@ -67,17 +67,17 @@ def pack_for_record(inputs: RunInputs, code: str, redact: Callable[[str], str] =
     if not inputs.settings.records_messages or size > _MOST_KEPT:
         return b""
     kept = RecordedInputs(code, inputs.run_id, dict(inputs.scenarios))
-    plain = msgspec.to_builtins(kept, str_keys=True, enc_hook=_stages_of)
+    plain = msgspec.to_builtins(kept, str_keys=True, enc_hook=_plain)
     if any(redact(text) != text for text in _texts_in(plain)):
         return b""
-    return zlib.compress(msgspec.msgpack.encode(kept, enc_hook=_stages_of), level=1)
+    return zlib.compress(msgspec.msgpack.encode(kept, enc_hook=_plain), level=1)
 
 
 def read_from_record(data: bytes, code: str) -> RecordedInputs:
     """Return what `pack_for_record` packed; raises ConvoyError, also where the code is another."""
     try:
         unpacked = zlib.decompress(data)
-        kept = msgspec.msgpack.decode(unpacked, type=RecordedInputs, dec_hook=_curve_of)
+        kept = msgspec.msgpack.decode(unpacked, type=RecordedInputs, dec_hook=_from_plain)
     except (zlib.error, msgspec.DecodeError, ValueError) as error:
         raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
     if kept.code != code:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from convoy.prepare.canaries import send_canaries
+from convoy.prepare.canaries import Canaries
 from convoy.prepare.checklist import Checklist
 from convoy.results.outcome import Attempt, Fate
-from convoy.routes.catalogue import CLIENT, ROUTES
+from convoy.routes.catalogue import ROUTES
 from convoy.secrets import Redactor
 from tests.unit.plan.test_scenario import INPUTS
 from tests.unit.swarm import RUN_ID
@@ -35,17 +35,17 @@ def told_of(status: int, answer: bytes) -> str:
     redactor.register(TOKEN)
     checklist = Checklist(redact=redactor.redact)
     session: Any = Refusing(status, answer)
-    send_canaries(
-        {INPUTS.scenario: INPUTS},
-        {INPUTS.scenario: ROUTE},
-        {INPUTS.scenario: ROUTE.answers({})},
-        {CLIENT: session},
-        run_id=RUN_ID,
+    Canaries(
+        INPUTS,
+        ROUTE,
+        ROUTE.answers({}),
+        session,
+        RUN_ID,
         timeout_s=1.0,
         checklist=checklist,
         note_opened=lambda _: None,
         redact=redactor.redact,
-    )
+    ).send()
     return f"{checklist.as_text()}\n{[str(each) for each in checklist.findings]}"
 
 
