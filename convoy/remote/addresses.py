@@ -19,6 +19,11 @@ from convoy.settings.origin import is_loopback
 KEEP_S = 60.0
 """How long a host's addresses are kept: load balancers change theirs within minutes."""
 
+# What else than their own network an address may stand for: one of IPv4 in its last 32 bits.
+_WITH_IPV4_LAST = [ipaddress.ip_network(each) for each in ("::/96", "64:ff9b::/96")]
+# What a machine in Azure asks about itself; no registry has it among those that are not public.
+_METADATA_OF_AZURE = ipaddress.ip_address("168.63.129.16")
+
 _Where = tuple[str, int]
 LookUp = Callable[[str, int], Sequence[Address]]
 """Takes host name and port, returns what `getaddrinfo` does; raises OSError or UnicodeError."""
@@ -28,6 +33,38 @@ def look_up(host: str, port: int) -> Sequence[Address]:
     """Call the system's resolver in a thread, so that the event loop is not blocked."""
     found = get_hub().resolver.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
     return cast(Sequence[Address], found)
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an address, and each that it may be translated to, is of the public internet.
+
+    Raises ValueError for what is none. What only the system's resolver reads is one, as 127.1.
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        try:
+            found = ipaddress.ip_address(socket.inet_aton(address))
+        except OSError as exc:
+            raise ValueError(f"{address} is no address") from exc
+    return all(
+        each.is_global
+        and not (each.is_multicast or each.is_reserved or getattr(each, "is_site_local", False))
+        and each != _METADATA_OF_AZURE
+        for each in _meant_by(found)
+    )
+
+
+def _meant_by(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> Sequence[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """Return the addresses of IPv4 within one of IPv6 that is translated, or itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    within = address.ipv4_mapped or address.sixtofour
+    if within is None and any(address in network for network in _WITH_IPV4_LAST):
+        within = ipaddress.IPv4Address(address.packed[-4:])
+    return [within] if within is not None else address.teredo or [address]
 
 
 @dataclass(eq=False, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 import msgspec
 
 from convoy.errors import RefusalError
+from convoy.remote.addresses import is_public
 from convoy.remote.guest_events import PresignedUrl
 from convoy.remote.guests import Guests
 from convoy.remote.http import OF_ALL, Answer, Transport, request_of
@@ -136,11 +136,12 @@ def put_file(shared: Guests, place: PresignedUrl, data: bytes, deadline_s: float
 
 def check_public(host: str, address: str) -> None:
     """Raise RefusalError where an address of a host, or its name, is not of the public internet."""
+    plain = address.rstrip(".")
     try:
-        is_public = ipaddress.ip_address(address).is_global
+        is_outside = is_public(plain)
     except ValueError:
-        is_public = not is_loopback(address)
-    if not is_public:
+        is_outside = not is_loopback(plain)
+    if not is_outside:
         raise _refusal(host, f"{address} is of this machine or of a private network")
 
 

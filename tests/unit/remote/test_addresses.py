@@ -9,7 +9,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from convoy.remote.addresses import AddressBook, Admission
+from convoy.remote.addresses import AddressBook, Admission, is_public
 from convoy.remote.connection import Address
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
@@ -54,6 +54,54 @@ def local(port: int) -> Address:
 
 A, B, C = (local(port) for port in (1, 2, 3))
 SIX: Address = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 1, 0, 0))
+
+
+NOT_PUBLIC = {
+    "this machine": "127.0.0.1",
+    "a private network": "10.0.0.5",
+    "carriers' address translation": "100.64.0.1",
+    "metadata": "169.254.169.254",
+    "Azure's metadata": "168.63.129.16",
+    "metadata by IPv6": "fd00:ec2::254",
+    "a group": "224.0.0.1",
+    "a group by IPv6": "ff0e::1",
+    "a site": "fec0::1",
+    "a link": "fe80::1%lo",
+    "reserved": "240.0.0.1",
+    "reserved by IPv6": "5f00::1",
+    "mapped": "::ffff:10.0.0.1",
+    "compatible": "::7f00:1",
+    "translated": "::ffff:0:127.0.0.1",
+    "NAT64": "64:ff9b::a9fe:a9fe",
+    "NAT64 to Azure's metadata": "64:ff9b::168.63.129.16",
+    "NAT64 of a network": "64:ff9b:1::8.8.8.8",
+    "6to4": "2002:7f00:1::1",
+    "a client of Teredo": "2001:0:808:808::80ff:fffe",
+    "a server of Teredo": "2001:0:7f00:1::f7f7:f7f7",
+}
+PUBLIC = {
+    "plain": "8.8.8.8",
+    "by IPv6": "2606:2800:21f:cb07::1",
+    "mapped": "::ffff:8.8.8.8",
+    "NAT64": "64:ff9b::8.8.8.8",
+    "6to4": "2002:808:808::1",
+}
+
+
+@pytest.mark.parametrize("address", NOT_PUBLIC.values(), ids=NOT_PUBLIC)
+def test_what_an_address_stands_for_is_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", PUBLIC.values(), ids=PUBLIC)
+def test_what_an_address_stands_for_is_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::7f00:1", "2002:7f00:1::1", "::7f00:1", "0.0.0.0"])
+def test_without_an_approval_an_address_is_not_this_machines_by_what_is_in_it(address: str) -> None:
+    with pytest.raises(socket.gaierror, match="to which no load may go"):
+        Admission().check("api.test", address)
 
 
 def test_a_refused_connection_never_sent_anything() -> None:

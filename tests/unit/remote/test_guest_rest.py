@@ -277,8 +277,15 @@ def test_a_file_goes_to_no_other_port_of_this_machine(is_approved: bool) -> None
         assert other.connections == 0
 
 
-def test_with_an_approval_a_file_may_go_to_a_public_place() -> None:
-    check_public("files.example", "93.184.215.14")
+@pytest.mark.parametrize("address", ["0x7f.1", "127.1", "2130706433", "127.0.0.1.", "localhost."])
+def test_what_is_not_public_is_known_in_other_notations(address: str) -> None:
+    with pytest.raises(RefusalError, match="of this machine or of a private network"):
+        check_public(address, address)
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "1572395790", "files.example"])
+def test_with_an_approval_a_file_may_go_to_a_public_place(address: str) -> None:
+    check_public("files.example", address)
     guests = guests_at(1, dialler=dialler_without_names(), is_approved=True)
 
     with pytest.raises(WireError) as caught:
