@@ -49,7 +49,9 @@ class Answering:
         try:
             if injected_code:
                 answer = error_answer(self._injected(injected_code), call.correlation_id)
-            elif call.path.startswith(CONTROL) and call.comes_from_another_origin:
+            elif call.path.startswith(CONTROL) and call.comes_from_another_origin(
+                self._world.options.host
+            ):
                 answer = error_answer(_FOREIGN, call.correlation_id)
             elif route is None:
                 answer = _no_route(methods, call)

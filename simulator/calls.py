@@ -44,22 +44,31 @@ class Call(msgspec.Struct):
         """Where its client reached the simulator."""
         return f"http://{self.headers.get(b'host', b'').decode('latin-1')}"
 
-    @property
-    def comes_from_another_origin(self) -> bool:
-        """True for what a page of another origin has a browser send.
+    def comes_from_another_origin(self, bound: str) -> bool:
+        """Tell whether a page of another origin may have had a browser send this.
 
         A browser names the page's origin, or how it stands to this one (https://fetch.spec.whatwg.org
-        and https://www.w3.org/TR/fetch-metadata, read 2026-11-26); no other client does.
+        and https://www.w3.org/TR/fetch-metadata, read 2026-11-26); no other client does. `bound` is
+        the host that the simulator was told to listen at, which may be a name.
         """
         origin = self.headers.get(b"origin")
         host = self.headers.get(b"host", b"")
         if origin is not None and origin.rpartition(b"://")[2] != host:
             return True
+        # A name may have been pointed here by whoever made the page, which can also choose how its
+        # browser calls itself. On other machines programs know a simulator by any name.
         is_browser = origin is not None or self.headers.get(b"user-agent", b"")[:7] == b"Mozilla"
-        # A name may have been pointed here by whoever made the page.
-        if is_browser and not _is_always_here(host.decode("latin-1").lower()):
+        is_its_own = _is_its_own(host.decode("latin-1").lower(), bound.lower())
+        if not is_its_own and (is_browser or self._came_to_this_machine):
             return True
         return self.headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
+
+    @property
+    def _came_to_this_machine(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.came_to.partition(" ")[0]).is_loopback
+        except ValueError:  # it did not come over a network
+            return False
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -67,13 +76,13 @@ class Call(msgspec.Struct):
         return dict(parse_qsl(self.query.decode("latin-1"), keep_blank_values=True))
 
 
-def _is_always_here(host: str) -> bool:
-    """Return whether a Host header holds an address or `localhost`, with or without a port."""
+def _is_its_own(host: str, bound: str) -> bool:
+    """Return whether a Host header, port or not, has an address, `localhost` or what is `bound`."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
+        return name in ("localhost", bound) or name.endswith(".localhost")
     return True
 
 

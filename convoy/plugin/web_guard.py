@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 from locust.web import WebUI
@@ -59,34 +58,44 @@ _StartResponse = Callable[..., Callable[[bytes], object]]
 class HostNames:
     """What a request may have as its Host, any port beside it, because a tunnel has its own.
 
-    `names` are in lower case. Where others than this machine reach the web UI, any IP address is
-    allowed, because no page can let one point elsewhere.
+    `names` are in lower case; those that were `given` may be a proxy's, which has TLS where the web
+    UI has none. Where others than this machine reach the web UI, any IP address is allowed, because
+    no page can let one point elsewhere.
     """
 
     names: frozenset[str]
     is_open: bool
+    given: frozenset[str]
 
     @classmethod
     def of(cls, bound: str, given: Iterable[str]) -> HostNames:
         """Return those of a web UI that listens at `bound`; `given` are allowed on purpose."""
         is_open = not is_loopback(bound)
+        given = frozenset(given)
         own = {bound.lower(), *given}
         if is_open:
             machine = socket.gethostname().lower()
             own |= {machine, machine.partition(".")[0]}
-        return cls(frozenset(filter(None, own)), is_open)
+        return cls(frozenset(filter(None, own)), is_open, given)
 
     def have(self, header: str) -> bool:
         """Tell whether a Host header is one of them."""
-        match = _HOST.fullmatch(header)
-        if match is None:
-            return False
-        host = match[1].strip("[]").lower()
+        host = _name_in(header)
         if host in self.names or is_loopback(host):
             return True
         with suppress(ValueError):
             return self.is_open and bool(ipaddress.ip_address(host))
         return False
+
+    def schemes(self, header: str, own: str) -> tuple[str, ...]:
+        """Return which schemes the pages of a Host header may have; `own` is the web UI's."""
+        return (own, "https") if _name_in(header) in self.given else (own,)
+
+
+def _name_in(header: str) -> str:
+    """Return the name in a Host header, "" where it is none."""
+    match = _HOST.fullmatch(header)
+    return match[1].strip("[]").lower() if match else ""
 
 
 def install(web_ui: WebUI, hosts: HostNames) -> None:
@@ -105,7 +114,7 @@ def install(web_ui: WebUI, hosts: HostNames) -> None:
                 f"{quoted(host)} is no name of this web UI; names besides localhost and its own "
                 "address are given in CONVOY_WEB_HOSTS when Convoy is started"
             )
-        if _is_foreign():
+        if _is_foreign(hosts.schemes(host, request.scheme)):
             return refusal("a page of another origin may neither control this test nor read it")
         if "Transfer-Encoding" in request.headers:
             # The limit on a request's size holds for those that say it first.
@@ -123,26 +132,21 @@ def refusal(sentence: str, status: int = 403) -> Response:
     return Response(sentence, status, mimetype="text/plain")
 
 
-def _is_foreign() -> bool:
+def _is_foreign(schemes: Iterable[str]) -> bool:
     """Tell whether a browser sent this request for a page that is not the web UI's own.
 
+    Its own have one of the `schemes`.
     Programs that are no browsers send neither header. A port of its own makes another origin,
     which browsers call `same-site`. Following a link to a page here is allowed.
     """
     origin = request.headers.get("Origin")
-    if origin is not None and _host_of(origin) != request.host.lower():
+    own = [f"{scheme}://{request.host}".lower() for scheme in schemes]
+    if origin is not None and origin.lower() not in own:
         return True
     if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
         return False
     how = [request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")]
     return request.method != "GET" or how != ["navigate", "document"]
-
-
-def _host_of(origin: str) -> str:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:  # such as a bracket that nothing closes
-        return ""
 
 
 def _add_policy(response: Response) -> Response:

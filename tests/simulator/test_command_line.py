@@ -160,7 +160,9 @@ def test_who_lets_other_machines_in_is_told_so() -> None:
         pytest.param({"Origin": "null"}, True, id="a page of no origin"),
         pytest.param({"Sec-Fetch-Site": "cross-site"}, True, id="a picture or a link elsewhere"),
         pytest.param({"Sec-Fetch-Site": "same-site"}, True, id="a page of another port"),
-        pytest.param({"Host": "simulator:{port}"}, False, id="by another name, no browser"),
+        pytest.param({"Host": "simulator:{port}"}, True, id="by another name, as any browser"),
+        pytest.param({"Host": ""}, True, id="by no name"),
+        pytest.param({"Host": "[::1]:{port}"}, False, id="by an address"),
         pytest.param(
             {"Host": "evil.test:{port}", "Origin": "http://evil.test:{port}"},
             True,

@@ -289,7 +289,7 @@ def test_a_simulator_proves_nothing_for_another_address_of_its_name(
     addresses = ["127.0.0.1", "127.0.0.2"]
     with SimulatorProcess("--key-file", str(key_file)) as simulator:
         monkeypatch.setattr("_socket.getaddrinfo", told(*addresses))
-        url = f"http://simulator.test:{simulator.port}"
+        url = f"http://simulator.localhost:{simulator.port}"
         asked = [*addresses, "127.0.0.3"]
         proven = [is_convoy_simulator(url, KEY, admission=Admission(only=each)) for each in asked]
 
@@ -312,7 +312,7 @@ def told(*addresses: str) -> Callable[..., Any]:
     """A resolver that tells these addresses for any name."""
 
     def getaddrinfo(host: str, port: int, *_: object) -> list[tuple[Any, ...]]:
-        found = addresses if host.endswith(".test") else [host]
+        found = addresses if host.endswith((".test", ".localhost")) else [host]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in found]
 
     return getaddrinfo

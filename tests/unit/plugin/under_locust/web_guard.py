@@ -76,6 +76,7 @@ def test_a_name_that_was_let_point_here_reaches_nothing_of_the_web_ui() -> None:
 
 ELSEWHERE = [
     pytest.param({"Origin": "http://elsewhere.example"}, id="another origin"),
+    pytest.param({"Origin": "https://127.0.0.1:8089"}, id="another scheme"),
     pytest.param({"Origin": "null"}, id="an origin that is hidden"),
     pytest.param({"Origin": "http://[::1"}, id="an origin that is none"),
     pytest.param({"Origin": "http://127.0.0.1:8090"}, id="another port"),
@@ -135,6 +136,31 @@ def test_its_own_pages_and_programs_are_answered(page: Page, headers: dict[str, 
         "it goes no further in this test"
     )
     assert page.did == ["pause", "prepare"]
+
+
+@pytest.mark.parametrize(
+    ("host", "own", "origin", "status"),
+    [
+        ("load.example", "http", "http://load.example", 200),
+        ("load.example", "http", "https://load.example", 200),  # TLS ends in a proxy
+        ("load.example:8089", "http", "HTTPS://Load.example:8089", 200),
+        ("load.example", "http", "https://load.example:8443", 403),
+        ("load.example", "http", "ftp://load.example", 403),
+        (HERE, "https", f"https://{HERE}", 200),
+        (HERE, "https", f"http://{HERE}", 403),
+        ("load.example", "https", "http://load.example", 403),
+    ],
+)
+def test_an_origin_has_the_scheme_of_the_web_ui_or_of_a_proxy_before_it(
+    host: str, own: str, origin: str, status: int
+) -> None:
+    client = Page(access=Access(frozenset({"load.example"}))).client(host=host)
+
+    answer = client.post(
+        "/convoy/pause", headers={"Origin": origin}, environ_overrides={"wsgi.url_scheme": own}
+    )
+
+    assert answer.status_code == status
 
 
 def test_what_changes_something_cannot_be_asked_for_by_a_link(page: Page) -> None:
