@@ -141,29 +141,34 @@ class GuestUser(ScenarioUser):
         if not self.session.is_lost:
             return None
         if not self.session.is_known:
-            return self._begin()
+            return self._begin(deadline_s)
         fault = self._try("reconnect", lambda: self.session.open(deadline_s))
         if fault is None and self.session.is_new:
             self._disturb(NOT_RESUMED)
             self.join()
         return fault
 
-    def _begin(self) -> RemoteError | None:
-        """Come as a new guest: steps `connect`, `configure` and `join`; return what failed."""
-        fault = self._try("connect", self.session.connect)
-        fault = fault or self._try("configure", self.session.configure)
+    def _begin(self, deadline_s: float | None = None) -> RemoteError | None:
+        """Come as a new guest: steps `connect`, `configure` and `join`; return what failed.
+
+        By default it waits for its turn however long.
+        """
+        fault = self._try("connect", lambda: self.session.connect(deadline_s))
+        fault = fault or self._try("configure", lambda: self.session.configure(deadline_s))
         self.join()
         return fault
 
     def _try(self, step: str, act: Callable[[], object]) -> RemoteError | None:
-        """Do what a step consists of; return what failed."""
-        fault = None
-        with self.step(step):
+        """Do what a step consists of; return what failed. Waiting for a turn is no part of it."""
+        fault, waited_s = None, self.session.waited_s
+        with self.step(step) as times:
             try:
                 act()
             except RemoteError as error:
                 fault = error
                 raise
+            finally:
+                times.began_s += self.session.waited_s - waited_s
         return fault
 
     def stop(self, force: bool = False) -> bool:

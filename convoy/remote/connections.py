@@ -111,6 +111,7 @@ class Connections:
             clock,
             is_given=worker_share.is_led,
             is_after_another=worker_share.is_after_another,
+            share=worker_share.share,
         )
         self._share = worker_share.share
         self._of_all = self._shared_budget("org")
@@ -212,13 +213,13 @@ class Connections:
         credentials = self._credentials[kind]
         if isinstance(credentials, Token):
             return credentials
-        self.turns.take()
         transport = self.open_transport(self._login)
         renewing = credentials.refresh_token
         try:
+            # Before it has a turn, which would be over when the login before has ended.
             with nullcontext() if renewing is None else renewing.turn:
-                deadline_s = self.clock() + self._settings.request_timeout_s
-                return log_in(transport, credentials, deadline_s, self.register)
+                timeout_s = self._settings.request_timeout_s
+                return log_in(transport, credentials, timeout_s, self.register, self.turns)
         finally:
             transport.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import count
-from math import inf
 from typing import TypeVar
 
 import gevent
@@ -136,6 +135,11 @@ class GuestSession:
         return self._posted_on.sent_s if self.attempts else None
 
     @property
+    def waited_s(self) -> float:
+        """How long it has waited in all for the approval to allow connections."""
+        return self._leaving.waited_s
+
+    @property
     def _now_s(self) -> float:
         return self._shared.dialler.clock()
 
@@ -149,7 +153,7 @@ class GuestSession:
         By default it waits for the limits, and then each step has the timeout. Raises WireError,
         and RefusalError where the answer is no.
         """
-        self.await_turn(inf if deadline_s is None else deadline_s)
+        self.await_turn(deadline_s)
         self.connect(deadline_s)
         self.configure(deadline_s)
 
@@ -255,6 +259,7 @@ class GuestSession:
         is_in_use = self._question is not None
         self.socket.close(None if is_in_use else self._now_s + _CLOSE_S)
         self._leaving.keep()
+        self._leaving.leave_place()
 
     def leave(self) -> None:
         """Close the connection, and be another guest with the next one."""
@@ -273,18 +278,13 @@ class GuestSession:
         if self.state is not State.CONFIGURED:
             raise RefusalError(UNEXPECTED_ANSWER, f"a new chat is {self.state}")
 
-    def await_turn(self, deadline_s: float = inf) -> None:
-        """Wait until the deployment's limits and the approval allow a connection.
+    def await_turn(self, deadline_s: float | None = None) -> None:
+        """Wait until the deployment's limits and the approval allow a connection to be made.
 
-        Raises WireError where that is after the deadline.
+        `connect` or `close` has to follow. Raises WireError where that is after the deadline.
         """
-        connects = self._shared.connects
-        while (ready_s := connects.ready_at(now_s := self._now_s)) > now_s:
-            if ready_s > deadline_s:
-                raise self._wire_error(TimeoutError("the limit on connections leaves no room"))
-            gevent.sleep(ready_s - now_s)
         try:
-            self._leaving.await_turn(deadline_s)  # last, because a turn is soon over
+            self._leaving.await_place(deadline_s)
         except TimeoutError as exc:
             raise self._wire_error(exc) from exc
 
@@ -298,10 +298,9 @@ class GuestSession:
     def connect(self, deadline_s: float | None = None) -> Iterable[tuple[str, str]]:
         """Open a connection, in place of the one before; return the headers of the answer.
 
-        Raises as `open`.
+        It waits for its turn before the upgrade. Raises as `open`.
         """
         shared, deployment = self._shared, self._shared.deployment
-        deadline_s = deadline_s or self._now_s + shared.timeout_s
         self.socket.close()
         self._leaving.keep()
         if self._token is None or self.state is State.EXPIRED:
@@ -312,19 +311,21 @@ class GuestSession:
         socket = self.socket = WebSocket(self._hear)
         shared.connects.spend(self._now_s)
         try:
-            self._leaving.use_turn(deadline_s)
+            self._leaving.begin_connecting(deadline_s)
             answered = socket.open(
                 shared.dialler,
                 deployment.host,
                 deployment.path,
                 deployment.all_headers,
-                deadline_s,
-                self._leaving.check,
+                deadline_s or self._now_s + shared.timeout_s,
+                partial(self._leaving.take_turn, deadline_s),
             )
         except UpgradeRefusedError as exc:
             raise refusal_of_upgrade(exc, deployment.host.url, shared.code_book) from exc
         except WIRE_EXCEPTIONS as exc:
             raise self._wire_error(exc) from exc
+        finally:
+            self._leaving.leave_place()
         shared.connects.correct({}, self._now_s)
         return answered.raw_items()
 

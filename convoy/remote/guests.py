@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import cast
 from urllib.parse import quote
+
+import gevent
 
 from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import KillSwitch
@@ -77,25 +81,80 @@ class Guests:
 class Leaving:
     """What one guest has on its way out, by the approval's pace, and whether anything may leave."""
 
-    __slots__ = ("_count", "_has_turn", "_kill_switch", "_pace", "_turns")
+    __slots__ = (
+        "_clock",
+        "_connects",
+        "_count",
+        "_has_place",
+        "_kill_switch",
+        "_pace",
+        "_timeout_s",
+        "_turns",
+        "waited_s",
+    )
 
     def __init__(self, shared: Guests) -> None:
         self._pace = shared.pace
         self._kill_switch = shared.kill_switch
         self._turns = shared.turns
-        self._has_turn = False
+        self._connects, self._timeout_s = shared.connects, shared.timeout_s
+        self._clock = shared.dialler.clock
+        self._has_place = False
         self._count = 0
+        self.waited_s = 0.0
+        """How long it has waited for places and turns, in all."""
 
-    def await_turn(self, deadline_s: float) -> None:
-        """Wait for a turn to connect, unless there is one already; raises TimeoutError."""
-        if self._turns is not None and not self._has_turn:
-            self._turns.take(deadline_s)
-            self._has_turn = True
+    def await_place(self, deadline_s: float | None) -> None:
+        """Wait until limits and the approval allow a connection to be made; raises TimeoutError."""
+        connects = self._connects
+        while (ready_s := connects.ready_at(now_s := self._clock())) > now_s:
+            if deadline_s is not None and ready_s > deadline_s:
+                raise TimeoutError("the limit on connections leaves no room")
+            gevent.sleep(ready_s - now_s)
+        self._take_place(deadline_s)
 
-    def use_turn(self, deadline_s: float) -> None:
-        """Connect now, after `await_turn`; raises as it does."""
-        self.await_turn(deadline_s)
-        self._has_turn = False
+    def begin_connecting(self, deadline_s: float | None) -> None:
+        """Have a place to connect, whatever the limits; raises TimeoutError, and as `check`."""
+        self._take_place(deadline_s)
+        self.check()
+
+    def _take_place(self, deadline_s: float | None) -> None:
+        if self._turns is None or self._has_place:
+            return
+        with self._waiting():
+            self._turns.await_place(inf if deadline_s is None else deadline_s)
+        self._has_place = True
+
+    def take_turn(self, deadline_s: float | None) -> float:
+        """Wait for a turn with the connection that was made, because what is sent at once has it.
+
+        Otherwise those that wait for their connections would leave all at once. Returns by when the
+        upgrade has to be answered: the deadline, or within the timeout. Raises TimeoutError, and
+        StoppedError once nothing may leave any more.
+        """
+        if self._turns is not None:
+            with self._waiting():
+                self._turns.take(inf if deadline_s is None else deadline_s)
+            self.leave_place()
+        self.check()
+        now_s = self._clock()
+        if self._pace is not None and now_s >= self._pace.ends_s:
+            raise StoppedError("the run was stopped, or this worker has lost its master")
+        return now_s + self._timeout_s if deadline_s is None else deadline_s
+
+    def leave_place(self) -> None:
+        """Let another one connect, because this one has connected, or will not."""
+        if self._turns is not None and self._has_place:
+            self._has_place = False
+            self._turns.leave_place()
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        began_s = self._clock()
+        try:
+            yield
+        finally:
+            self.waited_s += self._clock() - began_s
 
     @property
     def stop_reason(self) -> str:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import cast
 
 import httptools
@@ -120,6 +121,17 @@ class Transport:
             if self._is_leaving and self.pace is not None:
                 self._is_leaving = False
                 self.pace.keep(is_message=_is_message(request))
+
+    def connect(self, deadline_s: float) -> None:
+        """Open a connection for the next exchange, which uses it however old it is by then.
+
+        Raises WireError.
+        """
+        try:
+            self._connect(deadline_s)
+        except WIRE_EXCEPTIONS as exc:
+            raise WireError(wire_code(exc), str(exc), sent_s=None, done_s=self._clock()) from exc
+        self._end_of_use_s = inf
 
     def may_send_by(self, deadline_s: float) -> bool:
         """Return whether the pace leaves room for a message until then."""

@@ -6,20 +6,25 @@ Under an approval a guest takes one for each connection, too.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from math import ceil, inf
 
 import gevent
+from gevent.lock import BoundedSemaphore
 from gevent.queue import Empty, Queue
 
 from convoy.remote.pace import SECOND_S
 
 _SPARE_S = 0.1
-"""So much longer than a second is taken: there is a connection to make after each turn, and what
-leaves a second apart may arrive closer together."""
+"""So much longer than a second is taken: what leaves a second apart may arrive closer together, and
+a turn may be used `_LATEST_S` late."""
 _LATEST_S = _SPARE_S / 2
 _LEAD_S = 0.3
 """So long before its moment a turn is given, so that its worker has received it by then."""
+_AHEAD_S = 2.0
+"""For the turns of so long connections are made in advance: what connecting takes, and waiting for
+a turn of the master's, delays nobody then, and no server has to keep an idle one for long."""
 
 
 def apart_s(per_s: float | None) -> float:
@@ -31,8 +36,10 @@ class Turns:
     """The turns of this process: its own at a rate, or those that its master gives out.
 
     With `is_given` it takes a turn only from `give`; `wanted` counts how many it has ever waited
-    for. A turn is over `_LATEST_S` after its moment, because the next one would be too close to it;
-    then another one is waited for. All moments are `clock` seconds.
+    for. A turn is for what is sent at once, so that a connection has to stand before; who is to
+    make one waits for a place first, of which this process has as many as its `share` of all turns
+    needs. A turn is over `_LATEST_S` after its moment, because the next one would be too close to
+    it; then another one is waited for. All moments are `clock` seconds.
     """
 
     def __init__(
@@ -42,6 +49,7 @@ class Turns:
         *,
         is_given: bool = False,
         is_after_another: bool = False,
+        share: float = 1.0,
     ) -> None:
         self.wanted = 0
         self._apart_s = apart_s(per_s)
@@ -49,12 +57,33 @@ class Turns:
         self._given: Queue[float] | None = Queue() if is_given and per_s else None
         self._next_s = clock() + self._apart_s * is_after_another
         self._taken_s = -inf
+        places = max(1, ceil(per_s * share * _AHEAD_S)) if per_s else None
+        self._places = BoundedSemaphore(places) if places else None
 
     def give(self, turns: Iterable[float]) -> None:
         """Take in turns that the master gave to this process."""
         if self._given is not None:
             for turn_s in turns:
                 self._given.put(turn_s)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Have a place for the time of a with-block."""
+        self.await_place()
+        try:
+            yield
+        finally:
+            self.leave_place()
+
+    def await_place(self, deadline_s: float = inf) -> None:
+        """Wait until a connection may be made; `leave_place` has to follow. Raises as `take`."""
+        left_s = None if deadline_s == inf else max(0.0, deadline_s - self._clock())
+        if self._places is not None and not self._places.acquire(timeout=left_s):
+            raise _no_turn()
+
+    def leave_place(self) -> None:
+        if self._places is not None:
+            self._places.release()
 
     def take(self, deadline_s: float = inf) -> None:
         """Wait for a turn; raises TimeoutError where there is none by the deadline."""
@@ -85,28 +114,36 @@ class Turns:
 
     def _check(self, turn_s: float, deadline_s: float) -> None:
         if turn_s > deadline_s:
-            raise TimeoutError("the approved rate of logins left no turn for it by the deadline")
+            raise _no_turn()
 
     def _sleep_until(self, moment_s: float) -> None:
         if (left_s := moment_s - self._clock()) > 0:
             gevent.sleep(left_s)
 
 
+def _no_turn() -> TimeoutError:
+    return TimeoutError("the approved rate of logins left no turn for it by the deadline")
+
+
 class TurnBook:
     """The turns that a master gives to its workers, `per_s` of all together; None for no rate.
 
-    The first one is after `now_s`, when the master itself has logged in.
+    The first one is after `now_s`, when the master itself has logged in. A worker uses a turn at
+    its moment by the master's clock as far as it knows that, which is `unsure_s` earlier or later,
+    so that the turns of two workers are so much farther apart.
     """
 
     def __init__(self, per_s: float | None, now_s: float) -> None:
         self._apart_s = apart_s(per_s)
         self._next_s = now_s + self._apart_s
+        self._latest = ("", 0.0)
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._ahead: defaultdict[str, deque[float]] = defaultdict(deque)
 
-    def give(self, worker: str, wanted: int, workers: int, now_s: float) -> list[float]:
+    def give(
+        self, worker: str, wanted: int, workers: int, now_s: float, unsure_s: float = 0.0
+    ) -> list[float]:
         """Return the next turns of one of so many workers, which has `wanted` so many so far.
-
         Each has its part of a second's at most ahead of it, so that nobody waits long behind who
         wants a thousand, and what is given to one that is lost is little.
         """
@@ -118,8 +155,11 @@ class TurnBook:
         most = max(1, ceil(SECOND_S / self._apart_s / workers))
         given = []
         while self._counts[worker] < wanted and len(ahead) < most:
-            turn_s = max(self._next_s, now_s + _LEAD_S)
-            self._next_s = turn_s + self._apart_s
+            # One that knows the clock better than before is as good as another worker.
+            is_another = self._latest != (worker, unsure_s)
+            between_s = self._latest[1] + unsure_s if is_another else 0.0
+            turn_s = max(self._next_s + between_s, now_s + _LEAD_S + unsure_s)
+            self._next_s, self._latest = turn_s + self._apart_s, (worker, unsure_s)
             self._counts[worker] += 1
             ahead.append(turn_s)
             given.append(turn_s)

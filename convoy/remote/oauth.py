@@ -19,6 +19,7 @@ from gevent.lock import BoundedSemaphore
 from convoy.errors import LoginError, WireError
 from convoy.remote.http import OF_ALL, Answer, Transport, request_of
 from convoy.remote.limits import retry_after_s
+from convoy.remote.login_turns import Turns
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import error_code, meaning
 from convoy.secrets import Secret
@@ -83,18 +84,26 @@ class _TokenAnswer(msgspec.Struct):
 def log_in(
     transport: Transport,
     credentials: Credentials,
-    deadline_s: float,
+    timeout_s: float,
     register: Callable[[Secret], None],
+    turns: Turns | None = None,
 ) -> Token:
     """Ask the login host for a token (RFC 6749: HTTP Basic and a form body).
 
-    `register` is called with each token before it is used, so that it can be redacted. A refresh
-    token that comes with the answer is the one of the next login. Raises LoginError whose message
-    names address and code, never a secret.
+    Where there are `turns` it connects first, and asks at one of them; connecting and the rest may
+    take the timeout each. `register` is called with each token before it is used, so that it can be
+    redacted. A refresh token that comes with the answer is the one of the next login. Raises
+    LoginError whose message names address and code, never a secret.
     """
-    url = transport.origin.url + _PATH
+    url, clock = transport.origin.url + _PATH, transport.dialler.clock
     try:
-        answer = transport.exchange(_login_request(transport, credentials), deadline_s).plain()
+        if turns is not None:
+            with turns.place():
+                transport.connect(clock() + timeout_s)
+                # Not before, because logins that wait for connections would leave all at once.
+                turns.take()
+        request = _login_request(transport, credentials)
+        answer = transport.exchange(request, clock() + timeout_s).plain()
     except WireError as exc:
         raise LoginError(
             exc.code, f"no login at {url}: {exc}. {meaning(exc.code)}", refused=False

@@ -97,14 +97,13 @@ class WebSocket:
         path: str,
         headers: Mapping[str, str],
         deadline_s: float,
-        check: Callable[[], None],
+        take_turn: Callable[[], float],
     ) -> Headers:
         """Connect and upgrade, once; return the answer's headers.
 
-        Before either `check` is called, which may raise. Raises UpgradeRefusedError or one of
-        WIRE_EXCEPTIONS.
+        Between these `take_turn` is called, which may wait or raise, and returns by when the answer
+        has to be there. Raises UpgradeRefusedError or one of WIRE_EXCEPTIONS.
         """
-        check()
         connection = dialler.dial(origin, deadline_s, self._hold)
         uri = WebSocketURI(origin.is_https, origin.host, origin.port, path, "")
         protocol = self._protocol = ClientProtocol(uri, max_size=_MOST_BYTES)
@@ -112,7 +111,7 @@ class WebSocket:
         request.headers.update(headers)
         protocol.send_request(request)
         try:
-            check()
+            deadline_s = take_turn()
             connection.post(b"".join(protocol.data_to_send()))
             self._await_upgrade(connection, protocol, deadline_s)
         except BaseException:

@@ -129,6 +129,9 @@ class Accounting:
                 self.recorder.counts.shortages[code] += 1
             if isinstance(error, WireError):
                 fate = FAILED if error.sent_s is None else UNKNOWN
+            if code == "stopped" and fate is FAILED and is_measured:
+                recorder.counts.give_up(Cause.STOPPED)  # and no time, as it never began
+                is_measured = False
         except GreenletExit:
             fate, code = UNKNOWN, "stopped"
             raise

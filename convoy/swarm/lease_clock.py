@@ -36,6 +36,14 @@ class LeaseClock:
         """True where there is a lease, because the master is in another process."""
         return self._lease_s < inf
 
+    @property
+    def unsure_s(self) -> float:
+        """By how much the master's clock may show less or more than is known; inf before answers.
+
+        The two ways of a message may differ by all that the quickest answer took.
+        """
+        return self._round_trip_s / 2 if self.is_limited else 0.0
+
     def hear(self, now_s: float) -> None:
         """Take in that the master said something."""
         self._heard_s = now_s

@@ -57,13 +57,15 @@ class Ask(_OfRun, frozen=True):
 
     `leased_s` says when, by the master's clock, the master gave the lease that it has; 0 for none.
     `turns` counts the turns to log in that it has wanted in the run, `beyond` the messages beyond
-    its plan that it has wanted of an approved total.
+    its plan that it has wanted of an approved total. It uses a turn up to `unsure_s` before or
+    after its moment, because it does not know the master's clock better.
     """
 
     asked_s: Seconds
     leased_s: Seconds
     turns: _Number = 0
     beyond: _Number = 0
+    unsure_s: Seconds = 0.0
 
 
 class Ready(_OfRun, frozen=True):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
+from math import inf
 
 import gevent
 from gevent import Greenlet
@@ -232,9 +233,11 @@ class Worker:
                 logger.error("nothing was heard of the master for too long; this worker ends")
                 self.give_up()
                 return
-            turns = run.connections.turns.wanted
+            turns, unsure_s = run.connections.turns.wanted, run.lease.unsure_s
+            if unsure_s == inf:  # it would not know when a turn is
+                turns, unsure_s = 0, 0.0
             beyond = 0 if run.total is None else run.total.wanted
-            ask = Ask(run.run_id, now_s, run.lease.leased_s, turns, beyond)
+            ask = Ask(run.run_id, now_s, run.lease.leased_s, turns, beyond, unsure_s)
             self.channel.to_master(ask)
             kill_switch = run.connections.kill_switch
             if kill_switch is not None and (reason := kill_switch.reason):

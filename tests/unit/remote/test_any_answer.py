@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from convoy.errors import LoginError, RefusedError, RemoteError
+from convoy.remote.dialling import Dialler
 from convoy.remote.http import Answer
 from convoy.remote.limits import Budget, Limit, http_date_s, retry_after_s
 from convoy.remote.listing import find_conversations
@@ -97,6 +98,7 @@ class Wire:
     """A transport whose server answers one thing."""
 
     origin = Origin("http", "127.0.0.1", 1)
+    dialler = Dialler()
 
     def __init__(self, status: int, body: bytes, headers: bytes) -> None:
         head = b"HTTP/1.1 %d x\r\n%b\r\n\r\n" % (status, headers)

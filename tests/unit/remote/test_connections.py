@@ -51,6 +51,18 @@ def test_users_log_in_by_one_refresh_token_though_each_is_good_for_one_use() -> 
             used_up.first_tokens()
 
 
+def test_a_login_by_a_refresh_token_waits_for_the_one_before_and_then_for_its_turn() -> None:
+    renewing, was_locked = RefreshToken(Secret("public-user")), list[bool]()
+    with SimulatorProcess() as simulator:
+        connections = Connections(
+            settings_at(simulator.url), {USER: user(renewing)}, lambda each: None
+        )
+        connections.turns.take = lambda: was_locked.append(renewing.turn.locked())  # type: ignore
+        gevent.joinall([gevent.spawn(connections.log_in, USER) for _ in range(3)], raise_error=True)
+
+    assert was_locked == [True] * 3
+
+
 def test_no_login_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:
     kill_switch = KillSwitch(tmp_path / "STOP")
     kill_switch.throw("a test")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +34,7 @@ from convoy.remote.pace import Pace
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN
 from convoy.secrets import Secret
 from convoy.settings import Origin
+from tests.locust_process import free_port
 from tests.unit.remote.exchanges import LONG_S, deadline, wait_in_loop
 from tests.unit.remote.guests_of_a_test import (
     HELLO,
@@ -420,28 +422,80 @@ def test_a_connection_takes_a_turn_to_log_in() -> None:
         with pytest.raises(RemoteError):  # the server drops it
             second.open()
         early = second.post("k1", HELLO, SHORT_S)
-        connections, late = server.connections, second.post("k2", HELLO, LONG_S)
+        upgrades, late = len(server.requests), second.post("k2", HELLO, LONG_S)
 
-        assert (early.fate, early.code, connections) == (FAILED, "timeout", 2)
-        assert (late.fate, server.connections) == (ACCEPTED, 3)
+        assert (early.fate, early.code, upgrades) == (FAILED, "timeout", 2)
+        assert (late.fate, len(server.requests)) == (ACCEPTED, 3)
         assert late.sent_s - began_s >= 2 * 0.55
         first.close()
         second.close()
 
 
-def test_a_turn_that_was_waited_for_is_for_one_connection() -> None:
-    taken: list[float] = []
-    turns = SimpleNamespace(take=taken.append)
+class Noting(Dialler):
+    """Connects, and notes when a connection stands; so do its places and turns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+        self.turns: Any = SimpleNamespace(
+            await_place=lambda deadline_s: self.noted.append("place"),
+            take=lambda deadline_s: self.noted.append("turn"),
+            leave_place=lambda: self.noted.append("left"),
+        )
+
+    def dial(self, *given: Any) -> Connection:
+        connection = super().dial(*given)
+        self.noted.append("connected")
+        return connection
+
+
+def test_a_turn_is_taken_once_the_connection_stands() -> None:
+    dialler = Noting()
     with serving(plays(stays), plays(stays)) as server:
-        guest = Guest(guests_at(server.port, turns=turns))
+        guest = Guest(guests_at(server.port, dialler=dialler, turns=dialler.turns))
 
         guest.await_turn(5.0)
         guest.await_turn(6.0)
         guest.connect()
-        before = len(taken)
         guest.connect()
 
-        assert (before, len(taken)) == (1, 2)
+        assert dialler.noted == ["place", "connected", "turn", "left"] * 2
+        guest.close()
+
+
+def test_who_does_not_connect_leaves_its_place() -> None:
+    dialler = Noting()
+    guests = guests_at(free_port(), dialler=dialler, turns=dialler.turns)
+    going, failing = Guest(guests), Guest(guests)
+
+    going.await_turn()
+    going.close()
+    with pytest.raises(WireError):
+        failing.connect()
+
+    assert dialler.noted == ["place", "left"] * 2
+
+
+def test_no_connection_is_upgraded_once_its_run_was_stopped() -> None:
+    pace = Pace(5)
+    pace.ends_s = -inf
+    with serving(plays(stays)) as server:
+        guest = Guest(guests_at(server.port, turns=Turns(5.0, time.perf_counter), pace=pace))
+
+        with pytest.raises(WireError) as caught:
+            guest.connect()
+
+        assert (caught.value.code, caught.value.sent_s, server.requests) == ("stopped", None, [])
+
+
+def test_how_long_it_waited_for_its_turn_is_known_and_delays_no_deadline() -> None:
+    turns = Turns(10.0, time.perf_counter, is_after_another=True)
+    with serving(plays(stays)) as server:
+        guest = Guest(guests_at(server.port, turns=turns))
+
+        guest.connect()
+
+        assert guest.waited_s > 0.05
         guest.close()
 
 

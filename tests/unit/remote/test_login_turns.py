@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import gevent
 import pytest
 
@@ -137,6 +139,56 @@ def test_each_has_its_part_of_a_second_ahead_of_it() -> None:
     assert len(first) == 5 and again == [] and len(other) == 1
     assert first[0] == pytest.approx(BEGAN_S + 0.3)  # not before its worker has received it
     assert len(book.give("first", 1000, 2, first[1])) == 2
+
+
+@pytest.mark.parametrize("per_s", [0.3, 1.0, 5.0, 40.0])
+@pytest.mark.parametrize(
+    "ways_s",
+    [
+        pytest.param({"a": (0.0, 0.6), "b": (0.0, 0.0)}, id="a slow way back"),
+        pytest.param({"a": (0.6, 0.0), "b": (0.0, 0.0)}, id="a slow way there"),
+        pytest.param({"a": (0.6, 0.0), "b": (0.0, 0.6)}, id="both, apart"),
+        pytest.param({"a": (0.2, 0.1), "b": (0.0, 0.05), "c": (0.4, 0.0)}, id="three"),
+    ],
+)
+def test_workers_whose_ways_are_uneven_keep_to_the_rate(
+    per_s: float, ways_s: dict[str, tuple[float, float]]
+) -> None:
+    book, chance, now_s = TurnBook(per_s, BEGAN_S), random.Random(1), BEGAN_S
+    used, is_in_time = [BEGAN_S], True
+
+    while len(used) < 60:
+        now_s += 0.05
+        name = chance.choice(list(ways_s))
+        there_s, back_s = ways_s[name]
+        unsure_s = (there_s + back_s) / 2
+        for turn_s in book.give(name, len(used), len(ways_s), now_s, unsure_s):
+            # Its clock is taken to be half of the way ahead, however uneven the two halves are.
+            used.append(turn_s + (back_s - there_s) / 2)
+            is_in_time = is_in_time and used[-1] >= now_s + back_s
+
+    assert is_in_time
+    assert most_in_a_second(used) <= max(1, per_s)
+
+
+@pytest.mark.parametrize(
+    ("per_s", "share", "places"), [(None, 1.0, 40), (5.0, 1.0, 10), (5.0, 0.5, 5), (0.1, 0.1, 1)]
+)
+def test_so_many_may_connect_ahead_of_their_turns_as_have_turns_soon(
+    per_s: float | None, share: float, places: int
+) -> None:
+    turns = Turns(per_s, lambda: 0.0, share=share)
+    waiting = [gevent.spawn(turns.await_place) for _ in range(40)]
+    gevent.sleep(0)
+
+    assert sum(each.ready() for each in waiting) == places
+    if per_s:
+        with pytest.raises(TimeoutError, match="no turn for it by the deadline"):
+            turns.await_place(-1.0)
+    turns.leave_place()
+    gevent.joinall(waiting, timeout=5, count=min(places + 1, 40))
+    assert sum(each.ready() for each in waiting) == min(places + 1, 40)
+    gevent.killall(waiting)
 
 
 def test_who_waits_takes_what_is_given_in_order() -> None:

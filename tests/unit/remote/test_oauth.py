@@ -6,13 +6,18 @@ import gzip
 import time
 import zlib
 from collections.abc import Callable
+from math import inf
+from typing import Any
 
 import gevent
 import pytest
 from gevent.event import Event
 
 from convoy.errors import LoginError
+from convoy.remote.connection import Connection
+from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
+from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Credentials, OAuthSession, RefreshToken, Token, log_in
 from convoy.secrets import Redactor, Secret
 from convoy.settings import Origin
@@ -64,8 +69,7 @@ def log_in_at(
 ) -> Token:
     transport = Transport(Origin("http", "127.0.0.1", port))
     try:
-        deadline_s = time.perf_counter() + LONG_S
-        return log_in(transport, credentials, deadline_s, register or Redactor().register)
+        return log_in(transport, credentials, LONG_S, register or Redactor().register)
     finally:
         transport.close()
 
@@ -116,10 +120,60 @@ def test_a_refresh_token_brings_a_users_token_and_perhaps_the_next_one(
     assert registered == [token.value, *([renewing.value] if kept == "3" else [])]
 
 
+def test_a_login_takes_its_turn_once_the_connection_stands() -> None:
+    noted: list[str] = []
+
+    class Noting(Dialler):
+        def dial(self, *given: Any) -> Connection:
+            connection = super().dial(*given)
+            noted.append("connected")
+            return connection
+
+    class NotingTurns(Turns):
+        def await_place(self, deadline_s: float = inf) -> None:
+            noted.append("place")
+
+        def take(self, deadline_s: float = inf) -> None:
+            noted.append("turn")
+
+        def leave_place(self) -> None:
+            noted.append(f"left, {len(server.requests)} asked")
+
+    turns = NotingTurns(5.0, time.perf_counter)
+    with serving(answers(answer("200 OK", GRANTED))) as server:
+        # A connection that is too old by its turn would be replaced, and the login leave late.
+        transport = Transport(Origin("http", "127.0.0.1", server.port), Noting(max_age_s=0.0))
+        log_in(transport, CREDENTIALS, LONG_S, Redactor().register, turns)
+        transport.close()
+
+    assert noted == ["place", "connected", "turn", "left, 0 asked"]
+
+
+def test_waiting_for_a_turn_takes_nothing_of_the_timeout() -> None:
+    turns = Turns(2.0, time.perf_counter, is_after_another=True)
+    with serving(answers(answer("200 OK", GRANTED))) as server:
+        transport = Transport(Origin("http", "127.0.0.1", server.port))
+        log_in(transport, CREDENTIALS, 0.5, Redactor().register, turns)  # the turn is in 0.55 s
+        transport.close()
+
+    assert len(server.requests) == 1
+
+
+def test_a_login_that_cannot_connect_says_so_and_leaves_its_place() -> None:
+    turns = Turns(0.1, time.perf_counter)
+
+    for _ in range(2):
+        transport = Transport(Origin("http", "127.0.0.1", free_port()))
+        with pytest.raises(LoginError, match="no login at") as caught:
+            log_in(transport, CREDENTIALS, LONG_S, Redactor().register, turns)
+
+        assert caught.value.code == "connection refused"
+
+
 def test_the_path_of_a_gateway_goes_before_that_of_the_login() -> None:
     with serving(answers(answer("200 OK", GRANTED))) as server:
         transport = Transport(Origin.parse(f"http://127.0.0.1:{server.port}/gw/"))
-        log_in(transport, CREDENTIALS, time.perf_counter() + LONG_S, Redactor().register)
+        log_in(transport, CREDENTIALS, LONG_S, Redactor().register)
         transport.close()
 
         assert server.requests[0].startswith(b"POST /gw/oauth/token HTTP/1.1\r\n")

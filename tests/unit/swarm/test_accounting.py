@@ -129,6 +129,21 @@ def test_a_step_in_which_the_user_is_stopped_is_unknown() -> None:
     assert desk.step.counts.errors == {"stopped": 1}
 
 
+@pytest.mark.parametrize(("sent_s", "errors"), [(None, {}), (1.0, {"stopped": 1})])
+def test_a_step_of_which_nothing_left_before_the_end_was_not_done(
+    sent_s: float | None, errors: dict[str, int]
+) -> None:
+    desk = Desk()
+
+    with desk.accounting.step("typing", is_measured=True):
+        raise WireError("stopped", "", sent_s=sent_s, done_s=2.0)
+
+    counts = desk.step.counts
+    assert dict(counts.errors) == errors
+    assert dict(counts.not_sent) == ({} if errors else {Cause.STOPPED: 1})
+    assert counts.scheduled == counts.ended == 1
+
+
 def test_a_step_of_the_warm_up_is_in_no_figure() -> None:
     desk = Desk()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from convoy.swarm.lease_clock import CLOCKS_APART_S, MASTER_LOST_S, LeaseClock
@@ -32,6 +34,18 @@ def test_a_lease_counts_from_when_it_was_asked_for(
     assert lease.ends_s == pytest.approx(ends_s - CLOCKS_APART_S)
     assert lease.own_s(500.0) == pytest.approx(500.0 + ahead_s)
     assert lease.leased_s == max(master_s for _, master_s, _ in answers)
+
+
+def test_the_masters_clock_is_known_as_well_as_the_quickest_answer_was_quick() -> None:
+    lease = LeaseClock(2.5, 0.0)
+    before_s = lease.unsure_s
+
+    lease.renew(1.0, 501.0, 1.2)
+    lease.renew(2.0, 502.0, 2.6)
+
+    assert before_s == inf
+    assert lease.unsure_s == pytest.approx(0.1)
+    assert LeaseClock(None, 0.0).unsure_s == 0.0
 
 
 def test_without_an_answer_nothing_may_be_sent() -> None:

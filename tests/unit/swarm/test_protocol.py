@@ -264,6 +264,16 @@ def test_a_late_worker_logs_in_at_turns_that_nobody_else_has() -> None:
     assert min(b - a for a, b in zip(turns, turns[1:], strict=False)) == pytest.approx(0.55)
 
 
+def test_turns_are_farther_apart_where_a_worker_does_not_know_the_masters_clock_well() -> None:
+    run = Run(approval=Approval(ticket="1", organisation_id="o", highest_rate=7, logins_per_s=2))
+
+    for name in sorted(run.alive):
+        run.hear(name, Ask(RUN_ID, run.now_s, 0.0, turns=1, unsure_s=0.2))
+
+    first, second = (run.last(name, Lease).turns[0] for name in sorted(run.alive))
+    assert second - first == pytest.approx(0.55 + 0.2 + 0.2)
+
+
 def test_workers_get_no_more_beyond_their_plans_than_the_total_has() -> None:
     total = TotalBook(150)
     total.planned = 140

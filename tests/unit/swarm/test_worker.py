@@ -145,8 +145,12 @@ def test_it_asks_for_turns_to_log_in_and_takes_those_of_the_master(
 ) -> None:
     worker.hear(encode(PREPARE))
     logging_in = gevent.spawn(kept.turns.take)
+    before = kept.wait_for(Ask)
+    worker.hear(encode(Lease(RUN_ID, time.perf_counter() - 0.2, 500.0)))
     while kept.wait_for(Ask).turns == 0:
         gevent.sleep(0.01)
+    assert before.turns == 0  # without an answer it would not know when a turn is
+    assert 0.1 <= kept.wait_for(Ask).unsure_s < 0.2
 
     asked_s, now_s = kept.wait_for(Ask).asked_s, time.perf_counter()
     # Its master's clock is 500 s ahead; a turn that this process wakes up too late for is none.

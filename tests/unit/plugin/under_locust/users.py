@@ -38,6 +38,7 @@ from convoy.routes.catalogue import Route, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin, Settings
+from convoy.swarm.accounting import StepTimes
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun, WorkerRunState
@@ -419,8 +420,9 @@ class Comer(GuestUser):
     abstract = True
     timeout_s = 0.0
 
-    def step(self, name: str) -> AbstractContextManager[None]:
-        return nullcontext()
+    def step(self, name: str) -> AbstractContextManager[StepTimes]:
+        self.times = StepTimes(100.0)
+        return nullcontext(self.times)
 
     def join(self) -> None:
         pass
@@ -437,10 +439,20 @@ def test_no_other_guest_comes_once_the_run_is_being_stopped(stops: bool, did: li
         socket=None,
         leave=lambda: done.append("leave"),
         await_turn=lambda: setattr(run, "is_stopping", stops),
-        connect=lambda: done.append("connect"),
-        configure=lambda: done.append("configure"),
+        connect=lambda deadline_s: done.append("connect"),
+        configure=lambda deadline_s: done.append("configure"),
+        waited_s=0.0,
     )
 
     user.begin_anew()
 
     assert done == did
+
+
+def test_waiting_for_a_turn_is_no_part_of_a_step() -> None:
+    user = Comer.__new__(Comer)
+    session = user.session = SimpleNamespace(waited_s=3.0)  # type: ignore[assignment]
+
+    user._try("connect", lambda: setattr(session, "waited_s", 5.0))
+
+    assert user.times.began_s == 102.0
