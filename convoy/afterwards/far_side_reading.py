@@ -131,6 +131,9 @@ class FarSideReading:
             self._reread_when_due()
             left_s = ends_s - self.clock()
             if left_s <= 0:
+                # What was read since the last look may have been visible for long.
+                self._look_at_s = -inf
+                self._look_when_due()
                 return
             self._tell_now_and_then(
                 f"in {len(self._lacking):,} of {self.conversations:,} something is missing, in "

@@ -73,7 +73,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_showing_its_login(
 ) -> None:
     ended = run_locust(tmp_path, "-H", host, environment={"ALL_PROXY": proxy})
 
-    assert_refused(ended, 2, "ALL_PROXY", "**********@")
+    assert_refused(ended, 2, "ALL_PROXY")
     assert "hunter22" not in ended.output
 
 

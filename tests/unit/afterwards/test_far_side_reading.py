@@ -309,3 +309,15 @@ def test_an_answer_about_another_message_than_was_asked_for_is_no_fault(tmp_path
     read.read()
 
     assert [each.id for each in read.found] == ["m-1", "m-2"]
+
+
+@pytest.mark.parametrize("wait_s", [5.5, 6.0, 6.5, 7.0, 7.5])
+def test_what_was_read_last_is_looked_for_once_more(tmp_path: Path, wait_s: float) -> None:
+    sent = [logged(0), logged(1), logged(2, "c-2"), logged(9, "c-9")]
+    platform = Platform({"c-1": {0: 0, 1: 10.9}, "c-2": {2: 9}, "c-9": {}}, analytics_s=5)
+
+    found = reading(platform, sent, tmp_path, wait_s=wait_s)
+    found.read()
+
+    assert lost(found, sent) == [9]
+    assert visibility(sent, found.found, found.looks, T0_S).times.censored == 0
