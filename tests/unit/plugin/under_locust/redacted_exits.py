@@ -1,0 +1,101 @@
+"""What leaves a process by its log, its tracebacks and Locust's failures holds no secret."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+
+import gevent
+import pytest
+from locust.env import Environment
+
+from convoy.plugin.redacted_exits import redact_exits, redact_tracebacks, redact_usage
+from convoy.plugin.rows import MessageFailure
+from convoy.secrets import STARS, Redactor
+
+SECRET = "open-sesame"
+
+
+@pytest.fixture
+def redactor() -> Redactor:
+    redactor = Redactor()
+    redactor.register(SECRET)
+    return redactor
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """A stream that a logger of its own writes to, as one that a library set up."""
+    stream, logger = io.StringIO(), logging.getLogger("of.a.library")
+    handler = logging.StreamHandler(stream)
+    logger.addHandler(handler)
+    yield stream
+    logger.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    loggers = map(logging.getLogger, [None, *logging.root.manager.loggerDict])
+    filters = {each: [*each.filters] for logger in loggers for each in logger.handlers}
+    yield
+    for handler, before in filters.items():
+        handler.filters = before
+
+
+def test_every_handler_that_is_there_redacts(redactor: Redactor, log: io.StringIO) -> None:
+    redact_exits(Environment(), redactor)
+
+    logging.getLogger("of.a.library").error("it was %s", SECRET)
+
+    assert log.getvalue() == f"it was {STARS}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        pytest.param(f"no {SECRET}", f"no {STARS}", id="a text"),
+        pytest.param(ValueError(SECRET), f"ValueError('{STARS}')", id="an exception"),
+        pytest.param(MessageFailure("404 not.found"), "404 not.found", id="a message's code"),
+    ],
+)
+def test_failures_are_redacted(redactor: Redactor, error: Exception | str, shown: str) -> None:
+    environment = Environment()
+    redact_exits(environment, redactor)
+
+    environment.stats.log_error("POST", "a row", error)
+
+    assert [each.to_dict()["error"] for each in environment.stats.errors.values()] == [shown]
+
+
+def test_tracebacks_are_redacted(
+    redactor: Redactor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub = gevent.get_hub()
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(hub, "print_exception", hub.print_exception)
+    redact_tracebacks(redactor.redact)
+
+    gevent.spawn(int, SECRET).join()
+    try:
+        int(SECRET)
+    except ValueError as error:
+        sys.excepthook(ValueError, error, error.__traceback__)
+
+    told = capsys.readouterr().err
+    assert told.count(f"ValueError: invalid literal for int() with base 10: '{STARS}'") == 2
+    assert SECRET not in told.replace("int(SECRET)", "")
+
+
+def test_what_a_parser_says_of_wrong_options_is_redacted(
+    redactor: Redactor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = ArgumentParser()
+    redact_usage(parser, redactor.redact)
+
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args([f"--client-secret={SECRET}"])
+
+    assert f"unrecognized arguments: --client-secret={STARS}" in capsys.readouterr().err
