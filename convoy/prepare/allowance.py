@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, floor, sqrt
 
 from convoy.plan.rate_curve import RateCurve
 from convoy.prepare.checklist import Checklist
+from convoy.routes.catalogue import USER, Route
 from convoy.settings import Settings
 from convoy.settings.model import Limit
 
@@ -83,6 +84,15 @@ def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] |
             )
             return told, _remedy(settings, limit, wanted, allowed - requests_before)
     return None
+
+
+def check_user(
+    settings: Settings, routes: Mapping[str, Route], checklist: Checklist, *, has_one_token: bool
+) -> None:
+    """Enter what a user's tokens cannot do of what the scenarios with such `routes` would do."""
+    of_user = [name for name, each in routes.items() if each.token == USER]
+    if short := user_shortfall(settings, of_user, has_one_token=has_one_token):
+        checklist.warn("limits of a user", *short)
 
 
 def user_shortfall(

@@ -33,8 +33,9 @@ def requests_planned(settings: Settings, planned: Mapping[str, int]) -> int:
     return sum(settings.requests_each(name) * count for name, count in planned.items())
 
 
-def messages_of_run(settings: Settings, planned: Mapping[str, int]) -> int:
+def messages_of_run(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
     """Return how many messages may leave from the end of the preflight on, as far as is known."""
+    planned = planned_messages(settings, inputs) or {}
     beside = warm_up_messages(settings) + first_words(settings)
     return requests_planned(settings, planned) + beside
 

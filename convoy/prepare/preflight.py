@@ -15,7 +15,7 @@ import gevent
 from convoy.errors import RemoteError
 from convoy.plan.pool import NO_CONVERSATION, ConversationPool
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.prepare.allowance import check_allowance, user_shortfall
+from convoy.prepare.allowance import check_allowance, check_user
 from convoy.prepare.canaries import Canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool
@@ -216,16 +216,14 @@ class Preflight:
                 _check_total(settings, run.inputs)
             total = self.connections.pace.total if self.connections.pace is not None else None
             if total is not None:
-                planned = planned_messages(settings, run.inputs) or {}
-                total.reserve(messages_of_run(settings, planned))
+                total.reserve(messages_of_run(settings, run.inputs))
             before = questions.requests + _requests_before(settings, run.inputs)
             if len(run.guests) < len(routes):
                 check_allowance(settings, in_force, before, self.checklist)
             check_guests(settings, run.guests, spawn_rate, self.checklist)
-            of_user = [name for name, each in routes.items() if each.token == USER]
-            has_one = of_user and tokens[USER].expires_at_s == inf
-            if short := user_shortfall(settings, of_user, has_one_token=bool(has_one)):
-                self.checklist.warn("limits of a user", *short)
+            if USER in tokens:
+                has_one = tokens[USER].expires_at_s == inf
+                check_user(settings, routes, self.checklist, has_one_token=has_one)
             for name in run.guests if sends else ():
                 variables = settings.scenario[name].variables
                 check_way_of_guests(self.connections.guests_of(variables), self.checklist)
