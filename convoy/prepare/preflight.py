@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil, inf
@@ -354,11 +355,10 @@ class Preflight:
     def _ledger_since(self) -> str:
         if self.settings.target.approval is not None:
             return ""
-        try:
+        with suppress(RemoteError):
             url = self.settings.target.api_url
             return read_ledger(url, "", admission=self.connections.admission).since
-        except RemoteError:
-            return ""
+        return ""
 
 
 def _known_to_criteria(
