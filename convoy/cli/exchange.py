@@ -41,7 +41,7 @@ from convoy.remote.guest_events import (
 from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Guests
-from convoy.remote.websocket import UpgradeRefusedError
+from convoy.remote.websocket_protocol import UpgradeRefusedError
 from convoy.remote.wire_faults import AnswerEndedError
 from convoy.results.outcome import ACCEPTED
 from convoy.results.record import RUNS, check_stop

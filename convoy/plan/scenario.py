@@ -187,7 +187,7 @@ class ScenarioPlan:
             self._templates, self._value_key, self.scenario, run_id, self._inputs.variables, clock
         )
 
-    @property
+    @cached_property
     def dialogue_steps(self) -> tuple[str, ...]:
         """The names of the steps of all its dialogues."""
         steps = (step for each in self._inputs.dialogues.values() for step in each.steps)

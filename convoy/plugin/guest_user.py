@@ -34,6 +34,9 @@ from convoy.settings import Settings
 
 __all__ = ["GuestUser", "Message"]
 
+_MEASURE = Phase.MEASURE
+"""Looking a member up in its class takes longer than most lines here."""
+
 
 class _Turn:
     """A message of the guest's, and what came after it until its next one."""
@@ -76,6 +79,7 @@ class GuestUser(ScenarioUser):
     _turn: _Turn | None = None
     _dialogue: GuestDialogue | None = None
     _order: Order
+    _recorders: dict[str, TimingRecorder]
     _ended: WebSocket | None = None
 
     @classmethod
@@ -87,6 +91,8 @@ class GuestUser(ScenarioUser):
     def on_start(self) -> None:
         super().on_start()
         self._order = Order()
+        timing = self._work.accounting.timing
+        self._recorders = {name: timing(name) for name in self.timings}
         self.session.on_event = self._hear
         self.join()
 
@@ -105,13 +111,14 @@ class GuestUser(ScenarioUser):
         return message
 
     def send(self, message: Message) -> Attempt:
-        id, began_s = self.tracing_id(message), perf_counter()
-        self._note_loss()
-        if fault := self._go_on(began_s + self.timeout_s):
-            return self._failed(fault, began_s)
-        went_on_s = perf_counter() - began_s
-        self._called_s += went_on_s
-        turn = self._turn = _Turn(id, self._is_measured)
+        id, began_s, went_on_s = self.tracing_id(message), perf_counter(), 0.0
+        if not self.session.is_ready:
+            self._note_loss()
+            if fault := self._go_on(began_s + self.timeout_s):
+                return self._failed(fault, began_s)
+            went_on_s = perf_counter() - began_s
+            self._called_s += went_on_s
+        turn = self._turn = _Turn(id, self._phase is _MEASURE)
         attempt = self.session.post(id, message.body, self.timeout_s - went_on_s)
         turn.sent_s = attempt.sent_s
         if attempt.fate is UNKNOWN and not turn.has_copy:
@@ -218,7 +225,7 @@ class GuestUser(ScenarioUser):
             self._dialogue = None
             for line in left:
                 if line.step:
-                    self._work.accounting.leave_out(line.step, cause, self._is_measured)
+                    self._work.accounting.leave_out(line.step, cause, self._phase is _MEASURE)
         return is_whole and not dialogue.is_closed
 
     def _do(self, dialogue: GuestDialogue, line: AnyLine) -> None:
@@ -326,16 +333,20 @@ class GuestUser(ScenarioUser):
     def hear(self, event: Event, received_s: float) -> None:
         """Take what the session was told, in the loop's own greenlet."""
         turn = self._turn
-        if isinstance(event, OwnCopy) and not _is_of_a_step(event.tracing_id):
-            if turn is not None and turn.id == event.tracing_id and not turn.has_copy:
-                turn.has_copy = True
-                self._note("own_copy", turn)
-            self._recorder("own_copy").received(event.tracing_id, received_s, self._is_measured)
+        if isinstance(event, OwnCopy):
+            id = event.tracing_id
+            if turn is not None and turn.id == id:
+                if not turn.has_copy:
+                    turn.has_copy = True
+                    self._note("own_copy", turn)
+            elif id.isdigit() or id.startswith(TOLD):  # of a step
+                return
+            self._recorders["own_copy"].received(id, received_s, self._phase is _MEASURE)
         elif isinstance(event, Reply) and turn is not None and self.session.sent_s is not None:
             if turn.last_reply_s is None:
                 if not turn.awaits_reply:  # it came before the message's own copy
                     self._note("first_reply", turn)
-                self._recorder("first_reply").received(turn.id, received_s, turn.is_measured)
+                self._recorders["first_reply"].received(turn.id, received_s, turn.is_measured)
             turn.last_reply_s = received_s
             turn.offer = event if event.choices else turn.offer
             if turn.replied is not None:
@@ -343,7 +354,7 @@ class GuestUser(ScenarioUser):
 
     def _note_loss(self) -> None:
         """Count once how the server ended the connection, if it did; a post replaces it."""
-        socket = getattr(getattr(self, "session", None), "socket", None)
+        socket = self.session.socket
         if socket is not self._ended and (code := self.session.loss):
             self._ended = socket
             self._disturb(code)
@@ -356,20 +367,9 @@ class GuestUser(ScenarioUser):
         turn, self._turn = self._turn, None
         if turn is not None and turn.last_reply_s is not None:
             self._note("reply_burst", turn)
-            self._recorder("reply_burst").received(turn.id, turn.last_reply_s, turn.is_measured)
+            self._recorders["reply_burst"].received(turn.id, turn.last_reply_s, turn.is_measured)
 
     def _note(self, timing: str, turn: _Turn) -> None:
         """Begin a timing when the message of a turn left."""
         sent_s = turn.sent_s or self.session.sent_s or perf_counter()
-        self._recorder(timing).sent(turn.id, sent_s, turn.is_measured)
-
-    def _recorder(self, timing: str) -> TimingRecorder:
-        return self._work.accounting.timing(timing)
-
-    @property
-    def _is_measured(self) -> bool:
-        return self._phase is Phase.MEASURE
-
-
-def _is_of_a_step(tracing_id: str) -> bool:
-    return tracing_id.isdigit() or tracing_id.startswith(TOLD)
+        self._recorders[timing].sent(turn.id, sent_s, turn.is_measured)

@@ -21,7 +21,7 @@ from convoy.remote.guest_events import (
 )
 from convoy.remote.guest_protocol import State
 from convoy.remote.limits import retry_after_s
-from convoy.remote.websocket import ServerClosedError, UpgradeRefusedError
+from convoy.remote.websocket_protocol import ServerClosedError, UpgradeRefusedError
 from convoy.remote.wire_faults import StoppedError, wire_code
 from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Fate
 from convoy.routes.codes import UNEXPECTED_ANSWER, UPGRADE_REFUSED, CodeBook, error_code
@@ -107,24 +107,22 @@ class Question:
         self.done_s = 0.0
 
     def take(self, event: Event, text: str, received_s: float) -> bool:
-        """Take an event and its frame; return whether it is the answer that was waited for."""
-        if not self._is_answered_by(event, received_s):
-            return False
-        self.answer, self.text, self.done_s = event, text, received_s
-        return True
+        """Take an event and its frame; return whether it is the answer that was waited for.
 
-    def _is_answered_by(self, event: Event, received_s: float) -> bool:
-        """Tell whether an event is the answer, or leaves none to be expected.
-
-        Own copies bear the tracing id of their request; not every other answer bears one.
+        What leaves none to be expected is one.
         """
         kind, id = type(event), event.tracing_id
         if self.answer is not None or received_s > self.deadline_s:
             return False
-        if kind in _ENDINGS:
-            return True
-        is_unnamed = not id and kind is not OwnCopy
-        return (kind is self.wanted or kind in _REFUSALS) and (id == self.tracing_id or is_unnamed)
+        if kind is self.wanted or kind in _REFUSALS:
+            # Own copies bear the tracing id of their request; not every other answer bears one.
+            is_answer = id == self.tracing_id or (not id and kind is not OwnCopy)
+        else:
+            is_answer = False
+        if not is_answer and kind not in _ENDINGS:
+            return False
+        self.answer, self.text, self.done_s = event, text, received_s
+        return True
 
 
 class Order:

@@ -8,7 +8,6 @@ and a member that the schema requires is required here only if an event says not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, get_args
 
 import msgspec
@@ -33,7 +32,8 @@ def read_frame(text: str) -> tuple[Event, ...]:
     examples have two forms that differ in these.
     """
     try:
-        return tuple(_decode(text).told())
+        frame: _Frame = _decode(text)
+        return frame.told()
     except msgspec.ValidationError as exc:
         return (_other(text, str(exc)),)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
@@ -45,8 +45,8 @@ class _Frame(Struct, kw_only=True, tag_field="class"):
     code: int = 0
     tracing_id: str | None = None
 
-    def told(self) -> Iterator[Event]:
-        """Yield what the frame says."""
+    def told(self) -> tuple[Event, ...]:
+        """Return what the frame says."""
         raise NotImplementedError
 
     def id_of(self, body: Body | None) -> str:
@@ -65,27 +65,26 @@ class _SessionBody(Body):
 class _SessionFrame(_Frame, tag="SessionResponse"):
     body: _SessionBody
 
-    def told(self) -> Iterator[Event]:
+    def told(self) -> tuple[Event, ...]:
         body = self.body
         id = self.id_of(body)
         if body.connected:
             has_cleared, ends_s = body.cleared_existing_session, body.expiration_date
-            yield events.SessionConfigured(
-                id, body.new_session, body.read_only, has_cleared, ends_s
+            return (
+                events.SessionConfigured(id, body.new_session, body.read_only, has_cleared, ends_s),
             )
-        else:
-            yield events.SessionClosed(id)
+        return (events.SessionClosed(id),)
 
 
 class _MessageFrame(_Frame, tag="StructuredMessage"):
     body: Message
 
-    def told(self) -> Iterator[Event]:
+    def told(self) -> tuple[Event, ...]:
         id = self.id_of(self.body)
         if self.type == "response":
-            yield events.EchoBack(id, self.body.expires_s)
+            return (events.EchoBack(id, self.body.expires_s),)
         else:
-            yield from self.body.told(id)
+            return self.body.told(id)
 
 
 class _UrlBody(Body):
@@ -98,13 +97,15 @@ class _UrlBody(Body):
 class _UrlFrame(_Frame, tag="PresignedUrlResponse"):
     body: _UrlBody
 
-    def told(self) -> Iterator[Event]:
+    def told(self) -> tuple[Event, ...]:
         body = self.body
         # One to fetch from has no headers and the size of what was put there.
         is_download = not body.headers and body.file_size is not None
         url = Secret(body.url)
-        yield events.PresignedUrl(
-            self.id_of(body), body.attachment_id, url, body.headers, is_download
+        return (
+            events.PresignedUrl(
+                self.id_of(body), body.attachment_id, url, body.headers, is_download
+            ),
         )
 
 
@@ -117,24 +118,24 @@ class _AttachmentBody(Body):
 class _DeletedFrame(_Frame, tag="AttachmentDeletedResponse"):
     body: _AttachmentBody
 
-    def told(self) -> Iterator[Event]:
-        yield events.AttachmentDeleted(self.id_of(self.body), self.body.attachment_id)
+    def told(self) -> tuple[Event, ...]:
+        return (events.AttachmentDeleted(self.id_of(self.body), self.body.attachment_id),)
 
 
 class _UploadedFrame(_Frame, tag="UploadSuccessEvent"):
     body: _AttachmentBody
 
-    def told(self) -> Iterator[Event]:
-        yield events.UploadDone(self.id_of(self.body), self.body.attachment_id)
+    def told(self) -> tuple[Event, ...]:
+        return (events.UploadDone(self.id_of(self.body), self.body.attachment_id),)
 
 
 class _NotUploadedFrame(_Frame, tag="UploadFailureEvent"):
     body: _AttachmentBody
 
-    def told(self) -> Iterator[Event]:
+    def told(self) -> tuple[Event, ...]:
         body = self.body
         text = unbroken(body.error_message)
-        yield events.UploadFailed(self.id_of(body), body.attachment_id, body.error_code, text)
+        return (events.UploadFailed(self.id_of(body), body.attachment_id, body.error_code, text),)
 
 
 class _NoUrlFrame(_NotUploadedFrame, tag="GenerateUrlError"):
@@ -151,26 +152,28 @@ class _ClosedBody(Body):
 class _ClosedFrame(_Frame, tag="ConnectionClosedEvent"):
     body: _ClosedBody | None = None
 
-    def told(self) -> Iterator[Event]:
+    def told(self) -> tuple[Event, ...]:
         body = self.body or _ClosedBody()
-        yield events.ConnectionClosed(
-            self.id_of(body), unbroken(body.reason_code or body.reason or "")
+        return (
+            events.ConnectionClosed(
+                self.id_of(body), unbroken(body.reason_code or body.reason or "")
+            ),
         )
 
 
 class _LogoutFrame(_Frame, tag="LogoutEvent"):
-    def told(self) -> Iterator[Event]:
-        yield events.LoggedOut(self.id_of(None))
+    def told(self) -> tuple[Event, ...]:
+        return (events.LoggedOut(self.id_of(None)),)
 
 
 class _ExpiredFrame(_Frame, tag="SessionExpiredEvent"):
-    def told(self) -> Iterator[Event]:
-        yield events.SessionExpired(self.id_of(None))
+    def told(self) -> tuple[Event, ...]:
+        return (events.SessionExpired(self.id_of(None)),)
 
 
 class _ClearedFrame(_Frame, tag="SessionClearedEvent"):
-    def told(self) -> Iterator[Event]:
-        yield events.SessionCleared(self.id_of(None))
+    def told(self) -> tuple[Event, ...]:
+        return (events.SessionCleared(self.id_of(None)),)
 
 
 class _JwtBody(Body):
@@ -181,8 +184,8 @@ class _JwtBody(Body):
 class _JwtFrame(_Frame, tag="JwtResponse"):
     body: _JwtBody
 
-    def told(self) -> Iterator[Event]:
-        yield events.Jwt(self.id_of(self.body), Secret(self.body.jwt), self.body.exp)
+    def told(self) -> tuple[Event, ...]:
+        return (events.Jwt(self.id_of(self.body), Secret(self.body.jwt), self.body.exp),)
 
 
 class _ConfigurationBody(Body):
@@ -193,10 +196,12 @@ class _ConfigurationBody(Body):
 class _ConfigurationFrame(_Frame, tag="GetConfigurationResponse"):
     body: _ConfigurationBody
 
-    def told(self) -> Iterator[Event]:
+    def told(self) -> tuple[Event, ...]:
         body = self.body
-        yield events.Configuration(
-            self.id_of(body), body.max_custom_data_bytes, body.session_duration_seconds
+        return (
+            events.Configuration(
+                self.id_of(body), body.max_custom_data_bytes, body.session_duration_seconds
+            ),
         )
 
 
@@ -209,10 +214,10 @@ class _ErrorBody(Body):
 class _ErrorFrame(_Frame, tag="Error"):
     body: _ErrorBody
 
-    def told(self) -> Iterator[Event]:
+    def told(self) -> tuple[Event, ...]:
         body = self.body
         code = self.code if body.error_code is None else body.error_code
-        yield _refusal(self.id_of(body), code, body.error_message, body.retry_after)
+        return (_refusal(self.id_of(body), code, body.error_message, body.retry_after),)
 
 
 class _TooManyFrame(_ErrorFrame, tag="TooManyRequestsErrorMessage"):
@@ -222,11 +227,11 @@ class _TooManyFrame(_ErrorFrame, tag="TooManyRequestsErrorMessage"):
 class _StringFrame(_Frame, tag="string"):
     body: str
 
-    def told(self) -> Iterator[Event]:
+    def told(self) -> tuple[Event, ...]:
         if self.code in _GOOD:
-            yield events.Unknown(self.id_of(None), "string")
+            return (events.Unknown(self.id_of(None), "string"),)
         else:
-            yield _refusal(self.id_of(None), self.code, self.body)
+            return (_refusal(self.id_of(None), self.code, self.body),)
 
 
 class _AnyFrame(msgspec.Struct):

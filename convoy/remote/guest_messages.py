@@ -149,25 +149,26 @@ class Message(Body):
             return number if isfinite(number) else None
         return None
 
-    def told(self, id: str) -> Iterator[Event]:
-        """Yield what it says, to a request of this tracing id if it answers one."""
+    def told(self, id: str) -> tuple[Event, ...]:
+        """Return what it says, to a request of this tracing id if it answers one."""
         if self.direction == "Inbound":
-            yield events.OwnCopy(id, self.id or "", self._time_s)
-        elif self.type != "Event":
-            yield events.Reply(
-                id,
-                self.id or "",
-                self.originating_entity or "",
-                self.text or "",
-                tuple([each.content_type for each in self.content or ()]),
-                tuple([choice for each in self.content or () for choice in each.choices()]),
-                self._time_s,
+            return (events.OwnCopy(id, self.id or "", self._time_s),)
+        if self.type != "Event":
+            return (
+                events.Reply(
+                    id,
+                    self.id or "",
+                    self.originating_entity or "",
+                    self.text or "",
+                    tuple([each.content_type for each in self.content or ()]),
+                    tuple([choice for each in self.content or () for choice in each.choices()]),
+                    self._time_s,
+                ),
             )
-        elif self.events:
+        if self.events:
             is_read_only = self.metadata and str(self.metadata.read_only).lower() == "true"
-            yield from (each.told(id, bool(is_read_only)) for each in self.events)
-        else:
-            yield events.Unknown(id, "Event")
+            return tuple([each.told(id, bool(is_read_only)) for each in self.events])
+        return (events.Unknown(id, "Event"),)
 
     @property
     def _time_s(self) -> float | None:

@@ -32,13 +32,17 @@ from convoy.remote.guest_events import (
 from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests, Leaving
-from convoy.remote.websocket import UpgradeRefusedError, WebSocket
+from convoy.remote.websocket import WebSocket
+from convoy.remote.websocket_protocol import UpgradeRefusedError
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
 from convoy.results.outcome import FAILED, UNKNOWN, Attempt
 from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.secrets import Secret
 
 _CLOSE_S = 1.0
+_CONFIGURED, _READ_ONLY, _EXPIRED = State.CONFIGURED, State.READ_ONLY, State.EXPIRED
+_TAKING, _ENDED = (_CONFIGURED, _READ_ONLY), (_EXPIRED, State.DISCONNECTED)
+"""Looking a member up in its class takes longer than most lines here."""
 _E = TypeVar("_E", bound=Event)
 
 Request = Callable[[GuestProtocol, str], bytes]
@@ -111,17 +115,17 @@ class GuestSession:
     @property
     def is_ready(self) -> bool:
         """True while it is connected, and its session takes messages."""
-        return self.socket.is_open and self.state is State.CONFIGURED
+        return self._protocol.state is _CONFIGURED and self.socket.is_open
 
     @property
     def is_lost(self) -> bool:
         """True while only another connection would take its messages."""
-        return not self.socket.is_open or self.state not in (State.CONFIGURED, State.READ_ONLY)
+        return not self.socket.is_open or self._protocol.state not in _TAKING
 
     @property
     def is_known(self) -> bool:
         """True where another connection would go on with the session, and not begin a new one."""
-        return self._token is not None and self.state is not State.EXPIRED
+        return self._token is not None and self.state is not _EXPIRED
 
     @property
     def loss(self) -> str:
@@ -181,7 +185,8 @@ class GuestSession:
 
     def _say(self, tracing_id: str, message: bytes) -> bytes:
         text = self._protocol.say(tracing_id, msgspec.Raw(message))
-        self._messages.spend(self._now_s)
+        if self._messages.has_limits:
+            self._messages.spend(self._now_s)
         self.attempts, self._posted_on = 1, self.socket
         return text
 
@@ -191,22 +196,23 @@ class GuestSession:
         It is accepted when the server sends it back. One that was not sent because the session
         could not go on has failed, with the code of that.
         """
-        self.attempts = 0
-        began_s = self._now_s
+        self.attempts, clock = 0, self._shared.dialler.clock
+        began_s = clock()
         deadline_s = began_s + timeout_s
         try:
-            self._go_on(deadline_s)
+            if not self.is_ready:
+                self._go_on(deadline_s)
             self._let_leave(deadline_s)
         except RemoteError as exc:
-            now_s = self._now_s
+            now_s = clock()
             return Attempt(FAILED, exc.code, began_s, now_s, waited_s=now_s - began_s)
-        waited_s = self._now_s - began_s
+        waited_s = clock() - began_s
         question = Question(OwnCopy, tracing_id, deadline_s)
         text = self._say(tracing_id, message)
         try:
             self._ask(question, partial(self._send, text))
         except WIRE_EXCEPTIONS as exc:
-            fate, code, status, done_s = UNKNOWN, wire_code(exc), 0, self._now_s
+            fate, code, status, done_s = UNKNOWN, wire_code(exc), 0, clock()
         else:
             fate, code, status = judged(question.answer, self._shared.code_book)
             done_s = question.done_s
@@ -242,11 +248,8 @@ class GuestSession:
 
     def upload(self, attachment_id: str, name: str, media_type: str, data: bytes) -> None:
         """Upload a file, which a message may then name; raises as `request`."""
-
-        def attach(protocol: GuestProtocol, tracing_id: str) -> bytes:
-            return protocol.attach(tracing_id, attachment_id, name, media_type, len(data))
-
-        place = self.request(attach, PresignedUrl)
+        file = attachment_id, name, media_type, len(data)
+        place = self.request(lambda protocol, id: protocol.attach(id, *file), PresignedUrl)
         deadline_s = self._now_s + self._shared.timeout_s
         put = partial(put_file, self._shared, place, data, deadline_s)
         self._answer(Question(UploadDone, "", deadline_s), UploadDone, put)
@@ -256,8 +259,7 @@ class GuestSession:
 
         The session is still there, as when a customer closes the page.
         """
-        is_in_use = self._question is not None
-        self.socket.close(None if is_in_use else self._now_s + _CLOSE_S)
+        self.socket.close(self._now_s + _CLOSE_S if self._question is None else None)
         self._leaving.keep()
         self._leaving.leave_place()
 
@@ -270,12 +272,12 @@ class GuestSession:
         """See that a message can be sent: connect, resume, begin a new chat, as far as needed."""
         if self.is_lost:
             self.open(deadline_s)
-        if self.state is State.READ_ONLY:
+        if self.state is _READ_ONLY:
             self._let_leave(deadline_s)
             self._call(GuestProtocol.close_session, SessionClosed, deadline_s)
             self._let_leave(deadline_s)
             self.configure(deadline_s, start_new=True)
-        if self.state is not State.CONFIGURED:
+        if self.state is not _CONFIGURED:
             raise RefusalError(UNEXPECTED_ANSWER, f"a new chat is {self.state}")
 
     def await_turn(self, deadline_s: float | None = None) -> None:
@@ -303,7 +305,7 @@ class GuestSession:
         shared, deployment = self._shared, self._shared.deployment
         self.socket.close()
         self._leaving.keep()
-        if self._token is None or self.state is State.EXPIRED:
+        if self._token is None or self.state is _EXPIRED:
             self._token, self._jwt = shared.new_guest()
             self._messages = shared.budget("session")
         self._protocol = GuestProtocol(deployment.id, self._token)
@@ -331,11 +333,8 @@ class GuestSession:
 
     def configure(self, deadline_s: float | None = None, *, start_new: bool = False) -> None:
         """Begin the session on a new connection, or go on with it; raises as `open`."""
-
-        def configure(protocol: GuestProtocol, tracing_id: str) -> bytes:
-            return protocol.configure(tracing_id, start_new=start_new, code=self._jwt)
-
         deadline_s = deadline_s or self._now_s + self._shared.timeout_s
+        configure = partial(GuestProtocol.configure, start_new=start_new, code=self._jwt)
         self.is_new = self._call(configure, SessionConfigured, deadline_s).is_new
 
     def _call(self, request: Request, wanted: type[_E], deadline_s: float) -> _E:
@@ -373,7 +372,8 @@ class GuestSession:
             self._question = None
 
     def _send(self, text: bytes) -> None:
-        self._requests.spend(self._now_s)
+        if self._requests.has_limits:
+            self._requests.spend(self._now_s)
         if self.on_text is not None:
             self.on_text("sent", text.decode(), self._now_s)
         self.socket.send(text, self._leaving.has_left)
@@ -382,19 +382,19 @@ class GuestSession:
         """Take a text, in the loop's own greenlet."""
         if self.on_text is not None:
             self.on_text("received", text, received_s)
+        question = self._question
         for event in self._protocol.hear(text):
             if isinstance(event, (Jwt, PresignedUrl)):
                 self._shared.register(event.jwt if isinstance(event, Jwt) else event.url)
-            if self._question is not None and self._question.take(event, text, received_s):
+            if question is not None and question.take(event, text, received_s):
                 self.socket.wake()
             if isinstance(event, TooManyRequests):
                 self._messages.rest(received_s + event.retry_after_s)
-            elif isinstance(event, OwnCopy):
+            elif self._messages.has_limits and isinstance(event, OwnCopy):
                 self._messages.correct({}, received_s)
             self.on_event(event, received_s)
-        if self.state in (State.EXPIRED, State.DISCONNECTED):
+        if self._protocol.state in _ENDED:
             self.socket.begin_close()
 
     def _wire_error(self, exc: Exception) -> WireError:
-        sent_s = self.socket.sent_s
-        return WireError(wire_code(exc), str(exc), sent_s=sent_s, done_s=self._now_s)
+        return WireError(wire_code(exc), str(exc), sent_s=self.socket.sent_s, done_s=self._now_s)

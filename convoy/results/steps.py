@@ -53,10 +53,13 @@ class TimingRecorder(ScenarioRecorder):
     def received(self, id: str, at_s: float, is_measured: bool) -> None:
         """Enter what has come; `is_measured` says whether it counts where it belongs to no pair."""
         counts = self.counts
-        if id in self._waiting and at_s - self._waiting[id][0] >= self._timeout_s:
+        waited = self._waiting.get(id)
+        if waited is not None and at_s - waited[0] >= self._timeout_s:
             self._miss(id, at_s)
-        if id in self._waiting:
-            sent_s, is_measured = self._waiting.pop(id)
+            waited = None
+        if waited is not None:
+            del self._waiting[id]
+            sent_s, is_measured = waited
             self._matched[id] = is_measured
             if len(self._matched) > _REMEMBERED:
                 self._matched.popitem(last=False)

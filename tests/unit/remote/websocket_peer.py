@@ -100,11 +100,11 @@ class Peer:
         self, data: bytes, opcode: int = TEXT, *, fin: bool = True, reserved: int = 0
     ) -> None:
         """Send a frame as it is given, whatever the rules say."""
-        self.visitor.send(_framed(data, opcode, fin=fin, reserved=reserved))
+        self.visitor.send(framed(data, opcode, fin=fin, reserved=reserved))
 
     def close_after(self, data: bytes, code: int) -> None:
         """Send a text and the close frame in one piece: the guest can do nothing in between."""
-        self.visitor.send(_framed(data) + self._protocol.send(CloseConnection(code)))
+        self.visitor.send(framed(data) + self._protocol.send(CloseConnection(code)))
 
     def say(self, kind: str, body: Any = None, code: int = 200, **more: Any) -> None:
         self.frame(said(kind, body, code, **more))
@@ -126,7 +126,7 @@ class Peer:
             self.copy(request)
 
 
-def _framed(data: bytes, opcode: int = TEXT, *, fin: bool = True, reserved: int = 0) -> bytes:
+def framed(data: bytes, opcode: int = TEXT, *, fin: bool = True, reserved: int = 0) -> bytes:
     head = bytes([fin << 7 | reserved << 4 | opcode])
     size = len(data)
     if size < 126:
