@@ -13,6 +13,7 @@ from itertools import count
 
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.connection import Address, Connection, Outbox
+from convoy.remote.loop_share import LoopShare
 from convoy.remote.proxies import Proxy, open_tunnel, proxy_to
 from convoy.remote.tls import TlsConnection, TlsPeer, tls_context
 from convoy.remote.wire_faults import ProxyError, ProxyRefusedError, shortage
@@ -38,9 +39,10 @@ class Dialler:
     """Opens connections to origins, through the proxies that lead to them.
 
     Within one hub, all connections share the addresses that were looked up (the proxy's where there
-    is one), the latest TLS session of each origin, and one outbox. A connection should be used for
-    `max_age_s` after it was opened; for some the time is up to a fifth shorter. `tls` is made when
-    it is needed and was not given, and without `addresses` only this machine's have an admission.
+    is one), the latest TLS session of each origin, one outbox, and a `loop_share` for those who
+    open many. A connection should be used for `max_age_s` after it was opened; for some the time is
+    up to a fifth shorter. `tls` is made when it is needed and was not given, and without
+    `addresses` only this machine's have an admission.
     """
 
     addresses: AddressBook | None = None
@@ -53,6 +55,7 @@ class Dialler:
         self._proxies: dict[Origin, Proxy | None] = {}
         self._peers: dict[Origin, TlsPeer] = {}
         self._outbox = Outbox()
+        self.loop_share = LoopShare()
         self._turn = count()
         self._check: Check | None = None
 

@@ -99,8 +99,7 @@ class GuestSession:
         self._requests = shared.budget("connection")
         self._leaving = Leaving(shared)
         self._numbers = count(1)
-        self.attempts = 0
-        self.is_new = False
+        self.attempts, self.is_new = 0, False
 
     @property
     def state(self) -> State:
@@ -169,9 +168,8 @@ class GuestSession:
         """
         self.attempts = 0
         self._let_leave(deadline_s)
-        text = self._say(tracing_id, message)
         try:
-            self._send(text)
+            self._send(self._say(tracing_id, message))
         except WIRE_EXCEPTIONS as exc:
             raise self._wire_error(exc) from exc
         socket = self.socket
@@ -265,6 +263,7 @@ class GuestSession:
 
     def leave(self) -> None:
         """Close the connection, and be another guest with the next one."""
+        self._shared.dialler.loop_share.wait()
         self.close()
         self._token = None
 
@@ -285,6 +284,7 @@ class GuestSession:
 
         `connect` or `close` has to follow. Raises WireError where that is after the deadline.
         """
+        self._shared.dialler.loop_share.wait()
         try:
             self._leaving.await_place(deadline_s)
         except TimeoutError as exc:

@@ -69,18 +69,28 @@ class WebSocket:
         has to be there. Raises UpgradeRefusedError or one of WIRE_EXCEPTIONS.
         """
         connection = dialler.dial(origin, deadline_s, self._hold)
-        protocol = self._protocol = WebSocketProtocol(origin, path)
         try:
-            deadline_s = take_turn()
+            self._await_share(dialler)
+            protocol = self._protocol = WebSocketProtocol(origin, path)
+            deadline_s = take_turn()  # last, because a turn is soon over
             connection.post(protocol.upgrade(headers))
-            while (answered := protocol.read_upgrade(connection.read_some(deadline_s))) is None:
-                pass
+            answered = None
+            while answered is None:
+                data = connection.read_some(deadline_s)
+                self._await_share(dialler)
+                answered = protocol.read_upgrade(data)
         except BaseException:
             connection.close()
             raise
         connection.listen(self._on_arrival)
         self._take(b"", connection, protocol)
         return answered
+
+    def _await_share(self, dialler: Dialler) -> None:
+        """Wait for a share of the loop's time; raises what ended the connection meanwhile."""
+        dialler.loop_share.wait(has_begun=True)
+        if self.fault is not None:
+            raise self.fault
 
     def _hold(self, connection: Connection) -> None:
         self._connection = connection

@@ -74,7 +74,8 @@ class Record:
         append(self.folder / JOURNAL, self._journal.entry(result))
         lines: list[str] = []
         for line in self._series.lines(result):
-            lines += (line, "\n")
+            if line:
+                lines += (line, "\n")
             yield
         if lines:
             append(self.folder / SERIES, "".join(lines).encode())

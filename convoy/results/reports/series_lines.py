@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from convoy.results.account import ScenarioResult, step_name, timing_name
+from convoy.results.account import step_name, timing_name
 from convoy.results.counts import Counts
 from convoy.results.histograms import Histogram
 from convoy.results.journal import merged
@@ -32,7 +32,8 @@ class SeriesLines:
         """Yield the lines of the steps that are known by now and have not come before.
 
         Of a run that `is_over` these are all. Times are known by the report of a worker, so that
-        several lines on end may hold the same.
+        several lines on end may hold the same. In between an empty text comes now and then: a line
+        takes milliseconds, and others may run meanwhile.
         """
         series = result.series.values()
         step_s = max((each.step_s for each in series), default=1)
@@ -44,22 +45,29 @@ class SeriesLines:
             last = max((step for each in series for step in each.steps), default=-1)
             until = max(last + 1, -(-int(result.duration_s) // step_s))
         for step in range(self._next, until):
-            yield msgspec.json.encode(self._line(step, step_s, result)).decode()
+            yield from self._line(step, step_s, result)
         self._next = max(self._next, until)
 
-    def _line(self, step: int, step_s: int, result: RunResult) -> dict[str, Any]:
-        line: dict[str, Any] = {"at_s": step * step_s, "for_s": step_s}
+    def _line(self, step: int, step_s: int, result: RunResult) -> Iterator[str]:
+        line: dict[str, Any] = {"at_s": step * step_s, "for_s": step_s, "scenarios": {}}
         if found := result.generator.get(step):
             line |= msgspec.structs.asdict(found)
-        scenarios = {
-            name: self._scenario(name, each, step, result)
-            for name, each in result.scenarios.items()
-        }
-        return line | {"scenarios": scenarios}
+        for name, each in result.scenarios.items():
+            shown = line["scenarios"][name] = self._scenario(name, step, result)
+            yield ""
+            for part in each.steps:
+                series, counts = _in_step(step_name(name, part), step, result)
+                counted = {"count": counts.sent, "errors": dict(counts.errors)}
+                shown["steps"][part] = counted | _times(series, step, response="time_ms")
+                yield ""
+            for part in each.timings:
+                series, counts = _in_step(timing_name(name, part), step, result)
+                times = _times(series, step, response="time_ms")
+                shown["timings"][part] = pairs_in(counts) | times
+                yield ""
+        yield msgspec.json.encode(line).decode()
 
-    def _scenario(
-        self, name: str, scenario: ScenarioResult, step: int, result: RunResult
-    ) -> dict[str, Any]:
+    def _scenario(self, name: str, step: int, result: RunResult) -> dict[str, Any]:
         series, counts = _in_step(name, step, result)
         self._in_flight[name] += counts.scheduled - counts.ended
         line: dict[str, Any] = {"due": series.due_in(step), "scheduled": counts.scheduled}
@@ -67,15 +75,7 @@ class SeriesLines:
         line |= {each: dict(getattr(counts, each)) for each in _BY_NAME}
         line |= {"in_flight": self._in_flight[name]}
         line |= _times(series, step, response="response_time_ms", service="service_time_ms")
-        line |= {"steps": {}, "timings": {}}
-        for part in scenario.steps:
-            series, counts = _in_step(step_name(name, part), step, result)
-            counted = {"count": counts.sent, "errors": dict(counts.errors)}
-            line["steps"][part] = counted | _times(series, step, response="time_ms")
-        for part in scenario.timings:
-            series, counts = _in_step(timing_name(name, part), step, result)
-            line["timings"][part] = pairs_in(counts) | _times(series, step, response="time_ms")
-        return line
+        return line | {"steps": {}, "timings": {}}
 
 
 def _in_step(name: str, step: int, result: RunResult) -> tuple[Series, Counts]:

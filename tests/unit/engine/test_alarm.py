@@ -10,6 +10,7 @@ from time import perf_counter
 
 import gevent
 import pytest
+from gevent import get_hub
 
 from convoy.engine.alarm import Alarm, LoopAlarm, TimerFdAlarm, make_alarm
 from convoy.engine.dispatch import Dispatcher
@@ -129,3 +130,31 @@ def descriptors() -> set[str]:
     """Return the descriptors that are open, without the one that lists them."""
     listed = set(os.listdir("/proc/self/fd"))
     return {each for each in listed if os.path.lexists(f"/proc/self/fd/{each}")}
+
+
+def test_an_alarm_is_called_before_all_else_that_a_poll_finds(make: Make) -> None:
+    called: list[str] = []
+    loop, pipes = get_hub().loop, [os.pipe() for _ in range(6)]
+    watchers = [loop.io(reading, 1) for reading, _ in pipes]
+    for watcher in watchers:
+        watcher.start(called.append, "other")
+    alarm = make(lambda: called.append("alarm"))
+    let_the_loop_run()  # which takes note of all of them
+
+    alarm.set(0.0)
+    _spend(0.002)  # so that a poll finds all of them together, and the alarm is there first
+    for _, writing in pipes:
+        os.write(writing, b"x")
+    wait_until(lambda: "alarm" in called)
+
+    for watcher, pipe in zip(watchers, pipes, strict=True):
+        watcher.close()
+        for number in pipe:
+            os.close(number)
+    assert called[0] == "alarm" and len(called) > 1
+
+
+def _spend(time_s: float) -> None:
+    ends_s = perf_counter() + time_s
+    while perf_counter() < ends_s:
+        pass

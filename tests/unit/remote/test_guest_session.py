@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from types import SimpleNamespace
@@ -702,6 +704,51 @@ def test_a_killed_post_leaves_a_session_that_can_be_closed() -> None:
         post.kill()
 
         assert (guest.attempts, guest.is_ready) == (1, True)
+
+
+class Interrupted:
+    """A share of the event loop's time that is not there before something has happened."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+
+    def wait(self, *, has_begun: bool = False) -> None:
+        if has_begun:
+            self._act()
+
+
+@pytest.mark.parametrize("waits", [1, 2], ids=["before the upgrade", "after its answer"])
+def test_a_close_while_it_waits_for_its_share_of_the_loop_ends_that(waits: int) -> None:
+    with serving(plays(Peer.hear)) as server:
+        guests = guests_at(server.port)
+        guest, calls = Guest(guests), itertools.count(1)
+        guests.dialler.loop_share = Interrupted(  # type: ignore[assignment]
+            lambda: guest.close() if next(calls) == waits else None
+        )
+
+        with pytest.raises(WireError, match="^stopped: "):
+            guest.open()
+
+        connection = guest.socket._connection
+        assert connection is not None and not connection.is_open
+
+
+@pytest.mark.parametrize("waits", [1, 2], ids=["before the upgrade", "after its answer"])
+def test_who_is_killed_while_it_waits_for_its_share_leaves_no_connection(waits: int) -> None:
+    def kill() -> None:
+        if next(calls) == waits:
+            raise gevent.GreenletExit
+
+    with serving(plays(Peer.hear)) as server:
+        guests, calls = guests_at(server.port), itertools.count(1)
+        guests.dialler.loop_share = Interrupted(kill)  # type: ignore[assignment]
+        guest = Guest(guests)
+
+        with pytest.raises(gevent.GreenletExit):
+            guest.open()
+
+        connection = guest.socket._connection
+        assert connection is not None and not connection.is_open
 
 
 def test_a_close_while_it_connects_ends_that() -> None:

@@ -35,7 +35,7 @@ def run_until(until_s: float, *, is_over: bool = False) -> RunResult:
 
 def lines_of(*results: RunResult) -> list[list[dict[str, Any]]]:
     lines = SeriesLines()
-    return [[json.loads(line) for line in lines.lines(each)] for each in results]
+    return [[json.loads(line) for line in lines.lines(each) if line] for each in results]
 
 
 def test_a_line_says_what_happened_in_its_second() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from pathlib import Path
 from shutil import rmtree
@@ -378,3 +378,19 @@ def test_a_broken_criterion_aborts_once_and_ends_the_watch(
 
     assert run.ended_s == ended_s and run.is_stopped
     assert run.aborted is not None and run.aborted.criterion == line
+
+
+def test_the_loop_polls_between_two_parts_of_a_record(tmp_path: Path) -> None:
+    polls: list[int] = []
+
+    def enter(_: RunResult) -> Iterator[None]:
+        for _ in range(3):
+            polls.append(gevent.get_hub().loop.iteration)
+            yield
+
+    run = live_run_of(Master(), tmp_path)
+    run.record = SimpleNamespace(enter=enter)  # type: ignore[assignment]
+
+    gevent.spawn(run._enter, HEALTHY).join()
+
+    assert len(set(polls)) == 3
