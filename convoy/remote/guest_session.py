@@ -10,18 +10,11 @@ from typing import TypeVar
 import gevent
 import msgspec
 
-from convoy.errors import RefusalError, RemoteError, WireError
-from convoy.remote.guest_answers import (
-    TOLD,
-    Question,
-    code_of_loss,
-    judged,
-    refusal_in,
-    refusal_of_upgrade,
-)
+from convoy.errors import RefusalError, RemoteError
+from convoy.remote.guest_answers import Question, judged
+from convoy.remote.guest_connection import GuestConnection, OnText, Request
 from convoy.remote.guest_events import (
     Event,
-    Jwt,
     OwnCopy,
     PresignedUrl,
     SessionClosed,
@@ -33,22 +26,13 @@ from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests, Leaving
 from convoy.remote.websocket import WebSocket
-from convoy.remote.websocket_protocol import UpgradeRefusedError
-from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
+from convoy.remote.wire_faults import WIRE_EXCEPTIONS, wire_code
 from convoy.results.outcome import FAILED, UNKNOWN, Attempt
 from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.secrets import Secret
 
 _CLOSE_S = 1.0
-_CONFIGURED, _READ_ONLY, _EXPIRED = State.CONFIGURED, State.READ_ONLY, State.EXPIRED
-_TAKING, _ENDED = (_CONFIGURED, _READ_ONLY), (_EXPIRED, State.DISCONNECTED)
-"""Looking a member up in its class takes longer than most lines here."""
 _E = TypeVar("_E", bound=Event)
-
-Request = Callable[[GuestProtocol, str], bytes]
-"""A method of the protocol, or what calls one: takes a tracing id, and returns what to send."""
-OnText = Callable[[str, str, float], None]
-"""Takes each text that is "sent" or "received", after that word, and when; it must not wait."""
 
 
 class GuestSession:
@@ -56,29 +40,27 @@ class GuestSession:
 
     A connection that has ended, or whose server gave no sign of life, is replaced before the next
     message, and the session goes on there with the same token; one that has expired begins anew,
-    as another guest's. `on_event` takes every event and when it was received, in the loop's own
-    greenlet: it must not wait; `on_text` takes the frames themselves, before. `is_new` tells
-    whether the last configure began a session; `socket` is the latest connection. Under an approval
-    a connection with its first configure takes a turn to log in, and all else that is sent counts
-    as a message.
+    as another guest's. `on_event` and `on_text` are called as by a `GuestConnection`. `is_new`
+    tells whether the last configure began a session. Under an approval a connection with its first
+    configure takes a turn to log in, and all else that is sent counts as a message.
+
+    It is as long as what users ask of a session: two dozen methods, few of them of ten lines. What
+    happens on a connection, and what answers mean, is not here.
     """
 
     __slots__ = (
+        "_connection",
         "_jwt",
         "_leaving",
         "_messages",
         "_numbers",
+        "_on_text",
         "_posted_on",
-        "_protocol",
-        "_question",
-        "_requests",
         "_shared",
         "_token",
         "attempts",
         "is_new",
         "on_event",
-        "on_text",
-        "socket",
     )
 
     def __init__(
@@ -88,54 +70,59 @@ class GuestSession:
         on_text: OnText | None = None,
     ) -> None:
         self.on_event = on_event
-        self.on_text = on_text
+        self._on_text = on_text
         self._shared = shared
         self._token: Secret | None = None
         self._jwt: Secret | None = None
-        self._protocol = GuestProtocol("", Secret(""))
-        self.socket = self._posted_on = WebSocket(self._hear)
-        self._question: Question | None = None
         self._messages = shared.budget("session")
-        self._requests = shared.budget("connection")
         self._leaving = Leaving(shared)
         self._numbers = count(1)
+        self._connection = self._posted_on = self._new_connection(Secret(""))
         self.attempts, self.is_new = 0, False
+
+    def _new_connection(self, token: Secret) -> GuestConnection:
+        shared, numbers, leaving = self._shared, self._numbers, self._leaving
+        return GuestConnection(shared, token, numbers, leaving, self._hear, self._on_text)
+
+    @property
+    def socket(self) -> WebSocket:
+        """The latest connection's."""
+        return self._connection.socket
 
     @property
     def state(self) -> State:
         """Where the guest stands with its session on its latest connection."""
-        return self._protocol.state
+        return self._connection.protocol.state
 
     @property
     def is_connected(self) -> bool:
         """True while its connection takes requests, as far as anything was received."""
-        return self.socket.is_open
+        return self._connection.socket.is_open
 
     @property
     def is_ready(self) -> bool:
         """True while it is connected, and its session takes messages."""
-        return self._protocol.state is _CONFIGURED and self.socket.is_open
+        return self._connection.is_ready
 
     @property
     def is_lost(self) -> bool:
         """True while only another connection would take its messages."""
-        return not self.socket.is_open or self._protocol.state not in _TAKING
+        return self._connection.is_lost
 
     @property
     def is_known(self) -> bool:
         """True where another connection would go on with the session, and not begin a new one."""
-        return self._token is not None and self.state is not _EXPIRED
+        return self._token is not None and self.state is not State.EXPIRED
 
     @property
     def loss(self) -> str:
         """The code of how the server ended the latest connection, "" where it did not."""
-        code = code_of_loss(self.socket.fault, self.state)
-        return self._shared.code_book.name(code) if code else ""
+        return self._connection.loss
 
     @property
     def sent_s(self) -> float | None:
         """When the first byte of the post in progress left, or of the last one; None if never."""
-        return self._posted_on.sent_s if self.attempts else None
+        return self._posted_on.socket.sent_s if self.attempts else None
 
     @property
     def waited_s(self) -> float:
@@ -148,7 +135,7 @@ class GuestSession:
 
     def ready_at(self, now_s: float) -> float:
         """Return when limits and rests allow the next message: at most `now_s` when now."""
-        return max(self._messages.ready_at(now_s), self._requests.ready_at(now_s))
+        return max(self._messages.ready_at(now_s), self._connection.ready_at(now_s))
 
     def open(self, deadline_s: float | None = None) -> None:
         """Connect when limits allow it, and configure: a session that is known goes on.
@@ -166,26 +153,23 @@ class GuestSession:
         Without a cut it ends in order, for which it may take a second. Raises WireError where
         nothing left, and GuestProtocolError.
         """
-        self.attempts = 0
-        self._let_leave(deadline_s)
-        try:
-            self._send(self._say(tracing_id, message))
-        except WIRE_EXCEPTIONS as exc:
-            raise self._wire_error(exc) from exc
-        socket = self.socket
+        self.attempts, connection = 0, self._connection
+        connection.let_leave(deadline_s)
+        connection.write(self._say(tracing_id, message))
+        socket = connection.socket
         if is_cut:
             socket.cut()
         else:
             socket.close(self._now_s + _CLOSE_S)
         if socket.sent_s is None:
-            raise self._wire_error(ConnectionResetError("the connection took nothing any more"))
+            raise connection.wire_error(ConnectionResetError("it took nothing any more"))
         return socket.sent_s
 
     def _say(self, tracing_id: str, message: bytes) -> bytes:
-        text = self._protocol.say(tracing_id, msgspec.Raw(message))
+        text = self._connection.protocol.say(tracing_id, msgspec.Raw(message))
         if self._messages.has_limits:
             self._messages.spend(self._now_s)
-        self.attempts, self._posted_on = 1, self.socket
+        self.attempts, self._posted_on = 1, self._connection
         return text
 
     def post(self, tracing_id: str, message: bytes, timeout_s: float) -> Attempt:
@@ -198,23 +182,23 @@ class GuestSession:
         began_s = clock()
         deadline_s = began_s + timeout_s
         try:
-            if not self.is_ready:
+            if not self._connection.is_ready:
                 self._go_on(deadline_s)
-            self._let_leave(deadline_s)
+            self._connection.let_leave(deadline_s)
         except RemoteError as exc:
             now_s = clock()
             return Attempt(FAILED, exc.code, began_s, now_s, waited_s=now_s - began_s)
         waited_s = clock() - began_s
-        question = Question(OwnCopy, tracing_id, deadline_s)
+        question, connection = Question(OwnCopy, tracing_id, deadline_s), self._connection
         text = self._say(tracing_id, message)
         try:
-            self._ask(question, partial(self._send, text))
+            connection.ask(question, partial(connection.send, text))
         except WIRE_EXCEPTIONS as exc:
             fate, code, status, done_s = UNKNOWN, wire_code(exc), 0, clock()
         else:
             fate, code, status = judged(question.answer, self._shared.code_book)
             done_s = question.done_s
-        sent_s = self.socket.sent_s
+        sent_s = connection.socket.sent_s
         if sent_s is None:
             fate, sent_s = FAILED, began_s
         body = question.text.encode()
@@ -232,17 +216,13 @@ class GuestSession:
         Raises WireError, RefusalError where the answer is no, and GuestProtocolError.
         """
         deadline_s = deadline_s or self._now_s + self._shared.timeout_s
-        self._let_leave(deadline_s)
-        return self._call(request, wanted, deadline_s)
+        self._connection.let_leave(deadline_s)
+        return self._connection.call(request, wanted, deadline_s)
 
     def tell(self, request: Request) -> None:
         """Send what has no answer, such as typing. Raises WireError, and GuestProtocolError."""
-        self._let_leave(self._now_s + self._shared.timeout_s)
-        text = request(self._protocol, f"{TOLD}{next(self._numbers)}")
-        try:
-            self._send(text)
-        except WIRE_EXCEPTIONS as exc:
-            raise self._wire_error(exc) from exc
+        self._connection.let_leave(self._now_s + self._shared.timeout_s)
+        self._connection.tell(request)
 
     def upload(self, attachment_id: str, name: str, media_type: str, data: bytes) -> None:
         """Upload a file, which a message may then name; raises as `request`."""
@@ -250,15 +230,14 @@ class GuestSession:
         place = self.request(lambda protocol, id: protocol.attach(id, *file), PresignedUrl)
         deadline_s = self._now_s + self._shared.timeout_s
         put = partial(put_file, self._shared, place, data, deadline_s)
-        self._answer(Question(UploadDone, "", deadline_s), UploadDone, put)
+        self._connection.answer(Question(UploadDone, "", deadline_s), UploadDone, put)
 
     def close(self) -> None:
         """Close the connection with a close frame; what is in progress ends.
 
         The session is still there, as when a customer closes the page.
         """
-        self.socket.close(self._now_s + _CLOSE_S if self._question is None else None)
-        self._leaving.keep()
+        self._connection.close(self._now_s + _CLOSE_S)
         self._leaving.leave_place()
 
     def leave(self) -> None:
@@ -271,130 +250,45 @@ class GuestSession:
         """See that a message can be sent: connect, resume, begin a new chat, as far as needed."""
         if self.is_lost:
             self.open(deadline_s)
-        if self.state is _READ_ONLY:
-            self._let_leave(deadline_s)
-            self._call(GuestProtocol.close_session, SessionClosed, deadline_s)
-            self._let_leave(deadline_s)
+        if self.state is State.READ_ONLY:
+            self.request(GuestProtocol.close_session, SessionClosed, deadline_s)
+            self._connection.let_leave(deadline_s)
             self.configure(deadline_s, start_new=True)
-        if self.state is not _CONFIGURED:
+        if self.state is not State.CONFIGURED:
             raise RefusalError(UNEXPECTED_ANSWER, f"a new chat is {self.state}")
 
     def await_turn(self, deadline_s: float | None = None) -> None:
-        """Wait until the deployment's limits and the approval allow a connection to be made.
+        """Wait until limits and the approval allow a connection to be made; raises WireError.
 
-        `connect` or `close` has to follow. Raises WireError where that is after the deadline.
+        `connect` or `close` has to follow.
         """
-        self._shared.dialler.loop_share.wait()
-        try:
-            self._leaving.await_place(deadline_s)
-        except TimeoutError as exc:
-            raise self._wire_error(exc) from exc
-
-    def _let_leave(self, deadline_s: float) -> None:
-        """Wait until the approval's rate has room; raises WireError, also by the kill switch."""
-        try:
-            self._leaving.wait(deadline_s)
-        except (TimeoutError, StoppedError) as exc:
-            raise self._wire_error(exc) from exc
+        self._connection.await_turn(deadline_s)
 
     def connect(self, deadline_s: float | None = None) -> Iterable[tuple[str, str]]:
         """Open a connection, in place of the one before; return the headers of the answer.
 
         It waits for its turn before the upgrade. Raises as `open`.
         """
-        shared, deployment = self._shared, self._shared.deployment
-        self.socket.close()
-        self._leaving.keep()
-        if self._token is None or self.state is _EXPIRED:
+        shared = self._shared
+        self._connection.close()
+        if self._token is None or self.state is State.EXPIRED:
             self._token, self._jwt = shared.new_guest()
             self._messages = shared.budget("session")
-        self._protocol = GuestProtocol(deployment.id, self._token)
-        self._requests = shared.budget("connection")
-        socket = self.socket = WebSocket(self._hear)
+        self._connection = self._new_connection(self._token)
         shared.connects.spend(self._now_s)
-        try:
-            self._leaving.begin_connecting(deadline_s)
-            answered = socket.open(
-                shared.dialler,
-                deployment.host,
-                deployment.path,
-                deployment.all_headers,
-                deadline_s or self._now_s + shared.timeout_s,
-                partial(self._leaving.take_turn, deadline_s),
-            )
-        except UpgradeRefusedError as exc:
-            raise refusal_of_upgrade(exc, deployment.host.url, shared.code_book) from exc
-        except WIRE_EXCEPTIONS as exc:
-            raise self._wire_error(exc) from exc
-        finally:
-            self._leaving.leave_place()
+        answered = self._connection.open(deadline_s)
         shared.connects.correct({}, self._now_s)
-        return answered.raw_items()
+        return answered
 
     def configure(self, deadline_s: float | None = None, *, start_new: bool = False) -> None:
         """Begin the session on a new connection, or go on with it; raises as `open`."""
         deadline_s = deadline_s or self._now_s + self._shared.timeout_s
         configure = partial(GuestProtocol.configure, start_new=start_new, code=self._jwt)
-        self.is_new = self._call(configure, SessionConfigured, deadline_s).is_new
+        self.is_new = self._connection.call(configure, SessionConfigured, deadline_s).is_new
 
-    def _call(self, request: Request, wanted: type[_E], deadline_s: float) -> _E:
-        try:
-            self._leaving.check()
-        except StoppedError as exc:
-            raise self._wire_error(exc) from exc
-        id = str(next(self._numbers))
-        text = request(self._protocol, id)
-        return self._answer(Question(wanted, id, deadline_s), wanted, partial(self._send, text))
-
-    def _answer(self, question: Question, wanted: type[_E], act: Callable[[], None]) -> _E:
-        """Ask, and return the answer that is wanted; raises as `request`."""
-        try:
-            self._ask(question, act)
-        except WIRE_EXCEPTIONS as exc:
-            raise self._wire_error(exc) from exc
-        answer = question.answer
-        if isinstance(answer, wanted):
-            return answer
-        raise refusal_in(answer, self._shared.code_book)
-
-    def _ask(self, question: Question, act: Callable[[], None]) -> None:
-        """Do what asks the question and wait for its answer; raises one of WIRE_EXCEPTIONS."""
-        self._question = question
-        try:
-            act()
-            self.socket.wait_for(
-                lambda: question.answer is not None,
-                question.deadline_s,
-                self._shared.dialler.clock,
-                lambda: not self._leaving.stop_reason,
-            )
-        finally:
-            self._question = None
-
-    def _send(self, text: bytes) -> None:
-        if self._requests.has_limits:
-            self._requests.spend(self._now_s)
-        if self.on_text is not None:
-            self.on_text("sent", text.decode(), self._now_s)
-        self.socket.send(text, self._leaving.has_left)
-
-    def _hear(self, text: str, received_s: float) -> None:
-        """Take a text, in the loop's own greenlet."""
-        if self.on_text is not None:
-            self.on_text("received", text, received_s)
-        question = self._question
-        for event in self._protocol.hear(text):
-            if isinstance(event, (Jwt, PresignedUrl)):
-                self._shared.register(event.jwt if isinstance(event, Jwt) else event.url)
-            if question is not None and question.take(event, text, received_s):
-                self.socket.wake()
-            if isinstance(event, TooManyRequests):
-                self._messages.rest(received_s + event.retry_after_s)
-            elif self._messages.has_limits and isinstance(event, OwnCopy):
-                self._messages.correct({}, received_s)
-            self.on_event(event, received_s)
-        if self._protocol.state in _ENDED:
-            self.socket.begin_close()
-
-    def _wire_error(self, exc: Exception) -> WireError:
-        return WireError(wire_code(exc), str(exc), sent_s=self.socket.sent_s, done_s=self._now_s)
+    def _hear(self, event: Event, received_s: float) -> None:
+        if isinstance(event, TooManyRequests):
+            self._messages.rest(received_s + event.retry_after_s)
+        elif self._messages.has_limits and isinstance(event, OwnCopy):
+            self._messages.correct({}, received_s)
+        self.on_event(event, received_s)

@@ -23,13 +23,14 @@ class WebSocket:
     Nobody reads: the loop calls back when something has arrived, because a greenlet for each of
     ten thousand connections would cost as much memory again as the connection itself. `fault` says
     why the connection ended, None until then; what the server sends that is no text for `on_text`
-    ends it, too.
+    ends it, too. Its 210 lines are what may happen on one connection in any order: opening, waiting
+    and each end have to agree on `fault` and on who is switched to.
     """
 
     __slots__ = ("_connection", "_on_text", "_protocol", "fault")
 
     def __init__(self, on_text: OnText) -> None:
-        self._on_text = on_text
+        self._on_text: OnText | None = on_text
         self._connection: Connection | None = None
         self._protocol: WebSocketProtocol | None = None
         self.fault: Exception | None = None
@@ -209,14 +210,18 @@ class WebSocket:
         # A server that does not read gets no answers to its pings, so that they do not pile up.
         if answer and not (protocol.is_open and connection.unsent):
             connection.post(answer)
+        on_text = self._on_text
+        assert on_text is not None
         for text in texts:
-            self._on_text(text, connection.received_s)
+            on_text(text, connection.received_s)
         if protocol.fault is not None:
             connection.send()
             self._end(protocol.fault)
 
     def _end(self, fault: Exception) -> None:
         self.fault = self.fault or fault
+        # Who is called has this: as garbage they would have to be collected, which takes long.
+        self._on_text = None
         if self._connection is not None:
             self._connection.close()
         if self._protocol is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import threading
@@ -20,6 +21,7 @@ from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.remote import guest_session
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler, Hold
+from convoy.remote.guest_connection import GuestConnection
 from convoy.remote.guest_events import (
     EchoBack,
     Jwt,
@@ -37,6 +39,7 @@ from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN
 from convoy.secrets import Secret
 from convoy.settings import Origin
 from tests.locust_process import free_port
+from tests.unit.engine import let_the_loop_run
 from tests.unit.remote.exchanges import LONG_S, deadline, wait_in_loop
 from tests.unit.remote.guests_of_a_test import (
     HELLO,
@@ -761,3 +764,23 @@ def test_a_close_while_it_connects_ends_that() -> None:
 
         with pytest.raises(WireError, match="stopped"):
             opening.get(timeout=LONG_S)
+
+
+def test_a_connection_that_was_replaced_is_no_garbage_to_be_collected() -> None:
+    def connections() -> int:
+        return sum(isinstance(each, GuestConnection) for each in gc.get_objects())
+
+    with guest_of(plays(copies_all), plays(copies_all)) as (guest, _):
+        guest.post("k1", HELLO, LONG_S)
+        gc.collect()
+        gc.disable()
+        try:
+            before = connections()
+            guest.leave()
+            guest.open()
+            guest.post("k2", HELLO, LONG_S)
+            let_the_loop_run()
+
+            assert connections() == before
+        finally:
+            gc.enable()

@@ -1,0 +1,225 @@
+"""One connection of a guest: the guest protocol on a WebSocket, with one request at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TypeVar
+
+from convoy.errors import WireError
+from convoy.remote.guest_answers import (
+    TOLD,
+    Question,
+    code_of_loss,
+    refusal_in,
+    refusal_of_upgrade,
+)
+from convoy.remote.guest_events import Event, Jwt, PresignedUrl
+from convoy.remote.guest_protocol import GuestProtocol, State
+from convoy.remote.guests import Guests, Leaving
+from convoy.remote.websocket import WebSocket
+from convoy.remote.websocket_protocol import UpgradeRefusedError
+from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
+from convoy.secrets import Secret
+
+_CONFIGURED = State.CONFIGURED
+_TAKING = _CONFIGURED, State.READ_ONLY
+_ENDED = State.EXPIRED, State.DISCONNECTED
+"""Looking a member up in its class takes longer than most lines here."""
+_E = TypeVar("_E", bound=Event)
+
+Request = Callable[[GuestProtocol, str], bytes]
+"""A method of the protocol, or what calls one: takes a tracing id, and returns what to send."""
+OnText = Callable[[str, str, float], None]
+"""Takes each text that is "sent" or "received", after that word, and when; it must not wait."""
+
+
+class GuestConnection:
+    """A guest's connection, from before it is opened to its end; used by one greenlet.
+
+    It is the guest's with this `token`, whose tracing ids come from `numbers`, and what it sends is
+    `leaving`. `on_event` takes every event and when it was received, in the loop's own greenlet: it
+    must not wait; `on_text` takes the frames themselves, before. `protocol` and `socket` are its
+    own. The limits of scope `connection` hold for it.
+    """
+
+    __slots__ = (
+        "_leaving",
+        "_numbers",
+        "_on_event",
+        "_on_text",
+        "_question",
+        "_requests",
+        "_shared",
+        "protocol",
+        "socket",
+    )
+
+    def __init__(
+        self,
+        shared: Guests,
+        token: Secret,
+        numbers: Iterator[int],
+        leaving: Leaving,
+        on_event: Callable[[Event, float], None],
+        on_text: OnText | None,
+    ) -> None:
+        self._shared = shared
+        self._numbers = numbers
+        self._leaving = leaving
+        self._on_event = on_event
+        self._on_text = on_text
+        self._question: Question | None = None
+        self._requests = shared.budget("connection")
+        self.protocol = GuestProtocol(shared.deployment.id, token)
+        self.socket = WebSocket(self._hear)
+
+    @property
+    def is_ready(self) -> bool:
+        """True while it is open, and the session takes messages on it."""
+        return self.protocol.state is _CONFIGURED and self.socket.is_open
+
+    @property
+    def is_lost(self) -> bool:
+        """True while only another connection would take messages of the session."""
+        return self.protocol.state not in _TAKING or not self.socket.is_open
+
+    @property
+    def loss(self) -> str:
+        """The code of how the server ended it, "" where it did not."""
+        code = code_of_loss(self.socket.fault, self.protocol.state)
+        return self._shared.code_book.name(code) if code else ""
+
+    @property
+    def now_s(self) -> float:
+        return self._shared.dialler.clock()
+
+    def ready_at(self, now_s: float) -> float:
+        """Return when its limits allow the next request: at most `now_s` when now."""
+        return self._requests.ready_at(now_s)
+
+    def await_turn(self, deadline_s: float | None) -> None:
+        """Wait until limits and the approval allow the guest another connection than this one.
+
+        Raises WireError where that is after the deadline.
+        """
+        self._shared.dialler.loop_share.wait()
+        try:
+            self._leaving.await_place(deadline_s)
+        except TimeoutError as exc:
+            raise self.wire_error(exc) from exc
+
+    def open(self, deadline_s: float | None) -> Iterable[tuple[str, str]]:
+        """Connect and upgrade, once, with a turn between; return the headers of the answer.
+
+        Without a deadline connecting and upgrading have the timeout each. Raises WireError, and
+        RefusalError where the answer is no.
+        """
+        shared, deployment = self._shared, self._shared.deployment
+        try:
+            self._leaving.begin_connecting(deadline_s)
+            answered = self.socket.open(
+                shared.dialler,
+                deployment.host,
+                deployment.path,
+                deployment.all_headers,
+                deadline_s or self.now_s + shared.timeout_s,
+                partial(self._leaving.take_turn, deadline_s),
+            )
+        except UpgradeRefusedError as exc:
+            raise refusal_of_upgrade(exc, deployment.host.url, shared.code_book) from exc
+        except WIRE_EXCEPTIONS as exc:
+            raise self.wire_error(exc) from exc
+        finally:
+            self._leaving.leave_place()
+        return answered.raw_items()
+
+    def let_leave(self, deadline_s: float) -> None:
+        """Wait until the approval's rate has room; raises WireError, also by the kill switch."""
+        try:
+            self._leaving.wait(deadline_s)
+        except (TimeoutError, StoppedError) as exc:
+            raise self.wire_error(exc) from exc
+
+    def tell(self, request: Request) -> None:
+        """Send what has no answer. Raises WireError, and GuestProtocolError."""
+        self.write(request(self.protocol, f"{TOLD}{next(self._numbers)}"))
+
+    def write(self, text: bytes) -> None:
+        """Send a text, as `send`; raises WireError."""
+        try:
+            self.send(text)
+        except WIRE_EXCEPTIONS as exc:
+            raise self.wire_error(exc) from exc
+
+    def call(self, request: Request, wanted: type[_E], deadline_s: float) -> _E:
+        """Send a request and return the event that answers it.
+
+        Raises WireError, RefusalError where the answer is no, and GuestProtocolError.
+        """
+        try:
+            self._leaving.check()
+        except StoppedError as exc:
+            raise self.wire_error(exc) from exc
+        id = str(next(self._numbers))
+        text = request(self.protocol, id)
+        return self.answer(Question(wanted, id, deadline_s), wanted, partial(self.send, text))
+
+    def answer(self, question: Question, wanted: type[_E], act: Callable[[], None]) -> _E:
+        """Do what asks the question, and return the answer that is wanted; raises as `call`."""
+        try:
+            self.ask(question, act)
+        except WIRE_EXCEPTIONS as exc:
+            raise self.wire_error(exc) from exc
+        answer = question.answer
+        if isinstance(answer, wanted):
+            return answer
+        raise refusal_in(answer, self._shared.code_book)
+
+    def ask(self, question: Question, act: Callable[[], None]) -> None:
+        """Do what asks the question and wait for its answer; raises one of WIRE_EXCEPTIONS."""
+        self._question = question
+        try:
+            act()
+            self.socket.wait_for(
+                lambda: question.answer is not None,
+                question.deadline_s,
+                self._shared.dialler.clock,
+                lambda: not self._leaving.stop_reason,
+            )
+        finally:
+            self._question = None
+
+    def send(self, text: bytes) -> None:
+        """Send a text, whatever the limits; raises one of WIRE_EXCEPTIONS."""
+        if self._requests.has_limits:
+            self._requests.spend(self.now_s)
+        if self._on_text is not None:
+            self._on_text("sent", text.decode(), self.now_s)
+        self.socket.send(text, self._leaving.has_left)
+
+    def close(self, deadline_s: float | None = None) -> None:
+        """Close it with a close frame; what is in progress ends.
+
+        The server may answer by the deadline, if there is one and nothing is waited for.
+        """
+        self.socket.close(None if self._question is not None else deadline_s)
+        self._leaving.keep()
+
+    def _hear(self, text: str, received_s: float) -> None:
+        """Take a text, in the loop's own greenlet."""
+        if self._on_text is not None:
+            self._on_text("received", text, received_s)
+        question = self._question
+        for event in self.protocol.hear(text):
+            if isinstance(event, (Jwt, PresignedUrl)):
+                self._shared.register(event.jwt if isinstance(event, Jwt) else event.url)
+            if question is not None and question.take(event, text, received_s):
+                self.socket.wake()
+            self._on_event(event, received_s)
+        if self.protocol.state in _ENDED:
+            self.socket.begin_close()
+
+    def wire_error(self, exc: Exception) -> WireError:
+        """Return our error for what went wrong on the wire."""
+        return WireError(wire_code(exc), str(exc), sent_s=self.socket.sent_s, done_s=self.now_s)
