@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 
 import gevent
-from gevent.event import Event as Signal
 from locust.user.task import (
     LOCUST_STATE_RUNNING,
     LOCUST_STATE_STOPPING,
@@ -18,17 +17,17 @@ from locust.user.task import (
 from convoy.engine.ahead import Message
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.plan.dialogue import WHOLE, AnyLine, Attach, Choose, Expect, Say, Wait
+from convoy.plugin.guest_timings import FIRST_REPLY, OWN_COPY, REPLY_BURST, GuestTimings
 from convoy.plugin.users import ScenarioUser
 from convoy.remote.connections import Connections
-from convoy.remote.guest_answers import NOT_RESUMED, TOLD, Order
+from convoy.remote.guest_answers import NOT_RESUMED, Order
 from convoy.remote.guest_dialogue import PAUSES, GuestDialogue
-from convoy.remote.guest_events import Event, Jwt, OwnCopy, Reply
+from convoy.remote.guest_events import Event, Jwt, OwnCopy
 from convoy.remote.guest_protocol import GuestProtocol, answer_message, attachment_message
 from convoy.remote.guest_rest import read_history
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.websocket import WebSocket
-from convoy.results.outcome import ACCEPTED, FAILED, UNKNOWN, Attempt, Cause, Phase
-from convoy.results.steps import TimingRecorder
+from convoy.results.outcome import ACCEPTED, FAILED, Attempt, Cause, Phase
 from convoy.routes.catalogue import GUEST_CHAT
 from convoy.settings import Settings
 
@@ -38,48 +37,22 @@ _MEASURE = Phase.MEASURE
 """Looking a member up in its class takes longer than most lines here."""
 
 
-class _Turn:
-    """A message of the guest's, and what came after it until its next one."""
-
-    __slots__ = (
-        "awaits_reply",
-        "has_copy",
-        "id",
-        "is_measured",
-        "last_reply_s",
-        "offer",
-        "replied",
-        "sent_s",
-    )
-
-    def __init__(self, id: str, is_measured: bool) -> None:
-        self.id = id
-        self.is_measured = is_measured
-        self.sent_s = 0.0
-        self.has_copy = self.awaits_reply = False
-        self.last_reply_s: float | None = None
-        self.offer: Reply | None = None
-        self.replied: Signal | None = None  # once somebody waits for it
-
-
 class GuestUser(ScenarioUser):
     """A user that writes as a guest to the deployment that its scenario's variables name.
 
-    Its timings run from when a message left: to its own copy, to the first reply after it, and to
-    the last reply before the guest's next message (`reply_burst`, which is known only then, and of
-    the last message of a run not at all). Replies name no message: each is taken for one to the
-    message before it.
+    `GuestTimings` has what is measured of messages, `GuestDialogue` what is done for each line of a
+    dialogue. It is as long as what a scenario can have a guest do: two dozen methods, of which only
+    `hold` and `_do` have more than 20 lines.
     """
 
     abstract = True
     request_type = "GUEST"
     route = GUEST_CHAT
-    timings: tuple[str, ...] = ("own_copy", "first_reply", "reply_burst")
+    timings: tuple[str, ...] = (OWN_COPY, FIRST_REPLY, REPLY_BURST)
     session: GuestSession
-    _turn: _Turn | None = None
     _dialogue: GuestDialogue | None = None
     _order: Order
-    _recorders: dict[str, TimingRecorder]
+    _measured: GuestTimings
     _ended: WebSocket | None = None
 
     @classmethod
@@ -91,8 +64,7 @@ class GuestUser(ScenarioUser):
     def on_start(self) -> None:
         super().on_start()
         self._order = Order()
-        timing = self._work.accounting.timing
-        self._recorders = {name: timing(name) for name in self.timings}
+        self._measured = GuestTimings(self._work.accounting.timing, self.timings)
         self.session.on_event = self._hear
         self.join()
 
@@ -100,14 +72,14 @@ class GuestUser(ScenarioUser):
         # Once: a user leaves again when Locust stops it, and by then its own close was answered.
         if self._run is not None:
             if self._run.is_measuring:  # after that no report would have it, and Locust's row would
-                self._end_turn()
+                self._measured.end()
             self._note_loss()
         super().leave()
         self._ended = getattr(getattr(self, "session", None), "socket", None)
 
     def next_message(self) -> Message:
         message = super().next_message()
-        self._end_turn()
+        self._measured.end()
         return message
 
     def send(self, message: Message) -> Attempt:
@@ -118,16 +90,9 @@ class GuestUser(ScenarioUser):
                 return self._failed(fault, began_s)
             went_on_s = perf_counter() - began_s
             self._called_s += went_on_s
-        turn = self._turn = _Turn(id, self._phase is _MEASURE)
+        self._measured.begin(id, self._phase is _MEASURE)
         attempt = self.session.post(id, message.body, self.timeout_s - went_on_s)
-        turn.sent_s = attempt.sent_s
-        if attempt.fate is UNKNOWN and not turn.has_copy:
-            self._note("own_copy", turn)
-        if attempt.fate is not ACCEPTED:
-            self._turn = None
-        elif turn.last_reply_s is None:
-            turn.awaits_reply = True
-            self._note("first_reply", turn)
+        self._measured.note_sent(attempt)
         return attempt
 
     def tracing_id(self, message: Message) -> str:
@@ -231,7 +196,7 @@ class GuestUser(ScenarioUser):
     def _do(self, dialogue: GuestDialogue, line: AnyLine) -> None:
         """Do a line as a step; raises what ended it. In a pause Locust can stop the user."""
         if isinstance(line, (Say, Choose, Attach)):
-            self._end_turn()
+            self._measured.end()
         if isinstance(line, PAUSES) and self._state == LOCUST_STATE_RUNNING:
             self._state = LOCUST_STATE_WAITING
         failed: RemoteError | None = None
@@ -269,14 +234,11 @@ class GuestUser(ScenarioUser):
 
     def await_reply(self) -> None:
         """Wait for a reply to the last message, for as long as a message may take."""
-        turn = self._turn
-        if turn is not None and turn.last_reply_s is None:
-            turn.replied = Signal()
-            turn.replied.wait(self.timeout_s)
+        self._measured.await_reply(self.timeout_s)
 
     def answer(self) -> None:
         """Pick the first of the choices that replies have offered, if any: step `answer`."""
-        offer = self._turn.offer if self._turn is not None else None
+        offer = self._measured.offer
         if offer is not None:
             with self.step("answer"):
                 self._say(answer_message(offer.choices[0], offer.message_id))
@@ -313,7 +275,7 @@ class GuestUser(ScenarioUser):
         Where that fails, the next message tries it again. No guest comes once the run is stopped,
         or what was under way at its end has been.
         """
-        self._end_turn()
+        self._measured.end()
         self._note_loss()
         self.session.leave()
         self._ended, self._order = self.session.socket, Order()
@@ -332,25 +294,8 @@ class GuestUser(ScenarioUser):
 
     def hear(self, event: Event, received_s: float) -> None:
         """Take what the session was told, in the loop's own greenlet."""
-        turn = self._turn
-        if isinstance(event, OwnCopy):
-            id = event.tracing_id
-            if turn is not None and turn.id == id:
-                if not turn.has_copy:
-                    turn.has_copy = True
-                    self._note("own_copy", turn)
-            elif id.isdigit() or id.startswith(TOLD):  # of a step
-                return
-            self._recorders["own_copy"].received(id, received_s, self._phase is _MEASURE)
-        elif isinstance(event, Reply) and turn is not None and self.session.sent_s is not None:
-            if turn.last_reply_s is None:
-                if not turn.awaits_reply:  # it came before the message's own copy
-                    self._note("first_reply", turn)
-                self._recorders["first_reply"].received(turn.id, received_s, turn.is_measured)
-            turn.last_reply_s = received_s
-            turn.offer = event if event.choices else turn.offer
-            if turn.replied is not None:
-                turn.replied.set()
+        sent_s = self.session.sent_s
+        self._measured.hear(event, received_s, sent_s, self._phase is _MEASURE)
 
     def _note_loss(self) -> None:
         """Count once how the server ended the connection, if it did; a post replaces it."""
@@ -362,14 +307,3 @@ class GuestUser(ScenarioUser):
     def _disturb(self, code: str) -> None:
         with self.step("disturbance"):
             raise RefusalError(code)
-
-    def _end_turn(self) -> None:
-        turn, self._turn = self._turn, None
-        if turn is not None and turn.last_reply_s is not None:
-            self._note("reply_burst", turn)
-            self._recorders["reply_burst"].received(turn.id, turn.last_reply_s, turn.is_measured)
-
-    def _note(self, timing: str, turn: _Turn) -> None:
-        """Begin a timing when the message of a turn left."""
-        sent_s = turn.sent_s or self.session.sent_s or perf_counter()
-        self._recorders[timing].sent(turn.id, sent_s, turn.is_measured)

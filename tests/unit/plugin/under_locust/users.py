@@ -23,6 +23,7 @@ from convoy.errors import LoginError
 from convoy.plan.lanes import LANES
 from convoy.plan.picks import PickRule
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs
+from convoy.plugin.guest_timings import GuestTimings
 from convoy.plugin.guest_user import GuestUser
 from convoy.plugin.message_user import Message, MessageUser
 from convoy.plugin.rows import Rows
@@ -435,6 +436,7 @@ def test_no_other_guest_comes_once_the_run_is_being_stopped(stops: bool, did: li
     run, done = SimpleNamespace(is_stopping=False, ends_s=inf), list[str]()
     user = Comer.__new__(Comer)
     user._run = run  # type: ignore[assignment]
+    user._measured = GuestTimings(pytest.fail, ())
     user.session = SimpleNamespace(  # type: ignore[assignment]
         socket=None,
         leave=lambda: done.append("leave"),
