@@ -92,7 +92,7 @@ def test_an_environment_that_was_moved_is_refused_with_the_way_out(folder: Path)
     ],
 )
 def test_a_target_hands_its_arguments_on(repository: Path, target: str, command: str) -> None:
-    asked = ["make", "--dry-run", target, "ARGS=--given more"]
+    asked = ["make", "--no-print-directory", "--dry-run", target, "ARGS=--given more"]
 
     said = subprocess.run(asked, cwd=repository, capture_output=True, text=True)
 
