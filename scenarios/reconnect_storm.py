@@ -117,7 +117,7 @@ class ReconnectStorm(GuestUser):
         told, text = frozenset(self._told), json.loads(message.body)["text"]
         marker = _MARKER.search(text)  # the service may have changed what stands around it
         search = HistorySearch(told, marker[0] if marker else text)
-        fault = self._try("history", partial(self._search, search, deadline_s))
+        fault = self._try("history", lambda times: self._search(search, deadline_s))
         if fault is None or fault.code == HISTORY_INCOMPLETE:
             self._told -= told
             fault = None if search.has_text else RefusalError(MESSAGE_LOST)

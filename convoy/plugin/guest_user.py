@@ -30,6 +30,7 @@ from convoy.remote.websocket import WebSocket
 from convoy.results.outcome import ACCEPTED, FAILED, Attempt, Cause, Phase
 from convoy.routes.catalogue import GUEST_CHAT
 from convoy.settings import Settings
+from convoy.swarm.accounting import StepTimes
 
 __all__ = ["GuestUser", "Message"]
 
@@ -57,8 +58,7 @@ class GuestUser(ScenarioUser):
 
     @classmethod
     def open_session(cls, connections: Connections, settings: Settings) -> GuestSession:
-        variables = settings.scenario[cls.scenario].variables
-        guests = connections.guests_of(variables)
+        guests = connections.guests_of(settings.scenario[cls.scenario].variables)
         return GuestSession(guests, lambda event, received_s: None)
 
     def on_start(self) -> None:
@@ -114,7 +114,7 @@ class GuestUser(ScenarioUser):
             return None
         if not self.session.is_known:
             return self._begin(deadline_s)
-        fault = self._try("reconnect", lambda: self.session.open(deadline_s))
+        fault = self._try("reconnect", lambda times: self.session.open(deadline_s))
         if fault is None and self.session.is_new:
             self._disturb(NOT_RESUMED)
             self.join()
@@ -125,17 +125,20 @@ class GuestUser(ScenarioUser):
 
         By default it waits for its turn however long.
         """
-        fault = self._try("connect", lambda: self.session.connect(deadline_s))
-        fault = fault or self._try("configure", lambda: self.session.configure(deadline_s))
+        fault = self._try("connect", lambda times: self.session.connect(deadline_s))
+        fault = fault or self._try("configure", lambda times: self.session.configure(deadline_s))
         self.join()
         return fault
 
-    def _try(self, step: str, act: Callable[[], object]) -> RemoteError | None:
-        """Do what a step consists of; return what failed. Waiting for a turn is no part of it."""
+    def _try(self, step: str, act: Callable[[StepTimes], object]) -> RemoteError | None:
+        """Do what a step consists of; return what failed. Waiting for a turn is no part of it.
+
+        `act` may correct the times of the step.
+        """
         fault, waited_s = None, self.session.waited_s
         with self.step(step) as times:
             try:
-                act()
+                act(times)
             except RemoteError as error:
                 fault = error
                 raise
@@ -199,24 +202,20 @@ class GuestUser(ScenarioUser):
             self._measured.end()
         if isinstance(line, PAUSES) and self._state == LOCUST_STATE_RUNNING:
             self._state = LOCUST_STATE_WAITING
-        failed: RemoteError | None = None
+
+        def do(times: StepTimes) -> None:
+            if isinstance(line, Expect):
+                times.began_s = dialogue.said_s
+            times.began_s, times.done_s = dialogue.do(line)
+
         try:
             if isinstance(line, Wait):
                 dialogue.do(line)
-                return
-            with self.step(line.step) as times:
-                if isinstance(line, Expect):
-                    times.began_s = dialogue.said_s
-                try:
-                    times.began_s, times.done_s = dialogue.do(line)
-                except RemoteError as error:
-                    failed = error
-                    raise
+            elif fault := self._try(line.step, do):
+                raise fault
         finally:
             if self._state == LOCUST_STATE_WAITING:
                 self._state = LOCUST_STATE_RUNNING
-        if failed is not None:
-            raise failed
 
     def type(self) -> None:
         """Show that the guest is writing: step `typing`."""
