@@ -455,6 +455,6 @@ def test_waiting_for_a_turn_is_no_part_of_a_step() -> None:
     user = Comer.__new__(Comer)
     session = user.session = SimpleNamespace(waited_s=3.0)  # type: ignore[assignment]
 
-    user._try("connect", lambda: setattr(session, "waited_s", 5.0))
+    user._try("connect", lambda times: setattr(session, "waited_s", 5.0))
 
     assert user.times.began_s == 102.0
