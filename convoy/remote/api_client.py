@@ -14,9 +14,10 @@ import msgspec
 from convoy.errors import RemoteError, WireError
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
-from convoy.remote.http import OF_ALL, Answer, Transport, request_of
+from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import retry_after_s
 from convoy.remote.oauth import Token
+from convoy.remote.request_head import OF_ALL, request_of
 from convoy.remote.tls import tls_context
 from convoy.routes.codes import error_code, meaning
 from convoy.routes.refusals import read_refusal
