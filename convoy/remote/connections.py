@@ -12,6 +12,7 @@ from itertools import chain, cycle
 from typing import TypeAlias
 
 from convoy.remote.addresses import AddressBook, Admission
+from convoy.remote.approved_total import Total
 from convoy.remote.dialling import Dialler
 from convoy.remote.guests import Deployment, Guests
 from convoy.remote.http import Transport
@@ -22,7 +23,6 @@ from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
 from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
-from convoy.remote.total import Total
 from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret

@@ -11,7 +11,7 @@ from math import inf
 import gevent
 from greenlet import getcurrent, greenlet
 
-from convoy.remote.total import Total
+from convoy.remote.approved_total import Total
 
 SECOND_S = 1.0
 SPARE_S = 0.02

@@ -9,7 +9,7 @@ from convoy.plan.rate_curve import LiveCurve, RateCurve
 from convoy.plan.scenario import ScenarioPlan
 from convoy.prepare.guard import check_rate, check_total
 from convoy.prepare.message_counts import requests_planned
-from convoy.remote.total import TotalBook
+from convoy.remote.approved_total import TotalBook
 from convoy.results.result import Change
 from convoy.settings import Settings
 from convoy.settings.rate_shares import sharing_problem

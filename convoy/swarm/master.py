@@ -16,7 +16,7 @@ from convoy.errors import ConvoyError, RefusedError
 from convoy.foreign import told
 from convoy.plan.lanes import LEASE_S
 from convoy.prepare.message_counts import warm_up_messages
-from convoy.remote.total import TotalBook
+from convoy.remote.approved_total import TotalBook
 from convoy.results.criteria import CriterionResult
 from convoy.results.progress import Progress, progress_measured
 from convoy.results.result import RunFacts, RunResult

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from convoy.errors import ConvoyError
 from convoy.plan.rate_curve import RateCurve
+from convoy.remote.approved_total import TotalBook
 from convoy.remote.login_turns import TurnBook
-from convoy.remote.total import TotalBook
 from convoy.results.counts import Counts
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
 from convoy.swarm.messages import (

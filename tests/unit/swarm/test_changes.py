@@ -10,7 +10,7 @@ from convoy.errors import RefusedError
 from convoy.plan.pool import Conversation, ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs, ScenarioPlan
-from convoy.remote.total import TotalBook
+from convoy.remote.approved_total import TotalBook
 from convoy.results.result import Change
 from convoy.settings.model import Approval
 from convoy.swarm.changes import Changes

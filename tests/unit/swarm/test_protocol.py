@@ -11,7 +11,7 @@ import pytest
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
-from convoy.remote.total import TotalBook
+from convoy.remote.approved_total import TotalBook
 from convoy.results.counts import Counts
 from convoy.settings.model import Approval
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell

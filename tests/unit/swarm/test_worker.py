@@ -14,12 +14,12 @@ import pytest
 from gevent.event import Event
 
 from convoy.errors import LoginError, RefusedError
+from convoy.remote.approved_total import Total
 from convoy.remote.connections import WorkerShare
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Token
 from convoy.remote.pace import Pace
-from convoy.remote.total import Total
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from convoy.settings.model import Approval

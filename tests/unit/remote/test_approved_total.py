@@ -8,8 +8,8 @@ import gevent
 import pytest
 from greenlet import getcurrent
 
+from convoy.remote.approved_total import Total, TotalBook
 from convoy.remote.pace import Pace
-from convoy.remote.total import Total, TotalBook
 from convoy.remote.wire_faults import TotalUsedUpError
 
 NOW_S = 100.0
