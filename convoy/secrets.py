@@ -19,29 +19,34 @@ from convoy.foreign import LONGEST_PART, printable_lines
 STARS = "**********"
 SHORTEST = 4
 """Values of fewer characters are not hidden, because they would match ordinary words."""
-_SHORTEST_BASE64 = 6
 _FURTHER_LINE = re.compile(r"\n(?!  )")
 _INDENT = "\n  "
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LENGTH_OF_UUID = 36
+_SHORTEST_PART = 8
+"""Of a header, of a secret in other letters, and without the padding of base64."""
+_PARAMETER = re.compile(rf"[\w-]+=\"?([^\s\",;]{{{_SHORTEST_PART},}})")
 _NAMES = (
-    r"(?:[\w-]*(?:token|jwt|secret|password|passwd|signature|api[_-]?key)|authorization"
+    r"(?:[\w.:\[ -]*(?:token|jwt|secret|password|passwd|signature|api[_ -]?key)|authorization"
     r"|(?:set-)?cookie|x-amz-credential)"
 )
 """Of members of JSON, and of parameters of a URL, whose values open a door."""
+_WITHIN = r'[^"\[\]{}]|"(?:[^"\\]|\\.)*+"'
+"""A part of a list or an object of JSON that holds no other one."""
 # Only possessive quantifiers, and none that begins anew at each character of what it has read: the
 # time has to be linear in a text that a stranger has written.
 _SHAPES = re.compile(
     r"(?<![\w-])(eyJ[\w-]{8,}+(?:\.[\w-]*+){1,4}+)"  # a JSON Web Token
     r"|\b(?i:bearer|basic)[ \t]+([\w.~+/=-]{16,}+)"
     # The login in an address; its password may hold `@` and `/`, where the colon is not of a port.
-    r"|(?<=://)([^\s/@:\"'<>]{0,200}+:(?!\d{1,5}[/?#])[^\s\"'<>]{1,200})(?=@[\w\[])"
+    r"|(?<=://)([^\s/@:\"'<>]{0,200}+:(?!\d{1,5}[/?#])[^\s\"<>]{1,200})(?=@[\w\[])"
     r"|(?<=://)([^\s/@\"'<>]{1,1000}+)(?=@)"
     rf'|(?<=")(?i:{_NAMES})"\s*+:\s*+'
-    r'(?:"((?:[^"\\]|\\.)++)|([\[{][^\]}]{1,4096}+)|(\d[\d.]{3,}+))'
-    rf"|(?<=[?&;#])(?i:{_NAMES}|sig)=([^\s&;\"'<>#]++)"
+    rf'(?:"((?:[^"\\]|\\.)++)|([\[{{](?:{_WITHIN}|[\[{{](?:{_WITHIN})*+[\]}}])*+)|(-?\d[\d.]{{3,}}+))'
+    rf"|(?<=[?&;#])(?i:{_NAMES}|sig)(?:\[?\])?=[\"']?([^\s&;\"'<>#]++)"
     # The first field of a form has nothing before it, and a variable of a shell is none.
-    r"|(?<![^\s])(?i:\w{1,40}_(?:token|secret|key|jwt)|password)=(?!\$)([^\s&;\"'<>#]++)",
+    rf"|(?<![^\s\"'])(?i:[\w.-]{{0,60}}(?:token|jwt|secret|password|passwd|signature|api[_-]?key)"
+    rf"|authorization)=(?!\$)([^\s&;\"'<>#]++)",
     re.DOTALL,
 )
 """What has the shape of a credential, whosoever it is: the last group of each is hidden."""
@@ -125,25 +130,32 @@ class Redactor:
         if permanent:
             self._passing.pop(text, None)
             self._permanent.add(text)
+            if len(text) >= _SHORTEST_PART:  # a host is told in small letters, a level in capitals
+                self.register(text.lower(), permanent=True)
+                self.register(text.upper(), permanent=True)
             return
         self._passing[text] = None
         while len(self._passing) > self._keep:
             self._drop_forms(self._passing.popitem(last=False)[0])
 
     def register_header(self, value: Secret) -> None:
-        """Hide a header's value, and by itself what follows a scheme such as `Bearer`, too.
+        """Hide a header's value, and by themselves what follows a scheme, and longer parameters.
 
-        Of `Basic` that is a login in base64, whose password is hidden as well.
+        What follows `Basic` is a login in base64, whose password is hidden as well.
         """
         text = value.reveal()
         scheme, _, credential = text.partition(" ")
         self.register(text, permanent=True)
         self.register(credential.strip(), permanent=True)
+        for parameter in _PARAMETER.findall(text):
+            self.register(parameter, permanent=True)
         if scheme.lower() == "basic":
             with suppress(ValueError):
-                login = b64decode(credential.strip()).decode()
-                self.register(login, permanent=True)
-                self.register(login.partition(":")[2], permanent=True)
+                padded = credential.strip() + "=" * (-len(credential.strip()) % 4)
+                raw = b64decode(padded)
+                for login in (raw.decode("utf-8", "replace"), raw.decode("latin-1")):
+                    self.register(login, permanent=True)
+                    self.register(login.partition(":")[2], permanent=True)
 
     def redact(self, text: str) -> str:
         """Return `text` with stars in the place of every registered value.
@@ -267,6 +279,8 @@ def _forms(text: str) -> set[str]:
     if _UUID.fullmatch(text):
         for written in (text, text.replace("-", "")):
             forms |= {written.lower(), written.upper()}
+    if len(bare := text.rstrip("=")) >= _SHORTEST_PART:  # what base64 is padded with, is taken off
+        forms.add(bare)
     forms.update(_base64_forms(utf8))
     for form in tuple(forms):
         # A layer of escapes is taken off the secret together with what surrounds it.
@@ -285,5 +299,5 @@ def _base64_forms(value: bytes) -> Iterator[str]:
             encoded = encode(b"\0" * bytes_before + value).decode("ascii")
             whole_characters = (bytes_before + len(value)) * 8 // 6
             form = encoded[mixed_characters:whole_characters]
-            if len(form) >= _SHORTEST_BASE64:
+            if len(form) >= SHORTEST:
                 yield form

@@ -138,6 +138,16 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "http://hunter2@host.example",
         '{"password": {"value": "hunter2"}, "x": 1}',
         '{"access_token": ["hunter2", "b"]}',
+        '{"password": {"a": {"b": 1}, "value": "hunter2"}}',
+        '{"password": [["x"], "hunter2"]}',
+        '{"secret": ["a]b", "hunter2"]}',
+        '{"oauth.access.token": "hunter2", "api key": "hunter2"}',
+        "token=hunter2",
+        "accessToken=hunter2&x=1",
+        'body "refresh-token=hunter2"',
+        "?token[]=hunter2&user[password]=hunter2",
+        "?token='hunter2'&oauth.token=hunter2",
+        "https://user:it's-hunter2@host.example/",
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_it(
@@ -193,6 +203,10 @@ def test_an_id_that_is_a_secret_is_hidden_as_others_write_it(change: Callable[[s
         ("Basic bWU6aHVudGVyMg==", "me:hunter2"),
         ("basic bWU6aHVudGVyMg==", "hunter2"),
         ("two words", "two words"),
+        ("session=hunter2hunter2; other=w", "hunter2hunter2"),
+        ('ApiKey id=1, key="hunter2hunter2"', "hunter2hunter2"),
+        ("Basic bWU6aHVudGVyMg", "hunter2"),
+        ("Basic bWU6aPxudGVyMg==", "h\u00fcnter2"),
         ("Basic no base64", "no base64"),
     ],
 )
@@ -201,6 +215,22 @@ def test_of_a_header_the_credential_alone_is_hidden_too(value: str, said: str) -
     redactor.register_header(Secret(value))
 
     assert redactor.redact(f"refused {said}!") == f"refused {STARS}!"
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        pytest.param("QmFzZTY0IGlz==", "QmFzZTY0IGlz", id="without padding"),
+        pytest.param("AbCdEfGh.Test", "abcdefgh.test", id="in small letters"),
+        pytest.param("AbCdEfGh", "ABCDEFGH", id="in capitals"),
+        pytest.param("abcd", "aWQ6YWJjZA==", id="short, within base64"),
+    ],
+)
+def test_a_permanent_secret_is_hidden_as_programs_change_it(secret: str, said: str) -> None:
+    redactor = Redactor()
+    redactor.register(secret, permanent=True)
+
+    assert STARS in redactor.redact(f"no {said}!")
 
 
 def test_overlapping_secrets_are_hidden_together() -> None:
