@@ -40,31 +40,45 @@ _KINDS = {
 """What a member of JSON holds, by its key in small letters without hyphens and underlines."""
 _PHONE_NUMBER = "phone number"
 _MAY_BE_NUMBERS = frozenset(["address", "toaddress", "fromaddress", "to", "from"])
-_NAMES_ANOTHER = ("key", "name", "field", "fieldName")
-"""Members that say what the member `value` beside them is."""
+_NAMES_ANOTHER = re.compile("key|name|fieldname|field|label|id|attribute|property|parameter|param")
+_NAMED_VALUE = re.compile("[a-z]*values?")
+"""The former says what the latter, beside it, is: in whole JSON anywhere, elsewhere right after."""
+_PREFIX = re.compile(r".*[.:/@$\[]", re.DOTALL)
+_SUFFIX = re.compile(r"[\d\]]+\Z")
 _NOT_OF_A_KEY = str.maketrans("", "", "-_ ")
 _AROUND_JSON = "\ufeff \t\r\n"
 # Quantifiers are possessive or short, so that the time is linear in a text of any length.
 _E_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}+")
 _SPACE = r"[^\S\n]"  # those that do not break are spaces, too
+_DASH = "\u2010-\u2015-"
 _PHONE = re.compile(
     r"(?<![\w.+-])(?:"
-    rf"(?:\+|00)[1-9](?:(?:{_SPACE}|[()./-]){{0,2}}\d){{6,14}}+"  # with the number of a country
-    rf"|\(?0[1-9]\d{{1,4}}(?:\){_SPACE}?|(?:{_SPACE}|[/-]){{1,3}})\d(?:(?:{_SPACE}|-)?\d){{3,10}}+"
-    rf"|\(?[2-9]\d\d\)?(?:{_SPACE}|[.-])\d{{3}}(?:{_SPACE}|[.-])\d{{4}}"  # as (555) 123-4567
+    # With the number of a country; then as 030 1234567; as 06 12 34 56 78; as (555) 123-4567.
+    rf"(?:\+|00)[1-9](?:(?:{_SPACE}|[()./{_DASH}]){{0,3}}\d){{6,14}}+"
+    rf"|\(?0[1-9]\d{{1,4}}(?:\){_SPACE}?|(?:{_SPACE}|[/{_DASH}]){{1,3}})"
+    rf"\d(?:(?:{_SPACE}|[{_DASH}])?\d){{3,10}}+"
+    rf"|0[1-9](?:(?:{_SPACE}|\.)\d\d){{4}}"
+    rf"|(?:1(?:{_SPACE}|[.{_DASH}]))?"
+    rf"(?:\([2-9]\d\d\){_SPACE}?|[2-9]\d\d(?:{_SPACE}|[.{_DASH}]))"
+    rf"\d{{3}}(?:{_SPACE}|[.{_DASH}])\d{{4}}"
     rf")(?:{_SPACE}?(?:x|ext\.?|#){_SPACE}?\d{{1,6}}+)?(?![\w-])"
 )
 _ONLY_NUMBER = re.compile(r"\+?\d{7,15}")
 _MEMBER = re.compile(
-    r"""(?:(["'])([\w -]{2,40}+)\1|(?<![\w-])([\w-]{2,40}+))\s*+:\s*+(?=["'\[{\d])"""
+    r"""(?:(["'])([\w .:/@$\[\]-]{2,60}+)\1|(?<![\w-])([\w-]{2,40}+))"""
+    r"""\s*+:\s*+[bu]?(?=["'\[({\d])"""
 )
 _STRING = re.compile(r"""(["'])((?:(?!\1)[^\\]|\\.)*+)""", re.DOTALL)
 _NUMBER = re.compile(r"\d++")
-_TOKEN = re.compile(r"""(["'])(?:(?!\1)[^\\]|\\.)*+(?:\1|\Z)|[\[{}\]]""", re.DOTALL)
+_TOKEN = re.compile(r"""(["'])(?:(?!\1)[^\\]|\\.)*+(?:\1|\Z)|[\[({})\]]""", re.DOTALL)
 _FIELD = re.compile(
-    r"""(?<![\w-])([\w-]{2,40}+)=(?:(["'])([^"'<>]{1,200}+)|([^&\s;,<>"']{1,200}+))"""
+    r"""(?<![\w-])([\w.:@$\[\]-]{2,60}+)"""
+    r"""(?:[ ]?=[ ]?(["'])([^"'<>]{1,200}+)|=([^&\s;,<>"']{1,200}+))"""
 )
-_ELEMENT = re.compile(r"<((?:[\w-]{1,40}+:)?([\w-]{2,40}+))(?:\s[^<>]{0,200}+)?>")
+_ELEMENT = re.compile(
+    r"""<((?:[\w-]{1,40}+:)?([\w.-]{2,60}+))"""
+    r"""(?:\s(?:[^<>]{0,200}?\bname=["']([\w.-]{2,60}))?[^<>]{0,400}+)?>"""
+)
 
 _Span = tuple[int, int, str]
 """From where to where a text is masked, and what stands there instead."""
@@ -87,11 +101,15 @@ def without_people(text: str) -> str:
 def _masked(value: object, key: str = "", kind: str = "") -> object:
     """Return a value of JSON, all of it of a `kind` where that is known by a key above."""
     if isinstance(value, dict):
-        named = (_kind(each) for name in _NAMES_ANOTHER if isinstance(each := value.get(name), str))
+        named = (
+            _kind(text)
+            for each, text in value.items()
+            if isinstance(text, str) and _NAMES_ANOTHER.fullmatch(_plain(each))
+        )
         beside = next(filter(None, named), "")
         return {
             _without_parts(each): _masked(
-                below, each, _kind(each) or kind or beside * (_plain(each) in ("value", "values"))
+                below, each, _kind(each) or kind or beside * _is_named_value(each)
             )
             for each, below in value.items()
         }
@@ -134,9 +152,12 @@ def _without_parts(text: str) -> str:
 def _spans(text: str) -> Iterator[_Span]:
     yield from _members(text)
     yield from _elements(text)
+    named = ""
     for found in _FIELD.finditer(text):
         number = found.lastindex or 0
-        stand_in = _stand_in_of(found[number], "", _kind(found[1]))
+        kind = _kind(found[1]) or named * _is_named_value(found[1])
+        named = _kind(found[number]) if _NAMES_ANOTHER.fullmatch(_plain(found[1])) else ""
+        stand_in = _stand_in_of(found[number], "", kind)
         if stand_in is not None:
             yield (*found.span(number), stand_in)
     for shape, stand_in in ((_E_MAIL, "<e-mail address>"), (_PHONE, "<phone number>")):
@@ -146,16 +167,18 @@ def _spans(text: str) -> Iterator[_Span]:
 
 def _members(text: str) -> Iterator[_Span]:
     """Yield the values of members, those of many values up to their last bracket, or the end."""
-    start = 0
+    start, named = 0, ""
     while found := _MEMBER.search(text, start):
         key, start = found[2] or found[3], found.end()
+        kind = _kind(key) or named * _is_named_value(key)
         if string := _STRING.match(text, start):
             begin, end = string.span(2)
         elif number := _NUMBER.match(text, start):
             begin, end = number.span()
         else:
-            begin, end = start, _end_of_values(text, start) if _kind(key) else start
-        stand_in = _stand_in_of(text[begin:end], key, _kind(key))
+            begin, end = start, _end_of_values(text, start) if kind else start
+        named = _kind(text[begin:end]) if _NAMES_ANOTHER.fullmatch(_plain(key)) else ""
+        stand_in = _stand_in_of(text[begin:end], key, kind)
         if stand_in is not None:
             yield begin, end, stand_in
             start = end
@@ -165,7 +188,7 @@ def _end_of_values(text: str, begin: int) -> int:
     """Return where the object or the list ends that begins there."""
     depth = 0
     for token in _TOKEN.finditer(text, begin):
-        depth += (token[0] in ("[", "{")) - (token[0] in ("]", "}"))
+        depth += (token[0] in ("[", "{", "(")) - (token[0] in ("]", "}", ")"))
         if not depth:
             return token.end()
     return len(text)
@@ -176,7 +199,7 @@ def _elements(text: str) -> Iterator[_Span]:
     start = 0
     while found := _ELEMENT.search(text, start):
         start = found.end()
-        if kind := _kind(found[2]):
+        if kind := _kind(found[2]) or _kind(found[3] or ""):
             end = text.find(f"</{found[1]}", start)
             end = len(text) if end < 0 else end
             yield start, end, _stand_in_of(text[start:end], "", kind) or ""
@@ -187,6 +210,11 @@ def _plain(key: str) -> str:
     return key.lower().translate(_NOT_OF_A_KEY)
 
 
+def _is_named_value(key: str) -> bool:
+    return _NAMED_VALUE.fullmatch(_plain(key)) is not None
+
+
 def _kind(key: str) -> str:
-    plain = _plain(key)
+    """Return of what kind the value of a key is: by its last part, without a number of its own."""
+    plain = _plain(_SUFFIX.sub("", _PREFIX.sub("", _SUFFIX.sub("", key))))
     return next((kind for kind, keys in _KINDS.items() if keys.fullmatch(plain)), "")

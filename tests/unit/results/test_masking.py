@@ -109,6 +109,38 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             '"username": "<name, 1 characters>"}',
         ),
         (
+            'cut {"key": "firstName", "value": "Ann", "x": {"field": "phone", "value": "030"}',
+            'cut {"key": "firstName", "value": "<name, 3 characters>", "x": {"field": "phone", '
+            '"value": "<phone number, 3 characters>"}',
+        ),
+        (
+            '{"context.firstName": "A", "lastName2": "B", "a:name": "C", "names[0].last": 1}',
+            '{"context.firstName": "<name, 1 characters>", "lastName2": "<name, 1 characters>", '
+            '"a:name": "<name, 1 characters>", "names[0].last": 1}',
+        ),
+        (
+            '{"label": "First name", "rejectedValue": "Ann", "id": "x"}',
+            '{"label": "First name", "rejectedValue": "<name, 3 characters>", "id": "x"}',
+        ),
+        (
+            '<input name="firstName" value="Ann"/>',
+            '<input name="<name, 9 characters>" value="<name, 3 characters>"/>',
+        ),
+        (
+            '<field name="lastName">Lee</field>',
+            '<field name="<name, 8 characters>"><name, 3 characters></field>',
+        ),
+        ("name = 'Ann', x = 'y'", "name = '<name, 3 characters>', x = 'y'"),
+        ("customer[firstName]=Ann&x=1", "customer[firstName]=<name, 3 characters>&x=1"),
+        ("customer%5BfirstName%5D=Ann&x", "customer%5BfirstName%5D=<name, 3 characters>&x"),
+        ("(555)123-4567, 1-555-123-4567", "<phone number>, <phone number>"),
+        ("06 12 34 56 78 or +49 30 - 1234567", "<phone number> or <phone number>"),
+        ("030\u20111234567 or +49\u201330\u20131234567", "<phone number> or <phone number>"),
+        (
+            "{'name': ('Ann', 'Lee'), 'email': b'ann'}",
+            "{'name': <name, 14 characters>, 'email': b'<e-mail address, 3 characters>'}",
+        ),
+        (
             '{"fieldName": "firstName", "value": "Ann"}',
             '{"fieldName": "firstName", "value": "<name, 3 characters>"}',
         ),
@@ -132,6 +164,8 @@ def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
         '{"a": 1, "a": 2,   "b": 1e3}',
         '{"fieldName": "to", "queueName": "support", "count": 12345678, "cut": "',
         "fieldName=to&page=2 <code>invalid</code>",
+        "01-12-2026 05.06.2026 10:00 <a id='x'>b</a> k = 'v' {'a': (1, 2)}",
+        '{"id": "conversation-1", "value": "x", "details[0].fieldName": "to"}',
         '{"queueName": "support", "metricName": "nOffered", "fieldName": "to", "value": "x"}',
         "at 100%, a+b&c; 0&#48; <queueName>support</queueName> hostName='a'",
     ],
@@ -155,6 +189,10 @@ def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
         "'aa':" * 1_200,
         "'aa':'" + "\\'" * 3_000,
         "<name>" * 1_000,
+        '<a name="' * 700,
+        "<a " + "name= " * 1_000,
+        "a[b]." * 1_200,
+        "('" * 3_000,
         "<name " * 1_000,
         '"name":[' * 700,
         '"name":{"' * 700,
