@@ -47,9 +47,10 @@ class Connection:
 
     `unsent` is what the kernel has still to take; `sent_s` is when it took the first byte since its
     owner set it to None, and `on_sent` is called once then; `received_s` is the time of the latest
-    receive; `is_ended` says that the
-    server has closed its side. An owner that `expects_silence` has nothing sent after something has
-    arrived: the connection `is_readable` then, and its request still `unsent`.
+    receive; `is_ended` says that the server has closed its side. Before what was not taken at once
+    goes on, `may_go_on` is asked; where it may not, the connection is reset. An owner that
+    `expects_silence` has nothing sent after something has arrived: the connection `is_readable`
+    then, and its request still `unsent`.
     """
 
     def __init__(self, address: Address, clock: Callable[[], float], outbox: Outbox) -> None:
@@ -73,6 +74,7 @@ class Connection:
         self.expects_silence = self.is_readable = self._is_listened_to = False
         self.sent_s: float | None = None
         self.on_sent: Callable[[], object] | None = None
+        self.may_go_on: Callable[[], bool] | None = None
         self.received_s = 0.0
         self.is_ended = False
         self.is_open = True
@@ -133,7 +135,10 @@ class Connection:
 
     def _send_rest(self) -> None:
         self._writable.stop()
-        self.send()
+        if self.may_go_on is None or self.may_go_on():
+            self.send()
+        else:
+            self.reset()
 
     def wake(self) -> None:
         """Have a wait in progress end soon."""

@@ -96,6 +96,7 @@ class Connections:
             tls=tls_context(settings.target.ca_file) if needs_tls else None,
             max_age_s=settings.connection_max_age_s,
             clock=clock,
+            may_go_on=self._may_go_on,
         )
         approval, permits = settings.target.approval, worker_share.permits
         self.pace: Pace | None = None
@@ -186,6 +187,11 @@ class Connections:
         if permits is None:
             return Total(approval.highest_total, clock=self.clock)
         return Total(0, is_led=True, most_ahead=approval.most_per_s, clock=self.clock)
+
+    def _may_go_on(self) -> bool:
+        """Return whether what a server did not take at once may still leave."""
+        is_over = self.pace is not None and self.clock() >= self.pace.ends_s
+        return not (is_over or (self.kill_switch is not None and self.kill_switch.reason))
 
     def _new_guest(self) -> tuple[Secret, Secret | None]:
         token = Secret(str(uuid.uuid4()))

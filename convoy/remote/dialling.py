@@ -42,13 +42,15 @@ class Dialler:
     is one), the latest TLS session of each origin, one outbox, and a `loop_share` for those who
     open many. A connection should be used for `max_age_s` after it was opened; for some the time is
     up to a fifth shorter. `tls` is made when it is needed and was not given, and without
-    `addresses` only this machine's have an admission.
+    `addresses` only this machine's have an admission. What a server does not take at once leaves
+    later only if it `may_go_on` then.
     """
 
     addresses: AddressBook | None = None
     tls: ssl.SSLContext | None = None
     max_age_s: float = math.inf
     clock: Callable[[], float] = time.perf_counter
+    may_go_on: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:
         self._book = self.addresses or AddressBook(Admission(), clock=self.clock)
@@ -86,6 +88,7 @@ class Dialler:
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             now_s = self.clock()
             connection = self._make_connection(origin, address)
+            connection.may_go_on = self.may_go_on
             hold(connection)
             try:
                 self._set_up(connection, origin, proxy, now_s + (deadline_s - now_s) / left)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
+import gevent
+
 from convoy.errors import WireError
 from convoy.remote.guest_answers import (
     TOLD,
@@ -23,6 +25,7 @@ from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
 from convoy.secrets import Secret
 
 _CONFIGURED = State.CONFIGURED
+_LOOKS_EVERY_S = 0.01
 _TAKING = _CONFIGURED, State.READ_ONLY
 _ENDED = State.EXPIRED, State.DISCONNECTED
 """Looking a member up in its class takes longer than most lines here."""
@@ -135,8 +138,16 @@ class GuestConnection:
         return answered.raw_items()
 
     def let_leave(self, deadline_s: float) -> None:
-        """Wait until the approval's rate has room; raises WireError, also by the kill switch."""
+        """Wait until the approval's rate has room; raises WireError, also by the kill switch.
+
+        With an approval that is not before the server has taken what was sent: texts that have
+        piled up would leave together.
+        """
         try:
+            while self._leaving.is_paced and self.socket.is_blocked:
+                if self._shared.dialler.clock() >= deadline_s:
+                    raise TimeoutError("the server takes nothing any more")
+                gevent.sleep(_LOOKS_EVERY_S)
             self._leaving.wait(deadline_s)
         except (TimeoutError, StoppedError) as exc:
             raise self.wire_error(exc) from exc

@@ -104,6 +104,10 @@ class Leaving:
         self.waited_s = 0.0
         """How long it has waited for places and turns, in all."""
 
+    @property
+    def is_paced(self) -> bool:
+        return self._pace is not None
+
     def await_place(self, deadline_s: float | None) -> None:
         """Wait until limits and the approval allow a connection to be made; raises TimeoutError."""
         connects = self._connects

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 
 import gevent
 import pytest
@@ -45,10 +46,11 @@ def connected(
     behave: Behaviour,
     server_tls: ssl.SSLContext | None = None,
     client_tls: ssl.SSLContext | None = None,
+    may_go_on: Callable[[], bool] | None = None,
 ) -> Iterator[Connection]:
     with serving(behave, tls=server_tls) as server:
         origin = Origin("https" if server_tls else "http", "localhost", server.port)
-        dialler = Dialler(tls=client_tls)
+        dialler = Dialler(tls=client_tls, may_go_on=may_go_on)
         connection = dialler.dial(origin, deadline(), lambda _: None)
         try:
             yield connection
@@ -101,3 +103,28 @@ def test_the_end_of_the_connection_reaches_the_reader_while_another_writes() -> 
 
         with suppress(ConnectionResetError):
             assert connection.read_some(deadline()) == b""
+
+
+def test_what_was_not_taken_stays_where_it_is_once_nothing_may_go_on(
+    tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+) -> None:
+    came, may_read = list[bytes](), Event()
+
+    def read_late(visitor: Visitor) -> None:
+        may_read.wait()
+        with suppress(OSError):
+            while data := visitor.connection.recv(65_536):
+                came.append(data)
+
+    with connected(read_late, *tls, may_go_on=lambda: False) as connection:
+        for _ in range(PIECES):
+            connection.post(PIECE)
+        gevent.sleep(0.01)
+        assert len(connection.unsent) > 0
+        may_read.set()
+        with pytest.raises(StoppedError):
+            while True:  # tickets of TLS may come
+                connection.wait(deadline())
+                connection.receive()
+
+    assert sum(map(len, came)) < PIECES * len(PIECE)

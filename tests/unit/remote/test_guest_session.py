@@ -417,6 +417,25 @@ def test_messages_and_steps_keep_to_the_pace_of_an_approval() -> None:
         assert late.sent_s - began_s >= 1.0
 
 
+def test_texts_do_not_pile_up_that_a_server_copies_and_does_not_read() -> None:
+    """They would count as gone with the first byte of any, and leave together."""
+    piled = list[int]()
+
+    with guest_of(plays(copies_all), pace=Pace(1_000)) as (guest, _):
+        connection = guest.socket._connection
+        assert connection is not None
+        connection.unsent = b"x"  # what the kernel did not take
+
+        with pytest.raises(WireError, match="takes nothing any more"):
+            guest.request(GuestProtocol.join, OwnCopy, time.perf_counter() + SHORT_S)
+        piled.append(len(connection.unsent))
+        attempt = guest.post("k1", HELLO, SHORT_S)
+        piled.append(len(connection.unsent))
+
+    assert (attempt.fate, attempt.code) == (FAILED, "timeout")
+    assert piled == [1, 1], "nothing came behind it"
+
+
 def test_a_connection_takes_a_turn_to_log_in() -> None:
     with serving(plays(copies_all), plays(Peer.close), plays(resumes)) as server:
         guests = guests_at(server.port, turns=Turns(2.0, time.perf_counter))
