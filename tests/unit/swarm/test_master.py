@@ -89,6 +89,15 @@ def test_a_result_can_be_had_before_anybody_has_reported(master: Master) -> None
     assert result.scenarios["conversation_messages"].configured_per_s == 20
 
 
+def test_secrets_in_the_names_of_target_and_profile_are_hidden() -> None:
+    master = master_of(Silence())
+    master.redact = lambda text: text.replace("simulator", "***").replace("smoke", "###")
+
+    result = master.snapshot()
+
+    assert (result.target, result.profile) == ("***", "###")
+
+
 def test_in_mid_run_all_equations_hold_but_that_all_was_scheduled_and_has_ended(
     master: Master,
 ) -> None:
