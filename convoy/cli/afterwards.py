@@ -69,7 +69,7 @@ def reconcile_run(setup: Setup, options: Namespace, runs: Path) -> tuple[Summary
     Raises ConvoyError, OSError.
     """
     folder = folder_of(options.run, runs)
-    _say_how_to_go_on("reconcile", options, folder)
+    _say_how_to_go_on(setup, "reconcile", options, folder)
     with _stoppable(setup, runs):
         reconcile(
             setup,
@@ -89,7 +89,7 @@ def clean_up_run(setup: Setup, options: Namespace, runs: Path) -> tuple[ExitCode
     folder = folder_of(options.run, runs)
     _ended(folder)
     cleanup = Cleanup(folder)
-    _say_how_to_go_on("cleanup", options, folder)
+    _say_how_to_go_on(setup, "cleanup", options, folder)
     if cleanup.left:
         with _stoppable(setup, runs):
             connected = setup.connect_again(cleanup.settings, {"target": options.target})
@@ -140,11 +140,13 @@ def _ended(folder: Path) -> RunResult | None:
     return result
 
 
-def _say_how_to_go_on(command: str, options: Namespace, folder: Path) -> None:
+def _say_how_to_go_on(setup: Setup, command: str, options: Namespace, folder: Path) -> None:
     # By then another run may be the latest one.
     run = folder.resolve().name if options.run == "latest" else options.run
     target = f" --target {options.target}" * bool(options.target)
     terminal.say_at_interrupt(
-        "interrupted; what was done is kept, and the command goes on from there: "
-        f".venv/bin/python -m convoy {command} {run}{target}"
+        setup.told(
+            "interrupted; what was done is kept, and the command goes on from there: "
+            f".venv/bin/python -m convoy {command} {run}{target}"
+        )
     )
