@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from struct import Struct
@@ -26,6 +27,10 @@ try:
     from websockets.speedups import apply_mask
 except ImportError:  # not compiled for this platform
     from websockets.utils import apply_mask
+
+# At DEBUG the package logs heads and cut frames, and in what is cut no secret is found.
+_logger = logging.getLogger(f"{__name__}.package")
+_logger.setLevel(logging.INFO)
 
 _MOST_BYTES = 256 * 2**10
 """Of one text, however many frames it comes in; a service's texts have a few KB."""
@@ -78,7 +83,7 @@ class WebSocketProtocol:
 
     def __init__(self, origin: Origin, path: str) -> None:
         uri = WebSocketURI(origin.is_https, origin.host, origin.port, path, "")
-        self._protocol = ClientProtocol(uri, max_size=_MOST_BYTES)
+        self._protocol = ClientProtocol(uri, max_size=_MOST_BYTES, logger=_logger)
         # What has come of the answer to the upgrade, and then of a text in several frames.
         self._arrived: bytearray | None = bytearray()
         # How many bytes the package's protocol was given of a frame that is not whole yet.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import struct
 
@@ -54,6 +55,16 @@ def in_pieces(text: bytes, *between: bytes) -> bytes:
 
 def masked(data: bytes) -> bytes:
     return bytes([0x81, 0x80 | len(data)]) + bytes(4) + data
+
+
+def test_the_package_logs_no_frames_because_it_cuts_what_is_in_them(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    read(upgraded(), in_pieces(b"Hello", framed(b"?", PING)))
+
+    assert caplog.messages == []
 
 
 READ: dict[str, tuple[bytes, list[str]]] = {
