@@ -293,6 +293,12 @@ class ScenarioAccount:
         self._retired.update(report.pool.retired)
         self._redirected[worker] = report.pool.redirected
 
+    def rename_codes(self, name_code: Callable[[str], str]) -> None:
+        """Count what was reported so far under the names that `name_code` gives to the codes."""
+        for tally in (self._messages, *self._steps.values()):
+            for counts in tally.counts.values():
+                counts.rename_codes(name_code)
+
     def merge_next(self) -> bool:
         """Merge one kind of the durations that were absorbed; return False if there are none.
 

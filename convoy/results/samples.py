@@ -149,11 +149,28 @@ class SampleBook:
                 tuple(sorted(samples, key=attrgetter("at_s", "scenario", "k"))[:_PER_CODE]),
             )
 
+    def redact(self, name_code: Callable[[str], str]) -> None:
+        """Hide what was registered as a secret since; `name_code` gives a code's name by now."""
+        codes, self._codes = self._codes, {}
+        for code, each in codes.items():
+            samples = tuple(replace(one, code=name_code(one.code)) for one in each.samples)
+            self.absorb({name_code(code): replace(each, samples=samples)})
+
     def _redacted(self, sample: ErrorSample) -> ErrorSample:
         request, answer = (
             shortened(body, LONGEST_BODY, self._redact) for body in (sample.request, sample.answer)
         )
-        return replace(sample, request=request, answer=answer)
+        correlation_id, conversation_id = (
+            told(id, self._redact, LONGEST_NAME)
+            for id in (sample.correlation_id, sample.conversation_id)
+        )
+        return replace(
+            sample,
+            request=request,
+            answer=answer,
+            correlation_id=correlation_id,
+            conversation_id=conversation_id,
+        )
 
     def by_code(self) -> dict[str, CodeSamples]:
         return dict(self._codes)

@@ -94,6 +94,12 @@ class SeriesAccount:
             stretch = int(middle_s // (self.report_steps * self.step_s))
             self._reports[stretch] += (durations,)
 
+    def rename_codes(self, name_code: Callable[[str], str]) -> None:
+        """Count what was reported so far under the names that `name_code` gives to the codes."""
+        for step, counts in self._steps.items():
+            renamed = self._steps[step] = Counts.total([counts])
+            renamed.rename_codes(name_code)
+
     def result(self, due: Sequence[int], until_s: float) -> Series:
         """Return the series by now; what is absorbed later is not in it."""
         return Series(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from math import inf
 from time import perf_counter
 from typing import Protocol, TypeVar
@@ -35,7 +35,6 @@ from convoy.routes.codes import KNOWN_CODES, SHORTAGES
 
 Recorder = TypeVar("Recorder", bound=ScenarioRecorder)
 _MEASURE = Phase.MEASURE
-_MOST_NAMES = 1_000
 _AT_ONCE = 64
 """More at once would be a step so long that it delays other messages (docs/engine.md)."""
 
@@ -269,10 +268,10 @@ class Accounting:
 def code_namer(redact: Callable[[str], str]) -> Callable[[str], str]:
     """Return what names error codes as they are shown, short and without secrets.
 
-    A session may take a code from what its far side says.
+    A session may take a code from what its far side says. Nothing is cached, because a token may
+    be named in a code before it is issued.
     """
 
-    @lru_cache(maxsize=_MOST_NAMES)
     def name(code: str) -> str:
         return code if not code or code in KNOWN_CODES else told(code, redact, LONGEST_NAME)
 

@@ -173,6 +173,7 @@ class Master:
             self._look()
             self._account.merge_next()
             gevent.sleep(_POLL_S)
+        self._account.redact()
 
     def change(self, make: Callable[[Changes, float], None]) -> None:
         """Change the plan from a moment on that lies `LEAD_S` ahead; raises RefusedError."""

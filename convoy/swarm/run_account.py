@@ -18,6 +18,7 @@ from convoy.results.samples import CodeSamples, SampleBook
 from convoy.results.series import REPORT_STEPS, Series, SeriesAccount, step_of
 from convoy.routes.codes import CodeBook
 from convoy.settings import Settings
+from convoy.swarm.accounting import code_namer
 from convoy.swarm.messages import WorkerReport
 
 
@@ -34,7 +35,7 @@ class RunAccount:
     """Accounts and series of the scenarios of a run, the samples of its errors, and its workers.
 
     A message that a lost worker may have sent counts as lasting until its deadline at least, one
-    that nobody sent as late as a message may be. `redact` hides secrets in samples.
+    that nobody sent as late as a message may be. `redact` hides secrets in codes and samples.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class RunAccount:
             lambda: SeriesAccount(self._step_s, name_code, report_steps)
         )
         self._samples = SampleBook(redact)
+        self._name_without_secrets = code_namer(redact)
         self._workers: defaultdict[str, _Reported] = defaultdict(_Reported)
         self._due: dict[str, list[int]] = {}
         self._mean_per_s: dict[str, float | None] = {}
@@ -94,6 +96,15 @@ class RunAccount:
                 self._series[name].absorb(part, from_s, report.at_s)
         self._samples.absorb(report.samples)
         return f"{missing} reports of worker {worker} are missing" if missing else ""
+
+    def redact(self) -> None:
+        """Hide what was registered as a secret after a code or a sample with it was reported."""
+        name_code = self._name_without_secrets
+        for account in self._accounts.values():
+            account.rename_codes(name_code)
+        for series in self._series.values():
+            series.rename_codes(name_code)
+        self._samples.redact(name_code)
 
     def note_users(self, at_s: float, users: int) -> None:
         """Note that so many users were ready at a moment after T0; the most in a step count."""

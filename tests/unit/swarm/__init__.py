@@ -5,7 +5,7 @@ from __future__ import annotations
 from convoy.plan.lanes import LANES, first_number
 from convoy.results.account import PoolReport, ScenarioRecorder, ScenarioReport
 from convoy.results.health import HealthRecorder
-from convoy.results.outcome import Cause
+from convoy.results.outcome import Cause, Outcome
 from convoy.results.samples import SampleKeeper
 from convoy.swarm.messages import WorkerReport
 from tests.unit.results import ACCEPTED, LATE_AFTER_S, REJECTED
@@ -27,11 +27,18 @@ class ReportingWorker:
         self._health = HealthRecorder(LATE_AFTER_S)
         self._number = 0
 
-    def send(self, *, accepted: int = 0, rejected: int = 0, in_flight: int = 0) -> None:
+    def send(
+        self,
+        *,
+        accepted: int = 0,
+        rejected: int = 0,
+        in_flight: int = 0,
+        rejection: Outcome = REJECTED,
+    ) -> None:
         """Have so many messages come due, some of which have not ended yet."""
         for _ in range(accepted + rejected + in_flight):
             self._recorder.schedule()
-        for outcome in [ACCEPTED] * accepted + [REJECTED] * rejected:
+        for outcome in [ACCEPTED] * accepted + [rejection] * rejected:
             self._recorder.record(outcome, outcome.attempt.sent_s, Cause.TARGET)
             if outcome.failure:
                 self._samples.offer(outcome, 1.0, b"request")

@@ -11,7 +11,8 @@ from convoy.errors import ConvoyError, LoginError, RefusalError, RemoteError, Wi
 from convoy.results.account import PoolReport, ScenarioRecorder, StepReport
 from convoy.results.histograms import Histogram
 from convoy.results.outcome import Cause
-from convoy.swarm.accounting import Accounting
+from convoy.secrets import STARS, Redactor
+from convoy.swarm.accounting import Accounting, code_namer
 
 
 class Shown:
@@ -171,3 +172,14 @@ def test_what_is_declared_is_reported_before_it_has_happened() -> None:
 
     assert {name: each.counts.sent for name, each in report.steps.items()} == {"typing": 0}
     assert report.timings.keys() == {"first_reply"}
+
+
+def test_a_secret_in_a_code_is_hidden_as_soon_as_it_is_registered() -> None:
+    redactor = Redactor()
+    name = code_namer(redactor.redact)
+    before = name("400 the-next-token")
+    redactor.register("the-next-token")
+
+    after = name("400 the-next-token")
+
+    assert (before, after) == ("400 the-next-token", f"400 {STARS}")

@@ -9,8 +9,10 @@ from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
 from convoy.results.account import ScenarioResult
 from convoy.results.series import Series
+from convoy.secrets import STARS, Redactor
 from convoy.swarm.run_account import RunAccount
 from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.results import REJECTED, changed
 from tests.unit.settings.configuration import settings_of
 from tests.unit.swarm import ReportingWorker
 
@@ -45,6 +47,25 @@ def test_the_series_and_the_whole_are_what_the_reports_add_up_to() -> None:
     assert sum(len(each) for each in series.reports.values()) == 4
     assert told.worker("worker-2", is_lost=False, held_s=0.0).sent == 20
     assert len(told.samples()["400 invalid_payload"].samples) == 2
+
+
+def test_a_secret_that_was_named_before_it_was_known_is_hidden_at_the_end() -> None:
+    redactor, worker = Redactor(), ReportingWorker()
+    told = RunAccount({NAME: PLAN}, settings_of(), redact=redactor.redact)
+    rejection = changed(REJECTED, code="400 the-next-token", body=b"the-next-token")
+    worker.send(rejected=1, rejection=rejection)
+    told.absorb("worker-1", worker.report())
+    before = series_of(told)
+    redactor.register("the-next-token")
+
+    told.redact()
+
+    hidden = f"400 {STARS}"
+    (sample,) = told.samples()[hidden].samples
+    assert (sample.code, sample.answer) == (hidden, STARS)
+    assert whole_of(told).counts.errors == whole_of(told).counts.failures == {hidden: 1}
+    assert series_of(told).total.errors == {hidden: 1}
+    assert before.total.errors == {"400 the-next-token": 1}
 
 
 def test_messages_of_a_lost_worker_are_in_the_whole_and_not_in_the_series() -> None:
