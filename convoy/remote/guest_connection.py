@@ -16,7 +16,16 @@ from convoy.remote.guest_answers import (
     refusal_in,
     refusal_of_upgrade,
 )
-from convoy.remote.guest_events import Event, Jwt, PresignedUrl
+from convoy.remote.guest_events import (
+    Event,
+    Jwt,
+    PresignedUrl,
+    Refused,
+    TooManyRequests,
+    Unknown,
+    Unreadable,
+)
+from convoy.remote.guest_frames import credentials_in
 from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guests import Guests, Leaving
 from convoy.remote.websocket import WebSocket
@@ -29,6 +38,8 @@ _LOOKS_EVERY_S = 0.01
 _TAKING = _CONFIGURED, State.READ_ONLY
 _ENDED = State.EXPIRED, State.DISCONNECTED
 """Looking a member up in its class takes longer than most lines here."""
+_MAY_HOLD_CREDENTIALS = Jwt, PresignedUrl, Unreadable, Unknown, Refused, TooManyRequests
+"""The last four stand for frames that were not read as one of their class, too."""
 _E = TypeVar("_E", bound=Event)
 
 Request = Callable[[GuestProtocol, str], bytes]
@@ -223,8 +234,9 @@ class GuestConnection:
             self._on_text("received", text, received_s)
         question = self._question
         for event in self.protocol.hear(text):
-            if isinstance(event, (Jwt, PresignedUrl)):
-                self._shared.register(event.jwt if isinstance(event, Jwt) else event.url)
+            if isinstance(event, _MAY_HOLD_CREDENTIALS):
+                for credential in credentials_in(text):
+                    self._shared.register(credential)
             if question is not None and question.take(event, text, received_s):
                 self.socket.wake()
             self._on_event(event, received_s)

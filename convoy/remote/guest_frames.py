@@ -264,6 +264,24 @@ _KNOWN = {each.__struct_config__.tag for each in get_args(_Known)}
 _decode = msgspec.json.Decoder(_Known).decode
 
 
+class _AnyBody(msgspec.Struct):
+    url: object = None
+    jwt: object = None
+
+
+class _AnyCredentials(msgspec.Struct):
+    body: _AnyBody
+
+
+def credentials_in(text: str) -> tuple[Secret, ...]:
+    """Return the credentials in a frame, whether or not the rest of it is as the schema says."""
+    try:
+        body = msgspec.json.decode(text, type=_AnyCredentials).body
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ()
+    return tuple(Secret(each) for each in (body.url, body.jwt) if isinstance(each, str))
+
+
 def _other(text: str, problem: str) -> Event:
     """Return what a frame says that is JSON and no frame of the schema's.
 

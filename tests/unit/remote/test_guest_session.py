@@ -26,9 +26,11 @@ from convoy.remote.guest_events import (
     EchoBack,
     Jwt,
     OwnCopy,
+    Refused,
     Reply,
     SessionCleared,
     Typing,
+    Unreadable,
 )
 from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
 from convoy.remote.kill_switch import KillSwitch
@@ -647,6 +649,29 @@ def test_steps_have_answers_of_their_own() -> None:
         assert any(isinstance(each, SessionCleared) for each in guest.told)
         with pytest.raises(GuestProtocolError, match="join does not fit the state disconnected"):
             guest.request(GuestProtocol.join, OwnCopy)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "more"),
+    [
+        ("PresignedUrlResponse", "url", {"attachmentId": "a", "headers": {"x-amz-tagging": 5}}),
+        ("JwtResponse", "jwt", {"exp": "soon"}),
+    ],
+)
+@pytest.mark.parametrize("code", [200, 400, "200"])
+def test_a_credential_in_a_frame_that_cannot_be_read_is_redacted_from_now_on(
+    kind: str, name: str, more: dict[str, Any], code: Any
+) -> None:
+    def tells(peer: Peer) -> None:
+        peer.configure()
+        peer.say(kind, {name: "https://x/the-credential", **more}, code=code)
+        peer.close_code()
+
+    known: list[Secret] = []
+    with guest_of(plays(tells), register=known.append) as (guest, _):
+        wait_in_loop(lambda: any(isinstance(each, (Unreadable, Refused)) for each in guest.told))
+
+        assert known == [Secret("https://x/the-credential")]
 
 
 def test_a_step_is_refused_by_code() -> None:
