@@ -14,7 +14,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from convoy.escapes import layers
-from convoy.foreign import LONGEST_PART, printable_lines
+from convoy.foreign import LONGEST_PART, on_one_line, printable_lines, unbroken
 
 STARS = "**********"
 SHORTEST = 4
@@ -275,7 +275,10 @@ def _forms(text: str) -> set[str]:
     """Return the forms in which a secret is looked for, in each layer of escapes of a text."""
     utf8 = text.encode("utf-8", "surrogatepass")
     once = utf8.decode("latin-1")  # as headers are read; whoever passes it on may do so again
-    forms = {text, once, once.encode().decode("latin-1"), utf8.hex(), utf8.hex().upper()}
+    in_clear = {text, once, once.encode().decode("latin-1")}
+    forms = {*in_clear, utf8.hex(), utf8.hex().upper()}
+    for clean in (unbroken, on_one_line, printable_lines):  # a text is often redacted after them
+        forms.update(map(clean, in_clear))
     if _UUID.fullmatch(text):
         for written in (text, text.replace("-", "")):
             forms |= {written.lower(), written.upper()}
@@ -285,7 +288,7 @@ def _forms(text: str) -> set[str]:
     for form in tuple(forms):
         # A layer of escapes is taken off the secret together with what surrounds it.
         forms.update(shown for shown, _ in layers(form))
-    return {form for form in forms if len(form) >= SHORTEST}
+    return {form for form in forms if len(form) >= SHORTEST and (form == text or form.strip(" ?"))}
 
 
 def _base64_forms(value: bytes) -> Iterator[str]:

@@ -8,11 +8,14 @@ import json
 import logging
 import pickle
 from base64 import b64encode
+from collections.abc import Callable
 from urllib.parse import quote_plus
 
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
+from convoy.errors import Fault, SettingsError
+from convoy.foreign import on_one_line, printable_lines, unbroken
 from convoy.secrets import STARS, RedactingFilter, Redactor, Secret
 
 PASSWORD = "s3cr3t/pass word+ü"
@@ -193,3 +196,30 @@ def test_no_text_of_others_looks_like_a_line_of_the_log() -> None:
     first, *others = written.splitlines()
     assert first == "it failed: x"
     assert len(others) > 2 and all(line.startswith("  ") for line in others)
+
+
+@pytest.mark.parametrize("clean", [unbroken, on_one_line, printable_lines])
+def test_a_secret_is_found_after_what_steers_a_terminal_was_replaced(
+    clean: Callable[[str], str],
+) -> None:
+    secret = "open\tsesame\r\nnow\u2028\x1band\u202eü"
+    redactor = Redactor()
+    redactor.register(secret)
+
+    assert redactor.redact(clean(f"it is {secret}.")) == f"it is {STARS}."
+
+
+def test_a_secret_with_a_tab_is_found_in_a_fault() -> None:
+    redactor = Redactor()
+    redactor.register("open\tsesame")
+
+    told = str(SettingsError([Fault("open\tsesame", "is no setting")]))
+
+    assert redactor.redact(told) == f"{STARS}: is no setting"
+
+
+def test_a_secret_of_white_space_does_not_hide_the_spaces_of_all_texts() -> None:
+    redactor = Redactor()
+    redactor.register("\t\t\t\t")
+
+    assert redactor.redact("    indented") == "    indented"
