@@ -30,7 +30,7 @@ from convoy.plugin.command_line import CommandLine
 from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.locust_workers import LOCAL_WORKER, end_where_workers_are_missing
 from convoy.plugin.options import who_can_reach
-from convoy.plugin.redacted_exits import redact_exits, redact_tracebacks
+from convoy.plugin.redacted_exits import redact_exits, redact_records, redact_tracebacks
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
 from convoy.plugin.scenario_classes import known_scenarios, request_types, user_classes
@@ -69,6 +69,7 @@ class _Hooks:
         self._environ = environ
         self._setup = Setup(environ, known_scenarios, _tell)
         redact_tracebacks(self._setup.redactor.redact)
+        redact_records(self._setup.redactor)
         self._step = GitHubStep(environ, self._setup.redactor.redact)
         self._command = CommandLine(environ, self._setup, self._step)
 

@@ -32,6 +32,22 @@ def redact_exits(environment: Environment, redactor: Redactor) -> None:
     _redact_failures(environment, redactor.redact)
 
 
+def redact_records(redactor: Redactor) -> None:
+    """Redact each record of the log from now on, as it is made.
+
+    Locust logs parts of its command line between setting its log up and its first event after that.
+    """
+    make, redacting = logging.getLogRecordFactory(), RedactingFilter(redactor)
+
+    def make_redacted(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        if record.levelno:  # None for one that is filled afterwards, which the handlers redact
+            redacting.filter(record)
+        return record
+
+    logging.setLogRecordFactory(make_redacted)
+
+
 def redact_tracebacks(redact: Callable[[str], str]) -> None:
     """Redact what Python and gevent print of exceptions that nobody handles."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import logging
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -19,6 +20,13 @@ from convoy.errors import ExitCode
 from convoy.plugin import hooks
 from convoy.plugin.hooks import _Hooks
 from convoy.plugin.runs import RunController
+
+
+@pytest.fixture(autouse=True)
+def records_of_the_log_as_they_were() -> Iterator[None]:
+    make = logging.getLogRecordFactory()
+    yield
+    logging.setLogRecordFactory(make)
 
 
 def parsed(*options: str, environ: Mapping[str, str] | None = None) -> Namespace:

@@ -12,7 +12,12 @@ import gevent
 import pytest
 from locust.env import Environment
 
-from convoy.plugin.redacted_exits import redact_exits, redact_tracebacks, redact_usage
+from convoy.plugin.redacted_exits import (
+    redact_exits,
+    redact_records,
+    redact_tracebacks,
+    redact_usage,
+)
 from convoy.plugin.rows import MessageFailure
 from convoy.secrets import STARS, Redactor
 
@@ -40,7 +45,9 @@ def log() -> Iterator[io.StringIO]:
 def log_as_it_was() -> Iterator[None]:
     loggers = map(logging.getLogger, [None, *logging.root.manager.loggerDict])
     filters = {each: [*each.filters] for logger in loggers for each in logger.handlers}
+    make = logging.getLogRecordFactory()
     yield
+    logging.setLogRecordFactory(make)
     for handler, before in filters.items():
         handler.filters = before
 
@@ -51,6 +58,17 @@ def test_every_handler_that_is_there_redacts(redactor: Redactor, log: io.StringI
     logging.getLogger("of.a.library").error("it was %s", SECRET)
 
     assert log.getvalue() == f"it was {STARS}\n"
+
+
+def test_what_is_logged_before_the_handlers_are_known_is_redacted(
+    redactor: Redactor, log: io.StringIO
+) -> None:
+    redact_records(redactor)
+
+    logging.getLogger("of.a.library").error("it was %s", SECRET)
+
+    assert log.getvalue() == f"it was {STARS}\n"
+    assert logging.makeLogRecord({"msg": "of another process"}).getMessage() == "of another process"
 
 
 @pytest.mark.parametrize(
