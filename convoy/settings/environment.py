@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -139,6 +139,16 @@ def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     return redactor
 
 
+def secret_faults(texts: Mapping[str, object], redact: Callable[[str], str]) -> Iterator[Fault]:
+    """Yield a fault for each text, by its name, that holds a secret.
+
+    It is not to be used: once it is split or converted, the secret is not found any more.
+    """
+    for name, text in texts.items():
+        if redact(str(text)) != str(text):
+            yield Fault(name, "holds a secret; a credential belongs in its own variable")
+
+
 def credentials(environ: Mapping[str, str], settings: Settings) -> ClientLogin:
     """Return client id and client secret for the target of `settings`.
 
@@ -249,7 +259,9 @@ def has_web_password(environ: Mapping[str, str]) -> bool:
 
 def web_hosts(environ: Mapping[str, str]) -> frozenset[str]:
     """Return the names by which browsers may ask for the web UI; raises SettingsError."""
-    names = [name.strip() for name in environ.get(WEB_HOSTS, "").split(",")]
+    given = environ.get(WEB_HOSTS, "")
+    SettingsError.raise_for(secret_faults({WEB_HOSTS: given}, credential_redactor(environ).redact))
+    names = [name.strip() for name in given.split(",")]
     SettingsError.raise_for(
         Fault(WEB_HOSTS, f"has {quoted(name)}, but should hold names without scheme, port and star")
         for name in filter(None, names)

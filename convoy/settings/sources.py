@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from os.path import expanduser
 from pathlib import Path
@@ -18,6 +18,8 @@ from convoy.settings.environment import (
     PAYLOADS_DIR,
     VARIABLE_BY_OPTION,
     config_directory,
+    credential_redactor,
+    secret_faults,
 )
 from convoy.settings.faults import ANY_KEY, where
 from convoy.settings.layers import Layer, Level, Values
@@ -66,14 +68,16 @@ def read_sources(
         if key not in OPTIONS:
             problem = f"is no option of Convoy{did_you_mean(str(key), OPTIONS)}"
             faults.append(Fault(f"{key!r} (command line)", problem))
-    options = _given(command_line)
-    variables = _variables(command_line, environ)
+    redact = credential_redactor(environ).redact
+    clean = _without_secrets(environ, redact, faults)
+    options = _options_without_secrets(_given(command_line), redact, faults)
+    variables = _variables(command_line, clean)
     layers: list[Layer] = []
     try:
         layers += _file_layers(options, variables, config_directory(environ), faults)
     except SettingsError as error:
         faults += error.faults
-    layers += _label_layer(environ.get(LABELS, ""), faults)
+    layers += _label_layer(clean.get(LABELS, ""), faults)
     layers += _option_layers(variables, Level.ENVIRONMENT, VARIABLE_BY_OPTION, faults)
     layers += _option_layers(options, Level.OPTION, OPTIONS, faults)
     return [
@@ -142,6 +146,34 @@ def _variables(command_line: Mapping[str, object], environ: Mapping[str, str]) -
         if key in _FOLDERS or command_line.get(key) != ""
     }
     return _given({key: environ.get(name) for key, name in names.items()})
+
+
+def _without_secrets(
+    environ: Mapping[str, str], redact: Callable[[str], str], faults: list[Fault]
+) -> dict[str, str]:
+    """Return the environment without variables of options and labels that hold a secret."""
+    names = [name for key, name in VARIABLE_BY_OPTION.items() if key not in _FOLDERS]
+    texts = {name: environ.get(name, "") for name in (*names, LABELS)}
+    found = list(secret_faults(texts, redact))
+    faults += found
+    return {name: environ[name] for name in environ.keys() - {fault.path for fault in found}}
+
+
+def _options_without_secrets(
+    options: Mapping[str, object], redact: Callable[[str], str], faults: list[Fault]
+) -> dict[str, object]:
+    """Return the options without those that hold a secret; of `set`, without all its entries."""
+    clean: dict[str, object] = {}
+    for key, value in options.items():
+        texts = {OPTIONS[key]: value}
+        if isinstance(value, (list, tuple)):
+            entries = enumerate(value, start=1)
+            texts = {f"{OPTIONS[key]} {number}": entry for number, entry in entries}
+        found = [] if key in _FOLDERS else list(secret_faults(texts, redact))
+        faults += found
+        if not found:
+            clean[key] = value
+    return clean
 
 
 def _file_layers(
