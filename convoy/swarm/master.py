@@ -188,9 +188,7 @@ class Master:
 
     def note_users(self, users: int) -> None:
         """Have the record say that so many users are asked for from now on."""
-        phases = self._protocol.phases
-        at_s = 0.0 if phases.t0_s is None else phases.since_t0_s(perf_counter())
-        self.changes.note_users(at_s, users)
+        self.changes.note_users(self.since_t0_s, users)
 
     def stop(self) -> None:
         """Have the run end now; `run` returns when what is in flight has ended."""
