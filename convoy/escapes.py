@@ -23,13 +23,13 @@ _LENGTH_OF_PAIR = 12
 _ESCAPED_BYTE = 0xDC00
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
-Layer = tuple[str, Sequence[int]]
+_View = tuple[str, Sequence[int]]
 """A text, and for each of its characters and its end where that began in the original."""
 
 
-def layers(text: str) -> Iterator[Layer]:
+def layers(text: str) -> Iterator[_View]:
     """Yield a text, then again and again without its outermost escapes, as long as it has some."""
-    layer: Layer | None = (text, range(len(text) + 1))
+    layer: _View | None = (text, range(len(text) + 1))
     for _ in range(_MOST_LAYERS + 1):
         if layer is None:
             return
@@ -37,7 +37,7 @@ def layers(text: str) -> Iterator[Layer]:
         layer = _without_escapes(*layer)
 
 
-def _without_escapes(text: str, at: Sequence[int]) -> Layer | None:
+def _without_escapes(text: str, at: Sequence[int]) -> _View | None:
     """Return a text without its outermost escapes, None where it has none.
 
     With each character, and with the end, comes where it began: `at` says so for `text`.

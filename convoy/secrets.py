@@ -26,15 +26,13 @@ _LENGTH_OF_UUID = 36
 _SHORTEST_PART = 8
 """Of a header, of a secret in other letters, and without the padding of base64."""
 _PARAMETER = re.compile(rf"[\w-]+=\"?([^\s\",;]{{{_SHORTEST_PART},}})")
-_NAMES = (
-    r"(?:[\w.:\[ -]*(?:token|jwt|secret|password|passwd|signature|api[_ -]?key)|authorization"
-    r"|(?:set-)?cookie|x-amz-credential)"
-)
+_ENDS = r"(?:token|jwt|secret|password|passwd|signature|api[_ -]?key)"
+_NAMES = rf"(?:[\w.:\[ -]*{_ENDS}|authorization|(?:set-)?cookie|x-amz-credential)"
 """Of members of JSON, and of parameters of a URL, whose values open a door."""
 _WITHIN = r'[^"\[\]{}]|"(?:[^"\\]|\\.)*+"'
 """A part of a list or an object of JSON that holds no other one."""
-# Only possessive quantifiers, and none that begins anew at each character of what it has read: the
-# time has to be linear in a text that a stranger has written.
+# Quantifiers are possessive, short, or begin behind a character that they cannot hold: the time has
+# to be linear in a text that a stranger has written.
 _SHAPES = re.compile(
     r"(?<![\w-])(eyJ[\w-]{8,}+(?:\.[\w-]*+){1,4}+)"  # a JSON Web Token
     r"|\b(?i:bearer|basic)[ \t]+([\w.~+/=-]{16,}+)"
@@ -45,8 +43,7 @@ _SHAPES = re.compile(
     rf'(?:"((?:[^"\\]|\\.)++)|([\[{{](?:{_WITHIN}|[\[{{](?:{_WITHIN})*+[\]}}])*+)|(-?\d[\d.]{{3,}}+))'
     rf"|(?<=[?&;#])(?i:{_NAMES}|sig)(?:\[?\])?=[\"']?([^\s&;\"'<>#]++)"
     # The first field of a form has nothing before it, and a variable of a shell is none.
-    rf"|(?<![^\s\"'])(?i:[\w.-]{{0,60}}(?:token|jwt|secret|password|passwd|signature|api[_-]?key)"
-    rf"|authorization)=(?!\$)([^\s&;\"'<>#]++)",
+    rf"|(?<![^\s\"'])(?i:[\w.-]{{0,60}}{_ENDS}|authorization)=(?!\$)([^\s&;\"'<>#]++)",
     re.DOTALL,
 )
 """What has the shape of a credential, whosoever it is: the last group of each is hidden."""

@@ -141,8 +141,10 @@ def _ended(folder: Path) -> RunResult | None:
 
 
 def _say_how_to_go_on(setup: Setup, command: str, options: Namespace, folder: Path) -> None:
-    # By then another run may be the latest one.
-    run = folder.resolve().name if options.run == "latest" else options.run
+    # By then another run may be the latest one, however that link was given.
+    run = options.run
+    if Path(run).name != folder.name:
+        run = folder.name if run == "latest" else str(folder)
     target = f" --target {options.target}" * bool(options.target)
     terminal.say_at_interrupt(
         setup.told(

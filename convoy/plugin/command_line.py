@@ -51,6 +51,7 @@ class CommandLine:
         self._step = step
         self._is_checked = False
         self._asked: dict[str, object] = {}
+        self._address = ""
         self._spawn_rate: float | None = None
         self._processes = 1
 
@@ -113,6 +114,7 @@ class CommandLine:
         try:
             self.access = read_access(options, self._environ, self._setup.redactor)
             settings = self._setup.resolve(self._asked)
+            self._address = settings.target.api_url
             check_folder(RUNS)
             check_ports(options)
             if self.starts_by_itself:
@@ -151,15 +153,22 @@ class CommandLine:
     def prepare_from_form(self, form: Form) -> PreparedRun:
         """Prepare the run that the web form asks for; only fields that were changed count."""
         check_folder(RUNS)
-        shown = environment_defaults(self._environ) | self._asked
+        defaults = environment_defaults(self._environ)
+        shown = defaults | self._asked
         chosen = {
             name: value
             for name, value in form.options.items()
-            if name in environment_defaults(self._environ) and value != shown.get(name, "")
+            if name in defaults and value != shown.get(name, "")
         }
-        asked = {**self._asked, **chosen, **form.asked}
-        asked["set"] = _without(asked.get("set"), {*chosen, *form.asked})
-        host = form.asked.get("host")
+        entered = dict(form.asked)
+        if "target" not in chosen and entered.get("host") in (
+            self._address,
+            self._asked.get("host"),
+        ):
+            entered.pop("host", None)  # as it was: `--set` may give its other addresses
+        asked = {**self._asked, **chosen, **entered}
+        asked["set"] = _without(asked.get("set"), {*chosen, *entered})
+        host = entered.get("host")
         if host not in (None, self._asked.get("host")):
             # What the form shows is mostly the target's own address, which is no other host.
             of_target = {**asked, "host": None}
@@ -171,9 +180,9 @@ class CommandLine:
 
 def _without(entries: object, options: Collection[str]) -> list[str]:
     """Return the entries of `--set` without those that set what one of these options does."""
-    given = entries if isinstance(entries, list) else []
+    entries_given = entries if isinstance(entries, list) else []
     replaced = {path for option in options for path in _SET_BY.get(option, (option,))}
-    return [each for each in given if each.partition("=")[0].strip() not in replaced]
+    return [each for each in entries_given if each.partition("=")[0].strip() not in replaced]
 
 
 def _is_not_about_run_time(record: logging.LogRecord) -> bool:

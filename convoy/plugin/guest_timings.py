@@ -64,18 +64,18 @@ class GuestTimings:
         assert turn is not None
         turn.sent_s = attempt.sent_s
         if attempt.fate is UNKNOWN and not turn.has_copy:
-            self._note(OWN_COPY, turn, turn.sent_s)
+            self._note(OWN_COPY, turn)
         if attempt.fate is not ACCEPTED:
             self._turn = None
         elif turn.last_reply_s is None:
             turn.awaits_reply = True
-            self._note(FIRST_REPLY, turn, turn.sent_s)
+            self._note(FIRST_REPLY, turn)
 
     def end(self) -> None:
         """End with the message: what comes from now on belongs to another."""
         turn, self._turn = self._turn, None
         if turn is not None and turn.last_reply_s is not None:
-            self._note(REPLY_BURST, turn, turn.sent_s)
+            self._note(REPLY_BURST, turn)
             self._recorders[REPLY_BURST].received(turn.id, turn.last_reply_s, turn.is_measured)
 
     def hear(
@@ -87,19 +87,21 @@ class GuestTimings:
         counts where it `is_measured`.
         """
         turn = self._turn
+        if turn is not None:
+            turn.sent_s = turn.sent_s or sent_s or 0.0
         if isinstance(event, OwnCopy):
             id = event.tracing_id
             if turn is not None and turn.id == id:
                 if not turn.has_copy:
                     turn.has_copy = True
-                    self._note(OWN_COPY, turn, sent_s)
+                    self._note(OWN_COPY, turn)
             elif id.isdigit() or id.startswith(TOLD):  # of a step
                 return
             self._recorders[OWN_COPY].received(id, received_s, is_measured)
         elif isinstance(event, Reply) and turn is not None and sent_s is not None:
             if turn.last_reply_s is None:
                 if not turn.awaits_reply:  # it came before the message's own copy
-                    self._note(FIRST_REPLY, turn, sent_s)
+                    self._note(FIRST_REPLY, turn)
                 self._recorders[FIRST_REPLY].received(turn.id, received_s, turn.is_measured)
             turn.last_reply_s = received_s
             turn.offer = event if event.choices else turn.offer
@@ -118,7 +120,7 @@ class GuestTimings:
         """The latest reply to the message that has offered choices."""
         return self._turn.offer if self._turn is not None else None
 
-    def _note(self, timing: str, turn: _Turn, sent_s: float | None) -> None:
+    def _note(self, timing: str, turn: _Turn) -> None:
         """Begin a timing when the message of a turn left."""
-        at_s = turn.sent_s or sent_s or perf_counter()
+        at_s = turn.sent_s or perf_counter()
         self._recorders[timing].sent(turn.id, at_s, turn.is_measured)

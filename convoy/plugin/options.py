@@ -232,9 +232,6 @@ def _check_port(options: str, host: str, port: int, instead: str) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host.replace("*", ""), port))
-        except OverflowError as error:
-            problem = f"is {port}, but should be from 0 to 65535"
-            raise SettingsError([Fault(f"{options}-port", problem)]) from error
         except OSError as error:
             reason = error.strerror or error
             if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:

@@ -29,7 +29,7 @@ class Form:
 
     `options` are Convoy's own fields; `asked` holds users and run_time_s where they differ from
     what the form showed at first, and the host, unless it was left as it was beside another target;
-    what was cleared is None or "" there. `spawn_rate` is users per second, None for all at once.
+    what was cleared is None or "" there. `spawn_rate` is users per second, None where it was left.
     """
 
     options: Mapping[str, str]

@@ -15,7 +15,7 @@ from convoy.errors import RemoteError, WireError
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Answer, Transport
-from convoy.remote.limits import retry_after_s
+from convoy.remote.limits import rest_after_429_s, retry_after_s
 from convoy.remote.oauth import Token
 from convoy.remote.request_head import OF_ALL, request_of
 from convoy.remote.tls import tls_context
@@ -32,7 +32,6 @@ _MOST_BYTES = 2**24
 _ASKED_TOO_OFTEN = (
     "The token's budget is spent; wait a minute, or keep the conversations in a file (`cache`)."
 )
-_REST_AFTER_429_S = 1.0
 
 
 class ApiClient(AbstractContextManager["ApiClient"]):
@@ -88,9 +87,8 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         if answer.status != HTTPStatus.OK:
             is_too_often = answer.status == HTTPStatus.TOO_MANY_REQUESTS
             refusal = refusal_of(answer, url, what, advice=_ASKED_TOO_OFTEN * is_too_often)
-            refusal.retry_after_s = retry_after_s(answer.headers)
-            if is_too_often and refusal.retry_after_s is None:
-                refusal.retry_after_s = _REST_AFTER_429_S
+            after_s = rest_after_429_s if is_too_often else retry_after_s
+            refusal.retry_after_s = after_s(answer.headers)
             raise refusal
         try:
             return msgspec.json.decode(answer.body, type=type)

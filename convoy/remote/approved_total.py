@@ -33,8 +33,9 @@ class Total:
     def __post_init__(self) -> None:
         self._planned: WeakKeyDictionary[greenlet, int] = WeakKeyDictionary()
         self._is_used_up = not self.is_led
-        self._waiting = self.taken = 0
-        """So many messages have left, or are about to, that were not planned for a user."""
+        self._waiting = 0
+        self.taken = 0
+        """How many messages have left, or are about to, that were not planned for a user."""
         self._has_news = Event()
 
     @property

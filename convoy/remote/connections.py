@@ -28,6 +28,7 @@ from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin, Settings
 from convoy.settings.environment import header_values
+from convoy.settings.model import Approval
 
 _Held: TypeAlias = tuple[OAuthSession, Budget]
 """A token, not logged in yet, and the limits on it."""
@@ -104,7 +105,9 @@ class Connections:
         if approval is not None:
             most = approval.most_per_s
             self.pace = Pace(
-                most if permits is None else min(permits, most), clock, self._total(permits)
+                most if permits is None else min(permits, most),
+                clock,
+                self._total(approval, permits),
             )
         self._code_book = CodeBook()
         self.turns = Turns(
@@ -179,10 +182,9 @@ class Connections:
             )
         return shared
 
-    def _total(self, permits: int | None) -> Total | None:
+    def _total(self, approval: Approval, permits: int | None) -> Total | None:
         """Return what this process may send in all: in a run, its plan's, and what it is given."""
-        approval = self._settings.target.approval
-        if approval is None or approval.highest_total is None:
+        if approval.highest_total is None:
             return None
         if permits is None:
             return Total(approval.highest_total, clock=self.clock)

@@ -26,18 +26,18 @@ from convoy.remote.guest_events import (
     Unreadable,
 )
 from convoy.remote.guest_frames import credentials_in
-from convoy.remote.guest_protocol import GuestProtocol, State
+from convoy.remote.guest_protocol import ENDED, GuestProtocol, State
 from convoy.remote.guests import Guests, Leaving
 from convoy.remote.websocket import WebSocket
 from convoy.remote.websocket_protocol import UpgradeRefusedError
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
 from convoy.secrets import Secret
 
+# Kept here, because looking a member up in its class takes longer than most lines below.
 _CONFIGURED = State.CONFIGURED
-_LOOKS_EVERY_S = 0.01
 _TAKING = _CONFIGURED, State.READ_ONLY
-_ENDED = State.EXPIRED, State.DISCONNECTED
-"""Looking a member up in its class takes longer than most lines here."""
+_BLOCKED_PAUSE_S = 0.01
+"""Between two looks whether the server has taken what was sent: nobody is called when it has."""
 _MAY_HOLD_CREDENTIALS = Jwt, PresignedUrl, Unreadable, Unknown, Refused, TooManyRequests
 """The last four stand for frames that were not read as one of their class, too."""
 _E = TypeVar("_E", bound=Event)
@@ -156,9 +156,10 @@ class GuestConnection:
         """
         try:
             while self._leaving.is_paced and self.socket.is_blocked:
-                if self._shared.dialler.clock() >= deadline_s:
+                self._leaving.check()
+                if self.now_s >= deadline_s:
                     raise TimeoutError("the server takes nothing any more")
-                gevent.sleep(_LOOKS_EVERY_S)
+                gevent.sleep(_BLOCKED_PAUSE_S)
             self._leaving.wait(deadline_s)
         except (TimeoutError, StoppedError) as exc:
             raise self.wire_error(exc) from exc
@@ -240,7 +241,7 @@ class GuestConnection:
             if question is not None and question.take(event, text, received_s):
                 self.socket.wake()
             self._on_event(event, received_s)
-        if self.protocol.state in _ENDED:
+        if self.protocol.state in ENDED:
             self.socket.begin_close()
 
     def wire_error(self, exc: Exception) -> WireError:

@@ -84,7 +84,7 @@ _GONE = (4006, 4007)
 """Codes for a session that has expired, or is not there any more."""
 _IS_READ_ONLY = 409
 """A code that only a third party documents: the session takes no messages."""
-_ENDED = (State.EXPIRED, State.DISCONNECTED)
+ENDED = (State.EXPIRED, State.DISCONNECTED)
 """What a session comes to on a connection, whatever the server still says there."""
 _WAITING = (State.CONFIGURING, State.CLEARING, State.CLOSING)
 _ABOUT_THE_SESSION = {
@@ -139,7 +139,7 @@ class GuestProtocol:
                 self.state = State.EXPIRED
             case Refused() if event.code in _GONE:
                 self.state = State.EXPIRED
-            case _ if self.state in _ENDED:
+            case _ if self.state in ENDED:
                 pass
             case ConnectionClosed() | LoggedOut():
                 self.state = State.DISCONNECTED

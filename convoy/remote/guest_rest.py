@@ -139,10 +139,10 @@ def check_public(host: str, address: str) -> None:
     """Raise RefusalError where an address of a host, or its name, is not of the public internet."""
     plain = address.rstrip(".")
     try:
-        is_outside = is_public(plain)
+        is_inside = not is_public(plain)
     except ValueError:
-        is_outside = not is_loopback(plain)
-    if not is_outside:
+        is_inside = is_loopback(plain)
+    if is_inside:
         raise _refusal(host, f"{address} is of this machine or of a private network")
 
 

@@ -176,8 +176,7 @@ class Leaving:
         if self._pace is not None:
             self._pace.wait(deadline_s)
             self._count += 1
-        if self._kill_switch is not None and self._kill_switch.reason:
-            self.check()
+        self.check()
 
     def has_left(self) -> None:
         """Count all as gone: of what was written together only the latest is told of."""

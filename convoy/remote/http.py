@@ -18,6 +18,7 @@ from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.pace import Pace
 from convoy.remote.wire_faults import (
+    TLS_ALERT,
     WIRE_EXCEPTIONS,
     AnswerEndedError,
     AnswerTooLargeError,
@@ -28,7 +29,6 @@ from convoy.remote.wire_faults import (
 from convoy.settings import Origin
 
 _FIRST_FINAL_STATUS = 200
-_TLS_ALERT = b"\x15\x03"
 _MOST_HEAD_BYTES = 256 * 2**10
 _MOST_UNPACKED_BYTES = 10 * 2**20
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -281,8 +281,8 @@ class AnswerReader:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self.is_whole:
-                if not self._headers_ended and b"".join(self._head).startswith(_TLS_ALERT):
-                    raise TlsExpectedError("the port answers with a record of TLS") from error
+                if not self._headers_ended and b"".join(self._head).startswith(TLS_ALERT):
+                    raise TlsExpectedError from error
                 raise
             self.is_reusable = False
         if self._received_bytes > self._unchecked_bytes:

@@ -11,6 +11,7 @@ _ALLOWED = b"inin-ratelimit-allowed"
 _RESET = b"inin-ratelimit-reset"
 _LONGEST_NUMBER = 9
 _RESET_ROUNDING_S = 1.0
+_REST_AFTER_429_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,12 @@ def retry_after_s(headers: Mapping[bytes, bytes]) -> float | None:
         return seconds
     until_s, since_s = http_date_s(value), http_date_s(headers.get(b"date", b""))
     return None if until_s is None or since_s is None else max(0.0, until_s - since_s)
+
+
+def rest_after_429_s(headers: Mapping[bytes, bytes]) -> float:
+    """Return how long to rest after a 429: what `Retry-After` asks for, or a second."""
+    asked_s = retry_after_s(headers)
+    return _REST_AFTER_429_S if asked_s is None else asked_s
 
 
 def http_date_s(value: bytes) -> float | None:

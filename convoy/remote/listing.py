@@ -116,8 +116,10 @@ def find_conversations(
                     left_out += 1
                 elif each.is_of(*asked_for):
                     found[each.id] = each.for_pool()
-            is_full = len(page.entities) >= page_size
-            if number >= page.page_count if page.page_count is not None else not is_full:
+            is_last = len(page.entities) < page_size
+            if page.page_count is not None:
+                is_last = number >= page.page_count
+            if is_last:
                 return [found[id] for id in sorted(found)], left_out
     raise RefusedError(
         f"{client.url}{path} lists more than {_MOST_PAGES} pages of {page_size} conversations; "

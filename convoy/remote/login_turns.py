@@ -57,8 +57,7 @@ class Turns:
         self._given: Queue[float] | None = Queue() if is_given and per_s else None
         self._next_s = clock() + self._apart_s * is_after_another
         self._taken_s = -inf
-        places = max(1, ceil(per_s * share * _AHEAD_S)) if per_s else None
-        self._places = BoundedSemaphore(places) if places else None
+        self._places = BoundedSemaphore(max(1, ceil(per_s * share * _AHEAD_S))) if per_s else None
 
     def give(self, turns: Iterable[float]) -> None:
         """Take in turns that the master gave to this process."""
@@ -144,6 +143,7 @@ class TurnBook:
         self, worker: str, wanted: int, workers: int, now_s: float, unsure_s: float = 0.0
     ) -> list[float]:
         """Return the next turns of one of so many workers, which has `wanted` so many so far.
+
         Each has its part of a second's at most ahead of it, so that nobody waits long behind who
         wants a thousand, and what is given to one that is lost is little.
         """

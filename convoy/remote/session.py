@@ -12,7 +12,7 @@ import gevent
 
 from convoy.errors import LoginError, RemoteError, WireError
 from convoy.remote.http import Answer, Transport
-from convoy.remote.limits import Budget, retry_after_s
+from convoy.remote.limits import Budget, rest_after_429_s
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.request_head import OF_ALL, head_of
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
@@ -27,7 +27,6 @@ _SILENT = (408, 502, 504)
 _AT_ONCE_S = 0.001
 _MOST_HEADS = 64
 _OPENING_PAUSE_S, _LONGEST_OPENING_PAUSE_S = 1.0, 16.0
-_REST_AFTER_429_S = 1.0
 _REST_AFTER_LOGIN_S = 5.0
 
 
@@ -285,8 +284,7 @@ class ApiSession:
     def _refused(self, answer: Answer) -> HttpAttempt:
         status = answer.status
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            wait_s = retry_after_s(answer.headers)
-            self.budget.rest(answer.done_s + (_REST_AFTER_429_S if wait_s is None else wait_s))
+            self.budget.rest(answer.done_s + rest_after_429_s(answer.headers))
         code = self.code_book.name(error_code(status, answer.body))
         return self._answered(UNKNOWN if status in _SILENT else REJECTED, code, answer)
 

@@ -18,7 +18,7 @@ OnText = Callable[[str, float], None]
 
 
 class WebSocket:
-    """One connection, from its upgrade to its end; only `open`, `wait` and `close` block.
+    """One connection, from its upgrade to its end; only `open`, `wait_for` and `close` block.
 
     Nobody reads: the loop calls back when something has arrived, because a greenlet for each of
     ten thousand connections would cost as much memory again as the connection itself. `fault` says
@@ -53,7 +53,8 @@ class WebSocket:
     @property
     def is_blocked(self) -> bool:
         """True while the kernel has not taken all that was sent, because the server does not."""
-        return self._connection is not None and len(self._connection.unsent) > 0
+        connection = self._connection
+        return connection is not None and connection.is_open and len(connection.unsent) > 0
 
     def open(
         self,
@@ -129,6 +130,7 @@ class WebSocket:
         """Wait until something is there, looked for after each `wake`.
 
         Raises what ended the connection, and TimeoutError.
+
         At half the time the server is pinged, if it may be. A connection over which nothing has
         come since is closed in the end, as is one that does not take what is sent.
         """
@@ -154,7 +156,7 @@ class WebSocket:
             raise
 
     def wake(self) -> None:
-        """Have a `wait` end, from `on_text`."""
+        """Have a `wait_for` look again, from `on_text`."""
         if self._connection is not None:
             self._connection.wake()
 
@@ -166,7 +168,7 @@ class WebSocket:
             connection.send()
 
     def close(self, deadline_s: float | None = None) -> None:
-        """Close the connection, with a close frame; an `open` or a `wait` raises StoppedError then.
+        """Close the connection, with a close frame; who opens it or waits gets StoppedError then.
 
         The server may answer by the deadline, if there is one and nobody waits: what it sends after
         an end would be answered with a reset, by which it could lose the close frame.
@@ -220,7 +222,8 @@ class WebSocket:
 
     def _end(self, fault: Exception) -> None:
         self.fault = self.fault or fault
-        # Who is called has this: as garbage they would have to be collected, which takes long.
+        # The owner of `_on_text` refers to this socket: such a cycle would be left to the garbage
+        # collection, which blocks the event loop.
         self._on_text = None
         if self._connection is not None:
             self._connection.close()

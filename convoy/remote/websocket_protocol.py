@@ -16,6 +16,7 @@ from websockets.protocol import CLOSING, CONNECTING, OPEN
 from websockets.uri import WebSocketURI
 
 from convoy.remote.wire_faults import (
+    TLS_ALERT,
     AnswerEndedError,
     AnswerTooLargeError,
     MalformedAnswerError,
@@ -34,7 +35,6 @@ _logger.setLevel(logging.INFO)
 
 _MOST_BYTES = 256 * 2**10
 """Of one text, however many frames it comes in; a service's texts have a few KB."""
-_TLS_ALERT = b"\x15\x03"
 _END_OF_HEAD = b"\r\n\r\n"
 
 # RFC 6455, 5.2: the first byte of a frame that is a whole text; the second is its length, or says
@@ -112,8 +112,8 @@ class WebSocketProtocol:
         """
         protocol, arrived = self._protocol, self._arrived
         assert arrived is not None
-        if not arrived and data.startswith(_TLS_ALERT):
-            raise TlsExpectedError("the port answers with a record of TLS")
+        if not arrived and data.startswith(TLS_ALERT):
+            raise TlsExpectedError
         arrived += data
         if data:
             protocol.receive_data(data)
@@ -158,8 +158,8 @@ class WebSocketProtocol:
     def end(self) -> None:
         """Read nothing more."""
         self.is_open = False
-        # It refers to the protocol that has it. As garbage, the connections of guests who come
-        # and go would block the event loop for 40 ms whenever it is collected.
+        # The parser refers to the protocol, which refers to the parser. As garbage, such cycles of
+        # guests who come and go would block the event loop for 40 ms whenever it is collected.
         self._protocol.parser.close()
 
     def receive(self, data: bytes, *, is_ended: bool) -> tuple[list[str], bytes]:

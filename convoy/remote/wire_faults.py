@@ -27,8 +27,15 @@ class MalformedAnswerError(Exception):
     """What the server sent breaks the rules of its protocol."""
 
 
+TLS_ALERT = b"\x15\x03"
+"""What a record of TLS begins with that says what is wrong."""
+
+
 class TlsExpectedError(Exception):
     """The server answered plain HTTP with a record of TLS."""
+
+    def __init__(self) -> None:
+        super().__init__("the port answers with a record of TLS")
 
 
 class ProxyError(OSError):

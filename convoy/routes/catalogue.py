@@ -100,7 +100,7 @@ class Route:
         """Return what gives the path for a conversation; `variables` are the scenario's own.
 
         Each value is quoted, so that none can leave its place in the path. Raises RouteError for a
-        placeholder without a value, and both do for one that is `.` or `..`.
+        placeholder without a value; this and what it returns raise it for a value `.` or `..`.
         """
         unknown = {*self.placeholders} - {*_OF_THE_CONVERSATION} - variables.keys()
         if unknown:

@@ -128,8 +128,8 @@ def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     for name in _SECRETS:
         given = [environ.get(name, "").strip()]
         if file := environ.get(f"{name}_FILE", "").strip():
-            # Told of where the credential is needed. JWTs by the thousand take seconds, so they
-            # are known by their shape alone until they are.
+            # A file that cannot be read is a fault where its credential is needed, not here. JWTs
+            # by the thousand take seconds: until then those of a larger file are known by shape.
             with suppress(FileError):
                 given.append(read_text(Path(file), _LONGEST_SECRET_FILE).strip())
         for text in given:

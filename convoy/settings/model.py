@@ -91,9 +91,9 @@ class Reconnect(_Section):
     longest_s: values.Duration = 60
 
     def pause_s(self, key: int, k: int, tries: int) -> float:
-        """Return the pause before a try to come back after message `k` was dropped with.
+        """Return the pause before a try to come back after the drop that message `k` is.
 
-        `key` is that of a stream of draws, `tries` counts from 0.
+        `tries` counts from 0, `key` is that of a stream of draws.
         """
         mean_s = min(self.wait_s * self.factor ** min(tries, _GROWS_UNTIL), self.longest_s)
         drawn = draw(key, k * _MOST_TRIES + tries % _MOST_TRIES) / 2**64

@@ -21,7 +21,7 @@ class Changes:
 
     `made` lists the changes in their order. Every change raises RefusedError when it cannot be
     made, and then nothing has changed. What the plans have is entered into the `total` of the
-    approval, with what leaves `beside` them, for warm-up and as canaries.
+    approval, with what leaves `beside` them, in the warm-up and before the run.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Changes:
             for name, live in curves.items()
         }
         check_total(self._settings, planned, self._beside + self._total.given)
-        # A worker follows the plan before until it hears of this one, so less is planned never.
+        # A worker follows the plan before until it hears of this one: the total is never lowered.
         booked = requests_planned(self._settings, planned) + self._beside
         self._total.planned = max(self._total.planned, booked)
         self._curves = curves

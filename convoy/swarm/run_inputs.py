@@ -42,7 +42,7 @@ class RunInputs:
         """Return the inputs that a master packed; raises ConvoyError where it is another's."""
         try:
             return msgspec.msgpack.decode(data, type=cls, dec_hook=_from_plain)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError) as error:
             raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
 
 
@@ -78,7 +78,7 @@ def read_from_record(data: bytes, code: str) -> RecordedInputs:
     try:
         unpacked = zlib.decompress(data)
         kept = msgspec.msgpack.decode(unpacked, type=RecordedInputs, dec_hook=_from_plain)
-    except (zlib.error, msgspec.DecodeError, ValueError) as error:
+    except (zlib.error, msgspec.DecodeError, UnicodeError) as error:
         raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
     if kept.code != code:
         raise ConvoyError(

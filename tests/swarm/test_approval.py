@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -19,6 +21,7 @@ from tests.locust_process import (
     wait_until,
 )
 from tests.recording_relay import RecordingRelay
+from tests.simulator.api import bearer, call
 from tests.simulator_process import OWN_SEED, SimulatorProcess
 
 ORGANISATION_ID = organisation_of(OWN_SEED)
@@ -164,6 +167,30 @@ def test_what_a_scenario_sends_beyond_the_plan_keeps_to_the_total(
     assert (again["count"], again["errors"]) == (planned, {"approved total": planned - more})
     assert simulator.ledger()["accepted"] == planned + canaries + more
     assert "the approved total is used up" in ended.output
+
+
+@pytest.mark.parametrize("more", [2, 5], ids=["too few for the canary", "some are left"])
+def test_what_the_preflight_had_to_send_is_taken_off_the_total(
+    tmp_path: Path, simulator: SimulatorProcess, more: int
+) -> None:
+    """A canary is sent to another conversation where one takes none, here to the third."""
+    locustfile = tmp_path / "locustfile.py"
+    locustfile.write_text(SAYS_IT_AGAIN)
+    listed = call(simulator, "GET", "/api/v2/conversations", headers=bearer(simulator)).json
+    ids = [*(str(UUID(int=number)) for number in range(3)), listed["entities"][0]["id"]]
+    pool = (
+        f"scenario.conversation_messages.conversations={{source: inline, ids: {json.dumps(ids)}}}"
+    )
+    planned = 10
+    with RecordingRelay(simulator) as relay:
+        asked = approved(tmp_path, relay.url, ORGANISATION_ID, f"highest_total: {planned + more}")
+        asked += ["-f", str(locustfile), "--rate", "2", "-t", "5s", "--seed", "1"]
+        asked += ["--set", "warm_up_s=0", "--set", pool, "--set", "criteria=[]"]
+        ended = run_locust(tmp_path, *asked, environment=LOGIN)
+
+    assert ended.scenario["sent"] == planned, ended.output
+    assert ("canary conversation/text: approved total" in ended.output) == (more == 2)
+    assert len(relay.came_s) == planned + more
 
 
 def test_more_workers_than_messages_in_a_second_are_refused(

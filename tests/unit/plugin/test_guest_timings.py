@@ -79,6 +79,12 @@ PLAYED: dict[str, tuple[Callable[[Guest], Guest], object, object, object]] = {
         ([0.25], 0, {}),
         ([0.25], 0, {}),
     ),
+    "a reply, and an end before it is known what came of the message": (
+        lambda guest: guest.begin().hear(REPLY, 0.25).end(),
+        NOTHING,
+        ([0.25], 0, {}),
+        ([0.25], 0, {}),
+    ),
     "a copy twice": (
         lambda guest: guest.begin().hear(COPY, 0.5).sent().hear(COPY, 0.75).end(),
         ([0.5], 0, {"duplicate": 1}),

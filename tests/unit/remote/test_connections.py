@@ -149,3 +149,29 @@ def test_no_process_sends_more_than_the_approved_total(permits: int | None, sent
         connections.pace.wait(0.0)
     with pytest.raises(TimeoutError, match="approved total"):
         connections.pace.wait(0.0)
+
+
+def test_what_a_server_did_not_take_leaves_later_only_while_anything_may(tmp_path: Path) -> None:
+    kill_switch, approval = (
+        KillSwitch(tmp_path / "STOP"),
+        Approval(ticket="T-1", organisation_id="o", highest_rate=5),
+    )
+    settings = settings_of()
+    target = settings.target.model_copy(update={"approval": approval})
+    connections = Connections(
+        settings.model_copy(update={"target": target}),
+        {CLIENT: DEMO},
+        lambda each: None,
+        kill_switch=kill_switch,
+    )
+    may_go_on = connections.dialler.may_go_on
+    assert may_go_on is not None and connections.pace is not None
+
+    found = [may_go_on()]
+    connections.pace.ends_s = -inf  # the run was stopped, or the lease is over
+    found.append(may_go_on())
+    connections.pace.ends_s = inf
+    kill_switch.throw("a test")
+    found.append(may_go_on())
+
+    assert found == [True, False, False]

@@ -438,6 +438,29 @@ def test_texts_do_not_pile_up_that_a_server_copies_and_does_not_read() -> None:
     assert piled == [1, 1], "nothing came behind it"
 
 
+@pytest.mark.parametrize("ends", ["by the kill switch", "by a reset of the connection"])
+def test_nobody_waits_for_a_server_that_takes_nothing_once_that_is_over(
+    tmp_path: Path, ends: str
+) -> None:
+    kill_switch = KillSwitch(tmp_path / "STOP")
+
+    with guest_of(plays(copies_all), pace=Pace(1_000), kill_switch=kill_switch) as (guest, _):
+        assert guest.socket._connection is not None
+        guest.socket._connection.unsent = b"x"
+        asking = gevent.spawn(guest.request, GuestProtocol.join, OwnCopy, inf)
+        gevent.sleep(0.03)
+        assert not asking.ready()
+
+        if ends == "by the kill switch":
+            kill_switch.throw("a test")
+        else:
+            guest.socket._connection.reset()
+        asking.join(timeout=LONG_S / 2)  # before the server gives up
+        fault = asking.exception
+
+    assert isinstance(fault, WireError)
+
+
 def test_a_connection_takes_a_turn_to_log_in() -> None:
     with serving(plays(copies_all), plays(Peer.close), plays(resumes)) as server:
         guests = guests_at(server.port, turns=Turns(2.0, time.perf_counter))

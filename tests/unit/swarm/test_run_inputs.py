@@ -26,7 +26,8 @@ def test_inputs_make_the_same_plan_after_they_went_over_the_wire() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x00", b"\x83\xa6run_id\xa1x\xa8settings\xa2{}\xa9scenarios\x80"]
+    "data",
+    [b"", b"\x00", b"\x83\xa1\xff\xa1x", b"\x83\xa6run_id\xa1x\xa8settings\xa2{}\xa9scenarios\x80"],
 )
 def test_inputs_of_another_make_are_refused_in_a_sentence(data: bytes) -> None:
     with pytest.raises(ConvoyError, match="the run's inputs cannot be read"):

@@ -21,6 +21,7 @@ from tests.unit.plugin.web_client import Page
 from tests.unit.settings.configuration import KNOWN
 
 TYPED = "http://127.0.0.1:9"
+OTHER = "http://127.0.0.1:9"
 SIMULATOR = "http://127.0.0.1:8080"
 
 
@@ -42,7 +43,7 @@ class Asked(Setup):
         if name in self.how:
             return self.how[name]
         settings = self.resolve(self.options)
-        return settings.target.api_url if name == "api_url" else getattr(settings, name)
+        return getattr(settings.target if name.endswith("_url") else settings, name)
 
 
 class Process:
@@ -184,6 +185,25 @@ FORMS: dict[str, tuple[list[str], dict[str, str], list[dict[str, str]], dict[str
         {},
         [{}],
         {"users": 5, "rate": 3, "run_time_s": 4},
+    ),
+    "other addresses as they were": (
+        [
+            "-H",
+            TYPED,
+            "--set",
+            f"target.messaging_url={OTHER}",
+            "--set",
+            f"target.login_url={OTHER}",
+        ],
+        {},
+        [{}, {"rate": "7"}],
+        {"api_url": TYPED, "messaging_url": OTHER, "login_url": OTHER, "rate": 7},
+    ),
+    "other addresses of the target's own host": (
+        ["--set", f"target.messaging_url={OTHER}"],
+        {},
+        [{}],
+        {"api_url": SIMULATOR, "messaging_url": OTHER},
     ),
     "a host beside a setting of an address": (
         ["--set", f"target.api_url={TYPED}", "--set", f"target.login_url={TYPED}"],
