@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from convoy.escapes import layers
@@ -48,7 +49,10 @@ _SUFFIX = re.compile(r"[\d\]]+\Z")
 _NOT_OF_A_KEY = str.maketrans("", "", "-_ ")
 _AROUND_JSON = "\ufeff \t\r\n"
 # Quantifiers are possessive or short, so that the time is linear in a text of any length.
-_E_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}+")
+_E_MAIL = re.compile(
+    r"""(?:(?<![\w.+-])[\w.+-][\w.!#$'*+?^`|~-]{0,63}+|"[^"\n]{1,64}+")@"""
+    r"(?:[\w-]{1,63}+(?:[.\u3002][\w-]{1,63}+){1,8}+|\[[\w.:]{3,45}\])"
+)
 _SPACE = r"[^\S\n]"  # those that do not break are spaces, too
 _DASH = "\u2010-\u2015-"
 _PHONE = re.compile(
@@ -79,6 +83,11 @@ _ELEMENT = re.compile(
     r"""<((?:[\w-]{1,40}+:)?([\w.-]{2,60}+))"""
     r"""(?:\s(?:[^<>]{0,200}?\bname=["']([\w.-]{2,60}))?[^<>]{0,400}+)?>"""
 )
+
+_PART = re.compile(
+    r"""\bname="?([\w.\[\]-]{2,60}+)"?[^\n]{0,200}+\n(?:[^\s][^\n]{0,200}+\n){0,5}+\r?\n([^\r\n]{1,400}+)"""
+)
+"""Of a form in parts (`multipart/form-data`): the key, and the first line of the value."""
 
 _Span = tuple[int, int, str]
 """From where to where a text is masked, and what stands there instead."""
@@ -150,6 +159,7 @@ def _without_parts(text: str) -> str:
 
 
 def _spans(text: str) -> Iterator[_Span]:
+    text = _folded(text)
     yield from _members(text)
     yield from _elements(text)
     named = ""
@@ -160,6 +170,9 @@ def _spans(text: str) -> Iterator[_Span]:
         stand_in = _stand_in_of(found[number], "", kind)
         if stand_in is not None:
             yield (*found.span(number), stand_in)
+    for found in _PART.finditer(text):
+        if kind := _kind(found[1]):
+            yield (*found.span(2), _stand_in_of(found[2], "", kind) or "")
     for shape, stand_in in ((_E_MAIL, "<e-mail address>"), (_PHONE, "<phone number>")):
         for found in shape.finditer(text):
             yield (*found.span(), stand_in)
@@ -206,8 +219,16 @@ def _elements(text: str) -> Iterator[_Span]:
             start = end
 
 
+def _folded(text: str) -> str:
+    """Return a text of the same length in the usual forms of its characters (full-width, …)."""
+    if text.isascii():
+        return text
+    usual = {each: unicodedata.normalize("NFKC", each) for each in set(text)}
+    return text.translate({ord(each): to for each, to in usual.items() if len(to) == 1})
+
+
 def _plain(key: str) -> str:
-    return key.lower().translate(_NOT_OF_A_KEY)
+    return _folded(key).lower().translate(_NOT_OF_A_KEY)
 
 
 def _is_named_value(key: str) -> bool:

@@ -144,6 +144,16 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             '{"fieldName": "firstName", "value": "Ann"}',
             '{"fieldName": "firstName", "value": "<name, 3 characters>"}',
         ),
+        ('to "ann lee"@mail.example now', "to <e-mail address> now"),
+        ("o'neil@mail.example, 'ann!x@[127.0.0.1]'", "<e-mail address>, '<e-mail address>'"),
+        ("ann＠mail．example ann@mail。example", "<e-mail address> <e-mail address>"),
+        ("tel ＋４９３０１２３４５６, ０３０ １２３４５６７", "tel <phone number>, <phone number>"),
+        ('{"ｆirstName": "Ann"}', '{"ｆirstName": "<name, 3 characters>"}'),
+        (
+            'Content-Disposition: form-data; name="lastName"\r\nX: y\r\n\r\nLee\r\n--b--',
+            'Content-Disposition: form-data; name="<name, 8 characters>"\r\nX: y\r\n\r\n'
+            "<name, 3 characters>\r\n--b--",
+        ),
     ],
 )
 def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
@@ -198,6 +208,10 @@ def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
         '"name":{"' * 700,
         'name="' * 1_000,
         "%2525" * 1_200,
+        "a'" * 3_000,
+        '"a' * 3_000,
+        'name="aa"\n' * 600,
+        'name="aa"\n\n' * 600,
         "&amp;quot;" * 600,
     ],
 )
