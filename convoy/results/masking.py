@@ -85,7 +85,8 @@ _ELEMENT = re.compile(
 )
 
 _PART = re.compile(
-    r"""\bname="?([\w.\[\]-]{2,60}+)"?[^\n]{0,200}+\n(?:[^\s][^\n]{0,200}+\n){0,5}+\r?\n([^\r\n]{1,400}+)"""
+    r"""\bname="?([\w.\[\]-]{2,60}+)"?[^\n]{0,200}+\n"""
+    r"(?:[^\s][^\n]{0,200}+\n){0,5}+\r?\n([^\r\n]{1,400}+)"
 )
 """Of a form in parts (`multipart/form-data`): the key, and the first line of the value."""
 
