@@ -12,7 +12,7 @@ from convoy.plan.rate_curve import RateCurve
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import allowance_line
 from convoy.prepare.guest_limit import guest_line
-from convoy.prepare.preflight import PreparedRun
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.settings import Settings
 
 _RUN_ID = "<run id>"

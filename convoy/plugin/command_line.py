@@ -21,7 +21,7 @@ from convoy.plugin.scenario_classes import user_classes
 from convoy.plugin.sockets import open_channel
 from convoy.plugin.web_form import Form
 from convoy.plugin.web_login import Access, read_access
-from convoy.prepare.preflight import PreparedRun
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS, check_folder
 from convoy.settings.sources import environment_defaults, names_of

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from convoy import terminal
 from convoy.errors import ConvoyError
 from convoy.plugin.locust_workers import LocustWorkers
-from convoy.prepare.preflight import PreparedRun
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.remote.kill_switch import LOOKS_EVERY_S, KillSwitch
 from convoy.results.findings import AbortWatch
 from convoy.results.record import Record

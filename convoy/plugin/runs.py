@@ -20,7 +20,7 @@ from convoy.plugin.live_view import LiveView
 from convoy.plugin.locust_workers import LocustWorkers
 from convoy.plugin.users_dispatcher import Shares
 from convoy.prepare.guard import check_processes, check_users
-from convoy.prepare.preflight import PreparedRun
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.remote.kill_switch import KillSwitch
 from convoy.results.record import (
     Record,

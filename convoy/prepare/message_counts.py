@@ -7,6 +7,7 @@ from math import ceil
 
 from convoy.errors import Fault, SettingsError
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
+from convoy.remote.listing import PAGE_SIZE
 from convoy.settings import Settings
 
 
@@ -71,3 +72,13 @@ def first_words(settings: Settings) -> int:
     """Return how many messages the guests send who drop or join a chat, as each one begins."""
     rules = [settings.scenario[name] for name in settings.scenarios]
     return settings.users * any(each.reconnect or "join" in each.steps for each in rules)
+
+
+def requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
+    """Return how many requests the preflight itself makes with the token of the first user."""
+    pages = sum(
+        ceil(len(each.pool) / PAGE_SIZE)
+        for name, each in inputs.items()
+        if settings.scenario[name].conversations.source == "api"
+    )
+    return canaries(settings, inputs) + pages

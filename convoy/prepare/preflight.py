@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import ceil, inf
+from math import inf
 from pathlib import Path
 from time import perf_counter, time
 from typing import TypeVar
@@ -31,33 +31,30 @@ from convoy.prepare.guard import (
 from convoy.prepare.guest_limit import check_guests
 from convoy.prepare.machine import check_machine, files_per_user
 from convoy.prepare.message_counts import (
-    canaries,
     check_due,
     messages_beside,
     messages_of_run,
     planned_messages,
+    requests_before,
 )
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.organisation_questions import ask, check_deployments, questions_of
 from convoy.prepare.pools import check_pool_size, given_pool, open_conversations
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.prepare.reach import check_way, check_way_of_guests
-from convoy.prepare.scenarios import KnownScenario, check_scenarios
+from convoy.prepare.scenarios import KnownScenario, check_scenarios, known_to_criteria
 from convoy.prepare.templates import CheckedScenario, check_pool, check_templates
-from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.remote.connections import Connections
-from convoy.remote.listing import PAGE_SIZE
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation
 from convoy.remote.pace import SECOND_S
 from convoy.remote.session import ApiSession
 from convoy.remote.simulator import read_ledger
 from convoy.results.criteria import Criterion
-from convoy.results.grammar import Known, parse
+from convoy.results.grammar import parse
 from convoy.results.record import RUNS, note_opened
 from convoy.results.result import RunFacts
-from convoy.results.series import step_of
-from convoy.routes.catalogue import CLIENT, GUEST_CHAT, USER, TokenKind
-from convoy.routes.codes import KNOWN_CODES
+from convoy.routes.catalogue import CLIENT, GUEST_CHAT, USER, Route, TokenKind
 from convoy.secrets import Secret
 from convoy.settings import Settings
 
@@ -66,46 +63,17 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedRun:
-    """A run that may start: its settings, and what the plan of each scenario is made of.
+class _Draft:
+    """A run as far as it is known without the target, by scenario."""
 
-    `criteria` is what it is judged by; `spawn_rate` is in users per second, None for all at once;
-    `checklist` holds what the preflight found, `ledger_since` is since when the simulator's ledger
-    counts ("" for another target), `facts` what the record says of it. `processes` on this machine
-    hold the users; `admission` is what may be connected to. The users of the scenarios in `guests`
-    are guests of web messaging. Where the total is approved, the preflight `sent` so much of it.
-    """
-
-    settings: Settings
+    routes: Mapping[str, Route]
+    checked: Mapping[str, CheckedScenario]
     inputs: Mapping[str, ScenarioInputs]
     criteria: tuple[Criterion, ...]
-    spawn_rate: float | None
-    checklist: Checklist
-    ledger_since: str
-    run_id: str
-    facts: RunFacts = RunFacts()
-    processes: int = 1
-    admission: Admission = THIS_MACHINE
-    guests: tuple[str, ...] = ()
-    sent: int = 0
 
     @property
-    def users_per_s(self) -> float:
-        return self.spawn_rate or float(self.settings.users)
-
-    @property
-    def description(self) -> str:
-        settings = self.settings
-        return (
-            f"profile {settings.profile}, {self._load} in {settings.duration_s:g} s by "
-            f"{settings.users} users to {settings.target.name} ({settings.target.api_url})"
-        )
-
-    @property
-    def _load(self) -> str:
-        if not self.settings.is_scheduled:
-            return "messages at the users' own pace"
-        return f"{sum(inputs.curve.count for inputs in self.inputs.values()):,} messages"
+    def guests(self) -> tuple[str, ...]:
+        return tuple(name for name, each in self.routes.items() if each is GUEST_CHAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +83,8 @@ class Preflight:
     `scenarios` are those that can run, by name; `processes` on this machine hold the users; a run
     that may send has taken the `lock` of its organisation; `key` is that of simulators. Opening
     conversations and the canary messages, the last steps, are the only checks that leave anything
-    at the target; what they have `opened` is noted in the folder of the run. It is long because
-    what each check may ask depends on those before it: their order stands in one place.
+    at the target; what they have `opened` is noted in the folder of the run. What each check may
+    ask depends on those before it.
     """
 
     settings: Settings
@@ -136,10 +104,46 @@ class Preflight:
 
         Unless it `sends`, there are names in the place of conversations that are to be opened.
         """
-        settings = self.settings
-        step, waiting = self.checklist.step, self.checklist.waiting
+        draft = self._draft()
+        self._check_load(draft)
+        self._check_ways()
+        approval = self.settings.target.approval
+        if sends and approval is not None:
+            with self.checklist.step("organisation"):
+                self.lock.take(approval.organisation_id, self.run_id, self.settings.logins_per_s)
+        pace = self.connections.pace
+        total = pace.total if pace is not None else None
+        with self._sessions() as sessions:
+            tokens = {kind: self._token_of(kind, session) for kind, session in sessions.items()}
+            if approval is not None:
+                self._check_organisation(tokens)
+            to_open = {
+                name
+                for name in draft.inputs
+                if sends and self.settings.scenario[name].conversations.source == "opened"
+            }
+            run = self._found(draft, tokens, to_open, spawn_rate)
+            if total is not None:
+                total.reserve(messages_of_run(self.settings, run.inputs))
+            for name in run.guests if sends else ():
+                variables = self.settings.scenario[name].variables
+                check_way_of_guests(self.connections.guests_of(variables), self.checklist)
+            self.checklist.refuse_if_failed()
+            # The last of all, because nothing but a cleanup takes it back.
+            opened = self._with_pools(draft, to_open, tokens, opens=True)
+            run = replace(run, inputs={**run.inputs, **opened})
+            if sends and self.settings.canary:
+                self._send_canaries(run, draft.routes, sessions)
+        self.checklist.refuse_if_failed()
+        if sends and pace is not None:
+            # The users of the run do not know what has left just now.
+            gevent.sleep(SECOND_S)
+        return run if total is None else replace(run, sent=total.taken)
+
+    def _draft(self) -> _Draft:
+        """Return what follows from files and settings alone."""
+        settings, step = self.settings, self.checklist.step
         routes = {name: self.scenarios[name].route for name in settings.scenarios}
-        guests = tuple(name for name, each in routes.items() if each is GUEST_CHAT)
         with step("templates"):
             checked = check_templates(settings, self.payloads, routes)
         told = ", ".join(
@@ -155,111 +159,118 @@ class Preflight:
                 name: replace(each.inputs, pool=given_pool(settings, name) or NO_CONVERSATION)
                 for name, each in checked.items()
             }
+        return _Draft(routes, checked, inputs, criteria)
+
+    def _check_load(self, draft: _Draft) -> None:
+        """Compare what is to be sent with this machine and with the approval."""
+        settings, step = self.settings, self.checklist.step
         with step("rate"):
-            check_due(inputs)
-        in_use = files_per_user(settings, guests)
+            check_due(draft.inputs)
+        in_use = files_per_user(settings, draft.guests)
         check_machine(settings.users, self.processes, self.checklist, in_use)
         with step("approval"):
             check_plan(settings)
             check_processes(settings, self.processes)
             check_window(settings, time(), settings.warm_up_s + settings.duration_s)
-            _check_total(settings, inputs)
-        with step("target"):
+            _check_total(settings, draft.inputs)
+
+    def _check_ways(self) -> None:
+        """Look where the target is, whether load may go there, and whether it answers."""
+        settings, checklist = self.settings, self.checklist
+        with checklist.step("target"):
             region = check_target(settings, self.connections.admission, self.key)
         if region:
-            self.checklist.ok("region", region)
+            checklist.ok("region", region)
         for url in settings.target.urls:
-            with waiting(f"{url} to take a connection", settings.request_timeout_s):
-                check_way(url, self.connections, settings.request_timeout_s, self.checklist)
-        self.checklist.refuse_if_failed()
-        if sends and settings.target.approval is not None:
-            with step("organisation"):
-                organisation_id = settings.target.approval.organisation_id
-                self.lock.take(organisation_id, self.run_id, settings.logins_per_s)
+            with checklist.waiting(f"{url} to take a connection", settings.request_timeout_s):
+                check_way(url, self.connections, settings.request_timeout_s, checklist)
+        checklist.refuse_if_failed()
+
+    @contextmanager
+    def _sessions(self) -> Iterator[dict[TokenKind, ApiSession]]:
+        """Open a session of each kind of token; at the end say what stays open at the target."""
         sessions = {
             kind: self.connections.open_session(kind) for kind in self.connections.token_kinds
         }
         try:
-            tokens = {kind: self._token_of(kind, session) for kind, session in sessions.items()}
-            asks = tokens.get(CLIENT) or tokens[USER]
-            if settings.target.approval is not None:
-                with step("organisation"):
-                    for token in tokens.values():
-                        check = partial(check_token, settings, token, self.connections.headers)
-                        own = self._patiently("the token", check)
-                    whose = partial(check_deployments, settings, asks, self.connections.headers)
-                    deployments = self._patiently("the deployment", whose)
-                told = f"the token is of {own}" + f", and so is {deployments}" * bool(deployments)
-                self.checklist.ok("organisation", told)
-            questions = questions_of(settings, routes)
-            of = Organisation(settings, asks, self.connections.admission, self.connections.headers)
-            in_force = ask(questions, of, self.checklist)
-            to_open = {
-                name: each
-                for name, each in inputs.items()
-                if sends and settings.scenario[name].conversations.source == "opened"
-            }
-            there = {name: each for name, each in inputs.items() if name not in to_open}
-            run = PreparedRun(
-                settings,
-                {**inputs, **self._with_pools(there, checked, tokens)},
-                criteria,
-                spawn_rate,
-                self.checklist,
-                self._ledger_since(),
-                self.run_id,
-                self.facts,
-                self.processes,
-                self.connections.admission,
-                guests=guests,
-            )
-            with step("approval"):
-                _check_total(settings, run.inputs)
-            total = self.connections.pace.total if self.connections.pace is not None else None
-            if total is not None:
-                total.reserve(messages_of_run(settings, run.inputs))
-            before = questions.requests + _requests_before(settings, run.inputs)
-            if len(run.guests) < len(routes):
-                check_allowance(settings, in_force, before, self.checklist)
-            check_guests(settings, run.guests, spawn_rate, self.checklist)
-            if USER in tokens:
-                has_one = tokens[USER].expires_at_s == inf
-                check_user(settings, routes, self.checklist, has_one_token=has_one)
-            for name in run.guests if sends else ():
-                variables = settings.scenario[name].variables
-                check_way_of_guests(self.connections.guests_of(variables), self.checklist)
-            self.checklist.refuse_if_failed()
-            # The last of all, because nothing but a cleanup takes it back.
-            opened = self._with_pools(to_open, checked, tokens, opens=True)
-            run = replace(run, inputs={**run.inputs, **opened})
-            if sends and settings.canary:
-                for name, each in run.inputs.items():
-                    route = routes[name]
-                    if route.path:
-                        answers = route.answers(settings.scenario[name].expect)
-                        Canaries(
-                            each,
-                            route,
-                            answers,
-                            sessions[route.token],
-                            self.run_id,
-                            settings.request_timeout_s,
-                            self.checklist,
-                            self._note_opened,
-                            self.connections.redact,
-                        ).send()
+            yield sessions
         finally:
             for session in sessions.values():
                 session.close()
-            if self.opened and not settings.target.embedded_simulator:
+            if self.opened and not self.settings.target.embedded_simulator:
                 told = f"conversations that were opened and stay open: {len(self.opened):,}"
                 fix = f"python -m convoy cleanup {self.run_id} closes them"
                 self.checklist.ok("opened", f"{told}; {fix}")
-        self.checklist.refuse_if_failed()
-        if sends and self.connections.pace is not None:
-            # The users of the run do not know what has left just now.
-            gevent.sleep(SECOND_S)
-        return run if total is None else replace(run, sent=total.taken)
+
+    def _check_organisation(self, tokens: Mapping[TokenKind, Token]) -> None:
+        settings, headers = self.settings, self.connections.headers
+        with self.checklist.step("organisation"):
+            for token in tokens.values():
+                check = partial(check_token, settings, token, headers)
+                own = self._patiently("the token", check)
+            whose = partial(check_deployments, settings, _asking(tokens), headers)
+            deployments = self._patiently("the deployment", whose)
+        told = f"the token is of {own}" + f", and so is {deployments}" * bool(deployments)
+        self.checklist.ok("organisation", told)
+
+    def _found(
+        self,
+        draft: _Draft,
+        tokens: Mapping[TokenKind, Token],
+        to_open: Set[str],
+        spawn_rate: float | None,
+    ) -> PreparedRun:
+        """Return the run with the pools that are there, and check what the organisation allows."""
+        settings, checklist = self.settings, self.checklist
+        questions = questions_of(settings, draft.routes)
+        admission, headers = self.connections.admission, self.connections.headers
+        organisation = Organisation(settings, _asking(tokens), admission, headers)
+        in_force = ask(questions, organisation, checklist)
+        there = self._with_pools(draft, draft.inputs.keys() - to_open, tokens)
+        run = PreparedRun(
+            settings,
+            {**draft.inputs, **there},
+            draft.criteria,
+            spawn_rate,
+            checklist,
+            self._ledger_since(),
+            self.run_id,
+            self.facts,
+            self.processes,
+            admission,
+            guests=draft.guests,
+        )
+        with checklist.step("approval"):
+            _check_total(settings, run.inputs)
+        if len(run.guests) < len(draft.routes):
+            before = questions.requests + requests_before(settings, run.inputs)
+            check_allowance(settings, in_force, before, checklist)
+        check_guests(settings, run.guests, spawn_rate, checklist)
+        if USER in tokens:
+            has_one = tokens[USER].expires_at_s == inf
+            check_user(settings, draft.routes, checklist, has_one_token=has_one)
+        return run
+
+    def _send_canaries(
+        self,
+        run: PreparedRun,
+        routes: Mapping[str, Route],
+        sessions: Mapping[TokenKind, ApiSession],
+    ) -> None:
+        for name, each in run.inputs.items():
+            route = routes[name]
+            if route.path:
+                Canaries(
+                    each,
+                    route,
+                    route.answers(self.settings.scenario[name].expect),
+                    sessions[route.token],
+                    self.run_id,
+                    self.settings.request_timeout_s,
+                    self.checklist,
+                    self._note_opened,
+                    self.connections.redact,
+                ).send()
 
     def _token_of(self, kind: TokenKind, session: ApiSession) -> Token:
         url, for_s = self.settings.target.login_url, self.settings.request_timeout_s
@@ -285,7 +296,8 @@ class Preflight:
 
     def _criteria(self, checked: Mapping[str, CheckedScenario]) -> tuple[Criterion, ...]:
         """Return the run's criteria; raises SettingsError with every line that is none."""
-        known = _known_to_criteria(self.settings, self.scenarios, checked)
+        inputs = {name: each.inputs for name, each in checked.items()}
+        known = known_to_criteria(self.settings, self.scenarios, inputs)
         criteria = parse(self.settings.criteria, known)
         if criteria:
             self.checklist.ok("criteria", "; ".join(each.text for each in criteria))
@@ -296,18 +308,19 @@ class Preflight:
 
     def _with_pools(
         self,
-        drafts: Mapping[str, ScenarioInputs],
-        checked: Mapping[str, CheckedScenario],
+        draft: _Draft,
+        names: Set[str],
         tokens: Mapping[TokenKind, Token],
         *,
         opens: bool = False,
     ) -> dict[str, ScenarioInputs]:
-        """Return the inputs with their whole pools, which are opened or are there."""
+        """Return the inputs of some scenarios with their whole pools: opened, or there already."""
         inputs, settings = {}, self.settings
         with self.checklist.step("pool"):
-            for name, draft in drafts.items():
+            for name in (each for each in draft.inputs if each in names):
+                checked, as_known = draft.checked[name], draft.inputs[name]
                 is_known = settings.scenario[name].conversations.source != "api"
-                given = draft.pool if is_known else None
+                given = as_known.pool if is_known else None
                 where = f"the pool of {name} at {settings.target.api_url}"
                 with self.checklist.waiting(where, settings.prepare_timeout_s):
                     if opens:
@@ -319,9 +332,9 @@ class Preflight:
                             self.run_id,
                             self._note_opened,
                         )
-                    pool = self._pool(checked[name], tokens, given)
-                check_pool(checked[name], pool)
-                inputs[name] = replace(draft, pool=pool)
+                    pool = self._pool(checked, tokens, given)
+                check_pool(checked, pool)
+                inputs[name] = replace(as_known, pool=pool)
         for each in inputs.values():
             check_pool_size(each, ScenarioPlan(each).count, self.checklist)
         return inputs
@@ -361,36 +374,9 @@ class Preflight:
         return ""
 
 
-def _known_to_criteria(
-    settings: Settings,
-    scenarios: Mapping[str, KnownScenario],
-    checked: Mapping[str, CheckedScenario],
-) -> Known:
-    expected = {code for each in checked.values() for code in each.inputs.expected.values()}
-    return Known(
-        scenarios=settings.scenarios,
-        duration_s=settings.duration_s,
-        step_s=step_of(settings.duration_s),
-        codes={*KNOWN_CODES, *expected},
-        steps={
-            name: (*scenarios[name].steps, *settings.scenario[name].steps, *each.steps)
-            for name, each in checked.items()
-        },
-        timings={
-            name: scenarios[name].measured(settings.scenario[name].steps)
-            for name in settings.scenarios
-        },
-    )
-
-
-def _requests_before(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> int:
-    """Return how many requests the preflight itself makes with the token of the first user."""
-    pages = sum(
-        ceil(len(each.pool) / PAGE_SIZE)
-        for name, each in inputs.items()
-        if settings.scenario[name].conversations.source == "api"
-    )
-    return canaries(settings, inputs) + pages
+def _asking(tokens: Mapping[TokenKind, Token]) -> Token:
+    """Return the token that asks the organisation."""
+    return tokens.get(CLIENT) or tokens[USER]
 
 
 def _check_total(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> None:

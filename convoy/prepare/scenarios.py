@@ -9,9 +9,13 @@ from typing import Any
 
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.plan.rendering import CUSTOMERS
+from convoy.plan.scenario import ScenarioInputs
 from convoy.remote.connections import Connections
 from convoy.remote.session import Session
+from convoy.results.grammar import Known
+from convoy.results.series import step_of
 from convoy.routes.catalogue import CLIENT, GUEST_CHAT, Route, TokenKind
+from convoy.routes.codes import KNOWN_CODES
 from convoy.settings import Settings
 
 MESSAGES_PER_GUEST = "messages_per_guest"
@@ -129,3 +133,30 @@ def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fau
             "is opened, but the scenario's user class has no `open_conversation`; write one, or "
             "choose another source",
         )
+
+
+def known_to_criteria(
+    settings: Settings,
+    scenarios: Mapping[str, KnownScenario],
+    inputs: Mapping[str, ScenarioInputs],
+) -> Known:
+    """Return what the criteria of a run may speak of."""
+    expected = {code for each in inputs.values() for code in each.expected.values()}
+    of_dialogues = {
+        name: (step for dialogue in each.dialogues.values() for step in dialogue.steps)
+        for name, each in inputs.items()
+    }
+    return Known(
+        scenarios=settings.scenarios,
+        duration_s=settings.duration_s,
+        step_s=step_of(settings.duration_s),
+        codes={*KNOWN_CODES, *expected},
+        steps={
+            name: (*scenarios[name].steps, *settings.scenario[name].steps, *steps)
+            for name, steps in of_dialogues.items()
+        },
+        timings={
+            name: scenarios[name].measured(settings.scenario[name].steps)
+            for name in settings.scenarios
+        },
+    )

@@ -29,7 +29,8 @@ from convoy.prepare.guard import (
 from convoy.prepare.logins import Logins
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import OrganisationLock
-from convoy.prepare.preflight import Preflight, PreparedRun
+from convoy.prepare.preflight import Preflight
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch

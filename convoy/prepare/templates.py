@@ -163,11 +163,6 @@ class CheckedScenario:
     inputs: ScenarioInputs
     participants: Mapping[str, str]
 
-    @property
-    def steps(self) -> Iterator[str]:
-        """The names of the steps of its dialogues."""
-        return (step for each in self.inputs.dialogues.values() for step in each.steps)
-
 
 def check_templates(
     settings: Settings,

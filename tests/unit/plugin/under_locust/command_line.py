@@ -14,7 +14,7 @@ from locust.argument_parser import get_empty_argument_parser, setup_parser_argum
 
 from convoy.plugin.command_line import CommandLine
 from convoy.plugin.github_step import GitHubStep
-from convoy.prepare.preflight import PreparedRun
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.prepare.setup import Setup
 from scenarios.guest_messages import GuestMessages
 from tests.unit.plugin.web_client import Page

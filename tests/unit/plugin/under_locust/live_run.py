@@ -18,7 +18,7 @@ from convoy.errors import ExitCode, RefusedError
 from convoy.plugin import live_run
 from convoy.plugin.live_run import LiveRun
 from convoy.prepare.checklist import Checklist
-from convoy.prepare.preflight import PreparedRun
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.remote.kill_switch import KillSwitch
 from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult

@@ -15,7 +15,7 @@ from convoy.plugin.channel import LocustChannel
 from convoy.plugin.live_run import LiveRun
 from convoy.plugin.runs import RunController
 from convoy.prepare.checklist import Checklist
-from convoy.prepare.preflight import PreparedRun
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.remote.kill_switch import KillSwitch
 from convoy.settings import Settings
 from tests.unit.settings.configuration import settings_of
