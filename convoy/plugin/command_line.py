@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from traceback import format_exc
 from typing import Any
 
@@ -95,22 +95,7 @@ class CommandLine:
             return
         self._step.stop_commands(sys.stderr if options.json else sys.stdout)
         self.view = view_on_terminal(self._environ, options)
-        self._asked = {
-            "users": options.num_users,
-            "run_time_s": options.run_time,
-            "stop_timeout_s": stop_timeout_s,
-            "host": options.host,
-        } | given(options)
-        if chosen:
-            named = {each.__name__: each.scenario for each in user_classes()}
-            self._asked["scenarios"] = ",".join(named.get(name, name) for name in chosen)
-            options.scenarios = self._asked["scenarios"]  # as the form is to show it
-        self._spawn_rate = options.spawn_rate
-        if options.processes:
-            self._processes = options.processes if options.processes > 0 else os.cpu_count() or 1
-        elif options.master:
-            self._processes = 0
-        self.starts_by_itself = (options.headless and not options.headful) or options.autostart
+        self._note(options, chosen, stop_timeout_s)
         try:
             self.access = read_access(options, self._environ, self._setup.redactor)
             settings = self._setup.resolve(self._asked)
@@ -134,6 +119,27 @@ class CommandLine:
             logging.getLogger("locust.main").addFilter(_is_not_about_run_time)
         for user_class in user_classes():
             user_class.host = settings.target.api_url
+
+    def _note(
+        self, options: Namespace, chosen: Sequence[str], stop_timeout_s: float | None
+    ) -> None:
+        """Note what was asked for, and by how many processes."""
+        self._asked = {
+            "users": options.num_users,
+            "run_time_s": options.run_time,
+            "stop_timeout_s": stop_timeout_s,
+            "host": options.host,
+        } | given(options)
+        if chosen:
+            named = {each.__name__: each.scenario for each in user_classes()}
+            self._asked["scenarios"] = ",".join(named.get(name, name) for name in chosen)
+            options.scenarios = self._asked["scenarios"]  # as the form is to show it
+        self._spawn_rate = options.spawn_rate
+        if options.processes:
+            self._processes = options.processes if options.processes > 0 else os.cpu_count() or 1
+        elif options.master:
+            self._processes = 0
+        self.starts_by_itself = (options.headless and not options.headful) or options.autostart
 
     def _exit(self, error: ConvoyError) -> None:
         for line in self._setup.told(str(error)).splitlines():

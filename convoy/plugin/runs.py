@@ -138,29 +138,15 @@ class RunController:
         During a run Locust adds or takes away users as it was asked to, within the approval.
         """
         if self.is_running or self._test.state is not TestState.EXPECTED:
-            self._test.cancel_timer()
-            try:
-                self.check_users(users)
-            except RefusedError as error:  # the web form checks before, Locust's keys do not
-                logger.error("%s", error)
-                users = self._test.keep_users()
-            if self._live is not None:
-                self._live.master.note_users(users)
-            return users, spawn_rate
+            return self._changed(users), spawn_rate
         self._test.begin()
         self._is_interrupted, self.refusal = False, None
         try:
             prepared = self._next or self.prepare()
             self.kill_switch.check()
             check_processes(prepared.settings, len(self.workers.workers()))
-            check_folder(self.runs)
             inputs = RunInputs(prepared.run_id, prepared.settings, prepared.inputs)
-            record = begin_record(
-                self.runs,
-                prepared.run_id,
-                prepared.facts.settings,
-                pack_for_record(inputs, self.code, self.redact),
-            )
+            record = self._begin_record(prepared, inputs)
         except ConvoyError as error:
             self._test.state = TestState.GOING_ON
             self._refuse(error)
@@ -185,6 +171,23 @@ class RunController:
             return 0, 1.0
         gevent.spawn(run.keep_workers, self.workers)
         return prepared.settings.users, prepared.users_per_s
+
+    def _changed(self, users: int) -> int:
+        """Return how many users the run has from now on: as many as asked for, or as before."""
+        self._test.cancel_timer()
+        try:
+            self.check_users(users)
+        except RefusedError as error:  # the web form checks before, Locust's keys do not
+            logger.error("%s", error)
+            users = self._test.keep_users()
+        if self._live is not None:
+            self._live.master.note_users(users)
+        return users
+
+    def _begin_record(self, prepared: PreparedRun, inputs: RunInputs) -> Record:
+        check_folder(self.runs)
+        packed = pack_for_record(inputs, self.code, self.redact)
+        return begin_record(self.runs, prepared.run_id, prepared.facts.settings, packed)
 
     def _live_run(self, prepared: PreparedRun, inputs: RunInputs, record: Record) -> LiveRun:
         master = Master(

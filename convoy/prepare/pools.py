@@ -68,13 +68,30 @@ def find_pool(
     given = given_pool(settings, scenario)
     if given is not None:
         return given
-    cache = Path(rule.cache) if rule.cache is not None else None
+    route = "message_conversations" if has_replies else "conversations"
     listed = {"api_url": settings.target.api_url, "state": rule.state, "type": rule.type}
     listed |= {"listing": "of a user's messages"} if has_replies else {}
+    cache = Path(rule.cache) if rule.cache is not None else None
     if cache is not None and cache.exists():
         _check_cache(cache, scenario, listed)
         pool = _read(cache, scenario, "cache", is_cache=True)
         return _not_empty(pool, scenario, f"the cache {cache}")
+    pool = _listed(settings, scenario, token, admission, headers, route)
+    if cache is not None and len(pool):
+        _keep(pool, cache, scenario, listed)
+    where = f"{settings.target.api_url} (state {rule.state}, type {rule.type})"
+    return _not_empty(pool, scenario, where)
+
+
+def _listed(
+    settings: Settings,
+    scenario: str,
+    token: Token,
+    admission: Admission,
+    headers: Mapping[str, str] | None,
+    route: str,
+) -> ConversationPool:
+    rule = settings.scenario[scenario].conversations
     found, left_out = find_conversations(
         settings.target.api_url,
         token,
@@ -84,17 +101,13 @@ def find_pool(
         ca_file=settings.target.ca_file,
         admission=admission,
         headers=headers,
-        route="message_conversations" if has_replies else "conversations",
+        route=route,
     )
     note = f"{left_out:,} of the listing left out, because they have no readable "
-    pool = replace(
+    return replace(
         ConversationPool.of(found),
         note=f"{note}id, state, type or participants" if left_out else "",
     )
-    if cache is not None and len(pool):
-        _keep(pool, cache, scenario, listed)
-    where = f"{settings.target.api_url} (state {rule.state}, type {rule.type})"
-    return _not_empty(pool, scenario, where)
 
 
 def given_pool(settings: Settings, scenario: str) -> ConversationPool | None:

@@ -8,30 +8,25 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from pathlib import Path
-from time import perf_counter, time
+from time import perf_counter
 from typing import TypeVar
 
 import gevent
 
 from convoy.errors import RemoteError
-from convoy.plan.pool import NO_CONVERSATION, ConversationPool
+from convoy.plan.pool import ConversationPool
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import check_allowance, check_user
 from convoy.prepare.canaries import Canaries
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool
 from convoy.prepare.guard import (
-    check_plan,
-    check_processes,
     check_target,
     check_token,
     check_total,
-    check_window,
 )
 from convoy.prepare.guest_limit import check_guests
-from convoy.prepare.machine import check_machine, files_per_user
 from convoy.prepare.message_counts import (
-    check_due,
     messages_beside,
     messages_of_run,
     planned_messages,
@@ -39,41 +34,25 @@ from convoy.prepare.message_counts import (
 )
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.organisation_questions import ask, check_deployments, questions_of
-from convoy.prepare.pools import check_pool_size, given_pool, open_conversations
-from convoy.prepare.prepared_run import PreparedRun
+from convoy.prepare.pools import check_pool_size, open_conversations
+from convoy.prepare.prepared_run import Draft, PreparedRun, draft_of
 from convoy.prepare.reach import check_way, check_way_of_guests
-from convoy.prepare.scenarios import KnownScenario, check_scenarios, known_to_criteria
-from convoy.prepare.templates import CheckedScenario, check_pool, check_templates
+from convoy.prepare.scenarios import KnownScenario
+from convoy.prepare.templates import CheckedScenario, check_pool
 from convoy.remote.connections import Connections
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation
 from convoy.remote.pace import SECOND_S
 from convoy.remote.session import ApiSession
 from convoy.remote.simulator import read_ledger
-from convoy.results.criteria import Criterion
-from convoy.results.grammar import parse
 from convoy.results.record import RUNS, note_opened
 from convoy.results.result import RunFacts
-from convoy.routes.catalogue import CLIENT, GUEST_CHAT, USER, Route, TokenKind
+from convoy.routes.catalogue import CLIENT, USER, Route, TokenKind
 from convoy.secrets import Secret
 from convoy.settings import Settings
 
 _SHORTEST_PAUSE_S = 0.1
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A run as far as it is known without the target, by scenario."""
-
-    routes: Mapping[str, Route]
-    checked: Mapping[str, CheckedScenario]
-    inputs: Mapping[str, ScenarioInputs]
-    criteria: tuple[Criterion, ...]
-
-    @property
-    def guests(self) -> tuple[str, ...]:
-        return tuple(name for name, each in self.routes.items() if each is GUEST_CHAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +83,13 @@ class Preflight:
 
         Unless it `sends`, there are names in the place of conversations that are to be opened.
         """
-        draft = self._draft()
-        self._check_load(draft)
+        settings, scenarios = self.settings, self.scenarios
+        draft = draft_of(settings, scenarios, self.payloads, self.processes, self.checklist)
         self._check_ways()
-        approval = self.settings.target.approval
+        approval = settings.target.approval
         if sends and approval is not None:
             with self.checklist.step("organisation"):
-                self.lock.take(approval.organisation_id, self.run_id, self.settings.logins_per_s)
+                self.lock.take(approval.organisation_id, self.run_id, settings.logins_per_s)
         pace = self.connections.pace
         total = pace.total if pace is not None else None
         with self._sessions() as sessions:
@@ -120,59 +99,25 @@ class Preflight:
             to_open = {
                 name
                 for name in draft.inputs
-                if sends and self.settings.scenario[name].conversations.source == "opened"
+                if sends and settings.scenario[name].conversations.source == "opened"
             }
             run = self._found(draft, tokens, to_open, spawn_rate)
             if total is not None:
-                total.reserve(messages_of_run(self.settings, run.inputs))
+                total.reserve(messages_of_run(settings, run.inputs))
             for name in run.guests if sends else ():
-                variables = self.settings.scenario[name].variables
+                variables = settings.scenario[name].variables
                 check_way_of_guests(self.connections.guests_of(variables), self.checklist)
             self.checklist.refuse_if_failed()
             # The last of all, because nothing but a cleanup takes it back.
             opened = self._with_pools(draft, to_open, tokens, opens=True)
             run = replace(run, inputs={**run.inputs, **opened})
-            if sends and self.settings.canary:
+            if sends and settings.canary:
                 self._send_canaries(run, draft.routes, sessions)
         self.checklist.refuse_if_failed()
         if sends and pace is not None:
             # The users of the run do not know what has left just now.
             gevent.sleep(SECOND_S)
         return run if total is None else replace(run, sent=total.taken)
-
-    def _draft(self) -> _Draft:
-        """Return what follows from files and settings alone."""
-        settings, step = self.settings, self.checklist.step
-        routes = {name: self.scenarios[name].route for name in settings.scenarios}
-        with step("templates"):
-            checked = check_templates(settings, self.payloads, routes)
-        told = ", ".join(
-            f"{len(each.inputs.templates)} of {name}" for name, each in checked.items()
-        )
-        self.checklist.ok("templates", told)
-        with step("criteria"):
-            criteria = self._criteria(checked)
-        with step("scenarios"):
-            check_scenarios(settings, self.scenarios)
-        with step("pool"):
-            inputs = {
-                name: replace(each.inputs, pool=given_pool(settings, name) or NO_CONVERSATION)
-                for name, each in checked.items()
-            }
-        return _Draft(routes, checked, inputs, criteria)
-
-    def _check_load(self, draft: _Draft) -> None:
-        """Compare what is to be sent with this machine and with the approval."""
-        settings, step = self.settings, self.checklist.step
-        with step("rate"):
-            check_due(draft.inputs)
-        in_use = files_per_user(settings, draft.guests)
-        check_machine(settings.users, self.processes, self.checklist, in_use)
-        with step("approval"):
-            check_plan(settings)
-            check_processes(settings, self.processes)
-            check_window(settings, time(), settings.warm_up_s + settings.duration_s)
-            _check_total(settings, draft.inputs)
 
     def _check_ways(self) -> None:
         """Look where the target is, whether load may go there, and whether it answers."""
@@ -215,7 +160,7 @@ class Preflight:
 
     def _found(
         self,
-        draft: _Draft,
+        draft: Draft,
         tokens: Mapping[TokenKind, Token],
         to_open: Set[str],
         spawn_rate: float | None,
@@ -241,7 +186,8 @@ class Preflight:
             guests=draft.guests,
         )
         with checklist.step("approval"):
-            _check_total(settings, run.inputs)
+            planned = planned_messages(settings, run.inputs)
+            check_total(settings, planned, messages_beside(settings, run.inputs))
         if len(run.guests) < len(draft.routes):
             before = questions.requests + requests_before(settings, run.inputs)
             check_allowance(settings, in_force, before, checklist)
@@ -294,21 +240,9 @@ class Preflight:
                 with self.checklist.waiting(f"{what} to be asked again ({error})", pause_s):
                     gevent.sleep(max(_SHORTEST_PAUSE_S, pause_s))
 
-    def _criteria(self, checked: Mapping[str, CheckedScenario]) -> tuple[Criterion, ...]:
-        """Return the run's criteria; raises SettingsError with every line that is none."""
-        inputs = {name: each.inputs for name, each in checked.items()}
-        known = known_to_criteria(self.settings, self.scenarios, inputs)
-        criteria = parse(self.settings.criteria, known)
-        if criteria:
-            self.checklist.ok("criteria", "; ".join(each.text for each in criteria))
-        else:
-            told = "there are none, so nothing decides whether the run is good"
-            self.checklist.warn("criteria", told, "give some, as in docs/criteria.md")
-        return criteria
-
     def _with_pools(
         self,
-        draft: _Draft,
+        draft: Draft,
         names: Set[str],
         tokens: Mapping[TokenKind, Token],
         *,
@@ -377,8 +311,3 @@ class Preflight:
 def _asking(tokens: Mapping[TokenKind, Token]) -> Token:
     """Return the token that asks the organisation."""
     return tokens.get(CLIENT) or tokens[USER]
-
-
-def _check_total(settings: Settings, inputs: Mapping[str, ScenarioInputs]) -> None:
-    planned = planned_messages(settings, inputs)
-    check_total(settings, planned, messages_beside(settings, inputs))

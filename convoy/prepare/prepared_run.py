@@ -1,16 +1,91 @@
-"""A run that may start: what a preflight returns, and what load is made of."""
+"""A run before its load: as far as it is known without the target, and when it may start."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import time
 
+from convoy.plan.pool import NO_CONVERSATION
 from convoy.plan.scenario import ScenarioInputs
 from convoy.prepare.checklist import Checklist
+from convoy.prepare.guard import check_plan, check_processes, check_total, check_window
+from convoy.prepare.machine import check_machine, files_per_user
+from convoy.prepare.message_counts import check_due, messages_beside, planned_messages
+from convoy.prepare.pools import given_pool
+from convoy.prepare.scenarios import KnownScenario, check_scenarios, known_to_criteria
+from convoy.prepare.templates import CheckedScenario, check_templates
 from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.results.criteria import Criterion
+from convoy.results.grammar import parse
 from convoy.results.result import RunFacts
+from convoy.routes.catalogue import GUEST_CHAT, Route
 from convoy.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A run as far as it is known without the target, by scenario."""
+
+    routes: Mapping[str, Route]
+    checked: Mapping[str, CheckedScenario]
+    inputs: Mapping[str, ScenarioInputs]
+    criteria: tuple[Criterion, ...]
+
+    @property
+    def guests(self) -> tuple[str, ...]:
+        return tuple(name for name, each in self.routes.items() if each is GUEST_CHAT)
+
+
+def draft_of(
+    settings: Settings,
+    scenarios: Mapping[str, KnownScenario],
+    payloads: Path,
+    processes: int,
+    checklist: Checklist,
+) -> Draft:
+    """Return what follows from files and settings; raises SettingsError, RefusedError.
+
+    What is to be sent by so many processes fits this machine and the approval.
+    """
+    routes = {name: scenarios[name].route for name in settings.scenarios}
+    with checklist.step("templates"):
+        checked = check_templates(settings, payloads, routes)
+    told = ", ".join(f"{len(each.inputs.templates)} of {name}" for name, each in checked.items())
+    checklist.ok("templates", told)
+    with checklist.step("criteria"):
+        known = known_to_criteria(
+            settings, scenarios, {name: each.inputs for name, each in checked.items()}
+        )
+        criteria = parse(settings.criteria, known)
+    if criteria:
+        checklist.ok("criteria", "; ".join(each.text for each in criteria))
+    else:
+        told = "there are none, so nothing decides whether the run is good"
+        checklist.warn("criteria", told, "give some, as in docs/criteria.md")
+    with checklist.step("scenarios"):
+        check_scenarios(settings, scenarios)
+    with checklist.step("pool"):
+        inputs = {
+            name: replace(each.inputs, pool=given_pool(settings, name) or NO_CONVERSATION)
+            for name, each in checked.items()
+        }
+    draft = Draft(routes, checked, inputs, criteria)
+    _check_load(draft, settings, processes, checklist)
+    return draft
+
+
+def _check_load(draft: Draft, settings: Settings, processes: int, checklist: Checklist) -> None:
+    with checklist.step("rate"):
+        check_due(draft.inputs)
+    check_machine(settings.users, processes, checklist, files_per_user(settings, draft.guests))
+    with checklist.step("approval"):
+        check_plan(settings)
+        check_processes(settings, processes)
+        check_window(settings, time(), settings.warm_up_s + settings.duration_s)
+        planned = planned_messages(settings, draft.inputs)
+        check_total(settings, planned, messages_beside(settings, draft.inputs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,26 +243,8 @@ class Setup:
             if sends:
                 check_stop(RUNS)
                 self.kill_switch.reset()
-            with checklist.step("settings"):
-                settings, payloads = self.resolve(command_line), self.payloads
-                settings = with_longest_dialogues(settings, payloads, self._known_scenarios())
-                key = self.simulator_key
-                connections = self.connect(settings)
-            checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
-            run_id = new_run_id()
-            there = self.simulator.settings_at(settings, run_id, checklist)
-            preflight = Preflight(
-                there,
-                connections if there is settings else self.connect(there),
-                run_id,
-                payloads=payloads,
-                scenarios=self._known_scenarios(),
-                processes=processes,
-                checklist=checklist,
-                lock=self.lock,
-                key=key,
-                facts=self._facts(command_line, there),
-            )
+            preflight = self._preflight(command_line, processes, checklist)
+            settings = preflight.settings
             with checklist.step("approval"):  # before its end counts as one in mid-run
                 check_window(settings, time(), lasts_s=0.0)
             try:
@@ -276,6 +258,24 @@ class Setup:
                     checklist.fail("kill switch", str(error), "")
                 self.lock.release()
                 raise
+
+    def _preflight(
+        self, command_line: Mapping[str, object], processes: int, checklist: Checklist
+    ) -> Preflight:
+        scenarios, run_id = self._known_scenarios(), new_run_id()
+        with checklist.step("settings"):
+            settings, payloads = self.resolve(command_line), self.payloads
+            settings = with_longest_dialogues(settings, payloads, scenarios)
+            key = self.simulator_key
+            connections = self.connect(settings)
+        checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
+        there = self.simulator.settings_at(settings, run_id, checklist)
+        if there is not settings:
+            connections = self.connect(there)
+        facts, lock = self._facts(command_line, there), self.lock
+        return Preflight(
+            there, connections, run_id, payloads, scenarios, processes, checklist, lock, key, facts
+        )
 
     @contextmanager
     def _redacting(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, cycle
+from ssl import SSLContext
 from typing import TypeAlias
 
 from convoy.remote.addresses import AddressBook, Admission
@@ -87,28 +88,17 @@ class Connections:
         self.kill_switch = kill_switch
         self.api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
-        # Made only where it is needed or was asked for: it takes a tenth of the start.
-        is_secure = any(Origin.parse(url).is_https for url in settings.target.urls)
-        needs_tls = is_secure or settings.target.ca_file
         self.admission = Admission(anywhere=settings.target.approval is not None)
         """By it the guard lets connections be opened to other machines."""
         self.dialler = Dialler(
             AddressBook(self.admission, clock=clock),
-            tls=tls_context(settings.target.ca_file) if needs_tls else None,
+            tls=_tls_context(settings),
             max_age_s=settings.connection_max_age_s,
             clock=clock,
             may_go_on=self._may_go_on,
         )
-        approval, permits = settings.target.approval, worker_share.permits
-        self.pace: Pace | None = None
+        self.pace = self._pace(worker_share.permits)
         """What the messages of all sessions keep to; None where nothing had to be approved."""
-        if approval is not None:
-            most = approval.most_per_s
-            self.pace = Pace(
-                most if permits is None else min(permits, most),
-                clock,
-                self._total(approval, permits),
-            )
         self._code_book = CodeBook()
         self.turns = Turns(
             settings.logins_per_s,
@@ -181,6 +171,13 @@ class Connections:
                 turns=self.turns if target.approval is not None else None,
             )
         return shared
+
+    def _pace(self, permits: int | None) -> Pace | None:
+        approval = self._settings.target.approval
+        if approval is None:
+            return None
+        most = approval.most_per_s if permits is None else min(permits, approval.most_per_s)
+        return Pace(most, self.clock, self._total(approval, permits))
 
     def _total(self, approval: Approval, permits: int | None) -> Total | None:
         """Return what this process may send in all: in a run, its plan's, and what it is given."""
@@ -257,3 +254,9 @@ class Connections:
     @property
     def _obeys(self) -> bool:
         return self._settings.on_limit == "obey"
+
+
+def _tls_context(settings: Settings) -> SSLContext | None:
+    """Return a context only where it is needed or was asked for: it takes a tenth of the start."""
+    is_secure = any(Origin.parse(url).is_https for url in settings.target.urls)
+    return tls_context(settings.target.ca_file) if is_secure or settings.target.ca_file else None
