@@ -172,7 +172,7 @@ def read_access(options: Namespace, environ: Mapping[str, str], redactor: Redact
     """Return who may use the web UI of a process with these options; raises SettingsError."""
     if not has_web_ui(options):
         return Access()
-    hosts = web_hosts(environ)
+    hosts = web_hosts(environ, redactor.redact)
     if options.web_login:
         user, password = web_login(environ)
         redactor.register(password, permanent=True)

@@ -101,6 +101,7 @@ class Setup:
                 command_line=command_line,
                 environ=self._environ,
                 known_scenarios=self._known_scenarios(),
+                redact=self.redactor.redact,
             )
 
     @property

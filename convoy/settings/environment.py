@@ -257,10 +257,10 @@ def has_web_password(environ: Mapping[str, str]) -> bool:
     return any(environ.get(name, "").strip() for name in (WEB_PASSWORD, f"{WEB_PASSWORD}_FILE"))
 
 
-def web_hosts(environ: Mapping[str, str]) -> frozenset[str]:
+def web_hosts(environ: Mapping[str, str], redact: Callable[[str], str]) -> frozenset[str]:
     """Return the names by which browsers may ask for the web UI; raises SettingsError."""
     given = environ.get(WEB_HOSTS, "")
-    SettingsError.raise_for(secret_faults({WEB_HOSTS: given}, credential_redactor(environ).redact))
+    SettingsError.raise_for(secret_faults({WEB_HOSTS: given}, redact))
     names = [name.strip() for name in given.split(",")]
     SettingsError.raise_for(
         Fault(WEB_HOSTS, f"has {quoted(name)}, but should hold names without scheme, port and star")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -22,17 +22,20 @@ def resolve(
     command_line: Mapping[str, object],
     environ: Mapping[str, str],
     known_scenarios: Collection[str],
+    redact: Callable[[str], str] | None = None,
 ) -> Settings:
     """Return the settings of one run.
 
     `command_line` maps the keys of `sources.OPTIONS` to values; None and empty ones are not given.
     Command line > environment > profile > target > `default.yaml`. Raises SettingsError with all
-    faults; none of them shows a credential.
+    faults; `redact`, by default for the credentials of `environ`, hides in them what is secret, and
+    an option that holds any is a fault itself.
     """
+    redact = redact or credential_redactor(environ).redact
     faults = list(unknown_variables(environ))
     layers = [
         _for_these(layer, known_scenarios) if layer.level == Level.DEFAULT else layer
-        for layer in read_sources(command_line, environ, faults)
+        for layer in read_sources(command_line, environ, redact, faults)
     ]
     merged, merge_faults = merge(layers)
     faults += merge_faults
@@ -41,7 +44,6 @@ def resolve(
         values = _with_scenarios(_with_approval(merged, layers, faults), known_scenarios)
         settings = _checked(values, layers, known_scenarios, faults)
     if faults or settings is None:
-        redact = credential_redactor(environ).redact
         raise SettingsError(Fault(redact(fault.path), redact(fault.problem)) for fault in faults)
     return _with_login_rate(_with_pace(settings))
 

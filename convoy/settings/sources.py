@@ -18,7 +18,6 @@ from convoy.settings.environment import (
     PAYLOADS_DIR,
     VARIABLE_BY_OPTION,
     config_directory,
-    credential_redactor,
     secret_faults,
 )
 from convoy.settings.faults import ANY_KEY, where
@@ -61,14 +60,16 @@ _PATHS = (
 
 
 def read_sources(
-    command_line: Mapping[str, object], environ: Mapping[str, str], faults: list[Fault]
+    command_line: Mapping[str, object],
+    environ: Mapping[str, str],
+    redact: Callable[[str], str],
+    faults: list[Fault],
 ) -> list[Layer]:
     """Return all layers in rising order; without `default.yaml` the lowest is not there."""
     for key in command_line:
         if key not in OPTIONS:
             problem = f"is no option of Convoy{did_you_mean(str(key), OPTIONS)}"
             faults.append(Fault(f"{key!r} (command line)", problem))
-    redact = credential_redactor(environ).redact
     clean = _without_secrets(environ, redact, faults)
     options = _options_without_secrets(_given(command_line), redact, faults)
     variables = _variables(command_line, clean)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from convoy.errors import SettingsError
-from convoy.settings.environment import web_hosts
+from convoy.settings.environment import credential_redactor, web_hosts
 from tests.unit.settings.configuration import faults_of
 
 SAID = "holds a secret; a credential belongs in its own variable"
@@ -52,6 +52,8 @@ def test_an_option_or_variable_that_holds_a_secret_is_refused_by_its_name_alone(
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 def test_names_of_the_web_ui_that_hold_a_secret_are_refused_without_them(secret: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        web_hosts({"CONVOY_WEB_HOSTS": f"x.example,{secret}", "CONVOY_CLIENT_SECRET": secret})
+        environ = {"CONVOY_CLIENT_SECRET": secret}
+        redact = credential_redactor(environ).redact
+        web_hosts(environ | {"CONVOY_WEB_HOSTS": f"x.example,{secret}"}, redact)
 
     assert str(caught.value) == f"CONVOY_WEB_HOSTS: {SAID}"
