@@ -1,6 +1,7 @@
 """People in what was sent and answered: their names, addresses and numbers, masked.
 
 What is left says of what kind and length a value was, because a wrong field is to be found by that.
+JSON is read; other languages, in which names may stand in a hundred ways, are masked as a whole.
 """
 
 from __future__ import annotations
@@ -8,9 +9,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
-
-from convoy.escapes import layers
 
 _WHOSE = (
     "(?:from|to|user|customer|guest|agent|contact|person|participant|sender|recipient"
@@ -43,11 +41,14 @@ _PHONE_NUMBER = "phone number"
 _MAY_BE_NUMBERS = frozenset(["address", "toaddress", "fromaddress", "to", "from"])
 _NAMES_ANOTHER = re.compile("key|name|fieldname|field|label|id|attribute|property|parameter|param")
 _NAMED_VALUE = re.compile("[a-z]*values?")
-"""The former says what the latter, beside it, is: in whole JSON anywhere, elsewhere right after."""
+"""The former says what the latter, beside it, is."""
 _PREFIX = re.compile(r".*[.:/@$\[]", re.DOTALL)
 _SUFFIX = re.compile(r"[\d\]]+\Z")
 _NOT_OF_A_KEY = str.maketrans("", "", "-_ ")
 _AROUND_JSON = "\ufeff \t\r\n"
+_OF_A_LANGUAGE = re.compile(r"""[{<=\\]|["']\s*:|&#?\w{2,31};|%[0-9a-fA-F]{2}""")
+"""What stands in JSON (cut off, or as Python writes it), XML, HTML, forms and their escapes."""
+_TITLE = re.compile(r"<title>([^<>{}&]{1,100})</title>", re.IGNORECASE)
 # Quantifiers are possessive or short, so that the time is linear in a text of any length.
 _E_MAIL = re.compile(
     r"""(?:(?<![\w.+-])[\w.+-][\w.!#$'*+?^`|~-]{0,63}+|"[^"\n]{1,64}+")@"""
@@ -68,44 +69,27 @@ _PHONE = re.compile(
     rf")(?:{_SPACE}?(?:x|ext\.?|#){_SPACE}?\d{{1,6}}+)?(?![\w-])"
 )
 _ONLY_NUMBER = re.compile(r"\+?\d{7,15}")
-_MEMBER = re.compile(
-    r"""(?:(["'])([\w .:/@$\[\]-]{2,60}+)\1|(?<![\w-])([\w-]{2,40}+))"""
-    r"""\s*+:\s*+[bu]?(?=["'\[({\d])"""
-)
-_STRING = re.compile(r"""(["'])((?:(?!\1)[^\\]|\\.)*+)""", re.DOTALL)
-_NUMBER = re.compile(r"\d++")
-_TOKEN = re.compile(r"""(["'])(?:(?!\1)[^\\]|\\.)*+(?:\1|\Z)|[\[({})\]]""", re.DOTALL)
-_FIELD = re.compile(
-    r"""(?<![\w-])([\w.:@$\[\]-]{2,60}+)"""
-    r"""(?:[ ]?=[ ]?(["'])([^"'<>]{1,200}+)|=([^&\s;,<>"']{1,200}+))"""
-)
-_ELEMENT = re.compile(
-    r"""<((?:[\w-]{1,40}+:)?([\w.-]{2,60}+))"""
-    r"""(?:\s(?:[^<>]{0,200}?\bname=["']([\w.-]{2,60}))?[^<>]{0,400}+)?>"""
-)
-
-_PART = re.compile(
-    r"""\bname="?([\w.\[\]-]{2,60}+)"?[^\n]{0,200}+\n"""
-    r"(?:[^\s][^\n]{0,200}+\n){0,5}+\r?\n([^\r\n]{1,400}+)"
-)
-"""Of a form in parts (`multipart/form-data`): the key, and the first line of the value."""
-
-_Span = tuple[int, int, str]
-"""From where to where a text is masked, and what stands there instead."""
 
 
 def without_people(text: str) -> str:
     """Return a body with stand-ins for people's data, such as `<name, 5 characters>`.
 
-    What is no whole JSON is searched for members as JSON, Python or JavaScript write them, and for
-    fields of forms, attributes and elements of XML, beneath all their escapes.
+    What is no JSON, and no plain sentence either, is `<text, … characters>` altogether, with the
+    title of an HTML page.
     """
     try:
-        value = json.loads(text.strip(_AROUND_JSON))
-        masked = _masked(value)
-        return text if masked == value else json.dumps(masked, ensure_ascii=False)
+        value = json.loads(text.strip(_AROUND_JSON), object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError):
         return _without_parts(text)
+    masked = _masked(value)
+    return text if masked == value else json.dumps(masked, ensure_ascii=False)
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a value that another one replaces would not be seen")
+    return members
 
 
 def _masked(value: object, key: str = "", kind: str = "") -> object:
@@ -144,92 +128,26 @@ def _stand_in_of(text: str, key: str, kind: str) -> str | None:
 
 
 def _without_parts(text: str) -> str:
-    """Return a text without what looks like people's data in any layer of its escapes."""
-    spans = [
-        (at[begin], at[end], stand_in)
-        for shown, at in layers(text)
-        for begin, end, stand_in in _spans(shown)
-    ]
-    kept: list[str] = []
-    start = 0
-    for begin, end, stand_in in sorted(spans, key=lambda span: (span[0], -span[1])):
-        if begin >= start:
-            kept += text[start:begin], stand_in
-            start = end
-    return "".join([*kept, text[start:]])
+    """Return a text that is no JSON without what looks like people's data."""
+    usual = _usual(text)
+    if _OF_A_LANGUAGE.search(usual):
+        title = _TITLE.search(usual)
+        told = f": {_without_parts(title[1])}" if title else ""
+        return f"<text, {len(text)} characters{told}>"
+    masked = _PHONE.sub("<phone number>", _E_MAIL.sub("<e-mail address>", usual))
+    return text if masked == usual else masked
 
 
-def _spans(text: str) -> Iterator[_Span]:
-    text = _folded(text)
-    yield from _members(text)
-    yield from _elements(text)
-    named = ""
-    for found in _FIELD.finditer(text):
-        number = found.lastindex or 0
-        kind = _kind(found[1]) or named * _is_named_value(found[1])
-        named = _kind(found[number]) if _NAMES_ANOTHER.fullmatch(_plain(found[1])) else ""
-        stand_in = _stand_in_of(found[number], "", kind)
-        if stand_in is not None:
-            yield (*found.span(number), stand_in)
-    for found in _PART.finditer(text):
-        if kind := _kind(found[1]):
-            yield (*found.span(2), _stand_in_of(found[2], "", kind) or "")
-    for shape, stand_in in ((_E_MAIL, "<e-mail address>"), (_PHONE, "<phone number>")):
-        for found in shape.finditer(text):
-            yield (*found.span(), stand_in)
-
-
-def _members(text: str) -> Iterator[_Span]:
-    """Yield the values of members, those of many values up to their last bracket, or the end."""
-    start, named = 0, ""
-    while found := _MEMBER.search(text, start):
-        key, start = found[2] or found[3], found.end()
-        kind = _kind(key) or named * _is_named_value(key)
-        if string := _STRING.match(text, start):
-            begin, end = string.span(2)
-        elif number := _NUMBER.match(text, start):
-            begin, end = number.span()
-        else:
-            begin, end = start, _end_of_values(text, start) if kind else start
-        named = _kind(text[begin:end]) if _NAMES_ANOTHER.fullmatch(_plain(key)) else ""
-        stand_in = _stand_in_of(text[begin:end], key, kind)
-        if stand_in is not None:
-            yield begin, end, stand_in
-            start = end
-
-
-def _end_of_values(text: str, begin: int) -> int:
-    """Return where the object or the list ends that begins there."""
-    depth = 0
-    for token in _TOKEN.finditer(text, begin):
-        depth += (token[0] in ("[", "{", "(")) - (token[0] in ("]", "}", ")"))
-        if not depth:
-            return token.end()
-    return len(text)
-
-
-def _elements(text: str) -> Iterator[_Span]:
-    """Yield what stands between the tags of elements."""
-    start = 0
-    while found := _ELEMENT.search(text, start):
-        start = found.end()
-        if kind := _kind(found[2]) or _kind(found[3] or ""):
-            end = text.find(f"</{found[1]}", start)
-            end = len(text) if end < 0 else end
-            yield start, end, _stand_in_of(text[start:end], "", kind) or ""
-            start = end
-
-
-def _folded(text: str) -> str:
-    """Return a text of the same length in the usual forms of its characters (full-width, …)."""
+def _usual(text: str) -> str:
+    """Return a text in the usual forms of its characters, and without those that nobody sees."""
     if text.isascii():
         return text
-    usual = {each: unicodedata.normalize("NFKC", each) for each in set(text)}
-    return text.translate({ord(each): to for each, to in usual.items() if len(to) == 1})
+    shown = (each for each in text if unicodedata.category(each) != "Cf")
+    return unicodedata.normalize("NFKC", "".join(shown))
 
 
 def _plain(key: str) -> str:
-    return _folded(key).lower().translate(_NOT_OF_A_KEY)
+    return _usual(key).lower().translate(_NOT_OF_A_KEY)
 
 
 def _is_named_value(key: str) -> bool:

@@ -119,6 +119,8 @@ class SampleKeeper:
     def _readable(self, body: bytes) -> str:
         """Return a body as text that can be printed, at most `LONGEST_BODY` characters long."""
         text = body[:_MOST_READ_BYTES].decode("utf-8", "backslashreplace")
+        if self._kept == "masked" and len(text) > LONGEST_BODY + MARGIN:
+            return f"<text, {len(body)} bytes>"  # cut off it could not be read
         return printable_lines(shortened(text, LONGEST_BODY, self._clean))
 
     def _clean(self, text: str) -> str:

@@ -12,6 +12,7 @@ from convoy.results.samples import (
     LONGEST_BODY,
     CodeSamples,
     ErrorSample,
+    Kept,
     SampleBook,
     SampleKeeper,
     SamplesReport,
@@ -34,11 +35,11 @@ def keeper_of(*moments_s: float, code: str = "400 invalid_payload") -> SampleKee
     return keeper
 
 
-def kept_text(request: bytes) -> str:
+def kept_text(request: bytes, kept: Kept = "masked") -> str:
     """What is kept of a request, with `SECRET` registered for redaction."""
     redactor = Redactor()
     redactor.register(SECRET)
-    keeper = SampleKeeper(redactor.redact)
+    keeper = SampleKeeper(redactor.redact, kept)
     keeper.offer(REJECTED, 1.0, request)
     return sample_of(keeper).request
 
@@ -116,8 +117,13 @@ def test_no_part_of_a_secret_survives_wherever_a_body_is_cut(repeats: int, befor
 
 def test_bodies_are_cut_to_their_bound_and_say_so() -> None:
     assert kept_text(b"x" * LONGEST_BODY) == "x" * LONGEST_BODY
-    assert kept_text(b"x" * 100_000) == "x" * (LONGEST_BODY - 1) + "…"
-    assert kept_text("😀".encode() * 100_000) == "😀" * (LONGEST_BODY - 1) + "…"
+    assert kept_text(b"x" * 10_000) == "x" * (LONGEST_BODY - 1) + "…"
+    assert kept_text("😀".encode() * 10_000) == "😀" * (LONGEST_BODY - 1) + "…"
+
+
+def test_what_is_too_long_to_be_read_is_masked_as_a_whole() -> None:
+    assert kept_text(b"x" * 100_000) == "<text, 100000 bytes>"
+    assert kept_text("😀".encode() * 100_000, "full") == "😀" * (LONGEST_BODY - 1) + "…"
 
 
 def test_the_master_chooses_the_earliest_of_all_workers() -> None:
