@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 from gevent import get_hub
 
+A_POLL_S = 1e-6
+"""To sleep while others go on. With 0 gevent's loop would run what sleeps again and again, up to 50
+times, before it polls for what is due."""
 _READ = 1
 _FIRST = 2
 """The highest priority in gevent's loop: of what one poll finds, an alarm is called before others,

@@ -71,7 +71,7 @@ class GuestUser(ScenarioUser):
     def leave(self) -> None:
         # Once: a user leaves again when Locust stops it, and by then its own close was answered.
         if self._run is not None:
-            if self._run.is_measuring:  # after that no report would have it, and Locust's row would
+            if self._run.may_measure:  # after that no report would have it, and Locust's row would
                 self._measured.end()
             self._note_loss()
         super().leave()

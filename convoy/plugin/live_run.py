@@ -15,6 +15,7 @@ import gevent
 from msgspec.structs import replace
 
 from convoy import terminal
+from convoy.engine.alarm import A_POLL_S
 from convoy.errors import ConvoyError
 from convoy.plugin.locust_workers import LocustWorkers
 from convoy.prepare.prepared_run import PreparedRun
@@ -34,9 +35,6 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.05
 _TOLD_EVERY_S = 10.0
 _LOOK_EVERY_S = 1.0
-_A_POLL_S = 1e-6
-"""To sleep while others go on. With 0 gevent's loop would run what sleeps again and again, up to 50
-times, before it polls for what is due."""
 _AFTER_S = 0.005
 _HELLO_S = 3.0
 """How long a connected worker may take to say that it runs Convoy: it does so when it connects."""
@@ -126,13 +124,13 @@ class LiveRun:
                 return
             if second % report_every_s == 0:
                 self.collect_report()
-                sleep(_A_POLL_S)  # messages that have become due are sent, here and below
+                sleep(A_POLL_S)  # messages that have become due are sent, here and below
             # A large report is merged step by step in the second that follows, because at once it
             # would take so long that messages wait; and nothing is new before the next one.
             if report_every_s > 1 and second % report_every_s != 1:
                 continue
             result = self.master.snapshot(with_times=bool(aborts.criteria))
-            sleep(_A_POLL_S)
+            sleep(A_POLL_S)
             self._enter(result)
             broken = aborts.look(result) if aborts.criteria else None
             if broken is not None:
@@ -149,7 +147,7 @@ class LiveRun:
         self.looks += 1
         with self._recording():
             for _ in self.record.enter(result) if self._is_recorded else ():
-                gevent.sleep(_A_POLL_S)
+                gevent.sleep(A_POLL_S)
 
     def enter_messages(self, packed: bytes) -> None:
         """Add a part of the log of messages to the record."""

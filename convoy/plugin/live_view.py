@@ -14,6 +14,7 @@ from gevent.lock import BoundedSemaphore
 from locust.event import EventHook
 
 from convoy import terminal
+from convoy.engine.alarm import A_POLL_S
 from convoy.plugin.screen import Relay, Screen, ViewLine
 from convoy.results.criteria import Criterion, CriterionResult
 from convoy.results.findings import Findings
@@ -122,7 +123,7 @@ class _Drawing:
             height=max(1, size.lines - 1),
         ):
             lines.append(drawn(line, size.columns))
-            gevent.sleep(0)
+            gevent.sleep(A_POLL_S)
         return lines
 
     def _look(self) -> tuple[RunResult, Summary]:
@@ -135,7 +136,7 @@ class _Drawing:
         if self._looked is None or self._looks != run.looks or is_stopped:
             self._looks = run.looks
             result = run.snapshot() if is_stopped else run.master.snapshot()
-            gevent.sleep(0)
+            gevent.sleep(A_POLL_S)
             self._looked = result, self._summary(result)
         return self._looked
 
@@ -143,8 +144,8 @@ class _Drawing:
         prepared, found = self._run.prepared, dict[Criterion, CriterionResult]()
         for criterion in prepared.criteria:
             found[criterion] = self._findings.find(criterion, result)
-            gevent.sleep(0)
+            gevent.sleep(A_POLL_S)
         on_not_judged = prepared.settings.on_not_judged
         judgement = judge(result, prepared.criteria, on_not_judged, lambda each, _: found[each])
-        gevent.sleep(0)
+        gevent.sleep(A_POLL_S)
         return summarise(result, judgement)

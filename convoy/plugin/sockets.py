@@ -20,6 +20,7 @@ from locust.rpc import Message, zmqrpc
 from locust.runners import Runner
 from zmq.utils.monitor import parse_monitor_message
 
+from convoy.engine.alarm import A_POLL_S
 from convoy.errors import ExitCode, Fault, SettingsError
 from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter, LimitedLog
 from convoy.plugin.options import is_here
@@ -196,7 +197,7 @@ class SwarmClient(zmqrpc.Client):
 
 def _received(receive: Callable[[], T]) -> T:
     # What is there is received without waiting, and others would have no turn in a flood.
-    gevent.sleep(0)
+    gevent.sleep(A_POLL_S)
     try:
         return receive()
     except zmq.ZMQError as error:
@@ -253,7 +254,7 @@ def _watch(socket: zmq.Socket[bytes], events: int, on_event: Callable[[int], Non
     monitor = socket.get_monitor_socket(events)
     try:
         while True:
-            gevent.sleep(0)
+            gevent.sleep(A_POLL_S)
             on_event(parse_monitor_message(monitor.recv_multipart())["event"])
     finally:
         socket.disable_monitor()

@@ -24,6 +24,7 @@ from locust.user.task import (
 from msgspec.structs import replace
 
 from convoy.engine.ahead import Message
+from convoy.engine.alarm import A_POLL_S
 from convoy.engine.dispatch import DueMessage
 from convoy.errors import ConvoyError, LoginError, WireError
 from convoy.foreign import told
@@ -184,7 +185,7 @@ class ScenarioUser(User):
                     self._taken = message.due
             except PoolExhausted:
                 self._give_up_taken(Cause.POOL)
-                gevent.sleep(0)  # an exhausted pool fails every message: let the loop run
+                gevent.sleep(A_POLL_S)  # an exhausted pool fails every message: let the loop run
                 continue
             if self._state == LOCUST_STATE_WAITING:
                 self._state = LOCUST_STATE_RUNNING

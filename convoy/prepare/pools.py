@@ -14,6 +14,7 @@ from typing import IO, TypeVar, cast
 import gevent
 import msgspec
 
+from convoy.engine.alarm import A_POLL_S
 from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
 from convoy.files import FileError, text_lines
 from convoy.plan.pool import (
@@ -237,7 +238,8 @@ def _read(path: Path, scenario: str, setting: str, *, is_cache: bool = False) ->
 def _in_turns(lines: Iterator[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
         if number % _LINES_AT_ONCE == 0:
-            gevent.sleep(0)  # a long file takes seconds, and a web UI should answer meanwhile
+            # A long file takes seconds, and a web UI should answer meanwhile.
+            gevent.sleep(A_POLL_S)
         yield line
 
 

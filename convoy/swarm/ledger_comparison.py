@@ -6,6 +6,7 @@ from collections import Counter
 
 import gevent
 
+from convoy.engine.alarm import A_POLL_S
 from convoy.errors import RemoteError
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.remote.addresses import Admission
@@ -47,5 +48,5 @@ def _planned(lanes: RunLanes) -> dict[str, int] | None:
     for scenario, plan in lanes.plans.items():
         for lane, end in ends[scenario]:
             planned.update(plan.conversation_ids(range(lane, end, LANES)))
-            gevent.sleep(0)  # so that no heartbeat is missed meanwhile
+            gevent.sleep(A_POLL_S)  # so that no heartbeat is missed meanwhile
     return planned

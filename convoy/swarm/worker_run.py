@@ -83,6 +83,7 @@ class WorkerRun:
 
     @property
     def is_after_t0(self) -> bool:
+        """True from T0 on, once it is known."""
         return self.t0_s is not None and perf_counter() >= self.t0_s
 
     def keep_lease(self) -> None:
@@ -105,7 +106,7 @@ class WorkerRun:
         return self.t0_s + max(work.plan.arrivals.duration_s for work in self.work.values())
 
     @property
-    def is_measuring(self) -> bool:
+    def may_measure(self) -> bool:
         """True before the end of the measured part, unless nothing more is to be sent."""
         return not self.is_stopping and (self.t0_s is None or perf_counter() < self.ends_s)
 
