@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -40,22 +40,41 @@ VARIABLE_BY_OPTION = {
     "seed": "CONVOY_SEED",
     "set": "CONVOY_SET",
 }
-_SECRETS = (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    USER_TOKEN,
-    REFRESH_TOKEN,
-    USER_CLIENT_ID,
-    USER_CLIENT_SECRET,
-    GUEST_JWTS,
-    SWARM_SECRET,
-    SIMULATOR_KEY,
-    WEB_PASSWORD,
-)
+_MOST_BYTES = 64 * 1024
+
+
+class _Rule(NamedTuple):
+    """What a secret should be: one line of text, or JWTs with white space between them.
+
+    `why` ends the sentence on one that is too short, and `most_bytes` may be in its file.
+    """
+
+    shortest: int = 0
+    why: str = ""
+    most_bytes: int = _MOST_BYTES
+    holds_jwts: bool = False
+    is_hidden: bool = True
+
+
+_MADE_UP = _Rule(16, "; make one by openssl rand -hex 16")
+_SECRETS = {
+    CLIENT_ID: _Rule(),
+    CLIENT_SECRET: _Rule(),
+    USER_TOKEN: _Rule(),
+    REFRESH_TOKEN: _Rule(),
+    USER_CLIENT_ID: _Rule(),
+    USER_CLIENT_SECRET: _Rule(),
+    GUEST_JWTS: _Rule(most_bytes=64 * 2**20, holds_jwts=True),
+    SWARM_SECRET: _MADE_UP,
+    SIMULATOR_KEY: _MADE_UP,
+    WEB_PASSWORD: _Rule(12, ", because it lets whoever has it start load"),
+    WEB_USER: _Rule(is_hidden=False),
+}
+"""What is given in a variable, or in a file that the variable with `_FILE` names."""
 VARIABLES = (
     *VARIABLE_BY_OPTION.values(),
     LABELS,
-    *(name for each in (*_SECRETS, WEB_USER) for name in (each, f"{each}_FILE")),
+    *(name for each in _SECRETS for name in (each, f"{each}_FILE")),
     CONFIG_DIR,
     PAYLOADS_DIR,
     WEB_HOSTS,
@@ -68,10 +87,6 @@ PUBLISHED_CREDENTIALS = frozenset({_CLIENT, _USER})
 
 _NEEDED = ("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 _NEEDED_PREFIXES = ("LC_", "PYTHON")
-_SHORTEST_KEY = 16
-_LONGEST_SECRET_FILE = 64 * 1024
-_LONGEST_JWT_FILE = 64 * 2**20
-_SHORTEST_PASSWORD = 12
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _NAME_OF_VARIABLE = re.compile(r"(?:[A-Z]{1,15}\d?_)*[A-Z]{1,15}\d?")
 """As they are usually called; no secret that a machine has made looks like it."""
@@ -125,17 +140,19 @@ def environment_of_children(environ: Mapping[str, str]) -> dict[str, str]:
 def credential_redactor(environ: Mapping[str, str]) -> Redactor:
     """Return a redactor that hides the credentials of the environment, and of files it names."""
     redactor = Redactor()
-    for name in _SECRETS:
-        given = [environ.get(name, "").strip()]
-        if file := environ.get(f"{name}_FILE", "").strip():
-            # A file that cannot be read is a fault where its credential is needed, not here. JWTs
-            # by the thousand take seconds: until then those of a larger file are known by shape.
+    for name, rule in _SECRETS.items():
+        value, file = _given(environ, name) if rule.is_hidden else ("", "")
+        texts = [value]
+        if file:
+            # One that cannot be read is a fault where its credential is needed, not here. JWTs by
+            # the thousand take seconds: until then those of a larger file are known by shape.
             with suppress(FileError):
-                given.append(read_text(Path(file), _LONGEST_SECRET_FILE).strip())
-        for text in given:
-            for value in map(Secret, [text, *text.split()] if name == GUEST_JWTS else [text]):
-                if value not in PUBLISHED_CREDENTIALS:
-                    redactor.register(value, permanent=True)
+                texts.append(_in_file(file))
+        if rule.holds_jwts:
+            texts += " ".join(texts).split()
+        for each in map(Secret, texts):
+            if each not in PUBLISHED_CREDENTIALS:
+                redactor.register(each, permanent=True)
     return redactor
 
 
@@ -149,18 +166,39 @@ def secret_faults(texts: Mapping[str, object], redact: Callable[[str], str]) -> 
             yield Fault(name, "holds a secret; a credential belongs in its own variable")
 
 
+def secrets_in(environ: Mapping[str, str], *names: str) -> dict[str, Secret | None]:
+    """Return what each variable or its file holds, None where neither is set.
+
+    Raises SettingsError with every fault; none shows what was read.
+    """
+    found: dict[str, Secret | None] = {}
+    faults: list[Fault] = []
+    for name in names:
+        rule, (value, file) = _SECRETS[name], _given(environ, name)
+        if value and file:
+            faults.append(Fault(name, f"is given, and so is {name}_FILE; give only one of them"))
+            continue
+        try:
+            text = _in_file(file, rule.most_bytes) if file else _in_variable(environ, name)
+            _check(text, rule)
+            found[name] = Secret(text) if text else None
+        except FileError as error:
+            where, what = (f"{name}_FILE", f"{_file_named(file)} ") if file else (name, "")
+            faults.append(Fault(where, f"{what}{error}"))
+    SettingsError.raise_for(faults)
+    return found
+
+
 def credentials(environ: Mapping[str, str], settings: Settings) -> ClientLogin:
     """Return client id and client secret for the target of `settings`.
 
     Each comes from its variable or from the file that the variable with `_FILE` names. The
     simulator's `demo` client is taken when neither is given. Raises SettingsError.
     """
-    faults: list[Fault] = []
-    given = _credentials(environ, (CLIENT_ID, CLIENT_SECRET), faults)
-    SettingsError.raise_for(faults)
-    if not any(given.values()) and _is_simulator(settings):
+    found = secrets_in(environ, CLIENT_ID, CLIENT_SECRET)
+    if not any(found.values()) and _is_simulator(settings):
         return ClientLogin(_CLIENT, _CLIENT)
-    return ClientLogin(*_all_of(given, settings))
+    return ClientLogin(*_all_of(found, f"target {settings.target.name!r}"))
 
 
 def user_login(environ: Mapping[str, str], settings: Settings) -> UserLogin | UserToken:
@@ -169,30 +207,25 @@ def user_login(environ: Mapping[str, str], settings: Settings) -> UserLogin | Us
     A refresh token goes with a client of its own, or with that of the credentials. The simulator's
     `public-user` is taken where nothing is given. Raises SettingsError.
     """
-    faults: list[Fault] = []
-    tokens = _credentials(environ, (USER_TOKEN, REFRESH_TOKEN), faults)
-    token, refresh_token = tokens.values()
-    pairs = [
-        _credentials(environ, names, faults)
-        for names in ((USER_CLIENT_ID, USER_CLIENT_SECRET), (CLIENT_ID, CLIENT_SECRET))
-    ]
-    is_published = _is_simulator(settings) and not any(pairs[0].values())
+    target = f"target {settings.target.name!r}"
+    own, ordinary = (USER_CLIENT_ID, USER_CLIENT_SECRET), (CLIENT_ID, CLIENT_SECRET)
+    found = secrets_in(environ, USER_TOKEN, REFRESH_TOKEN, *own, *ordinary)
+    token, refresh_token = found[USER_TOKEN], found[REFRESH_TOKEN]
+    has_own, has_ordinary = (any(map(found.get, names)) for names in (own, ordinary))
     if token is not None and refresh_token is not None:
-        faults.append(Fault(USER_TOKEN, f"is given, and so is {REFRESH_TOKEN}; give only one"))
-    if not faults and token is None and refresh_token is None and not is_published:
-        needed = f"a scenario writes as a user of target {settings.target.name!r}"
-        wanted = f"a user's access token, or {REFRESH_TOKEN} for tokens that are renewed"
-        problem = f"is missing, and {needed}; set it to {wanted} (either also as …_FILE)"
-        faults.append(Fault(USER_TOKEN, problem))
-    SettingsError.raise_for(faults)
+        problem = f"is given, and so is {REFRESH_TOKEN}; give only one"
+        raise SettingsError([Fault(USER_TOKEN, problem)])
     if token is not None:
         return UserToken(token)
-    if is_published and (refresh_token is None or not any(pairs[1].values())):
+    if _is_simulator(settings) and not has_own and (refresh_token is None or not has_ordinary):
         return UserLogin(_USER, _USER, refresh_token or _USER)
-    assert refresh_token is not None
-    given = next((pair for pair in pairs if any(pair.values())), pairs[0])
-    client_id, client_secret = _all_of(given, settings)
-    return UserLogin(client_id, client_secret, refresh_token)
+    if refresh_token is None:
+        needed = f"a scenario writes as a user of {target}"
+        wanted = f"a user's access token, or {REFRESH_TOKEN} for tokens that are renewed"
+        problem = f"is missing, and {needed}; set it to {wanted} (either also as …_FILE)"
+        raise SettingsError([Fault(USER_TOKEN, problem)])
+    client = own if has_own or not has_ordinary else ordinary
+    return UserLogin(*_all_of({name: found[name] for name in (*client, REFRESH_TOKEN)}, target))
 
 
 def guest_jwts(environ: Mapping[str, str]) -> tuple[Secret, ...]:
@@ -200,24 +233,18 @@ def guest_jwts(environ: Mapping[str, str]) -> tuple[Secret, ...]:
 
     White space separates them, in the variable or in its file. Raises SettingsError.
     """
-    faults: list[Fault] = []
-    where, text = _given(environ, GUEST_JWTS, faults, _LONGEST_JWT_FILE, is_list=True)
-    for number, jwt in enumerate(text.split(), start=1):
-        if not faults and not _JWT.fullmatch(jwt):
-            problem = f"number {number} of what it holds is no JWT, three parts with dots between"
-            faults.append(Fault(where, problem))
-    SettingsError.raise_for(faults)
-    return tuple(map(Secret, text.split()))
+    jwts = secrets_in(environ, GUEST_JWTS)[GUEST_JWTS]
+    return tuple(map(Secret, jwts.reveal().split())) if jwts else ()
 
 
-def _all_of(given: Mapping[str, Secret | None], settings: Settings) -> list[Secret]:
+def _all_of(found: Mapping[str, Secret | None], needed_by: str) -> list[Secret]:
     """Return the values of variables; raises SettingsError for each that has none."""
     SettingsError.raise_for(
-        Fault(name, f"target {settings.target.name!r} needs it; set {name} or {name}_FILE")
-        for name, value in given.items()
+        Fault(name, f"{needed_by} needs it; set {name} or {name}_FILE")
+        for name, value in found.items()
         if value is None
     )
-    return [value for value in given.values() if value is not None]
+    return [value for value in found.values() if value is not None]
 
 
 def _is_simulator(settings: Settings) -> bool:
@@ -226,35 +253,23 @@ def _is_simulator(settings: Settings) -> bool:
 
 def swarm_secret(environ: Mapping[str, str]) -> Secret | None:
     """Return what master and workers know in common; None without. Raises SettingsError."""
-    return _shared_secret(environ, SWARM_SECRET)
+    return secrets_in(environ, SWARM_SECRET)[SWARM_SECRET]
 
 
 def simulator_key(environ: Mapping[str, str]) -> Secret | None:
     """Return the key by which a simulator on another machine is known; raises SettingsError."""
-    return _shared_secret(environ, SIMULATOR_KEY)
+    return secrets_in(environ, SIMULATOR_KEY)[SIMULATOR_KEY]
 
 
 def web_login(environ: Mapping[str, str]) -> tuple[str, Secret]:
     """Return user and password of the web UI, from variables or files; raises SettingsError."""
-    faults: list[Fault] = []
-    user, password = _credentials(environ, (WEB_USER, WEB_PASSWORD), faults).values()
-    if not faults:
-        faults += [
-            Fault("--web-login", f"needs {name} or {name}_FILE, and neither is set")
-            for name, value in ((WEB_USER, user), (WEB_PASSWORD, password))
-            if value is None
-        ]
-    if password is not None and len(password.reveal()) < _SHORTEST_PASSWORD:
-        problem = f"should have at least {_SHORTEST_PASSWORD} characters"
-        faults.append(Fault(WEB_PASSWORD, f"{problem}, because it lets whoever has it start load"))
-    SettingsError.raise_for(faults)
-    assert user is not None and password is not None
+    user, password = _all_of(secrets_in(environ, WEB_USER, WEB_PASSWORD), "--web-login")
     return user.reveal(), password
 
 
 def has_web_password(environ: Mapping[str, str]) -> bool:
     """Tell whether a password of the web UI is given, whatever it is worth."""
-    return any(environ.get(name, "").strip() for name in (WEB_PASSWORD, f"{WEB_PASSWORD}_FILE"))
+    return any(_given(environ, WEB_PASSWORD))
 
 
 def web_hosts(environ: Mapping[str, str], redact: Callable[[str], str]) -> frozenset[str]:
@@ -283,10 +298,10 @@ def header_values(environ: Mapping[str, str], settings: Settings) -> dict[str, s
             continue
         is_known = given.name in environ or _NAME_OF_VARIABLE.fullmatch(given.name)
         variable = f"the variable {given.name!r}" if is_known else "the variable that it names"
-        kept_in = _file_named(given.name) if given.kind == "file" else variable
+        is_file = given.kind == "file"
+        kept_in = _file_named(given.name) if is_file else variable
         try:
-            text = environ.get(given.name, "").strip()
-            value = _text_of(text, given.name if given.kind == "file" else "")
+            value = _in_file(given.name) if is_file else _in_variable(environ, given.name)
             problem = header_problem(value) if value else "is not set, or empty"
         except FileError as error:
             value, problem = "", str(error)
@@ -318,47 +333,9 @@ def _directory(environ: Mapping[str, str], variable: str, default: Path) -> Path
     return path
 
 
-def _credentials(
-    environ: Mapping[str, str], names: Iterable[str], faults: list[Fault]
-) -> dict[str, Secret | None]:
-    """Return what each variable or its file holds, None where neither is set."""
-    found = {name: _given(environ, name, faults)[1] for name in names}
-    return {name: Secret(text) if text else None for name, text in found.items()}
-
-
-def _given(
-    environ: Mapping[str, str],
-    name: str,
-    faults: list[Fault],
-    most_bytes: int = _LONGEST_SECRET_FILE,
-    *,
-    is_list: bool = False,
-) -> tuple[str, str]:
-    """Return the variable or that of its file, whichever is set, and what it holds; "" for none.
-
-    A fault says what is wrong with it, and never shows it.
-    """
-    value, file = (environ.get(each, "").strip() for each in (name, f"{name}_FILE"))
-    where, what = (f"{name}_FILE", f"{_file_named(file)} ") if file else (name, "")
-    if value and file:
-        faults.append(Fault(name, f"is given, and so is {name}_FILE; give only one of them"))
-        return name, ""
-    try:
-        return where, _text_of(value, file, most_bytes, is_list=is_list)
-    except FileError as error:
-        faults.append(Fault(where, f"{what}{error}"))
-        return where, ""
-
-
-def _shared_secret(environ: Mapping[str, str], name: str) -> Secret | None:
-    """Return a secret that people make up, given as the credentials are; a short one is a fault."""
-    faults: list[Fault] = []
-    [secret] = _credentials(environ, [name], faults).values()
-    if secret is not None and len(secret.reveal()) < _SHORTEST_KEY:
-        problem = f"has fewer than {_SHORTEST_KEY} characters; make one by openssl rand -hex 16"
-        faults.append(Fault(name, problem))
-    SettingsError.raise_for(faults)
-    return secret
+def _given(environ: Mapping[str, str], name: str) -> tuple[str, str]:
+    """Return what a variable holds, and the name of a file that the one with `_FILE` holds."""
+    return environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
 
 
 def _file_named(name: str) -> str:
@@ -373,24 +350,32 @@ def _file_named(name: str) -> str:
     return "the file that it names" + f" in {folder!r}" * os.path.isdir(folder)
 
 
-def _text_of(
-    value: str, file: str, most_bytes: int = _LONGEST_SECRET_FILE, *, is_list: bool = False
-) -> str:
-    """Return what a file holds, without the white space around it, or where none is named a value.
+def _in_variable(environ: Mapping[str, str], name: str) -> str:
+    """Return what a variable holds, without the white space around it, "" where it is not set.
 
-    That is a variable's: the UTF-8 that its bytes are, whatever the locale. Raises FileError, which
-    says what is wrong and never shows what was read.
+    That is the UTF-8 that its bytes are, whatever the locale; raises FileError for anything else.
     """
     try:
-        text = (
-            read_text(Path(file), most_bytes).strip()
-            if file
-            else os.fsencode(value).decode("utf-8")
-        )
+        return os.fsencode(environ.get(name, "")).decode("utf-8").strip()
     except UnicodeError:
         raise FileError("is not UTF-8") from None
-    if file and not text:
-        raise FileError("is empty")
-    if not (is_list or text.isprintable()):
+
+
+def _in_file(name: str, most_bytes: int = _MOST_BYTES) -> str:
+    """Return what a file holds, without the white space around it; raises FileError for nothing."""
+    if text := read_text(Path(name), most_bytes).strip():
+        return text
+    raise FileError("is empty")
+
+
+def _check(text: str, rule: _Rule) -> None:
+    """Raise FileError for a text that is against the rule; the message does not show the text."""
+    if rule.holds_jwts:
+        for number, jwt in enumerate(text.split(), start=1):
+            if not _JWT.fullmatch(jwt):
+                what = "JWTs, of three parts with dots between"
+                raise FileError(f"should hold {what}, but number {number} is none")
+    elif not text.isprintable():
         raise FileError("holds more than one line, or characters that do not print")
-    return text
+    elif 0 < len(text) < rule.shortest:
+        raise FileError(f"should have at least {rule.shortest} characters{rule.why}")

@@ -59,7 +59,7 @@ def test_web_login_without_a_user_ends_with_a_sentence_before_anything_starts(
 ) -> None:
     port = free_port()
     for given, said in (
-        ({}, "convoy: --web-login: needs CONVOY_WEB_USER or CONVOY_WEB_USER_FILE"),
+        ({}, "convoy: CONVOY_WEB_USER: --web-login needs it; set CONVOY_WEB_USER or"),
         (LOGIN | {"CONVOY_WEB_PASSWORD": "hunter2"}, "should have at least 12 characters"),
     ):
         with LocustProcess(

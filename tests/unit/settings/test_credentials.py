@@ -19,6 +19,7 @@ from convoy.settings.environment import (
     guest_jwts,
     header_values,
     payload_directory,
+    secrets_in,
     swarm_secret,
     user_login,
 )
@@ -213,7 +214,9 @@ def test_the_secret_of_a_swarm_comes_from_its_variable_or_file_or_is_not_there(
     ("environ", "expected"),
     [
         pytest.param(
-            {"CONVOY_SWARM_SECRET": "hunter2-hunter2"}, "has fewer than 16 characters", id="short"
+            {"CONVOY_SWARM_SECRET": "hunter2-hunter2"},
+            "should have at least 16 characters",
+            id="short",
         ),
         pytest.param({"CONVOY_SWARM_SECRET_FILE": "/nowhere"}, "No such file", id="no file"),
         pytest.param(
@@ -233,6 +236,29 @@ def test_a_secret_of_a_swarm_that_cannot_be_used_is_a_fault_without_it(
     assert expected in str(caught.value) and "hunter2" not in str(caught.value)
 
 
+def test_all_secrets_that_cannot_be_used_are_told_at_once_each_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "short").write_text("hunter2")
+    (tmp_path / "jwts").write_text("a.b.c hunter3")
+    environ = {
+        "CONVOY_CLIENT_ID": "hunter4",
+        "CONVOY_CLIENT_ID_FILE": "/nowhere",
+        "CONVOY_SIMULATOR_KEY_FILE": str(tmp_path / "short"),
+        "CONVOY_GUEST_JWTS_FILE": str(tmp_path / "jwts"),
+    }
+
+    with pytest.raises(SettingsError) as caught:
+        secrets_in(
+            environ, "CONVOY_CLIENT_ID", "CONVOY_SIMULATOR_KEY", GUEST_JWTS, "CONVOY_WEB_USER"
+        )
+
+    both, short, no_jwt = str(caught.value).splitlines()
+    assert both.startswith("CONVOY_CLIENT_ID: is given, and so is CONVOY_CLIENT_ID_FILE")
+    begin = f"CONVOY_SIMULATOR_KEY_FILE: the file '{tmp_path}/short' should have at least 16"
+    assert short.startswith(begin)
+    begin = f"CONVOY_GUEST_JWTS_FILE: the file '{tmp_path}/jwts' should hold JWTs"
+    assert no_jwt.startswith(begin) and "hunter" not in str(caught.value)
+
+
 def test_guests_log_in_with_what_a_variable_or_a_file_holds(tmp_path: Path) -> None:
     file = tmp_path / "jwts"
     file.write_text("a.b.c\n\nd-1.e_2.f\n")
@@ -249,7 +275,10 @@ def test_guests_log_in_with_what_a_variable_or_a_file_holds(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("environ", "fault"),
     [
-        ({GUEST_JWTS: "a.b.c secret"}, "CONVOY_GUEST_JWTS: number 2 of what it holds is no JWT"),
+        (
+            {GUEST_JWTS: "a.b.c secret"},
+            "CONVOY_GUEST_JWTS: should hold JWTs, of three parts with dots between, but number 2",
+        ),
         (
             {GUEST_JWTS: "a.b.c", f"{GUEST_JWTS}_FILE": "x"},
             "is given, and so is CONVOY_GUEST_JWTS_F",

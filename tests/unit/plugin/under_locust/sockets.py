@@ -106,7 +106,7 @@ def test_who_knows_the_masters_key_but_not_the_workers_is_not_let_in(
             {"worker": True, "master_host": "master.invalid"}, SECRET, "", id="a worker with one"
         ),
         pytest.param(
-            {}, {"CONVOY_SWARM_SECRET": "too short"}, "CONVOY_SWARM_SECRET: has fewer", id="short"
+            {}, {"CONVOY_SWARM_SECRET": "too short"}, "CONVOY_SWARM_SECRET: should have", id="short"
         ),
     ],
 )

@@ -284,12 +284,16 @@ def test_the_password_is_nowhere_in_the_login_and_hidden_in_what_is_printed() ->
 @pytest.mark.parametrize(
     ("options", "environ", "complaint"),
     [
-        (["--web-login"], {}, "--web-login: needs CONVOY_WEB_USER or CONVOY_WEB_USER_FILE"),
-        (["--web-login"], {"CONVOY_WEB_USER": "me"}, "--web-login: needs CONVOY_WEB_PASSWORD or"),
+        (["--web-login"], {}, "CONVOY_WEB_USER: --web-login needs it; set CONVOY_WEB_USER or"),
+        (
+            ["--web-login"],
+            {"CONVOY_WEB_USER": "me"},
+            "CONVOY_WEB_PASSWORD: --web-login needs it; set",
+        ),
         (
             ["--web-login"],
             {"CONVOY_WEB_PASSWORD": PASSWORD},
-            "--web-login: needs CONVOY_WEB_USER or",
+            "CONVOY_WEB_USER: --web-login needs it",
         ),
         (
             ["--web-login"],
