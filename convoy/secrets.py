@@ -27,26 +27,28 @@ _SHORTEST_PART = 8
 """Of a header, of a secret in other letters, and without the padding of base64."""
 _PARAMETER = re.compile(rf"[\w-]+=\"?([^\s\",;]{{{_SHORTEST_PART},}})")
 _ENDS = r"(?:token|jwt|secret|password|passwd|signature|api[_ -]?key)"
-_NAMES = rf"(?:[\w.:\[ -]*{_ENDS}|authorization|(?:set-)?cookie|x-amz-credential)"
+_OTHERS = "authorization|(?:set-)?cookie|x-amz-credential"
+_NAMES = rf"(?:[\w.:/@$\[\] -]*{_ENDS}|{_OTHERS}) *"
 """Of members of JSON, and of parameters of a URL, whose values open a door."""
-_WITHIN = r'[^"\[\]{}]|"(?:[^"\\]|\\.)*+"'
-"""A part of a list or an object of JSON that holds no other one."""
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{}\]]', re.DOTALL)
 # Quantifiers are possessive, short, or begin behind a character that they cannot hold: the time has
 # to be linear in a text that a stranger has written.
 _SHAPES = re.compile(
-    r"(?<![\w-])(eyJ[\w-]{8,}+(?:\.[\w-]*+){1,4}+)"  # a JSON Web Token
+    # A JSON Web Token, whose first part may have white space after its bracket.
+    r"(?<![\w-])(e(?:yJ|yA|wo|w0|wk)[\w-]{8,}+(?:\.[\w-]*+){1,4}+)"
     r"|\b(?i:bearer|basic)[ \t]+([\w.~+/=-]{16,}+)"
     # The login in an address; its password may hold `@` and `/`, where the colon is not of a port.
     r"|(?<=://)([^\s/@:\"'<>]{0,200}+:(?!\d{1,5}[/?#])[^\s\"<>]{1,200})(?=@[\w\[])"
     r"|(?<=://)([^\s/@\"'<>]{1,1000}+)(?=@)"
     rf'|(?<=")(?i:{_NAMES})"\s*+:\s*+'
-    rf'(?:"((?:[^"\\]|\\.)++)|([\[{{](?:{_WITHIN}|[\[{{](?:{_WITHIN})*+[\]}}])*+)|(-?\d[\d.]{{3,}}+))'
+    r'(?:"((?:[^"\\]|\\.)++)|(?P<bare>[\[{]|-?\d[\d.eE+-]{3,}+))'
     rf"|(?<=[?&;#])(?i:{_NAMES}|sig)(?:\[?\])?=[\"']?([^\s&;\"'<>#]++)"
     # The first field of a form has nothing before it, and a variable of a shell is none.
-    rf"|(?<![^\s\"'])(?i:[\w.-]{{0,60}}{_ENDS}|authorization)=(?!\$)([^\s&;\"'<>#]++)",
+    rf"|(?<![\w.-])(?i:[\w.-]{{0,60}}{_ENDS}|{_OTHERS})(?:\[?\])?=[\"']?(?!\$)([^\s&;\"'<>#]++)",
     re.DOTALL,
 )
-"""What has the shape of a credential, whosoever it is: the last group of each is hidden."""
+"""What has the shape of a credential, whosoever it is: the last group of each is hidden, and of a
+`bare` value, which is no text, all of it."""
 
 T = TypeVar("T")
 
@@ -163,11 +165,11 @@ class Redactor:
             return STARS if hash(text) in self._forms else text
         kept: list[str] = []
         start = 0
-        for begin, end in sorted(self._spans(text)):
+        for begin, end, quote in sorted(self._spans(text)):
             if begin >= start:
-                kept.append(text[start:begin])
+                kept += text[start:begin], quote, STARS, quote
             start = max(start, end)
-        return STARS.join([*kept, text[start:]]) if kept else text
+        return "".join([*kept, text[start:]]) if kept else text
 
     def redact_all(self, value: T) -> T:
         """Return a value of JSON with all its texts redacted, keys included."""
@@ -180,14 +182,24 @@ class Redactor:
             found = [self.redact_all(each) for each in value]
         return cast(T, found)
 
-    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield from where to where something is to be hidden, in no order."""
+    def _spans(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Yield from where to where something is to be hidden, in no order.
+
+        With it comes the quote that the stars need, so that what was JSON stays JSON.
+        """
         for shown, at in layers(text):
             for begin, end in self._values_in(shown):
-                yield at[begin], at[end]
-            for found in _SHAPES.finditer(shown):
-                begin, end = found.span(found.lastindex or 0)
-                yield at[begin], at[end]
+                yield at[begin], at[end], ""
+            start = 0
+            while found := _SHAPES.search(shown, start):
+                begin, start = found.span(found.lastindex or 0)
+                quote = ""
+                if found["bare"]:
+                    start = _end_of_value(shown, begin, start)
+                    # As the name of the member has it, beneath the same escapes.
+                    last = shown.rindex('"', 0, begin)
+                    quote = text[at[last] : at[last + 1]]
+                yield at[begin], at[start], quote
 
     def _values_in(self, text: str) -> Iterator[tuple[int, int]]:
         starts, forms, size = self._lengths_by_start, self._forms, len(text)
@@ -210,6 +222,18 @@ class Redactor:
             _take_one(self._lengths_by_start[start], len(form))
             if not self._lengths_by_start[start]:
                 del self._lengths_by_start[start]
+
+
+def _end_of_value(text: str, begin: int, end: int) -> int:
+    """Return where a value of JSON ends: after its last bracket, or at the `end` of a number."""
+    if text[begin] not in "[{":
+        return end
+    depth = 0
+    for bracket in _BRACKET.finditer(text, begin):
+        depth += (bracket[0] in ("[", "{")) - (bracket[0] in ("]", "}"))
+        if not depth:
+            return bracket.end()
+    return len(text)
 
 
 def _take_one(counts: Counter[int], key: int) -> None:

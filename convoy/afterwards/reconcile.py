@@ -70,7 +70,7 @@ def reconcile(
     found = _Found(result)
     progress = StepsDone(folder / PROGRESS, ReadingStep)
     if ledger is not None and counted:
-        found.add_ledger(logged, ledger, counted)
+        found.add_ledger(logged, ledger, counted, connections.redact)
     if stored := [each for each in logged if each.scenario not in counted]:
         with PacedClient(settings, connections, tell) as client:
             reading = FarSideReading(
@@ -106,7 +106,11 @@ class _Found:
     not_named: int = 0
 
     def add_ledger(
-        self, logged: Sequence[LoggedMessage], ledger: Ledger, scenarios: Collection[str]
+        self,
+        logged: Sequence[LoggedMessage],
+        ledger: Ledger,
+        scenarios: Collection[str],
+        redact: Callable[[str], str],
     ) -> None:
         """Compare messages of scenarios whose far side, a simulator, only counts them."""
         self.discrepancies += compare_with_ledger(
@@ -114,6 +118,7 @@ class _Found:
             [each for each in logged if each.scenario in scenarios],
             ledger,
             scenarios,
+            redact,
         )
         names = " and ".join(sorted(scenarios))
         self.how.append(
@@ -194,7 +199,11 @@ def _ledger(settings: Settings, connections: Connections, result: RunResult) -> 
             f"{error} The simulator that a run starts for itself ends with it; start one by hand, "
             "with .venv/bin/python -m simulator, before a run that is to be reconciled"
         ) from error
-    if datetime.fromisoformat(ledger.since).timestamp() > result.t0_s:
+    try:
+        since_s = datetime.fromisoformat(ledger.since).timestamp()
+    except (ValueError, OverflowError):
+        raise RefusedError(f"the simulator at {url} does not say since when it counts") from None
+    if since_s > result.t0_s:
         raise RefusedError(
             f"the simulator at {url} has counted since {ledger.since[:19]}Z only, and run "
             f"{result.run_id} began at {result.started_at[:19]}Z: it was restarted or emptied, and "

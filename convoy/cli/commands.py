@@ -27,7 +27,7 @@ from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
 from convoy.foreign import printable_lines
 from convoy.plugin.github_step import GitHubStep
-from convoy.plugin.redacted_exits import redact_usage
+from convoy.plugin.redacted_exits import redact_records, redact_tracebacks, redact_usage
 from convoy.plugin.scenario_classes import known_scenarios, user_classes
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS
@@ -55,6 +55,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         step.stop_commands(sys.stdout)
     try:
         _import_scenarios()
+        # Again, because the hooks of the locustfile know no secrets but those of the environment.
+        redact_tracebacks(setup.redactor.redact)
+        redact_records(setup.redactor)
         exit_code = _told(_COMMANDS[options.command](setup, options), step)
         sys.stdout.flush()
         return exit_code

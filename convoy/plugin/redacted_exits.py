@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+import warnings
 from argparse import ArgumentParser
 from collections.abc import Callable
 from traceback import format_exception
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
-import gevent
+from gevent.hub import Hub
 from locust.env import Environment
 from locust.stats import StatsError
 
@@ -49,20 +51,42 @@ def redact_records(redactor: Redactor) -> None:
 
 
 def redact_tracebacks(redact: Callable[[str], str]) -> None:
-    """Redact what Python and gevent print of exceptions that nobody handles."""
+    """Redact what Python and gevent print of exceptions that nobody handles, and of warnings."""
+
+    def say(text: str) -> None:
+        print(printable_lines(redact(text)), end="", file=sys.stderr, flush=True)
 
     def tell(
         kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        text = "".join(format_exception(kind, error, trace))
-        print(printable_lines(redact(text)), end="", file=sys.stderr, flush=True)
+        say("".join(format_exception(kind, error, trace)))
 
-    def tell_of_greenlet(context: object, *fault: Any) -> None:
+    def tell_of_greenlet(hub: Hub, context: object, *fault: Any) -> None:
         # gevent adds the greenlet with the beginning of its arguments, which no secret is found in.
         tell(*fault)
 
+    def tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+        if not issubclass(ended.exc_type, SystemExit):
+            tell(ended.exc_type, ended.exc_value, ended.exc_traceback)
+
+    def tell_of_unraisable(ignored: sys.UnraisableHookArgs) -> None:
+        tell(ignored.exc_type, ignored.exc_value, ignored.exc_traceback)
+
+    def tell_of_warning(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        say(warnings.formatwarning(message, category, filename, lineno, line))
+
     sys.excepthook = tell
-    gevent.get_hub().print_exception = tell_of_greenlet  # type: ignore[assignment, method-assign]
+    sys.unraisablehook = tell_of_unraisable
+    threading.excepthook = tell_of_thread
+    warnings.showwarning = tell_of_warning
+    Hub.print_exception = tell_of_greenlet  # type: ignore[assignment, method-assign]  # all threads'
 
 
 def redact_usage(parser: ArgumentParser, redact: Callable[[str], str]) -> None:

@@ -32,18 +32,21 @@ _KINDS = {
         "e-mail address": rf"{_WHOSE}e?mails?(?:address(?:es)?)?",
         "phone number": (
             rf"{_WHOSE}(?:(?:tele|cell|mobile)?phones?(?:numbers?)?|tel|fax|sms|whatsapp"
-            r"|(?:mobile|cell)(?:number)?|ani|dnis|callerid|(?:caller|called)number)"
+            r"|(?:mobile|cell)(?:number)?|callback(?:numbers?|phones?)|ani|dnis|callerid|(?:caller|called)number)"
         ),
     }.items()
 }
 """What a member of JSON holds, by its key in small letters without hyphens and underlines."""
 _PHONE_NUMBER = "phone number"
-_MAY_BE_NUMBERS = frozenset(["address", "toaddress", "fromaddress", "to", "from"])
-_NAMES_ANOTHER = re.compile("key|name|fieldname|field|label|id|attribute|property|parameter|param")
-_NAMED_VALUE = re.compile("[a-z]*values?")
+_MAY_BE_NUMBERS = re.compile("(?:to|from)?address(?:normalized|raw|displayable)?|to|from")
+_NAMES_ANOTHER = re.compile(
+    "key|name|fieldname|field|label|id|attribute|property|parameter|param"
+    "|(?:instance|property|data|json)?path|pointer|loc|location"
+)
+_NAMED_VALUE = re.compile("[a-z]*values?|data|input|instance")
 """The former says what the latter, beside it, is."""
 _PREFIX = re.compile(r".*[.:/@$\[]", re.DOTALL)
-_SUFFIX = re.compile(r"[\d\]]+\Z")
+_SUFFIX = re.compile(r"(?:\[\d*\]|[\d\]])+\Z")
 _NOT_OF_A_KEY = str.maketrans("", "", "-_ ")
 _AROUND_JSON = "\ufeff \t\r\n"
 _OF_A_LANGUAGE = re.compile(r"""[{<=\\]|["']\s*:|&#?\w{2,31};|%[0-9a-fA-F]{2}""")
@@ -51,22 +54,23 @@ _OF_A_LANGUAGE = re.compile(r"""[{<=\\]|["']\s*:|&#?\w{2,31};|%[0-9a-fA-F]{2}"""
 _TITLE = re.compile(r"<title>([^<>{}&]{1,100})</title>", re.IGNORECASE)
 # Quantifiers are possessive or short, so that the time is linear in a text of any length.
 _E_MAIL = re.compile(
-    r"""(?:(?<![\w.+-])[\w.+-][\w.!#$'*+?^`|~-]{0,63}+|"[^"\n]{1,64}+")@"""
+    r"""(?:(?<![\w.+-])[\w.+-][\w.!#$'*+?^`|~-]{0,254}+|"[^"\n]{1,64}+")@"""
     r"(?:[\w-]{1,63}+(?:[.\u3002][\w-]{1,63}+){1,8}+|\[[\w.:]{3,45}\])"
 )
 _SPACE = r"[^\S\n]"  # those that do not break are spaces, too
 _DASH = "\u2010-\u2015-"
+_WITH_COUNTRY = rf"[1-9](?:(?:{_SPACE}|[()./{_DASH}]){{0,3}}\d){{6,14}}+"
+_EXTENSION = rf"(?:{_SPACE}?(?:x|ext\.?|#){_SPACE}?\d{{1,6}}+)?"
 _PHONE = re.compile(
-    r"(?<![\w.+-])(?:"
-    # With the number of a country; then as 030 1234567; as 06 12 34 56 78; as (555) 123-4567.
-    rf"(?:\+|00)[1-9](?:(?:{_SPACE}|[()./{_DASH}]){{0,3}}\d){{6,14}}+"
+    rf"\+{_WITH_COUNTRY}{_EXTENSION}|(?<=\btel:)\d{{5,15}}+|(?<![\w.+-])(?:(?:00{_WITH_COUNTRY}"
+    # As 030 1234567; as 06 12 34 56 78; as (555) 123-4567.
     rf"|\(?0[1-9]\d{{1,4}}(?:\){_SPACE}?|(?:{_SPACE}|[/{_DASH}]){{1,3}})"
     rf"\d(?:(?:{_SPACE}|[{_DASH}])?\d){{3,10}}+"
     rf"|0[1-9](?:(?:{_SPACE}|\.)\d\d){{4}}"
     rf"|(?:1(?:{_SPACE}|[.{_DASH}]))?"
     rf"(?:\([2-9]\d\d\){_SPACE}?|[2-9]\d\d(?:{_SPACE}|[.{_DASH}]))"
     rf"\d{{3}}(?:{_SPACE}|[.{_DASH}])\d{{4}}"
-    rf")(?:{_SPACE}?(?:x|ext\.?|#){_SPACE}?\d{{1,6}}+)?(?![\w-])"
+    rf"){_EXTENSION}(?![\w-]))"
 )
 _ONLY_NUMBER = re.compile(r"\+?\d{7,15}")
 
@@ -97,15 +101,19 @@ def _masked(value: object, key: str = "", kind: str = "") -> object:
     if isinstance(value, dict):
         named = (
             _kind(text)
-            for each, text in value.items()
-            if isinstance(text, str) and _NAMES_ANOTHER.fullmatch(_plain(each))
+            for each, found in value.items()
+            if _NAMES_ANOTHER.fullmatch(_plain(each))
+            for text in (found if isinstance(found, list) else [found])
+            if isinstance(text, str)
         )
         beside = next(filter(None, named), "")
+        of_id = _kind(str(value.get("idType")))  # as open messaging has it: Phone, Email, Opaque
+        kinds = {
+            each: _kind(each) or kind or beside * _is_named_value(each) or of_id * (each == "id")
+            for each in value
+        }
         return {
-            _without_parts(each): _masked(
-                below, each, _kind(each) or kind or beside * _is_named_value(each)
-            )
-            for each, below in value.items()
+            _without_parts(each): _masked(below, each, kinds[each]) for each, below in value.items()
         }
     if isinstance(value, list):
         return [_masked(each, key, kind) for each in value]
@@ -120,7 +128,7 @@ def _masked(value: object, key: str = "", kind: str = "") -> object:
 
 def _stand_in_of(text: str, key: str, kind: str) -> str | None:
     """Return what stands for the text of a member; None where nothing does by its key."""
-    if not kind and _plain(key) in _MAY_BE_NUMBERS and _ONLY_NUMBER.fullmatch(text):
+    if not kind and _MAY_BE_NUMBERS.fullmatch(_plain(key)) and _ONLY_NUMBER.fullmatch(text):
         kind = _PHONE_NUMBER
     if not kind:
         return None
@@ -142,8 +150,9 @@ def _usual(text: str) -> str:
     """Return a text in the usual forms of its characters, and without those that nobody sees."""
     if text.isascii():
         return text
-    shown = (each for each in text if unicodedata.category(each) != "Cf")
-    return unicodedata.normalize("NFKC", "".join(shown))
+    shown = "".join(each for each in text if unicodedata.category(each) != "Cf")
+    usual = unicodedata.normalize("NFKC", shown)
+    return "".join(str(unicodedata.decimal(each, each)) for each in usual)
 
 
 def _plain(key: str) -> str:

@@ -11,10 +11,11 @@ from typing import Literal
 
 import msgspec
 
+from convoy.foreign import told
 from convoy.results.far_side import Ledger
 from convoy.results.histograms import Histogram, Recorder
 from convoy.results.message_log import LoggedMessage
-from convoy.results.outcome import ACCEPTED, UNKNOWN
+from convoy.results.outcome import ACCEPTED, LONGEST_NAME, UNKNOWN
 
 MOST_NAMED = 100
 """Of each kind in result and summary; the record has all of them in a file of their own."""
@@ -233,11 +234,16 @@ def _overtaken(
 
 
 def compare_with_ledger(
-    run_id: str, sent: Iterable[LoggedMessage], ledger: Ledger, scenarios: Collection[str]
+    run_id: str,
+    sent: Iterable[LoggedMessage],
+    ledger: Ledger,
+    scenarios: Collection[str],
+    redact: Callable[[str], str],
 ) -> Iterator[Discrepancy]:
     """Yield what a simulator's ledger says of messages that it does not store, of these scenarios.
 
-    It names those that something became of, and counts the others by conversation.
+    It names those that something became of, and counts the others by conversation. The ids that it
+    says are redacted.
     """
     kinds: Mapping[str, Kind] = {
         "lost": "lost",
@@ -248,7 +254,10 @@ def compare_with_ledger(
     for each in ledger.after_acceptance:
         key = marker_in(run_id, each.marker or "")
         if each.what in kinds and key is not None and key[0] in scenarios:
-            yield Discrepancy(kinds[each.what], *key, each.conversation_id, tuple(each.message_ids))
+            id, *ids = (
+                told(id, redact, LONGEST_NAME) for id in (each.conversation_id, *each.message_ids)
+            )
+            yield Discrepancy(kinds[each.what], *key, id, tuple(ids))
     least, most, names = defaultdict[str, int](int), defaultdict[str, int](int), dict[str, str]()
     for logged in sent:
         if logged.fate in (ACCEPTED, UNKNOWN):

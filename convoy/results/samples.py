@@ -114,7 +114,7 @@ class SampleKeeper:
         )
 
     def _name(self, text: str) -> str:
-        return told(text, self._redact, LONGEST_NAME)
+        return told(text, self._clean, LONGEST_NAME)
 
     def _readable(self, body: bytes) -> str:
         """Return a body as text that can be printed, at most `LONGEST_BODY` characters long."""

@@ -148,6 +148,15 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "?token[]=hunter2&user[password]=hunter2",
         "?token='hunter2'&oauth.token=hunter2",
         "https://user:it's-hunter2@host.example/",
+        '{"token": {"a": {"b": {"c": {"d": "hunter2"}}}}, "x": 1}',
+        '{"secret": [[["hunter2"]]]}',
+        '{"a/token": "hunter2", "@token": "hunter2", "$token": "hunter2", "token ": "hunter2"}',
+        "password=\"hunter2\" or password='hunter2'",
+        "Login(user=x, password=hunter2) {token=hunter2} [token=hunter2] a=1,token=hunter2",
+        "user[password]=hunter2",
+        "cookie=hunter2&x-amz-credential=hunter2",
+        "see eyAiYWxnIjoibm9uZSJ9.eyJzdWIiOiJhbm4ifQ.c2ln",
+        "see ewogImFsZyI6Im5vbmUifQ.eyJzdWIiOiJhbm4ifQ.c2ln",
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_it(
@@ -171,11 +180,24 @@ def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_i
         "https://host.example:8080/path?to=ann@mail.example is no login",
         "https://host.example/a:b@c",
         '{"tokens": 5, "token_type": "bearer", "expires_in": 86400}',
-        "password=$PASSWORD client_secret=$SECRET",
+        'password=$PASSWORD client_secret="$SECRET"',
     ],
 )
 def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
     assert Redactor().redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ('{"token": [1, {"x": "]"}], "b": 2}', {"token": STARS, "b": 2}),
+        ('{"resetToken": 12345678, "b": 2}', {"resetToken": STARS, "b": 2}),
+        ('{"resetToken": -1.2e345678}', {"resetToken": STARS}),
+        (json.dumps({"a": '{"cookie": ["x=y"]}'}), {"a": json.dumps({"cookie": STARS})}),
+    ],
+)
+def test_what_was_json_is_json_without_its_secrets(text: str, redacted: dict[str, object]) -> None:
+    assert json.loads(Redactor().redact(text)) == redacted
 
 
 def test_an_id_is_hidden_as_a_whole_only() -> None:
@@ -258,6 +280,11 @@ HOSTILE = {
     "quotes": '"token":"' * 11_000,
     "addresses": "://a" * 25_000,
     "parameters": "?token=&" * 12_500,
+    "lists that do not end": '"token":[' * 11_000,
+    "objects that do not end": '"token":{"' * 10_000,
+    "lists in lists": '"token":' + "[" * 100_000,
+    "brackets before names": "(token=" * 14_000,
+    "quoted names": '"a[a' * 25_000,
     "long words": '"' + "token-" * 16_000,
 }
 

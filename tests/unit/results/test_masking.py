@@ -87,6 +87,27 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
         ('{"message": "firstName=Ann"}', '{"message": "<text, 13 characters>"}'),
         ('{"name": "Ann", "name": ""}', "<text, 27 characters>"),
         ("ann\u200b@mail.example", "<e-mail address>"),
+        ("\u0660\u0663\u0660 \u0661\u0662\u0663\u0664\u0665\u0666\u0667", "<phone number>"),
+        ("+4930123456-x or _+4930123456_1", "<phone number>-x or _<phone number>_1"),
+        ("tel:03012345678", "tel:<phone number>"),
+        ("a" * 100 + "@mail.example", "<e-mail address>"),
+        (
+            '{"from": {"id": "4930123456", "idType": "Phone"}}',
+            '{"from": {"id": "<phone number, 10 characters>", "idType": "Phone"}}',
+        ),
+        (
+            '{"path": "$.from.firstName", "value": "Ada"}',
+            '{"path": "$.from.firstName", "value": "<name, 3 characters>"}',
+        ),
+        (
+            '{"loc": ["from", "name"], "input": "Ada", "names[0]": "Bo"}',
+            '{"loc": ["from", "name"], "input": "<name, 3 characters>", '
+            '"names[0]": "<name, 2 characters>"}',
+        ),
+        (
+            '{"addressNormalized": "4930123456789"}',
+            '{"addressNormalized": "<phone number, 13 characters>"}',
+        ),
         (
             "<html><title>502 Bad Gateway</title>Ann",
             "<text, 39 characters: 502 Bad Gateway>",

@@ -32,6 +32,7 @@ from convoy.results.reports.junit import junit_report
 from convoy.results.reports.text import text_report
 from convoy.results.summary import summarise
 from convoy.results.verdict import Verdict, judge
+from convoy.secrets import STARS, Redactor
 from tests.unit.results import counts_of, result_of
 
 RUN, T0_S = "20261126-100000-abcdef", 1_800_000_000.0
@@ -232,7 +233,7 @@ def test_a_ledger_names_what_became_of_messages_and_counts_the_others() -> None:
     ledger = Ledger(2, 0, {"c-1": 1, "c-2": 2}, "now", happenings)
     sent = [logged(0), logged(1), logged(2, conversation_id="c-2")]
 
-    found = list(compare_with_ledger(RUN, sent, ledger, ["chat"]))
+    found = list(compare_with_ledger(RUN, sent, ledger, ["chat"], str))
 
     assert told(found) == [
         ("lost", 0, ("m-0",)),
@@ -240,6 +241,17 @@ def test_a_ledger_names_what_became_of_messages_and_counts_the_others() -> None:
         ("lost", None, ()),
         ("unexpected", None, ()),
     ]
+
+
+def test_what_a_ledger_says_is_redacted() -> None:
+    redactor = Redactor()
+    redactor.register("open-sesame")
+    lost = Happening("lost", f"[convoy:{RUN}:chat:0]", "open-sesame", ("m-0", "open-sesame"))
+    ledger = Ledger(1, 0, {"c-1": 1}, "now", (lost,))
+
+    found = list(compare_with_ledger(RUN, [logged(0)], ledger, ["chat"], redactor.redact))
+
+    assert found == [Discrepancy("lost", "chat", 0, STARS, ("m-0", STARS))]
 
 
 def test_a_message_is_visible_from_when_analytics_counts_it() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import threading
+import warnings
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
+from gevent.hub import Hub
 from locust.env import Environment
 
 from convoy.plugin.redacted_exits import (
@@ -88,23 +91,72 @@ def test_failures_are_redacted(redactor: Redactor, error: Exception | str, shown
     assert [each.to_dict()["error"] for each in environment.stats.errors.values()] == [shown]
 
 
-def test_tracebacks_are_redacted(
-    redactor: Redactor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    hub = gevent.get_hub()
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    monkeypatch.setattr(hub, "print_exception", hub.print_exception)
-    redact_tracebacks(redactor.redact)
-
+def in_a_greenlet() -> None:
     gevent.spawn(int, SECRET).join()
+
+
+def in_a_greenlet_of_another_thread() -> None:
+    gevent.get_hub().threadpool.apply(in_a_greenlet)
+
+
+def in_a_thread() -> None:
+    thread = threading.Thread(target=int, args=(SECRET,))
+    thread.start()
+    thread.join()
+
+
+def in_no_greenlet() -> None:
     try:
         int(SECRET)
     except ValueError as error:
         sys.excepthook(ValueError, error, error.__traceback__)
 
+
+class Careless:
+    def __del__(self) -> None:
+        int(SECRET)
+
+
+@pytest.fixture
+def hooks_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, name in (
+        (sys, "excepthook"),
+        (sys, "unraisablehook"),
+        (threading, "excepthook"),
+        (warnings, "showwarning"),
+        (Hub, "print_exception"),
+    ):
+        monkeypatch.setattr(place, name, getattr(place, name))
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [in_a_greenlet, in_a_greenlet_of_another_thread, in_a_thread, in_no_greenlet, Careless],
+    ids=lambda fail: fail.__name__,
+)
+def test_tracebacks_are_redacted(
+    fail: Callable[[], object],
+    redactor: Redactor,
+    hooks_as_they_were: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    redact_tracebacks(redactor.redact)
+
+    fail()
+
     told = capsys.readouterr().err
-    assert told.count(f"ValueError: invalid literal for int() with base 10: '{STARS}'") == 2
-    assert SECRET not in told.replace("int(SECRET)", "")
+    assert told.count(f"ValueError: invalid literal for int() with base 10: '{STARS}'") == 1
+    assert SECRET not in told
+
+
+def test_warnings_are_redacted(
+    redactor: Redactor, hooks_as_they_were: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redact_tracebacks(redactor.redact)
+
+    warnings.showwarning(f"no {SECRET}", UserWarning, "scenario.py", 5)
+
+    assert capsys.readouterr().err == f"scenario.py:5: UserWarning: no {STARS}\n"
 
 
 def test_what_a_parser_says_of_wrong_options_is_redacted(
