@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import ClassVar
 
 import msgspec
 from msgspec.structs import replace
@@ -52,10 +53,7 @@ class Say(Line, frozen=True, kw_only=True, tag="say"):
     """Say a text, which is a template."""
 
     text: str
-
-    @property
-    def messages(self) -> int:
-        return 1
+    messages: ClassVar[int] = 1
 
     def __str__(self) -> str:
         return f"say: {self.text}"
@@ -109,10 +107,7 @@ class Choose(Line, frozen=True, kw_only=True, tag="choose"):
     """Pick one of the choices that were offered: by its text, or its position from 1 on."""
 
     choice: str | int
-
-    @property
-    def messages(self) -> int:
-        return 1
+    messages: ClassVar[int] = 1
 
     def picked(self, offered: Sequence[str]) -> int | None:
         """Return the index of the choice, None where it is not offered."""
@@ -127,14 +122,10 @@ class Choose(Line, frozen=True, kw_only=True, tag="choose"):
 class Wait(Line, frozen=True, kw_only=True, tag="wait"):
     """Do nothing for some time. It is no step, because nothing comes of it."""
 
-    for_s: float
-
-    @property
-    def lasts_s(self) -> float:
-        return self.for_s
+    lasts_s: float
 
     def __str__(self) -> str:
-        return f"wait: {self.for_s:g} s"
+        return f"wait: {self.lasts_s:g} s"
 
 
 class Typing(Line, frozen=True, kw_only=True, tag="typing"):
@@ -143,27 +134,23 @@ class Typing(Line, frozen=True, kw_only=True, tag="typing"):
     Then it is so many characters a second, give or take the share `spread`, by the seed.
     """
 
-    for_s: float = 0.0
+    lasts_s: float = 0.0
     characters_per_s: float = 0.0
     spread: float = 0.0
 
     @property
     def messages(self) -> int:
-        return 1 + int(self.for_s / TYPED_AGAIN_S)
-
-    @property
-    def lasts_s(self) -> float:
-        return self.for_s
+        return 1 + int(self.lasts_s / TYPED_AGAIN_S)
 
     def timed(self, text: str, drawn: int) -> Typing:
         """Return it with the time that this text needs; `drawn` is of 64 bits."""
         if not self.characters_per_s:
             return self
         part = 1 + self.spread * (drawn / 2**63 - 1)
-        return replace(self, for_s=len(text) / self.characters_per_s * part)
+        return replace(self, lasts_s=len(text) / self.characters_per_s * part)
 
     def __str__(self) -> str:
-        return f"typing: {self.for_s:.3g} s"
+        return f"typing: {self.lasts_s:.3g} s"
 
 
 class Attach(Line, frozen=True, kw_only=True, tag="attach"):
@@ -172,14 +159,8 @@ class Attach(Line, frozen=True, kw_only=True, tag="attach"):
     name: str
     media_type: str = ""
     data: bytes = b""
-
-    @property
-    def messages(self) -> int:
-        return 1
-
-    @property
-    def requests(self) -> int:
-        return 2
+    messages: ClassVar[int] = 1
+    requests: ClassVar[int] = 2
 
     def __str__(self) -> str:
         return f"attach: {self.name} ({self.media_type}, {len(self.data):,} bytes)"
@@ -188,9 +169,7 @@ class Attach(Line, frozen=True, kw_only=True, tag="attach"):
 class Close(Line, frozen=True, kw_only=True, tag="close"):
     """End the session; whoever holds the dialogue goes on as another guest."""
 
-    @property
-    def requests(self) -> int:
-        return 1
+    requests: ClassVar[int] = 1
 
     def __str__(self) -> str:
         return "close"

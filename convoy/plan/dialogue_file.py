@@ -148,13 +148,13 @@ def _choose(entry: _Entry) -> Choose:
 
 
 def _wait(entry: _Entry) -> Wait:
-    return Wait(for_s=_duration_s("wait", entry["wait"]))
+    return Wait(lasts_s=_duration_s("wait", entry["wait"]))
 
 
 def _typing(entry: _Entry) -> Typing:
     given = entry["typing"]
     if not isinstance(given, dict):
-        return Typing(for_s=_duration_s("typing", given))
+        return Typing(lasts_s=_duration_s("typing", given))
     for key in given:
         if key not in _SPEED:
             raise _Wrong(f"typing.{key}", f"is nothing of typing{_meant(key, _SPEED)}")

@@ -58,8 +58,8 @@ def test_every_kind_of_line_is_read() -> None:
         Choose(number=5, step="choose", choice=2),
         Typing(number=6, step="typing", characters_per_s=8, spread=0.3),
         Say(number=7, step="say", text="Two\nlines"),
-        Typing(number=8, step="typing", for_s=2),
-        Wait(number=9, for_s=10),
+        Typing(number=8, step="typing", lasts_s=2),
+        Wait(number=9, lasts_s=10),
         Attach(number=10, step="attach", name="a b.png"),
         Close(number=11, step="close"),
     )
