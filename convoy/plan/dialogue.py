@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Annotated, ClassVar
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import replace
 
 from convoy.plan.draws import draw
@@ -24,13 +26,22 @@ https://github.com/MyPureCloud/genesys-messenger-transport-mobile-sdk, read 2026
 
 Said = tuple[str, Sequence[str]]
 """A reply: its text, and the texts of the choices that it offers."""
+_Text = Annotated[str, Meta(min_length=1)]
+_Seconds = Annotated[float, Meta(ge=0.01, le=600)]
+"""The longest is as long as a message may take."""
+_Speed = Annotated[float, Meta(ge=0.1, le=1000)]
+_Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="does"):
-    """A line of a file, `number` counted from 1; `step` is the name of its row."""
+class Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="does", omit_defaults=True):
+    """A line of a file, `number` counted from 1; `step` is the name of its row.
+
+    Its fields are encoded under their names in the file, such as `expect.offers`. Defaults are not
+    encoded, because what is not given need not be what may be given.
+    """
 
     number: int = 0
-    step: str = ""
+    step: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")] = ""
 
     @property
     def messages(self) -> int:
@@ -51,11 +62,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="does"):
 class Say(Line, frozen=True, kw_only=True, tag="say"):
     """Say a text, which is a template."""
 
-    text: str
-
-    @property
-    def messages(self) -> int:
-        return 1
+    text: _Text = msgspec.field(name="say")
+    messages: ClassVar[int] = 1
 
     def __str__(self) -> str:
         return f"say: {self.text}"
@@ -69,11 +77,11 @@ class Expect(Line, frozen=True, kw_only=True, tag="expect"):
     `contains` are templates.
     """
 
-    within_s: float
-    equals: str | None = None
-    contains: str | None = None
-    matches: str | None = None
-    offers: tuple[str, ...] | None = None
+    within_s: _Seconds = msgspec.field(name="within")
+    equals: _Text | None = msgspec.field(default=None, name="expect.equals")
+    contains: _Text | None = msgspec.field(default=None, name="expect.contains")
+    matches: _Text | None = msgspec.field(default=None, name="expect.matches")
+    offers: tuple[_Text, ...] | None = msgspec.field(default=None, name="expect.offers")
 
     def fits(self, said: Said) -> bool:
         """Return whether this is a reply that is expected."""
@@ -108,11 +116,8 @@ class Expect(Line, frozen=True, kw_only=True, tag="expect"):
 class Choose(Line, frozen=True, kw_only=True, tag="choose"):
     """Pick one of the choices that were offered: by its text, or its position from 1 on."""
 
-    choice: str | int
-
-    @property
-    def messages(self) -> int:
-        return 1
+    choice: _Text | Annotated[int, Meta(ge=1, le=100)] = msgspec.field(name="choose")
+    messages: ClassVar[int] = 1
 
     def picked(self, offered: Sequence[str]) -> int | None:
         """Return the index of the choice, None where it is not offered."""
@@ -127,14 +132,10 @@ class Choose(Line, frozen=True, kw_only=True, tag="choose"):
 class Wait(Line, frozen=True, kw_only=True, tag="wait"):
     """Do nothing for some time. It is no step, because nothing comes of it."""
 
-    for_s: float
-
-    @property
-    def lasts_s(self) -> float:
-        return self.for_s
+    lasts_s: _Seconds = msgspec.field(name="wait")
 
     def __str__(self) -> str:
-        return f"wait: {self.for_s:g} s"
+        return f"wait: {self.lasts_s:g} s"
 
 
 class Typing(Line, frozen=True, kw_only=True, tag="typing"):
@@ -143,43 +144,33 @@ class Typing(Line, frozen=True, kw_only=True, tag="typing"):
     Then it is so many characters a second, give or take the share `spread`, by the seed.
     """
 
-    for_s: float = 0.0
-    characters_per_s: float = 0.0
-    spread: float = 0.0
+    lasts_s: _Seconds = msgspec.field(default=0.0, name="typing")
+    characters_per_s: _Speed = msgspec.field(default=0.0, name="typing.characters_per_s")
+    spread: _Share = msgspec.field(default=0.0, name="typing.spread")
 
     @property
     def messages(self) -> int:
-        return 1 + int(self.for_s / TYPED_AGAIN_S)
-
-    @property
-    def lasts_s(self) -> float:
-        return self.for_s
+        return 1 + int(self.lasts_s / TYPED_AGAIN_S)
 
     def timed(self, text: str, drawn: int) -> Typing:
         """Return it with the time that this text needs; `drawn` is of 64 bits."""
         if not self.characters_per_s:
             return self
         part = 1 + self.spread * (drawn / 2**63 - 1)
-        return replace(self, for_s=len(text) / self.characters_per_s * part)
+        return replace(self, lasts_s=len(text) / self.characters_per_s * part)
 
     def __str__(self) -> str:
-        return f"typing: {self.for_s:.3g} s"
+        return f"typing: {self.lasts_s:.3g} s"
 
 
 class Attach(Line, frozen=True, kw_only=True, tag="attach"):
     """Upload a file, and send a message that names it."""
 
-    name: str
+    name: Annotated[str, Meta(pattern=r"^(?!\.\.?$)[^/\\]+$")] = msgspec.field(name="attach")
     media_type: str = ""
     data: bytes = b""
-
-    @property
-    def messages(self) -> int:
-        return 1
-
-    @property
-    def requests(self) -> int:
-        return 2
+    messages: ClassVar[int] = 1
+    requests: ClassVar[int] = 2
 
     def __str__(self) -> str:
         return f"attach: {self.name} ({self.media_type}, {len(self.data):,} bytes)"
@@ -188,9 +179,7 @@ class Attach(Line, frozen=True, kw_only=True, tag="attach"):
 class Close(Line, frozen=True, kw_only=True, tag="close"):
     """End the session; whoever holds the dialogue goes on as another guest."""
 
-    @property
-    def requests(self) -> int:
-        return 1
+    requests: ClassVar[int] = 1
 
     def __str__(self) -> str:
         return "close"

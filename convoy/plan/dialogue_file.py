@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import isfinite
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, get_args
 
+import msgspec
 from msgspec.structs import replace
 
 from convoy.errors import did_you_mean
@@ -20,32 +21,41 @@ from convoy.plan.dialogue import (
     Expect,
     Say,
     Typing,
-    Wait,
 )
 from convoy.plan.payloads import PayloadError, TemplateFault
 
 MOST_LINES = 100
-_LONGEST_S = 600.0
-"""As long as a message may take at most."""
-_SHORTEST_S = 0.01
-_SLOWEST, _FASTEST = 0.1, 1_000.0
 _LONGEST_NAME = 255
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s)")
 _UNITS_S = {"ms": 0.001, "s": 1.0}
-_STEP = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_BESIDE = ("within", "step")
-_TESTS = ("equals", "contains", "matches", "offers")
-_SPEED = ("characters_per_s", "spread")
+_KINDS = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyLine)}
+_TEXT = "a text, which needs quotes if it is a number, true or false"
+_TIME = "a time with its unit, as in 3s or 500ms, from 10ms to 600s"
+_WANTED = {
+    "say": _TEXT,
+    "expect": "any, or as in {contains: Hello}",
+    **dict.fromkeys(("expect.equals", "expect.contains", "expect.matches"), _TEXT),
+    "expect.offers": 'any, or texts as in [Yes, "2"]',
+    "within": _TIME,
+    "choose": "the text of a choice, or its position from 1 to 100",
+    "typing": f"{_TIME}, or as in {{characters_per_s: 8}}",
+    "typing.characters_per_s": "a number from 0.1 to 1000",
+    "typing.spread": "a number from 0 to 1",
+    "wait": _TIME,
+    "attach": f"the name of a file that lies beside the dialogue, {_LONGEST_NAME} bytes at most",
+    "close": "`- close`, which takes no value",
+    "step": "a small letter and up to 39 more, digits or _, as in order_number",
+}
+"""What to write for each field, those of a mapping with its name before theirs.
 
-_Entry = dict[str, object]
+The bounds are those of the lines in `plan.dialogue`.
+"""
+_PLACE = re.compile(r"`(?:\$\.)?([\w.]+)(?:\[(\d+)\])?`$")
+"""What msgspec's faults end with: a field, and the index of a value in its list."""
 
 
 class _Wrong(Exception):
-    """What is wrong with a field of a line."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        self.field = field
-        self.problem = problem
+    """What is wrong with a line, and with which field of it, if it is one."""
 
 
 def read_dialogue(
@@ -68,7 +78,7 @@ def read_dialogue(
                 _check_place(line, lines)
             lines.append(line)
         except _Wrong as wrong:
-            faults.append(TemplateFault(number, wrong.problem, wrong.field))
+            faults.append(TemplateFault(number, *wrong.args))
     if not faults:
         faults += _faults_of_order(lines)
     PayloadError.raise_for(name, faults)
@@ -76,126 +86,89 @@ def read_dialogue(
 
 
 def _line(number: int, value: object, taken: frozenset[str]) -> AnyLine:
-    entry = {value: None} if isinstance(value, str) else value
-    if not isinstance(entry, dict) or not entry:
-        raise _Wrong("", f"should be one of {', '.join(_LINES)}, as in `- say: Hello`")
-    found = [key for key in entry if key in _LINES]
-    for key in entry:
-        if key not in (*_LINES, *_BESIDE):
-            raise _Wrong(key, f"is nothing that a line may have{_meant(key, (*_LINES, *_BESIDE))}")
-    if "within" in entry and found != ["expect"]:
-        raise _Wrong("within", "belongs to a line with expect")
-    if len(found) != 1:
-        problem = f"has {' and '.join(found)}; make each a line of its own"
-        raise _Wrong("", problem if found else f"should be one of {', '.join(_LINES)}")
-    [does] = found
-    step = entry.get("step", "" if does == "wait" else does)
-    if "step" in entry:
-        if does == "wait" or not isinstance(step, str) or not _STEP.fullmatch(step):
-            raise _Wrong("step", f"is {_shown(step)}; give a name such as order_number, to no wait")
-        if step in {*_LINES, WHOLE, *taken}:
-            raise _Wrong("step", f"is {step}, which is a step of another kind; choose another name")
-    return replace(_LINES[does](entry), number=number, step=step)
+    entry = {value: None} if isinstance(value, str) else value if isinstance(value, dict) else {}
+    # A key `expect.offers` counts as a kind, or it would be taken for a field of a mapping.
+    does, *others = [key for key in entry if key.partition(".")[0] in _KINDS] or [""]
+    if does not in _KINDS:
+        first = next((key for key in entry if key not in ("within", "step")), "")
+        kinds = f"{', '.join(_KINDS)}, as in `- say: Hello`{did_you_mean(first, _KINDS)}"
+        raise _Wrong(f"should be one of {kinds}", first)
+    if others:
+        raise _Wrong(f"has {does} and {' and '.join(others)}; make each a line of its own")
+    line = _converted(does, dict(_fields(entry)))
+    if line.step in {*_KINDS, WHOLE, *taken}:
+        raise _Wrong(f"is {line.step}, a step of another kind; choose another name", "step")
+    return replace(line, number=number, step=line.step or ("" if does == "wait" else does))
 
 
-def _say(entry: _Entry) -> Say:
-    return Say(text=_text("say", entry["say"]))
+def _fields(entry: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield the fields of a line by their names in `_WANTED`; `any` and no value are none."""
+    for key, value in entry.items():
+        if key in ("expect", "typing") and isinstance(value, dict) and value:
+            yield from ((f"{key}.{part}", each) for part, each in value.items())
+        elif (key, value) not in (("expect", "any"), ("close", None)):
+            yield key, value
 
 
-def _expect(entry: _Entry) -> Expect:
-    if "within" not in entry:
-        raise _Wrong("within", "is missing; how long may the reply take? Write it as in 3s")
-    within_s = _duration_s("within", entry["within"])
-    expected = entry["expect"]
-    if expected == "any":
-        return Expect(within_s=within_s)
-    if not isinstance(expected, dict) or not expected:
-        raise _Wrong("expect", f"is {_shown(expected)}; write any, or as in {{contains: Hello}}")
-    for key in expected:
-        if key not in _TESTS:
-            raise _Wrong(f"expect.{key}", f"is nothing to expect{_meant(key, _TESTS)}")
-    texts = {key: _text(f"expect.{key}", expected[key]) for key in _TESTS[:3] if key in expected}
-    if "matches" in texts:
-        try:
-            re.compile(texts["matches"])
-        except (re.error, RecursionError, OverflowError) as error:
-            raise _Wrong("expect.matches", f"is no regular expression: {error}") from error
-    offers = _offers(expected["offers"]) if "offers" in expected else None
-    return Expect(
-        within_s=within_s,
-        equals=texts.get("equals"),
-        contains=texts.get("contains"),
-        matches=texts.get("matches"),
-        offers=offers,
-    )
+def _converted(does: str, fields: Mapping[str, object]) -> AnyLine:
+    kind = _KINDS[does]
+    known = [each for each in _WANTED if each in (does, *kind.__struct_encode_fields__)]
+    if does == "wait":  # it is no step
+        known.remove("step")
+    for field in fields:
+        if field not in known:
+            # Names that begin with the same word are close by that alone.
+            close = did_you_mean(field, known, cutoff=0.9) or f"; there are: {', '.join(known)}"
+            raise _Wrong(f"is nothing that a line with {does} may have{close}", field)
+    plain = {field: _plain(field, value) for field, value in fields.items()}
+    try:
+        line: AnyLine = msgspec.convert(plain, kind)
+        if isinstance(line, Expect) and line.matches:
+            re.compile(line.matches)
+    except msgspec.ValidationError as error:
+        [(field, index)] = _PLACE.findall(str(error))
+        value: Any = fields.get(field)
+        raise _unwanted(field, value[int(index)] if index else value) from error
+    except (re.error, RecursionError, OverflowError) as error:
+        raise _Wrong(f"is no regular expression: {error}", "expect.matches") from error
+    match line:
+        case Attach(name=name) if not name.isprintable() or len(name.encode()) > _LONGEST_NAME:
+            raise _unwanted("attach", name)
+        case Typing(lasts_s=0, characters_per_s=0):
+            raise _unwanted("typing.characters_per_s", None)
+    return line
 
 
-def _offers(value: object) -> tuple[str, ...]:
-    if value == "any":
+def _plain(field: str, value: object) -> object:
+    """Return a value as its field takes it: times in seconds, texts without space around them."""
+    if value is None or value == () or field in ("expect", "close"):
+        raise _unwanted(field, value)
+    if field in ("within", "wait", "typing"):
+        found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        return found and float(found[1]) * _UNITS_S[found[2]]
+    if (field, value) == ("expect.offers", "any"):
         return ()
-    if not isinstance(value, tuple) or not value:
-        raise _Wrong("expect.offers", f"is {_shown(value)}; write any, or a list of texts")
-    return tuple(_text("expect.offers", each) for each in value)
+    if isinstance(value, tuple):
+        return tuple(each.strip() if isinstance(each, str) else each for each in value)
+    return value.strip() if isinstance(value, str) else value
 
 
-def _choose(entry: _Entry) -> Choose:
-    choice = entry["choose"]
-    if isinstance(choice, int) and not isinstance(choice, bool):
-        if not 0 < choice <= MOST_LINES:
-            raise _Wrong("choose", f"is {choice}, but positions count from 1 to {MOST_LINES}")
-        return Choose(choice=choice)
-    return Choose(choice=_text("choose", choice))
-
-
-def _wait(entry: _Entry) -> Wait:
-    return Wait(for_s=_duration_s("wait", entry["wait"]))
-
-
-def _typing(entry: _Entry) -> Typing:
-    given = entry["typing"]
-    if not isinstance(given, dict):
-        return Typing(for_s=_duration_s("typing", given))
-    for key in given:
-        if key not in _SPEED:
-            raise _Wrong(f"typing.{key}", f"is nothing of typing{_meant(key, _SPEED)}")
-    speed = _number("typing.characters_per_s", given.get(_SPEED[0]), _SLOWEST, _FASTEST)
-    return Typing(
-        characters_per_s=speed, spread=_number("typing.spread", given.get(_SPEED[1], 0), 0, 1)
-    )
-
-
-def _attach(entry: _Entry) -> Attach:
-    name = _text("attach", entry["attach"])
-    if name in (".", "..") or "/" in name or "\\" in name or not name.isprintable():
-        raise _Wrong("attach", f"is {_shown(name)}; name a file that lies beside the dialogue")
-    if len(name.encode()) > _LONGEST_NAME:
-        raise _Wrong("attach", f"is a name of more than {_LONGEST_NAME} bytes")
-    return Attach(name=name)
-
-
-def _close(entry: _Entry) -> Close:
-    if entry["close"] is not None:
-        raise _Wrong("close", f"is {_shown(entry['close'])}, but takes no value; write `- close`")
-    return Close()
-
-
-_LINES: dict[str, Callable[[_Entry], AnyLine]] = {
-    "say": _say,
-    "expect": _expect,
-    "choose": _choose,
-    "typing": _typing,
-    "wait": _wait,
-    "attach": _attach,
-    "close": _close,
-}
+def _unwanted(field: str, value: object) -> _Wrong:
+    if value is None or not str(value).strip():
+        shown = "not given"
+    elif isinstance(value, str):
+        shown = quoted(value)
+    else:
+        shown = f"{value}" if isinstance(value, (int, float)) else "a list or mapping"
+    return _Wrong(f"is {shown}; write {_WANTED[field]}", field)
 
 
 def _check_place(line: AnyLine, before: Sequence[AnyLine]) -> None:
     """Raise what is wrong with a line after those before it."""
     if not before and not isinstance(line, Say):
-        raise _Wrong("", "is the first line, which is the message; begin with say")
+        raise _Wrong("is the first line, which is the message; begin with say")
     if before and isinstance(before[-1], Close):
-        raise _Wrong("", "comes after close, with which a dialogue ends")
+        raise _Wrong("comes after close, with which a dialogue ends")
     if isinstance(line, Choose):
         _check_offer(line, before)
 
@@ -209,11 +182,11 @@ def _check_offer(line: Choose, before: Sequence[AnyLine]) -> None:
             offers = each.offers
     if offers is None:
         problem = "has no choices before it; expect them first, as in {offers: [Yes, No]}"
-        raise _Wrong("choose", problem)
+        raise _Wrong(problem, "choose")
     if offers and isinstance(line.choice, str) and line.choice not in offers:
         close = did_you_mean(line.choice, offers)
         there_are = f"is not among the choices that are expected before it: {', '.join(offers)}"
-        raise _Wrong("choose", there_are + close)
+        raise _Wrong(there_are + close, "choose")
 
 
 def _faults_of_order(lines: Sequence[AnyLine]) -> Iterator[TemplateFault]:
@@ -221,44 +194,3 @@ def _faults_of_order(lines: Sequence[AnyLine]) -> Iterator[TemplateFault]:
         if isinstance(line, Typing) and line.characters_per_s and not isinstance(after, Say):
             problem = "is by characters, so a say has to follow; or give a time, as in 2s"
             yield TemplateFault(line.number, problem, "typing")
-
-
-def _text(field: str, value: object) -> str:
-    if not isinstance(value, str):
-        quotes = "; put it in quotes" if isinstance(value, (int, float)) else ""
-        raise _Wrong(field, f"is {_shown(value)}, but should be text{quotes}")
-    if not value.strip():
-        raise _Wrong(field, "is empty")
-    return value.strip()
-
-
-def _duration_s(field: str, value: object) -> float:
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise _Wrong(field, f"is {_shown(value)}; write a time with its unit, as in 3s or 500ms")
-    return _bounded(field, float(found[1]) * _UNITS_S[found[2]], _SHORTEST_S, _LONGEST_S, " s")
-
-
-def _number(field: str, value: object, least: float, most: float) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not isfinite(value):
-        raise _Wrong(field, f"is {_shown(value)}, but should be a number")
-    return _bounded(field, value, least, most)
-
-
-def _bounded(field: str, value: float, least: float, most: float, unit: str = "") -> float:
-    if not least <= value <= most:
-        between = f"should be from {least:g} to {most:g}{unit}"
-        raise _Wrong(field, f"is {value:g}{unit}, but {between}")
-    return float(value)
-
-
-def _meant(key: str, known: Sequence[str]) -> str:
-    return did_you_mean(key, known) or f"; there are: {', '.join(known)}"
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "empty"
-    if isinstance(value, str):
-        return quoted(value)
-    return f"{value}" if isinstance(value, (int, float)) else "a list or mapping"

@@ -80,14 +80,14 @@ class GuestDialogue:
                 return self._expect(line)
             case Choose():
                 return self._say(self._answer(line))
-            case Typing(for_s=for_s):
-                return self._type(for_s)
+            case Typing(lasts_s=lasts_s):
+                return self._type(lasts_s)
             case Attach():
                 return self._attach(line)
             case Close():
                 return self._close()
-            case Wait(for_s=for_s):
-                gevent.sleep(for_s)
+            case Wait(lasts_s=lasts_s):
+                gevent.sleep(lasts_s)
                 return 0.0, 0.0
 
     def _say(self, message: Mapping[str, object]) -> tuple[float, float]:
@@ -149,10 +149,10 @@ class GuestDialogue:
                 return answer_message(reply.choices[index], reply.message_id)
         raise RefusalError(NOT_OFFERED)
 
-    def _type(self, for_s: float) -> tuple[float, float]:
+    def _type(self, lasts_s: float) -> tuple[float, float]:
         """Show typing for some time, again and again; return the times of the first."""
         times_s: list[float] = []
-        ends_s = perf_counter() + for_s
+        ends_s = perf_counter() + lasts_s
         while not times_s or perf_counter() < ends_s:
             times_s.append(self._begin())
             self._session.tell(GuestProtocol.type)

@@ -77,12 +77,12 @@ def test_a_choice_is_picked_by_text_or_position(choice: str | int, index: int | 
     assert Choose(choice=choice).picked(["Yes", "No"]) == index
 
 
-@pytest.mark.parametrize(("drawn", "for_s"), [(0, 1.5), (2**63, 2.0), (2**64 - 1, 2.5)])
-def test_one_types_as_long_as_a_text_needs_give_or_take(drawn: int, for_s: float) -> None:
+@pytest.mark.parametrize(("drawn", "lasts_s"), [(0, 1.5), (2**63, 2.0), (2**64 - 1, 2.5)])
+def test_one_types_as_long_as_a_text_needs_give_or_take(drawn: int, lasts_s: float) -> None:
     typing = Typing(characters_per_s=5, spread=0.25)
 
-    assert typing.timed("0123456789", drawn).for_s == pytest.approx(for_s)
-    assert Typing(for_s=3).timed("0123456789", drawn).for_s == 3
+    assert typing.timed("0123456789", drawn).lasts_s == pytest.approx(lasts_s)
+    assert Typing(lasts_s=3).timed("0123456789", drawn).lasts_s == 3
 
 
 LINES = Dialogue(
@@ -91,8 +91,8 @@ LINES = Dialogue(
         Expect(number=2, step="expect", within_s=3, contains="no {{ k }}"),
         Typing(number=3, step="typing", characters_per_s=10, spread=0.5),
         Say(number=4, step="say", text="{{ marker }} {{ choice('a', 'b') }} {{ number(1, 99) }}"),
-        Wait(number=5, for_s=2),
-        Typing(number=6, step="typing", for_s=11),
+        Wait(number=5, lasts_s=2),
+        Typing(number=6, step="typing", lasts_s=11),
         Attach(number=7, step="bill", name="a.txt", media_type="text/plain", data=b"a"),
         Close(number=8, step="close"),
     )
@@ -129,7 +129,7 @@ def test_the_first_line_is_the_message_and_the_others_follow_from_seed_and_numbe
         assert isinstance(expect, Expect) and isinstance(typing, Typing) and isinstance(say, Say)
         assert expect.contains == f"no {message.k}"
         assert say.text.startswith(f"[convoy:r-steps:guest_chat:{message.k}] ")
-        assert 0.5 <= typing.for_s / (len(say.text) / 10) <= 1.5
+        assert 0.5 <= typing.lasts_s / (len(say.text) / 10) <= 1.5
     assert len({line[2] for line in lines}) == len(held)
     other_seed = plan_of(seed=2).lines("r-steps")
     assert [other_seed(each) for each in held] != lines

@@ -185,7 +185,7 @@ def test_a_wrong_file_is_a_sentence_with_file_line_and_field(
             "is counted in the files of the dialogues; leave it out",
         ),
         (("many",), f"{OF}.dialogues", "name 52 steps, each with a row; 50 are the most"),
-        (("taken",), f"{OF}.dialogues.taken", "field step: is join, which is a step of another"),
+        (("taken",), f"{OF}.dialogues.taken", "field step: is join, a step of another kind"),
     ],
 )
 def test_wrong_settings_of_dialogues_are_a_sentence(

@@ -95,8 +95,8 @@ def test_a_dialogue_goes_from_line_to_line() -> None:
                 Choose(choice="No"),
                 Expect(within_s=LONG_S, offers=()),
                 Choose(choice=3),
-                Typing(for_s=0.01),
-                Wait(for_s=0.01),
+                Typing(lasts_s=0.01),
+                Wait(lasts_s=0.01),
                 Say(text="Bye"),
                 Close(),
             )
@@ -180,7 +180,7 @@ def test_what_was_replied_before_is_no_reply_to_what_is_said_next() -> None:
 
 
 def test_lines_keep_to_the_limit_of_a_session_typing_included() -> None:
-    limit, lines = Limit("session", 2, 0.3), [Typing(for_s=0.01), Say(text="a"), Say(text="b")]
+    limit, lines = Limit("session", 2, 0.3), [Typing(lasts_s=0.01), Say(text="a"), Say(text="b")]
     with holding(answers(), limits=[limit]) as (dialogue, guest, peers):
         began_s = dialogue.said_s
         for line in lines:
@@ -195,7 +195,7 @@ def test_typing_is_shown_again_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(guest_dialogue, "TYPED_AGAIN_S", 0.1)
     with holding(answers()) as (dialogue, _, peers):
         began_s = time.perf_counter()
-        dialogue.do(Typing(for_s=0.25))
+        dialogue.do(Typing(lasts_s=0.25))
 
         lasted_s = time.perf_counter() - began_s
         dialogue.do(Say(text="a"))
@@ -204,7 +204,7 @@ def test_typing_is_shown_again_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    "line", [ANY, Say(text="a"), Typing(for_s=1), Attach(name="a", data=b"a"), Close()]
+    "line", [ANY, Say(text="a"), Typing(lasts_s=1), Attach(name="a", data=b"a"), Close()]
 )
 def test_a_connection_that_has_ended_ends_the_dialogue(line: AnyLine) -> None:
     def leaves(peer: Peer) -> None:
