@@ -16,7 +16,7 @@ from urllib.parse import quote
 from tests.fork_server import ROOT, Program
 
 READY = "listening on "
-OWN_SEED = 1_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+OWN_SEED = 1_000 + os.getpid()
 """A seed, and with it an organisation, that no test has that runs at the same time."""
 DEADLINE_S = 120.0
 

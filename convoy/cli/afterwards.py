@@ -20,6 +20,7 @@ from convoy.cli.records import add_run, folder_of, report_record
 from convoy.errors import ExitCode
 from convoy.foreign import on_one_line
 from convoy.plugin.scenario_classes import user_classes
+from convoy.prepare.organisation_lock import AFTER_A_RUN
 from convoy.prepare.setup import Setup
 from convoy.results.reconciled import KINDS, Named
 from convoy.results.record import JOURNAL, check_stop, read_result
@@ -105,7 +106,7 @@ def _stoppable(setup: Setup, runs: Path) -> Iterator[None]:
         with setup.kill_switch.watched():
             yield
     finally:
-        setup.lock.release()
+        setup.lock.release(AFTER_A_RUN)
 
 
 AFTERWARDS: Mapping[

@@ -61,6 +61,8 @@ class LiveRun:
 
     def __post_init__(self) -> None:
         self.is_over = False
+        self.interruption = ""
+        """Why the run was ended early, "" where it was not."""
         self.refused: ConvoyError | None = None
         self.final: Summary | None = None
         self.looks = 0
@@ -183,6 +185,7 @@ class LiveRun:
     def interrupt(self, reason: str) -> None:
         """End the run early; the reason is noted."""
         if not self.master.is_stopped:
+            self.interruption = reason
             self.master.problems.append(f"interrupted: {reason}")
             self.master.stop()
 

@@ -42,12 +42,12 @@ class RunController:
     """Runs one run at a time for a local or master runner.
 
     `prepare` resolves and checks a run that was not lined up before it begins. After a run
-    `release` lets others have the organisation, and `clean_up` closes what the run opened and
-    returns what came of that. `code` is the hash of the code that makes messages. Each run is shown
-    in the `view`; where there is none, it tells its progress in the log. `collect_report` takes in
-    the report of a worker in this process; Locust collects those of other processes. The
-    `kill_switch` ends a run. `redact` hides secrets. It is long because it answers to Locust, the
-    web UI and the end of the process alike.
+    `clean_up` closes what the run opened and returns what came of that; then `release` lets others
+    have the organisation, by the run's id. `code` is the hash of the code that makes messages. Each
+    run is shown in the `view`; where there is none, it tells its progress in the log.
+    `collect_report` takes in the report of a worker in this process; Locust collects those of other
+    processes. The `kill_switch` ends a run. `redact` hides secrets. It is long because it answers
+    to Locust, the web UI and the end of the process alike.
     """
 
     environment: Environment
@@ -56,7 +56,7 @@ class RunController:
     _: KW_ONLY
     code: str
     prepare: Callable[[], PreparedRun]
-    release: Callable[[], None]
+    release: Callable[[str], None]
     clean_up: Callable[[Settings, Path], str]
     kill_switch: KillSwitch
     is_attended: bool
@@ -74,7 +74,7 @@ class RunController:
         self._next: PreparedRun | None = None
         self._run: LiveRun | None = None
         """The present run, or the last one."""
-        self._is_interrupted = False
+        self._is_interrupted = self._is_closing = False
         self._last: Summary | None = None
         self.channel.listen_as_master(self.workers.greet, self.workers.hear)
 
@@ -85,11 +85,6 @@ class RunController:
     @property
     def is_running(self) -> bool:
         return self._live is not None
-
-    @property
-    def is_ending(self) -> bool:
-        """True while the page still asks for the figures of a run that is over."""
-        return self._test.state is TestState.ENDING
 
     @property
     def present_rate(self) -> object:
@@ -105,28 +100,31 @@ class RunController:
         """Return how far the present run is, as one line; "" without one."""
         return "" if self._live is None else str(self._live.master.progress())
 
-    def change_rate(self, rate: float) -> None:
-        """Set another rate (messages per second) for the rest of the run; raises RefusedError."""
-        self._change(lambda changes, at_s: changes.set_rate(at_s, rate))
-
     def check_users(self, users: int) -> None:
         """Raise RefusedError where this machine or the approval does not allow so many users."""
         if self._run is not None:
             prepared = self._run.prepared
             check_users(prepared.settings, users, prepared.processes, prepared.guests)
 
-    def pause(self) -> None:
-        """Let no message fall due until `resume` or the end of the run; raises RefusedError."""
-        self._change(Changes.pause)
-
-    def resume(self) -> None:
-        """Continue where the run was paused; its end does not move. Raises RefusedError."""
-        self._change(Changes.resume)
-
-    def _change(self, make: Callable[[Changes, float], None]) -> None:
+    def change(self, make: Callable[[Changes, float], None]) -> None:
+        """Change the rest of the run as `Master.change`; raises RefusedError."""
         if self._live is None:
             raise RefusedError("no run is going on")
         self._live.master.change(make)
+
+    def make_way(self) -> None:
+        """Drop the run that is lined up, if any, for another; raises RefusedError if none may be.
+
+        After a run that is as long as the cleanup takes, which is held to the approval as well.
+        """
+        if self._test.state is TestState.ENDING:
+            raise RefusedError("the last run is just ending; start again in a moment")
+        if self._is_closing:
+            told = "the last run is over, and what it opened is being closed"
+            raise RefusedError(f"{told}; start again when that is done")
+        dropped, self._next = self._next, None
+        if dropped is not None:
+            self.release(dropped.run_id)
 
     def line_up(self, prepared: PreparedRun) -> None:
         """Keep a prepared run; it begins when Locust starts the test."""
@@ -141,17 +139,21 @@ class RunController:
             return self._changed(users), spawn_rate
         self._test.begin()
         self._is_interrupted, self.refusal = False, None
+        prepared, self._next = self._next, None
         try:
-            prepared = self._next or self.prepare()
+            if prepared is None:
+                self.make_way()
+                prepared = self.prepare()
             self.kill_switch.check()
             check_processes(prepared.settings, len(self.workers.workers()))
             inputs = RunInputs(prepared.run_id, prepared.settings, prepared.inputs)
-            record = self._begin_record(prepared, inputs)
+            check_folder(self.runs)
+            packed = pack_for_record(inputs, self.code, self.redact)
+            record = begin_record(self.runs, prepared.run_id, prepared.facts.settings, packed)
         except ConvoyError as error:
             self._test.state = TestState.GOING_ON
-            self._refuse(error)
+            self._refuse(error, prepared)
             return 0, 1.0
-        self._next = None
         self._test.configure(prepared.settings, prepared.users_per_s)
         _tell(prepared)
         clear_records(self.runs, prepared.settings.runs_kept, time.time())
@@ -183,11 +185,6 @@ class RunController:
         if self._live is not None:
             self._live.master.note_users(users)
         return users
-
-    def _begin_record(self, prepared: PreparedRun, inputs: RunInputs) -> Record:
-        check_folder(self.runs)
-        packed = pack_for_record(inputs, self.code, self.redact)
-        return begin_record(self.runs, prepared.run_id, prepared.facts.settings, packed)
 
     def _live_run(self, prepared: PreparedRun, inputs: RunInputs, record: Record) -> LiveRun:
         master = Master(
@@ -250,36 +247,42 @@ class RunController:
         run.carry_out()
         self.workers.master = None
         if run.refused is not None:
-            self._refuse(run.refused)
+            self._refuse(run.refused, run.prepared)
             return
         if run.final is not None:
             self.environment.process_exit_code, self._last = run.final.exit_code, run.final
-        if self.is_attended:
-            logger.info("%s", run.report)
-        else:
-            self.closing_report = run.report
-        if run.prepared.settings.cleanup:
-            self._close_what_was_opened(run)
-        self.release()
+        self._say(run.report)
+        self._is_closing = True
+        try:
+            if run.prepared.settings.cleanup:
+                self._close_what_was_opened(run)
+            self.release(run.prepared.run_id)
+        finally:
+            self._is_closing = False
         if not (self._is_interrupted and self.is_attended):
             self._test.end()
 
     def _close_what_was_opened(self, run: LiveRun) -> None:
-        run_id, stopped = run.prepared.run_id, self.kill_switch.reason
-        if self._is_interrupted or stopped:  # the process may be about to end
+        run_id, stopped = run.prepared.run_id, run.interruption or self.kill_switch.reason
+        if stopped:  # the process may be about to end
             later = f".venv/bin/python -m convoy cleanup {run_id}"
-            told = f"not done, because {stopped or 'the run was interrupted'}; {later} does it"
+            told = f"not done, because the run was interrupted: {stopped}; {later} does it"
         else:
             logger.info("closing the conversations that the run opened")
             told = self.clean_up(run.prepared.settings, self.runs / run_id)
-        if self.is_attended:
-            logger.info("cleanup: %s", told)
-        else:
-            self.closing_report += f"  {'cleanup':<15} {told}\n"
+        self._say(f"  {'cleanup':<15} {told}\n")
 
-    def _refuse(self, error: ConvoyError) -> None:
+    def _say(self, text: str) -> None:
+        """Say something of the run that is over: in the log, or at the end of the process."""
+        if self.is_attended:
+            logger.info("%s", text)
+        else:
+            self.closing_report += text
+
+    def _refuse(self, error: ConvoyError, prepared: PreparedRun | None) -> None:
         """Log why no load is started, and end the test that Locust has begun."""
-        self.release()
+        if prepared is not None:
+            self.release(prepared.run_id)
         for line in str(error).splitlines():
             logger.error("%s", line)
         self.environment.process_exit_code, self.refusal = error.exit_code, error

@@ -119,7 +119,7 @@ def edit(controller: RunController, form: Mapping[str, str], before: Mapping[str
     SettingsError.raise_for(faults)
     controller.check_users(users)
     if is_new and rate is not None and rate != present:
-        controller.change_rate(rate)
+        controller.change(lambda changes, at_s: changes.set_rate(at_s, rate))
 
 
 def _users(text: str, faults: list[Fault]) -> int:

@@ -23,6 +23,7 @@ from convoy.prepare.setup import Setup
 from convoy.results.record import MESSAGES, SERIES, SETTINGS
 from convoy.results.reports import REPORT, REPORTS
 from convoy.results.summary import Summary
+from convoy.swarm.changes import Changes
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +65,8 @@ def install(web_ui: WebUI, controller: RunController, command: CommandLine, setu
 
     app.before_request(check)
     for name, view, method in (
-        ("pause", _answering(controller.pause), "POST"),
-        ("resume", _answering(controller.resume), "POST"),
+        ("pause", _answering(lambda: controller.change(Changes.pause)), "POST"),
+        ("resume", _answering(lambda: controller.change(Changes.resume)), "POST"),
         ("state", lambda: jsonify(form.state()), "GET"),
     ):
         app.add_url_rule(f"{base_path}/convoy/{name}", f"convoy_{name}", view, methods=[method])
@@ -126,8 +127,7 @@ class _RunForm:
     def _line_up(self, host: str) -> None:
         if self.is_preparing:
             raise RefusedError(f"a run is being prepared already; it begins by itself. {self.line}")
-        if self.controller.is_ending:
-            raise RefusedError("the last run is just ending; start again in a moment")
+        self.controller.make_way()
         if not self.controller.workers.workers():
             raise RefusedError("no worker is connected; start one, or wait until it is ready")
         shown = self._shown_at_first | {"host": host, "target": self.asked["target"]}

@@ -17,6 +17,8 @@ from convoy.errors import RefusedError
 from convoy.plan.lanes import LEASE_S
 from convoy.remote.pace import SECOND_S
 
+AFTER_A_RUN = "afterwards"
+"""In the place of a run's id: what is done after one, in its process or in one of its own."""
 _FOLDER = Path("/tmp")
 """The same for all users and jobs of a machine, which TMPDIR need not be."""
 _HOLDER = re.compile(rb"run [0-9a-f-]{1,40} \(process [0-9]{1,10}\)")
@@ -32,20 +34,21 @@ class OrganisationLock:
     def __init__(self, folder: Path = _FOLDER) -> None:
         self._folder = folder
         self._held: tuple[str, int] | None = None
+        self._run_id = ""
         self._rest_s = SECOND_S
 
     def take(self, organisation_id: str, run_id: str, logins_per_s: float | None = None) -> None:
         """Take the lock for a run; raises RefusedError, which names the run that has it.
 
-        Whoever has it already keeps it, and waits until as much may leave again. It is to be taken
-        before anything is sent, a login included.
+        What is done after a run in its own process has it already, and waits until as much may
+        leave again. It is to be taken before anything is sent, a login included.
         """
-        self._rest_s = max(SECOND_S, 1 / (logins_per_s or 1))
-        if self._held is not None and self._held[0] == organisation_id:
-            _write(self._held[1], run_id)
+        if self._held is not None:
+            if run_id != AFTER_A_RUN or self._held[0] != organisation_id:
+                raise _refusal(f"run {self._run_id} of this process", organisation_id)
             gevent.sleep(self._rest_s)
             return
-        self.release()
+        self._rest_s = max(SECOND_S, 1 / (logins_per_s or 1))
         name = f"convoy-{blake2b(organisation_id.encode(), digest_size=16).hexdigest()}.lock"
         path = self._folder / name
         try:
@@ -61,21 +64,19 @@ class OrganisationLock:
             found = _HOLDER.match(_read(descriptor))
             os.close(descriptor)
             holder = found[0].decode() if found else "another run"
-            raise RefusedError(
-                f"{holder} on this machine loads organisation {organisation_id!r} already, and "
-                "both together would go beyond what is approved; wait for its end, or stop it"
-            ) from error
-        self._held = organisation_id, descriptor
+            raise _refusal(f"{holder} on this machine", organisation_id) from error
+        self._held, self._run_id = (organisation_id, descriptor), run_id
         was_killed = bool(_read(descriptor))
         _write(descriptor, run_id)
         if was_killed:
             # The last holder, whose workers send on until their lease is over.
             gevent.sleep(max(LEASE_S + SECOND_S, self._rest_s))
 
-    def release(self) -> None:
-        """Let other runs have it, when as much may leave again; harmless where it is not held."""
-        held, self._held = self._held, None
-        if held is not None:
+    def release(self, run_id: str) -> None:
+        """Let other runs have it, when as much may leave again; harmless where another has it."""
+        held = self._held
+        if held is not None and run_id == self._run_id:
+            self._held = None
             # The next one does not know what has left just now.
             gevent.sleep(self._rest_s)
             with suppress(OSError):
@@ -83,6 +84,13 @@ class OrganisationLock:
             # Not only closed, because the workers of `--processes` have it open, too.
             fcntl.flock(held[1], fcntl.LOCK_UN)
             os.close(held[1])
+
+
+def _refusal(holder: str, organisation_id: str) -> RefusedError:
+    return RefusedError(
+        f"{holder} loads organisation {organisation_id!r} already, and both together would go "
+        "beyond what is approved; wait for its end, or stop it"
+    )
 
 
 def _open(path: Path) -> int:

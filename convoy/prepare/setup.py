@@ -28,7 +28,7 @@ from convoy.prepare.guard import (
 )
 from convoy.prepare.logins import Logins
 from convoy.prepare.machine import versions
-from convoy.prepare.organisation_lock import OrganisationLock
+from convoy.prepare.organisation_lock import AFTER_A_RUN, OrganisationLock
 from convoy.prepare.preflight import Preflight
 from convoy.prepare.prepared_run import PreparedRun
 from convoy.prepare.scenarios import KnownScenario
@@ -186,7 +186,7 @@ class Setup:
                 connections.pace.total = None
             approval = settings.target.approval
             if approval is not None:
-                self.lock.take(approval.organisation_id, "afterwards", settings.logins_per_s)
+                self.lock.take(approval.organisation_id, AFTER_A_RUN, settings.logins_per_s)
                 for token in connections.first_tokens():
                     check_token(settings, token, connections.headers)
             return settings, connections
@@ -245,9 +245,8 @@ class Setup:
                 check_stop(RUNS)
                 self.kill_switch.reset()
             preflight = self._preflight(command_line, processes, checklist)
-            settings = preflight.settings
             with checklist.step("approval"):  # before its end counts as one in mid-run
-                check_window(settings, time(), lasts_s=0.0)
+                check_window(preflight.settings, time(), lasts_s=0.0)
             try:
                 with (
                     checklist.telling(self._tell),
@@ -257,7 +256,7 @@ class Setup:
             except BaseException as error:
                 if isinstance(error, KillSwitchError):
                     checklist.fail("kill switch", str(error), "")
-                self.lock.release()
+                self.lock.release(preflight.run_id)
                 raise
 
     def _preflight(

@@ -76,14 +76,13 @@ class Page:
         self.app = self.web_ui.app
         self.controller = SimpleNamespace(
             is_running=False,
-            is_ending=False,
             address="",
             record_folder=None,
             workers=SimpleNamespace(workers=lambda: ["local"]),
-            pause=self._doing("pause"),
-            resume=self._doing("resume"),
+            change=lambda make: self._doing(make.__name__)(),
             summary=lambda: None,
             progress=lambda: "",
+            make_way=lambda: None,
             line_up=self._doing("line up"),
         )
         command = SimpleNamespace(

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from convoy.errors import RefusedError, SettingsError
+from convoy.prepare.organisation_lock import AFTER_A_RUN
 from convoy.prepare.organisation_questions import check_deployments
 from convoy.prepare.setup import Setup
 from convoy.remote.connections import Connections
@@ -50,7 +51,7 @@ def connect(settings: Settings, target: Path | None, login: Mapping[str, str] = 
         named = {"target": None if target is None else str(target)}
         used, _ = setup.connect_again(settings, named)
     finally:
-        setup.lock.release()
+        setup.lock.release(AFTER_A_RUN)
     return used
 
 
@@ -80,7 +81,7 @@ def test_what_is_asked_then_is_no_message_and_keeps_to_the_limits(
     try:
         _, connections = setup.connect_again(settings)
     finally:
-        setup.lock.release()
+        setup.lock.release(AFTER_A_RUN)
 
     assert connections.pace is not None
     for _ in range(3):

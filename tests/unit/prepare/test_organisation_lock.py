@@ -11,7 +11,7 @@ import pytest
 
 from convoy.errors import ExitCode, RefusedError
 from convoy.prepare import organisation_lock
-from convoy.prepare.organisation_lock import OrganisationLock
+from convoy.prepare.organisation_lock import AFTER_A_RUN, OrganisationLock
 
 
 @pytest.fixture(autouse=True)
@@ -53,20 +53,35 @@ def test_another_organisation_may_be_loaded_meanwhile(
     second.take("another id", "2")
 
 
-def test_who_holds_it_keeps_it_for_its_next_run_until_it_is_released(
+def test_a_run_holds_it_for_what_is_done_afterwards_until_it_is_released(
     first: OrganisationLock, second: OrganisationLock, waited_s: list[float]
 ) -> None:
-    first.take("an id", "1")
-    first.take("an id", "2", 0.5)
-    with pytest.raises(RefusedError, match=r"run 2 \(process"):
+    first.take("an id", "1", 0.5)
+    first.take("an id", AFTER_A_RUN)
+    with pytest.raises(RefusedError, match=r"run 1 \(process"):
         second.take("an id", "3")
 
-    first.release()
-    first.release()
+    first.release("1")
+    first.release("1")
     second.take("an id", "3")
 
     # What has left just now counts for the next one, too, who is the same process at first.
     assert waited_s == [2.0, 2.0]
+
+
+def test_another_run_of_the_same_process_neither_has_it_nor_releases_it(
+    first: OrganisationLock, second: OrganisationLock
+) -> None:
+    first.take("an id", "1")
+
+    with pytest.raises(RefusedError, match="^run 1 of this process loads organisation 'an id'"):
+        first.take("an id", "2")
+    with pytest.raises(RefusedError, match="^run 1 of this process"):
+        first.take("another id", "2")
+    first.release("2")
+
+    with pytest.raises(RefusedError, match=r"run 1 \(process"):
+        second.take("an id", "3")
 
 
 def test_it_ends_with_its_process(
@@ -100,7 +115,7 @@ def test_who_waits_for_the_workers_of_one_that_was_killed_is_named(
 ) -> None:
     first.take("an id", "1")
     [path] = tmp_path.iterdir()
-    first.release()
+    first.release("1")
     path.write_bytes(b"run dead-1 (process 1)")
     told: list[str] = []
 
@@ -121,7 +136,7 @@ def test_the_next_run_may_log_in_when_the_last_one_has_released_it(
 ) -> None:
     first.take("an id", "1", logins_per_s)
 
-    first.release()
+    first.release("1")
 
     assert waited_s == [rest_s]
 
@@ -142,7 +157,7 @@ def test_what_is_no_file_in_its_place_is_refused(
     tmp_path: Path, first: OrganisationLock, kind: str
 ) -> None:
     first.take("an id", "1")
-    first.release()
+    first.release("1")
     [path] = tmp_path.iterdir()
     path.unlink()
     if kind == "link":

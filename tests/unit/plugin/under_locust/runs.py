@@ -18,6 +18,7 @@ from convoy.prepare.checklist import Checklist
 from convoy.prepare.prepared_run import PreparedRun
 from convoy.remote.kill_switch import KillSwitch
 from convoy.settings import Settings
+from convoy.swarm.changes import Changes
 from tests.unit.settings.configuration import settings_of
 
 
@@ -28,6 +29,7 @@ class Desk:
         self.environment = Environment()
         self.kill_switch = KillSwitch(runs / "STOP")
         self.closed: list[Path] = []
+        self.released: list[str] = []
         runner = self.environment.create_local_runner()
         self.controller = RunController(
             self.environment,
@@ -35,7 +37,7 @@ class Desk:
             LocustChannel(runner),
             code="c0de",
             prepare=prepare,
-            release=lambda: None,
+            release=self.released.append,
             clean_up=self._close,
             kill_switch=self.kill_switch,
             is_attended=False,
@@ -79,16 +81,71 @@ def test_a_run_that_is_prepared_does_not_begin_once_the_kill_switch_is_on(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_closed_after_a_run_that_the_kill_switch_has_ended(tmp_path: Path) -> None:
-    desk, prepared = Desk(tmp_path, refuse), SimpleNamespace(run_id="a-run", settings=None)
-    run = cast(LiveRun, SimpleNamespace(prepared=prepared))
+def ended(run_id: str, interruption: str = "") -> LiveRun:
+    """A run that is over, and that is to be cleaned up after."""
+    prepared = SimpleNamespace(run_id=run_id, settings=SimpleNamespace(cleanup=True))
+    run = SimpleNamespace(
+        prepared=prepared,
+        carry_out=lambda: None,
+        refused=None,
+        final=None,
+        report="",
+        interruption=interruption,
+        is_over=True,
+    )
+    return cast(LiveRun, run)
 
-    desk.controller._close_what_was_opened(run)
+
+def test_nothing_is_closed_after_a_run_that_the_kill_switch_has_ended(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, refuse)
+
+    desk.controller._carry_out(ended("a-run"))
+    # In a worker's folder, or no longer there.
+    desk.controller._carry_out(ended("another", "the kill switch: runs/STOP is there"))
+    told = desk.controller.closing_report
     desk.kill_switch.throw("SIGUSR1")
-    desk.controller._close_what_was_opened(run)
+    desk.controller._carry_out(ended("a third"))
 
     assert desk.closed == [tmp_path / "a-run"]
-    assert "not done, because the kill switch: SIGUSR1; " in desk.controller.closing_report
+    assert "not done, because the run was interrupted: the kill switch: runs/STOP is there" in told
+    assert "the kill switch: SIGUSR1; " in desk.controller.closing_report
+    assert desk.released == ["a-run", "another", "a third"]
+
+
+def test_no_run_begins_while_what_the_last_one_opened_is_closed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepared: list[PreparedRun] = []
+
+    def prepare() -> PreparedRun:
+        prepared.append(PreparedRun(settings_of(), {}, (), None, Checklist(), "", "a-run"))
+        return prepared[-1]
+
+    desk = Desk(tmp_path, prepare)
+    refused: list[int] = []
+
+    def close(settings: Settings, folder: Path) -> str:
+        desk.environment.events.test_start.fire(environment=desk.environment)
+        refused.append(desk.controller.begin(10, 2.0)[0])
+        with pytest.raises(RefusedError, match="what it opened is being closed; start again when"):
+            desk.controller.make_way()  # for one that the web form asks for
+        return "done"
+
+    desk.controller.clean_up = close
+    desk.controller._carry_out(ended("a-run"))
+
+    assert (refused, prepared, desk.released) == ([0], [], ["a-run"])
+    assert "start again when that is done" in caplog.text
+
+
+def test_a_run_that_was_lined_up_makes_way_for_another(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, refuse)
+    desk.controller.line_up(PreparedRun(settings_of(), {}, (), None, Checklist(), "", "a-run"))
+
+    desk.controller.make_way()
+    desk.controller.make_way()
+
+    assert desk.released == ["a-run"]
 
 
 def test_locust_has_the_users_that_it_asks_for_where_no_run_is_to_begin(tmp_path: Path) -> None:
@@ -100,9 +157,8 @@ def test_locust_has_the_users_that_it_asks_for_where_no_run_is_to_begin(tmp_path
 def test_without_a_run_there_is_nothing_to_change_or_to_show(tmp_path: Path) -> None:
     controller = Desk(tmp_path, refuse).controller
 
-    for change in (controller.pause, controller.resume, lambda: controller.change_rate(5)):
-        with pytest.raises(RefusedError, match="no run is going on"):
-            change()
+    with pytest.raises(RefusedError, match="no run is going on"):
+        controller.change(Changes.pause)
     controller.interrupt("the process was told to end")
     controller.workers.absorb("worker-1", b"a report of an earlier run")
 

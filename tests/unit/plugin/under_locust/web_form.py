@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from convoy.errors import RefusedError, SettingsError
 from convoy.plugin.runs import RunController
 from convoy.plugin.web_form import KEPT, check_fields, edit, read_form
+from convoy.swarm.changes import Changes
 
 ELSEWHERE = "http://127.0.0.1:9"
 SHOWN = {
@@ -117,8 +120,9 @@ class GoingOn:
     def check_users(self, users: int) -> None:
         pass
 
-    def change_rate(self, rate: float) -> None:
-        self.told.append(rate)
+    def change(self, make: Callable[[Changes, float], None]) -> None:
+        changes = SimpleNamespace(set_rate=lambda at_s, rate: self.told.append(rate))
+        make(cast(Changes, changes), 0.0)
 
 
 @pytest.mark.parametrize(("absurd", "complaint"), ABSURD[:-3])
