@@ -323,7 +323,11 @@ def check_token(settings: Settings, token: Token, headers: Mapping[str, str]) ->
 
 
 def _epoch_s(window: Window, end: Literal["from", "to"]) -> float:
-    return datetime.fromisoformat(window[end]).replace(tzinfo=ZoneInfo(window["zone"])).timestamp()
+    local = datetime.fromisoformat(window[end]).replace(tzinfo=ZoneInfo(window["zone"]))
+    # In the night in which clocks are changed a moment may come twice, or not at all: the window is
+    # what it is by both readings.
+    readings = (local.replace(fold=fold).timestamp() for fold in (0, 1))
+    return max(readings) if end == "from" else min(readings)
 
 
 def _with_steps(settings: Settings) -> str:

@@ -678,6 +678,28 @@ def test_a_run_fits_into_the_window_by_the_clocks_of_its_zone(moment: str, said:
     assert window_ends_s(settings) == ends.timestamp()
 
 
+@pytest.mark.parametrize(
+    ("begins", "ends", "moment", "said"),
+    [
+        pytest.param("00:00", "02:30", "2026-10-25 00:29", "", id="before both ends"),
+        pytest.param("00:00", "02:30", "2026-10-25 00:31", "is over", id="after the first end"),
+        pytest.param("02:30", "05:00", "2026-10-25 00:31", "not begun", id="after the first begin"),
+        pytest.param("02:30", "05:00", "2026-10-25 01:31", "", id="after both"),
+        pytest.param("00:00", "02:30", "2026-03-29 00:31", "is over", id="there is no such end"),
+    ],
+)
+def test_in_the_night_when_clocks_are_changed_a_window_is_what_it_is_by_both_readings(
+    begins: str, ends: str, moment: str, said: str
+) -> None:
+    day = moment[:10]
+    night = {"from": f"{day} {begins}", "to": f"{day} {ends}", "zone": "Europe/Berlin"}
+    settings = settings_for("https://api.test", highest=50, window=night)
+    now_s = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
+
+    with refused(said):
+        check_window(settings, now_s, 10.0)
+
+
 def test_a_window_that_ends_before_it_begins_is_refused() -> None:
     turned = NIGHT | {"from": NIGHT["to"], "to": NIGHT["from"]}
 
