@@ -9,12 +9,11 @@ from typing import Literal
 
 import msgspec
 
-from convoy.afterwards.progress import StepsDone
+from convoy.afterwards.progress import StepsDone, client_of
 from convoy.afterwards.recorded_run import messages_of, opened_before, settings_of
 from convoy.plan.rendering import CUSTOMERS
 from convoy.remote.connections import Connections
 from convoy.remote.conversations import disconnect
-from convoy.remote.paced_client import PacedClient
 from convoy.results.outcome import ACCEPTED
 from convoy.results.record import MESSAGES
 from convoy.settings import Settings
@@ -74,7 +73,7 @@ class Cleanup:
         Raises RemoteError and OSError.
         """
         left = self.left
-        with PacedClient(settings, connections, tell) as client:
+        with client_of(settings, connections, tell) as client:
             for number, id in enumerate(left, start=1):
                 self._progress.add(_Step(id, disconnect(client, id)))
                 if number % _TOLD_EVERY == 0:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from convoy.afterwards.progress import StepsDone
 from convoy.errors import RemoteError
 from convoy.foreign import told
+from convoy.remote.api_client import ApiClient
 from convoy.remote.conversations import (
     MOST_ASKED,
     conversation_of,
@@ -22,7 +23,6 @@ from convoy.remote.conversations import (
     read_conversation,
     read_message,
 )
-from convoy.remote.paced_client import PacedClient
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED
 from convoy.results.reconciled import FoundMessage, Look, Side
@@ -62,7 +62,7 @@ class FarSideReading:
     with how far it is. Raises RemoteError and OSError from `read`.
     """
 
-    client: PacedClient
+    client: ApiClient
     run_id: str
     t0_s: float
     sent: Iterable[LoggedMessage]

@@ -1,8 +1,10 @@
-"""How far something has come that may be interrupted and gone on with: a file of JSON lines."""
+"""What may take long after a run: how far it has come, in a file, and the client that asks."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -10,10 +12,15 @@ import msgspec
 
 from convoy.errors import Fault, SettingsError
 from convoy.files import FileError, read_bytes
+from convoy.remote.api_client import ApiClient
+from convoy.remote.connections import Connections
 from convoy.results.record import append
+from convoy.settings import Settings
 
 Step = TypeVar("Step")
 _MOST_BYTES = 2**31
+_PATIENCE_S = 3600.0
+_TOLD_FROM_S = 3.0
 
 
 class StepsDone(Generic[Step]):
@@ -48,3 +55,18 @@ class StepsDone(Generic[Step]):
     def clear(self) -> None:
         """Have the next one begin anew."""
         self._path.unlink(missing_ok=True)
+
+
+def client_of(
+    settings: Settings, connections: Connections, tell: Callable[[str], None]
+) -> ApiClient:
+    """Return a client with a session of its own; `tell` takes what it has to wait for long."""
+
+    @contextmanager
+    def waiting(what: str, for_s: float) -> Iterator[None]:
+        if for_s > _TOLD_FROM_S:
+            tell(f"waiting for {what}; going on in {for_s:.0f} s")
+        yield
+
+    session = connections.open_session(connections.token_kinds[0])
+    return ApiClient(session, settings, waiting, patience_s=_PATIENCE_S, redact=connections.redact)

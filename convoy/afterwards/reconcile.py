@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from convoy.afterwards.far_side_reading import FarSideReading, ReadingStep
-from convoy.afterwards.progress import StepsDone
+from convoy.afterwards.progress import StepsDone, client_of
 from convoy.afterwards.recorded_run import (
     SentTexts,
     messages_of,
@@ -22,7 +22,6 @@ from convoy.errors import RefusedError, RemoteError
 from convoy.plan.rendering import stamp
 from convoy.prepare.setup import Setup
 from convoy.remote.connections import Connections
-from convoy.remote.paced_client import PacedClient
 from convoy.remote.simulator import read_ledger
 from convoy.results.far_side import Ledger
 from convoy.results.message_log import LoggedMessage
@@ -72,7 +71,7 @@ def reconcile(
     if ledger is not None and counted:
         found.add_ledger(logged, ledger, counted, connections.redact)
     if stored := [each for each in logged if each.scenario not in counted]:
-        with PacedClient(settings, connections, tell) as client:
+        with client_of(settings, connections, tell) as client:
             reading = FarSideReading(
                 *(client, result.run_id, result.t0_s, stored, progress),
                 wait_s=wait_s,

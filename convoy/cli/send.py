@@ -31,8 +31,8 @@ from convoy.prepare.templates import (
     sample_plan,
     template_names,
 )
+from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
-from convoy.remote.oauth import Token
 from convoy.remote.session import ApiSession
 from convoy.results.outcome import ACCEPTED, Attempt
 from convoy.results.record import RUNS, check_stop
@@ -88,8 +88,8 @@ def send_one(
         raise RefusedError(f"the messages of scenario {scenario} do not go over HTTP{shown}")
     template = checked_template(setup, settings, payload)
     with past_the_guard(setup, settings, route.token) as there:
-        settings, session, connections = there.settings, there.session, there.connections
-        conversation = _conversation(settings, route, there.token, connections, conversation_id)
+        settings, session = there.settings, there.session
+        conversation = _conversation(there, route, conversation_id)
         body = canary_body(there, template, conversation)
         path = route.path_to(rule.variables)(conversation)
         head = session.head(path, route.method) + str(len(body)).encode()
@@ -109,7 +109,7 @@ class Ready:
     run_id: str
     connections: Connections
     session: ApiSession
-    token: Token
+    client: ApiClient
 
 
 def checked_template(setup: Setup, settings: Settings, payload: str) -> tuple[str, str]:
@@ -141,11 +141,12 @@ def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterato
             approval = settings.target.approval
             if approval is not None:
                 setup.lock.take(approval.organisation_id, run_id, settings.logins_per_s)
-            token = session.open()
+            session.open()
+            client = ApiClient(session, settings)
             if approval is not None:
-                check_token(settings, token, connections.headers)
-                check_deployments(settings, token, connections.headers)
-            yield Ready(settings, run_id, connections, session, token)
+                check_token(settings, client)
+                check_deployments(settings, client)
+            yield Ready(settings, run_id, connections, session, client)
     finally:
         session.close()
         setup.lock.release(run_id)
@@ -225,23 +226,20 @@ def _template(given: str, payloads: Path) -> tuple[str, str]:
         raise SettingsError([Fault("--payload", problem)]) from error
 
 
-def _conversation(
-    settings: Settings, route: Route, token: Token, connections: Connections, conversation_id: str
-) -> Conversation:
+def _conversation(there: Ready, route: Route, conversation_id: str) -> Conversation:
     """Return a conversation by its id with the participants that the pool knows, else the first.
 
     One that the pool does not know is taken as it is, unless the route needs its customer.
     """
+    settings = there.settings
     scenario = settings.scenarios[0]
+    open_session = partial(there.connections.open_session, route.token)
     if conversation_id and not route.participants:
         return Conversation(conversation_id)
     if conversation_id and route.participants == ("communication_id",):
         named = ConversationPool.of([Conversation(conversation_id)])
-        open_session = partial(connections.open_session, route.token)
         return with_communications(named, scenario, settings, open_session, waits=False)[0]
-    pool = find_whole_pool(
-        settings, scenario, route.participants, (route.token, token), connections
-    )
+    pool = find_whole_pool(settings, scenario, route.participants, there.client, open_session)
     if not conversation_id:
         return pool[0]
     if conversation_id not in pool.ids:

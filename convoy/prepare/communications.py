@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import partial
 from http import HTTPStatus
 from time import perf_counter
 
@@ -14,12 +13,11 @@ import msgspec
 from convoy.errors import RefusalError, RefusedError
 from convoy.plan.pool import ConversationPool
 from convoy.prepare.pools import AT_ONCE, find_pool, share_out
-from convoy.remote.connections import Connections
+from convoy.remote.api_client import ApiClient
 from convoy.remote.listing import read_conversation
-from convoy.remote.oauth import Token
 from convoy.remote.session import ApiSession
 from convoy.results.outcome import ACCEPTED, REJECTED
-from convoy.routes.catalogue import ROUTES, TokenKind
+from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import meaning
 from convoy.settings import Settings
 
@@ -31,8 +29,8 @@ def find_whole_pool(
     settings: Settings,
     scenario: str,
     participants: Collection[str],
-    token: tuple[TokenKind, Token],
-    connections: Connections,
+    client: ApiClient,
+    open_session: Callable[[], ApiSession],
     given: ConversationPool | None = None,
 ) -> ConversationPool:
     """Return the conversations of a scenario, with communications where `participants` have any.
@@ -40,17 +38,9 @@ def find_whole_pool(
     They are those that are `given`, or are found. Raises SettingsError, RefusedError, RemoteError.
     """
     has_replies = "communication_id" in participants
-    pool = given or find_pool(
-        settings,
-        scenario,
-        token[1],
-        admission=connections.admission,
-        headers=connections.headers,
-        has_replies=has_replies,
-    )
+    pool = given or find_pool(settings, scenario, client, has_replies=has_replies)
     if not has_replies:
         return pool
-    open_session = partial(connections.open_session, token[0])
     is_opened = settings.scenario[scenario].conversations.source == "opened"
     return with_communications(pool, scenario, settings, open_session, waits=is_opened)
 

@@ -20,7 +20,7 @@ from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_per_user
 from convoy.prepare.message_counts import requests_planned
 from convoy.remote.addresses import Admission
-from convoy.remote.oauth import Token
+from convoy.remote.api_client import ApiClient
 from convoy.remote.organisation import Organisation, OwnToken
 from convoy.remote.proxies import proxy_to
 from convoy.remote.simulator import is_convoy_simulator
@@ -312,12 +312,12 @@ def check_organisation(settings: Settings, organisation_id: str) -> None:
         )
 
 
-def check_token(settings: Settings, token: Token, headers: Mapping[str, str]) -> OwnToken:
+def check_token(settings: Settings, client: ApiClient) -> OwnToken:
     """Ask whose a token is, and return that; raises as `check_organisation`.
 
     Raises RemoteError where there is no answer.
     """
-    found = Organisation(settings, token, Admission(anywhere=True), headers).own_token()
+    found = Organisation(client).own_token()
     check_organisation(settings, found.organisation_id)
     return found
 

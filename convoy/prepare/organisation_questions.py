@@ -12,8 +12,7 @@ from typing import Literal
 
 from convoy.errors import RefusedError, RemoteError
 from convoy.prepare.checklist import Checklist, Status
-from convoy.remote.addresses import Admission
-from convoy.remote.oauth import Token
+from convoy.remote.api_client import ApiClient
 from convoy.remote.organisation import Organisation, Shown
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.settings import Settings
@@ -103,24 +102,20 @@ def ask(
                 checklist.warn("organisation", str(error), fix)
     in_force = _ask_limits(questions, organisation, checklist)
     for each in questions.named:
-        with checklist.waiting(
-            f"the answer on {each.variable}", organisation.settings.request_timeout_s
-        ):
-            _ask_named(each, organisation, checklist)
+        _ask_named(each, organisation, checklist)
     return in_force
 
 
-def check_deployments(settings: Settings, token: Token, headers: Mapping[str, str]) -> str:
+def check_deployments(settings: Settings, client: ApiClient) -> str:
     """Raise RefusedError unless guests write to deployments of the token's organisation.
 
     One host takes the guests of all organisations, and what they send names the deployment alone.
-    Where there is no approval nobody asks. Returns what was found, "" for nothing. Raises
-    RemoteError where it is to be asked again later.
+    Where there is no approval nobody asks. Returns what was found, "" for nothing.
     """
     approval, found = settings.target.approval, []
     if approval is None:
         return ""
-    of = Organisation(settings, token, Admission(anywhere=True), headers)
+    of = Organisation(client)
     variables = (settings.scenario[name].variables for name in settings.scenarios)
     named = (each[_DEPLOYMENT_ID] for each in variables if _DEPLOYMENT_ID in each)
     for id in dict.fromkeys(named):
@@ -129,8 +124,6 @@ def check_deployments(settings: Settings, token: Token, headers: Mapping[str, st
             shown = of.show(ROUTES["deployment"], {_DEPLOYMENT_ID: id})
             is_its_own = shown.id.casefold() == id.casefold()
         except RemoteError as error:
-            if error.retry_after_s is not None:
-                raise
             problem, is_its_own = str(error), False
         if not is_its_own:
             raise RefusedError(
@@ -176,10 +169,7 @@ def _ask_limits(
     told, unreadable = [], 0
     for namespace in NAMESPACES:
         try:
-            with checklist.waiting(
-                f"the limits of {namespace}", organisation.settings.request_timeout_s
-            ):
-                limits, left_out = organisation.limits(namespace)
+            limits, left_out = organisation.limits(namespace)
         except RemoteError as error:
             if error.code == _NO_LIMITS:
                 continue  # the namespace has none that the token may see

@@ -27,10 +27,9 @@ from convoy.plan.pool import (
 from convoy.plan.scenario import ScenarioInputs
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.scenarios import KnownScenario, Opening
-from convoy.remote.addresses import THIS_MACHINE, Admission
+from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections
 from convoy.remote.listing import find_conversations
-from convoy.remote.oauth import Token
 from convoy.remote.session import Session
 from convoy.settings import Settings
 
@@ -48,16 +47,14 @@ T = TypeVar("T")
 def find_pool(
     settings: Settings,
     scenario: str,
-    token: Token,
+    client: ApiClient,
     *,
-    admission: Admission = THIS_MACHINE,
-    headers: Mapping[str, str] | None = None,
     has_replies: bool = False,
 ) -> ConversationPool:
     """Return the conversations of a scenario; raises SettingsError, RefusedError, RemoteError.
 
-    The API is asked with these `headers`: for all conversations, or where a user `has_replies` to
-    send for those that he is in. What it lists is written to the file that `cache` names, and read
+    The `client` asks for all conversations, or where a user `has_replies` to send for those that he
+    is in. What is listed is written to the file that `cache` names, and read
     from there next time; a file with the listing of another address or filter is refused.
     """
     rule = settings.scenario[scenario].conversations
@@ -77,33 +74,15 @@ def find_pool(
         _check_cache(cache, scenario, listed)
         pool = _read(cache, scenario, "cache", is_cache=True)
         return _not_empty(pool, scenario, f"the cache {cache}")
-    pool = _listed(settings, scenario, token, admission, headers, route)
+    pool = _listed(client, rule.state, rule.type, route)
     if cache is not None and len(pool):
         _keep(pool, cache, scenario, listed)
     where = f"{settings.target.api_url} (state {rule.state}, type {rule.type})"
     return _not_empty(pool, scenario, where)
 
 
-def _listed(
-    settings: Settings,
-    scenario: str,
-    token: Token,
-    admission: Admission,
-    headers: Mapping[str, str] | None,
-    route: str,
-) -> ConversationPool:
-    rule = settings.scenario[scenario].conversations
-    found, left_out = find_conversations(
-        settings.target.api_url,
-        token,
-        timeout_s=settings.request_timeout_s,
-        state=rule.state,
-        type=rule.type,
-        ca_file=settings.target.ca_file,
-        admission=admission,
-        headers=headers,
-        route=route,
-    )
+def _listed(client: ApiClient, state: str, type: str, route: str) -> ConversationPool:
+    found, left_out = find_conversations(client, state=state, type=type, route=route)
     note = f"{left_out:,} of the listing left out, because they have no readable "
     return replace(
         ConversationPool.of(found),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
 import gevent
 
-from convoy.errors import RemoteError
+from convoy.errors import LoginError, RemoteError
 from convoy.plan.pool import ConversationPool
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.allowance import check_allowance, check_user
@@ -39,6 +38,7 @@ from convoy.prepare.prepared_run import Draft, PreparedRun, draft_of
 from convoy.prepare.reach import check_way, check_way_of_guests
 from convoy.prepare.scenarios import KnownScenario
 from convoy.prepare.templates import CheckedScenario, check_pool
+from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections
 from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation
@@ -52,7 +52,6 @@ from convoy.secrets import Secret
 from convoy.settings import Settings
 
 _SHORTEST_PAUSE_S = 0.1
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +93,21 @@ class Preflight:
         total = pace.total if pace is not None else None
         with self._sessions() as sessions:
             tokens = {kind: self._token_of(kind, session) for kind, session in sessions.items()}
+            clients = {
+                kind: ApiClient(session, settings, self.checklist.waiting)
+                for kind, session in sessions.items()
+            }
             if approval is not None:
-                self._check_organisation(tokens)
+                self._check_organisation(clients)
             to_open = {
                 name
                 for name in draft.inputs
                 if sends and settings.scenario[name].conversations.source == "opened"
             }
-            run = self._found(draft, tokens, to_open, spawn_rate)
+            run = self._found(draft, clients, to_open, spawn_rate)
+            if USER in tokens:
+                has_one = tokens[USER].expires_at_s == inf
+                check_user(settings, draft.routes, self.checklist, has_one_token=has_one)
             if total is not None:
                 total.reserve(messages_of_run(settings, run.inputs))
             for name in run.guests if sends else ():
@@ -109,7 +115,7 @@ class Preflight:
                 check_way_of_guests(self.connections.guests_of(variables), self.checklist)
             self.checklist.refuse_if_failed()
             # The last of all, because nothing but a cleanup takes it back.
-            opened = self._with_pools(draft, to_open, tokens, opens=True)
+            opened = self._with_pools(draft, to_open, clients, opens=True)
             run = replace(run, inputs={**run.inputs, **opened})
             if sends and settings.canary:
                 self._send_canaries(run, draft.routes, sessions)
@@ -147,31 +153,28 @@ class Preflight:
                 fix = f"python -m convoy cleanup {self.run_id} closes them"
                 self.checklist.ok("opened", f"{told}; {fix}")
 
-    def _check_organisation(self, tokens: Mapping[TokenKind, Token]) -> None:
-        settings, headers = self.settings, self.connections.headers
+    def _check_organisation(self, clients: Mapping[TokenKind, ApiClient]) -> None:
         with self.checklist.step("organisation"):
-            for token in tokens.values():
-                check = partial(check_token, settings, token, headers)
-                own = self._patiently("the token", check)
-            whose = partial(check_deployments, settings, _asking(tokens), headers)
-            deployments = self._patiently("the deployment", whose)
+            for client in clients.values():
+                own = check_token(self.settings, client)
+            deployments = check_deployments(self.settings, _asking(clients))
         told = f"the token is of {own}" + f", and so is {deployments}" * bool(deployments)
         self.checklist.ok("organisation", told)
 
     def _found(
         self,
         draft: Draft,
-        tokens: Mapping[TokenKind, Token],
+        clients: Mapping[TokenKind, ApiClient],
         to_open: Set[str],
         spawn_rate: float | None,
     ) -> PreparedRun:
         """Return the run with the pools that are there, and check what the organisation allows."""
         settings, checklist = self.settings, self.checklist
         questions = questions_of(settings, draft.routes)
-        admission, headers = self.connections.admission, self.connections.headers
-        organisation = Organisation(settings, _asking(tokens), admission, headers)
-        in_force = ask(questions, organisation, checklist)
-        there = self._with_pools(draft, draft.inputs.keys() - to_open, tokens)
+        asked = f"what {settings.target.api_url} says of the organisation"
+        with checklist.waiting(asked, settings.prepare_timeout_s):
+            in_force = ask(questions, Organisation(_asking(clients)), checklist)
+        there = self._with_pools(draft, draft.inputs.keys() - to_open, clients)
         run = PreparedRun(
             settings,
             {**draft.inputs, **there},
@@ -182,7 +185,7 @@ class Preflight:
             self.run_id,
             self.facts,
             self.processes,
-            admission,
+            self.connections.admission,
             guests=draft.guests,
         )
         with checklist.step("approval"):
@@ -192,9 +195,6 @@ class Preflight:
             before = questions.requests + requests_before(settings, run.inputs)
             check_allowance(settings, in_force, before, checklist)
         check_guests(settings, run.guests, spawn_rate, checklist)
-        if USER in tokens:
-            has_one = tokens[USER].expires_at_s == inf
-            check_user(settings, draft.routes, checklist, has_one_token=has_one)
         return run
 
     def _send_canaries(
@@ -221,30 +221,30 @@ class Preflight:
     def _token_of(self, kind: TokenKind, session: ApiSession) -> Token:
         url, for_s = self.settings.target.login_url, self.settings.request_timeout_s
         with self.checklist.step("login"), self.checklist.waiting(f"the login at {url}", for_s):
-            token = self._patiently("the login", session.open)
+            token = self._logged_in(session)
         is_kept = token.expires_at_s == inf
         told = "a user's token is used as it is" if is_kept else f"{url} gave a token of {kind}"
         self.checklist.ok("login", told)
         return token
 
-    def _patiently(self, what: str, ask: Callable[[], T]) -> T:
-        """Return what is asked for; waits where the remote asks for that, if there is time."""
+    def _logged_in(self, session: ApiSession) -> Token:
+        """Return the token of a session; waits where the remote asks for that, if there is time."""
         ends_s = perf_counter() + self.settings.prepare_timeout_s
         while True:
             try:
-                return ask()
-            except RemoteError as error:
+                return session.open()
+            except LoginError as error:
                 pause_s = error.retry_after_s
                 if pause_s is None or perf_counter() + pause_s > ends_s:
                     raise
-                with self.checklist.waiting(f"{what} to be asked again ({error})", pause_s):
+                with self.checklist.waiting(f"the login to be asked again ({error})", pause_s):
                     gevent.sleep(max(_SHORTEST_PAUSE_S, pause_s))
 
     def _with_pools(
         self,
         draft: Draft,
         names: Set[str],
-        tokens: Mapping[TokenKind, Token],
+        clients: Mapping[TokenKind, ApiClient],
         *,
         opens: bool = False,
     ) -> dict[str, ScenarioInputs]:
@@ -266,7 +266,7 @@ class Preflight:
                             self.run_id,
                             self._note_opened,
                         )
-                    pool = self._pool(checked, tokens, given)
+                    pool = self._pool(checked, clients, given)
                 check_pool(checked, pool)
                 inputs[name] = replace(as_known, pool=pool)
         for each in inputs.values():
@@ -276,23 +276,21 @@ class Preflight:
     def _pool(
         self,
         checked: CheckedScenario,
-        tokens: Mapping[TokenKind, Token],
+        clients: Mapping[TokenKind, ApiClient],
         given: ConversationPool | None,
     ) -> ConversationPool:
         scenario = checked.inputs.scenario
         kind = self.scenarios[scenario].route.token
-        if kind not in tokens:  # its users have no token, and whose finds the pool is all the same
-            kind = next(iter(tokens))
-        find = partial(
-            find_whole_pool,
+        if kind not in clients:  # its users have no token, and whose finds the pool is the same
+            kind = next(iter(clients))
+        return find_whole_pool(
             self.settings,
             scenario,
             checked.participants,
-            (kind, tokens[kind]),
-            self.connections,
+            clients[kind],
+            partial(self.connections.open_session, kind),
             given,
         )
-        return self._patiently("the listing", find)
 
     def _note_opened(self, conversation_id: str) -> None:
         redact = self.connections.redact
@@ -308,6 +306,6 @@ class Preflight:
         return ""
 
 
-def _asking(tokens: Mapping[TokenKind, Token]) -> Token:
-    """Return the token that asks the organisation."""
-    return tokens.get(CLIENT) or tokens[USER]
+def _asking(clients: Mapping[TokenKind, ApiClient]) -> ApiClient:
+    """Return the client that asks the organisation."""
+    return clients.get(CLIENT) or clients[USER]

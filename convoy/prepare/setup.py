@@ -32,6 +32,7 @@ from convoy.prepare.organisation_lock import AFTER_A_RUN, OrganisationLock
 from convoy.prepare.preflight import Preflight
 from convoy.prepare.prepared_run import PreparedRun
 from convoy.prepare.scenarios import KnownScenario
+from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.proxies import proxy_to
@@ -187,8 +188,9 @@ class Setup:
             approval = settings.target.approval
             if approval is not None:
                 self.lock.take(approval.organisation_id, AFTER_A_RUN, settings.logins_per_s)
-                for token in connections.first_tokens():
-                    check_token(settings, token, connections.headers)
+                for kind in connections.token_kinds:
+                    with ApiClient(connections.first_session(kind), settings) as client:
+                        check_token(settings, client)
             return settings, connections
 
     def _as_known_now(self, recorded: Settings, command_line: Mapping[str, object]) -> Settings:

@@ -2,117 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
+from math import inf
 from typing import TypeVar
 from urllib.parse import urlencode
 
 import gevent
 import msgspec
 
-from convoy.errors import RemoteError, WireError
-from convoy.remote.addresses import AddressBook, Admission
-from convoy.remote.dialling import Dialler
-from convoy.remote.http import Answer, Transport
-from convoy.remote.limits import rest_after_429_s, retry_after_s
-from convoy.remote.oauth import Token
-from convoy.remote.request_head import OF_ALL, request_of
-from convoy.remote.tls import tls_context
+from convoy.errors import RemoteError
+from convoy.plan.pool import Conversation
+from convoy.remote.http import Answer
+from convoy.remote.limits import rest_after_429_s
+from convoy.remote.session import ApiSession
+from convoy.routes.answers import AnswerRule
+from convoy.routes.catalogue import Route
 from convoy.routes.codes import error_code, meaning
 from convoy.routes.refusals import read_refusal
-from convoy.settings import Origin
+from convoy.settings import Settings
 
 T = TypeVar("T")
-PASSING_STATUSES = (500, 502, 503, 504)
-_PASSING_CODES = ("connection closed", "connection reset")
-_PAUSES_S = (0.0, 0.4, 0.8)
-"""Before each further try of a GET, which changes nothing."""
-_MOST_BYTES = 2**24
-_ASKED_TOO_OFTEN = (
-    "The token's budget is spent; wait a minute, or keep the conversations in a file (`cache`)."
-)
+_TRIES = 3
+_PASSING_STATUSES = (500, 502, 503, 504)
+_MOST_WAITS = 5
+"""For one request, each as long as a 429 asks: a budget that others spend may never be there."""
+_PAUSE_S = 1.0
+_NO_RULE = AnswerRule({})
+"""An answer may come again and again; what it holds is looked at here."""
 
 
 class ApiClient(AbstractContextManager["ApiClient"]):
-    """Asks an API over a connection of its own, to what has an admission; for a `with` block."""
+    """Asks what is no message by a session, which it closes at the end of a `with` block.
+
+    It keeps to the limits, obeys a 429, logs in again after a 401, and asks again where a fault may
+    pass: all that it asks for may be asked twice. It keeps to an approved rate where its session
+    does, and asks for nothing once the kill switch is on. It waits within `waiting`, which takes
+    what for and how long; `patience_s` is how long a request waits at most for limits that are
+    spent, by default `prepare_timeout_s`.
+    """
 
     def __init__(
         self,
-        url: str,
-        admission: Admission,
-        ca_file: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        token: Token | None = None,
+        session: ApiSession,
+        settings: Settings,
+        waiting: Callable[[str, float], AbstractContextManager[None]] = lambda *_: nullcontext(),
+        *,
+        patience_s: float | None = None,
+        redact: Callable[[str], str] = str,
+        sleep: Callable[[float], None] = gevent.sleep,
     ) -> None:
-        origin = Origin.parse(url)
-        self.url = origin.url
-        tls = tls_context(ca_file) if origin.is_https else None
-        dialler = Dialler(AddressBook(admission), tls=tls)
-        self._transport = Transport(origin, dialler, max_answer_bytes=_MOST_BYTES)
-        bearer = {"Authorization": f"Bearer {token.value.reveal()}"} if token else {}
-        self._headers = bearer | OF_ALL | dict(headers or {})
+        self.url = session.transport.origin.url
+        self.redact = redact
+        """Hides secrets in what is kept of an answer."""
+        own = [each for each in settings.limits if each.scope == "token"]
+        self.most_at_once = min((each.count for each in own), default=inf)
+        """So many requests can be asked without a pause."""
+        self.is_even = False
+        """Whether requests are evenly apart, so that none has to wait until a window is over."""
+        self._gap_s = max((each.per_s / each.count for each in own), default=0.0)
+        self._asked_s = -inf
+        self._session = session
+        self._timeout_s = settings.request_timeout_s
+        self._patience_s = settings.prepare_timeout_s if patience_s is None else patience_s
+        self._waiting = waiting
+        self._sleep = sleep
 
     def __exit__(self, *_: object) -> None:
-        self._transport.close()
+        self._session.close()
 
-    @property
-    def peer(self) -> str:
-        """Where its last connection led to, `address port`."""
-        return self._transport.peer
+    def ask(
+        self,
+        route: Route,
+        values: Mapping[str, str],
+        type: type[T],
+        body: object = None,
+        **params: str | int,
+    ) -> T:
+        """Return the answer to a request; `values` are for the placeholders of the route's path.
 
-    def get(self, path: str, timeout_s: float, **params: str | int) -> Answer:
-        """Return what a GET answers, asked for again where that may help; raises WireError."""
-        deadline_s = self._transport.dialler.clock() + timeout_s
-        query = f"?{urlencode(params)}" if params else ""
-        request = request_of("GET", self._transport.origin, path + query, self._headers)
-        for pause_s in _PAUSES_S:
-            try:
-                answer = self._transport.exchange(request, deadline_s)
-                if answer.status not in PASSING_STATUSES:
-                    return answer.plain()
-            except WireError as exc:
-                if exc.code not in _PASSING_CODES:
-                    raise
-            gevent.sleep(pause_s)
-        return self._transport.exchange(request, deadline_s).plain()
-
-    def read(self, path: str, what: str, type: type[T], timeout_s: float, **params: str | int) -> T:
-        """Return what a GET answers; raises RemoteError with its code, and `what` was asked for."""
-        url = self.url + path
+        Raises RemoteError, whose `code` begins with the status of the answer, and LoginError.
+        """
+        conversation = Conversation(values.get("conversation_id", ""))
+        path = route.path_to(values)(conversation) + f"?{urlencode(params)}" * bool(params)
+        answer = self._answer(route, path, None if body is None else msgspec.json.encode(body))
         try:
-            answer = self.get(path, timeout_s, **params)
-        except WireError as exc:
-            raise RemoteError(f"{url} did not give {what}: {meaning(exc.code)}") from exc
-        if answer.status != HTTPStatus.OK:
-            is_too_often = answer.status == HTTPStatus.TOO_MANY_REQUESTS
-            refusal = refusal_of(answer, url, what, advice=_ASKED_TOO_OFTEN * is_too_often)
-            after_s = rest_after_429_s if is_too_often else retry_after_s
-            refusal.retry_after_s = after_s(answer.headers)
-            raise refusal
-        try:
-            return msgspec.json.decode(answer.body, type=type)
+            return msgspec.json.decode(answer or b"null", type=type)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-            raise RemoteError(f"{url} answered 200, but not {what}: {exc}") from exc
+            raise RemoteError(f"{self.url}{path} did not answer what it should: {exc}") from exc
+
+    def _answer(self, route: Route, path: str, body: bytes | None) -> bytes:
+        url, faults, waits, patience_s = self.url + path, 0, 0, self._patience_s
+        while True:
+            if (kill_switch := self._session.transport.kill_switch) is not None:
+                kill_switch.check()
+            self._await_budget()
+            attempt = self._session.post(path, body, self._timeout_s, _NO_RULE, "", route.method)
+            answer, status, rest_s = attempt.answer, attempt.status, inf
+            if answer is not None and status in route.accepts:
+                return answer.body
+            if answer is not None and status == HTTPStatus.TOO_MANY_REQUESTS:
+                rest_s = rest_after_429_s(answer.headers)
+            if (answer is None or status in _PASSING_STATUSES) and faults < _TRIES - 1:
+                faults += 1
+                self._sleep(_PAUSE_S)
+            elif waits < _MOST_WAITS and rest_s <= patience_s:
+                waits, patience_s = waits + 1, patience_s - rest_s
+                self._wait(rest_s)
+            elif answer is None:
+                raise RemoteError(f"no answer from {url}: {meaning(attempt.code)}")
+            else:
+                raise refusal_of(answer, url, route.name.replace("_", " "), route.permission)
+
+    def _await_budget(self) -> None:
+        clock = self._session.clock
+        if self.is_even and (pause_s := self._asked_s + self._gap_s - clock()) > 0:
+            self._sleep(pause_s)
+        self._asked_s = clock()
+        while (left_s := self._session.ready_at(clock()) - clock()) > 0:
+            if left_s > self._patience_s:  # a server may say when its window ends, and says so much
+                raise RemoteError(f"the token's budget at {self.url} is spent for {left_s:,.0f} s")
+            self._wait(left_s)
+
+    def _wait(self, for_s: float) -> None:
+        with self._waiting(f"the token's budget at {self.url}", for_s):
+            self._sleep(for_s)
 
 
-def refusal_of(
-    answer: Answer, url: str, what: str, *, advice: str = "", permission: str = ""
-) -> RemoteError:
+def refusal_of(answer: Answer, url: str, what: str, permission: str = "") -> RemoteError:
     """Return what an answer that says no means, with its code; `what` was asked for.
 
-    `advice` stands in the place of what the code usually means. The `permission` that it takes is
-    named, or those that the answer itself says are missing.
+    The permissions that the answer itself says are missing are named, else the `permission` that it
+    takes.
     """
     status, code = answer.status, error_code(answer.status, answer.body)
     told = (
         f"{url} answered {status} ({code}, correlation id {answer.correlation_id or 'none given'}) "
-        f"when asked for {what}. {advice or meaning(code)}"
+        f"when asked for {what}. {meaning(code)}"
     )
-    if permission and status == HTTPStatus.FORBIDDEN:
-        told += f" It takes the permission {permission}."
-    elif missing := read_refusal(answer.body).permissions:
+    if missing := read_refusal(answer.body).permissions:
         told += f" It lacks {', '.join(missing)}."
+    elif permission and status == HTTPStatus.FORBIDDEN:
+        told += f" It takes the permission {permission}."
     refusal = RemoteError(told.rstrip())
     refusal.code = code
     return refusal

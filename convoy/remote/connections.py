@@ -132,14 +132,19 @@ class Connections:
 
         Nothing is sent yet.
         """
-        oauth, budget = next(self._next[kind])
+        transport = Transport(self.api, self.dialler, pace=self.pace, kill_switch=self.kill_switch)
+        return self._session(transport, next(self._next[kind]))
+
+    def first_session(self, kind: TokenKind) -> ApiSession:
+        """Return one for what is no message, with the token that the first one of a kind has.
+
+        It keeps to no pace, because a worker asks before it may send anything.
+        """
+        return self._session(self.open_transport(self.api), self._first[kind])
+
+    def _session(self, transport: Transport, held: _Held) -> ApiSession:
         return ApiSession(
-            Transport(self.api, self.dialler, pace=self.pace, kill_switch=self.kill_switch),
-            oauth,
-            budget,
-            code_book=self._code_book,
-            clock=self.clock,
-            headers=self.headers,
+            transport, *held, code_book=self._code_book, clock=self.clock, headers=self.headers
         )
 
     def guests_of(self, variables: Mapping[str, str]) -> Guests:

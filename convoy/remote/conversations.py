@@ -13,7 +13,7 @@ import msgspec
 from convoy.errors import RemoteError
 from convoy.foreign import shortened
 from convoy.plan.rendering import stamp
-from convoy.remote.paced_client import PacedClient
+from convoy.remote.api_client import ApiClient
 from convoy.results.outcome import LONGEST_NAME
 from convoy.results.reconciled import FoundMessage, Side, digest_of, marker_in
 from convoy.routes.catalogue import ROUTES
@@ -99,7 +99,7 @@ class ConversationRead:
     messages: list[FoundMessage]
 
 
-def read_conversation(client: PacedClient, run_id: str, id: str) -> ConversationRead | None:
+def read_conversation(client: ApiClient, run_id: str, id: str) -> ConversationRead | None:
     """Return what is in a conversation, None where there is none of that id; raises RemoteError."""
     try:
         found = client.ask(ROUTES["message_conversation"], {"conversation_id": id}, _Conversation)
@@ -121,7 +121,7 @@ def read_conversation(client: PacedClient, run_id: str, id: str) -> Conversation
     return ConversationRead(min(began, default=None), messages)
 
 
-def conversation_of(client: PacedClient, message_id: str) -> str:
+def conversation_of(client: ApiClient, message_id: str) -> str:
     """Return the id of the conversation that a message is in, "" where it is in none.
 
     One that holds a secret is none: it would be kept. Raises RemoteError.
@@ -132,7 +132,7 @@ def conversation_of(client: PacedClient, message_id: str) -> str:
 
 
 def read_message(
-    client: PacedClient, run_id: str, conversation_id: str, id: str
+    client: ApiClient, run_id: str, conversation_id: str, id: str
 ) -> FoundMessage | None:
     """Return a message by its id, None where there is none; raises RemoteError.
 
@@ -146,7 +146,7 @@ def read_message(
 
 
 def _bodies(
-    client: PacedClient, conversation_id: str, ids: Sequence[str]
+    client: ApiClient, conversation_id: str, ids: Sequence[str]
 ) -> Iterator[tuple[str, _Message]]:
     """Yield each id with its message; those that are gone by now are left out.
 
@@ -167,7 +167,7 @@ def _bodies(
                 yield id, message
 
 
-def _body(client: PacedClient, id: str) -> _Message | None:
+def _body(client: ApiClient, id: str) -> _Message | None:
     try:
         return client.ask(ROUTES["message_details"], {"message_id": id}, _Message)
     except RemoteError as error:
@@ -177,7 +177,7 @@ def _body(client: PacedClient, id: str) -> _Message | None:
 
 
 def _found(
-    client: PacedClient, run_id: str, ids: tuple[str, str], message: _Message, time: str | None
+    client: ApiClient, run_id: str, ids: tuple[str, str], message: _Message, time: str | None
 ) -> FoundMessage:
     """Return a message by its id and its conversation's; what of it is kept is redacted."""
     normalized = message.normalized_message or _Normalized()
@@ -193,7 +193,7 @@ def _found(
 
 
 def count_visible(
-    client: PacedClient, ids: Sequence[str], from_s: float, until_s: float
+    client: ApiClient, ids: Sequence[str], from_s: float, until_s: float
 ) -> Counter[Side]:
     """Return how many messages analytics shows in each direction of these conversations.
 
@@ -217,7 +217,7 @@ def count_visible(
     return counts
 
 
-def disconnect(client: PacedClient, id: str) -> Literal["closed", "over"]:
+def disconnect(client: ApiClient, id: str) -> Literal["closed", "over"]:
     """End a conversation, and return whether it was over or gone before; raises RemoteError."""
     try:
         client.ask(ROUTES["disconnect"], {"conversation_id": id}, object)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from convoy.errors import RefusedError
 from convoy.plan.pool import Conversation
-from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.remote.api_client import ApiClient
-from convoy.remote.oauth import Token
 from convoy.routes.catalogue import ROUTES
 
 ANY = "any"
@@ -82,46 +78,37 @@ class _Page(msgspec.Struct, rename="camel"):
 
 
 def find_conversations(
-    origin_url: str,
-    token: Token,
+    client: ApiClient,
     *,
-    timeout_s: float,
     page_size: int = PAGE_SIZE,
     state: str = "connected",
     type: str = "webchat",
-    ca_file: str | None = None,
-    admission: Admission = THIS_MACHINE,
-    headers: Mapping[str, str] | None = None,
     route: str = "conversations",
 ) -> tuple[list[Conversation], int]:
     """Return the conversations in `state` and of `type` of a listing, each once, sorted by id.
 
     They are sorted so that the pool does not depend on the order in which the remote lists them.
     With them comes the number of those that were left out, because their id, state, type or
-    participants are not what they should be. `route` is the listing; `timeout_s` and `headers` are
-    for each page.
+    participants are not what they should be. `route` is the listing.
     Raises RemoteError with the remote's code and correlation id, RefusedError for a listing of more
     than 200 pages.
     """
-    path = ROUTES[route].path
     asked_for = [None if each == ANY else each for each in (state, type)]
     found: dict[str, Conversation] = {}
     left_out = 0
-    with ApiClient(origin_url, admission, ca_file, headers, token) as client:
-        for number in range(1, _MOST_PAGES + 1):
-            asked = {"pageSize": page_size, "pageNumber": number}
-            page = client.read(path, "conversations", _Page, timeout_s, **asked)
-            for each in map(read_conversation, page.entities):
-                if each is None:
-                    left_out += 1
-                elif each.is_of(*asked_for):
-                    found[each.id] = each.for_pool()
-            is_last = len(page.entities) < page_size
-            if page.page_count is not None:
-                is_last = number >= page.page_count
-            if is_last:
-                return [found[id] for id in sorted(found)], left_out
+    for number in range(1, _MOST_PAGES + 1):
+        page = client.ask(ROUTES[route], {}, _Page, pageSize=page_size, pageNumber=number)
+        for each in map(read_conversation, page.entities):
+            if each is None:
+                left_out += 1
+            elif each.is_of(*asked_for):
+                found[each.id] = each.for_pool()
+        is_last = len(page.entities) < page_size
+        if page.page_count is not None:
+            is_last = number >= page.page_count
+        if is_last:
+            return [found[id] for id in sorted(found)], left_out
     raise RefusedError(
-        f"{client.url}{path} lists more than {_MOST_PAGES} pages of {page_size} conversations; "
-        "give the conversations in a file instead"
+        f"{client.url}{ROUTES[route].path} lists more than {_MOST_PAGES} pages of {page_size} "
+        "conversations; give the conversations in a file instead"
     )

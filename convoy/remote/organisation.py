@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import msgspec
 
 from convoy.foreign import unbroken
-from convoy.plan.pool import Conversation
-from convoy.remote.addresses import Admission
 from convoy.remote.api_client import ApiClient
-from convoy.remote.oauth import Token
 from convoy.routes.catalogue import ROUTES, Route
-from convoy.settings import Settings
 
 T = TypeVar("T")
-_NO_CONVERSATION = Conversation("")
 
 
 class _Named(msgspec.Struct):
@@ -71,19 +66,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """Asks the organisation behind the API of a target, with a token; each method is one GET.
+    """Asks the organisation behind the API of a target, each method by one GET.
 
     All raise RemoteError, with the code of an answer that refuses.
     """
 
-    settings: Settings
-    token: Token
-    admission: Admission
-    headers: Mapping[str, str]
+    client: ApiClient
 
     def own_token(self) -> OwnToken:
         """Return whose the token is."""
-        found = self._read(ROUTES["own_token"].path, "the token's organisation", _Token)
+        found = self.client.ask(ROUTES["own_token"], {}, _Token)
         organisation, client = found.organization, found.OAuthClient
         of_client = client if isinstance(client, dict) else {}
         return OwnToken(
@@ -95,28 +87,20 @@ class Organisation:
 
     def limits(self, namespace: str) -> tuple[dict[str, int], int]:
         """Return the limits in force by their key, and how many of the answer cannot be read."""
-        path = ROUTES["limits"].path_to({"namespace": namespace})(_NO_CONVERSATION)
-        answer = self._read(path, f"the limits of {namespace}", _Listing)
+        answer = self.client.ask(ROUTES["limits"], {"namespace": namespace}, _Listing)
         read = _those_of(answer.entities, _Limit)
         return {_word(each.key): each.value for each in read}, len(answer.entities) - len(read)
 
     def show(self, route: Route, variables: Mapping[str, str]) -> Shown:
         """Return what a route shows of the thing that variables of its path name."""
-        path = route.path_to(variables)(_NO_CONVERSATION)
-        found = self._read(path, f"the {route.name.replace('_', ' ')}", dict[str, object])
+        found = self.client.ask(route, variables, dict[str, object])
         return Shown(*(_word(found.get(name)) for name in ("name", "status", "createStatus", "id")))
 
     def listed(self, route: Route) -> list[str]:
         """Return names and ids of the first of those things that a route shows one of."""
-        path, _, _ = route.path.rpartition("/")
-        found = _those_of(self._read(path, "the listing", _Listing).entities, _Named)
+        all_of_them = replace(route, path=route.path.rpartition("/")[0])
+        found = _those_of(self.client.ask(all_of_them, {}, _Listing).entities, _Named)
         return [f"{_word(each.name) or 'no name'} {_word(each.id)}" for each in found]
-
-    def _read(self, path: str, what: str, type: type[T]) -> T:
-        target, timeout_s = self.settings.target, self.settings.request_timeout_s
-        client = ApiClient(target.api_url, self.admission, target.ca_file, self.headers, self.token)
-        with client:
-            return client.read(path, what, type, timeout_s)
 
 
 def _those_of(entities: Iterable[msgspec.Raw], type: type[T]) -> list[T]:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hmac
+from http import HTTPStatus
 from secrets import token_hex
-from typing import Literal
+from typing import Literal, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 
 from convoy.errors import RemoteError, WireError
-from convoy.remote.addresses import THIS_MACHINE, Admission
-from convoy.remote.api_client import ApiClient
+from convoy.remote.addresses import THIS_MACHINE, AddressBook, Admission
+from convoy.remote.api_client import refusal_of
+from convoy.remote.dialling import Dialler
+from convoy.remote.http import Transport
+from convoy.remote.request_head import OF_ALL, request_of
+from convoy.remote.tls import tls_context
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import SIMULATOR
+from convoy.routes.codes import meaning
 from convoy.secrets import Secret
+from convoy.settings import Origin
 
+T = TypeVar("T")
 _TIMEOUT_S = 2
 _LEDGER_TIMEOUT_S = 10
 PERSON = "a person"
@@ -33,8 +42,8 @@ def starter_of_simulator(url: str, *, timeout_s: float = _TIMEOUT_S) -> str | No
     "" stands for anything else that listens there, None for nothing.
     """
     try:
-        with ApiClient(url, THIS_MACHINE) as client:
-            return client.read(SIMULATOR, "itself", _Simulator, timeout_s).started_by
+        found, _ = _read(url, SIMULATOR, _Simulator, timeout_s, THIS_MACHINE)
+        return found.started_by
     except RemoteError as error:
         fault = error.__cause__
         return None if isinstance(fault, WireError) and fault.sent_s is None else ""
@@ -49,19 +58,40 @@ def is_convoy_simulator(url: str, key: Secret, *, admission: Admission = THIS_MA
     """
     challenge = token_hex()
     try:
-        with ApiClient(url, admission) as client:
-            asked = {"challenge": challenge}
-            found = client.read(SIMULATOR, "itself", _Simulator, _TIMEOUT_S, **asked)
+        asked = f"{SIMULATOR}?challenge={challenge}"
+        found, peer = _read(url, asked, _Simulator, _TIMEOUT_S, admission)
     except RemoteError:
         return False
-    proven = f"{challenge} {client.peer}"
+    proven = f"{challenge} {peer}"
     proof = hmac.new(key.reveal().encode(), proven.encode(), "sha256").hexdigest()
     return hmac.compare_digest(found.proof.encode(), proof.encode())
 
 
 def read_ledger(url: str, run_id: str, *, admission: Admission = THIS_MACHINE) -> Ledger:
     """Return what the simulator at `url` has counted of a run; raises RemoteError."""
-    with ApiClient(url, admission) as client:
-        return client.read(
-            f"{SIMULATOR}/ledger", "a ledger", Ledger, _LEDGER_TIMEOUT_S, run_id=run_id
-        )
+    path = f"{SIMULATOR}/ledger?{urlencode({'run_id': run_id})}"
+    ledger, _ = _read(url, path, Ledger, _LEDGER_TIMEOUT_S, admission)
+    return ledger
+
+
+def _read(
+    url: str, path: str, type: type[T], timeout_s: float, admission: Admission
+) -> tuple[T, str]:
+    """Return what a GET answers, and the address and port that did; raises RemoteError."""
+    origin = Origin.parse(url)
+    tls = tls_context(None) if origin.is_https else None
+    dialler = Dialler(AddressBook(admission), tls=tls)
+    transport = Transport(origin, dialler)
+    try:
+        request = request_of("GET", origin, path, OF_ALL)
+        answer = transport.exchange(request, dialler.clock() + timeout_s)
+    except WireError as exc:
+        raise RemoteError(f"no answer from {origin.url}{path}: {meaning(exc.code)}") from exc
+    finally:
+        transport.close()
+    if answer.status != HTTPStatus.OK:
+        raise refusal_of(answer, origin.url + path, "what a simulator knows")
+    try:
+        return msgspec.json.decode(answer.body, type=type), transport.peer
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+        raise RemoteError(f"{origin.url}{path} did not answer what it should: {exc}") from exc

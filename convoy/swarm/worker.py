@@ -14,10 +14,11 @@ import gevent
 from gevent import Greenlet
 from gevent.event import Event
 
-from convoy.errors import ConvoyError, LoginError, RefusedError, RemoteError
+from convoy.errors import ConvoyError, LoginError
 from convoy.foreign import told
 from convoy.prepare.guard import check_token
 from convoy.prepare.organisation_questions import check_deployments
+from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
@@ -210,7 +211,7 @@ class Worker:
             if run.lease.is_limited:  # a local master has logged in from this very process
                 report = partial(self.report_problem, run)
                 _check_logins(run, partial(self._is_joining, run), report)
-        except (RefusedError, RemoteError) as error:
+        except ConvoyError as error:
             self._refuse(run.run_id, error)
             return
         # Another message may have ended its part meanwhile.
@@ -325,11 +326,14 @@ def _check_logins(
     settings, connections = run.inputs.settings, run.connections
     while is_wanted():
         try:
-            tokens = connections.first_tokens()
+            connections.first_tokens()
             if settings.target.approval is not None:
-                for token in tokens:
-                    check_token(settings, token, connections.headers)
-                check_deployments(settings, tokens[0], connections.headers)
+                kinds = connections.token_kinds
+                for kind in kinds:
+                    with ApiClient(connections.first_session(kind), settings) as client:
+                        check_token(settings, client)
+                        if kind == kinds[0]:
+                            check_deployments(settings, client)
             return
         except LoginError as error:
             if error.refused:

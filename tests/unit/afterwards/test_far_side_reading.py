@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from convoy.afterwards.far_side_reading import FarSideReading, ReadingStep
 from convoy.afterwards.progress import StepsDone
 from convoy.errors import RemoteError
-from convoy.remote.paced_client import PacedClient
+from convoy.remote.api_client import ApiClient
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import Fate
 from convoy.results.reconciled import compare, visibility
@@ -125,7 +125,7 @@ def reading(
 ) -> FarSideReading:
     progress = StepsDone(folder / "steps.jsonl", ReadingStep)
     return FarSideReading(
-        cast(PacedClient, platform),
+        cast(ApiClient, platform),
         RUN,
         T0_S,
         sent,

@@ -15,15 +15,14 @@ from convoy.plan.sandbox import MOST_OUTPUT_BYTES
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.prepare.pools import find_pool
 from convoy.prepare.templates import CheckedScenario, check_templates
-from convoy.remote.oauth import Token
 from convoy.routes.catalogue import Route
-from convoy.secrets import Secret
 from convoy.settings import Settings
 from convoy.settings.model import ScenarioSettings, Texts
+from tests.unit.remote.clients import client_at
 from tests.unit.settings.configuration import settings_of
 
 SCENARIO = "conversation_messages"
-NO_TOKEN = Token(Secret("none is needed"), 1e12)
+NOBODY = client_at("http://127.0.0.1:1")
 
 PIECES_OF_POOLS = st.sampled_from(
     [
@@ -120,7 +119,7 @@ def pool_is_found(name: str, content: bytes) -> bool:
             f"scenario.{SCENARIO}.conversations={{source: file, path: '{path}'}}"
         )
         try:
-            pool = find_pool(pool_settings, SCENARIO, NO_TOKEN)
+            pool = find_pool(pool_settings, SCENARIO, NOBODY)
         except SettingsError as error:
             [fault] = error.faults
             assert str(path) in fault.problem and fault.problem.isprintable()
@@ -175,7 +174,7 @@ def test_any_bytes_in_a_template_render_within_bounds_or_are_faults(content: byt
             scenario=SCENARIO,
             seed=1,
             curve=RateCurve([Stage(1, 1, 1)]),
-            pool=find_pool(settings_of(INLINE), SCENARIO, NO_TOKEN),
+            pool=find_pool(settings_of(INLINE), SCENARIO, NOBODY),
             templates=payloads.inputs.templates,
             weights=payloads.inputs.weights,
         )

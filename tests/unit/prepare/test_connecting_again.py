@@ -13,6 +13,7 @@ from convoy.errors import RefusedError, SettingsError
 from convoy.prepare.organisation_lock import AFTER_A_RUN
 from convoy.prepare.organisation_questions import check_deployments
 from convoy.prepare.setup import Setup
+from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections
 from convoy.remote.oauth import Credentials
 from convoy.routes.catalogue import CLIENT, ROUTES
@@ -158,12 +159,13 @@ def test_guests_write_to_a_deployment_of_the_organisation(
 ) -> None:
     approved = approved_at(simulator.url, tmp_path)
     demo = Credentials(Secret("public"), Secret("public"))
-    [token] = Connections(approved, {CLIENT: demo}, lambda token: None).first_tokens()
+    connections = Connections(approved, {CLIENT: demo}, lambda token: None)
 
     def found(id: str) -> str:
         rule = ScenarioSettings(variables={"deployment_id": id})
         chat = {"scenarios": ("guest_chat",), "scenario": {"guest_chat": rule}}
-        return check_deployments(approved.model_copy(update=chat), token, {})
+        with ApiClient(connections.first_session(CLIENT), approved) as client:
+            return check_deployments(approved.model_copy(update=chat), client)
 
     own = "5c0d0000-0000-4000-8000-0000000000e1"
     assert found(own) == f"deployment {own} (Convoy web)"

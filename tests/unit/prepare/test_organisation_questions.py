@@ -17,10 +17,8 @@ from convoy.prepare.organisation_questions import (
     questions_of,
     state_of,
 )
-from convoy.remote.oauth import Token
 from convoy.remote.organisation import OwnToken, Shown
 from convoy.routes.catalogue import ROUTES, Route
-from convoy.secrets import Secret
 from convoy.settings.model import Approval, Limit
 from tests.unit.settings.configuration import settings_of
 
@@ -37,8 +35,6 @@ def refusal(code: str) -> RemoteError:
 
 class Told:
     """An organisation that answers these things, or refuses them."""
-
-    settings = settings_of()
 
     def __init__(
         self, own: Any = None, limits: Any = None, shown: Any = None, listed: Any = ()
@@ -337,7 +333,7 @@ def test_limits_on_requests_are_told_from_the_others(
     assert list(limits_of(in_force, kinds)) == expected
 
 
-TOKEN = Token(Secret("a token"), 1e12)
+CLIENT_OF_NOBODY: Any = None
 GUESTS = ("scenarios=[guest_chat]", "scenario.guest_chat.variables={deployment_id: e1}")
 
 
@@ -350,7 +346,7 @@ def found_by_approval(
     told = Told(shown=shown)
     monkeypatch.setattr("convoy.prepare.organisation_questions.Organisation", lambda *given: told)
     approved = settings.model_copy(update={"target": target})
-    return check_deployments(approved, TOKEN, {}), told.asked
+    return check_deployments(approved, CLIENT_OF_NOBODY), told.asked
 
 
 def test_guests_write_to_deployments_that_the_token_sees(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +354,7 @@ def test_guests_write_to_deployments_that_the_token_sees(monkeypatch: pytest.Mon
 
     assert found == ("deployment e1 (Web)", ["deployment {'deployment_id': 'e1'}"])
     assert found_by_approval(monkeypatch, Shown(), sets=()) == ("", [])
-    assert check_deployments(settings_of(*GUESTS), TOKEN, {}) == ""
+    assert check_deployments(settings_of(*GUESTS), CLIENT_OF_NOBODY) == ""
 
 
 @pytest.mark.parametrize(
@@ -380,13 +376,3 @@ def test_no_guest_comes_to_a_deployment_that_the_token_does_not_see(
     assert "deployment 'e1', which the token does not see in organisation 'o-1'" in str(
         caught.value
     )
-
-
-def test_a_deployment_is_asked_for_again_where_that_is_asked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    later = refusal("429 too.many.requests")
-    later.retry_after_s = 1.0
-
-    with pytest.raises(RemoteError, match="429"):
-        found_by_approval(monkeypatch, later)

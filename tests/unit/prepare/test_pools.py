@@ -12,16 +12,18 @@ from convoy.errors import ExitCode, RefusedError, RemoteError, SettingsError
 from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
 from convoy.prepare.pools import find_pool, open_conversations
 from convoy.prepare.scenarios import KnownScenario, Opening
+from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections
-from convoy.remote.oauth import Credentials, Token
+from convoy.remote.oauth import Credentials
 from convoy.routes.catalogue import CLIENT, NO_ROUTE
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from tests.simulator_process import SimulatorProcess
+from tests.unit.remote.clients import client_at
 from tests.unit.settings.configuration import settings_of
 
 SCENARIO = "conversation_messages"
-NO_TOKEN = Token(Secret("none is needed"), 1e12)
+NOBODY = client_at("http://127.0.0.1:1")
 CSV = "id,customer_id,agent_id\na,customer-1,agent-1\nb,,\n"
 BOTH = [Conversation("a", "customer-1", "agent-1"), Conversation("b")]
 
@@ -33,9 +35,11 @@ def settings_with(url: str = "http://127.0.0.1:1", **conversations: object) -> S
     return settings_of(setting, command_line={"host": url})
 
 
-def log_in(settings: Settings) -> Token:
+def listed(settings: Settings) -> ConversationPool:
     demo = Credentials(Secret("demo"), Secret("demo"))
-    return Connections(settings, {CLIENT: demo}, lambda token: None).log_in()
+    connections = Connections(settings, {CLIENT: demo}, lambda token: None)
+    with ApiClient(connections.open_session(), settings) as client:
+        return find_pool(settings, SCENARIO, client)
 
 
 def entries(pool: ConversationPool) -> list[Conversation]:
@@ -44,7 +48,7 @@ def entries(pool: ConversationPool) -> list[Conversation]:
 
 def fault_of(settings: Settings) -> str:
     with pytest.raises(SettingsError) as caught:
-        find_pool(settings, SCENARIO, NO_TOKEN)
+        find_pool(settings, SCENARIO, NOBODY)
     assert caught.value.exit_code is ExitCode.USAGE
     [fault] = caught.value.faults
     return str(fault)
@@ -53,19 +57,19 @@ def fault_of(settings: Settings) -> str:
 def test_ids_may_stand_in_the_settings() -> None:
     settings = settings_with(source="inline", ids="[b, a]")
 
-    assert find_pool(settings, SCENARIO, NO_TOKEN).ids == ("b", "a")
+    assert find_pool(settings, SCENARIO, NOBODY).ids == ("b", "a")
 
 
 def test_users_that_make_their_own_conversations_have_a_pool_that_names_none() -> None:
     settings = settings_with(source="none")
 
-    assert find_pool(settings, SCENARIO, NO_TOKEN) == NO_CONVERSATION
+    assert find_pool(settings, SCENARIO, NOBODY) == NO_CONVERSATION
 
 
 def test_customers_that_make_their_own_conversations_are_numbered() -> None:
     settings = settings_with(source="none", count="3", pick="round_robin")
 
-    pool = find_pool(settings, SCENARIO, NO_TOKEN)
+    pool = find_pool(settings, SCENARIO, NOBODY)
 
     assert [(each.id, each.customer_id) for each in pool] == [("", "0"), ("", "1"), ("", "2")]
     assert not pool.has_ids
@@ -152,7 +156,7 @@ def test_outside_of_a_run_none_are_opened() -> None:
     settings = settings_with(source="opened", count=5)
 
     with pytest.raises(RefusedError, match="are opened when a run begins"):
-        find_pool(settings, SCENARIO, NO_TOKEN)
+        find_pool(settings, SCENARIO, NOBODY)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +175,7 @@ def test_outside_of_a_run_none_are_opened() -> None:
 def test_a_file_may_hold_the_pool(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
 
-    pool = find_pool(settings_with(source="file", path=tmp_path / name), SCENARIO, NO_TOKEN)
+    pool = find_pool(settings_with(source="file", path=tmp_path / name), SCENARIO, NOBODY)
 
     assert entries(pool) == BOTH
 
@@ -186,7 +190,7 @@ def test_everything_else_has_its_turns_while_a_long_file_is_read(tmp_path: Path)
             gevent.sleep(0)
 
     other = gevent.spawn(take_turns)
-    pool = find_pool(settings_with(source="file", path=tmp_path / "pool.txt"), SCENARIO, NO_TOKEN)
+    pool = find_pool(settings_with(source="file", path=tmp_path / "pool.txt"), SCENARIO, NOBODY)
     other.kill()
 
     assert len(pool) == 50_000
@@ -237,20 +241,20 @@ def test_a_file_without_a_conversation_is_refused(tmp_path: Path) -> None:
     path.write_text("# nothing yet\n", encoding="utf-8")
 
     with pytest.raises(RefusedError, match=f"is empty: no conversation in the file {path}"):
-        find_pool(settings_with(source="file", path=path), SCENARIO, NO_TOKEN)
+        find_pool(settings_with(source="file", path=path), SCENARIO, NOBODY)
 
 
 def test_what_the_remote_lists_is_kept_and_read_without_it_the_next_time(tmp_path: Path) -> None:
     cache = tmp_path / "kept.jsonl"
     with SimulatorProcess("--conversations", "30") as simulator:
         settings = settings_with(simulator.url, cache=cache)
-        listed = find_pool(settings, SCENARIO, log_in(settings))
+        found = listed(settings)
 
-    kept = find_pool(settings, SCENARIO, NO_TOKEN)
+    kept = find_pool(settings, SCENARIO, NOBODY)
 
-    assert 0 < len(listed) <= 30
-    assert all(each.customer_id and each.agent_id for each in entries(listed))
-    assert kept.hash == listed.hash
+    assert 0 < len(found) <= 30
+    assert all(each.customer_id and each.agent_id for each in entries(found))
+    assert kept.hash == found.hash
 
 
 @pytest.mark.parametrize(
@@ -266,20 +270,19 @@ def test_a_cache_of_another_listing_is_refused(
 ) -> None:
     cache = tmp_path / "kept.jsonl"
     settings = settings_with(simulator.url, cache=cache)
-    find_pool(settings, SCENARIO, log_in(settings))
+    listed(settings)
     if content is not None:
         cache.write_text(content)
 
     with pytest.raises(SettingsError, match=told):
-        find_pool(settings_with(simulator.url, type="telephone", cache=cache), SCENARIO, NO_TOKEN)
+        find_pool(settings_with(simulator.url, type="telephone", cache=cache), SCENARIO, NOBODY)
 
 
 def test_another_state_lists_other_conversations(simulator: SimulatorProcess) -> None:
     connected = settings_with(simulator.url)
     every = settings_with(simulator.url, state="any", type="any")
-    token = log_in(connected)
 
-    pools = [set(find_pool(each, SCENARIO, token).ids) for each in (connected, every)]
+    pools = [set(listed(each).ids) for each in (connected, every)]
 
     assert pools[0] <= pools[1]
 
@@ -289,7 +292,7 @@ def test_nothing_is_kept_of_an_empty_listing(simulator: SimulatorProcess, tmp_pa
     settings = settings_with(simulator.url, type="telephone", cache=cache)
 
     with pytest.raises(RefusedError, match=r"\(state connected, type telephone\)"):
-        find_pool(settings, SCENARIO, log_in(settings))
+        listed(settings)
 
     assert not cache.exists()
 
@@ -298,12 +301,11 @@ def test_a_place_that_cannot_be_written_is_a_fault_of_the_settings(
     simulator: SimulatorProcess, tmp_path: Path
 ) -> None:
     settings = settings_with(simulator.url, cache=tmp_path / "missing" / "kept.jsonl")
-    token = log_in(settings)
 
     with pytest.raises(SettingsError, match="conversations.cache: .*cannot be written"):
-        find_pool(settings, SCENARIO, token)
+        listed(settings)
 
 
 def test_without_a_cache_the_remote_is_asked() -> None:
     with pytest.raises(RemoteError):
-        find_pool(settings_with(), SCENARIO, NO_TOKEN)
+        find_pool(settings_with(), SCENARIO, NOBODY)

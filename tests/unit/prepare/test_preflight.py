@@ -29,12 +29,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Remote:
-    """Refuses with these errors, one after the other, and then gives a token."""
+    """A session that is refused a login with these errors, and then has a token."""
 
     def __init__(self, *refusals: RemoteError) -> None:
         self._refusals = iter(refusals)
 
-    def ask(self) -> str:
+    def open(self) -> str:
         for refusal in self._refusals:
             raise refusal
         return "a token"
@@ -54,9 +54,9 @@ def test_what_asks_to_come_back_is_asked_again_after_that_time(
 ) -> None:
     slept_s: list[float] = []
     monkeypatch.setattr(preflight.gevent, "sleep", slept_s.append)
-    remote = Remote(refusal(7), refusal(0))
+    remote: Any = Remote(refusal(7), refusal(0))
 
-    assert preflight_of(60)._patiently("the login", remote.ask) == "a token"
+    assert preflight_of(60)._logged_in(remote) == "a token"
     assert slept_s == [7, preflight._SHORTEST_PAUSE_S]
 
 
@@ -64,10 +64,10 @@ def test_what_asks_to_come_back_is_asked_again_after_that_time(
 def test_it_is_not_asked_again_where_that_is_too_late_or_not_asked_for(
     retry_after_s: float | None,
 ) -> None:
-    remote = Remote(refusal(retry_after_s))
+    remote: Any = Remote(refusal(retry_after_s))
 
     with pytest.raises(LoginError, match="come back later"):
-        preflight_of(60)._patiently("the login", remote.ask)
+        preflight_of(60)._logged_in(remote)
 
 
 def no_conversation(session: object, opening: Opening) -> str:

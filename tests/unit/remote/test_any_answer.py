@@ -16,13 +16,14 @@ from convoy.remote.dialling import Dialler
 from convoy.remote.http import Answer
 from convoy.remote.limits import Budget, Limit, http_date_s, retry_after_s
 from convoy.remote.listing import find_conversations
-from convoy.remote.oauth import Credentials, Token, log_in
+from convoy.remote.oauth import Credentials, log_in
 from convoy.remote.simulator import is_convoy_simulator, read_ledger
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import KNOWN_CODES, error_code
 from convoy.routes.explain import as_text, explain
 from convoy.secrets import Redactor, Secret
 from convoy.settings import Origin
+from tests.unit.remote.clients import client_at
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 
 JSON = st.recursive(
@@ -138,7 +139,8 @@ def answering(status: int, body: bytes) -> Iterator[str]:
 def test_any_listing_of_conversations_is_one_or_none(body: bytes) -> None:
     with answering(200, body) as url:
         try:
-            found, left_out = find_conversations(url, Token(Secret("token"), 1e12), timeout_s=10)
+            with client_at(url) as client:
+                found, left_out = find_conversations(client)
         except (RemoteError, RefusedError) as error:  # RefusedError: too many pages
             assert str(error)
         else:
@@ -158,5 +160,9 @@ def test_any_ledger_is_one_or_none(body: bytes) -> None:
 
 @pytest.mark.parametrize("status", [204, 304, 418, 503])
 def test_a_listing_with_another_status_is_none(status: int) -> None:
-    with answering(status, b"{}") as url, pytest.raises(RemoteError):
-        find_conversations(url, Token(Secret("token"), 1e12), timeout_s=10)
+    with (
+        answering(status, b"{}") as url,
+        client_at(url) as client,
+        pytest.raises(RemoteError),
+    ):
+        find_conversations(client)

@@ -9,9 +9,11 @@ import gevent
 import pytest
 
 from convoy.errors import LoginError
+from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Credentials, RefreshToken, Token
+from convoy.remote.organisation import Organisation
 from convoy.routes.catalogue import CLIENT, USER
 from convoy.secrets import Secret
 from convoy.settings import Settings
@@ -92,6 +94,23 @@ def test_each_kind_has_tokens_of_its_own_and_the_first_of_each_is_that_of_a_sess
     assert connections.token_kinds == (CLIENT, USER)
     assert [connections.open_session(each).open() for each in (CLIENT, USER)] == first
     assert connections.open_session(USER).open() not in first
+
+
+def test_a_worker_asks_with_the_token_of_its_first_user_before_it_may_send(
+    simulator: SimulatorProcess,
+) -> None:
+    settings = settings_at(simulator.url, "request_timeout_s=5")
+    approval = Approval(ticket="T-1", organisation_id="o-1", highest_rate=50)
+    target = settings.target.model_copy(update={"approval": approval})
+    settings = settings.model_copy(update={"target": target})
+    connections = Connections(settings, {CLIENT: DEMO}, lambda each: None, WorkerShare(permits=0))
+
+    with ApiClient(connections.first_session(CLIENT), settings) as client:
+        assert Organisation(client).own_token().organisation_id
+
+    user = connections.open_session()
+    assert connections.first_tokens() == [user.open()]
+    assert connections.pace is not None and connections.pace.ready_at(0.0) == inf
 
 
 def test_a_users_token_as_it_is_is_everybodys_and_its_limit_is_shared_by_the_workers() -> None:

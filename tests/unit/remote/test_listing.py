@@ -17,18 +17,18 @@ import pytest
 from convoy.errors import RefusedError, RemoteError
 from convoy.plan.pool import Conversation
 from convoy.remote.addresses import Admission
+from convoy.remote.api_client import ApiClient
 from convoy.remote.listing import find_conversations
-from convoy.remote.oauth import Token
 from convoy.remote.simulator import is_convoy_simulator, starter_of_simulator
 from convoy.secrets import Secret
 from tests.locust_process import free_port
 from tests.recording_relay import RecordingRelay
 from tests.simulator_process import SimulatorProcess
 from tests.unit.remote.certificates import Authority
+from tests.unit.remote.clients import client_at
 from tests.unit.remote.misbehaving_server import Visitor, answer, sends, serving, silent
 from tests.unit.remote.proxy_server import name_proxy_at, tunnels
 
-TOKEN = Token(Secret("token-1"), 1e12)
 KEY = Secret("0123456789abcdef")
 Listing = list[dict[str, Any]]
 
@@ -54,9 +54,13 @@ def always(sent: bytes) -> Callable[[Visitor], None]:
     return lambda visitor: visitor.answer_all(sent)
 
 
+def listed_by(client: ApiClient, **options: Any) -> tuple[list[Conversation], int]:
+    with client:
+        return find_conversations(client, **options)
+
+
 def found_at(port: int, **options: Any) -> list[str]:
-    url = f"http://127.0.0.1:{port}/"
-    found, _ = find_conversations(url, TOKEN, timeout_s=60, **options)
+    found, _ = listed_by(client_at(f"http://127.0.0.1:{port}"), **options)
     return [each.id for each in found]
 
 
@@ -77,7 +81,7 @@ def test_all_pages_are_read_filtered_and_sorted() -> None:
 
 def test_the_path_of_a_gateway_goes_before_that_of_the_listing() -> None:
     with serving(lists([conversation("a")], pageCount=1)) as server:
-        find_conversations(f"http://127.0.0.1:{server.port}/gw/x", TOKEN, timeout_s=60)
+        listed_by(client_at(f"http://127.0.0.1:{server.port}/gw/x"))
 
         assert server.requests[0].startswith(b"GET /gw/x/api/v2/conversations?pageSize=")
 
@@ -100,7 +104,7 @@ def test_customer_and_agent_of_a_conversation_are_found_by_their_purpose() -> No
     ]
     page: Listing = [{**conversation("a"), "participants": taking_part}, conversation("b")]
     with serving(lists(page, pageCount=1)) as server:
-        found, _ = find_conversations(f"http://127.0.0.1:{server.port}/", TOKEN, timeout_s=60)
+        found, _ = listed_by(client_at(f"http://127.0.0.1:{server.port}/"))
 
     assert found == [Conversation("a", "customer-1", "agent-1"), Conversation("b")]
 
@@ -120,10 +124,8 @@ def test_a_users_conversations_are_listed_with_state_type_and_communication_of_t
         of_the_definition("d"),
     ]
     with serving(lists(page, pageCount=1)) as server:
-        found, _ = find_conversations(
-            f"http://127.0.0.1:{server.port}",
-            TOKEN,
-            timeout_s=60,
+        found, _ = listed_by(
+            client_at(f"http://127.0.0.1:{server.port}"),
             type="open",
             route="message_conversations",
         )
@@ -151,7 +153,7 @@ def test_a_conversation_of_another_form_is_left_out_and_counted(odd: dict[str, o
     page: Listing = [conversation("a"), {**conversation("b"), **odd}, conversation("c")]
     with serving(lists(page, pageCount=1)) as server:
         url = f"http://127.0.0.1:{server.port}/"
-        found, left_out = find_conversations(url, TOKEN, timeout_s=60)
+        found, left_out = listed_by(client_at(url))
 
     assert ([each.id for each in found], left_out) == (["a", "c"], 1)
 
@@ -175,7 +177,7 @@ def test_why_no_listing_came_is_said(
     behave: Callable[[Visitor], None], timeout_s: float, cause: str
 ) -> None:
     with serving(behave) as server, pytest.raises(RemoteError, match=cause):
-        find_conversations(f"http://127.0.0.1:{server.port}/", TOKEN, timeout_s=timeout_s)
+        listed_by(client_at(f"http://127.0.0.1:{server.port}/", f"request_timeout_s={timeout_s}"))
 
 
 def test_a_listing_over_tls_of_a_plain_port_is_said() -> None:
@@ -183,7 +185,7 @@ def test_a_listing_over_tls_of_a_plain_port_is_said() -> None:
         visitor.send(answer("400 Bad Request"))
 
     with serving(behave) as server, pytest.raises(RemoteError, match="speaks no TLS"):
-        find_conversations(f"https://127.0.0.1:{server.port}/", TOKEN, timeout_s=60)
+        listed_by(client_at(f"https://127.0.0.1:{server.port}/"))
 
 
 def test_without_a_page_count_a_page_that_is_not_full_is_the_last() -> None:
@@ -327,7 +329,7 @@ def test_nothing_is_asked_of_an_address_without_admission(
         url = f"http://api.test:{server.port}"
 
         with pytest.raises(RemoteError):
-            find_conversations(url, TOKEN, timeout_s=60)
+            listed_by(client_at(url))
         assert not is_convoy_simulator(url, KEY)
 
     assert server.requests == []
@@ -338,7 +340,7 @@ def test_what_was_looked_up_is_connected_to_and_the_name_asked_for(
 ) -> None:
     monkeypatch.setattr("_socket.getaddrinfo", told("127.0.0.1"))
     with serving(lists([conversation("c")])) as server:
-        found, _ = find_conversations(f"http://api.test:{server.port}", TOKEN, timeout_s=60)
+        found, _ = listed_by(client_at(f"http://api.test:{server.port}"))
 
     assert [each.id for each in found] == ["c"]
     assert f"Host: api.test:{server.port}\r\n".encode() in server.requests[0]
@@ -369,12 +371,39 @@ def test_listing_that_fails_once_is_asked_for_again(failure: str) -> None:
     assert ids == ["a"]
 
 
+def test_a_listing_that_is_too_fast_goes_on_where_it_was() -> None:
+    bodies = [{"entities": [conversation(id)], "pageCount": 2} for id in "ab"]
+    first, second = (answer("200 OK", json.dumps(each).encode()) for each in bodies)
+    answers = iter([first, answer("429 No", b"", "Retry-After: 0"), second])
+
+    def behave(visitor: Visitor) -> None:
+        while visitor.read_request():
+            visitor.send(next(answers))
+
+    with serving(behave) as server:
+        assert found_at(server.port) == ["a", "b"]
+
+    assert [b"pageNumber=2" in each for each in server.requests] == [False, True, True]
+
+
+def test_the_pages_of_a_listing_spend_the_budget_of_the_token() -> None:
+    pages: list[Listing] = [[conversation("a")], [conversation("b")], [conversation("c")]]
+    limits = "limits=[{scope: token, count: 2, per_s: 60}]"
+    with serving(lists(*pages, pageCount=3)) as server:
+        client = client_at(f"http://127.0.0.1:{server.port}", limits, "prepare_timeout_s=10")
+
+        with pytest.raises(RemoteError, match="budget .* is spent for 60 s"):
+            listed_by(client)
+
+    assert len(server.requests) == 2
+
+
 def test_listing_that_keeps_failing_is_given_up_with_its_code() -> None:
     with serving(always(answer("503 Service Unavailable"))) as server:
         with pytest.raises(RemoteError, match="503"):
             found_at(server.port)
 
-        assert len(server.requests) == 4
+        assert len(server.requests) == 3
 
 
 def test_a_listing_is_found_through_a_proxy(
@@ -388,7 +417,7 @@ def test_a_listing_is_found_through_a_proxy(
         name_proxy_at(monkeypatch, proxy.port, "me:hunter22@")
         url = f"https://api.test:{server.port}"
 
-        found, _ = find_conversations(url, TOKEN, timeout_s=60, ca_file=authority.ca_file)
+        found, _ = listed_by(client_at(url, ca_file=authority.ca_file))
 
         assert [each.id for each in found] == ["a"]
         assert proxy.requests[0].startswith(f"CONNECT api.test:{server.port} ".encode())
@@ -405,7 +434,7 @@ def test_a_listing_trusts_the_systems_store_as_the_messages_do(
     with serving(lists([conversation("a")]), tls=context) as server:
         url = f"https://localhost:{server.port}"
 
-        found, _ = find_conversations(url, TOKEN, timeout_s=60)
+        found, _ = listed_by(client_at(url))
 
         assert [each.id for each in found] == ["a"]
 
@@ -421,7 +450,7 @@ def test_a_listing_trusts_the_named_authority_alone(
         url = f"https://localhost:{server.port}"
 
         with pytest.raises(RemoteError, match="No trusted TLS connection"):
-            find_conversations(url, TOKEN, timeout_s=60, ca_file=named.ca_file)
+            listed_by(client_at(url, ca_file=named.ca_file))
 
         assert not server.requests
 
@@ -434,7 +463,7 @@ def test_a_proxy_that_opens_no_tunnel_is_named_as_the_cause(
         name_proxy_at(monkeypatch, proxy.port, "me:hunter22@")
 
         with pytest.raises(RemoteError, match="The proxy could not be reached") as caught:
-            find_conversations("https://api.test", TOKEN, timeout_s=60)
+            listed_by(client_at("https://api.test"))
         is_simulator = is_convoy_simulator("https://api.test", KEY)
 
         assert "hunter22" not in str(caught.value)
@@ -446,7 +475,7 @@ def test_a_proxy_that_is_not_there_is_named_as_the_cause(monkeypatch: pytest.Mon
     name_proxy_at(monkeypatch, free_port())
 
     with pytest.raises(RemoteError, match="The proxy could not be reached"):
-        find_conversations("https://api.test", TOKEN, timeout_s=60)
+        listed_by(client_at("https://api.test"))
 
 
 def test_what_only_passes_the_question_on_is_no_simulator(tmp_path: Path) -> None:
@@ -481,7 +510,7 @@ def endless(piece: bytes, pause_s: float, *headers: str) -> Callable[[Visitor], 
         pytest.param(
             sends(answer("200 OK", gzip.compress(b" " * 2**25), "Content-Encoding: gzip")),
             60,
-            "answered 200, but not conversations",
+            "did not answer what it should",
             id="packed",
         ),
         pytest.param(endless(b" ", 0.05), 0.5, "No whole answer came", id="drop by drop"),
@@ -491,6 +520,6 @@ def test_an_answer_has_an_end_in_length_and_time(
     behaviour: Callable[[Visitor], None], timeout_s: float, said: str
 ) -> None:
     with serving(behaviour) as server, pytest.raises(RemoteError) as caught:
-        find_conversations(f"http://127.0.0.1:{server.port}", TOKEN, timeout_s=timeout_s)
+        listed_by(client_at(f"http://127.0.0.1:{server.port}", f"request_timeout_s={timeout_s}"))
 
     assert said in str(caught.value)

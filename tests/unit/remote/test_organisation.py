@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from convoy.errors import RemoteError
-from convoy.remote.addresses import THIS_MACHINE
-from convoy.remote.oauth import Token
 from convoy.remote.organisation import Organisation, OwnToken, Shown
 from convoy.routes.catalogue import ROUTES
-from convoy.secrets import Secret
-from convoy.settings import Settings
+from tests.unit.remote.clients import client_at
 from tests.unit.remote.misbehaving_server import answer, serving
-from tests.unit.settings.configuration import settings_of
 
-TOKEN = Token(Secret("token-1"), 1e12)
 LACKING = {
     "code": "missing.permissions",
     "status": 403,
@@ -26,12 +23,11 @@ LACKING = {
 }
 
 
-def at(port: int) -> Settings:
-    return settings_of(command_line={"host": f"http://127.0.0.1:{port}"})
-
-
-def organisation(port: int) -> Organisation:
-    return Organisation(at(port), TOKEN, THIS_MACHINE, {"X-Test-Run": "nightly"})
+@contextmanager
+def organisation(port: int) -> Iterator[Organisation]:
+    url = f"http://127.0.0.1:{port}"
+    with client_at(url, "headers={X-Test-Run: nightly}") as client:
+        yield Organisation(client)
 
 
 def answered(body: object, status: str = "200 OK") -> bytes:
@@ -67,12 +63,15 @@ def answered(body: object, status: str = "200 OK") -> bytes:
     ],
 )
 def test_whose_a_token_is(body: object, found: OwnToken | None) -> None:
-    with serving(lambda visitor: visitor.answer_all(answered(body))) as server:
+    with (
+        serving(lambda visitor: visitor.answer_all(answered(body))) as server,
+        organisation(server.port) as asked,
+    ):
         if found is None:
-            with pytest.raises(RemoteError, match="200, but not the token's organisation"):
-                organisation(server.port).own_token()
+            with pytest.raises(RemoteError, match="tokens/me did not answer what it should"):
+                asked.own_token()
         else:
-            assert organisation(server.port).own_token() == found
+            assert asked.own_token() == found
 
     [request] = server.requests
     assert request.startswith(b"GET /api/v2/tokens/me HTTP/1.1\r\n")
@@ -107,12 +106,15 @@ def test_limits_are_read_one_by_one(
     entities: object, found: tuple[dict[str, int], int] | None
 ) -> None:
     body = answered({"entities": entities})
-    with serving(lambda visitor: visitor.answer_all(body)) as server:
+    with (
+        serving(lambda visitor: visitor.answer_all(body)) as server,
+        organisation(server.port) as asked,
+    ):
         if found is None:
-            with pytest.raises(RemoteError, match="200, but not the limits of platform.api"):
-                organisation(server.port).limits("platform.api")
+            with pytest.raises(RemoteError, match="platform.api did not answer what it should"):
+                asked.limits("platform.api")
         else:
-            assert organisation(server.port).limits("platform.api") == found
+            assert asked.limits("platform.api") == found
 
     assert b" /api/v2/organizations/limits/namespaces/platform.api " in server.requests[0]
 
@@ -126,9 +128,10 @@ def test_limits_are_read_one_by_one(
     ],
 )
 def test_what_an_id_stands_for(body: dict[str, Any], shown: Shown) -> None:
-    with serving(lambda visitor: visitor.answer_all(answered(body))) as server:
-        asked = organisation(server.port)
-
+    with (
+        serving(lambda visitor: visitor.answer_all(answered(body))) as server,
+        organisation(server.port) as asked,
+    ):
         assert asked.show(ROUTES["open_integration"], {"integration_id": "a/b"}) == shown
 
     assert b"/integrations/open/a%2Fb " in server.requests[0]
@@ -137,8 +140,11 @@ def test_what_an_id_stands_for(body: dict[str, Any], shown: Shown) -> None:
 def test_those_that_are_there_are_listed_by_name_and_id() -> None:
     entities = [{"id": "i-1", "name": "Web"}, {"id": "i-2"}, {"name": "no id"}, 7]
     body = answered({"entities": entities})
-    with serving(lambda visitor: visitor.answer_all(body)) as server:
-        found = organisation(server.port).listed(ROUTES["open_integration"])
+    with (
+        serving(lambda visitor: visitor.answer_all(body)) as server,
+        organisation(server.port) as asked,
+    ):
+        found = asked.listed(ROUTES["open_integration"])
 
     assert found == ["Web i-1", "no name i-2"]
     assert b" /api/v2/conversations/messaging/integrations/open " in server.requests[0]
@@ -148,10 +154,11 @@ def test_a_refusal_has_its_code_and_names_what_is_missing() -> None:
     body = answered(LACKING, "403 Forbidden")
     with (
         serving(lambda visitor: visitor.answer_all(body)) as server,
+        organisation(server.port) as asked,
         pytest.raises(RemoteError) as refused,
     ):
-        organisation(server.port).show(ROUTES["open_integration"], {"integration_id": "i"})
+        asked.show(ROUTES["open_integration"], {"integration_id": "i"})
 
     assert refused.value.code == "403 missing.permissions"
-    said = "asked for the open integration.*It lacks messaging:integration:view.$"
+    said = "asked for open integration.*It lacks messaging:integration:view.$"
     assert re.search(said, str(refused.value))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,15 @@ import msgspec
 import pytest
 from gevent.event import Event
 
-from convoy.errors import LoginError, RefusedError
+from convoy.errors import ConvoyError, KillSwitchError, LoginError, RefusedError
 from convoy.remote.approved_total import Total
-from convoy.remote.connections import WorkerShare
+from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Token
 from convoy.remote.pace import Pace
+from convoy.remote.session import ApiSession
+from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from convoy.settings.model import Approval
@@ -56,7 +57,7 @@ class Kept:
     """The master's end of the channel, credentials that are tried slowly, and rows for nobody."""
 
     pace: Pace | None = None
-    headers: Mapping[str, str] = {}
+    token_kinds = (CLIENT,)
 
     def __init__(self) -> None:
         self.said: list[ToMaster | Hello] = []
@@ -76,6 +77,10 @@ class Kept:
         if self.fault is not None:
             raise self.fault
         return [Token(Secret("a token"), 1e12)]
+
+    def first_session(self, kind: TokenKind) -> ApiSession:
+        token = Token(Secret("a token"), 1e12)
+        return Connections(settings_of(), {CLIENT: token}, lambda each: None).first_session(kind)
 
     def flush(self) -> None: ...
 
@@ -223,11 +228,16 @@ def test_messages_of_another_run_are_not_followed(worker: Worker, kept: Kept) ->
     worker.forget_run()
 
 
-def test_a_token_of_another_organisation_is_said(
-    worker: Worker, kept: Kept, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error",
+    [RefusedError("the token is of another organisation"), KillSwitchError("runs/STOP is there")],
+    ids=["another organisation", "kill switch"],
+)
+def test_why_a_token_was_not_found_to_be_of_the_organisation_is_said(
+    worker: Worker, kept: Kept, monkeypatch: pytest.MonkeyPatch, error: ConvoyError
 ) -> None:
-    def refuse(settings: Settings, token: object, headers: object) -> str:
-        raise RefusedError("the token is of another organisation")
+    def refuse(settings: Settings, client: object) -> str:
+        raise error
 
     monkeypatch.setattr("convoy.swarm.worker.check_token", refuse)
     settings = settings_of()
@@ -245,6 +255,6 @@ def test_a_token_of_another_organisation_is_said(
     kept.said.clear()
     kept.fault = None
 
-    assert kept.wait_for(Refusal).reason == "the token is of another organisation"
+    assert kept.wait_for(Refusal).reason == str(error)
     assert kept.heard(Ready) == []
     worker.forget_run()

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from convoy.errors import KillSwitchError, RemoteError
+from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections
 from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Credentials, Token
 from convoy.remote.pace import Pace
-from convoy.remote.paced_client import PacedClient
 from convoy.routes.catalogue import CLIENT, ROUTES, TokenKind
 from convoy.secrets import Secret
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
@@ -51,7 +52,7 @@ class Asked:
         pace: Pace | None = None,
         kill_switch: KillSwitch | None = None,
     ) -> None:
-        self.clock, self.told, self.logins = Clock(), list[str](), 0
+        self.clock, self.waits, self.logins = Clock(), list[tuple[str, float]](), 0
         settings = settings_of("request_timeout_s=5", *(more or ("limits=[]",)))
         url = f"http://127.0.0.1:{port}"
         target = settings.target.model_copy(update={"api_url": url, "login_url": url})
@@ -65,7 +66,18 @@ class Asked:
             clock=time.perf_counter if pace else self.clock,
         )
         connections.pace = pace
-        self.client = PacedClient(settings, connections, self.told.append, sleep=self.clock.sleep)
+        self.client = ApiClient(
+            connections.open_session(),
+            settings,
+            self.waiting,
+            patience_s=600,
+            sleep=self.clock.sleep,
+        )
+
+    @contextmanager
+    def waiting(self, what: str, for_s: float) -> Iterator[None]:
+        self.waits.append((what.partition(" at ")[0], for_s))
+        yield
 
     def ask(self, times: int = 1) -> Any:
         with self.client:
@@ -110,7 +122,7 @@ def test_it_waits_until_the_budget_of_its_token_allows_the_next_request() -> Non
         asked.ask(times=5)
 
     assert asked.clock.slept == [60.0, 60.0]
-    assert asked.told[0] == "the token's budget is spent; going on in 60 s"
+    assert asked.waits == [("the token's budget", 60.0)] * 2
 
 
 def test_it_asks_evenly_where_nothing_is_to_wait_for_long() -> None:
@@ -153,6 +165,26 @@ def test_what_may_pass_is_asked_again(
 
         assert asked.ask() == {"entities": []}
     assert (asked.clock.slept, asked.logins) == (slept, logins)
+
+
+@pytest.mark.parametrize("on_limit", ["obey", "count", "stop"])
+def test_a_429_is_obeyed_whatever_a_run_makes_of_limits(on_limit: str) -> None:
+    with serving(gives(*[answer("429 No", b"", "Retry-After: 9")] * 2, GOOD)) as server:
+        asked = Asked(server.port, "limits=[]", f"on_limit={on_limit}")
+
+        assert asked.ask() == {"entities": []}
+    assert asked.clock.slept == [9.0, 9.0]
+
+
+def test_a_window_that_ends_too_late_is_a_sentence_and_no_wait() -> None:
+    headers = ("inin-ratelimit-count: 2", "inin-ratelimit-allowed: 2", "inin-ratelimit-reset: 9999")
+
+    with serving(gives(answer("200 OK", b"{}", *headers))) as server:
+        asked = Asked(server.port, EVERY_MINUTE)
+
+        with pytest.raises(RemoteError, match=r"budget at .* is spent for 9,999 s"):
+            asked.ask(times=2)
+    assert asked.clock.slept == []
 
 
 def test_an_approval_s_rate_and_the_kill_switch_hold_for_it_too(tmp_path: Path) -> None:
