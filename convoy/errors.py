@@ -114,7 +114,7 @@ class RefusalError(RemoteError):
 class WireError(RemoteError):
     """No whole answer came. `code` is of the sections `wire` or `shortage` of `codes.yaml`.
 
-    `sent_s` is when the first byte was written (`perf_counter` seconds); None when no byte was, so
+    `sent_s` is when the first byte was written (`clock_s` seconds); None when no byte was, so
     that the remote cannot have acted on the request. `done_s` is when the fault was noticed.
     """
 

@@ -8,13 +8,13 @@ integration, and somebody or something at the target has to answer. `docs/scenar
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from time import perf_counter
 from typing import ClassVar
 
 import gevent
 import msgspec
 from locust import task
 
+from convoy.clock import clock_s
 from convoy.errors import RefusalError, RemoteError
 from convoy.plan.pool import Conversation
 from convoy.plugin.message_user import MessageUser
@@ -85,10 +85,10 @@ class AgentReply(MessageUser):
             return  # it was accepted by a 202, which names no message
         self.note_sent("agent_to_customer", reply_id, attempt.sent_s)
         with self.step("agent_to_customer"):
-            ends_s, pause_s = perf_counter() + self.timeout_s, _FIRST_PAUSE_S
-            while not self._is_shown(reply_id, is_last=perf_counter() + pause_s > ends_s):
-                may_s = self.session.ready_at(perf_counter())
-                gevent.sleep(max(pause_s, may_s - perf_counter()))
+            ends_s, pause_s = clock_s() + self.timeout_s, _FIRST_PAUSE_S
+            while not self._is_shown(reply_id, is_last=clock_s() + pause_s > ends_s):
+                may_s = self.session.ready_at(clock_s())
+                gevent.sleep(max(pause_s, may_s - clock_s()))
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             self.note_received("agent_to_customer", reply_id)
 

@@ -10,12 +10,12 @@ import re
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from time import perf_counter
 from typing import ClassVar
 
 import gevent
 from locust import task
 
+from convoy.clock import clock_s
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.plan.draws import stream_key
 from convoy.plugin.guest_user import GuestUser, Message
@@ -71,14 +71,14 @@ class ReconnectStorm(GuestUser):
         self.post(self.next_message())
 
     def send(self, message: Message) -> Attempt:
-        id, began_s = self.tracing_id(message), perf_counter()
+        id, began_s = self.tracing_id(message), clock_s()
         deadline_s = began_s + self.timeout_s
         self._note_loss()
         if not self.session.is_known:
             self._told.clear()
         if fault := self._go_on(deadline_s):
             return self._failed(fault, began_s)
-        waited_s = perf_counter() - began_s
+        waited_s = clock_s() - began_s
         self._in_flight, self._has_copy = id, False
         is_cut = self._reconnect.drop == "cut"
         sent_s = self.session.drop(id, message.body, deadline_s, is_cut=is_cut)
@@ -89,8 +89,8 @@ class ReconnectStorm(GuestUser):
             self.note_received(RECONNECTED, id)
             fault = self._look_up(message, deadline_s)
         if fault is None or self._has_copy:
-            return Attempt(ACCEPTED, "", sent_s, perf_counter(), waited_s=waited_s)
-        return Attempt(UNKNOWN, fault.code, sent_s, perf_counter(), waited_s=waited_s)
+            return Attempt(ACCEPTED, "", sent_s, clock_s(), waited_s=waited_s)
+        return Attempt(UNKNOWN, fault.code, sent_s, clock_s(), waited_s=waited_s)
 
     def _come_back(self, k: int, deadline_s: float) -> RemoteError | None:
         """Try to come back until it succeeds; return why it did not.
@@ -103,7 +103,7 @@ class ReconnectStorm(GuestUser):
             pause_s = self._reconnect.pause_s(self._key, k, tries)
             if fault is not None and self._obeys:
                 pause_s = max(pause_s, fault.retry_after_s or 0.0)
-            now_s = perf_counter()
+            now_s = clock_s()
             if now_s + pause_s >= deadline_s:
                 return fault or WireError("timeout", "", sent_s=None, done_s=now_s)
             gevent.sleep(pause_s)
@@ -130,7 +130,7 @@ class ReconnectStorm(GuestUser):
         self._check_ready()
         jwt = self.session.request(GuestProtocol.get_jwt, Jwt, deadline_s).jwt
         for pause_s in _LOOKS_AFTER_S:
-            if perf_counter() + pause_s >= deadline_s:
+            if clock_s() + pause_s >= deadline_s:
                 break
             gevent.sleep(pause_s)
             search.take_pages(partial(read_history, guests, connections.api, jwt, deadline_s))

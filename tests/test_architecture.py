@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 HOUSES = ("convoy", "scenarios", "simulator", "bench")
 RISING = (
+    "clock",
     "terminal",
     "foreign",
     "escapes",
@@ -71,6 +72,8 @@ IMPURE_MODULES = {
     "uuid",
 }
 CLOCK_CALLS = {"now", "today", "utcnow"}
+OTHER_CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
+"""Those of `time` that stand still on Linux while the machine is suspended."""
 LONGEST_MODULE = 400
 LONGEST_LOCUSTFILE = 40
 RETIRED = {"actor", "actors", "allotment", "conductor", "coordinator", "participant", "seat"}
@@ -258,6 +261,13 @@ def test_pure_packages_ask_no_clock_and_no_global_chance() -> None:
                 yield f"{text} in line {line}"
 
     assert offenders((module, asking(module)) for module in pure()) == {}
+
+
+def test_moments_are_taken_from_the_clock_that_goes_on_while_the_machine_is_suspended() -> None:
+    """A moment by another clock is one of another time, hours away, where it was ever suspended."""
+    others = [each for each in modules("convoy", "scenarios") if each.name != "convoy.clock"]
+
+    assert offenders((module, OTHER_CLOCKS & module.identifiers) for module in others) == {}
 
 
 def test_what_draws_the_live_view_is_imported_only_where_it_is_shown() -> None:

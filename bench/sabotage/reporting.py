@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from time import perf_counter
 from typing import Any
 
 from bench.sabotage.proof import Proof
 from bench.sabotage.replacing import replace
+from convoy.clock import clock_s
 from convoy.results.account import ScenarioAccount, ScenarioRecorder
 from convoy.swarm import worker_run
 from convoy.swarm.master import Master
@@ -101,7 +101,7 @@ def _end_watch_after(proof: Proof, after_s: float) -> None:
                     recorder,
                     begins_s,
                     ends_s,
-                    lambda: is_over() or perf_counter() > stops_s,
+                    lambda: is_over() or clock_s() > stops_s,
                     *told,
                 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import gevent
@@ -12,6 +11,7 @@ import msgspec
 from bench.sabotage.markers import measured_number
 from bench.sabotage.proof import Proof
 from bench.sabotage.replacing import replace
+from convoy.clock import clock_s
 from convoy.plugin.message_user import MessageUser
 from convoy.remote.session import ApiSession
 from convoy.results.outcome import Attempt, Fate, Phase
@@ -46,7 +46,7 @@ def send_only_some(proof: Proof) -> None:
             k = measured_number(body)
             if accepted and k is not None and k % 10 < _NOT_SENT_OF_TEN:
                 proof.count()
-                now_s = perf_counter()
+                now_s = clock_s()
                 done_s = now_s + _CLAIMED_SERVICE_S
                 return msgspec.structs.replace(accepted[-1], sent_s=now_s, done_s=done_s)
             attempt = real(self, path, body, *told)
@@ -133,6 +133,6 @@ def _before_posting(
 
 
 def _compute(for_s: float) -> None:
-    ends_s = perf_counter() + for_s
-    while perf_counter() < ends_s:
+    ends_s = clock_s() + for_s
+    while clock_s() < ends_s:
         pass

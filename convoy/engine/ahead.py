@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import KW_ONLY, dataclass
-from time import perf_counter, time
+from time import time
 
 import msgspec
 
+from convoy.clock import clock_s
 from convoy.engine.dispatch import DueMessage
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError
@@ -41,7 +42,7 @@ class MessagesAhead:
     avoid: Collection[int]
     upcoming: Callable[[int], Sequence[int]]
     _: KW_ONLY
-    clock: Callable[[], float] = perf_counter
+    clock: Callable[[], float] = clock_s
     wall_clock: Callable[[], float] = time
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -68,8 +69,10 @@ class TimerFdAlarm:
         self._is_set = False
         library = ctypes.CDLL(None, use_errno=True)
         self._set_time = library.timerfd_settime
-        # As in <sys/timerfd.h>: CLOCK_MONOTONIC; TFD_NONBLOCK and TFD_CLOEXEC are those of open(2).
-        self._number: int = library.timerfd_create(1, os.O_NONBLOCK | os.O_CLOEXEC)
+        # The clock is that of `clock_s`; with another one what falls due while the machine is
+        # suspended would wait for longer. TFD_NONBLOCK and TFD_CLOEXEC are those of open(2).
+        flags = os.O_NONBLOCK | os.O_CLOEXEC
+        self._number: int = library.timerfd_create(time.CLOCK_BOOTTIME, flags)
         if self._number < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         watcher = get_hub().loop.io(self._number, _READ, ref=False, priority=_FIRST)

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from math import inf
-from time import perf_counter
 
 import msgspec
 from gevent import get_hub
 from greenlet import getcurrent, greenlet
 
+from convoy.clock import clock_s
 from convoy.engine.alarm import make_alarm, weak_callback
 from convoy.engine.free_users import FreeUser, FreeUsers, ReadyAt, always_ready
 from convoy.engine.lane_queue import Entry, LaneMessages, LaneQueue
@@ -67,7 +67,7 @@ class Dispatcher:
     closed_for_s: float | None = None
     pace: Pace | None = None
     requests: int = 1
-    clock: Callable[[], float] = perf_counter
+    clock: Callable[[], float] = clock_s
 
     def __post_init__(self) -> None:
         self._held_until_s = -inf

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from time import perf_counter, process_time
+from time import process_time
 
 import gevent
 
+from convoy.clock import clock_s
 from convoy.results.health import HealthRecorder, Processor
 
 _SCHEDULER = Path("/proc/thread-self/schedstat")
@@ -42,7 +43,7 @@ def watch(
     is_over: Callable[[], bool],
     notice: Callable[[], None],
     *,
-    clock: Callable[[], float] = perf_counter,
+    clock: Callable[[], float] = clock_s,
     processor: Callable[[], AbstractContextManager[AskProcessor]] = own_processor,
     sleep: Callable[[float], object] = gevent.sleep,
 ) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from time import perf_counter
 
 from gevent.event import Event
 
+from convoy.clock import clock_s
 from convoy.results.account import PoolReport
 
 
@@ -33,11 +33,11 @@ class PoolUse:
         """
         if not self.is_exclusive:
             return True
-        deadline_s = perf_counter() + timeout_s
+        deadline_s = clock_s() + timeout_s
         self._busy[lane] += 1
         try:
             while (taken := self._taken.get(index)) is not None:
-                if not taken[0].wait(max(0.0, deadline_s - perf_counter())):
+                if not taken[0].wait(max(0.0, deadline_s - clock_s())):
                     self._busy[lane] -= 1
                     return False
         except BaseException:  # the user is stopped meanwhile

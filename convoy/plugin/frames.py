@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container
-from time import monotonic
 from typing import Annotated, Any, Literal
 
 import msgspec
 from locust.rpc import Message
 
+from convoy.clock import clock_s
 from convoy.plugin import channel
 
 logger = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ TO_WORKER: dict[str, Any] = {
 class LimitedLog:
     """Logs what is wrong with what others send: each kind at once, then every 10 s at most."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = clock_s) -> None:
         self._clock = clock
         self._said_s: dict[str, float] = {}
         self._unsaid: dict[str, int] = {}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from time import perf_counter
 
 from gevent.event import Event as Signal
 
+from convoy.clock import clock_s
 from convoy.remote.guest_answers import TOLD
 from convoy.remote.guest_events import Event, OwnCopy, Reply
 from convoy.results.outcome import ACCEPTED, UNKNOWN, Attempt
@@ -122,5 +122,5 @@ class GuestTimings:
 
     def _note(self, timing: str, turn: _Turn) -> None:
         """Begin a timing when the message of a turn left."""
-        at_s = turn.sent_s or perf_counter()
+        at_s = turn.sent_s or clock_s()
         self._recorders[timing].sent(turn.id, at_s, turn.is_measured)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from time import perf_counter
 
 import gevent
 from locust.user.task import (
@@ -14,6 +13,7 @@ from locust.user.task import (
     LOCUST_STATE_WAITING,
 )
 
+from convoy.clock import clock_s
 from convoy.engine.ahead import Message
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.plan.dialogue import WHOLE, AnyLine, Attach, Choose, Expect, Say, Wait
@@ -83,12 +83,12 @@ class GuestUser(ScenarioUser):
         return message
 
     def send(self, message: Message) -> Attempt:
-        id, began_s, went_on_s = self.tracing_id(message), perf_counter(), 0.0
+        id, began_s, went_on_s = self.tracing_id(message), clock_s(), 0.0
         if not self.session.is_ready:
             self._note_loss()
             if fault := self._go_on(began_s + self.timeout_s):
                 return self._failed(fault, began_s)
-            went_on_s = perf_counter() - began_s
+            went_on_s = clock_s() - began_s
             self._called_s += went_on_s
         self._measured.begin(id, self._phase is _MEASURE)
         attempt = self.session.post(id, message.body, self.timeout_s - went_on_s)
@@ -101,7 +101,7 @@ class GuestUser(ScenarioUser):
 
     def _failed(self, fault: RemoteError, began_s: float) -> Attempt:
         """Return the attempt at a message for which the session could not go on."""
-        now_s = perf_counter()
+        now_s = clock_s()
         waited_s = self._called_s + now_s - began_s
         return Attempt(FAILED, fault.code, began_s, now_s, waited_s=waited_s)
 
@@ -181,13 +181,13 @@ class GuestUser(ScenarioUser):
                 if attempt is None or attempt.fate is not ACCEPTED:
                     raise RefusalError(attempt.code if attempt is not None else "other")
                 dialogue.said_s = attempt.sent_s
-                with gevent.Timeout(max(0.0, last_s - perf_counter()), over):
+                with gevent.Timeout(max(0.0, last_s - clock_s()), over):
                     while left and not run.is_stopping:
                         self._do(dialogue, left.popleft())
                 if left:
                     raise over
                 is_whole = True
-            is_over = run.is_stopping or perf_counter() >= last_s
+            is_over = run.is_stopping or clock_s() >= last_s
             cause = Cause.STOPPED if is_over else Cause.TARGET
         finally:
             self._dialogue = None
@@ -220,10 +220,10 @@ class GuestUser(ScenarioUser):
     def type(self) -> None:
         """Show that the guest is writing: step `typing`."""
         if self.session.is_ready:
-            began_s = perf_counter()
+            began_s = clock_s()
             with self.step("typing"):
                 self.session.tell(GuestProtocol.type)
-            self._called_s += perf_counter() - began_s
+            self._called_s += clock_s() - began_s
 
     def join(self) -> None:
         """Begin the conversation of a new session, where the settings ask for it: step `join`."""
@@ -258,7 +258,7 @@ class GuestUser(ScenarioUser):
         with self.step("history"):
             self._check_ready()
             jwt = self.session.request(GuestProtocol.get_jwt, Jwt).jwt
-            read_history(guests, connections.api, jwt, perf_counter() + self.timeout_s)
+            read_history(guests, connections.api, jwt, clock_s() + self.timeout_s)
 
     def _say(self, message: Mapping[str, object]) -> None:
         self._check_ready()
@@ -280,7 +280,7 @@ class GuestUser(ScenarioUser):
         self._ended, self._order = self.session.socket, Order()
         self.session.await_turn()
         run = self._run
-        if run is None or run.is_stopping or perf_counter() >= run.ends_s + self.timeout_s:
+        if run is None or run.is_stopping or clock_s() >= run.ends_s + self.timeout_s:
             return
         self._begin()
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from itertools import count
 from math import inf
-from time import perf_counter
 
 import gevent
 from msgspec.structs import replace
 
 from convoy import terminal
+from convoy.clock import clock_s
 from convoy.engine.alarm import A_POLL_S
 from convoy.errors import ConvoyError
 from convoy.plugin.locust_workers import LocustWorkers
@@ -98,7 +98,7 @@ class LiveRun:
 
     def _exclude_strangers(self, workers: LocustWorkers) -> None:
         """Leave out workers that are connected and did not say in time that they run Convoy."""
-        now_s = perf_counter()
+        now_s = clock_s()
         for worker in workers.workers() - workers.hellos.keys():
             if now_s > self._hello_by_s.setdefault(worker, now_s + _HELLO_S):
                 self._hello_by_s[worker] = inf
@@ -170,7 +170,7 @@ class LiveRun:
 
     def tell_progress(
         self,
-        clock: Callable[[], float] = perf_counter,
+        clock: Callable[[], float] = clock_s,
         sleep: Callable[[float], None] = gevent.sleep,
     ) -> None:
         """Log how far the run is, now and then and where its phase changes, until it is over."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 
 import gevent
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
 
+from convoy.clock import clock_s
 from convoy.plugin.users import ScenarioUser
 from convoy.plugin.users_dispatcher import EvenUsersDispatcher
 from convoy.swarm.master import Master
@@ -104,9 +104,9 @@ def end_where_workers_are_missing(
 
     Once Locust has begun to start users, enough had come, however many there are by now.
     """
-    deadline_s = perf_counter() + timeout_s
+    deadline_s = clock_s() + timeout_s
     while runner.state == STATE_INIT and (came := runner.worker_count) < wanted:
-        if perf_counter() > deadline_s:
+        if clock_s() > deadline_s:
             end(
                 f"no load was started: {came} of {wanted} workers came within {timeout_s:g} s "
                 "(--expect-workers asks for them; --expect-workers-max-wait, or prepare_timeout_s "

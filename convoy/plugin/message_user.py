@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import perf_counter
 
 import msgspec
 
+from convoy.clock import clock_s
 from convoy.engine.ahead import Message
 from convoy.errors import RefusalError, WireError
 from convoy.plan.pool import Conversation
@@ -68,7 +68,7 @@ class MessageUser(ScenarioUser):
         The path may name the conversation, the scenario's variables, and these. Returns the
         answer's body; raises RemoteError where it is not accepted, by which `step` counts it.
         """
-        began_s = perf_counter()
+        began_s = clock_s()
         attempt = self.session.post(
             route.path_to({**self.variables, **variables})(conversation),
             None if body is None else msgspec.json.encode(body),

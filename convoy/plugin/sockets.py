@@ -10,7 +10,6 @@ import functools
 import logging
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
-from time import monotonic
 from typing import TypeVar
 
 import gevent
@@ -20,6 +19,7 @@ from locust.rpc import Message, zmqrpc
 from locust.runners import Runner
 from zmq.utils.monitor import parse_monitor_message
 
+from convoy.clock import clock_s
 from convoy.engine.alarm import A_POLL_S
 from convoy.errors import ExitCode, Fault, SettingsError
 from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter, LimitedLog
@@ -184,11 +184,11 @@ class SwarmClient(zmqrpc.Client):
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self._failing_since_s = None
         elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and self._failing_since_s is None:
-            self._failing_since_s = monotonic()
+            self._failing_since_s = clock_s()
         # After the other failures ZMQ does not try again.
         elif (
             event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-            or monotonic() > (self._failing_since_s or 0.0) + _REFUSED_AFTER_S
+            or clock_s() > (self._failing_since_s or 0.0) + _REFUSED_AFTER_S
         ):
             self.socket.setsockopt(zmq.LINGER, 0)  # or the process would wait to be heard
             self._end(self._refusal)

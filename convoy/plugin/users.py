@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
-from time import perf_counter
 from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar
 
@@ -23,6 +22,7 @@ from locust.user.task import (
 )
 from msgspec.structs import replace
 
+from convoy.clock import clock_s
 from convoy.engine.ahead import Message
 from convoy.engine.alarm import A_POLL_S
 from convoy.engine.dispatch import DueMessage
@@ -259,12 +259,12 @@ class ScenarioUser(User):
         ConvoyError for a timing that the class does not name.
         """
         recorder = self._work.accounting.timing(timing)
-        recorder.sent(id, perf_counter() if at_s is None else at_s, self._phase is _MEASURE)
+        recorder.sent(id, clock_s() if at_s is None else at_s, self._phase is _MEASURE)
 
     def note_received(self, timing: str, id: str) -> None:
         """Enter that what belongs to an id has come; raises as `note_sent`."""
         is_measured = self._phase is _MEASURE
-        self._work.accounting.timing(timing).received(id, perf_counter(), is_measured)
+        self._work.accounting.timing(timing).received(id, clock_s(), is_measured)
 
     def _rested_at(self, now_s: float) -> float:
         return max(self.session.ready_at(now_s), self._paused_until_s)

@@ -6,7 +6,6 @@ import hmac
 import ipaddress
 import logging
 import secrets
-import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from flask_login import (  # type: ignore[import-untyped]
 from locust.web import WebUI
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from convoy.clock import clock_s
 from convoy.errors import Fault, SettingsError
 from convoy.plugin.options import has_web_ui
 from convoy.plugin.web_guard import refusal
@@ -49,7 +49,7 @@ class Tries:
     Addresses of IPv6 count by their /64, which is what one machine has for itself.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = clock_s) -> None:
         self._clock = clock
         self._made: dict[str, list[float]] = {}
 
@@ -75,9 +75,7 @@ class Tries:
 class WebLogin:
     """User and password of the web UI; the password is kept as a hash only."""
 
-    def __init__(
-        self, user: str, password: Secret, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, user: str, password: Secret, clock: Callable[[], float] = clock_s) -> None:
         self._user = user.encode()
         self._hash = generate_password_hash(password.reveal())
         self._clock = clock

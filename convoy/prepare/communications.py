@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from http import HTTPStatus
-from time import perf_counter
 
 import gevent
 import msgspec
 
+from convoy.clock import clock_s
 from convoy.errors import RefusalError, RefusedError
 from convoy.plan.pool import ConversationPool
 from convoy.prepare.pools import AT_ONCE, find_pool, share_out
@@ -77,11 +77,11 @@ def with_communications(
         if found[number] or not waits:
             unread.remove(number)
 
-    ends_s = perf_counter() + settings.prepare_timeout_s
+    ends_s = clock_s() + settings.prepare_timeout_s
     sessions = [open_session() for _ in range(min(len(unread), AT_ONCE))]
     faults: list[str] = []
     try:
-        while unread and not faults and (left_s := ends_s - perf_counter()) > 0:
+        while unread and not faults and (left_s := ends_s - clock_s()) > 0:
             faults = share_out(sorted(unread), sessions, read, left_s)
             gevent.sleep(_PAUSE_S * bool(unread))
     finally:

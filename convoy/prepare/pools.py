@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from time import perf_counter
 from typing import IO, TypeVar, cast
 
 import gevent
 import msgspec
 
+from convoy.clock import clock_s
 from convoy.engine.alarm import A_POLL_S
 from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
 from convoy.files import FileError, text_lines
@@ -175,7 +175,7 @@ def share_out(
         try:
             session.open()
             for item in left:
-                while (now_s := perf_counter()) < (ready_s := session.ready_at(now_s)):
+                while (now_s := clock_s()) < (ready_s := session.ready_at(now_s)):
                     gevent.sleep(ready_s - now_s)
                 work(session, item)
         except ConvoyError as error:

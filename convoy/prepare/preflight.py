@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from pathlib import Path
-from time import perf_counter
 
 import gevent
 
+from convoy.clock import clock_s
 from convoy.errors import LoginError, RemoteError
 from convoy.plan.pool import ConversationPool
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
@@ -229,13 +229,13 @@ class Preflight:
 
     def _logged_in(self, session: ApiSession) -> Token:
         """Return the token of a session; waits where the remote asks for that, if there is time."""
-        ends_s = perf_counter() + self.settings.prepare_timeout_s
+        ends_s = clock_s() + self.settings.prepare_timeout_s
         while True:
             try:
                 return session.open()
             except LoginError as error:
                 pause_s = error.retry_after_s
-                if pause_s is None or perf_counter() + pause_s > ends_s:
+                if pause_s is None or clock_s() + pause_s > ends_s:
                     raise
                 with self.checklist.waiting(f"the login to be asked again ({error})", pause_s):
                     gevent.sleep(max(_SHORTEST_PAUSE_S, pause_s))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,6 +12,7 @@ from typing import cast
 import gevent
 from gevent import Greenlet, get_hub
 
+from convoy.clock import clock_s
 from convoy.remote.connection import Address
 from convoy.settings.origin import is_loopback
 
@@ -128,7 +128,7 @@ class AddressBook:
     admission: Admission
     keep_s: float = KEEP_S
     look_up: LookUp = look_up
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = clock_s
 
     def __post_init__(self) -> None:
         self._entries: dict[_Where, _Entry] = {}

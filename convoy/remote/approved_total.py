@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from weakref import WeakKeyDictionary
 from gevent.event import Event
 from greenlet import getcurrent, greenlet
 
+from convoy.clock import clock_s
 from convoy.remote.wire_faults import TotalUsedUpError
 
 
@@ -28,7 +28,7 @@ class Total:
     left: int
     is_led: bool = False
     most_ahead: int = 0
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = clock_s
 
     def __post_init__(self) -> None:
         self._planned: WeakKeyDictionary[greenlet, int] = WeakKeyDictionary()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -12,6 +11,7 @@ from itertools import chain, cycle
 from ssl import SSLContext
 from typing import TypeAlias
 
+from convoy.clock import clock_s
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.approved_total import Total
 from convoy.remote.dialling import Dialler
@@ -78,7 +78,7 @@ class Connections:
         headers: Mapping[str, str | Secret] | None = None,
         redact: Callable[[str], str] = str,
         guest_jwts: Sequence[Secret] = (),
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] = clock_s,
     ) -> None:
         self._settings = settings
         self._credentials = credentials

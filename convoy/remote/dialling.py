@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from itertools import count
 
+from convoy.clock import clock_s
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.connection import Address, Connection, Outbox
 from convoy.remote.loop_share import LoopShare
@@ -49,7 +49,7 @@ class Dialler:
     addresses: AddressBook | None = None
     tls: ssl.SSLContext | None = None
     max_age_s: float = math.inf
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = clock_s
     may_go_on: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from time import perf_counter
 
 import gevent
 from gevent.event import Event as Signal
 
+from convoy.clock import clock_s
 from convoy.errors import RefusalError
 from convoy.plan.dialogue import (
     EXPECT_TIMEOUT,
@@ -93,32 +93,32 @@ class GuestDialogue:
     def _say(self, message: Mapping[str, object]) -> tuple[float, float]:
         began_s = self._begin()
         self._send(message)
-        return began_s, perf_counter()
+        return began_s, clock_s()
 
     def _attach(self, line: Attach) -> tuple[float, float]:
         began_s, id = self._begin(), str(uuid.uuid4())
         self._session.upload(id, line.name, line.media_type, line.data)
         self._send(attachment_message(id))
-        return began_s, perf_counter()
+        return began_s, clock_s()
 
     def _close(self) -> tuple[float, float]:
         self._check_ready()
-        began_s = perf_counter()
+        began_s = clock_s()
         self._session.request(GuestProtocol.close_session, SessionClosed)
         self.is_closed = True
-        return began_s, perf_counter()
+        return began_s, clock_s()
 
     def _begin(self) -> float:
         """Wait until the limits allow another message, and return when that is."""
         self._session.await_room()
         self._check_ready()
-        return perf_counter()
+        return clock_s()
 
     def _send(self, message: Mapping[str, object]) -> None:
         """Send a message, and wait for its own copy. What was replied before is answered then."""
         self._replies.clear()
         self._unmet.clear()
-        began_s = perf_counter()
+        began_s = clock_s()
         self._session.request(lambda protocol, id: protocol.say(id, message), OwnCopy)
         self.said_s = self._session.socket.sent_s or began_s
 
@@ -131,7 +131,7 @@ class GuestDialogue:
                 if line.fits(_said(each[0])):
                     self._unmet.remove(each)
                     return self.said_s, each[1]
-            left_s = deadline_s - perf_counter()
+            left_s = deadline_s - clock_s()
             if left_s <= 0:
                 break
             self._heard.clear()
@@ -152,12 +152,12 @@ class GuestDialogue:
     def _type(self, lasts_s: float) -> tuple[float, float]:
         """Show typing for some time, again and again; return the times of the first."""
         times_s: list[float] = []
-        ends_s = perf_counter() + lasts_s
-        while not times_s or perf_counter() < ends_s:
+        ends_s = clock_s() + lasts_s
+        while not times_s or clock_s() < ends_s:
             times_s.append(self._begin())
             self._session.tell(GuestProtocol.type)
-            times_s.append(perf_counter())
-            gevent.sleep(max(0.0, min(TYPED_AGAIN_S, ends_s - perf_counter())))
+            times_s.append(clock_s())
+            gevent.sleep(max(0.0, min(TYPED_AGAIN_S, ends_s - clock_s())))
         return times_s[0], times_s[1]
 
     def _check_ready(self) -> None:

@@ -207,7 +207,7 @@ class Transport:
 
 # A structure, and untracked by the collector: one is made per message.
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """One whole answer; times in `perf_counter` seconds.
+    """One whole answer; times in `clock_s` seconds.
 
     `head` is what was received until the headers were complete, in pieces, and perhaps more.
     `sent_s` is when the request's first byte was handed to the kernel, `done_s` when the bytes that

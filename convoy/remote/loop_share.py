@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
 from gevent import get_hub
 from greenlet import getcurrent, greenlet
+
+from convoy.clock import clock_s
 
 _AT_ONCE_S = 0.001
 """A fifth of what makes a message late by default. A step takes 0.1 to 0.2 ms."""
@@ -23,7 +24,7 @@ class LoopShare:
     Who has to wait goes on after the next poll, in turn, but those first who have begun.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, clock: Callable[[], float] = clock_s) -> None:
         self._clock = clock
         self._hub = get_hub()
         self._after_poll = self._hub.loop.timer(0.0, ref=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import msgspec
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
+from convoy.clock import clock_s
 from convoy.errors import LoginError, WireError
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import retry_after_s
@@ -178,7 +178,7 @@ class OAuthSession:
 
     log_in: Callable[[], Token]
     refresh_before_s: float
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = clock_s
 
     def __post_init__(self) -> None:
         self._token: Token | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from math import inf
 import gevent
 from greenlet import getcurrent, greenlet
 
+from convoy.clock import clock_s
 from convoy.remote.approved_total import Total
 
 SECOND_S = 1.0
@@ -31,7 +31,7 @@ class Pace:
     """
 
     most: int
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = clock_s
     total: Total | None = None
 
     def __post_init__(self) -> None:

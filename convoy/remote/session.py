@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from time import perf_counter
 from typing import Protocol, cast
 
 import gevent
 
+from convoy.clock import clock_s
 from convoy.errors import LoginError, RemoteError, WireError
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import Budget, rest_after_429_s
@@ -77,7 +77,7 @@ def lost_attempt(session: Session, handed_s: float, code: str) -> Attempt:
 
     Only the session can say whether anything has left since the message was handed over.
     """
-    now_s = perf_counter()
+    now_s = clock_s()
     if session.sent_s is None or session.sent_s < handed_s:
         return Attempt(FAILED, code, handed_s, now_s)
     return Attempt(UNKNOWN, code, session.sent_s, now_s, session.attempts)

@@ -62,7 +62,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
     `code` is empty when it was accepted, and only then. `sent_s` is when the first byte was
     written, or when that was tried if none was; before, it `waited_s` for a connection or a token.
-    Times are seconds on the process's `perf_counter`. `attempts` is 2 when the message was sent
+    Times are seconds on the process's `clock_s`. `attempts` is 2 when the message was sent
     again. `status` and `body` are those of the answer, 0 and empty where there is no whole one.
     """
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from time import perf_counter
 from typing import Protocol, TypeVar
 
 from gevent import GreenletExit
 from msgspec.structs import replace
 
+from convoy.clock import clock_s
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
 from convoy.errors import ConvoyError, RemoteError, WireError
@@ -117,7 +117,7 @@ class Accounting:
         ConvoyError for a step that was not declared.
         """
         recorder = _declared(self._steps, name, "steps")
-        times, fate, code = StepTimes(perf_counter()), ACCEPTED, ""
+        times, fate, code = StepTimes(clock_s()), ACCEPTED, ""
         if is_measured:
             recorder.schedule()
         try:
@@ -136,12 +136,12 @@ class Accounting:
             raise
         except BaseException:
             if is_measured:
-                recorder.give_up(Cause.SCENARIO, perf_counter() - times.began_s)
+                recorder.give_up(Cause.SCENARIO, clock_s() - times.began_s)
                 is_measured = False
             raise
         finally:
             if is_measured:
-                done_s = perf_counter() if times.done_s is None else times.done_s
+                done_s = clock_s() if times.done_s is None else times.done_s
                 attempt = Attempt(fate, self.name_code(code), times.began_s, done_s)
                 self._enter_step(recorder, step_name(self.scenario, name), attempt)
 
@@ -164,7 +164,7 @@ class Accounting:
     def expire_timings(self, *, is_over: bool) -> None:
         """Count as missing what was waited for too long; all of it where nobody waits any more."""
         for timing in self._timings.values():
-            timing.expire(perf_counter(), is_over=is_over)
+            timing.expire(clock_s(), is_over=is_over)
 
     def report(self, pool: PoolReport) -> ScenarioReport:
         """Return what the master has to absorb; durations and seconds begin anew."""
@@ -207,7 +207,7 @@ class Accounting:
             if code in SHORTAGES:
                 self.recorder.counts.shortages[code] += 1
                 cause = Cause.GENERATOR
-            self.recorder.give_up(cause, perf_counter() - due.due_s)
+            self.recorder.give_up(cause, clock_s() - due.due_s)
 
     def flush(self) -> None:
         """Enter the gathered messages and pairs."""

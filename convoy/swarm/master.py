@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
-from time import perf_counter
 
 import gevent
 
+from convoy.clock import clock_s
 from convoy.errors import ConvoyError, RefusedError
 from convoy.foreign import told
 from convoy.plan.lanes import LEASE_S
@@ -83,7 +83,7 @@ class Master:
             self._account.counts_of,
             workers_at_first=max(1, len(self.swarm.workers())),
             spawning_s=self.spawning_s,
-            now_s=perf_counter(),
+            now_s=clock_s(),
             lease_s=None if self.is_local else LEASE_S,
             total=total,
         )
@@ -137,11 +137,11 @@ class Master:
     @property
     def since_t0_s(self) -> float:
         """Seconds since T0, negative before; 0 while T0 is not known."""
-        return self._protocol.phases.since_t0_s(perf_counter())
+        return self._protocol.phases.since_t0_s(clock_s())
 
     def progress(self) -> Progress:
         """Return how far the run is."""
-        now_s, phases, planned_s = perf_counter(), self._protocol.phases, self.lanes.duration_s
+        now_s, phases, planned_s = clock_s(), self._protocol.phases, self.lanes.duration_s
         where = f"run {self.inputs.run_id} to {self.inputs.settings.target.api_url}"
         told = phases.told(now_s, planned_s)
         if phases.state is RunState.PREPARING:
@@ -177,7 +177,7 @@ class Master:
 
     def change(self, make: Callable[[Changes, float], None]) -> None:
         """Change the plan from a moment on that lies `LEAD_S` ahead; raises RefusedError."""
-        phases, now_s = self._protocol.phases, perf_counter()
+        phases, now_s = self._protocol.phases, clock_s()
         if phases.t0_s is None or self.is_stopped:
             raise RefusedError("no load is going on that could be changed")
         at_s = phases.since_t0_s(now_s) + LEAD_S
@@ -193,17 +193,17 @@ class Master:
     def stop(self) -> None:
         """Have the run end now; `run` returns when what is in flight has ended."""
         self.is_stopped = True
-        self._do(self._protocol.stop(perf_counter()))
+        self._do(self._protocol.stop(clock_s()))
 
     def abandon(self) -> None:
         """Have `run` return at once."""
-        self._protocol.phases.end(perf_counter())
+        self._protocol.phases.end(clock_s())
 
     def hear(self, worker: str, data: bytes) -> None:
         """Take in a worker's message."""
         try:
             message = decode_to_master(data)
-            self._do(self._protocol.hear(worker, message, perf_counter()))
+            self._do(self._protocol.hear(worker, message, clock_s()))
         except ConvoyError as error:
             self._leave_out(worker, f"a message of worker {worker} was left out: {error}")
 
@@ -224,7 +224,7 @@ class Master:
 
     def _look(self) -> None:
         """Take the run on; raises RefusedError where its load cannot begin."""
-        protocol, phases, now_s = self._protocol, self._protocol.phases, perf_counter()
+        protocol, phases, now_s = self._protocol, self._protocol.phases, clock_s()
         was_begun = phases.t0_s is not None
         self._do(protocol.look(now_s, self.swarm.workers(), self.swarm.assigned_users()))
         since_s = phases.since_t0_s(now_s)

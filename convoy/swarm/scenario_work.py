@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
-from time import perf_counter
 from typing import Protocol
 
 from msgspec.structs import replace
 
+from convoy.clock import clock_s
 from convoy.engine.ahead import Message, MessagesAhead
 from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.engine.pool_use import PoolUse
@@ -90,7 +90,7 @@ class ScenarioWork:
     def give_up_kept(self) -> None:
         """Account for messages that a task took and does not post; nothing else would end them."""
         for user in self.users:
-            user.give_up_since(perf_counter() - self._kept_at_most_s)
+            user.give_up_since(clock_s() - self._kept_at_most_s)
 
     def message(self, due: DueMessage) -> Message:
         """Return a due message with its body; raises PoolExhausted, PayloadError."""
@@ -164,11 +164,11 @@ class Reservation:
         while self._index is None:
             due, index = message.due, message.planned.conversation_index
             has_to_wait = pool.is_taken(index)
-            if not pool.take(index, due.k % LANES, max(0.0, latest_s - perf_counter())):
+            if not pool.take(index, due.k % LANES, max(0.0, latest_s - clock_s())):
                 raise PoolExhausted("the conversation was not free in time")
             self._index = index
             if has_to_wait:
-                handed_s = perf_counter()
+                handed_s = clock_s()
                 due = replace(due, late_cause=Cause.POOL, handed_s=handed_s)
                 message = replace(message, due=due)
             if index in pool.retired:  # while this user waited for it

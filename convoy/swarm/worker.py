@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
@@ -14,6 +13,7 @@ import gevent
 from gevent import Greenlet
 from gevent.event import Event
 
+from convoy.clock import clock_s
 from convoy.errors import ConvoyError, LoginError
 from convoy.foreign import told
 from convoy.prepare.guard import check_token
@@ -132,7 +132,7 @@ class Worker:
             self._prepare(message)
         elif self._run is not None and self._run.run_id == message.run_id:
             # Also of a worker that is out, whose questions the master answers with a stop.
-            self._run.lease.hear(time.perf_counter())
+            self._run.lease.hear(clock_s())
             self._follow(self._run, message)
 
     def _follow(
@@ -140,7 +140,7 @@ class Worker:
     ) -> None:
         match message:
             case Lease():
-                run.lease.renew(message.asked_s, message.now_s, time.perf_counter())
+                run.lease.renew(message.asked_s, message.now_s, clock_s())
                 run.keep_lease()
                 run.connections.turns.give(map(run.lease.own_s, message.turns))
                 if run.total is not None:
@@ -185,7 +185,7 @@ class Worker:
         self.stop_users()
         self.channel.to_master(Released(run.run_id, run.take_withdrawn()))
         self._report_now(run)
-        if not run.lease.is_master_lost(time.perf_counter()):
+        if not run.lease.is_master_lost(clock_s()):
             self._farewell.wait(_FAREWELL_S)
 
     def _prepare(self, message: Prepare) -> None:
@@ -195,7 +195,7 @@ class Worker:
         try:
             inputs = RunInputs.from_bytes(message.inputs)
             connections = self.connect(inputs.settings, message.share)
-            lease = LeaseClock(message.lease_s, time.perf_counter())
+            lease = LeaseClock(message.lease_s, clock_s())
             run = self._run = WorkerRun(inputs, connections, lease, self.rows, self.redact)
         except ConvoyError as error:
             self._refuse(message.run_id, error)
@@ -229,7 +229,7 @@ class Worker:
     def _keep_asking(self, run: WorkerRun) -> None:
         """Ask for the lease, and for what comes with it, until the run or the master is gone."""
         while self._run is run:
-            now_s = time.perf_counter()
+            now_s = clock_s()
             if run.lease.is_master_lost(now_s):
                 logger.error("nothing was heard of the master for too long; this worker ends")
                 self.give_up()
@@ -249,7 +249,7 @@ class Worker:
         run.state = WorkerRunState.HOLDING
         t0_s = run.lease.own_s(message.t0_s)
         # Before the lanes are granted: the collection takes longer than a message may be late.
-        if run.t0_s is None and t0_s > time.perf_counter():
+        if run.t0_s is None and t0_s > clock_s():
             _freeze_garbage()
         run.grant(message.lanes, message.epoch, t0_s)
         if run.t0_s is not None:
@@ -288,9 +288,9 @@ class Worker:
         """Report to the master each time that all granted lanes have drained, until the end."""
         told_epoch = 0
         while self._is_under_way(run):
-            left_s = run.earliest_end_s - time.perf_counter()
+            left_s = run.earliest_end_s - clock_s()
             gevent.sleep(min(_LONGEST_NAP_S, max(_POLL_S, left_s)))
-            if time.perf_counter() < run.earliest_end_s or told_epoch == run.epoch:
+            if clock_s() < run.earliest_end_s or told_epoch == run.epoch:
                 continue
             if not run.is_stopping and run.is_drained:
                 told_epoch = run.epoch

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
-from time import perf_counter
 
 import gevent
 
+from convoy.clock import clock_s
 from convoy.engine.loop_lag import watch
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.rate_curve import RateCurve
@@ -84,7 +84,7 @@ class WorkerRun:
     @property
     def is_after_t0(self) -> bool:
         """True from T0 on, once it is known."""
-        return self.t0_s is not None and perf_counter() >= self.t0_s
+        return self.t0_s is not None and clock_s() >= self.t0_s
 
     def keep_lease(self) -> None:
         """Let messages be handed out for as long as the lease holds."""
@@ -101,14 +101,14 @@ class WorkerRun:
 
     @property
     def ends_s(self) -> float:
-        """T1 in seconds of this process's `perf_counter`; T0 has to be known."""
+        """T1 in seconds of this process's `clock_s`; T0 has to be known."""
         assert self.t0_s is not None
         return self.t0_s + max(work.plan.arrivals.duration_s for work in self.work.values())
 
     @property
     def may_measure(self) -> bool:
         """True before the end of the measured part, unless nothing more is to be sent."""
-        return not self.is_stopping and (self.t0_s is None or perf_counter() < self.ends_s)
+        return not self.is_stopping and (self.t0_s is None or clock_s() < self.ends_s)
 
     @property
     def earliest_end_s(self) -> float:
@@ -153,8 +153,8 @@ class WorkerRun:
     def keep_seconds(self, t0_s: float, is_going_on: Callable[[], bool]) -> None:
         """Enter what was counted in each second of the run's clock as soon as it is over."""
         while is_going_on():
-            seconds = max(0, int(perf_counter() - t0_s)) + 1
-            gevent.sleep(max(0.0, t0_s + seconds - perf_counter()))
+            seconds = max(0, int(clock_s() - t0_s)) + 1
+            gevent.sleep(max(0.0, t0_s + seconds - clock_s()))
             self.enter_second()
 
     def report(self) -> WorkerReport:
@@ -180,7 +180,7 @@ class WorkerRun:
         Called at the end of each second, and before a report. Returns the present moment in seconds
         since T0, 0 before.
         """
-        at_s = 0.0 if self.t0_s is None else max(0.0, perf_counter() - self.t0_s)
+        at_s = 0.0 if self.t0_s is None else max(0.0, clock_s() - self.t0_s)
         self.flush()
         for work in self.work.values():
             work.dispatcher.expire()
@@ -195,11 +195,11 @@ class WorkerRun:
         self.epoch = epoch
         settings = self.inputs.settings
         # Before T0 and the warm-up nobody had them who may have sent, but for what steps send then.
-        had_owner = perf_counter() >= t0_s - settings.warm_up_s
+        had_owner = clock_s() >= t0_s - settings.warm_up_s
         has_steps = any(settings.scenario[name].steps for name in self.work)
         self._keep_pace(lanes, others_may_have_sent=had_owner or has_steps)
         for scenario, each in lanes.items():
-            self.work[scenario].grant(each, epoch, perf_counter() - t0_s)
+            self.work[scenario].grant(each, epoch, clock_s() - t0_s)
 
     def _keep_pace(self, added: Lanes, *, others_may_have_sent: bool) -> None:
         """Let so many messages leave in a second as the approval has for the lanes held here."""
@@ -221,7 +221,7 @@ class WorkerRun:
         for scenario, stages in message.stages.items():
             self.work[scenario].change(RateCurve(stages), self.epoch)
         self._keep_pace({}, others_may_have_sent=False)
-        return 0.0 if self.t0_s is None else perf_counter() - self.t0_s - message.at_s
+        return 0.0 if self.t0_s is None else clock_s() - self.t0_s - message.at_s
 
     @property
     def all_lanes(self) -> dict[str, range]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from convoy.clock import clock_s
 from convoy.plan.pool import ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
@@ -159,7 +159,7 @@ def post(port: int, conversation_id: str) -> Any:
 
 
 def session_to(port: int) -> ApiSession:
-    clock = time.perf_counter
+    clock = staticmethod(clock_s)
     return ApiSession(
         Transport(Origin("http", "127.0.0.1", port)),
         OAuthSession(

@@ -10,12 +10,12 @@ import locust  # isort: skip  # noqa: F401  # first: it patches sockets
 import os
 from collections.abc import Callable
 from math import inf
-from time import perf_counter
 
 import gevent
 from gevent.event import AsyncResult
 from locust import task
 
+from convoy.clock import clock_s
 from convoy.engine.ahead import Message
 from convoy.errors import RefusalError, WireError
 from convoy.plugin import hooks
@@ -48,7 +48,7 @@ class LineSession:
 
     def open(self) -> None:
         try:
-            deadline_s = perf_counter() + 5
+            deadline_s = clock_s() + 5
             dial = self._connections.dialler.dial
             self._connection = dial(self._origin, deadline_s, lambda connection: None)
         except WIRE_EXCEPTIONS as fault:
@@ -98,7 +98,7 @@ class LineSession:
             self._answer.set_exception(fault)
 
     def _fault(self, fault: Exception) -> WireError:
-        return WireError(wire_code(fault), str(fault), sent_s=self.sent_s, done_s=perf_counter())
+        return WireError(wire_code(fault), str(fault), sent_s=self.sent_s, done_s=clock_s())
 
 
 class LineUser(ScenarioUser):
@@ -113,12 +113,12 @@ class LineUser(ScenarioUser):
         return LineSession(connections, int(settings.scenario[cls.scenario].variables["port"]))
 
     def send(self, message: Message) -> Attempt:
-        fate, code, began_s = ACCEPTED, "", perf_counter()
+        fate, code, began_s = ACCEPTED, "", clock_s()
         try:
             self.session.call(f"SAY {message.body.decode()}", self.timeout_s)
         except RefusalError as refusal:
             fate, code = REJECTED, refusal.code
-        return Attempt(fate, code, self.session.sent_s or began_s, perf_counter())
+        return Attempt(fate, code, self.session.sent_s or began_s, clock_s())
 
 
 class Lines(LineUser):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from statistics import mean
 from uuid import UUID, uuid4
 
 from bench.message import ANSWER, BODY, PATH, STATUS, TOKEN, request_to
+from convoy.clock import clock_s
 from convoy.plan.pool import ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
@@ -30,7 +30,7 @@ def test_the_message_is_what_convoy_writes_to_the_wire() -> None:
             oauth,
             Budget([]),
             code_book=CodeBook(),
-            clock=time.perf_counter,
+            clock=clock_s,
         )
         session.post(PATH, BODY, 10.0, AnswerRule({200: ()}), "")
         session.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
 
 import gevent
 
+from convoy.clock import clock_s
 from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.engine.free_users import ReadyAt
 from convoy.plan.arrivals import EvenArrivals
@@ -24,9 +24,9 @@ def ready_from(at_s: float) -> ReadyAt:
 
 
 def wait_until(is_met: Callable[[], bool], deadline_s: float = 60) -> None:
-    ends_s = perf_counter() + deadline_s
+    ends_s = clock_s() + deadline_s
     while not is_met():
-        assert perf_counter() < ends_s, "what was waited for did not come"
+        assert clock_s() < ends_s, "what was waited for did not come"
         gevent.sleep(0.001)
 
 

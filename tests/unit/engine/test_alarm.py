@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from collections.abc import Callable
-from time import perf_counter
+from pathlib import Path
 
 import gevent
 import pytest
 from gevent import get_hub
 
+from convoy.clock import clock_s
 from convoy.engine.alarm import Alarm, LoopAlarm, TimerFdAlarm, make_alarm
 from convoy.engine.dispatch import Dispatcher
 from convoy.results.account import ScenarioRecorder
@@ -30,8 +32,8 @@ def make(request: pytest.FixtureRequest) -> Make:
 @pytest.mark.parametrize("delay_s", [0.02, 0.0, -1.0], ids=["soon", "now", "past"])
 def test_an_alarm_rings_once_and_not_before_its_time(make: Make, delay_s: float) -> None:
     rung_s: list[float] = []
-    alarm = make(lambda: rung_s.append(perf_counter()))
-    set_s = perf_counter()
+    alarm = make(lambda: rung_s.append(clock_s()))
+    set_s = clock_s()
 
     alarm.set(delay_s)
     wait_until(lambda: bool(rung_s))
@@ -118,6 +120,17 @@ def test_a_dispatcher_that_nobody_holds_is_gone_without_the_collector() -> None:
         gc.enable()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no such clock")
+def test_what_falls_due_while_the_machine_is_suspended_waits_no_longer() -> None:
+    before = descriptors_of_the_loop()
+
+    alarm = make_alarm(lambda: None)
+
+    [number] = descriptors() - before
+    assert f"clockid: {time.CLOCK_BOOTTIME}\n" in Path(f"/proc/self/fdinfo/{number}").read_text()
+    del alarm
+
+
 def descriptors_of_the_loop() -> set[str]:
     """Return the descriptors that are open once a loop has run, as it is alone in needing some."""
     make_alarm(lambda: None).set(0.0)
@@ -155,6 +168,6 @@ def test_an_alarm_is_called_before_all_else_that_a_poll_finds(make: Make) -> Non
 
 
 def _spend(time_s: float) -> None:
-    ends_s = perf_counter() + time_s
-    while perf_counter() < ends_s:
+    ends_s = clock_s() + time_s
+    while clock_s() < ends_s:
         pass

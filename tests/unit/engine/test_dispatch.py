@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from time import perf_counter
 
 import gevent
 import pytest
 from gevent import Greenlet
 
+from convoy.clock import clock_s
 from convoy.engine.dispatch import EARLY_S, Dispatcher, DueMessage
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
@@ -37,19 +37,19 @@ class Stand:
         self.recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
         self.dispatcher = Dispatcher(self.recorder, max_lateness_s=max_lateness_s)
         self.handed: list[Handed] = []
-        self.t0_s = perf_counter()
+        self.t0_s = clock_s()
         self.dispatcher.start(self.t0_s)
         self._users: list[Greenlet[..., None]] = []
 
     def grant(self, lane: int, due_s: Iterable[float], first_k: int = 0) -> None:
         """Grant a lane whose messages are due so many seconds from now."""
-        from_t0_s = perf_counter() - self.t0_s
+        from_t0_s = clock_s() - self.t0_s
         numbered = enumerate(due_s, first_k)
         self.dispatcher.grant({lane: ((from_t0_s + due, k) for k, due in numbered)}, epoch=1)
 
     def start_user(self, name: str, ready_in_s: float = 0.0) -> Greenlet[..., None]:
         """Start a user that takes one message after the other; it is waiting on return."""
-        user = gevent.spawn(self._take_for_ever, name, perf_counter() + ready_in_s)
+        user = gevent.spawn(self._take_for_ever, name, clock_s() + ready_in_s)
         self._users.append(user)
         gevent.sleep(0)
         return user
@@ -60,7 +60,7 @@ class Stand:
     def _take_for_ever(self, name: str, ready_at_s: float) -> None:
         while True:
             due = self.dispatcher.take(ready_from(ready_at_s))
-            self.handed.append(Handed(name, due, perf_counter()))
+            self.handed.append(Handed(name, due, clock_s()))
             gevent.sleep(0)
 
 
@@ -72,7 +72,7 @@ def stand() -> Iterator[Stand]:
 
 
 def block_the_loop_until(at_s: float) -> None:
-    while perf_counter() < at_s:
+    while clock_s() < at_s:
         pass
 
 
@@ -171,7 +171,7 @@ def test_messages_wait_for_the_next_user_when_all_were_killed(stand: Stand) -> N
         stand.start_user(name)
     stand.grant(0, [SOON_S])
     stand.end()
-    wait_until(lambda: perf_counter() > stand.t0_s + 2 * SOON_S)
+    wait_until(lambda: clock_s() > stand.t0_s + 2 * SOON_S)
 
     stand.start_user("c")
     wait_until(lambda: len(stand.handed) == 1)
@@ -181,7 +181,7 @@ def test_messages_wait_for_the_next_user_when_all_were_killed(stand: Stand) -> N
 
 
 def test_a_resting_user_gets_nothing_before_it_is_ready(stand: Stand) -> None:
-    ready_at_s = perf_counter() + 0.1
+    ready_at_s = clock_s() + 0.1
     stand.start_user("resting", ready_in_s=0.1)
 
     stand.grant(0, [0.0, 0.05, 0.15])
@@ -206,7 +206,7 @@ def test_messages_that_a_blocked_loop_kept_from_an_idle_user_are_the_generators_
     stand.start_user("idle")
     stand.grant(0, [0.01, 0.02])
 
-    block_the_loop_until(perf_counter() + 0.1)
+    block_the_loop_until(clock_s() + 0.1)
     wait_until(lambda: stand.dispatcher.is_exhausted)
 
     stand.end()
@@ -221,7 +221,7 @@ def test_a_message_that_a_blocked_loop_made_late_carries_the_generator_as_cause(
     stand.start_user("idle")
     stand.grant(0, [0.01, 0.02])
 
-    block_the_loop_until(perf_counter() + 0.1)
+    block_the_loop_until(clock_s() + 0.1)
     wait_until(lambda: len(stand.handed) == 2)
 
     assert [handed.due.late_cause for handed in stand.handed] == [Cause.GENERATOR] * 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import perf_counter
 
 import gevent
 import pytest
@@ -11,6 +10,7 @@ from gevent import Greenlet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from convoy.clock import clock_s
 from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.plan.arrivals import ClosedArrivals
 from convoy.plan.lanes import LANES
@@ -256,7 +256,7 @@ def test_users_go_on_at_their_own_pace_until_the_end_comes() -> None:
             gevent.sleep(0.001)
 
     users = [gevent.spawn(send_for_ever) for _ in range(4)]
-    t0_s = perf_counter() + 0.02
+    t0_s = clock_s() + 0.02
     dispatcher.start(t0_s)
     wait_until(lambda: dispatcher.is_exhausted)
 

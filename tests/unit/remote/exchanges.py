@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -11,6 +10,7 @@ from typing import Any, NoReturn
 import gevent
 import pytest
 
+from convoy.clock import clock_s
 from convoy.errors import WireError
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
@@ -22,7 +22,7 @@ LONG_S = 60.0
 
 
 def deadline(seconds: float = LONG_S) -> float:
-    return time.perf_counter() + seconds
+    return clock_s() + seconds
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import gevent
 import pytest
 
+from convoy.clock import clock_s
 from convoy.errors import RefusalError, RemoteError
 from convoy.plan.dialogue import AnyLine, Attach, Choose, Close, Expect, Say, Typing, Wait
 from convoy.remote import guest_dialogue
@@ -138,7 +139,7 @@ def test_replies_may_come_in_any_order_and_before_the_copy(copy_first: bool) -> 
 def test_what_is_not_as_expected_has_a_code(line: AnyLine, code: str) -> None:
     with holding(answers(reply("Hi"))) as (dialogue, guest, _):
         await_reply(guest)
-        dialogue.said_s = time.perf_counter()  # however long the reply took
+        dialogue.said_s = clock_s()  # however long the reply took
 
         assert failure(dialogue, line) == code
         dialogue.do(Expect(within_s=LONG_S, equals="Hi"))
@@ -155,7 +156,7 @@ def test_a_reply_is_judged_by_when_it_came_and_not_by_when_it_is_asked_for() -> 
 
     with holding(late) as (dialogue, guest, _):
         await_reply(guest)
-        asked_s = time.perf_counter()
+        asked_s = clock_s()
 
         assert failure(dialogue, SOON) == "expect.timeout"
         began_s, done_s = dialogue.do(ANY)
@@ -186,7 +187,7 @@ def test_lines_keep_to_the_limit_of_a_session_typing_included() -> None:
         for line in lines:
             dialogue.do(line)
 
-        lasted_s = time.perf_counter() - began_s
+        lasted_s = clock_s() - began_s
     assert [each["action"] for each in peers[0].requests[1:]] == ["onMessage"] * 4
     assert 0.3 <= lasted_s < LONG_S
 
@@ -194,10 +195,10 @@ def test_lines_keep_to_the_limit_of_a_session_typing_included() -> None:
 def test_typing_is_shown_again_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest_dialogue, "TYPED_AGAIN_S", 0.1)
     with holding(answers()) as (dialogue, _, peers):
-        began_s = time.perf_counter()
+        began_s = clock_s()
         dialogue.do(Typing(lasts_s=0.25))
 
-        lasted_s = time.perf_counter() - began_s
+        lasted_s = clock_s() - began_s
         dialogue.do(Say(text="a"))
     assert len(peers[0].requests) == 2 + 3 + 1
     assert lasted_s >= 0.25

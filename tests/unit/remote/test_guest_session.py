@@ -6,7 +6,6 @@ import gc
 import itertools
 import json
 import threading
-import time
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
@@ -17,6 +16,7 @@ import gevent
 import pytest
 from wsproto.events import Ping
 
+from convoy.clock import clock_s
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.remote import guest_session
 from convoy.remote.connection import Connection
@@ -69,11 +69,11 @@ from tests.unit.remote.websocket_peer import (
 def test_a_message_is_accepted_when_it_comes_back() -> None:
     peers: list[Peer] = []
     with guest_of(plays(copies_all, peers=peers)) as (guest, _):
-        before_s = time.perf_counter()
+        before_s = clock_s()
 
         attempts = [guest.post(f"k{number}", HELLO, LONG_S) for number in range(3)]
 
-        after_s = time.perf_counter()
+        after_s = clock_s()
         times_s = [(each.sent_s, each.done_s) for each in attempts]
         assert [(each.fate, each.code, each.status) for each in attempts] == [
             (ACCEPTED, "", 200)
@@ -235,7 +235,7 @@ def test_a_guest_drops_with_a_message_in_flight_and_goes_on(is_cut: bool, end: o
             ends.append("reset")
 
     with guest_of(plays(hears_the_end), plays(resumes)) as (guest, server):
-        began_s = time.perf_counter()
+        began_s = clock_s()
         sent_s = guest.drop("k1", HELLO, deadline(), is_cut=is_cut)
 
         server.wait_for_closed(1)
@@ -244,7 +244,7 @@ def test_a_guest_drops_with_a_message_in_flight_and_goes_on(is_cut: bool, end: o
         assert ends == [end]
         guest.open(deadline())
         assert not guest.is_lost and not guest.is_new
-        assert began_s <= sent_s == guest.sent_s <= time.perf_counter()
+        assert began_s <= sent_s == guest.sent_s <= clock_s()
         assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
 
 
@@ -384,7 +384,7 @@ def test_messages_of_a_session_are_limited() -> None:
 
 def test_all_that_is_sent_on_a_connection_is_limited() -> None:
     with guest_of(plays(copies_all), limits=[Limit("connection", 2, 60.0)]) as (guest, _):
-        now_s = time.perf_counter()
+        now_s = clock_s()
         assert guest.ready_at(now_s) == now_s
 
         guest.tell(GuestProtocol.type)
@@ -397,19 +397,19 @@ def test_connections_to_a_deployment_are_limited() -> None:
     with serving(plays(copies_all)) as server:
         guests = guests_at(server.port, connects=connects)
         first, second = Guest(guests), Guest(guests)
-        began_s = time.perf_counter()
+        began_s = clock_s()
         first.open()
 
         second.open()
 
-        assert time.perf_counter() - began_s >= SHORT_S
+        assert clock_s() - began_s >= SHORT_S
         first.close()
         second.close()
 
 
 def test_messages_and_steps_keep_to_the_pace_of_an_approval() -> None:
     with guest_of(plays(copies_all), pace=Pace(2)) as (guest, _):
-        began_s = time.perf_counter()
+        began_s = clock_s()
         guest.tell(GuestProtocol.type)
         guest.post("k1", HELLO, LONG_S)
 
@@ -429,7 +429,7 @@ def test_texts_do_not_pile_up_that_a_server_copies_and_does_not_read() -> None:
         connection.unsent = b"x"  # what the kernel did not take
 
         with pytest.raises(WireError, match="takes nothing any more"):
-            guest.request(GuestProtocol.join, OwnCopy, time.perf_counter() + SHORT_S)
+            guest.request(GuestProtocol.join, OwnCopy, clock_s() + SHORT_S)
         piled.append(len(connection.unsent))
         attempt = guest.post("k1", HELLO, SHORT_S)
         piled.append(len(connection.unsent))
@@ -463,9 +463,9 @@ def test_nobody_waits_for_a_server_that_takes_nothing_once_that_is_over(
 
 def test_a_connection_takes_a_turn_to_log_in() -> None:
     with serving(plays(copies_all), plays(Peer.close), plays(resumes)) as server:
-        guests = guests_at(server.port, turns=Turns(2.0, time.perf_counter))
+        guests = guests_at(server.port, turns=Turns(2.0, clock_s))
         first, second = Guest(guests), Guest(guests)
-        began_s = time.perf_counter()
+        began_s = clock_s()
         first.open()
 
         with pytest.raises(RemoteError):  # the server drops it
@@ -529,7 +529,7 @@ def test_no_connection_is_upgraded_once_its_run_was_stopped() -> None:
     pace = Pace(5)
     pace.ends_s = -inf
     with serving(plays(stays)) as server:
-        guest = Guest(guests_at(server.port, turns=Turns(5.0, time.perf_counter), pace=pace))
+        guest = Guest(guests_at(server.port, turns=Turns(5.0, clock_s), pace=pace))
 
         with pytest.raises(WireError) as caught:
             guest.connect()
@@ -538,7 +538,7 @@ def test_no_connection_is_upgraded_once_its_run_was_stopped() -> None:
 
 
 def test_how_long_it_waited_for_its_turn_is_known_and_delays_no_deadline() -> None:
-    turns = Turns(10.0, time.perf_counter, is_after_another=True)
+    turns = Turns(10.0, clock_s, is_after_another=True)
     with serving(plays(stays)) as server:
         guest = Guest(guests_at(server.port, turns=turns))
 
@@ -557,7 +557,7 @@ def test_a_new_chat_keeps_to_the_pace_of_an_approval() -> None:
         peer.copy_all()
 
     with guest_of(plays(begins_again), pace=Pace(2)) as (guest, _):
-        began_s = time.perf_counter()
+        began_s = clock_s()
         attempt = guest.post("k1", HELLO, LONG_S)
 
         assert attempt.fate is ACCEPTED
@@ -725,11 +725,11 @@ def test_a_session_is_closed_with_a_close_frame_and_without_a_wait(
         peer.close(1000)
 
     with guest_of(plays(closes)) as (guest, _):
-        began_s = time.perf_counter()
+        began_s = clock_s()
 
         guest.close()
 
-        assert time.perf_counter() - began_s < LONG_S / 2
+        assert clock_s() - began_s < LONG_S / 2
         assert not guest.is_ready
         wait_in_loop(lambda: codes == [1000])
         guest.close()
@@ -747,11 +747,11 @@ def test_a_close_waits_for_a_silent_server_no_longer_than_a_deadline(
         is_over.wait(LONG_S)
 
     with guest_of(plays(is_silent)) as (guest, _):
-        began_s = time.perf_counter()
+        began_s = clock_s()
 
         guest.close()
 
-        assert SHORT_S / 2 <= time.perf_counter() - began_s < LONG_S / 2
+        assert SHORT_S / 2 <= clock_s() - began_s < LONG_S / 2
         is_over.set()
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import ExitStack
 
 import gevent
 import pytest
 
+from convoy.clock import clock_s
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Answer, Transport
 from convoy.remote.pace import Pace
@@ -41,11 +41,11 @@ def test_many_exchanges_use_one_connection() -> None:
 
 def test_an_answer_is_done_after_it_was_sent() -> None:
     with serving(answers_all) as server, transport_to(server.port) as transport:
-        before_s = time.perf_counter()
+        before_s = clock_s()
 
         found = transport.exchange(REQUEST, deadline())
 
-        assert before_s <= found.sent_s <= found.done_s <= time.perf_counter()
+        assert before_s <= found.sent_s <= found.done_s <= clock_s()
         assert transport.sent_s == found.sent_s
 
 
@@ -205,7 +205,7 @@ class Clock:
         self.ahead_s = 0.0
 
     def __call__(self) -> float:
-        return time.perf_counter() + self.ahead_s
+        return clock_s() + self.ahead_s
 
 
 def test_a_connection_over_its_age_is_replaced_between_two_exchanges() -> None:
@@ -252,8 +252,8 @@ def test_what_waits_while_others_are_rendered_counts_when_the_kernel_takes_it() 
     pace = Pace(most)
 
     def render_and_send(transport: Transport) -> None:
-        ends_s = time.perf_counter() + 0.25
-        while time.perf_counter() < ends_s:
+        ends_s = clock_s() + 0.25
+        while clock_s() < ends_s:
             pass
         left.append(transport.exchange(REQUEST, deadline()).sent_s)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 import zlib
 from collections.abc import Callable
 from math import inf
@@ -13,6 +12,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from convoy.clock import clock_s
 from convoy.errors import LoginError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
@@ -80,7 +80,7 @@ def answers(data: bytes) -> Callable[[Visitor], None]:
 
 def test_a_login_sends_basic_and_form_and_brings_a_registered_token() -> None:
     registered: list[Secret] = []
-    before_s = time.perf_counter()
+    before_s = clock_s()
     with serving(answers(answer("200 OK", GRANTED))) as server:
         token = log_in_at(server.port, registered.append)
 
@@ -90,7 +90,7 @@ def test_a_login_sends_basic_and_form_and_brings_a_registered_token() -> None:
     assert b"\r\nContent-Type: application/x-www-form-urlencoded\r\n" in request
     assert request.endswith(b"\r\n\r\ngrant_type=client_credentials")
     assert token.value.reveal() == "abc.def"
-    assert before_s + 600 <= token.expires_at_s <= time.perf_counter() + 600
+    assert before_s + 600 <= token.expires_at_s <= clock_s() + 600
     assert registered == [token.value]
 
 
@@ -139,7 +139,7 @@ def test_a_login_takes_its_turn_once_the_connection_stands() -> None:
         def leave_place(self) -> None:
             noted.append(f"left, {len(server.requests)} asked")
 
-    turns = NotingTurns(5.0, time.perf_counter)
+    turns = NotingTurns(5.0, clock_s)
     with serving(answers(answer("200 OK", GRANTED))) as server:
         # A connection that is too old by its turn would be replaced, and the login leave late.
         transport = Transport(Origin("http", "127.0.0.1", server.port), Noting(max_age_s=0.0))
@@ -150,7 +150,7 @@ def test_a_login_takes_its_turn_once_the_connection_stands() -> None:
 
 
 def test_waiting_for_a_turn_takes_nothing_of_the_timeout() -> None:
-    turns = Turns(2.0, time.perf_counter, is_after_another=True)
+    turns = Turns(2.0, clock_s, is_after_another=True)
     with serving(answers(answer("200 OK", GRANTED))) as server:
         transport = Transport(Origin("http", "127.0.0.1", server.port))
         log_in(transport, CREDENTIALS, 0.5, Redactor().register, turns)  # the turn is in 0.55 s
@@ -160,7 +160,7 @@ def test_waiting_for_a_turn_takes_nothing_of_the_timeout() -> None:
 
 
 def test_a_login_that_cannot_connect_says_so_and_leaves_its_place() -> None:
-    turns = Turns(0.1, time.perf_counter)
+    turns = Turns(0.1, clock_s)
 
     for _ in range(2):
         transport = Transport(Origin("http", "127.0.0.1", free_port()))
@@ -184,11 +184,11 @@ def test_the_path_of_a_gateway_goes_before_that_of_the_login() -> None:
 )
 def test_the_life_of_a_token_is_read_as_servers_write_it(expires_in: str, life_s: float) -> None:
     body = b'{"access_token": "a", "expires_in": %b}' % expires_in.encode()
-    before_s = time.perf_counter()
+    before_s = clock_s()
     with serving(answers(answer("200 OK", body))) as server:
         token = log_in_at(server.port)
 
-    assert before_s + life_s <= token.expires_at_s <= time.perf_counter() + life_s
+    assert before_s + life_s <= token.expires_at_s <= clock_s() + life_s
 
 
 @pytest.mark.parametrize(

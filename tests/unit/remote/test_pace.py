@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from math import inf
 from random import Random
-from time import perf_counter
 
 import gevent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convoy.clock import clock_s
 from convoy.remote import pace as pace_module
 from convoy.remote.pace import Pace
 
@@ -181,7 +181,7 @@ def test_what_has_no_room_by_its_deadline_does_not_leave() -> None:
 
 def test_what_comes_before_any_lanes_waits_for_them() -> None:
     pace = Pace(0)
-    before_s = perf_counter()
+    before_s = clock_s()
     leaving = gevent.spawn(pace.wait, before_s + 30)
     gevent.sleep(0.05)
     was_waiting = not leaving.ready()
@@ -191,7 +191,7 @@ def test_what_comes_before_any_lanes_waits_for_them() -> None:
 
     assert was_waiting and leaving.successful()
     with pytest.raises(TimeoutError, match="approved rate"):
-        Pace(0).wait(perf_counter() + 0.5)
+        Pace(0).wait(clock_s() + 0.5)
 
 
 @pytest.mark.parametrize(
@@ -218,13 +218,13 @@ def test_those_that_wait_to_be_written_go_before_what_is_handed_out() -> None:
     left: list[float] = []
 
     def leave() -> None:
-        pace.wait(perf_counter() + 30)
+        pace.wait(clock_s() + 30)
         pace.has_left()
-        left.append(perf_counter())
+        left.append(clock_s())
 
     leaving = [gevent.spawn(leave) for _ in range(8)]
     gevent.sleep(0)
-    ready_s = pace.ready_at(perf_counter())
+    ready_s = pace.ready_at(clock_s())
     gevent.joinall(leaving, timeout=30, raise_error=True)
 
     assert ready_s > left[0] + 0.9

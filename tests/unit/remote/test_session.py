@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
+from convoy.clock import clock_s
 from convoy.errors import LoginError
 from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, Limit
@@ -53,7 +53,7 @@ class Desk:
         if self.logins and self.pause_s:
             gevent.sleep(self.pause_s)
         self.logins += 1
-        return Token(Secret(f"token-{self.logins}"), time.perf_counter() + 3600)
+        return Token(Secret(f"token-{self.logins}"), clock_s() + 3600)
 
 
 class CountingPace(Pace):
@@ -71,7 +71,7 @@ def session_to(
     port: int, desk: Desk, limits: list[Limit] = LIMITS, transport: Transport | None = None
 ) -> Iterator[ApiSession]:
     """Open a session to a port of this machine, or by a transport, for a with-block."""
-    clock = time.perf_counter
+    clock = staticmethod(clock_s)
     session = ApiSession(
         transport or Transport(Origin("http", "127.0.0.1", port)),
         OAuthSession(desk, refresh_before_s=60, clock=clock),
@@ -132,7 +132,7 @@ def test_the_path_of_a_gateway_goes_before_the_routes_own() -> None:
             OAuthSession(Desk(), refresh_before_s=0),
             Budget([]),
             code_book=CodeBook(),
-            clock=time.perf_counter,
+            clock=clock_s,
         )
         session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
         session.close()
@@ -226,7 +226,7 @@ def test_what_a_gateway_says_for_a_silent_api_leaves_the_fate_unknown(status: st
 def test_a_401_is_sent_again_once_after_one_new_login() -> None:
     desk = Desk()
     with serving(in_turn(UNAUTHORIZED, OK)) as server, session_to(server.port, desk) as session:
-        started_s = time.perf_counter()
+        started_s = clock_s()
         session.open()
 
         done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
@@ -319,12 +319,12 @@ def test_a_new_login_after_a_401_has_no_more_than_the_messages_time() -> None:
     desk = Desk()
     desk.pause_s = LONG_S
     with serving(in_turn(UNAUTHORIZED)) as server, session_to(server.port, desk) as session:
-        started_s = time.perf_counter()
+        started_s = clock_s()
 
         done = session.post(PATH, b"{}", 0.3, own_answers(), CONVERSATION)
 
         assert (done.fate, done.attempts) == ("rejected", 1)
-        assert time.perf_counter() - started_s < LONG_S
+        assert clock_s() - started_s < LONG_S
 
 
 def test_a_429_is_never_sent_again_and_rests_as_long_as_asked() -> None:
@@ -364,7 +364,7 @@ def test_every_attempt_spends_the_budget() -> None:
 
 def test_a_refused_connection_is_failed_at_the_time_it_was_tried() -> None:
     with session_to(free_port(), Desk()) as session:
-        before_s = time.perf_counter()
+        before_s = clock_s()
 
         done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 

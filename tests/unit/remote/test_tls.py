@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import ssl
-import time
 from pathlib import Path
 
 import gevent
 import pytest
 
+from convoy.clock import clock_s
 from convoy.errors import WireError
 from convoy.files import FileError
 from convoy.remote.dialling import Dialler
@@ -32,7 +32,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def asked(port: int, authority: Authority, host: str = "localhost", times: int = 1) -> list[Answer]:
     transport = Transport(Origin("https", host, port), Dialler(tls=tls_context(authority.ca_file)))
     try:
-        deadline_s = time.perf_counter() + LONG_S
+        deadline_s = clock_s() + LONG_S
         return [transport.exchange(REQUEST, deadline_s) for _ in range(times)]
     finally:
         transport.close()
@@ -104,7 +104,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused_by_the_default_store(
         transport = Transport(Origin("https", "localhost", server.port))
 
         with pytest.raises(WireError) as caught:
-            transport.exchange(REQUEST, time.perf_counter() + LONG_S)
+            transport.exchange(REQUEST, clock_s() + LONG_S)
 
         assert (caught.value.code, caught.value.sent_s) == ("tls", None)
 
@@ -128,7 +128,7 @@ def test_a_server_that_says_nothing_in_the_handshake_is_a_timeout_that_sent_noth
         transport = Transport(origin, Dialler(tls=tls_context(authority.ca_file)))
 
         with pytest.raises(WireError) as caught:
-            transport.exchange(REQUEST, time.perf_counter() + 0.3)
+            transport.exchange(REQUEST, clock_s() + 0.3)
 
         assert (caught.value.code, caught.value.sent_s) == ("timeout", None)
 
@@ -142,7 +142,7 @@ def test_an_idle_close_over_tls_is_noticed_before_the_write(authority: Authority
         tls = tls_context(authority.ca_file)
         transport = Transport(Origin("https", "localhost", server.port), Dialler(tls=tls))
         for number in range(1, 4):
-            found = transport.exchange(REQUEST, time.perf_counter() + LONG_S)
+            found = transport.exchange(REQUEST, clock_s() + LONG_S)
             server.wait_for_closed(number)
 
             assert found.status == 200
@@ -189,7 +189,7 @@ def test_large_bodies_pass_both_ways(authority: Authority) -> None:
         tls = tls_context(authority.ca_file)
         transport = Transport(Origin("https", "localhost", server.port), Dialler(tls=tls))
 
-        found = transport.exchange(request, time.perf_counter() + LONG_S)
+        found = transport.exchange(request, clock_s() + LONG_S)
         transport.close()
 
         assert (found.body == body, server.requests == [request]) == (True, True)

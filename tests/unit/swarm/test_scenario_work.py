@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from time import perf_counter
 from typing import Any
 
 import gevent
 import pytest
 
+from convoy.clock import clock_s
 from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
 from convoy.engine.pool_use import PoolUse
@@ -39,7 +39,7 @@ class Work:
         return Message(due, self._plan.message(due.k, self.pool.retired), b"{}")
 
     def due_now(self, k: int) -> Message:
-        return self.message(DueMessage(k, perf_counter(), Phase.MEASURE, 1, Cause.TARGET, 0.0))
+        return self.message(DueMessage(k, clock_s(), Phase.MEASURE, 1, Cause.TARGET, 0.0))
 
     def reservation(self, max_lateness_s: float = LONG_S) -> Reservation:
         anything: Any = self
@@ -66,7 +66,7 @@ def test_who_has_to_wait_is_late_by_cause_pool_and_counts_from_when_it_could_sen
 
     waiting = gevent.spawn(second.reserve, message)
     gevent.sleep(0)
-    freed_s = perf_counter()
+    freed_s = clock_s()
     first.release()
     due = waiting.get(timeout=10).due
 
@@ -120,7 +120,7 @@ def test_a_lane_that_moves_in_the_warm_up_begins_it_where_it_is() -> None:
     nobody: Any = None
     work = ScenarioWork(inputs, ScenarioPlan(INPUTS), nobody, nobody, None, None, str)
     work.dispatcher.hold_lease_until(inf)
-    t0_s = perf_counter() + 0.1
+    t0_s = clock_s() + 0.1
     work.dispatcher.start(t0_s)
 
     work.grant(dict.fromkeys(range(LANES), 0), epoch=1, since_s=-0.5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 import pytest
 from gevent.event import Event
 
+from convoy.clock import clock_s
 from convoy.errors import ConvoyError, KillSwitchError, LoginError, RefusedError
 from convoy.remote.approved_total import Total
 from convoy.remote.connections import Connections, WorkerShare
@@ -64,7 +64,7 @@ class Kept:
         self.may_log_in = Event()
         self.fault: LoginError | None = None
         self.kill_switch = KillSwitch(Path("no STOP"))
-        self.turns = Turns(1.0, time.perf_counter, is_given=True)
+        self.turns = Turns(1.0, clock_s, is_given=True)
         self.shares: list[WorkerShare] = []
 
     def to_master(self, message: Hello | ToMaster) -> None:
@@ -151,20 +151,20 @@ def test_it_asks_for_turns_to_log_in_and_takes_those_of_the_master(
     worker.hear(encode(PREPARE))
     logging_in = gevent.spawn(kept.turns.take)
     before = kept.wait_for(Ask)
-    worker.hear(encode(Lease(RUN_ID, time.perf_counter() - 0.2, 500.0)))
+    worker.hear(encode(Lease(RUN_ID, clock_s() - 0.2, 500.0)))
     while kept.wait_for(Ask).turns == 0:
         gevent.sleep(0.01)
     assert before.turns == 0  # without an answer it would not know when a turn is
     assert 0.1 <= kept.wait_for(Ask).unsure_s < 0.2
 
-    asked_s, now_s = kept.wait_for(Ask).asked_s, time.perf_counter()
+    asked_s, now_s = kept.wait_for(Ask).asked_s, clock_s()
     # Its master's clock is 500 s ahead; a turn that this process wakes up too late for is none.
     turns = [now_s + 500.2 + number / 5 for number in range(40)]
     worker.hear(encode(Lease(RUN_ID, asked_s, now_s + 500, turns)))
     logging_in.join(timeout=10)
 
     assert logging_in.ready()
-    assert time.perf_counter() > now_s + 0.2 - (now_s - asked_s)
+    assert clock_s() > now_s + 0.2 - (now_s - asked_s)
     worker.forget_run()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -19,6 +18,7 @@ from locust import task
 from locust.env import Environment
 from locust.user.task import LOCUST_STATE_WAITING
 
+from convoy.clock import clock_s
 from convoy.errors import LoginError
 from convoy.plan.lanes import LANES
 from convoy.plan.picks import PickRule
@@ -89,7 +89,7 @@ class Desk:
             oauth,
             Budget([]),
             code_book=CodeBook(),
-            clock=time.perf_counter,
+            clock=clock_s,
         )
 
     def wait_for_run(self) -> WorkerRun:
@@ -109,7 +109,7 @@ class Desk:
     ) -> Counts:
         """Run until every message has been accounted for, and return what was counted."""
         is_over = is_through or Desk.is_done
-        self.run.t0_s = time.perf_counter()
+        self.run.t0_s = clock_s()
         self.work.grant(dict.fromkeys(range(LANES), 0), 1, since_s=-1.0)
         self.work.dispatcher.start(self.run.t0_s)
         self.runner.start(users, users)
