@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from convoy.foreign import cut
+from convoy.foreign import cut, printable_lines
 
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold, not even as a reference (https://www.w3.org/TR/xml/#charsets,
@@ -47,11 +47,11 @@ def _markdown_character(character: str) -> str:
 
 
 def command_data(text: str) -> str:
-    """Return the text of a workflow command, escaped as GitHub's own toolkit does.
+    """Return what can be printed of a text, for a workflow command, as GitHub's toolkit escapes it.
 
     https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts, read 2026-11-26.
     """
-    return xml_text(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable_lines(text).replace("%", "%25").replace("\n", "%0A")
 
 
 def command_property(text: str) -> str:

@@ -71,6 +71,14 @@ def test_an_error_before_load_is_an_annotation_for_each_sentence(
     ]
 
 
+def test_no_annotation_steers_what_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    step(**IN_A_WORKFLOW).annotate(RefusedError("worker A\u202eB\x1b[2J: no\u2066 pool"))
+
+    assert capsys.readouterr().out == (
+        "::error title=Convoy%3A exit code 4::worker A?B?[2J: no? pool\n"
+    )
+
+
 def test_the_summary_is_added_to_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     path.write_text("before\n")
