@@ -49,6 +49,20 @@ def read_text(path: Path, most_bytes: int) -> str:
         return file.read().decode("utf-8-sig")
 
 
+def whether_there(path: Path) -> str:
+    """Return how a file that stops something is there, "" where it is not.
+
+    A link counts by itself, wherever it leads, and what nobody can look for as if it were there.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        return f"cannot be looked for ({error.strerror})"
+    return "is there"
+
+
 @contextmanager
 def text_lines(path: Path, most_bytes: int) -> Iterator[Iterator[str]]:
     """Give the lines of a UTF-8 file, each with its end as it is there; raises FileError."""

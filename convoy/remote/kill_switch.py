@@ -13,12 +13,13 @@ import gevent
 from gevent import get_hub, getcurrent
 
 from convoy.errors import ConvoyError, KillSwitchError
+from convoy.files import whether_there
 
 LOOKS_EVERY_S = 0.2
 
 
 class KillSwitch:
-    """On while a file is there, once it was thrown, and when the window of an approval is over.
+    """On while a file may be there, once it was thrown, and when the window of an approval is over.
 
     `clock` is in seconds since 1970.
     """
@@ -29,7 +30,7 @@ class KillSwitch:
         self._file = file
         self._clock = clock
         self._looked_s = -inf
-        self._is_there = False
+        self._found = ""
         self._thrown = ""
         self._signal: object = None
 
@@ -42,8 +43,8 @@ class KillSwitch:
         if now_s >= self.window_ends_s:
             return "the window of the approval is over"
         if not 0 <= now_s - self._looked_s < LOOKS_EVERY_S:
-            self._looked_s, self._is_there = now_s, self._file.exists()
-        return f"the kill switch: {self._file} is there" if self._is_there else ""
+            self._looked_s, self._found = now_s, whether_there(self._file)
+        return f"the kill switch: {self._file} {self._found}" if self._found else ""
 
     def check(self) -> None:
         """Raise KillSwitchError where nothing may leave any more."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from convoy.errors import Fault, RefusedError, SettingsError
-from convoy.files import FileError, read_bytes
+from convoy.files import FileError, read_bytes, whether_there
 from convoy.results.hlog import histogram_logs
 from convoy.results.journal import JournalWriter, replay
 from convoy.results.reports import REPORTS
@@ -179,9 +179,9 @@ def check_folder(runs: Path) -> None:
 
 
 def check_stop(runs: Path) -> None:
-    """Raise RefusedError where the file is there that stops every run."""
-    if (runs / STOP).exists():
-        raise RefusedError(f"{runs / STOP} is there, which stops every run; remove it to start one")
+    """Raise RefusedError where the file may be there that stops every run."""
+    if found := whether_there(runs / STOP):
+        raise RefusedError(f"{runs / STOP} {found}, which stops every run; remove it to start one")
 
 
 def _unwritable(runs: Path, error: OSError) -> RefusedError:

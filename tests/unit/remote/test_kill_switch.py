@@ -27,7 +27,8 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.now_s = ENDS_S - 60
-        self.file = folder / "STOP"
+        self.file = folder / "runs" / "STOP"
+        self.file.parent.mkdir()
         self.switch = KillSwitch(self.file, lambda: self.now_s)
 
 
@@ -40,13 +41,27 @@ def end_window(bench: Bench) -> None:
     bench.switch.window_ends_s, bench.now_s = ENDS_S, ENDS_S
 
 
+def make_dangling_link(bench: Bench) -> None:
+    bench.file.symlink_to("nowhere")
+
+
+def make_folder_unreadable(bench: Bench) -> None:
+    """Have nobody look into the folder, not even root."""
+    bench.file.parent.rmdir()
+    bench.file.parent.symlink_to(bench.file.parent)
+
+
 CAUSES: list[tuple[Callable[[Bench], object], str]] = [
     (lambda bench: bench.file.touch(), "the kill switch: .*STOP is there"),
+    (make_dangling_link, "the kill switch: .*STOP is there"),
+    (make_folder_unreadable, "the kill switch: .*STOP cannot be looked for .Too many levels.*"),
     (lambda bench: bench.switch.throw("SIGUSR1"), "the kill switch: SIGUSR1"),
     (end_window, "the window of the approval is over"),
 ]
 causes = pytest.mark.parametrize(
-    ("turn_on", "said"), CAUSES, ids=["file", "thrown", "end of the window"]
+    ("turn_on", "said"),
+    CAUSES,
+    ids=["file", "dangling link", "nobody can look", "thrown", "end of the window"],
 )
 
 

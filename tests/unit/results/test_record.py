@@ -24,6 +24,7 @@ from convoy.results.record import (
     append,
     begin_record,
     check_folder,
+    check_stop,
     clear_records,
     read_result,
     records,
@@ -303,6 +304,20 @@ def test_while_the_kill_switch_is_on_no_folder_does(tmp_path: Path) -> None:
 
     with pytest.raises(RefusedError, match="STOP is there, which stops every run; remove it"):
         check_folder(tmp_path)
+
+
+def test_a_link_to_nowhere_stops_as_well(tmp_path: Path) -> None:
+    (tmp_path / "STOP").symlink_to(tmp_path / "nowhere")
+
+    with pytest.raises(RefusedError, match="STOP is there, which stops every run; remove it"):
+        check_stop(tmp_path)
+
+
+def test_where_nobody_can_look_for_it_no_run_starts(tmp_path: Path) -> None:
+    (tmp_path / "runs").symlink_to(tmp_path / "runs")
+
+    with pytest.raises(RefusedError, match=r"runs/STOP cannot be looked for \(.*\), which stops"):
+        check_stop(tmp_path / "runs")
 
 
 def test_nothing_is_written_through_a_link_in_a_record(tmp_path: Path) -> None:
