@@ -156,11 +156,14 @@ def enter_afterwards(folder: Path, before: RunResult, after: RunResult) -> None:
 
 def write_reports(folder: Path, summary: Summary, result: RunResult) -> None:
     """Write the reports of a run into its folder, each file whole or not at all; raises OSError."""
+    histograms = folder / "histograms"
+    if histograms.is_symlink():  # a record may be a stranger's, and what it leads to is not
+        raise OSError(f"{histograms} is a link, through which nothing is written; remove it")
     for name, report in REPORTS.items():
         _write(folder / name, report(summary, result))
-    (folder / "histograms").mkdir(mode=0o700, exist_ok=True)
+    histograms.mkdir(mode=0o700, exist_ok=True)
     for name, log in histogram_logs(result):
-        _write(folder / "histograms" / name, log)
+        _write(histograms / name, log)
 
 
 def check_folder(runs: Path) -> None:

@@ -320,6 +320,19 @@ def test_where_nobody_can_look_for_it_no_run_starts(tmp_path: Path) -> None:
         check_stop(tmp_path / "runs")
 
 
+def test_no_reports_are_written_where_a_link_stands_for_their_folder(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "run-1", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "histograms").symlink_to(elsewhere)
+
+    with pytest.raises(OSError, match="is a link, through which nothing is written"):
+        write_reports(folder, summary_named("run-1"), RUN)
+
+    assert [*elsewhere.iterdir()] == []
+    assert [path.name for path in folder.iterdir()] == ["histograms"]
+
+
 def test_nothing_is_written_through_a_link_in_a_record(tmp_path: Path) -> None:
     (tmp_path / "discrepancies.jsonl").symlink_to(tmp_path / "elsewhere")
 
