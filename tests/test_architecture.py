@@ -50,6 +50,7 @@ PURE = {
         "convoy.plan",
         "convoy.routes",
         "convoy.results",
+        "convoy.settings.documents",
     },
 }
 """The packages that know no clock, socket, environment or chance, and what of ours they may use."""

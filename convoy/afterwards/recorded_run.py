@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 from pydantic import ValidationError
 
 from convoy.errors import ConvoyError, Fault, RefusedError, SettingsError
-from convoy.files import FileError, read_bytes, read_text
+from convoy.files import FileError, read_bytes
 from convoy.plan.message import PlannedMessage
 from convoy.plan.payloads import PayloadError
 from convoy.plan.pool import checked_id
@@ -22,6 +21,7 @@ from convoy.results.reconciled import Key, digest_of
 from convoy.results.record import INPUTS, JOURNAL, MESSAGES, OPENED, SETTINGS
 from convoy.results.result import RunResult
 from convoy.settings import Settings
+from convoy.settings.documents import DocumentError, read_yaml
 from convoy.swarm.run_inputs import plan_hash, read_from_record
 
 _MOST_BYTES = 2**28
@@ -38,16 +38,12 @@ def settings_of(folder: Path) -> Settings:
     """Return the settings of the run whose record a folder is; raises SettingsError."""
     path = folder / SETTINGS
     try:
-        written = yaml.load(read_text(path, _MOST_BYTES), Loader=yaml.CSafeLoader)
-        return Settings.model_validate_json(json.dumps(written))
-    except FileError as error:
+        return Settings.model_validate_json(json.dumps(read_yaml(path)))
+    except DocumentError as error:
         raise SettingsError([Fault(str(path), str(error))]) from error
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, each["loc"])) for each in error.errors()[:_MOST_SHOWN])
         problem = f"was written by another version of Convoy; it differs in {wrong}"
-        raise SettingsError([Fault(str(path), problem)]) from error
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        problem = f"does not hold the settings of a run: {error}"
         raise SettingsError([Fault(str(path), problem)]) from error
 
 

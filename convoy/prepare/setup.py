@@ -11,8 +11,6 @@ from itertools import chain
 from pathlib import Path
 from time import time
 
-import yaml
-
 from convoy.errors import ConvoyError, Fault, KillSwitchError, RefusedError, SettingsError
 from convoy.files import FileError
 from convoy.foreign import told_lines
@@ -41,6 +39,7 @@ from convoy.results.result import RunFacts
 from convoy.routes.catalogue import Route
 from convoy.secrets import Secret
 from convoy.settings import Origin, Settings
+from convoy.settings.documents import as_yaml
 from convoy.settings.environment import (
     PUBLISHED_CREDENTIALS,
     VARIABLE_BY_OPTION,
@@ -297,9 +296,7 @@ class Setup:
         # Before the values are quoted for a shell: a secret would not be found any more.
         asked, around = redacted(command_line), redacted(self._environ)
         return RunFacts(
-            settings=yaml.safe_dump(
-                redacted(settings.model_dump(mode="json")), sort_keys=False, allow_unicode=True
-            ),
+            settings=as_yaml(redacted(settings.model_dump(mode="json"))),
             command=command_of(asked, around, settings.seed),
             versions=versions(environment_of_children(self._environ)),
             labels=redacted(settings.labels),

@@ -28,6 +28,7 @@ _WORDS = {
     **{".inf": math.inf, "-.inf": -math.inf, ".nan": math.nan},
 }
 # Python refuses to read very long integers; a longer one is read as a float, which is infinite.
+_TEXT = "tag:yaml.org,2002:str"
 _INTEGER = re.compile(r"[-+]?[0-9]{1,1000}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
@@ -62,12 +63,39 @@ def parse_yaml(text: str) -> object:
     return value
 
 
+def parse_mapping(text: str) -> dict[str, Any]:
+    """Return the mapping that a YAML document is, an empty one for none; raises DocumentError."""
+    value = parse_yaml(text)
+    if not isinstance(value, dict | None):
+        raise DocumentError("holds no names with values")
+    return value or {}
+
+
 def read_yaml(path: Path) -> object:
     """Return the value of a YAML file; raises DocumentError, also when it cannot be read."""
     try:
         return parse_yaml(read_text(path, MAX_BYTES))
     except FileError as error:
         raise DocumentError(str(error)) from error
+
+
+def as_yaml(value: object) -> str:
+    """Return a value as YAML that `parse_yaml` reads as it was, members in their own order."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes no aliases, and texts in quotes where they would be read as something else."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+    def _text(self, text: str) -> yaml.ScalarNode:
+        is_text = isinstance(plain_value(text), str)
+        return self.represent_scalar(_TEXT, text, style=None if is_text else "'")
+
+
+_Dumper.add_representer(str, _Dumper._text)
 
 
 def plain_value(text: str) -> object:

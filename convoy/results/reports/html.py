@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from convoy.results.histograms import QUANTILES
@@ -25,6 +25,7 @@ from convoy.results.reports.text import visibility_line
 from convoy.results.result import RunResult
 from convoy.results.summary import Quantiles, Summary
 from convoy.results.verdict import Verdict
+from convoy.settings.documents import DocumentError, as_yaml, parse_mapping
 
 _PAGE = Path(__file__).with_name("page")
 _PERCENTILES = {name: name for name in QUANTILES} | {"p999": "p99.9", "max": "max"}
@@ -42,7 +43,7 @@ _CHOSEN_ELSEWHERE = ("profile", "target")
 def html_report(summary: Summary, result: RunResult) -> str:
     """Return the page as text; it is below two megabytes, most of them the charts' library."""
     script, style = _read("report.js"), _read("report.css")
-    settings = yaml.load(result.facts.settings, Loader=yaml.CSafeLoader) or {}
+    settings = _settings(result)
     target = settings.get("target") or {}
     page: str = _template().render(
         summary=summary,
@@ -63,6 +64,13 @@ def html_report(summary: Summary, result: RunResult) -> str:
         style_hash=_hash(style),
     )
     return page
+
+
+def _settings(result: RunResult) -> dict[str, Any]:
+    """Return the settings of a run, none where they are more than can be read."""
+    with suppress(DocumentError):
+        return parse_mapping(result.facts.settings)
+    return {}
 
 
 @cache
@@ -166,7 +174,7 @@ def _profile(settings: Mapping[str, Any]) -> str:
         for name, value in settings.items()
         if name not in _CHOSEN_ELSEWHERE and value is not None
     }
-    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True) if kept else ""
+    return as_yaml(kept) if kept else ""
 
 
 def _share(count: int, of: int) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from msgspec.structs import replace
 
 from convoy.afterwards.cleanup import PROGRESS, Cleanup
@@ -34,6 +33,7 @@ from convoy.results.outcome import Attempt, Fate, Phase
 from convoy.results.reconciled import digest_of
 from convoy.results.record import INPUTS, JOURNAL, MESSAGES, begin_record, note_opened
 from convoy.secrets import Redactor
+from convoy.settings.documents import as_yaml
 from convoy.swarm.run_inputs import RunInputs, pack_for_record, plan_hash, read_from_record
 from tests.unit.results import RESULT
 from tests.unit.settings import configuration
@@ -45,6 +45,12 @@ TEMPLATES = {
     "of the moment": '{"textBody": {{ (marker ~ " at " ~ time) | tojson }}}',
     "silent": '{"sound": {{ marker | tojson }}}',
 }
+
+
+ALIASES = "a0: &a0 [x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 9)
+)
+"""A few hundred characters that stand for a hundred million values."""
 
 
 def recorded(
@@ -67,7 +73,7 @@ def recorded(
         dialogues=dialogues or {},
     )
     packed = pack_for_record(RunInputs(RUN, settings, {SCENARIO: inputs}), "c0de", redact)
-    begin_record(folder, RUN, yaml.safe_dump(settings.model_dump(mode="json")), packed)
+    begin_record(folder, RUN, as_yaml(settings.model_dump(mode="json")), packed)
     return ScenarioPlan(inputs)
 
 
@@ -185,6 +191,26 @@ def test_the_settings_of_a_record_are_those_of_the_run(tmp_path: Path) -> None:
     (tmp_path / RUN / "settings.yaml").write_text("users: 7\n")
     with pytest.raises(SettingsError, match="written by another version.*profile, target"):
         settings_of(tmp_path / RUN)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        pytest.param(ALIASES, "aliases", id="aliases"),
+        pytest.param("a: " + "[" * 200_000, "nested deeper", id="depth"),
+        pytest.param("users: " + "9" * 5_000, "was written by another version", id="number"),
+        pytest.param("a: ]", "line 1", id="no YAML"),
+        pytest.param("- a", "was written by another version", id="a list"),
+        pytest.param("a" * 2**21, "is larger than", id="size"),
+    ],
+)
+def test_settings_that_do_harm_are_refused_in_a_sentence(
+    tmp_path: Path, written: str, said: str
+) -> None:
+    (tmp_path / "settings.yaml").write_text(written)
+
+    with pytest.raises(SettingsError, match=f"settings.yaml: .*{said}"):
+        settings_of(tmp_path)
 
 
 def test_a_run_that_still_writes_its_record_is_left_alone(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from convoy.errors import SettingsError
 from convoy.settings import Settings
-from convoy.settings.documents import DocumentError, parse_yaml
+from convoy.settings.documents import DocumentError, as_yaml, parse_yaml
 from convoy.settings.environment import CONFIG, VARIABLES
 from convoy.settings.resolution import resolve
 from convoy.settings.sources import OPTIONS
@@ -96,6 +96,33 @@ def test_any_yaml_is_a_value_or_a_document_error(text: str) -> None:
         parse_yaml(text)
     except DocumentError as error:
         assert str(error)
+
+
+PLAIN_VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False),
+        st.text(),
+        st.sampled_from(["08", "1e3", "1.5e3", "+.5", "~", "null", "off", "1:30", "0x1F"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(tuple), st.dictionaries(st.text(), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(value=PLAIN_VALUES)
+def test_what_is_written_as_yaml_is_read_as_it_was(value: object) -> None:
+    assert parse_yaml(as_yaml(value)) == value
+
+
+def test_what_comes_twice_is_written_twice() -> None:
+    twice = ("a",)
+
+    assert parse_yaml(as_yaml({"one": twice, "other": twice})) == {"one": twice, "other": twice}
 
 
 @given(name=SETTINGS_FILES, content=CONTENTS, is_added=st.booleans())
