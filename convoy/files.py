@@ -22,6 +22,7 @@ _HIGHEST_RATIO = 100
 _LEAST_UNPACKED = 2**20
 """What people pack becomes ten times as long, and an archive that is made to harm a thousand."""
 _LONGEST_LINE = 2**26
+_PIECE = 2**16
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -47,6 +48,31 @@ def read_text(path: Path, most_bytes: int) -> str:
     """Return the content of a UTF-8 file without its byte order mark; raises FileError."""
     with _opened(path, most_bytes) as file:
         return file.read().decode("utf-8-sig")
+
+
+def unpacked(packed: bytes | memoryview, most_bytes: int, form: int) -> tuple[bytes, int]:
+    """Return what a packed stream holds, of so many bytes at most, and how long itself was.
+
+    `form` is zlib's number for it. Raises FileError for one that holds more, and zlib.error or
+    EOFError for one that is none, or not whole.
+    """
+    unpacker, parts, taken, left_bytes = zlib.decompressobj(form), list[bytes](), 0, most_bytes
+    while not unpacker.eof:
+        # Piece by piece, because what follows the stream would be copied as a whole.
+        piece = packed[taken : taken + _PIECE]
+        if not piece:
+            raise EOFError("it is not whole")
+        parts.append(unpacker.decompress(piece, left_bytes + 1))
+        taken += len(piece)
+        left_bytes -= len(parts[-1])
+        if left_bytes < 0:
+            raise FileError(f"unpacks to more than {most_bytes:,} bytes")
+    return b"".join(parts), taken - len(unpacker.unused_data)
+
+
+def most_unpacked(packed_bytes: int) -> int:
+    """Return how many bytes something of this length may unpack to."""
+    return _LEAST_UNPACKED + _HIGHEST_RATIO * packed_bytes
 
 
 def whether_there(path: Path) -> str:
@@ -94,7 +120,7 @@ def _opened(path: Path, most_bytes: int) -> Iterator[io.BufferedReader]:
                 bounded: io.RawIOBase = _Bounded(cast(IO[bytes], file), found.st_size)
                 if path.suffix == ".gz":
                     unpacked = cast(IO[bytes], gzip.GzipFile(fileobj=io.BufferedReader(bounded)))
-                    most_bytes = min(most_bytes, _LEAST_UNPACKED + _HIGHEST_RATIO * found.st_size)
+                    most_bytes = min(most_bytes, most_unpacked(found.st_size))
                     bounded = _Bounded(unpacked, most_bytes, is_end=False)
                 yield io.BufferedReader(bounded)
         finally:

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import inf
 from pathlib import Path
-from typing import Any
 
-import yaml
 from msgspec.structs import replace
 
 from convoy.errors import ConvoyError, Fault, SettingsError
+from convoy.foreign import cut, on_one_line
 from convoy.results.grammar import Known, parse
-from convoy.results.record import read_result, records, write_reports
+from convoy.results.record import JOURNAL, read_result, records, write_reports
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import OnNotJudged, judge
 from convoy.routes.codes import KNOWN_CODES
-from convoy.settings.documents import DocumentError
+from convoy.settings.documents import DocumentError, parse_mapping
 from convoy.settings.sources import read_criteria
+
+_NOT_OF_A_RUN = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
+"""What a value raises that is of another kind or size than those of a run."""
 
 
 def judge_record(run: str, criteria: str, on_not_judged: OnNotJudged, runs: Path) -> Summary:
@@ -27,9 +37,12 @@ def judge_record(run: str, criteria: str, on_not_judged: OnNotJudged, runs: Path
 
     `run` is the folder of a record, or the id of a run below `runs`. Raises SettingsError.
     """
-    result = _read(folder_of(run, runs))
-    judgement = judge(result, parse(_lines(Path(criteria)), known_of(result)), on_not_judged)
-    return summarise(result, judgement)
+    folder = folder_of(run, runs)
+    lines = _lines(Path(criteria))
+    with _refusing(folder):
+        result = _read(folder)
+        judgement = judge(result, parse(lines, known_of(result)), on_not_judged)
+        return summarise(result, judgement)
 
 
 def report_record(run: str, runs: Path) -> tuple[Summary, Path]:
@@ -38,12 +51,26 @@ def report_record(run: str, runs: Path) -> tuple[Summary, Path]:
     It is judged by its own criteria. Raises SettingsError, OSError.
     """
     folder = folder_of(run, runs)
-    result = _read(folder)
-    settings: dict[str, Any] = yaml.load(result.facts.settings, Loader=yaml.CSafeLoader) or {}
-    criteria = parse(settings.get("criteria", ()), known_of(result))
-    summary = summarise(result, judge(result, criteria, settings.get("on_not_judged", "fail")))
-    write_reports(folder, summary, result)
+    with _refusing(folder):
+        result = _read(folder)
+        settings = parse_mapping(result.facts.settings)
+        criteria = parse(settings.get("criteria", ()), known_of(result))
+        summary = summarise(result, judge(result, criteria, settings.get("on_not_judged", "fail")))
+        write_reports(folder, summary, result)
     return summary, folder
+
+
+@contextmanager
+def _refusing(folder: Path) -> Iterator[None]:
+    """Raise SettingsError for what a record holds and no run writes: it may be a stranger's."""
+    try:
+        yield
+    except DocumentError as error:
+        problem = f"its settings cannot be read: {error}"
+        raise SettingsError([Fault(str(folder / JOURNAL), problem)]) from error
+    except _NOT_OF_A_RUN as error:
+        problem = f"holds what no run writes: {type(error).__name__}: {error}"
+        raise SettingsError([Fault(str(folder / JOURNAL), problem)]) from error
 
 
 def _read(folder: Path) -> RunResult:
@@ -86,7 +113,8 @@ def _cells(folder: Path) -> tuple[str, ...]:
         return (folder.name, "none", "", "cut short, or going on: python -m convoy report says", "")
     load = f"{summary.profile} against {summary.target}"
     labels = ", ".join(f"{name}={value}" for name, value in summary.labels.items())
-    return folder.name, summary.verdict, f"{summary.duration_s:,.1f} s", load, labels
+    cells = folder.name, summary.verdict, f"{summary.duration_s:,.1f} s", load, labels
+    return tuple(on_one_line(cut(each)) for each in cells)
 
 
 def known_of(result: RunResult) -> Known:

@@ -13,7 +13,7 @@ import msgspec
 
 from convoy.results.counts import Counts
 from convoy.results.histograms import BucketCounts, Histogram, Recorder
-from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Cause, Name, Outcome, Second
+from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Cause, Name, Number, Outcome, Second
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -233,11 +233,11 @@ class ScenarioResult(StepResult, frozen=True):
     durations of steps and timings are in no others.
     """
 
-    planned: int
+    planned: Number
     configured_per_s: float | None
-    retired: dict[str, int]
-    redirected: int
-    forgone: int = 0
+    retired: dict[str, Number]
+    redirected: Number
+    forgone: Number = 0
     steps: dict[str, StepResult] = {}
     timings: dict[str, StepResult] = {}
 

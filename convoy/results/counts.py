@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 
-from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Name, Outcome
+from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Name, Number, Outcome
 
 TOLERATED_SHARE = 0.01
 TOLERATED_MESSAGES = 5
@@ -25,23 +25,23 @@ class Counts:
     mappings are `Counter`s, also in counts that were decoded from a report.
     """
 
-    scheduled: int = 0
-    sent: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    failed: int = 0
-    unknown: int = 0
-    resent: int = 0
-    attempts: int = 0
-    not_ok: int = 0
-    unexpected: int = 0
-    delayed: int = 0
-    late: dict[Cause, int] = field(default_factory=dict)
-    not_sent: dict[Cause, int] = field(default_factory=dict)
-    errors: dict[Name, int] = field(default_factory=dict)
-    failures: dict[Name, int] = field(default_factory=dict)
-    exceptions: dict[Name, int] = field(default_factory=dict)
-    shortages: dict[Name, int] = field(default_factory=dict)
+    scheduled: Number = 0
+    sent: Number = 0
+    accepted: Number = 0
+    rejected: Number = 0
+    failed: Number = 0
+    unknown: Number = 0
+    resent: Number = 0
+    attempts: Number = 0
+    not_ok: Number = 0
+    unexpected: Number = 0
+    delayed: Number = 0
+    late: dict[Cause, Number] = field(default_factory=dict)
+    not_sent: dict[Cause, Number] = field(default_factory=dict)
+    errors: dict[Name, Number] = field(default_factory=dict)
+    failures: dict[Name, Number] = field(default_factory=dict)
+    exceptions: dict[Name, Number] = field(default_factory=dict)
+    shortages: dict[Name, Number] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.late, self.not_sent = Counter(self.late), Counter(self.not_sent)

@@ -148,7 +148,8 @@ class Times:
         self._criterion = criterion
         self._name = SUBJECTS[criterion.subject].name
         self._window = Histogram()
-        self._read = 0
+        self._touched = [0]
+        """The sums of the first so many steps, as many as have been read."""
 
     def take(self, result: RunResult, until_s: float = inf) -> None:
         parts = _parts(self._criterion, result)
@@ -169,13 +170,13 @@ class Times:
 
     def windows(self, length_s: int) -> Iterator[Moment]:
         length = -(-length_s // self.step_s)
-        for end in range(self._read + 1, self._steps + 1):
-            self._read = end
+        for end in range(len(self._touched), self._steps + 1):
+            self._touched.append(self._touched[-1] + self._touched_in(end - 1))
             for durations in self._durations(end - 1):
                 self._window.add(getattr(durations, self._name))
                 self._window.add_censored(self._censored(durations))
             if end >= length:
-                touched = sum(map(self._touched, range(end - length, end)))
+                touched = self._touched[end] - self._touched[end - length]
                 yield end * self.step_s, self._observed(self._window, touched)
             for durations in self._durations(end - length):
                 self._window.subtract(getattr(durations, self._name))
@@ -185,7 +186,7 @@ class Times:
         percent = self._criterion.percent
         return bounded(histogram.percentile(percent, touched)) if histogram.count else None
 
-    def _touched(self, step: int) -> int:
+    def _touched_in(self, step: int) -> int:
         """Return how many messages of a step our own lag touched, by its seconds."""
         return sum(
             series.steps[each].touched

@@ -138,16 +138,16 @@ class HealthRecorder:
 class CpuShare(msgspec.Struct, frozen=True):
     """The share of a core that a process used, and its share in the busiest second."""
 
-    mean: float
-    max: float
+    mean: Seconds
+    max: Seconds
 
 
 class LoopLag(msgspec.Struct, frozen=True):
     """How late the event loop was, in milliseconds."""
 
-    p50: float
-    p99: float
-    max: float
+    p50: Seconds
+    p99: Seconds
+    max: Seconds
 
 
 class WorkerHealth(msgspec.Struct, frozen=True):
@@ -157,11 +157,11 @@ class WorkerHealth(msgspec.Struct, frozen=True):
     loop was late.
     """
 
-    measured_s: float
+    measured_s: Seconds
     cpu_share: CpuShare
-    cpu_waited_s: float
+    cpu_waited_s: Seconds
     loop_lag_ms: LoopLag
-    loop_late_s: float
+    loop_late_s: Seconds
 
 
 class HealthAccount:

@@ -188,12 +188,12 @@ class Histogram:
         """Yield what `percentile` returns for each of them, in a fraction of the time."""
         buckets = sorted(self._counts)
         up_to = list(accumulate(map(self._counts.__getitem__, buckets)))
+        count = up_to[-1] if up_to else 0
         from_bucket = min(self._censored, default=_INFINITE)
         for percent in percents:
-            if not buckets:
+            if not count:
                 yield Percentile(0.0, False)
                 continue
-            count = up_to[-1]
             # Rounded, because floating point can make the product a little too large.
             rank = max(1, ceil(round(percent * count / 100, 6)))
             bucket = buckets[bisect_left(up_to, rank)]

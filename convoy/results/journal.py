@@ -16,10 +16,11 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from convoy.files import most_unpacked, unpacked
 from convoy.results.account import Durations, StepResult, step_name, timing_name
 from convoy.results.histograms import BucketCounts, Histogram
 from convoy.results.result import RunFacts, RunResult
-from convoy.results.series import Series
+from convoy.results.series import MOST_STEPS_READ, Series
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -62,7 +63,8 @@ class JournalWriter:
 def replay(content: bytes) -> RunResult:
     """Return the last result that a journal holds; of a run that is not over, up to that moment.
 
-    An entry that is not whole ends it. Raises ValueError where there is no result.
+    An entry that is not whole ends it. Raises ValueError where there is no result that a run can
+    have, and FileError where entries unpack to much more than they are.
     """
     result: RunResult | None = None
     for entry in _entries(content):
@@ -70,24 +72,32 @@ def replay(content: bytes) -> RunResult:
         result = new if result is None else _with(result, new)
     if result is None:
         raise ValueError("there is no whole entry in it")
+    _check(result)
     if result.is_over:
         return result
     series = result.series
     return _with_durations(result, lambda part: merged(series.get(part, _NOTHING).reports.values()))
 
 
+def _check(result: RunResult) -> None:
+    """Raise ValueError for a result that no run has, as reports would be as long as it says."""
+    _ = result.t0_s
+    if len({(each.step_s, each.report_steps) for each in result.series.values()}) > 1:
+        raise ValueError("its series have steps of different lengths")
+    step_s = max((each.step_s for each in result.series.values()), default=1)
+    if result.duration_s > MOST_STEPS_READ * step_s:
+        raise ValueError(f"{result.duration_s:,.0f} s are longer than {MOST_STEPS_READ:,} steps")
+
+
 def _entries(content: bytes) -> Iterator[bytes]:
-    rest = content
+    rest, left_bytes = memoryview(content), most_unpacked(len(content))
     while rest:
-        unpacker = zlib.decompressobj(_GZIP)
         try:
-            entry = unpacker.decompress(rest, _MOST_BYTES)
-        except zlib.error:
-            return
-        if not unpacker.eof:
+            entry, length = unpacked(rest, min(left_bytes, _MOST_BYTES), _GZIP)
+        except (zlib.error, EOFError):
             return
         yield entry
-        rest = unpacker.unused_data
+        rest, left_bytes = rest[length:], left_bytes - len(entry)
 
 
 def _since(result: RunResult, last: RunResult) -> RunResult:

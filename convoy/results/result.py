@@ -6,7 +6,7 @@ It is a value: at a later moment of the run there is another one.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,9 +15,10 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
 from convoy.results.health import WorkerHealth
+from convoy.results.outcome import Number, Seconds
 from convoy.results.reconciled import Reconciled
 from convoy.results.samples import CodeSamples
-from convoy.results.series import Series
+from convoy.results.series import Series, Step
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -26,10 +27,10 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     `rate_per_s` is the new rate, `users` the new number of users, if that was changed.
     """
 
-    at_s: float
+    at_s: Seconds
     change: Literal["rate", "pause", "resume", "users"]
     rate_per_s: float | None = None
-    users: int | None = None
+    users: Number | None = None
 
     def __str__(self) -> str:
         rate = "" if self.rate_per_s is None else f" of {self.rate_per_s:g}/s"
@@ -45,16 +46,16 @@ class WorkerResult(msgspec.Struct, frozen=True):
 
     id: str
     state: Literal["reported", "lost"]
-    sent: int
+    sent: Number
     health: WorkerHealth
-    held_s: float = 0.0
+    held_s: Seconds = 0.0
 
 
 class Row(msgspec.Struct, frozen=True):
     """What Locust's own statistics say of one scenario; `total_s` is the sum of response times."""
 
-    requests: int
-    failures: int
+    requests: Number
+    failures: Number
     total_s: float
 
 
@@ -78,9 +79,9 @@ class GeneratorStep(msgspec.Struct, frozen=True):
     which the event loop of one was late.
     """
 
-    users: int
-    cpu_share: float
-    loop_lag_ms: float
+    users: Number
+    cpu_share: Seconds
+    loop_lag_ms: Seconds
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -103,17 +104,17 @@ class RunResult(msgspec.Struct, frozen=True):
     target: str
     profile: str
     started_at: str
-    duration_s: float
-    late_after_s: float
+    duration_s: Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+    late_after_s: Seconds
     is_flat_out: bool
-    scenarios: dict[str, ScenarioResult]
+    scenarios: Annotated[dict[str, ScenarioResult], msgspec.Meta(max_length=1_000)]
     workers: tuple[WorkerResult, ...]
     samples: dict[str, CodeSamples]
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
     facts: RunFacts = RunFacts()
     series: dict[str, Series] = {}
-    generator: dict[int, GeneratorStep] = {}
+    generator: dict[Step, GeneratorStep] = {}
     aborted: CriterionResult | None = None
     far_side: FarSide = FarSide("the run is not over")
     rows: dict[str, Row] = {}

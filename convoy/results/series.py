@@ -12,18 +12,24 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Annotated
 
 import msgspec
 
 from convoy.results.account import Durations, StepReport
 from convoy.results.counts import Counts
 from convoy.results.histograms import BucketCounts
+from convoy.results.outcome import Number, Seconds
 
 REPORT_STEPS = 3
 """So many steps of the counters are one of the durations: a worker reports every three seconds."""
 _MOST_STEPS = 14_400
 """A run of up to four hours is kept by the second; in a longer one the steps are longer, so that
 its series does not outgrow the memory."""
+MOST_STEPS_READ = 2 * _MOST_STEPS
+"""Of a record: what happens after the end of a run is in steps of its own."""
+Step = Annotated[int, msgspec.Meta(ge=0, lt=MOST_STEPS_READ)]
+"""The number of a step, or of a stretch of steps."""
 
 
 def step_of(duration_s: float) -> int:
@@ -41,12 +47,12 @@ class Series(msgspec.Struct, frozen=True):
     since T0, every worker has reported.
     """
 
-    step_s: int = 1
-    report_steps: int = REPORT_STEPS
-    steps: dict[int, Counts] = {}
-    reports: dict[int, tuple[Durations[BucketCounts], ...]] = {}
-    due: Sequence[int] = ()
-    until_s: float = 0.0
+    step_s: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 1
+    report_steps: Annotated[int, msgspec.Meta(ge=1, le=60)] = REPORT_STEPS
+    steps: dict[Step, Counts] = {}
+    reports: dict[Step, tuple[Durations[BucketCounts], ...]] = {}
+    due: Sequence[Number] = ()
+    until_s: Seconds = 0.0
 
     @property
     def report_s(self) -> int:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgspec
 
 from convoy.errors import ConvoyError
+from convoy.files import most_unpacked, unpacked
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.remote.connections import WorkerShare
@@ -76,9 +77,9 @@ def pack_for_record(inputs: RunInputs, code: str, redact: Callable[[str], str] =
 def read_from_record(data: bytes, code: str) -> RecordedInputs:
     """Return what `pack_for_record` packed; raises ConvoyError, also where the code is another."""
     try:
-        unpacked = zlib.decompress(data)
-        kept = msgspec.msgpack.decode(unpacked, type=RecordedInputs, dec_hook=_from_plain)
-    except (zlib.error, msgspec.DecodeError, UnicodeError) as error:
+        plain, _ = unpacked(data, most_unpacked(len(data)), zlib.MAX_WBITS)
+        kept = msgspec.msgpack.decode(plain, type=RecordedInputs, dec_hook=_from_plain)
+    except (zlib.error, EOFError, msgspec.DecodeError, UnicodeError) as error:
         raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
     if kept.code != code:
         raise ConvoyError(

@@ -117,6 +117,23 @@ def test_other_code_another_plan_or_no_inputs_are_said(tmp_path: Path) -> None:
     assert "inputs.msgpack: cannot be read" in gone.unknown and gone.of([logged(3)]) == {}
 
 
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        pytest.param(zlib.compress(bytes(10**7)), "unpacks to more than 2,0", id="bomb"),
+        pytest.param(zlib.compress(b"x")[:-3], "cannot be read: it is not whole", id="half"),
+        pytest.param(b"x", "cannot be read", id="not packed"),
+        pytest.param(zlib.compress(b"\x91" * 10**5), "cannot be read", id="depth"),
+    ],
+)
+def test_inputs_that_do_harm_are_said(tmp_path: Path, kept: bytes, said: str) -> None:
+    plan = recorded(tmp_path)
+    (tmp_path / RUN / INPUTS).write_bytes(kept)
+
+    assert f"{INPUTS}: " in texts_of(tmp_path, plan).unknown
+    assert said in texts_of(tmp_path, plan).unknown
+
+
 @pytest.mark.parametrize("sets", [["record_messages=off"], ["rate=max"]])
 def test_where_no_message_is_logged_no_inputs_are_kept(tmp_path: Path, sets: list[str]) -> None:
     recorded(tmp_path, *sets)

@@ -1,10 +1,22 @@
-"""Which folder a command on a record works on."""
+"""Which folder a command on a record works on, and what a stranger's record can do."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from convoy.cli.records import folder_of
+import pytest
+from msgspec.structs import replace
+
+from convoy.cli.records import folder_of, judge_record, report_record, run_lines
+from convoy.errors import SettingsError
+from convoy.results.journal import JournalWriter
+from convoy.results.record import JOURNAL, write_reports
+from convoy.results.result import RunFacts, RunResult
+from convoy.results.summary import summarise
+from convoy.results.verdict import judge
+from tests.unit.results import RESULT, counts_of, run_of
+
+RUN = run_of(counts_of(accepted=10))
 
 
 def test_latest_is_one_run_for_the_whole_command_also_where_another_begins(tmp_path: Path) -> None:
@@ -15,3 +27,60 @@ def test_latest_is_one_run_for_the_whole_command_also_where_another_begins(tmp_p
     by_path = folder_of(str(tmp_path / "latest"), Path("nowhere"))
 
     assert (by_id, by_path) == (tmp_path / "run-1", tmp_path / "run-1")
+
+
+def recorded(folder: Path, result: RunResult) -> str:
+    """Write what the record of a run is read from; return its folder."""
+    (folder / JOURNAL).write_bytes(JournalWriter().entry(result))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        pytest.param("a: &a [x]\nb: [*a, *a]", "cannot be read: line 2: aliases", id="aliases"),
+        pytest.param("a: " + "[" * 200_000, "cannot be read: .*nested deeper", id="depth"),
+        pytest.param("[1]", "cannot be read: holds no names", id="a list"),
+        pytest.param("target: x", "holds what no run writes", id="target"),
+        pytest.param("rate: x", "holds what no run writes", id="rate"),
+        pytest.param("rate: 1" + "0" * 900, "holds what no run writes", id="large rate"),
+        pytest.param("stages: [{rate: x}]", "holds what no run writes", id="stages"),
+        pytest.param("criteria: [1]", "holds what no run writes", id="criteria"),
+    ],
+)
+def test_settings_in_a_record_that_do_harm_are_refused_in_a_sentence(
+    tmp_path: Path, settings: str, said: str
+) -> None:
+    run = recorded(tmp_path, replace(RUN, facts=RunFacts(settings)))
+
+    with pytest.raises(SettingsError, match=f"{JOURNAL}: .*{said}"):
+        report_record(run, Path("nowhere"))
+
+
+def test_a_number_of_thousands_of_digits_in_them_is_no_fault(tmp_path: Path) -> None:
+    run = recorded(tmp_path, replace(RUN, facts=RunFacts("other: " + "9" * 5_000)))
+
+    summary, _ = report_record(run, Path("nowhere"))
+
+    assert summary.run_id == RUN.run_id
+
+
+def test_a_run_that_was_cut_short_without_a_series_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    run = recorded(tmp_path, replace(RUN, series={}, is_over=False))
+    (tmp_path / "criteria.yaml").write_text("- count(sent) > 0\n")
+
+    with pytest.raises(SettingsError, match="holds what no run writes: KeyError: 'messages'"):
+        report_record(run, Path("nowhere"))
+    with pytest.raises(SettingsError, match="holds what no run writes: KeyError: 'messages'"):
+        judge_record(run, str(tmp_path / "criteria.yaml"), "fail", Path("nowhere"))
+
+
+def test_a_record_is_one_line_among_those_there_are(tmp_path: Path) -> None:
+    result = replace(RESULT, facts=RunFacts(labels={"a": "b\n\u202e20260101-000000-abcdef  pass"}))
+    folder = tmp_path / "20260101-000000-abcdef"
+    folder.mkdir()
+    write_reports(folder, summarise(result, judge(result)), result)
+
+    _, line = run_lines(tmp_path)
+
+    assert line.endswith("a=b ?20260101-000000-abcdef  pass")

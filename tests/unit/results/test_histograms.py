@@ -284,3 +284,10 @@ def test_packed_pairs_are_the_same_when_they_are_read(pairs: list[tuple[int, int
     assert list(counts) == pairs
     assert bool(counts) is bool(pairs)
     assert msgspec.json.decode(msgspec.json.encode(counts), type=BucketCounts) == counts
+
+
+def test_a_bucket_in_which_nothing_fell_is_no_duration() -> None:
+    histogram = Histogram()
+    histogram.add([(1_000, 0)])
+
+    assert histogram.quantiles() == Histogram().quantiles()

@@ -129,6 +129,7 @@ def test_a_run_that_is_invalid_is_not_to_be_believed() -> None:
             replace(RUN, far_side=FarSide("", 110, 2), changes=(Change(2.0, "rate", 9.0),)),
             id="changed, and compared",
         ),
+        pytest.param(replace(RUN, facts=RunFacts("a: " + "b" * 2**20)), id="too many settings"),
     ],
 )
 def test_any_run_has_a_page(result: RunResult) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import operator
 import os
 import resource
 import stat
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -17,6 +20,7 @@ from convoy.errors import RefusedError, SettingsError
 from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.grammar import Known, parse
+from convoy.results.journal import JournalWriter
 from convoy.results.record import (
     JOURNAL,
     SERIES,
@@ -218,6 +222,8 @@ def test_a_link_that_cannot_move_is_a_warning(
 
 LOST = Counts()
 LOST.lose(3)
+GENERATOR = {"users": 1, "cpu_share": 0.1, "loop_lag_ms": 1.0}
+WORKER = msgspec.to_builtins(RESULT.workers[0])
 LINES = (
     "p95(response_time) < 400ms",
     "p95(response_time) < 400ms over 3s",
@@ -285,6 +291,69 @@ def test_a_record_without_a_result_is_refused_by_name(
         read_result(tmp_path)
 
     assert str(tmp_path / JOURNAL) in str(refused.value) and said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param("duration_s", 1e15, id="a run of millions of years"),
+        pytest.param("duration_s", 1e6, id="more steps than there can be"),
+        pytest.param("duration_s", -1.0, id="less than no time"),
+        pytest.param("series.messages.step_s", 0, id="steps of no time"),
+        pytest.param("series.messages.report_steps", 0, id="reports of no time"),
+        pytest.param("series.messages.report_steps", 10**6, id="endless reports"),
+        pytest.param("series.messages.steps", {"1000000000000": {}}, id="far step"),
+        pytest.param("series.messages.reports", {"1000000000000": []}, id="far report"),
+        pytest.param("series.messages.due", [10**400], id="due"),
+        pytest.param("series.messages.until_s", 1e18, id="until"),
+        pytest.param("series.another", {"step_s": 2}, id="steps of two lengths"),
+        pytest.param("generator", {"10000000000": GENERATOR}, id="far step of the generator"),
+        pytest.param("generator", {"0": GENERATOR | {"users": 10**400}}, id="users"),
+        pytest.param("scenarios.messages.counts.sent", 10**400, id="sent"),
+        pytest.param("scenarios.messages.counts.errors", {"timeout": 10**400}, id="errors"),
+        pytest.param("scenarios.messages.planned", 10**400, id="planned"),
+        pytest.param("workers", [WORKER | {"sent": 10**400}], id="sent by a worker"),
+        pytest.param("started_at", "x", id="no moment"),
+        pytest.param("started_at", "0001-01-01", id="a moment before all time"),
+    ],
+)
+def test_a_record_with_what_no_run_has_is_refused_by_name(
+    tmp_path: Path, path: str, value: object
+) -> None:
+    entry = json.loads(gzip.decompress(JournalWriter().entry(RUN)))
+    *names, last = path.split(".")
+    within = reduce(operator.getitem, names, entry["result"])
+    within[last] = value
+    (tmp_path / JOURNAL).write_bytes(gzip.compress(json.dumps(entry).encode()))
+
+    with pytest.raises(SettingsError, match=f"{JOURNAL}: is no result of a run"):
+        read_result(tmp_path)
+
+
+def test_a_record_of_more_scenarios_than_there_can_be_is_refused_by_name(tmp_path: Path) -> None:
+    many = {str(number): RUN.scenarios["messages"] for number in range(1_001)}
+    (tmp_path / JOURNAL).write_bytes(JournalWriter().entry(replace(RUN, scenarios=many)))
+
+    with pytest.raises(SettingsError, match=f"{JOURNAL}: is no result of a run .*<= 1000"):
+        read_result(tmp_path)
+
+
+def test_a_journal_made_to_harm_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    entry = json.loads(gzip.decompress(JournalWriter().entry(RUN)))
+    entry["result"]["problems"] = ["@"]
+    text = json.dumps(entry).replace('"@"', ",".join(['""'] * 10**6))
+    (tmp_path / JOURNAL).write_bytes(gzip.compress(text.encode()))
+
+    with pytest.raises(SettingsError, match=f"{JOURNAL}: unpacks to more than 1,"):
+        read_result(tmp_path)
+
+
+def test_many_entries_together_unpack_to_no_more(tmp_path: Path) -> None:
+    entry = gzip.compress(gzip.decompress(JournalWriter().entry(RUN)) + b" " * 900_000)
+    (tmp_path / JOURNAL).write_bytes(entry * 20)
+
+    with pytest.raises(SettingsError, match=f"{JOURNAL}: unpacks to more than "):
+        read_result(tmp_path)
 
 
 def test_what_a_link_leads_to_is_left_alone_when_the_folder_is_tried(tmp_path: Path) -> None:
