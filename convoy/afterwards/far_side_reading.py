@@ -25,7 +25,7 @@ from convoy.remote.conversations import (
 )
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED
-from convoy.results.reconciled import FoundMessage, Look, Side
+from convoy.results.reconciled import FoundMessage, Look, Moment, Side
 
 _LOOKS_EVERY_S = 2.0
 _REREADS_EVERY_S = 5.0
@@ -45,10 +45,10 @@ class ReadingStep(msgspec.Struct, frozen=True, omit_defaults=True):
     that message is.
     """
 
-    at_s: float
+    at_s: Moment
     conversation_id: str = ""
     located_id: str = ""
-    began_s: float | None = None
+    began_s: Moment | None = None
     messages: list[FoundMessage] | None = None
     counts: list[tuple[str, str, int]] = []
 

@@ -43,7 +43,7 @@ class StepsDone(Generic[Step]):
             self.steps += msgspec.json.Decoder(kind).decode_lines(whole)
             # What a machine that went down has left of the last line would spoil the next one.
             os.truncate(path, len(whole))
-        except (FileError, msgspec.DecodeError) as error:
+        except (FileError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
             problem = f"cannot be gone on with: {error}; remove it to begin anew"
             raise SettingsError([Fault(str(path), problem)]) from error
 

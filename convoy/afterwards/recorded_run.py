@@ -18,7 +18,15 @@ from convoy.plan.pool import checked_id
 from convoy.plan.scenario import PoolExhausted, ScenarioPlan
 from convoy.results.message_log import LoggedMessage, read_log
 from convoy.results.reconciled import Key, digest_of
-from convoy.results.record import INPUTS, JOURNAL, MESSAGES, OPENED, SETTINGS
+from convoy.results.record import (
+    INPUTS,
+    JOURNAL,
+    MESSAGES,
+    NOT_OF_A_RUN,
+    OPENED,
+    SETTINGS,
+    not_of_a_run,
+)
 from convoy.results.result import RunResult
 from convoy.settings import Settings
 from convoy.settings.documents import DocumentError, read_yaml
@@ -88,7 +96,7 @@ def opened_before(folder: Path) -> list[str]:
         return []
     try:
         ids: list[str] = msgspec.json.Decoder(str).decode_lines(read_bytes(path, _MOST_BYTES))
-    except (FileError, msgspec.DecodeError) as error:
+    except (FileError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise SettingsError([Fault(str(path), f"names no conversations: {error}")]) from error
     for id in ids:
         checked_id(str(path), id)
@@ -109,18 +117,26 @@ class SentTexts:
             self._plans = {name: ScenarioPlan(each) for name, each in kept.scenarios.items()}
             if plan_hash(self._plans) != result.plan_hash:
                 raise ConvoyError("the plans computed from it are others than those of the run")
+            self._bodies = {
+                name: [plan.bodies(kept.run_id, clock) for clock in _CLOCKS]
+                for name, plan in self._plans.items()
+            }
         except ConvoyError as error:
-            self._plans = {}
-            self.unknown = f"texts were not compared, because {INPUTS}: {error}"
-            return
-        self._bodies = {
-            name: [plan.bodies(kept.run_id, clock) for clock in _CLOCKS]
-            for name, plan in self._plans.items()
-        }
+            self._know_nothing(f": {error}")
+        except NOT_OF_A_RUN as error:
+            self._know_nothing(f" {not_of_a_run(error)}")
 
     def of(self, logged: Iterable[LoggedMessage]) -> Mapping[Key, str]:
         """Return the digests of the texts of messages, of those that are known."""
-        return dict(self._digests(logged))
+        try:
+            return dict(self._digests(logged))
+        except NOT_OF_A_RUN as error:
+            self._know_nothing(f" {not_of_a_run(error)}")
+            return {}
+
+    def _know_nothing(self, why: str) -> None:
+        self._plans = {}
+        self.unknown = f"texts were not compared, because {INPUTS}{why}"
 
     def _digests(self, logged: Iterable[LoggedMessage]) -> Iterator[tuple[Key, str]]:
         for each in logged:

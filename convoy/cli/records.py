@@ -13,23 +13,20 @@ from msgspec.structs import replace
 from convoy.errors import ConvoyError, Fault, SettingsError
 from convoy.foreign import cut, on_one_line
 from convoy.results.grammar import Known, parse
-from convoy.results.record import JOURNAL, read_result, records, write_reports
+from convoy.results.record import (
+    JOURNAL,
+    NOT_OF_A_RUN,
+    not_of_a_run,
+    read_result,
+    records,
+    write_reports,
+)
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import OnNotJudged, judge
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings.documents import DocumentError, parse_mapping
 from convoy.settings.sources import read_criteria
-
-_NOT_OF_A_RUN = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    TypeError,
-    ValueError,
-)
-"""What a value raises that is of another kind or size than those of a run."""
 
 
 def judge_record(run: str, criteria: str, on_not_judged: OnNotJudged, runs: Path) -> Summary:
@@ -68,9 +65,8 @@ def _refusing(folder: Path) -> Iterator[None]:
     except DocumentError as error:
         problem = f"its settings cannot be read: {error}"
         raise SettingsError([Fault(str(folder / JOURNAL), problem)]) from error
-    except _NOT_OF_A_RUN as error:
-        problem = f"holds what no run writes: {type(error).__name__}: {error}"
-        raise SettingsError([Fault(str(folder / JOURNAL), problem)]) from error
+    except NOT_OF_A_RUN as error:
+        raise SettingsError([Fault(str(folder / JOURNAL), not_of_a_run(error))]) from error
 
 
 def _read(folder: Path) -> RunResult:

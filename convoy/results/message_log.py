@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from convoy.files import FileError, text_lines
-from convoy.results.outcome import LONGEST_NAME, Attempt, Fate, Phase
+from convoy.results.outcome import LONGEST_NAME, Attempt, Fate, Number, Phase
 
 MOST_BYTES = 2**26
 """Of one report, packed: that of some million messages."""
@@ -38,13 +38,13 @@ class LoggedMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """
 
     scenario: str
-    k: int
+    k: Number
     fate: Fate
     code: str
     message_id: str
     conversation_id: str
-    sent_ms: int | None = None
-    done_ms: int | None = None
+    sent_ms: Number | None = None
+    done_ms: Number | None = None
     phase: Phase = Phase.MEASURE
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from math import inf
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -23,6 +23,8 @@ APART_MS = 50
 """So far apart two messages of different workers were sent for sure, whatever their clocks."""
 _MARKER = re.compile(r"\[convoy:([^:\]]+):([^:\]]+):(\d{1,18})\]")
 
+Moment = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+"""In seconds since 1970, of a thousand centuries: neither infinite nor NaN."""
 Kind = Literal["lost", "doubled", "changed", "out_of_order", "unexpected"]
 Key = tuple[str, int]
 """A message of the run: its scenario, and its number in that."""
@@ -40,7 +42,7 @@ class FoundMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     id: str
     conversation_id: str
     direction: str
-    at_s: float
+    at_s: Moment
     scenario: str = ""
     k: int = -1
     text: str = ""
@@ -220,7 +222,9 @@ def _overtaken(
     # The far side's own order decides between messages of the same millisecond.
     for place, (key, copies) in enumerate(there.items()):
         logged = log.get(key)
-        if logged is None or logged.fate is not ACCEPTED or logged.sent_ms is None:
+        if logged is None or logged.fate is not ACCEPTED:
+            continue
+        if logged.sent_ms is None or logged.done_ms is None:
             continue
         first = min(copies, key=lambda each: each.at_s)
         sides[first.conversation_id, first.direction].append((first.at_s, place, logged))

@@ -44,6 +44,16 @@ RUNS = Path("runs")
 """The folder of all records, in the one that a run is started from."""
 STOP = "STOP"
 """Of the folder of all records: while a file of this name is there, no run goes on."""
+NOT_OF_A_RUN = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
+"""What is raised where a value of a record is of another kind or size than those of a run. A record
+may be a stranger's."""
 
 
 class Record:
@@ -229,6 +239,11 @@ def read_result(folder: Path) -> RunResult:
     except (ValueError, RecursionError) as error:
         problem = f"is no result of a run (schema 1): {error}"
         raise SettingsError([Fault(str(path), problem)]) from error
+
+
+def not_of_a_run(error: Exception) -> str:
+    """Return what is wrong with a file of a record where `NOT_OF_A_RUN` was raised."""
+    return f"holds what no run writes ({type(error).__name__}: {error})"
 
 
 def _write(path: Path, content: str) -> None:

@@ -79,7 +79,7 @@ def read_from_record(data: bytes, code: str) -> RecordedInputs:
     try:
         plain, _ = unpacked(data, most_unpacked(len(data)), zlib.MAX_WBITS)
         kept = msgspec.msgpack.decode(plain, type=RecordedInputs, dec_hook=_from_plain)
-    except (zlib.error, EOFError, msgspec.DecodeError, UnicodeError) as error:
+    except (zlib.error, EOFError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
     if kept.code != code:
         raise ConvoyError(

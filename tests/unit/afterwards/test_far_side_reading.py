@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from convoy.afterwards.far_side_reading import FarSideReading, ReadingStep
 from convoy.afterwards.progress import StepsDone
-from convoy.errors import RemoteError
+from convoy.errors import RemoteError, SettingsError
 from convoy.remote.api_client import ApiClient
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import Fate
@@ -321,3 +322,23 @@ def test_what_was_read_last_is_looked_for_once_more(tmp_path: Path, wait_s: floa
 
     assert lost(found, sent) == [9]
     assert visibility(sent, found.found, found.looks, T0_S).times.censored == 0
+
+
+FOUND = {"id": "m", "conversation_id": "c", "direction": "inbound", "at_s": 1e308}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param({"at_s": 1e308}, id="look"),
+        pytest.param({"at_s": 1.0, "began_s": 1e308}, id="beginning"),
+        pytest.param({"at_s": 1.0, "messages": [FOUND]}, id="message"),
+    ],
+)
+def test_progress_with_a_moment_beyond_all_time_is_not_gone_on_with(
+    tmp_path: Path, step: dict[str, object]
+) -> None:
+    (tmp_path / "steps.jsonl").write_text(json.dumps(step) + "\n")
+
+    with pytest.raises(SettingsError, match=r"steps.jsonl: cannot be gone on with"):
+        StepsDone(tmp_path / "steps.jsonl", ReadingStep)

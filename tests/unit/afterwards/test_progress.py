@@ -13,6 +13,7 @@ from convoy.errors import SettingsError
 
 class Step(msgspec.Struct, frozen=True):
     number: int
+    name: str = ""
 
 
 def test_the_next_one_goes_on_and_a_torn_line_is_forgotten(tmp_path: Path) -> None:
@@ -31,9 +32,17 @@ def test_the_next_one_goes_on_and_a_torn_line_is_forgotten(tmp_path: Path) -> No
     assert StepsDone(path, Step).steps == []
 
 
-def test_a_file_with_other_things_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"[]\n", id="another kind"),
+        pytest.param(b'{"number": 1, "name": "\xff"}\n', id="no text"),
+        pytest.param(b'{"other": ' + b"[" * 10**5 + b"\n", id="depth"),
+    ],
+)
+def test_a_file_with_other_things_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "steps.jsonl"
-    path.write_text("[]\n")
+    path.write_bytes(content)
 
     with pytest.raises(SettingsError, match=r"steps.jsonl: cannot be gone on with"):
         StepsDone(path, Step)

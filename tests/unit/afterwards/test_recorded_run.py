@@ -6,14 +6,21 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from convoy.afterwards.cleanup import PROGRESS, Cleanup
-from convoy.afterwards.recorded_run import SentTexts, check_that_it_ended, settings_of
+from convoy.afterwards.recorded_run import (
+    SentTexts,
+    check_that_it_ended,
+    opened_before,
+    settings_of,
+)
 from convoy.errors import RefusedError, SettingsError
 from convoy.plan.dialogue import (
     Attach,
@@ -31,7 +38,7 @@ from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.results.message_log import LoggedMessage, MessageLog
 from convoy.results.outcome import Attempt, Fate, Phase
 from convoy.results.reconciled import digest_of
-from convoy.results.record import INPUTS, JOURNAL, MESSAGES, begin_record, note_opened
+from convoy.results.record import INPUTS, JOURNAL, MESSAGES, OPENED, begin_record, note_opened
 from convoy.secrets import Redactor
 from convoy.settings.documents import as_yaml
 from convoy.swarm.run_inputs import RunInputs, pack_for_record, plan_hash, read_from_record
@@ -123,7 +130,7 @@ def test_other_code_another_plan_or_no_inputs_are_said(tmp_path: Path) -> None:
         pytest.param(zlib.compress(bytes(10**7)), "unpacks to more than 2,0", id="bomb"),
         pytest.param(zlib.compress(b"x")[:-3], "cannot be read: it is not whole", id="half"),
         pytest.param(b"x", "cannot be read", id="not packed"),
-        pytest.param(zlib.compress(b"\x91" * 10**5), "cannot be read", id="depth"),
+        pytest.param(zlib.compress(b"\x81\xa1x" + b"\x91" * 10**5), "cannot be read", id="depth"),
     ],
 )
 def test_inputs_that_do_harm_are_said(tmp_path: Path, kept: bytes, said: str) -> None:
@@ -132,6 +139,37 @@ def test_inputs_that_do_harm_are_said(tmp_path: Path, kept: bytes, said: str) ->
 
     assert f"{INPUTS}: " in texts_of(tmp_path, plan).unknown
     assert said in texts_of(tmp_path, plan).unknown
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"pool": {"ids": []}}, id="no conversation"),
+        pytest.param({"weights": {}}, id="no weight"),
+        pytest.param({"templates": {}}, id="no template"),
+        pytest.param({"pick": {"name": "another"}}, id="another pick"),
+        pytest.param({"curve": [[1e308, 1e308, 1e308]]}, id="too high a rate"),
+    ],
+)
+def test_inputs_that_no_run_has_are_said(tmp_path: Path, changes: dict[str, Any]) -> None:
+    recorded(tmp_path)
+    path = tmp_path / RUN / INPUTS
+    kept = msgspec.msgpack.decode(zlib.decompress(path.read_bytes()))
+    kept["scenarios"][SCENARIO] |= changes
+    path.write_bytes(zlib.compress(msgspec.msgpack.encode(kept)))
+
+    texts = SentTexts(tmp_path / RUN, replace(RESULT, plan_hash=hash_in(path)), "c0de")
+
+    assert texts.of([logged(3)]) == {}
+    assert f"because {INPUTS} holds what no run writes" in texts.unknown
+
+
+def hash_in(path: Path) -> str:
+    """Return the fingerprint that a stranger would give to the plan, "" where there can be none."""
+    with suppress(ArithmeticError, LookupError):
+        scenarios = read_from_record(path.read_bytes(), "c0de").scenarios
+        return plan_hash({name: ScenarioPlan(each) for name, each in scenarios.items()})
+    return ""
 
 
 @pytest.mark.parametrize("sets", [["record_messages=off"], ["rate=max"]])
@@ -271,6 +309,14 @@ def test_what_a_run_opened_is_closed_and_nothing_else(
 
     assert cleanup.left == opened
     assert told in str(cleanup)
+
+
+@pytest.mark.parametrize("content", [b'"\xff"\n', b"1\n", b'"\n'])
+def test_what_names_no_conversations_is_said(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / OPENED).write_bytes(content)
+
+    with pytest.raises(SettingsError, match=f"{OPENED}: names no conversations"):
+        opened_before(tmp_path)
 
 
 @pytest.mark.parametrize("id", ["..", "a b"])

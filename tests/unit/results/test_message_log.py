@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from convoy.files import FileError
@@ -66,8 +67,21 @@ def test_an_id_that_cannot_be_kept_as_it_is_is_none(id: str) -> None:
     assert (line["message_id"], line["conversation_id"]) == ("", "")
 
 
+def line_with(name: str, value: object) -> bytes:
+    """Return the log of one message that has another value."""
+    line = LoggedMessage("chat", 1, Fate.ACCEPTED, "", "m", "c", 1, 2)
+    return gzip.compress(json.dumps(msgspec.to_builtins(line) | {name: value}).encode())
+
+
 @pytest.mark.parametrize(
-    "content", [b"no gzip", gzip.compress(b'{"k": "one"}\n')], ids=["no gzip", "no log"]
+    "content",
+    [
+        pytest.param(b"no gzip", id="no gzip"),
+        pytest.param(gzip.compress(b'{"k": "one"}\n'), id="no log"),
+        pytest.param(line_with("k", 10**400), id="number"),
+        pytest.param(line_with("sent_ms", 10**400), id="moment"),
+        pytest.param(line_with("done_ms", -(10**400)), id="other moment"),
+    ],
 )
 def test_a_file_that_is_no_log_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "messages.jsonl.gz"

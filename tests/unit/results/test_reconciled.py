@@ -134,6 +134,12 @@ def test_the_order_of_messages_that_were_in_flight_together_is_not_known(
     assert bool(list(compare([logged(0), logged(1)], found, text_of, apart_ms))) == is_told
 
 
+def test_without_both_moments_of_a_message_its_order_is_not_known() -> None:
+    found = [stored(1, at_s=0), stored(0, at_s=1)]
+
+    assert list(compare([replace(logged(0), done_ms=None), logged(1)], found, text_of)) == []
+
+
 def test_a_text_that_is_not_known_is_not_compared() -> None:
     assert list(compare(SENT, [stored(0), stored(1, text="x")], lambda key: None)) == []
 
