@@ -20,6 +20,8 @@ from convoy.settings import Settings
 
 _MOST_KEPT = 100_000
 """Conversations in the pools of a run whose inputs its record keeps: some ten megabytes."""
+_MOST_UNPACKED = 2**28
+"""Of these inputs; the files of dialogues are among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def pack_for_record(inputs: RunInputs, code: str, redact: Callable[[str], str] =
 def read_from_record(data: bytes, code: str) -> RecordedInputs:
     """Return what `pack_for_record` packed; raises ConvoyError, also where the code is another."""
     try:
-        plain, _ = unpacked(data, most_unpacked(len(data)), zlib.MAX_WBITS)
+        most_bytes = min(most_unpacked(len(data)), _MOST_UNPACKED)
+        plain, _ = unpacked(data, most_bytes, zlib.MAX_WBITS)
         kept = msgspec.msgpack.decode(plain, type=RecordedInputs, dec_hook=_from_plain)
     except (zlib.error, EOFError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
