@@ -10,8 +10,10 @@ import logging
 from collections.abc import Callable, Container
 from typing import Annotated, Any, Literal
 
+import msgpack  # type: ignore[import-untyped]
 import msgspec
 from locust.rpc import Message
+from locust.rpc.protocol import decode
 
 from convoy.clock import clock_s
 from convoy.plugin import channel
@@ -20,6 +22,14 @@ logger = logging.getLogger(__name__)
 
 _SAYS_EVERY_S = 10.0
 _LONGEST_REASON = 200
+_LARGEST_OF_STRANGERS = 2**16
+"""Bytes of a frame of a worker that has not joined: its first words are some hundred."""
+_MOST_ENTRIES = 10_000
+"""Of one list or mapping: Locust has a row for each name, and an entry for each text of an error.
+What is large, of Convoy's own, is one value of bytes."""
+_MOST_VALUES = 200_000
+"""Of a frame, all lists and mappings in it together: a short one can hold millions, which take a
+hundred times its size and minutes. A thousand rows of Locust's have some 50,000."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Number = Annotated[float, msgspec.Meta(ge=-(2.0**53), le=2.0**53)]
@@ -171,6 +181,8 @@ class FrameFilter:
             if not worker.isprintable():
                 about = f"a message of a worker with the name {sender!r}"
                 raise _DroppedError("has a sender that nobody can name")
+            if worker not in self._joined and len(frame) > _LARGEST_OF_STRANGERS:
+                raise _DroppedError("was too large for one that has not joined")
             message = self._read(frame)
             self._check_sender(message, worker)
         except _DroppedError as error:
@@ -198,7 +210,9 @@ class FrameFilter:
 
     def _read(self, frame: bytes) -> Message:
         try:
-            message: Message = Message.unserialize(frame)
+            message = Message(*_unpacked(frame))
+        except _DroppedError:
+            raise
         except Exception as error:  # msgpack, and what Locust makes of its values, raise anything
             raise _DroppedError("could not be read") from error
         if not isinstance(message.type, str) or not isinstance(message.node_id, str):
@@ -213,6 +227,29 @@ class FrameFilter:
             details = f" ({reason})" * (len(reason) <= _LONGEST_REASON)
             raise _DroppedError(f"had not the form of {message.type!r}", details) from error
         return message
+
+
+def _unpacked(frame: bytes) -> Any:
+    """Return the values in a frame as Locust reads them; raises any error, also for too many."""
+    left = _MOST_VALUES
+
+    def count(values: list[Any]) -> list[Any]:
+        nonlocal left
+        left -= len(values) + 1
+        if left < 0:
+            raise _DroppedError("held too many values")
+        return values
+
+    return msgpack.unpackb(
+        frame,
+        raw=False,
+        strict_map_key=False,
+        # Pairs, because a mapping forgets how often it was given the same key.
+        object_pairs_hook=lambda pairs: decode(dict(count(pairs))),
+        list_hook=count,
+        max_array_len=_MOST_ENTRIES,
+        max_map_len=_MOST_ENTRIES,
+    )
 
 
 class _DroppedError(Exception):

@@ -123,6 +123,11 @@ def speak_in_the_name_of_a_worker(attacker: Attacker, worker: str) -> None:
         attacker.say(kind, data, worker)
 
 
+def send_much_without_joining(attacker: Attacker, worker: str) -> None:
+    many = 2**22
+    attacker.send(b"\xdd" + many.to_bytes(4, "big") + b"\x80" * many)  # a list of empty mappings
+
+
 def flood(attacker: Attacker, worker: str) -> None:
     attacker.flood(b"\xc1", times=50_000)
 
@@ -135,6 +140,7 @@ def flood(attacker: Attacker, worker: str) -> None:
                 send_junk: "could not be read",
                 join_and_send_wrong_forms: "had not the form of",
                 send_without_joining: "before that worker had joined",
+                send_much_without_joining: "too large for one that has not joined",
                 speak_in_the_name_of_a_worker: "in the name of another one",
             },
             id="frames that no worker sends",

@@ -183,6 +183,71 @@ def test_each_kind_of_complaint_is_said_every_ten_seconds_at_most(
     ]
 
 
+def quitting_with(data: bytes) -> bytes:
+    """Return the message that takes any data, with these, which are packed already."""
+    return b"\x93\xa4quit" + data + b"\xa8worker-1"
+
+
+MANY = b"\xdc\x27\x10" + b"\x80" * 10_000
+"""A list of as many empty mappings as one may hold."""
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        pytest.param(b"\xdd\x00\x00\x27\x11" + b"\xc0" * 10_001, "not be read", id="long list"),
+        pytest.param(b"\xdf\x00\x00\x27\x11" + b"\x01" * 20_002, "not be read", id="long map"),
+        pytest.param(b"\x9f" + MANY * 15, "held too many values", id="lists of maps"),
+        pytest.param(
+            b"\xdc\x00\x20" + (b"\xde\x27\x10" + b"\x01\xc0" * 10_000) * 32,
+            "held too many values",
+            id="the same key again and again",
+        ),
+    ],
+)
+def test_a_frame_of_many_values_ends_before_they_are_made(
+    frames: FrameFilter, data: bytes, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    joined(frames)
+
+    assert frames.admit_from(WORKER, quitting_with(data)) is None
+    assert FrameFilter(TO_WORKER, LimitedLog()).admit(quitting_with(data)) is None
+
+    assert [said in line for line in caplog.messages] == [True, True]
+
+
+def test_who_has_not_joined_sends_little_and_who_has_may_send_much(
+    frames: FrameFilter, caplog: pytest.LogCaptureFixture
+) -> None:
+    large = packed("convoy_to_master", b"x" * 2**20)
+
+    before = frames.admit_from(WORKER, large)
+    joined(frames)
+    after = frames.admit_from(WORKER, large)
+
+    assert before is None and after is not None
+    [line] = caplog.messages
+    assert "was too large for one that has not joined" in line
+
+
+def test_a_report_on_a_thousand_rows_passes(frames: FrameFilter) -> None:
+    environment = Environment()
+    runner = environment.create_local_runner()
+    for number in range(1000):
+        for time_ms in range(1, 20):
+            runner.stats.log_request("POST", f"row {number}", time_ms, 1)
+        runner.stats.log_error("POST", f"row {number}", "no")
+    report: dict[str, Any] = {
+        "stats": runner.stats.serialize_stats(),
+        "stats_total": runner.stats.total.get_stripped_report(),
+        "errors": runner.stats.serialize_errors(),
+        "user_classes_count": {},
+        "user_count": 0,
+    }
+
+    assert joined(frames).admit_from(WORKER, packed("stats", report)) is not None
+
+
 @pytest.mark.parametrize("number", [float("inf"), float("nan"), -float("inf"), 1e300])
 @pytest.mark.parametrize("field", ["max_response_time", "total_response_time", "start_time"])
 def test_a_number_that_locust_could_not_print_reaches_nobody(
