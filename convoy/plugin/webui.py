@@ -59,6 +59,8 @@ def install(web_ui: WebUI, controller: RunController, command: CommandLine, setu
         # Who may ask at all is decided by then: those checks were added before.
         if request.endpoint == _USER_CLASSES:
             return refusal("user classes cannot be changed; the form has what can be")
+        if request.method != "POST":  # Flask answers OPTIONS of every address by itself
+            return None
         if request.endpoint == _STOP and form.is_preparing:
             setup.kill_switch.throw("the run was stopped in the web UI")
         return form.check() if request.endpoint == _START else None

@@ -90,9 +90,8 @@ class Page:
             names_of=lambda option: names_of(option, {}),
             prepare_from_form=prepare or self._refuse,
         )
-        setup = SimpleNamespace(
-            waits_for="", kill_switch=KillSwitch(Path("no STOP")), redactor=Redactor()
-        )
+        self.kill_switch = KillSwitch(Path("no STOP"))
+        setup = SimpleNamespace(waits_for="", kill_switch=self.kill_switch, redactor=Redactor())
         webui.install(
             self.web_ui,
             cast(RunController, self.controller),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from convoy.plugin.web_form import Form
 from convoy.plugin.webui import verdict_rows
 from convoy.results.summary import summarise
 from convoy.results.verdict import judge
@@ -45,6 +46,30 @@ def test_the_page_shows_the_address_of_the_run_that_goes_on() -> None:
 
     assert '"host": "http://127.0.0.1:8"' in before
     assert '"host": "http://127.0.0.1:9"' in page.client().get("/").text
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "GET", "PUT", "DELETE", "PATCH", "TRACE"])
+def test_only_a_post_does_anything(method: str) -> None:
+    """It is asked while a run is prepared, too: that one goes on."""
+    form = {"user_count": "10", "spawn_rate": "10", "target": "simulator", "load_profile": "smoke"}
+
+    def ask_for_all() -> list[str]:
+        rules = [rule.rule for rule in page.app.url_map.iter_rules() if "<" not in rule.rule]
+        for rule in rules:
+            page.client().open(rule, method=method, data=form)
+        return rules
+
+    def prepare(_: Form) -> None:
+        page.did.append("prepare")
+        ask_for_all()
+
+    page = Page(prepare=prepare)
+
+    assert {"/swarm", "/stop", "/convoy/pause"} <= set(ask_for_all())
+    assert page.did == []
+    page.client().post("/swarm", data=form)
+    assert page.did == ["prepare", "line up"]
+    assert page.kill_switch.reason == ""
 
 
 def test_the_tab_holds_the_verdict_before_any_criterion() -> None:
