@@ -22,7 +22,8 @@ from zmq.utils.monitor import parse_monitor_message
 from convoy.clock import clock_s
 from convoy.engine.alarm import A_POLL_S
 from convoy.errors import ExitCode, Fault, SettingsError
-from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter, LimitedLog
+from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter
+from convoy.plugin.limited_log import LimitedLog
 from convoy.plugin.options import is_here
 from convoy.results.message_log import MOST_BYTES
 from convoy.secrets import Redactor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import logging
 import secrets
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -23,12 +22,11 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from convoy.clock import clock_s
 from convoy.errors import Fault, SettingsError
+from convoy.plugin.limited_log import LimitedLog
 from convoy.plugin.options import has_web_ui
 from convoy.plugin.web_guard import refusal
 from convoy.secrets import Redactor, Secret
 from convoy.settings.environment import WEB_PASSWORD, has_web_password, web_hosts, web_login
-
-logger = logging.getLogger(__name__)
 
 _TRIES, _WINDOW_S = 5, 60.0
 _SESSION_S = 12 * 3600.0
@@ -46,7 +44,8 @@ class _Operator(UserMixin):  # type: ignore[misc]
 class Tries:
     """Counts the tries to log in by address, of which there are five a minute.
 
-    Addresses of IPv6 count by their /64, which is what one machine has for itself.
+    Addresses that one machine has for itself count together: of IPv6 by their /64, and all by which
+    this machine reaches itself, of which each of its users may take any.
     """
 
     def __init__(self, clock: Callable[[], float] = clock_s) -> None:
@@ -80,6 +79,8 @@ class WebLogin:
         self._hash = generate_password_hash(password.reveal())
         self._clock = clock
         self._tries = Tries(clock)
+        self._log = LimitedLog(clock)
+        self._is_hashing = False
         self._ends_s: dict[str, float] = {}
         """When each session ends, by its token."""
 
@@ -123,13 +124,17 @@ class WebLogin:
     def _try(self) -> tuple[str, int]:
         """Log in who has sent the right words; return what to say otherwise, and the status."""
         address = request.remote_addr or ""
+        about = f"a try from {address} to log in to the web UI"
+        if self._is_hashing:
+            self._log.say("was refused, because another one was being checked", about)
+            return "Another try is just being checked; try again in a moment.", 429
         wait_s = self._tries.wait_s(address)
         if wait_s:
-            logger.warning("the web UI's login refused a try from %s: too many", address)
+            self._log.say("was refused, because there were too many", about)
             waiting = f"try again in {wait_s:.0f} s"
             return f"There were {_TRIES} tries within a minute from your address; {waiting}.", 429
         if not self._is_right(request.form.get("username", ""), request.form.get("password", "")):
-            logger.warning("a try from %s to log in to the web UI failed", address)
+            self._log.say("failed", about)
             return "User name or password is wrong.", 401
         self._tries.forget(address)
         self._begin()
@@ -137,9 +142,14 @@ class WebLogin:
 
     def _is_right(self, user: str, password: str) -> bool:
         is_user = hmac.compare_digest(user.encode("utf-8", "replace"), self._user)
-        # Hashing takes a tenth of a second, in which messages would be late without the thread.
+        # Hashing takes a tenth of a second, in which messages would be late without the thread. One
+        # at a time, because many from everywhere would take the processor from the messages.
         threads = gevent.get_hub().threadpool
-        is_password = threads.apply(check_password_hash, (self._hash, password))
+        self._is_hashing = True
+        try:
+            is_password = threads.apply(check_password_hash, (self._hash, password))
+        finally:
+            self._is_hashing = False
         return is_user and bool(is_password)
 
     def _begin(self) -> None:
@@ -194,6 +204,9 @@ def _network(address: str) -> str:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if ip.version == 4 or ip.ipv4_mapped:
-        return str(getattr(ip, "ipv4_mapped", None) or ip)
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.is_loopback:
+        return "loopback"
+    if ip.version == 4:
+        return str(ip)
     return str(ipaddress.ip_network((ip, 64), strict=False))

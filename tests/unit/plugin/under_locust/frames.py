@@ -12,7 +12,8 @@ from locust.rpc import Message
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from convoy.plugin.channel import REPORT_KEY
-from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter, LimitedLog
+from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter
+from convoy.plugin.limited_log import LimitedLog
 
 WORKER = b"worker-1"
 VALUES = strategies.recursive(
@@ -162,25 +163,6 @@ def test_kinds_that_this_process_has_listeners_for_pass(frames: FrameFilter) -> 
 
     assert before is None
     assert after is not None and after.type == "my_own"
-
-
-def test_each_kind_of_complaint_is_said_every_ten_seconds_at_most(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    times_s = [0.0, 1.0, 9.0, 10.0, 10.5, 25.0]
-    clock = iter([*times_s, times_s[-1]])
-    log = LimitedLog(lambda: next(clock))
-
-    for _ in times_s:
-        log.say("is bad", "this")
-    log.say("is worse", "that")
-
-    assert caplog.messages == [
-        "this is bad",
-        "this is bad (and 2 times since this was last said)",
-        "this is bad (and 1 times since this was last said)",
-        "that is worse",
-    ]
 
 
 def quitting_with(data: bytes) -> bytes:

@@ -14,7 +14,8 @@ from locust.rpc import Message, zmqrpc
 from zmq.utils import z85
 
 from convoy.errors import SettingsError
-from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter, LimitedLog
+from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter
+from convoy.plugin.limited_log import LimitedLog
 from convoy.plugin.sockets import SwarmClient, SwarmServer, open_channel
 from convoy.secrets import Redactor, Secret
 from convoy.swarm.keys import KeyPair, SwarmKeys

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 from functools import partial
 from pathlib import Path
 
+import gevent
 import pytest
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
@@ -189,6 +191,54 @@ def test_addresses_of_one_machine_count_together_and_are_forgotten(clock: Clock)
     assert mapped == [0, 0, 0, 0, 0, 60]
     assert tries.wait_s("192.0.2.1") == 0
     assert len(tries._made) == 1
+
+
+def test_addresses_by_which_a_machine_reaches_itself_count_together(clock: Clock) -> None:
+    """Any user of a machine may send from each of 127.0.0.0/8."""
+    tries = Tries(clock)
+    own = ["127.0.0.1", "127.255.255.254", "::1", "::ffff:127.1.2.3", "127.9.9.9", "127.0.0.2"]
+
+    assert [tries.wait_s(each) for each in own] == [0, 0, 0, 0, 0, 60]
+
+
+def test_one_try_at_a_time_is_checked(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end = threading.Event()
+    at_once: list[int] = []
+
+    def check(*_: str) -> bool:
+        return may_end.wait(10)
+
+    def try_meanwhile() -> None:
+        for number in range(20):
+            at_once.append(log_in(page.client(address=f"192.0.2.{number}")).status_code)
+        may_end.set()
+
+    monkeypatch.setattr(web_login, "check_password_hash", check)
+
+    meanwhile = gevent.spawn_later(0, try_meanwhile)
+    first = log_in(page.client())
+    meanwhile.join()
+
+    assert first.status_code == 303
+    assert at_once == [429] * 20
+    assert log_in(page.client(address="192.0.2.1")).status_code == 303
+
+
+def test_however_many_tries_fail_the_log_has_a_line_in_ten_seconds(
+    page: Page, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(100):
+        log_in(page.client(address=f"192.0.2.{number // 5}"), password="wrong")
+        log_in(page.client(address="198.51.100.1"), password="wrong")
+    clock.now_s += 10
+    log_in(page.client(address="192.0.2.200"), password="wrong")
+
+    assert caplog.messages == [
+        "a try from 192.0.2.0 to log in to the web UI failed",
+        "a try from 198.51.100.1 to log in to the web UI was refused, because there were too many",
+        "a try from 192.0.2.200 to log in to the web UI failed (and 104 times since this was last "
+        "said)",
+    ]
 
 
 def test_a_login_begins_the_count_again(page: Page) -> None:
