@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from convoy.plan.payloads import PayloadError, PayloadTemplate
+from convoy.plan.payloads import MOST_NODES, PayloadError, PayloadTemplate
+from convoy.plan.sandbox import Sandbox
 from convoy.plan.texts import Draws
 
 VARIABLES = {"k": 3, "text": "Hello", "marker": "[m]"}
@@ -344,6 +345,30 @@ def test_what_takes_too_much_ends_soon_for_whatever_message(
     source: str, problem: str, when: str
 ) -> None:
     assert problem in refusal_of(when.format(source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("{{ k" + " ~ k" * MOST_NODES + " }}", id="an operator"),
+        pytest.param("{{ k" + " < k" * MOST_NODES + " }}", id="comparisons"),
+        pytest.param("{{ [" + "k, " * MOST_NODES + "] }}", id="a list"),
+        pytest.param("{{ k }}" * MOST_NODES, id="placeholders"),
+        pytest.param("{% macro a() %}{% endmacro %}" * MOST_NODES, id="macros"),
+    ],
+)
+def test_a_template_that_would_take_long_to_compile_is_refused_before(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sandbox, "compiled", None)
+
+    assert "has more than 10,000 names, values, operators and statements" in refusal_of(
+        "first\n" + source
+    )
+
+
+def test_a_template_may_hold_a_thousand_values() -> None:
+    assert rendered('{"a": "{{ text | lower }}"}' * 1000) == '{"a": "hello"}' * 1000
 
 
 def test_each_render_may_take_as_much_as_the_first() -> None:
