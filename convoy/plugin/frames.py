@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Annotated, Any, Literal
 
-import msgpack  # type: ignore[import-untyped]
 import msgspec
 from locust.rpc import Message
-from locust.rpc.protocol import decode
 
 from convoy.plugin import channel
 from convoy.plugin.limited_log import LimitedLog
+from convoy.swarm.value_count import check_values
 
 _LONGEST_REASON = 200
 _LARGEST_OF_STRANGERS = 2**16
@@ -186,9 +185,10 @@ class FrameFilter:
 
     def _read(self, frame: bytes) -> Message:
         try:
-            message = Message(*_unpacked(frame))
-        except _DroppedError:
-            raise
+            check_values(frame, _MOST_VALUES, _MOST_ENTRIES)
+            message: Message = Message.unserialize(frame)
+        except OverflowError as error:
+            raise _DroppedError("held too many values") from error
         except Exception as error:  # msgpack, and what Locust makes of its values, raise anything
             raise _DroppedError("could not be read") from error
         if not isinstance(message.type, str) or not isinstance(message.node_id, str):
@@ -203,29 +203,6 @@ class FrameFilter:
             details = f" ({reason})" * (len(reason) <= _LONGEST_REASON)
             raise _DroppedError(f"had not the form of {message.type!r}", details) from error
         return message
-
-
-def _unpacked(frame: bytes) -> Any:
-    """Return the values in a frame as Locust reads them; raises any error, also for too many."""
-    left = _MOST_VALUES
-
-    def count(values: list[Any]) -> list[Any]:
-        nonlocal left
-        left -= len(values) + 1
-        if left < 0:
-            raise _DroppedError("held too many values")
-        return values
-
-    return msgpack.unpackb(
-        frame,
-        raw=False,
-        strict_map_key=False,
-        # Pairs, because a mapping forgets how often it was given the same key.
-        object_pairs_hook=lambda pairs: decode(dict(count(pairs))),
-        list_hook=count,
-        max_array_len=_MOST_ENTRIES,
-        max_map_len=_MOST_ENTRIES,
-    )
 
 
 class _DroppedError(Exception):

@@ -276,6 +276,7 @@ class ScenarioAccount:
     """
 
     def __init__(self, name_code: Callable[[str], str]) -> None:
+        self._name_code = name_code
         self._unmerged: _Unmerged = deque()
         self._messages = _Tally(name_code, self._unmerged)
         self._steps = defaultdict[str, _Tally](lambda: _Tally(name_code, self._unmerged))
@@ -290,7 +291,8 @@ class ScenarioAccount:
             self._steps[step].absorb(worker, each)
         for timing, each in report.timings.items():
             self._timings[timing].absorb(worker, each)
-        self._retired.update(report.pool.retired)
+        for index, code in report.pool.retired.items():
+            self._retired[index] = self._name_code(code)
         self._redirected[worker] = report.pool.redirected
 
     def rename_codes(self, name_code: Callable[[str], str]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from math import ceil
@@ -27,6 +27,11 @@ _FIRST_NEGATIVE = 1 << 21
 
 _INFINITE = 0x7FF << 10
 """The first bucket that is no duration: the exponent of infinity and NaN."""
+_ABSURD = (0x3FF + 30) << 10
+"""The bucket of 2**30 s, of which reports could not make milliseconds or nanoseconds further on."""
+_HIGHEST_COUNT = 2**32 - 1
+_MOST_BYTES = 2**20
+"""Of pairs: those of every bucket from 2**-98 s to the absurd."""
 
 
 class BucketCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -45,9 +50,9 @@ class BucketCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return cls(array("I", chain.from_iterable(pairs)).tobytes())
 
     def __post_init__(self) -> None:
-        if len(self.packed) % 8:
-            raise ValueError("half a pair of bucket and count")
-        if max(memoryview(self.packed).cast("I")[::2], default=0) >= _INFINITE:
+        if len(self.packed) % 8 or len(self.packed) > _MOST_BYTES:
+            raise ValueError("half a pair of bucket and count, or too many")
+        if max(memoryview(self.packed).cast("I")[::2], default=0) >= _ABSURD:
             raise ValueError("a bucket of no duration")
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -167,9 +172,7 @@ class Histogram:
         """Return the durations as `add` and `add_censored` take them, in rising order."""
         known = dict(self._counts)
         _subtract(known, self._censored.items())
-        return BucketCounts.of(sorted(known.items())), BucketCounts.of(
-            sorted(self._censored.items())
-        )
+        return BucketCounts.of(_pairs(known)), BucketCounts.of(_pairs(self._censored))
 
     def durations(self) -> Iterator[tuple[float, int]]:
         """Yield each duration in seconds with how often it was counted, in rising order."""
@@ -217,6 +220,15 @@ def _middle_s(bucket: int) -> float:
     middle_s: float
     (middle_s,) = unpack("=d", pack("=Q", (2 * bucket + 1) << (_BITS_LEFT_OUT - 1)))
     return middle_s
+
+
+def _pairs(counts: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """Yield pairs that `BucketCounts` can hold, in rising order; several of a bucket with more."""
+    for bucket, count in sorted(counts.items()):
+        while count > _HIGHEST_COUNT:
+            yield bucket, _HIGHEST_COUNT
+            count -= _HIGHEST_COUNT
+        yield bucket, count
 
 
 def _subtract(counts: dict[int, int], pairs: Iterable[tuple[int, int]]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 from typing import Annotated
 
 import msgspec
@@ -76,11 +76,15 @@ class Series(msgspec.Struct, frozen=True):
 
 @dataclass(eq=False)
 class SeriesAccount:
-    """The series of one scenario as the reports of all workers add up to it."""
+    """The series of one scenario as the reports of all workers add up to it.
+
+    It has an entry for each step up to the last, so that seconds after `latest_s` are left out.
+    """
 
     step_s: int
     name_code: Callable[[str], str]
     report_steps: int = REPORT_STEPS
+    latest_s: float = inf
 
     def __post_init__(self) -> None:
         # What is in here is replaced and never changed, because results hold it too.
@@ -91,6 +95,8 @@ class SeriesAccount:
         """Take in a report that covers the time `from_s` to `at_s` after T0."""
         durations = report.durations
         for second, counts in report.seconds.items():
+            if second > self.latest_s:
+                continue
             counts.rename_codes(self.name_code)
             step = second // self.step_s
             before = self._steps.get(step)

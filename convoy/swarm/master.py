@@ -34,6 +34,8 @@ from convoy.swarm.worker_states import Swarm
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
+_MOST_PROBLEMS = 100
+"""In a run: a worker could make a problem of each of its messages."""
 
 
 @dataclass(eq=False, repr=False)
@@ -283,6 +285,9 @@ class Master:
             logger.warning("%s", problem)
 
     def _note(self, problem: str) -> None:
-        if problem and problem not in self.problems:
+        """Note what makes the run's numbers doubtful; of very many the first ones."""
+        if problem and len(self.problems) == _MOST_PROBLEMS:
+            problem = "there were more problems, which are not listed"
+        if problem and len(self.problems) <= _MOST_PROBLEMS and problem not in self.problems:
             logger.error("%s", problem)
             self.problems.append(problem)

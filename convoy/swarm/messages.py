@@ -10,6 +10,7 @@ from typing import Annotated, Protocol, TypeVar
 import msgspec
 
 from convoy.errors import ConvoyError
+from convoy.plan.lanes import LANES
 from convoy.plan.rate_curve import Stage
 from convoy.remote.connections import WorkerShare
 from convoy.results.account import ScenarioReport
@@ -17,6 +18,7 @@ from convoy.results.health import HealthReport
 from convoy.results.message_log import MOST_BYTES
 from convoy.results.outcome import Name, Seconds
 from convoy.results.samples import SamplesReport
+from convoy.swarm.value_count import check_values
 
 VERSION = 7
 """Raised with every change of these messages: master and workers of two versions part at once."""
@@ -24,7 +26,13 @@ VERSION = 7
 T = TypeVar("T")
 _Number = Annotated[int, msgspec.Meta(ge=0)]
 _Text = Annotated[str, msgspec.Meta(max_length=4096)]
-Lanes = dict[str, dict[_Number, _Number]]
+_MOST_VALUES, _MOST_ENTRIES = 500_000, 100_000
+"""Of a report: ten scenarios with ten steps each have some 20,000 values. Two of them can be a
+second, which takes 20 us to read."""
+_MOST_REPORTED = 2**23
+"""Bytes of a report without its part of the log: that of many scenarios with many steps."""
+_Lane = Annotated[int, msgspec.Meta(ge=0, lt=LANES)]
+Lanes = dict[str, dict[_Lane, _Number]]
 """A message number by scenario and lane: the first one that falls to the next owner."""
 
 
@@ -153,7 +161,7 @@ class Grant(_OfRun, frozen=True):
 class Release(_OfRun, frozen=True):
     """A worker is to give up these lanes, by scenario."""
 
-    lanes: dict[str, list[_Number]]
+    lanes: dict[str, list[_Lane]]
 
 
 class Change(_OfRun, frozen=True):
@@ -199,7 +207,20 @@ class WorkerReport(msgspec.Struct, frozen=True):
     @classmethod
     def from_bytes(cls, data: bytes) -> WorkerReport:
         """Return the report that a worker sent; raises ConvoyError."""
+        size = len(data) - len(_decoded(_LOGS, data, "a report").messages)
+        if size > _MOST_REPORTED:
+            raise ConvoyError(f"it has {size:,} bytes; {_MOST_REPORTED:,} are read")
+        try:
+            check_values(data, _MOST_VALUES, _MOST_ENTRIES)
+        except (OverflowError, ValueError) as error:
+            raise ConvoyError(f"it is no report that can be read: {error}") from error
         return _decoded(_REPORTS, data, "a report")
+
+
+class _Log(msgspec.Struct):
+    """The log of a report, without reading anything else of it."""
+
+    messages: msgspec.Raw = msgspec.Raw()
 
 
 def read_hello(data: object) -> Hello:
@@ -240,6 +261,7 @@ def _decoded(decoder: msgspec.msgpack.Decoder[T], data: bytes, what: str) -> T:
 
 
 _ENCODER = msgspec.msgpack.Encoder()
+_LOGS = msgspec.msgpack.Decoder(_Log)
 _REPORTS = msgspec.msgpack.Decoder(WorkerReport)
 _TO_MASTER: msgspec.msgpack.Decoder[ToMaster] = msgspec.msgpack.Decoder(ToMaster)
 _TO_WORKER: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

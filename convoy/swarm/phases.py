@@ -13,6 +13,18 @@ _GRACE_S = 10.0
 """How long the last report of a worker may take after the timeouts of its messages have passed."""
 
 
+def latest_end_s(settings: Settings, planned_s: float) -> float:
+    """Return when a run that lasts for `planned_s` by its plan is over, at the latest, after T0.
+
+    Until then its last messages may take, and then those of a stop in the midst of that.
+    """
+    return planned_s + _slack_s(settings) + settings.stop_timeout_s + _GRACE_S
+
+
+def _slack_s(settings: Settings) -> float:
+    return settings.max_lateness_s + settings.request_timeout_s + _GRACE_S
+
+
 class RunState(StrEnum):
     """The phase in which a run is."""
 
@@ -85,13 +97,12 @@ class Phases:
 
     def advance(self, now_s: float, planned_s: float) -> None:
         """Take a run with load on; it lasts for `planned_s` by its plan, which may have changed."""
-        settings, since_s = self._settings, self.since_t0_s(now_s)
+        since_s = self.since_t0_s(now_s)
         if self.state is RunState.WARMING_UP and since_s >= 0:
             self.state = RunState.MEASURING
         if self.state is RunState.MEASURING and since_s >= planned_s:
             self.state = RunState.DRAINING
-        slack_s = settings.max_lateness_s + settings.request_timeout_s + _GRACE_S
-        self._ends_by_s = now_s - since_s + planned_s + slack_s
+        self._ends_by_s = now_s - since_s + planned_s + _slack_s(self._settings)
 
     def stop(self, now_s: float) -> None:
         """Send nothing more."""

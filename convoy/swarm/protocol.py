@@ -123,8 +123,11 @@ class RunProtocol:
         return self._taken()
 
     def exclude(self, worker: str, reason: str) -> list[Action]:
-        """Leave a worker out; before the load begins that ends the run."""
-        self.workers.status.setdefault(worker, WorkerStatus()).state = WorkerState.REFUSED
+        """Leave a worker out; before the load begins that ends the run. It is said once."""
+        status = self.workers.status.setdefault(worker, WorkerStatus())
+        if status.state is WorkerState.REFUSED:
+            return self._taken()
+        status.state = WorkerState.REFUSED
         sentence = f"worker {worker} takes no part: {reason}"
         is_early = self.state is RunState.PREPARING
         self._actions.append(Refuse(sentence) if is_early else Tell(sentence))

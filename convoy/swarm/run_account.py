@@ -20,6 +20,10 @@ from convoy.routes.codes import CodeBook
 from convoy.settings import Settings
 from convoy.swarm.accounting import code_namer
 from convoy.swarm.messages import WorkerReport
+from convoy.swarm.phases import latest_end_s
+
+_MOST_PARTS = 10_000
+"""Scenarios, steps and timings of a run: a dialogue has up to a hundred steps."""
 
 
 @dataclass(slots=True)
@@ -49,10 +53,13 @@ class RunAccount:
         self._timeout_s = settings.request_timeout_s
         self._max_lateness_s = settings.max_lateness_s
         self._step_s = step_of(max(plan.arrivals.duration_s for plan in plans.values()))
+        self._settings = settings
+        self._latest_s = 0.0
         self._accounts = {name: ScenarioAccount(name_code) for name in plans}
         self._series = defaultdict[str, SeriesAccount](
-            lambda: SeriesAccount(self._step_s, name_code, report_steps)
+            lambda: SeriesAccount(self._step_s, name_code, report_steps, self._latest_s)
         )
+        self._parts: set[str] = set()
         self._samples = SampleBook(redact)
         self._name_without_secrets = code_namer(redact)
         self._workers: defaultdict[str, _Reported] = defaultdict(_Reported)
@@ -64,6 +71,11 @@ class RunAccount:
 
     def follow(self, plans: Mapping[str, ScenarioPlan]) -> None:
         """Count anew how many messages are due by the end of each step, and in a mean second."""
+        # What was reported of a longer plan before stays.
+        duration_s = max(plan.arrivals.duration_s for plan in plans.values())
+        self._latest_s = max(self._latest_s, latest_end_s(self._settings, duration_s))
+        for series in self._series.values():
+            series.latest_s = self._latest_s
         for name, plan in plans.items():
             mean_per_s = plan.curve.messages / plan.curve.duration_s if plan.is_scheduled else None
             self._mean_per_s[name] = mean_per_s
@@ -78,24 +90,38 @@ class RunAccount:
     def absorb(self, worker: str, report: WorkerReport) -> str:
         """Take in the next report of a worker; a scenario that does not run is left out.
 
-        Returns what is wrong with its number, "" for the one that follows the last.
+        So are seconds that lie after the end of the run, and times end with it. Returns what is
+        wrong with it, "" for one that follows the last and has none.
         """
         reported = self._workers[worker]
         missing = report.number - reported.number - 1
         if missing < 0:
             return f"report {report.number} of worker {worker} came again, and was left out"
-        from_s = reported.until_s
-        reported.number, reported.until_s = report.number, report.at_s
+        from_s, latest_s, unfit = reported.until_s, report.at_s, ""
+        reported.number, reported.until_s = report.number, min(report.at_s, self._latest_s)
         reported.health.absorb(report.health)
         for at_s, found in report.health.seconds.items():
-            self._note(at_s, 0, found.cpu_share, found.loop_lag_ms)
+            latest_s = max(latest_s, at_s)
+            if at_s <= self._latest_s:
+                self._note(at_s, 0, found.cpu_share, found.loop_lag_ms)
         for scenario in self._accounts.keys() & report.scenarios.keys():
             each = report.scenarios[scenario]
+            parts = self._parts | dict(each.parts(scenario)).keys()
+            if len(parts) > _MOST_PARTS:
+                unfit = f"worker {worker} reported of more steps than a run can have; no more count"
+                continue
+            self._parts = parts
             self._accounts[scenario].absorb(worker, each)
             for name, part in each.parts(scenario):
-                self._series[name].absorb(part, from_s, report.at_s)
+                latest_s = max(latest_s, max(part.seconds, default=0))
+                self._series[name].absorb(part, from_s, reported.until_s)
         self._samples.absorb(report.samples)
-        return f"{missing} reports of worker {worker} are missing" if missing else ""
+        if missing:
+            return f"{missing} reports of worker {worker} are missing"
+        if latest_s > self._latest_s:
+            end = f"the run is over by second {self._latest_s:.0f}"
+            return f"worker {worker} reported of second {latest_s:.0f}, but {end}: that is left out"
+        return unfit
 
     def redact(self) -> None:
         """Hide what was registered as a secret after a code or a sample with it was reported."""

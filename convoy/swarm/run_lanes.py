@@ -63,6 +63,8 @@ class RunLanes:
         """
         forgone: Lanes = {}
         for scenario, cursors in lanes.items():
+            if scenario not in self._books:
+                continue
             book, cuts = self._books[scenario], revoked.get(scenario, {})
             for lane, cursor in cursors.items():
                 if lane not in cuts:

@@ -277,7 +277,22 @@ def test_the_sum_of_durations_is_true_to_its_buckets() -> None:
     assert histogram.total_s == pytest.approx(250, rel=0.0005)
 
 
-@given(st.lists(st.tuples(st.integers(0, (0x7FF << 10) - 1), st.integers(0, 2**32 - 1))))
+def test_more_durations_in_a_bucket_than_four_bytes_hold_can_be_kept() -> None:
+    histogram = Histogram()
+    for _ in range(3):
+        histogram.add([(7, 2**32 - 1)])
+        histogram.add_censored([(9, 2**32 - 1)])
+
+    known, censored = histogram.pairs()
+
+    again = Histogram()
+    again.add(known)
+    again.add_censored(censored)
+    assert (again.count, again.censored) == (6 * (2**32 - 1), 3 * (2**32 - 1))
+    assert dict(known).keys() == {7} and dict(censored).keys() == {9}
+
+
+@given(st.lists(st.tuples(st.integers(0, (0x41D << 10) - 1), st.integers(0, 2**32 - 1))))
 def test_packed_pairs_are_the_same_when_they_are_read(pairs: list[tuple[int, int]]) -> None:
     counts = BucketCounts.of(pairs)
 

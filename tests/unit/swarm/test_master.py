@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
 from convoy.errors import ExitCode, RefusedError
+from convoy.results.account import Durations, PoolReport, ScenarioReport, StepReport
 from convoy.results.counts import Counts
 from convoy.results.equations import violations
+from convoy.results.health import HealthReport, HealthSecond
+from convoy.results.histograms import BucketCounts
+from convoy.results.outcome import Cause
+from convoy.results.record import SERIES, begin_record, read_result
 from convoy.results.result import Change, RunFacts, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import Verdict, judge
@@ -226,6 +233,61 @@ def test_a_message_that_cannot_be_read_is_a_problem(master: Master) -> None:
     [problem] = master.snapshot().problems
     assert problem.startswith("a message of worker worker-1 was left out: ")
     assert judge(master.snapshot()).verdict is Verdict.INVALID
+
+
+def test_of_very_many_problems_the_first_are_kept(
+    master: Master, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = ReportingWorker().report()
+
+    for number in range(0, -1000, -1):
+        master.on_report("worker-1", replace(report, number=number).to_bytes())
+
+    problems = master.snapshot().problems
+    assert len(problems) == len(caplog.messages) == 101
+    assert problems[99:] == (
+        "report -99 of worker worker-1 came again, and was left out",
+        "there were more problems, which are not listed",
+    )
+
+
+@pytest.mark.parametrize("each", [10**12, -(10**12)], ids=["most", "least"])
+def test_the_record_can_be_written_whatever_a_worker_reports(
+    master: Master, tmp_path: Path, each: int
+) -> None:
+    counts = Counts(*(each,) * 11, errors={"400 x": each}, failures={"400 x": each})
+    counts.late[Cause.TARGET] = counts.not_sent[Cause.STOPPED] = each
+    durations = Durations.of(lambda: BucketCounts.of([(0x41D * 1024 - 1, 2**32 - 1), (0, 9)]))
+    step = StepReport(counts, durations, {0: counts, 10**8 - 1: counts})
+    pool = PoolReport({10**8 - 1: "400 x"}, each)
+    seconds = {10**8 - 1: HealthSecond(1e9, 1e9), 0: HealthSecond(-1e9, -1e9)}
+    health = HealthReport(-1e9, 1e9, 1e9, 1e9, 1e9, BucketCounts(), seconds)
+    plain = ReportingWorker().report()
+    for number in (1, 2):
+        scenario = ScenarioReport(
+            counts, durations, step.seconds, pool, {"typing": step}, {"reply": step}
+        )
+        report = replace(
+            plain,
+            number=number,
+            at_s=1e9,
+            health=health,
+            scenarios={"conversation_messages": scenario},
+        )
+        for worker in ("worker-1", "worker-2"):
+            master.on_report(worker, report.to_bytes())
+
+    result = replace(master.snapshot(), is_over=True, duration_s=30.0)
+    summary = summarise(result, judge(result))
+    record = begin_record(tmp_path, "20261126-120000-abcdef", "")
+    record.close(summary, result)
+
+    assert judge(result).verdict is Verdict.INVALID
+    assert any("reported of second 1000000000" in problem for problem in result.problems)
+    assert len((record.folder / SERIES).read_text("utf-8").splitlines()) == 30
+    again = read_result(record.folder)
+    assert again.totals == result.totals
+    assert again.scenarios["conversation_messages"].durations.response.count > 2**33
 
 
 def test_a_message_that_cannot_be_read_is_none_of_a_worker_without_a_part(

@@ -11,10 +11,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from convoy.errors import ConvoyError
 from convoy.plan.rate_curve import Stage
 from convoy.remote.connections import WorkerShare
+from convoy.results.account import Durations
+from convoy.results.counts import Counts
 from convoy.results.samples import LONGEST_BODY
 from convoy.swarm.messages import (
     VERSION,
@@ -56,9 +59,13 @@ def test_a_report_is_the_same_after_it_went_over_the_wire() -> None:
     assert WorkerReport.from_bytes(report.to_bytes()) == report
 
 
+DURATIONS = Durations.__struct_fields__
 SCENARIO = ("scenarios", "conversation_messages")
 RESPONSE = (*SCENARIO, "durations", "response")
 SAMPLES = ("samples", "400 invalid_payload")
+STEP = {"counts": {}, "durations": dict.fromkeys(DURATIONS, [b""]), "seconds": {}}
+PLAIN = STEP | {"pool": {"retired": {}, "redirected": 0}}
+MANY = {f"{n}": STEP for n in range(40_000)}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,9 @@ SAMPLES = ("samples", "400 invalid_payload")
         pytest.param((*SCENARIO, "counts", "errors"), {"x" * 129: 1}, id="code too long"),
         pytest.param((*SCENARIO, "pool", "retired"), {1: "x" * 129}, id="reason too long"),
         pytest.param(RESPONSE, [pack("=2I", 1 << 21, 1)], id="bucket of no duration"),
+        pytest.param(RESPONSE, [pack("=2I", 0x41D << 10, 1)], id="bucket of 34 years"),
         pytest.param(RESPONSE, [b"1234"], id="bucket without a count"),
+        pytest.param(RESPONSE, [bytes(2**20 + 8)], id="more buckets than there are"),
         pytest.param(("health", "late_s"), float("nan"), id="not a number"),
         pytest.param(("health", "cpu_s"), float("inf"), id="infinite"),
         pytest.param((*SAMPLES, "last_s"), float("inf"), id="at no moment"),
@@ -106,6 +115,48 @@ def test_more_samples_of_a_code_than_a_worker_keeps_are_refused() -> None:
 
     with pytest.raises(ConvoyError, match="length <= 3"):
         WorkerReport.from_bytes(msgspec.msgpack.encode(plain))
+
+
+def test_a_large_report_is_read_where_it_is_the_log_that_is_large() -> None:
+    report = replace(report_of(rejected=3), messages=b"x" * (2**23 + 1))
+    plain = msgspec.msgpack.decode(report.to_bytes(), strict=False)
+    plain["more"] = plain.pop("messages")
+
+    assert WorkerReport.from_bytes(report.to_bytes()) == report
+    with pytest.raises(ConvoyError, match="bytes; 8,388,608 are read"):
+        WorkerReport.from_bytes(msgspec.msgpack.encode(plain))
+
+
+def again_and_again(key: str, packed: bytes) -> bytes:
+    """Return a mapping that is given the same key as often as it may."""
+    return b"\xdf\x00\x01\x86\xa0" + (msgspec.msgpack.encode(key) + packed) * 100_000
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(PLAIN | {"steps": MANY}, id="steps"),
+        pytest.param(PLAIN | {"timings": MANY}, id="timings"),
+        pytest.param(
+            msgspec.Raw(again_and_again("seconds", b"\x82\x01\x80\x02\x80")), id="one key"
+        ),
+    ],
+)
+def test_a_report_of_many_values_is_refused_before_they_are_made(
+    scenario: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = msgspec.msgpack.decode(report_of(rejected=3).to_bytes(), strict=False)
+    plain["scenarios"] = {"conversation_messages": scenario}
+    monkeypatch.setattr(Counts, "__post_init__", pytest.fail)
+
+    with pytest.raises(ConvoyError, match="lists and mappings hold too many values"):
+        WorkerReport.from_bytes(msgspec.msgpack.encode(plain))
+
+
+@pytest.mark.parametrize("lane", [-1, 256])
+def test_a_lane_that_is_none_is_refused(lane: int) -> None:
+    with pytest.raises(ConvoyError, match="does not have the form"):
+        decode_to_master(encode(Released(RUN_ID, {"conversation_messages": {lane: 0}})))
 
 
 @given(st.binary(max_size=99) | JSON.map(msgspec.msgpack.encode))

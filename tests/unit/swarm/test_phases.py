@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from convoy.swarm.phases import Phases
+from convoy.swarm.phases import Phases, latest_end_s
 from tests.unit.settings.configuration import settings_of
+
+
+def test_a_run_is_overdue_by_its_latest_end_also_where_it_is_stopped_in_the_last_moment() -> None:
+    settings = settings_of("warm_up_s=2", "request_timeout_s=10", "stop_timeout_s=7")
+    phases = Phases(settings, now_s=100.0, timeout_s=60.0)
+    phases.begin(102.0)
+    assert phases.t0_s is not None
+    last_s = 30.0 + settings.max_lateness_s + settings.request_timeout_s + 9.9
+
+    phases.advance(phases.t0_s + 1, 30.0)
+    assert not phases.is_overdue(phases.t0_s + last_s)
+    phases.stop(phases.t0_s + last_s)
+
+    latest_s = latest_end_s(settings, 30.0)
+    assert not phases.is_overdue(phases.t0_s + latest_s - 0.2)
+    assert phases.is_overdue(phases.t0_s + latest_s)
 
 
 def test_each_phase_says_how_long_it_lasts_and_how_much_is_left() -> None:

@@ -535,6 +535,25 @@ def test_another_version_is_refused_by_name() -> None:
     assert run.state_of("worker-9") is WorkerState.REFUSED
 
 
+def test_that_a_worker_is_left_out_is_said_once() -> None:
+    run = Run()
+    run.begin()
+
+    for _ in range(3):
+        run._note(run.protocol.exclude("worker-9", "it speaks version 1"))
+
+    assert run.actions(Tell) == [Tell("worker worker-9 takes no part: it speaks version 1")]
+
+
+def test_lanes_of_a_scenario_that_does_not_run_are_nobodys() -> None:
+    run = Run()
+    run.begin()
+
+    run.hear("worker-0", Released(RUN_ID, {"unknown": {0: 0}}))
+
+    assert run.actions(Forgo) == run.actions(Lose) == []
+
+
 UNFIT: dict[str, tuple[ToMaster, Callable[[Run], None], str]] = {
     "released before any grant": (
         Released(RUN_ID, {}),

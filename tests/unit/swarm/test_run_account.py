@@ -7,9 +7,11 @@ from msgspec.structs import replace
 
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioPlan
-from convoy.results.account import ScenarioResult
+from convoy.results.account import PoolReport, ScenarioResult, StepReport
+from convoy.results.health import HealthSecond
 from convoy.results.series import Series
 from convoy.secrets import STARS, Redactor
+from convoy.swarm.messages import WorkerReport
 from convoy.swarm.run_account import RunAccount
 from tests.unit.plan.test_scenario import INPUTS
 from tests.unit.results import REJECTED, changed
@@ -131,6 +133,104 @@ def test_a_scenario_that_does_not_run_is_left_out() -> None:
     told.absorb("worker-1", replace(report, scenarios={"unknown": part}))
 
     assert list(told.series(0.0)) == [NAME]
+
+
+LATEST_S = 90
+"""The run lasts 30 s; its messages may be 10 s late and take 20 s, a stop 10 s, each with 10 s."""
+SLOW = ("max_lateness_s=10", "request_timeout_s=20", "stop_timeout_s=10")
+
+
+def report_of_second(second: int, where: str) -> WorkerReport:
+    """Return a report of 3 messages, of which one part has a second or a moment far away."""
+    worker = ReportingWorker()
+    worker.send(accepted=3)
+    report = worker.report()
+    [part] = report.scenarios.values()
+    seconds = {second: part.counts}
+    step = StepReport(part.counts, part.durations, seconds)
+    parts = {
+        "seconds": replace(part, seconds=seconds),
+        "step": replace(part, steps={"typing": step}),
+        "timing": replace(part, timings={"reply": step}),
+    }
+    health = replace(report.health, seconds={second: HealthSecond(0.5, 1.0)})
+    return replace(
+        report,
+        at_s=float(second) if where == "at_s" else report.at_s,
+        health=health if where == "health" else report.health,
+        scenarios={NAME: parts.get(where, part)},
+    )
+
+
+@pytest.mark.parametrize("where", ["seconds", "step", "timing", "health", "at_s"])
+def test_seconds_after_the_end_of_the_run_are_left_out(where: str) -> None:
+    plan = PLAN.with_curve(RateCurve([Stage(20, 20, 30)]))
+    told = RunAccount({NAME: plan}, settings_of(*SLOW))
+
+    in_time = told.absorb("worker-1", report_of_second(LATEST_S, where))
+    late = told.absorb("worker-1", replace(report_of_second(LATEST_S + 1, where), number=2))
+    far = told.absorb("worker-1", replace(report_of_second(10**8 - 1, where), number=3))
+
+    assert in_time == ""
+    assert [late, far] == [
+        f"worker worker-1 reported of second {second}, but the run is over by second {LATEST_S}: "
+        "that is left out"
+        for second in (LATEST_S + 1, 10**8 - 1)
+    ]
+    series = told.series(told.reported_until_s(["worker-1"], 0.0)).values()
+    assert max(second for each in series for second in each.steps) <= LATEST_S
+    assert max(stretch * each.report_s for each in series for stretch in each.reports) <= LATEST_S
+    assert max(each.until_s for each in series) <= LATEST_S
+    assert max(told.generator(), default=0) <= LATEST_S
+
+
+def test_what_was_reported_before_the_plan_became_shorter_stays_and_more_comes() -> None:
+    plan = PLAN.with_curve(RateCurve([Stage(20, 20, 30)]))
+    told = RunAccount({NAME: plan}, settings_of(*SLOW))
+
+    for duration_s, latest_s in ((40, LATEST_S + 10), (5, LATEST_S + 10)):
+        told.follow({NAME: PLAN.with_curve(RateCurve([Stage(20, 20, duration_s)]))})
+
+        report = report_of_second(latest_s, "seconds")
+        assert told.absorb(f"worker of {duration_s} s", report) == ""
+        assert max(series_of(told).steps) == latest_s
+
+
+def test_a_worker_cannot_make_up_steps_without_end() -> None:
+    told, report = account(), ReportingWorker().report()
+    [part] = report.scenarios.values()
+    step = StepReport(part.counts, part.durations, part.seconds)
+
+    said = [
+        told.absorb(
+            "worker-1",
+            replace(
+                report,
+                number=number,
+                scenarios={
+                    NAME: replace(part, steps={f"{number}-{n}": step for n in range(9_999)})
+                },
+            ),
+        )
+        for number in (1, 2, 3)
+    ]
+
+    problem = "worker worker-1 reported of more steps than a run can have; no more count"
+    assert said == ["", problem, problem]
+    assert len(whole_of(told).steps) == 9_999
+    assert len(told.series(0.0)) == 10_000
+
+
+def test_unknown_codes_of_retired_conversations_are_few() -> None:
+    told, report = account(), ReportingWorker().report()
+    [part] = report.scenarios.values()
+    pool = PoolReport({n: f"499 code {n}" for n in range(1000)}, redirected=0)
+
+    told.absorb("worker-1", replace(report, scenarios={NAME: replace(part, pool=pool)}))
+
+    retired = whole_of(told).retired
+    assert len(retired) == 51
+    assert (retired["499 code 0"], retired["4xx other"]) == (1, 950)
 
 
 def test_what_is_due_follows_a_change_of_the_plan() -> None:
