@@ -12,7 +12,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from convoy.plan.draws import draw
-from convoy.plan.payloads import PayloadError, PayloadTemplate, TemplateFault
+from convoy.plan.payloads import MOST_NODES, PayloadError, PayloadTemplate, TemplateFault
 
 WHOLE = "dialogue"
 """The step that is a whole dialogue, from its message to its last line."""
@@ -223,6 +223,7 @@ class LineTemplates:
     def __init__(self, name: str, dialogue: Dialogue) -> None:
         self._name = name
         self._dialogue = dialogue
+        self._nodes_left = MOST_NODES
         self._templates = [dict(self._compiled(line)) for line in dialogue.lines]
 
     def check_names(self, variables: Mapping[str, object]) -> None:
@@ -254,7 +255,9 @@ class LineTemplates:
             source = getattr(line, field)
             if source is not None and "{" in source:
                 with self._at(line, field):
-                    yield field, PayloadTemplate(self._name, source)
+                    template = PayloadTemplate(self._name, source, self._nodes_left)
+                    self._nodes_left -= template.size
+                    yield field, template
 
     def _rendered(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, islice
+from itertools import accumulate
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ LARGEST_BODY_BYTES = 512_000
 """What the remote takes as a body (the support thread that `plan.texts` names)."""
 
 MOST_NODES = 10_000
-"""Of a syntax tree: compiling takes some 0.1 ms and 10 KB for each, of a macro 0.5 ms and 30 KB."""
+"""Of all syntax trees of a file: one takes some 0.1 ms to compile, a macro 0.5 ms."""
 
 
 class TemplateFault(NamedTuple):
@@ -50,18 +50,22 @@ class PayloadError(ConvoyError):
 class PayloadTemplate:
     """One message body as a Jinja2 template; it can reach its variables and nothing else.
 
-    Raises PayloadError with everything in it that the sandbox refuses.
+    Its syntax tree has `size` nodes, of which there may be no more than `most`: those before it in
+    the same file count, too. Raises PayloadError with everything in it that the sandbox refuses.
     """
 
-    def __init__(self, name: str, source: str) -> None:
+    def __init__(self, name: str, source: str, most: int = MOST_NODES) -> None:
         self.name = name
+        self.size = 0
         self._sandbox = sandbox = Sandbox()
         try:
             self.tree = sandbox.parse(source)
-            for node in islice(self.tree.find_all(nodes.Node), MOST_NODES, None):
-                what = f"{MOST_NODES:,} names, values, operators and statements"
-                fault = TemplateFault(node.lineno, f"has more than {what} by here; make it shorter")
-                raise PayloadError(name, fault)
+            for node in self.tree.find_all(nodes.Node):
+                self.size += 1
+                if self.size > most:
+                    what = f"{MOST_NODES:,} names, values, operators and statements"
+                    problem = f"has more than {what} by here; make it shorter"
+                    raise PayloadError(name, TemplateFault(node.lineno, problem))
             refused = sorted({TemplateFault(*each) for each in refusals(self.tree)})
             PayloadError.raise_for(name, refused)
             self._names = _names_in(self.tree)

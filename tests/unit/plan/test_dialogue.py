@@ -170,6 +170,17 @@ def test_a_template_in_a_line_is_refused_with_that_line(line: Say | Expect, told
     assert told in str(caught.value)
 
 
+def test_lines_that_would_take_long_to_compile_together_are_refused() -> None:
+    long = "{{ " + "k ~ " * 4000 + "k }}"
+    lines = tuple(Say(text=long, number=number) for number in range(1, 101))
+
+    assert LineTemplates("d.yaml", Dialogue(lines[:2]))
+    with pytest.raises(PayloadError) as refused:
+        LineTemplates("d.yaml", Dialogue(lines))
+
+    assert str(refused.value).startswith("d.yaml, line 3, field say: has more than 10,000 names")
+
+
 def test_the_template_of_a_message_takes_any_text() -> None:
     text = '"a" \\ <b> {{ "{{" }} {% raw %}{{ x }}{% endraw %} é'
     message = Dialogue((Say(text=text),)).message
