@@ -184,6 +184,8 @@ def share_out(
             faults.append(f"{type(error).__name__}: {error}")
 
     greenlets = [gevent.spawn(work_on_some, session) for session in sessions]
+    # Timers count from when the loop last looked at the clock, perhaps seconds before.
+    gevent.get_hub().loop.update_now()
     gevent.joinall(greenlets, timeout=timeout_s)
     gevent.killall(greenlets)
     return faults

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import gevent
 import pytest
 
+from convoy.clock import clock_s
 from convoy.errors import ExitCode, RefusedError, RemoteError, SettingsError
 from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
-from convoy.prepare.pools import find_pool, open_conversations
+from convoy.prepare.pools import find_pool, open_conversations, share_out
 from convoy.prepare.scenarios import KnownScenario, Opening
 from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections
 from convoy.remote.oauth import Credentials
+from convoy.remote.session import Session
 from convoy.routes.catalogue import CLIENT, NO_ROUTE
 from convoy.secrets import Secret
 from convoy.settings import Settings
@@ -309,3 +313,21 @@ def test_a_place_that_cannot_be_written_is_a_fault_of_the_settings(
 def test_without_a_cache_the_remote_is_asked() -> None:
     with pytest.raises(RemoteError):
         find_pool(settings_with(), SCENARIO, NOBODY)
+
+
+def test_the_time_for_the_work_counts_from_its_beginning_whatever_was_done_before() -> None:
+    session = cast(Session, SimpleNamespace(open=lambda: None, ready_at=lambda now_s: now_s))
+    done: list[int] = []
+
+    def work(_: Session, item: int) -> None:
+        for _ in range(3):
+            gevent.sleep(0.001)
+        done.append(item)
+
+    gevent.sleep(0)
+    busy_until_s = clock_s() + 0.3  # so long the loop does not look at the clock
+    while clock_s() < busy_until_s:
+        pass
+    faults = share_out([1], [session], work, timeout_s=0.2)
+
+    assert (done, faults) == ([1], [])
