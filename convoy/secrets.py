@@ -28,7 +28,7 @@ _SHORTEST_PART = 8
 _PARAMETER = re.compile(rf"[\w-]+=\"?([^\s\",;]{{{_SHORTEST_PART},}})")
 _ENDS = r"(?:token|jwt|secret|password|passwd|signature|api[_ -]?key)"
 _OTHERS = "authorization|(?:set-)?cookie|x-amz-credential"
-_NAMES = rf"(?:[\w.:/@$\[\] -]*{_ENDS}|{_OTHERS}) *"
+_NAMES = rf"(?:[^\"\\&=]{{0,100}}{_ENDS}|{_OTHERS}) *"
 """Of members of JSON, and of parameters of a URL, whose values open a door."""
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{}\]]', re.DOTALL)
 # Quantifiers are possessive, short, or begin behind a character that they cannot hold: the time has
@@ -307,7 +307,9 @@ def _forms(text: str) -> set[str]:
         forms.add(bare)
     forms.update(_base64_forms(utf8))
     for form in tuple(forms):
-        # A layer of escapes is taken off the secret together with what surrounds it.
+        # A layer of escapes is taken off the secret together with what surrounds it, and a
+        # backslash at its end together with what follows.
+        forms.update(shown for shown, _ in layers(form.removesuffix("\\")))
         forms.update(shown for shown, _ in layers(form))
     return {form for form in forms if len(form) >= SHORTEST and (form == text or form.strip(" ?"))}
 

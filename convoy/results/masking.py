@@ -10,10 +10,6 @@ import json
 import re
 import unicodedata
 
-_WHOSE = (
-    "(?:from|to|user|customer|guest|agent|contact|person|participant|sender|recipient"
-    "|home|work|business|private|other|primary)?"
-)
 _OF_A_THING = (
     "api|app|application|attribute|bot|campaign|channel|class|code|column|deployment|division"
     "|domain|enum|error|event|exception|field|file|flow|function|header|host|integration|key"
@@ -25,53 +21,55 @@ _KINDS = {
     kind: re.compile(keys)
     for kind, keys in {
         "name": (
-            rf"(?!(?:{_OF_A_THING})names?$)[^\W\d_]*names?|(?:{_WHOSE})(?:salutation"
-            r"|birth(?:date|day)|dateofbirth"
-            r"|(?:street|postal)?(?:street|address)line\d?|street(?:address)?)"
+            rf"(?!(?:{_OF_A_THING})name).*name.*|.*(?:salutation|birthda(?:te|y)|dateofbirth"
+            r"|street|(?:street|postal)address|addressline)"
         ),
-        "e-mail address": rf"{_WHOSE}e?mails?(?:address(?:es)?)?",
+        "e-mail address": r".*mail.*",
         "phone number": (
-            rf"{_WHOSE}(?:(?:tele|cell|mobile)?phones?(?:numbers?)?|tel|fax|sms|whatsapp"
-            r"|(?:mobile|cell)(?:number)?|callback(?:numbers?|phones?)|ani|dnis|callerid|(?:caller|called)number)"
+            r".*(?:phone|telefon|landline|msisdn|rufnummer).*|.*(?:ani|dnis|e164)"
+            r"|.*(?:mobile|cell|fax|sms|whatsapp|callback)s?(?:no|numbers?)?"
+            r"|(?:from|to|home|work|business|private)?tel(?:no|number)?|call(?:er|ed)id"
+            r"|(?:call(?:er|ed|ing)|contact|dialed|destination|remote|customer|external"
+            r"|participant)(?:numbers?|party)"
         ),
     }.items()
 }
-"""What a member of JSON holds, by its key in small letters without hyphens and underlines."""
+"""What a member of JSON holds, by a part of its key: its letters, small ones."""
 _PHONE_NUMBER = "phone number"
 _MAY_BE_NUMBERS = re.compile("(?:to|from)?address(?:normalized|raw|displayable)?|to|from")
 _NAMES_ANOTHER = re.compile(
-    "key|name|fieldname|field|label|id|attribute|property|parameter|param"
-    "|(?:instance|property|data|json)?path|pointer|loc|location"
+    "id|loc|param|[a-z]*(?:key|name|field|label|attribute|property|parameter|path|pointer|location)"
 )
-_NAMED_VALUE = re.compile("[a-z]*values?|data|input|instance")
+_NAMED_VALUE = re.compile(
+    "[a-z]*values?|data|input|instance|content|rejected|actual|received|given|provided"
+)
 """The former says what the latter, beside it, is."""
-_PREFIX = re.compile(r".*[.:/@$\[]", re.DOTALL)
-_SUFFIX = re.compile(r"(?:\[\d*\]|[\d\]])+\Z")
-_NOT_OF_A_KEY = str.maketrans("", "", "-_ ")
+_BETWEEN_PARTS = re.compile(r"[^\w\s-]+")
+_NO_LETTER = re.compile(r"[\W\d_]+")
 _AROUND_JSON = "\ufeff \t\r\n"
-_OF_A_LANGUAGE = re.compile(r"""[{<=\\]|["']\s*:|&#?\w{2,31};|%[0-9a-fA-F]{2}""")
-"""What stands in JSON (cut off, or as Python writes it), XML, HTML, forms and their escapes."""
+_OF_A_LANGUAGE = re.compile(r"""[{<=\\\x00-\x1f\x7f]|["']\s*:|&#?\w{2,31};|%[0-9a-fA-F]{2}""")
+"""What stands in JSON (cut off, or as Python writes it), XML, HTML, forms and their escapes; and
+lines and tabs, as YAML and tables have them."""
+_PAGE = re.compile(r"<(?:html|head)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title>([^<>{}&]{1,100})</title>", re.IGNORECASE)
 # Quantifiers are possessive or short, so that the time is linear in a text of any length.
 _E_MAIL = re.compile(
     r"""(?:(?<![\w.+-])[\w.+-][\w.!#$'*+?^`|~-]{0,254}+|"[^"\n]{1,64}+")@"""
     r"(?:[\w-]{1,63}+(?:[.\u3002][\w-]{1,63}+){1,8}+|\[[\w.:]{3,45}\])"
 )
-_SPACE = r"[^\S\n]"  # those that do not break are spaces, too
-_DASH = "\u2010-\u2015-"
-_WITH_COUNTRY = rf"[1-9](?:(?:{_SPACE}|[()./{_DASH}]){{0,3}}\d){{6,14}}+"
-_EXTENSION = rf"(?:{_SPACE}?(?:x|ext\.?|#){_SPACE}?\d{{1,6}}+)?"
+_APART = r"[\s()./_\u2010-\u2015\u2212-]{0,3}"
+_DIGITS = rf"\d(?:{_APART}\d){{6,14}}+"
+_EXTENSION = r"(?:\s?(?:x|ext\.?|#)\s?\d{1,6}+)?"
 _PHONE = re.compile(
-    rf"\+{_WITH_COUNTRY}{_EXTENSION}|(?<=\btel:)\d{{5,15}}+|(?<![\w.+-])(?:(?:00{_WITH_COUNTRY}"
-    # As 030 1234567; as 06 12 34 56 78; as (555) 123-4567.
-    rf"|\(?0[1-9]\d{{1,4}}(?:\){_SPACE}?|(?:{_SPACE}|[/{_DASH}]){{1,3}})"
-    rf"\d(?:(?:{_SPACE}|[{_DASH}])?\d){{3,10}}+"
-    rf"|0[1-9](?:(?:{_SPACE}|\.)\d\d){{4}}"
-    rf"|(?:1(?:{_SPACE}|[.{_DASH}]))?"
-    rf"(?:\([2-9]\d\d\){_SPACE}?|[2-9]\d\d(?:{_SPACE}|[.{_DASH}]))"
-    rf"\d{{3}}(?:{_SPACE}|[.{_DASH}])\d{{4}}"
-    rf"){_EXTENSION}(?![\w-]))"
+    rf"\+[\s(]{{0,2}}{_DIGITS}{_EXTENSION}"
+    r"|(?i:(?<=tel|sms|fax)|(?<=phone)|(?<=mobile|callto)|(?<=whatsapp)|(?<=phone number))"
+    rf"[.:\s]{{1,3}}\(?{_DIGITS}"
+    rf"|(?<![\w.+-])(?P<maybe>\(?{_DIGITS})(?=(?:x|ext|#)|[^\w-]|\Z){_EXTENSION}"
 )
+_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:\s.*)?")
+_DECIMAL = re.compile(r"\d+\.\d+(?:\s.*)?")
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_AMERICAN = re.compile(r"(?:1\D)?\(?[2-9]\d\d\)?\D?\d{3}\D\d{4}")
 _ONLY_NUMBER = re.compile(r"\+?\d{7,15}")
 
 
@@ -107,7 +105,8 @@ def _masked(value: object, key: str = "", kind: str = "") -> object:
             if isinstance(text, str)
         )
         beside = next(filter(None, named), "")
-        of_id = _kind(str(value.get("idType")))  # as open messaging has it: Phone, Email, Opaque
+        # As open messaging has it: Phone, Email or Opaque.
+        of_id = next((_kind(str(value[each])) for each in value if _plain(each) == "idtype"), "")
         kinds = {
             each: _kind(each) or kind or beside * _is_named_value(each) or of_id * (each == "id")
             for each in value
@@ -139,11 +138,26 @@ def _without_parts(text: str) -> str:
     """Return a text that is no JSON without what looks like people's data."""
     usual = _usual(text)
     if _OF_A_LANGUAGE.search(usual):
-        title = _TITLE.search(usual)
+        title = _TITLE.search(usual) if _PAGE.search(usual) else None
         told = f": {_without_parts(title[1])}" if title else ""
         return f"<text, {len(text)} characters{told}>"
-    masked = _PHONE.sub("<phone number>", _E_MAIL.sub("<e-mail address>", usual))
+    masked = _PHONE.sub(_phone, _E_MAIL.sub("<e-mail address>", usual))
     return text if masked == usual else masked
+
+
+def _phone(found: re.Match[str]) -> str:
+    """Return what stands for something with the digits of a phone number, itself where it is none.
+
+    It is one with a `+`, behind a word for it, as 030 1234567, 06 12 34 56 78 or (555) 123-4567.
+    """
+    text = found["maybe"]
+    if text is None:
+        return "<phone number>" if found[0][0] == "+" else f"{found[0][0]}<phone number>"
+    digits = re.sub(r"\D", "", text)
+    is_national = digits[0] == "0" and digits != text and not _DECIMAL.fullmatch(text)
+    is_other = any(each.fullmatch(text) for each in (_DATE, _ADDRESS))
+    is_phone = not is_other and (is_national or _AMERICAN.fullmatch(text) is not None)
+    return "<phone number>" if is_phone or digits[:2] == "00" else found[0]
 
 
 def _usual(text: str) -> str:
@@ -156,7 +170,7 @@ def _usual(text: str) -> str:
 
 
 def _plain(key: str) -> str:
-    return _usual(key).lower().translate(_NOT_OF_A_KEY)
+    return _NO_LETTER.sub("", _usual(key)).lower()
 
 
 def _is_named_value(key: str) -> bool:
@@ -164,6 +178,9 @@ def _is_named_value(key: str) -> bool:
 
 
 def _kind(key: str) -> str:
-    """Return of what kind the value of a key is: by its last part, without a number of its own."""
-    plain = _plain(_SUFFIX.sub("", _PREFIX.sub("", _SUFFIX.sub("", key))))
-    return next((kind for kind, keys in _KINDS.items() if keys.fullmatch(plain)), "")
+    """Return of what kind the value of a key is: by its last part, or the one before."""
+    parts = list(filter(None, map(_plain, _BETWEEN_PARTS.split(_usual(key)))))
+    kinds = (
+        kind for part in reversed(parts[-2:]) for kind in _KINDS if _KINDS[kind].fullmatch(part)
+    )
+    return next(kinds, "")

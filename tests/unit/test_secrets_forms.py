@@ -150,6 +150,8 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "https://user:it's-hunter2@host.example/",
         '{"token": {"a": {"b": {"c": {"d": "hunter2"}}}}, "x": 1}',
         '{"secret": [[["hunter2"]]]}',
+        '{"my(token": "hunter2", "user|token": "hunter2", "a~1token": "hunter2"}',
+        '{"#token": "hunter2", "%token": "hunter2", "it\'s token": "hunter2", "user,token": "hunter2"}',
         '{"a/token": "hunter2", "@token": "hunter2", "$token": "hunter2", "token ": "hunter2"}',
         "password=\"hunter2\" or password='hunter2'",
         "Login(user=x, password=hunter2) {token=hunter2} [token=hunter2] a=1,token=hunter2",
@@ -253,6 +255,11 @@ def test_a_permanent_secret_is_hidden_as_programs_change_it(secret: str, said: s
     redactor.register(secret, permanent=True)
 
     assert STARS in redactor.redact(f"no {said}!")
+
+
+def test_a_secret_with_a_backslash_at_its_end_is_hidden_in_json() -> None:
+    for secret in ("Tr0ub+dor\\horse-battery\\", "Tr0ub%41dor\\x\\", "Tr0ub&lt;dor\\x\\"):
+        assert secret not in json.loads(hidden(secret, json.dumps({"a": f"no {secret}"})))["a"]
 
 
 def test_overlapping_secrets_are_hidden_together() -> None:

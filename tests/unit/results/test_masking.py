@@ -88,7 +88,7 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
         ('{"name": "Ann", "name": ""}', "<text, 27 characters>"),
         ("ann\u200b@mail.example", "<e-mail address>"),
         ("\u0660\u0663\u0660 \u0661\u0662\u0663\u0664\u0665\u0666\u0667", "<phone number>"),
-        ("+4930123456-x or _+4930123456_1", "<phone number>-x or _<phone number>_1"),
+        ("+4930123456-x or _+4930123456_1", "<phone number>-x or _<phone number>"),
         ("tel:03012345678", "tel:<phone number>"),
         ("a" * 100 + "@mail.example", "<e-mail address>"),
         (
@@ -112,7 +112,45 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             "<html><title>502 Bad Gateway</title>Ann",
             "<text, 39 characters: 502 Bad Gateway>",
         ),
-        ("<title>ann@mail.example</title>", "<text, 31 characters: <e-mail address>>"),
+        ("<head><title>ann@mail.example</title>", "<text, 37 characters: <e-mail address>>"),
+        ("<contact><title>Frau Lee</title>", "<text, 32 characters>"),
+        ("firstName: Ada\nphone: 0301234567", "<text, 32 characters>"),
+        ("name\tphone", "<text, 10 characters>"),
+        ("The phone number 4930123456789 is wrong", "The phone number <phone number> is wrong"),
+        (
+            '{"callerNameRaw": "a", "emailOfCustomer": "b", "remoteNumber": "c", "id_type": "d"}',
+            '{"callerNameRaw": "<name, 1 characters>", '
+            '"emailOfCustomer": "<e-mail address, 1 characters>", '
+            '"remoteNumber": "<phone number, 1 characters>", "id_type": "d"}',
+        ),
+        ("Tel: 0301234567, WhatsApp 4930123456", "Tel:<phone number>, WhatsApp <phone number>"),
+        (
+            "+(49) 30 123456, + 49 30 123456, +49_30_123456, +49\u221230\u2212123456",
+            "<phone number>, <phone number>, <phone number>, <phone number>",
+        ),
+        ("03-1234-5678, (03) 1234 5678", "<phone number>, <phone number>"),
+        (
+            "02 9374 4000, 06-12-34-56-78, (0)30 1234567, 00-49-30-123456",
+            "<phone number>, <phone number>, <phone number>, <phone number>",
+        ),
+        (
+            '{"officePhone": "1", "smsNumber": "2", "phoneE164": "3", "callerANI": "4"}',
+            '{"officePhone": "<phone number, 1 characters>", '
+            '"smsNumber": "<phone number, 1 characters>", '
+            '"phoneE164": "<phone number, 1 characters>", '
+            '"callerANI": "<phone number, 1 characters>"}',
+        ),
+        (
+            '{"billing_email": "a", "emailId": "b", "firstName.value": "c", "name@en": "d"}',
+            '{"billing_email": "<e-mail address, 1 characters>", '
+            '"emailId": "<e-mail address, 1 characters>", '
+            '"firstName.value": "<name, 1 characters>", "name@en": "<name, 1 characters>"}',
+        ),
+        (
+            '{"propertyName": "firstName", "attemptedValue": "Ada", "received": "Bo"}',
+            '{"propertyName": "firstName", "attemptedValue": "<name, 3 characters>", '
+            '"received": "<name, 2 characters>"}',
+        ),
     ],
 )
 def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
@@ -171,6 +209,8 @@ def test_what_is_no_json_is_masked_as_a_whole_where_names_may_stand_in_it(text: 
         '{"message": "The value of \'channel\' must be one of web, sms"}',
         '{"a": 1,   "b": 1e3}',
         "01-12-2026 05.06.2026 10:00, a+b&c; at 100%, [to, from] is missing",
+        "20261126-063154, 2026-11-26 06:31:54, 0.1234567 0.25, 010.020.030.040, 1234567890",
+        '{"hostName": "a", "apiName": "b", "fieldNames": ["c"], "smsEnabled": "d", "total": 5}',
         '{"id": "conversation-1", "value": "x", "details[0].fieldName": "to"}',
         '{"queueName": "support", "metricName": "nOffered", "fieldName": "to", "value": "x"}',
     ],
