@@ -56,9 +56,9 @@ class Guests:
     to `register`, so that they are redacted.
 
     Of `limits`, those of scope `session` are for the messages of one guest and those of scope
-    `connection` for all that it sends over one; `connects` is for the connections of all. Under an
-    approval each connection takes one of the `turns` to log in. Files go to the target's own
-    `origins`, and to public places besides where it `is_approved`.
+    `connection` for all that it sends over one connection; `connects` is for the connections of all
+    guests. Under an approval each connection takes one of the `turns` to log in. Files go to the
+    target's own `origins`, and to public places besides where it `is_approved`.
     """
 
     dialler: Dialler
