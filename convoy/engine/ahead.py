@@ -33,8 +33,9 @@ class MessagesAhead:
     """Plans and renders the next messages of one scenario together.
 
     One by one takes twice as long, because after each wait the processor's caches are cold.
-    `upcoming` returns the numbers of the next messages, at most so many; `avoid` holds the indexes
-    of retired conversations. What says when it is sent, by `wall_clock`, is rendered then.
+    `upcoming` takes how many numbers are wanted at most, and returns those of the next messages.
+    `avoid` holds the indexes of retired conversations. A template that says when its message is
+    sent, by `wall_clock`, is not rendered ahead but when the message is taken.
     """
 
     plan: ScenarioPlan
@@ -57,6 +58,8 @@ class MessagesAhead:
         if ready is None:
             self._make_ready(k)
             ready = self._ready.pop(k, None)
+        # Its conversation was retired meanwhile, or it could not be made ahead: then the error is
+        # raised here, where this very message is taken.
         if ready is None or ready[0].conversation_index in self.avoid:
             ready = self.plan.message(k, self.avoid), None
         planned, body = ready
@@ -65,6 +68,7 @@ class MessagesAhead:
     def _make_ready(self, k: int) -> None:
         """Render one and the next ones; a template's error is raised when that message is taken."""
         planned = self._planned
+        # Where lanes have come or gone since, what is left of the planned ones is not next.
         if not planned or planned[-1].k != k:
             planned = self._planned = self._plan_next(k)
         self._ready = ready = {}

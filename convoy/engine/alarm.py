@@ -41,9 +41,12 @@ class LoopAlarm:
 
     def set(self, delay_s: float) -> None:
         loop = get_hub().loop
+        # The delay of a timer of gevent's is fixed when it is made, so each one needs a new timer.
         if self._timer is not None:
             self._timer.close()
         self._timer = loop.timer(max(0.0, delay_s), ref=False)
+        # The loop takes its time when it polls. Without an update the delay would count from then,
+        # and a timer of 20 ms expires at once after 30 ms of work.
         self._timer.start(self._callback, update=True)
 
 
@@ -75,6 +78,8 @@ class TimerFdAlarm:
         self._number: int = library.timerfd_create(time.CLOCK_BOOTTIME, flags)
         if self._number < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        # The loop keeps the watcher, and the watcher its arguments: with the alarm itself among
+        # them it would never be collected, and its descriptor never closed.
         watcher = get_hub().loop.io(self._number, _READ, ref=False, priority=_FIRST)
         watcher.start(_expire, weakref.ref(self))
         # Not at the end of the process: the loop may be gone by then, and all is closed anyway.
@@ -82,11 +87,14 @@ class TimerFdAlarm:
 
     def set(self, delay_s: float) -> None:
         self._is_set = True
-        self._start(max(1, int(delay_s * _NS_PER_S)))
+        self._start(max(1, int(delay_s * _NS_PER_S)))  # 0 would stop the timer
 
     def expire(self) -> None:
-        """Call the callback, and stop the timer unless it was set anew: the loop would spin."""
-        self._is_set = False
+        """Call the callback, and stop the timer unless it was set anew: the loop would spin.
+
+        To set or to stop the timer makes its descriptor unreadable, so nothing reads from it.
+        """
+        self._is_set = False  # before the callback, which may set it
         try:
             self._callback()
         finally:

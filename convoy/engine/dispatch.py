@@ -56,8 +56,8 @@ class Dispatcher:
 
     With `closed_for_s` arrivals are closed: messages go out from T0 on for so long, and none is
     ever late. Without it each is due at its own time, and given up `max_lateness_s` after it. None
-    goes out before the `pace` of an approval has room for it, and for the `requests` that the plan
-    has for each. Times of messages are seconds from T0, all others `clock` seconds. It is long
+    goes out before the `pace` of an approval has room for it; `requests` is how many the plan has
+    for each message. Times of messages are seconds from T0, all others `clock` seconds. It is long
     because one alarm, one queue and the free users decide together what goes out next.
     """
 
@@ -126,6 +126,7 @@ class Dispatcher:
         user = getcurrent(), ready_at
         if self.pace is not None:
             self.pace.forget(user[0])
+        # Those that are idle already are served first; the alarm is set for them.
         if ready_at_s <= now_s and not self._idle:
             due = self._next(now_s)
             if due is not None:
@@ -193,7 +194,7 @@ class Dispatcher:
                         continue
                 self.recorder.schedule()
             elif now_s >= t0_s:
-                continue
+                continue  # a warm-up message is in no account, but would load the measured part
             return DueMessage(k, due_s, phase, self._epoch, cause, now_s)
         return None
 
@@ -228,6 +229,8 @@ class Dispatcher:
     def _arm(self) -> None:
         """Set the alarm for whatever comes next, unless it is set for something earlier."""
         first, now_s, at_s = self.queue.first, self.clock(), self._users.first_ready_s
+        # The first message is the same tuple until it is taken or lanes come and go, so that the
+        # round in which it goes out is computed once.
         if first is not self._armed_for and self._idle and now_s < self._closes_s:
             round_s = self._round_s(first)
             if self.pace is not None:
@@ -263,11 +266,14 @@ class Dispatcher:
             if ready_at_s > now_s:
                 users.rest(users.pop(now_s), ready_at_s)
                 continue
+            # Before the user is taken: without a message it keeps its place among the idle ones.
             due = self._next(now_s)
             if due is None:
                 break
             user = users.pop(now_s)
             self._promise(user)
+            # The user runs at once, until it waits for its answer. What all of them post leaves
+            # together, before the loop polls again.
             user[0].switch(due)
             now_s = self.clock()
         self._arm()

@@ -57,6 +57,7 @@ class FreeUsers:
 
     def rest(self, user: FreeUser, until_s: float) -> None:
         """Take on a user that may not send before a moment."""
+        # Of two that rest equally long the heap would compare greenlets, which have no order.
         heappush(self._resting, (until_s, next(self._tie_breaks), user))
 
     def end_rests(self, now_s: float) -> None:

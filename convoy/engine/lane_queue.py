@@ -34,7 +34,7 @@ class LaneQueue:
 
     def grant(self, lanes: Mapping[int, LaneMessages], phase: Phase) -> None:
         """Take on the messages of one phase in some lanes."""
-        self._unmerge()
+        self._unmerge()  # they may be due before messages that are merged already
         self.granted.update(lanes)
         for lane, messages in lanes.items():
             first = next(messages, None)
@@ -93,7 +93,10 @@ class LaneQueue:
         return last_s
 
     def _merge(self) -> None:
-        """Put the messages of the lanes that come first in order, as far as the last of them."""
+        """Merge the lanes whose first messages are due first, up to the last of these messages.
+
+        The lanes that are left out have none that is due before that.
+        """
         self._heads.sort()
         batch, self._heads = self._heads[:_AT_ONCE], self._heads[_AT_ONCE:]
         if not batch:

@@ -27,6 +27,8 @@ def own_processor() -> Iterator[AskProcessor]:
     Where the system does not count the time waited for a processor, that is 0.
     """
     try:
+        # Opened by each watch and not at import: after a fork, as by `--processes`, a file that was
+        # open before still tells of the parent.
         scheduler = _SCHEDULER.open("rb", buffering=0)
     except OSError:
         yield lambda: Processor(process_time(), 0.0)

@@ -36,6 +36,7 @@ class PoolUse:
         deadline_s = clock_s() + timeout_s
         self._busy[lane] += 1
         try:
+            # An event wakes all that wait for it, and only the first of them finds it free.
             while (taken := self._taken.get(index)) is not None:
                 if not taken[0].wait(max(0.0, deadline_s - clock_s())):
                     self._busy[lane] -= 1

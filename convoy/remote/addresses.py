@@ -47,6 +47,7 @@ def is_public(address: str) -> bool:
             found = ipaddress.ip_address(socket.inet_aton(address))
         except OSError as exc:
             raise ValueError(f"{address} is no address") from exc
+    # `is_global` is true of groups and, in IPv6, of the deprecated site-local addresses.
     return all(
         each.is_global
         and not (each.is_multicast or each.is_reserved or getattr(each, "is_site_local", False))
@@ -69,10 +70,11 @@ def _meant_by(
 
 @dataclass(eq=False, slots=True)
 class Admission:
-    """Which addresses this process may connect to, by the guard: what a name says may change.
+    """Which addresses this process may connect to, as the guard has decided.
 
-    Those of this machine always; any where it is `anywhere`; else those admitted by `admit`. With
-    `only` it is that address and no other.
+    It judges addresses and not names, because a name may stand for another address later. The
+    addresses of this machine are always admitted. With `anywhere` all are, else those that were
+    given to `admit`. With `only` one address is admitted and no other.
     """
 
     anywhere: bool = False
@@ -165,6 +167,7 @@ class AddressBook:
             raise TimeoutError(f"looking up {where[0]} took too long")
         found = lookup.get()
         if isinstance(found, Exception):
+            # A new one for each greenlet: with one instance the tracebacks of all would add up.
             raise type(found)(*found.args) from found
         return found
 

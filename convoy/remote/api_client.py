@@ -30,17 +30,18 @@ _MOST_WAITS = 5
 """For one request, each as long as a 429 asks: a budget that others spend may never be there."""
 _PAUSE_S = 1.0
 _NO_RULE = AnswerRule({})
-"""An answer may come again and again; what it holds is looked at here."""
+"""Takes no answer for a route's own: statuses and bodies are judged here. The rule of a route would
+refuse an answer whose id came before, and the same thing may be asked for again."""
 
 
 class ApiClient(AbstractContextManager["ApiClient"]):
-    """Asks what is no message by a session, which it closes at the end of a `with` block.
+    """Sends what is no message over a session, which it closes at the end of a `with` block.
 
     It keeps to the limits, obeys a 429, logs in again after a 401, and asks again where a fault may
     pass: all that it asks for may be asked twice. It keeps to an approved rate where its session
-    does, and asks for nothing once the kill switch is on. It waits within `waiting`, which takes
-    what for and how long; `patience_s` is how long a request waits at most for limits that are
-    spent, by default `prepare_timeout_s`.
+    does, and asks for nothing once the kill switch is on. Each wait is within a `with` block of
+    what `waiting` returns, which is called with what is waited for and for how long. `patience_s`
+    is how long a request waits at most for limits that are spent, by default `prepare_timeout_s`.
     """
 
     def __init__(

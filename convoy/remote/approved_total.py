@@ -21,8 +21,9 @@ class Total:
 
     Whatever leaves is taken from it: a user that was handed a message has what the plan counted for
     that one, and all else (first words of later guests, what is sent again, what a step sends more
-    than was planned) is taken from what is left. With `is_led` the master gives more of that; so
-    much as was taken, up to `most_ahead`, is wanted in advance. All times are `clock` seconds.
+    than was planned) is taken from what is left. With `is_led` the master gives more of that. A
+    process wants as many in advance as it has taken so far, at most `most_ahead`. All times are
+    `clock` seconds.
     """
 
     left: int
@@ -31,6 +32,7 @@ class Total:
     clock: Callable[[], float] = clock_s
 
     def __post_init__(self) -> None:
+        # Weak, so that a user that has ended leaves nothing here.
         self._planned: WeakKeyDictionary[greenlet, int] = WeakKeyDictionary()
         self._is_used_up = not self.is_led
         self._waiting = 0

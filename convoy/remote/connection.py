@@ -31,6 +31,7 @@ _REASONS = _READY, _EXPIRED, _STOPPED = object(), object(), object()
 # the first of them would be late.
 _MOST_AT_A_TIME = 16
 
+# Not gevent's: it switches to the loop also for a timeout of 0, and raises in a callback of it.
 _make_poll = monkey.get_original("select", "poll")
 
 # What gevent's resolver gives for one address: (family, type, protocol, name, address).
@@ -40,17 +41,17 @@ Address = tuple[int, int, int, str, tuple[object, ...]]
 class Connection:
     """A connection without TLS; only `connect`, `read_some` and `wait` block.
 
-    One greenlet reads, or none where the loop calls back (`listen`). Any may `post` meanwhile,
-    since what the kernel does not take at once leaves without them. It uses the interpreter's own
-    socket class, which neither Locust's monkey patch nor gevent's wrappers touch, and one read and
-    one write watcher for its whole life.
+    One greenlet reads, or none where the loop calls back (`listen`). Any greenlet may `post`
+    meanwhile: what the kernel does not take at once is sent later by the loop. The connection uses
+    the interpreter's own socket class, which neither Locust's monkey patch nor gevent's wrappers
+    touch, and one read and one write watcher for its whole life.
 
-    `unsent` is what the kernel has still to take; `sent_s` is when it took the first byte since its
-    owner set it to None, and `on_sent` is called once then; `received_s` is the time of the latest
-    receive; `is_ended` says that the server has closed its side. Before what was not taken at once
-    goes on, `may_go_on` is asked; where it may not, the connection is reset. An owner that
-    `expects_silence` has nothing sent after something has arrived: the connection `is_readable`
-    then, and its request still `unsent`.
+    `unsent` is what the kernel has still to take. `sent_s` is when the kernel took the first byte
+    since the owner set `sent_s` to None, and `on_sent` is called once at that moment. `received_s`
+    is the time of the latest receive. `is_ended` says that the server has closed its side. Before
+    what was not taken at once is sent, `may_go_on` is called, and where it returns False the
+    connection is reset. With `expects_silence` a request is not sent when something has arrived
+    before it: the connection `is_readable` then, and the request stays `unsent`.
     """
 
     def __init__(self, address: Address, clock: Callable[[], float], outbox: Outbox) -> None:
@@ -59,6 +60,8 @@ class Connection:
         self._outbox = outbox
         self._socket = _socket.socket(family, kind, protocol)
         self._socket.setblocking(False)
+        # Else the second of two sends in a row waits until the first one is acknowledged, which a
+        # kernel puts off: 44 ms over loopback.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._hub = get_hub()
         loop, number = self._hub.loop, self._socket.fileno()
@@ -106,6 +109,7 @@ class Connection:
         What goes wrong is raised where the answer is waited for. That wait also ends where nothing
         was sent because the connection `is_readable`.
         """
+        # A copy, because what is left of a send is a memoryview, to which nothing can be added.
         self.unsent, self.is_readable = bytes(self.unsent) + data if self.unsent else data, False
         self._outbox.put(self)
 
@@ -114,6 +118,7 @@ class Connection:
         unsent = self.unsent
         if not (unsent and self.is_open):
             return
+        # Read before the call, which takes up to 13 us where it wakes the server.
         sent_s, count = self._clock(), 0
         try:
             count = self._socket.send(unsent)
@@ -142,6 +147,7 @@ class Connection:
 
     def wake(self) -> None:
         """Have a wait in progress end soon."""
+        # Not by a switch here: the one that waits would go on in the midst of what the caller does.
         self._hub.loop.run_callback(self._end_wait, _READY)
 
     def receive(self) -> bytes | None:
@@ -223,7 +229,7 @@ class Connection:
         self._timer_fires_s = self._deadline_s
         delay_s = max(0.0, self._deadline_s - self._clock())
         self._timer = self._hub.loop.timer(delay_s, ref=False)
-        self._timer.start(self._on_timer, update=True)
+        self._timer.start(self._on_timer, update=True)  # else it counts from the latest poll
 
     def _on_timer(self) -> None:
         self._timer_fires_s = _NEVER_S
@@ -289,6 +295,7 @@ class Outbox:
 
     def _send(self) -> None:
         senders, self._waiting = self._waiting, []
+        # The descriptor of one that was closed meanwhile may be another connection's by now.
         used = [each.number for each in senders if each.expects_silence and each.is_open]
         readable = readable_sockets(used) if used else ()
         for sender in senders:

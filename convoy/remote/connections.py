@@ -41,8 +41,9 @@ class WorkerShare:
 
     `tokens` counts the tokens of each kind that its users share, None when each has its own;
     `share` is its part, from 0 to 1, of limits over all tokens. Under an approval it may send
-    `permits` messages a second before it has lanes, None for all. It logs in at its own turns, or
-    at those that its master gives it (`is_led`); `is_after_another` where somebody just has.
+    `permits` messages a second before it has lanes; None stands for the whole approved rate. It
+    logs in at its own turns, or with `is_led` at those that its master gives it. With
+    `is_after_another` another process has just logged in, and the first turn comes after that.
     `number` counts the processes of a run from 0.
     """
 
@@ -58,8 +59,8 @@ class Connections:
     """Opens sessions for the settings of one run; `register` takes each token for redaction.
 
     `redact` hides secrets in what the target says before that is kept.
-    `credentials` are by the kind of token that they bring; a token of a user may stand in their
-    place, which is all that there is then: every session has it, in all processes of the run.
+    `credentials` are by the kind of token that they bring. A token of a user may stand in their
+    place; then nobody logs in, and every session in all processes of the run has this token.
     No message and no login leaves once the `kill_switch` is on. Guests log in with `guest_jwts`,
     where there are any, one after the other.
     `headers` are those that the settings name, with their values; by default those that need no

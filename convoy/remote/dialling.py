@@ -41,9 +41,9 @@ class Dialler:
     Within one hub, all connections share the addresses that were looked up (the proxy's where there
     is one), the latest TLS session of each origin, one outbox, and a `loop_share` for those who
     open many. A connection should be used for `max_age_s` after it was opened; for some the time is
-    up to a fifth shorter. `tls` is made when it is needed and was not given, and without
-    `addresses` only this machine's have an admission. What a server does not take at once leaves
-    later only if it `may_go_on` then.
+    up to a fifth shorter. `tls` is made when it is needed and was not given. Without `addresses`
+    only addresses of this machine are connected to. What a server does not take at once is sent
+    later only if `may_go_on` returns True then.
     """
 
     addresses: AddressBook | None = None
@@ -62,9 +62,9 @@ class Dialler:
         self._check: Check | None = None
 
     def checking(self, check: Check) -> Dialler:
-        """Return one that shares all with this one, and asks of each address before it connects.
+        """Return a dialler that shares all with this one, and calls `check` before it connects.
 
-        What a proxy connects to is not known here, and not asked about.
+        Addresses that a proxy connects to are not checked, because only the proxy knows them.
         """
         checking = copy(self)
         checking._check = check
@@ -95,6 +95,7 @@ class Dialler:
                 return connection
             except BaseException as exc:
                 connection.close()
+                # A TimeoutError is an OSError: the next address has its own share of the time.
                 if not isinstance(exc, OSError) or isinstance(exc, _FINAL):
                     raise
                 fault = exc

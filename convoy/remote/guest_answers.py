@@ -109,7 +109,7 @@ class Question:
     def take(self, event: Event, text: str, received_s: float) -> bool:
         """Take an event and its frame; return whether it is the answer that was waited for.
 
-        What leaves none to be expected is one.
+        An event after which no answer can come counts as one.
         """
         kind, id = type(event), event.tracing_id
         if self.answer is not None or received_s > self.deadline_s:

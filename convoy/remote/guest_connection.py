@@ -51,10 +51,10 @@ OnText = Callable[[str, str, float], None]
 class GuestConnection:
     """A guest's connection, from before it is opened to its end; used by one greenlet.
 
-    It is the guest's with this `token`, whose tracing ids come from `numbers`, and what it sends is
-    `leaving`. `on_event` takes every event and when it was received, in the loop's own greenlet: it
-    must not wait; `on_text` takes the frames themselves, before. `protocol` and `socket` are its
-    own. The limits of scope `connection` hold for it.
+    It belongs to the guest with this `token`. Its tracing ids come from `numbers`, and `leaving`
+    counts what it sends. `on_event` takes every event and when it was received, in the loop's own
+    greenlet: it must not wait; `on_text` takes the frames themselves, before. `protocol` and
+    `socket` are its own. The limits of scope `connection` hold for it.
     """
 
     __slots__ = (
@@ -151,8 +151,8 @@ class GuestConnection:
     def let_leave(self, deadline_s: float) -> None:
         """Wait until the approval's rate has room; raises WireError, also by the kill switch.
 
-        With an approval that is not before the server has taken what was sent: texts that have
-        piled up would leave together.
+        With an approval it waits first until the server has taken what was sent before, because
+        texts that have piled up would leave together.
         """
         try:
             while self._leaving.is_paced and self.socket.is_blocked:
@@ -180,6 +180,7 @@ class GuestConnection:
 
         Raises WireError, RefusalError where the answer is no, and GuestProtocolError.
         """
+        # Before the request is made, because that may change the state of the protocol.
         try:
             self._leaving.check()
         except StoppedError as exc:
@@ -201,6 +202,8 @@ class GuestConnection:
 
     def ask(self, question: Question, act: Callable[[], None]) -> None:
         """Do what asks the question and wait for its answer; raises one of WIRE_EXCEPTIONS."""
+        # Before it is asked: an upload waits for the answer to its PUT, and the event that it is
+        # done may come meanwhile.
         self._question = question
         try:
             act()
@@ -241,6 +244,7 @@ class GuestConnection:
             if question is not None and question.take(event, text, received_s):
                 self.socket.wake()
             self._on_event(event, received_s)
+        # After a ConnectionClosedEvent it is the client that closes (docs/guests.md).
         if self.protocol.state in ENDED:
             self.socket.begin_close()
 

@@ -63,7 +63,7 @@ class GuestDialogue:
             self._heard.set()
 
     def do(self, line: AnyLine) -> tuple[float, float]:
-        """Do a line; return when that of it which is measured began and ended.
+        """Do a line; return when the measured part of it began and ended.
 
         Raises WireError, and RefusalError where the answer is no, or another than was expected.
         """

@@ -21,6 +21,8 @@ from convoy.secrets import Secret
 
 _GOOD = range(200, 300)
 _TOO_MANY = (429, 4029)
+"""Codes of a limit that was reached (`ErrorCode.kt` in
+https://github.com/MyPureCloud/genesys-messenger-transport-mobile-sdk, read 2026-11-26)."""
 _LEAST_WAIT_S, _MOST_WAIT_S = 1.0, 3600.0
 
 
@@ -34,7 +36,7 @@ def read_frame(text: str) -> tuple[Event, ...]:
     try:
         frame: _Frame = _decode(text)
         return frame.told()
-    except msgspec.ValidationError as exc:
+    except msgspec.ValidationError as exc:  # a DecodeError, too, so it comes first
         return (_other(text, str(exc)),)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         return (events.Unreadable(problem=unbroken(str(exc))),)

@@ -160,6 +160,7 @@ class Message(Body):
                     self.id or "",
                     self.originating_entity or "",
                     self.text or "",
+                    # Of lists, because a generator takes nearly twice as long.
                     tuple([each.content_type for each in self.content or ()]),
                     tuple([choice for each in self.content or () for choice in each.choices()]),
                     self._time_s,

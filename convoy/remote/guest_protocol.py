@@ -81,9 +81,12 @@ FITS: dict[Action, tuple[State, ...]] = {
 the session on this connection, nothing."""
 
 _GONE = (4006, 4007)
-"""Codes for a session that has expired, or is not there any more."""
+"""Codes for a session that has expired, or is not there any more (`ErrorCode.kt` in
+https://github.com/MyPureCloud/genesys-messenger-transport-mobile-sdk, read 2026-11-26)."""
 _IS_READ_ONLY = 409
-"""A code that only a third party documents: the session takes no messages."""
+"""The session takes no messages. Only a third party documents this code
+(https://github.com/Safricloud-PTY-Ltd/genesys-cloud-headless-webmessage-reference, read
+2026-11-26)."""
 ENDED = (State.EXPIRED, State.DISCONNECTED)
 """What a session comes to on a connection, whatever the server still says there."""
 _WAITING = (State.CONFIGURING, State.CLEARING, State.CLOSING)
@@ -106,7 +109,7 @@ class GuestProtocolError(ConvoyError):
 
 
 class GuestProtocol:
-    """One guest on one connection; after another connect, a new one goes on with the same `token`.
+    """One guest on one connection; on the next one a new GuestProtocol has the same `token`.
 
     A method for an action returns the text to send, in UTF-8, and raises GuestProtocolError where
     the action does not fit the state. `hear` takes what the server sends.
@@ -139,6 +142,8 @@ class GuestProtocol:
                 self.state = State.EXPIRED
             case Refused() if event.code in _GONE:
                 self.state = State.EXPIRED
+            # Above this only an expiry, which counts on any connection, also on an ended one: the
+            # next connection has to begin another session.
             case _ if self.state in ENDED:
                 pass
             case ConnectionClosed() | LoggedOut():
@@ -192,6 +197,7 @@ class GuestProtocol:
         `attributes` are the custom attributes of its channel.
         """
         more: dict[str, object] = {"message": message}
+        # Beside the message, as Genesys' Java SDK has it; their mobile SDK has them within.
         if attributes:
             more["channel"] = {"metadata": {"customAttributes": attributes}}
         return self._request(Action.SAY, "onMessage", tracing_id, more)
@@ -264,6 +270,8 @@ def answer_message(choice: Choice, to_message_id: str = "") -> dict[str, object]
     if to_message_id:
         button["originatingMessageId"] = to_message_id
     content = [{"contentType": "ButtonResponse", "buttonResponse": button}]
+    # As Genesys' web client, by a third party's word, also for a quick reply, for which their
+    # mobile SDK sends `Text` and no text (docs/guests.md).
     return {"type": "Structured", "text": choice.text, "content": content}
 
 

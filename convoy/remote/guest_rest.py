@@ -22,7 +22,9 @@ _GOOD_STATUSES = range(200, 300)
 # Read 2026-11-26 in https://github.com/MyPureCloud/genesys-messenger-transport-mobile-sdk.
 _HISTORY = "/api/v2/webmessaging/messages?pageSize={size}&pageNumber={number}"
 PAGE_SIZE, _MOST_PAGES = 25, 10
-"""The size is the published clients'; a third party says that a guest may read ten a minute."""
+"""The size is the published clients'. That a guest may read ten a minute is said by
+https://github.com/Safricloud-PTY-Ltd/genesys-cloud-headless-webmessage-reference, a third party,
+read 2026-11-26."""
 _OF_FILES = ("x-amz-", "content-")
 """What the headers begin with that are taken from the server; the rest of a request is ours."""
 
@@ -74,7 +76,8 @@ class HistorySearch:
     def take_pages(self, read: Callable[[int], HistoryPage]) -> None:
         """Look for it page by page, each read by its number from 1 on, until all is found.
 
-        After the pages that there are, or ten, which is as many as a guest may read in a minute.
+        It ends after the last page, and after ten pages, which is as many as a guest may read in a
+        minute.
         """
         for number in range(1, _MOST_PAGES + 1):
             page = read(number)

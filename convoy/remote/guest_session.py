@@ -77,6 +77,8 @@ class GuestSession:
         self._messages = shared.budget("session")
         self._leaving = Leaving(shared)
         self._numbers = count(1)
+        # What is known of a message belongs to the connection on which it was sent, also when
+        # another one has taken the place of that.
         self._connection = self._posted_on = self._new_connection(Secret(""))
         self.attempts, self.is_new = 0, False
 

@@ -36,6 +36,8 @@ class Deployment:
 
     @property
     def path(self) -> str:
+        # As in https://github.com/MyPureCloud/web-messaging-sdk-java (WebMessagingClient), read
+        # 2026-11-26.
         return f"{self.host.base_path}/v1?deploymentId={quote(self.id, safe='')}"
 
     @property
@@ -50,11 +52,13 @@ class Guests:
     """The guests of a process.
 
     `new_guest` makes the token by which the server knows a new one, and returns it with the JWT of
-    its login, None for a guest without one. What a server gives a guest that opens a door is handed
-    to `register`, to be redacted. Of `limits`, those of scope `session` are for the messages of one
-    guest and those of scope `connection` for all that it sends over one; `connects` is for the
-    connections of all. Under an approval each connection takes one of the `turns` to log in. Files
-    go to the target's own `origins`, and to public places besides where it `is_approved`.
+    its login, None for a guest without one. Credentials that a server sends to a guest are handed
+    to `register`, so that they are redacted.
+
+    Of `limits`, those of scope `session` are for the messages of one guest and those of scope
+    `connection` for all that it sends over one connection; `connects` is for the connections of all
+    guests. Under an approval each connection takes one of the `turns` to log in. Files go to the
+    target's own `origins`, and to public places besides where it `is_approved`.
     """
 
     dialler: Dialler
@@ -79,7 +83,10 @@ class Guests:
 
 
 class Leaving:
-    """What one guest has on its way out, by the approval's pace, and whether anything may leave."""
+    """What one guest is about to send: it waits for the approval's places, turns and pace.
+
+    It knows the kill switch, and counts at the pace what was written and has not left.
+    """
 
     __slots__ = (
         "_clock",
@@ -130,11 +137,11 @@ class Leaving:
         self._has_place = True
 
     def take_turn(self, deadline_s: float | None) -> float:
-        """Wait for a turn with the connection that was made, because what is sent at once has it.
+        """Wait for a turn once the connection is made: a turn is for what is sent at once.
 
-        Otherwise those that wait for their connections would leave all at once. Returns by when the
-        upgrade has to be answered: the deadline, or within the timeout. Raises TimeoutError, and
-        StoppedError once nothing may leave any more.
+        With turns that were taken before they connect, all guests that wait for their connections
+        would send together later. Returns by when the upgrade has to be answered: the deadline, or
+        within the timeout. Raises TimeoutError, and StoppedError once nothing may leave any more.
         """
         if self._turns is not None:
             with self._waiting():
@@ -179,7 +186,10 @@ class Leaving:
         self.check()
 
     def has_left(self) -> None:
-        """Count all as gone: of what was written together only the latest is told of."""
+        """Count all that was written as gone.
+
+        The connection calls back once, for the first byte since the latest text was written.
+        """
         while self._count:
             self._count -= 1
             cast(Pace, self._pace).has_left()

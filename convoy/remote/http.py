@@ -29,6 +29,8 @@ from convoy.remote.wire_faults import (
 from convoy.settings import Origin
 
 _FIRST_FINAL_STATUS = 200
+# Much less than a body may have, because httptools copies what it has of a header for each piece:
+# a receive of 4 KiB takes 0.5 ms when 1 MiB is there, and 6 ms at 10 MiB.
 _MOST_HEAD_BYTES = 256 * 2**10
 _MOST_UNPACKED_BYTES = 10 * 2**20
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -148,6 +150,8 @@ class Transport:
         while not reader.is_whole:
             connection.wait(deadline_s)
             self._read(connection, deadline_s)
+        # A server may answer before it has taken the whole request. What is left of that would
+        # leave before the next one.
         if connection.unsent or connection.is_ended or not reader.is_reusable:
             connection.close()
         connection.expects_silence = True
@@ -160,6 +164,8 @@ class Transport:
         without a request.
         """
         connection = self._connection
+        # Before anything that may raise: with the time of the request before, a request that never
+        # left would count as sent.
         if connection is not None:
             connection.sent_s = None
         if connection is None or not connection.is_open or self._clock() >= self._end_of_use_s:
@@ -182,7 +188,7 @@ class Transport:
                 self.pace.wait(deadline_s, is_message=_is_message(request))
                 self._is_leaving = True
             connection.on_sent = self._has_left
-        self._ask_kill_switch()
+        self._ask_kill_switch()  # after the wait, in which it may have come on
         connection.post(request)
 
     def _ask_kill_switch(self) -> None:
@@ -255,6 +261,7 @@ class AnswerReader:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
+        # One comparison for each receive: below the smaller bound neither is looked at.
         self._unchecked_bytes = min(max_bytes, _MOST_HEAD_BYTES)
         self._parser = httptools.HttpResponseParser(self)
         self.is_reusable = False
@@ -319,7 +326,7 @@ class AnswerReader:
         return Answer(self._status, self._head, body, sent_s, done_s)
 
     def on_message_begin(self) -> None:
-        self.is_reusable = False
+        self.is_reusable = False  # also by bytes behind an answer, which were not asked for
 
     def on_headers_complete(self) -> None:
         self._headers_ended = True

@@ -10,7 +10,7 @@ _COUNT = b"inin-ratelimit-count"
 _ALLOWED = b"inin-ratelimit-allowed"
 _RESET = b"inin-ratelimit-reset"
 _LONGEST_NUMBER = 9
-_RESET_ROUNDING_S = 1.0
+_RESET_ROUNDING_S = 1.0  # the header has whole seconds
 _REST_AFTER_429_S = 1.0
 
 

@@ -36,10 +36,10 @@ class Turns:
     """The turns of this process: its own at a rate, or those that its master gives out.
 
     With `is_given` it takes a turn only from `give`; `wanted` counts how many it has ever waited
-    for. A turn is for what is sent at once, so that a connection has to stand before; who is to
-    make one waits for a place first, of which this process has as many as its `share` of all turns
-    needs. A turn is over `_LATEST_S` after its moment, because the next one would be too close to
-    it; then another one is waited for. All moments are `clock` seconds.
+    for. A turn is for what is sent at once, so that the connection has to be open before. A
+    greenlet takes a place before it connects; this process has as many places as its `share` of
+    all turns needs. A turn is over `_LATEST_S` after its moment, because what is sent later would
+    be too close to the next turn; then another one is waited for. All moments are `clock` seconds.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Turns:
     def _take_given(self, given: Queue[float], deadline_s: float) -> None:
         is_over = True
         while is_over:
-            self.wanted += 1
+            self.wanted += 1  # again for each turn that was missed: the master gives no more else
             left_s = None if deadline_s == inf else max(0.0, deadline_s - self._clock())
             try:
                 turn_s = given.get(timeout=left_s)
@@ -127,9 +127,9 @@ def _no_turn() -> TimeoutError:
 class TurnBook:
     """The turns that a master gives to its workers, `per_s` of all together; None for no rate.
 
-    The first one is after `now_s`, when the master itself has logged in. A worker uses a turn at
-    its moment by the master's clock as far as it knows that, which is `unsure_s` earlier or later,
-    so that the turns of two workers are so much farther apart.
+    The first one is after `now_s`, when the master itself has logged in. A worker knows the
+    master's clock to within `unsure_s`, and uses a turn up to so much earlier or later than its
+    moment. So the turns of two workers are so much farther apart.
     """
 
     def __init__(self, per_s: float | None, now_s: float) -> None:

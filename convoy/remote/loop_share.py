@@ -21,7 +21,8 @@ class LoopShare:
     After the far side has stood still for a moment, its answers come together: then dozens of
     guests leave and connect at once, and a message that falls due meanwhile would wait for all of
     them. Each calls `wait` before a step of that, which returns at once as long as there is time.
-    Who has to wait goes on after the next poll, in turn, but those first who have begun.
+    Greenlets that have to wait go on after the next poll, in the order in which they came. Those
+    in the midst of a connection (`has_begun`) go before those that are about to open one.
     """
 
     def __init__(self, clock: Callable[[], float] = clock_s) -> None:

@@ -145,6 +145,7 @@ def _read_token(
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise _nonsense(url, "its body is not a JSON object with access_token") from exc
     value = Secret(read.access_token)
+    # Before it is judged: also a token that cannot be used is not to be printed.
     register(value)
     renewing = Secret(read.refresh_token or "")
     # The one that is in use is registered already, unless everybody knows it.
@@ -159,6 +160,7 @@ def _read_token(
     life_s = _DEFAULT_LIFE_S if read.expires_in is None else read.expires_in
     if not 0 < life_s < inf:
         raise _nonsense(url, f"its expires_in is {life_s:g} seconds")
+    # From when the login left, because the host may count from any moment since then.
     return Token(value, answer.sent_s + life_s)
 
 

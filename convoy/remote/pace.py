@@ -15,19 +15,20 @@ from convoy.remote.approved_total import Total
 
 SECOND_S = 1.0
 SPARE_S = 0.02
-"""So much longer than a second is taken where the plan leaves room for it: what leaves a second
-apart may arrive closer together. Where it leaves none, a message that was woken late by so much
-counts from when it might have left, or each second would begin later than the one before."""
+"""A second is taken so much longer where the plan leaves room for it, because what leaves a second
+apart may arrive closer together. Where it leaves none, a message that is woken late by at most so
+much counts from when it might have left. Otherwise each second would begin later than the one
+before, and a plan at the approved rate would fall back."""
 
 
 @dataclass(eq=False, repr=False)
 class Pace:
-    """Lets at most `most` messages leave in any second that ends now, whoever sends them.
+    """Lets at most `most` messages leave in any second, whoever sends them.
 
-    Everything that is written in a message's name passes `wait`: warm-up and canary messages, what
-    is sent again, what a step posts. It may have to wait after that, while others are rendered; it
-    counts as leaving just now until it `has_left`, or is not to leave. Where there is a `total`, it
-    is taken from that. All times are `clock` seconds.
+    Each message passes `wait` before it is written, and so do warm-up and canary messages, what is
+    sent again, and what a step posts. After that it may be held up while others are rendered. Until
+    `has_left` is called for it, or `keep` where it will not leave, it counts as leaving at the
+    present moment. Where there is a `total`, it is taken from that. All times are `clock` seconds.
     """
 
     most: int
@@ -124,7 +125,8 @@ class Pace:
         if late_s <= 0 or not counted or len(counted) < self.most:
             return now_s
         might_leave_s = counted[0] + self._second_s
-        # Of a burst all would leave that much sooner after the one before, and not one alone.
+        # Only where messages are spread. Of a burst all would count from before they left, and the
+        # next burst would follow within less than a second.
         before_s = counted[-min(len(counted), 1 + int(2 * self.most * late_s))]
         is_spread = before_s <= might_leave_s - late_s
         return might_leave_s if is_spread and now_s <= might_leave_s + late_s else now_s

@@ -118,6 +118,7 @@ class RequestHeads:
 
         Raises ValueError for a path that no request can carry.
         """
+        # Bounded, because a path may name the conversation, and each has a head of its own then.
         if token is not self.token or len(self.kept) >= _MOST_HEADS:
             self.kept.clear()
             self.token = token
@@ -218,7 +219,8 @@ class ApiSession:
             self._first_sent_s = answer.sent_s
             if answer.status == _UNAUTHORIZED:
                 renewed = self._renewed(token, deadline_s)
-                # One that cannot be renewed comes back as it was.
+                # One that cannot be renewed comes back as it was. The 401 also stands where nothing
+                # may leave any more, because the run was stopped or the lease has ended.
                 is_new = renewed is not token and self.transport.may_send_by(deadline_s)
                 if renewed is not None and is_new:
                     answer = self._attempt(renewed, method, path, body, self.clock(), deadline_s)

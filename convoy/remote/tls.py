@@ -25,6 +25,7 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     paths = ssl.get_default_verify_paths()
     if ca_file is None and paths.cafile is None and paths.capath is None:
         ca_file = certifi.where()
+    # Read here, as every file that an operator names: it may have no end, or be a pipe.
     trusted = None if ca_file is None else read_text(Path(ca_file), _MOST_CA_BYTES)
     context = ssl.create_default_context(cadata=trusted)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -123,11 +124,12 @@ class TlsConnection(Connection):
         if data is None or not self._is_secure:
             return data
         self._take(data)
-        self.is_ended = False
+        self.is_ended = False  # the end of TCP is no end of TLS, which is a close_notify
         plain: list[bytes] = []
         try:
             while piece := self._tls.read(_RECORD_BYTES):
                 plain.append(piece)
+                # Another read would only raise that there is nothing, which takes 1 us.
                 if data and not (self._arrived.pending or self._tls.pending()):
                     break
             else:
@@ -158,6 +160,7 @@ class TlsConnection(Connection):
         if self.is_open and self._is_secure:
             self._is_secure = False
             self._peer.keep(self._tls.session)
+            # Behind a part of a record a close_notify would be read as the rest of that record.
             if not self.unsent:
                 with suppress(ssl.SSLError):
                     self._tls.unwrap()

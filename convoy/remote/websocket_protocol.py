@@ -235,7 +235,11 @@ def _read_texts(data: bytes, texts: list[str]) -> bytes:
 
 
 def _size_of(frame: Frame) -> int:
-    """Return how many bytes a frame of the server's has, where its length is not padded."""
+    """Return how many bytes a frame of the server's has.
+
+    A length that is padded is counted short. `_unread_bytes` stays above 0 from then on, so that
+    the package reads all that follows: more slowly, and nothing is lost.
+    """
     length = len(frame.data)
     if length < _IN_2_BYTES:
         return 2 + length

@@ -44,7 +44,7 @@ KeepSample = Callable[[Outcome, bytes], None]
 
 @dataclass(slots=True)
 class StepTimes:
-    """When a step began and, where it was not when it was left, when it ended."""
+    """When a step began and ended; `done_s` is None where it ends as the with-block is left."""
 
     began_s: float
     done_s: float | None = None
@@ -75,10 +75,10 @@ class Accounting:
 
     Accepted messages are gathered, and entered together when there are many or by `flush`: one by
     one between two waits of a process, with the processor's caches cold, they take twice as long.
-    All others are entered at once. While the rows are not `is_alone`, accepted ones are, too. A
+    All others are entered at once, and so are accepted ones while the rows are not `is_alone`. A
     message of unknown fate is shown as lasting until its deadline, `timeout_s` after it was sent.
-    Each is added to the `log`, if there is one. Those of the warm-up enter nothing else, and only
-    where they open a conversation. `name_code` gives the name to show for a code.
+    Each is added to the `log`, if there is one. Messages of the warm-up are added to that only, and
+    only where they open a conversation. `name_code` gives the name to show for a code.
     """
 
     scenario: str

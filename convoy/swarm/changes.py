@@ -36,7 +36,7 @@ class Changes:
         self._settings = settings
         self._beside = beside
         self._total = total
-        # Without a number of messages there is no total, as the guard sees to.
+        # Where a total is approved, the guard has refused plans without a number of messages.
         planned = {name: plan.count or 0 for name, plan in plans.items()}
         total.planned = requests_planned(settings, planned) + beside
         self._curves = {name: LiveCurve(plan.curve) for name, plan in plans.items()}
@@ -54,7 +54,8 @@ class Changes:
         self._check_moment(at_s)
         shares = _shares(self._settings, rate)
         curves = {name: live.with_rate(at_s, shares[name]) for name, live in self._curves.items()}
-        # In a pause the rest is put off, and at most it follows at once.
+        # A pause puts the rest of a plan off. Counted is the most that can be sent, which is where
+        # the plan is resumed at once.
         planned = {
             name: self._plans[name].with_curve(live.resumed(at_s).curve).count or 0
             for name, live in curves.items()

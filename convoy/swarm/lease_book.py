@@ -59,6 +59,7 @@ class LeaseBook:
         owners = {owner for owner in map(self._owner, range(self._groups)) if owner is not None}
         for worker in sorted(owners):
             staying = self._staying(worker)
+            # Spread, so that what stays with the worker is its share of the rate at every moment.
             for group in _spread(staying, len(staying) - wanted.get(worker, 0)):
                 for number in range(group, len(self._lanes), self._groups):
                     self._lanes[number].is_leaving = True
@@ -121,9 +122,9 @@ class LeaseBook:
         return cuts
 
     def settle(self, worker: str, number: int, cut: int, cursor: int) -> int:
-        """Take in where the owner of a lane that was revoked at `cut` really was.
+        """Take in how far the owner of a lane that was revoked at `cut` had come: up to `cursor`.
 
-        Returns how many messages nobody sent: they are no longer the worker's.
+        Returns how many messages lie between, which nobody sent. They are no longer the worker's.
         """
         forgone = numbers_between(number, cursor, cut)
         self._finished_tenures[worker] -= forgone

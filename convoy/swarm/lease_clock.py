@@ -9,7 +9,9 @@ from __future__ import annotations
 from math import inf
 
 MASTER_LOST_S = 6.0
-"""For so long nothing may be heard of the master, before a worker gives it up."""
+"""For so long nothing may be heard of the master, before a worker gives it up. A master may stand
+still for 3 s without losing a worker, and the workers of one that was killed end within 10 s
+(docs/faults.md); Locust's own wait for 60 s."""
 CLOCKS_APART_S = 0.05
 """A lease ends so much earlier for its worker: by its clock a message that is due for the next
 owner of the lane may be due already, because no two processes know each other's time exactly."""
@@ -50,6 +52,7 @@ class LeaseClock:
 
     def renew(self, asked_s: float, master_s: float, now_s: float) -> None:
         """Take in an answer that came at `now_s`: the master's clock showed `master_s`."""
+        # The larger, because an answer may come after one to a later question.
         self.ends_s = max(self.ends_s, asked_s + self._lease_s - CLOCKS_APART_S)
         self.leased_s = max(self.leased_s, master_s)
         self.hear(now_s)

@@ -45,8 +45,8 @@ class Master:
     `code` is the hash of the code that makes messages, the same in every worker. Where the only
     worker `is_local`, it needs no lease. `end_early` is called with the reason when a worker asks
     for the end of the run, `enter_messages` with each part of the log of messages. `redact` hides
-    secrets in what the run's result says. Of an approved total the preflight has `sent_before`. It
-    is long because protocol, account and channel of a run meet here, and nowhere else.
+    secrets in what the run's result says. The preflight has used `sent_before` of an approved
+    total. The class is long because protocol, account and channel of a run meet nowhere else.
     """
 
     inputs: RunInputs
@@ -173,6 +173,8 @@ class Master:
         """Take the run from its preparation to its end; raises RefusedError."""
         while self._protocol.state is not RunState.ENDED:
             self._look()
+            # A part at a time: all durations of a report in one piece kept messages waiting for
+            # 17 ms at 12,000 messages a second.
             self._account.merge_next()
             gevent.sleep(_POLL_S)
         self._account.redact()
@@ -220,6 +222,7 @@ class Master:
             return
         if report.run_id != self.inputs.run_id:
             return
+        # Before it is absorbed, after which it is not new any more.
         if report.messages and self._account.is_new(name, report):
             self.enter_messages(report.messages)
         self._note(self._account.absorb(name, report))

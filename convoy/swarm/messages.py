@@ -256,6 +256,7 @@ class Channel(Protocol):
 def _decoded(decoder: msgspec.msgpack.Decoder[T], data: bytes, what: str) -> T:
     try:
         return decoder.decode(data)
+    # A TypeError for what is not bytes: a message of Locust's may hold anything.
     except (TypeError, UnicodeError, RecursionError, msgspec.DecodeError) as error:
         raise ConvoyError(f"it does not have the form of {what}: {error}") from error
 

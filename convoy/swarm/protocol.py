@@ -119,6 +119,7 @@ class RunProtocol:
         share = worker_share(self._settings, number, self.workers_at_first, is_led=is_led)
         self._send(worker, Prepare(self._run_id, self._packed, share, self.lease_s))
         if self._change is not None:
+            # A worker reports a change that it hears of after its moment; this one was not there.
             self._send(worker, replace(self._change, at_s=inf))
         return self._taken()
 
@@ -155,6 +156,7 @@ class RunProtocol:
             case Ready():
                 if message.plan_hash != self.plan_hash:
                     return self.exclude(worker, "it computes another plan from the same settings")
+                # It comes again whenever users start or stop, also of a worker that holds lanes.
                 status.state = _READY if status.state is _JOINING else status.state
                 status.ready = message.users
                 self._problem = message.problem or self._problem
@@ -223,6 +225,7 @@ class RunProtocol:
         if not self.state.is_last:
             self.phases.stop(now_s)
             for name in self.workers.present:
+                # What it drained before is no answer to the stop: a last report has to come.
                 self.workers.status[name].drained_epoch = -1
                 self._send(name, Stop(self._run_id))
         return self._taken()

@@ -105,7 +105,8 @@ def _texts_in(value: object) -> Iterator[str]:
 def worker_share(settings: Settings, number: int, workers: int, *, is_led: bool) -> WorkerShare:
     """Return what a worker may use; `number` counts from 0 over the `workers` there are at first.
 
-    The whole approved rate is the others' already where one comes besides those.
+    One that comes later has no permits before it has lanes, because the whole approved rate is
+    divided among those at first.
     """
     tokens: int | None
     if settings.oauth.tokens == "per_user":

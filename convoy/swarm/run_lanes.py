@@ -56,10 +56,10 @@ class RunLanes:
     def take_back(
         self, worker: str, lanes: Lanes, revoked: dict[str, dict[int, int]], *, is_final: bool
     ) -> Lanes:
-        """Take lanes back from a worker; those in `revoked` are settled, and leave it.
+        """Take lanes back from a worker; those in `revoked` are settled and removed from it.
 
-        If that `is_final`, nobody gets them again. Returns the number of messages that nobody sent,
-        by scenario and lane.
+        If that `is_final`, nobody gets the lanes again. Returns the number of messages that nobody
+        sent, by scenario and lane.
         """
         forgone: Lanes = {}
         for scenario, cursors in lanes.items():

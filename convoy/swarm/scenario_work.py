@@ -141,6 +141,8 @@ class ScenarioWork:
     def change(self, curve: RateCurve, epoch: int) -> None:
         """Follow another curve, with the same past, for the messages not handed out yet."""
         cursors = self.release(range(LANES))
+        # What is made ahead keeps the plan before: the curve decides when a message is due, and
+        # nothing of what it says.
         self.plan = self.plan.with_curve(curve)
         self._grant(cursors, epoch)
 

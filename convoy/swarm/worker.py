@@ -55,9 +55,11 @@ _COLLECTS_EVERY_S = 0.1
 _POLL_S = 0.02
 _LOGIN_PAUSE_S = 1.0
 _ASKS_EVERY_S = 0.25
+"""Ten times in the length of a lease, so that none ends where messages take a second longer."""
 _ASKS_AT_FIRST_EVERY_S = 0.1
 """Until T0 is known: of several answers the quickest says best what the master's clock shows."""
 _FAREWELL_S = 3.0
+"""How long a worker that leaves waits for the master's `Farewell`, which may not come any more."""
 _LONGEST_NAP_S = 1.0
 """A change of the plan can bring its end forward, so the end is looked at again this often."""
 
@@ -122,7 +124,7 @@ class Worker:
         return told(text, self.redact)
 
     def hear(self, data: bytes) -> None:
-        """Take in a message of the master; one that cannot be read, or of another run, is not."""
+        """Take in a message of the master, unless it cannot be read or is of another run."""
         try:
             message = decode_to_worker(data)
         except ConvoyError as error:
@@ -183,6 +185,7 @@ class Worker:
         run.state = WorkerRunState.LEAVING
         self.channel.to_master(Leaving(run.run_id, self._release(run, run.all_lanes)))
         self.stop_users()
+        # Those whose conversations were in use, which nobody uses any more.
         self.channel.to_master(Released(run.run_id, run.take_withdrawn()))
         self._report_now(run)
         if not run.lease.is_master_lost(clock_s()):
@@ -352,7 +355,7 @@ def _freeze_garbage() -> None:
     takes longer, so that it is made a hundredth as often. A worker that joins when messages are due
     already has no time for the collection that comes before.
     """
-    gc.collect()
+    gc.collect()  # before, because garbage that is frozen stays until the run is over
     gc.freeze()
     young, middle, old = _THRESHOLDS
     gc.set_threshold(young, middle, 100 * old)

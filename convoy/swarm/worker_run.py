@@ -74,7 +74,7 @@ class WorkerRun:
         self.reports = 0
         self.withdrawn: Lanes = {}
         self._second = 0
-        self.keep_lease()
+        self.keep_lease()  # none yet, so that nothing is handed out before the first one comes
 
     @property
     def is_stopping(self) -> bool:
@@ -181,6 +181,7 @@ class WorkerRun:
         since T0, 0 before.
         """
         at_s = 0.0 if self.t0_s is None else max(0.0, clock_s() - self.t0_s)
+        # What was gathered and what has expired belongs to the second that is over, too.
         self.flush()
         for work in self.work.values():
             work.dispatcher.expire()
@@ -194,9 +195,10 @@ class WorkerRun:
         """Take on lanes, by scenario, each from a message number on."""
         self.epoch = epoch
         settings = self.inputs.settings
-        # Before T0 and the warm-up nobody had them who may have sent, but for what steps send then.
+        # Before the warm-up no other worker has sent what these lanes permit, except in steps.
         had_owner = clock_s() >= t0_s - settings.warm_up_s
         has_steps = any(settings.scenario[name].steps for name in self.work)
+        # Before the lanes: a dispatcher whose pace lets nothing leave sets no alarm for them.
         self._keep_pace(lanes, others_may_have_sent=had_owner or has_steps)
         for scenario, each in lanes.items():
             self.work[scenario].grant(each, epoch, clock_s() - t0_s)
@@ -266,7 +268,7 @@ class WorkerRun:
     @property
     def is_drained(self) -> bool:
         """True when all messages of the granted lanes have ended, and all that is timed."""
-        self.flush()
+        self.flush()  # what is gathered counts as in flight
         for work in self.work.values():
             work.dispatcher.expire()
             work.accounting.expire_timings(is_over=False)

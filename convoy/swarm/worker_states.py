@@ -24,8 +24,9 @@ class Swarm(Protocol):
 
 
 _UNACKNOWLEDGED_S = 2.2
-"""So long after a lease was given a worker should have said that it has it, or a later one. The way
-to it is slow or cut otherwise, and it should own nothing."""
+"""A worker should have acknowledged a lease, or a later one, within this time after it was given.
+Otherwise the way to the worker is slow or cut: it may have no lease any more, and should own
+nothing. Less than a lease lasts."""
 
 
 class WorkerState(StrEnum):
@@ -54,10 +55,11 @@ class WorkerState(StrEnum):
 class WorkerStatus:
     """What is known of one worker; moments are seconds of the master's clock.
 
-    It was given its last lease at `given_s`, and by its own word has that of `leased_s`, which came
-    to be known after `delay_s`; those in `unacknowledged` were given later. It held lanes from one
-    moment to another. `revoked` are the lanes that were taken from it, by scenario, each with the
-    first number that another worker may send: it has not said yet how far it came.
+    Its last lease was given at `given_s`. The latest one that it has acknowledged was given at
+    `leased_s`, and was acknowledged `delay_s` after that; those in `unacknowledged` were given
+    later. It held lanes from `held_from_s` to `held_to_s`. `revoked` are the lanes that were taken
+    from it and of which it has not said yet how far it came, by scenario, each with the first
+    number that another worker may send.
     """
 
     state: WorkerState = WorkerState.JOINING
