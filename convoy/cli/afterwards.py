@@ -20,7 +20,6 @@ from convoy.cli.records import add_run, folder_of, report_record
 from convoy.errors import ExitCode
 from convoy.foreign import on_one_line
 from convoy.plugin.scenario_classes import user_classes
-from convoy.prepare.organisation_lock import AFTER_A_RUN
 from convoy.prepare.setup import Setup
 from convoy.results.reconciled import KINDS, Named
 from convoy.results.record import JOURNAL, check_stop, read_result
@@ -102,11 +101,8 @@ def clean_up_run(setup: Setup, options: Namespace, runs: Path) -> tuple[ExitCode
 def _stoppable(setup: Setup, runs: Path) -> Iterator[None]:
     """Hold what is done inside to what a run is held to; raises RefusedError, KillSwitchError."""
     check_stop(runs)
-    try:
-        with setup.kill_switch.watched():
-            yield
-    finally:
-        setup.lock.release(AFTER_A_RUN)
+    with setup.kill_switch.watched():
+        yield
 
 
 AFTERWARDS: Mapping[

@@ -79,6 +79,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return ExitCode.INVALID
     finally:
         step.resume_commands()
+        setup.lock.release()
         setup.simulator.stop()
 
 

@@ -149,7 +149,6 @@ def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterato
             yield Ready(settings, run_id, connections, session, client)
     finally:
         session.close()
-        setup.lock.release(run_id)
 
 
 def canary_body(there: Ready, template: tuple[str, str], conversation: Conversation) -> bytes:

@@ -72,10 +72,13 @@ class OrganisationLock:
             # The last holder, whose workers send on until their lease is over.
             _rest(max(LEASE_S + SECOND_S, self._rest_s))
 
-    def release(self, run_id: str) -> None:
-        """Let other runs have it, when as much may leave again; harmless where another has it."""
+    def release(self, run_id: str | None = None) -> None:
+        """Let other runs have it, when as much may leave again; harmless where another has it.
+
+        Without a `run_id` whichever run of this process has it.
+        """
         held = self._held
-        if held is not None and run_id == self._run_id:
+        if held is not None and run_id in (None, self._run_id):
             self._held = None
             # The next one does not know what has left just now.
             _rest(self._rest_s)

@@ -58,8 +58,8 @@ _SHORTEST_PAUSE_S = 0.1
 class Preflight:
     """The checks of one run, in order, each entered into `checklist`.
 
-    `scenarios` are those that can run, by name; `processes` on this machine hold the users; a run
-    that may send has taken the `lock` of its organisation; `key` is that of simulators. Opening
+    `scenarios` are those that can run, by name; `processes` on this machine hold the users; before
+    anything leaves the `lock` of the organisation is taken; `key` is that of simulators. Opening
     conversations and the canary messages, the last steps, are the only checks that leave anything
     at the target; what they have `opened` is noted in the folder of the run. What each check may
     ask depends on those before it.
@@ -85,10 +85,6 @@ class Preflight:
         settings, scenarios = self.settings, self.scenarios
         draft = draft_of(settings, scenarios, self.payloads, self.processes, self.checklist)
         self._check_ways()
-        approval = settings.target.approval
-        if sends and approval is not None:
-            with self.checklist.step("organisation"):
-                self.lock.take(approval.organisation_id, self.run_id, settings.logins_per_s)
         pace = self.connections.pace
         total = pace.total if pace is not None else None
         with self._sessions() as sessions:
@@ -97,7 +93,7 @@ class Preflight:
                 kind: ApiClient(session, settings, self.checklist.waiting)
                 for kind, session in sessions.items()
             }
-            if approval is not None:
+            if settings.target.approval is not None:
                 self._check_organisation(clients)
             to_open = {
                 name
@@ -126,12 +122,15 @@ class Preflight:
         return run if total is None else replace(run, sent=total.taken)
 
     def _check_ways(self) -> None:
-        """Look where the target is, whether load may go there, and whether it answers."""
+        """Look where the target is, whether load may go there now, and whether it answers."""
         settings, checklist = self.settings, self.checklist
         with checklist.step("target"):
             region = check_target(settings, self.connections.admission, self.key)
         if region:
             checklist.ok("region", region)
+        if (approval := settings.target.approval) is not None:
+            with checklist.step("organisation"):  # before anything leaves
+                self.lock.take(approval.organisation_id, self.run_id, settings.logins_per_s)
         for url in settings.target.urls:
             with checklist.waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, checklist)
