@@ -51,8 +51,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     setup = Setup(environ, known_scenarios)
     options = parse(arguments, setup.redactor.redact)
     step = GitHubStep(environ, setup.redactor.redact)
-    if not getattr(options, "json", False):  # a program reads that
-        step.stop_commands(sys.stdout)
+    has_json = getattr(options, "json", False)  # a program reads standard output then
+    step.stop_commands(sys.stderr if has_json else sys.stdout)
     try:
         _import_scenarios()
         # Again, because the hooks of the locustfile know no secrets but those of the environment.

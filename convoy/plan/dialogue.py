@@ -16,6 +16,9 @@ from convoy.plan.payloads import MOST_NODES, PayloadError, PayloadTemplate, Temp
 
 WHOLE = "dialogue"
 """The step that is a whole dialogue, from its message to its last line."""
+_MOST_MATCHED = 10_000
+"""Characters of a reply that an expression is tried on: many take the square of the length, and all
+that this process sends waits meanwhile."""
 EXPECT_TIMEOUT = "expect.timeout"
 OTHER_TEXT = "expect.other_text"
 OTHER_CHOICES = "expect.other_choices"
@@ -99,7 +102,7 @@ class Expect(Line, frozen=True, kw_only=True, tag="expect"):
         return (
             (self.equals is None or text.strip() == self.equals)
             and (self.contains is None or self.contains in text)
-            and (self.matches is None or re.search(self.matches, text) is not None)
+            and (self.matches is None or re.search(self.matches, text[:_MOST_MATCHED]) is not None)
         )
 
     def _fits_choices(self, offered: Sequence[str]) -> bool:

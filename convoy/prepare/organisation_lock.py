@@ -113,9 +113,10 @@ def _open(path: Path) -> int:
         descriptor = os.open(path, flags | os.O_RDWR)
     except PermissionError:
         descriptor = os.open(path, flags | os.O_RDONLY)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:  # a link may lead to a file of ours
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no file")
+        raise OSError(errno.EINVAL, "it is no file of its own")
     return descriptor
 
 

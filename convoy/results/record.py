@@ -248,7 +248,8 @@ def not_of_a_run(error: Exception) -> str:
 
 def _write(path: Path, content: str) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(unfinished, "w", encoding="utf-8", opener=_private) as file:
+    unfinished.unlink(missing_ok=True)
+    with open(unfinished, "x", encoding="utf-8", opener=_private) as file:
         file.write(content)
     unfinished.replace(path)
 
@@ -271,8 +272,8 @@ def append(path: Path, content: bytes) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    """Open a file for its owner alone, and none that a link in a stranger's record leads to."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    """Open a file for its owner alone; in a stranger's record no link is followed, and no pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
 
 
 def _point(link: Path, name: str) -> None:

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 _STATUS_LINE = re.compile(r"HTTP/\d(?:\.\d)? (\d{3})\b[^\n]*(?:\n|$)")
 _BLOCKS = re.compile(r"\n[ \t]*\n")
-_HEADER = re.compile(r"(?im)^(?:\s*'?)inin-correlation-id'?\s*[:=]\s*'?\"?([A-Za-z0-9-]{1,100})")
+# No expression may try a long run of white space or tags again from each of its places.
+_HEADER = re.compile(r"(?im)^[ \t]*'?inin-correlation-id'?\s*[:=]\s*'?\"?([A-Za-z0-9-]{1,100})")
 _IN_LINE = re.compile(r"(?i)inin-correlation-id'?\"?[^A-Za-z0-9]{1,8}([A-Za-z0-9-]{8,100})")
-_OF_EXCEPTION = re.compile(r"(?m)(?:^\s*|: )\(?([1-5]\d\d)\)?\s*(?:$|\n\s*Reason: )")
-_OF_PAGE = re.compile(r"(?is)<(?:title|h1)[^>]*>[^<]*?\b([1-5]\d\d)\b")
+_OF_EXCEPTION = re.compile(r"(?m)(?:^[ \t]*+|: )\(?([1-5]\d\d)\)?[ \t]*+(?:$|\n\s{0,20}Reason: )")
+_OF_PAGE = re.compile(r"(?is)<(?:title|h1)[^<>]{0,200}>[^<]{0,200}?\b([1-5]\d\d)\b")
 _TELLING = ("code", "error", "errors", "status")
 _MOST_LOOKED_AT = 200
 
@@ -30,7 +31,10 @@ def read_saved(text: str) -> SavedAnswer:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").strip()
     status, head, rest = None, "", text
     # One answer after the other: a proxy's, an interim one, a redirect, and then the last.
-    while line := _STATUS_LINE.match(rest):
+    for _ in range(_MOST_LOOKED_AT):
+        line = _STATUS_LINE.match(rest)
+        if line is None:
+            break
         status = int(line[1])
         head, *more = _BLOCKS.split(rest, maxsplit=1)
         rest = more[0].lstrip() if more else ""

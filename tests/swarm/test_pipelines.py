@@ -186,11 +186,14 @@ def test_an_answer_of_the_api_is_no_command(tmp_path: Path) -> None:
 
     bare = convoy("explain", str(answer))
     explained = convoy("explain", str(answer), **of_github(tmp_path))
+    as_json = convoy("explain", str(answer), "--json", **of_github(tmp_path))
 
     assert commands(bare.stdout), "the answer is printed as it is"
     assert explained.returncode == 0, explained.stderr
     assert commands(explained.stdout) == []
     assert bare.stdout in explained.stdout
+    # A program reads that; GitHub reads the commands of both streams.
+    assert json.loads(as_json.stdout) and as_json.stderr.startswith("::stop-commands::")
 
 
 def test_output_that_cannot_be_written_changes_no_exit_code(tmp_path: Path) -> None:

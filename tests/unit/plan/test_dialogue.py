@@ -39,6 +39,9 @@ NONE: tuple[str, ...] = ()
         pytest.param({"contains": "order"}, [("Order", NONE)], "expect.other_text", id="case"),
         pytest.param({"matches": r"\d+$"}, [("No 17", NONE)], "", id="matching"),
         pytest.param({"matches": r"^\d+"}, [("No 17", NONE)], "expect.other_text", id="no match"),
+        pytest.param(
+            {"matches": "b"}, [("a" * 10_000 + "b", NONE)], "expect.other_text", id="far behind"
+        ),
         pytest.param({"contains": "a", "matches": "b"}, [("ab", NONE)], "", id="both"),
         pytest.param(
             {"contains": "a", "matches": "b"},

@@ -152,7 +152,7 @@ def test_what_another_user_wrote_into_it_is_not_repeated(
         second.take("an id", "2")
 
 
-@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+@pytest.mark.parametrize("kind", ["link", "another name", "folder", "pipe"])
 def test_what_is_no_file_in_its_place_is_refused(
     tmp_path: Path, first: OrganisationLock, kind: str
 ) -> None:
@@ -162,6 +162,9 @@ def test_what_is_no_file_in_its_place_is_refused(
     path.unlink()
     if kind == "link":
         path.symlink_to(tmp_path / "elsewhere")
+    elif kind == "another name":
+        (tmp_path / "elsewhere").write_text("mine")
+        path.hardlink_to(tmp_path / "elsewhere")
     elif kind == "folder":
         path.mkdir()
     else:

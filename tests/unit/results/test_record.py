@@ -409,3 +409,14 @@ def test_nothing_is_written_through_a_link_in_a_record(tmp_path: Path) -> None:
         append(tmp_path / "discrepancies.jsonl", b"{}\n")
 
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_nothing_is_written_into_a_pipe_in_a_record(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "discrepancies.jsonl")
+    os.mkfifo(tmp_path / f".summary.json.{os.getpid()}")
+
+    with pytest.raises(OSError, match="No such device or address"):
+        append(tmp_path / "discrepancies.jsonl", b"{}\n")
+    write_reports(tmp_path, summary_named("run-1"), RUN)
+
+    assert '"run_id": "run-1"' in (tmp_path / "summary.json").read_text()

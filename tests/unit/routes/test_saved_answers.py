@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -72,3 +73,21 @@ def test_any_text_is_read(text: str) -> None:
 
     assert saved.status is None or 100 <= saved.status < 600
     explain(saved.body, status=saved.status)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" + "\n" * 100_000 + "x",
+        "x" + "<title" * 50_000,
+        "HTTP/1.1 200 OK\n\n" * 20_000,
+        " " * 100_000,
+    ],
+    ids=["empty lines", "titles", "answers", "spaces"],
+)
+def test_the_time_is_linear_in_a_text_that_a_stranger_has_written(text: str) -> None:
+    began_s = time.process_time()
+
+    read_saved(text + "{")
+
+    assert time.process_time() - began_s < 5  # it was a minute
