@@ -95,3 +95,24 @@ def test_users_rest_until_their_own_times() -> None:
     free.end_rests(7)
 
     assert (list(free.idle.values()), free.first_ready_s) == ([OTHER], 9)
+
+
+def test_users_that_rest_until_the_same_time_are_idle_in_their_order() -> None:
+    free = FreeUsers()
+    free.rest(OTHER, 6)
+    free.rest(USER, 6)
+
+    free.end_rests(6)
+
+    assert list(free.idle.values()) == [OTHER, USER]
+
+
+def test_when_the_first_has_rested_is_known_after_another_is_gone() -> None:
+    free, gone = FreeUsers(), (greenlet(), always_ready)
+    free.rest(gone, 5)
+    free.rest(USER, 9)
+    free.rest(OTHER, 6)
+
+    free.remove(gone[0], 4)
+
+    assert free.first_ready_s == 6

@@ -115,6 +115,20 @@ def test_a_lane_is_busy_while_its_message_has_a_conversation_or_waits_for_it(
     assert not pool.is_busy([LANE, LANE + 1])
 
 
+def test_who_waits_no_longer_keeps_no_lane_busy(start_taking: Take) -> None:
+    pool = PoolUse(is_exclusive=True)
+    pool.take(3, LANE + 1, 0)
+
+    pool.take(3, LANE, 0.001)
+    is_busy_past_its_time = pool.is_busy([LANE])
+    leaver = start_taking(pool, 3)
+    is_busy_while_it_waits = pool.is_busy([LANE])
+    leaver.kill(timeout=60)
+
+    assert (is_busy_past_its_time, is_busy_while_it_waits) == (False, True)
+    assert not pool.is_busy([LANE])
+
+
 def test_a_conversation_is_retired_once_by_the_first_reason() -> None:
     pool = PoolUse(is_exclusive=False)
 

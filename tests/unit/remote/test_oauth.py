@@ -16,7 +16,7 @@ from convoy.clock import clock_s
 from convoy.errors import LoginError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.http import Transport
+from convoy.remote.http import Answer, Transport
 from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Credentials, OAuthSession, RefreshToken, Token, log_in
 from convoy.secrets import Redactor, Secret
@@ -189,6 +189,17 @@ def test_the_life_of_a_token_is_read_as_servers_write_it(expires_in: str, life_s
         token = log_in_at(server.port)
 
     assert before_s + life_s <= token.expires_at_s <= clock_s() + life_s
+
+
+def test_the_life_of_a_token_counts_from_when_it_was_asked_for() -> None:
+    class Slow(Transport):
+        def exchange(self, request: bytes, deadline_s: float) -> Answer:
+            return Answer(200, [], GRANTED, sent_s=1000.0, done_s=1030.0)
+
+    transport = Slow(Origin("http", "127.0.0.1", 1))
+    token = log_in(transport, CREDENTIALS, LONG_S, Redactor().register)
+
+    assert token.expires_at_s == 1600.0
 
 
 @pytest.mark.parametrize(

@@ -93,17 +93,23 @@ def test_a_plan_at_the_approved_rate_is_not_later_in_each_second(most: int) -> N
     assert most_in_a_second(left, 0.98) <= most
 
 
-def test_what_leaves_in_bursts_at_the_approved_rate_has_a_whole_second_between() -> None:
+@pytest.mark.parametrize(
+    "rendering_s",
+    [pytest.param([0.015] * 20, id="alike"), pytest.param([0.015] * 19 + [0.0], id="last at once")],
+)
+def test_what_leaves_in_bursts_at_the_approved_rate_has_a_whole_second_between(
+    rendering_s: list[float],
+) -> None:
     clock = Clock()
     pace, left = Pace(5, clock), list[float]()
     pace.allow(5, 5.0, others_may_have_sent=False)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pace_module.gevent, "sleep", clock.sleep)
-        for _ in range(20):
+        for each_s in rendering_s:
             for _ in range(5):
                 pace.wait(inf)
-            clock.now_s += 0.015
+            clock.now_s += each_s
             for _ in range(5):
                 pace.has_left()
                 left.append(clock.now_s)

@@ -164,6 +164,17 @@ def test_a_report_that_cannot_be_read_is_a_problem_and_so_is_the_gap_it_leaves(
     assert judge(result).verdict is Verdict.INVALID
 
 
+def test_the_log_of_messages_in_a_report_is_entered_once(master: Master) -> None:
+    entered: list[bytes] = []
+    master.enter_messages = entered.append
+    report = replace(ReportingWorker().report(), messages=b"a part of the log").to_bytes()
+
+    master.on_report("worker-1", report)
+    master.on_report("worker-1", report)
+
+    assert entered == [b"a part of the log"]
+
+
 def test_a_report_of_another_run_is_left_out(master: Master) -> None:
     worker = ReportingWorker()
     worker.send(accepted=5)

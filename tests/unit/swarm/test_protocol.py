@@ -233,6 +233,26 @@ def test_a_late_worker_gets_its_share_from_the_others() -> None:
     assert isinstance(run.sent["worker-2"][0], Prepare)
 
 
+def test_a_worker_gets_lanes_when_all_its_users_are_ready_and_keeps_them_while_more_start() -> None:
+    run = Run()
+    run.begin()
+    run.connect("worker-2")
+    run.users["worker-2"] = {NAME: 2}
+
+    run.hear("worker-2", Ready(RUN_ID, PLAN_HASH, {NAME: 1}))
+    run.pass_time(0.3)
+    assert not run.heard("worker-0", Release)
+
+    run.make_ready("worker-2", users=2)
+    run.pass_time(0.3)
+    for name in ("worker-0", "worker-1"):
+        moved = run.last(name, Release).lanes[NAME]
+        run.hear(name, Released(RUN_ID, {NAME: dict.fromkeys(moved, 0)}))
+    run.users["worker-2"] = {NAME: 3}
+    run.pass_time(0.3)
+    assert not run.heard("worker-2", Release)
+
+
 def test_a_late_worker_may_send_nothing_before_it_has_lanes() -> None:
     run = Run(approval=Approval(ticket="1", organisation_id="o", highest_rate=7))
 
@@ -482,6 +502,26 @@ def test_a_worker_in_the_masters_process_needs_no_lease() -> None:
     assert run.last("worker-0", Prepare).lease_s is None
 
 
+STATES: dict[WorkerState, Callable[[Run], None]] = {
+    WorkerState.READY: lambda run: run.make_ready("worker-0"),
+    WorkerState.HOLDING: lambda run: run.begin(),
+    WorkerState.SILENT: lambda run: (run.begin(), run.silent.add("worker-0"), run.pass_time(3))[1],
+    WorkerState.LEAVING: lambda run: (run.begin(), run.hear("worker-0", Leaving(RUN_ID, {})))[1],
+}
+
+
+@pytest.mark.parametrize(("state", "bring"), STATES.items(), ids=list(STATES))
+def test_a_worker_whose_users_come_and_go_stays_in_its_state(
+    state: WorkerState, bring: Callable[[Run], None]
+) -> None:
+    run = Run()
+    bring(run)
+
+    run.hear("worker-0", Ready(RUN_ID, PLAN_HASH, {NAME: 1}))
+
+    assert run.state_of("worker-0") is state
+
+
 def test_all_workers_gone_end_the_run() -> None:
     run = Run()
     run.begin()
@@ -647,6 +687,35 @@ def test_a_run_that_is_stopped_waits_for_what_is_in_flight_and_a_second_stop_add
     assert run.protocol.state is RunState.ENDED
     assert run.protocol.phases.measured_s(30) == stopped_s - (run.protocol.phases.t0_s or 0)
     assert run.lanes.planned(NAME, is_whole=False) < PLANNED
+
+
+def test_a_stop_waits_also_for_those_whose_lanes_had_drained_before() -> None:
+    run = Run()
+    run.begin()
+    for name in sorted(run.alive):
+        run.hear(name, Drained(RUN_ID, run.protocol.workers.status[name].granted_epoch, {}))
+    # By the longer plan they have messages in flight again.
+    curve = RateCurve([Stage(20, 20, 60)])
+    run._note(run.protocol.change({NAME: curve}, 29.0, run.now_s))
+
+    run._note(run.protocol.stop(run.now_s))
+    run.pass_time(0.5)
+
+    assert run.protocol.state is RunState.STOPPING
+
+
+def test_a_worker_without_lanes_answers_a_stop_as_the_others_do() -> None:
+    run = Run()
+    run.begin()
+    run.connect("worker-2")
+    run._note(run.protocol.stop(run.now_s))
+
+    for name in sorted(run.alive):
+        run.hear(name, Drained(RUN_ID, 0, {}))
+    run.look()
+
+    assert run.protocol.state is RunState.ENDED
+    assert run.actions(Doubt) == []
 
 
 def test_a_final_report_that_does_not_come_is_a_doubt() -> None:
