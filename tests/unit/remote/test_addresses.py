@@ -10,7 +10,7 @@ import pytest
 from gevent.event import Event
 
 from convoy.remote.addresses import AddressBook, Admission, is_public
-from convoy.remote.connection import Address
+from convoy.remote.connection import Address, Connection
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
 from convoy.settings import Origin
@@ -246,6 +246,27 @@ def test_an_address_that_refuses_is_passed_over() -> None:
                 transport.exchange(REQUEST, deadline())
 
         assert (server.connections, len(server.requests), names.lookups) == (4, 4, 1)
+
+
+def test_an_address_that_does_not_answer_leaves_the_others_their_share_of_the_time() -> None:
+    now_s, tried = 100.0, list[tuple[str, float]]()
+
+    class SilentPeers(Dialler):
+        def _set_up(
+            self, connection: Connection, origin: Origin, proxy: object, deadline_s: float
+        ) -> None:
+            nonlocal now_s
+            now_s = deadline_s
+            tried.append((connection.peer, deadline_s))
+            raise TimeoutError
+
+    book = AddressBook(ANYWHERE, look_up=Names(A, B, C), clock=lambda: now_s)
+    dialler = SilentPeers(book, clock=lambda: now_s)
+
+    with pytest.raises(TimeoutError):
+        dialler.dial(API, 130.0, lambda connection: None)
+
+    assert tried == [("127.0.0.1 1", 110.0), ("127.0.0.1 2", 120.0), ("127.0.0.1 3", 130.0)]
 
 
 def test_a_host_of_which_no_address_answers_is_looked_up_anew() -> None:

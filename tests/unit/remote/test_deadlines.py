@@ -5,6 +5,9 @@ from __future__ import annotations
 import socket
 import time
 
+from convoy.remote.connection import Connection
+from convoy.remote.dialling import Dialler, Hold
+from convoy.settings import Origin
 from tests.unit.remote.exchanges import (
     REQUEST,
     deadline,
@@ -50,11 +53,19 @@ def test_an_earlier_timer_does_not_cut_a_later_deadline_short() -> None:
         assert found.status == 200
 
 
-def test_a_deadline_in_the_past_sends_nothing() -> None:
-    with serving(answers_all) as server, transport_to(server.port) as transport:
+def test_a_deadline_in_the_past_connects_and_sends_nothing() -> None:
+    dialled: list[Origin] = []
+
+    class Noting(Dialler):
+        def dial(self, origin: Origin, deadline_s: float, hold: Hold) -> Connection:
+            dialled.append(origin)
+            return super().dial(origin, deadline_s, hold)
+
+    with serving(answers_all) as server, transport_to(server.port, Noting()) as transport:
         fault = fault_of(transport, -1)
 
         assert (fault.code, fault.sent_s, server.requests) == ("timeout", None, [])
+        assert dialled == []
 
 
 def test_a_connect_that_gets_no_answer_is_a_timeout_that_sent_nothing() -> None:

@@ -13,7 +13,7 @@ import pytest
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
-from convoy.remote.guest_events import PresignedUrl
+from convoy.remote.guest_events import PresignedUrl, UploadDone
 from convoy.remote.guest_rest import (
     HistoryMessage,
     HistoryPage,
@@ -29,10 +29,11 @@ from convoy.routes.codes import KNOWN_CODES, UPLOAD_REFUSED
 from convoy.secrets import Secret
 from convoy.settings import Origin
 from tests.unit.remote.exchanges import LONG_S, deadline, dialler_without_names
-from tests.unit.remote.guests_of_a_test import SHORT_S, guest_of, guests_at
+from tests.unit.remote.guests_of_a_test import SHORT_S, Guest, guest_of, guests_at
 from tests.unit.remote.misbehaving_server import (
     Behaviour,
     MisbehavingServer,
+    Visitor,
     answer,
     sends,
     serving,
@@ -153,6 +154,25 @@ def test_a_file_is_put_where_the_server_says() -> None:
     head, _, body = files.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"PUT /a%20file?sig=x HTTP/1.1\r\n") and body == b"Hello"
     assert b"\r\nx-amz-tagging: a=b\r\n" in head
+
+
+def test_a_file_is_uploaded_also_where_that_is_told_before_its_put_is_answered() -> None:
+    guests: list[Guest] = []
+
+    def answers_when_it_is_told(visitor: Visitor) -> None:
+        visitor.read_request()
+        files.wait_until(lambda: any(isinstance(each, UploadDone) for each in guests[0].told))
+        visitor.send(answer("200 OK"))
+
+    done = ("UploadSuccessEvent", {"downloadUrl": "u", "timestamp": "t"})
+    with serving(answers_when_it_is_told) as files:
+        options = {"origins": [at(files.port)], "timeout_s": 10.0}
+        with guest_of(shares_files(files, done), **options) as (guest, _):
+            guests.append(guest)
+
+            guest.upload("a1", "note.txt", "text/plain", b"Hello")
+
+    assert len(files.requests) == 1
 
 
 def test_a_file_may_be_refused_after_its_upload() -> None:

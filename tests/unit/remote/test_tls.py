@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 from pathlib import Path
 
@@ -174,6 +175,56 @@ def test_an_answer_ended_by_a_proper_goodbye_is_whole(authority: Authority) -> N
         found = asked(server.port, authority)
 
         assert found[0].body == b"until the close"
+
+
+def test_an_answer_that_came_before_its_request_and_was_cut_off_is_not_whole(
+    authority: Authority,
+) -> None:
+    context = authority.server_context("localhost")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # the server has the last word of a handshake
+
+    def answers_with_its_handshake(visitor: Visitor) -> None:
+        arrived, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(arrived, outgoing, server_side=True)
+        is_done = False
+        while not is_done:
+            try:
+                tls.do_handshake()
+                is_done = True
+                tls.write(b"HTTP/1.1 200 OK\r\n\r\nuntil the close")
+            except ssl.SSLWantReadError:
+                pass
+            visitor.send(outgoing.read())
+            if not is_done:
+                arrived.write(visitor.connection.recv(65_536))
+        visitor.connection.shutdown(socket.SHUT_WR)
+        visitor.wait_for_close()
+
+    with serving(answers_with_its_handshake) as server:
+        with pytest.raises(WireError) as caught:
+            asked(server.port, authority)
+
+        assert caught.value.code == "connection closed"
+
+
+def test_a_close_adds_nothing_to_a_record_that_has_not_left(authority: Authority) -> None:
+    ends: list[OSError] = []
+
+    def reads(visitor: Visitor) -> None:
+        try:
+            visitor.read_request()
+        except OSError as error:
+            ends.append(error)
+
+    with serving(reads, tls=authority.server_context("localhost")) as server:
+        origin = Origin("https", "localhost", server.port)
+        dialler = Dialler(tls=tls_context(authority.ca_file))
+        connection = dialler.dial(origin, deadline(), lambda each: None)
+        connection.post(REQUEST)
+        connection.close()
+        server.wait_for_closed(1)
+
+    assert [type(each) for each in ends] == [ssl.SSLEOFError]
 
 
 def test_large_bodies_pass_both_ways(authority: Authority) -> None:

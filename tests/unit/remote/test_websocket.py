@@ -21,11 +21,12 @@ from convoy.remote.dialling import Dialler
 from convoy.remote.guest_events import Event, OwnCopy, Reply, Unknown, Unreadable
 from convoy.remote.guests import Deployment
 from convoy.remote.tls import tls_context
+from convoy.remote.websocket import WebSocket
 from convoy.results.outcome import ACCEPTED, UNKNOWN
 from convoy.routes.codes import meaning
 from convoy.settings import Origin
 from tests.unit.remote.certificates import Authority
-from tests.unit.remote.exchanges import LONG_S, wait_in_loop
+from tests.unit.remote.exchanges import LONG_S, deadline, wait_in_loop
 from tests.unit.remote.guests_of_a_test import (
     HELLO,
     SHORT_S,
@@ -53,6 +54,7 @@ from tests.unit.remote.websocket_peer import (
     TEXT,
     Peer,
     copy_of,
+    framed,
     plays,
     reply,
     said,
@@ -62,8 +64,8 @@ PAGE = answer("200 OK", b"<html>Welcome</html>", "Content-Type: text/html")
 DEFLATE = SWITCHING + b"Sec-WebSocket-Extensions: permessage-deflate\r\n"
 
 
-def accepts(*lines: bytes) -> Behaviour:
-    """Answer the upgrade by hand."""
+def accepts(*lines: bytes, then: bytes = b"") -> Behaviour:
+    """Answer the upgrade by hand, and send what follows in the same piece."""
 
     def behave(visitor: Visitor) -> None:
         request = visitor.read_request().decode()
@@ -71,7 +73,7 @@ def accepts(*lines: bytes) -> Behaviour:
             line[19:] for line in request.split("\r\n") if line.startswith("Sec-WebSocket-Key")
         )
         accept = f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n".encode()
-        visitor.send(b"".join(lines) + accept)
+        visitor.send(b"".join(lines) + accept + then)
         visitor.wait_for_close()
 
     return behave
@@ -148,6 +150,17 @@ def test_a_guest_for_whom_no_descriptor_is_left_says_what_to_raise() -> None:
 
     assert (caught.value.code, caught.value.sent_s) == ("EMFILE", None)
     assert "raise `ulimit -n`" in meaning(caught.value.code)
+
+
+def test_what_comes_together_with_the_answer_to_the_upgrade_is_heard() -> None:
+    heard: list[str] = []
+    websocket = WebSocket(lambda text, received_s: heard.append(text))
+    with serving(accepts(SWITCHING, then=framed(b"Hello"))) as server:
+        origin = Origin("http", "127.0.0.1", server.port)
+        websocket.open(Dialler(), origin, "/", {}, deadline(), deadline)
+        websocket.close()
+
+    assert heard == ["Hello"]
 
 
 def test_a_refused_upgrade_says_when_to_come_back() -> None:

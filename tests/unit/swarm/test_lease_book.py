@@ -155,6 +155,14 @@ def test_a_finished_lane_needs_no_new_owner() -> None:
     assert book.messages_of("worker-0") == book.given_out == TOTAL
 
 
+def test_lanes_that_were_given_back_for_good_are_dealt_to_nobody() -> None:
+    book = settled_book({"worker-0": 1})
+
+    book.give_back("worker-0", dict.fromkeys(range(LANES), 300), is_final=True)
+
+    assert book.deal({"worker-0": 1, "worker-1": 1}, 1e9) == {}
+
+
 def test_lanes_go_on_to_the_ends_of_a_changed_plan() -> None:
     book = settled_book({"worker-0": 1})
     book.give_back("worker-0", dict(enumerate(ends_of(TOTAL))))

@@ -502,6 +502,22 @@ def test_a_worker_in_the_masters_process_needs_no_lease() -> None:
     assert run.last("worker-0", Prepare).lease_s is None
 
 
+@pytest.mark.parametrize(
+    ("ready", "is_moved"),
+    [pytest.param(1, False, id="one is not ready"), pytest.param(0, True, id="none is ready")],
+)
+def test_lanes_are_shared_by_the_users_that_were_dealt_as_long_as_any_is_ready(
+    ready: int, is_moved: bool
+) -> None:
+    run = Run()
+    run.begin()
+
+    run.hear("worker-0", Ready(RUN_ID, PLAN_HASH, {NAME: ready}))
+    run.pass_time(0.3)
+
+    assert run.heard("worker-0", Release) is is_moved
+
+
 STATES: dict[WorkerState, Callable[[Run], None]] = {
     WorkerState.READY: lambda run: run.make_ready("worker-0"),
     WorkerState.HOLDING: lambda run: run.begin(),

@@ -29,6 +29,7 @@ from convoy.swarm.messages import (
     Ask,
     Drained,
     Enough,
+    Grant,
     Hello,
     Lease,
     Prepare,
@@ -213,6 +214,28 @@ def test_one_that_is_stopped_while_it_logs_in_stays_stopped(worker: Worker, kept
     gevent.sleep(0.01)
 
     assert kept.heard(Ready) == []
+    worker.forget_run()
+
+
+def test_before_its_users_are_stopped_nothing_more_is_handed_out_or_leaves(
+    worker: Worker, kept: Kept
+) -> None:
+    pace = kept.pace = Pace(5)
+    kept.may_log_in.set()
+    worker.hear(encode(PREPARE))
+    run = worker.wait_for_run()
+    dispatcher = run.work["conversation_messages"].dispatcher
+    seen: list[tuple[bool, float]] = []
+    worker.stop_users = lambda: seen.append((dispatcher.is_exhausted, pace.ends_s))
+    asked_s = clock_s()
+    worker.hear(encode(Lease(RUN_ID, asked_s, asked_s)))
+    worker.hear(encode(Grant(RUN_ID, 1, asked_s, {"conversation_messages": {0: 0}})))
+    assert not dispatcher.is_exhausted
+
+    worker.hear(encode(Stop(RUN_ID)))
+    kept.wait_for(Drained)
+
+    assert seen == [(True, -inf)]
     worker.forget_run()
 
 

@@ -1,0 +1,57 @@
+"""A run in one process with users: what is done in step when lanes come, and when they go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import gevent
+
+from convoy.clock import clock_s
+from convoy.plan.lanes import LANES
+from convoy.remote.pace import Pace
+from convoy.settings.model import Approval
+from convoy.swarm.lease_clock import LeaseClock
+from convoy.swarm.run_inputs import RunInputs
+from convoy.swarm.worker_run import WorkerRun
+from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.settings.configuration import settings_of
+from tests.unit.swarm import RUN_ID
+
+NAME = INPUTS.scenario
+ALL = {NAME: dict.fromkeys(range(LANES), 0)}
+
+
+@dataclass
+class Approved:
+    """The connections of a run, as far as it asks them before anything is sent."""
+
+    pace: Pace
+
+
+def approved_run() -> WorkerRun:
+    settings = settings_of("warm_up_s=0", "rate=20")
+    approval = Approval(ticket="1", organisation_id="o", highest_rate=50)
+    target = settings.target.model_copy(update={"approval": approval})
+    inputs = RunInputs(RUN_ID, settings.model_copy(update={"target": target}), {NAME: INPUTS})
+    connections: Any = Approved(Pace(0))
+    nobody: Any = None
+    return WorkerRun(inputs, connections, LeaseClock(None, clock_s()), nobody, str)
+
+
+def test_users_that_wait_get_the_messages_of_lanes_that_came_back() -> None:
+    run = approved_run()
+    t0_s = clock_s() + 0.1
+    run.begin(t0_s)
+    run.grant(ALL, 1, t0_s)
+    run.withdraw(run.all_lanes)
+    assert run.connections.pace is not None
+    assert run.connections.pace.ready_at(clock_s()) == inf
+
+    user = gevent.spawn(run.work[NAME].dispatcher.take)
+    gevent.sleep(0)
+    run.grant(ALL, 2, t0_s)
+    user.join(timeout=10)
+
+    assert user.ready() and user.value.k == 0
