@@ -143,6 +143,8 @@ class RunProtocol:
         status = self.workers.status.get(worker)
         if status is None or message.run_id != self._run_id:
             return []
+        # After a pause, what has arrived meanwhile may be heard before the next look.
+        self._allow_for_pause(now_s)
         if status.state.is_out:
             if isinstance(message, Ask):
                 self._send(worker, Stop(self._run_id))
@@ -185,13 +187,9 @@ class RunProtocol:
         `alive` are the workers that are connected, `users` those that each worker was dealt.
         """
         self.workers.see(alive, users)
-        # While this process stood still, it could not hear anything: nobody was silent then.
-        paused_s = now_s - self._looked_s if now_s - self._looked_s > _PAUSE_S else 0.0
+        self._allow_for_pause(now_s)
         self._looked_s = now_s
         for name, status in self.workers.in_run():
-            if paused_s:
-                status.given_s += paused_s
-                status.unacknowledged.clear()
             if self.workers.is_gone(name):
                 self._part_from(name, status, now_s)
             elif status.state is _HOLDING and self.workers.has_no_lease(name, now_s):
@@ -229,6 +227,14 @@ class RunProtocol:
                 self.workers.status[name].drained_epoch = -1
                 self._send(name, Stop(self._run_id))
         return self._taken()
+
+    def _allow_for_pause(self, now_s: float) -> None:
+        """Count no time in which this process stood still: nothing was heard, so nobody silent."""
+        paused_s = now_s - self._looked_s
+        if paused_s > _PAUSE_S:
+            self._looked_s = now_s
+            for _, status in self.workers.in_run():
+                status.allow_for_pause(paused_s)
 
     def _answer(self, worker: str, status: WorkerStatus, ask: Ask, now_s: float) -> None:
         """Give the lease that a worker asks for, unless those before do not reach it in time.

@@ -55,11 +55,12 @@ class WorkerState(StrEnum):
 class WorkerStatus:
     """What is known of one worker; moments are seconds of the master's clock.
 
-    Its last lease was given at `given_s`. The latest one that it has acknowledged was given at
-    `leased_s`, and was acknowledged `delay_s` after that; those in `unacknowledged` were given
-    later. It held lanes from `held_from_s` to `held_to_s`. `revoked` are the lanes that were taken
-    from it and of which it has not said yet how far it came, by scenario, each with the first
-    number that another worker may send.
+    Its last lease was given at `given_s`. The latest one that it has acknowledged, or counts as
+    having after a pause of the master, was given at `leased_s`; `delay_s` is how long after it was
+    given one was acknowledged last; those in `unacknowledged` were given later. It held lanes from
+    `held_from_s` to `held_to_s`. `revoked` are the lanes that were taken from it and of which it
+    has not said yet how far it came, by scenario, each with the first number that another worker
+    may send.
     """
 
     state: WorkerState = WorkerState.JOINING
@@ -86,6 +87,16 @@ class WorkerStatus:
         """Note that it was given a lease."""
         self.given_s = now_s
         self.unacknowledged.append(now_s)
+
+    def allow_for_pause(self, paused_s: float) -> None:
+        """Count its last lease as given later, and those before a pause of the master as received.
+
+        What is heard of them after the pause says nothing of how long they took.
+        """
+        self.given_s += paused_s
+        if self.unacknowledged:
+            self.leased_s = self.unacknowledged[-1]
+            self.unacknowledged.clear()
 
     def is_through(self, is_stopped: bool) -> bool:
         """Return whether all that it was granted has ended, or all since the run was stopped."""

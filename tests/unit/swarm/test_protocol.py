@@ -481,14 +481,45 @@ def test_a_worker_whose_leases_stay_too_late_gets_no_lanes_again() -> None:
     assert len(answers) > 100
 
 
-def test_a_master_that_stood_still_does_not_take_its_workers_for_silent() -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("looks_first", [True, False], ids=["looks first", "hears first"])
+@pytest.mark.parametrize("paused_s", [1.5, 3.0, 20.0])
+def test_a_master_that_stood_still_does_not_take_its_workers_for_silent(
+    workers: int, looks_first: bool, paused_s: float
+) -> None:
+    run = Run(workers=workers)
+    for name in run.alive:
+        run.make_ready(name, users=4 // workers)
+    run.pass_time(0.5)
+    granted_s, leased_s = run.now_s, dict(run.leased_s)
+
+    run.now_s += paused_s
+    if looks_first:
+        run.look()
+    for name in sorted(run.alive):  # what was asked meanwhile, with the last lease before
+        run.hear(name, Ask(RUN_ID, granted_s + 0.1, leased_s[name]))
+    run.look()
+    given_s = [run.leased_s[name] for name in run.alive]
+    run.pass_time(3)
+
+    assert given_s == [granted_s + paused_s] * workers
+    assert all(run.state_of(name) is WorkerState.HOLDING for name in run.alive)
+    assert not any(run.heard(name, Release) for name in run.alive)
+
+
+def test_a_worker_that_says_nothing_after_a_pause_of_the_master_is_silent_a_lease_later() -> None:
     run = Run()
     run.begin()
+    run.silent.add("worker-0")
 
-    run.now_s += 20
-    run.look()
+    run.now_s += 5
+    for _ in range(9):  # what was asked meanwhile
+        run.hear("worker-1", Ask(RUN_ID, run.now_s, run.leased_s["worker-1"]))
+    run.pass_time(2.4)
+    assert run.state_of("worker-0") is WorkerState.HOLDING
+    run.pass_time(0.2)
 
-    assert all(run.state_of(name) is WorkerState.HOLDING for name in run.alive)
+    assert run.state_of("worker-0") is WorkerState.SILENT
 
 
 def test_a_worker_in_the_masters_process_needs_no_lease() -> None:
