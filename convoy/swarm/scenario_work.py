@@ -109,18 +109,19 @@ class ScenarioWork:
             self.pool.retire(planned.conversation_index, code)
 
     def grant(self, lanes: Mapping[int, int], epoch: int, since_s: float) -> None:
-        """Take on lanes, each from a message number on; those from 0 on with their warm-up.
+        """Take on lanes, each from a message number on, with what is left of their warm-up.
 
         Of that only what is due after `since_s` (seconds from T0), because another worker may have
         had the lane until then.
         """
-        warm_up, before_s = EvenArrivals(self._warm_up), self._warm_up.duration_s
-        beginning = [lane for lane, from_k in lanes.items() if from_k == 0]
-        self.dispatcher.grant(
-            {lane: _shifted(warm_up.lane(lane), -before_s, since_s) for lane in beginning},
-            epoch,
-            Phase.WARM_UP,
-        )
+        # In mid-run it would take milliseconds to go through a warm-up of which nothing is left.
+        if since_s < 0:
+            warm_up, before_s = EvenArrivals(self._warm_up), self._warm_up.duration_s
+            self.dispatcher.grant(
+                {lane: _shifted(warm_up.lane(lane), -before_s, since_s) for lane in lanes},
+                epoch,
+                Phase.WARM_UP,
+            )
         self._grant(lanes, epoch)
 
     def _grant(self, lanes: Mapping[int, int], epoch: int) -> None:
