@@ -33,7 +33,7 @@ from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
-from convoy.remote.proxies import proxy_to
+from convoy.remote.proxies import proxy_secrets, proxy_to
 from convoy.results.record import RUNS, STOP, check_stop
 from convoy.results.result import RunFacts
 from convoy.routes.catalogue import Route
@@ -77,6 +77,8 @@ class Setup:
         tell: Callable[[str], None] = lambda line: print(f"convoy: {line}", file=sys.stderr),
     ) -> None:
         self.redactor = credential_redactor(environ)
+        for secret in proxy_secrets(environ):
+            self.redactor.register(secret, permanent=True)
         self.simulator = EmbeddedSimulator(environment_of_children(environ))
         self.lock = OrganisationLock()
         self.kill_switch = KillSwitch(RUNS / STOP)
@@ -127,9 +129,7 @@ class Setup:
             self.redactor.register(secret, permanent=True)
         # A proxy that cannot be used is refused here, and not with every message.
         for url in settings.target.urls:
-            proxy = proxy_to(Origin.parse(url))
-            for secret in proxy.secrets() if proxy else ():
-                self.redactor.register(secret, permanent=True)
+            proxy_to(Origin.parse(url))
         self.kill_switch.window_ends_s = window_ends_s(settings)
         try:
             return Connections(
