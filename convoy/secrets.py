@@ -193,7 +193,7 @@ class Redactor:
             for begin, end in self._values_in(shown):
                 yield at[begin], at[end], ""
             start = 0
-            # Every shape has some punctuation. Most ids have none, and take half the time so.
+            # Every shape has a space or punctuation. Many ids have none, and take half the time so.
             while not shown.isalnum() and (found := _SHAPES.search(shown, start)):
                 begin, start = found.span(found.lastindex or 0)
                 quote = ""
