@@ -10,6 +10,7 @@ from typing import Any
 
 from convoy.errors import ConvoyError, Fault, SettingsError
 from convoy.files import FileError, read_text
+from convoy.foreign import told
 from convoy.plan.strict_json import NotJsonError, read_json
 from convoy.prepare.setup import Setup
 from convoy.routes.explain import Explanation, explain
@@ -26,7 +27,11 @@ def explained(setup: Setup, answer: str, payload: str | None, status: int | None
     """
     if answer == payload == _STDIN:
         raise SettingsError([Fault("--payload", "answer and payload cannot both be `-`")])
-    with suppress(ConvoyError):  # so that the secrets of a run are known, as far as there are any
+    # Nobody says which run an answer is of, so that the secrets of all that can be here are hidden.
+    if unread := setup.hide_all_headers():
+        problem = f"secret headers may be shown, because there are settings with faults: {unread}"
+        print(f"convoy: {told(problem, setup.redactor.redact)}", file=sys.stderr)
+    with suppress(ConvoyError):
         setup.connect(setup.resolve({}))
     # Redacted before it is read, because what is shown of it is cut and wrapped.
     saved = read_saved(setup.redactor.redact(_read_text(answer)))

@@ -1,17 +1,19 @@
 """Which frames of the swarm's channel reach Locust: those it can handle, from whom they say.
 
 Locust takes any frame at its word. What it cannot unpack, and a message without the fields that it
-reads, ends the greenlet that listens to all workers.
+reads, ends the greenlet that listens to all workers. It shows what workers say as it came: so what
+only the master knows as a secret is hidden here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Annotated, Any, Literal
 
 import msgspec
 from locust.rpc import Message
 
+from convoy.foreign import printable_lines, shortened
 from convoy.plugin import channel
 from convoy.plugin.limited_log import LimitedLog
 from convoy.swarm.value_count import check_values
@@ -25,6 +27,11 @@ What is large, of Convoy's own, is one value of bytes."""
 _MOST_VALUES = 200_000
 """Of a frame, all lists and mappings in it together: a short one can hold millions, which take a
 hundred times its size and minutes. A thousand rows of Locust's have some 50,000."""
+
+_MOST_LINES = 500
+"""Of a worker's log: Locust keeps as many, in the worker."""
+_LONGEST_TEXT = 2**14
+"""Characters of a line of a log with its traceback, or of an error, that are shown."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Number = Annotated[float, msgspec.Meta(ge=-(2.0**53), le=2.0**53)]
@@ -139,13 +146,16 @@ class FrameFilter:
     """Makes messages of frames, and drops those that would harm; each costs a line at most.
 
     `shapes` says of each kind of message what its data must hold. `custom` are other kinds, which
-    this process has listeners for.
+    this process has listeners for. `redact` hides secrets in what a worker says.
     """
 
-    def __init__(self, shapes: dict[str, Any], log: LimitedLog) -> None:
+    def __init__(
+        self, shapes: dict[str, Any], log: LimitedLog, redact: Callable[[str], str] = str
+    ) -> None:
         self.custom: Container[str] = ()
         self._shapes = shapes
         self._log = log
+        self._redact = redact
         self._joined: set[str] = set()
 
     def admit_from(self, sender: bytes, frame: bytes) -> Message | None:
@@ -163,6 +173,7 @@ class FrameFilter:
         except _DroppedError as error:
             self._log.say(error.kind, f"{about}{error.details}")
             return None
+        self._hide_secrets(message)
         return message
 
     def admit(self, frame: bytes) -> Message | None:
@@ -182,6 +193,19 @@ class FrameFilter:
             self._joined.add(worker)
         elif worker not in self._joined and message.type != "locustfile":
             raise _DroppedError("came before that worker had joined")
+
+    def _hide_secrets(self, message: Message) -> None:
+        data, shown = message.data, self._shown
+        if message.type == "stats":
+            for error in data["errors"].values():
+                error["error"] = shown(error["error"])
+        elif message.type == "exception":
+            data.update(msg=shown(data["msg"]), traceback=shown(data["traceback"]))
+        elif message.type == "logs":
+            data["logs"] = [shown(line) for line in data["logs"][-_MOST_LINES:]]
+
+    def _shown(self, text: str) -> str:
+        return printable_lines(shortened(text, _LONGEST_TEXT, self._redact))
 
     def _read(self, frame: bytes) -> Message:
         try:

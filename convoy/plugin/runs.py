@@ -270,7 +270,7 @@ class RunController:
         else:
             logger.info("closing the conversations that the run opened")
             told = self.clean_up(run.prepared.settings, self.runs / run_id)
-        self._say(f"  {'cleanup':<15} {told}\n")
+        self._say(f"  {'cleanup':<15} {self.redact(told)}\n")
 
     def _say(self, text: str) -> None:
         """Say something of the run that is over: in the log, or at the end of the process."""

@@ -66,10 +66,11 @@ def open_channel(options: Namespace, environ: Mapping[str, str], redactor: Redac
         # All its workers are forked from this process, so that nobody else has to know the keys.
         keys = SwarmKeys.for_this_process()
     log = LimitedLog()
+    of_workers = FrameFilter(TO_MASTER, log, redactor.redact)
     # A runner of Locust makes its socket itself and binds it at once. It looks these names up when
     # it is made, which is after the options were parsed.
     zmqrpc.Server = functools.partial(  # type: ignore[misc,assignment]
-        SwarmServer, keys=keys, frames=FrameFilter(TO_MASTER, log), log=log
+        SwarmServer, keys=keys, frames=of_workers, log=log
     )
     zmqrpc.Client = functools.partial(  # type: ignore[misc,assignment]
         SwarmClient, keys=keys, frames=FrameFilter(TO_WORKER, log), end=_ending()

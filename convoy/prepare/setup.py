@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import chain
@@ -33,7 +33,7 @@ from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
-from convoy.remote.proxies import proxy_to
+from convoy.remote.proxies import proxy_secrets, proxy_to
 from convoy.results.record import RUNS, STOP, check_stop
 from convoy.results.result import RunFacts
 from convoy.routes.catalogue import Route
@@ -47,6 +47,7 @@ from convoy.settings.environment import (
     environment_of_children,
     header_values,
     payload_directory,
+    secret_headers,
     simulator_key,
 )
 from convoy.settings.resolution import resolve
@@ -77,6 +78,8 @@ class Setup:
         tell: Callable[[str], None] = lambda line: print(f"convoy: {line}", file=sys.stderr),
     ) -> None:
         self.redactor = credential_redactor(environ)
+        for secret in proxy_secrets(environ):
+            self.redactor.register(secret, permanent=True)
         self.simulator = EmbeddedSimulator(environment_of_children(environ))
         self.lock = OrganisationLock()
         self.kill_switch = KillSwitch(RUNS / STOP)
@@ -112,24 +115,39 @@ class Setup:
             self.redactor.register(key, permanent=True)
         return key
 
+    def hide_headers(self, settings: Settings) -> None:
+        """Hide headers whose values are kept elsewhere, as far as those can be read."""
+        for value in secret_headers(self._environ, settings):
+            self.redactor.register_header(value)
+
+    def hide_all_headers(self) -> str:
+        """Hide the secret headers of all settings that can be chosen here by name or by default.
+
+        Returns what is wrong with those that cannot be read, "" where there are none.
+        """
+        faults: list[Fault] = []
+        targets, profiles = (_named(each, self._environ) for each in ("target", "load_profile"))
+        for options in [{}, *targets, *profiles]:
+            try:
+                self.hide_headers(self.resolve(options))
+            except SettingsError as error:
+                faults += error.faults
+        return "; ".join(dict.fromkeys(map(str, faults)))
+
     def connect(self, settings: Settings, worker_share: WorkerShare | None = None) -> Connections:
         """Return the connections for a run's settings; raises SettingsError.
 
         With a `worker_share` they are those of users only, who open no conversations.
         """
+        self.hide_headers(settings)
         logins = self._logins.given(settings, prepares=worker_share is None)
         headers = header_values(self._environ, settings)
-        for value in headers.values():
-            if isinstance(value, Secret):
-                self.redactor.register_header(value)
         jwts = self._logins.of_guests(settings)
         for secret in {*chain.from_iterable(logins.values()), *jwts} - PUBLISHED_CREDENTIALS:
             self.redactor.register(secret, permanent=True)
         # A proxy that cannot be used is refused here, and not with every message.
         for url in settings.target.urls:
-            proxy = proxy_to(Origin.parse(url))
-            for secret in proxy.secrets() if proxy else ():
-                self.redactor.register(secret, permanent=True)
+            proxy_to(Origin.parse(url))
         self.kill_switch.window_ends_s = window_ends_s(settings)
         try:
             return Connections(
@@ -177,9 +195,11 @@ class Setup:
         Raises SettingsError, RefusedError, RemoteError.
         """
         with self._redacting():
+            self.hide_headers(settings)  # which the target file of today may not have
             named = (command_line or {}).get("target")
             if command_line is not None and (named or self._logins.has_secrets_for(settings)):
-                settings = self._as_known_now(settings, command_line)
+                known = [self.resolve(command_line)] if named else self._own_settings(command_line)
+                settings = _as_known_now(settings, named, known)
             # What is done afterwards keeps to the limits, whatever the run did, and is no message.
             connections = self.connect_guarded(settings.model_copy(update={"on_limit": "obey"}))
             if connections.pace is not None:
@@ -192,23 +212,6 @@ class Setup:
                         check_token(settings, client)
             return settings, connections
 
-    def _as_known_now(self, recorded: Settings, command_line: Mapping[str, object]) -> Settings:
-        asked, named = recorded.target, command_line.get("target")
-        for own in [self.resolve(command_line)] if named else self._own_settings(command_line):
-            target = own.target
-            is_approved = target.approval is not None or asked.approval is None
-            if is_approved and target.urls == asked.urls:
-                known = {name: getattr(own, name) for name in _OF_TODAY}
-                return recorded.model_copy(update=known)
-        place = f"{asked.api_url} with login host {asked.login_url}, where the run went"
-        if named:
-            problem = "has no approval for" if asked.approval else "is not for"
-            raise RefusedError(f"target file {named} {problem} {place}; name the one that is")
-        raise RefusedError(
-            f"no target file {'has an approval for' * bool(asked.approval) or 'is for'} {place}, "
-            "so that credentials do not go there; name it with --target"
-        )
-
     def _own_settings(self, own_options: Mapping[str, object]) -> Iterator[Settings]:
         """Yield what the target files of this process say, as far as they can be read.
 
@@ -218,8 +221,7 @@ class Setup:
         is_named = bool(
             own_options.get("target") or self._environ.get(VARIABLE_BY_OPTION["target"])
         )
-        by_name = [{"target": name} for name in names_of("target", self._environ)]
-        for options in (own_options, *by_name):
+        for options in (own_options, *_named("target", self._environ)):
             with suppress(SettingsError):
                 settings = self.resolve(options)
                 if not settings.target.embedded_simulator or (is_named and options is own_options):
@@ -311,3 +313,29 @@ class Setup:
     def routes(self) -> Mapping[str, Route]:
         """The routes of all scenarios that can run, by scenario."""
         return {name: each.route for name, each in self._known_scenarios().items()}
+
+
+def _named(option: str, environ: Mapping[str, str]) -> list[Mapping[str, object]]:
+    """Return the options that choose each target, or each profile, by its name."""
+    return [{option: name} for name in names_of(option, environ)]
+
+
+def _as_known_now(recorded: Settings, named: object, known: Iterable[Settings]) -> Settings:
+    """Return recorded settings with what bounds a run from the first of the known ones that fits.
+
+    `named` is the target file that was asked for, if any. Raises RefusedError where none fits.
+    """
+    asked = recorded.target
+    for own in known:
+        target = own.target
+        is_approved = target.approval is not None or asked.approval is None
+        if is_approved and target.urls == asked.urls:
+            return recorded.model_copy(update={name: getattr(own, name) for name in _OF_TODAY})
+    place = f"{asked.api_url} with login host {asked.login_url}, where the run went"
+    if named:
+        problem = "has no approval for" if asked.approval else "is not for"
+        raise RefusedError(f"target file {named} {problem} {place}; name the one that is")
+    raise RefusedError(
+        f"no target file {'has an approval for' * bool(asked.approval) or 'is for'} {place}, "
+        "so that credentials do not go there; name it with --target"
+    )

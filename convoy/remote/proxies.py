@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -14,6 +14,8 @@ from convoy.remote.wire_faults import ProxyError, ProxyRefusedError
 from convoy.secrets import Secret
 from convoy.settings import Origin
 
+_VARIABLE = "_proxy"
+"""What the names of variables that name proxies end in, in either case."""
 _LOGIN_NEEDED = 407
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)[ \r]")
 _HEAD_END = b"\r\n\r\n"
@@ -33,12 +35,6 @@ class Proxy:
         if self.login is None:
             return None
         return Secret("Basic " + b64encode(self.login.reveal().encode()).decode())
-
-    def secrets(self) -> Iterator[Secret]:
-        """Yield the login and its password, which must not be printed."""
-        if self.login is not None:
-            yield self.login
-            yield Secret(self.login.reveal().partition(":")[2])
 
 
 def proxy_to(origin: Origin) -> Proxy | None:
@@ -70,16 +66,35 @@ def proxy_to(origin: Origin) -> Proxy | None:
     raise SettingsError([Fault(variable, f"{told}, or list {origin.host} in NO_PROXY")])
 
 
+def proxy_secrets(environ: Mapping[str, str]) -> Iterator[Secret]:
+    """Yield the logins of all proxies that an environment names, whatever they are for.
+
+    With each comes its password or, without one, its user, because that opens the proxy then.
+    """
+    for name, value in environ.items():
+        if name.lower().endswith(_VARIABLE):
+            _, user, password, _ = _parts(value.strip())
+            if user or password:
+                yield Secret(f"{user}:{password}")
+                yield Secret(password or user)
+
+
 def _parsed(value: str) -> Proxy:
     """Return the proxy that a variable names; raises ValueError for one that is not supported."""
-    scheme, rest = value.split("://", 1) if "://" in value else ("http", value)
-    login, _, place = rest.rpartition("@")
+    scheme, user, password, place = _parts(value)
     origin = Origin.parse(f"{scheme}://{place}")
     # A value that is not UTF-8 is not printable either.
     if origin.is_https or origin.base_path or not value.isprintable():
         raise ValueError
+    return Proxy(origin, Secret(f"{user}:{password}") if user else None)
+
+
+def _parts(value: str) -> tuple[str, str, str, str]:
+    """Return scheme, user, password and the rest of a proxy's address."""
+    scheme, rest = value.split("://", 1) if "://" in value else ("http", value)
+    login, _, place = rest.rpartition("@")
     user, _, password = login.partition(":")
-    return Proxy(origin, Secret(f"{unquote(user)}:{unquote(password)}") if user else None)
+    return scheme, unquote(user), unquote(password), place
 
 
 def open_tunnel(connection: Connection, proxy: Proxy, origin: Origin, deadline_s: float) -> None:

@@ -300,6 +300,7 @@ class ScenarioAccount:
         for tally in (self._messages, *self._steps.values()):
             for counts in tally.counts.values():
                 counts.rename_codes(name_code)
+        self._retired = {index: name_code(code) for index, code in self._retired.items()}
 
     def merge_next(self) -> bool:
         """Merge one kind of the durations that were absorbed; return False if there are none.

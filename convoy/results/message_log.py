@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
-from convoy.files import FileError, text_lines
+from convoy.errors import ConvoyError
+from convoy.files import FileError, text_lines, unpacked
+from convoy.foreign import told
 from convoy.results.outcome import LONGEST_NAME, Attempt, Fate, Number, Phase
 
 MOST_BYTES = 2**26
@@ -22,10 +25,11 @@ _GZIP = 31
 _LEVEL = 1
 """Three times as fast as the usual one, and messages wait meanwhile; a fifth longer."""
 
-
 _MOST_UNPACKED = 2**33
 """Of a whole log, unpacked: that of some ten million messages."""
-
+_MOST_READ = 2**24
+"""Of one report, unpacked, before it enters the log: that of 75,000 messages in three seconds. They
+take a second to look through."""
 
 _Ended = tuple[str, int, str, Attempt, Phase]
 
@@ -121,6 +125,37 @@ class MessageLog:
     def _id(self, id: str) -> str:
         """Return an id, "" for one that is not to be kept: nothing could be looked up by a part."""
         return id if len(id) <= LONGEST_NAME and self._redact(id) == id else ""
+
+
+def redacted(packed: bytes, redact: Callable[[str], str]) -> bytes:
+    """Return what another process has packed, without what is a secret here; raises ConvoyError.
+
+    That takes a microsecond a message where all ids are UUIDs, and five to ten where none is.
+    """
+    if not packed:
+        return packed
+    try:
+        plain, length = unpacked(packed, _MOST_READ, _GZIP)
+        if length < len(packed):
+            raise EOFError(f"it goes on after {length:,} bytes")
+        lines = _READER.decode_lines(plain)
+    except (zlib.error, EOFError, FileError, ValueError, RecursionError) as error:
+        problem = f"its part of the log of messages cannot be read: {error}"
+        raise ConvoyError(problem) from error
+    texts = {text for each in lines for text in (each.code, each.message_id, each.conversation_id)}
+    secret = {text for text in texts if redact(text) != text}
+    if not secret:
+        return packed
+    clean = [
+        replace(
+            each,
+            code=told(each.code, redact, LONGEST_NAME),
+            message_id="" if each.message_id in secret else each.message_id,
+            conversation_id="" if each.conversation_id in secret else each.conversation_id,
+        )
+        for each in lines
+    ]
+    return zlib.compress(_ENCODER.encode_lines(clean), _LEVEL, _GZIP)
 
 
 def read_log(path: Path) -> Iterator[LoggedMessage]:

@@ -131,16 +131,21 @@ class SampleKeeper:
 class SampleBook:
     """The whole run's samples: of each code the earliest few, whichever worker saw them.
 
-    They are redacted again, because an answer may hold what only the master knows as a secret.
+    They are redacted again, because an answer may hold what only the master knows as a secret, and
+    `name_code` gives the name to show for a code.
     """
 
-    def __init__(self, redact: Callable[[str], str] = str) -> None:
+    def __init__(
+        self, redact: Callable[[str], str] = str, name_code: Callable[[str], str] = str
+    ) -> None:
         self._redact = redact
+        self._name_code = name_code
         self._codes: dict[str, CodeSamples] = {}
 
     def absorb(self, report: SamplesReport) -> None:
         """Take in the next report of a worker; codes beyond a limited number are left out."""
-        for code, new in report.items():
+        for reported, new in report.items():
+            code = self._name_code(reported)
             if code not in self._codes and len(self._codes) >= _MOST_CODES:
                 continue
             known = self._codes.get(code, CodeSamples(new.first_s, new.last_s))
@@ -151,12 +156,10 @@ class SampleBook:
                 tuple(sorted(samples, key=attrgetter("at_s", "scenario", "k"))[:_PER_CODE]),
             )
 
-    def redact(self, name_code: Callable[[str], str]) -> None:
-        """Hide what was registered as a secret since; `name_code` gives a code's name by now."""
+    def redact(self) -> None:
+        """Hide what was registered as a secret since."""
         codes, self._codes = self._codes, {}
-        for code, each in codes.items():
-            samples = tuple(replace(one, code=name_code(one.code)) for one in each.samples)
-            self.absorb({name_code(code): replace(each, samples=samples)})
+        self.absorb(codes)
 
     def _redacted(self, sample: ErrorSample) -> ErrorSample:
         request, answer = (
@@ -168,6 +171,7 @@ class SampleBook:
         )
         return replace(
             sample,
+            code=self._name_code(sample.code),
             request=request,
             answer=answer,
             correlation_id=correlation_id,

@@ -14,7 +14,7 @@ from convoy.files import FileError, read_text
 from convoy.foreign import quoted
 from convoy.secrets import Redactor, Secret
 from convoy.settings.model import Settings
-from convoy.settings.values import header_problem
+from convoy.settings.values import HeaderSource, header_problem
 
 PREFIX = "CONVOY_"
 CONFIG_DIR = "CONVOY_CONFIG_DIR"
@@ -288,28 +288,41 @@ def web_hosts(environ: Mapping[str, str], redact: Callable[[str], str]) -> froze
 def header_values(environ: Mapping[str, str], settings: Settings) -> dict[str, str | Secret]:
     """Return the headers of requests to the API; a value that is kept elsewhere is a secret.
 
-    Raises SettingsError, which shows no such value.
+    Raises SettingsError with every fault, which shows no such value.
     """
     faults: list[Fault] = []
     values: dict[str, str | Secret] = {}
     for header, given in settings.headers.items():
-        if isinstance(given, str):
-            values[header] = given
-            continue
-        is_known = given.name in environ or _NAME_OF_VARIABLE.fullmatch(given.name)
-        variable = f"the variable {given.name!r}" if is_known else "the variable that it names"
-        is_file = given.kind == "file"
-        kept_in = _file_named(given.name) if is_file else variable
         try:
-            value = _in_file(given.name) if is_file else _in_variable(environ, given.name)
-            problem = header_problem(value) if value else "is not set, or empty"
-        except FileError as error:
-            value, problem = "", str(error)
-        if problem:
-            faults.append(Fault(f"headers.{header}", f"{kept_in} {problem}"))
-        values[header] = Secret(value)
+            values[header] = given if isinstance(given, str) else _kept(environ, header, given)
+        except SettingsError as error:
+            faults += error.faults
     SettingsError.raise_for(faults)
     return values
+
+
+def secret_headers(environ: Mapping[str, str], settings: Settings) -> Iterator[Secret]:
+    """Yield the values of headers that are kept elsewhere, as far as they can be read."""
+    for header, given in settings.headers.items():
+        if not isinstance(given, str):
+            with suppress(SettingsError):
+                yield _kept(environ, header, given)
+
+
+def _kept(environ: Mapping[str, str], header: str, source: HeaderSource) -> Secret:
+    """Return the value of a header that is kept elsewhere; raises SettingsError."""
+    is_known = source.name in environ or _NAME_OF_VARIABLE.fullmatch(source.name)
+    variable = f"the variable {source.name!r}" if is_known else "the variable that it names"
+    is_file = source.kind == "file"
+    kept_in = _file_named(source.name) if is_file else variable
+    try:
+        value = _in_file(source.name) if is_file else _in_variable(environ, source.name)
+        problem = header_problem(value) if value else "is not set, or empty"
+    except FileError as error:
+        value, problem = "", str(error)
+    if problem:
+        raise SettingsError([Fault(f"headers.{header}", f"{kept_in} {problem}")])
+    return Secret(value)
 
 
 def config_directory(environ: Mapping[str, str]) -> Path:

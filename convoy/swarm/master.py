@@ -18,6 +18,7 @@ from convoy.plan.lanes import LEASE_S
 from convoy.prepare.message_counts import warm_up_messages
 from convoy.remote.approved_total import TotalBook
 from convoy.results.criteria import CriterionResult
+from convoy.results.message_log import redacted
 from convoy.results.progress import Progress, progress_measured
 from convoy.results.result import RunFacts, RunResult
 from convoy.results.series import REPORT_STEPS
@@ -217,14 +218,16 @@ class Master:
             return
         try:
             report = WorkerReport.from_bytes(data)
+            # One in this process has redacted its log by the same secrets.
+            log = report.messages if self.is_local else redacted(report.messages, self.redact)
         except ConvoyError as error:
             self._note(f"a report of worker {name} was left out: {error}")
             return
         if report.run_id != self.inputs.run_id:
             return
         # Before it is absorbed, after which it is not new any more.
-        if report.messages and self._account.is_new(name, report):
-            self.enter_messages(report.messages)
+        if log and self._account.is_new(name, report):
+            self.enter_messages(log)
         self._note(self._account.absorb(name, report))
 
     def _look(self) -> None:

@@ -49,7 +49,13 @@ class RunAccount:
         report_steps: int = REPORT_STEPS,
         redact: Callable[[str], str] = str,
     ) -> None:
-        name_code = CodeBook().name
+        # A worker does not know the tokens and header values of its master.
+        self._name_without_secrets = code_namer(redact)
+        book = CodeBook()
+
+        def name_code(code: str) -> str:
+            return book.name(self._name_without_secrets(code))
+
         self._timeout_s = settings.request_timeout_s
         self._max_lateness_s = settings.max_lateness_s
         self._step_s = step_of(max(plan.arrivals.duration_s for plan in plans.values()))
@@ -60,8 +66,7 @@ class RunAccount:
             lambda: SeriesAccount(self._step_s, name_code, report_steps, self._latest_s)
         )
         self._parts: set[str] = set()
-        self._samples = SampleBook(redact)
-        self._name_without_secrets = code_namer(redact)
+        self._samples = SampleBook(redact, self._name_without_secrets)
         self._workers: defaultdict[str, _Reported] = defaultdict(_Reported)
         self._due: dict[str, list[int]] = {}
         self._mean_per_s: dict[str, float | None] = {}
@@ -125,12 +130,11 @@ class RunAccount:
 
     def redact(self) -> None:
         """Hide what was registered as a secret after a code or a sample with it was reported."""
-        name_code = self._name_without_secrets
         for account in self._accounts.values():
-            account.rename_codes(name_code)
+            account.rename_codes(self._name_without_secrets)
         for series in self._series.values():
-            series.rename_codes(name_code)
-        self._samples.redact(name_code)
+            series.rename_codes(self._name_without_secrets)
+        self._samples.redact()
 
     def note_users(self, at_s: float, users: int) -> None:
         """Note that so many users were ready at a moment after T0; the most in a step count."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from convoy.secrets import STARS
+from convoy.settings.environment import CONFIG
 from tests.convoy_command import convoy
 from tests.fork_server import run
 from tests.locust_process import clean_environment
@@ -23,9 +26,9 @@ PAYLOAD = {"to": {"id": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"}, "text": "hello"
 
 
 def explain(
-    folder: Path, *arguments: str, stdin: bytes = b""
+    folder: Path, *arguments: str, stdin: bytes = b"", **around: str
 ) -> subprocess.CompletedProcess[bytes]:
-    environment = clean_environment()
+    environment = clean_environment() | around
     return run("convoy", "explain", *arguments, cwd=folder, env=environment, input=stdin)
 
 
@@ -63,6 +66,58 @@ def test_a_payload_that_is_no_json_is_itself_the_explanation(tmp_path: Path) -> 
     assert said.returncode == 2
     assert b"convoy: payload.json: is not JSON" in said.stderr
     assert b"line 2, field text" in said.stderr
+
+
+KEY = "gateway-key-of-today"
+HEADERS = "headers: {X-Key: {env: GATEWAY_KEY}}\n"
+MINE = "target: {api_url: 'http://127.0.0.1:9', login_url: 'http://127.0.0.1:9'}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "variables"),
+    [
+        pytest.param("targets/mine.yaml", MINE + HEADERS, {}, id="a target"),
+        pytest.param("profiles/mine.yaml", HEADERS, {}, id="a profile"),
+        pytest.param(
+            "targets/mine.yaml",
+            MINE + HEADERS.replace("}}", "}, X-Gone: {env: NOT_THERE}}"),
+            {},
+            id="another header has no value",
+        ),
+        pytest.param("mine.yaml", MINE + HEADERS, {"CONVOY_TARGET": "mine.yaml"}, id="a path"),
+        pytest.param(
+            "targets/mine.yaml",
+            MINE,
+            {"CONVOY_SET": "headers={X-Key: {env: GATEWAY_KEY}}"},
+            id="a setting in the environment",
+        ),
+    ],
+)
+def test_the_secret_headers_of_all_settings_here_are_hidden(
+    file: str, content: str, variables: dict[str, str], tmp_path: Path
+) -> None:
+    configuration = shutil.copytree(CONFIG, tmp_path / "config")
+    (tmp_path / file if file == "mine.yaml" else configuration / file).write_text(content)
+    answer = written(tmp_path, "answer.json", ANSWER | {"message": f"the key {KEY} is not allowed"})
+
+    around = {"CONVOY_CONFIG_DIR": str(configuration), "GATEWAY_KEY": KEY, **variables}
+    said = explain(tmp_path, answer, **around)
+
+    assert (said.returncode, said.stderr) == (0, b"")
+    assert f"the key {STARS} is not allowed".encode() in said.stdout
+
+
+def test_settings_that_cannot_be_read_are_named_and_the_others_are_known(tmp_path: Path) -> None:
+    answer = written(tmp_path, "answer.json", ANSWER | {"message": f"no {KEY}"})
+    around = {"CONVOY_TARGET": "nosuch", "CONVOY_SET": "headers={X-Key: {env: GATEWAY_KEY}}"}
+
+    said = explain(tmp_path, answer, "--json", GATEWAY_KEY=KEY, **around)
+
+    assert said.returncode == 0
+    assert KEY not in json.dumps(json.loads(said.stdout))
+    assert said.stderr.count(b"\n") == 1
+    assert b"convoy: secret headers may be shown" in said.stderr
+    assert b"CONVOY_TARGET: there is no 'nosuch'" in said.stderr
 
 
 FAULTS: dict[str, tuple[bytes, list[str], bytes]] = {

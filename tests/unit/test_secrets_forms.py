@@ -233,6 +233,7 @@ def test_an_id_that_is_a_secret_is_hidden_as_others_write_it(change: Callable[[s
         ("Basic bWU6aHVudGVyMg", "hunter2"),
         ("Basic bWU6aPxudGVyMg==", "h\u00fcnter2"),
         ("Basic no base64", "no base64"),
+        ("Basic YW4tYXBpLWtleTo=", "an-api-key"),
     ],
 )
 def test_of_a_header_the_credential_alone_is_hidden_too(value: str, said: str) -> None:

@@ -17,9 +17,10 @@ from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections
 from convoy.remote.oauth import Credentials
 from convoy.routes.catalogue import CLIENT, ROUTES
-from convoy.secrets import Secret
+from convoy.secrets import STARS, Secret
 from convoy.settings import Settings
 from convoy.settings.model import OAuth, ScenarioSettings
+from convoy.settings.values import HeaderSource
 from simulator.ids import organisation_of
 from tests.simulator_process import OWN_SEED, SimulatorProcess
 from tests.unit.settings.configuration import KNOWN, settings_of
@@ -136,12 +137,36 @@ def test_a_target_that_is_named_is_used_or_refused(
         connect(open_to_all, tmp_path / "another.yaml")
 
 
+def test_a_header_that_only_the_record_names_is_hidden_and_not_sent(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    today = approved_at(simulator.url, tmp_path)
+    headers = {
+        "X-Gone": HeaderSource("env", "NOT_THERE"),
+        "X-Key": HeaderSource("env", "GATEWAY_KEY"),
+    }
+    recorded = today.model_copy(update={"headers": headers})
+    one = SimpleNamespace(route=ROUTES["conversation"])
+    environ = LOGIN | {"GATEWAY_KEY": "of-the-gateway"}
+    setup = Setup(environ, lambda: dict.fromkeys(KNOWN, one))  # type: ignore[arg-type]
+    try:
+        named = {"target": str(tmp_path / "approved.yaml")}
+        used, connections = setup.connect_again(recorded, named)
+    finally:
+        setup.lock.release(AFTER_A_RUN)
+
+    assert used.headers == connections.headers == {}
+    assert setup.redactor.redact("no of-the-gateway") == f"no {STARS}"
+
+
 def test_what_a_record_says_leads_no_secret_to_where_no_target_file_does(
     simulator: SimulatorProcess,
 ) -> None:
     recorded = settings_of(command_line={"host": simulator.url})
     own = {"CONVOY_CLIENT_ID": "real", "CONVOY_CLIENT_SECRET": "secret"}
-    with_header = recorded.model_copy(update={"headers": {"X-A": {"env": "OTHER_SECRET"}}})
+    with_header = recorded.model_copy(
+        update={"headers": {"X-A": HeaderSource("env", "OTHER_SECRET")}}
+    )
 
     for settings, login in ((recorded, own), (with_header, LOGIN | {"OTHER_SECRET": "s3"})):
         with pytest.raises(RefusedError, match=f"no target file is for {simulator.url}"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_the_proxy_of_the_environment_leads_to_the_login_and_its_own_login_is_re
         serving(tunnels) as proxy,
     ):
         name_proxy_at(monkeypatch, proxy.port, "me:hunter22@")
-        prepared = setup()
+        prepared = Setup({**LOGIN, "HTTPS_PROXY": os.environ["HTTPS_PROXY"]}, dict)
         url = f"https://api.test:{server.port}"
         settings = settings_of(f"target.ca_file={authority.ca_file}", command_line={"host": url})
 
@@ -49,6 +50,14 @@ def test_the_proxy_of_the_environment_leads_to_the_login_and_its_own_login_is_re
         assert "Proxy-Authorization: Basic bWU6aHVudGVyMjI=\r\n" in head
         assert "bWU6aHVudGVyMjI=" not in prepared.redactor.redact(head)
         assert "hunter22" not in prepared.redactor.redact("the password is hunter22")
+
+
+def test_the_login_of_a_proxy_that_leads_elsewhere_is_hidden_from_the_start() -> None:
+    around = {"http_proxy": "http://an-api-key@proxy.test:3128", "NO_PROXY": "api.test"}
+
+    redact = Setup(LOGIN | around, dict).redactor.redact
+
+    assert redact("the login is an-api-key") == f"the login is {STARS}"
 
 
 @pytest.mark.parametrize(

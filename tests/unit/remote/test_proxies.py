@@ -9,7 +9,7 @@ import pytest
 
 from convoy.errors import ExitCode, SettingsError
 from convoy.remote.dialling import Dialler
-from convoy.remote.proxies import Proxy, proxy_to
+from convoy.remote.proxies import Proxy, proxy_secrets, proxy_to
 from convoy.remote.tls import tls_context
 from convoy.secrets import Redactor
 from convoy.settings import Origin
@@ -216,13 +216,40 @@ def test_the_login_of_a_proxy_is_kept_as_a_secret(
     assert login not in repr(proxy) and written not in repr(proxy)
 
 
+def secrets_of(**variables: str) -> list[str]:
+    return [secret.reveal() for secret in proxy_secrets(variables)]
+
+
+@pytest.mark.parametrize(
+    ("login", "secrets"),
+    [
+        pytest.param("me:hun%2Fter22", ["me:hun/ter22", "hun/ter22"], id="user and password"),
+        pytest.param("an-api-key", ["an-api-key:", "an-api-key"], id="user alone"),
+        pytest.param("an-api-key:", ["an-api-key:", "an-api-key"], id="empty password"),
+        pytest.param(":hunter22", [":hunter22", "hunter22"], id="password alone"),
+        pytest.param("me:hun/t@er", ["me:hun/t@er", "hun/t@er"], id="not escaped"),
+    ],
+)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY", "Https_Proxy"])
+def test_what_opens_a_proxy_is_a_secret_whatever_it_is_for(
+    name: str, login: str, secrets: list[str]
+) -> None:
+    for place in ("http://{}@proxy.test:3128", "{}@proxy.test", "socks5://{}@proxy.test"):
+        assert secrets_of(**{name: f" {place.format(login)}"}) == secrets
+
+
+def test_what_holds_no_login_holds_no_secret() -> None:
+    assert secrets_of(HTTPS_PROXY=SECURE, http_proxy="", NO_PROXY="a.test", PATH="a:b@c") == []
+
+
 def test_registered_secrets_hide_a_login_as_written_as_meant_and_as_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    proxy = proxy_named("http://me:hun%2Fter22@proxy.test:1", monkeypatch)
+    named = "http://me:hun%2Fter22@proxy.test:1"
+    proxy = proxy_named(named, monkeypatch)
     assert proxy.authorization is not None
     redactor = Redactor()
-    for secret in proxy.secrets():
+    for secret in proxy_secrets({"HTTPS_PROXY": named}):
         redactor.register(secret, permanent=True)
 
     shown = redactor.redact(
@@ -232,10 +259,6 @@ def test_registered_secrets_hide_a_login_as_written_as_meant_and_as_sent(
     assert "ter22" not in shown
     assert proxy.authorization.reveal() not in shown
     assert "proxy.test" in shown
-
-
-def test_a_proxy_without_a_login_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(proxy_named(SECURE, monkeypatch).secrets()) == []
 
 
 def test_an_https_origin_is_reached_through_a_tunnel_that_is_kept(

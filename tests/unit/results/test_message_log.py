@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from convoy.errors import ConvoyError
 from convoy.files import FileError
-from convoy.results.message_log import LoggedMessage, MessageLog, read_log
+from convoy.results.message_log import LoggedMessage, MessageLog, read_log, redacted
 from convoy.results.outcome import LONGEST_NAME, Attempt, Fate, Phase
 
 ANSWER = b'{"id": "m-1", "conversationId": "c-9"}'
@@ -65,6 +66,46 @@ def test_an_id_that_cannot_be_kept_as_it_is_is_none(id: str) -> None:
 
     [line] = lines_of(log.take(0.5))
     assert (line["message_id"], line["conversation_id"]) == ("", "")
+
+
+def test_what_another_process_packed_holds_no_secret_of_this_one(tmp_path: Path) -> None:
+    log, path = MessageLog(), tmp_path / "messages.jsonl.gz"
+    log.add("chat", 1, "c-1", attempt())
+    log.add("chat", 2, "c-sesame", attempt(body=b'{"id": "m-sesame"}'))
+    log.add("chat", 3, "c-1", attempt(Fate.REJECTED, "400 sesame"))
+
+    path.write_bytes(redacted(log.take(0.5), lambda text: text.replace("sesame", "***")))
+
+    first, second, third = read_log(path)
+    assert (first.code, first.message_id, first.conversation_id) == ("", "m-1", "c-1")
+    assert (second.code, second.message_id, second.conversation_id) == ("", "", "")
+    assert (third.code, third.message_id, third.conversation_id) == ("400 ***", "", "c-1")
+    assert [each.k for each in (first, second, third)] == [1, 2, 3]
+
+
+def test_a_part_without_secrets_stays_as_it_was_packed() -> None:
+    log = MessageLog()
+    log.add("chat", 1, "c-1", attempt())
+    packed = log.take(0.5)
+
+    assert redacted(packed, str) == packed
+    assert redacted(b"", str) == b""
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(b"sesame", id="no gzip"),
+        pytest.param(gzip.compress(b"sesame\n"), id="no log"),
+        pytest.param(gzip.compress(b"")[:-1], id="not whole"),
+        pytest.param(gzip.compress(b"") + gzip.compress(b"sesame"), id="more than one member"),
+        pytest.param(gzip.compress(b" " * (2**24 + 1)), id="far more than it seems"),
+        pytest.param(gzip.compress(b"[" * 100_000), id="too deep"),
+    ],
+)
+def test_a_part_that_cannot_be_read_is_refused(packed: bytes) -> None:
+    with pytest.raises(ConvoyError, match="its part of the log of messages"):
+        redacted(packed, str)
 
 
 def line_with(name: str, value: object) -> bytes:

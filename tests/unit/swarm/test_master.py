@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from convoy.results.counts import Counts
 from convoy.results.equations import violations
 from convoy.results.health import HealthReport, HealthSecond
 from convoy.results.histograms import BucketCounts
-from convoy.results.outcome import Cause
+from convoy.results.message_log import MessageLog
+from convoy.results.outcome import Attempt, Cause, Fate
 from convoy.results.record import SERIES, begin_record, read_result
 from convoy.results.result import Change, RunFacts, RunResult
 from convoy.results.summary import Summary, summarise
@@ -103,6 +105,32 @@ def test_secrets_in_the_names_of_target_and_profile_are_hidden() -> None:
     result = master.snapshot()
 
     assert (result.target, result.profile) == ("***", "###")
+
+
+@pytest.mark.parametrize("is_local", [False, True], ids=["another process", "this process"])
+def test_the_log_of_another_process_is_redacted(is_local: bool) -> None:
+    parts: list[bytes] = []
+    master = master_of(Silence())
+    master.is_local, master.enter_messages = is_local, parts.append
+    master.redact = lambda text: text.replace("sesame", "***")
+    master.greet("worker-1", Hello(VERSION, CODE))
+    log = MessageLog()
+    log.add("conversation_messages", 1, "", Attempt(Fate.REJECTED, "400 sesame", 0.0, 1.0))
+    packed = log.take(0.0)
+
+    master.on_report("worker-1", replace(ReportingWorker().report(), messages=packed).to_bytes())
+
+    # One in this process has redacted its log by the same secrets.
+    assert [b"sesame" in gzip.decompress(each) for each in parts] == [is_local]
+
+
+def test_a_report_with_a_log_that_cannot_be_read_is_left_out(master: Master) -> None:
+    report = replace(ReportingWorker().report(), messages=b"no gzip")
+
+    master.on_report("worker-1", report.to_bytes())
+
+    assert len(master.problems) == 1
+    assert "its part of the log of messages cannot be read" in master.problems[0]
 
 
 def test_in_mid_run_all_equations_hold_but_that_all_was_scheduled_and_has_ended(

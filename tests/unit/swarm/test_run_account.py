@@ -51,12 +51,32 @@ def test_the_series_and_the_whole_are_what_the_reports_add_up_to() -> None:
     assert len(told.samples()["400 invalid_payload"].samples) == 2
 
 
+def test_what_only_the_master_knows_as_a_secret_is_hidden_as_it_comes() -> None:
+    redactor, worker = Redactor(), ReportingWorker()
+    told = RunAccount({NAME: PLAN}, settings_of(), redact=redactor.redact)
+    redactor.register("masters-token")
+    worker.send(rejected=1, rejection=changed(REJECTED, code="400 masters-token"))
+    report = worker.report()
+    report.scenarios[NAME].pool.retired[8] = "404 masters-token"
+
+    told.absorb("worker-1", report)
+
+    hidden = f"400 {STARS}"
+    assert whole_of(told).counts.errors == whole_of(told).counts.failures == {hidden: 1}
+    assert whole_of(told).retired == {"400 conversation.closed": 1, f"404 {STARS}": 1}
+    assert series_of(told).total.errors == {hidden: 1}
+    (sample,) = told.samples()[hidden].samples
+    assert sample.code == hidden
+
+
 def test_a_secret_that_was_named_before_it_was_known_is_hidden_at_the_end() -> None:
     redactor, worker = Redactor(), ReportingWorker()
     told = RunAccount({NAME: PLAN}, settings_of(), redact=redactor.redact)
     rejection = changed(REJECTED, code="400 the-next-token", body=b"the-next-token")
     worker.send(rejected=1, rejection=rejection)
-    told.absorb("worker-1", worker.report())
+    report = worker.report()
+    report.scenarios[NAME].pool.retired[7] = "400 the-next-token"
+    told.absorb("worker-1", report)
     before = series_of(told)
     redactor.register("the-next-token")
 
@@ -66,6 +86,7 @@ def test_a_secret_that_was_named_before_it_was_known_is_hidden_at_the_end() -> N
     (sample,) = told.samples()[hidden].samples
     assert (sample.code, sample.answer) == (hidden, STARS)
     assert whole_of(told).counts.errors == whole_of(told).counts.failures == {hidden: 1}
+    assert whole_of(told).retired == {hidden: 1}
     assert series_of(told).total.errors == {hidden: 1}
     assert before.total.errors == {"400 the-next-token": 1}
 

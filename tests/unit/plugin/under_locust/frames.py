@@ -43,6 +43,43 @@ def joined(frames: FrameFilter) -> FrameFilter:
     return frames
 
 
+def test_what_a_worker_says_reaches_locust_without_the_secrets_of_this_process() -> None:
+    frames = joined(FrameFilter(TO_MASTER, LimitedLog(), lambda text: text.replace("sesame", "**")))
+    environment = Environment()
+    stats = environment.create_local_runner().stats
+    stats.log_error("POST", "a", "400 sesame")
+    report = {
+        "stats": [],
+        "stats_total": stats.total.get_stripped_report(),
+        "errors": stats.serialize_errors(),
+        "user_classes_count": {},
+    }
+    lines = {"worker_id": "worker-1", "logs": ["it is sesame\n  and \x1b[1m more"]}
+
+    stated = frames.admit_from(WORKER, packed("stats", report))
+    raised = frames.admit_from(
+        WORKER, packed("exception", {"msg": "no sesame", "traceback": "in\n  sesame"})
+    )
+    logged = frames.admit_from(WORKER, packed("logs", lines))
+
+    assert stated and raised and logged
+    assert [each["error"] for each in stated.data["errors"].values()] == ["400 **"]
+    assert raised.data == {"msg": "no **", "traceback": "in\n  **"}
+    assert logged.data == {"worker_id": "worker-1", "logs": ["it is **\n  and ?[1m more"]}
+
+
+def test_of_what_a_worker_logs_no_more_is_looked_at_than_locust_keeps() -> None:
+    seen: list[str] = []
+    frames = joined(FrameFilter(TO_MASTER, LimitedLog(), lambda text: seen.append(text) or text))
+    lines = [*map(str, range(600)), "x" * 10**6]
+
+    message = frames.admit_from(WORKER, packed("logs", {"worker_id": "worker-1", "logs": lines}))
+
+    assert message is not None
+    assert message.data["logs"][:2] == ["101", "102"]
+    assert max(map(len, seen)) < 10**5
+
+
 def test_all_that_a_worker_of_locust_sends_passes(frames: FrameFilter) -> None:
     environment = Environment()
     runner = environment.create_local_runner()

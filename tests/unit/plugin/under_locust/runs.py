@@ -112,6 +112,15 @@ def test_nothing_is_closed_after_a_run_that_the_kill_switch_has_ended(tmp_path: 
     assert desk.released == ["a-run", "another", "a third"]
 
 
+def test_the_reason_for_which_a_worker_ended_a_run_is_said_without_secrets(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, refuse)
+    desk.controller.redact = lambda text: text.replace("sesame", "***")
+
+    desk.controller._carry_out(ended("a-run", "the target said sesame"))
+
+    assert "was interrupted: the target said ***" in desk.controller.closing_report
+
+
 def test_no_run_begins_while_what_the_last_one_opened_is_closed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,7 +17,7 @@ from convoy.errors import SettingsError
 from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter
 from convoy.plugin.limited_log import LimitedLog
 from convoy.plugin.sockets import SwarmClient, SwarmServer, open_channel
-from convoy.secrets import Redactor, Secret
+from convoy.secrets import STARS, Redactor, Secret
 from convoy.swarm.keys import KeyPair, SwarmKeys
 
 KEYS = SwarmKeys.for_this_process()
@@ -146,3 +146,20 @@ def test_the_secret_is_hidden_from_then_on(monkeypatch: pytest.MonkeyPatch) -> N
     open_channel(options, SECRET, redactor)
 
     assert SECRET["CONVOY_SWARM_SECRET"] not in redactor.redact(str(SECRET))
+
+
+def test_what_is_registered_later_is_hidden_in_what_workers_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("Server", "Client"):
+        monkeypatch.setattr(zmqrpc, name, getattr(zmqrpc, name))
+    redactor = Redactor()
+    open_channel(Namespace(master=True, worker=False, processes=None), SECRET, redactor)
+    frames = zmqrpc.Server.keywords["frames"]  # type: ignore[attr-defined]
+
+    redactor.register("masters-token")
+    raised = Message("exception", {"msg": "masters-token", "traceback": ""}, "worker-1")
+    frames.admit_from(b"worker-1", Message("client_ready", -1, "worker-1").serialize())
+    message = frames.admit_from(b"worker-1", raised.serialize())
+
+    assert message.data["msg"] == STARS
