@@ -22,6 +22,7 @@ _HIGHEST_RATIO = 100
 _LEAST_UNPACKED = 2**20
 """What people pack becomes ten times as long, and an archive that is made to harm a thousand."""
 _LONGEST_LINE = 2**26
+"""Characters. A file of one line would be held in memory as a whole, several times."""
 _PIECE = 2**16
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -110,6 +111,7 @@ def _opened(path: Path, most_bytes: int) -> Iterator[io.BufferedReader]:
         # Without waiting, as it would for the writer of a pipe.
         descriptor = os.open(path.expanduser(), os.O_RDONLY | os.O_NONBLOCK)
         try:
+            # Of what was opened, because by now the name may be that of another file.
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
@@ -129,13 +131,18 @@ def _opened(path: Path, most_bytes: int) -> Iterator[io.BufferedReader]:
         raise FileError("cannot be read: it is not UTF-8 text") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise FileError("cannot be read: it is no gzip file, or not a whole one") from error
+    # ValueError for a name with a null character, RuntimeError for `~` of a user who is unknown.
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise FileError(f"cannot be read: {reason}") from error
 
 
 class _Bounded(io.RawIOBase):
-    """So many bytes of another file; where that `is_end` there is no more, else FileError."""
+    """Another file, of which at most so many bytes are read.
+
+    With `is_end` the file ends there, although it may have grown since. Without it, a file that
+    has more raises FileError.
+    """
 
     def __init__(self, file: IO[bytes], most_bytes: int, *, is_end: bool = True) -> None:
         self._file = file

@@ -27,6 +27,7 @@ from convoy.results.record import RUNS, check_folder
 from convoy.settings.sources import environment_defaults, names_of
 
 _HIGHEST_UNREMARKED_SPAWN_RATE = 100.0
+"""Users per second; above it Locust 2.47 warns that its dispatch is known to cause problems."""
 _SET_BY = {
     "host": tuple(f"target.{name}" for name in ("api_url", "login_url", "messaging_url")),
     "rate": ("rate", "stages"),
@@ -59,6 +60,7 @@ class CommandLine:
         """Add Convoy's options to Locust's, and have all checked as soon as they are parsed."""
         add_options(parser, self._environ)
         redact_usage(parser, self._setup.redactor.redact)
+        # Once: Locust fires this event anew for each page of its web UI.
         if not self._is_checked:
             self._check_what_is_parsed(parser)
 
@@ -85,6 +87,7 @@ class CommandLine:
             open_channel(options, self._environ, self._setup.redactor)
         except ConvoyError as error:
             self._exit(error)
+        # None says that it was not given (`add_options`), but Locust computes with it.
         stop_timeout_s, options.stop_timeout = options.stop_timeout, options.stop_timeout or 0
         if options.list_commands or options.show_task_ratio or options.show_task_ratio_json:
             return
@@ -117,6 +120,7 @@ class CommandLine:
         )
         if self.starts_by_itself:
             logging.getLogger("locust.main").addFilter(_is_not_about_run_time)
+        # Where all classes have the same host, Locust's form shows it.
         for user_class in user_classes():
             user_class.host = settings.target.api_url
 

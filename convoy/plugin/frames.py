@@ -1,8 +1,9 @@
-"""Which frames of the swarm's channel reach Locust: those it can handle, from whom they say.
+"""The filter of the swarm's channel: it drops the frames that Locust must not be handed.
 
-Locust takes any frame at its word. What it cannot unpack, and a message without the fields that it
-reads, ends the greenlet that listens to all workers. It shows what workers say as it came: so what
-only the master knows as a secret is hidden here.
+Locust 2.47 checks no frame. One that it cannot unpack, or a message without the fields that Locust
+reads, ends the greenlet that listens to all workers; and any worker may write the id of another
+one into its messages. Locust shows what workers say as it came, so that what only the master knows
+as a secret is hidden here.
 """
 
 from __future__ import annotations

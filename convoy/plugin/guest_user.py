@@ -71,7 +71,8 @@ class GuestUser(ScenarioUser):
     def leave(self) -> None:
         # Once: a user leaves again when Locust stops it, and by then its own close was answered.
         if self._run is not None:
-            if self._run.may_measure:  # after that no report would have it, and Locust's row would
+            # A burst that is entered after the last report would be in Locust's row alone.
+            if self._run.may_measure:
                 self._measured.end()
             self._note_loss()
         super().leave()
@@ -177,7 +178,8 @@ class GuestUser(ScenarioUser):
         try:
             with self.step(WHOLE):
                 attempt = self.post(message)
-                left.extend(self._work.lines(message.planned))  # not before: the message is due
+                # Not before: the message is due, and a slow template of a line would delay it.
+                left.extend(self._work.lines(message.planned))
                 if attempt is None or attempt.fate is not ACCEPTED:
                     raise RefusalError(attempt.code if attempt is not None else "other")
                 dialogue.said_s = attempt.sent_s
@@ -275,6 +277,7 @@ class GuestUser(ScenarioUser):
         or what was under way at its end has been.
         """
         self._measured.end()
+        # Before it leaves: the server answers a guest's own close, which would look like a loss.
         self._note_loss()
         self.session.leave()
         self._ended, self._order = self.session.socket, Order()

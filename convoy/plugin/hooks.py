@@ -49,6 +49,7 @@ logger = logging.getLogger(__name__)
 def install(environ: Mapping[str, str]) -> None:
     """Hook Convoy into the Locust process that is starting; call it once, in the locustfile."""
     terminal.take_over()  # again where our own locustfile has done so before its imports
+    # An exception will do now: Locust is imported, so that gevent has replaced the locks.
     terminal.say_at_interrupt()
     hooks = _Hooks(environ)
     events.init_command_line_parser.add_listener(hooks.add_options)
@@ -124,8 +125,12 @@ class _Hooks:
             environment.parsed_options.enable_rebalancing = True
             if self._command.starts_by_itself:
                 self._await_workers(runner, environment.parsed_options)
+        # Until a run has set it: a process that ends before a verdict has not passed, and Locust
+        # would say 0. One that waits for a person at the web UI may end without any run.
         is_idle_at_first = web_ui is not None and not self._command.starts_by_itself
         environment.process_exit_code = ExitCode.PASS if is_idle_at_first else ExitCode.INVALID
+        # Locust declares a class here, and only calls it, with these two arguments by name:
+        # worker_nodes, user_classes.
         environment.dispatcher_class = functools.partial(  # type: ignore[assignment]
             EvenUsersDispatcher,
             begin=controller.begin,
@@ -157,6 +162,7 @@ class _Hooks:
         first = self._command.first
         assert first is not None
         timeout_s = options.expect_workers_max_wait or first.settings.prepare_timeout_s
+        # Locust's own limit would end this process with code 1, which means something else.
         options.expect_workers_max_wait = 0
         gevent.spawn(
             end_where_workers_are_missing, runner, options.expect_workers, timeout_s, refuse
@@ -221,7 +227,11 @@ class _Hooks:
         events.test_stopping.add_listener(
             lambda **_: controller.interrupt("the test was stopped before its end")
         )
+        # Locust calls the listeners of `quitting` from the last to the first. The master's own, by
+        # which it quits, was added before `init`, so that it is called after this one: workers
+        # still answer while the run is brought to its end.
         events.quitting.add_listener(end)
+        # Locust prints its tables between the two events, and Convoy's report is to stand below.
         events.quit.add_listener(close)
 
     def _begin_local(self, controller: RunController) -> None:
@@ -230,6 +240,7 @@ class _Hooks:
 
         worker = self._make_worker(send_report)
         controller.collect_report = send_report
+        # A local runner calls the listeners of a message while it is sent: all have to be there.
         worker.say_hello()
 
     def _begin_worker(self, runner: WorkerRunner) -> None:
@@ -246,6 +257,7 @@ class _Hooks:
                 data[REPORT_KEY] = report
 
         environment.events.report_to_master.add_listener(report)
+        # Called before Locust's own listener, which tells the master that this worker has gone.
         environment.events.quitting.add_listener(lambda **_: worker.leave())
         worker.say_hello()
 

@@ -64,6 +64,8 @@ class Lifecycle:
         self._environment.process_exit_code = ExitCode.INVALID
         self._environment.stop_timeout = settings.stop_timeout_s
         self._environment.host = settings.target.api_url
+        # Locust has noted the numbers that it was asked to start with. By these it waits for users
+        # to be ready, and deals them anew when a worker is lost.
         self._runner.target_user_count = settings.users
         if isinstance(self._runner, MasterRunner):
             self._runner.spawn_rate = spawn_rate

@@ -36,6 +36,7 @@ _POLL_S = 0.05
 _TOLD_EVERY_S = 10.0
 _LOOK_EVERY_S = 1.0
 _AFTER_S = 0.005
+"""After the end of a second: a wait that ended just before it would have another look at once."""
 _HELLO_S = 3.0
 """How long a connected worker may take to say that it runs Convoy: it does so when it connects."""
 
@@ -83,6 +84,8 @@ class LiveRun:
 
     def await_workers(self, workers: LocustWorkers) -> None:
         """Wait until all connected workers take part, or the run is over before it began."""
+        # A worker says hello once, when it connects, which is before the first run and long before
+        # any later one.
         for worker in workers.workers() & workers.hellos.keys():
             self.master.greet(worker, workers.hellos[worker])
         while not self.is_over and not all(map(self.master.may_have_users, workers.workers())):
@@ -101,7 +104,7 @@ class LiveRun:
         now_s = clock_s()
         for worker in workers.workers() - workers.hellos.keys():
             if now_s > self._hello_by_s.setdefault(worker, now_s + _HELLO_S):
-                self._hello_by_s[worker] = inf
+                self._hello_by_s[worker] = inf  # it is excluded once
                 self.master.exclude(worker, "it does not run Convoy's locustfile")
 
     def watch(self, sleep: Callable[[float], object] = gevent.sleep) -> None:

@@ -127,10 +127,12 @@ class _Drawing:
         return lines
 
     def _look(self) -> tuple[RunResult, Summary]:
-        """Return what has been reported, and its summary; both are the last ones until a new look.
+        """Return the result that the view shows, and its summary.
 
-        It follows those of the run, because right after a report its durations are merged step by
-        step; once the run is stopped, nobody else looks.
+        A new result is taken after the run has taken one of its own (`LiveRun.watch`), and the old
+        one is returned until then. Right after a report its histograms are merged step by step, and
+        a result that was taken in between would merge all of them at once. A run that is stopped
+        takes no more results, so that from then on each call takes one.
         """
         run, is_stopped = self._run, self._run.master.is_stopped
         if self._looked is None or self._looks != run.looks or is_stopped:

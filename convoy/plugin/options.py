@@ -229,8 +229,11 @@ def check_ports(options: Namespace) -> None:
 
 def _check_port(options: str, host: str, port: int, instead: str) -> None:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        # As the servers of gevent and of ZMQ do: without it, connections of the last run that are
+        # in TIME_WAIT would make its port look taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
+            # Locust and ZMQ call all addresses "*", the socket module calls them "".
             probe.bind((host.replace("*", ""), port))
         except OSError as error:
             reason = error.strerror or error

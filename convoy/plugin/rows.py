@@ -33,11 +33,12 @@ class MessageFailure(Exception):
 class Rows:
     """The rows of one process.
 
-    Locust's own listener takes as long for each message as sending it. While it `is_alone`,
-    accepted messages can be gathered, and `flush` enters them together, as Locust's master enters
-    the report of a worker. While `events.request` has other listeners, every message has to be
-    `add`ed, because only that fires the event. `request_types` are by name; any other name is that
-    of a step.
+    Locust's own listener of `events.request` takes as long for a message as it takes to send one.
+    While that event has no other listener (`is_alone`), accepted messages can be gathered: `flush`
+    enters them together, as Locust's master enters the report of a worker. While there are other
+    listeners, every message has to be `add`ed, because only `add` fires the event.
+
+    `request_types` are those of scenarios and timings by their names. Any other name is a step's.
     """
 
     def __init__(self, environment: Environment, request_types: Mapping[str, str]) -> None:
@@ -88,6 +89,7 @@ class Rows:
         part.total_response_time += sum(times_ms)
         part.min_response_time = min(part.min_response_time, *times_ms)
         part.max_response_time = max(part.max_response_time, *times_ms)
+        # Looked up in its module each time, as Locust does, because a locustfile may replace it.
         part.response_times.update(map(stats.bucket_response_time, times_ms))
         part.total_content_length += answer_bytes
 

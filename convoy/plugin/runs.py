@@ -153,9 +153,10 @@ class RunController:
         except ConvoyError as error:
             self._test.state = TestState.GOING_ON
             self._refuse(error, prepared)
-            return 0, 1.0
+            return 0, 1.0  # no users; Locust takes no rate of 0
         self._test.configure(prepared.settings, prepared.users_per_s)
         _tell(prepared)
+        # After the new record is there, which is one of those that are kept.
         clear_records(self.runs, prepared.settings.runs_kept, time.time())
         run = self._run = self._live_run(prepared, inputs, record)
         self.workers.master = run.master
@@ -286,6 +287,8 @@ class RunController:
         for line in str(error).splitlines():
             logger.error("%s", line)
         self.environment.process_exit_code, self.refusal = error.exit_code, error
+        # In a greenlet of its own: to stop a test, Locust's local runner kills the greenlet that
+        # starts the users, in which `begin` is called.
         gevent.spawn(self._test.end)
 
 

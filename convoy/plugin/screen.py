@@ -21,9 +21,11 @@ from gevent.threadpool import ThreadPool
 
 _MOST_LINES = 10_000
 _AT_ONCE = 65_536
+"""Bytes that are read from the relay in one go: as much as a pipe of Linux holds."""
 _USUAL_SIZE = os.terminal_size((80, 24))
 """That of a terminal which does not know its own, such as one that no window belongs to."""
 _BUSY_S = 0.05
+# The writer's thread has no event loop, and gevent's `sleep` would make one for it.
 _sleep = get_original("time", "sleep")
 # The cursor is hidden only while something is drawn, so that whatever ends the process leaves one.
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -37,12 +39,13 @@ ViewLine = tuple[str, int]
 class Screen:
     """Adds lines and draws views on the terminal that `stream` writes to, until it is closed.
 
-    Nothing here waits for the terminal: one that is paused with Ctrl-S, or reads slowly, would stop
-    the load. A thread of its own writes, and while that is busy lines wait, the latest 10,000 of
-    them, and only the newest view is kept.
+    No greenlet waits for the terminal, because one that is paused with Ctrl-S, or reads slowly,
+    would stop the load. A thread writes to it. While that thread is busy, the latest 10,000 lines
+    wait, and of the views only the newest.
 
-    A terminal that `breaks_anew` what is too long, once it is made narrower, has more lines to
-    erase then; one that does not has lines of the log there.
+    Before a view is drawn, the lines of the last one are erased. Where the terminal was made
+    narrower in between and `breaks_anew` lines that are too long, the last view fills more lines
+    than it did. On a terminal that cuts such lines off, erasing more would erase lines of the log.
     """
 
     def __init__(self, stream: TextIO, breaks_anew: bool = True) -> None:
@@ -178,11 +181,13 @@ class Relay:
 
     def receive(self) -> None:
         """Print what the workers send, in the master."""
+        # The end of the workers' lines is read once nobody has this end open any more.
         os.close(self._sender)
         gevent.spawn(self._receive)
 
     def send(self, stream: TextIO) -> None:
         """Send what this worker logs and prints on the terminal that `stream` writes to."""
+        # With it open here, a write after the master's end would not fail, and lines would be lost.
         os.close(self._receiver)
         lines = _Lines(partial(self._send, stream), stream)
         self._diversion.enter_context(_diverted(stream, lines))

@@ -34,7 +34,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LARGEST_FRAME = 2 * MOST_BYTES
-"""A worker's report holds a part of the log of messages of at most half of that."""
+"""Bytes; ZMQ disconnects a peer that sends more. A worker's report holds a part of the log of
+messages of at most half of that."""
 _ZAP = "inproc://zeromq.zap.01"
 """Where ZMQ asks whether a peer may come in: https://rfc.zeromq.org/spec/27/, read 2026-11-26."""
 _REFUSED_AFTER_S = 10.0
@@ -100,6 +101,8 @@ class SwarmServer(zmqrpc.Server):
             gevent.spawn(_watch, self.socket, _FAILED, self._tell_of_failure)
         ]
         if keys is not None:
+            # Before the socket is bound: where nothing listens at this address, ZMQ lets in whoever
+            # knows the public key of the master, with any key of its own.
             zap = self.socket.context.socket(zmq.REP)
             zap.bind(_ZAP)
             self._helpers.append(gevent.spawn(self._let_in, zap, keys.worker))
@@ -124,6 +127,7 @@ class SwarmServer(zmqrpc.Server):
                 return message.node_id, message
 
     def close(self, linger: int | None = None) -> None:
+        # First: Locust replaces a broken server by another one, which binds `_ZAP` as well.
         gevent.killall(self._helpers)
         self.socket.close(linger)
 

@@ -110,7 +110,10 @@ class ScenarioUser(User):
 
     def on_start(self) -> None:
         self._worker = worker_of(self.environment)
+        # `User.run` has put Locust's own loop there, and runs what stands there after `on_start`.
         self._taskset_instance = TaskLoop(self, self.leave)
+        # Locust kills a user that waits. One that runs is asked to stop, and would notice that only
+        # after `on_start`, which waits for a run, for its turn and for logins.
         self._state = LOCUST_STATE_WAITING
         run = self._worker.wait_for_run()
         settings = run.inputs.settings
@@ -128,6 +131,8 @@ class ScenarioUser(User):
         self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
         report = partial(self._worker.report_problem, run)
         open_patiently(self.session, report, lambda: not run.is_stopping)
+        # Not before: `leave` takes back what follows, and a user that is stopped while its session
+        # is opened has none of it.
         self._run = run
         self._work.users.add(self)
         self._work.dispatcher.expect()
@@ -187,6 +192,7 @@ class ScenarioUser(User):
                 self._give_up_taken(Cause.POOL)
                 gevent.sleep(A_POLL_S)  # an exhausted pool fails every message: let the loop run
                 continue
+            # Where it is STOPPING by now, Locust ends the user after this task; that has to remain.
             if self._state == LOCUST_STATE_WAITING:
                 self._state = LOCUST_STATE_RUNNING
             work.pool.redirected += message.planned.is_redirected
@@ -200,6 +206,7 @@ class ScenarioUser(User):
         due = message.due
         if due is not self._taken:
             raise ConvoyError(f"message {due.k} was posted before, or it is too late for it")
+        # From here on this call accounts for the message, and nobody else may.
         self._taken = None
         try:
             attempt = self.send(message)
@@ -212,7 +219,7 @@ class ScenarioUser(User):
         except WireError as fault:
             attempt = lost_attempt(self.session, due.handed_s, fault.code)
             self._finish(message, attempt)
-        except BaseException as error:
+        except BaseException as error:  # Locust kills by GreenletExit, which is no Exception
             is_stopped = isinstance(error, GreenletExit)
             code = "stopped" if is_stopped else "exception"
             attempt = lost_attempt(self.session, due.handed_s, code)

@@ -81,7 +81,11 @@ class EvenUsersDispatcher(UsersDispatcher):
         super().new_dispatch(users, rate, user_classes)
 
     def __next__(self) -> dict[str, dict[str, int]]:
-        """Return what each worker is to run; one that never took part may not know the classes."""
+        """Return how many users of each class each worker is to have.
+
+        Workers that never took part in the run are left out: they may not have the classes, and
+        would be sent their names.
+        """
         users = super().__next__()
         known = {name: each for name, each in users.items() if name in self._has_been_dealt_to}
         # Locust reads the names of the classes from some worker.
@@ -92,9 +96,10 @@ class EvenUsersDispatcher(UsersDispatcher):
         return {worker: dict(users) for worker, users in self._users_on_workers.items()}
 
     def is_to_deal_anew(self) -> bool:
-        """Return whether other workers may have users than were told, or have been dealt them.
+        """Return whether workers have to be told of another deal than the last one they know.
 
-        Locust deals anew for a worker that went while users were starting, and tells nobody.
+        That is so where other workers may have users now than at the last deal, and where Locust
+        has dealt anew without telling: it does so for a worker that went while users were starting.
         """
         return self._rebalance or self._dealt_to != self._eligible().keys()
 
@@ -141,4 +146,5 @@ class EvenUsersDispatcher(UsersDispatcher):
         users = {node.id: dict.fromkeys(names, 0) for node in self._worker_nodes}
         for node, name in dealt:
             users[node.id][name] += 1
+        # Locust keeps both generators for its `_add_users_on_workers`, which is replaced above.
         return users, self._user_gen(), cycle(self._worker_nodes), dealt

@@ -27,9 +27,11 @@ _MOST_DIGITS = 12
 class Form:
     """The values that were entered in the form.
 
-    `options` are Convoy's own fields; `asked` holds users and run_time_s where they differ from
-    what the form showed at first, and the host, unless it was left as it was beside another target;
-    what was cleared is None or "" there. `spawn_rate` is users per second, None where it was left.
+    `options` are all fields as they were sent. `asked` holds the settings that Locust's own fields
+    ask for: `users` and `run_time_s` where they differ from what the form showed at first, and
+    `host`. The host is left out where another target was chosen and the host was not changed. A
+    field that was cleared is None or "" in `asked`. `spawn_rate` is in users per second, None where
+    that field was not changed.
     """
 
     options: Mapping[str, str]

@@ -56,11 +56,12 @@ _StartResponse = Callable[..., Callable[[bytes], object]]
 
 @dataclass(frozen=True, slots=True)
 class HostNames:
-    """What a request may have as its Host, any port beside it, because a tunnel has its own.
+    """The names that the Host header of a request may have, with any port.
 
-    `names` are in lower case; those that were `given` may be a proxy's, which has TLS where the web
-    UI has none. Where others than this machine reach the web UI, any IP address is allowed, because
-    no page can let one point elsewhere.
+    Any port, because an SSH tunnel to the web UI listens at a port of its own. `names` are in lower
+    case. Those of them that the operator has `given` may be the names of a proxy, and its pages may
+    come over TLS where the web UI itself has none. Where the web UI `is_open` to other machines,
+    any IP address is allowed as well: DNS rebinding needs a name.
     """
 
     names: frozenset[str]
@@ -164,6 +165,8 @@ def _with_nonce(page: str, nonce: str) -> str:
 
     Nothing that was sent to Locust stands before that one.
     """
+    # The tags are those of the page of Locust 2.47. A nonce for every script would also allow one
+    # that somebody has brought into the data.
     head, root, rest = page.partition(_ROOT)
     allowed = f'<script nonce="{nonce}"'
     module = '<script type="module" crossorigin>'

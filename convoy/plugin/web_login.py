@@ -42,10 +42,11 @@ class _Operator(UserMixin):  # type: ignore[misc]
 
 
 class Tries:
-    """Counts the tries to log in by address, of which there are five a minute.
+    """Counts the tries to log in by address: each address has five a minute.
 
-    Addresses that one machine has for itself count together: of IPv6 by their /64, and all by which
-    this machine reaches itself, of which each of its users may take any.
+    Addresses that one person can take at will count as one. These are the addresses of one /64 of
+    IPv6, which a machine usually has for itself, and all loopback addresses, because each user of
+    this machine may send from any of them.
     """
 
     def __init__(self, clock: Callable[[], float] = clock_s) -> None:
@@ -98,6 +99,7 @@ class WebLogin:
             SESSION_COOKIE_PATH=f"{base_path}/",
         )
         web_ui.login_manager.user_loader(self._load)
+        # A session ends where its cookie comes from another address or another kind of browser.
         web_ui.login_manager.session_protection = "strong"
         web_ui.auth_args = {"username_password_callback": f"{base_path}/login"}
 
@@ -141,6 +143,7 @@ class WebLogin:
         return "", 303
 
     def _is_right(self, user: str, password: str) -> bool:
+        # The password is checked for a wrong name, too, or the time would tell who is known.
         is_user = hmac.compare_digest(user.encode("utf-8", "replace"), self._user)
         # Hashing takes a tenth of a second, in which messages would be late without the thread. One
         # at a time, because many from everywhere would take the processor from the messages.
@@ -157,6 +160,7 @@ class WebLogin:
         self._ends_s = {token: ends_s for token, ends_s in self._ends_s.items() if ends_s > now}
         token = secrets.token_urlsafe(32)
         self._ends_s[token] = now + _SESSION_S
+        # What the browser had before may have been set by somebody else.
         session.clear()
         login_user(_Operator(token))
 
