@@ -98,6 +98,7 @@ class ZipfPick(_FromTheWholePool):
     def indexes(self, ks: Sequence[int]) -> list[int]:
         sums, last = self._sums, len(self._sums) - 1
         points = (drawn / 2**64 * sums[-1] for drawn in draws(self._key, ks))
+        # The highest draws are rounded to 1.0, which is beyond the last sum.
         return [self._order[min(bisect_right(sums, point), last)] for point in points]
 
 
@@ -116,6 +117,8 @@ class BoundPick:
     def author(self, k: int) -> int:
         lane, turn = k % LANES, k // LANES
         group = lane % self.groups
+        # By the message's place in its group, not in its lane: the lanes of a group take turns, and
+        # so do its conversations.
         lanes_in_group = _members(group, self.groups, LANES)
         turn = turn * lanes_in_group + lane // self.groups
         return group + self.groups * (turn % _members(group, self.groups, self._authors))

@@ -32,6 +32,7 @@ _NO_ID = re.compile(r"(?i)null|none|nan|true|false|undefined|\.\.?|\d{4}-\d\d-\d
 """What stands in the columns of a table that hold something else."""
 _HEADERS = re.compile(r"(?:conversation|interaction|call|chat)(?:id|uuid|guid)?s?|ids|[ug]uids?")
 _SHORTEST_NUMERIC_ID = 10
+"""Digits: a column of shorter numbers counts rows or messages, and is taken for one of no ids."""
 _DIGIT = re.compile(r"\d")
 
 
@@ -102,6 +103,7 @@ class ConversationPool:
     def hash(self) -> str:
         """A fingerprint of the pool and its order."""
         columns = [self.ids, self.customer_ids, self.agent_ids]
+        # An empty column would change the fingerprint of every pool that has none.
         columns += [self.communication_ids] * bool(self.communication_ids)
         text = "\0".join("\n".join(column) for column in columns)
         return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
@@ -295,6 +297,7 @@ def _cell(record: Sequence[str], column: int | None) -> str:
     return record[column] if column is not None and column < len(record) else ""
 
 
+# Cached, because each line of JSON has the same names again.
 @lru_cache(maxsize=256)
 def _name(header: str) -> str:
     """Return a column's name without what people write differently."""

@@ -93,7 +93,9 @@ def fast_path(
     written = {name: _constant_written(value) for name, value in variables.items()}
     written |= {**_WRITTEN, "marker": _marker_written(marker)}
     try:
-        # Python joins literals that follow each other when it compiles them.
+        # All that is evaluated is code of this module and `repr` of texts: whatever a template, a
+        # variable or a scenario's name holds, none of it becomes code. Python joins literals that
+        # follow each other when it compiles them.
         terms = " ".join(term for node in tree.body for term in _terms(node, written))
     except LookupError:
         return None

@@ -101,7 +101,7 @@ class ScenarioPlan:
     def with_curve(self, curve: RateCurve) -> ScenarioPlan:
         """Return the plan of the same messages due by another curve; more or fewer of them."""
         changed = copy(self)
-        changed.__dict__.pop("count", None)
+        changed.__dict__.pop("count", None)  # cached, and that of the curve before
         changed._inputs = replace(self._inputs, curve=curve)
         changed.curve = curve
         changed.arrivals = _arrivals(changed._inputs)
