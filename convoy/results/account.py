@@ -280,6 +280,7 @@ class ScenarioAccount:
         self._unmerged: _Unmerged = deque()
         self._messages = _Tally(name_code, self._unmerged)
         self._steps = defaultdict[str, _Tally](lambda: _Tally(name_code, self._unmerged))
+        # The codes of timings are our own, few and without secrets, and keep their names.
         self._timings = defaultdict[str, _Tally](lambda: _Tally(str, self._unmerged))
         self._retired: dict[int, str] = {}
         self._redirected: dict[str, int] = {}

@@ -10,6 +10,7 @@ from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Name, Numb
 
 TOLERATED_SHARE = 0.01
 TOLERATED_MESSAGES = 5
+"""Both have to be exceeded: in a run of a hundred messages two alone are more than that share."""
 WORKER_LOST = "worker lost"
 """The code of messages that a dead worker may have sent."""
 

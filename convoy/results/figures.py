@@ -51,10 +51,10 @@ Moment = tuple[float, Observed | None]
 def figures_of(criterion: Criterion) -> Numbers | Times:
     """Return the figures of one criterion, in steps of `step_s` seconds.
 
-    They `take` in a result of the run, all of it, or only the steps that were over by a moment, and
-    give the figure of the `whole` run, and in `windows` that of each full window. These go on from
-    where they were read to before, because the steps of a run that goes on do not change once every
-    worker has reported them.
+    `take` is given a result of the run, and uses all of it, or only the steps that were over by a
+    moment. Then `whole` returns the figure of the whole run, and `windows` yields the figure of
+    each full window. When a later result of the same run is taken, `windows` goes on behind the
+    last window that it has yielded: steps do not change once every worker has reported them.
     """
     return (Times if SUBJECTS[criterion.subject].kind == "time" else Numbers)(criterion)
 
@@ -156,7 +156,8 @@ class Times:
         self._results = list(parts.values())
         self._series = [result.series.get(name, Series()) for name in parts]
         self.step_s = max((each.report_s for each in self._series), default=1)
-        # A report belongs to the middle of what it covers, and comes half of that later.
+        # A report belongs to the middle of what it covers, and comes half of that later. It covers
+        # so many seconds, however long a step is.
         until_s -= max((each.report_steps for each in self._series), default=0) / 2
         by_step = (each.reports for each in self._series)
         self._steps = _steps(until_s, self.step_s, result.duration_s, by_step)

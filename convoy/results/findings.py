@@ -146,7 +146,7 @@ def _judged(
 
 
 class _Mildest:
-    """The mildest finding of each so many moments on end that have any samples."""
+    """The mildest finding in each stretch of so many moments; a moment without samples has none."""
 
     def __init__(self, criterion: Criterion) -> None:
         self._criterion = criterion

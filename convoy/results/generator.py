@@ -14,6 +14,7 @@ from convoy.results.result import RunResult, WorkerResult
 DOUBTFUL_SHARE = 0.05
 """A loop that is late for more than this share of the time distorts even the 95th percentile."""
 NOTABLE_SHARE = 0.01
+"""From here on the state is `strained`: the report says it, and nobody judges by it."""
 TOLERATED_S = 0.25
 """So much is tolerated in any run, because one pause would decide on a short one."""
 BUSY_SHARE = 0.9

@@ -22,6 +22,8 @@ _SHORT = 0.9
 _LATEST_S = 0.25
 """A loop is late from here on, however late a message may be by the settings."""
 _MOST_BEATS = 10_000
+"""Of one standstill, 200 s of it, which take 10 ms to enter. After a night's suspension there are
+millions, and messages would wait for seconds."""
 
 
 def loop_late_after_s(late_after_s: float) -> float:

@@ -91,6 +91,7 @@ class Recorder:
 
 
 def _buckets(durations_s: Sequence[float]) -> list[int]:
+    # All of them in one call; a logarithm of each takes twice as long.
     bits = memoryview(array("d", durations_s)).cast("B").cast("Q")
     return [each >> _BITS_LEFT_OUT for each in bits]
 

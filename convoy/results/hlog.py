@@ -66,6 +66,8 @@ def encode(histogram: Histogram) -> str:
     for duration_s, count in histogram.durations():
         counts[_index(min(round(duration_s * 1e9), _HIGHEST_NS))] += count
     payload = b"".join(_counters(counts))
+    # Cookie, length, by how much the counters are shifted, digits, lowest and highest value, and
+    # what a value of 1 stands for.
     header = pack(">iiiiqqd", _COOKIE, len(payload), 0, _DIGITS, 1, _HIGHEST_NS, 1.0)
     packed = zlib.compress(header + payload)
     return base64.b64encode(pack(">ii", _COMPRESSED_COOKIE, len(packed)) + packed).decode()

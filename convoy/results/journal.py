@@ -32,8 +32,9 @@ _LEVEL = 1
 _MOST_BYTES = 2**28
 """Of one entry, unpacked. The last one holds all histograms again."""
 _ENOUGH = 60
-"""So many steps on end that are as before, and the older ones are not looked at while the run goes
-on: after hours that would take longer each second. The last entry has what came so late."""
+"""While a run goes on, steps are compared with the last entry from the newest on, and no further
+than so many on end that are the same: to compare all would take longer each second of a run of
+hours. A change in an older step is in the last entry, which compares all."""
 _NOTHING = Series()
 
 

@@ -217,7 +217,7 @@ def clear_records(runs: Path, kept: int, now_s: float) -> None:
 
     `now_s` is in seconds since 1970. What cannot be removed stays, with a warning.
     """
-    for folder in records(runs)[:-kept]:
+    for folder in records(runs)[:-kept]:  # at least 1 by the settings: -0 would be none of them
         try:
             written_s = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
             if now_s - written_s > _YOUNG_S:

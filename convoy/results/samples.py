@@ -120,7 +120,8 @@ class SampleKeeper:
         """Return a body as text that can be printed, at most `LONGEST_BODY` characters long."""
         text = body[:_MOST_READ_BYTES].decode("utf-8", "backslashreplace")
         if self._kept == "masked" and len(text) > LONGEST_BODY + MARGIN:
-            return f"<text, {len(body)} bytes>"  # cut off it could not be read
+            # It would be cut, and what is no whole JSON is masked as a whole: this says its length.
+            return f"<text, {len(body)} bytes>"
         return printable_lines(shortened(text, LONGEST_BODY, self._clean))
 
     def _clean(self, text: str) -> str:

@@ -40,11 +40,11 @@ def step_of(duration_s: float) -> int:
 class Series(msgspec.Struct, frozen=True):
     """What happened in one scenario, in steps of `step_s` seconds counted from T0.
 
-    `steps` holds what the counters gained by the number of the step; `reports` the durations of
-    reports by the number of their stretch of `report_steps` steps, as many as the seconds between
-    two reports of a worker; response times and censored ones are apart. `due` counts the messages
-    due before the end of each step, none where nothing is scheduled. Up to `until_s`, in seconds
-    since T0, every worker has reported.
+    `steps` holds what the counters gained, by the number of the step. `reports` holds the durations
+    that workers reported, by the number of the stretch: a stretch has `report_steps` steps, and a
+    worker reports every `report_steps` seconds. In them response times do not hold the censored
+    ones, which are a kind of their own. `due` counts the messages due before the end of each step,
+    none where nothing is scheduled. Every worker has reported up to `until_s` seconds after T0.
     """
 
     step_s: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 1

@@ -36,7 +36,7 @@ class TimingRecorder(ScenarioRecorder):
     """
 
     def __init__(self, timeout_s: float, show: Callable[[Sequence[float]], None]) -> None:
-        super().__init__(inf, timeout_s)
+        super().__init__(inf, timeout_s)  # a pair is never late, because it is never due
         self._show = show
         self._took_s: list[float] = []
         self._waiting: OrderedDict[str, tuple[float, bool]] = OrderedDict()

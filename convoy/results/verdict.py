@@ -76,6 +76,8 @@ def judge(
     generator = judge_generator(result)
     invalid = [*result.problems, *generator.doubts]
     redirected = sum(scenario.redirected for scenario in result.scenarios.values())
+    # By what is known so far: a run that was interrupted before T0 had no message due, and a higher
+    # rate is no remedy for that.
     is_disturbed = bool(invalid)
     if result.is_over:
         invalid += figure_violations(result)

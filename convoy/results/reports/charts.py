@@ -149,6 +149,7 @@ def _heat(stretches: Sequence[tuple[float, Histogram]]) -> dict[str, Any]:
     lengths = {each for _, times in stretches for each, _ in times.durations()}
     if not lengths:
         return {"columns": [], "rows": [], "cells": []}
+    # A little more, so that a longest duration on a bound lies below the highest one.
     lowest, highest = floor(_tenths(min(lengths))), ceil(_tenths(max(lengths)) + 1e-9)
     height = max(1, ceil((highest - lowest) / _ROWS))
     bounds = [10 ** (step / 10) for step in range(lowest, highest + height + 1, height)]

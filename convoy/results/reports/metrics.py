@@ -102,6 +102,7 @@ def _samples(summary: Summary, result: RunResult) -> Iterator[_Sample]:
     info |= _own_labels("version", summary.versions) | _own_labels("label", summary.labels)
     yield "run", 1, info
     for state in Verdict:
+        # The label of a state set has to have the name of its family.
         yield "verdict", int(state is summary.verdict), {"convoy_verdict": state}
     yield "exit_code", int(summary.exit_code), {}
     yield "run_start_timestamp_seconds", result.t0_s, {}
