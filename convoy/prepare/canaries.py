@@ -94,6 +94,7 @@ class Canaries:
 
     def _messages(self, template: str, first_k: int) -> Iterator[tuple[PlannedMessage, bytes]]:
         """Yield messages of a template for the first conversations of the run, each once."""
+        # Numbers go beyond the end of a small pool, which is used up by the run alone.
         pick = replace(self.inputs.pick, on_exhausted="recycle")
         plan = ScenarioPlan(replace(self.inputs, weights={template: 1}, pick=pick))
         bodies = plan.bodies(canary_run_id(self.run_id), time)

@@ -111,7 +111,7 @@ class Checklist:
         """Enter a ConvoyError raised inside as the failure of `check`, and raise it again."""
         try:
             yield
-        except KillSwitchError:  # whatever is checked just then
+        except KillSwitchError:  # it says nothing of what is being checked
             raise
         except ConvoyError as error:
             self.fail(check, str(error), "")

@@ -111,6 +111,7 @@ class EmbeddedSimulator:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # A Ctrl-C in the terminal would end it, too, and the run still waits for its answers.
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )

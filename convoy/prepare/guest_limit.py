@@ -26,10 +26,11 @@ _ROOM = 1.1
 class _Guests(NamedTuple):
     """The guests of a scenario at its highest rate.
 
-    A user writes `each` messages as one guest, inf without end; a message makes so many `requests`
-    on its connection, with its part of what each guest sends besides. Where a message is a drop, as
-    often as `drops` says, the user is away for `away_s` at least. With its dialogue it counts as so
-    many `messages` of the session, and takes `lasts_s` at least.
+    A user writes `each` messages as one guest, inf where it stays the same guest. A message makes
+    so many `requests` on the guest's connection; among them is its part of the requests that a
+    guest makes once. In a scenario whose messages are drops, `drops` is their rate over time, and a
+    user is away for at least `away_s` after each. With its dialogue a message counts as so many
+    `messages` by a limit of sessions, and takes at least `lasts_s`.
     """
 
     scenario: str

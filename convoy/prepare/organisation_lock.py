@@ -82,6 +82,8 @@ class OrganisationLock:
             self._held = None
             # The next one does not know what has left just now.
             _rest(self._rest_s)
+            # Emptied while it is still locked: by what stands in the file, the next holder knows
+            # that the last one was killed.
             with suppress(OSError):
                 os.ftruncate(held[1], 0)
             # Not only closed, because the workers of `--processes` have it open, too.
@@ -107,6 +109,7 @@ def _open(path: Path) -> int:
     flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with suppress(FileExistsError):
         descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        # Whatever the umask, other users have to be able to read it, which is enough to lock it.
         os.fchmod(descriptor, 0o644)
         return descriptor
     try:

@@ -168,7 +168,7 @@ def share_out(
 
     A session on which anything goes wrong does no more, and after `timeout_s` none does.
     """
-    left = iter(items)
+    left = iter(items)  # one for all greenlets, so that each item is taken once
     faults: list[str] = []
 
     def work_on_some(session: S) -> None:

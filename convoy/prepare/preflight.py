@@ -104,6 +104,7 @@ class Preflight:
             if USER in tokens:
                 has_one = tokens[USER].expires_at_s == inf
                 check_user(settings, draft.routes, self.checklist, has_one_token=has_one)
+            # Before anything leaves that counts: the preflight may use what the plan leaves.
             if total is not None:
                 total.reserve(messages_of_run(settings, run.inputs))
             for name in run.guests if sends else ():

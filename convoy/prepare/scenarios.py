@@ -43,10 +43,11 @@ class Opening:
 class KnownScenario:
     """A scenario that can run: its user class without Locust.
 
-    It may be measured by the names in `steps` and `timings`, and by those of `optional_steps` that
-    the settings ask for, a timing of that name with it; each has the others that it needs.
-    `open_conversation` opens one over a session of `opening_session` and returns its id; None where
-    its conversations cannot be opened.
+    `steps` and `timings` are what its users measure besides messages. `optional_steps` are measured
+    only where the settings ask for them; each maps to other optional steps that it needs. A timing
+    that has the name of an optional step is measured only together with that step.
+    `open_conversation` opens a conversation over a session of `opening_session`, and returns its
+    id; it is None where the scenario's conversations cannot be opened.
     """
 
     route: Route

@@ -47,6 +47,7 @@ SOME_CONVERSATION = Conversation(
     "0c0a1f5e-5ad1-4b5c-8f58-6d3f27a9e004",
 )
 LONGEST_RUN_ID = "20261122-193343-67bda5-warmup"
+"""As long as any with a suffix, such as `-canary`, so that no body has a longer marker."""
 INVALID = "invalid"
 """The folder, inside that of a route, of templates that are wrong on purpose."""
 
