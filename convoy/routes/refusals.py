@@ -19,7 +19,7 @@ _SESSION_EXPIRED = 4006
 _NAMELESS = "4xx other"
 _LONGEST_SAID = 400
 _LONGEST_FIELD = 80
-# Whole words only, since of a secret that is cut off nobody would know the rest.
+# Whole words only: a part of a longer word may be a part of a secret, which no redaction finds.
 _PERMISSION = re.compile(
     r"(?<![^\s,;'\"(\[])[A-Za-z]\w{0,63}+:\w{1,64}+:(?:\w{1,64}+|\*)(?!\.?[^\s.,;'\")\]])"
 )

@@ -48,6 +48,7 @@ def read_saved(text: str) -> SavedAnswer:
 
 def _objects(text: str) -> Iterator[Mapping[str, Any]]:
     """Yield the JSON objects that stand in a text, those within others left out."""
+    # So many tries at most, because each of them may read the text to its end.
     decoder, start = json.JSONDecoder(), 0
     for _ in range(_MOST_LOOKED_AT):
         start = text.find("{", start)

@@ -11,8 +11,9 @@
 `x-marker`          it has to carry the message's marker
 `x-unread`          the route does not read this property; the sentence to say so
 
-Only a body whose message is known can be held to its variables and its marker. Of a body that was
-refused there is just the look of it: an id that cannot be one, a property that is not read.
+Before load the message of a body is known, so that the body is compared with its variables and its
+marker. Of a body that was refused, only the body is known; then an id that cannot be one is a
+fault, and so is a property that the route does not read.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ ANY_BODY: Schema = {"type": "object", "x-marker": True}
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _FEWEST_DIGITS_OF_AN_ID = 4
+"""Different ones. An id that somebody made up, as in 1111…, has one or two, a random one most."""
 _LONGEST_SHOWN, _LONGEST_MESSAGE = 60, 200
 _STEP = re.compile(r"[^.\[\]]+")
 _NO_MARKER = (

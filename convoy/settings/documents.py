@@ -27,8 +27,8 @@ _WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
     **{".inf": math.inf, "-.inf": -math.inf, ".nan": math.nan},
 }
-# Python refuses to read very long integers; a longer one is read as a float, which is infinite.
 _TEXT = "tag:yaml.org,2002:str"
+# Python refuses to read very long integers; a longer one is read as a float, which is infinite.
 _INTEGER = re.compile(r"[-+]?[0-9]{1,1000}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
@@ -114,6 +114,7 @@ def _value(event: Any, events: Iterator[Any], depth: int = 0) -> object:
     if event.tag not in (None, "!"):
         raise _refused(event, "tags (!name) are not supported")
     if isinstance(event, yaml.ScalarEvent):
+        # Implicit is what has no quotes; to libyaml also what has a bare `!` before it.
         return plain_value(event.value) if event.implicit[0] else event.value
     if depth == MAX_DEPTH:
         raise _refused(event, f"nested deeper than {MAX_DEPTH} levels")

@@ -25,6 +25,7 @@ LOGINS_PER_S = 5.0
 
 
 class _Section(BaseModel):
+    # Without inputs in errors: a value may be a secret, and a traceback ends with such an error.
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
     )
@@ -157,6 +158,7 @@ class Limit(_Section):
     per_s: values.Duration
 
 
+# Made by a call, because `from` is a keyword; Pydantic reads its configuration from an attribute.
 Window = TypedDict("Window", {"from": values.Moment, "to": values.Moment, "zone": values.Zone})
 """When load may run: from and to, as in 2026-11-26 22:00, by the clocks of a time zone."""
 Window.__pydantic_config__ = _Section.model_config  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from convoy.plan.rate_curve import RateCurve, Stage
 
 _ROUNDING = 1e-9
+"""Rates of 0.1 and 0.2 add up to more than 0.3 in floating point."""
 
 
 def expand_stages(

@@ -81,6 +81,7 @@ def read_sources(
     layers += _label_layer(clean.get(LABELS, ""), faults)
     layers += _option_layers(variables, Level.ENVIRONMENT, VARIABLE_BY_OPTION, faults)
     layers += _option_layers(options, Level.OPTION, OPTIONS, faults)
+    # Paths before criteria: a file of criteria lies where the path in its layer leads.
     return [
         _with_criteria(_with_paths(_without_choices(layer, faults)), faults) for layer in layers
     ]
