@@ -134,11 +134,13 @@ def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterato
     settings = setup.simulator.settings_at(settings, run_id, Checklist())
     # Nobody opens conversations here.
     connections = setup.connect_guarded(settings, WorkerShare())
-    kinds = connections.token_kinds  # guests have none: any other of the run's shows who sends
+    # Guests have no token; then another kind of the run's tells whose organisation it is.
+    kinds = connections.token_kinds
     session = connections.open_session(kind if kind in kinds else kinds[0])
     try:
         with setup.kill_switch.watched():
             approval = settings.target.approval
+            # Before the login: who does not get the lock is to send nothing at all.
             if approval is not None:
                 setup.lock.take(approval.organisation_id, run_id, settings.logins_per_s)
             session.open()
