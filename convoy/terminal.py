@@ -110,6 +110,7 @@ def _end_at_once(told: bytes, _: int, __: FrameType | None) -> None:
 
 def _end(main: greenlet, told: bytes, _: int, __: FrameType | None) -> None:
     """Raise SystemExit in the main greenlet; of a KeyboardInterrupt gevent prints a traceback."""
+    # A second Ctrl-C would interrupt what is done at the end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Not by print, which raises where the signal came in the middle of another one.
     os.write(2, told)

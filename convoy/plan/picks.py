@@ -1,9 +1,10 @@
 """The picks: which conversation of the pool, and which author, message `k` belongs to.
 
-`random`, `round_robin` and `zipf` draw from the whole pool. `exclusive` and `sticky` bind
-conversations to groups of lanes, so that two workers never write to the same one: a group is the
-smallest part of a plan that can be leased, and lane `n` belongs to group `n mod groups`. It has two
-conversations at least, unless the pool has only one.
+`random`, `round_robin` and `zipf` draw from the whole pool. `exclusive` and `sticky` bind each
+conversation to a group of lanes, so that two workers never write to the same conversation: a group
+is the smallest part of a plan that can be leased. Lane `n` belongs to group `n mod groups`. A group
+has at least two conversations, so that one can stand in for another that is retired; only where the
+pool has a single one, the group has a single one.
 """
 
 from __future__ import annotations

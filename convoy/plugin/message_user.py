@@ -43,6 +43,7 @@ class MessageUser(ScenarioUser):
         super().on_start()
         self._path_of = self.route.path_to(self.variables)
         self._answers = self._work.answers(self.route, self._work.rule.expect)
+        # A step before the message takes room of it: near a limit the message would get a 429.
         self.session.keep_room(len(self._work.rule.steps))
 
     def send(self, message: Message) -> HttpAttempt:

@@ -64,11 +64,15 @@ class ScenarioUser(User):
 
     A class for a protocol says how a session is opened (`open_session`) and how a message is sent
     over it (`send`). A scenario subclasses that, sets its name in `scenario`, and has one task that
-    takes the next message and posts it. What it measures besides, it names in `steps` and
-    `timings`; `optional_steps` are done where the settings ask, each with the others that it needs
-    and with the timing of its name, if there is one. `variables` are its own, by name; `route` has
+    takes the next message and posts it.
+
+    What a scenario measures besides messages, it names in `steps` and `timings`. `optional_steps`
+    are steps that are done only where the settings ask for them, each with the names of other
+    optional steps that it needs. A timing that has the name of an optional step is measured only
+    together with that step. `variables` are those of the scenario's settings, by name; `route` has
     the rules by which bodies are checked; `request_type` is shown in Locust's rows.
-    It is long because whatever ends a task, a message or a user has to account for it.
+
+    The class is long because whatever ends a task, a message or a user has to account for it.
     """
 
     abstract = True
@@ -166,7 +170,7 @@ class ScenarioUser(User):
             if run.connections.pace is not None and self._greenlet is not None:
                 run.connections.pace.forget(self._greenlet)
             self._worker.user_has_left(run)
-        if hasattr(self, "session"):
+        if hasattr(self, "session"):  # not yet, where it was killed while it waited for a run
             self.session.close()
 
     def next_message(self) -> Message:
@@ -286,6 +290,7 @@ class ScenarioUser(User):
     def give_up_since(self, due_before_s: float) -> None:
         """Account for a message that the task has kept without posting it, if it was due before."""
         taken = self._taken
+        # A user that waits has it in hand for a busy conversation, and sees to it itself.
         if taken is not None and taken.due_s < due_before_s and self._state != LOCUST_STATE_WAITING:
             self._give_up_taken()
 
@@ -299,6 +304,7 @@ class ScenarioUser(User):
 
     def _finish(self, message: Message, attempt: Attempt) -> None:
         """Account for a message, and apply its answer to the next ones."""
+        # This machine had no file, port or buffer for it: that is no failure of the target's.
         if attempt.code in SHORTAGES and attempt.fate is FAILED:
             self._work.accounting.give_up(message.due, Cause.GENERATOR, attempt.code)
             return
