@@ -29,7 +29,8 @@ class LocustChannel:
         self, on_hello: Callable[[str, object], None], hear: Callable[[str, bytes], None]
     ) -> None:
         """Call these with the sender's id and its hello, or with any other of its messages."""
-
+        # Locust calls them in the order of the messages, in the loop that receives heartbeats, too:
+        # a listener that waited would have it miss its workers.
         listen = self._runner.register_message
         listen(HELLO, lambda msg, **_: on_hello(str(msg.node_id), msg.data))
         listen(TO_MASTER, lambda msg, **_: hear(str(msg.node_id), msg.data))
@@ -39,6 +40,7 @@ class LocustChannel:
         self._runner.register_message(TO_WORKER, lambda msg, **_: hear(msg.data))
 
     def to_master(self, message: Hello | ToMaster) -> None:
+        # As plain values: a hello says which version of the other messages its sender speaks.
         if isinstance(message, Hello):
             self._runner.send_message(HELLO, msgspec.to_builtins(message))
         else:

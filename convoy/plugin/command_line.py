@@ -36,7 +36,7 @@ _SET_BY = {
 
 
 class CommandLine:
-    """What the options of a process ask for; what cannot be done ends it with a sentence.
+    """What the options of a process ask for; where that cannot be done, the process ends.
 
     A run that begins by itself (`starts_by_itself`) is prepared already, as `first`. It is shown in
     the `view`, where the terminal can show one; `access` is who may use the web UI.

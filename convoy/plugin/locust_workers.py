@@ -40,6 +40,7 @@ class LocustWorkers:
     def workers(self) -> set[str]:
         if not isinstance(self._runner, MasterRunner):
             return {LOCAL_WORKER}
+        # Locust keeps a worker that it misses among its clients for another minute.
         return {node.id for node in self._runner.clients.all if node.state != STATE_MISSING}
 
     def assigned_users(self) -> Users:
@@ -86,6 +87,7 @@ class LocustWorkers:
         Locust does so itself only when a worker comes or goes after all users have started.
         """
         runner, dispatcher = self._runner, self._runner._users_dispatcher
+        # Locust has the same two conditions: while users are starting, a dispatch goes on already.
         if (
             isinstance(runner, MasterRunner)
             and isinstance(dispatcher, EvenUsersDispatcher)

@@ -26,6 +26,7 @@ class MessageFailure(Exception):
         super().__init__(code)
         self.code = code
 
+    # Locust has a row of Failures, without limit, for each different text of this.
     def __repr__(self) -> str:
         return self.code
 

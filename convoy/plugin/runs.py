@@ -41,13 +41,15 @@ logger = logging.getLogger(__name__)
 class RunController:
     """Runs one run at a time for a local or master runner.
 
-    `prepare` resolves and checks a run that was not lined up before it begins. After a run
-    `clean_up` closes what the run opened and returns what came of that; then `release` lets others
-    have the organisation, by the run's id. `code` is the hash of the code that makes messages. Each
-    run is shown in the `view`; where there is none, it tells its progress in the log.
-    `collect_report` takes in the report of a worker in this process; Locust collects those of other
-    processes. The `kill_switch` ends a run. `redact` hides secrets. It is long because it answers
-    to Locust, the web UI and the end of the process alike.
+    Where Locust starts a test and no run was lined up, `prepare` returns the run to begin: it has
+    resolved the settings and made all checks. After a run `clean_up` closes the conversations that
+    the run opened, and returns a sentence on that; then `release`, given the run's id, lets others
+    load the organisation. `code` is the hash of the code that makes messages. Each run is shown in
+    the `view`; without a view it tells its progress in the log. `collect_report` takes in the
+    report of a worker in this process; Locust collects the reports of other processes. The
+    `kill_switch` ends a run. `redact` hides secrets.
+
+    The class is long because it answers to Locust, the web UI and the end of the process alike.
     """
 
     environment: Environment

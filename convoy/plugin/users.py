@@ -337,7 +337,7 @@ def attach(environment: Environment, worker: Worker, redact: Callable[[str], str
         user = user_instance.user if isinstance(user_instance, TaskSet) else user_instance
         if isinstance(user, ScenarioUser):
             user.note_exception(exception)
-            if user is user_instance:  # it has not begun, and Locust lets it die
+            if user is user_instance:  # raised in `on_start`: Locust lets it die without `on_stop`
                 user.leave()
         for show in shown:
             show(user_instance=user, exception=Exception(told(str(exception), redact)), tb=tb)
