@@ -25,6 +25,7 @@ _FILES_PER_USER = 2
 _OVER_HTTP = {"attachment", "history"}
 """Steps for which a guest opens a second connection; it has no login."""
 _OTHER_FILES = 100
+"""Beside those of its users a process has some ten open; the rest is room for what else runs."""
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _GIT_S = 5
 

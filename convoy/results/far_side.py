@@ -62,6 +62,7 @@ def far_side(ledger: Ledger, since: str, planned: Mapping[str, int] | None) -> F
         found = Counter[str]()
         for id, count in ledger.by_conversation.items():
             found[id if id in planned else ""] += count
+        # Counters subtract to nothing below 0: where fewer came than planned, none is misdirected.
         misdirected = (found - Counter(planned)).total()
     return FarSide("", ledger.accepted, ledger.duplicates, misdirected)
 
