@@ -57,7 +57,7 @@ def install(environ: Mapping[str, str]) -> None:
 
 
 class _Hooks:
-    """What the hooks of one process share from its start to its end, Locust's after `begin`.
+    """What the hooks of one process share; what is Locust's is there from `begin` on.
 
     It is long because it is the one place where Locust's events meet Convoy's parts.
     """

@@ -228,6 +228,7 @@ class LiveRun:
             logger.exception("the run cannot go on")
             self.master.problems.append(f"an error of Convoy itself: {error!r}")
         self.master.stop()
+        # Once more, now stopped: it returns when what is in flight has ended and was reported.
         self.master.run()
 
     def _judged(self, result: RunResult) -> Summary:

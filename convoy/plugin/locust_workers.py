@@ -20,7 +20,7 @@ _LOOKS_EVERY_S = 0.2
 
 
 class LocustWorkers:
-    """The `swarm.workers.Swarm` of a local or master runner.
+    """The `swarm.worker_states.Swarm` of a local or master runner.
 
     What the workers say goes to the `master` of the present run; `hellos` has who said that it runs
     Convoy.

@@ -262,6 +262,7 @@ class RunController:
             self.release(run.prepared.run_id)
         finally:
             self._is_closing = False
+        # Stop in the web UI has Locust end the test, and it waits in that for the run.
         if not (self._is_interrupted and self.is_attended):
             self._test.end()
 
