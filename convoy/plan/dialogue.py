@@ -39,8 +39,9 @@ _Share = Annotated[float, Meta(ge=0, le=1)]
 class Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="does", omit_defaults=True):
     """A line of a file, `number` counted from 1; `step` is the name of its row.
 
-    Its fields are encoded under their names in the file, such as `expect.offers`. Defaults are not
-    encoded, because what is not given need not be what may be given.
+    Its fields are encoded under their names in the file, such as `expect.offers`. A field with its
+    default is not encoded: a default may be a value that no file may give, such as a time of 0 s,
+    and would be refused when it is decoded.
     """
 
     number: int = 0
@@ -142,9 +143,10 @@ class Wait(Line, frozen=True, kw_only=True, tag="wait"):
 
 
 class Typing(Line, frozen=True, kw_only=True, tag="typing"):
-    """Show that the guest writes: for some time, or as long as one needs for the next text.
+    """Show that the guest writes: for `lasts_s`, or for as long as the next text takes.
 
-    Then it is so many characters a second, give or take the share `spread`, by the seed.
+    With `characters_per_s` that time follows from the length of the text. It is longer or shorter
+    by up to the share `spread`, which is drawn by the seed.
     """
 
     lasts_s: _Seconds = msgspec.field(default=0.0, name="typing")

@@ -28,7 +28,7 @@ _HOLDER = re.compile(rb"run [0-9a-f-]{1,40} \(process [0-9]{1,10}\)")
 class OrganisationLock:
     """A lock that all runs on this machine share, by organisation; it ends with its process.
 
-    Two runs that keep to an approval go beyond it together.
+    Two runs that each keep to an approval would go beyond it together.
     """
 
     def __init__(self, folder: Path = _FOLDER) -> None:

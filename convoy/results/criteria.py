@@ -25,8 +25,8 @@ class Subject:
     """What a criterion can be about.
 
     A `time` is a field of `Durations`, called `name`. A `number` is a field of `Counts`, and `of`
-    is the one that it can be a share of. `selects` says what its brackets choose by; one that
-    only a schedule or an id gives a meaning is not asked of steps.
+    is the one that it can be a share of. `selects` says what its brackets choose by. What has a
+    meaning only with a schedule or an id is not `is_of_steps`, because steps have neither.
     """
 
     kind: Kind
@@ -70,7 +70,11 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class CriterionWindow:
-    """`over`: in each stretch of so many seconds; `for`: not broken at every moment of so many."""
+    """The stretches of `length_s` seconds by which a criterion is judged.
+
+    With `over` it has to hold in each stretch as a whole. With `for` it is broken only where it is
+    broken at every moment of a stretch.
+    """
 
     word: Literal["over", "for"]
     length_s: int

@@ -1,9 +1,10 @@
 """The generator's health, as each process with users measures it.
 
 An answer counts as received when the event loop reads it, so a late loop adds its lag to every
-latency. While messages are due, a process measures at a fixed pace how late the loop is: a beat.
-The beats that fell into a standstill are counted afterwards, each by its own lateness, so that the
-share of late beats is a share of the time.
+latency. While messages are due, a process measures at a fixed pace how late the loop is; each
+measurement is a beat. A process that stands still measures nothing. The beats that were due in that
+time are entered afterwards, each with its own lateness, so that the share of late beats is a share
+of the time.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ class FoundMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Discrepancy(msgspec.Struct, frozen=True):
     """A message that is not at the far side as it was accepted, with its ids there.
 
-    Of a lost one they are what its answer named. `k` is None, and there are no ids, where the far
-    side only counts the messages of a conversation.
+    Of a lost message they are the ids that its answer named. Where the far side only counts the
+    messages of a conversation, `k` is None and there are no message ids.
     """
 
     kind: Kind

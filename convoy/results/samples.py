@@ -68,8 +68,8 @@ class _Seen:
 class SampleKeeper:
     """A worker's samples: the first few of a limited number of codes.
 
-    `redact` is applied to whatever is kept, which is `kept` as that says. `offer` costs one lookup
-    once a code has its samples.
+    `kept` says how much of bodies is kept, and `redact` hides secrets in all that is kept. Once a
+    code has its samples, `offer` costs one look-up.
     """
 
     def __init__(self, redact: Callable[[str], str], kept: Kept = "masked") -> None:

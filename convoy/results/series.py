@@ -78,7 +78,8 @@ class Series(msgspec.Struct, frozen=True):
 class SeriesAccount:
     """The series of one scenario as the reports of all workers add up to it.
 
-    It has an entry for each step up to the last, so that seconds after `latest_s` are left out.
+    The record has a line for every step up to the last one. So that one second far off in a report
+    cannot make the record huge, seconds after `latest_s` are left out.
     """
 
     step_s: int

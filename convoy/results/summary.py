@@ -104,8 +104,8 @@ class PoolSummary(msgspec.Struct, frozen=True):
 class StepSummary(msgspec.Struct, frozen=True):
     """How often a step was done, its errors by code, and the times of those that succeeded.
 
-    One without an answer is among the times, censored. `not_sent` counts by cause those that were
-    left out, because what comes before them had failed.
+    A step without an answer is among the times as censored. `not_sent` counts, by cause, the steps
+    that were left out because something before them had failed.
     """
 
     count: int
@@ -160,10 +160,11 @@ class GeneratorSummary(msgspec.Struct, frozen=True):
 
 
 class VisibilitySummary(msgspec.Struct, frozen=True):
-    """Messages that analytics was seen to have, those that it was not, and when at the latest.
+    """How many messages analytics has shown (`matched`), and how many it has not (`missing`).
 
-    `at_first_look` of the former were there when it was asked first, and may have been much
-    earlier. `time_ms` counts from when a message was sent; it holds the missing ones, censored.
+    Of the matched ones, `at_first_look` were there when analytics was asked for the first time, and
+    may have been visible much earlier. `time_ms` counts from when a message was sent until it was
+    seen; it holds the missing ones as censored.
     """
 
     matched: int

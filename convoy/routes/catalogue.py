@@ -59,10 +59,10 @@ class Route:
     `path` may hold placeholders, variables of a message in braces. `accepts` holds the statuses
     that accept, each with the fields that its answer must hold (none: the body is empty).
     `documentation` is the address of where this is written, `read` the day it was read. `schema` is
-    a file of body rules; without one that of the route's name in `routes/schemas` is taken, if
-    there is any. The path is empty where a protocol other than HTTP carries the body; `needs` names
-    the variables that the scenario has to have for that. `shows` is the variable of scenarios of
-    whose value it tells the state.
+    a file with the rules of the body; without it the file with the route's name in `routes/schemas`
+    is taken, if there is one. The path is empty where a protocol other than HTTP carries the body;
+    `needs` names the variables that the scenario has to have for that protocol. `shows` is for a
+    route that tells the state of a thing: the name of the scenarios' variable that holds its id.
     """
 
     name: str

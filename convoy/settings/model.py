@@ -117,8 +117,8 @@ class ScenarioSettings(_Section):
 
     `variables` are what its route's path and its templates may name besides the built-in ones.
     `expect` holds the fields of an accepting answer by status, in place of those of the catalogue.
-    `steps` are those that its users do besides, where the scenario leaves that open; `reconnect`
-    belongs to `reconnect_storm`. `dialogues` take the place of `payloads`; the `longest_dialogue`
+    `steps` chooses among the optional steps of the scenario's user class; `reconnect` belongs to
+    `reconnect_storm`. `dialogues` take the place of `payloads`; the `longest_dialogue`
     is found when their files are read.
     """
 
