@@ -22,7 +22,7 @@ _HIGHEST_RATIO = 100
 _LEAST_UNPACKED = 2**20
 """What people pack becomes ten times as long, and an archive that is made to harm a thousand."""
 _LONGEST_LINE = 2**26
-"""Characters. A file of one line would be held in memory as a whole, several times."""
+"""Characters; a line is held in memory as a whole."""
 _PIECE = 2**16
 _KINDS = {
     stat.S_IFDIR: "a folder",

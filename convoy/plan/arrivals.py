@@ -84,7 +84,7 @@ class PoissonArrivals:
         """Where on the summed rate the messages of a lane are due."""
         key, position = self._keys[lane], 0.0
         for turn in count():
-            # The half keeps the draw 0 from being one without a logarithm.
+            # Half more, because the draw 0 would have no logarithm.
             position -= LANES * log((draw(key, turn) + 0.5) / 2**64)
             if position >= self._ends_at:
                 return

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
-# Another number below is another plan for every seed, and records could not be repeated.
+# With another number below every seed has another plan, and no recorded run can be repeated.
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 

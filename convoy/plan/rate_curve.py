@@ -95,8 +95,8 @@ class RateCurve:
         if wanted <= 0:  # 0 / 0 below, where the stage begins with rate 0
             return self._starts_s[index]
         slope = (stage.rate_to - stage.rate_from) / stage.for_s
-        # The usual form of the root divides by the slope, which is 0 for a constant rate, and loses
-        # digits where it is small. Where a ramp ends at 0, rounding can make the square negative.
+        # The usual solution divides by the slope, which is 0 for a constant rate, and loses digits
+        # where it is small. Where a ramp ends at 0, rounding can make the square negative.
         root = sqrt(max(0.0, stage.rate_from**2 + 2 * slope * wanted))
         return self._starts_s[index] + 2 * wanted / (stage.rate_from + root)
 

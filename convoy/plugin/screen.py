@@ -39,9 +39,9 @@ ViewLine = tuple[str, int]
 class Screen:
     """Adds lines and draws views on the terminal that `stream` writes to, until it is closed.
 
-    No greenlet waits for the terminal, because one that is paused with Ctrl-S, or reads slowly,
-    would stop the load. A thread writes to it. While that thread is busy, the latest 10,000 lines
-    wait, and of the views only the newest.
+    The load does not wait for the terminal, which may be paused with Ctrl-S, or read slowly: a
+    thread writes to it. While that thread is busy, the latest 10,000 lines wait, and of the views
+    only the newest.
 
     Before a view is drawn, the lines of the last one are erased. Where the terminal was made
     narrower in between and `breaks_anew` lines that are too long, the last view fills more lines

@@ -56,7 +56,7 @@ _CODE = re.compile(r"[45]\d\d [A-Za-z0-9._-]{1,64}")
 _LARGEST_K = 10**9 - 1
 _SAMPLES = 32
 _TELLING_CHARACTERS = '"\\<&\t{%'
-"""With one of these, a text breaks the body of a template that has not put it through `tojson`."""
+"""Characters that mean something in JSON, HTML or Jinja2, or are escaped there."""
 _PARTICIPANTS = ("customer_id", "agent_id", "communication_id")
 _BY_ROUTE = "its route"
 _CUSTOMERS_OF_NONE = ", or give `source: none` a `count` of customers"
