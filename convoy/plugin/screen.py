@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from functools import partial
 from io import TextIOBase
 from math import ceil, inf
+from select import PIPE_BUF
 from typing import TextIO
 
 import gevent
@@ -204,10 +205,13 @@ class Relay:
                 print(line.decode(errors="replace"), file=sys.stderr)
 
     def _send(self, stream: TextIO, line: str) -> None:
-        try:
-            os.write(self._sender, f"{line}\n".encode(errors="backslashreplace"))
-        except OSError:  # the master has ended, or reads too slowly
-            print(line, file=stream)
+        data = f"{line}\n".encode(errors="backslashreplace")
+        with suppress(OSError):  # the master has ended, or reads too slowly
+            # More may be written in part only, and between the parts of another worker's line.
+            if len(data) <= PIPE_BUF:
+                os.write(self._sender, data)
+                return
+        print(line, file=stream)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class OrganisationLock:
         if self._held is not None:
             if run_id != AFTER_A_RUN or self._held[0] != organisation_id:
                 raise _refusal(f"run {self._run_id} of this process", organisation_id)
-            _rest(self._rest_s)
+            gevent.sleep(self._rest_s)
             return
         self._rest_s = max(SECOND_S, 1 / (logins_per_s or 1))
         name = f"convoy-{blake2b(organisation_id.encode(), digest_size=16).hexdigest()}.lock"
@@ -70,7 +70,7 @@ class OrganisationLock:
         _write(descriptor, run_id)
         if was_killed:
             # The last holder, whose workers send on until their lease is over.
-            _rest(max(LEASE_S + SECOND_S, self._rest_s))
+            gevent.sleep(max(LEASE_S + SECOND_S, self._rest_s))
 
     def release(self, run_id: str | None = None) -> None:
         """Let other runs have it, when as much may leave again; harmless where another has it.
@@ -81,7 +81,7 @@ class OrganisationLock:
         if held is not None and run_id in (None, self._run_id):
             self._held = None
             # The next one does not know what has left just now.
-            _rest(self._rest_s)
+            gevent.sleep(self._rest_s)
             # Emptied while it is still locked: by what stands in the file, the next holder knows
             # that the last one was killed.
             with suppress(OSError):
@@ -89,12 +89,6 @@ class OrganisationLock:
             # Not only closed, because the workers of `--processes` have it open, too.
             fcntl.flock(held[1], fcntl.LOCK_UN)
             os.close(held[1])
-
-
-def _rest(for_s: float) -> None:
-    # Timers count from when the loop last looked at the clock, perhaps before a large log was read.
-    gevent.get_hub().loop.update_now()
-    gevent.sleep(for_s)
 
 
 def _refusal(holder: str, organisation_id: str) -> RefusedError:

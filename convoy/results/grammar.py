@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from math import isfinite, nan
 
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.foreign import quoted
@@ -106,7 +107,9 @@ class _Tokens:
         try:
             number = float(word)
         except ValueError:
-            raise _WrongError(f"should have a number as its {what}{self._instead}") from None
+            number = nan
+        if not isfinite(number):
+            raise _WrongError(f"should have a number as its {what}{self._instead}")
         self._at += 1
         return number
 

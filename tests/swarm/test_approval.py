@@ -102,13 +102,13 @@ def test_a_run_beyond_the_approval_of_its_target_sends_nothing(
 def test_credentials_of_another_organisation_send_nothing(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    asked = [*approved(tmp_path, simulator.url, "another-one"), "--rate", "5"]
+    asked = [*approved(tmp_path, simulator.url, f"not-{ORGANISATION_ID}"), "--rate", "5"]
 
     ended = run_locust(tmp_path, *asked, environment=LOGIN)
 
     assert ended.exit_code == 4, ended.output
     assert f"the token is of organisation '{ORGANISATION_ID}'" in ended.output
-    assert "is for 'another-one'" in ended.output
+    assert f"is for 'not-{ORGANISATION_ID}'" in ended.output
     assert simulator.ledger()["accepted"] == 0
 
 

@@ -17,7 +17,7 @@ import pytest
 from gevent.os import make_nonblocking, nb_read
 from msgspec.structs import replace
 
-from convoy.plugin import live_view
+from convoy.plugin import live_view, screen
 from convoy.plugin.live_view import LiveView, view_on_terminal
 from convoy.plugin.screen import Relay
 from convoy.results.progress import Progress
@@ -205,6 +205,21 @@ def test_what_cannot_be_carried_to_the_master_is_on_the_terminal(terminal: Termi
     finally:
         relay.stop_sending()
     assert not sys.stdout.isatty()
+
+
+def test_a_line_that_would_be_carried_in_part_is_on_the_terminal(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "PIPE_BUF", 10)
+    relay = Relay()
+    master = os.dup(relay._receiver)
+    relay.send(terminal.stream)
+    try:
+        print("a line that is longer")
+        terminal.wait_for("a line that is longer\r\n")
+    finally:
+        relay.stop_sending()
+        os.close(master)
 
 
 @pytest.mark.parametrize(
