@@ -12,10 +12,10 @@ from urllib.parse import quote
 import gevent
 
 from convoy.remote.dialling import Dialler
-from convoy.remote.kill_switch import KillSwitch
+from convoy.remote.kill_switch import RunSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
-from convoy.remote.pace import Pace
+from convoy.remote.pace import OVER, Pace
 from convoy.remote.wire_faults import StoppedError
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
@@ -72,7 +72,7 @@ class Guests:
     connects: Budget = field(default_factory=lambda: Budget(()))
     turns: Turns | None = None
     pace: Pace | None = None
-    kill_switch: KillSwitch | None = None
+    kill_switch: RunSwitch | None = None
     origins: Collection[Origin] = ()
     is_approved: bool = False
 
@@ -125,9 +125,14 @@ class Leaving:
         self._take_place(deadline_s)
 
     def begin_connecting(self, deadline_s: float | None) -> None:
-        """Have a place to connect, whatever the limits; raises TimeoutError, and as `check`."""
+        """Have a place to connect, whatever the limits.
+
+        Raises TimeoutError, and StoppedError once the kill switch is on: of a worker that has just
+        joined the lease may not be there yet.
+        """
         self._take_place(deadline_s)
-        self.check()
+        if self._kill_switch is not None and (reason := self._kill_switch.reason):
+            raise StoppedError(reason)
 
     def _take_place(self, deadline_s: float | None) -> None:
         if self._turns is None or self._has_place:
@@ -141,17 +146,14 @@ class Leaving:
 
         With turns that were taken before they connect, all guests that wait for their connections
         would send together later. Returns by when the upgrade has to be answered: the deadline, or
-        within the timeout. Raises TimeoutError, and StoppedError once nothing may leave any more.
+        within the timeout. Raises TimeoutError, and as `check`.
         """
         if self._turns is not None:
             with self._waiting():
                 self._turns.take(inf if deadline_s is None else deadline_s)
             self.leave_place()
         self.check()
-        now_s = self._clock()
-        if self._pace is not None and now_s >= self._pace.ends_s:
-            raise StoppedError("the run was stopped, or this worker has lost its master")
-        return now_s + self._timeout_s if deadline_s is None else deadline_s
+        return self._clock() + self._timeout_s if deadline_s is None else deadline_s
 
     def leave_place(self) -> None:
         """Let another one connect, because this one has connected, or will not."""
@@ -170,10 +172,12 @@ class Leaving:
     @property
     def stop_reason(self) -> str:
         """Why nothing may leave any more, "" where it may."""
-        return self._kill_switch.reason if self._kill_switch is not None else ""
+        if self._kill_switch is not None and (reason := self._kill_switch.reason):
+            return reason
+        return OVER if self._pace is not None and self._pace.is_over else ""
 
     def check(self) -> None:
-        """Raise StoppedError once the kill switch is on."""
+        """Raise StoppedError where nothing may leave any more."""
         if reason := self.stop_reason:
             self.keep()
             raise StoppedError(reason)

@@ -33,7 +33,7 @@ from convoy.remote.guest_events import (
     Unreadable,
 )
 from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
-from convoy.remote.kill_switch import KillSwitch
+from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
 from convoy.remote.pace import Pace
@@ -564,16 +564,26 @@ def test_a_new_chat_keeps_to_the_pace_of_an_approval() -> None:
         assert attempt.sent_s - began_s >= 1.0
 
 
-def test_no_ping_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:
-    kill_switch, peers = KillSwitch(tmp_path / "STOP"), list[Peer]()
+Ends = Callable[[RunSwitch, Pace], object]
+ends = pytest.mark.parametrize(
+    "end",
+    [lambda switch, pace: switch.stop(), lambda switch, pace: setattr(pace, "ends_s", -inf)],
+    ids=["the run was stopped", "the lease is over"],
+)
+
+
+@ends
+def test_no_ping_leaves_once_nothing_may(end: Ends) -> None:
+    switch, pace, peers = RunSwitch(), Pace(5), list[Peer]()
 
     def falls_silent(peer: Peer) -> None:
         peer.configure()
         peer.hear()
-        kill_switch.throw("a test")
+        end(switch, pace)
         peer.hear()
 
-    with guest_of(plays(falls_silent, peers=peers), kill_switch=kill_switch) as (guest, _):
+    script = plays(falls_silent, peers=peers)
+    with guest_of(script, kill_switch=switch, pace=pace) as (guest, _):
         attempt = guest.post("k1", HELLO, 4 * SHORT_S)
 
         assert (attempt.fate, attempt.code) == (UNKNOWN, "timeout")
@@ -629,13 +639,14 @@ def test_no_upgrade_leaves_a_connection_during_which_the_kill_switch_came_on(
         wait_in_loop(lambda: received == [b""])
 
 
-def test_no_session_begins_once_the_kill_switch_is_on(tmp_path: Path) -> None:
-    kill_switch = KillSwitch(tmp_path / "STOP")
+@ends
+def test_no_session_begins_once_nothing_may_leave(end: Ends) -> None:
+    switch, pace = RunSwitch(), Pace(5)
     heard: list[Any] = []
     with serving(plays(lambda peer: heard.append(peer.hear()))) as server:
-        guest = Guest(guests_at(server.port, kill_switch=kill_switch))
+        guest = Guest(guests_at(server.port, kill_switch=switch, pace=pace))
         guest.connect()
-        kill_switch.throw("a test")
+        end(switch, pace)
 
         with pytest.raises(WireError, match="stopped"):
             guest.configure()
