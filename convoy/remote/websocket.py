@@ -22,16 +22,17 @@ class WebSocket:
 
     Nobody reads: the loop calls back when something has arrived, because a greenlet for each of
     ten thousand connections would cost as much memory again as the connection itself. `fault` says
-    why the connection ended, None until then; what the server sends that is no text for `on_text`
-    ends it, too. Its 210 lines are what may happen on one connection in any order: opening, waiting
+    why the connection ended, None until then, and `on_end` is called when it does; what the server
+    sends that is no text for `on_text` ends it, too. Its 220 lines are what may happen on one connection in any order: opening, waiting
     and each end have to agree on `fault` and on who is switched to.
     """
 
     # Each object of ten thousand guests takes 48 bytes less without a `__dict__`.
-    __slots__ = ("_connection", "_on_text", "_protocol", "fault")
+    __slots__ = ("_connection", "_on_end", "_on_text", "_protocol", "fault")
 
-    def __init__(self, on_text: OnText) -> None:
+    def __init__(self, on_text: OnText, on_end: Callable[[], None] = lambda: None) -> None:
         self._on_text: OnText | None = on_text
+        self._on_end: Callable[[], None] | None = on_end
         self._connection: Connection | None = None
         self._protocol: WebSocketProtocol | None = None
         self.fault: Exception | None = None
@@ -107,8 +108,10 @@ class WebSocket:
         What goes wrong with it is raised where the answer is waited for. `on_sent` is called when
         the kernel has taken its first byte.
         """
+        if self._connection is not None:
+            self._connection.sent_s = None
         connection, protocol = self._parts()
-        connection.sent_s, connection.on_sent = None, on_sent
+        connection.on_sent = on_sent
         connection.post(protocol.text(text))
 
     def ping(self) -> None:
@@ -232,3 +235,6 @@ class WebSocket:
             self._connection.close()
         if self._protocol is not None:
             self._protocol.end()
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end()

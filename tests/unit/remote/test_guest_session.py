@@ -419,6 +419,120 @@ def test_messages_and_steps_keep_to_the_pace_of_an_approval() -> None:
         assert late.sent_s - began_s >= 1.0
 
 
+class PaceMeanwhile(Pace):
+    """A pace by which something happens while one waits for room."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def wait(self, deadline_s: float, *, is_message: bool = True) -> None:
+        super().wait(deadline_s, is_message=is_message)
+        self.meanwhile()
+
+    @property
+    def has_room(self) -> bool:
+        """True where nothing counts as leaving any more, and what has left did long ago."""
+        later_s = self.clock() + 10.0
+        return self.ready_at(later_s) == later_s
+
+
+def come_to(state: State) -> Callable[[Guest], None]:
+    def come(guest: Guest) -> None:
+        guest._connection.protocol.state = state
+
+    return come
+
+
+def be_reset(guest: Guest) -> None:
+    guest.socket._end(ConnectionResetError("a test"))
+
+
+MEANWHILE = [
+    pytest.param(come_to(State.READ_ONLY), "guest 409", id="read-only"),
+    pytest.param(come_to(State.DISCONNECTED), "connection closed", id="disconnected"),
+    pytest.param(come_to(State.EXPIRED), "connection closed", id="expired"),
+    pytest.param(be_reset, "connection reset", id="reset"),
+]
+
+
+@pytest.mark.parametrize(("meanwhile", "code"), MEANWHILE)
+def test_a_message_whose_session_ends_while_it_waits_fails_and_takes_no_room(
+    meanwhile: Callable[[Guest], None], code: str
+) -> None:
+    pace = PaceMeanwhile(2)
+    with guest_of(plays(copies_all), pace=pace) as (guest, _):
+        assert guest.post("k1", HELLO, LONG_S).fate is ACCEPTED
+        pace.meanwhile = lambda: meanwhile(guest)
+
+        attempt = guest.post("k2", HELLO, LONG_S)
+
+        assert (attempt.fate, attempt.code, guest.sent_s) == (FAILED, code, None)
+        assert pace.has_room
+
+
+@pytest.mark.parametrize(("meanwhile", "code"), MEANWHILE)
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda guest: guest.request(GuestProtocol.join, OwnCopy),
+        lambda guest: guest.tell(GuestProtocol.type),
+        lambda guest: guest.drop("k1", HELLO, deadline(), is_cut=True),
+    ],
+    ids=["request", "tell", "drop"],
+)
+def test_whatever_else_waits_then_is_a_failure_by_its_code_and_takes_no_room(
+    act: Callable[[Guest], object], meanwhile: Callable[[Guest], None], code: str
+) -> None:
+    pace = PaceMeanwhile(2)
+    with guest_of(plays(copies_all), pace=pace) as (guest, _):
+        pace.meanwhile = lambda: meanwhile(guest)
+
+        with pytest.raises(RemoteError) as caught:
+            act(guest)
+
+        assert (getattr(caught.value, "code", ""), pace.has_room) == (code, True)
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        (lambda guest: guest.request(GuestProtocol.configure, OwnCopy), GuestProtocolError),
+        (lambda guest: guest.tell(GuestProtocol.configure), GuestProtocolError),
+        (lambda guest: guest.request(lambda *given: 1 / 0, OwnCopy), ZeroDivisionError),
+    ],
+    ids=["request", "tell", "a fault of the scenario"],
+)
+def test_what_cannot_be_said_takes_no_room(
+    act: Callable[[Guest], object], error: type[Exception]
+) -> None:
+    pace = PaceMeanwhile(1)
+    with guest_of(plays(copies_all), pace=pace) as (guest, _):
+        with pytest.raises(error):
+            act(guest)
+
+        assert pace.has_room
+
+
+def test_a_text_that_the_server_never_took_takes_no_room_once_the_connection_has_ended() -> None:
+    pace = PaceMeanwhile(1)
+    with guest_of(plays(copies_all), pace=pace) as (guest, _):
+        guest.tell(GuestProtocol.type)  # it is posted, and sent before the loop polls again
+        be_reset(guest)
+
+        assert pace.has_room
+
+
+def test_a_session_that_is_read_only_takes_no_message_to_drop_with() -> None:
+    def is_read_only(peer: Peer) -> None:
+        peer.configure(readOnly=True)
+        peer.hear()
+
+    with (
+        guest_of(plays(is_read_only)) as (guest, _),
+        pytest.raises(RefusalError, match="guest 409"),
+    ):
+        guest.drop("k1", HELLO, deadline(), is_cut=True)
+
+
 def test_texts_do_not_pile_up_that_a_server_copies_and_does_not_read() -> None:
     """They would count as gone with the first byte of any, and leave together."""
     piled = list[int]()
