@@ -110,6 +110,8 @@ class Connections:
             share=worker_share.share,
         )
         self._share = worker_share.share
+        # By itself, unlike a turn: the master would have to be asked again for each connection.
+        self._starts = Turns((settings.logins_per_s or 0.0) * self._share, clock)
         self._of_all = self._shared_budget("org")
         self._first: dict[TokenKind, _Held] = {}
         self._next: dict[TokenKind, Iterator[_Held]] = {}
@@ -176,6 +178,7 @@ class Connections:
                 origins=frozenset(map(Origin.parse, target.urls)),
                 is_approved=target.approval is not None,
                 turns=self.turns if target.approval is not None else None,
+                starts=self._starts if target.approval is not None else None,
             )
         return shared
 

@@ -126,6 +126,7 @@ class GuestConnection:
     def open(self, deadline_s: float | None) -> Iterable[tuple[str, str]]:
         """Connect and upgrade, once, with a turn between; return the headers of the answer.
 
+        The place to connect is kept then, for `await_start`.
         Without a deadline connecting and upgrading have the timeout each. Raises WireError, and
         RefusalError where the answer is no.
         """
@@ -145,8 +146,19 @@ class GuestConnection:
         except WIRE_EXCEPTIONS as exc:
             raise self.wire_error(exc) from exc
         finally:
-            self._leaving.leave_place()
+            if not self.socket.is_open:
+                self._leaving.leave_place()
         return answered.raw_items()
+
+    def await_start(self, deadline_s: float | None) -> float:
+        """Wait until its first request may leave; return by when that has to be answered.
+
+        Raises WireError where it may not by the deadline.
+        """
+        try:
+            return self._leaving.begin_session(deadline_s)
+        except TimeoutError as exc:
+            raise self.wire_error(exc) from exc
 
     def let_leave(self, deadline_s: float) -> None:
         """Wait until the approval's rate has room.

@@ -294,7 +294,7 @@ class GuestSession:
 
     def configure(self, deadline_s: float | None = None, *, start_new: bool = False) -> None:
         """Begin the session on a new connection, or go on with it; raises as `open`."""
-        deadline_s = deadline_s or self._now_s + self._shared.timeout_s
+        deadline_s = self._connection.await_start(deadline_s)
         configure = partial(GuestProtocol.configure, start_new=start_new, code=self._jwt)
         self.is_new = self._connection.call(configure, SessionConfigured, deadline_s).is_new
 

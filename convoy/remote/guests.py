@@ -57,7 +57,8 @@ class Guests:
 
     Of `limits`, those of scope `session` are for the messages of one guest and those of scope
     `connection` for all that it sends over one connection; `connects` is for the connections of all
-    guests. Under an approval each connection takes one of the `turns` to log in. Files go to the
+    guests. Under an approval each connection takes one of the `turns` to log in, and its first
+    request one of `starts`, because many upgrades may be answered at once. Files go to the
     target's own `origins`, and to public places besides where it `is_approved`.
     """
 
@@ -71,6 +72,7 @@ class Guests:
     is_obeyed: bool = True
     connects: Budget = field(default_factory=lambda: Budget(()))
     turns: Turns | None = None
+    starts: Turns | None = None
     pace: Pace | None = None
     kill_switch: RunSwitch | None = None
     origins: Collection[Origin] = ()
@@ -95,6 +97,7 @@ class Leaving:
         "_has_place",
         "_kill_switch",
         "_pace",
+        "_starts",
         "_timeout_s",
         "_turns",
         "waited_s",
@@ -103,7 +106,7 @@ class Leaving:
     def __init__(self, shared: Guests) -> None:
         self._pace = shared.pace
         self._kill_switch = shared.kill_switch
-        self._turns = shared.turns
+        self._turns, self._starts = shared.turns, shared.starts
         self._connects, self._timeout_s = shared.connects, shared.timeout_s
         self._clock = shared.dialler.clock
         self._has_place = False
@@ -116,7 +119,10 @@ class Leaving:
         return self._pace is not None
 
     def await_place(self, deadline_s: float | None) -> None:
-        """Wait until limits and the approval allow a connection to be made; raises TimeoutError."""
+        """Wait until limits and the approval allow a connection to be made; raises TimeoutError.
+
+        The place is kept until `begin_session`, or until `leave_place`.
+        """
         connects = self._connects
         while (ready_s := connects.ready_at(now_s := self._clock())) > now_s:
             if deadline_s is not None and ready_s > deadline_s:
@@ -151,12 +157,25 @@ class Leaving:
         if self._turns is not None:
             with self._waiting():
                 self._turns.take(inf if deadline_s is None else deadline_s)
-            self.leave_place()
         self.check()
         return self._clock() + self._timeout_s if deadline_s is None else deadline_s
 
+    def begin_session(self, deadline_s: float | None) -> float:
+        """Wait until the first request of a connection may leave, where that takes its own start.
+
+        A server that answers many upgrades at once would have all first requests at once. Returns
+        by when it has to be answered, and raises, as `take_turn`; `check` has to follow.
+        """
+        try:
+            if self._starts is not None and self._has_place:
+                with self._waiting():
+                    self._starts.take(inf if deadline_s is None else deadline_s)
+        finally:
+            self.leave_place()
+        return self._clock() + self._timeout_s if deadline_s is None else deadline_s
+
     def leave_place(self) -> None:
-        """Let another one connect, because this one has connected, or will not."""
+        """Let another one connect, because this one has begun its session, or will not."""
         if self._turns is not None and self._has_place:
             self._has_place = False
             self._turns.leave_place()

@@ -23,8 +23,9 @@ class WebSocket:
     Nobody reads: the loop calls back when something has arrived, because a greenlet for each of
     ten thousand connections would cost as much memory again as the connection itself. `fault` says
     why the connection ended, None until then, and `on_end` is called when it does; what the server
-    sends that is no text for `on_text` ends it, too. Its 220 lines are what may happen on one connection in any order: opening, waiting
-    and each end have to agree on `fault` and on who is switched to.
+    sends that is no text for `on_text` ends it, too. Its 220 lines are what may happen on one
+    connection in any order: opening, waiting and each end have to agree on `fault` and on who is
+    switched to.
     """
 
     # Each object of ten thousand guests takes 48 bytes less without a `__dict__`.

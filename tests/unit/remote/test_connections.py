@@ -118,6 +118,20 @@ def test_no_login_leaves_that_waited_for_its_turn_when_its_run_ended(
         assert (logging_in.exception.code, server.requests) == ("stopped", [])
 
 
+def test_the_guests_of_a_process_begin_at_its_part_of_the_rate() -> None:
+    connections = Connections(
+        approved(settings_of()), {CLIENT: DEMO}, lambda each: None, WorkerShare(share=0.5)
+    )
+    starts = connections.guests_of({}).starts
+    assert starts is not None
+
+    starts.take()
+
+    with pytest.raises(TimeoutError):  # of 5 a second, a tenth longer, half
+        starts.take(connections.clock() + 0.43)
+    assert connections.guests_of({"site": "https://another"}).starts is starts
+
+
 def test_each_kind_has_tokens_of_its_own_and_the_first_of_each_is_that_of_a_session(
     simulator: SimulatorProcess,
 ) -> None:

@@ -605,6 +605,7 @@ class Noting(Dialler):
             take=lambda deadline_s: self.noted.append("turn"),
             leave_place=lambda: self.noted.append("left"),
         )
+        self.starts: Any = SimpleNamespace(take=lambda deadline_s: self.noted.append("start"))
 
     def dial(self, *given: Any) -> Connection:
         connection = super().dial(*given)
@@ -612,17 +613,60 @@ class Noting(Dialler):
         return connection
 
 
-def test_a_turn_is_taken_once_the_connection_stands() -> None:
+def test_a_turn_is_taken_once_the_connection_stands_and_the_place_is_kept_until_it_begins() -> None:
     dialler = Noting()
-    with serving(plays(stays), plays(stays)) as server:
-        guest = Guest(guests_at(server.port, dialler=dialler, turns=dialler.turns))
+    with serving(plays(copies_all), plays(copies_all)) as server:
+        guests = guests_at(server.port, dialler=dialler, turns=dialler.turns, starts=dialler.starts)
+        guest = Guest(guests)
 
         guest.await_turn(5.0)
         guest.await_turn(6.0)
-        guest.connect()
+        for _ in range(2):
+            guest.connect()
+            assert dialler.noted.pop() == "turn"
+            guest.configure()
+            guest.close()
+
+        assert dialler.noted == ["place", "connected", "start", "left"] * 2
+
+
+def test_sessions_begin_no_faster_than_guests_may_log_in_however_late_upgrades_are_answered() -> (
+    None
+):
+    began_s: list[float] = []
+
+    def notes(peer: Peer) -> None:
+        peer.configure()
+        began_s.append(clock_s())
+        peer.hear()
+
+    starts = Turns(5.0, clock_s)
+    with serving(*[plays(notes)] * 3) as server:
+        guests = guests_at(server.port, turns=Turns(100.0, clock_s), starts=starts)
+        all_three = [Guest(guests) for _ in range(3)]
+        for each in all_three:
+            each.connect()
+
+        beginning = [gevent.spawn(each.configure) for each in all_three]
+        gevent.joinall(beginning, timeout=LONG_S, raise_error=True)
+        for each in all_three:
+            each.close()
+
+    assert min(b - a for a, b in zip(began_s, began_s[1:], strict=False)) > 0.1
+
+
+def test_who_waits_to_begin_has_a_deadline_and_leaves_its_place() -> None:
+    dialler = Noting()
+    starts = Turns(0.1, clock_s, is_after_another=True)
+    with serving(plays(stays)) as server:
+        guests = guests_at(server.port, dialler=dialler, turns=dialler.turns, starts=starts)
+        guest = Guest(guests)
         guest.connect()
 
-        assert dialler.noted == ["place", "connected", "turn", "left"] * 2
+        with pytest.raises(WireError, match="timeout"):
+            guest.configure(clock_s() + SHORT_S)
+
+        assert dialler.noted == ["place", "connected", "turn", "left"]
         guest.close()
 
 
