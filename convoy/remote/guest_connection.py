@@ -242,7 +242,7 @@ class GuestConnection:
                 lambda: question.answer is not None,
                 question.deadline_s,
                 self._shared.dialler.clock,
-                lambda: not self._leaving.stop_reason,
+                self._leaving.may_ping,
             )
         finally:
             self._question = None

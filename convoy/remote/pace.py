@@ -119,6 +119,18 @@ class Pace:
                 self._waiting -= 1
             before = 0  # whoever waits now has come later, or is woken next
 
+    def leaves_now(self) -> bool:
+        """Count what need not leave as gone now, where there is room; return whether there is.
+
+        Messages that were handed out come first. It is in no total.
+        """
+        now_s = self.clock()
+        has_room = self.ready_at(now_s) <= now_s
+        if has_room:
+            self._leaving += 1
+            self.has_left()
+        return has_room
+
     def has_left(self) -> None:
         """Count a message as gone now: the kernel has just taken its first byte."""
         self._leaving -= 1

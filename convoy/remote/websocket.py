@@ -16,6 +16,9 @@ from convoy.settings import Origin
 OnText = Callable[[str, float], None]
 """Takes a text and when it was received, in the loop's own greenlet: it must not wait."""
 
+_PINGS_AGAIN_S = 1.0
+"""So often it is asked whether a ping may leave."""
+
 
 class WebSocket:
     """One connection, from its upgrade to its end; only `open`, `wait_for` and `close` block.
@@ -137,21 +140,22 @@ class WebSocket:
 
         Raises what ended the connection, and TimeoutError.
 
-        Halfway to the deadline the server is pinged, if `may_ping` returns True. At the deadline
-        the connection is closed where nothing was received since the ping, and where the server
-        does not take what is sent.
+        From halfway to the deadline on the server is pinged once, when `may_ping` returns True. At
+        the deadline the connection is closed where nothing was received since the ping, and where
+        the server does not take what is sent.
         """
-        pinged_s, half_s = inf, (clock() + deadline_s) / 2
+        pinged_s, pings_s = -inf, (clock() + deadline_s) / 2
         try:
             while not is_there():
                 connection, _ = self._parts()
                 try:
-                    connection.wait(half_s if pinged_s == inf else deadline_s)
+                    connection.wait(min(pings_s, deadline_s))
                 except TimeoutError:
-                    if pinged_s < inf:
+                    if pings_s >= deadline_s:
                         raise
-                    pinged_s = clock()
+                    pings_s += _PINGS_AGAIN_S
                     if may_ping():
+                        pinged_s, pings_s = clock(), inf
                         self.ping()
         except TimeoutError:
             if self.is_blocked or self.received_s < pinged_s:

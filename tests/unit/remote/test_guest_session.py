@@ -18,7 +18,7 @@ from wsproto.events import Ping
 
 from convoy.clock import clock_s
 from convoy.errors import RefusalError, RemoteError, WireError
-from convoy.remote import guest_session
+from convoy.remote import guest_session, websocket
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler, Hold
 from convoy.remote.guest_connection import GuestConnection
@@ -722,6 +722,45 @@ def test_a_new_chat_keeps_to_the_pace_of_an_approval() -> None:
         assert attempt.sent_s - began_s >= 1.0
 
 
+@pytest.mark.parametrize(("most", "pings"), [(1, 0), (2, 1)], ids=["no room", "room"])
+def test_a_ping_keeps_to_the_pace_and_without_one_a_silent_server_is_not_left(
+    most: int, pings: int
+) -> None:
+    peers: list[Peer] = []
+
+    def falls_silent(peer: Peer) -> None:
+        peer.configure()
+        peer.hear()
+        peer.hear()
+
+    with guest_of(plays(falls_silent, peers=peers), pace=Pace(most)) as (guest, _):
+        attempt = guest.post("k1", HELLO, 4 * SHORT_S)
+
+        assert (attempt.fate, attempt.code) == (UNKNOWN, "timeout")
+        assert guest.is_connected == (pings == 0)
+        guest.close()
+        wait_in_loop(lambda: len(peers[0].ends) > pings)
+    assert sum(isinstance(each, Ping) for each in peers[0].ends) == pings
+
+
+def test_a_ping_is_sent_as_soon_as_the_pace_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "_PINGS_AGAIN_S", 0.02)
+    pace, peers = Pace(1), list[Peer]()
+
+    def answers_a_ping(peer: Peer) -> None:
+        request = peer.configure() and peer.hear()
+        peer.await_ping()
+        assert request is not None
+        peer.copy(request)
+
+    with guest_of(plays(answers_a_ping, peers=peers), pace=pace) as (guest, _):
+        giving = gevent.spawn_later(3 * SHORT_S, pace.allow, 5, 0.0, others_may_have_sent=False)
+        attempt = guest.post("k1", HELLO, 4 * SHORT_S)
+
+        giving.join()
+        assert attempt.fate is ACCEPTED
+
+
 Ends = Callable[[RunSwitch, Pace], object]
 ends = pytest.mark.parametrize(
     "end",
@@ -745,7 +784,8 @@ def test_no_ping_leaves_once_nothing_may(end: Ends) -> None:
         attempt = guest.post("k1", HELLO, 4 * SHORT_S)
 
         assert (attempt.fate, attempt.code) == (UNKNOWN, "timeout")
-        assert not guest.is_connected  # nor is it known whether the server is still there
+        assert guest.is_connected  # whether the server is still there is not known
+        guest.close()
         wait_in_loop(lambda: len(peers[0].ends) > 0)
     assert not any(isinstance(each, Ping) for each in peers[0].ends)
 
