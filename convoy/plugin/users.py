@@ -26,7 +26,7 @@ from convoy.clock import clock_s
 from convoy.engine.ahead import Message
 from convoy.engine.alarm import A_POLL_S
 from convoy.engine.dispatch import DueMessage
-from convoy.errors import ConvoyError, LoginError, WireError
+from convoy.errors import ConvoyError, LoginError, RefusalError, WireError
 from convoy.foreign import told
 from convoy.plan.scenario import PoolExhausted
 from convoy.plugin.task_loop import TaskLoop
@@ -107,7 +107,8 @@ class ScenarioUser(User):
     def send(self, message: Message) -> Attempt:
         """Send a message over the session, once; return what came of it by `timeout_s`.
 
-        Raises WireError where no whole answer came, which `post` accounts for as well, and
+        Raises WireError where no whole answer came, and RefusalError where the session took no
+        message, which `post` accounts for as well, and
         LoginError where nothing was sent because no session could be opened anew.
         """
         raise NotImplementedError
@@ -220,7 +221,7 @@ class ScenarioUser(User):
             logger.warning("a user of %s rests: %s", self.scenario, error)
             self._work.accounting.give_up(due, Cause.LIMITS, error.code)
             return None
-        except WireError as fault:
+        except (WireError, RefusalError) as fault:
             attempt = lost_attempt(self.session, due.handed_s, fault.code)
             self._finish(message, attempt)
         except BaseException as error:  # Locust kills by GreenletExit, which is no Exception

@@ -17,7 +17,7 @@ from convoy.remote.approved_total import Total
 from convoy.remote.dialling import Dialler
 from convoy.remote.guests import Deployment, Guests
 from convoy.remote.http import Transport
-from convoy.remote.kill_switch import KillSwitch
+from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
@@ -61,7 +61,8 @@ class Connections:
     `redact` hides secrets in what the target says before that is kept.
     `credentials` are by the kind of token that they bring. A token of a user may stand in their
     place; then nobody logs in, and every session in all processes of the run has this token.
-    No message and no login leaves once the `kill_switch` is on. Guests log in with `guest_jwts`,
+    No message and no login leaves once the `kill_switch` is on, or that of its own by which a run
+    is stopped. Guests log in with `guest_jwts`,
     where there are any, one after the other.
     `headers` are those that the settings name, with their values; by default those that need no
     variable of the environment.
@@ -86,7 +87,7 @@ class Connections:
         self.register, self.redact = register, redact
         self._headers = header_values({}, settings) if headers is None else headers
         self.clock = clock
-        self.kill_switch = kill_switch
+        self.kill_switch = RunSwitch(kill_switch)
         self.api = Origin.parse(settings.target.api_url)
         self._login = Origin.parse(settings.target.login_url)
         self.admission = Admission(anywhere=settings.target.approval is not None)
@@ -109,6 +110,8 @@ class Connections:
             share=worker_share.share,
         )
         self._share = worker_share.share
+        # By itself, unlike a turn: the master would have to be asked again for each connection.
+        self._starts = Turns((settings.logins_per_s or 0.0) * self._share, clock)
         self._of_all = self._shared_budget("org")
         self._first: dict[TokenKind, _Held] = {}
         self._next: dict[TokenKind, Iterator[_Held]] = {}
@@ -175,6 +178,7 @@ class Connections:
                 origins=frozenset(map(Origin.parse, target.urls)),
                 is_approved=target.approval is not None,
                 turns=self.turns if target.approval is not None else None,
+                starts=self._starts if target.approval is not None else None,
             )
         return shared
 
@@ -194,9 +198,9 @@ class Connections:
         return Total(0, is_led=True, most_ahead=approval.most_per_s, clock=self.clock)
 
     def _may_go_on(self) -> bool:
-        """Return whether what a server did not take at once may still leave."""
-        is_over = self.pace is not None and self.clock() >= self.pace.ends_s
-        return not (is_over or (self.kill_switch is not None and self.kill_switch.reason))
+        """Return whether a login, or what a server did not take at once, may still leave."""
+        is_over = self.pace is not None and self.pace.is_over
+        return not (is_over or self.kill_switch.reason)
 
     def _new_guest(self) -> tuple[Secret, Secret | None]:
         token = Secret(str(uuid.uuid4()))
@@ -230,7 +234,8 @@ class Connections:
             # Before it has a turn, which would be over when the login before has ended.
             with nullcontext() if renewing is None else renewing.turn:
                 timeout_s = self._settings.request_timeout_s
-                return log_in(transport, credentials, timeout_s, self.register, self.turns)
+                turns, may_leave = self.turns, self._may_go_on
+                return log_in(transport, credentials, timeout_s, self.register, turns, may_leave)
         finally:
             transport.close()
 

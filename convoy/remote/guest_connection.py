@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import gevent
 
-from convoy.errors import WireError
+from convoy.errors import RefusalError, WireError
 from convoy.remote.guest_answers import (
     TOLD,
     Question,
@@ -86,7 +86,7 @@ class GuestConnection:
         self._question: Question | None = None
         self._requests = shared.budget("connection")
         self.protocol = GuestProtocol(shared.deployment.id, token)
-        self.socket = WebSocket(self._hear)
+        self.socket = WebSocket(self._hear, leaving.keep)
 
     @property
     def is_ready(self) -> bool:
@@ -126,6 +126,7 @@ class GuestConnection:
     def open(self, deadline_s: float | None) -> Iterable[tuple[str, str]]:
         """Connect and upgrade, once, with a turn between; return the headers of the answer.
 
+        The place to connect is kept then, for `await_start`.
         Without a deadline connecting and upgrading have the timeout each. Raises WireError, and
         RefusalError where the answer is no.
         """
@@ -145,15 +146,28 @@ class GuestConnection:
         except WIRE_EXCEPTIONS as exc:
             raise self.wire_error(exc) from exc
         finally:
-            self._leaving.leave_place()
+            if not self.socket.is_open:
+                self._leaving.leave_place()
         return answered.raw_items()
 
+    def await_start(self, deadline_s: float | None) -> float:
+        """Wait until its first request may leave; return by when that has to be answered.
+
+        Raises WireError where it may not by the deadline.
+        """
+        try:
+            return self._leaving.begin_session(deadline_s)
+        except TimeoutError as exc:
+            raise self.wire_error(exc) from exc
+
     def let_leave(self, deadline_s: float) -> None:
-        """Wait until the approval's rate has room; raises WireError, also by the kill switch.
+        """Wait until the approval's rate has room.
 
         With an approval it waits first until the server has taken what was sent before, because
-        texts that have piled up would leave together.
+        texts that have piled up would leave together. Raises WireError, also by the kill switch,
+        and RefusalError where the session has come to another state meanwhile.
         """
+        state = self.protocol.state
         try:
             while self._leaving.is_paced and self.socket.is_blocked:
                 self._leaving.check()
@@ -163,10 +177,27 @@ class GuestConnection:
             self._leaving.wait(deadline_s)
         except (TimeoutError, StoppedError) as exc:
             raise self.wire_error(exc) from exc
+        if self.protocol.state is not state:
+            self._leaving.keep()
+            raise self.refusal
+
+    @property
+    def refusal(self) -> RefusalError:
+        """What to raise where the session takes nothing any more."""
+        is_read_only = self.protocol.state is State.READ_ONLY
+        return RefusalError("guest 409" if is_read_only else "connection closed")
+
+    def text_of(self, request: Request, id: str) -> bytes:
+        """Return what a request sends; raises GuestProtocolError, and then nothing is leaving."""
+        try:
+            return request(self.protocol, id)
+        except BaseException:
+            self._leaving.keep()
+            raise
 
     def tell(self, request: Request) -> None:
         """Send what has no answer. Raises WireError, and GuestProtocolError."""
-        self.write(request(self.protocol, f"{TOLD}{next(self._numbers)}"))
+        self.write(self.text_of(request, f"{TOLD}{next(self._numbers)}"))
 
     def write(self, text: bytes) -> None:
         """Send a text, as `send`; raises WireError."""
@@ -186,7 +217,7 @@ class GuestConnection:
         except StoppedError as exc:
             raise self.wire_error(exc) from exc
         id = str(next(self._numbers))
-        text = request(self.protocol, id)
+        text = self.text_of(request, id)
         return self.answer(Question(wanted, id, deadline_s), wanted, partial(self.send, text))
 
     def answer(self, question: Question, wanted: type[_E], act: Callable[[], None]) -> _E:
@@ -211,7 +242,7 @@ class GuestConnection:
                 lambda: question.answer is not None,
                 question.deadline_s,
                 self._shared.dialler.clock,
-                lambda: not self._leaving.stop_reason,
+                self._leaving.may_ping,
             )
         finally:
             self._question = None
@@ -222,7 +253,11 @@ class GuestConnection:
             self._requests.spend(self.now_s)
         if self._on_text is not None:
             self._on_text("sent", text.decode(), self.now_s)
-        self.socket.send(text, self._leaving.has_left)
+        try:
+            self.socket.send(text, self._leaving.has_left)
+        except BaseException:  # the connection had ended
+            self._leaving.keep()
+            raise
 
     def close(self, deadline_s: float | None = None) -> None:
         """Close it with a close frame; what is in progress ends.

@@ -28,7 +28,6 @@ from convoy.remote.guest_events import Event, OwnCopy, Reply, SessionClosed
 from convoy.remote.guest_protocol import (
     GuestProtocol,
     GuestProtocolError,
-    State,
     answer_message,
     attachment_message,
     text_message,
@@ -70,7 +69,7 @@ class GuestDialogue:
         try:
             return self._do(line)
         except GuestProtocolError as exc:  # the server has ended the session meanwhile
-            raise self._refusal() from exc
+            raise self._session.refusal from exc
 
     def _do(self, line: AnyLine) -> tuple[float, float]:
         match line:
@@ -138,7 +137,7 @@ class GuestDialogue:
             self._heard.wait(left_s)
         code = line.failure(_said(reply) for reply, _ in in_time)
         if code == EXPECT_TIMEOUT and not self._session.is_connected:
-            raise self._refusal()
+            raise self._session.refusal
         raise RefusalError(code)
 
     def _answer(self, line: Choose) -> dict[str, object]:
@@ -162,12 +161,7 @@ class GuestDialogue:
 
     def _check_ready(self) -> None:
         if not self._session.is_ready:
-            raise self._refusal()
-
-    def _refusal(self) -> RefusalError:
-        """Return what to raise where the session takes nothing any more."""
-        is_read_only = self._session.state is State.READ_ONLY
-        return RefusalError("guest 409" if is_read_only else "connection closed")
+            raise self._session.refusal
 
 
 def _said(reply: Reply) -> Said:

@@ -22,7 +22,7 @@ from convoy.remote.guest_events import (
     TooManyRequests,
     UploadDone,
 )
-from convoy.remote.guest_protocol import GuestProtocol, State
+from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
 from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests, Leaving
 from convoy.remote.websocket import WebSocket
@@ -153,7 +153,7 @@ class GuestSession:
         """Send a message and end the connection at once; return when its first byte left.
 
         Without a cut it ends in order, for which it may take a second. Raises WireError where
-        nothing left, and GuestProtocolError.
+        nothing left, and RefusalError where the session takes no message.
         """
         self.attempts, connection = 0, self._connection
         connection.let_leave(deadline_s)
@@ -167,8 +167,18 @@ class GuestSession:
             raise connection.wire_error(ConnectionResetError("it took nothing any more"))
         return socket.sent_s
 
+    @property
+    def refusal(self) -> RefusalError:
+        """What to raise where the session takes nothing any more."""
+        return self._connection.refusal
+
     def _say(self, tracing_id: str, message: bytes) -> bytes:
-        text = self._connection.protocol.say(tracing_id, msgspec.Raw(message))
+        try:
+            text = self._connection.text_of(
+                lambda protocol, id: protocol.say(id, msgspec.Raw(message)), tracing_id
+            )
+        except GuestProtocolError as exc:
+            raise self.refusal from exc
         if self._messages.has_limits:
             self._messages.spend(self._now_s)
         self.attempts, self._posted_on = 1, self._connection
@@ -284,7 +294,7 @@ class GuestSession:
 
     def configure(self, deadline_s: float | None = None, *, start_new: bool = False) -> None:
         """Begin the session on a new connection, or go on with it; raises as `open`."""
-        deadline_s = deadline_s or self._now_s + self._shared.timeout_s
+        deadline_s = self._connection.await_start(deadline_s)
         configure = partial(GuestProtocol.configure, start_new=start_new, code=self._jwt)
         self.is_new = self._connection.call(configure, SessionConfigured, deadline_s).is_new
 

@@ -12,10 +12,10 @@ from urllib.parse import quote
 import gevent
 
 from convoy.remote.dialling import Dialler
-from convoy.remote.kill_switch import KillSwitch
+from convoy.remote.kill_switch import RunSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
-from convoy.remote.pace import Pace
+from convoy.remote.pace import OVER, Pace
 from convoy.remote.wire_faults import StoppedError
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
@@ -57,7 +57,8 @@ class Guests:
 
     Of `limits`, those of scope `session` are for the messages of one guest and those of scope
     `connection` for all that it sends over one connection; `connects` is for the connections of all
-    guests. Under an approval each connection takes one of the `turns` to log in. Files go to the
+    guests. Under an approval each connection takes one of the `turns` to log in, and its first
+    request one of `starts`, because many upgrades may be answered at once. Files go to the
     target's own `origins`, and to public places besides where it `is_approved`.
     """
 
@@ -71,8 +72,9 @@ class Guests:
     is_obeyed: bool = True
     connects: Budget = field(default_factory=lambda: Budget(()))
     turns: Turns | None = None
+    starts: Turns | None = None
     pace: Pace | None = None
-    kill_switch: KillSwitch | None = None
+    kill_switch: RunSwitch | None = None
     origins: Collection[Origin] = ()
     is_approved: bool = False
 
@@ -95,6 +97,7 @@ class Leaving:
         "_has_place",
         "_kill_switch",
         "_pace",
+        "_starts",
         "_timeout_s",
         "_turns",
         "waited_s",
@@ -103,7 +106,7 @@ class Leaving:
     def __init__(self, shared: Guests) -> None:
         self._pace = shared.pace
         self._kill_switch = shared.kill_switch
-        self._turns = shared.turns
+        self._turns, self._starts = shared.turns, shared.starts
         self._connects, self._timeout_s = shared.connects, shared.timeout_s
         self._clock = shared.dialler.clock
         self._has_place = False
@@ -116,7 +119,10 @@ class Leaving:
         return self._pace is not None
 
     def await_place(self, deadline_s: float | None) -> None:
-        """Wait until limits and the approval allow a connection to be made; raises TimeoutError."""
+        """Wait until limits and the approval allow a connection to be made; raises TimeoutError.
+
+        The place is kept until `begin_session`, or until `leave_place`.
+        """
         connects = self._connects
         while (ready_s := connects.ready_at(now_s := self._clock())) > now_s:
             if deadline_s is not None and ready_s > deadline_s:
@@ -125,9 +131,14 @@ class Leaving:
         self._take_place(deadline_s)
 
     def begin_connecting(self, deadline_s: float | None) -> None:
-        """Have a place to connect, whatever the limits; raises TimeoutError, and as `check`."""
+        """Have a place to connect, whatever the limits.
+
+        Raises TimeoutError, and StoppedError once the kill switch is on: of a worker that has just
+        joined the lease may not be there yet.
+        """
         self._take_place(deadline_s)
-        self.check()
+        if self._kill_switch is not None and (reason := self._kill_switch.reason):
+            raise StoppedError(reason)
 
     def _take_place(self, deadline_s: float | None) -> None:
         if self._turns is None or self._has_place:
@@ -141,20 +152,30 @@ class Leaving:
 
         With turns that were taken before they connect, all guests that wait for their connections
         would send together later. Returns by when the upgrade has to be answered: the deadline, or
-        within the timeout. Raises TimeoutError, and StoppedError once nothing may leave any more.
+        within the timeout. Raises TimeoutError, and as `check`.
         """
         if self._turns is not None:
             with self._waiting():
                 self._turns.take(inf if deadline_s is None else deadline_s)
-            self.leave_place()
         self.check()
-        now_s = self._clock()
-        if self._pace is not None and now_s >= self._pace.ends_s:
-            raise StoppedError("the run was stopped, or this worker has lost its master")
-        return now_s + self._timeout_s if deadline_s is None else deadline_s
+        return self._clock() + self._timeout_s if deadline_s is None else deadline_s
+
+    def begin_session(self, deadline_s: float | None) -> float:
+        """Wait until the first request of a connection may leave, where that takes its own start.
+
+        A server that answers many upgrades at once would have all first requests at once. Returns
+        by when it has to be answered, and raises, as `take_turn`; `check` has to follow.
+        """
+        try:
+            if self._starts is not None and self._has_place:
+                with self._waiting():
+                    self._starts.take(inf if deadline_s is None else deadline_s)
+        finally:
+            self.leave_place()
+        return self._clock() + self._timeout_s if deadline_s is None else deadline_s
 
     def leave_place(self) -> None:
-        """Let another one connect, because this one has connected, or will not."""
+        """Let another one connect, because this one has begun its session, or will not."""
         if self._turns is not None and self._has_place:
             self._has_place = False
             self._turns.leave_place()
@@ -170,10 +191,16 @@ class Leaving:
     @property
     def stop_reason(self) -> str:
         """Why nothing may leave any more, "" where it may."""
-        return self._kill_switch.reason if self._kill_switch is not None else ""
+        if self._kill_switch is not None and (reason := self._kill_switch.reason):
+            return reason
+        return OVER if self._pace is not None and self._pace.is_over else ""
+
+    def may_ping(self) -> bool:
+        """Return whether a ping may leave now, which counts as gone then."""
+        return not self.stop_reason and (self._pace is None or self._pace.leaves_now())
 
     def check(self) -> None:
-        """Raise StoppedError once the kill switch is on."""
+        """Raise StoppedError where nothing may leave any more."""
         if reason := self.stop_reason:
             self.keep()
             raise StoppedError(reason)

@@ -15,8 +15,8 @@ from convoy.errors import WireError
 from convoy.foreign import unbroken
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.kill_switch import KillSwitch
-from convoy.remote.pace import Pace
+from convoy.remote.kill_switch import RunSwitch
+from convoy.remote.pace import OVER, Pace
 from convoy.remote.wire_faults import (
     TLS_ALERT,
     WIRE_EXCEPTIONS,
@@ -50,7 +50,7 @@ class Transport:
     origin: Origin
     dialler: Dialler = field(default_factory=Dialler)
     pace: Pace | None = None
-    kill_switch: KillSwitch | None = None
+    kill_switch: RunSwitch | None = None
     max_answer_bytes: int = 10 * 2**20
 
     def __post_init__(self) -> None:
@@ -187,6 +187,9 @@ class Transport:
             if not self._is_leaving:
                 self.pace.wait(deadline_s, is_message=_is_message(request))
                 self._is_leaving = True
+            # Another connection may have been made since it had room.
+            if self.pace.is_over:
+                raise StoppedError(OVER)
             connection.on_sent = self._has_left
         self._ask_kill_switch()  # after the wait, in which it may have come on
         connection.post(request)

@@ -1,4 +1,4 @@
-"""The kill switch: it is asked where messages leave, in every phase and every process."""
+"""The kill switch: it is asked where anything leaves, in every phase and every process."""
 
 from __future__ import annotations
 
@@ -92,3 +92,33 @@ class KillSwitch:
             timer.stop()
             timer.close()
         self.check()
+
+
+class RunSwitch:
+    """The kill switch as the connections of one run in a process ask it.
+
+    It is also on once their run was stopped: the kill switch that did it may be of another process,
+    which can only say so.
+    """
+
+    def __init__(self, of_process: KillSwitch | None = None) -> None:
+        self._of_process = of_process
+        self._is_stopped = False
+
+    @property
+    def reason(self) -> str:
+        """Why nothing of the run may leave any more, "" where it may."""
+        if self._is_stopped:
+            return "the run was stopped"
+        return "" if self._of_process is None else self._of_process.reason
+
+    def check(self) -> None:
+        """Raise KillSwitchError where nothing of the run may leave any more."""
+        if self._of_process is not None:
+            self._of_process.check()
+        if self._is_stopped:
+            raise KillSwitchError("the run was stopped; nothing more was sent")
+
+    def stop(self) -> None:
+        """Let nothing of the run leave any more."""
+        self._is_stopped = True

@@ -57,7 +57,17 @@ class Turns:
         self._given: Queue[float] | None = Queue() if is_given and per_s else None
         self._next_s = clock() + self._apart_s * is_after_another
         self._taken_s = -inf
+        self._has_ended = False
         self._places = BoundedSemaphore(max(1, ceil(per_s * share * _AHEAD_S))) if per_s else None
+
+    def end(self) -> None:
+        """Have nobody wait for a turn of the master's any longer: nothing leaves any more.
+
+        Whoever took a turn asks for that before anything leaves.
+        """
+        self._has_ended = True
+        if self._given is not None:
+            self._given.put(-inf)
 
     def give(self, turns: Iterable[float]) -> None:
         """Take in turns that the master gave to this process."""
@@ -107,6 +117,9 @@ class Turns:
                 turn_s = given.get(timeout=left_s)
             except Empty:
                 turn_s = inf
+            if self._has_ended:
+                given.put(turn_s)  # for the next one that waits
+                return
             self._check(turn_s, deadline_s)
             self._sleep_until(turn_s)
             is_over = self._clock() > turn_s + _LATEST_S

@@ -20,6 +20,7 @@ from convoy.errors import LoginError, WireError
 from convoy.remote.http import Answer, Transport
 from convoy.remote.limits import retry_after_s
 from convoy.remote.login_turns import Turns
+from convoy.remote.pace import OVER
 from convoy.remote.request_head import OF_ALL, request_of
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import error_code, meaning
@@ -88,13 +89,14 @@ def log_in(
     timeout_s: float,
     register: Callable[[Secret], None],
     turns: Turns | None = None,
+    may_leave: Callable[[], bool] = lambda: True,
 ) -> Token:
     """Ask the login host for a token (RFC 6749: HTTP Basic and a form body).
 
-    Where there are `turns` it connects first, and asks at one of them; connecting and the rest may
-    take the timeout each. `register` is called with each token before it is used, so that it can be
-    redacted. A refresh token that comes with the answer is the one of the next login. Raises
-    LoginError whose message names address and code, never a secret.
+    Where there are `turns` it connects first, and asks at one of them, if it `may_leave` by then;
+    connecting and the rest may take the timeout each. `register` is called with each token before
+    it is used, so that it can be redacted. A refresh token that comes with the answer is the one of
+    the next login. Raises LoginError whose message names address and code, never a secret.
     """
     url, clock = transport.origin.url + _PATH, transport.dialler.clock
     try:
@@ -103,6 +105,8 @@ def log_in(
                 transport.connect(clock() + timeout_s)
                 # Not before, because logins that wait for connections would leave all at once.
                 turns.take()
+        if not may_leave():
+            raise LoginError("stopped", f"no login at {url}: {OVER}", refused=False)
         request = _login_request(transport, credentials)
         answer = transport.exchange(request, clock() + timeout_s).plain()
     except WireError as exc:

@@ -14,6 +14,7 @@ from convoy.clock import clock_s
 from convoy.remote.approved_total import Total
 
 SECOND_S = 1.0
+OVER = "the run was stopped, or this worker has lost its master"
 SPARE_S = 0.02
 """A second is taken so much longer where the plan leaves room for it, because what leaves a second
 apart may arrive closer together. Where it leaves none, a message that is woken late by at most so
@@ -44,6 +45,11 @@ class Pace:
         self._promised: set[greenlet] = set()
         self.ends_s = inf
         """Nothing leaves from then on: the lease of this process has ended, or the run."""
+
+    @property
+    def is_over(self) -> bool:
+        """True where nothing may leave any more, unless the lease is renewed."""
+        return self.clock() >= self.ends_s
 
     def allow(self, most: int, planned: float, *, others_may_have_sent: bool) -> None:
         """Set how many may leave in a second, and how many the plan has at most, 0 without one.
@@ -112,6 +118,18 @@ class Pace:
             finally:
                 self._waiting -= 1
             before = 0  # whoever waits now has come later, or is woken next
+
+    def leaves_now(self) -> bool:
+        """Count what need not leave as gone now, where there is room; return whether there is.
+
+        Messages that were handed out come first. It is in no total.
+        """
+        now_s = self.clock()
+        has_room = self.ready_at(now_s) <= now_s
+        if has_room:
+            self._leaving += 1
+            self.has_left()
+        return has_room
 
     def has_left(self) -> None:
         """Count a message as gone now: the kernel has just taken its first byte."""

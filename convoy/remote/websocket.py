@@ -16,22 +16,27 @@ from convoy.settings import Origin
 OnText = Callable[[str, float], None]
 """Takes a text and when it was received, in the loop's own greenlet: it must not wait."""
 
+_PINGS_AGAIN_S = 1.0
+"""So often it is asked whether a ping may leave."""
+
 
 class WebSocket:
     """One connection, from its upgrade to its end; only `open`, `wait_for` and `close` block.
 
     Nobody reads: the loop calls back when something has arrived, because a greenlet for each of
     ten thousand connections would cost as much memory again as the connection itself. `fault` says
-    why the connection ended, None until then; what the server sends that is no text for `on_text`
-    ends it, too. Its 210 lines are what may happen on one connection in any order: opening, waiting
-    and each end have to agree on `fault` and on who is switched to.
+    why the connection ended, None until then, and `on_end` is called when it does; what the server
+    sends that is no text for `on_text` ends it, too. Its 220 lines are what may happen on one
+    connection in any order: opening, waiting and each end have to agree on `fault` and on who is
+    switched to.
     """
 
     # Each object of ten thousand guests takes 48 bytes less without a `__dict__`.
-    __slots__ = ("_connection", "_on_text", "_protocol", "fault")
+    __slots__ = ("_connection", "_on_end", "_on_text", "_protocol", "fault")
 
-    def __init__(self, on_text: OnText) -> None:
+    def __init__(self, on_text: OnText, on_end: Callable[[], None] = lambda: None) -> None:
         self._on_text: OnText | None = on_text
+        self._on_end: Callable[[], None] | None = on_end
         self._connection: Connection | None = None
         self._protocol: WebSocketProtocol | None = None
         self.fault: Exception | None = None
@@ -107,8 +112,10 @@ class WebSocket:
         What goes wrong with it is raised where the answer is waited for. `on_sent` is called when
         the kernel has taken its first byte.
         """
+        if self._connection is not None:
+            self._connection.sent_s = None
         connection, protocol = self._parts()
-        connection.sent_s, connection.on_sent = None, on_sent
+        connection.on_sent = on_sent
         connection.post(protocol.text(text))
 
     def ping(self) -> None:
@@ -133,21 +140,22 @@ class WebSocket:
 
         Raises what ended the connection, and TimeoutError.
 
-        Halfway to the deadline the server is pinged, if `may_ping` returns True. At the deadline
-        the connection is closed where nothing was received since the ping, and where the server
-        does not take what is sent.
+        From halfway to the deadline on the server is pinged once, when `may_ping` returns True. At
+        the deadline the connection is closed where nothing was received since the ping, and where
+        the server does not take what is sent.
         """
-        pinged_s, half_s = inf, (clock() + deadline_s) / 2
+        pinged_s, pings_s = -inf, (clock() + deadline_s) / 2
         try:
             while not is_there():
                 connection, _ = self._parts()
                 try:
-                    connection.wait(half_s if pinged_s == inf else deadline_s)
+                    connection.wait(min(pings_s, deadline_s))
                 except TimeoutError:
-                    if pinged_s < inf:
+                    if pings_s >= deadline_s:
                         raise
-                    pinged_s = clock()
+                    pings_s += _PINGS_AGAIN_S
                     if may_ping():
+                        pinged_s, pings_s = clock(), inf
                         self.ping()
         except TimeoutError:
             if self.is_blocked or self.received_s < pinged_s:
@@ -232,3 +240,6 @@ class WebSocket:
             self._connection.close()
         if self._protocol is not None:
             self._protocol.end()
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end()

@@ -245,7 +245,8 @@ class RunProtocol:
         if not self.lanes.are_owned_by(worker) or self.workers.is_leased(worker, now_s):
             status.give(now_s)
             workers = sum(1 for _ in self.workers.in_run())
-            turns = self._turns.give(worker, ask.turns, workers, now_s, ask.unsure_s)
+            wanted = 0 if self.state is RunState.STOPPING else ask.turns
+            turns = self._turns.give(worker, wanted, workers, now_s, ask.unsure_s)
             beyond = self.total.give(worker, ask.beyond, workers)
             is_used_up = self.total.is_used_up
             self._send(worker, Lease(self._run_id, ask.asked_s, now_s, turns, beyond, is_used_up))

@@ -215,7 +215,8 @@ class Worker:
                 report = partial(self.report_problem, run)
                 _check_logins(run, partial(self._is_joining, run), report)
         except ConvoyError as error:
-            self._refuse(run.run_id, error)
+            if self._is_joining(run):
+                self._refuse(run.run_id, error)
             return
         # Another message may have ended its part meanwhile.
         if self._is_joining(run):
@@ -243,8 +244,7 @@ class Worker:
             beyond = 0 if run.total is None else run.total.wanted
             ask = Ask(run.run_id, now_s, run.lease.leased_s, turns, beyond, unsure_s)
             self.channel.to_master(ask)
-            kill_switch = run.connections.kill_switch
-            if kill_switch is not None and (reason := kill_switch.reason):
+            if reason := run.connections.kill_switch.reason:
                 self.ask_for_stop(run, reason)
             gevent.sleep(_ASKS_AT_FIRST_EVERY_S if run.t0_s is None else _ASKS_EVERY_S)
 

@@ -95,7 +95,9 @@ class WorkerRun:
                 self.connections.pace.ends_s = self.lease.ends_s
 
     def let_nothing_leave(self) -> None:
-        """Send nothing again, either: the run was stopped, and so were its lanes."""
+        """Let nothing of the run leave, whatever still waits to: it was stopped."""
+        self.connections.kill_switch.stop()
+        self.connections.turns.end()
         if self.connections.pace is not None:
             self.connections.pace.ends_s = -inf
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from convoy.secrets import Secret
 from convoy.settings import Settings
 from convoy.settings.model import Approval
 from tests.simulator_process import SimulatorProcess
+from tests.unit.remote.exchanges import LONG_S, wait_in_loop
 from tests.unit.remote.misbehaving_server import answers_all, serving
 from tests.unit.settings.configuration import settings_of
 
@@ -28,6 +30,12 @@ NEVER_S = 1e9
 
 def settings_at(url: str, *more: str) -> Settings:
     return settings_of(*more, command_line={"host": url})
+
+
+def approved(settings: Settings) -> Settings:
+    approval = Approval(ticket="T-1", organisation_id="o", highest_rate=5)
+    target = settings.target.model_copy(update={"approval": approval})
+    return settings.model_copy(update={"target": target})
 
 
 def user(refresh_token: RefreshToken) -> Credentials:
@@ -79,6 +87,49 @@ def test_no_login_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:
             connections.log_in()
 
         assert (caught.value.code, server.connections) == ("stopped", 0)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [lambda each: each.kill_switch.stop(), lambda each: setattr(each.pace, "ends_s", -inf)],
+    ids=["the run was stopped", "the lease is over"],
+)
+@pytest.mark.parametrize("is_led", [False, True], ids=["its own turns", "turns of a master"])
+def test_no_login_leaves_that_waited_for_its_turn_when_its_run_ended(
+    end: Callable[[Connections], object], is_led: bool
+) -> None:
+    with serving(answers_all) as server:
+        share = WorkerShare(permits=5, is_led=is_led, is_after_another=True)
+        connections = Connections(
+            approved(settings_at(f"http://127.0.0.1:{server.port}")),
+            {CLIENT: DEMO},
+            lambda each: None,
+            share,
+        )
+        logging_in = gevent.spawn(connections.log_in)
+        wait_in_loop(lambda: server.connections == 1)
+        assert not logging_in.ready()
+
+        end(connections)
+        connections.turns.give([connections.clock()])
+        logging_in.join(timeout=LONG_S)
+
+        assert isinstance(logging_in.exception, LoginError)
+        assert (logging_in.exception.code, server.requests) == ("stopped", [])
+
+
+def test_the_guests_of_a_process_begin_at_its_part_of_the_rate() -> None:
+    connections = Connections(
+        approved(settings_of()), {CLIENT: DEMO}, lambda each: None, WorkerShare(share=0.5)
+    )
+    starts = connections.guests_of({}).starts
+    assert starts is not None
+
+    starts.take()
+
+    with pytest.raises(TimeoutError):  # of 5 a second, a tenth longer, half
+        starts.take(connections.clock() + 0.43)
+    assert connections.guests_of({"site": "https://another"}).starts is starts
 
 
 def test_each_kind_has_tokens_of_its_own_and_the_first_of_each_is_that_of_a_session(
@@ -171,17 +222,9 @@ def test_no_process_sends_more_than_the_approved_total(permits: int | None, sent
 
 
 def test_what_a_server_did_not_take_leaves_later_only_while_anything_may(tmp_path: Path) -> None:
-    kill_switch, approval = (
-        KillSwitch(tmp_path / "STOP"),
-        Approval(ticket="T-1", organisation_id="o", highest_rate=5),
-    )
-    settings = settings_of()
-    target = settings.target.model_copy(update={"approval": approval})
+    kill_switch = KillSwitch(tmp_path / "STOP")
     connections = Connections(
-        settings.model_copy(update={"target": target}),
-        {CLIENT: DEMO},
-        lambda each: None,
-        kill_switch=kill_switch,
+        approved(settings_of()), {CLIENT: DEMO}, lambda each: None, kill_switch=kill_switch
     )
     may_go_on = connections.dialler.may_go_on
     assert may_go_on is not None and connections.pace is not None

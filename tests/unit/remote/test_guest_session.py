@@ -18,7 +18,7 @@ from wsproto.events import Ping
 
 from convoy.clock import clock_s
 from convoy.errors import RefusalError, RemoteError, WireError
-from convoy.remote import guest_session
+from convoy.remote import guest_session, websocket
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler, Hold
 from convoy.remote.guest_connection import GuestConnection
@@ -33,7 +33,7 @@ from convoy.remote.guest_events import (
     Unreadable,
 )
 from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
-from convoy.remote.kill_switch import KillSwitch
+from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
 from convoy.remote.pace import Pace
@@ -419,6 +419,120 @@ def test_messages_and_steps_keep_to_the_pace_of_an_approval() -> None:
         assert late.sent_s - began_s >= 1.0
 
 
+class PaceMeanwhile(Pace):
+    """A pace by which something happens while one waits for room."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def wait(self, deadline_s: float, *, is_message: bool = True) -> None:
+        super().wait(deadline_s, is_message=is_message)
+        self.meanwhile()
+
+    @property
+    def has_room(self) -> bool:
+        """True where nothing counts as leaving any more, and what has left did long ago."""
+        later_s = self.clock() + 10.0
+        return self.ready_at(later_s) == later_s
+
+
+def come_to(state: State) -> Callable[[Guest], None]:
+    def come(guest: Guest) -> None:
+        guest._connection.protocol.state = state
+
+    return come
+
+
+def be_reset(guest: Guest) -> None:
+    guest.socket._end(ConnectionResetError("a test"))
+
+
+MEANWHILE = [
+    pytest.param(come_to(State.READ_ONLY), "guest 409", id="read-only"),
+    pytest.param(come_to(State.DISCONNECTED), "connection closed", id="disconnected"),
+    pytest.param(come_to(State.EXPIRED), "connection closed", id="expired"),
+    pytest.param(be_reset, "connection reset", id="reset"),
+]
+
+
+@pytest.mark.parametrize(("meanwhile", "code"), MEANWHILE)
+def test_a_message_whose_session_ends_while_it_waits_fails_and_takes_no_room(
+    meanwhile: Callable[[Guest], None], code: str
+) -> None:
+    pace = PaceMeanwhile(2)
+    with guest_of(plays(copies_all), pace=pace) as (guest, _):
+        assert guest.post("k1", HELLO, LONG_S).fate is ACCEPTED
+        pace.meanwhile = lambda: meanwhile(guest)
+
+        attempt = guest.post("k2", HELLO, LONG_S)
+
+        assert (attempt.fate, attempt.code, guest.sent_s) == (FAILED, code, None)
+        assert pace.has_room
+
+
+@pytest.mark.parametrize(("meanwhile", "code"), MEANWHILE)
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda guest: guest.request(GuestProtocol.join, OwnCopy),
+        lambda guest: guest.tell(GuestProtocol.type),
+        lambda guest: guest.drop("k1", HELLO, deadline(), is_cut=True),
+    ],
+    ids=["request", "tell", "drop"],
+)
+def test_whatever_else_waits_then_is_a_failure_by_its_code_and_takes_no_room(
+    act: Callable[[Guest], object], meanwhile: Callable[[Guest], None], code: str
+) -> None:
+    pace = PaceMeanwhile(2)
+    with guest_of(plays(copies_all), pace=pace) as (guest, _):
+        pace.meanwhile = lambda: meanwhile(guest)
+
+        with pytest.raises(RemoteError) as caught:
+            act(guest)
+
+        assert (getattr(caught.value, "code", ""), pace.has_room) == (code, True)
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        (lambda guest: guest.request(GuestProtocol.configure, OwnCopy), GuestProtocolError),
+        (lambda guest: guest.tell(GuestProtocol.configure), GuestProtocolError),
+        (lambda guest: guest.request(lambda *given: 1 / 0, OwnCopy), ZeroDivisionError),
+    ],
+    ids=["request", "tell", "a fault of the scenario"],
+)
+def test_what_cannot_be_said_takes_no_room(
+    act: Callable[[Guest], object], error: type[Exception]
+) -> None:
+    pace = PaceMeanwhile(1)
+    with guest_of(plays(copies_all), pace=pace) as (guest, _):
+        with pytest.raises(error):
+            act(guest)
+
+        assert pace.has_room
+
+
+def test_a_text_that_the_server_never_took_takes_no_room_once_the_connection_has_ended() -> None:
+    pace = PaceMeanwhile(1)
+    with guest_of(plays(copies_all), pace=pace) as (guest, _):
+        guest.tell(GuestProtocol.type)  # it is posted, and sent before the loop polls again
+        be_reset(guest)
+
+        assert pace.has_room
+
+
+def test_a_session_that_is_read_only_takes_no_message_to_drop_with() -> None:
+    def is_read_only(peer: Peer) -> None:
+        peer.configure(readOnly=True)
+        peer.hear()
+
+    with (
+        guest_of(plays(is_read_only)) as (guest, _),
+        pytest.raises(RefusalError, match="guest 409"),
+    ):
+        guest.drop("k1", HELLO, deadline(), is_cut=True)
+
+
 def test_texts_do_not_pile_up_that_a_server_copies_and_does_not_read() -> None:
     """They would count as gone with the first byte of any, and leave together."""
     piled = list[int]()
@@ -491,6 +605,7 @@ class Noting(Dialler):
             take=lambda deadline_s: self.noted.append("turn"),
             leave_place=lambda: self.noted.append("left"),
         )
+        self.starts: Any = SimpleNamespace(take=lambda deadline_s: self.noted.append("start"))
 
     def dial(self, *given: Any) -> Connection:
         connection = super().dial(*given)
@@ -498,17 +613,60 @@ class Noting(Dialler):
         return connection
 
 
-def test_a_turn_is_taken_once_the_connection_stands() -> None:
+def test_a_turn_is_taken_once_the_connection_stands_and_the_place_is_kept_until_it_begins() -> None:
     dialler = Noting()
-    with serving(plays(stays), plays(stays)) as server:
-        guest = Guest(guests_at(server.port, dialler=dialler, turns=dialler.turns))
+    with serving(plays(copies_all), plays(copies_all)) as server:
+        guests = guests_at(server.port, dialler=dialler, turns=dialler.turns, starts=dialler.starts)
+        guest = Guest(guests)
 
         guest.await_turn(5.0)
         guest.await_turn(6.0)
-        guest.connect()
+        for _ in range(2):
+            guest.connect()
+            assert dialler.noted.pop() == "turn"
+            guest.configure()
+            guest.close()
+
+        assert dialler.noted == ["place", "connected", "start", "left"] * 2
+
+
+def test_sessions_begin_no_faster_than_guests_may_log_in_however_late_upgrades_are_answered() -> (
+    None
+):
+    began_s: list[float] = []
+
+    def notes(peer: Peer) -> None:
+        peer.configure()
+        began_s.append(clock_s())
+        peer.hear()
+
+    starts = Turns(5.0, clock_s)
+    with serving(*[plays(notes)] * 3) as server:
+        guests = guests_at(server.port, turns=Turns(100.0, clock_s), starts=starts)
+        all_three = [Guest(guests) for _ in range(3)]
+        for each in all_three:
+            each.connect()
+
+        beginning = [gevent.spawn(each.configure) for each in all_three]
+        gevent.joinall(beginning, timeout=LONG_S, raise_error=True)
+        for each in all_three:
+            each.close()
+
+    assert min(b - a for a, b in zip(began_s, began_s[1:], strict=False)) > 0.1
+
+
+def test_who_waits_to_begin_has_a_deadline_and_leaves_its_place() -> None:
+    dialler = Noting()
+    starts = Turns(0.1, clock_s, is_after_another=True)
+    with serving(plays(stays)) as server:
+        guests = guests_at(server.port, dialler=dialler, turns=dialler.turns, starts=starts)
+        guest = Guest(guests)
         guest.connect()
 
-        assert dialler.noted == ["place", "connected", "turn", "left"] * 2
+        with pytest.raises(WireError, match="timeout"):
+            guest.configure(clock_s() + SHORT_S)
+
+        assert dialler.noted == ["place", "connected", "turn", "left"]
         guest.close()
 
 
@@ -564,20 +722,70 @@ def test_a_new_chat_keeps_to_the_pace_of_an_approval() -> None:
         assert attempt.sent_s - began_s >= 1.0
 
 
-def test_no_ping_leaves_once_the_kill_switch_is_on(tmp_path: Path) -> None:
-    kill_switch, peers = KillSwitch(tmp_path / "STOP"), list[Peer]()
+@pytest.mark.parametrize(("most", "pings"), [(1, 0), (2, 1)], ids=["no room", "room"])
+def test_a_ping_keeps_to_the_pace_and_without_one_a_silent_server_is_not_left(
+    most: int, pings: int
+) -> None:
+    peers: list[Peer] = []
 
     def falls_silent(peer: Peer) -> None:
         peer.configure()
         peer.hear()
-        kill_switch.throw("a test")
         peer.hear()
 
-    with guest_of(plays(falls_silent, peers=peers), kill_switch=kill_switch) as (guest, _):
+    with guest_of(plays(falls_silent, peers=peers), pace=Pace(most)) as (guest, _):
         attempt = guest.post("k1", HELLO, 4 * SHORT_S)
 
         assert (attempt.fate, attempt.code) == (UNKNOWN, "timeout")
-        assert not guest.is_connected  # nor is it known whether the server is still there
+        assert guest.is_connected == (pings == 0)
+        guest.close()
+        wait_in_loop(lambda: len(peers[0].ends) > pings)
+    assert sum(isinstance(each, Ping) for each in peers[0].ends) == pings
+
+
+def test_a_ping_is_sent_as_soon_as_the_pace_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "_PINGS_AGAIN_S", 0.02)
+    pace, peers = Pace(1), list[Peer]()
+
+    def answers_a_ping(peer: Peer) -> None:
+        request = peer.configure() and peer.hear()
+        peer.await_ping()
+        assert request is not None
+        peer.copy(request)
+
+    with guest_of(plays(answers_a_ping, peers=peers), pace=pace) as (guest, _):
+        giving = gevent.spawn_later(3 * SHORT_S, pace.allow, 5, 0.0, others_may_have_sent=False)
+        attempt = guest.post("k1", HELLO, 4 * SHORT_S)
+
+        giving.join()
+        assert attempt.fate is ACCEPTED
+
+
+Ends = Callable[[RunSwitch, Pace], object]
+ends = pytest.mark.parametrize(
+    "end",
+    [lambda switch, pace: switch.stop(), lambda switch, pace: setattr(pace, "ends_s", -inf)],
+    ids=["the run was stopped", "the lease is over"],
+)
+
+
+@ends
+def test_no_ping_leaves_once_nothing_may(end: Ends) -> None:
+    switch, pace, peers = RunSwitch(), Pace(5), list[Peer]()
+
+    def falls_silent(peer: Peer) -> None:
+        peer.configure()
+        peer.hear()
+        end(switch, pace)
+        peer.hear()
+
+    script = plays(falls_silent, peers=peers)
+    with guest_of(script, kill_switch=switch, pace=pace) as (guest, _):
+        attempt = guest.post("k1", HELLO, 4 * SHORT_S)
+
+        assert (attempt.fate, attempt.code) == (UNKNOWN, "timeout")
+        assert guest.is_connected  # whether the server is still there is not known
+        guest.close()
         wait_in_loop(lambda: len(peers[0].ends) > 0)
     assert not any(isinstance(each, Ping) for each in peers[0].ends)
 
@@ -629,13 +837,14 @@ def test_no_upgrade_leaves_a_connection_during_which_the_kill_switch_came_on(
         wait_in_loop(lambda: received == [b""])
 
 
-def test_no_session_begins_once_the_kill_switch_is_on(tmp_path: Path) -> None:
-    kill_switch = KillSwitch(tmp_path / "STOP")
+@ends
+def test_no_session_begins_once_nothing_may_leave(end: Ends) -> None:
+    switch, pace = RunSwitch(), Pace(5)
     heard: list[Any] = []
     with serving(plays(lambda peer: heard.append(peer.hear()))) as server:
-        guest = Guest(guests_at(server.port, kill_switch=kill_switch))
+        guest = Guest(guests_at(server.port, kill_switch=switch, pace=pace))
         guest.connect()
-        kill_switch.throw("a test")
+        end(switch, pace)
 
         with pytest.raises(WireError, match="stopped"):
             guest.configure()

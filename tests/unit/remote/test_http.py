@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
+from math import inf
 
 import gevent
 import pytest
@@ -265,6 +266,23 @@ def test_what_waits_while_others_are_rendered_counts_when_the_kernel_takes_it() 
         gevent.joinall(sending, timeout=LONG_S, raise_error=True)
 
     assert max(sum(first <= each < first + 1 for each in left) for first in left) <= most
+
+
+def test_what_had_room_does_not_leave_once_the_lease_is_over() -> None:
+    """It may have, and then another connection has to be made, which takes time."""
+
+    class Ends(Pace):
+        def wait(self, deadline_s: float, *, is_message: bool = True) -> None:
+            super().wait(deadline_s, is_message=is_message)
+            self.ends_s = -inf
+
+    pace = Ends(1)
+    with serving(answers_all) as server, transport_to(server.port, pace=pace) as transport:
+        fault = fault_of(transport)
+
+        assert (fault.code, fault.sent_s, server.requests) == ("stopped", None, [])
+        pace.ends_s = inf
+        assert pace.ready_at(0.0) == 0.0
 
 
 def test_what_does_not_leave_takes_no_room() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from math import inf
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from gevent.event import Event
 
 from convoy.clock import clock_s
 from convoy.errors import ExitCode, KillSwitchError, RefusedError
-from convoy.remote.kill_switch import LOOKS_EVERY_S, KillSwitch
+from convoy.remote.kill_switch import LOOKS_EVERY_S, KillSwitch, RunSwitch
 from tests.unit.remote.exchanges import LONG_S, REQUEST, deadline, fault_of, transport_to
 from tests.unit.remote.misbehaving_server import answers_all, serving
 
@@ -95,6 +95,24 @@ def test_the_next_run_is_prepared_after_it_was_thrown(bench: Bench) -> None:
     bench.switch.reset()
 
     assert bench.switch.reason == ""
+
+
+@pytest.mark.parametrize("is_thrown", [False, True])
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_that_of_a_run_is_also_on_once_the_run_was_stopped(
+    bench: Bench, is_thrown: bool, is_stopped: bool
+) -> None:
+    of_run, of_another = RunSwitch(bench.switch), RunSwitch(bench.switch)
+    if is_thrown:
+        bench.switch.throw("a test")
+
+    if is_stopped:
+        of_run.stop()
+
+    for each, is_on in ((of_run, is_thrown or is_stopped), (of_another, is_thrown)):
+        assert bool(each.reason) == is_on
+        with pytest.raises(KillSwitchError) if is_on else nullcontext():
+            each.check()
 
 
 @causes

@@ -9,6 +9,8 @@ import pytest
 
 from convoy.remote import login_turns
 from convoy.remote.login_turns import TurnBook, Turns
+from tests.unit.engine import let_the_loop_run
+from tests.unit.remote.exchanges import LONG_S
 
 BEGAN_S = 1000.0
 ASKS_EVERY_S = 0.25
@@ -98,6 +100,19 @@ def test_a_turn_that_was_missed_is_left_out_and_another_one_asked_for(
 
     assert clock.now_s == pytest.approx(used_s)
     assert given.wanted == 1 + (used_s > 1002 - 1e-6)
+
+
+def test_nobody_waits_for_a_turn_of_the_masters_once_turns_are_over() -> None:
+    given = Turns(1.0, lambda: BEGAN_S, is_given=True)
+    waiting = [gevent.spawn(given.take) for _ in range(3)]
+    let_the_loop_run()
+    assert not any(each.ready() for each in waiting)
+
+    given.end()
+    gevent.joinall(waiting, timeout=LONG_S)
+    given.take()
+
+    assert all(each.successful() for each in waiting)
 
 
 @pytest.mark.parametrize("per_s", [0.3, 1.0, 5.0, 40.0])

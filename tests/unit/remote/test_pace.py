@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from random import Random
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from convoy.clock import clock_s
 from convoy.remote import pace as pace_module
+from convoy.remote.approved_total import Total
 from convoy.remote.pace import Pace
 
 AT_THE_APPROVED_RATE = inf
@@ -91,6 +93,33 @@ def test_a_plan_at_the_approved_rate_is_not_later_in_each_second(most: int) -> N
 
     assert max(late_s) < 0.02
     assert most_in_a_second(left, 0.98) <= most
+
+
+@pytest.mark.parametrize(
+    ("before", "most"),
+    [
+        pytest.param(lambda pace: pace.wait(inf), 1, id="a message that leaves"),
+        pytest.param(lambda pace: (pace.wait(inf), pace.has_left()), 1, id="one that has left"),
+        pytest.param(lambda pace: pace.promise(gevent.Greenlet(), 1), 1, id="one handed out"),
+        pytest.param(lambda pace: setattr(pace, "ends_s", -inf), 0, id="the end of the lease"),
+    ],
+)
+def test_what_need_not_leave_does_so_only_where_there_is_room(
+    before: Callable[[Pace], object], most: int
+) -> None:
+    clock = Clock()
+    total = Total(2, clock=clock)
+    pace = Pace(2, clock, total)
+    before(pace)
+
+    left = [pace.leaves_now() for _ in range(3)]
+
+    assert sum(left) == most
+    if most:
+        assert pace.ready_at(clock.now_s) > clock.now_s
+        clock.now_s += 1.5
+        assert pace.ready_at(clock.now_s) == clock.now_s
+        pace.wait(inf)  # of the total no more was taken than by messages
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,16 @@ def test_a_late_worker_logs_in_at_turns_that_nobody_else_has() -> None:
     assert min(b - a for a, b in zip(turns, turns[1:], strict=False)) == pytest.approx(0.55)
 
 
+def test_no_turns_are_given_once_the_run_is_stopped() -> None:
+    run = Run(approval=Approval(ticket="1", organisation_id="o", highest_rate=7, logins_per_s=2))
+    run.begin()
+
+    run._note(run.protocol.stop(run.now_s))
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, 0.0, turns=9))
+
+    assert run.last("worker-0", Lease).turns == []
+
+
 def test_turns_are_farther_apart_where_a_worker_does_not_know_the_masters_clock_well() -> None:
     run = Run(approval=Approval(ticket="1", organisation_id="o", highest_rate=7, logins_per_s=2))
 

@@ -15,7 +15,7 @@ from convoy.clock import clock_s
 from convoy.errors import ConvoyError, KillSwitchError, LoginError, RefusedError
 from convoy.remote.approved_total import Total
 from convoy.remote.connections import Connections, WorkerShare
-from convoy.remote.kill_switch import KillSwitch
+from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Token
 from convoy.remote.pace import Pace
@@ -64,7 +64,8 @@ class Kept:
         self.said: list[ToMaster | Hello] = []
         self.may_log_in = Event()
         self.fault: LoginError | None = None
-        self.kill_switch = KillSwitch(Path("no STOP"))
+        self.of_process = KillSwitch(Path("no STOP"))
+        self.kill_switch = RunSwitch(self.of_process)
         self.turns = Turns(1.0, clock_s, is_given=True)
         self.shares: list[WorkerShare] = []
 
@@ -187,7 +188,7 @@ def test_it_asks_for_what_it_may_send_beyond_its_plan(worker: Worker, kept: Kept
 
 
 def test_a_kill_switch_of_its_own_ends_the_run(worker: Worker, kept: Kept) -> None:
-    kept.kill_switch.throw("its own")
+    kept.of_process.throw("its own")
 
     worker.hear(encode(PREPARE))
 
@@ -236,6 +237,40 @@ def test_before_its_users_are_stopped_nothing_more_is_handed_out_or_leaves(
     kept.wait_for(Drained)
 
     assert seen == [(True, -inf)]
+    worker.forget_run()
+
+
+def test_nothing_of_a_run_leaves_once_it_was_stopped_and_the_next_run_may_begin(
+    worker: Worker, kept: Kept
+) -> None:
+    worker.hear(encode(PREPARE))
+    logging_in = gevent.spawn(kept.turns.take)
+
+    worker.hear(encode(Stop(RUN_ID)))
+    kept.wait_for(Drained)
+    logging_in.join(timeout=10)
+
+    assert logging_in.successful()
+    assert kept.kill_switch.reason == "the run was stopped"
+    assert kept.of_process.reason == ""
+    worker.forget_run()
+
+
+def test_that_nothing_leaves_any_more_is_no_refusal_of_a_worker(
+    worker: Worker, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        worker.hear(encode(Stop(RUN_ID)))
+        kept.wait_for(Drained)
+        kept.kill_switch.check()
+
+    monkeypatch.setattr("convoy.swarm.worker._check_logins", refuse)
+
+    worker.hear(encode(PREPARE))
+    kept.wait_for(Drained)
+    gevent.sleep(0.01)
+
+    assert kept.heard(Refusal) == []
     worker.forget_run()
 
 

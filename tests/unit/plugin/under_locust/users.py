@@ -19,7 +19,7 @@ from locust.env import Environment
 from locust.user.task import LOCUST_STATE_WAITING
 
 from convoy.clock import clock_s
-from convoy.errors import LoginError
+from convoy.errors import LoginError, RefusalError
 from convoy.plan.lanes import LANES
 from convoy.plan.picks import PickRule
 from convoy.plan.scenario import ArrivalRule, ScenarioInputs
@@ -205,6 +205,13 @@ class RaisesWithItsAnswer(Talking):
         return attempt
 
 
+class HasASessionThatTakesNone(Talking):
+    def send(self, message: Message) -> Any:
+        if message.due.k == BAD:
+            raise RefusalError("guest 409")
+        return super().send(message)
+
+
 class NeverPosts(Talking):
     def be_bad(self, message: Message) -> None:
         pass
@@ -267,6 +274,7 @@ WAYS: dict[str, tuple[type[Talking], dict[str, int], dict[str, int], dict[str, i
     "raises in is_ok": (RaisesInIsOk, {}, {}, {"ZeroDivisionError": 1}),
     "raises in send": (RaisesWhereItIsSent, {"scenario": 1}, {}, {"ZeroDivisionError": 1}),
     "raises over the answer": (RaisesWithItsAnswer, {}, {"exception": 1}, {"ZeroDivisionError": 1}),
+    "its session takes none": (HasASessionThatTakesNone, {}, {"guest 409": 1}, {}),
     "never posts": (NeverPosts, {"scenario": 1}, {}, {}),
     "posts twice": (PostsTwice, {}, {}, {"ConvoyError": 1}),
     "posts another one": (PostsAnother, {"scenario": 2}, {}, {"ConvoyError": 1}),
