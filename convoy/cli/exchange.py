@@ -14,7 +14,7 @@ from gevent.event import Event as Signal
 from convoy.cli.send import checked_template, past_the_guard
 from convoy.errors import ExitCode, Fault, RemoteError, SettingsError
 from convoy.files import FileError
-from convoy.foreign import printable_lines, shortened, unbroken
+from convoy.foreign import MARGIN, printable_lines, shortened, unbroken
 from convoy.plan.dialogue import AnyLine, Dialogue, Expect
 from convoy.plan.payloads import PayloadError, TemplateFault
 from convoy.prepare.canaries import canary_run_id
@@ -42,7 +42,7 @@ from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Guests
 from convoy.remote.websocket_protocol import UpgradeRefusedError
-from convoy.remote.wire_faults import AnswerEndedError
+from convoy.remote.wire_faults import AnswerEndedError, AnswerTooLargeError, wire_code
 from convoy.results.outcome import ACCEPTED
 from convoy.results.record import RUNS, check_stop
 from convoy.routes.catalogue import GUEST_CHAT
@@ -51,6 +51,12 @@ from convoy.settings.model import ScenarioSettings
 
 _REPLY_S = 5.0
 _LONGEST_SHOWN = 2_000
+_LONGEST_KEPT = _LONGEST_SHOWN + MARGIN + 1
+"""As much as is looked at when it is shown. Before, not all its secrets are known: a frame is kept
+before it is read."""
+_MOST_RECEIVED, _MOST_OF_A_LINE = 1_000, 20
+"""Frames of an exchange, and how many more for each line of a dialogue: a guest that writes one
+message gets some ten."""
 _SENT, _RECEIVED, _NOTED = "sent", "received", "noted"
 _REFUSALS = (Refused, SessionExpired, TooManyRequests)
 _HEADERS_TOLD = (
@@ -149,19 +155,23 @@ def exchange(
 
 
 class _Watched:
-    """A guest whose frames are kept."""
+    """A guest whose frames are kept, as far as they are shown; more than a service sends end it."""
 
     def __init__(self, guests: Guests) -> None:
         self._guests = guests
         self._clock: Callable[[], float] = guests.dialler.clock
         self._began_s = self._clock()
         self._replied = Signal()
+        self._received, self._most_received = 0, _MOST_RECEIVED
+        self._last = ""
+        """The last frame that was received, all of it."""
         self._session = GuestSession(guests, self._hear, self._keep_frame)
         self._dialogue = GuestDialogue(self._session)
         self._found = Exchange(guests.deployment.host.url)
 
     def play(self, id: str, message: bytes, joins: bool, lines: Sequence[AnyLine]) -> Exchange:
         found = self._found
+        self._most_received += _MOST_OF_A_LINE * len(lines)
         try:
             self._come(joins)
             self._say(id, message, lines)
@@ -170,6 +180,8 @@ class _Watched:
             found.code = exc.code
         finally:
             self._leave()
+        if found.code and self._is_full:
+            found.code = wire_code(AnswerTooLargeError())
         return found
 
     def _come(self, joins: bool) -> None:
@@ -234,12 +246,30 @@ class _Watched:
             self._note(_NOTED, str(socket.fault))
 
     def _keep(self, what: str, text: str, at_s: float) -> None:
-        self._found.lines.append(Line((at_s - self._began_s) * 1000, what, text))
+        kept = text[:_LONGEST_KEPT]
+        self._found.lines.append(Line((at_s - self._began_s) * 1000, what, kept))
+
+    @property
+    def _is_full(self) -> bool:
+        return self._received >= self._most_received
 
     def _keep_frame(self, what: str, text: str, at_s: float) -> None:
-        self._keep(what, unbroken(text), at_s)
+        if what != _RECEIVED:
+            self._keep(what, unbroken(text), at_s)
+            return
+        if self._is_full:  # it had arrived before the connection was closed
+            return
+        self._received += 1
+        self._last = unbroken(text)
+        self._keep(what, self._last, at_s)
+        if self._is_full:
+            self._keep(_NOTED, f"{self._received:,} frames have come: the exchange ends", at_s)
+            self._session.socket.close()
+            self._replied.set()
 
     def _hear(self, event: Event, received_s: float) -> None:
+        if self._is_full:
+            return
         self._dialogue.hear(event, received_s)
         match event:
             case Reply():
@@ -249,7 +279,7 @@ class _Watched:
             case Unknown(kind=kind):
                 self._keep(_NOTED, f"the schema has no {kind}", received_s)
         if isinstance(event, _REFUSALS):
-            self._found.refusal = self._found.lines[-1].text
+            self._found.refusal = self._last
 
     def _keep_refusal(self, refused: UpgradeRefusedError) -> None:
         headers = [

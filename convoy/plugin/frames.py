@@ -33,17 +33,21 @@ _MOST_LINES = 500
 """Of a worker's log: Locust keeps as many, in the worker."""
 _LONGEST_TEXT = 2**14
 """Characters of a line of a log with its traceback, or of an error, that are shown."""
+_LONGEST_NAME = 10_000
+"""Of a row: a scenario of one's own may name it after an address. It is shown whole."""
 
+_Version = Annotated[str, msgspec.Meta(max_length=50)]
+_Name = Annotated[str, msgspec.Meta(max_length=_LONGEST_NAME)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Number = Annotated[float, msgspec.Meta(ge=-(2.0**53), le=2.0**53)]
 """None that is infinite: Locust prints numbers as whole ones."""
 _State = Literal["ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing"]
-_UserClasses = dict[str, _Count]
+_UserClasses = dict[_Name, _Count]
 
 
 class _Row(msgspec.Struct):
-    name: str
-    method: str | None
+    name: _Name
+    method: _Name | None
     last_request_timestamp: _Number | None
     start_time: _Number
     num_requests: _Count
@@ -59,8 +63,8 @@ class _Row(msgspec.Struct):
 
 
 class _Error(msgspec.Struct):
-    name: str
-    method: str | None
+    name: _Name
+    method: _Name | None
     error: str
     occurrences: _Count
     first_seen: _Number | None = None
@@ -70,7 +74,7 @@ class _Error(msgspec.Struct):
 class _Report(msgspec.Struct):
     stats: list[_Row]
     stats_total: _Row
-    errors: dict[str, _Error]
+    errors: dict[_Name, _Error]
     user_classes_count: _UserClasses
     convoy: bytes = b""  # `channel.REPORT_KEY`
 
@@ -96,7 +100,7 @@ class _Exception(msgspec.Struct):
 
 
 class _Locustfile(msgspec.Struct):
-    version: str
+    version: _Version
 
 
 class _Index(msgspec.Struct):
@@ -118,7 +122,7 @@ class _Users(msgspec.Struct):
 TO_MASTER: dict[str, Any] = {
     channel.HELLO: Any,
     channel.TO_MASTER: bytes,
-    "client_ready": str | Literal[-1],
+    "client_ready": _Version | Literal[-1],
     "client_stopped": Any,
     "exception": _Exception,
     "heartbeat": _Heartbeat,

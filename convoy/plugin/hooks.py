@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from greenlet import greenlet
 from locust import argument_parser, events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import STATE_INIT, MasterRunner, Runner, WorkerRunner
+from locust.runners import MasterRunner, Runner, WorkerRunner
 from locust.stats import CSV_STATS_INTERVAL_SEC
 from locust.web import WebUI
 
@@ -34,7 +34,7 @@ from convoy.plugin.redacted_exits import redact_exits, redact_records, redact_tr
 from convoy.plugin.rows import Rows
 from convoy.plugin.runs import RunController
 from convoy.plugin.scenario_classes import known_scenarios, request_types, user_classes
-from convoy.plugin.sockets import hear_custom_messages
+from convoy.plugin.sockets import hear_custom_messages, stay_while
 from convoy.plugin.users import attach
 from convoy.plugin.users_dispatcher import EvenUsersDispatcher
 from convoy.prepare.setup import Setup
@@ -73,6 +73,8 @@ class _Hooks:
         redact_records(self._setup.redactor)
         self._step = GitHubStep(environ, self._setup.redactor.redact)
         self._command = CommandLine(environ, self._setup, self._step)
+        self._is_idle: Callable[[], bool] = lambda: True
+        """Whether Locust has started no test yet."""
 
     def add_options(self, parser: LocustArgumentParser, **_: object) -> None:
         self._command.add_to(parser)
@@ -118,6 +120,7 @@ class _Hooks:
             redact=self._setup.redactor.redact,
             view=self._command.view,
         )
+        self._is_idle = lambda: controller.is_idle
         if self._command.first is not None:
             controller.line_up(self._command.first)
         if isinstance(runner, MasterRunner) and environment.parsed_options is not None:
@@ -164,8 +167,10 @@ class _Hooks:
         timeout_s = options.expect_workers_max_wait or first.settings.prepare_timeout_s
         # Locust's own limit would end this process with code 1, which means something else.
         options.expect_workers_max_wait = 0
+        stay_while(runner, self._is_idle)
         gevent.spawn(
-            end_where_workers_are_missing, runner, options.expect_workers, timeout_s, refuse
+            end_where_workers_are_missing,
+            *(runner, options.expect_workers, timeout_s, self._is_idle, refuse),
         )
 
     def _end_without_run(self, main: greenlet, error: ConvoyError) -> None:
@@ -187,7 +192,7 @@ class _Hooks:
         def interrupt() -> None:
             logger.info("Ctrl-C: ending")
             is_headless = options is not None and options.headless
-            if isinstance(runner, MasterRunner) and is_headless and runner.state == STATE_INIT:
+            if isinstance(runner, MasterRunner) and is_headless and self._is_idle():
                 # Locust waits for workers then, and lets the exception through.
                 told = "interrupted while workers were waited for; no load was started"
                 self._end_without_run(main, ConvoyError(told))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import gevent
 from locust.env import Environment
-from locust.runners import STATE_INIT, STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
+from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
 
 from convoy.clock import clock_s
 from convoy.plugin.users import ScenarioUser
@@ -100,15 +100,23 @@ class LocustWorkers:
 
 
 def end_where_workers_are_missing(
-    runner: MasterRunner, wanted: int, timeout_s: float, end: Callable[[str], None]
+    runner: MasterRunner,
+    wanted: int,
+    timeout_s: float,
+    is_waiting: Callable[[], bool],
+    end: Callable[[str], None],
 ) -> None:
     """Call `end` with a reason where fewer workers than wanted come in time.
 
-    Once Locust has begun to start users, enough had come, however many there are by now.
+    Once Locust has begun to start users, so that it `is_waiting` no longer, enough had come,
+    however many there are by now. Its own state does not say so: without a worker that is ready it
+    is "stopped" before a run as well.
     """
     deadline_s = clock_s() + timeout_s
-    while runner.state == STATE_INIT and (came := runner.worker_count) < wanted:
-        if clock_s() > deadline_s:
+    while is_waiting():
+        # Locust waits for so many in that state, and looks once a second: one may leave before.
+        came = len(runner.clients.ready)
+        if came < wanted and clock_s() > deadline_s:
             end(
                 f"no load was started: {came} of {wanted} workers came within {timeout_s:g} s "
                 "(--expect-workers asks for them; --expect-workers-max-wait, or prepare_timeout_s "

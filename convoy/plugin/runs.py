@@ -85,6 +85,11 @@ class RunController:
         return None if self._run is None or self._run.is_over else self._run
 
     @property
+    def is_idle(self) -> bool:
+        """True where Locust has started no test yet, or the last one has ended."""
+        return self._test.state is TestState.IDLE
+
+    @property
     def is_running(self) -> bool:
         return self._live is not None
 

@@ -85,6 +85,13 @@ def hear_custom_messages(runner: Runner) -> None:
         socket.frames.custom = runner.custom_messages
 
 
+def stay_while(runner: Runner, is_waiting: Callable[[], bool]) -> None:
+    """Let the last worker of a master leave without an end of it while it `is_waiting`."""
+    socket = getattr(runner, "server", None)
+    if isinstance(socket, SwarmServer):
+        socket.is_waiting = is_waiting
+
+
 class SwarmServer(zmqrpc.Server):
     """The master's end: it lets in who has the secret, and hands on what passes the filter."""
 
@@ -94,6 +101,8 @@ class SwarmServer(zmqrpc.Server):
         # Locust's own constructor binds the socket, and the keys have to be there before that.
         zmqrpc.BaseSocket.__init__(self, zmq.ROUTER, self.ipv4_only(host, port))
         self.frames = frames
+        self.is_waiting: Callable[[], bool] = lambda: False
+        """Whether Locust waits for its workers, in a process that ends with the run."""
         self._log = log
         self._has_keys = keys is not None
         self.socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_FRAME)
@@ -124,6 +133,10 @@ class SwarmServer(zmqrpc.Server):
             sender, *parts = _received(self.socket.recv_multipart)
             message = self.frames.admit_from(sender, b"".join(parts))
             if message is not None:
+                if message.type == "quit" and self.is_waiting():
+                    # When the last worker quits, Locust ends the greenlet that listens, and would
+                    # wait for others that it does not hear. One that has stopped is only removed.
+                    message.type = "client_stopped"
                 return message.node_id, message
 
     def close(self, linger: int | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -11,6 +12,66 @@ from tests.faults.swarm_of_processes import SPAWNING, SwarmOfProcesses
 from tests.simulator_process import SimulatorProcess
 
 TERM = signal.SIGTERM
+PREPARE_S = 20
+REFUSED_AFTER_S = 10.0
+"""So long after the time for the preparation a run that cannot begin has ended."""
+GONE = {
+    "the first of two ends by Ctrl-C": signal.SIGINT,
+    "the first of two is killed": signal.SIGKILL,
+}
+
+
+def lose_the_first(swarm: SwarmOfProcesses, number: int) -> None:
+    """Let a worker join and end it by a signal, and wait until the master says that it is gone."""
+    leaving = swarm.join("--loglevel", "DEBUG")
+    leaving.wait_for("Sending convoy_hello message")
+    swarm.first_connected()
+    swarm.signal(number, leaving)
+    swarm.master.wait_for(r"\) quit\.|has stopped|setting state to missing")
+
+
+@pytest.mark.parametrize(
+    "number", GONE.values(), ids=[f"{each} before two others come" for each in GONE]
+)
+def test_the_first_of_two_is_gone_before_two_others_come(
+    tmp_path: Path, simulator: SimulatorProcess, number: int
+) -> None:
+    with SwarmOfProcesses(tmp_path, simulator, workers=0, awaited=2, lasts_s=3) as swarm:
+        lose_the_first(swarm, number)
+        swarm.join()
+        swarm.join()
+        ended = swarm.end()
+
+    ended.assert_passed()
+    assert ended.states == ["reported"] * 2
+
+
+@pytest.mark.parametrize(
+    "number", GONE.values(), ids=[f"{each} and nobody else comes" for each in GONE]
+)
+def test_the_first_of_two_is_gone_and_nobody_else_comes(
+    tmp_path: Path, simulator: SimulatorProcess, number: int
+) -> None:
+    prepare = ["--set", f"prepare_timeout_s={PREPARE_S}"]
+    with SwarmOfProcesses(tmp_path, simulator, *prepare, workers=0, awaited=2) as swarm:
+        lose_the_first(swarm, number)
+        ended = swarm.gone(PREPARE_S + REFUSED_AFTER_S)
+
+    assert ended.exit_code == 4, ended.output
+    assert "no load was started: 0 of 2 workers came" in ended.output
+
+
+def test_ctrl_c_at_a_master_whose_first_worker_is_gone(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    with SwarmOfProcesses(tmp_path, simulator, workers=0, awaited=2) as swarm:
+        lose_the_first(swarm, signal.SIGKILL)
+        os.kill(swarm.master.process.pid, signal.SIGINT)
+        ended = swarm.gone()
+
+    assert ended.exit_code == 5, ended.output
+    assert "interrupted while workers were waited for; no load was started" in ended.output
+    assert "Traceback" not in ended.output
 
 
 @pytest.mark.parametrize("leaving", [1, 2], ids=["one of three", "two of three in the same moment"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -218,3 +219,68 @@ def test_a_bot_that_says_nothing_is_no_failure() -> None:
 
     assert exit_code == ExitCode.PASS
     assert f"no reply within {SILENT_S:g} s" in told
+
+
+def floods(frame: bytes) -> Any:
+    def play(peer: Peer) -> None:
+        with suppress(OSError):
+            while True:
+                peer.frame(frame)
+
+    return play
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(b'{"class": "Novel", "code": 200, "x": "%s"}' % (b"y" * 60_000), id="long"),
+        pytest.param(b"{}", id="short"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("is_copied", "exit_code", "says"),
+    [
+        pytest.param(False, NOT_ACCEPTED, "answer too large", id="before the message's own copy"),
+        pytest.param(True, ExitCode.PASS, "it was accepted", id="after it"),
+    ],
+)
+def test_a_service_that_sends_without_end_is_kept_and_shown_in_part(
+    frame: bytes, is_copied: bool, exit_code: ExitCode, says: str
+) -> None:
+    def says_hello(peer: Peer) -> None:
+        request = peer.hear()
+        assert request is not None
+        if is_copied:
+            peer.copy(request)
+
+    with serving(plays(Peer.configure, says_hello, floods(frame))) as server:
+        found = exchange(guests_at(server.port, timeout_s=LONG_S), "k1", HELLO, joins=False)
+
+    told = as_report(found, str)
+    answers_to_upgrade = 1
+    received = [line.what for line in found.lines].count("received")
+    assert received == answers_to_upgrade + 1_000
+    assert sum(len(line.text) for line in found.lines) < 20_000_000
+    assert len(found.lines) < 2_100 and len(told) < 2_500_000
+    assert told.count("noted     1,000 frames have come: the exchange ends") == 1
+    assert found.exit_code == exit_code and says in told
+
+
+def test_a_long_dialogue_may_have_more_frames() -> None:
+    def copies_all(peer: Peer) -> None:
+        peer.configure()
+        for _ in range(1_000):
+            peer.frame(b"{}")
+        peer.copy_all()
+
+    exit_code, told = shown(plays(copies_all), lines=[Say(number=2, text="Bye")])
+
+    assert exit_code == ExitCode.PASS
+    assert told.endswith("the dialogue came to its end")
+
+
+def test_a_long_refusal_is_explained() -> None:
+    _, told = shown(plays(Peer.configure, refuses(4011, body="no " + "x" * 50_000)))
+
+    assert "guest 4011" in told and "the answer said no xxx" in " ".join(told.split())
+    assert max(map(len, told.splitlines())) < 2_100

@@ -267,6 +267,49 @@ def test_a_report_on_a_thousand_rows_passes(frames: FrameFilter) -> None:
     assert joined(frames).admit_from(WORKER, packed("stats", report)) is not None
 
 
+ROW = Environment().create_local_runner().stats.total.get_stripped_report()
+ERROR: dict[str, Any] = {"name": "a", "method": "POST", "error": "no", "occurrences": 1}
+REPORT: dict[str, Any] = {
+    "stats": [],
+    "stats_total": ROW,
+    "errors": {},
+    "user_classes_count": {},
+    REPORT_KEY: b"",
+}
+LONG = "x" * 2**14
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        pytest.param("client_ready", "9.9" + "x" * 50, id="version"),
+        pytest.param("locustfile", {"version": "9.9" + "x" * 50}, id="version of a file"),
+        pytest.param("stats", REPORT | {"stats": [ROW | {"name": LONG}]}, id="row"),
+        pytest.param("stats", REPORT | {"stats": [ROW | {"method": LONG}]}, id="method"),
+        pytest.param("stats", REPORT | {"stats_total": ROW | {"name": LONG}}, id="total"),
+        pytest.param("stats", REPORT | {"errors": {LONG: ERROR}}, id="key"),
+        pytest.param("stats", REPORT | {"user_classes_count": {LONG: 1}}, id="user class"),
+        pytest.param("spawning_complete", {"user_classes_count": {LONG: 1}}, id="spawned class"),
+    ],
+)
+def test_a_name_that_no_worker_has_reaches_nobody(
+    frames: FrameFilter, kind: str, data: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    joined(frames)
+
+    assert frames.admit_from(WORKER, packed(kind, data)) is None
+
+    [line] = caplog.messages
+    assert f"had not the form of {kind!r}" in line and len(line) < 300
+
+
+def test_a_row_may_be_named_after_a_long_address(frames: FrameFilter) -> None:
+    address = "https://localhost/" + "x" * 2_000
+    report = REPORT | {"stats": [ROW | {"name": address, "method": "GET"}]}
+
+    assert joined(frames).admit_from(WORKER, packed("stats", report)) is not None
+
+
 @pytest.mark.parametrize("number", [float("inf"), float("nan"), -float("inf"), 1e300])
 @pytest.mark.parametrize("field", ["max_response_time", "total_response_time", "start_time"])
 def test_a_number_that_locust_could_not_print_reaches_nobody(

@@ -63,6 +63,25 @@ def test_words_go_both_ways_between_those_who_have_the_secret(server: SwarmServe
     assert (worker, message.type, answer.data) == ("worker-1", "client_ready", {"index": 1})
 
 
+@pytest.mark.parametrize(
+    ("is_waiting", "heard"),
+    [(True, "client_stopped"), (False, "quit")],
+    ids=["while workers are waited for", "in a run"],
+)
+def test_the_last_worker_may_leave_a_master_that_waits_for_others(
+    server: SwarmServer, is_waiting: bool, heard: str
+) -> None:
+    server.is_waiting = lambda: is_waiting
+    client = connect(server, KEYS, [])
+    client.send(Message("quit", None, "worker-1"))
+
+    with gevent.Timeout(DEADLINE_S):
+        kinds = [server.recv_from_client()[1].type for _ in range(2)]
+
+    client.close(0)
+    assert kinds == ["client_ready", heard]
+
+
 def test_who_knows_the_masters_key_but_not_the_workers_is_not_let_in(
     server: SwarmServer, caplog: pytest.LogCaptureFixture
 ) -> None:
