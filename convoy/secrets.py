@@ -192,9 +192,11 @@ class Redactor:
         for shown, at in layers(text):
             for begin, end in self._values_in(shown):
                 yield at[begin], at[end], ""
+            if shown.isalnum():
+                # Every shape has a space or punctuation. Many ids have none: half the time so.
+                continue
             start = 0
-            # Every shape has a space or punctuation. Many ids have none, and take half the time so.
-            while not shown.isalnum() and (found := _SHAPES.search(shown, start)):
+            while found := _SHAPES.search(shown, start):
                 begin, start = found.span(found.lastindex or 0)
                 quote = ""
                 if found["bare"]:

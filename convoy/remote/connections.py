@@ -62,8 +62,7 @@ class Connections:
     `credentials` are by the kind of token that they bring. A token of a user may stand in their
     place; then nobody logs in, and every session in all processes of the run has this token.
     No message and no login leaves once the `kill_switch` is on, or that of its own by which a run
-    is stopped. Guests log in with `guest_jwts`,
-    where there are any, one after the other.
+    is stopped. Guests log in with `guest_jwts`, where there are any, one after the other.
     `headers` are those that the settings name, with their values; by default those that need no
     variable of the environment.
     Raises OSError for a CA file that cannot be read.
