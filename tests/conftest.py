@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import gevent
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -66,6 +67,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """Have the timers of a test count from its beginning.
+
+    Those of `gevent.joinall` count from when the loop last looked at the clock, which is minutes
+    ago where a worker has waited for processes since: 60 s are over then before they begin.
+    """
+    gevent.get_hub().loop.update_now()
 
 
 @pytest.fixture
