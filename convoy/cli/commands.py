@@ -6,11 +6,13 @@ import locust  # isort: skip  # first: it patches sockets
 
 import json
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from importlib import import_module
+from math import inf
 from pathlib import Path
 from traceback import format_exc
 from typing import Any
@@ -109,13 +111,13 @@ def _say(setup: Setup, text: str) -> None:
 
 
 def _plan(setup: Setup, options: Namespace) -> ExitCode:
-    prepared = setup.prepare(asked(options), sends=False, processes=0)
+    prepared = setup.prepare(asked(options), options.spawn_rate, sends=False, processes=0)
     _say(setup, outlook(prepared, options.messages, setup.redactor.redact))
     return ExitCode.PASS
 
 
 def _preflight(setup: Setup, options: Namespace) -> ExitCode:
-    found = check_readiness(setup, asked(options))
+    found = check_readiness(setup, asked(options), options.spawn_rate)
     if options.json:
         print(found.as_json(setup.redactor.redact_all))
     else:
@@ -263,6 +265,7 @@ def _add_plan(commands: Any) -> None:
         "--load-profile spike --rate 500",
     )
     _add_run_options(plan, _RUN_OPTIONS)
+    _add_spawn_rate(plan)
     plan.add_argument(
         "--messages", type=int, default=5, help="how many messages to show for each scenario"
     )
@@ -276,6 +279,7 @@ def _add_preflight(commands: Any) -> None:
         "--load-profile load",
     )
     _add_run_options(preflight, _RUN_OPTIONS)
+    _add_spawn_rate(preflight)
     preflight.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
@@ -359,3 +363,16 @@ def _add_run_options(parser: ArgumentParser, names: Iterable[str]) -> None:
             action="append" if name == "set" else "store",
             type=seconds if name == "run_time_s" else str,
         )
+
+
+def _add_spawn_rate(parser: ArgumentParser) -> None:
+    told = "users that begin in a second; without it all begin at once"
+    parser.add_argument("-r", "--spawn-rate", type=_users_per_s, metavar="RATE", help=told)
+
+
+def _users_per_s(text: str) -> float:
+    """Return a spawn rate that Locust takes; raises what argparse shows."""
+    with suppress(ValueError):
+        if 0 < (rate := float(text)) < inf:
+            return rate
+    raise ArgumentTypeError(f"{text!r} is no number of users per second above 0")

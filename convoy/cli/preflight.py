@@ -38,12 +38,17 @@ class Readiness:
         return json.dumps(redact_all(found), indent=2)
 
 
-def check_readiness(setup: Setup, options: Mapping[str, object]) -> Readiness:
-    """Make all checks of a run by these options; an error that ends them is among the findings."""
+def check_readiness(
+    setup: Setup, options: Mapping[str, object], spawn_rate: float | None = None
+) -> Readiness:
+    """Make all checks of a run by these options; an error that ends them is among the findings.
+
+    `spawn_rate` is in users per second, None for all at once.
+    """
     checklist = Checklist(redact=setup.redactor.redact)
     exit_code, settings = ExitCode.PASS, None
     try:
-        setup.prepare(options, checklist=checklist)
+        setup.prepare(options, spawn_rate, checklist=checklist)
     except ConvoyError as error:
         exit_code = error.exit_code
         if not any(each.status is Status.FAILURE for each in checklist.findings):

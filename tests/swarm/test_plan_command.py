@@ -48,6 +48,16 @@ def test_same_seed_plans_the_same_and_another_seed_does_not(simulator: Simulator
     assert first.split("  plan")[1] != other.split("  plan")[1]
 
 
+def test_the_spawn_rate_that_plan_advises_can_be_given_to_it(simulator: SimulatorProcess) -> None:
+    few = "limits=[{scope: deployment, count: 30, per_s: 60}]"
+    guests = ["--host", simulator.url, "--scenarios", "guest_chat", "-u", "40", "--set", few]
+
+    at_once, advised = plan(*guests), plan(*guests, "-r", "0.5")
+
+    assert "40 guests begin within 60 s" in at_once.stdout and "write -r 0.5" in at_once.stdout
+    assert (advised.returncode, "guests begin within" in advised.stdout) == (0, False)
+
+
 @pytest.mark.parametrize(
     "environment",
     [
@@ -75,12 +85,12 @@ def test_plan_is_printed_whatever_the_encoding(
 
 @pytest.mark.parametrize(
     ("options", "exit_code"),
-    [(["--rate", "-1"], 2), (["--host", "http://127.0.0.1:9"], 4)],
-    ids=["wrong setting", "nothing listens"],
+    [(["--rate", "-1"], 2), (["-r", "nan"], 2), (["--host", "http://127.0.0.1:9"], 4)],
+    ids=["wrong setting", "wrong spawn rate", "nothing listens"],
 )
 def test_plan_that_cannot_be_made_says_why(options: list[str], exit_code: int) -> None:
     said = plan(*options)
 
     assert said.returncode == exit_code
-    assert said.stderr.startswith("convoy: ")
+    assert said.stderr.startswith(("convoy: ", "usage: "))
     assert "Traceback" not in said.stderr

@@ -40,7 +40,9 @@ class Ready:
             raise self._settings
         return self._settings
 
-    def prepare(self, options: Mapping[str, object], *, checklist: Checklist) -> None:
+    def prepare(
+        self, options: Mapping[str, object], spawn_rate: float | None, *, checklist: Checklist
+    ) -> None:
         checklist.ok("login", f"https://a gave {SECRET}")
         checklist.warn("limits", "too few", "write -u 6")
         if self._error is not None:
