@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from weakref import WeakSet
 
 import gevent
 import pytest
@@ -69,14 +70,20 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call() -> None:
-    """Have the timers of a test count from its beginning.
+@pytest.fixture(autouse=True)
+def own_loop() -> Iterator[None]:
+    """Have the loop's timers count from the test's beginning, and end what the test leaves running.
 
     Those of `gevent.joinall` count from when the loop last looked at the clock, which is minutes
-    ago where a worker has waited for processes since: 60 s are over then before they begin.
+    ago where a worker has waited for processes since: 60 s are over then before they begin. And a
+    greenlet that goes on in another test may use what that one has put in place of something.
     """
     gevent.get_hub().loop.update_now()
+    begun: WeakSet[gevent.Greenlet[..., object]] = WeakSet()
+    gevent.Greenlet.add_spawn_callback(begun.add)
+    yield
+    gevent.Greenlet.remove_spawn_callback(begun.add)
+    gevent.killall([each for each in begun if not each.dead], timeout=10)
 
 
 @pytest.fixture
