@@ -8,6 +8,7 @@ from random import Random
 
 import gevent
 import pytest
+from greenlet import getcurrent
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from convoy.clock import clock_s
 from convoy.remote import pace as pace_module
 from convoy.remote.approved_total import Total
 from convoy.remote.pace import Pace
+from convoy.remote.wire_faults import TotalUsedUpError
 
 AT_THE_APPROVED_RATE = inf
 """A plan that leaves no room."""
@@ -77,7 +79,7 @@ def test_never_do_more_leave_in_a_second_than_are_allowed(
 @pytest.mark.parametrize("most", [1, 10, 100])
 def test_a_plan_at_the_approved_rate_is_not_later_in_each_second(most: int) -> None:
     clock, chance = Clock(), Random(1)
-    pace, left, late_s = Pace(most, clock), list[float](), list[float]()
+    pace, left, late_s = Pace(1, clock), list[float](), list[float]()
     pace.allow(most, float(most), others_may_have_sent=False)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -144,6 +146,28 @@ def test_what_leaves_in_bursts_at_the_approved_rate_has_a_whole_second_between(
                 left.append(clock.now_s)
 
     assert most_in_a_second(left, 1.0 - 5e-7) <= 5 + 1
+
+
+def test_who_was_handed_a_message_has_what_is_planned_for_it_and_no_more() -> None:
+    pace = Pace(5, Clock(), Total(0))
+    pace.promise(getcurrent(), 2)
+
+    pace.wait(inf)
+    pace.wait(inf)
+
+    with pytest.raises(TotalUsedUpError):
+        pace.wait(inf)
+
+
+def test_no_room_is_kept_for_a_user_whose_message_has_ended() -> None:
+    clock, user = Clock(), gevent.Greenlet()
+    pace = Pace(1, clock)
+    pace.promise(user, 1)
+    kept_s = pace.ready_at(clock.now_s)
+
+    pace.forget(user)
+
+    assert (kept_s > clock.now_s, pace.ready_at(clock.now_s)) == (True, clock.now_s)
 
 
 def test_what_will_not_leave_makes_room_again() -> None:
