@@ -63,6 +63,19 @@ def test_what_does_not_leave_may_be_sent_by_another() -> None:
     own.put_back()
 
     own.take(inf)
+    with pytest.raises(TotalUsedUpError):
+        own.take(inf)
+
+
+@pytest.mark.parametrize("planned", [0, 1])
+def test_what_does_not_leave_is_not_asked_for_again(planned: int) -> None:
+    own = total(1, most_ahead=0)
+    own.plan(getcurrent(), planned)
+
+    own.take(inf)
+    own.put_back()
+
+    assert (own.left, own.taken, own.wanted) == (1 + planned, 0, 0)
 
 
 def test_in_advance_no_more_is_wanted_than_leaves_in_a_second() -> None:
