@@ -141,6 +141,19 @@ def test_the_next_run_may_log_in_when_the_last_one_has_released_it(
     assert waited_s == [rest_s]
 
 
+def test_other_users_are_kept_out_by_it_whatever_the_umask(
+    tmp_path: Path, first: OrganisationLock
+) -> None:
+    before = os.umask(0o077)
+    try:
+        first.take("an id", "1")
+    finally:
+        os.umask(before)
+
+    [path] = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
 def test_what_another_user_wrote_into_it_is_not_repeated(
     tmp_path: Path, first: OrganisationLock, second: OrganisationLock
 ) -> None:
