@@ -27,7 +27,7 @@ from convoy.swarm.changes import Changes
 from convoy.swarm.messages import Channel, Hello, WorkerReport, decode_to_master
 from convoy.swarm.phases import LEAD_S, RunState
 from convoy.swarm.protocol import RunProtocol
-from convoy.swarm.run_account import RunAccount
+from convoy.swarm.run_account import Problems, RunAccount
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 from convoy.swarm.run_lanes import RunLanes
 from convoy.swarm.worker_states import Swarm
@@ -35,8 +35,6 @@ from convoy.swarm.worker_states import Swarm
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
-_MOST_PROBLEMS = 100
-"""In a run: a worker could make a problem of each of its messages."""
 
 
 @dataclass(eq=False, repr=False)
@@ -47,7 +45,7 @@ class Master:
     worker `is_local`, it needs no lease. `end_early` is called with the reason when a worker asks
     for the end of the run, `enter_messages` with each part of the log of messages. `redact` hides
     secrets in what the run's result says. The preflight has used `sent_before` of an approved
-    total. The class is long because protocol, account and channel of a run meet nowhere else.
+    total.
     """
 
     inputs: RunInputs
@@ -65,7 +63,7 @@ class Master:
 
     def __post_init__(self) -> None:
         settings = self.inputs.settings
-        self.problems: list[str] = []
+        self.problems = Problems()
         self.aborted: CriterionResult | None = None
         self.is_stopped = False
         """True once the run was stopped before its time."""
@@ -221,14 +219,14 @@ class Master:
             # One in this process has redacted its log by the same secrets.
             log = report.messages if self.is_local else redacted(report.messages, self.redact)
         except ConvoyError as error:
-            self._note(f"a report of worker {name} was left out: {error}")
+            self.problems.note(f"a report of worker {name} was left out: {error}")
             return
         if report.run_id != self.inputs.run_id:
             return
         # Before it is absorbed, after which it is not new any more.
         if log and self._account.is_new(name, report):
             self.enter_messages(log)
-        self._note(self._account.absorb(name, report))
+        self.problems.note(self._account.absorb(name, report))
 
     def _look(self) -> None:
         """Take the run on; raises RefusedError where its load cannot begin."""
@@ -272,9 +270,9 @@ class Master:
                 if self.inputs.settings.on_worker_lost == "degrade":
                     logger.warning("%s", why)
                 else:
-                    self._note(why)
+                    self.problems.note(why)
             case Doubt(problem):
-                self._note(problem)
+                self.problems.note(problem)
             case Tell(sentence):
                 logger.warning("%s", sentence)
             case Refuse(reason):
@@ -285,15 +283,7 @@ class Master:
     def _leave_out(self, worker: str, problem: str) -> None:
         """Note a problem with a worker's message; of one without a part no figure depends on it."""
         if self._protocol.workers.is_in(worker):
-            self._note(problem)
+            self.problems.note(problem)
         elif worker not in self._without_part:
             self._without_part.add(worker)
             logger.warning("%s", problem)
-
-    def _note(self, problem: str) -> None:
-        """Note what makes the run's numbers doubtful; of very many the first ones."""
-        if problem and len(self.problems) == _MOST_PROBLEMS:
-            problem = "there were more problems, which are not listed"
-        if problem and len(self.problems) <= _MOST_PROBLEMS and problem not in self.problems:
-            logger.error("%s", problem)
-            self.problems.append(problem)

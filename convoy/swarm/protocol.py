@@ -43,9 +43,6 @@ from convoy.swarm.run_inputs import RunInputs, worker_share
 from convoy.swarm.run_lanes import RunLanes
 from convoy.swarm.worker_states import Users, Workers, WorkerState, WorkerStatus
 
-_PAUSE_S = 1.0
-"""Looks at a run so far apart mean that this process stood still."""
-
 _JOINING, _READY, _HOLDING = WorkerState.JOINING, WorkerState.READY, WorkerState.HOLDING
 _SILENT, _LEAVING = WorkerState.SILENT, WorkerState.LEAVING
 _FITS: dict[type[ToMaster], tuple[WorkerState, ...]] = {
@@ -92,14 +89,12 @@ class RunProtocol:
     total: TotalBook
 
     def __post_init__(self, now_s: float) -> None:
-        self.workers = Workers(self.lease_s)
+        self.workers = Workers(self.lease_s, now_s)
         self._run_id, self._settings = self.inputs.run_id, self.inputs.settings
         self._packed = self.inputs.to_bytes()
-        self._has_told_of_total = False
         self._turns = TurnBook(self._settings.logins_per_s, now_s)
         self._timeout_s = self._settings.prepare_timeout_s + self.spawning_s
         self.phases = Phases(self._settings, now_s, self._timeout_s)
-        self._looked_s = now_s
         self._problem = ""
         self._epoch = 0
         self._change: Change | None = None
@@ -144,7 +139,7 @@ class RunProtocol:
         if status is None or message.run_id != self._run_id:
             return []
         # After a pause, what has arrived meanwhile may be heard before the next look.
-        self._allow_for_pause(now_s)
+        self.workers.allow_for_pause(now_s)
         if status.state.is_out:
             if isinstance(message, Ask):
                 self._send(worker, Stop(self._run_id))
@@ -186,9 +181,7 @@ class RunProtocol:
 
         `alive` are the workers that are connected, `users` those that each worker was dealt.
         """
-        self.workers.see(alive, users)
-        self._allow_for_pause(now_s)
-        self._looked_s = now_s
+        self.workers.see(alive, users, now_s)
         for name, status in self.workers.in_run():
             if self.workers.is_gone(name):
                 self._part_from(name, status, now_s)
@@ -228,14 +221,6 @@ class RunProtocol:
                 self._send(name, Stop(self._run_id))
         return self._taken()
 
-    def _allow_for_pause(self, now_s: float) -> None:
-        """Count no time in which this process stood still: nothing was heard, so nobody silent."""
-        paused_s = now_s - self._looked_s
-        if paused_s > _PAUSE_S:
-            self._looked_s = now_s
-            for _, status in self.workers.in_run():
-                status.allow_for_pause(paused_s)
-
     def _answer(self, worker: str, status: WorkerStatus, ask: Ask, now_s: float) -> None:
         """Give the lease that a worker asks for, unless those before do not reach it in time.
 
@@ -247,11 +232,10 @@ class RunProtocol:
             workers = sum(1 for _ in self.workers.in_run())
             wanted = 0 if self.state is RunState.STOPPING else ask.turns
             turns = self._turns.give(worker, wanted, workers, now_s, ask.unsure_s)
-            beyond = self.total.give(worker, ask.beyond, workers)
+            was_short, beyond = self.total.is_short, self.total.give(worker, ask.beyond, workers)
             is_used_up = self.total.is_used_up
             self._send(worker, Lease(self._run_id, ask.asked_s, now_s, turns, beyond, is_used_up))
-            if self.total.is_short and not self._has_told_of_total:
-                self._has_told_of_total = True
+            if self.total.is_short and not was_short:
                 self._actions.append(Tell(_USED_UP))
 
     def _take_back(

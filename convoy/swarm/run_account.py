@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,10 @@ from convoy.swarm.accounting import code_namer
 from convoy.swarm.messages import WorkerReport
 from convoy.swarm.phases import latest_end_s
 
+logger = logging.getLogger(__name__)
+
+_MOST_PROBLEMS = 100
+"""In a run: a worker could make a problem of each of its messages."""
 _MOST_PARTS = 10_000
 """Scenarios, steps and timings of a run: a dialogue has up to a hundred steps."""
 
@@ -33,6 +38,18 @@ class _Reported:
     number: int = 0
     until_s: float = 0.0
     health: HealthAccount = field(default_factory=HealthAccount)
+
+
+class Problems(list[str]):
+    """What makes the numbers of a run doubtful, each in a sentence."""
+
+    def note(self, problem: str) -> None:
+        """Add and log one, unless it is "" or there already; of very many the first ones."""
+        if problem and len(self) == _MOST_PROBLEMS:
+            problem = "there were more problems, which are not listed"
+        if problem and len(self) <= _MOST_PROBLEMS and problem not in self:
+            logger.error("%s", problem)
+            self.append(problem)
 
 
 class RunAccount:

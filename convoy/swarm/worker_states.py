@@ -29,6 +29,10 @@ Otherwise the way to the worker is slow or cut: it may have no lease any more, a
 nothing. Less than a lease lasts."""
 
 
+_PAUSE_S = 1.0
+"""Looks at a run so far apart mean that this process stood still."""
+
+
 class WorkerState(StrEnum):
     """What a worker is in a run.
 
@@ -119,15 +123,26 @@ class Workers:
     A lease lasts for `lease_s`, None where the only worker is in the master's process.
     """
 
-    def __init__(self, lease_s: float | None) -> None:
+    def __init__(self, lease_s: float | None, now_s: float) -> None:
         self.status: dict[str, WorkerStatus] = {}
         self.lease_s = lease_s
+        self._looked_s = now_s
         self._alive: Set[str] = frozenset()
         self._users: Users = {}
 
-    def see(self, alive: Set[str], users: Users) -> None:
+    def see(self, alive: Set[str], users: Users, now_s: float) -> None:
         """Take in who is connected, and how many users each was dealt."""
         self._alive, self._users = alive, users
+        self.allow_for_pause(now_s)
+        self._looked_s = now_s
+
+    def allow_for_pause(self, now_s: float) -> None:
+        """Count no time in which this process stood still: nothing was heard, so nobody silent."""
+        paused_s = now_s - self._looked_s
+        if paused_s > _PAUSE_S:
+            self._looked_s = now_s
+            for _, status in self.in_run():
+                status.allow_for_pause(paused_s)
 
     @property
     def present(self) -> list[str]:
