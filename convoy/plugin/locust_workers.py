@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import gevent
 from locust.env import Environment
 from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
 
 from convoy.clock import clock_s
+from convoy.plan.scenario import ScenarioInputs
 from convoy.plugin.users import ScenarioUser
-from convoy.plugin.users_dispatcher import EvenUsersDispatcher
+from convoy.plugin.users_dispatcher import EvenUsersDispatcher, Shares
 from convoy.swarm.master import Master
 from convoy.swarm.messages import Hello, read_hello
 from convoy.swarm.worker_states import Users
@@ -60,6 +61,14 @@ class LocustWorkers:
             for user_class in self._environment.user_classes
             if issubclass(user_class, ScenarioUser)
         }
+
+    def shares(self, inputs: Mapping[str, ScenarioInputs]) -> Shares:
+        """Return each user class's share of the users: its scenario's share of the messages."""
+        classes = self.user_classes()
+        return {
+            classes[name]: sum(stage.messages for stage in each.curve.stages) or 1.0
+            for name, each in inputs.items()
+        } or dict.fromkeys(classes.values(), 1.0)
 
     def may_have_users(self, worker: str) -> bool:
         """Return whether a worker takes part in the present run."""

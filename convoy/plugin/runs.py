@@ -22,12 +22,7 @@ from convoy.plugin.users_dispatcher import Shares
 from convoy.prepare.guard import check_processes, check_users
 from convoy.prepare.prepared_run import PreparedRun
 from convoy.remote.kill_switch import KillSwitch
-from convoy.results.record import (
-    Record,
-    begin_record,
-    check_folder,
-    clear_records,
-)
+from convoy.results.record import Record, begin_record, clear_records
 from convoy.results.summary import Summary
 from convoy.settings import Settings
 from convoy.swarm.changes import Changes
@@ -48,8 +43,6 @@ class RunController:
     the `view`; without a view it tells its progress in the log. `collect_report` takes in the
     report of a worker in this process; Locust collects the reports of other processes. The
     `kill_switch` ends a run. `redact` hides secrets.
-
-    The class is long because it answers to Locust, the web UI and the end of the process alike.
     """
 
     environment: Environment
@@ -154,7 +147,6 @@ class RunController:
             self.kill_switch.check()
             check_processes(prepared.settings, len(self.workers.workers()))
             inputs = RunInputs(prepared.run_id, prepared.settings, prepared.inputs)
-            check_folder(self.runs)
             packed = pack_for_record(inputs, self.code, self.redact)
             record = begin_record(self.runs, prepared.run_id, prepared.facts.settings, packed)
         except ConvoyError as error:
@@ -220,19 +212,11 @@ class RunController:
 
     def shares(self) -> Shares:
         """Return each user class's share of the users: its scenario's share of the messages."""
-        by_scenario = self.workers.user_classes()
-        if self._run is None:
-            return dict.fromkeys(by_scenario.values(), 1.0)
-        return {
-            by_scenario[name]: sum(stage.messages for stage in inputs.curve.stages) or 1.0
-            for name, inputs in self._run.prepared.inputs.items()
-        }
+        return self.workers.shares({} if self._run is None else self._run.prepared.inputs)
 
     def summary(self) -> Summary | None:
         """Return the summary of the present run up to now, or of the last one; None without any."""
-        if self._run is None or self._run.is_over:
-            return self._last
-        return self._run.summary()
+        return self._last if self._live is None else self._live.summary()
 
     @property
     def final(self) -> Summary | None:

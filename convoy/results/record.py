@@ -116,8 +116,10 @@ def begin_record(runs: Path, run_id: str, settings: str, inputs: bytes = b"") ->
 
     `settings` are the resolved ones, as YAML, with nothing secret in them, `inputs` what its plans
     are made of. `latest` moves at once, so that nobody takes the record of an earlier run for that
-    of one that could not be written; where it cannot, there is a warning. Raises RefusedError.
+    of one that could not be written; where it cannot, there is a warning. Raises as
+    `check_folder`.
     """
+    check_folder(runs)
     folder = runs / run_id
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
