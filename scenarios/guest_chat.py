@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from locust import task
 
-from convoy.plugin.guest_user import GuestUser, Message
+from convoy.plugin.dialogue_user import DialogueUser, Message
 
 
-class GuestChat(GuestUser):
+class GuestChat(DialogueUser):
     """Writes; after so many messages it reads the reply, leaves, and begins as another guest.
 
     Where the settings name dialogues, each message is the first line of one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convoy.plugin.dialogue_user import DialogueUser
 from convoy.plugin.rows import TIMING
 from convoy.plugin.users import ScenarioUser
 from convoy.prepare.scenarios import KnownScenario
@@ -32,6 +33,7 @@ def known_scenarios() -> dict[str, KnownScenario]:
             None
             if each.open_conversation is ScenarioUser.open_conversation
             else each.open_conversation,
+            issubclass(each, DialogueUser),
         )
         for each in user_classes()
     }

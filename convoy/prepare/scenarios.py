@@ -56,6 +56,7 @@ class KnownScenario:
     timings: tuple[str, ...]
     opening_session: Callable[[Connections, Settings], Session]
     open_conversation: Callable[[Any, Opening], str] | None
+    holds_dialogues: bool = False
 
     def measured(self, steps: Collection[str]) -> tuple[str, ...]:
         """Return the timings that there are with these of its optional steps."""
@@ -109,8 +110,8 @@ def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fau
         if (variable in named or variable.endswith("_id")) and not value.strip():
             problem = "is empty; write the id or name that it stands for at the target"
             yield Fault(f"scenario.{name}.variables.{variable}", problem)
-    if rule.dialogues and known.route is not GUEST_CHAT:
-        problem = "are held by guests of web messaging; leave them out, or choose guest_chat"
+    if rule.dialogues and not known.holds_dialogues:
+        problem = "are not held by its users; leave them out, or choose guest_chat"
         yield Fault(f"scenario.{name}.dialogues", problem)
     for step in _OF_DIALOGUES:
         if rule.dialogues and step in rule.steps:

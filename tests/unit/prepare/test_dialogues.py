@@ -30,7 +30,7 @@ OF = f"scenario.{CHAT}"
 OK = "- say: Hello {{ marker }}\n- expect: any\n  within: 1s\n"
 
 
-def known(route: Route = GUEST_CHAT) -> dict[str, KnownScenario]:
+def known(route: Route = GUEST_CHAT, *, holds_dialogues: bool = True) -> dict[str, KnownScenario]:
     scenario = KnownScenario(
         route,
         ("connect", "configure", "disturbance"),
@@ -38,6 +38,7 @@ def known(route: Route = GUEST_CHAT) -> dict[str, KnownScenario]:
         (),
         lambda connections, settings: None,  # type: ignore
         None,
+        holds_dialogues,
     )
     return {CHAT: scenario}
 
@@ -208,11 +209,16 @@ def test_wrong_settings_of_dialogues_are_a_sentence(
 
 def test_dialogues_are_refused_where_nobody_is_a_guest(repository: Path) -> None:
     settings = chosen("menu")
-    others = known(ROUTES["conversation"])
+    others = known(ROUTES["conversation"], holds_dialogues=False)
 
     assert with_longest_dialogues(settings, repository / "payloads", others) == settings
-    with pytest.raises(SettingsError, match="are held by guests of web messaging"):
+    with pytest.raises(SettingsError, match="dialogues: are not held by its users"):
         check_scenarios(settings, others)
+
+
+def test_dialogues_are_refused_where_guests_hold_none() -> None:
+    with pytest.raises(SettingsError, match="dialogues: are not held by its users"):
+        check_scenarios(chosen("menu"), known(holds_dialogues=False))
 
 
 def test_a_byte_order_mark_is_no_fault_and_a_file_comes_with_the_dialogue(payloads: Path) -> None:
