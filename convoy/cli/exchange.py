@@ -202,7 +202,7 @@ class _Watched:
     def _say(self, id: str, message: bytes, lines: Sequence[AnyLine]) -> None:
         session, timeout_s = self._session, self._guests.timeout_s
         self._replied.clear()
-        if session.state is not State.CONFIGURED or not session.is_connected:
+        if session.state is not State.CONFIGURED or not session.socket.is_open:
             # A post would connect again, or begin another chat: that would hide what happened.
             self._note(_NOTED, f"no message can be sent: the session is {session.state}")
             self._found.exit_code = ExitCode.REFUSED
@@ -236,7 +236,7 @@ class _Watched:
     def _leave(self) -> None:
         session = self._session
         socket = session.socket
-        if session.is_connected:
+        if session.socket.is_open:
             self._note(_SENT, "close 1000")
         elif socket.fault is not None:
             self._note(_NOTED, f"the connection has ended: {socket.fault}")

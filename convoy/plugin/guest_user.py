@@ -98,7 +98,7 @@ class GuestUser(ScenarioUser):
 
         A session that is still there goes on: step `reconnect`. Else another guest begins.
         """
-        if not self.session.is_lost:
+        if not self.session.connection.is_lost:
             return None
         if not self.session.is_known:
             return self._begin(deadline_s)
@@ -215,7 +215,7 @@ class GuestUser(ScenarioUser):
     def _note_loss(self) -> None:
         """Count once how the server ended the connection, if it did; a post replaces it."""
         socket = self.session.socket
-        if socket is not self._ended and (code := self.session.loss):
+        if socket is not self._ended and (code := self.session.connection.loss):
             self._ended = socket
             self._disturb(code)
 

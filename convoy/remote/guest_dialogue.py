@@ -69,7 +69,7 @@ class GuestDialogue:
         try:
             return self._do(line)
         except GuestProtocolError as exc:  # the server has ended the session meanwhile
-            raise self._session.refusal from exc
+            raise self._session.connection.refusal from exc
 
     def _do(self, line: AnyLine) -> tuple[float, float]:
         match line:
@@ -136,8 +136,8 @@ class GuestDialogue:
             self._heard.clear()
             self._heard.wait(left_s)
         code = line.failure(_said(reply) for reply, _ in in_time)
-        if code == EXPECT_TIMEOUT and not self._session.is_connected:
-            raise self._session.refusal
+        if code == EXPECT_TIMEOUT and not self._session.socket.is_open:
+            raise self._session.connection.refusal
         raise RefusalError(code)
 
     def _answer(self, line: Choose) -> dict[str, object]:
@@ -161,7 +161,7 @@ class GuestDialogue:
 
     def _check_ready(self) -> None:
         if not self._session.is_ready:
-            raise self._session.refusal
+            raise self._session.connection.refusal
 
 
 def _said(reply: Reply) -> Said:

@@ -43,13 +43,10 @@ class GuestSession:
     as another guest's. `on_event` and `on_text` are called as by a `GuestConnection`. `is_new`
     tells whether the last configure began a session. Under an approval a connection with its first
     configure takes a turn to log in, and all else that is sent counts as a message.
-
-    It is as long as what users ask of a session: two dozen methods, few of them of ten lines. What
-    happens on a connection, and what answers mean, is not here.
+    `connection` is the latest one: what happens on it is there.
     """
 
     __slots__ = (
-        "_connection",
         "_jwt",
         "_leaving",
         "_messages",
@@ -59,6 +56,7 @@ class GuestSession:
         "_shared",
         "_token",
         "attempts",
+        "connection",
         "is_new",
         "on_event",
     )
@@ -79,7 +77,7 @@ class GuestSession:
         self._numbers = count(1)
         # What is known of a message belongs to the connection on which it was sent, also when
         # another one has taken the place of that.
-        self._connection = self._posted_on = self._new_connection(Secret(""))
+        self.connection = self._posted_on = self._new_connection(Secret(""))
         self.attempts, self.is_new = 0, False
 
     def _new_connection(self, token: Secret) -> GuestConnection:
@@ -89,37 +87,22 @@ class GuestSession:
     @property
     def socket(self) -> WebSocket:
         """The latest connection's."""
-        return self._connection.socket
+        return self.connection.socket
 
     @property
     def state(self) -> State:
         """Where the guest stands with its session on its latest connection."""
-        return self._connection.protocol.state
-
-    @property
-    def is_connected(self) -> bool:
-        """True while its connection takes requests, as far as anything was received."""
-        return self._connection.socket.is_open
+        return self.connection.protocol.state
 
     @property
     def is_ready(self) -> bool:
         """True while it is connected, and its session takes messages."""
-        return self._connection.is_ready
-
-    @property
-    def is_lost(self) -> bool:
-        """True while only another connection would take its messages."""
-        return self._connection.is_lost
+        return self.connection.is_ready
 
     @property
     def is_known(self) -> bool:
         """True where another connection would go on with the session, and not begin a new one."""
         return self._token is not None and self.state is not State.EXPIRED
-
-    @property
-    def loss(self) -> str:
-        """The code of how the server ended the latest connection, "" where it did not."""
-        return self._connection.loss
 
     @property
     def sent_s(self) -> float | None:
@@ -137,7 +120,7 @@ class GuestSession:
 
     def ready_at(self, now_s: float) -> float:
         """Return when limits and rests allow the next message: at most `now_s` when now."""
-        return max(self._messages.ready_at(now_s), self._connection.ready_at(now_s))
+        return max(self._messages.ready_at(now_s), self.connection.ready_at(now_s))
 
     def open(self, deadline_s: float | None = None) -> None:
         """Connect when limits allow it, and configure: a session that is known goes on.
@@ -155,7 +138,7 @@ class GuestSession:
         Without a cut it ends in order, for which it may take a second. Raises WireError where
         nothing left, and RefusalError where the session takes no message.
         """
-        self.attempts, connection = 0, self._connection
+        self.attempts, connection = 0, self.connection
         connection.let_leave(deadline_s)
         connection.write(self._say(tracing_id, message))
         socket = connection.socket
@@ -167,21 +150,16 @@ class GuestSession:
             raise connection.wire_error(ConnectionResetError("it took nothing any more"))
         return socket.sent_s
 
-    @property
-    def refusal(self) -> RefusalError:
-        """What to raise where the session takes nothing any more."""
-        return self._connection.refusal
-
     def _say(self, tracing_id: str, message: bytes) -> bytes:
         try:
-            text = self._connection.text_of(
+            text = self.connection.text_of(
                 lambda protocol, id: protocol.say(id, msgspec.Raw(message)), tracing_id
             )
         except GuestProtocolError as exc:
-            raise self.refusal from exc
+            raise self.connection.refusal from exc
         if self._messages.has_limits:
             self._messages.spend(self._now_s)
-        self.attempts, self._posted_on = 1, self._connection
+        self.attempts, self._posted_on = 1, self.connection
         return text
 
     def post(self, tracing_id: str, message: bytes, timeout_s: float) -> Attempt:
@@ -194,14 +172,14 @@ class GuestSession:
         began_s = clock()
         deadline_s = began_s + timeout_s
         try:
-            if not self._connection.is_ready:
+            if not self.connection.is_ready:
                 self._go_on(deadline_s)
-            self._connection.let_leave(deadline_s)
+            self.connection.let_leave(deadline_s)
         except RemoteError as exc:
             now_s = clock()
             return Attempt(FAILED, exc.code, began_s, now_s, waited_s=now_s - began_s)
         waited_s = clock() - began_s
-        question, connection = Question(OwnCopy, tracing_id, deadline_s), self._connection
+        question, connection = Question(OwnCopy, tracing_id, deadline_s), self.connection
         text = self._say(tracing_id, message)
         try:
             connection.ask(question, partial(connection.send, text))
@@ -228,13 +206,13 @@ class GuestSession:
         Raises WireError, RefusalError where the answer is no, and GuestProtocolError.
         """
         deadline_s = deadline_s or self._now_s + self._shared.timeout_s
-        self._connection.let_leave(deadline_s)
-        return self._connection.call(request, wanted, deadline_s)
+        self.connection.let_leave(deadline_s)
+        return self.connection.call(request, wanted, deadline_s)
 
     def tell(self, request: Request) -> None:
         """Send what has no answer, such as typing. Raises WireError, and GuestProtocolError."""
-        self._connection.let_leave(self._now_s + self._shared.timeout_s)
-        self._connection.tell(request)
+        self.connection.let_leave(self._now_s + self._shared.timeout_s)
+        self.connection.tell(request)
 
     def upload(self, attachment_id: str, name: str, media_type: str, data: bytes) -> None:
         """Upload a file, which a message may then name; raises as `request`."""
@@ -242,14 +220,14 @@ class GuestSession:
         place = self.request(lambda protocol, id: protocol.attach(id, *file), PresignedUrl)
         deadline_s = self._now_s + self._shared.timeout_s
         put = partial(put_file, self._shared, place, data, deadline_s)
-        self._connection.answer(Question(UploadDone, "", deadline_s), UploadDone, put)
+        self.connection.answer(Question(UploadDone, "", deadline_s), UploadDone, put)
 
     def close(self) -> None:
         """Close the connection with a close frame; what is in progress ends.
 
         The session is still there, as when a customer closes the page.
         """
-        self._connection.close(self._now_s + _CLOSE_S)
+        self.connection.close(self._now_s + _CLOSE_S)
         self._leaving.leave_place()
 
     def leave(self) -> None:
@@ -260,11 +238,11 @@ class GuestSession:
 
     def _go_on(self, deadline_s: float) -> None:
         """See that a message can be sent: connect, resume, begin a new chat, as far as needed."""
-        if self.is_lost:
+        if self.connection.is_lost:
             self.open(deadline_s)
         if self.state is State.READ_ONLY:
             self.request(GuestProtocol.close_session, SessionClosed, deadline_s)
-            self._connection.let_leave(deadline_s)
+            self.connection.let_leave(deadline_s)
             self.configure(deadline_s, start_new=True)
         if self.state is not State.CONFIGURED:
             raise RefusalError(UNEXPECTED_ANSWER, f"a new chat is {self.state}")
@@ -274,7 +252,7 @@ class GuestSession:
 
         `connect` or `close` has to follow.
         """
-        self._connection.await_turn(deadline_s)
+        self.connection.await_turn(deadline_s)
 
     def connect(self, deadline_s: float | None = None) -> Iterable[tuple[str, str]]:
         """Open a connection, in place of the one before; return the headers of the answer.
@@ -282,21 +260,21 @@ class GuestSession:
         It waits for its turn before the upgrade. Raises as `open`.
         """
         shared = self._shared
-        self._connection.close()
+        self.connection.close()
         if self._token is None or self.state is State.EXPIRED:
             self._token, self._jwt = shared.new_guest()
             self._messages = shared.budget("session")
-        self._connection = self._new_connection(self._token)
+        self.connection = self._new_connection(self._token)
         shared.connects.spend(self._now_s)
-        answered = self._connection.open(deadline_s)
+        answered = self.connection.open(deadline_s)
         shared.connects.correct({}, self._now_s)
         return answered
 
     def configure(self, deadline_s: float | None = None, *, start_new: bool = False) -> None:
         """Begin the session on a new connection, or go on with it; raises as `open`."""
-        deadline_s = self._connection.await_start(deadline_s)
+        deadline_s = self.connection.await_start(deadline_s)
         configure = partial(GuestProtocol.configure, start_new=start_new, code=self._jwt)
-        self.is_new = self._connection.call(configure, SessionConfigured, deadline_s).is_new
+        self.is_new = self.connection.call(configure, SessionConfigured, deadline_s).is_new
 
     def _hear(self, event: Event, received_s: float) -> None:
         if isinstance(event, TooManyRequests):

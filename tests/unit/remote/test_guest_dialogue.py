@@ -215,7 +215,7 @@ def test_a_connection_that_has_ended_ends_the_dialogue(line: AnyLine) -> None:
             peer.close()
 
     with holding(leaves) as (dialogue, guest, _):
-        while guest.is_connected:
+        while guest.socket.is_open:
             gevent.sleep(0.001)
         if isinstance(line, Expect):
             line = SOON

@@ -176,11 +176,11 @@ def test_a_dismissed_connection_is_closed_and_the_session_goes_on() -> None:
     with guest_of(dismissing, plays(resumes, peers=peers)) as (guest, _):
         first = guest.post("k1", HELLO, LONG_S)
         wait_in_loop(lambda: codes == [1000])
-        wait_in_loop(lambda: guest.loss == "guest dismissed")
+        wait_in_loop(lambda: guest.connection.loss == "guest dismissed")
         second = guest.post("k2", HELLO, LONG_S)
 
         assert (first.fate, first.code) == (UNKNOWN, "connection closed")
-        assert (second.fate, guest.is_new, guest.loss) == (ACCEPTED, False, "")
+        assert (second.fate, guest.is_new, guest.connection.loss) == (ACCEPTED, False, "")
         assert second.waited_s > 0
     assert [peer.requests[0]["token"] for peer in peers] == ["token-1"] * 2
 
@@ -239,11 +239,11 @@ def test_a_guest_drops_with_a_message_in_flight_and_goes_on(is_cut: bool, end: o
         sent_s = guest.drop("k1", HELLO, deadline(), is_cut=is_cut)
 
         server.wait_for_closed(1)
-        assert guest.is_lost and guest.is_known
+        assert guest.connection.is_lost and guest.is_known
         assert [each and each["tracingId"] for each in requests] == ["k1"]
         assert ends == [end]
         guest.open(deadline())
-        assert not guest.is_lost and not guest.is_new
+        assert not guest.connection.is_lost and not guest.is_new
         assert began_s <= sent_s == guest.sent_s <= clock_s()
         assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
 
@@ -437,7 +437,7 @@ class PaceMeanwhile(Pace):
 
 def come_to(state: State) -> Callable[[Guest], None]:
     def come(guest: Guest) -> None:
-        guest._connection.protocol.state = state
+        guest.connection.protocol.state = state
 
     return come
 
@@ -737,7 +737,7 @@ def test_a_ping_keeps_to_the_pace_and_without_one_a_silent_server_is_not_left(
         attempt = guest.post("k1", HELLO, 4 * SHORT_S)
 
         assert (attempt.fate, attempt.code) == (UNKNOWN, "timeout")
-        assert guest.is_connected == (pings == 0)
+        assert guest.socket.is_open == (pings == 0)
         guest.close()
         wait_in_loop(lambda: len(peers[0].ends) > pings)
     assert sum(isinstance(each, Ping) for each in peers[0].ends) == pings
@@ -784,7 +784,7 @@ def test_no_ping_leaves_once_nothing_may(end: Ends) -> None:
         attempt = guest.post("k1", HELLO, 4 * SHORT_S)
 
         assert (attempt.fate, attempt.code) == (UNKNOWN, "timeout")
-        assert guest.is_connected  # whether the server is still there is not known
+        assert guest.socket.is_open  # whether the server is still there is not known
         guest.close()
         wait_in_loop(lambda: len(peers[0].ends) > 0)
     assert not any(isinstance(each, Ping) for each in peers[0].ends)

@@ -283,9 +283,9 @@ def test_what_breaks_the_rules_ends_the_connection_and_not_the_session(
 
         assert (attempt.fate, attempt.code, attempt.status) == (UNKNOWN, code, 0)
         assert not guest.is_ready
-        assert guest.loss == ("guest closed 1012" if close_code == 1012 else code)
+        assert guest.connection.loss == ("guest closed 1012" if close_code == 1012 else code)
         assert guest.post("k2", HELLO, LONG_S).fate is ACCEPTED
-        assert (guest.loss, server.connections) == ("", 2)
+        assert (guest.connection.loss, server.connections) == ("", 2)
         if code != "connection reset":
             wait_in_loop(lambda: codes == [close_code])
 
