@@ -149,6 +149,11 @@ class Dispatcher:
         """Hand nothing more to a user that waits: it is about to be killed."""
         self._users.remove(user, self.clock())
 
+    def forget(self, user: greenlet) -> None:
+        """Keep no room for the message that a user was handed: it has ended."""
+        if self.pace is not None:
+            self.pace.forget(user)
+
     def expire(self) -> None:
         """Count the messages that are too late to be sent as given up."""
         too_late_s = self.clock() - self._t0_s - self.max_lateness_s

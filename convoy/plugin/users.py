@@ -71,8 +71,6 @@ class ScenarioUser(User):
     optional steps that it needs. A timing that has the name of an optional step is measured only
     together with that step. `variables` are those of the scenario's settings, by name; `route` has
     the rules by which bodies are checked; `request_type` is shown in Locust's rows.
-
-    The class is long because whatever ends a task, a message or a user has to account for it.
     """
 
     abstract = True
@@ -107,9 +105,8 @@ class ScenarioUser(User):
     def send(self, message: Message) -> Attempt:
         """Send a message over the session, once; return what came of it by `timeout_s`.
 
-        Raises WireError where no whole answer came, and RefusalError where the session took no
-        message, which `post` accounts for as well, and
-        LoginError where nothing was sent because no session could be opened anew.
+        Raises WireError where no whole answer came, RefusalError where the session took no message
+        (`post` accounts for both), LoginError where no session could be opened anew.
         """
         raise NotImplementedError
 
@@ -122,25 +119,23 @@ class ScenarioUser(User):
         self._state = LOCUST_STATE_WAITING
         run = self._worker.wait_for_run()
         settings = run.inputs.settings
-        self._work = run.work[self.scenario]
-        self.variables, steps = self._work.rule.variables, self._work.rule.steps
+        work = self._work = run.work[self.scenario]
+        self.variables, steps = work.rule.variables, work.rule.steps
         timings = chosen_timings(self.timings, self.optional_steps, steps)
-        of_dialogues = self._work.plan.dialogue_steps
-        self._work.accounting.declare((*self.steps, *steps, *of_dialogues), timings)
+        work.accounting.declare((*self.steps, *steps, *work.plan.dialogue_steps), timings)
         self.timeout_s = settings.request_timeout_s
         self._paused_until_s = 0.0
         self.session = self.open_session(run.connections, settings)
-        self._is_exclusive = self._work.pool.is_exclusive
-        self._reservation = Reservation(self._work, settings.max_lateness_s)
-        self._has_pauses = self._work.plan.has_pauses
+        self._is_exclusive = work.pool.is_exclusive
+        self._reservation = Reservation(work, settings.max_lateness_s)
+        self._has_pauses = work.plan.has_pauses
         self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
         report = partial(self._worker.report_problem, run)
         open_patiently(self.session, report, lambda: not run.is_stopping)
         # Not before: `leave` takes back what follows, and a user that is stopped while its session
         # is opened has none of it.
         self._run = run
-        self._work.users.add(self)
-        self._work.dispatcher.expect()
+        work.admit(self)
         self._worker.report_users(run)
         self._state = LOCUST_STATE_RUNNING
 
@@ -167,9 +162,7 @@ class ScenarioUser(User):
         if run is not None:
             self._give_up_taken(Cause.STOPPED)
             self._reservation.release()
-            self._work.users.remove(self)
-            if run.connections.pace is not None and self._greenlet is not None:
-                run.connections.pace.forget(self._greenlet)
+            self._work.part_from(self, self._greenlet)
             self._worker.user_has_left(run)
         if hasattr(self, "session"):  # not yet, where it was killed while it waited for a run
             self.session.close()
@@ -275,18 +268,10 @@ class ScenarioUser(User):
 
     def note_received(self, timing: str, id: str) -> None:
         """Enter that what belongs to an id has come; raises as `note_sent`."""
-        is_measured = self._phase is _MEASURE
-        self._work.accounting.timing(timing).received(id, clock_s(), is_measured)
+        self._work.accounting.timing(timing).received(id, clock_s(), self._phase is _MEASURE)
 
     def _rested_at(self, now_s: float) -> float:
         return max(self.session.ready_at(now_s), self._paused_until_s)
-
-    def note_exception(self, error: Exception) -> None:
-        """Account for what the task had in hand when it raised, and count that by its type."""
-        self._give_up_taken()
-        is_in_measure = self._run is not None and self._run.is_after_t0
-        if self._phase is _MEASURE or (self._phase is None and is_in_measure):
-            self._work.recorder.counts.exceptions[type(error).__name__[:LONGEST_NAME]] += 1
 
     def give_up_since(self, due_before_s: float) -> None:
         """Account for a message that the task has kept without posting it, if it was due before."""
@@ -337,7 +322,7 @@ def attach(environment: Environment, worker: Worker, redact: Callable[[str], str
     def note(user_instance: User | TaskSet, exception: Exception, tb: TracebackType) -> None:
         user = user_instance.user if isinstance(user_instance, TaskSet) else user_instance
         if isinstance(user, ScenarioUser):
-            user.note_exception(exception)
+            _note(user, exception)
             if user is user_instance:  # raised in `on_start`: Locust lets it die without `on_stop`
                 user.leave()
         for show in shown:
@@ -346,6 +331,14 @@ def attach(environment: Environment, worker: Worker, redact: Callable[[str], str
     for each in shown:
         hook.remove_listener(each)
     hook.add_listener(note)
+
+
+def _note(user: ScenarioUser, error: Exception) -> None:
+    """Account for what a task had in hand when it raised, and count that by its type."""
+    user._give_up_taken()
+    is_in_measure = user._run is not None and user._run.is_after_t0
+    if user._phase is _MEASURE or (user._phase is None and is_in_measure):
+        user._work.recorder.counts.exceptions[type(error).__name__[:LONGEST_NAME]] += 1
 
 
 def worker_of(environment: Environment) -> Worker:

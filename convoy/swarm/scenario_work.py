@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
+from greenlet import greenlet
 from msgspec.structs import replace
 
 from convoy.clock import clock_s
@@ -80,6 +81,17 @@ class ScenarioWork:
         self._ahead = MessagesAhead(
             plan, inputs.run_id, self.pool.retired, self.dispatcher.queue.upcoming
         )
+
+    def admit(self, user: Holder) -> None:
+        """Count a user that is ready to take messages."""
+        self.users.add(user)
+        self.dispatcher.expect()
+
+    def part_from(self, user: Holder, took_as: greenlet | None) -> None:
+        """Count a user no longer, nor what it was handed as the greenlet that it was."""
+        self.users.remove(user)
+        if took_as is not None:
+            self.dispatcher.forget(took_as)
 
     def answers(self, route: Route, expect: Mapping[int, tuple[str, ...]]) -> AnswerRule:
         """Return the rule that all users of the scenario share: it knows the ids of its answers."""
