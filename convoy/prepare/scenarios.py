@@ -17,6 +17,7 @@ from convoy.results.series import step_of
 from convoy.routes.catalogue import CLIENT, GUEST_CHAT, Route, TokenKind
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings import Settings
+from convoy.settings.model import ScenarioSettings
 
 MESSAGES_PER_GUEST = "messages_per_guest"
 """The variable that says after how many messages a user begins as another guest."""
@@ -91,6 +92,21 @@ def check_scenarios(settings: Settings, known: Mapping[str, KnownScenario]) -> N
     )
 
 
+def _faults_of_guests(rule: ScenarioSettings, where: str) -> Iterator[Fault]:
+    each = rule.variables.get(MESSAGES_PER_GUEST, "1")
+    if not _COUNT.fullmatch(each):
+        problem = f'is {each!r}; give a whole number from 1 on, such as "5"'
+        yield Fault(f"{where}.variables.{MESSAGES_PER_GUEST}", problem)
+    if rule.conversations.source != "none" or rule.conversations.count is not None:
+        problem = (
+            "is more than `{source: none}`, but each guest writes in a conversation of its own"
+        )
+        yield Fault(f"{where}.conversations", problem)
+    if rule.expect:
+        problem = "says what answers over HTTP hold, and guests have none; leave it out"
+        yield Fault(f"{where}.expect", problem)
+
+
 def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fault]:
     rule = settings.scenario[name]
     for step in rule.steps:
@@ -117,10 +133,8 @@ def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fau
         if rule.dialogues and step in rule.steps:
             problem = f"has {step}, which a dialogue says by itself; leave it out"
             yield Fault(f"scenario.{name}.steps", problem)
-    each = rule.variables.get(MESSAGES_PER_GUEST, "1")
-    if known.route is GUEST_CHAT and not _COUNT.fullmatch(each):
-        problem = f'is {each!r}; give a whole number from 1 on, such as "5"'
-        yield Fault(f"scenario.{name}.variables.{MESSAGES_PER_GUEST}", problem)
+    if known.route is GUEST_CHAT:
+        yield from _faults_of_guests(rule, f"scenario.{name}")
     if rule.reconnect is not None and RECONNECTED not in known.timings:
         yield Fault(f"scenario.{name}.reconnect", "is given, but its users do not drop; remove it")
     if rule.conversations.source == "none" and known.route.participants:

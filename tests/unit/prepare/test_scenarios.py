@@ -32,6 +32,22 @@ def test_guests_write_a_whole_number_of_messages(given: str, is_right: bool) -> 
         check_scenarios(settings, {"guest_chat": CHAT})
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("conversations={source: api}", "conversations: is more than `{source: none}`"),
+        ("conversations={source: inline, ids: [a]}", "conversations: is more than"),
+        ("conversations={source: none, count: 5}", "conversations: is more than"),
+        ("expect={200: [id]}", "expect: says what answers over HTTP hold"),
+    ],
+)
+def test_guests_use_no_pool_and_have_no_answers_over_http(given: str, told: str) -> None:
+    settings = settings_of("scenarios=[guest_chat]", f"scenario.guest_chat.{given}")
+
+    with pytest.raises(SettingsError, match=told):
+        check_scenarios(settings, {"guest_chat": CHAT})
+
+
 KNOWN = {
     name: KnownScenario(route, (), {}, (), lambda *_: None, lambda *_: "")  # type: ignore[arg-type, return-value]
     for name, route in (
