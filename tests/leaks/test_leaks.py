@@ -30,6 +30,7 @@ from tests.leaks.secrets_planted import (
 )
 from tests.leaks.tapped_channel import tapped_channel
 from tests.locust_process import LocustProcess, free_port, run_locust, wait_until
+from tests.simulator_process import OWN_SEED
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 MESSAGES = 96
@@ -295,7 +296,7 @@ def test_the_login_of_a_proxy_is_in_nothing_that_is_said(
     command: str, proxy: str, tmp_path: Path
 ) -> None:
     url = "https://api.example.invalid"
-    approval = {"ticket": "T", "organisation_id": "O", "highest_rate": 1_000}
+    approval = {"ticket": "T", "organisation_id": str(OWN_SEED), "highest_rate": 1_000}
     target = {"name": "far", "api_url": url, "login_url": url, "approval": approval}
     (tmp_path / "far.yaml").write_text(json.dumps({"target": target}))
     around = {"HTTPS_PROXY": proxy, "https_proxy": proxy, "NO_PROXY": "", "no_proxy": ""}
