@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from convoy.errors import Fault, SettingsError, did_you_mean
+from convoy.foreign import quoted
 from convoy.plan.rendering import CUSTOMERS
 from convoy.plan.scenario import ScenarioInputs
 from convoy.remote.connections import Connections
@@ -109,7 +111,9 @@ def _faults_of_guests(rule: ScenarioSettings, where: str) -> Iterator[Fault]:
 
 def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fault]:
     rule = settings.scenario[name]
-    for step in rule.steps:
+    for step, count in Counter(rule.steps).items():
+        if count > 1:
+            yield Fault(f"scenario.{name}.steps", f"names {quoted(step)} {count} times")
         if step not in known.optional_steps:
             there_are = ", ".join(known.optional_steps) or "none"
             problem = f"has no step {step!r} to choose; there are: {there_are}"

@@ -48,6 +48,13 @@ def test_guests_use_no_pool_and_have_no_answers_over_http(given: str, told: str)
         check_scenarios(settings, {"guest_chat": CHAT})
 
 
+def test_a_step_is_chosen_once() -> None:
+    settings = settings_of("scenarios=[guest_chat]", "scenario.guest_chat.steps=[join, join]")
+
+    with pytest.raises(SettingsError, match="steps: names 'join' 2 times"):
+        check_scenarios(settings, {"guest_chat": replace(CHAT, optional_steps={"join": ()})})
+
+
 KNOWN = {
     name: KnownScenario(route, (), {}, (), lambda *_: None, lambda *_: "")  # type: ignore[arg-type, return-value]
     for name, route in (
