@@ -245,8 +245,10 @@ def floods(frame: bytes) -> Any:
     ],
 )
 def test_a_service_that_sends_without_end_is_kept_and_shown_in_part(
-    frame: bytes, is_copied: bool, exit_code: ExitCode, says: str
+    frame: bytes, is_copied: bool, exit_code: ExitCode, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cli_exchange, "_REPLY_S", LONG_S)  # as long as a slow machine needs
+
     def says_hello(peer: Peer) -> None:
         request = peer.hear()
         assert request is not None
