@@ -46,5 +46,5 @@ def test_each_list_and_mapping_counts_itself_and_its_entries(data: bytes, values
     ],
 )
 def test_what_is_not_packed_or_has_too_many_entries_is_refused(data: Any) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  # whatever msgpack says of it
+    with pytest.raises(ValueError):  # whatever msgpack says of it
         check_values(data, 1_000, ENTRIES)
