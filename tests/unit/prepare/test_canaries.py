@@ -83,7 +83,13 @@ REFUSED = replace(ONE, expected={"text": "400 x"})
 @pytest.mark.parametrize(
     ("inputs", "attempts", "found"),
     [
-        pytest.param(ONE, [TAKEN], ["ok: accepted (conversation "], id="accepted"),
+        pytest.param(ONE, [TAKEN], ["ok: accepted (conversation conversation-0)"], id="accepted"),
+        pytest.param(
+            replace(ONE, pool=NO_CONVERSATION),
+            [TAKEN],
+            ["ok: accepted (conversation one of its own)"],
+            id="accepted in a new one",
+        ),
         pytest.param(ONE, [attempt("400 x", 400)], ["failure: "], id="refused"),
         pytest.param(ONE, [attempt("429 x", 429)], ["warning: 429 x. "], id="too many"),
         pytest.param(ONE, [attempt("408 x", 408)], ["warning: 408 x. "], id="too slow"),
@@ -143,6 +149,29 @@ def test_what_is_answered_to_canary_messages_is_said(
 
     told = [f"{each.status}: {each.told}" for each in checklist.findings]
     assert [each[: len(said)] for each, said in zip(told, found, strict=True)] == found
+
+
+@pytest.mark.parametrize(
+    ("status", "variables", "fix"),
+    [
+        pytest.param(
+            404, {"a": "convoy", "b": "elsewhere"}, "see that a 'convoy' of scenario.", id="404"
+        ),
+        pytest.param(409, {"a": "convoy"}, "see that a 'convoy' of scenario.", id="409"),
+        pytest.param(400, {"a": "convoy"}, "correct the template, ", id="another refusal"),
+        pytest.param(
+            404, {"a": "elsewhere", "b": ""}, "correct the template, ", id="no id of ours"
+        ),
+    ],
+)
+def test_where_an_id_is_of_nothing_the_variables_that_were_sent_are_named(
+    status: int, variables: dict[str, str], fix: str
+) -> None:
+    inputs = replace(ONE, variables=variables)  # the marker of each message holds "convoy"
+
+    checklist, _ = sent_to(Answering(attempt(f"{status} x", status)), inputs)
+
+    assert [each.fix[: len(fix)] for each in checklist.findings] == [fix]
 
 
 def test_templates_are_tried_in_conversations_of_their_own() -> None:
