@@ -123,6 +123,23 @@ def test_the_rate_at_a_moment(at_s: float, rate: float) -> None:
     assert curve.rate_at(at_s) == pytest.approx(rate)
 
 
+@pytest.mark.parametrize(
+    ("from_s", "to_s", "of_stages"),
+    [
+        pytest.param(0.0, 4.0, slice(0, 2), id="all"),
+        pytest.param(0.0, 1.7, slice(0, 1), id="up to a boundary"),
+        pytest.param(1.7, 4.0, slice(1, 2), id="from a boundary on"),
+        pytest.param(4.0, 9.0, slice(0, 0), id="after the end"),
+    ],
+)
+def test_stages_that_are_not_cut_stay_as_they_are(
+    from_s: float, to_s: float, of_stages: slice
+) -> None:
+    stages = [Stage(0.3, 0.9, 1.7), Stage(7.0, 1.1, 2.3)]  # (0.9 - 0.3) / 1.7 * 1.7 is not 0.6
+
+    assert RateCurve(stages).between(from_s, to_s) == stages[of_stages]
+
+
 def test_nothing_is_due_before_the_start() -> None:
     curve = RateCurve([Stage(1000, 1000, 1)])
 
@@ -147,7 +164,7 @@ def test_due_times_go_on_in_order_beyond_the_last_message() -> None:
             [(0, 0, 9), (80, 80, 1), (0, 0, 9), (40, 40, 1)], 5, 80, id="the larger burst"
         ),
         pytest.param([(0, 0, 9), (80, 80, 1), (0, 0, 9), (40, 40, 1)], 11, 120, id="two bursts"),
-        pytest.param([(0, 20, 10)], 5, 75, id="the end of a ramp"),
+        pytest.param([(0, 20, 10)], 4, 64, id="the end of a ramp"),
         pytest.param([(20, 0, 10)], 5, 75, id="the beginning of a ramp"),
         pytest.param([(20, 0, 10), (0, 20, 10)], 5, 75, id="not where stages meet"),
     ],

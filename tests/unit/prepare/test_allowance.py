@@ -9,11 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convoy.prepare.allowance import allowance_line, beyond, shortfall, user_shortfall
+from convoy.prepare.allowance import (
+    allowance_line,
+    beyond,
+    check_allowance,
+    check_user,
+    shortfall,
+    user_shortfall,
+)
+from convoy.prepare.checklist import Checklist
+from convoy.routes.catalogue import ROUTES
 from convoy.settings.model import Limit
 from convoy.settings.resolution import resolve
 from tests.unit.settings.configuration import settings_of
 
+GUESTS = "scenarios=[guest_messages]"
+TYPED = "scenario.guest_messages.steps=[typing]"
 LIMITED = ("limits=[{scope: token, count: 300, per_s: 60}]", "users=1", "run_time_s=300")
 
 
@@ -30,6 +41,10 @@ LIMITED = ("limits=[{scope: token, count: 300, per_s: 60}]", "users=1", "run_tim
         pytest.param(("rate=12", "users=2", "warm_up_s=0"), 0, 3, id="two are too few"),
         pytest.param(("rate=12", "users=3", "warm_up_s=0"), 0, None, id="three are enough"),
         pytest.param(("rate=900", "users=100", "limits=[]"), 0, None, id="without limits"),
+        pytest.param(
+            ("rate=900", "oauth.tokens=per_worker"), 0, None, id="tokens are not known yet"
+        ),
+        pytest.param(("arrivals=closed", "users=100"), 0, None, id="nothing is due"),
     ],
 )
 def test_all_that_is_sent_in_one_window_counts(
@@ -110,6 +125,30 @@ def test_each_step_of_a_message_is_a_request_of_its_own(
             "write -u 11",
             id="stages have no single rate",
         ),
+        pytest.param(
+            ("rate=2", "limits=[{scope: client, count: 60, per_s: 60}]"),
+            "2 requests/s by all tokens together: ",
+            "write --rate 0.98",
+            id="less than one a second",
+        ),
+        pytest.param(
+            ("rate=5", "arrivals=poisson"),
+            "5 requests/s are too close to what 1 token may send: ",
+            "write -u 2 or --rate 3.9",
+            id="Poisson",
+        ),
+        pytest.param(
+            ("rate=1.88", "arrivals=poisson", GUESTS, TYPED),
+            "3.76 requests/s (1.88 messages with their steps) are too close",
+            "write -u 2 or --rate 1.77",
+            id="Poisson with steps",
+        ),
+        pytest.param(
+            ("rate=max",),
+            "the limits will hold rate: max back",
+            "--set limits=[] takes them away",
+            id="flat out",
+        ),
     ],
 )
 def test_what_is_missing_is_told_in_words_with_the_number_to_write(
@@ -119,6 +158,56 @@ def test_what_is_missing_is_told_in_words_with_the_number_to_write(
 
     assert found is not None
     assert found[0].startswith(told) and found[1] == fix
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        pytest.param(
+            ("rate=20", "users=3"),
+            "20 requests/s need 4 tokens, you have 3, which may send 15 a second",
+            id="one of each user",
+        ),
+        pytest.param(
+            ("rate=20", "oauth.tokens=per_worker"),
+            "20 requests/s need 4 tokens, each worker has one token, which may send 5 a second",
+            id="one of each worker",
+        ),
+        pytest.param(
+            ("rate=max",),
+            "no rate is asked for, you have 1 token, which may send 5 a second",
+            id="flat out",
+        ),
+        pytest.param(
+            ("rate=4", "on_limit=count"),
+            "4 requests/s need 1 token, you have 1, which may send as much as they can",
+            id="not obeyed",
+        ),
+    ],
+)
+def test_the_line_says_what_tokens_are_needed_and_may(settings: tuple[str, ...], line: str) -> None:
+    assert allowance_line(settings_of(*LIMITED, *settings)) == line
+
+
+@pytest.mark.parametrize(
+    ("rate", "users", "told"),
+    [
+        pytest.param(4, 1, ["ok"], id="enough"),
+        pytest.param(12, 1, ["warning"], id="too few tokens"),
+        pytest.param(200, 90, ["ok", "warning"], id="too much for a user"),
+    ],
+)
+def test_what_limits_mean_for_a_run_is_in_the_list_of_checks(
+    rate: float, users: int, told: list[str]
+) -> None:
+    settings = settings_of(*LIMITED, "warm_up_s=0", f"rate={rate}", f"users={users}")
+    checklist = Checklist()
+
+    check_allowance(settings, (), 0, checklist)
+    routes = {"conversation_messages": ROUTES["agent_reply"]}
+    check_user(settings, routes, checklist, has_one_token=False)
+
+    assert [each.status for each in checklist.findings] == told
 
 
 @given(

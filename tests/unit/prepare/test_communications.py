@@ -12,11 +12,12 @@ import pytest
 
 from convoy.errors import RefusedError
 from convoy.plan.pool import Conversation, ConversationPool
-from convoy.prepare.communications import with_communications
+from convoy.prepare.communications import find_whole_pool, with_communications
 from convoy.remote.connections import Connections
 from convoy.remote.oauth import Token
 from convoy.routes.catalogue import USER
 from convoy.secrets import Secret
+from tests.unit.remote.clients import client_at
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 from tests.unit.settings.configuration import settings_of
 
@@ -122,6 +123,42 @@ def test_an_agent_is_waited_for_no_longer_than_the_start_may_take() -> None:
     pool, _ = read({"a": [ALERTING], "b": [ANSWERED]}, waits=True, for_s=0.2)
 
     assert pool.ids == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("participants", "source", "turns", "ids", "asked"),
+    [
+        pytest.param(["customer_id"], "inline, ids: [a]", [ANSWERED], ("a", "b"), 0, id="nobody"),
+        pytest.param(
+            ["communication_id"], "inline, ids: [a]", [ALERTING, ANSWERED], ("b",), 1, id="agents"
+        ),
+        pytest.param(
+            ["communication_id"],
+            "opened, count: 2",
+            [ALERTING, ANSWERED],
+            ("a", "b"),
+            2,
+            id="agents, in what was just opened",
+        ),
+    ],
+)
+def test_communications_are_read_where_agents_reply_and_waited_for_in_what_was_opened(
+    participants: list[str], source: str, turns: list[bytes], ids: tuple[str, ...], asked: int
+) -> None:
+    given = ConversationPool.of([Conversation("a"), Conversation("b", communication_id="known")])
+    with serving(by_id({"a": turns})) as server:
+        settings = settings_of(
+            f"scenario.conversation_messages.conversations={{source: {source}}}",
+            command_line={"host": f"http://127.0.0.1:{server.port}"},
+        )
+        connections = Connections(settings, {USER: Token(Secret("a-users"), inf)}, lambda _: None)
+        pool = find_whole_pool(
+            *(settings, "conversation_messages", participants, client_at("http://127.0.0.1:1")),
+            lambda: connections.open_session(USER),
+            given,
+        )
+
+    assert (pool.ids, len(server.requests)) == (ids, asked)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,6 @@ from convoy.prepare.guard import (
     check_window,
     window_ends_s,
 )
-from convoy.prepare.message_counts import first_words, warm_up_messages
 from convoy.remote.addresses import Admission
 from convoy.secrets import Secret
 from convoy.settings import Settings
@@ -494,28 +493,6 @@ def test_what_steps_send_counts_in_the_total(load: str, steps: str, most: int, s
         check_total(settings, planned, beside=10)
 
 
-def test_guests_who_drop_say_something_first_and_ask_for_their_histories() -> None:
-    settings = settings_of("scenarios=[reconnect_storm]", "users=7", "warm_up_s=0", "canary=false")
-
-    assert first_words(settings) == 7
-    assert settings.requests_each("reconnect_storm") == 2
-
-
-def test_each_guest_who_joins_says_something_first() -> None:
-    joins = "scenario.guest_chat.steps=[join]"
-    settings = settings_of(
-        "scenarios=[guest_chat]", "users=7", "warm_up_s=0", "canary=false", joins
-    )
-
-    assert first_words(settings) == 7
-
-
-def test_the_steps_of_the_warm_up_are_among_its_messages() -> None:
-    settings = with_steps("rate=10", "typing").model_copy(update={"warm_up_s": 2.0})
-
-    assert warm_up_messages(settings) == 10 + 2 * 10
-
-
 @pytest.mark.parametrize(
     ("rate", "processes", "said"),
     [
@@ -664,8 +641,12 @@ NIGHT = {"from": "2026-11-26 22:00", "to": "2026-11-27 05:00", "zone": "Europe/B
         pytest.param("2026-11-26 20:59:59", "has not begun, .* start the run then", id="before"),
         pytest.param("2026-11-26 21:00:00", "", id="at its beginning"),
         pytest.param("2026-11-27 03:59:48", "", id="just long enough"),
-        pytest.param("2026-11-27 03:59:50", "the run takes 12 s, .* write -t 8s", id="too short"),
-        pytest.param("2026-11-27 04:00:00", "the window is over", id="at its end"),
+        pytest.param(
+            "2026-11-27 03:59:50",
+            "the run takes 12 s, and the window is over in 10 s, but .* write -t 8s",
+            id="too short",
+        ),
+        pytest.param("2026-11-27 04:00:00", "^the window is over, but", id="at its end"),
     ],
 )
 def test_a_run_fits_into_the_window_by_the_clocks_of_its_zone(moment: str, said: str) -> None:
@@ -712,6 +693,7 @@ def test_without_an_approval_nothing_of_it_binds() -> None:
 
     check_total(settings, None)
     check_window(settings, 0.0, 1.0)
+    check_processes(settings, 2)
     check_organisation(settings, "any")
     assert window_ends_s(settings) == float("inf")
 
@@ -730,6 +712,7 @@ def test_a_token_is_of_the_organisation_that_was_approved() -> None:
         (20, ""),
         (21, "21 users, but approval"),
         (60_000, "may need 120,100 open files|users need a local port each"),
+        (100_000, "may need 200,100 open files|users need a local port each"),
         (1_000_000, "users are 1,000,000, but should be at most 100,000"),
     ],
 )

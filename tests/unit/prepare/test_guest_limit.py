@@ -12,6 +12,7 @@ from tests.unit.settings.configuration import settings_of
 
 CHAT = "guest_chat"
 OF = f"scenario.{CHAT}"
+EACH_STEP = "typing, answer, join, attachment, history"
 LIMITS = {
     "session": "{scope: session, count: 2, per_s: 1}",
     "connection": "{scope: connection, count: 60, per_s: 60}",
@@ -49,7 +50,8 @@ def dialogue(messages: int, requests: int, lasts_s: float) -> str:
             (limited("session"), "rate=20", dialogue(3, 4, 0)),
             None,
             "20 messages/s need 40 guests, you have 10: the limit of 2 per 1 s by session allows "
-            "each 0.5 a second, at 4 messages of the longest dialogue: messages will be late",
+            "each 0.5 a second, at 4 messages of the longest dialogue: messages will be late or "
+            "not sent by cause limits or target",
             "write -u 40 or --rate 5",
             id="a session's rate with dialogues",
         ),
@@ -69,6 +71,20 @@ def dialogue(messages: int, requests: int, lasts_s: float) -> str:
         ),
         pytest.param(
             (limited("session"), "rate=1", dialogue(3, 4, 10)), None, "", "", id="just long enough"
+        ),
+        pytest.param(
+            (limited("session"), "rate=5", "users=1"),
+            None,
+            "5 messages/s need 3 guests, you have 1",
+            "write -u 3 or --rate 2",
+            id="a single guest",
+        ),
+        pytest.param(
+            ("limits=[{scope: session, count: 3, per_s: 10}]", "rate=2.1", "users=7"),
+            None,
+            "",
+            "",
+            id="just as many, but for rounding",
         ),
         pytest.param(
             (limited("session"), "rate=50", "on_limit=count"),
@@ -109,6 +125,17 @@ def dialogue(messages: int, requests: int, lasts_s: float) -> str:
             "write -u 21 or --rate 4.97",
             id="steps on a connection",
         ),
+        pytest.param(
+            (limited("connection"), "rate=19", each(59)), None, "", "", id="guests who just fill it"
+        ),
+        pytest.param(
+            (limited("connection"), "rate=5", each(20), f"{OF}.steps=[{EACH_STEP}]"),
+            None,
+            "need 17 guests, you have 10: the limit of 60 per 60 s by connection allows each 0.308 "
+            "a second, at 3.25 requests a message",
+            "write -u 17 or --rate 3.07",
+            id="steps of each message and of each guest",
+        ),
         pytest.param((limited("deployment"), "rate=10"), None, "", "", id="few connections"),
         pytest.param(
             (limited("deployment"), "users=2000"),
@@ -118,6 +145,13 @@ def dialogue(messages: int, requests: int, lasts_s: float) -> str:
             id="all at once",
         ),
         pytest.param((limited("deployment"), "users=2000"), 16.6, "", "", id="one by one"),
+        pytest.param(
+            (limited("deployment"), "users=2000"),
+            20.0,
+            "1,200 guests begin within 60 s",
+            "write -r 16.66",
+            id="one by one, too fast",
+        ),
         pytest.param(
             (limited("deployment"), "users=500", "rate=250"),
             None,
@@ -180,6 +214,17 @@ def test_the_line_says_what_guests_need_and_may(settings: tuple[str, ...], line:
     assert guest_line(settings_of(*GUESTS, *settings), [CHAT]) == line
 
 
+def test_what_guests_lack_is_a_warning_in_the_list_of_checks() -> None:
+    few, enough = Checklist(), Checklist()
+
+    for rate, checklist in ((50, few), (20, enough)):
+        settings = settings_of(*GUESTS, limited("session"), f"rate={rate}")
+        check_guests(settings, [CHAT], None, checklist)
+
+    assert [each.status for each in few.findings] == [Status.WARNING]
+    assert [each.status for each in enough.findings] == [Status.OK]
+
+
 STORM = "reconnect_storm"
 BURSTS = (
     "stages=[{rate: 0, for_s: 9}, {rate: 80, for_s: 1}, {rate: 0, for_s: 9}, {to: 40, for_s: 2}]"
@@ -224,6 +269,19 @@ def test_what_guests_lack_who_drop_is_said(settings: tuple[str, ...], told: str,
 DROPS = f"scenarios=[{STORM}]"
 
 
+@pytest.mark.parametrize(
+    ("load", "line"),
+    [
+        ("rate=25", "at most 125 guests drop within 5 s, you have 10"),
+        ("arrivals=closed", "no rate is asked for, you have 10, which may send as much as"),
+    ],
+)
+def test_the_line_says_how_many_drop_at_once(load: str, line: str) -> None:
+    settings = settings_of(*GUESTS, DROPS, "limits=[]", load)
+
+    assert guest_line(settings, [STORM]).startswith(f"{STORM}: {line}")
+
+
 def approved(*settings: str, logins_per_s: float | None = None) -> Settings:
     found = settings_of(*GUESTS, "limits=[]", *settings)
     approval = Approval(
@@ -236,14 +294,14 @@ def approved(*settings: str, logins_per_s: float | None = None) -> Settings:
 @pytest.mark.parametrize(
     ("settings", "logins_per_s", "spawn_rate", "told", "fix"),
     [
-        pytest.param(("users=270", "rate=5"), None, None, "", "", id="just in time"),
+        pytest.param(("users=272", "rate=5"), None, None, "", "", id="just in time"),
         pytest.param(
-            ("users=400", "rate=5"),
+            ("users=273", "rate=5"),
             None,
             None,
-            "400 guests take 88 s to connect, and approval T-1 allows 5 logins a second, each "
+            "273 guests take 60 s to connect, and approval T-1 allows 5 logins a second, each "
             "second taken a tenth longer",
-            "write --set prepare_timeout_s=97, or fewer users, or have more approved",
+            "write --set prepare_timeout_s=67, or fewer users, or have more approved",
             id="too many for the time to prepare",
         ),
         pytest.param(("users=400", "rate=5"), None, 10.0, "", "", id="they start one by one"),
@@ -258,6 +316,7 @@ def approved(*settings: str, logins_per_s: float | None = None) -> Settings:
             id="other guests too often",
         ),
         pytest.param(("rate=20", each(6)), 4.0, None, "", "", id="just as often"),
+        pytest.param(("arrivals=closed", each(1)), 0.5, None, "", "", id="at their own pace"),
         pytest.param(
             (DROPS, "users=60", "rate=6", "request_timeout_s=10"),
             5.0,

@@ -12,8 +12,18 @@ import pytest
 
 from convoy.clock import clock_s
 from convoy.errors import ExitCode, RefusedError, RemoteError, SettingsError
+from convoy.plan.picks import PickRule
 from convoy.plan.pool import NO_CONVERSATION, Conversation, ConversationPool
-from convoy.prepare.pools import find_pool, open_conversations, share_out
+from convoy.plan.rate_curve import RateCurve
+from convoy.plan.scenario import ScenarioInputs
+from convoy.prepare.checklist import Checklist, Status
+from convoy.prepare.pools import (
+    check_pool_size,
+    find_pool,
+    given_pool,
+    open_conversations,
+    share_out,
+)
 from convoy.prepare.scenarios import KnownScenario, Opening
 from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections
@@ -23,7 +33,9 @@ from convoy.routes.catalogue import CLIENT, NO_ROUTE
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from tests.simulator_process import SimulatorProcess
+from tests.unit.plan import pool_of
 from tests.unit.remote.clients import client_at
+from tests.unit.remote.exchanges import LONG_S
 from tests.unit.settings.configuration import settings_of
 
 SCENARIO = "conversation_messages"
@@ -157,7 +169,9 @@ def test_a_run_whose_conversations_cannot_be_opened_is_refused(
 
 
 def test_outside_of_a_run_none_are_opened() -> None:
-    settings = settings_with(source="opened", count=5)
+    settings = settings_with(source="opened", count=2)
+    named = given_pool(settings, SCENARIO)
+    assert named is not None and named.ids == (f"{SCENARIO}-0", f"{SCENARIO}-1")
 
     with pytest.raises(RefusedError, match="are opened when a run begins"):
         find_pool(settings, SCENARIO, NOBODY)
@@ -315,6 +329,24 @@ def test_without_a_cache_the_remote_is_asked() -> None:
         find_pool(settings_with(), SCENARIO, NOBODY)
 
 
+def test_a_session_that_has_to_wait_for_its_limits_holds_up_no_other() -> None:
+    left_s = [0.01]
+    waits = SimpleNamespace(
+        open=lambda: None, ready_at=lambda now_s: now_s + (left_s.pop() if left_s else 0.0)
+    )
+    prompt = SimpleNamespace(open=lambda: None, ready_at=lambda now_s: now_s)
+    done: list[tuple[object, int]] = []
+
+    share_out(
+        range(3),
+        [cast(Session, each) for each in (waits, prompt)],
+        lambda session, item: done.append((session, item)),
+        LONG_S,
+    )
+
+    assert done == [(prompt, 1), (prompt, 2), (waits, 0)]
+
+
 def test_the_time_for_the_work_counts_from_its_beginning_whatever_was_done_before() -> None:
     session = cast(Session, SimpleNamespace(open=lambda: None, ready_at=lambda now_s: now_s))
     done: list[int] = []
@@ -331,3 +363,102 @@ def test_the_time_for_the_work_counts_from_its_beginning_whatever_was_done_befor
     faults = share_out([1], [session], work, timeout_s=0.2)
 
     assert (done, faults) == ([1], [])
+
+
+LARGER = "use a larger pool or fewer users"
+NOT_SENT = f"{LARGER}, or messages may not be sent by cause pool"
+RECYCLE = "use a larger pool, or on_exhausted: recycle"
+FOUR, PICK = pool_of(4), "4 conversations, pick"
+READ = "; ids as read: conversation-0, conversation-1, conversation-2, …"
+
+
+@pytest.mark.parametrize(
+    ("pool", "users", "rule", "messages", "told", "fix"),
+    [
+        pytest.param(FOUR, 9, PickRule(), 99, f"{PICK} random{READ}", "", id="any of them"),
+        pytest.param(
+            FOUR, 4, PickRule("exclusive"), 99, f"{PICK} exclusive{READ}", "", id="one for each"
+        ),
+        pytest.param(
+            FOUR,
+            5,
+            PickRule("exclusive"),
+            99,
+            f"5 users share 4 conversations, one message at a time{READ}",
+            NOT_SENT,
+            id="fewer than users",
+        ),
+        pytest.param(
+            FOUR, 4, PickRule("sticky"), 99, f"{PICK} sticky{READ}", "", id="one to keep for each"
+        ),
+        pytest.param(
+            FOUR,
+            5,
+            PickRule("sticky"),
+            99,
+            f"5 users keep 4 conversations: some share one{READ}",
+            LARGER,
+            id="fewer to keep than users",
+        ),
+        pytest.param(
+            FOUR, 9, PickRule(on_exhausted="fail"), 4, f"{PICK} random{READ}", "", id="used once"
+        ),
+        pytest.param(
+            FOUR,
+            9,
+            PickRule(on_exhausted="fail"),
+            5,
+            f"5 messages use up 4 conversations; the rest fails{READ}",
+            RECYCLE,
+            id="used up",
+        ),
+        pytest.param(
+            FOUR,
+            9,
+            PickRule(on_exhausted="fail"),
+            None,
+            f"{PICK} random{READ}",
+            "",
+            id="nobody knows how many messages",
+        ),
+        pytest.param(
+            pool_of(3),
+            1,
+            PickRule(),
+            9,
+            "3 conversations, pick random; ids as read: conversation-0, conversation-1, "
+            "conversation-2",
+            "",
+            id="all ids",
+        ),
+        pytest.param(
+            ConversationPool.of_customers(7),
+            1,
+            PickRule(),
+            9,
+            "7 conversations, pick random, each made by a customer of its own",
+            "",
+            id="customers",
+        ),
+        pytest.param(
+            NO_CONVERSATION,
+            9,
+            PickRule("exclusive"),
+            9,
+            "none; users make their own conversations",
+            "",
+            id="none",
+        ),
+    ],
+)
+def test_a_pool_is_compared_with_the_users_and_messages_that_need_it(
+    pool: ConversationPool, users: int, rule: PickRule, messages: int | None, told: str, fix: str
+) -> None:
+    checklist = Checklist()
+    inputs = ScenarioInputs(SCENARIO, 1, RateCurve([]), pool, {}, {}, users, rule)
+
+    check_pool_size(inputs, messages, checklist)
+
+    [found] = checklist.findings
+    assert found.told == told
+    assert (found.status, found.fix) == (Status.WARNING if fix else Status.OK, fix)

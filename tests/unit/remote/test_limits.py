@@ -59,15 +59,17 @@ def test_a_request_waits_where_those_that_follow_it_would_have_no_room(
     assert sent == messages
 
 
-def test_a_window_counts_from_its_first_answer() -> None:
+def test_each_window_counts_from_its_first_answer() -> None:
     spent = budget(PER_TOKEN)
 
-    spent.spend(10.0)
-    spent.correct({}, 10.5)
-    spent.spend(11.0)
-    spent.spend(12.0)
+    for begins_s in (10.0, 80.0):
+        spent.spend(begins_s)
+        spent.correct({}, begins_s + 0.5)
+        spent.spend(begins_s + 1.0)
+        spent.correct({}, begins_s + 1.5)
+        spent.spend(begins_s + 2.0)
 
-    assert spent.ready_at(12.0) == 70.5
+        assert spent.ready_at(begins_s + 2.0) == begins_s + 60.5
 
 
 def test_the_strictest_of_several_limits_decides() -> None:
@@ -101,14 +103,35 @@ def test_the_remotes_limit_replaces_ours() -> None:
     assert raised.ready_at(1.0) <= 1.0
 
 
+def test_requests_of_a_token_use_up_what_tokens_share() -> None:
+    shared = budget(Limit("client", 3, 60.0))
+    one, other = (Budget([PER_TOKEN], beside=[shared]) for _ in range(2))
+
+    for each in (one, other, other):
+        each.spend(10.0)
+    one.correct(told(count=1, allowed=3, reset=60), 10.5)
+
+    assert one.ready_at(11.0) == other.ready_at(11.0) == 70.5
+
+
+def test_what_is_said_of_a_token_is_nothing_of_the_limit_that_tokens_share() -> None:
+    shared = budget(Limit("client", 3, 60.0))
+
+    shared.spend(10.0)
+    shared.correct(told(count=3, allowed=3, reset=60), 10.5)
+
+    assert shared.ready_at(11.0) <= 11.0
+
+
 def test_an_answer_that_lags_behind_does_not_give_requests_back() -> None:
     busy = budget(PER_TOKEN)
 
     for _ in range(3):
         busy.spend(0.0)
     busy.correct(told(count=1, allowed=3, reset=60), 0.1)
+    busy.correct(told(count=1, allowed=3, reset=59), 0.2)  # rounded down
 
-    assert busy.ready_at(0.2) >= 60.0
+    assert busy.ready_at(0.2) == 60.1
 
 
 def test_a_new_window_of_the_remotes_frees_us() -> None:
@@ -120,6 +143,9 @@ def test_a_new_window_of_the_remotes_frees_us() -> None:
     waiting.correct(told(count=1, allowed=3, reset=60), 30.0)
 
     assert waiting.ready_at(30.0) <= 30.0
+    for _ in range(2):
+        waiting.spend(30.0)
+    assert waiting.ready_at(30.0) == 90.0
 
 
 @pytest.mark.parametrize("value", [b"", b"-1", b"1.5", b"nan", b"9" * 5000, b"\xff"])
@@ -127,7 +153,8 @@ def test_nonsense_in_the_headers_changes_nothing(value: bytes) -> None:
     kept = budget(PER_TOKEN)
 
     kept.spend(0.0)
-    kept.correct({b"inin-ratelimit-count": value, b"inin-ratelimit-reset": value}, 0.0)
+    for other in (value, b"3"):
+        kept.correct({b"inin-ratelimit-count": other, b"inin-ratelimit-reset": value}, 0.0)
 
     assert kept.ready_at(0.0) <= 0.0
 

@@ -66,6 +66,7 @@ def test_without_a_rate_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         of_process = Turns(None, clock, is_given=is_given)
         of_process.take()
         of_process.give([BEGAN_S + 3.0])
+        of_process.end()
 
     assert clock.now_s == BEGAN_S
     assert TurnBook(None, BEGAN_S).give("late", 5, 1, BEGAN_S) == []

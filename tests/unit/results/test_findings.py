@@ -12,7 +12,7 @@ from convoy.results.criteria import Criterion, CriterionResult
 from convoy.results.findings import find
 from convoy.results.grammar import Known, parse
 from convoy.results.outcome import Cause
-from convoy.results.result import RunResult
+from convoy.results.result import RunResult, StepResult
 from tests.unit.results import counts_of, run_of
 
 GOOD = counts_of(accepted=10)
@@ -401,6 +401,30 @@ def test_all_scenarios_are_judged_together_unless_one_is_named() -> None:
     }
     for line, observed in lines.items():
         assert found(line, both).observed == pytest.approx(observed, rel=0.001), line
+
+
+def test_steps_and_timings_are_judged_by_themselves() -> None:
+    run, other = run_of(GOOD, times_s=[FAST]), run_of(BAD, times_s=[SLOW]).scenarios["messages"]
+    part = StepResult(other.counts, other.durations)
+    scenario = replace(
+        run.scenarios["messages"], steps={"typing": part}, timings={"first_reply": part}
+    )
+    run = replace(run, scenarios={"messages": scenario})
+    known = Known(
+        {"messages"}, 60, steps={"messages": ("typing",)}, timings={"messages": ("first_reply",)}
+    )
+
+    lines = {
+        "p50(service_time) < 9s": 100,
+        "p50(service_time, messages/typing) < 9s": 1000,
+        "p50(timing[first_reply]) < 9s": 1000,
+        "p50(timing[first_reply], messages) < 9s": 1000,
+        "share(failures) < 99%": 0,
+        "share(failures, messages/typing) < 99%": 50,
+    }
+    for line, observed in lines.items():
+        [criterion] = parse([line], known)
+        assert find(criterion, run).observed == pytest.approx(observed, rel=0.001), line
 
 
 def test_messages_of_a_lost_worker_are_in_the_whole_and_in_no_window() -> None:

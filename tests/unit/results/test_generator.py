@@ -58,11 +58,13 @@ def test_a_doubt_names_the_worker_the_figures_the_limit_and_what_to_do() -> None
     assert "more workers or a lower rate" in doubt
 
 
-def test_a_standstill_is_stated_even_where_it_is_tolerated() -> None:
-    judgement = judged(health_after(600, stands_still=[(100, 2.5)]))
+@pytest.mark.parametrize("for_s", [0.6, 2.5])
+def test_a_standstill_is_stated_even_where_it_is_tolerated(for_s: float) -> None:
+    judgement = judged(health_after(600, stands_still=[(100, for_s)]))
 
     assert judgement.doubts == ()
-    assert "worker-1 stood still for 2.5 s" in judgement.warnings[0]
+    assert f"worker-1 stood still for {for_s} s" in judgement.warnings[0]
+    assert judged(health_after(600, stands_still=[(100, 0.4)])).warnings == ()
 
 
 @pytest.mark.parametrize(("cpu_share", "state"), [(0.89, "ok"), (0.95, "strained")])
@@ -83,7 +85,8 @@ def test_a_process_that_had_to_wait_for_a_core_says_so() -> None:
         "worker worker-1 waited 3.0 of 30.0 s for a processor that other programs used; give the "
         "generator cores of its own",
     )
-    assert judged(health_after(30, waited_share=0.005)).warnings == ()
+    for duration_s in (30, 600):
+        assert judged(health_after(duration_s, waited_share=0.005)).warnings == ()
 
 
 def test_messages_late_by_the_generator_make_it_too_slow_though_its_loop_was_in_time() -> None:

@@ -118,6 +118,18 @@ def test_a_line_says_what_is_measured_where_against_what(line: str, expected: Cr
     assert parsed(line) == expected
 
 
+@pytest.mark.parametrize(
+    ("limit", "limit_ms"), [("20ms", 20), ("3 s", 3_000), ("1.5m", 90_000), ("2h", 7_200_000)]
+)
+def test_the_limit_of_a_time_is_in_milliseconds(limit: str, limit_ms: float) -> None:
+    assert parsed(f"max(response_time) < {limit}").limit == limit_ms
+
+
+@pytest.mark.parametrize("percent", [0.5, 42.0, 99.99, 100.0])
+def test_any_percentile_may_be_asked_for(percent: float) -> None:
+    assert parsed(f"p{percent:g}(response_time) < 1s").percent == percent
+
+
 def test_every_code_is_the_same_as_none() -> None:
     assert parsed("share(failures[*]) < 1%").selector == parsed("share(failures) < 1%").selector
 
@@ -151,6 +163,7 @@ def test_steps_and_timings_are_known_to_the_grammar(line: str) -> None:
         ("p0(response_time) < 1s", "there is no function 'p0'"),
         ("p101(response_time) < 1s", "there is no function 'p101'"),
         ("p9.9.9(response_time) < 1s", "there is no function 'p9.9.9'"),
+        ("q97(response_time) < 1s", "there is no function 'q97'"),
         ("response_time < 1s", "should say which response_time, as in p95(response_time) or max"),
         ("p95(failures) < 1s", "p95 does not go with failures; take count or share"),
         ("share(response_time) < 1%", "share does not go with response_time; take a percentile"),
@@ -192,7 +205,7 @@ def test_steps_and_timings_are_known_to_the_grammar(line: str) -> None:
         ("unknown == 0, stop", "should have 'abort' after the comma, and has 'stop'"),
         ("unknown == 0 abort", "should end before 'abort'"),
         ("accepted > 5, abort", "whether there are enough is only known at the end"),
-        ("accepted == 5, abort", "whether there are enough is only known at the end"),
+        ("accepted == 1, abort", "whether there are enough is only known at the end"),
         ("sent[429] == 0", "sent takes nothing in brackets, but has [429]"),
         ("errors[] == 0", "should have a code between the brackets, or * for every one"),
         ("errors[429 == 0", "has something that no criterion has, at '[429 == 0'"),
@@ -230,9 +243,13 @@ def test_a_wrong_line_is_a_fault_that_says_what_there_is(line: str, fault: str) 
             "there is no step 'conversation_messages/typng'; there are: "
             "conversation_messages/typing; did you mean conversation_messages/typing?",
         ),
+        (
+            "late(conversation_messages/typing) == 0",
+            "late is for messages; of a step there are: response_time, ",
+        ),
     ],
 )
-def test_a_misspelt_step_or_timing_is_a_fault(line: str, fault: str) -> None:
+def test_a_step_or_timing_that_is_not_there_is_a_fault(line: str, fault: str) -> None:
     assert fault in fault_of(line, WITH_STEPS)
 
 

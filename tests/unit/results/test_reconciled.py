@@ -282,7 +282,7 @@ def reconciled(*found: Discrepancy) -> Reconciled:
         "2026-11-26T10:00:00Z",
         len(sent),
         found,
-        not_named=0,
+        not_named=7,
         how=["by marker"],
         not_compared=["texts: <none>"],
         visibility=seen,
@@ -324,9 +324,10 @@ def test_what_was_found_is_in_record_summary_and_reports() -> None:
 
     assert summary.reconciled is not None and summary.reconciled.analytics_visible is not None
     assert (summary.reconciled.lost.count, len(summary.reconciled.lost.messages)) == (250, 100)
+    assert (summary.reconciled.accepted, summary.reconciled.found) == (300, 43)
     visible = summary.reconciled.analytics_visible
     assert (visible.matched, visible.missing, visible.at_first_look) == (2, 1, 2)
-    assert "50 of 300 accepted messages found, 250 lost at 2026-11-26T10:00:00Z" in text_report(
+    assert "43 of 300 accepted messages found, 250 lost at 2026-11-26T10:00:00Z" in text_report(
         summary
     )
     page = html_report(summary, kept)

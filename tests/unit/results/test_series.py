@@ -161,6 +161,17 @@ def test_unknown_codes_have_the_names_that_the_account_gives_them() -> None:
     assert total.errors == total.failures == {"400 a": 1, "4xx other": 2}
 
 
+def test_what_was_reported_before_codes_had_other_names_is_counted_under_those() -> None:
+    account = SeriesAccount(1, lambda code: code)
+    account.absorb(report_on({0: Counts(errors={"400 a": 1})}, durations_of()), 0.0, 1.0)
+    before = series_of(account)
+
+    account.rename_codes(lambda code: "4xx other")
+
+    assert series_of(account).total.errors == {"4xx other": 1}
+    assert before.total.errors == {"400 a": 1}
+
+
 @pytest.mark.parametrize(
     ("duration_s", "step_s"),
     [(0.5, 1), (30, 1), (14_400, 1), (14_401, 2), (86_400, 6), (30 * 86_400, 180)],
@@ -198,3 +209,19 @@ def test_messages_due_are_known_by_the_second(
     due: Sequence[int], at_s: float, expected: int
 ) -> None:
     assert Series(due=due).due_by(at_s) == expected
+
+
+def test_messages_due_in_a_step_are_those_since_the_one_before() -> None:
+    by_two = Series(step_s=2, due=(20, 40, 55, 60, 61))
+
+    assert [by_two.due_in(step) for step in range(6)] == [20, 20, 15, 5, 1, 0]
+
+
+def test_seconds_far_off_are_left_out() -> None:
+    account = SeriesAccount(1, lambda code: code, latest_s=5)
+
+    account.absorb(
+        report_on({second: counts_of(accepted=1) for second in (4, 5, 6)}, durations_of()), 0.0, 6.5
+    )
+
+    assert list(series_of(account).steps) == [4, 5]
