@@ -8,7 +8,7 @@ _MEASURED = re.compile(rb"\[convoy:\d{8}-\d{6}-[0-9a-f]{6}:[^:\]]+:(\d+)\]")
 """The run id without a suffix: `-canary`, `-warmup` and `-steps` are others."""
 
 
-def measured_number(body: bytes) -> int | None:
+def measured_number(body: bytes | None) -> int | None:
     """Return the number of the measured message in a body, None where there is no such message."""
-    found = _MEASURED.search(body)
+    found = _MEASURED.search(body or b"")
     return None if found is None else int(found[1])

@@ -42,7 +42,7 @@ def send_only_some(proof: Proof) -> None:
     accepted: list[Attempt] = []
 
     def make(real: Callable[..., Attempt]) -> Callable[..., Attempt]:
-        def post(self: ApiSession, path: str, body: bytes, *told: Any) -> Attempt:
+        def post(self: ApiSession, path: str, body: bytes | None, *told: Any) -> Attempt:
             k = measured_number(body)
             if accepted and k is not None and k % 10 < _NOT_SENT_OF_TEN:
                 proof.count()
