@@ -41,7 +41,8 @@ class RunController:
     load the organisation. `code` is the hash of the code that makes messages. Each run is shown in
     the `view`; without a view it tells its progress in the log. `collect_report` takes in the
     report of a worker in this process; Locust collects the reports of other processes. The
-    `kill_switch` ends a run. `redact` hides secrets.
+    `kill_switch` ends a run. `redact` hides secrets. It is long because it answers to Locust, the
+    web UI and the end of the process alike.
     """
 
     environment: Environment
