@@ -236,7 +236,7 @@ class _Watched:
     def _leave(self) -> None:
         session = self._session
         socket = session.socket
-        if session.socket.is_open:
+        if socket.is_open:
             self._note(_SENT, "close 1000")
         elif socket.fault is not None:
             self._note(_NOTED, f"the connection has ended: {socket.fault}")

@@ -137,7 +137,7 @@ class _Hooks:
         environment.dispatcher_class = functools.partial(  # type: ignore[assignment]
             EvenUsersDispatcher,
             begin=controller.begin,
-            shares=controller.shares,
+            shares=controller.workers.shares,
             may_have_users=controller.workers.may_have_users,
         )
         self._listen(controller)

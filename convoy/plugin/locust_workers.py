@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import gevent
 from locust.env import Environment
 from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
 
 from convoy.clock import clock_s
-from convoy.plan.scenario import ScenarioInputs
 from convoy.plugin.users import ScenarioUser
 from convoy.plugin.users_dispatcher import EvenUsersDispatcher, Shares
 from convoy.swarm.master import Master
@@ -62,13 +61,14 @@ class LocustWorkers:
             if issubclass(user_class, ScenarioUser)
         }
 
-    def shares(self, inputs: Mapping[str, ScenarioInputs]) -> Shares:
+    def shares(self) -> Shares:
         """Return each user class's share of the users: its scenario's share of the messages."""
+        assert self.master is not None  # no worker may have users otherwise
         classes = self.user_classes()
         return {
             classes[name]: sum(stage.messages for stage in each.curve.stages) or 1.0
-            for name, each in inputs.items()
-        } or dict.fromkeys(classes.values(), 1.0)
+            for name, each in self.master.inputs.scenarios.items()
+        }
 
     def may_have_users(self, worker: str) -> bool:
         """Return whether a worker takes part in the present run."""

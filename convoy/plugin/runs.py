@@ -18,7 +18,6 @@ from convoy.plugin.lifecycle import Lifecycle, TestState
 from convoy.plugin.live_run import LiveRun
 from convoy.plugin.live_view import LiveView
 from convoy.plugin.locust_workers import LocustWorkers
-from convoy.plugin.users_dispatcher import Shares
 from convoy.prepare.guard import check_processes, check_users
 from convoy.prepare.prepared_run import PreparedRun
 from convoy.remote.kill_switch import KillSwitch
@@ -42,7 +41,8 @@ class RunController:
     load the organisation. `code` is the hash of the code that makes messages. Each run is shown in
     the `view`; without a view it tells its progress in the log. `collect_report` takes in the
     report of a worker in this process; Locust collects the reports of other processes. The
-    `kill_switch` ends a run. `redact` hides secrets.
+    `kill_switch` ends a run. `redact` hides secrets. It is long because it answers to Locust, the
+    web UI and the end of the process alike.
     """
 
     environment: Environment
@@ -209,10 +209,6 @@ class RunController:
             has_links=self.view is not None and not self.is_attended,
         )
         return run
-
-    def shares(self) -> Shares:
-        """Return each user class's share of the users: its scenario's share of the messages."""
-        return self.workers.shares({} if self._run is None else self._run.prepared.inputs)
 
     def summary(self) -> Summary | None:
         """Return the summary of the present run up to now, or of the last one; None without any."""

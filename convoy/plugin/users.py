@@ -70,7 +70,8 @@ class ScenarioUser(User):
     are steps that are done only where the settings ask for them, each with the names of other
     optional steps that it needs. A timing that has the name of an optional step is measured only
     together with that step. `variables` are those of the scenario's settings, by name; `route` has
-    the rules by which bodies are checked; `request_type` is shown in Locust's rows.
+    the rules by which bodies are checked; `request_type` is shown in Locust's rows. It is long
+    because whatever ends a task, a message or a user has to account for it.
     """
 
     abstract = True

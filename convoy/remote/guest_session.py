@@ -43,7 +43,8 @@ class GuestSession:
     as another guest's. `on_event` and `on_text` are called as by a `GuestConnection`. `is_new`
     tells whether the last configure began a session. Under an approval a connection with its first
     configure takes a turn to log in, and all else that is sent counts as a message.
-    `connection` is the latest one: what happens on it is there.
+    `connection` is the latest one: what happens on it is there. It is long because users ask two
+    dozen things of a session, few of which take ten lines.
     """
 
     __slots__ = (

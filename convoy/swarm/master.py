@@ -45,7 +45,7 @@ class Master:
     worker `is_local`, it needs no lease. `end_early` is called with the reason when a worker asks
     for the end of the run, `enter_messages` with each part of the log of messages. `redact` hides
     secrets in what the run's result says. The preflight has used `sent_before` of an approved
-    total.
+    total. It is long because protocol, account and channel of a run meet nowhere else.
     """
 
     inputs: RunInputs

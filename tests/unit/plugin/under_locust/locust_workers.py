@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 import gevent
@@ -9,7 +11,13 @@ import pytest
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_RUNNING, MasterRunner, WorkerNode, WorkerNodes
 
+from convoy.plan.rate_curve import RateCurve
 from convoy.plugin.locust_workers import LOCAL_WORKER, LocustWorkers, end_where_workers_are_missing
+from convoy.plugin.users import ScenarioUser
+from convoy.swarm.master import Master
+from convoy.swarm.run_inputs import RunInputs
+from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.settings.configuration import settings_of
 
 
 class Runner:
@@ -72,3 +80,21 @@ def test_without_workers_this_process_is_one() -> None:
     assert workers.are_local
     assert workers.workers() == {LOCAL_WORKER}
     assert workers.assigned_users() == {}
+
+
+def test_each_class_has_the_share_of_users_that_its_scenario_has_of_the_messages() -> None:
+    stages = {
+        "steady": [(2.0, 2.0, 10.0)],
+        "rising": [(0.0, 4.0, 10.0), (4.0, 4.0, 10.0)],
+        "closed": [(0.0, 0.0, 10.0)],
+    }
+    scenarios = {name: replace(INPUTS, curve=RateCurve(each)) for name, each in stages.items()}
+    # Abstract, because other tests of this process ask for all scenarios that there are.
+    body = {"abstract": True}
+    classes = [type(name.upper(), (ScenarioUser,), body | {"scenario": name}) for name in stages]
+    environment = Environment(user_classes=classes)
+    workers = LocustWorkers(environment, environment.create_local_runner())
+    master = SimpleNamespace(inputs=RunInputs("run-1", settings_of(), scenarios))
+    workers.master = cast(Master, master)
+
+    assert workers.shares() == {"STEADY": 20.0, "RISING": 60.0, "CLOSED": 1.0}
