@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import IntEnum
 
-from convoy.foreign import on_one_line
+from convoy.untrusted_text import on_one_line
 
 _MOST_SHOWN = 100
 

@@ -14,7 +14,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from convoy.escapes import layers
-from convoy.foreign import LONGEST_PART, on_one_line, printable_lines, unbroken
+from convoy.untrusted_text import LONGEST_PART, on_one_line, printable_lines, unbroken
 
 STARS = "**********"
 SHORTEST = 4

@@ -20,7 +20,7 @@ HOUSES = ("convoy", "scenarios", "simulator", "bench")
 RISING = (
     "clock",
     "terminal",
-    "foreign",
+    "untrusted_text",
     "escapes",
     "errors",
     "secrets",
@@ -40,12 +40,12 @@ RISING = (
 )
 """The packages of `convoy`; each may import those before it only."""
 PURE = {
-    "plan": {"convoy.errors", "convoy.foreign", "convoy.plan"},
-    "routes": {"convoy.errors", "convoy.foreign", "convoy.plan", "convoy.routes"},
+    "plan": {"convoy.errors", "convoy.untrusted_text", "convoy.plan"},
+    "routes": {"convoy.errors", "convoy.untrusted_text", "convoy.plan", "convoy.routes"},
     "results": {
         "convoy.errors",
         "convoy.escapes",
-        "convoy.foreign",
+        "convoy.untrusted_text",
         "convoy.files",
         "convoy.plan",
         "convoy.routes",
@@ -370,7 +370,7 @@ def test_modules_say_what_they_are_and_stay_readable() -> None:
     assert offenders((module, faults(module)) for module in everything()) == {}
 
 
-def test_nobody_but_foreign_cuts_a_text_that_is_told() -> None:
+def test_nobody_but_untrusted_text_cuts_a_text_that_is_told() -> None:
     """What is left of a secret that was cut is not found any more: `quoted` shows it whole or not.
 
     What has been redacted is cut by `cut`.

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from convoy.afterwards.progress import StepsDone
 from convoy.errors import RemoteError
-from convoy.foreign import told
 from convoy.remote.api_client import ApiClient
 from convoy.remote.conversations import (
     MOST_ASKED,
@@ -26,6 +25,7 @@ from convoy.remote.conversations import (
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED
 from convoy.results.reconciled import FoundMessage, Look, Moment, Side
+from convoy.untrusted_text import told
 
 _LOOKS_EVERY_S = 2.0
 _REREADS_EVERY_S = 5.0

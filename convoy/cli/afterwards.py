@@ -18,7 +18,6 @@ from convoy.afterwards.reconcile import DISCREPANCIES, reconcile
 from convoy.afterwards.recorded_run import check_that_it_ended
 from convoy.cli.records import add_run, folder_of, report_record
 from convoy.errors import ExitCode
-from convoy.foreign import on_one_line
 from convoy.plugin.scenario_classes import user_classes
 from convoy.prepare.setup import Setup
 from convoy.results.reconciled import KINDS, Named
@@ -27,6 +26,7 @@ from convoy.results.reports.text import text_report
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
 from convoy.swarm.run_inputs import code_hash
+from convoy.untrusted_text import on_one_line
 
 _MOST_SHOWN = 10
 _WAIT_S = 60

@@ -27,7 +27,6 @@ from convoy.cli.preflight import check_readiness
 from convoy.cli.records import add_run, judge_record, report_record, run_lines
 from convoy.cli.send import as_report, send_one
 from convoy.errors import ConvoyError, ExitCode, Fault, SettingsError
-from convoy.foreign import printable_lines
 from convoy.plugin.github_step import GitHubStep
 from convoy.plugin.redacted_exits import redact_records, redact_tracebacks, redact_usage
 from convoy.plugin.scenario_classes import known_scenarios, user_classes
@@ -37,6 +36,7 @@ from convoy.results.reports import REPORTS
 from convoy.results.reports.text import text_report
 from convoy.results.summary import Summary
 from convoy.routes.explain import as_text
+from convoy.untrusted_text import printable_lines
 
 _LOCUSTFILE = "locustfile"
 

@@ -14,7 +14,6 @@ from gevent.event import Event as Signal
 from convoy.cli.send import checked_template, past_the_guard
 from convoy.errors import ExitCode, Fault, RemoteError, SettingsError
 from convoy.files import FileError
-from convoy.foreign import MARGIN, printable_lines, shortened, unbroken
 from convoy.plan.dialogue import AnyLine, Dialogue, Expect
 from convoy.plan.payloads import PayloadError, TemplateFault
 from convoy.prepare.canaries import canary_run_id
@@ -48,6 +47,7 @@ from convoy.results.record import RUNS, check_stop
 from convoy.routes.catalogue import GUEST_CHAT
 from convoy.routes.explain import as_text, explain, explain_code
 from convoy.settings.model import ScenarioSettings
+from convoy.untrusted_text import MARGIN, printable_lines, shortened, unbroken
 
 _REPLY_S = 5.0
 _LONGEST_SHOWN = 2_000

@@ -10,11 +10,11 @@ from typing import Any
 
 from convoy.errors import ConvoyError, Fault, SettingsError
 from convoy.files import FileError, read_text
-from convoy.foreign import told
 from convoy.plan.strict_json import NotJsonError, read_json
 from convoy.prepare.setup import Setup
 from convoy.routes.explain import Explanation, explain
 from convoy.routes.saved_answers import read_saved
+from convoy.untrusted_text import told
 
 _STDIN = "-"
 _LONGEST_BYTES = 10 * 2**20

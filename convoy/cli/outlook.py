@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 
-from convoy.foreign import told
 from convoy.plan.lanes import LANES
 from convoy.plan.pool import NO_CONVERSATION
 from convoy.plan.rate_curve import RateCurve
@@ -14,6 +13,7 @@ from convoy.prepare.allowance import allowance_line
 from convoy.prepare.guest_limit import guest_line
 from convoy.prepare.prepared_run import PreparedRun
 from convoy.settings import Settings
+from convoy.untrusted_text import told
 
 _RUN_ID = "<run id>"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from convoy.errors import ConvoyError, Fault, SettingsError
-from convoy.foreign import cut, on_one_line
 from convoy.results.grammar import Known, parse
 from convoy.results.record import (
     JOURNAL,
@@ -27,6 +26,7 @@ from convoy.results.verdict import OnNotJudged, judge
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings.documents import DocumentError, parse_mapping
 from convoy.settings.sources import read_criteria
+from convoy.untrusted_text import cut, on_one_line
 
 
 def judge_record(run: str, criteria: str, on_not_judged: OnNotJudged, runs: Path) -> Summary:

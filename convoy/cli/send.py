@@ -16,7 +16,6 @@ import msgspec
 
 from convoy.errors import Fault, RefusedError, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
-from convoy.foreign import cut, printable_lines, readable, told
 from convoy.plan.payloads import LARGEST_BODY_BYTES, PayloadTemplate, parse_body
 from convoy.plan.pool import Conversation, ConversationPool, checked_id
 from convoy.prepare.canaries import canary_run_id
@@ -41,6 +40,7 @@ from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.routes.explain import as_text, explain, explain_code
 from convoy.secrets import STARS
 from convoy.settings import Settings
+from convoy.untrusted_text import cut, printable_lines, readable, told
 
 _LONGEST_SHOWN = 4_096
 _NOT_FOR_CURL = ("host", "authorization", "content-length", "user-agent")

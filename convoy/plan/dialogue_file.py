@@ -10,7 +10,6 @@ import msgspec
 from msgspec.structs import replace
 
 from convoy.errors import did_you_mean
-from convoy.foreign import quoted
 from convoy.plan.dialogue import (
     WHOLE,
     AnyLine,
@@ -23,6 +22,7 @@ from convoy.plan.dialogue import (
     Typing,
 )
 from convoy.plan.payloads import PayloadError, TemplateFault
+from convoy.untrusted_text import quoted
 
 MOST_LINES = 100
 _LONGEST_NAME = 255

@@ -14,7 +14,7 @@ from itertools import chain, islice
 import msgspec
 
 from convoy.errors import ConvoyError, ExitCode
-from convoy.foreign import quoted
+from convoy.untrusted_text import quoted
 
 _ID_COLUMNS = ("conversationid", "id")
 _CUSTOMER_COLUMNS = ("customerid", "guestid")

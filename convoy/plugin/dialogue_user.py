@@ -12,7 +12,7 @@ from locust.user.task import (
 )
 
 from convoy.clock import clock_s
-from convoy.engine.ahead import Message
+from convoy.engine.rendered_ahead import Message
 from convoy.errors import RefusalError, WireError
 from convoy.plan.dialogue import WHOLE, AnyLine, Attach, Choose, Expect, Say, Wait
 from convoy.plugin.guest_user import GuestUser

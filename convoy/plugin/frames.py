@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from locust.rpc import Message
 
-from convoy.foreign import printable_lines, shortened
 from convoy.plugin import channel
 from convoy.plugin.limited_log import LimitedLog
 from convoy.swarm.value_count import check_values
+from convoy.untrusted_text import printable_lines, shortened
 
 _LONGEST_REASON = 200
 _LARGEST_OF_STRANGERS = 2**16

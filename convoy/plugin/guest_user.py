@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from convoy.clock import clock_s
-from convoy.engine.ahead import Message
+from convoy.engine.rendered_ahead import Message
 from convoy.errors import RefusalError, RemoteError
 from convoy.plugin.guest_timings import FIRST_REPLY, OWN_COPY, REPLY_BURST, GuestTimings
 from convoy.plugin.users import ScenarioUser

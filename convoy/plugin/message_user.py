@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from convoy.clock import clock_s
-from convoy.engine.ahead import Message
+from convoy.engine.rendered_ahead import Message
 from convoy.errors import RefusalError, WireError
 from convoy.plan.pool import Conversation
 from convoy.plugin.users import ScenarioUser

@@ -17,9 +17,9 @@ from locust.env import Environment
 from locust.stats import StatsError
 
 from convoy import terminal
-from convoy.foreign import printable_lines, told
 from convoy.plugin.rows import MessageFailure
 from convoy.secrets import RedactingFilter, Redactor
+from convoy.untrusted_text import printable_lines, told
 
 
 def redact_exits(environment: Environment, redactor: Redactor) -> None:

@@ -23,11 +23,10 @@ from locust.user.task import (
 from msgspec.structs import replace
 
 from convoy.clock import clock_s
-from convoy.engine.ahead import Message
 from convoy.engine.alarm import A_POLL_S
 from convoy.engine.dispatch import DueMessage
+from convoy.engine.rendered_ahead import Message
 from convoy.errors import ConvoyError, LoginError, RefusalError, WireError
-from convoy.foreign import told
 from convoy.plan.scenario import PoolExhausted
 from convoy.plugin.task_loop import TaskLoop
 from convoy.prepare.scenarios import Opening, chosen_timings
@@ -50,6 +49,7 @@ from convoy.swarm.accounting import StepTimes
 from convoy.swarm.scenario_work import Reservation
 from convoy.swarm.worker import Worker
 from convoy.swarm.worker_run import WorkerRun, WorkerRunState
+from convoy.untrusted_text import told
 
 logger = logging.getLogger(__name__)
 

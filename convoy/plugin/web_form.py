@@ -10,9 +10,9 @@ from math import isfinite
 from locust.util.timespan import parse_timespan
 
 from convoy.errors import Fault, RefusedError, SettingsError
-from convoy.foreign import quoted
 from convoy.plugin.runs import RunController
 from convoy.settings.values import LONGEST_S, MOST_USERS
+from convoy.untrusted_text import quoted
 
 KEPT = ("target", "load_profile", "scenarios", "seed", "run_time", "host")
 """Fields that a run keeps until its end."""

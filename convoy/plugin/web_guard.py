@@ -18,8 +18,8 @@ from typing import Any
 from flask import Flask, Response, g, request
 from locust.web import WebUI
 
-from convoy.foreign import quoted
 from convoy.settings.origin import is_loopback
+from convoy.untrusted_text import quoted
 
 _ASSETS = "locust.send_assets"
 _PAGES = ("locust.index", "locust.login", "locust.stats_report", "convoy_log_in")

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import time
 
-from convoy.foreign import readable
 from convoy.plan.message import PlannedMessage
 from convoy.plan.rendering import CUSTOMERS
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
@@ -21,6 +20,7 @@ from convoy.routes.catalogue import Route
 from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER, advice
 from convoy.routes.explain import as_text, explain
 from convoy.routes.refusals import read_refusal
+from convoy.untrusted_text import readable
 
 _LONGEST_S = 10.0
 _PASSING_STATUSES = (408, 429)

@@ -12,7 +12,7 @@ from textwrap import wrap
 from threading import Event, Thread
 
 from convoy.errors import ConvoyError, KillSwitchError, RefusedError
-from convoy.foreign import told_lines
+from convoy.untrusted_text import told_lines
 
 _STATUS_WIDTH = 9
 _WIDTH = 110

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from convoy.errors import Fault, SettingsError, did_you_mean
-from convoy.foreign import quoted
 from convoy.plan.rendering import CUSTOMERS
 from convoy.plan.scenario import ScenarioInputs
 from convoy.remote.connections import Connections
@@ -20,6 +19,7 @@ from convoy.routes.catalogue import CLIENT, GUEST_CHAT, Route, TokenKind
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings import Settings
 from convoy.settings.model import ScenarioSettings
+from convoy.untrusted_text import quoted
 
 MESSAGES_PER_GUEST = "messages_per_guest"
 """The variable that says after how many messages a user begins as another guest."""

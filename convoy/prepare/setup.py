@@ -13,7 +13,6 @@ from time import time
 
 from convoy.errors import ConvoyError, Fault, KillSwitchError, RefusedError, SettingsError
 from convoy.files import FileError
-from convoy.foreign import told_lines
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.dialogues import with_longest_dialogues
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
@@ -52,6 +51,7 @@ from convoy.settings.environment import (
 )
 from convoy.settings.resolution import resolve
 from convoy.settings.sources import command_of, names_of
+from convoy.untrusted_text import told_lines
 
 _OF_TODAY = ("target", "headers", "oauth", "limits", "on_limit", "request_timeout_s")
 """The settings by which a record could send credentials elsewhere, or more than is allowed."""

@@ -11,13 +11,13 @@ from typing import Literal
 import msgspec
 
 from convoy.errors import RemoteError
-from convoy.foreign import shortened
 from convoy.plan.rendering import stamp
 from convoy.remote.api_client import ApiClient
 from convoy.results.outcome import LONGEST_NAME
 from convoy.results.reconciled import FoundMessage, Side, digest_of, marker_in
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import RETIRING_CODES
+from convoy.untrusted_text import shortened
 
 _MOST_IDS = 500
 """Of messages in one request. 1,000 are taken (https://github.com/api-evangelist/genesys, read

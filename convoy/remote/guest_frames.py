@@ -13,11 +13,11 @@ from typing import Annotated, get_args
 import msgspec
 from msgspec import Meta
 
-from convoy.foreign import unbroken
 from convoy.remote import guest_events as events
 from convoy.remote.guest_events import Event
 from convoy.remote.guest_messages import Body, Message, Struct
 from convoy.secrets import Secret
+from convoy.untrusted_text import unbroken
 
 _GOOD = range(200, 300)
 _TOO_MANY = (429, 4029)

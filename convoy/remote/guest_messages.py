@@ -14,9 +14,9 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
-from convoy.foreign import unbroken
 from convoy.remote import guest_events as events
 from convoy.remote.guest_events import Choice, Event
+from convoy.untrusted_text import unbroken
 
 _MS_PER_S = 1000.0
 _T = TypeVar("_T")

@@ -12,7 +12,6 @@ import httptools
 import msgspec
 
 from convoy.errors import WireError
-from convoy.foreign import unbroken
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import RunSwitch
@@ -27,6 +26,7 @@ from convoy.remote.wire_faults import (
     wire_code,
 )
 from convoy.settings import Origin
+from convoy.untrusted_text import unbroken
 
 _FIRST_FINAL_STATUS = 200
 # Much less than a body may have, because httptools copies what it has of a header for each piece:

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
-from convoy.foreign import unbroken
 from convoy.remote.api_client import ApiClient
 from convoy.routes.catalogue import ROUTES, Route
+from convoy.untrusted_text import unbroken
 
 T = TypeVar("T")
 

@@ -13,12 +13,12 @@ from itertools import chain
 from math import isfinite, nan
 
 from convoy.errors import Fault, SettingsError, did_you_mean
-from convoy.foreign import quoted
 from convoy.results.account import step_name
 from convoy.results.criteria import COMPARISONS, SUBJECTS, Criterion, CriterionWindow, Unit, selects
 from convoy.results.outcome import Cause
 from convoy.results.series import REPORT_STEPS
 from convoy.routes.codes import KNOWN_CODES
+from convoy.untrusted_text import quoted
 
 MOST_CRITERIA = 100
 LONGEST_LINE = 200

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from convoy.errors import ConvoyError
 from convoy.files import FileError, text_lines, unpacked
-from convoy.foreign import told
 from convoy.results.outcome import LONGEST_NAME, Attempt, Fate, Number, Phase
+from convoy.untrusted_text import told
 
 MOST_BYTES = 2**26
 """Of one report, packed: that of some million messages."""

@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from convoy.foreign import told
 from convoy.results.far_side import Ledger
 from convoy.results.histograms import Histogram, Recorder
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED, LONGEST_NAME, UNKNOWN
+from convoy.untrusted_text import told
 
 MOST_NAMED = 100
 """Of each kind in result and summary; the record has all of them in a file of their own."""

@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec.structs import replace
 
-from convoy.foreign import MARGIN, cut, printable_lines, shortened, told
 from convoy.results.masking import without_people
 from convoy.results.outcome import LONGEST_NAME, Name, Outcome, Seconds
+from convoy.untrusted_text import MARGIN, cut, printable_lines, shortened, told
 
 LONGEST_BODY = 2_048
 """Characters kept of a request or an answer."""

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from convoy.foreign import printable
 from convoy.routes.codes import KNOWN_CODES, advice, full_code
+from convoy.untrusted_text import printable
 
 GUEST = "guest "
 """Begins the codes of what a guest of web messaging is refused with, in frames over WebSocket."""

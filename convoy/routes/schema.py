@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.validators import extend
 
-from convoy.foreign import cut, printable
+from convoy.untrusted_text import cut, printable
 
 Schema = Mapping[str, Any]
 _Errors = Iterator[ValidationError]

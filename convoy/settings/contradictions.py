@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
 from convoy.errors import did_you_mean
-from convoy.foreign import quoted
 from convoy.settings.model import Settings
 from convoy.settings.origin import Origin
 from convoy.settings.rate_shares import sharing_problem
+from convoy.untrusted_text import quoted
 
 Problem = tuple[tuple[str, ...], str]
 """The keys to the setting to name, and what is wrong with it."""

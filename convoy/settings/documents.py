@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from convoy.files import FileError, read_text
-from convoy.foreign import quoted
+from convoy.untrusted_text import quoted
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 32

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
-from convoy.foreign import quoted
 from convoy.secrets import Redactor, Secret
 from convoy.settings.model import Settings
 from convoy.settings.values import HeaderSource, header_problem
+from convoy.untrusted_text import quoted
 
 PREFIX = "CONVOY_"
 CONFIG_DIR = "CONVOY_CONFIG_DIR"

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from convoy.errors import Fault, did_you_mean
-from convoy.foreign import quoted
 from convoy.settings.layers import Layer, Path, origin_of
 from convoy.settings.model import Settings
+from convoy.untrusted_text import quoted
 
 ANY_KEY = "*"
 _LONGEST_SHOWN = 60

@@ -9,7 +9,6 @@ from pathlib import Path
 from shlex import quote
 
 from convoy.errors import Fault, SettingsError, did_you_mean
-from convoy.foreign import quoted
 from convoy.settings.documents import DocumentError, parse_yaml, plain_value, read_yaml
 from convoy.settings.environment import (
     CONFIG,
@@ -22,6 +21,7 @@ from convoy.settings.environment import (
 )
 from convoy.settings.faults import ANY_KEY, where
 from convoy.settings.layers import Layer, Level, Values
+from convoy.untrusted_text import quoted
 
 OPTIONS = {
     "target": "--target",

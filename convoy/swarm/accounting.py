@@ -13,10 +13,9 @@ from gevent import GreenletExit
 from msgspec.structs import replace
 
 from convoy.clock import clock_s
-from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
+from convoy.engine.rendered_ahead import Message
 from convoy.errors import ConvoyError, RemoteError, WireError
-from convoy.foreign import told
 from convoy.results.account import PoolReport, ScenarioRecorder, ScenarioReport, step_name
 from convoy.results.message_log import MessageLog
 from convoy.results.outcome import (
@@ -32,6 +31,7 @@ from convoy.results.outcome import (
 )
 from convoy.results.steps import TimingRecorder
 from convoy.routes.codes import KNOWN_CODES, SHORTAGES
+from convoy.untrusted_text import told
 
 Recorder = TypeVar("Recorder", bound=ScenarioRecorder)
 _MEASURE = Phase.MEASURE

@@ -13,7 +13,6 @@ import gevent
 
 from convoy.clock import clock_s
 from convoy.errors import ConvoyError, RefusedError
-from convoy.foreign import told
 from convoy.plan.lanes import LEASE_S
 from convoy.prepare.message_counts import warm_up_messages
 from convoy.remote.approved_total import TotalBook
@@ -31,6 +30,7 @@ from convoy.swarm.run_account import Problems, RunAccount
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 from convoy.swarm.run_lanes import RunLanes
 from convoy.swarm.worker_states import Swarm
+from convoy.untrusted_text import told
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from greenlet import greenlet
 from msgspec.structs import replace
 
 from convoy.clock import clock_s
-from convoy.engine.ahead import Message, MessagesAhead
 from convoy.engine.dispatch import Dispatcher, DueMessage
 from convoy.engine.pool_use import PoolUse
+from convoy.engine.rendered_ahead import Message, MessagesAhead
 from convoy.plan.arrivals import EvenArrivals
 from convoy.plan.lanes import LANES
 from convoy.plan.message import PlannedMessage

@@ -15,7 +15,6 @@ from gevent.event import Event
 
 from convoy.clock import clock_s
 from convoy.errors import ConvoyError, LoginError
-from convoy.foreign import told
 from convoy.prepare.guard import check_token
 from convoy.prepare.organisation_questions import check_deployments
 from convoy.remote.api_client import ApiClient
@@ -47,6 +46,7 @@ from convoy.swarm.messages import (
 )
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun, WorkerRunState
+from convoy.untrusted_text import told
 
 logger = logging.getLogger(__name__)
 

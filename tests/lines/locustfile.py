@@ -16,7 +16,7 @@ from gevent.event import AsyncResult
 from locust import task
 
 from convoy.clock import clock_s
-from convoy.engine.ahead import Message
+from convoy.engine.rendered_ahead import Message
 from convoy.errors import RefusalError, WireError
 from convoy.plugin import hooks
 from convoy.plugin.users import ScenarioUser

@@ -15,8 +15,8 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from convoy.errors import Fault, SettingsError
-from convoy.foreign import on_one_line, printable_lines, unbroken
 from convoy.secrets import STARS, RedactingFilter, Redactor, Secret
+from convoy.untrusted_text import on_one_line, printable_lines, unbroken
 
 PASSWORD = "s3cr3t/pass word+ü"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from convoy.foreign import cut, printable_lines
+from convoy.untrusted_text import cut, printable_lines
 
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold, not even as a reference (https://www.w3.org/TR/xml/#charsets,

@@ -16,12 +16,12 @@ from textwrap import wrap
 from rich.console import Console
 from rich.text import Text
 
-from convoy.foreign import printable
 from convoy.results.figures import reported_until_s
 from convoy.results.progress import Progress
 from convoy.results.reports.text import generator_line
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary, Totals
+from convoy.untrusted_text import printable
 
 WIDEST, HIGHEST = 100, 50
 """Columns and lines that the view uses at most. A terminal that is made narrower breaks what is

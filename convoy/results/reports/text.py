@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
-from convoy.foreign import printable
 from convoy.results.criteria import CriterionResult
 from convoy.results.summary import (
     ErrorSummary,
@@ -14,6 +13,7 @@ from convoy.results.summary import (
     Summary,
     VisibilitySummary,
 )
+from convoy.untrusted_text import printable
 
 _LABEL_WIDTH = 16
 _QUANTILES = {"p50": "p50", "p95": "p95", "p99": "p99", "p999": "p99.9", "max": "max"}

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from msgspec.structs import replace
 
-from convoy.foreign import printable_lines
 from convoy.results.reports.escaping import (
     command_data,
     command_property,
@@ -25,6 +24,7 @@ from convoy.results.reports.github import (
 )
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
+from convoy.untrusted_text import printable_lines
 from tests.unit.results.pipelines import BAD, EVIL, GOOD, LENIENT, RUNS, STRICT, judged, many
 
 OURS = {"h3", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "code"}

@@ -10,9 +10,9 @@ import gevent
 import pytest
 
 from convoy.clock import clock_s
-from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
 from convoy.engine.pool_use import PoolUse
+from convoy.engine.rendered_ahead import Message
 from convoy.plan.lanes import LANES
 from convoy.plan.picks import PickRule
 from convoy.plan.scenario import PoolExhausted, ScenarioPlan

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from locust.env import Environment
 
-from convoy.engine.ahead import Message
 from convoy.engine.dispatch import DueMessage
+from convoy.engine.rendered_ahead import Message
 from convoy.plan.message import PlannedMessage
 from convoy.plan.pool import Conversation
 from convoy.plugin.rows import Rows

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convoy.errors import Fault, SettingsError
-from convoy.foreign import (
+from convoy.prepare.checklist import Checklist
+from convoy.secrets import STARS, Redactor
+from convoy.untrusted_text import (
     LONGEST,
     on_one_line,
     printable_lines,
@@ -21,8 +23,6 @@ from convoy.foreign import (
     told_lines,
     unbroken,
 )
-from convoy.prepare.checklist import Checklist
-from convoy.secrets import STARS, Redactor
 
 HOSTILE = "a\x1b[2Jb\r\nc\x00d\u202ee\x9bf\u2028g\x7fh\tI"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convoy.engine.ahead import Message, MessagesAhead
 from convoy.engine.dispatch import Dispatcher, DueMessage
+from convoy.engine.rendered_ahead import Message, MessagesAhead
 from convoy.plan.arrivals import ClosedArrivals, EvenArrivals
 from convoy.plan.lanes import LANES
 from convoy.plan.message import PlannedMessage
