@@ -115,7 +115,7 @@ class HealthRecorder:
         """Enter the interval up to the last beat, and begin another."""
         share = (self._to.used_s - self._interval_from.used_s) / interval_s
         # Under the second that its middle lies in.
-        second = int(max(0.0, self._to_s - interval_s / 2 - self._t0_s))
+        second = int(self._to_s - interval_s / 2 - self._t0_s)
         self._seconds[second] = HealthSecond(share, self._longest_s * 1000)
         self._longest_s = 0.0
         self._interval_from_s, self._interval_from = self._to_s, self._to

@@ -186,6 +186,20 @@ def test_scheduled_messages_are_in_flight_until_they_end() -> None:
     assert seen == [0, 3, 2, 0]
 
 
+def test_a_late_loop_delayed_the_answers_to_what_was_in_flight_at_the_beat_before() -> None:
+    recorder, delayed = recorder_of(), []
+
+    for is_late, scheduled, ended in ((True, 3, 0), (False, 2, 1), (True, 0, 4), (True, 0, 0)):
+        for _ in range(scheduled):
+            recorder.schedule()
+        for _ in range(ended):
+            recorder.record(ACCEPTED, ACCEPTED.attempt.sent_s, Cause.TARGET)
+        recorder.notice_beat(is_late)
+        delayed.append(recorder.counts.delayed)
+
+    assert delayed == [0, 0, 4, 4]
+
+
 def test_counters_travel_as_totals_and_durations_as_what_is_new() -> None:
     recorder = recorder_of(ACCEPTED, ACCEPTED)
     first = report_of(recorder)

@@ -86,6 +86,8 @@ def test_a_histogram_of_other_moments_is_seen_by_its_sum() -> None:
         pytest.param(Row(199, 0, 20.2), "requests in Locust's row = sent does", id="requests"),
         pytest.param(Row(200, 1, 20.2), "failures in Locust's row = failures", id="failures"),
         pytest.param(Row(200, 0, 60.0), "response times = those of Locust's row", id="times"),
+        pytest.param(Row(200, 0, 20.31), "", id="times within half a millisecond each"),
+        pytest.param(Row(200, 0, 20.35), "response times = those of Locust's row", id="beyond"),
     ],
 )
 def test_locusts_own_row_is_compared(row: Row, told: str) -> None:
@@ -93,6 +95,12 @@ def test_locusts_own_row_is_compared(row: Row, told: str) -> None:
 
     assert len(found) == bool(told)
     assert all(told in each for each in found)
+
+
+def test_where_some_were_not_accepted_locusts_times_are_other_than_ours() -> None:
+    row = Row(requests=MIXED.sent, failures=MIXED.not_ok, total_s=1.0)
+
+    assert list(figure_violations(replace(result_of(messages=MIXED), rows={"messages": row}))) == []
 
 
 def test_a_sum_over_workers_that_is_not_the_whole() -> None:
@@ -124,14 +132,22 @@ def test_failures_that_are_not_the_messages_that_failed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held_s", "state", "is_told"),
-    [(1.0, "reported", False), (9.0, "reported", True), (9.0, "lost", False)],
+    ("known_s", "held_s", "state", "is_told"),
+    [
+        pytest.param(1.0, 1.0, "reported", False, id="all of it"),
+        pytest.param(1.0, 2.4, "reported", False, id="all but a second and a half"),
+        pytest.param(1.0, 2.6, "reported", True, id="all but more than that"),
+        pytest.param(95.5, 100.0, "reported", False, id="all but a twentieth"),
+        pytest.param(94.5, 100.0, "reported", True, id="all but more than a twentieth"),
+        pytest.param(1.0, 9.0, "lost", False, id="of a lost worker"),
+    ],
 )
 def test_health_has_to_be_known_for_as_long_as_lanes_were_held(
-    held_s: float, state: str, is_told: bool
+    known_s: float, held_s: float, state: str, is_told: bool
 ) -> None:
     result = result_of(messages=ACCEPTED)
-    worker = replace(result.workers[0], held_s=held_s, state=state)
+    health = replace(result.workers[0].health, measured_s=known_s)
+    worker = replace(result.workers[0], health=health, held_s=held_s, state=state)
 
     found = list(figure_violations(replace(result, workers=(worker,))))
 

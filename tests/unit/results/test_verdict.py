@@ -10,7 +10,7 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import Criterion, CriterionResult
 from convoy.results.grammar import Known, parse
 from convoy.results.outcome import Cause
-from convoy.results.result import WorkerResult
+from convoy.results.result import Row, WorkerResult
 from convoy.results.verdict import Judgement, Verdict, judge
 from tests.unit.results import counts_of, health_after, result_of
 
@@ -88,7 +88,7 @@ def test_more_than_a_hundredth_and_five_messages_by_our_own_cause_are_invalid(
     judgement = judged(counts)
 
     assert (judgement.verdict is Verdict.INVALID) is is_invalid
-    assert not is_invalid or f"cause {cause.value}" in judgement.reasons[0]
+    assert not is_invalid or f"by cause {cause.value}: " in judgement.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,8 @@ def test_more_than_a_hundredth_and_five_messages_by_our_own_cause_are_invalid(
     [
         pytest.param(0, "use more workers", id="a generator that is too slow"),
         pytest.param(4, "use more workers", id="a worker that was silent for a moment"),
-        pytest.param(30, "look at its machine", id="a worker that was silent for long"),
+        pytest.param(21, "use more workers", id="a worker whose silence was half of it"),
+        pytest.param(22, "look at its machine", id="a worker that was silent for long"),
     ],
 )
 def test_the_advice_is_about_the_silence_of_a_worker_where_that_was_it(
@@ -110,6 +111,17 @@ def test_the_advice_is_about_the_silence_of_a_worker_where_that_was_it(
     [reason, *_] = judge(replace(result, scenarios=told)).reasons
 
     assert advice in reason
+
+
+def test_what_was_late_or_not_sent_is_said_with_its_share_and_its_causes() -> None:
+    late = {Cause.GENERATOR: 20, Cause.SCENARIO: 5}
+
+    [reason] = judged(counts_of(accepted=990, late=late, not_sent={Cause.SCENARIO: 10})).reasons
+
+    assert reason.startswith(
+        "messages: 35 of 1000 messages (3.5%, 1% is tolerated) were late or not sent by cause "
+        "generator and scenario: "
+    )
 
 
 def test_each_cause_has_its_own_hundredth() -> None:
@@ -162,6 +174,21 @@ def test_a_message_of_the_plan_that_nobody_accounted_for_is_invalid() -> None:
     assert (judgement.verdict, judgement.exit_code) == INVALID
 
 
+def test_before_the_end_counts_that_do_not_agree_yet_are_no_doubt() -> None:
+    result = result_of(messages=counts_of(accepted=99))
+    scenario = replace(result.scenarios["messages"], planned=100)
+    rows = {"messages": Row(98, 0, 9.99)}
+    result = replace(result, scenarios={"messages": scenario}, rows=rows)
+
+    over, before = judge(result), judge(replace(result, is_over=False))
+
+    assert over.reasons == (
+        "messages: requests in Locust's row = sent does not hold: 98 against 99",
+        "messages: planned = scheduled does not hold: 100 against 99",
+    )
+    assert (before.verdict, before.reasons) == (Verdict.PASS, ())
+
+
 def test_a_machine_without_means_to_send_is_invalid_and_says_what_it_had_too_few_of() -> None:
     counts = counts_of(accepted=1000, not_sent={Cause.GENERATOR: 1})
     counts.shortages["EMFILE"] += 1
@@ -185,6 +212,18 @@ def test_exceptions_of_the_scenario_are_said_and_are_no_verdict() -> None:
         "messages: 3 exceptions in the scenario's own code, the first of type KeyError; Locust's "
         "exceptions show them",
     )
+
+
+def test_messages_that_no_criterion_judges_are_said_with_the_exceptions_of_the_scenario() -> None:
+    counts = counts_of(accepted=990, rejected=5, not_sent={Cause.TARGET: 5})
+    counts.exceptions.update({"KeyError": 1})
+
+    judgement = judged(counts)
+
+    assert (judgement.verdict, judgement.exit_code) == NOT_JUDGED
+    missed, raised = judgement.reasons
+    assert missed == "10 messages were not accepted as expected, and no criterion judges them"
+    assert raised.startswith("messages: 1 exceptions in the scenario's own code")
 
 
 def test_a_run_in_which_no_message_was_due_is_invalid() -> None:

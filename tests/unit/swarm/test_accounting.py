@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from gevent import GreenletExit
 
+from convoy.clock import clock_s
+from convoy.engine.dispatch import DueMessage
+from convoy.engine.rendered_ahead import Message
 from convoy.errors import ConvoyError, LoginError, RefusalError, RemoteError, WireError
-from convoy.results.account import PoolReport, ScenarioRecorder, StepReport
+from convoy.plan.message import PlannedMessage
+from convoy.plan.pool import Conversation
+from convoy.results.account import PoolReport, ScenarioRecorder, ScenarioReport, StepReport
 from convoy.results.histograms import Histogram
-from convoy.results.outcome import Cause
+from convoy.results.message_log import MessageLog
+from convoy.results.outcome import Attempt, Cause, Fate, Outcome, Phase
 from convoy.secrets import STARS, Redactor
 from convoy.swarm.accounting import Accounting, code_namer
 
@@ -35,18 +43,43 @@ class Shown:
         """Nothing is kept back."""
 
 
+ACCEPTED = Attempt(Fate.ACCEPTED, "", 100.02, 100.5)
+
+
 class Desk:
     """The accounting of a scenario with a step and a timing."""
 
-    def __init__(self) -> None:
+    def __init__(self, **facts: Any) -> None:
         self.shown = Shown()
+        self.samples: list[str] = []
         recorder = ScenarioRecorder(0.01, 30.0)
-        self.accounting = Accounting("calls", recorder, self.shown, lambda *_: None, 30.0)
+        self.accounting = Accounting(
+            "calls", recorder, self.shown, self._keep_sample, 30.0, **facts
+        )
         self.accounting.declare(["typing"], ["first_reply"])
+
+    def enter(
+        self,
+        attempt: Attempt = ACCEPTED,
+        phase: Phase = Phase.MEASURE,
+        conversation: str = "c",
+        is_ok: bool = True,
+    ) -> None:
+        due = DueMessage(7, 100.0, phase, 1, Cause.TARGET, 100.0)
+        planned = PlannedMessage(7, 7, Conversation(conversation), 0, False, "text", "hello")
+        self.accounting.enter(Message(due, planned, b"request"), attempt, is_ok)
+
+    @property
+    def report(self) -> ScenarioReport:
+        self.accounting.flush()
+        return self.accounting.report(PoolReport({}, 0))
 
     @property
     def step(self) -> StepReport:
-        return self.accounting.report(PoolReport({}, 0)).steps["typing"]
+        return self.report.steps["typing"]
+
+    def _keep_sample(self, outcome: Outcome, request: bytes) -> None:
+        self.samples.append(outcome.failure)
 
 
 ENDS: dict[str, tuple[Exception, str, str, bool]] = {
@@ -109,6 +142,15 @@ def test_a_step_that_is_left_out_is_counted_and_has_no_time() -> None:
     assert desk.shown.rows == []
 
 
+def test_an_exception_in_a_step_of_the_warm_up_is_in_no_figure() -> None:
+    desk = Desk()
+
+    with pytest.raises(ZeroDivisionError), desk.accounting.step("typing", is_measured=False):
+        raise ZeroDivisionError
+
+    assert (desk.step.counts.scheduled, desk.step.counts.ended) == (0, 0)
+
+
 def test_an_exception_of_the_scenarios_own_passes_and_is_no_error_of_the_remote() -> None:
     desk = Desk()
 
@@ -153,6 +195,118 @@ def test_a_step_of_the_warm_up_is_in_no_figure() -> None:
 
     assert (desk.step.counts.scheduled, desk.step.counts.sent) == (0, 0)
     assert desk.shown.rows == []
+
+
+@pytest.mark.parametrize(
+    ("code", "is_measured", "shortages"),
+    [
+        pytest.param("EMFILE", True, {"EMFILE": 1}, id="no means"),
+        pytest.param("EMFILE", False, {}, id="no means in the warm-up"),
+        pytest.param("dns", True, {}, id="another fault"),
+    ],
+)
+def test_a_step_for_which_this_machine_has_no_means_is_a_shortage(
+    code: str, is_measured: bool, shortages: dict[str, int]
+) -> None:
+    desk = Desk()
+
+    with desk.accounting.step("typing", is_measured):
+        raise WireError(code, "", sent_s=None, done_s=1.0)
+
+    assert desk.report.counts.shortages == shortages
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "not_sent", "shortages"),
+    [
+        pytest.param(Phase.MEASURE, "", {Cause.LIMITS: 1}, {}, id="by its cause"),
+        pytest.param(Phase.MEASURE, "EMFILE", {Cause.GENERATOR: 1}, {"EMFILE": 1}, id="no means"),
+        pytest.param(Phase.WARM_UP, "EMFILE", {}, {}, id="in the warm-up"),
+    ],
+)
+def test_a_message_that_was_taken_and_not_sent_is_counted_by_its_cause_or_as_a_shortage(
+    phase: Phase, code: str, not_sent: dict[str, int], shortages: dict[str, int]
+) -> None:
+    desk = Desk()
+
+    desk.accounting.give_up(DueMessage(7, 100.0, phase, 1, Cause.TARGET, 100.0), Cause.LIMITS, code)
+
+    counts = desk.report.counts
+    assert (counts.not_sent, counts.shortages) == (not_sent, shortages)
+
+
+@pytest.mark.parametrize(
+    ("phase", "conversation", "logged", "counted"),
+    [
+        pytest.param(Phase.MEASURE, "c", 1, 1, id="measured"),
+        pytest.param(Phase.WARM_UP, "c", 0, 0, id="warm-up"),
+        pytest.param(Phase.WARM_UP, "", 1, 0, id="warm-up that opens a conversation"),
+    ],
+)
+def test_messages_of_the_warm_up_are_in_no_figure_and_logged_where_they_open_a_conversation(
+    phase: Phase, conversation: str, logged: int, counted: int
+) -> None:
+    log = MessageLog()
+    desk = Desk(log=log)
+
+    desk.enter(phase=phase, conversation=conversation)
+
+    counts, packed = desk.report.counts, log.take(0.0)
+    assert (counts.sent, counts.accepted, len(desk.shown.rows)) == (counted, counted, counted)
+    assert gzip.decompress(packed).count(b"\n") == logged
+
+
+def test_messages_that_are_entered_together_have_their_times_and_are_counted_once() -> None:
+    desk = Desk()
+
+    desk.enter(Attempt(Fate.ACCEPTED, "", 100.02, 100.5, attempts=2))
+    first = desk.report
+    desk.enter(ACCEPTED)
+    second = desk.report
+
+    assert [each.counts.sent for each in (first, second)] == [1, 2]
+    assert [each.counts.resent for each in (first, second)] == [1, 1]
+    times_s = {}
+    for name in ("response", "service", "send_error"):
+        histogram = Histogram()
+        histogram.add(getattr(second.durations, name))
+        times_s[name] = (histogram.count, round(histogram.total_s, 2))
+    assert times_s == {"response": (1, 0.5), "service": (1, 0.48), "send_error": (1, 0.02)}
+
+
+def test_a_code_is_entered_under_its_name_without_secrets() -> None:
+    log = MessageLog()
+    desk = Desk(log=log, name_code=lambda code: code.replace("token", STARS))
+
+    desk.enter(Attempt(Fate.REJECTED, "400 token", 100.02, 100.5), is_ok=False)
+
+    hidden = f"400 {STARS}"
+    assert desk.report.counts.errors == {hidden: 1}
+    assert (desk.samples, desk.shown.rows) == ([hidden], [("calls", hidden, True)])
+    assert b"token" not in gzip.decompress(log.take(0.0))
+
+
+def test_a_refusal_that_was_expected_is_shown_as_no_failure() -> None:
+    desk = Desk()
+
+    desk.enter(Attempt(Fate.REJECTED, "400 invalid_payload", 100.02, 100.5), is_ok=True)
+
+    counts = desk.report.counts
+    assert (counts.rejected, counts.not_ok) == (1, 0)
+    assert desk.shown.rows == [("calls", "", True)]
+
+
+def test_what_is_timed_is_missing_after_its_timeout_or_when_nobody_waits_any_more() -> None:
+    desk, missing = Desk(), []
+    timing = desk.accounting.timing("first_reply")
+    timing.sent("long ago", clock_s() - 1000, True)
+    timing.sent("to come", clock_s() + 1000, True)
+
+    for is_over in (False, True):
+        desk.accounting.expire_timings(is_over=is_over)
+        missing.append(sum(desk.report.timings["first_reply"].counts.not_sent.values()))
+
+    assert missing == [1, 2]
 
 
 def test_what_the_class_does_not_declare_is_refused_by_name() -> None:

@@ -83,6 +83,7 @@ def test_another_number_of_users_is_recorded_once_for_each_change(sets: list[str
         pytest.param(4.0, 0.0, "should be above 0", id="no rate"),
         pytest.param(4.0, 1e9, "at most 100,000", id="beyond all"),
         pytest.param(-1.0, 30, "has not begun yet", id="too early"),
+        pytest.param(0.0, 30, "has not begun yet", id="as it begins"),
         pytest.param(10.0, 30, "is over", id="too late"),
     ],
 )
@@ -134,6 +135,15 @@ def test_a_poisson_plan_counts_as_what_it_has_and_not_as_its_mean() -> None:
                 changes.set_rate(4.0, 30)
 
 
+def test_of_a_raised_rate_the_rest_of_the_total_is_free_for_others() -> None:
+    total = TotalBook(300)
+    changes = changes_of(highest_rate=50, highest_total=300, total=total)
+
+    changes.set_rate(0.5, 30)
+
+    assert total.planned == 10 + 285 + 3
+
+
 def test_of_a_lowered_rate_nothing_is_free_for_others() -> None:
     """A worker may go on by the plan before, until it hears of the change."""
     total = TotalBook(270)
@@ -143,6 +153,52 @@ def test_of_a_lowered_rate_nothing_is_free_for_others() -> None:
     changes.set_rate(4.0, 1)
 
     assert total.planned == before == 203
+
+
+def test_a_rate_that_the_scenarios_cannot_share_changes_nothing() -> None:
+    changes = changes_of(f"scenario.{NAME}.rate=20")
+
+    with pytest.raises(RefusedError, match="rate is 10, but "):
+        changes.set_rate(4.0, 10)
+
+    assert (changes.made, changes.rate) == ([], 20)
+
+
+def test_a_pause_puts_the_rest_of_the_plan_off_until_the_run_is_resumed() -> None:
+    inputs = replace(INPUTS, curve=RateCurve([Stage(20, 20, 5), Stage(40, 40, 5)]))
+    changes = changes_of(plan=ScenarioPlan(inputs))
+
+    changes.pause(4.0)
+    paused = changes.curves[NAME]
+    changes.resume(7.0)
+    resumed = changes.curves[NAME]
+
+    assert [paused.rate_at(at_s) for at_s in (3.9, 4.1, 9.9)] == [20, 0, 0]
+    assert [resumed.rate_at(at_s) for at_s in (3.9, 6.9, 7.9, 8.1, 9.9)] == [20, 0, 20, 40, 40]
+    assert resumed.duration_s == 10
+    assert changes.made == [Change(4.0, "pause"), Change(7.0, "resume")]
+
+
+def test_a_pause_begins_and_ends_once() -> None:
+    changes = changes_of()
+
+    with pytest.raises(RefusedError, match="the run is not paused"):
+        changes.resume(3.0)
+    changes.pause(4.0)
+    with pytest.raises(RefusedError, match="the run is paused already"):
+        changes.pause(5.0)
+    changes.resume(6.0)
+    changes.pause(7.0)
+
+    assert [each.at_s for each in changes.made] == [4.0, 6.0, 7.0]
+
+
+def test_a_pause_that_lasts_to_the_end_of_the_run_is_not_resumed() -> None:
+    changes = changes_of()
+    changes.pause(4.0)
+
+    with pytest.raises(RefusedError, match="is over"):
+        changes.resume(1000.0)
 
 
 def test_where_nothing_is_scheduled_there_is_no_rate_to_change() -> None:

@@ -217,6 +217,39 @@ def test_a_dead_worker_is_charged_for_no_message_beyond_the_plan() -> None:
     assert book.is_settled
 
 
+@pytest.mark.parametrize(
+    ("reached", "forgone"),
+    [pytest.param(600, 400, id="before the cut"), pytest.param(1000, 0, id="up to the cut")],
+)
+def test_what_a_silent_worker_did_not_reach_is_nobodys(reached: int, forgone: int) -> None:
+    book = settled_book({"worker-0": 1})
+    cuts = book.revoke("worker-0", lambda lane: first_number(lane, 1000), free_from_s=50.0)
+    assert book.messages_of("worker-0") == 1000
+    assert book.deal({"worker-1": 1}, 49.9) == {}
+
+    missed = sum(
+        book.settle("worker-0", lane, cut, first_number(lane, reached))
+        for lane, cut in cuts.items()
+    )
+
+    assert missed == forgone
+    assert book.messages_of("worker-0") == 1000 - forgone
+    assert book.deal({"worker-1": 1}, 49.9) == {"worker-1": cuts}
+    assert book.given_out == TOTAL
+
+
+def test_of_lanes_that_a_lost_worker_finished_nothing_is_left_for_others() -> None:
+    book = settled_book({"worker-0": 1})
+    book.moves({"worker-0": 1, "worker-1": 1})
+
+    book.finish("worker-0", 7)
+    grants = book.deal({"worker-1": 1}, 0.0)
+
+    assert grants == {"worker-1": dict(enumerate(ends_of(TOTAL)))}
+    assert (book.messages_of("worker-0"), book.messages_of("worker-1"), book.given_out) == (7, 0, 7)
+    assert book.is_settled
+
+
 @pytest.mark.parametrize("total", [0, 1, 255, 256, 257, 100_000])
 def test_tenures_add_up_for_plans_of_any_size(total: int) -> None:
     book = settled_book({"worker-0": 2, "worker-1": 3}, total)
@@ -281,6 +314,7 @@ def test_a_group_is_dealt_only_when_all_its_lanes_are_back() -> None:
 
     book.give_back("worker-0", dict.fromkeys(leaving[:-1], 300))
     at_first = book.deal(weights, 0.0)
+    assert not book.is_dealt_for(weights)
     book.give_back("worker-0", dict.fromkeys(leaving[-1:], 300))
     then = book.deal(weights, 0.0)
 

@@ -21,6 +21,9 @@ from convoy.swarm.lease_clock import CLOCKS_APART_S, MASTER_LOST_S, LeaseClock
         pytest.param(
             [(11.0, 501.0, 11.0), (10.0, 500.0, 12.0)], 13.5, -490.0, id="an older one comes later"
         ),
+        pytest.param(
+            [(10.0, 500.0, 14.0), (15.0, 505.1, 15.2)], 17.5, -490.0, id="a quicker one comes later"
+        ),
     ],
 )
 def test_a_lease_counts_from_when_it_was_asked_for(
@@ -59,6 +62,13 @@ def test_a_master_is_lost_when_nothing_was_heard_for_long() -> None:
 
     assert not lease.is_master_lost(1.0 + MASTER_LOST_S)
     assert lease.is_master_lost(1.1 + MASTER_LOST_S)
+
+
+def test_a_master_that_says_nothing_from_the_beginning_is_lost_as_late() -> None:
+    lease = LeaseClock(2.5, 100.0)
+
+    assert not lease.is_master_lost(100.0 + MASTER_LOST_S)
+    assert lease.is_master_lost(100.1 + MASTER_LOST_S)
 
 
 def test_any_word_of_the_master_shows_that_it_is_there_and_is_no_lease() -> None:

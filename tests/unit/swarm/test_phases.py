@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from convoy.swarm.phases import Phases, latest_end_s
+import pytest
+
+from convoy.swarm.phases import LEAD_S, Phases, latest_end_s
 from tests.unit.settings.configuration import settings_of
 
 
@@ -20,6 +22,31 @@ def test_a_run_is_overdue_by_its_latest_end_also_where_it_is_stopped_in_the_last
     latest_s = latest_end_s(settings, 30.0)
     assert not phases.is_overdue(phases.t0_s + latest_s - 0.2)
     assert phases.is_overdue(phases.t0_s + latest_s)
+
+
+@pytest.mark.parametrize(
+    ("sets", "began_s", "stopped_s", "measured_s"),
+    [
+        pytest.param([], None, 101.0, 0.0, id="stopped before T0 was known"),
+        pytest.param([], 102.0, 103.0, 0.0, id="stopped in its warm-up"),
+        pytest.param([], 102.0, 102.0 + LEAD_S + 2 + 7, 7.0, id="stopped in its midst"),
+        pytest.param([], 102.0, None, 30.0, id="whole"),
+        pytest.param(["rate=max"], 102.0, None, 40.0 - LEAD_S, id="without a schedule"),
+    ],
+)
+def test_a_run_was_measured_from_t0_until_it_was_stopped_or_its_plan_was_over(
+    sets: list[str], began_s: float | None, stopped_s: float | None, measured_s: float
+) -> None:
+    settings = settings_of("warm_up_s=2", *sets)
+    phases = Phases(settings, now_s=100.0, timeout_s=60.0)
+    if began_s is not None:
+        phases.begin(began_s)
+    if stopped_s is not None:
+        phases.stop(stopped_s)
+    phases.end(142.0)
+
+    planned_s = 30.0 if settings.is_scheduled else 60.0
+    assert phases.measured_s(planned_s) == pytest.approx(measured_s)
 
 
 def test_each_phase_says_how_long_it_lasts_and_how_much_is_left() -> None:

@@ -57,6 +57,7 @@ class Run:
         *sets: str,
         workers: int = 2,
         lease_s: float | None = 2.5,
+        spawning_s: float = 0.0,
         approval: Approval | None = None,
         total: TotalBook | None = None,
     ) -> None:
@@ -74,7 +75,7 @@ class Run:
             PLAN_HASH,
             lambda worker, _: self.counts.get(worker, Counts()),
             workers_at_first=workers,
-            spawning_s=0.0,
+            spawning_s=spawning_s,
             now_s=self.now_s,
             lease_s=lease_s,
             total=total or TotalBook(None),
@@ -203,6 +204,16 @@ def test_no_load_begins_before_all_users_are_ready_and_all_leases_arrive() -> No
     assert run.protocol.state is RunState.MEASURING
 
 
+def test_users_have_the_time_to_get_ready_on_top_of_that_in_which_they_start() -> None:
+    run = Run("prepare_timeout_s=3", spawning_s=2.0)
+
+    run.pass_time(4.9)
+    assert run.actions(Refuse) == []
+    run.pass_time(0.3)
+
+    assert "after 5 s only 0 of 4 users" in run.actions(Refuse)[0].reason
+
+
 def test_users_that_never_get_ready_end_the_run_before_its_load() -> None:
     run = Run("prepare_timeout_s=3")
     run.hear("worker-0", Ready(RUN_ID, PLAN_HASH, {NAME: 1}, "the login took too long"))
@@ -251,6 +262,18 @@ def test_a_worker_gets_lanes_when_all_its_users_are_ready_and_keeps_them_while_m
     run.users["worker-2"] = {NAME: 3}
     run.pass_time(0.3)
     assert not run.heard("worker-2", Release)
+
+
+def test_a_worker_that_announces_itself_again_or_after_a_stop_is_not_prepared() -> None:
+    run = Run()
+    run.begin()
+
+    run.connect("worker-0")
+    run._note(run.protocol.stop(run.now_s))
+    run.connect("worker-2")
+
+    assert sum(isinstance(each, Prepare) for each in run.sent["worker-0"]) == 1
+    assert "worker-2" not in run.sent
 
 
 def test_a_late_worker_may_send_nothing_before_it_has_lanes() -> None:
@@ -322,6 +345,9 @@ def test_workers_get_no_more_beyond_their_plans_than_the_total_has() -> None:
         "worker-1": [(1, False), (2, False), (0, True)],
         "worker-2": [(1, False), (1, False), (0, True)],
     }
+    assert [each.sentence.split(" but ")[0] for each in run.actions(Tell)] == [
+        "the approved total is used up"
+    ]
 
 
 def test_a_late_worker_hears_of_the_changes_before_it() -> None:
@@ -335,6 +361,43 @@ def test_a_late_worker_hears_of_the_changes_before_it() -> None:
     assert run.last("worker-0", Change).at_s == 10
     change = run.last("worker-2", Change)
     assert (change.at_s, change.stages) == (inf, {NAME: list(curve.stages)})
+
+
+def test_after_a_change_of_the_plan_workers_with_lanes_have_to_drain_anew() -> None:
+    run = Run()
+    run.begin()
+    run.connect("worker-2")
+    for name in ("worker-0", "worker-1"):
+        run.hear(name, Drained(RUN_ID, run.protocol.workers.status[name].granted_epoch, {}))
+
+    run._note(run.protocol.change({NAME: RateCurve([Stage(20, 20, 60)])}, 29.0, run.now_s))
+    run.pass_time(0.2)
+    states = [run.protocol.state]
+    changed = run.last("worker-0", Change).epoch
+    for name in ("worker-0", "worker-1"):
+        run.hear(name, Drained(RUN_ID, changed, {}))
+    run.look()
+    states.append(run.protocol.state)
+
+    assert states == [RunState.MEASURING, RunState.ENDED]
+    assert run.lanes.planned(NAME, is_whole=True) == 2 * PLANNED
+
+
+def test_a_worker_that_drained_before_it_was_granted_more_has_to_drain_again() -> None:
+    run = Run()
+    run.begin()
+    for name in sorted(run.alive):
+        run.hear(name, Drained(RUN_ID, run.protocol.workers.status[name].granted_epoch, {}))
+    mine = cursors_at(run, "worker-0", 1)
+
+    run.hear("worker-0", Leaving(RUN_ID, {NAME: mine}))
+    run.look()
+    before = run.protocol.state
+    run.hear("worker-1", Drained(RUN_ID, run.last("worker-1", Grant).epoch, {}))
+    run.look()
+
+    assert run.last("worker-1", Grant).lanes == {NAME: mine}
+    assert (before, run.protocol.state) == (RunState.MEASURING, RunState.ENDED)
 
 
 def test_a_worker_that_leaves_in_order_passes_its_lanes_on_and_is_acknowledged() -> None:
@@ -423,6 +486,7 @@ def test_a_silent_worker_loses_its_lanes_only_after_its_lease_has_ended() -> Non
     assert run.state_of("worker-0") is WorkerState.SILENT
     assert sorted(run.lanes_of("worker-1")) == list(range(LANES))
     assert sorted(run.last("worker-0", Release).lanes[NAME]) == sorted(run.lanes_of("worker-0"))
+    assert run.actions(Tell) == [Tell("worker worker-0 is silent; others go on with its messages")]
 
 
 def test_a_silent_worker_that_comes_back_takes_part_again_and_nothing_is_counted_twice() -> None:
@@ -545,15 +609,19 @@ def test_a_worker_in_the_masters_process_needs_no_lease() -> None:
 
 @pytest.mark.parametrize(
     ("ready", "is_moved"),
-    [pytest.param(1, False, id="one is not ready"), pytest.param(0, True, id="none is ready")],
+    [
+        pytest.param({NAME: 1}, False, id="one is not ready"),
+        pytest.param({NAME: 0}, True, id="none is ready"),
+        pytest.param({}, True, id="none is there"),
+    ],
 )
 def test_lanes_are_shared_by_the_users_that_were_dealt_as_long_as_any_is_ready(
-    ready: int, is_moved: bool
+    ready: dict[str, int], is_moved: bool
 ) -> None:
     run = Run()
     run.begin()
 
-    run.hear("worker-0", Ready(RUN_ID, PLAN_HASH, {NAME: ready}))
+    run.hear("worker-0", Ready(RUN_ID, PLAN_HASH, ready))
     run.pass_time(0.3)
 
     assert run.heard("worker-0", Release) is is_moved
@@ -577,6 +645,43 @@ def test_a_worker_whose_users_come_and_go_stays_in_its_state(
     run.hear("worker-0", Ready(RUN_ID, PLAN_HASH, {NAME: 1}))
 
     assert run.state_of("worker-0") is state
+
+
+@pytest.mark.parametrize(
+    ("bring", "may_have"),
+    [
+        pytest.param(lambda run: None, False, id="joining"),
+        *(
+            pytest.param(bring, state is not WorkerState.LEAVING, id=state.value)
+            for state, bring in STATES.items()
+        ),
+    ],
+)
+def test_users_may_be_dealt_to_workers_that_take_part(
+    bring: Callable[[Run], None], may_have: bool
+) -> None:
+    run = Run()
+    bring(run)
+
+    assert run.protocol.workers.may_have_users("worker-0") is may_have
+    assert not run.protocol.workers.may_have_users("nobody")
+
+
+def test_a_worker_has_held_lanes_from_its_first_grant_until_it_gave_them_back() -> None:
+    run = Run()
+    run.begin()
+    run.connect("worker-2")
+    t0_s = run.protocol.phases.t0_s or 0.0
+    run.pass_time(2)
+
+    run.hear("worker-0", Leaving(RUN_ID, {NAME: cursors_at(run, "worker-0", 2)}))
+    left_s = run.now_s - t0_s
+    run.pass_time(3)
+
+    held_s = {
+        name: status.held_s(t0_s, t0_s + 30) for name, status in run.protocol.workers.status.items()
+    }
+    assert held_s == pytest.approx({"worker-0": left_s, "worker-1": 30.0, "worker-2": 0.0})
 
 
 def test_all_workers_gone_end_the_run() -> None:
@@ -722,6 +827,7 @@ def test_a_lost_worker_that_comes_back_is_told_to_stop() -> None:
     run.hear("worker-0", Ask(RUN_ID, run.now_s, 0.0))
     run.hear("worker-0", Released(RUN_ID, {NAME: {0: 0}}))
 
+    assert [type(each) for each in run.sent["worker-0"]].count(Stop) == 1
     assert isinstance(run.sent["worker-0"][-1], Stop)
     assert run.actions(Forgo) == []
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
 from convoy.plan.rate_curve import RateCurve, Stage
-from convoy.plan.scenario import ScenarioPlan
+from convoy.plan.scenario import ArrivalRule, ScenarioPlan
 from convoy.results.account import PoolReport, ScenarioResult, StepReport
 from convoy.results.health import HealthSecond
+from convoy.results.result import GeneratorStep
 from convoy.results.series import Series
 from convoy.secrets import STARS, Redactor
 from convoy.swarm.messages import WorkerReport
@@ -20,10 +23,18 @@ from tests.unit.swarm import ReportingWorker
 
 NAME = "conversation_messages"
 PLAN = ScenarioPlan(INPUTS)
+CLOSED = ScenarioPlan(dataclasses.replace(INPUTS, arrivals=ArrivalRule("closed", None, 0.0)))
 
 
 def account() -> RunAccount:
     return RunAccount({NAME: PLAN}, settings_of())
+
+
+def of_seconds(**seconds: HealthSecond) -> WorkerReport:
+    """Return a report of a worker's health in these seconds, by `at_<second>`."""
+    report = ReportingWorker().report()
+    by_second = {int(name.removeprefix("at_")): each for name, each in seconds.items()}
+    return replace(report, health=replace(report.health, seconds=by_second))
 
 
 def whole_of(told: RunAccount) -> ScenarioResult:
@@ -208,6 +219,7 @@ def test_seconds_after_the_end_of_the_run_are_left_out(where: str) -> None:
 def test_what_was_reported_before_the_plan_became_shorter_stays_and_more_comes() -> None:
     plan = PLAN.with_curve(RateCurve([Stage(20, 20, 30)]))
     told = RunAccount({NAME: plan}, settings_of(*SLOW))
+    told.absorb("worker-1", report_of_second(1, "seconds"))
 
     for duration_s, latest_s in ((40, LATEST_S + 10), (5, LATEST_S + 10)):
         told.follow({NAME: PLAN.with_curve(RateCurve([Stage(20, 20, duration_s)]))})
@@ -252,6 +264,83 @@ def test_unknown_codes_of_retired_conversations_are_few() -> None:
     retired = whole_of(told).retired
     assert len(retired) == 51
     assert (retired["499 code 0"], retired["4xx other"]) == (1, 950)
+
+
+def test_of_each_step_the_worst_worker_and_the_most_users_are_noted() -> None:
+    told = account()
+
+    told.absorb("worker-1", of_seconds(at_0=HealthSecond(0.5, 2.0), at_3=HealthSecond(0.1, 1.0)))
+    told.absorb("worker-2", of_seconds(at_0=HealthSecond(0.2, 7.0)))
+    for at_s, users in ((3.1, 4), (3.5, 9), (3.9, 2), (4.0, 5)):
+        told.note_users(at_s, users)
+
+    assert told.generator() == {
+        0: GeneratorStep(0, 0.5, 7.0),
+        3: GeneratorStep(9, 0.1, 1.0),
+        4: GeneratorStep(5, 0.0, 0.0),
+    }
+
+
+def test_the_health_of_a_worker_is_what_it_reported() -> None:
+    told, report = account(), ReportingWorker().report()
+    health = replace(report.health, measured_s=4.0, cpu_s=1.0, cpu_share_max=0.5)
+
+    told.absorb("worker-1", replace(report, health=health))
+
+    worker = told.worker("worker-1", is_lost=False, held_s=3.0)
+    assert (worker.state, worker.held_s) == ("reported", 3.0)
+    assert (worker.health.measured_s, worker.health.cpu_share.mean) == (4.0, 0.25)
+
+
+def test_all_have_reported_up_to_where_the_last_of_them_has() -> None:
+    told, one, two = account(), ReportingWorker(), ReportingWorker()
+    reports = [one.report(), one.report(), two.report()]
+    seen = [told.is_new("worker-1", reports[0])]
+    for name, report in zip(("worker-1", "worker-1", "worker-2"), reports, strict=True):
+        told.absorb(name, report)
+    seen += [told.is_new("worker-1", reports[1]), told.is_new("worker-1", one.report())]
+
+    assert seen == [True, False, True]
+    assert told.reported_until_s(["worker-1", "worker-2"], 9.0) == 1.0
+    assert told.reported_until_s([], 9.0) == 9.0
+
+
+def test_a_lost_worker_that_had_reported_everything_adds_nothing() -> None:
+    told, worker = account(), ReportingWorker()
+    worker.send(accepted=10)
+    told.absorb("worker-1", worker.report())
+    before = whole_of(told).counts
+
+    assert told.lose("worker-1", {NAME: 0}) == 0
+    assert whole_of(told).counts == before
+    assert "worker lost" not in whole_of(told).counts.errors
+
+
+@pytest.mark.parametrize(
+    ("plan", "configured_per_s", "due"),
+    [
+        pytest.param(
+            PLAN.with_curve(RateCurve([Stage(20, 20, 10), Stage(5, 5, 20)])),
+            10.0,
+            [*range(20, 201, 20), *range(205, 301, 5)],
+            id="seconds",
+        ),
+        pytest.param(
+            PLAN.with_curve(RateCurve([Stage(1, 1, 20_000)])),
+            1.0,
+            [*range(2, 20_001, 2)],
+            id="a long run in steps",
+        ),
+        pytest.param(CLOSED, None, [], id="without a schedule"),
+    ],
+)
+def test_what_is_due_is_known_by_step_and_in_the_mean(
+    plan: ScenarioPlan, configured_per_s: float | None, due: list[int]
+) -> None:
+    told = RunAccount({NAME: plan}, settings_of())
+
+    assert whole_of(told).configured_per_s == configured_per_s
+    assert list(series_of(told).due) == due
 
 
 def test_what_is_due_follows_a_change_of_the_plan() -> None:
