@@ -35,7 +35,10 @@ def explained(setup: Setup, answer: str, payload: str | None, status: int | None
         setup.connect(setup.resolve({}))
     # Redacted before it is read, because what is shown of it is cut and wrapped.
     saved = read_saved(setup.redactor.redact(_read_text(answer)))
-    sent = None if payload is None else setup.redactor.redact_all(_read_json_object(payload))
+    try:
+        sent = None if payload is None else setup.redactor.redact_all(_read_json_object(payload))
+    except RecursionError as error:
+        raise SettingsError([Fault(_place(str(payload)), "is nested too deeply")]) from error
     explanation = explain(saved.body, sent, status=saved.status if status is None else status)
     if not explanation.code:
         problem = "is no error of the API: no `code`, no `error`, and no status of 300 or more"

@@ -81,10 +81,10 @@ def without_people(text: str) -> str:
     """
     try:
         value = json.loads(text.strip(_AROUND_JSON), object_pairs_hook=_without_duplicates)
-    except (ValueError, RecursionError):
+        masked = _masked(value)
+        return text if masked == value else json.dumps(masked, ensure_ascii=False)
+    except (ValueError, RecursionError):  # nested too deeply to read, or to walk through
         return _without_parts(text)
-    masked = _masked(value)
-    return text if masked == value else json.dumps(masked, ensure_ascii=False)
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -85,8 +85,13 @@ _CLIENT, _USER = Secret("demo"), Secret("public-user")
 PUBLISHED_CREDENTIALS = frozenset({_CLIENT, _USER})
 """Ids and secrets of the simulator's own clients, and their refresh token, which are published."""
 
-_NEEDED = ("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
-_NEEDED_PREFIXES = ("LC_", "PYTHON")
+# By their whole names: a secret header's variable may be called LC_KEY, or PYTHON_KEY.
+_NEEDED = re.compile(
+    "HOME|LANG|LANGUAGE|LD_LIBRARY_PATH|PATH|TMPDIR|TZ|VIRTUAL_ENV"
+    "|LC_(?:ALL|COLLATE|CTYPE|MESSAGES|MONETARY|NUMERIC|TIME)"
+    "|PYTHON(?:COERCECLOCALE|DEVMODE|DONTWRITEBYTECODE|HASHSEED|HOME|IOENCODING|NOUSERSITE|PATH"
+    "|PYCACHEPREFIX|SAFEPATH|UNBUFFERED|UTF8|WARNINGS)"
+)
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _NAME_OF_VARIABLE = re.compile(r"(?:[A-Z]{1,15}\d?_)*[A-Z]{1,15}\d?")
 """As they are usually called; no secret that a machine has made looks like it."""
@@ -130,11 +135,7 @@ def environment_of_children(environ: Mapping[str, str]) -> dict[str, str]:
 
     Anything else may be a credential, of Convoy or of what surrounds it.
     """
-    return {
-        name: value
-        for name, value in environ.items()
-        if name in _NEEDED or name.startswith(_NEEDED_PREFIXES)
-    }
+    return {name: value for name, value in environ.items() if _NEEDED.fullmatch(name)}
 
 
 def credential_redactor(environ: Mapping[str, str]) -> Redactor:

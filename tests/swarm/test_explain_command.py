@@ -13,7 +13,7 @@ import pytest
 from convoy.secrets import STARS
 from convoy.settings.environment import CONFIG
 from tests.convoy_command import convoy
-from tests.fork_server import run
+from tests.fork_server import ROOT, run
 from tests.locust_process import clean_environment
 
 ANSWER = {
@@ -125,6 +125,11 @@ FAULTS: dict[str, tuple[bytes, list[str], bytes]] = {
     "not UTF-8": (b'{"code": "\xff"}', ["-"], b"standard input: cannot be read: it is no UTF-8"),
     "a folder": (b"", ["."], b"is no file, but a folder"),
     "twice standard input": (b"{}", ["-", "--payload", "-"], b"cannot both be"),
+    "a payload with lists in lists": (
+        b'{"a": %s%s}' % (b"[" * 900, b"]" * 900),
+        [str(ROOT / "tests/golden/answer.json"), "--payload", "-"],
+        b"is nested too deeply",
+    ),
     "no payload": (b'{"code": "x"}', ["-", "--payload", "[1"], b"[1: cannot be read: No such"),
 }
 

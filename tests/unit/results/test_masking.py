@@ -192,6 +192,7 @@ def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
         "{'name': ('Ann', 'Lee'), 'email': b'ann'}",
         'Content-Disposition: form-data; name="lastName"\r\nX: y\r\n\r\nLee\r\n--b--',
         "fieldName=to&page=2 <code>invalid</code>",
+        *('{"name": "Ann", "more": ' + "[" * deep + "]" * deep + "}" for deep in (600, 990, 5_000)),
     ],
 )
 def test_what_is_no_json_is_masked_as_a_whole_where_names_may_stand_in_it(text: str) -> None:

@@ -16,6 +16,7 @@ from convoy.settings.environment import (
     UserToken,
     credential_redactor,
     credentials,
+    environment_of_children,
     guest_jwts,
     header_values,
     payload_directory,
@@ -414,3 +415,10 @@ def test_the_file_of_a_header_is_relative_to_the_file_that_names_it(tmp_path: Pa
     assert settings.model_dump(mode="json")["headers"] == {
         "X-A": {"file": str(tmp_path / "keys" / "a")}
     }
+
+
+def test_other_programs_get_what_they_need_by_its_whole_name() -> None:
+    needed = {"PATH": "/bin", "LC_ALL": "C", "PYTHONUTF8": "1", "PYTHONPATH": "."}
+    secret = {"LC_KEY": "k", "PYTHON_KEY": "k", "PYTHONPATH_KEY": "k", "XPATH": "k", "KEY": "k"}
+
+    assert environment_of_children(needed | secret) == needed
