@@ -27,8 +27,6 @@ _UNACKNOWLEDGED_S = 2.2
 """A worker should have acknowledged a lease, or a later one, within this time after it was given.
 Otherwise the way to the worker is slow or cut: it may have no lease any more, and should own
 nothing. Less than a lease lasts."""
-
-
 _PAUSE_S = 1.0
 """Looks at a run so far apart mean that this process stood still."""
 

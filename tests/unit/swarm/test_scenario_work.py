@@ -16,6 +16,7 @@ from convoy.engine.rendered_ahead import Message
 from convoy.plan.lanes import LANES
 from convoy.plan.picks import PickRule
 from convoy.plan.scenario import PoolExhausted, ScenarioPlan
+from convoy.remote.pace import Pace
 from convoy.results.outcome import Cause, Phase
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.scenario_work import Reservation, ScenarioWork
@@ -132,3 +133,17 @@ def test_a_lane_that_moves_in_the_warm_up_begins_it_where_it_is() -> None:
     warm_up = [round(each.due_s - t0_s, 3) for each in taken if each.phase is Phase.WARM_UP]
     assert warm_up, "some were due when it began"
     assert min(warm_up) >= -0.5
+
+
+def test_a_user_that_ends_with_a_message_in_hand_keeps_no_room_for_it() -> None:
+    inputs = RunInputs(RUN_ID, settings_of(), {INPUTS.scenario: INPUTS})
+    anybody: Any = object()
+    user, pace = gevent.Greenlet(), Pace(1, lambda: 100.0)
+    work = ScenarioWork(inputs, ScenarioPlan(INPUTS), anybody, anybody, None, pace, str)
+    work.admit(anybody)
+    pace.promise(user, 1)
+    kept_until_s = pace.ready_at(100.0)
+
+    work.part_from(anybody, user)
+
+    assert (kept_until_s > 100.0, pace.ready_at(100.0), work.users) == (True, 100.0, set())
