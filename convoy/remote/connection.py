@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import _socket
 import errno
+import fcntl
 import os
 import select
 import socket
 import struct
+import sys
+import termios
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -31,6 +34,9 @@ _REASONS = _READY, _EXPIRED, _STOPPED = object(), object(), object()
 # the first of them would be late.
 _MOST_AT_A_TIME = 16
 
+_DISCARDS, _DELIVERS = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
+"""What the kernel does with what it has still to send when the socket is closed (SO_LINGER)."""
+
 # Not gevent's: it switches to the loop also for a timeout of 0, and raises in a callback of it.
 _make_poll = monkey.get_original("select", "poll")
 
@@ -47,11 +53,14 @@ class Connection:
     touch, and one read and one write watcher for its whole life.
 
     `unsent` is what the kernel has still to take. `sent_s` is when the kernel took the first byte
-    since the owner set `sent_s` to None, and `on_sent` is called once at that moment. `received_s`
-    is the time of the latest receive. `is_ended` says that the server has closed its side. Before
-    what was not taken at once is sent, `may_go_on` is called, and where it returns False the
-    connection is reset. With `expects_silence` a request is not sent when something has arrived
-    before it: the connection `is_readable` then, and the request stays `unsent`.
+    since the owner set `sent_s` to None, and `on_sent` is called once at that moment. A message
+    that the other side has not received (`holds`) is discarded when the connection ends, also by
+    the end of the process: the kernel would go on delivering it, minutes later after an outage.
+    `message_end` says where the latest one ends. `received_s` is the time of the latest receive.
+    `is_ended` says that the server has closed its side. Before what was not taken at once is sent,
+    `may_go_on` is called, and where it returns False the connection is reset. With
+    `expects_silence` a request is not sent when something has arrived before it: the connection
+    `is_readable` then, and the request stays `unsent`.
     """
 
     def __init__(self, address: Address, clock: Callable[[], float], outbox: Outbox) -> None:
@@ -63,6 +72,8 @@ class Connection:
         # Else the second of two sends in a row waits until the first one is acknowledged, which a
         # kernel puts off: 44 ms over loopback.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # From the first on, because nobody closes a socket whose process was killed.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARDS)
         self._hub = get_hub()
         loop, number = self._hub.loop, self._socket.fileno()
         self._readable = loop.io(number, _READ)
@@ -73,10 +84,11 @@ class Connection:
         self._waiting: greenlet | None = None
         self.unsent: bytes | memoryview = b""
         self._send_fault: OSError | None = None
+        self._given_bytes = self.message_end = 0
         self.number = number
         self.expects_silence = self.is_readable = self._is_listened_to = False
         self.sent_s: float | None = None
-        self.on_sent: Callable[[], object] | None = None
+        self.on_sent: Callable[[Connection], object] | None = None
         self.may_go_on: Callable[[], bool] | None = None
         self.received_s = 0.0
         self.is_ended = False
@@ -103,14 +115,18 @@ class Connection:
         if fault:
             raise OSError(fault, os.strerror(fault))
 
-    def post(self, data: bytes) -> None:
+    def post(self, data: bytes, *, is_control: bool = False) -> None:
         """Have data sent with what other connections send, before the loop polls again.
 
-        What goes wrong is raised where the answer is waited for. That wait also ends where nothing
-        was sent because the connection `is_readable`.
+        It is a message, or a part of one, unless it `is_control`. What goes wrong is raised where
+        the answer is waited for. That wait also ends where nothing was sent because the connection
+        `is_readable`.
         """
         # A copy, because what is left of a send is a memoryview, to which nothing can be added.
         self.unsent, self.is_readable = bytes(self.unsent) + data if self.unsent else data, False
+        self._given_bytes += len(data)
+        if not is_control:
+            self.message_end = self._given_bytes
         self._outbox.put(self)
 
     def send(self) -> None:
@@ -131,7 +147,7 @@ class Connection:
         if count and self.sent_s is None:
             self.sent_s = sent_s
             if self.on_sent is not None:
-                self.on_sent()
+                self.on_sent(self)
         if count == len(unsent):
             self.unsent = b""
             return
@@ -164,7 +180,25 @@ class Connection:
     def write(self, data: bytes) -> None:
         """Send data at once, below any TLS; as `post` in all else."""
         self.unsent = bytes(self.unsent) + data
+        self._given_bytes += len(data)
         self.send()
+
+    def holds(self, end: int) -> bool:
+        """True while the other side has not received all up to there, a value of `message_end`.
+
+        False once the connection is closed, because nothing is delivered then any more.
+        """
+        if not self.is_open:
+            return False
+        return self._given_bytes - len(self.unsent) - self._unacknowledged_bytes() < end
+
+    def _unacknowledged_bytes(self) -> int:
+        """Return how much the kernel has taken and not delivered; 0 where it does not tell."""
+        try:
+            answer = fcntl.ioctl(self.number, termios.TIOCOUTQ, b"\0" * struct.calcsize("i"))
+        except OSError:
+            return 0
+        return int.from_bytes(answer, sys.byteorder)
 
     def read_some(self, deadline_s: float) -> bytes:
         """Wait for bytes and return what has come, `b""` at the end; raises as `wait`."""
@@ -242,22 +276,23 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket; a greenlet that waits on it gets StoppedError."""
+        self._end(_DISCARDS if self.holds(self.message_end) else _DELIVERS)
+
+    def reset(self) -> None:
+        """Close the socket by a reset: what the kernel has still to send is discarded."""
+        self._end(_DISCARDS)
+
+    def _end(self, lingering: bytes) -> None:
         if not self.is_open:
             return
         self.is_open = False
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
         for watcher in (self._readable, self._writable, self._timer):
             watcher.stop()
             watcher.close()
         self._socket.close()
         if self._waiting is not None:
             self._hub.loop.run_callback(self._end_wait, _STOPPED)
-
-    def reset(self) -> None:
-        """Close the socket by a reset: what the kernel has still to send is discarded."""
-        if self.is_open:
-            at_once = struct.pack("ii", 1, 0)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
-            Connection.close(self)  # TLS has no last word either
 
     def _end_wait(self, why: object) -> None:
         if self._waiting is not None:

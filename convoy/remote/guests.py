@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import gevent
 
+from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import RunSwitch
 from convoy.remote.limits import Budget, Limit
@@ -212,14 +213,14 @@ class Leaving:
             self._count += 1
         self.check()
 
-    def has_left(self) -> None:
-        """Count all that was written as gone.
+    def has_left(self, connection: Connection) -> None:
+        """Count all that was written on a connection as gone.
 
         The connection calls back once, for the first byte since the latest text was written.
         """
         while self._count:
             self._count -= 1
-            cast(Pace, self._pace).has_left()
+            cast(Pace, self._pace).has_left(connection)
 
     def keep(self) -> None:
         """Have the pace count no longer what has not left."""

@@ -95,9 +95,7 @@ class Transport:
             self.close()
             raise
         finally:
-            if self._is_leaving and self.pace is not None:
-                self._is_leaving = False
-                self.pace.keep(is_message=_is_message(request))
+            self._stays(request)
 
     def connect(self, deadline_s: float) -> None:
         """Open a connection for the next exchange, which uses it however old it is by then.
@@ -174,6 +172,8 @@ class Transport:
         connection.wait(deadline_s)
         if connection.is_readable:
             if connection.is_open and not connection.is_quiet():
+                # While it connects the lanes for which it has its place may go to another worker.
+                self._stays(request)
                 connection = self._connect(deadline_s)
                 self._post(connection, request, deadline_s)
             else:  # what had arrived was no more than a record of TLS itself
@@ -198,9 +198,15 @@ class Transport:
         if self.kill_switch is not None and (reason := self.kill_switch.reason):
             raise StoppedError(reason)
 
-    def _has_left(self) -> None:
+    def _has_left(self, connection: Connection) -> None:
         self._is_leaving = False
-        cast(Pace, self.pace).has_left()
+        cast(Pace, self.pace).has_left(connection)
+
+    def _stays(self, request: bytes) -> None:
+        """Have the pace count no longer what has its place in a second, and has not left."""
+        if self._is_leaving:
+            self._is_leaving = False
+            cast(Pace, self.pace).keep(is_message=_is_message(request))
 
     def _read(self, connection: Connection, deadline_s: float) -> None:
         data, reader = connection.receive(), self._reader

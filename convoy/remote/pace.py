@@ -6,12 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 import gevent
 from greenlet import getcurrent, greenlet
 
 from convoy.clock import clock_s
 from convoy.remote.approved_total import Total
+from convoy.remote.connection import Connection
 
 SECOND_S = 1.0
 OVER = "the run was stopped, or this worker has lost its master"
@@ -20,6 +22,25 @@ SPARE_S = 0.02
 apart may arrive closer together. Where it leaves none, a message that is woken late by at most so
 much counts from when it might have left. Otherwise each second would begin later than the one
 before, and a plan at the approved rate would fall back."""
+_ARRIVES_WITHIN_S = 0.5
+"""What was not received by then is kept from arriving: a round trip to any region takes less."""
+_LOOKS_EVERY_S = 0.02
+"""So often it is asked whether what is kept from arriving has arrived."""
+_DISCARDS_AFTER_S = 0.25
+"""What has left right before an end may take so long to arrive, and is answered then."""
+
+
+class _Sent(NamedTuple):
+    """A message that left at a moment, and where it ends in the bytes of its connection."""
+
+    left_s: float
+    connection: Connection
+    end: int
+
+    @property
+    def is_held(self) -> bool:
+        """True while it may still arrive."""
+        return self.connection.holds(self.end)
 
 
 @dataclass(eq=False, repr=False)
@@ -29,7 +50,9 @@ class Pace:
     Each message passes `wait` before it is written, and so do warm-up and canary messages, what is
     sent again, and what a step posts. After that it may be held up while others are rendered. Until
     `has_left` is called for it, or `keep` where it will not leave, it counts as leaving at the
-    present moment. Where there is a `total`, it is taken from that. All times are `clock` seconds.
+    present moment. So does what the system has taken and an outage, or a server that takes nothing,
+    keeps from arriving: it arrives at once afterwards. Where there is a `total`, a message is taken
+    from that. All times are `clock` seconds.
     """
 
     most: int
@@ -39,6 +62,9 @@ class Pace:
     def __post_init__(self) -> None:
         self._left: deque[float] = deque()
         self._leaving = 0
+        self._sent: deque[_Sent] = deque()
+        self._held: list[_Sent] = []
+        self._looked_s = -inf
         self._counted: deque[float] = deque(maxlen=self.most)
         self._second_s = SECOND_S + SPARE_S
         self._waiting = 0
@@ -50,6 +76,17 @@ class Pace:
     def is_over(self) -> bool:
         """True where nothing may leave any more, unless the lease is renewed."""
         return self.clock() >= self.ends_s
+
+    def end(self) -> None:
+        """Let nothing leave from now on, and what has left and not arrived soon not arrive."""
+        self.ends_s = -inf
+        gevent.spawn_later(_DISCARDS_AFTER_S, self.discard)
+
+    def discard(self) -> None:
+        """Reset the connections of what has left and not arrived."""
+        for each in (*self._held, *self._sent):
+            if each.is_held:
+                each.connection.reset()
 
     def allow(self, most: int, planned: float, *, others_may_have_sent: bool) -> None:
         """Set how many may leave in a second, and how many the plan has at most, 0 without one.
@@ -131,11 +168,34 @@ class Pace:
             self.has_left()
         return has_room
 
-    def has_left(self) -> None:
-        """Count a message as gone now: the kernel has just taken its first byte."""
+    def has_left(self, connection: Connection | None = None) -> None:
+        """Count a message as gone now: the kernel has just taken its first byte.
+
+        It is the latest one of its connection; None for what may arrive at any time.
+        """
         self._leaving -= 1
-        self._left.append(self._counted_s(self.clock()))
+        now_s = self.clock()
+        self._left.append(self._counted_s(now_s))
         self._counted.append(self._left[-1])
+        if connection is not None:
+            self._sent.append(_Sent(now_s, connection, connection.message_end))
+
+    def _note_arrivals(self, now_s: float) -> None:
+        """Count what was held and is no more as gone now, and find what is."""
+        sent = self._sent
+        if self._held and now_s >= self._looked_s + _LOOKS_EVERY_S:
+            self._looked_s = now_s
+            before, self._held = self._held, [each for each in self._held if each.is_held]
+            if len(self._held) < len(before):
+                # What has left since arrives with it.
+                before += sent
+                self._held += [each for each in sent if each.is_held]
+                sent.clear()
+            self._left.extend([now_s] * (len(before) - len(self._held)))
+        while sent and sent[0].left_s <= now_s - _ARRIVES_WITHIN_S:
+            first = sent.popleft()
+            if first.is_held:
+                self._held.append(first)
 
     def _counted_s(self, now_s: float) -> float:
         """Return from when on a message counts that has left now."""
@@ -160,7 +220,8 @@ class Pace:
         left, second_s = self._left, self._second_s
         while left and left[0] <= now_s - second_s:
             left.popleft()
-        too_many = len(left) + self._leaving + before - self.most
+        self._note_arrivals(now_s)
+        too_many = len(left) + len(self._held) + self._leaving + before - self.most
         if now_s >= self.ends_s or self.most == 0:
             return inf
         if too_many < 0:

@@ -102,7 +102,7 @@ class TlsConnection(Connection):
         """Send an alert or close_notify if the kernel takes it; neither is part of a request."""
         if self._outgoing.pending:
             with suppress(OSError):
-                self._socket.send(self._outgoing.read())
+                self._given_bytes += self._socket.send(self._outgoing.read())
 
     def _take(self, data: bytes) -> None:
         if data:
@@ -110,10 +110,10 @@ class TlsConnection(Connection):
         else:
             self._arrived.write_eof()
 
-    def post(self, data: bytes) -> None:
+    def post(self, data: bytes, *, is_control: bool = False) -> None:
         """Encrypt data and have it sent, as `Connection.post`."""
         self._tls.write(data)
-        super().post(self._outgoing.read())
+        super().post(self._outgoing.read(), is_control=is_control)
 
     def receive(self) -> bytes | None:
         """Return the plain bytes that have arrived, as `Connection.receive`; as is before TLS.

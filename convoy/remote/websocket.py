@@ -106,7 +106,7 @@ class WebSocket:
         if self.fault is not None:
             connection.close()
 
-    def send(self, text: bytes, on_sent: Callable[[], object] | None = None) -> None:
+    def send(self, text: bytes, on_sent: Callable[[Connection], object] | None = None) -> None:
         """Have a text in UTF-8 sent; raises what ended the connection, if it has ended.
 
         What goes wrong with it is raised where the answer is waited for. `on_sent` is called when
@@ -121,7 +121,7 @@ class WebSocket:
     def ping(self) -> None:
         """Ask the server for a sign of life; `received_s` tells whether it came."""
         connection, protocol = self._parts()
-        connection.post(protocol.ping())
+        connection.post(protocol.ping(), is_control=True)
 
     def _parts(self) -> tuple[Connection, WebSocketProtocol]:
         connection, protocol = self._connection, self._protocol
@@ -175,7 +175,7 @@ class WebSocket:
         """Send the close frame (1000); the server's answer to it ends the connection."""
         if self.is_open:
             connection, protocol = self._parts()
-            connection.post(protocol.close())
+            connection.post(protocol.close(), is_control=True)
             connection.send()  # at once, because an end may follow, and discard what is not sent
 
     def close(self, deadline_s: float | None = None) -> None:
@@ -222,7 +222,7 @@ class WebSocket:
         texts, answer = protocol.receive(data, is_ended=connection.is_ended)
         # A server that does not read gets no answers to its pings, so that they do not pile up.
         if answer and not (protocol.is_open and connection.unsent):
-            connection.post(answer)
+            connection.post(answer, is_control=True)
         on_text = self._on_text
         assert on_text is not None
         for text in texts:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +19,7 @@ from convoy.remote.tls import tls_context
 from convoy.remote.wire_faults import StoppedError
 from convoy.settings import Origin
 from tests.unit.remote.certificates import Authority
-from tests.unit.remote.exchanges import LONG_S, deadline
+from tests.unit.remote.exchanges import LONG_S, deadline, wait_in_loop
 from tests.unit.remote.misbehaving_server import Behaviour, Visitor, serving
 
 PIECE = bytes(range(256)) * 256
@@ -128,3 +130,113 @@ def test_what_was_not_taken_stays_where_it_is_once_nothing_may_go_on(
                 connection.receive()
 
     assert sum(map(len, came)) < PIECES * len(PIECE)
+
+
+@contextmanager
+def stalled(
+    tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+) -> Iterator[tuple[Connection, Callable[[], tuple[bytes, str]]]]:
+    """A connection to a server that takes no more for now.
+
+    With it comes what has the server go on, and returns what came of all, and how that ended.
+    """
+    came, ends, may_read = list[bytes](), list[str](), Event()
+
+    def read_late(visitor: Visitor) -> None:
+        may_read.wait()
+        try:
+            while data := visitor.connection.recv(65_536):
+                came.append(data)
+            ends.append("closed")
+        except OSError as error:
+            ends.append(type(error).__name__)
+
+    def go_on() -> tuple[bytes, str]:
+        may_read.set()
+        wait_in_loop(lambda: bool(ends))
+        return b"".join(came), ends[0]
+
+    with connected(read_late, *tls) as connection:
+        try:
+            yield connection, go_on
+        finally:
+            may_read.set()
+
+
+def test_a_message_that_the_server_has_not_received_is_discarded_at_the_close(
+    tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+) -> None:
+    with stalled(tls) as (connection, go_on):
+        connection.post(PIECE * PIECES)
+        gevent.sleep(0)
+        held = connection.holds(connection.message_end), connection.holds(0)
+
+        connection.close()
+        came, end = go_on()
+
+        assert held == (True, False)
+        assert not connection.holds(connection.message_end)
+        assert len(came) < PIECES * len(PIECE)
+        assert end in ("ConnectionResetError", "SSLEOFError", "SSLError")
+
+
+def test_what_the_server_has_received_is_followed_by_an_end_in_order(
+    tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+) -> None:
+    with stalled(tls) as (connection, go_on):
+        connection.post(b"a message")
+        wait_in_loop(lambda: not connection.holds(connection.message_end))
+        connection.post(b", and a control frame", is_control=True)
+        gevent.sleep(0)
+
+        connection.close()
+
+        assert go_on() == (b"a message, and a control frame", "closed")
+
+
+def test_what_a_message_follows_may_be_received_before_it() -> None:
+    with stalled((None, None)) as (connection, go_on):
+        connection.post(b"first")
+        gevent.sleep(0)
+        first_end = connection.message_end
+        wait_in_loop(lambda: not connection.holds(first_end))
+        connection.post(PIECE * PIECES)
+        gevent.sleep(0)
+
+        assert not connection.holds(first_end) and connection.holds(connection.message_end)
+
+
+def test_a_process_that_is_killed_leaves_nothing_to_be_delivered() -> None:
+    posts = """
+import sys, gevent
+from convoy.clock import clock_s
+from convoy.remote.dialling import Dialler
+from convoy.settings import Origin
+origin = Origin("http", "127.0.0.1", int(sys.argv[1]))
+connection = Dialler().dial(origin, clock_s() + 60, lambda _: None)
+connection.post(b"x" * int(sys.argv[2]))
+gevent.sleep(0)
+print("posted", flush=True)
+gevent.sleep(60)
+"""
+    came, ends, may_read = [0], list[str](), Event()
+
+    def read_late(visitor: Visitor) -> None:
+        may_read.wait()
+        try:
+            while data := visitor.connection.recv(65_536):
+                came[0] += len(data)
+            ends.append("closed")
+        except ConnectionResetError:
+            ends.append("reset")
+
+    with serving(read_late) as server:
+        command = [sys.executable, "-c", posts, str(server.port), str(len(PIECE) * PIECES)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None and process.stdout.readline() == "posted\n"
+            process.kill()
+        may_read.set()
+        wait_in_loop(lambda: bool(ends))
+
+    # What the kernel had taken by then is some hundred kilobytes more than the server's had.
+    assert (ends, came[0] < len(PIECE) * PIECES) == (["reset"], True)

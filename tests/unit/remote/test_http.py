@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 from math import inf
+from threading import Event
 
 import gevent
 import pytest
 
 from convoy.clock import clock_s
-from convoy.remote.dialling import Dialler
+from convoy.remote.connection import Connection
+from convoy.remote.dialling import Dialler, Hold
 from convoy.remote.http import Answer, Transport
 from convoy.remote.pace import Pace
+from convoy.settings import Origin
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,
@@ -296,3 +299,33 @@ def test_what_does_not_leave_takes_no_room() -> None:
         assert fault_of(transport).code == "stopped"
 
         assert (pace.ready_at(0.0), server.requests) == (0.0, [])
+
+
+def test_what_has_to_connect_anew_gives_its_place_back_meanwhile() -> None:
+    """Its worker's lanes may go to another one while it connects."""
+    pace, left_meanwhile = Pace(1), list[bool]()
+    server_ends = Event()
+
+    def ends_when_told(visitor: Visitor) -> None:
+        visitor.read_request()
+        visitor.send(OK)
+        server_ends.wait()
+
+    class Watched(Dialler):
+        def dial(self, origin: Origin, deadline_s: float, hold: Hold) -> Connection:
+            left_meanwhile.append(pace.ready_at(clock_s()) <= clock_s())
+            return super().dial(origin, deadline_s, hold)
+
+    with (
+        serving(ends_when_told, answers_all) as server,
+        transport_to(server.port, Watched(), pace=pace) as transport,
+    ):
+        transport.exchange(REQUEST, deadline())
+        server_ends.set()
+        wait_in_loop(lambda: server.closed == 1)
+        pace.wait(deadline())  # the second after is over
+        pace.keep()
+
+        transport.exchange(REQUEST, deadline())
+
+        assert (left_meanwhile, server.connections) == ([True, True], 2)

@@ -17,6 +17,7 @@ from convoy.remote import pace as pace_module
 from convoy.remote.approved_total import Total
 from convoy.remote.pace import Pace
 from convoy.remote.wire_faults import TotalUsedUpError
+from tests.unit.remote.held import Held
 
 AT_THE_APPROVED_RATE = inf
 """A plan that leaves no room."""
@@ -300,3 +301,100 @@ def test_nothing_leaves_after_the_lease_or_the_run(ends_s: float) -> None:
         pace.wait(200.0)
 
     assert pace.ready_at(100.0) == inf
+
+
+def sent_by(pace: Pace, clock: Clock, *connections: Held) -> None:
+    """Have one message leave on each connection now."""
+    for each in connections:
+        pace.wait(clock.now_s)
+        pace.has_left(each)
+
+
+@pytest.mark.parametrize(
+    ("held", "after_s", "has_room"),
+    [
+        pytest.param(2, 1.1, False, id="both"),
+        pytest.param(2, 60.0, False, id="both, for a minute"),
+        pytest.param(1, 1.1, True, id="one of two"),
+        pytest.param(0, 1.1, True, id="none"),
+        pytest.param(0, 0.9, False, id="none, and a second is not over"),
+    ],
+)
+def test_what_is_kept_from_arriving_takes_its_room(
+    held: int, after_s: float, has_room: bool
+) -> None:
+    clock, connections = Clock(), [Held(), Held()]
+    pace = Pace(2, clock)
+    sent_by(pace, clock, *connections)
+    for each in connections[held:]:
+        each.keeps = False
+
+    clock.now_s += after_s
+
+    assert (pace.ready_at(clock.now_s) <= clock.now_s) == has_room
+
+
+def test_what_arrives_after_it_was_held_counts_for_a_second_from_then_on() -> None:
+    clock, held = Clock(), Held()
+    pace = Pace(1, clock)
+    sent_by(pace, clock, held)
+    clock.now_s += 8.0
+    assert pace.ready_at(clock.now_s) > clock.now_s
+
+    held.keeps = False
+    clock.now_s += 0.1
+
+    assert pace.ready_at(clock.now_s) == pytest.approx(clock.now_s + 1.02)
+    clock.now_s += 1.03
+    assert pace.ready_at(clock.now_s) == clock.now_s
+
+
+def test_what_left_while_another_was_held_counts_from_when_that_arrives() -> None:
+    clock, held, newer, newest = Clock(), Held(), Held(), Held()
+    pace = Pace(3, clock)
+    sent_by(pace, clock, held)
+    clock.now_s += 2.0
+    sent_by(pace, clock, newer, newest)
+    clock.now_s += 0.4
+    pace.ready_at(clock.now_s)
+
+    held.keeps = newer.keeps = False
+    clock.now_s += 0.1
+    pace.ready_at(clock.now_s)
+    newest.keeps = False
+    clock.now_s += 0.1
+    pace.ready_at(clock.now_s)
+    clock.now_s += 0.9
+
+    assert pace.ready_at(clock.now_s) == pytest.approx(102.5 + 1.02)
+
+
+def test_what_takes_less_than_half_a_second_to_arrive_counts_from_when_it_left() -> None:
+    clock, slow = Clock(), Held()
+    pace = Pace(1, clock)
+    sent_by(pace, clock, slow)
+    clock.now_s += 0.45
+    pace.ready_at(clock.now_s)
+
+    slow.keeps = False
+    clock.now_s += 0.58
+
+    assert pace.ready_at(clock.now_s) == clock.now_s
+
+
+def test_what_is_held_when_all_ends_is_discarded_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, long_ago, arrived, just_now = Clock(), Held(), Held(), Held()
+    pace, soon = Pace(3, clock), list[tuple[float, Callable[[], None]]]()
+    monkeypatch.setattr(pace_module.gevent, "spawn_later", lambda *later: soon.append(later))
+    sent_by(pace, clock, long_ago, arrived)
+    arrived.keeps = False
+    clock.now_s += 2.0
+    sent_by(pace, clock, just_now)
+
+    pace.end()
+    ((after_s, discard),) = soon
+    were_reset = long_ago.is_reset or just_now.is_reset
+    discard()
+
+    assert pace.is_over and not were_reset and 0 < after_s <= 0.3
+    assert (long_ago.is_reset, arrived.is_reset, just_now.is_reset) == (True, False, True)
