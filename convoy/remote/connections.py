@@ -101,16 +101,13 @@ class Connections:
         self.pace = self._pace(worker_share.permits)
         """What the messages of all sessions keep to; None where nothing had to be approved."""
         self._code_book = CodeBook()
-        self.turns = Turns(
-            settings.logins_per_s,
-            clock,
-            is_given=worker_share.is_led,
-            is_after_another=worker_share.is_after_another,
-            share=worker_share.share,
-        )
         self._share = worker_share.share
-        # By itself, unlike a turn: the master would have to be asked again for each connection.
-        self._starts = Turns((settings.logins_per_s or 0.0) * self._share, clock)
+        make_turns = partial(
+            Turns, settings.logins_per_s, clock, is_given=worker_share.is_led, share=self._share
+        )
+        self.turns = make_turns(is_after_another=worker_share.is_after_another)
+        self.starts = make_turns()
+        """For the first requests of guests' connections."""
         self._of_all = self._shared_budget("org")
         self._first: dict[TokenKind, _Held] = {}
         self._next: dict[TokenKind, Iterator[_Held]] = {}
@@ -177,7 +174,7 @@ class Connections:
                 origins=frozenset(map(Origin.parse, target.urls)),
                 is_approved=target.approval is not None,
                 turns=self.turns if target.approval is not None else None,
-                starts=self._starts if target.approval is not None else None,
+                starts=self.starts if target.approval is not None else None,
             )
         return shared
 

@@ -20,7 +20,7 @@ from convoy.results.outcome import Name, Seconds
 from convoy.results.samples import SamplesReport
 from convoy.swarm.value_count import check_values
 
-VERSION = 7
+VERSION = 8
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -64,14 +64,16 @@ class Ask(_OfRun, frozen=True):
     """A worker asks for its lease at `asked_s` of its own clock.
 
     `leased_s` says when, by the master's clock, the master gave the lease that it has; 0 for none.
-    `turns` counts the turns to log in that it has wanted in the run, `beyond` the messages beyond
-    its plan that it has wanted of an approved total. It uses a turn up to `unsure_s` before or
-    after its moment, because it does not know the master's clock better.
+    `turns` counts the turns to log in that it has wanted in the run, `starts` those for the first
+    request of a guest's connection, `beyond` the messages beyond its plan that it has wanted of an
+    approved total. It uses a turn up to `unsure_s` before or after its moment, because it does not
+    know the master's clock better.
     """
 
     asked_s: Seconds
     leased_s: Seconds
     turns: _Number = 0
+    starts: _Number = 0
     beyond: _Number = 0
     unsure_s: Seconds = 0.0
 
@@ -139,15 +141,19 @@ class Prepare(_OfRun, frozen=True):
 class Lease(_OfRun, frozen=True):
     """The answer to the `Ask` of that moment, given at `now_s` of the master's clock.
 
-    `turns` are moments of that clock at which the worker may log in, one time each. It may send so
-    many messages more `beyond` its plan; there are no more to give where the total `is_used_up`.
+    `turns` are moments of that clock at which the worker may log in, one time each, `starts` those
+    at which the first request of a guest's connection may leave. It may send so many messages more
+    `beyond` its plan; there are no more to give where the total `is_used_up`. Once the run
+    `has_load`, only who was granted lanes may send.
     """
 
     asked_s: Seconds
     now_s: Seconds
     turns: list[Seconds] = []
+    starts: list[Seconds] = []
     beyond: _Number = 0
     is_used_up: bool = False
+    has_load: bool = False
 
 
 class Grant(_OfRun, frozen=True):

@@ -93,6 +93,7 @@ class RunProtocol:
         self._run_id, self._settings = self.inputs.run_id, self.inputs.settings
         self._packed = self.inputs.to_bytes()
         self._turns = TurnBook(self._settings.logins_per_s, now_s)
+        self._starts = TurnBook(self._settings.logins_per_s, now_s)
         self._timeout_s = self._settings.prepare_timeout_s + self.spawning_s
         self.phases = Phases(self._settings, now_s, self._timeout_s)
         self._problem = ""
@@ -229,12 +230,23 @@ class RunProtocol:
         status.acknowledge(ask.leased_s, now_s)
         if not self.lanes.are_owned_by(worker) or self.workers.is_leased(worker, now_s):
             status.give(now_s)
-            workers = sum(1 for _ in self.workers.in_run())
-            wanted = 0 if self.state is RunState.STOPPING else ask.turns
-            turns = self._turns.give(worker, wanted, workers, now_s, ask.unsure_s)
+            workers, is_stopping = sum(1 for _ in self.workers.in_run()), self.state.is_last
+            turns, starts = (
+                [] if is_stopping else book.give(worker, wanted, workers, now_s, ask.unsure_s)
+                for book, wanted in ((self._turns, ask.turns), (self._starts, ask.starts))
+            )
             was_short, beyond = self.total.is_short, self.total.give(worker, ask.beyond, workers)
-            is_used_up = self.total.is_used_up
-            self._send(worker, Lease(self._run_id, ask.asked_s, now_s, turns, beyond, is_used_up))
+            lease = Lease(
+                self._run_id,
+                ask.asked_s,
+                now_s,
+                turns,
+                starts,
+                beyond,
+                is_used_up=self.total.is_used_up,
+                has_load=self.state.has_load,
+            )
+            self._send(worker, lease)
             if self.total.is_short and not was_short:
                 self._actions.append(Tell(_USED_UP))
 

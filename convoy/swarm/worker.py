@@ -145,6 +145,9 @@ class Worker:
                 run.lease.renew(message.asked_s, message.now_s, clock_s())
                 run.keep_lease()
                 run.connections.turns.give(map(run.lease.own_s, message.turns))
+                run.connections.starts.give(map(run.lease.own_s, message.starts))
+                if message.has_load:
+                    run.notice_load()
                 if run.total is not None:
                     run.total.give(message.beyond, is_used_up=message.is_used_up)
             case Grant() if run.is_stopping:
@@ -238,11 +241,13 @@ class Worker:
                 logger.error("nothing was heard of the master for too long; this worker ends")
                 self.give_up()
                 return
-            turns, unsure_s = run.connections.turns.wanted, run.lease.unsure_s
+            run.give_up_what_is_held()
+            turns, starts = run.connections.turns.wanted, run.connections.starts.wanted
+            unsure_s = run.lease.unsure_s
             if unsure_s == inf:  # it would not know when a turn is
-                turns, unsure_s = 0, 0.0
+                turns, starts, unsure_s = 0, 0, 0.0
             beyond = 0 if run.total is None else run.total.wanted
-            ask = Ask(run.run_id, now_s, run.lease.leased_s, turns, beyond, unsure_s)
+            ask = Ask(run.run_id, now_s, run.lease.leased_s, turns, starts, beyond, unsure_s)
             self.channel.to_master(ask)
             if reason := run.connections.kill_switch.reason:
                 self.ask_for_stop(run, reason)

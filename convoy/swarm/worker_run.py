@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import inf
 
 import gevent
 
@@ -94,12 +93,24 @@ class WorkerRun:
             if self.connections.pace is not None:
                 self.connections.pace.ends_s = self.lease.ends_s
 
+    def give_up_what_is_held(self) -> None:
+        """Let nothing arrive that has left by a lease which has ended: others have its lanes."""
+        pace = self.connections.pace
+        if pace is not None and pace.is_over:
+            pace.discard()
+
+    def notice_load(self) -> None:
+        """Hear that the load has begun: without lanes nothing may leave any more."""
+        if self.t0_s is None:
+            self._keep_pace({}, others_may_have_sent=False)
+
     def let_nothing_leave(self) -> None:
         """Let nothing of the run leave, whatever still waits to: it was stopped."""
         self.connections.kill_switch.stop()
         self.connections.turns.end()
+        self.connections.starts.end()
         if self.connections.pace is not None:
-            self.connections.pace.ends_s = -inf
+            self.connections.pace.end()
 
     @property
     def ends_s(self) -> float:

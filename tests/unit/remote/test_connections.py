@@ -118,18 +118,29 @@ def test_no_login_leaves_that_waited_for_its_turn_when_its_run_ended(
         assert (logging_in.exception.code, server.requests) == ("stopped", [])
 
 
-def test_the_guests_of_a_process_begin_at_its_part_of_the_rate() -> None:
-    connections = Connections(
-        approved(settings_of()), {CLIENT: DEMO}, lambda each: None, WorkerShare(share=0.5)
-    )
+def test_the_guests_of_a_process_begin_at_the_rate_of_logins() -> None:
+    connections = Connections(approved(settings_of()), {CLIENT: DEMO}, lambda each: None)
     starts = connections.guests_of({}).starts
-    assert starts is not None
+    assert starts is connections.starts
 
     starts.take()
 
-    with pytest.raises(TimeoutError):  # of 5 a second, a tenth longer, half
-        starts.take(connections.clock() + 0.43)
+    with pytest.raises(TimeoutError):  # of 5 a second, a tenth longer
+        starts.take(connections.clock() + 0.21)
     assert connections.guests_of({"site": "https://another"}).starts is starts
+
+
+def test_the_guests_of_a_worker_begin_when_its_master_says_so() -> None:
+    share = WorkerShare(share=0.5, is_led=True)
+    connections = Connections(approved(settings_of()), {CLIENT: DEMO}, lambda each: None, share)
+    starts = connections.starts
+
+    with pytest.raises(TimeoutError):
+        starts.take(connections.clock() + 0.01)
+    starts.give([connections.clock()])
+    starts.take(connections.clock() + 60)
+
+    assert starts.wanted == 2
 
 
 def test_each_kind_has_tokens_of_its_own_and_the_first_of_each_is_that_of_a_session(

@@ -287,21 +287,22 @@ def test_a_late_worker_may_send_nothing_before_it_has_lanes() -> None:
     assert numbers == [0, 1, 2]
 
 
-def test_a_late_worker_logs_in_at_turns_that_nobody_else_has() -> None:
+@pytest.mark.parametrize("kind", ["turns", "starts"])
+def test_a_late_worker_logs_in_at_turns_that_nobody_else_has(kind: str) -> None:
     run = Run(approval=Approval(ticket="1", organisation_id="o", highest_rate=7, logins_per_s=2))
     run.connect("worker-2")
 
     for _ in range(40):
         run.now_s += 0.1
         for name in sorted(run.alive):
-            run.hear(name, Ask(RUN_ID, run.now_s, 0.0, turns=9))
+            run.hear(name, Ask(RUN_ID, run.now_s, 0.0, **{kind: 9}))
 
     turns = sorted(
         turn
         for name in run.alive
         for message in run.sent[name]
         if isinstance(message, Lease)
-        for turn in message.turns
+        for turn in getattr(message, kind)
     )
     assert 8 <= len(turns) <= 12
     assert min(b - a for a, b in zip(turns, turns[1:], strict=False)) == pytest.approx(0.55)
@@ -312,9 +313,30 @@ def test_no_turns_are_given_once_the_run_is_stopped() -> None:
     run.begin()
 
     run._note(run.protocol.stop(run.now_s))
-    run.hear("worker-0", Ask(RUN_ID, run.now_s, 0.0, turns=9))
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, 0.0, turns=9, starts=9))
 
-    assert run.last("worker-0", Lease).turns == []
+    lease = run.last("worker-0", Lease)
+    assert (lease.turns, lease.starts) == ([], [])
+
+
+def test_a_turn_to_log_in_takes_none_of_those_to_begin() -> None:
+    run = Run(approval=Approval(ticket="1", organisation_id="o", highest_rate=7, logins_per_s=2))
+
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, 0.0, turns=1, starts=1))
+
+    lease = run.last("worker-0", Lease)
+    assert lease.turns == lease.starts != []
+
+
+def test_every_worker_hears_with_its_lease_that_the_load_has_begun() -> None:
+    run = Run()
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, 0.0))
+    before = run.last("worker-0", Lease)
+
+    run.begin()
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, 0.0))
+
+    assert (before.has_load, run.last("worker-0", Lease).has_load) == (False, True)
 
 
 def test_turns_are_farther_apart_where_a_worker_does_not_know_the_masters_clock_well() -> None:

@@ -43,6 +43,7 @@ from convoy.swarm.messages import (
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker import Worker
 from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.remote.held import Held
 from tests.unit.settings.configuration import settings_of
 from tests.unit.swarm import RUN_ID
 
@@ -67,6 +68,7 @@ class Kept:
         self.of_process = KillSwitch(Path("no STOP"))
         self.kill_switch = RunSwitch(self.of_process)
         self.turns = Turns(1.0, clock_s, is_given=True)
+        self.starts = Turns(1.0, clock_s, is_given=True)
         self.shares: list[WorkerShare] = []
 
     def to_master(self, message: Hello | ToMaster) -> None:
@@ -147,26 +149,67 @@ def test_it_takes_part_when_its_login_has_succeeded(worker: Worker, kept: Kept) 
     worker.forget_run()
 
 
+@pytest.mark.parametrize("kind", ["turns", "starts"])
 def test_it_asks_for_turns_to_log_in_and_takes_those_of_the_master(
-    worker: Worker, kept: Kept
+    worker: Worker, kept: Kept, kind: str
 ) -> None:
     worker.hear(encode(PREPARE))
-    logging_in = gevent.spawn(kept.turns.take)
+    logging_in = gevent.spawn(getattr(kept, kind).take)
     before = kept.wait_for(Ask)
     worker.hear(encode(Lease(RUN_ID, clock_s() - 0.2, 500.0)))
-    while kept.wait_for(Ask).turns == 0:
+    while getattr(kept.wait_for(Ask), kind) == 0:
         gevent.sleep(0.01)
-    assert before.turns == 0  # without an answer it would not know when a turn is
+    assert getattr(before, kind) == 0  # without an answer it would not know when a turn is
     assert 0.1 <= kept.wait_for(Ask).unsure_s < 0.2
 
     asked_s, now_s = kept.wait_for(Ask).asked_s, clock_s()
     # Its master's clock is 500 s ahead; a turn that this process wakes up too late for is none.
     turns = [now_s + 500.2 + number / 5 for number in range(40)]
-    worker.hear(encode(Lease(RUN_ID, asked_s, now_s + 500, turns)))
+    worker.hear(encode(Lease(RUN_ID, asked_s, now_s + 500, **{kind: turns})))
     logging_in.join(timeout=10)
 
     assert logging_in.ready()
     assert clock_s() > now_s + 0.2 - (now_s - asked_s)
+    worker.forget_run()
+
+
+def test_without_lanes_nothing_leaves_once_the_load_has_begun(worker: Worker, kept: Kept) -> None:
+    pace = kept.pace = Pace(5)
+    kept.may_log_in.set()
+    worker.hear(encode(PREPARE))
+    worker.wait_for_run()
+    asked_s = clock_s()
+    worker.hear(encode(Lease(RUN_ID, asked_s, asked_s)))
+    before_s = pace.ready_at(asked_s)
+
+    worker.hear(encode(Lease(RUN_ID, asked_s, asked_s, has_load=True)))
+    without_lanes_s = pace.ready_at(asked_s)
+    worker.hear(encode(Grant(RUN_ID, 1, asked_s + 100, {"conversation_messages": {0: 0}})))
+    pace.allow(5, 0.0, others_may_have_sent=False)
+    worker.hear(encode(Lease(RUN_ID, asked_s, asked_s, has_load=True)))
+
+    assert (before_s, without_lanes_s, pace.ready_at(asked_s)) == (asked_s, inf, asked_s)
+    worker.forget_run()
+
+
+def test_what_has_left_and_not_arrived_when_the_lease_ends_does_not_arrive(
+    worker: Worker, kept: Kept
+) -> None:
+    pace, held = Pace(5), Held()
+    kept.pace = pace
+    worker.hear(encode(PREPARE))
+    asked_s = clock_s()
+    worker.hear(encode(Lease(RUN_ID, asked_s, asked_s)))
+    pace.wait(inf)
+    pace.has_left(held)
+    kept.said.clear()
+    kept.wait_for(Ask)
+    was_reset, pace.ends_s = held.is_reset, clock_s()
+
+    kept.said.clear()
+    kept.wait_for(Ask)
+
+    assert (was_reset, held.is_reset) == (False, True)
     worker.forget_run()
 
 
@@ -244,13 +287,13 @@ def test_nothing_of_a_run_leaves_once_it_was_stopped_and_the_next_run_may_begin(
     worker: Worker, kept: Kept
 ) -> None:
     worker.hear(encode(PREPARE))
-    logging_in = gevent.spawn(kept.turns.take)
+    waiting = [gevent.spawn(each.take) for each in (kept.turns, kept.starts)]
 
     worker.hear(encode(Stop(RUN_ID)))
     kept.wait_for(Drained)
-    logging_in.join(timeout=10)
+    gevent.joinall(waiting, timeout=10)
 
-    assert logging_in.successful()
+    assert all(each.successful() for each in waiting)
     assert kept.kill_switch.reason == "the run was stopped"
     assert kept.of_process.reason == ""
     worker.forget_run()
