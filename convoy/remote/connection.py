@@ -56,11 +56,11 @@ class Connection:
     since the owner set `sent_s` to None, and `on_sent` is called once at that moment. A message
     that the other side has not received (`holds`) is discarded when the connection ends, also by
     the end of the process: the kernel would go on delivering it, minutes later after an outage.
-    `message_end` says where the latest one ends. `received_s` is the time of the latest receive.
-    `is_ended` says that the server has closed its side. Before what was not taken at once is sent,
-    `may_go_on` is called, and where it returns False the connection is reset. With
-    `expects_silence` a request is not sent when something has arrived before it: the connection
-    `is_readable` then, and the request stays `unsent`.
+    `message_end` says where the latest one ends in all `given_bytes`. `received_s` is the time of
+    the latest receive. `is_ended` says that the server has closed its side. Before what was not
+    taken at once is sent, `may_go_on` is called, and where it returns False the connection is
+    reset. With `expects_silence` a request is not sent when something has arrived before it: the
+    connection `is_readable` then, and the request stays `unsent`.
     """
 
     def __init__(self, address: Address, clock: Callable[[], float], outbox: Outbox) -> None:
@@ -84,7 +84,7 @@ class Connection:
         self._waiting: greenlet | None = None
         self.unsent: bytes | memoryview = b""
         self._send_fault: OSError | None = None
-        self._given_bytes = self.message_end = 0
+        self.given_bytes = self.message_end = 0
         self.number = number
         self.expects_silence = self.is_readable = self._is_listened_to = False
         self.sent_s: float | None = None
@@ -124,9 +124,9 @@ class Connection:
         """
         # A copy, because what is left of a send is a memoryview, to which nothing can be added.
         self.unsent, self.is_readable = bytes(self.unsent) + data if self.unsent else data, False
-        self._given_bytes += len(data)
+        self.given_bytes += len(data)
         if not is_control:
-            self.message_end = self._given_bytes
+            self.message_end = self.given_bytes
         self._outbox.put(self)
 
     def send(self) -> None:
@@ -180,7 +180,7 @@ class Connection:
     def write(self, data: bytes) -> None:
         """Send data at once, below any TLS; as `post` in all else."""
         self.unsent = bytes(self.unsent) + data
-        self._given_bytes += len(data)
+        self.given_bytes += len(data)
         self.send()
 
     def holds(self, end: int) -> bool:
@@ -190,7 +190,7 @@ class Connection:
         """
         if not self.is_open:
             return False
-        return self._given_bytes - len(self.unsent) - self._unacknowledged_bytes() < end
+        return self.given_bytes - len(self.unsent) - self._unacknowledged_bytes() < end
 
     def _unacknowledged_bytes(self) -> int:
         """Return how much the kernel has taken and not delivered; 0 where it does not tell."""

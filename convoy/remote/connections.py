@@ -198,6 +198,12 @@ class Connections:
         is_over = self.pace is not None and self.pace.is_over
         return not (is_over or self.kill_switch.reason)
 
+    def discard(self) -> None:
+        """Have nothing arrive of what has left and not arrived."""
+        for each in (self.pace, self.turns, self.starts):
+            if each is not None:
+                each.discard()
+
     def _new_guest(self) -> tuple[Secret, Secret | None]:
         token = Secret(str(uuid.uuid4()))
         self.register(token)

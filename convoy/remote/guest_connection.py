@@ -156,7 +156,7 @@ class GuestConnection:
         Raises WireError where it may not by the deadline.
         """
         try:
-            return self._leaving.begin_session(deadline_s)
+            return self._leaving.begin_session(deadline_s, self.socket.connection)
         except TimeoutError as exc:
             raise self.wire_error(exc) from exc
 

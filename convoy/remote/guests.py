@@ -148,7 +148,7 @@ class Leaving:
             self._turns.await_place(inf if deadline_s is None else deadline_s)
         self._has_place = True
 
-    def take_turn(self, deadline_s: float | None) -> float:
+    def take_turn(self, deadline_s: float | None, connection: Connection) -> float:
         """Wait for a turn once the connection is made: a turn is for what is sent at once.
 
         With turns that were taken before they connect, all guests that wait for their connections
@@ -157,11 +157,11 @@ class Leaving:
         """
         if self._turns is not None:
             with self._waiting():
-                self._turns.take(inf if deadline_s is None else deadline_s)
+                self._turns.take(inf if deadline_s is None else deadline_s, connection)
         self.check()
         return self._clock() + self._timeout_s if deadline_s is None else deadline_s
 
-    def begin_session(self, deadline_s: float | None) -> float:
+    def begin_session(self, deadline_s: float | None, connection: Connection | None) -> float:
         """Wait until the first request of a connection may leave, where that takes its own start.
 
         A server that answers many upgrades at once would have all first requests at once. Returns
@@ -170,7 +170,7 @@ class Leaving:
         try:
             if self._starts is not None and self._has_place:
                 with self._waiting():
-                    self._starts.take(inf if deadline_s is None else deadline_s)
+                    self._starts.take(inf if deadline_s is None else deadline_s, connection)
         finally:
             self.leave_place()
         return self._clock() + self._timeout_s if deadline_s is None else deadline_s

@@ -77,6 +77,11 @@ class Transport:
         """Where the last connection led to, `address port`; "" before there is one."""
         return self._connection.peer if self._connection else ""
 
+    @property
+    def connection(self) -> Connection | None:
+        """The present connection, or the last one; None before there was one."""
+        return self._connection
+
     def exchange(self, request: bytes, deadline_s: float) -> Answer:
         """Write `request` once and return the whole answer to it.
 

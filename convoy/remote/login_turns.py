@@ -14,6 +14,8 @@ import gevent
 from gevent.lock import BoundedSemaphore
 from gevent.queue import Empty, Queue
 
+from convoy.remote.connection import Connection
+from convoy.remote.in_transit import InTransit
 from convoy.remote.pace import SECOND_S
 
 _SPARE_S = 0.1
@@ -39,7 +41,9 @@ class Turns:
     for. A turn is for what is sent at once, so that the connection has to be open before. A
     greenlet takes a place before it connects; this process has as many places as its `share` of
     all turns needs. A turn is over `_LATEST_S` after its moment, because what is sent later would
-    be too close to the next turn; then another one is waited for. All moments are `clock` seconds.
+    be too close to the next turn; then another one is waited for. So it is while what was sent at
+    an earlier one is kept from arriving, because all would arrive at once. All moments are `clock`
+    seconds.
     """
 
     def __init__(
@@ -56,7 +60,8 @@ class Turns:
         self._clock = clock
         self._given: Queue[float] | None = Queue() if is_given and per_s else None
         self._next_s = clock() + self._apart_s * is_after_another
-        self._taken_s = -inf
+        self._free_s = -inf
+        self._in_transit = InTransit()
         self._has_ended = False
         self._places = BoundedSemaphore(max(1, ceil(per_s * share * _AHEAD_S))) if per_s else None
 
@@ -68,6 +73,10 @@ class Turns:
         self._has_ended = True
         if self._given is not None:
             self._given.put(-inf)
+
+    def discard(self) -> None:
+        """Reset the connections of what was sent at turns and has not arrived."""
+        self._in_transit.discard()
 
     def give(self, turns: Iterable[float]) -> None:
         """Take in turns that the master gave to this process."""
@@ -94,19 +103,39 @@ class Turns:
         if self._places is not None:
             self._places.release()
 
-    def take(self, deadline_s: float = inf) -> None:
-        """Wait for a turn; raises TimeoutError where there is none by the deadline."""
+    def take(self, deadline_s: float = inf, connection: Connection | None = None) -> None:
+        """Wait for a turn; raises TimeoutError where there is none by the deadline.
+
+        What is sent at it is what is posted next on the connection.
+        """
+        if not self._apart_s:
+            return
         if self._given is not None:
             self._take_given(self._given, deadline_s)
-            return
+        else:
+            self._take_own(deadline_s)
+        if connection is not None:
+            self._in_transit.add(self._clock(), connection, connection.given_bytes + 1)
+
+    def _take_own(self, deadline_s: float) -> None:
         turn_s = max(self._clock(), self._next_s)
         self._check(turn_s, deadline_s)
         self._next_s = turn_s + self._apart_s
         self._sleep_until(turn_s)
         # After a pause of the whole process all turns have come at once.
-        while self._taken_s + self._apart_s > self._clock():
-            self._sleep_until(self._taken_s + self._apart_s)
-        self._taken_s = self._clock()
+        while not self._is_free():
+            now_s = self._clock()
+            free_s = self._free_s if self._free_s > now_s else now_s + _LATEST_S
+            self._check(free_s, deadline_s)
+            self._sleep_until(free_s)
+        self._free_s = self._clock() + self._apart_s
+
+    def _is_free(self) -> bool:
+        """Return whether what was sent at earlier turns has arrived, and long enough ago."""
+        now_s = self._clock()
+        if arrived := self._in_transit.look(now_s):
+            self._free_s = max(self._free_s, now_s + arrived * self._apart_s)
+        return now_s >= self._free_s and not self._in_transit.held
 
     def _take_given(self, given: Queue[float], deadline_s: float) -> None:
         is_over = True
@@ -122,7 +151,7 @@ class Turns:
                 return
             self._check(turn_s, deadline_s)
             self._sleep_until(turn_s)
-            is_over = self._clock() > turn_s + _LATEST_S
+            is_over = self._clock() > turn_s + _LATEST_S or not self._is_free()
 
     def _check(self, turn_s: float, deadline_s: float) -> None:
         if turn_s > deadline_s:

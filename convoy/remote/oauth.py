@@ -104,7 +104,7 @@ def log_in(
             with turns.place():
                 transport.connect(clock() + timeout_s)
                 # Not before, because logins that wait for connections would leave all at once.
-                turns.take()
+                turns.take(connection=transport.connection)
         if not may_leave():
             raise LoginError("stopped", f"no login at {url}: {OVER}", refused=False)
         request = _login_request(transport, credentials)

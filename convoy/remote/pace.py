@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple
 
 import gevent
 from greenlet import getcurrent, greenlet
@@ -14,6 +13,7 @@ from greenlet import getcurrent, greenlet
 from convoy.clock import clock_s
 from convoy.remote.approved_total import Total
 from convoy.remote.connection import Connection
+from convoy.remote.in_transit import InTransit
 
 SECOND_S = 1.0
 OVER = "the run was stopped, or this worker has lost its master"
@@ -22,25 +22,6 @@ SPARE_S = 0.02
 apart may arrive closer together. Where it leaves none, a message that is woken late by at most so
 much counts from when it might have left. Otherwise each second would begin later than the one
 before, and a plan at the approved rate would fall back."""
-_ARRIVES_WITHIN_S = 0.5
-"""What was not received by then is kept from arriving: a round trip to any region takes less."""
-_LOOKS_EVERY_S = 0.02
-"""So often it is asked whether what is kept from arriving has arrived."""
-_DISCARDS_AFTER_S = 0.25
-"""What has left right before an end may take so long to arrive, and is answered then."""
-
-
-class _Sent(NamedTuple):
-    """A message that left at a moment, and where it ends in the bytes of its connection."""
-
-    left_s: float
-    connection: Connection
-    end: int
-
-    @property
-    def is_held(self) -> bool:
-        """True while it may still arrive."""
-        return self.connection.holds(self.end)
 
 
 @dataclass(eq=False, repr=False)
@@ -62,9 +43,7 @@ class Pace:
     def __post_init__(self) -> None:
         self._left: deque[float] = deque()
         self._leaving = 0
-        self._sent: deque[_Sent] = deque()
-        self._held: list[_Sent] = []
-        self._looked_s = -inf
+        self._in_transit = InTransit()
         self._counted: deque[float] = deque(maxlen=self.most)
         self._second_s = SECOND_S + SPARE_S
         self._waiting = 0
@@ -77,16 +56,9 @@ class Pace:
         """True where nothing may leave any more, unless the lease is renewed."""
         return self.clock() >= self.ends_s
 
-    def end(self) -> None:
-        """Let nothing leave from now on, and what has left and not arrived soon not arrive."""
-        self.ends_s = -inf
-        gevent.spawn_later(_DISCARDS_AFTER_S, self.discard)
-
     def discard(self) -> None:
         """Reset the connections of what has left and not arrived."""
-        for each in (*self._held, *self._sent):
-            if each.is_held:
-                each.connection.reset()
+        self._in_transit.discard()
 
     def allow(self, most: int, planned: float, *, others_may_have_sent: bool) -> None:
         """Set how many may leave in a second, and how many the plan has at most, 0 without one.
@@ -178,24 +150,7 @@ class Pace:
         self._left.append(self._counted_s(now_s))
         self._counted.append(self._left[-1])
         if connection is not None:
-            self._sent.append(_Sent(now_s, connection, connection.message_end))
-
-    def _note_arrivals(self, now_s: float) -> None:
-        """Count what was held and is no more as gone now, and find what is."""
-        sent = self._sent
-        if self._held and now_s >= self._looked_s + _LOOKS_EVERY_S:
-            self._looked_s = now_s
-            before, self._held = self._held, [each for each in self._held if each.is_held]
-            if len(self._held) < len(before):
-                # What has left since arrives with it.
-                before += sent
-                self._held += [each for each in sent if each.is_held]
-                sent.clear()
-            self._left.extend([now_s] * (len(before) - len(self._held)))
-        while sent and sent[0].left_s <= now_s - _ARRIVES_WITHIN_S:
-            first = sent.popleft()
-            if first.is_held:
-                self._held.append(first)
+            self._in_transit.add(now_s, connection, connection.message_end)
 
     def _counted_s(self, now_s: float) -> float:
         """Return from when on a message counts that has left now."""
@@ -220,8 +175,8 @@ class Pace:
         left, second_s = self._left, self._second_s
         while left and left[0] <= now_s - second_s:
             left.popleft()
-        self._note_arrivals(now_s)
-        too_many = len(left) + len(self._held) + self._leaving + before - self.most
+        left.extend([now_s] * self._in_transit.look(now_s))
+        too_many = len(left) + self._in_transit.held + self._leaving + before - self.most
         if now_s >= self.ends_s or self.most == 0:
             return inf
         if too_many < 0:

@@ -102,7 +102,7 @@ class TlsConnection(Connection):
         """Send an alert or close_notify if the kernel takes it; neither is part of a request."""
         if self._outgoing.pending:
             with suppress(OSError):
-                self._given_bytes += self._socket.send(self._outgoing.read())
+                self.given_bytes += self._socket.send(self._outgoing.read())
 
     def _take(self, data: bytes) -> None:
         if data:

@@ -47,6 +47,11 @@ class WebSocket:
         return self._protocol is not None and self._protocol.is_open
 
     @property
+    def connection(self) -> Connection | None:
+        """What it is on; None before there was one."""
+        return self._connection
+
+    @property
     def sent_s(self) -> float | None:
         """When the first byte of the last text left; None while it has not."""
         return self._connection.sent_s if self._connection is not None else None
@@ -69,7 +74,7 @@ class WebSocket:
         path: str,
         headers: Mapping[str, str],
         deadline_s: float,
-        take_turn: Callable[[], float],
+        take_turn: Callable[[Connection], float],
     ) -> Headers:
         """Connect and upgrade, once; return the answer's headers.
 
@@ -80,7 +85,7 @@ class WebSocket:
         try:
             self._await_share(dialler)
             protocol = self._protocol = WebSocketProtocol(origin, path)
-            deadline_s = take_turn()  # last, because a turn is soon over
+            deadline_s = take_turn(connection)  # last, because a turn is soon over
             connection.post(protocol.upgrade(headers))
             answered = None
             while answered is None:

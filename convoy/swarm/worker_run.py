@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 import gevent
 
@@ -26,6 +27,9 @@ from convoy.swarm.scenario_work import ScenarioWork
 
 _ROWS_EVERY_S = 0.1
 """Locust counts messages in the second of their entry, so a batch should not outlast its second."""
+
+_ARRIVES_WITHIN_S = 0.25
+"""What left right before the end of a run may take so long to arrive, and is answered then."""
 
 
 class WorkerRunState(StrEnum):
@@ -95,9 +99,8 @@ class WorkerRun:
 
     def give_up_what_is_held(self) -> None:
         """Let nothing arrive that has left by a lease which has ended: others have its lanes."""
-        pace = self.connections.pace
-        if pace is not None and pace.is_over:
-            pace.discard()
+        if self.connections.pace is not None and self.connections.pace.is_over:
+            self.connections.discard()
 
     def notice_load(self) -> None:
         """Hear that the load has begun: without lanes nothing may leave any more."""
@@ -110,7 +113,8 @@ class WorkerRun:
         self.connections.turns.end()
         self.connections.starts.end()
         if self.connections.pace is not None:
-            self.connections.pace.end()
+            self.connections.pace.ends_s = -inf
+        gevent.spawn_later(_ARRIVES_WITHIN_S, self.connections.discard)
 
     @property
     def ends_s(self) -> float:

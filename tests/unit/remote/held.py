@@ -9,7 +9,7 @@ class Held(Connection):
     """A connection without a socket, of which a test says whether it `keeps` its message."""
 
     def __init__(self) -> None:
-        self.message_end = 1
+        self.message_end = self.given_bytes = 1
         self.keeps = True
         self.is_reset = False
 

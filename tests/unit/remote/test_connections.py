@@ -67,7 +67,7 @@ def test_a_login_by_a_refresh_token_waits_for_the_one_before_and_then_for_its_tu
         connections = Connections(
             settings_at(simulator.url), {USER: user(renewing)}, lambda each: None
         )
-        connections.turns.take = lambda: was_locked.append(renewing.turn.locked())  # type: ignore
+        connections.turns.take = lambda **_: was_locked.append(renewing.turn.locked())  # type: ignore
         gevent.joinall([gevent.spawn(connections.log_in, USER) for _ in range(3)], raise_error=True)
 
     assert was_locked == [True] * 3

@@ -602,10 +602,16 @@ class Noting(Dialler):
         self.noted: list[str] = []
         self.turns: Any = SimpleNamespace(
             await_place=lambda deadline_s: self.noted.append("place"),
-            take=lambda deadline_s: self.noted.append("turn"),
+            take=lambda deadline_s, connection: self._note("turn", connection),
             leave_place=lambda: self.noted.append("left"),
         )
-        self.starts: Any = SimpleNamespace(take=lambda deadline_s: self.noted.append("start"))
+        self.starts: Any = SimpleNamespace(
+            take=lambda deadline_s, connection: self._note("start", connection)
+        )
+
+    def _note(self, what: str, connection: Connection) -> None:
+        self.noted.append(what)
+        assert connection.is_open
 
     def dial(self, *given: Any) -> Connection:
         connection = super().dial(*given)

@@ -11,6 +11,7 @@ from convoy.remote import login_turns
 from convoy.remote.login_turns import TurnBook, Turns
 from tests.unit.engine import let_the_loop_run
 from tests.unit.remote.exchanges import LONG_S
+from tests.unit.remote.held import Held
 
 BEGAN_S = 1000.0
 ASKS_EVERY_S = 0.25
@@ -57,6 +58,73 @@ def test_after_a_pause_of_the_process_its_turns_do_not_come_at_once(
     taken = [(own.take(), clock.now_s)[1] for _ in range(3)]
 
     assert taken == pytest.approx([1005.55, 1006.1, 1006.65])
+
+
+class Outage(Clock):
+    """Until it ends, in seconds since the beginning, what is kept does not arrive."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, ends_s: float, *kept: Held) -> None:
+        super().__init__(monkeypatch)
+        self._ends_s, self._kept = BEGAN_S + ends_s, kept
+
+    def sleep(self, for_s: float) -> None:
+        super().sleep(for_s)
+        for each in self._kept:
+            each.keeps = self.now_s < self._ends_s
+
+
+@pytest.mark.parametrize(
+    ("kept", "next_s"),
+    [
+        pytest.param(0, 0.66, id="all have arrived"),
+        pytest.param(1, 10.0 + 0.22, id="one was kept"),
+        pytest.param(3, 10.0 + 0.66, id="three arrive together"),
+    ],
+)
+def test_no_turn_comes_while_what_was_sent_before_is_kept_from_arriving(
+    monkeypatch: pytest.MonkeyPatch, kept: int, next_s: float
+) -> None:
+    connections = [Held() for _ in range(3)]
+    for each in connections[kept:]:
+        each.keeps = False
+    clock = Outage(monkeypatch, 10.0, *connections[:kept])
+    own = Turns(5.0, clock)
+    for each in connections:
+        own.take(connection=each)
+
+    own.take()
+
+    # One looks every twentieth of a second.
+    assert clock.now_s - BEGAN_S == pytest.approx(next_s, abs=0.06)
+    with pytest.raises(TimeoutError, match="no turn for it by the deadline"):
+        own.take(clock.now_s + 0.2)
+
+
+def test_who_waits_for_what_is_kept_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held()
+    clock = Outage(monkeypatch, 10.0, held)
+    own = Turns(1.0, clock)
+    own.take(connection=held)
+
+    with pytest.raises(TimeoutError, match="no turn for it by the deadline"):
+        own.take(BEGAN_S + 3.0)
+
+    assert clock.now_s - BEGAN_S == pytest.approx(3.0, abs=0.06)
+
+
+def test_a_turn_of_the_masters_is_left_out_while_what_was_sent_before_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = Held()
+    clock = Outage(monkeypatch, 3.0, held)
+    given = Turns(1.0, clock, is_given=True)
+    given.give([BEGAN_S + each for each in (1.0, 2.1, 3.2, 4.31, 5.4)])
+    given.take(connection=held)
+
+    given.take()
+
+    # The turn at 2.1 finds it kept, that at 3.2 finds that it has only just arrived.
+    assert (clock.now_s, given.wanted) == (BEGAN_S + 4.31, 4)
 
 
 def test_without_a_rate_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:

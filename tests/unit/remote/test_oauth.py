@@ -133,8 +133,9 @@ def test_a_login_takes_its_turn_once_the_connection_stands() -> None:
         def await_place(self, deadline_s: float = inf) -> None:
             noted.append("place")
 
-        def take(self, deadline_s: float = inf) -> None:
+        def take(self, deadline_s: float = inf, connection: Connection | None = None) -> None:
             noted.append("turn")
+            assert connection is transport.connection and connection.is_open
 
         def leave_place(self) -> None:
             noted.append(f"left, {len(server.requests)} asked")

@@ -380,21 +380,3 @@ def test_what_takes_less_than_half_a_second_to_arrive_counts_from_when_it_left()
     clock.now_s += 0.58
 
     assert pace.ready_at(clock.now_s) == clock.now_s
-
-
-def test_what_is_held_when_all_ends_is_discarded_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, long_ago, arrived, just_now = Clock(), Held(), Held(), Held()
-    pace, soon = Pace(3, clock), list[tuple[float, Callable[[], None]]]()
-    monkeypatch.setattr(pace_module.gevent, "spawn_later", lambda *later: soon.append(later))
-    sent_by(pace, clock, long_ago, arrived)
-    arrived.keeps = False
-    clock.now_s += 2.0
-    sent_by(pace, clock, just_now)
-
-    pace.end()
-    ((after_s, discard),) = soon
-    were_reset = long_ago.is_reset or just_now.is_reset
-    discard()
-
-    assert pace.is_over and not were_reset and 0 < after_s <= 0.3
-    assert (long_ago.is_reset, arrived.is_reset, just_now.is_reset) == (True, False, True)

@@ -157,7 +157,7 @@ def test_what_comes_together_with_the_answer_to_the_upgrade_is_heard() -> None:
     websocket = WebSocket(lambda text, received_s: heard.append(text))
     with serving(accepts(SWITCHING, then=framed(b"Hello"))) as server:
         origin = Origin("http", "127.0.0.1", server.port)
-        websocket.open(Dialler(), origin, "/", {}, deadline(), deadline)
+        websocket.open(Dialler(), origin, "/", {}, deadline(), lambda _: deadline())
         websocket.close()
 
     assert heard == ["Hello"]
