@@ -28,7 +28,7 @@ class LoopShare:
     def __init__(self, clock: Callable[[], float] = clock_s) -> None:
         self._clock = clock
         self._hub = get_hub()
-        self._after_poll = self._hub.loop.timer(0.0, ref=False)
+        self._after_poll = self._hub.loop.timer(0.0)
         self._poll: int | None = None
         self._ends_s = 0.0
         """Until when steps may begin after that poll."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
 import sys
@@ -23,8 +24,9 @@ from tests.unit.remote.exchanges import LONG_S, deadline, wait_in_loop
 from tests.unit.remote.misbehaving_server import Behaviour, Visitor, serving
 
 PIECE = bytes(range(256)) * 256
-PIECES = 64
-"""Together more than the buffers of both sides hold, so that writing has to wait for reading."""
+PIECES = 128
+"""Together more than the buffers hold of a sender and of a `takes_little`, so that writing has to
+wait for reading."""
 
 
 @pytest.fixture(params=["plain", "TLS"])
@@ -36,6 +38,11 @@ def tls(
         return None, None
     authority = Authority(tmp_path)
     return authority.server_context("localhost"), tls_context(authority.ca_file)
+
+
+def takes_little(visitor: Visitor) -> None:
+    """Keep the system from letting the buffer grow, to 32 MiB and more."""
+    visitor.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
 
 
 def echo(visitor: Visitor) -> None:
@@ -71,12 +78,12 @@ def test_a_greenlet_reads_while_others_write(
     tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
 ) -> None:
     with connected(echo, *tls) as connection:
-        reader = gevent.spawn(read_until, connection, len(PIECE) * PIECES)
-        for _ in range(PIECES):
+        reader = gevent.spawn(read_until, connection, len(PIECE) * PIECES // 4)
+        for _ in range(PIECES // 4):
             connection.post(PIECE)
             gevent.sleep(0)
 
-        assert reader.get(timeout=LONG_S) == PIECE * PIECES
+        assert reader.get(timeout=LONG_S) == PIECE * (PIECES // 4)
         assert not connection.unsent
 
 
@@ -113,6 +120,7 @@ def test_what_was_not_taken_stays_where_it_is_once_nothing_may_go_on(
     came, may_read = list[bytes](), Event()
 
     def read_late(visitor: Visitor) -> None:
+        takes_little(visitor)
         may_read.wait()
         with suppress(OSError):
             while data := visitor.connection.recv(65_536):
@@ -143,6 +151,7 @@ def stalled(
     came, ends, may_read = list[bytes](), list[str](), Event()
 
     def read_late(visitor: Visitor) -> None:
+        takes_little(visitor)
         may_read.wait()
         try:
             while data := visitor.connection.recv(65_536):
@@ -222,6 +231,7 @@ gevent.sleep(60)
     came, ends, may_read = [0], list[str](), Event()
 
     def read_late(visitor: Visitor) -> None:
+        takes_little(visitor)
         may_read.wait()
         try:
             while data := visitor.connection.recv(65_536):

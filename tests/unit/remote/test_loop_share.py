@@ -115,3 +115,13 @@ def test_another_switch_does_not_end_a_wait(opening: Opening) -> None:
     gevent.joinall(greenlets, raise_error=True)
 
     assert max(map(list(opening.polls.values()).count, opening.polls.values())) == 3
+
+
+def test_who_waits_goes_on_where_nothing_else_is_in_the_loop(opening: Opening) -> None:
+    def take_long() -> None:
+        opening.share.wait()
+        opening.now_s += 1.0
+
+    gevent.joinall([gevent.spawn(take_long) for _ in range(5)], raise_error=True)
+
+    assert opening.now_s == 5.0
