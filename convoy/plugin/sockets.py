@@ -109,13 +109,17 @@ class SwarmServer(zmqrpc.Server):
         self._helpers: list[gevent.Greenlet[..., None]] = [
             gevent.spawn(_watch, self.socket, _FAILED, self._tell_of_failure)
         ]
+        # Also without keys: ZMQ lets no peer of ZMTP 1.0 or 2.0 in where a domain is set, and a web
+        # page can speak 1.0 by the POST of a form. Workers speak 3.1. Without a mechanism it asks
+        # `_ZAP` only where something listens there, as nothing does then (handshake_v1_0 and others
+        # in zmtp_engine.cpp, null_mechanism.cpp of libzmq 4.3.5).
+        self.socket.setsockopt(zmq.ZAP_DOMAIN, b"convoy")
         if keys is not None:
             # Before the socket is bound: where nothing listens at this address, ZMQ lets in whoever
             # knows the public key of the master, with any key of its own.
             zap = self.socket.context.socket(zmq.REP)
             zap.bind(_ZAP)
             self._helpers.append(gevent.spawn(self._let_in, zap, keys.worker))
-            self.socket.setsockopt(zmq.ZAP_DOMAIN, b"convoy")
             self.socket.setsockopt(zmq.CURVE_SERVER, 1)
             _use(self.socket, keys.master)
         try:
