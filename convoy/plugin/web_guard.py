@@ -128,6 +128,20 @@ def install(web_ui: WebUI, hosts: HostNames) -> None:
     app.wsgi_app = _Headers(app)  # type: ignore[method-assign]
 
 
+def add_to_page(web_ui: WebUI, endpoint: str, html: str) -> None:
+    """Add this at the end of a page of Locust's; CONVOY_NONCE in it allows a script."""
+
+    def add(response: Response) -> Response:
+        if request.endpoint == endpoint and response.mimetype == "text/html":
+            page = response.get_data(as_text=True)
+            allowed = html.replace("CONVOY_NONCE", g.nonce)
+            response.set_data(page.replace("</body>", f"{allowed}</body>"))
+        return response
+
+    assert web_ui.app is not None
+    web_ui.app.after_request(add)
+
+
 def refusal(sentence: str, status: int = 403) -> Response:
     """Return an answer that says why, as plain text, because it may repeat what was asked."""
     return Response(sentence, status, mimetype="text/plain")
