@@ -234,6 +234,47 @@ def test_without_a_secret_the_channel_stays_on_this_machine(
         assert not refused
 
 
+OWN = {"CONVOY_CLIENT_ID": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "is_warned"),
+    [
+        pytest.param({"worker": True}, OWN, True, id="a worker"),
+        pytest.param({"worker": True, "processes": 2}, OWN, True, id="several of them"),
+        pytest.param(
+            {"worker": True},
+            {"CONVOY_GUEST_JWTS_FILE": "jwts"},
+            True,
+            id="with a guest's in a file",
+        ),
+        pytest.param({"worker": True}, OWN | SECRET, False, id="a worker that has a secret"),
+        pytest.param({"worker": True}, {}, False, id="without credentials"),
+        pytest.param({"worker": True}, {"CONVOY_CLIENT_ID": "demo"}, False, id="with published"),
+        pytest.param({"processes": 2}, OWN, False, id="one that a master forks"),
+    ],
+)
+def test_a_worker_whose_credentials_any_master_could_use_says_so(
+    options: dict[str, object],
+    environ: dict[str, str],
+    is_warned: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name in ("Server", "Client"):
+        monkeypatch.setattr(zmqrpc, name, getattr(zmqrpc, name))
+    here = {"master_bind_host": "127.0.0.1", "master_host": "127.0.0.1", "master_port": 5557}
+    given = {"master": False, "worker": False, "processes": None, **here, **options}
+    open_channel(Namespace(**given), environ, Redactor())
+
+    client = zmqrpc.Client("127.0.0.1", 9, "worker-1")
+
+    client.close(0)
+    client.socket.context.term()
+    warned = [each for each in caplog.messages if "whoever listens at 127.0.0.1:5557" in each]
+    assert len(warned) == is_warned
+
+
 def test_the_secret_is_hidden_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("Server", "Client"):
         monkeypatch.setattr(zmqrpc, name, getattr(zmqrpc, name))
