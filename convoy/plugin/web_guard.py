@@ -17,13 +17,14 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from locust.web import WebUI
+from werkzeug.routing import RequestRedirect
 
 from convoy.settings.origin import is_loopback
 from convoy.untrusted_text import quoted
 
 _ASSETS = "locust.send_assets"
 _PAGES = ("locust.index", "locust.login", "locust.stats_report", "convoy_log_in")
-"""Endpoints whose pages hold a script of Locust's."""
+"""Endpoints whose pages hold a script of Locust's; a link from elsewhere leads to them alone."""
 _ROOT = '<div id="root"></div>'
 _LARGEST_REQUEST = 64 * 1024
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@\s]+)(:[0-9]{1,5})?")
@@ -152,7 +153,8 @@ def _is_foreign(schemes: Iterable[str]) -> bool:
 
     Its own have one of the `schemes`.
     Programs that are no browsers send neither header. A port of its own makes another origin,
-    which browsers call `same-site`. Following a link to a page here is allowed.
+    which browsers call `same-site`. Following a link to a page here is allowed, but not to a file:
+    the page with the link can tell whether a download begins.
     """
     origin = request.headers.get("Origin")
     own = [f"{scheme}://{request.host}".lower() for scheme in schemes]
@@ -161,7 +163,8 @@ def _is_foreign(schemes: Iterable[str]) -> bool:
     if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
         return False
     how = [request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")]
-    return request.method != "GET" or how != ["navigate", "document"]
+    is_page = request.endpoint in _PAGES or isinstance(request.routing_exception, RequestRedirect)
+    return request.method != "GET" or how != ["navigate", "document"] or not is_page
 
 
 def _add_policy(response: Response) -> Response:

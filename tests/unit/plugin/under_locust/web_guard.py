@@ -101,6 +101,9 @@ def test_a_page_of_another_origin_reaches_nothing(page: Page, headers: dict[str,
     assert page.options_as_they_are() == before
 
 
+LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
 @pytest.mark.parametrize(
     ("method", "mode", "dest", "status"),
     [
@@ -116,6 +119,20 @@ def test_from_elsewhere_a_link_can_be_followed_and_nothing_else(
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
 
     assert page.client().open("/", method=method, headers=headers).status_code == status
+
+
+def test_a_link_from_elsewhere_leads_to_pages_and_not_to_what_says_whether_it_is_there() -> None:
+    """Whether a download begins, a page from elsewhere can tell."""
+    page = Page("--web-base-path", "/load")
+
+    def follow(address: str) -> int:
+        return int(page.client().get(address, headers=LINK).status_code)
+
+    answered = {rule for rule, method, _ in _rules(page) if method == "GET" and follow(rule) < 400}
+
+    assert answered == {"/load/", "/load/login", "/load/stats/report"}
+    assert follow("/load") == 308  # to the page itself, which then is asked for with these headers
+    assert follow("/load/nowhere") == follow("/load/convoy/record/none") == 403
 
 
 @pytest.mark.parametrize(
@@ -164,7 +181,7 @@ def test_an_origin_has_the_scheme_of_the_web_ui_or_of_a_proxy_before_it(
 
 
 def test_what_changes_something_cannot_be_asked_for_by_a_link(page: Page) -> None:
-    """A link from elsewhere is a GET, and those are answered."""
+    """A link is a GET, and those from a page of the web UI are answered."""
     changing = {"swarm", "stop", "reset_stats", "update_user", "convoy_pause", "convoy_resume"}
 
     by_a_link = {
