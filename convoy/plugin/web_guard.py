@@ -144,8 +144,12 @@ def add_to_page(web_ui: WebUI, endpoint: str, html: str) -> None:
 
 
 def refusal(sentence: str, status: int = 403) -> Response:
-    """Return an answer that says why, as plain text, because it may repeat what was asked."""
-    return Response(sentence, status, mimetype="text/plain")
+    """Return an answer that says why, as plain text, because it may repeat what was asked.
+
+    It is the last one of its connection: where a proxy and gevent's server disagree on the length
+    of a request, the rest of a refused one would be read as another one.
+    """
+    return Response(sentence, status, {"Connection": "close"}, mimetype="text/plain")
 
 
 def _is_foreign(schemes: Iterable[str]) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import socket
 
+import gevent
 import pytest
 from flask import Response
+from gevent.pywsgi import WSGIServer
 from werkzeug.test import TestResponse
 
 from convoy.plugin.web_guard import HostNames
@@ -243,6 +245,36 @@ def test_a_request_without_end_is_refused(page: Page) -> None:
 
     assert (answer.status_code, in_pieces.status_code) == (413, 411)
     assert page.did == []
+
+
+@pytest.mark.parametrize(
+    ("line", "statuses"),
+    [
+        ("Content-Length: 0", [b"200", b"200"]),
+        ("Content-Length: 0\r\nOrigin: http://elsewhere.example", [b"403"]),
+        ("Content-Length: 0\r\nSec-Fetch-Site: cross-site", [b"403"]),
+        ("Transfer-Encoding: chunked", [b"411"]),
+    ],
+    ids=["its own", "a foreign origin", "a foreign page", "without a length"],
+)
+def test_what_comes_after_a_refused_request_is_not_read(
+    page: Page, line: str, statuses: list[bytes]
+) -> None:
+    """A proxy may have taken it for the body of the first one, of which it read another length."""
+    head = f"POST /convoy/pause HTTP/1.1\r\nHost: {HERE}\r\n{line}\r\n\r\n"
+    body = "0\r\n\r\n" if "chunked" in line else ""
+    second = f"POST /convoy/resume HTTP/1.1\r\nHost: {HERE}\r\nConnection: close\r\n\r\n"
+    server = WSGIServer(("127.0.0.1", 0), page.app, log=None)
+    server.start()
+
+    with gevent.Timeout(10), socket.create_connection(server.address) as peer:
+        peer.sendall((head + body + second).encode())
+        with peer.makefile("rb") as answers:
+            told = answers.read()
+
+    server.stop()
+    assert re.findall(rb"HTTP/1\.1 (\d+)", told) == statuses
+    assert page.did == (["pause", "resume"] if len(statuses) == 2 else [])
 
 
 def test_every_answer_forbids_what_no_page_here_needs(page: Page) -> None:
