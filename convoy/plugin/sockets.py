@@ -25,6 +25,7 @@ from convoy.errors import ExitCode, Fault, SettingsError
 from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter
 from convoy.plugin.limited_log import LimitedLog
 from convoy.plugin.options import is_here
+from convoy.prepare.logins import has_own_credentials
 from convoy.results.message_log import MOST_BYTES
 from convoy.secrets import Redactor
 from convoy.settings.environment import SWARM_SECRET, swarm_secret
@@ -57,7 +58,7 @@ def open_channel(options: Namespace, environ: Mapping[str, str], redactor: Redac
     is_master = not options.worker and bool(options.master or options.processes)
     if not is_master and not options.worker:
         return
-    keys = None
+    keys, warning = None, ""
     if secret is not None:
         redactor.register(secret, permanent=True)
         keys = SwarmKeys.derived_from(secret)
@@ -66,6 +67,8 @@ def open_channel(options: Namespace, environ: Mapping[str, str], redactor: Redac
     elif is_master and options.processes:
         # All its workers are forked from this process, so that nobody else has to know the keys.
         keys = SwarmKeys.for_this_process()
+    elif options.worker and has_own_credentials(environ):
+        warning = _any_master(f"{options.master_host}:{options.master_port}")
     log = LimitedLog()
     of_workers = FrameFilter(TO_MASTER, log, redactor.redact)
     # A runner of Locust makes its socket itself and binds it at once. It looks these names up when
@@ -74,7 +77,11 @@ def open_channel(options: Namespace, environ: Mapping[str, str], redactor: Redac
         SwarmServer, keys=keys, frames=of_workers, log=log
     )
     zmqrpc.Client = functools.partial(  # type: ignore[misc,assignment]
-        SwarmClient, keys=keys, frames=FrameFilter(TO_WORKER, log), end=_ending()
+        SwarmClient,
+        keys=keys,
+        frames=FrameFilter(TO_WORKER, log),
+        end=_ending(),
+        warning=warning,
     )
 
 
@@ -109,13 +116,17 @@ class SwarmServer(zmqrpc.Server):
         self._helpers: list[gevent.Greenlet[..., None]] = [
             gevent.spawn(_watch, self.socket, _FAILED, self._tell_of_failure)
         ]
+        # Also without keys: ZMQ lets no peer of ZMTP 1.0 or 2.0 in where a domain is set, and a web
+        # page can speak 1.0 by the POST of a form. Workers speak 3.1. Without a mechanism it asks
+        # `_ZAP` only where something listens there, as nothing does then (handshake_v1_0 and others
+        # in zmtp_engine.cpp, null_mechanism.cpp of libzmq 4.3.5).
+        self.socket.setsockopt(zmq.ZAP_DOMAIN, b"convoy")
         if keys is not None:
             # Before the socket is bound: where nothing listens at this address, ZMQ lets in whoever
             # knows the public key of the master, with any key of its own.
             zap = self.socket.context.socket(zmq.REP)
             zap.bind(_ZAP)
             self._helpers.append(gevent.spawn(self._let_in, zap, keys.worker))
-            self.socket.setsockopt(zmq.ZAP_DOMAIN, b"convoy")
             self.socket.setsockopt(zmq.CURVE_SERVER, 1)
             _use(self.socket, keys.master)
         try:
@@ -173,7 +184,10 @@ class SwarmClient(zmqrpc.Client):
         keys: SwarmKeys | None,
         frames: FrameFilter,
         end: Callable[[str], None],
+        warning: str = "",
     ) -> None:
+        if warning:  # when the options were parsed there was no log yet
+            logger.warning("%s", warning)
         # Locust's own constructor connects the socket, and the keys have to be there before that.
         zmqrpc.BaseSocket.__init__(self, zmq.DEALER, self.ipv4_only(host, port))
         self.frames = frames
@@ -237,6 +251,14 @@ def _open_ends(options: Namespace, is_master: bool) -> Iterator[Fault]:
             f"the swarm. Give master and workers the same {SWARM_SECRET} or {SWARM_SECRET}_FILE "
             "(openssl rand -hex 32 makes one), or stay at 127.0.0.1",
         )
+
+
+def _any_master(address: str) -> str:
+    return (
+        f"this worker has credentials, but no {SWARM_SECRET}, so that whoever listens at {address} "
+        "can have it send with them, as any user of this machine may; where there are others, give "
+        "master and workers the same secret (openssl rand -hex 32 makes one), or use --processes"
+    )
 
 
 def _ending() -> Callable[[str], None]:

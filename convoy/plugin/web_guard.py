@@ -17,13 +17,14 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from locust.web import WebUI
+from werkzeug.routing import RequestRedirect
 
 from convoy.settings.origin import is_loopback
 from convoy.untrusted_text import quoted
 
 _ASSETS = "locust.send_assets"
 _PAGES = ("locust.index", "locust.login", "locust.stats_report", "convoy_log_in")
-"""Endpoints whose pages hold a script of Locust's."""
+"""Endpoints whose pages hold a script of Locust's; a link from elsewhere leads to them alone."""
 _ROOT = '<div id="root"></div>'
 _LARGEST_REQUEST = 64 * 1024
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@\s]+)(:[0-9]{1,5})?")
@@ -128,9 +129,27 @@ def install(web_ui: WebUI, hosts: HostNames) -> None:
     app.wsgi_app = _Headers(app)  # type: ignore[method-assign]
 
 
+def add_to_page(web_ui: WebUI, endpoint: str, html: str) -> None:
+    """Add this at the end of a page of Locust's; CONVOY_NONCE in it allows a script."""
+
+    def add(response: Response) -> Response:
+        if request.endpoint == endpoint and response.mimetype == "text/html":
+            page = response.get_data(as_text=True)
+            allowed = html.replace("CONVOY_NONCE", g.nonce)
+            response.set_data(page.replace("</body>", f"{allowed}</body>"))
+        return response
+
+    assert web_ui.app is not None
+    web_ui.app.after_request(add)
+
+
 def refusal(sentence: str, status: int = 403) -> Response:
-    """Return an answer that says why, as plain text, because it may repeat what was asked."""
-    return Response(sentence, status, mimetype="text/plain")
+    """Return an answer that says why, as plain text, because it may repeat what was asked.
+
+    It is the last one of its connection: where a proxy and gevent's server disagree on the length
+    of a request, the rest of a refused one would be read as another one.
+    """
+    return Response(sentence, status, {"Connection": "close"}, mimetype="text/plain")
 
 
 def _is_foreign(schemes: Iterable[str]) -> bool:
@@ -138,7 +157,8 @@ def _is_foreign(schemes: Iterable[str]) -> bool:
 
     Its own have one of the `schemes`.
     Programs that are no browsers send neither header. A port of its own makes another origin,
-    which browsers call `same-site`. Following a link to a page here is allowed.
+    which browsers call `same-site`. Following a link to a page here is allowed, but not to a file:
+    the page with the link can tell whether a download begins.
     """
     origin = request.headers.get("Origin")
     own = [f"{scheme}://{request.host}".lower() for scheme in schemes]
@@ -147,7 +167,8 @@ def _is_foreign(schemes: Iterable[str]) -> bool:
     if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
         return False
     how = [request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")]
-    return request.method != "GET" or how != ["navigate", "document"]
+    is_page = request.endpoint in _PAGES or isinstance(request.routing_exception, RequestRedirect)
+    return request.method != "GET" or how != ["navigate", "document"] or not is_page
 
 
 def _add_policy(response: Response) -> Response:

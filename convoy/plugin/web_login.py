@@ -1,4 +1,4 @@
-"""The login of the web UI: one user, tries that are counted, and sessions of this process."""
+"""The login of the web UI: one user, and tries that are counted."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ import secrets
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import gevent
 from flask import Response, make_response, redirect, request, session, url_for
-from flask_login import (  # type: ignore[import-untyped]
-    UserMixin,
-    current_user,
-    login_user,
-    logout_user,
-)
+from flask_login import UserMixin, current_user  # type: ignore[import-untyped]
 from locust.web import WebUI
 from werkzeug.security import check_password_hash, generate_password_hash
 
@@ -24,21 +20,22 @@ from convoy.clock import clock_s
 from convoy.errors import Fault, SettingsError
 from convoy.plugin.limited_log import LimitedLog
 from convoy.plugin.options import has_web_ui
-from convoy.plugin.web_guard import refusal
+from convoy.plugin.web_guard import add_to_page, refusal
+from convoy.plugin.web_sessions import Sessions
 from convoy.secrets import Redactor, Secret
 from convoy.settings.environment import WEB_PASSWORD, has_web_password, web_hosts, web_login
 
 _TRIES, _WINDOW_S = 5, 60.0
-_SESSION_S = 12 * 3600.0
+_LOGIN, _LOGOUT = (Path(__file__).with_name(f"{name}.html") for name in ("login", "logout"))
 _OPEN = ("locust.login", "convoy_log_in", "locust.send_assets")
 """Endpoints that need no session; everything else does, whoever has added it."""
 
 
 class _Operator(UserMixin):  # type: ignore[misc]
-    """Who is logged in, known by the token of the session."""
+    """Who is logged in, known by the place of the session."""
 
-    def __init__(self, token: str) -> None:
-        self.id = token
+    def __init__(self, place: str) -> None:
+        self.id = place
 
 
 class Tries:
@@ -78,50 +75,37 @@ class WebLogin:
     def __init__(self, user: str, password: Secret, clock: Callable[[], float] = clock_s) -> None:
         self._user = user.encode()
         self._hash = generate_password_hash(password.reveal())
-        self._clock = clock
+        self._sessions = Sessions(clock)
         self._tries = Tries(clock)
         self._log = LimitedLog(clock)
         self._is_hashing = False
-        self._ends_s: dict[str, float] = {}
-        """When each session ends, by its token."""
 
     def install(self, web_ui: WebUI, base_path: str) -> None:
         """Let nobody in without a session; call it before checks that do more than to look."""
-        app, port = web_ui.app, web_ui.port
+        app = web_ui.app
         assert app is not None
-        app.config.update(
-            SECRET_KEY=secrets.token_bytes(32),
-            # Cookies count for all ports of a machine, and so another web UI needs another name.
-            SESSION_COOKIE_NAME=f"convoy_session_{port}",
-            SESSION_COOKIE_HTTPONLY=True,
-            SESSION_COOKIE_SAMESITE="Strict",
-            SESSION_COOKIE_SECURE=bool(web_ui.tls_cert),
-            SESSION_COOKIE_PATH=f"{base_path}/",
-        )
-        web_ui.login_manager.user_loader(self._load)
-        # A session ends where its cookie comes from another address or another kind of browser.
-        web_ui.login_manager.session_protection = "strong"
+        self._sessions.install(web_ui, base_path)
+        # flask_login looks for a cookie of its own as well, which it never gives here.
+        app.config["SECRET_KEY"] = secrets.token_bytes(32)
+        web_ui.login_manager.user_loader(_Operator)
+        web_ui.login_manager.session_protection = None  # the sessions know their browsers
         web_ui.auth_args = {"username_password_callback": f"{base_path}/login"}
 
         def log_in() -> Response:
             said, status = self._try()
             if not said:
-                return make_response(redirect(url_for("locust.index"), 303))
+                return self._sessions.begin()
             # Locust's page shows what its session holds.
             session["auth_error"] = said
-            page = make_response(app.view_functions["locust.login"](), status)
-            session.pop("auth_error")
-            return page
+            return make_response(app.view_functions["locust.login"](), status)
 
         app.before_request(_check)
+        for endpoint, added in (("locust.login", _LOGIN), ("locust.index", _LOGOUT)):
+            add_to_page(web_ui, endpoint, added.read_text("utf-8"))
         app.add_url_rule(f"{base_path}/login", "convoy_log_in", log_in, methods=["POST"])
         app.add_url_rule(
             f"{base_path}/convoy/logout", "convoy_log_out", self._end, methods=["POST"]
         )
-
-    def _load(self, token: str) -> _Operator | None:
-        is_valid = self._ends_s.get(token, 0.0) > self._clock()
-        return _Operator(token) if is_valid else None
 
     def _try(self) -> tuple[str, int]:
         """Log in who has sent the right words; return what to say otherwise, and the status."""
@@ -139,7 +123,6 @@ class WebLogin:
             self._log.say("failed", about)
             return "User name or password is wrong.", 401
         self._tries.forget(address)
-        self._begin()
         return "", 303
 
     def _is_right(self, user: str, password: str) -> bool:
@@ -155,20 +138,8 @@ class WebLogin:
             self._is_hashing = False
         return is_user and bool(is_password)
 
-    def _begin(self) -> None:
-        now = self._clock()
-        self._ends_s = {token: ends_s for token, ends_s in self._ends_s.items() if ends_s > now}
-        token = secrets.token_urlsafe(32)
-        self._ends_s[token] = now + _SESSION_S
-        # What the browser had before may have been set by somebody else.
-        session.clear()
-        login_user(_Operator(token))
-
     def _end(self) -> Response:
-        # The cookie is the browser's, and a copy of it must not count any longer.
-        self._ends_s.pop(current_user.get_id(), None)
-        logout_user()
-        session.clear()
+        self._sessions.end(current_user.get_id())
         return make_response(redirect(url_for("locust.login"), 303))
 
 

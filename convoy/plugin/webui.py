@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Response, g, jsonify, make_response, request, send_file
+from flask import Response, jsonify, make_response, request, send_file
 from locust.web import WebUI
 
 from convoy.errors import ConvoyError, RefusedError
@@ -18,7 +18,7 @@ from convoy.plugin import web_guard
 from convoy.plugin.command_line import CommandLine
 from convoy.plugin.runs import RunController
 from convoy.plugin.web_form import KEPT, LOCUSTS, check_fields, edit, read_form
-from convoy.plugin.web_guard import RECORDS_REPORT, HostNames, refusal
+from convoy.plugin.web_guard import RECORDS_REPORT, HostNames, add_to_page, refusal
 from convoy.prepare.setup import Setup
 from convoy.results.record import MESSAGES, SERIES, SETTINGS
 from convoy.results.reports import REPORT, REPORTS
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 _START, _PAGE, _USER_CLASSES = "locust.swarm", "locust.index", "locust.update_user"
 _STOP, _FIGURES = "locust.stop", "locust.request_stats"
 _STATE_LINE = Path(__file__).with_name("state_line.html")
-_LOGOUT = Path(__file__).with_name("logout.html")
 _TAB = "verdict"
 _OFFERED = (*sorted(REPORTS), SETTINGS, SERIES, MESSAGES)
 _COLUMNS = [
@@ -74,7 +73,7 @@ def install(web_ui: WebUI, controller: RunController, command: CommandLine, setu
         app.add_url_rule(f"{base_path}/convoy/{name}", f"convoy_{name}", view, methods=[method])
     _show_what_was_asked(web_ui, form.asked, controller)
     _add_verdict_tab(web_ui, controller)
-    _add_state_line(web_ui, f"{base_path}/convoy", has_login=login is not None)
+    add_to_page(web_ui, _PAGE, _STATE_LINE.read_text("utf-8"))
     _add_record(web_ui, controller, f"{base_path}/convoy/record")
 
 
@@ -162,24 +161,6 @@ class _RunForm:
         }
 
 
-def _add_state_line(web_ui: WebUI, url: str, *, has_login: bool) -> None:
-    """Show below Locust's page what is going on, and let Start rest while a run is prepared."""
-    added = _STATE_LINE.read_text("utf-8")
-    if has_login:
-        added += _LOGOUT.read_text("utf-8")
-    added = added.replace("CONVOY_URL", url)
-
-    def add(response: Response) -> Response:
-        if request.endpoint == _PAGE and response.mimetype == "text/html":
-            allowed = added.replace("CONVOY_NONCE", g.nonce)
-            page = response.get_data(as_text=True)
-            response.set_data(page.replace("</body>", f"{allowed}</body>"))
-        return response
-
-    assert web_ui.app is not None
-    web_ui.app.after_request(add)
-
-
 def _add_record(web_ui: WebUI, controller: RunController, url: str) -> None:
     """Offer the files of the last run's record, beside those of Locust."""
 
@@ -241,8 +222,8 @@ def _add_verdict_tab(web_ui: WebUI, controller: RunController) -> None:
             figures = response.get_json()
             rows = verdict_rows(controller.summary(), is_over=not controller.is_running)
             figures["extended_stats"] = [{"key": _TAB, "data": rows}]
-            # Locust has the same response for all who ask within two seconds: with a login it would
-            # gather their cookies, and hand them to each other.
+            # Locust has the same response for all who ask within two seconds; what is added to its
+            # headers would be added again for each of them.
             return jsonify(figures)
         return response
 

@@ -13,16 +13,37 @@ from convoy.routes.catalogue import GUEST_CHAT, USER, TokenKind
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from convoy.settings.environment import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    GUEST_JWTS,
     PUBLISHED_CREDENTIALS,
+    REFRESH_TOKEN,
+    USER_CLIENT_ID,
+    USER_CLIENT_SECRET,
+    USER_TOKEN,
     ClientLogin,
     UserLogin,
     UserToken,
     credentials,
     guest_jwts,
+    secrets_in,
     user_login,
 )
 
 Login = ClientLogin | UserLogin | UserToken
+_ALL = (
+    *(CLIENT_ID, CLIENT_SECRET, USER_TOKEN, REFRESH_TOKEN),
+    *(USER_CLIENT_ID, USER_CLIENT_SECRET, GUEST_JWTS),
+)
+
+
+def has_own_credentials(environ: Mapping[str, str]) -> bool:
+    """Tell whether anything to log in with is given that not everybody knows."""
+    try:
+        found = secrets_in(environ, *_ALL).values()
+    except SettingsError:
+        return True  # what is wrong with it is said where it is needed
+    return not PUBLISHED_CREDENTIALS.issuperset(filter(None, found))
 
 
 class Logins:

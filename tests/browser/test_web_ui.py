@@ -146,13 +146,15 @@ def test_while_a_run_is_prepared_the_page_says_what_for_and_start_can_not_be_pre
 
 
 class _Hello(BaseHTTPRequestHandler):
-    """A web server's empty page."""
+    """A web server's page that says which cookies it gets."""
 
     def do_GET(self) -> None:
+        body = self.headers.get("Cookie", "").encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -211,7 +213,7 @@ def test_a_page_of_another_origin_can_neither_start_nor_stop_nor_read(
 
 
 def test_who_has_the_password_logs_in_runs_a_test_and_logs_out(
-    tmp_path: Path, api_port: int, page: Page
+    tmp_path: Path, api_port: int, page: Page, elsewhere: str
 ) -> None:
     login = {"CONVOY_WEB_USER": "operator", "CONVOY_WEB_PASSWORD": "correct horse battery"}
     target = ["--target", str(target_at(tmp_path, api_port)), "--web-port", str(free_port())]
@@ -235,6 +237,9 @@ def test_who_has_the_password_logs_in_runs_a_test_and_logs_out(
         expect(heading).to_have_text("smoke against simulator")
         opened.value.close()
         page.close()
+        # A web server on another port of this machine.
+        trying.goto(elsewhere)
+        assert trying.inner_text("body") == ""
         # A page that asks for figures while its session ends says that it got a 401, too.
         trying.goto(ui)
         trying.get_by_role("button", name="Log out").click()

@@ -87,12 +87,13 @@ def test_nothing_happens_at_the_target_before_the_login_and_everything_after_it(
 
         session = requests.Session()
         words = {"username": "operator", "password": LOGIN["CONVOY_WEB_PASSWORD"]}
-        assert session.post(f"{ui}/login", data=words, timeout=10).status_code == 200
-        assert session.post(f"{ui}/swarm", data=form, timeout=30).json()["success"] is True
+        page = session.post(f"{ui}/login", data=words, timeout=10)
+        assert page.status_code == 200
+        assert session.post(f"{page.url}swarm", data=form, timeout=30).json()["success"] is True
         wait_until(lambda: simulator.ledger()["accepted"] > 10, locust.output)
         for path in ("/stop", "/convoy/pause", "/swarm"):
             assert requests.post(ui + path, data={"rate": "90"}, timeout=10).status_code == 401
-        assert session.get(f"{ui}/stats/requests", timeout=10).json()["state"] == "running"
+        assert session.get(f"{page.url}stats/requests", timeout=10).json()["state"] == "running"
         assert LOGIN["CONVOY_WEB_PASSWORD"] not in locust.output()
 
 

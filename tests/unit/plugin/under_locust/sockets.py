@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import gevent
@@ -25,12 +27,20 @@ SECRET = {"CONVOY_SWARM_SECRET": "the secret of this swarm"}
 DEADLINE_S = 10.0
 
 
+@contextmanager
+def serving(keys: SwarmKeys | None) -> Iterator[SwarmServer]:
+    log = LimitedLog()
+    server = SwarmServer("127.0.0.1", 0, keys=keys, frames=FrameFilter(TO_MASTER, log), log=log)
+    try:
+        yield server
+    finally:
+        server.close(0)
+
+
 @pytest.fixture
 def server() -> Iterator[SwarmServer]:
-    log = LimitedLog()
-    server = SwarmServer("127.0.0.1", 0, keys=KEYS, frames=FrameFilter(TO_MASTER, log), log=log)
-    yield server
-    server.close(0)
+    with serving(KEYS) as server:
+        yield server
 
 
 def connect(server: SwarmServer, keys: SwarmKeys | None, ended: list[str]) -> SwarmClient:
@@ -51,16 +61,84 @@ def pair_of_somebody() -> KeyPair:
     return KeyPair(zmq.curve_public(private), Secret(private.decode()))
 
 
-def test_words_go_both_ways_between_those_who_have_the_secret(server: SwarmServer) -> None:
-    client = connect(server, KEYS, [])
-
-    with gevent.Timeout(DEADLINE_S):
+@pytest.mark.parametrize("keys", [KEYS, None], ids=["the secret", "none on this machine"])
+def test_words_go_both_ways_between_those_who_have(keys: SwarmKeys | None) -> None:
+    with serving(keys) as server, gevent.Timeout(DEADLINE_S):
+        client = connect(server, keys, [])
         worker, message = server.recv_from_client()
         server.send_to_client(Message("ack", {"index": 1}, worker))
         answer = client.recv()
+        client.close(0)
 
-    client.close(0)
     assert (worker, message.type, answer.data) == ("worker-1", "client_ready", {"index": 1})
+
+
+def in_old_frames(*texts: bytes, flags_first: bool = False) -> bytes:
+    """Each text as a frame of ZMTP 1.0, or of 2.0, where the flags come before the length."""
+    return b"".join(
+        bytes([0, len(text)]) + text if flags_first else bytes([len(text) + 1, 0]) + text
+        for text in texts
+    )
+
+
+def posted_by_a_page() -> bytes:
+    """A form's POST whose head, read as ZMTP 1.0, is frames; the first has the identity."""
+    identity = b"ST /" + b"a" * 75  # after P, which is 80, and O, where the flags are
+    head = b"PO" + identity + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n"
+    at = 0
+    while at < len(head):
+        at += 1 + head[at]
+    return head + bytes(at - len(head)) + in_old_frames(b"", ready_from(identity.decode()))
+
+
+def ready_from(worker: str) -> bytes:
+    return bytes(Message("client_ready", "2.47.0", worker).serialize())
+
+
+OLD_SIGNATURE, DEALER = b"\xff" + bytes(7) + b"\x01\x7f", b"\x05"
+
+
+@pytest.mark.parametrize("keys", [KEYS, None], ids=["with a secret", "without"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(posted_by_a_page(), id="by a page's form"),
+        pytest.param(in_old_frames(b"old", ready_from("old")), id="by ZMTP 1.0"),
+        pytest.param(
+            OLD_SIGNATURE + b"\x00" + DEALER + in_old_frames(b"old", ready_from("old")),
+            id="by ZMTP 1.0 with a revision",
+        ),
+        pytest.param(
+            b"".join(
+                (
+                    OLD_SIGNATURE + b"\x01" + DEALER,
+                    in_old_frames(b"old", ready_from("old"), flags_first=True),
+                )
+            ),
+            id="by ZMTP 2.0",
+        ),
+    ],
+)
+def test_who_speaks_an_old_form_of_the_protocol_is_not_let_in(
+    sent: bytes, keys: SwarmKeys | None
+) -> None:
+    """Nobody of them has to prove anything, and a page that a browser has open can be one."""
+    with serving(keys) as server, socket.create_connection(("127.0.0.1", server.port)) as peer:
+        heard = gevent.spawn(server.recv_from_client)
+        refused = gevent.spawn(read_to_its_end, peer)
+        peer.sendall(sent)
+
+        first = gevent.wait([heard, refused], timeout=DEADLINE_S, count=1)
+
+        heard.kill()
+        refused.kill()
+    assert first == [refused]
+
+
+def read_to_its_end(peer: socket.socket) -> None:
+    with suppress(ConnectionResetError):
+        while peer.recv(1000):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -154,6 +232,47 @@ def test_without_a_secret_the_channel_stays_on_this_machine(
         assert "CONVOY_SWARM_SECRET" in str(error)
     else:
         assert not refused
+
+
+OWN = {"CONVOY_CLIENT_ID": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "is_warned"),
+    [
+        pytest.param({"worker": True}, OWN, True, id="a worker"),
+        pytest.param({"worker": True, "processes": 2}, OWN, True, id="several of them"),
+        pytest.param(
+            {"worker": True},
+            {"CONVOY_GUEST_JWTS_FILE": "jwts"},
+            True,
+            id="with a guest's in a file",
+        ),
+        pytest.param({"worker": True}, OWN | SECRET, False, id="a worker that has a secret"),
+        pytest.param({"worker": True}, {}, False, id="without credentials"),
+        pytest.param({"worker": True}, {"CONVOY_CLIENT_ID": "demo"}, False, id="with published"),
+        pytest.param({"processes": 2}, OWN, False, id="one that a master forks"),
+    ],
+)
+def test_a_worker_whose_credentials_any_master_could_use_says_so(
+    options: dict[str, object],
+    environ: dict[str, str],
+    is_warned: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name in ("Server", "Client"):
+        monkeypatch.setattr(zmqrpc, name, getattr(zmqrpc, name))
+    here = {"master_bind_host": "127.0.0.1", "master_host": "127.0.0.1", "master_port": 5557}
+    given = {"master": False, "worker": False, "processes": None, **here, **options}
+    open_channel(Namespace(**given), environ, Redactor())
+
+    client = zmqrpc.Client("127.0.0.1", 9, "worker-1")
+
+    client.close(0)
+    client.socket.context.term()
+    warned = [each for each in caplog.messages if "whoever listens at 127.0.0.1:5557" in each]
+    assert len(warned) == is_warned
 
 
 def test_the_secret_is_hidden_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import socket
 
+import gevent
 import pytest
 from flask import Response
+from gevent.pywsgi import WSGIServer
 from werkzeug.test import TestResponse
 
 from convoy.plugin.web_guard import HostNames
@@ -101,6 +103,9 @@ def test_a_page_of_another_origin_reaches_nothing(page: Page, headers: dict[str,
     assert page.options_as_they_are() == before
 
 
+LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
 @pytest.mark.parametrize(
     ("method", "mode", "dest", "status"),
     [
@@ -116,6 +121,20 @@ def test_from_elsewhere_a_link_can_be_followed_and_nothing_else(
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
 
     assert page.client().open("/", method=method, headers=headers).status_code == status
+
+
+def test_a_link_from_elsewhere_leads_to_pages_and_not_to_what_says_whether_it_is_there() -> None:
+    """Whether a download begins, a page from elsewhere can tell."""
+    page = Page("--web-base-path", "/load")
+
+    def follow(address: str) -> int:
+        return int(page.client().get(address, headers=LINK).status_code)
+
+    answered = {rule for rule, method, _ in _rules(page) if method == "GET" and follow(rule) < 400}
+
+    assert answered == {"/load/", "/load/login", "/load/stats/report"}
+    assert follow("/load") == 308  # to the page itself, which then is asked for with these headers
+    assert follow("/load/nowhere") == follow("/load/convoy/record/none") == 403
 
 
 @pytest.mark.parametrize(
@@ -164,7 +183,7 @@ def test_an_origin_has_the_scheme_of_the_web_ui_or_of_a_proxy_before_it(
 
 
 def test_what_changes_something_cannot_be_asked_for_by_a_link(page: Page) -> None:
-    """A link from elsewhere is a GET, and those are answered."""
+    """A link is a GET, and those from a page of the web UI are answered."""
     changing = {"swarm", "stop", "reset_stats", "update_user", "convoy_pause", "convoy_resume"}
 
     by_a_link = {
@@ -226,6 +245,36 @@ def test_a_request_without_end_is_refused(page: Page) -> None:
 
     assert (answer.status_code, in_pieces.status_code) == (413, 411)
     assert page.did == []
+
+
+@pytest.mark.parametrize(
+    ("line", "statuses"),
+    [
+        ("Content-Length: 0", [b"200", b"200"]),
+        ("Content-Length: 0\r\nOrigin: http://elsewhere.example", [b"403"]),
+        ("Content-Length: 0\r\nSec-Fetch-Site: cross-site", [b"403"]),
+        ("Transfer-Encoding: chunked", [b"411"]),
+    ],
+    ids=["its own", "a foreign origin", "a foreign page", "without a length"],
+)
+def test_what_comes_after_a_refused_request_is_not_read(
+    page: Page, line: str, statuses: list[bytes]
+) -> None:
+    """A proxy may have taken it for the body of the first one, of which it read another length."""
+    head = f"POST /convoy/pause HTTP/1.1\r\nHost: {HERE}\r\n{line}\r\n\r\n"
+    body = "0\r\n\r\n" if "chunked" in line else ""
+    second = f"POST /convoy/resume HTTP/1.1\r\nHost: {HERE}\r\nConnection: close\r\n\r\n"
+    server = WSGIServer(("127.0.0.1", 0), page.app, log=None)
+    server.start()
+
+    with gevent.Timeout(10), socket.create_connection(server.address) as peer:
+        peer.sendall((head + body + second).encode())
+        with peer.makefile("rb") as answers:
+            told = answers.read()
+
+    server.stop()
+    assert re.findall(rb"HTTP/1\.1 (\d+)", told) == statuses
+    assert page.did == (["pause", "resume"] if len(statuses) == 2 else [])
 
 
 def test_every_answer_forbids_what_no_page_here_needs(page: Page) -> None:

@@ -55,6 +55,21 @@ def log_in(browser: Browser, user: str = USER, password: str = PASSWORD) -> Test
     return answer
 
 
+def session_of(browser: Browser) -> str:
+    """Log in; return the address of the session."""
+    address = log_in(browser).location
+    assert address is not None
+    return address
+
+
+def copied(cookies: Browser, to: Browser, address: str) -> None:
+    """Give a browser the cookie that another one has at the address of its session."""
+    cookie = cookies.get_cookie("convoy_session_8089", domain="127.0.0.1", path=address)
+    assert cookie is not None
+    for path in ("/", address):
+        to.set_cookie("convoy_session_8089", cookie.value, domain="127.0.0.1", path=path)
+
+
 def said_on(answer: TestResponse) -> str:
     """What the page of the login says went wrong."""
     found = re.search(r'"error": "([^"]*)"', answer.text)
@@ -93,15 +108,11 @@ def test_every_address_asks_for_the_login_and_nothing_happens_before_it(page: Pa
 
 def test_a_session_that_was_not_given_here_is_none(page: Page, clock: Clock) -> None:
     other = Page("--web-login", access=Access(login=WebLogin(USER, Secret(PASSWORD), clock)))
-    browser = other.client()
-    log_in(browser)
-    cookie = browser.get_cookie("convoy_session_8089", domain="127.0.0.1")
-    assert cookie is not None
+    browser, foreign = other.client(), page.client()
+    address = session_of(browser)
+    copied(browser, foreign, address)
 
-    foreign = page.client()
-    foreign.set_cookie("convoy_session_8089", cookie.value, domain="127.0.0.1")
-
-    assert foreign.get("/stats/requests").status_code == 401
+    assert foreign.get(f"{address}stats/requests").status_code == 401
 
 
 def test_after_the_login_everything_is_there(page: Page) -> None:
@@ -109,12 +120,44 @@ def test_after_the_login_everything_is_there(page: Page) -> None:
 
     answer = log_in(browser)
 
-    assert (answer.status_code, answer.location) == (303, "/")
-    assert "Log out" in browser.get("/").text
-    assert browser.get("/logs").status_code == 200
-    assert browser.post("/convoy/pause").status_code == 200
-    browser.post("/swarm", data=FORM)
+    at = str(answer.location)
+    assert answer.status_code == 303
+    assert "Log out" in browser.get(at).text
+    assert browser.get(f"{at}logs").status_code == 200
+    assert browser.post(f"{at}convoy/pause").status_code == 200
+    browser.post(f"{at}swarm", data=FORM)
     assert page.did == ["pause", "prepare"]
+
+
+def test_the_cookie_goes_to_no_address_that_another_web_server_knows(page: Page) -> None:
+    """A browser sends it to each port of the host, but below its path alone."""
+    cookies = [log_in(page.client()).headers["Set-Cookie"] for _ in range(2)]
+
+    paths = {re.search("; Path=([^;]*)", each)[1] for each in cookies}  # type: ignore[index]
+    assert len(paths) == 2
+    assert all(re.fullmatch(r"/[\w-]{22}/", each) for each in paths)
+
+
+def test_the_cookie_without_its_address_and_the_address_without_its_cookie_are_nothing(
+    page: Page,
+) -> None:
+    browser, thief = page.client(), page.client()
+    address, another = session_of(browser), session_of(page.client())
+    copied(browser, thief, address)
+
+    assert thief.get("/logs").status_code == 401
+    assert thief.get(f"{another}logs").status_code == 401
+    assert page.client().get(f"{address}logs").status_code == 401
+    said = page.client().get(address, headers={"Accept": "text/html"})
+    assert (said.status_code, said.location) == (302, "/login")
+
+
+def test_a_cookie_that_flask_login_would_take_elsewhere_is_none(page: Page) -> None:
+    browser = page.client()
+    place = session_of(browser).strip("/")
+    browser.set_cookie("remember_token", f"{place}|{'0' * 128}", domain="127.0.0.1")
+
+    assert browser.get("/logs").status_code == 401
 
 
 def test_the_login_is_below_the_base_path() -> None:
@@ -127,9 +170,10 @@ def test_the_login_is_below_the_base_path() -> None:
 
     assert (said.status_code, said.location) == (302, "/load/login")
     assert '"username_password_callback": "/load/login"' in browser.get("/load/login").text
-    assert (answer.status_code, answer.location) == (303, "/load/")
-    assert "Path=/load/;" in answer.headers["Set-Cookie"]
-    assert browser.get("/load/").status_code == 200
+    assert answer.status_code == 303
+    assert re.fullmatch(r"/load/[\w-]{22}/", str(answer.location))
+    assert f"Path={answer.location};" in answer.headers["Set-Cookie"]
+    assert browser.get(answer.location).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -252,38 +296,39 @@ def test_a_login_begins_the_count_again(page: Page) -> None:
 
 def test_logging_out_ends_the_session_for_every_copy_of_its_cookie(page: Page) -> None:
     browser, thief = page.client(), page.client()
-    log_in(browser)
-    cookie = browser.get_cookie("convoy_session_8089", domain="127.0.0.1")
-    assert cookie is not None
-    thief.set_cookie("convoy_session_8089", cookie.value, domain="127.0.0.1")
-    assert thief.get("/logs").status_code == 200
+    address = session_of(browser)
+    copied(browser, thief, address)
+    assert thief.get(f"{address}logs").status_code == 200
 
-    answer = browser.post("/convoy/logout")
+    answer = browser.post(f"{address}convoy/logout")
 
     assert (answer.status_code, answer.location) == (303, "/login")
-    assert browser.get("/logs").status_code == 401
-    thief.set_cookie("convoy_session_8089", cookie.value, domain="127.0.0.1")
-    assert thief.get("/logs").status_code == 401
+    assert browser.get(f"{address}logs").status_code == 401
+    assert thief.get(f"{address}logs").status_code == 401
 
 
 def test_a_session_ends_by_itself(page: Page, clock: Clock) -> None:
     browser = page.client()
-    log_in(browser)
+    address = session_of(browser)
     clock.now_s += 12 * 3600 - 1
-    before = browser.get("/logs").status_code
+    before = browser.get(f"{address}logs").status_code
     clock.now_s += 1
 
-    assert (before, browser.get("/logs").status_code) == (200, 401)
+    assert (before, browser.get(f"{address}logs").status_code) == (200, 401)
 
 
-def test_a_copied_cookie_does_not_count_from_another_browser(page: Page) -> None:
+@pytest.mark.parametrize("claimed", [{}, {"X-Forwarded-For": "127.0.0.1"}], ids=["", "forwarded"])
+def test_a_copied_cookie_does_not_count_from_another_browser(
+    page: Page, claimed: dict[str, str]
+) -> None:
     browser, thief = page.client(), page.client(address="192.0.2.7")
-    log_in(browser)
-    cookie = browser.get_cookie("convoy_session_8089", domain="127.0.0.1")
-    assert cookie is not None
-    thief.set_cookie("convoy_session_8089", cookie.value, domain="127.0.0.1")
+    address = session_of(browser)
+    copied(browser, thief, address)
 
-    assert thief.get("/logs").status_code == 401
+    assert thief.get(f"{address}logs", headers=claimed).status_code == 401
+    thief.environ_base["REMOTE_ADDR"] = "127.0.0.1"
+    assert thief.get(f"{address}logs", headers={"User-Agent": "another"}).status_code == 401
+    assert thief.get(f"{address}logs").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -299,15 +344,16 @@ def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_connections(tls: 
     assert PASSWORD not in cookie and USER not in cookie
 
 
-def test_no_answer_hands_out_the_cookies_of_others(page: Page) -> None:
+def test_no_answer_but_the_logins_hands_out_a_cookie(page: Page) -> None:
     """Locust answers all who ask for figures within two seconds with one response."""
-    browsers = [page.client() for _ in range(3)]
-    for browser in browsers:
-        log_in(browser)
+    browser = page.client()
+    address = session_of(browser)
 
-    cookies = [each.get("/stats/requests").headers.getlist("Set-Cookie") for each in browsers]
+    answers = [browser.get(f"{address}stats/requests") for _ in range(3)]
+    answers += [browser.get(address), browser.get("/login"), log_in(browser, password="wrong")]
 
-    assert [len(each) for each in cookies] == [1, 1, 1]
+    assert [each.status_code for each in answers] == [200, 200, 200, 200, 200, 401]
+    assert [each.headers.getlist("Set-Cookie") for each in answers] == [[]] * 6
 
 
 def test_another_origin_cannot_even_try(page: Page) -> None:
