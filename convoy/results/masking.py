@@ -66,6 +66,12 @@ _PHONE = re.compile(
     rf"[.:\s]{{1,3}}\(?{_DIGITS}"
     rf"|(?<![\w.+-])(?P<maybe>\(?{_DIGITS})(?=(?:x|ext|#)|[^\w-]|\Z){_EXTENSION}"
 )
+_OF_TOKENS = r"[\w.~+/=-]"
+_RUN = re.compile(
+    rf"(?:(?<!{_OF_TOKENS}){_OF_TOKENS}++)?(<(?:phone number|e-mail address)>)"
+    r"(?:[.~+/=-]*+\w)*+"
+)
+"""A stand-in within a run of characters that a token may have."""
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:\s.*)?")
 _DECIMAL = re.compile(r"\d+\.\d+(?:\s.*)?")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
@@ -142,7 +148,8 @@ def _without_parts(text: str) -> str:
         told = f": {_without_parts(title[1])}" if title else ""
         return f"<text, {len(text)} characters{told}>"
     masked = _PHONE.sub(_phone, _E_MAIL.sub("<e-mail address>", usual))
-    return text if masked == usual else masked
+    # What is left of a run could be the rest of a token that another process knows.
+    return text if masked == usual else _RUN.sub(r"\1", masked)
 
 
 def _phone(found: re.Match[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -88,7 +89,8 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
         ('{"name": "Ann", "name": ""}', "<text, 27 characters>"),
         ("ann\u200b@mail.example", "<e-mail address>"),
         ("\u0660\u0663\u0660 \u0661\u0662\u0663\u0664\u0665\u0666\u0667", "<phone number>"),
-        ("+4930123456-x or _+4930123456_1", "<phone number>-x or _<phone number>"),
+        ("+4930123456-x or _+4930123456_1", "<phone number> or <phone number>"),
+        ("to +4930123456/Lee, a@b.test/Lee. Lee", "to <phone number>, <e-mail address>. Lee"),
         ("tel:03012345678", "tel:<phone number>"),
         ("a" * 100 + "@mail.example", "<e-mail address>"),
         (
@@ -200,6 +202,29 @@ def test_what_is_no_json_is_masked_as_a_whole_where_names_may_stand_in_it(text: 
 
 
 @pytest.mark.parametrize(
+    "token", ["7f3e0a139e1dbc08", "7-f.3e/0a+1~b", "f3/0301/2345678", "7" * 60]
+)
+@pytest.mark.parametrize(
+    "write",
+    [
+        "+49 30 1234567 {}".format,
+        "+493012345{}".format,
+        "tel 030 12345 {} unknown".format,
+        "030 1234567 {}".format,
+        "{}+4930123456, or {}@mail.example".format,
+        "ann@mail.{}".format,
+        ("ann@mail." + "x" * 60 + "{} unknown").format,
+    ],
+)
+def test_what_may_be_a_token_is_left_whole_or_not_at_all(
+    write: Callable[..., str], token: str
+) -> None:
+    left = without_people(write(token, token)).replace(token, "")
+
+    assert [part for part in (token[:4], token[-4:]) if part in left] == []
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '{"fieldName": "to.type", "code": "invalid_payload", "status": 400}',
@@ -249,6 +274,9 @@ def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
         'name="aa"\n' * 600,
         'name="aa"\n\n' * 600,
         "&amp;quot;" * 600,
+        "+4930123456" + "a." * 3_000 + "+4930123456",
+        "+4930123456" + "." * 6_000,
+        "+4930123456a" * 600,
     ],
 )
 def test_the_time_is_linear_in_a_text_that_a_stranger_has_written(text: str) -> None:
