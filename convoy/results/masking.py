@@ -39,6 +39,8 @@ _ADDRESS_OF_SOMEBODY = re.compile(
     "(?:home|work|business|private|billing|shipping|delivery|mailing|customer|contact)?address"
     "|adresse|anschrift"
 )
+_OF_AN_ERROR = re.compile("[a-z]*code|message|reason|status|type")
+"""What stands below the key of a field where it is wrong, and not in an address."""
 _SOMEBODY = re.compile("(?:external)?contact|customer|sender|caller|visitor|person|kunde")
 _MAY_BE_NUMBERS = re.compile(
     f"(?:to|from)?address(?:normalized|raw|displayable)?|to|from|{_SOMEBODY.pattern}"
@@ -123,8 +125,12 @@ def _masked(value: object, key: str = "", kind: str = "") -> object:
         beside = [(of, said) for says, of in _BESIDE if (said := _said(says, value))]
         kinds = {each: _kind(each) or kind or _kind_beside(each, beside) for each in value}
         is_address = _ADDRESS_OF_SOMEBODY.fullmatch(_plain(key)) is not None
+        keys = {
+            each: key if is_address and not _OF_AN_ERROR.fullmatch(_plain(each)) else each
+            for each in value
+        }
         return {
-            _without_parts(each): _masked(below, key if is_address else each, kinds[each])
+            _without_parts(each): _masked(below, keys[each], kinds[each])
             for each, below in value.items()
         }
     if isinstance(value, list):

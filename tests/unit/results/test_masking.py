@@ -288,6 +288,7 @@ def test_what_may_be_a_token_is_left_whole_or_not_at_all(
         '{"queueName": "support", "metricName": "nOffered", "fieldName": "to", "value": "x"}',
         '{"customer": "customer-17", "contact": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"}',
         '{"customer": {"id": "x", "state": "connected"}, "sender": {"type": "guest"}}',
+        '{"address": {"code": "missing", "message": "is required", "type": "home"}}',
         '{"address": "10.20.30.40:8080", "ipAddress": "a", "code": "invalid.address"}',
         '{"fieldName": "queueId", "entityId": "x", "old": "y", "new": "z", "type": "string"}',
         '{"type": "Text", "value": "x", "k": "to", "v": "y", "contactListId": "z"}',
