@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeAlias, TypeVar, cast
+from weakref import finalize
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -51,6 +52,7 @@ _SHAPES = re.compile(
 `bare` value, which is no text, all of it."""
 
 T = TypeVar("T")
+_Queue: TypeAlias = OrderedDict[str, None]
 
 
 class Secret:
@@ -59,7 +61,7 @@ class Secret:
     As a pydantic field it is made from a string and serialises as stars.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("__weakref__", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
@@ -106,36 +108,67 @@ class Redactor:
     any mixture, in hexadecimal digits, and within longer base64 such as a `Basic` login. A text is
     looked through once for each layer of escapes that it has. What a value is looked for by is a
     hash of each of its forms, by the first characters and the length: so the cost depends on the
-    length of a text, and not on the number of values or on what they begin with. `keep` is how many
-    passing values (tokens) are kept; the oldest are dropped first, permanent ones never.
+    length of a text, and not on the number of values or on what they begin with.
+
+    A permanent value is hidden for good, another one (a token) as long as its Secret is in use. Of
+    those that no longer are, or never were one, the newest `keep` are hidden; and as many, beside
+    them, of those that a far side has said.
     """
 
     def __init__(self, keep: int = 10_000) -> None:
         self._keep = keep
-        self._passing: OrderedDict[str, None] = OrderedDict()
         self._permanent: set[str] = set()
+        self._in_use: Counter[str] = Counter()
+        self._obtained: _Queue = OrderedDict()
+        self._heard: _Queue = OrderedDict()
+        self._ended: deque[tuple[_Queue, str]] = deque()
+        """Those whose Secret is gone, until the next is registered: a garbage collection may enter
+        them at any moment, when the forms are being looked through."""
         self._forms: Counter[int] = Counter()
         self._lengths_by_start: dict[str, Counter[int]] = {}
 
-    def register(self, value: str | Secret, *, permanent: bool = False) -> None:
-        """Hide `value` from now on; values shorter than `SHORTEST` characters are not hidden."""
+    def register(
+        self, value: str | Secret, *, permanent: bool = False, is_heard: bool = False
+    ) -> None:
+        """Hide `value` from now on; values shorter than `SHORTEST` characters are not hidden.
+
+        What a far side said of its own accord `is_heard`, so that it pushes out nothing else.
+        """
+        self._queue_ended()
         text = value.reveal() if isinstance(value, Secret) else value
         if len(text) < SHORTEST or text in self._permanent:
             return
-        if text in self._passing:
-            self._passing.move_to_end(text)
-        else:
+        if not self._is_kept(text):
             self._add_forms(text)
+        queue = self._heard if is_heard else self._obtained
         if permanent:
-            self._passing.pop(text, None)
             self._permanent.add(text)
             if len(text) >= _SHORTEST_PART:  # a host is told in small letters, a level in capitals
                 self.register(text.lower(), permanent=True)
                 self.register(text.upper(), permanent=True)
-            return
-        self._passing[text] = None
-        while len(self._passing) > self._keep:
-            self._drop_forms(self._passing.popitem(last=False)[0])
+        elif isinstance(value, Secret):
+            self._in_use[text] += 1
+            finalize(value, self._ended.append, (queue, text)).atexit = False
+        else:
+            self._enqueue(queue, text)
+
+    def _queue_ended(self) -> None:
+        while self._ended:
+            queue, text = self._ended.popleft()
+            _take_one(self._in_use, text)
+            self._enqueue(queue, text)
+
+    def _enqueue(self, queue: _Queue, text: str) -> None:
+        queue[text] = None
+        queue.move_to_end(text)
+        if len(queue) > self._keep:
+            oldest, _ = queue.popitem(last=False)
+            if not self._is_kept(oldest):
+                self._drop_forms(oldest)
+
+    def _is_kept(self, text: str) -> bool:
+        kept = (self._permanent, self._in_use, self._obtained, self._heard)
+        return any(text in each for each in kept)
 
     def register_header(self, value: Secret) -> None:
         """Hide a header's value, and by themselves what follows a scheme, and longer parameters.
@@ -241,7 +274,7 @@ def _end_of_value(text: str, begin: int, end: int) -> int:
     return len(text)
 
 
-def _take_one(counts: Counter[int], key: int) -> None:
+def _take_one(counts: Counter[T], key: T) -> None:
     counts[key] -= 1
     if not counts[key]:
         del counts[key]

@@ -6,6 +6,7 @@ What an API, a file or an exception says goes through here before it is printed,
 from __future__ import annotations
 
 from collections.abc import Callable
+from string import ascii_letters, digits
 
 LONGEST = 2_000
 """Characters of one sentence that is told to the operator."""
@@ -15,6 +16,8 @@ MARGIN = 16 * LONGEST_PART
 """Characters of a part in the widest form that is usual, such as JSON in JSON in `\\u0041` only."""
 _LONGEST_VALUE = 200
 _CUT = "…"
+_OF_TOKENS = ascii_letters + digits + "-._~+/=" + "%\\&#;"
+"""The characters of a bearer token (RFC 6750, 2.1), and of the escapes of others."""
 _KEPT = "\n\t"
 _SPACES = str.maketrans(dict.fromkeys("\t\n\v\f\r", " "))
 
@@ -49,8 +52,17 @@ def printable_lines(text: str) -> str:
 
 
 def cut(text: str, longest: int = LONGEST) -> str:
-    """Return at most so many characters of a text, the last of them a sign that there were more."""
-    return text if len(text) <= longest else text[: longest - len(_CUT)] + _CUT
+    """Return at most so many characters of a text, the last of them a sign that there were more.
+
+    What is left does not end within a token, because nobody who knows the token would find its
+    beginning.
+    """
+    return text if len(text) <= longest else _without_end(text[: longest - len(_CUT)]) + _CUT
+
+
+def _without_end(text: str) -> str:
+    """Return a text without what may be the beginning of a token at its end."""
+    return max(text.rstrip(_OF_TOKENS), text[:-MARGIN], key=len)
 
 
 def quoted(value: str) -> str:
@@ -87,5 +99,5 @@ def shortened(text: str, longest: int, redact: Callable[[str], str]) -> str:
     looked_at = longest + MARGIN
     clean = redact(text[:looked_at])
     if len(text) > looked_at:
-        clean = clean[:-MARGIN] + _CUT
+        clean = _without_end(clean[:-MARGIN]) + _CUT
     return cut(clean, longest)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import time
@@ -157,6 +158,7 @@ class Setup:
                 worker_share or WorkerShare(),
                 kill_switch=self.kill_switch,
                 headers=headers,
+                register_heard=partial(self.redactor.register, is_heard=True),
                 redact=self.redactor.redact,
                 guest_jwts=jwts,
             )

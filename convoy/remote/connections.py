@@ -58,6 +58,7 @@ class WorkerShare:
 class Connections:
     """Opens sessions for the settings of one run; `register` takes each token for redaction.
 
+    `register_heard` takes those that a server tells guests; by default `register` does.
     `redact` hides secrets in what the target says before that is kept.
     `credentials` are by the kind of token that they bring. A token of a user may stand in their
     place; then nobody logs in, and every session in all processes of the run has this token.
@@ -77,6 +78,7 @@ class Connections:
         *,
         kill_switch: KillSwitch | None = None,
         headers: Mapping[str, str | Secret] | None = None,
+        register_heard: Callable[[Secret], None] | None = None,
         redact: Callable[[str], str] = str,
         guest_jwts: Sequence[Secret] = (),
         clock: Callable[[], float] = clock_s,
@@ -84,6 +86,7 @@ class Connections:
         self._settings = settings
         self._credentials = credentials
         self.register, self.redact = register, redact
+        self._register_heard = register_heard or register
         self._headers = header_values({}, settings) if headers is None else headers
         self.clock = clock
         self.kill_switch = RunSwitch(kill_switch)
@@ -163,7 +166,7 @@ class Connections:
                 self.dialler,
                 Deployment(host, deployment_id, site, self.headers),
                 self._new_guest,
-                self.register,
+                self._register_heard,
                 self._code_book,
                 self._settings.request_timeout_s,
                 [limit for scope in ("session", "connection") for limit in self._limits(scope)],

@@ -20,10 +20,9 @@ _OF_A_THING = (
 _KINDS = {
     kind: re.compile(keys)
     for kind, keys in {
-        "name": (
-            rf"(?!(?:{_OF_A_THING})name).*name.*|.*(?:salutation|birthda(?:te|y)|dateofbirth"
-            r"|street|(?:street|postal)address|addressline)"
-        ),
+        "name": rf"(?!(?:{_OF_A_THING})name).*name.*|.*salutation|anrede",
+        "date of birth": r".*(?:birthda(?:te|y)|dateofbirth|dob)|geburts(?:datum|tag)",
+        "address": r".*(?:street|(?:street|postal)address|addressline)",
         "e-mail address": r".*mail.*",
         "phone number": (
             r".*(?:phone|telefon|landline|msisdn|rufnummer).*|.*(?:ani|dnis|e164)"
@@ -36,14 +35,33 @@ _KINDS = {
 }
 """What a member of JSON holds, by a part of its key: its letters, small ones."""
 _PHONE_NUMBER = "phone number"
-_MAY_BE_NUMBERS = re.compile("(?:to|from)?address(?:normalized|raw|displayable)?|to|from")
-_NAMES_ANOTHER = re.compile(
-    "id|loc|param|[a-z]*(?:key|name|field|label|attribute|property|parameter|path|pointer|location)"
+_ADDRESS_OF_SOMEBODY = re.compile(
+    "(?:home|work|business|private|billing|shipping|delivery|mailing|customer|contact)?address"
+    "|adresse|anschrift"
 )
-_NAMED_VALUE = re.compile(
-    "[a-z]*values?|data|input|instance|content|rejected|actual|received|given|provided"
+_OF_AN_ERROR = re.compile("[a-z]*code|message|reason|status|type")
+"""What stands below the key of a field where it is wrong, and not in an address."""
+_SOMEBODY = re.compile("(?:external)?contact|customer|sender|caller|visitor|person|kunde")
+_MAY_BE_NUMBERS = re.compile(
+    f"(?:to|from)?address(?:normalized|raw|displayable)?|to|from|{_SOMEBODY.pattern}"
 )
-"""The former says what the latter, beside it, is."""
+_ID = re.compile(r"\S*[\d_:/]\S*|[a-z]+(?:\.[a-z]+)+")
+"""What may stand for somebody and says no name: an id, an address of the network, or a code."""
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_BESIDE = tuple(
+    (re.compile(says), re.compile(of))
+    for says, of in (
+        (
+            "id|loc|param|k|[a-z]*(?:key|name|field|label|attribute|property|parameter|path"
+            "|pointer|location)",
+            "[a-z]*values?|v|data|input|instance|content|rejected|actual|received|given|provided"
+            "|old|new|was|previous|current|before|after|entityid",
+        ),
+        ("[a-z]*type|kind", "[a-z]*values?|v"),
+        ("idtype", "id"),  # as open messaging has it: Phone, Email or Opaque
+    )
+)
+"""Which member says what another one beside it is."""
 _BETWEEN_PARTS = re.compile(r"[^\w\s-]+")
 _NO_LETTER = re.compile(r"[\W\d_]+")
 _AROUND_JSON = "\ufeff \t\r\n"
@@ -62,10 +80,17 @@ _DIGITS = rf"\d(?:{_APART}\d){{6,14}}+"
 _EXTENSION = r"(?:\s?(?:x|ext\.?|#)\s?\d{1,6}+)?"
 _PHONE = re.compile(
     rf"\+[\s(]{{0,2}}{_DIGITS}{_EXTENSION}"
-    r"|(?i:(?<=tel|sms|fax)|(?<=phone)|(?<=mobile|callto)|(?<=whatsapp)|(?<=phone number))"
-    rf"[.:\s]{{1,3}}\(?{_DIGITS}"
+    r"|(?i:(?<=tel|sms|fax)|(?<=phone)|(?<=mobile|callto|caller)|(?<=telefon)|(?<=whatsapp)"
+    r"|(?<=rufnummer))(?P<before>(?i:(?:\s?(?:number|nummer|no|nr))?(?:\s(?:is|was|ist|war))?)"
+    rf"[.:\s'\"]{{1,3}})\(?{_DIGITS}"
     rf"|(?<![\w.+-])(?P<maybe>\(?{_DIGITS})(?=(?:x|ext|#)|[^\w-]|\Z){_EXTENSION}"
 )
+_OF_TOKENS = r"[\w.~+/=-]"
+_RUN = re.compile(
+    rf"(?:(?<!{_OF_TOKENS}){_OF_TOKENS}++)?(<(?:phone number|e-mail address)>)"
+    r"(?:[.~+/=-]*+\w)*+"
+)
+"""A stand-in within a run of characters that a token may have."""
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:\s.*)?")
 _DECIMAL = re.compile(r"\d+\.\d+(?:\s.*)?")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
@@ -97,22 +122,16 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _masked(value: object, key: str = "", kind: str = "") -> object:
     """Return a value of JSON, all of it of a `kind` where that is known by a key above."""
     if isinstance(value, dict):
-        named = (
-            _kind(text)
-            for each, found in value.items()
-            if _NAMES_ANOTHER.fullmatch(_plain(each))
-            for text in (found if isinstance(found, list) else [found])
-            if isinstance(text, str)
-        )
-        beside = next(filter(None, named), "")
-        # As open messaging has it: Phone, Email or Opaque.
-        of_id = next((_kind(str(value[each])) for each in value if _plain(each) == "idtype"), "")
-        kinds = {
-            each: _kind(each) or kind or beside * _is_named_value(each) or of_id * (each == "id")
+        beside = [(of, said) for says, of in _BESIDE if (said := _said(says, value))]
+        kinds = {each: _kind(each) or kind or _kind_beside(each, beside) for each in value}
+        is_address = _ADDRESS_OF_SOMEBODY.fullmatch(_plain(key)) is not None
+        keys = {
+            each: key if is_address and not _OF_AN_ERROR.fullmatch(_plain(each)) else each
             for each in value
         }
         return {
-            _without_parts(each): _masked(below, each, kinds[each]) for each, below in value.items()
+            _without_parts(each): _masked(below, keys[each], kinds[each])
+            for each, below in value.items()
         }
     if isinstance(value, list):
         return [_masked(each, key, kind) for each in value]
@@ -127,11 +146,21 @@ def _masked(value: object, key: str = "", kind: str = "") -> object:
 
 def _stand_in_of(text: str, key: str, kind: str) -> str | None:
     """Return what stands for the text of a member; None where nothing does by its key."""
-    if not kind and _MAY_BE_NUMBERS.fullmatch(_plain(key)) and _ONLY_NUMBER.fullmatch(text):
-        kind = _PHONE_NUMBER
-    if not kind:
+    kind = kind or _kind_by_value(text, _plain(key))
+    if not kind or _UUID.fullmatch(text):
         return None
     return f"<{kind}, {len(text)} characters>" if text else text
+
+
+def _kind_by_value(text: str, key: str) -> str:
+    """Return of what kind the text of a member is whose key alone does not say so."""
+    if _MAY_BE_NUMBERS.fullmatch(key) and _ONLY_NUMBER.fullmatch(text):
+        return _PHONE_NUMBER
+    if _ID.fullmatch(text):
+        return ""
+    if _ADDRESS_OF_SOMEBODY.fullmatch(key):
+        return "address"
+    return "name" * (_SOMEBODY.fullmatch(key) is not None)
 
 
 def _without_parts(text: str) -> str:
@@ -142,7 +171,8 @@ def _without_parts(text: str) -> str:
         told = f": {_without_parts(title[1])}" if title else ""
         return f"<text, {len(text)} characters{told}>"
     masked = _PHONE.sub(_phone, _E_MAIL.sub("<e-mail address>", usual))
-    return text if masked == usual else masked
+    # What is left of a run could be the rest of a token that another process knows.
+    return text if masked == usual else _RUN.sub(r"\1", masked)
 
 
 def _phone(found: re.Match[str]) -> str:
@@ -152,7 +182,7 @@ def _phone(found: re.Match[str]) -> str:
     """
     text = found["maybe"]
     if text is None:
-        return "<phone number>" if found[0][0] == "+" else f"{found[0][0]}<phone number>"
+        return f"{found['before'] or ''}<phone number>"
     digits = re.sub(r"\D", "", text)
     is_national = digits[0] == "0" and digits != text and not _DECIMAL.fullmatch(text)
     is_other = any(each.fullmatch(text) for each in (_DATE, _ADDRESS))
@@ -173,8 +203,21 @@ def _plain(key: str) -> str:
     return _NO_LETTER.sub("", _usual(key)).lower()
 
 
-def _is_named_value(key: str) -> bool:
-    return _NAMED_VALUE.fullmatch(_plain(key)) is not None
+def _said(says: re.Pattern[str], members: dict[str, object]) -> str:
+    """Return the first kind that the texts of members with such keys name, "" where none does."""
+    kinds = (
+        _kind(text)
+        for each, found in members.items()
+        if says.fullmatch(_plain(each))
+        for text in (found if isinstance(found, list) else [found])
+        if isinstance(text, str)
+    )
+    return next(filter(None, kinds), "")
+
+
+def _kind_beside(key: str, beside: list[tuple[re.Pattern[str], str]]) -> str:
+    """Return of what kind the value of a key is as another member says."""
+    return next((said for of, said in beside if of.fullmatch(_plain(key))), "")
 
 
 def _kind(key: str) -> str:

@@ -141,6 +141,49 @@ def test_a_value_that_is_used_again_is_remembered_longer() -> None:
     assert redactor.redact("token-a token-b") == f"{STARS} token-b"
 
 
+def test_a_token_in_use_is_hidden_however_many_come_after_it() -> None:
+    redactor = Redactor(keep=2)
+    in_use, again = Secret("token-in-use"), Secret("token-in-use")
+    redactor.register(in_use)
+    redactor.register(again)
+    for number in range(5):
+        redactor.register(f"token-{number}")
+    del again
+    redactor.register("token-5")
+    redactor.register("token-6")
+    redactor.register("token-7")
+
+    assert redactor.redact("token-in-use token-5 token-6") == f"{STARS} token-5 {STARS}"
+    assert in_use.reveal() == "token-in-use"
+
+
+def test_a_token_that_is_no_longer_used_is_hidden_until_so_many_others_have_come() -> None:
+    redactor = Redactor(keep=2)
+    used = Secret("token-used")
+    redactor.register(used)
+    for number in range(5):
+        redactor.register(f"token-{number}")
+    del used
+
+    redactor.register("token-5")
+    assert redactor.redact("token-used token-4") == f"{STARS} token-4"
+    redactor.register("token-6")
+    assert redactor.redact("token-used token-5") == f"token-used {STARS}"
+
+
+def test_what_a_far_side_says_pushes_out_nothing_else() -> None:
+    redactor = Redactor(keep=2)
+    redactor.register("token-obtained")
+    redactor.register("token-obtained", is_heard=True)
+    for number in range(5):
+        redactor.register(Secret(f"token-{number}"), is_heard=True)
+    redactor.register("token-next")
+
+    redacted = redactor.redact("token-obtained token-2 token-3 token-4")
+
+    assert redacted == f"{STARS} token-2 {STARS} {STARS}"
+
+
 def test_log_messages_and_their_arguments_are_redacted() -> None:
     redactor = Redactor()
     redactor.register(PASSWORD)

@@ -15,6 +15,8 @@ from convoy.prepare.checklist import Checklist
 from convoy.secrets import STARS, Redactor
 from convoy.untrusted_text import (
     LONGEST,
+    MARGIN,
+    cut,
     on_one_line,
     printable_lines,
     quoted,
@@ -89,8 +91,28 @@ def test_no_part_of_a_long_secret_is_left_where_a_text_is_cut(
     assert left == [] and len(short) <= LONGEST
 
 
+@pytest.mark.parametrize(
+    "write", [str, lambda text: "".join(f"%{ord(each):02x}" for each in text)], ids=["clear", "URL"]
+)
+@pytest.mark.parametrize("shorten", [cut, lambda text, longest: shortened(text, longest, str)])
+def test_no_beginning_of_what_only_another_process_knows_is_left_where_a_text_is_cut(
+    write: Callable[[str], str], shorten: Callable[[str, int], str]
+) -> None:
+    secret = write("Zq7.f3-b_a~b+c/d0f9e8==")
+
+    for before in range(100):
+        for after in (" and more" * 20, " and more" * 9_000):
+            short = shorten("said: " * 20 + "." * before + "," + secret + after, 200)
+
+            assert secret in short or secret[:2] not in short
+
+
+def test_of_a_run_that_is_longer_than_a_secret_only_its_end_is_left_out() -> None:
+    assert cut("x" * (3 * MARGIN), 2 * MARGIN + 1) == "x" * MARGIN + "…"
+
+
 def test_each_line_of_what_is_told_is_bounded() -> None:
-    lines = told_lines(f"{'x' * 10**6}\nend").split("\n")
+    lines = told_lines(f"{'!' * 10**6}\nend").split("\n")
 
     assert [len(each) for each in lines] == [LONGEST, 3]
 

@@ -13,7 +13,7 @@ from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.setup import Setup
 from convoy.remote.connections import WorkerShare
 from convoy.routes.catalogue import CLIENT, ROUTES, USER, TokenKind
-from convoy.secrets import STARS
+from convoy.secrets import STARS, Redactor, Secret
 from convoy.settings.resolution import resolve
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import answer, serving
@@ -160,6 +160,25 @@ def test_a_proxy_that_cannot_be_used_does_not_matter_for_this_machine(
 
     with pytest.raises(LoginError, match="connection refused"):
         connections.log_in()
+
+
+def test_neither_what_servers_tell_guests_nor_many_guests_push_out_a_token_in_use() -> None:
+    prepared = setup()
+    prepared.redactor = Redactor(keep=2)
+    with serving(lambda visitor: visitor.answer_all(TOKEN)) as server:
+        settings = settings_of(command_line={"host": f"http://127.0.0.1:{server.port}"})
+        connections = prepared.connect(settings)
+        in_use = connections.log_in()
+    guests = connections.guests_of({})
+
+    ended = [guests.new_guest()[0].reveal() for _ in range(5)]
+    for number in range(5):
+        guests.register(Secret(f"told-{number}"))
+
+    redact = prepared.redactor.redact
+    assert redact(f"{in_use.value.reveal()} {' '.join(ended)}") == " ".join(
+        [STARS, *ended[:-2], STARS, STARS]
+    )
 
 
 OF_THE_SIMULATOR = settings_of()

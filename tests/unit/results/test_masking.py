@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -88,7 +89,8 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
         ('{"name": "Ann", "name": ""}', "<text, 27 characters>"),
         ("ann\u200b@mail.example", "<e-mail address>"),
         ("\u0660\u0663\u0660 \u0661\u0662\u0663\u0664\u0665\u0666\u0667", "<phone number>"),
-        ("+4930123456-x or _+4930123456_1", "<phone number>-x or _<phone number>"),
+        ("+4930123456-x or _+4930123456_1", "<phone number> or <phone number>"),
+        ("to +4930123456/Lee, a@b.test/Lee. Lee", "to <phone number>, <e-mail address>. Lee"),
         ("tel:03012345678", "tel:<phone number>"),
         ("a" * 100 + "@mail.example", "<e-mail address>"),
         (
@@ -123,7 +125,7 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             '"emailOfCustomer": "<e-mail address, 1 characters>", '
             '"remoteNumber": "<phone number, 1 characters>", "id_type": "d"}',
         ),
-        ("Tel: 0301234567, WhatsApp 4930123456", "Tel:<phone number>, WhatsApp <phone number>"),
+        ("Tel: 0301234567, WhatsApp 4930123456", "Tel: <phone number>, WhatsApp <phone number>"),
         (
             "+(49) 30 123456, + 49 30 123456, +49_30_123456, +49\u221230\u2212123456",
             "<phone number>, <phone number>, <phone number>, <phone number>",
@@ -151,6 +153,53 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             '{"propertyName": "firstName", "attemptedValue": "<name, 3 characters>", '
             '"received": "<name, 2 characters>"}',
         ),
+        (
+            '[{"k": "firstName", "v": "Ada"}, {"field": "First name", "v": "Bo"}]',
+            '[{"k": "firstName", "v": "<name, 3 characters>"}, '
+            '{"field": "First name", "v": "<name, 2 characters>"}]',
+        ),
+        (
+            '{"fieldName": "lastName", "old": "Ada", "new": "Bo", "was": "C", "entityId": "Lee"}',
+            '{"fieldName": "lastName", "old": "<name, 3 characters>", '
+            '"new": "<name, 2 characters>", "was": "<name, 1 characters>", '
+            '"entityId": "<name, 3 characters>"}',
+        ),
+        (
+            '{"field": "phone", "previous": "555", "before": 5551234567, "after": ["556"]}',
+            '{"field": "phone", "previous": "<phone number, 3 characters>", '
+            '"before": "<phone number, 10 characters>", "after": ["<phone number, 3 characters>"]}',
+        ),
+        (
+            '[{"idType": "Phone", "value": "555"}, {"type": "Email", "value": "ada"}]',
+            '[{"idType": "Phone", "value": "<phone number, 3 characters>"}, '
+            '{"type": "Email", "value": "<e-mail address, 3 characters>"}]',
+        ),
+        (
+            '{"dob": "1815-12-10", "Geburtsdatum": "a", "customerDOB": "b", "dateOfBirth": "c"}',
+            '{"dob": "<date of birth, 10 characters>", '
+            '"Geburtsdatum": "<date of birth, 1 characters>", '
+            '"customerDOB": "<date of birth, 1 characters>", '
+            '"dateOfBirth": "<date of birth, 1 characters>"}',
+        ),
+        (
+            '{"customer": "Ada", "contact": ["Ada Lee"], "sender": "Bo 2", "caller": 4930123456}',
+            '{"customer": "<name, 3 characters>", "contact": ["<name, 7 characters>"], '
+            '"sender": "<name, 4 characters>", "caller": "<phone number, 10 characters>"}',
+        ),
+        (
+            '{"address": "Am Weg 5", "billingAddress": {"line1": "Am Weg 5", "code": "not.valid"}}',
+            '{"address": "<address, 8 characters>", '
+            '"billingAddress": {"line1": "<address, 8 characters>", "code": "not.valid"}}',
+        ),
+        (
+            "phone number is 5551234567, mobile no. 5551234567, phone '5551234567'",
+            "phone number is <phone number>, mobile no. <phone number>, phone '<phone number>'",
+        ),
+        (
+            "Telefonnummer ist 5551234567, the caller was 4930123456789",
+            "Telefonnummer ist <phone number>, the caller was <phone number>",
+        ),
+        ("The phone number is 0151 2345678.", "The phone number is <phone number>."),
     ],
 )
 def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
@@ -200,6 +249,29 @@ def test_what_is_no_json_is_masked_as_a_whole_where_names_may_stand_in_it(text: 
 
 
 @pytest.mark.parametrize(
+    "token", ["7f3e0a139e1dbc08", "7-f.3e/0a+1~b", "f3/0301/2345678", "7" * 60]
+)
+@pytest.mark.parametrize(
+    "write",
+    [
+        "+49 30 1234567 {}".format,
+        "+493012345{}".format,
+        "tel 030 12345 {} unknown".format,
+        "030 1234567 {}".format,
+        "{}+4930123456, or {}@mail.example".format,
+        "ann@mail.{}".format,
+        ("ann@mail." + "x" * 60 + "{} unknown").format,
+    ],
+)
+def test_what_may_be_a_token_is_left_whole_or_not_at_all(
+    write: Callable[..., str], token: str
+) -> None:
+    left = without_people(write(token, token)).replace(token, "")
+
+    assert [part for part in (token[:4], token[-4:]) if part in left] == []
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '{"fieldName": "to.type", "code": "invalid_payload", "status": 400}',
@@ -214,6 +286,14 @@ def test_what_is_no_json_is_masked_as_a_whole_where_names_may_stand_in_it(text: 
         '{"hostName": "a", "apiName": "b", "fieldNames": ["c"], "smsEnabled": "d", "total": 5}',
         '{"id": "conversation-1", "value": "x", "details[0].fieldName": "to"}',
         '{"queueName": "support", "metricName": "nOffered", "fieldName": "to", "value": "x"}',
+        '{"customer": "customer-17", "contact": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"}',
+        '{"customer": {"id": "x", "state": "connected"}, "sender": {"type": "guest"}}',
+        '{"address": {"code": "missing", "message": "is required", "type": "home"}}',
+        '{"address": "10.20.30.40:8080", "ipAddress": "a", "code": "invalid.address"}',
+        '{"fieldName": "queueId", "entityId": "x", "old": "y", "new": "z", "type": "string"}',
+        '{"type": "Text", "value": "x", "k": "to", "v": "y", "contactListId": "z"}',
+        '{"type": "phone.invalid.number", "status": 400, "before": "x", "path": "$.to.type"}',
+        "phone calls were 12 of 1234567, the telephone is 503, order number is 1234567",
     ],
 )
 def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
@@ -249,6 +329,12 @@ def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
         'name="aa"\n' * 600,
         'name="aa"\n\n' * 600,
         "&amp;quot;" * 600,
+        "+4930123456" + "a." * 3_000 + "+4930123456",
+        "+4930123456" + "." * 6_000,
+        "+4930123456a" * 600,
+        json.dumps({f"v{number}": "x" for number in range(2_000)}),
+        "phone " * 3_000,
+        "phone number is ... " * 900,
     ],
 )
 def test_the_time_is_linear_in_a_text_that_a_stranger_has_written(text: str) -> None:
