@@ -250,3 +250,35 @@ gevent.sleep(60)
 
     # What the kernel had taken by then is some hundred kilobytes more than the server's had.
     assert (ends, came[0] < len(PIECE) * PIECES) == (["reset"], True)
+
+
+def test_a_control_frame_is_no_message_and_its_rest_resets_nothing(
+    tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+) -> None:
+    with stalled(tls) as (connection, go_on):
+        connection.post(b"a message")
+        gevent.sleep(0)
+        connection.post(PIECE * PIECES, is_control=True)
+        gevent.sleep(0)
+        wait_in_loop(lambda: not connection.holds(connection.message_end))
+
+        connection.close()
+        came, end = go_on()
+
+        assert (came.startswith(b"a message"), end != "ConnectionResetError") == (True, True)
+
+
+def test_what_tls_sends_by_itself_counts_among_what_was_given(tmp_path: Path) -> None:
+    """Else a message would count as held for as long as that has not been received."""
+    authority = Authority(tmp_path)
+    contexts = authority.server_context("localhost"), tls_context(authority.ca_file)
+    with connected(echo, *contexts) as connection:
+        after_handshake = connection.given_bytes
+        connection.post(b"a message")
+        after_message = connection.given_bytes
+        read_until(connection, len(b"a message"))
+
+        connection.close()
+
+        assert 0 < after_handshake < after_message == connection.message_end
+        assert connection.given_bytes > after_message

@@ -21,6 +21,7 @@ from convoy.settings import Settings
 from convoy.settings.model import Approval
 from tests.simulator_process import SimulatorProcess
 from tests.unit.remote.exchanges import LONG_S, wait_in_loop
+from tests.unit.remote.held import Held
 from tests.unit.remote.misbehaving_server import answers_all, serving
 from tests.unit.settings.configuration import settings_of
 
@@ -141,6 +142,21 @@ def test_the_guests_of_a_worker_begin_when_its_master_says_so() -> None:
     starts.take(connections.clock() + 60)
 
     assert starts.wanted == 2
+
+
+def test_what_a_process_discards_are_its_messages_logins_and_the_first_requests_of_guests() -> None:
+    connections = Connections(approved(settings_of()), {CLIENT: DEMO}, lambda each: None)
+    message, login, start = [Held() for _ in range(3)]
+    assert connections.pace is not None
+    connections.pace.wait(inf)
+    connections.pace.has_left(message)
+    connections.turns.take(connection=login)
+    connections.starts.take(connection=start)
+
+    connections.discard()
+
+    assert [each.is_reset for each in (message, login, start)] == [True] * 3
+    Connections(settings_of(), {CLIENT: DEMO}, lambda each: None).discard()
 
 
 def test_each_kind_has_tokens_of_its_own_and_the_first_of_each_is_that_of_a_session(

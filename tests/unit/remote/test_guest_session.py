@@ -33,6 +33,7 @@ from convoy.remote.guest_events import (
     Unreadable,
 )
 from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
+from convoy.remote.guests import Leaving
 from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
@@ -52,6 +53,7 @@ from tests.unit.remote.guests_of_a_test import (
     guests_at,
     resumes,
 )
+from tests.unit.remote.held import Held
 from tests.unit.remote.misbehaving_server import (
     answer,
     sends,
@@ -710,6 +712,24 @@ def test_how_long_it_waited_for_its_turn_is_known_and_delays_no_deadline() -> No
 
         assert guest.waited_s > 0.05
         guest.close()
+
+
+def test_what_a_guest_has_sent_and_the_server_not_received_takes_its_room() -> None:
+    now_s = clock_s()
+    pace, held = Pace(2, lambda: now_s), Held()
+    leaving = Leaving(guests_at(9, pace=pace))
+    for _ in range(2):
+        leaving.wait(inf)
+    leaving.has_left(held)
+
+    now_s += 5.0
+    assert pace.ready_at(now_s) > now_s
+    held.keeps = False
+    now_s += 0.1
+    pace.ready_at(now_s)
+    now_s += 5.0
+
+    assert pace.ready_at(now_s) == now_s
 
 
 def test_a_new_chat_keeps_to_the_pace_of_an_approval() -> None:

@@ -415,3 +415,20 @@ def test_a_proxy_that_drops_has_a_code(
 
         assert caught.value.code == code
         assert proxy.requests[0].startswith(b"CONNECT messaging.example:443 ")
+
+
+def test_pings_and_close_frames_are_no_messages() -> None:
+    websocket = WebSocket(lambda text, received_s: None)
+    with serving(accepts(SWITCHING)) as server:
+        origin = Origin("http", "127.0.0.1", server.port)
+        websocket.open(Dialler(), origin, "/", {}, deadline(), lambda _: deadline())
+        websocket.send(b"hello")
+        connection = websocket.connection
+        assert connection is not None
+        end = connection.message_end
+
+        websocket.ping()
+        websocket.begin_close()
+
+        assert 0 < end == connection.message_end < connection.given_bytes
+        websocket.close()
