@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 import threading
 import time
 from collections import Counter, defaultdict
@@ -32,16 +33,23 @@ class RecordingRelay:
 
     `most_at_once` is the highest number of messages that were in one conversation at a time, each
     from when it came until its answer left; `came_s` holds when each came, by `time.monotonic`.
+    Until `goes_on` is set again it takes no body; `receive_bytes` bound what the system takes then.
     """
 
-    def __init__(self, simulator: SimulatorProcess) -> None:
+    def __init__(self, simulator: SimulatorProcess, receive_bytes: int | None = None) -> None:
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         self.most_at_once = 0
         self.came_s: list[float] = []
         self._at_once: Counter[str] = Counter()
         self._messages: dict[str, list[tuple[str, int, SentMessage]]] = defaultdict(list)
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, simulator.port))
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), _handler(self, simulator.port, receive_bytes)
+        )
         self._server.daemon_threads = True
+        if receive_bytes is not None:  # of the connections that it accepts from now on
+            self._server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -89,12 +97,16 @@ class RecordingRelay:
                 self._at_once[conversation] -= 1
 
 
-def _handler(relay: RecordingRelay, port: int) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    relay: RecordingRelay, port: int, receive_bytes: int | None
+) -> type[BaseHTTPRequestHandler]:
     """Return a handler that passes requests on to this port; each connection has one of its own."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         wbufsize = -1
+        # So that a body is not read with the headers before it.
+        rbufsize = -1 if receive_bytes is None else 256
         disable_nagle_algorithm = True
 
         def setup(self) -> None:
@@ -106,6 +118,7 @@ def _handler(relay: RecordingRelay, port: int) -> type[BaseHTTPRequestHandler]:
             super().finish()
 
         def do_POST(self) -> None:
+            relay.goes_on.wait(TIMEOUT_S)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             with relay.recording(self.path, body):
                 self._far_side.request(self.command, self.path, body, dict(self.headers))

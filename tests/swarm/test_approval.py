@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -146,6 +148,32 @@ def test_after_a_freeze_no_more_is_sent_in_a_second(
     late, not_sent = ended.scenario["late"], ended.scenario["not_sent"]
     assert sum(ended.scenario[name] for name in ("sent",)) + sum(not_sent.values()) == 28
     assert set(late) | set(not_sent) <= {"limits", "generator"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_more_arrives_in_a_second_when_a_server_goes_on_that_took_nothing(
+    tmp_path: Path, repository: Path, simulator: SimulatorProcess, workers: int
+) -> None:
+    swarm = ["--processes", str(workers), *swarm_ports()] if workers > 1 else []
+    payloads = shutil.copytree(repository / "payloads", tmp_path / "payloads")
+    for each in payloads.glob("conversation/*.json"):  # more than the system of the server takes
+        each.write_text(each.read_text() + '{{ "" | filled(30000, " ") }}')
+    asked = ["--rate", "4", "-u", "40", "-t", "9s", "--set", "request_timeout_s=2"]
+    environment = LOGIN | {"CONVOY_PAYLOADS_DIR": str(payloads)}
+    with RecordingRelay(simulator, receive_bytes=2_304) as relay:
+        asked = [*approved(tmp_path, relay.url), *asked, "--set", "oauth.tokens=per_worker"]
+        with LocustProcess(
+            tmp_path, "--headless", *asked, *swarm, environment=environment
+        ) as locust:
+            wait_until(lambda: len(relay.came_s) > 2 * MOST, locust.output)
+            relay.goes_on.clear()
+            signal.sigtimedwait([], 4)
+            went_on_s = time.monotonic()
+            relay.goes_on.set()
+            locust.end()
+
+    assert most_at_once(relay.came_s) <= MOST
+    assert any(each > went_on_s + 1 for each in relay.came_s)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
