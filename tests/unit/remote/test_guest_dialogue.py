@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -193,15 +194,21 @@ def test_lines_keep_to_the_limit_of_a_session_typing_included() -> None:
 
 
 def test_typing_is_shown_again_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_dialogue, "TYPED_AGAIN_S", 0.1)
-    with holding(answers()) as (dialogue, _, peers):
-        began_s = clock_s()
-        dialogue.do(Typing(lasts_s=0.25))
+    slept: list[float] = []
 
-        lasted_s = clock_s() - began_s
+    def sleep(for_s: float) -> None:
+        slept.append(for_s)
+        gevent.sleep(0)
+
+    monkeypatch.setattr(guest_dialogue, "clock_s", lambda: 100.0 + sum(slept))
+    monkeypatch.setattr(guest_dialogue, "gevent", SimpleNamespace(sleep=sleep))
+    lasts_s = 2.5 * guest_dialogue.TYPED_AGAIN_S
+    with holding(answers()) as (dialogue, _, peers):
+        dialogue.do(Typing(lasts_s=lasts_s))
+
         dialogue.do(Say(text="a"))
     assert len(peers[0].requests) == 2 + 3 + 1
-    assert lasted_s >= 0.25
+    assert sum(slept) == lasts_s
 
 
 @pytest.mark.parametrize(
