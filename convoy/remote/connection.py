@@ -12,6 +12,7 @@ import struct
 import sys
 import termios
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gevent import get_hub, getcurrent, monkey
@@ -286,7 +287,8 @@ class Connection:
         if not self.is_open:
             return
         self.is_open = False
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
+        with suppress(OSError):  # some systems know a socket no more that the server has reset
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
         for watcher in (self._readable, self._writable, self._timer):
             watcher.stop()
             watcher.close()
