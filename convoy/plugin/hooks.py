@@ -148,7 +148,8 @@ class _Hooks:
         """Close what a run opened, and return what came of it, also where that failed."""
         try:
             cleanup = Cleanup(folder)
-            cleanup.close(*self._setup.connect_again(settings), _tell)
+            with self._setup.kill_switch.watched():
+                cleanup.close(*self._setup.connect_again(settings), _tell)
             return str(cleanup)
         except Exception as error:  # whatever it is, the run has its verdict and is to end
             logger.warning("the cleanup failed: %s", self._setup.told(str(error)))

@@ -233,6 +233,8 @@ class RunController:
 
     def _carry_out(self, run: LiveRun) -> None:
         run.carry_out()
+        # Before another run, or what closes what this one opened, has the approved rate.
+        run.master.dismiss_workers()
         self.workers.master = None
         if run.refused is not None:
             self._refuse(run.refused, run.prepared)

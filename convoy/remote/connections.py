@@ -8,8 +8,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, cycle
+from math import inf
 from ssl import SSLContext
 from typing import TypeAlias
+
+import gevent
 
 from convoy.clock import clock_s
 from convoy.remote.addresses import AddressBook, Admission
@@ -31,6 +34,8 @@ from convoy.settings import Origin, Settings
 from convoy.settings.environment import header_values
 from convoy.settings.model import Approval
 
+_ARRIVES_WITHIN_S = 0.25
+"""What left right before the end may take so long to arrive, and is answered then."""
 _Held: TypeAlias = tuple[OAuthSession, Budget]
 """A token, not logged in yet, and the limits on it."""
 
@@ -100,6 +105,7 @@ class Connections:
             max_age_s=settings.connection_max_age_s,
             clock=clock,
             may_go_on=self._may_go_on,
+            kill_switch=self.kill_switch,
         )
         self.pace = self._pace(worker_share.permits)
         """What the messages of all sessions keep to; None where nothing had to be approved."""
@@ -200,6 +206,16 @@ class Connections:
         """Return whether a login, or what a server did not take at once, may still leave."""
         is_over = self.pace is not None and self.pace.is_over
         return not (is_over or self.kill_switch.reason)
+
+    def end(self) -> None:
+        """Let nothing leave any more, and nothing arrive of what has left and does not soon."""
+        self.kill_switch.stop()
+        self.turns.end()
+        self.starts.end()
+        if self.pace is not None:
+            self.pace.ends_s = -inf
+        self.dialler.give_up()
+        gevent.spawn_later(_ARRIVES_WITHIN_S, self.discard)
 
     def discard(self) -> None:
         """Have nothing arrive of what has left and not arrived."""

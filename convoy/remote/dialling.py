@@ -13,10 +13,11 @@ from itertools import count
 from convoy.clock import clock_s
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.connection import Address, Connection, Outbox
+from convoy.remote.kill_switch import RunSwitch
 from convoy.remote.loop_share import LoopShare
 from convoy.remote.proxies import Proxy, open_tunnel, proxy_to
 from convoy.remote.tls import TlsConnection, TlsPeer, tls_context
-from convoy.remote.wire_faults import ProxyError, ProxyRefusedError, shortage
+from convoy.remote.wire_faults import ProxyError, ProxyRefusedError, StoppedError, shortage
 from convoy.settings import Origin
 
 # Connections opened together are not reopened together: their ages spread over this part of
@@ -43,7 +44,7 @@ class Dialler:
     open many. A connection should be used for `max_age_s` after it was opened; for some the time is
     up to a fifth shorter. `tls` is made when it is needed and was not given. Without `addresses`
     only addresses of this machine are connected to. What a server does not take at once is sent
-    later only if `may_go_on` returns True then.
+    later only if `may_go_on` returns True then. Once the `kill_switch` is on, nothing is connected.
     """
 
     addresses: AddressBook | None = None
@@ -51,6 +52,7 @@ class Dialler:
     max_age_s: float = math.inf
     clock: Callable[[], float] = clock_s
     may_go_on: Callable[[], bool] | None = None
+    kill_switch: RunSwitch | None = None
 
     def __post_init__(self) -> None:
         self._book = self.addresses or AddressBook(Admission(), clock=self.clock)
@@ -60,6 +62,7 @@ class Dialler:
         self.loop_share = LoopShare()
         self._turn = count()
         self._check: Check | None = None
+        self._opening: set[Connection] = set()
 
     def checking(self, check: Check) -> Dialler:
         """Return a dialler that shares all with this one, and calls `check` before it connects.
@@ -87,9 +90,11 @@ class Dialler:
                 self._check(peer.host, str(where))
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             now_s = self.clock()
+            self._ask_kill_switch()
             connection = self._make_connection(origin, address)
             connection.may_go_on = self.may_go_on
             hold(connection)
+            self._opening.add(connection)
             try:
                 self._set_up(connection, origin, proxy, now_s + (deadline_s - now_s) / left)
                 return connection
@@ -100,10 +105,20 @@ class Dialler:
                     raise
                 fault = exc
             finally:
+                self._opening.discard(connection)
                 # Only CONNECT and a handshake were written, and no byte of the request.
                 connection.sent_s = None
         self._book.forget(peer.host, peer.port)
         raise fault
+
+    def give_up(self) -> None:
+        """Close the connections that are not open yet: the system goes on trying by itself."""
+        for each in tuple(self._opening):
+            each.reset()
+
+    def _ask_kill_switch(self) -> None:
+        if self.kill_switch is not None and (reason := self.kill_switch.reason):
+            raise StoppedError(reason)
 
     def end_of_use_s(self) -> float:
         """Return until when, in clock seconds, a connection opened now should be used."""
@@ -115,8 +130,10 @@ class Dialler:
     ) -> None:
         with _blaming(proxy):
             connection.connect(deadline_s)
+            self._ask_kill_switch()
             if proxy is not None:
                 open_tunnel(connection, proxy, origin, deadline_s)
+            self._ask_kill_switch()
         if isinstance(connection, TlsConnection):
             connection.do_handshake(deadline_s)
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
+
+import gevent
+from gevent import Greenlet
 
 from convoy.remote.connection import Connection
 
@@ -12,6 +16,8 @@ _ARRIVES_WITHIN_S = 0.5
 """What was not received by then is kept from arriving: a round trip to any region takes less."""
 _LOOKS_EVERY_S = 0.02
 """So often it is asked whether what is kept from arriving has arrived."""
+_AWAY_S = 0.3
+"""Who has not looked for so long does not know when what has arrived did."""
 
 
 class _Sent(NamedTuple):
@@ -30,40 +36,56 @@ class _Sent(NamedTuple):
 class InTransit:
     """What has left, each for half a second, and then as long as it is kept from arriving.
 
-    Moments are seconds of any one clock.
+    As long as there is any, one looks for it again and again, and `arrives` is called with how much
+    has arrived, or was discarded, after it was held. So it is with what arrived while nobody could
+    look. Moments are `clock` seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float], arrives: Callable[[int], None]) -> None:
+        self._clock = clock
+        self._arrives = arrives
         self._sent: deque[_Sent] = deque()
         self._held: list[_Sent] = []
         self._looked_s = -inf
+        self._looking: Greenlet[..., None] | None = None
 
     @property
     def held(self) -> int:
-        """How much was kept from arriving when one looked last."""
+        """How much is kept from arriving, as far as is known."""
         return len(self._held)
 
-    def add(self, now_s: float, connection: Connection, end: int) -> None:
+    def add(self, connection: Connection, end: int) -> None:
         """Take note of what has just left on a connection, up to that byte."""
+        now_s = self._clock()
+        if self._looking is None or self._looking.dead:
+            self._looked_s = now_s
+            self._looking = gevent.spawn(self._keep_looking)
         self._sent.append(_Sent(now_s, connection, end))
 
-    def look(self, now_s: float) -> int:
-        """Find what is held; return how much of that has arrived, or been discarded, just now."""
-        sent, arrived = self._sent, 0
-        if self._held and now_s >= self._looked_s + _LOOKS_EVERY_S:
-            self._looked_s = now_s
-            before, self._held = self._held, [each for each in self._held if each.is_held]
-            if len(self._held) < len(before):
-                # What has left since arrives with it.
-                before += sent
-                self._held += [each for each in sent if each.is_held]
-                sent.clear()
-            arrived = len(before) - len(self._held)
+    def _keep_looking(self) -> None:
+        while self._sent or self._held:
+            gevent.sleep(_LOOKS_EVERY_S)
+            self.look()
+
+    def look(self) -> None:
+        """Find what is held, and what is so no more."""
+        now_s, sent = self._clock(), self._sent
+        if now_s < self._looked_s + _LOOKS_EVERY_S:
+            return
+        was_away, self._looked_s = now_s > self._looked_s + _AWAY_S, now_s
+        before, self._held = self._held, [each for each in self._held if each.is_held]
+        if was_away or len(self._held) < len(before):
+            # What has left since arrives with it.
+            before += sent
+            self._held += [each for each in sent if each.is_held]
+            sent.clear()
         while sent and sent[0].left_s <= now_s - _ARRIVES_WITHIN_S:
             first = sent.popleft()
             if first.is_held:
                 self._held.append(first)
-        return arrived
+                before.append(first)
+        if arrived := len(before) - len(self._held):
+            self._arrives(arrived)
 
     def discard(self) -> None:
         """Reset the connections of what has left and not arrived."""

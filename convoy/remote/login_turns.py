@@ -61,7 +61,7 @@ class Turns:
         self._given: Queue[float] | None = Queue() if is_given and per_s else None
         self._next_s = clock() + self._apart_s * is_after_another
         self._free_s = -inf
-        self._in_transit = InTransit()
+        self._in_transit = InTransit(clock, self._count_as_taken)
         self._has_ended = False
         self._places = BoundedSemaphore(max(1, ceil(per_s * share * _AHEAD_S))) if per_s else None
 
@@ -115,7 +115,7 @@ class Turns:
         else:
             self._take_own(deadline_s)
         if connection is not None:
-            self._in_transit.add(self._clock(), connection, connection.given_bytes + 1)
+            self._in_transit.add(connection, connection.given_bytes + 1)
 
     def _take_own(self, deadline_s: float) -> None:
         turn_s = max(self._clock(), self._next_s)
@@ -132,10 +132,12 @@ class Turns:
 
     def _is_free(self) -> bool:
         """Return whether what was sent at earlier turns has arrived, and long enough ago."""
-        now_s = self._clock()
-        if arrived := self._in_transit.look(now_s):
-            self._free_s = max(self._free_s, now_s + arrived * self._apart_s)
-        return now_s >= self._free_s and not self._in_transit.held
+        self._in_transit.look()
+        return self._clock() >= self._free_s and not self._in_transit.held
+
+    def _count_as_taken(self, arrived: int) -> None:
+        """Have the next turn come after as many as have just arrived."""
+        self._free_s = max(self._free_s, self._clock() + arrived * self._apart_s)
 
     def _take_given(self, given: Queue[float], deadline_s: float) -> None:
         is_over = True

@@ -43,7 +43,7 @@ class Pace:
     def __post_init__(self) -> None:
         self._left: deque[float] = deque()
         self._leaving = 0
-        self._in_transit = InTransit()
+        self._in_transit = InTransit(self.clock, self._count_as_gone)
         self._counted: deque[float] = deque(maxlen=self.most)
         self._second_s = SECOND_S + SPARE_S
         self._waiting = 0
@@ -150,7 +150,11 @@ class Pace:
         self._left.append(self._counted_s(now_s))
         self._counted.append(self._left[-1])
         if connection is not None:
-            self._in_transit.add(now_s, connection, connection.message_end)
+            self._in_transit.add(connection, connection.message_end)
+
+    def _count_as_gone(self, arrived: int) -> None:
+        """Count so many messages as gone now, which have just arrived."""
+        self._left.extend([self.clock()] * arrived)
 
     def _counted_s(self, now_s: float) -> float:
         """Return from when on a message counts that has left now."""
@@ -175,7 +179,7 @@ class Pace:
         left, second_s = self._left, self._second_s
         while left and left[0] <= now_s - second_s:
             left.popleft()
-        left.extend([now_s] * self._in_transit.look(now_s))
+        self._in_transit.look()
         too_many = len(left) + self._in_transit.held + self._leaving + before - self.most
         if now_s >= self.ends_s or self.most == 0:
             return inf

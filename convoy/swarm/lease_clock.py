@@ -16,6 +16,9 @@ CLOCKS_APART_S = 0.05
 """A lease ends so much earlier for its worker: by its clock a message that is due for the next
 owner of the lane may be due already, because no two processes know each other's time exactly."""
 
+_DRIFT = 2e-4
+"""So much faster or slower than another one a clock may run that nobody sets right."""
+
 
 class LeaseClock:
     """What the answers of the master say; a lease lasts `lease_s` from when it was asked for.
@@ -31,6 +34,7 @@ class LeaseClock:
         self._lease_s = lease_s or inf
         self._round_trip_s = inf
         self._ahead_s = 0.0
+        self._known_s = now_s
         self._heard_s = now_s
 
     @property
@@ -38,13 +42,15 @@ class LeaseClock:
         """True where there is a lease, because the master is in another process."""
         return self._lease_s < inf
 
-    @property
-    def unsure_s(self) -> float:
+    def unsure_s(self, now_s: float) -> float:
         """By how much the master's clock may show less or more than is known; inf before answers.
 
-        The two ways of a message may differ by all that the quickest answer took.
+        The two ways of a message may differ by all that its answer took, and both clocks have gone
+        on by themselves since.
         """
-        return self._round_trip_s / 2 if self.is_limited else 0.0
+        if not self.is_limited:
+            return 0.0
+        return self._round_trip_s / 2 + _DRIFT * (now_s - self._known_s)
 
     def hear(self, now_s: float) -> None:
         """Take in that the master said something."""
@@ -56,8 +62,8 @@ class LeaseClock:
         self.ends_s = max(self.ends_s, asked_s + self._lease_s - CLOCKS_APART_S)
         self.leased_s = max(self.leased_s, master_s)
         self.hear(now_s)
-        if self.is_limited and now_s - asked_s < self._round_trip_s:
-            self._round_trip_s = now_s - asked_s
+        if self.is_limited and (now_s - asked_s) / 2 < self.unsure_s(now_s):
+            self._round_trip_s, self._known_s = now_s - asked_s, now_s
             self._ahead_s = (asked_s + now_s) / 2 - master_s
 
     def own_s(self, master_s: float) -> float:

@@ -202,6 +202,13 @@ class Master:
         """Have `run` return at once."""
         self._protocol.phases.end(clock_s())
 
+    def dismiss_workers(self) -> None:
+        """Have nothing of the run leave any more, which is over.
+
+        Its users may still be about something that is in no figure, such as to connect.
+        """
+        self._do(self._protocol.dismiss())
+
     def hear(self, worker: str, data: bytes) -> None:
         """Take in a worker's message."""
         try:

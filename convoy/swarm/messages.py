@@ -20,7 +20,7 @@ from convoy.results.outcome import Name, Seconds
 from convoy.results.samples import SamplesReport
 from convoy.swarm.value_count import check_values
 
-VERSION = 8
+VERSION = 9
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -186,8 +186,12 @@ class Stop(_OfRun, frozen=True):
     """A worker is to send nothing more, and to report when what is in flight has ended."""
 
 
+class Over(_OfRun, frozen=True):
+    """The run is over, and its result known: nothing of it is to leave or to be reported."""
+
+
 ToMaster = Ask | Ready | Refusal | Released | Leaving | Drained | LateChange | Enough
-ToWorker = Prepare | Lease | Grant | Release | Change | Farewell | Stop
+ToWorker = Prepare | Lease | Grant | Release | Change | Farewell | Stop | Over
 
 
 class WorkerReport(msgspec.Struct, frozen=True):

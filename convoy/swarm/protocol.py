@@ -29,6 +29,7 @@ from convoy.swarm.messages import (
     LateChange,
     Lease,
     Leaving,
+    Over,
     Prepare,
     Ready,
     Refusal,
@@ -220,6 +221,12 @@ class RunProtocol:
                 # What it drained before is no answer to the stop: a last report has to come.
                 self.workers.status[name].drained_epoch = -1
                 self._send(name, Stop(self._run_id))
+        return self._taken()
+
+    def dismiss(self) -> list[Action]:
+        """Tell the workers that the run is over; also one that was refused."""
+        for name in self.workers.present:
+            self._send(name, Over(self._run_id))
         return self._taken()
 
     def _answer(self, worker: str, status: WorkerStatus, ask: Ask, now_s: float) -> None:

@@ -36,6 +36,7 @@ from convoy.swarm.messages import (
     LateChange,
     Lease,
     Leaving,
+    Over,
     Prepare,
     Ready,
     Refusal,
@@ -138,7 +139,7 @@ class Worker:
             self._follow(self._run, message)
 
     def _follow(
-        self, run: WorkerRun, message: Lease | Grant | Release | Change | Farewell | Stop
+        self, run: WorkerRun, message: Lease | Grant | Release | Change | Farewell | Stop | Over
     ) -> None:
         match message:
             case Lease():
@@ -162,9 +163,11 @@ class Worker:
                     self.channel.to_master(LateChange(run.run_id, late_s))
             case Farewell():
                 self._farewell.set()
-            case Stop() if not run.is_stopping:
-                run.state = WorkerRunState.STOPPING
-                gevent.spawn(self._wind_up, run)
+            case Stop() | Over():
+                run.is_over = run.is_over or isinstance(message, Over)
+                if not run.is_stopping:
+                    run.state = WorkerRunState.STOPPING
+                    gevent.spawn(self._wind_up, run)
 
     def report(self) -> bytes | None:
         """Return this process's next numbered report, None when it has no part in a run."""
@@ -235,7 +238,7 @@ class Worker:
 
     def _keep_asking(self, run: WorkerRun) -> None:
         """Ask for the lease, and for what comes with it, until the run or the master is gone."""
-        while self._run is run:
+        while self._run is run and not run.is_over:
             now_s = clock_s()
             if run.lease.is_master_lost(now_s):
                 logger.error("nothing was heard of the master for too long; this worker ends")
@@ -243,7 +246,7 @@ class Worker:
                 return
             run.give_up_what_is_held()
             turns, starts = run.connections.turns.wanted, run.connections.starts.wanted
-            unsure_s = run.lease.unsure_s
+            unsure_s = run.lease.unsure_s(now_s)
             if unsure_s == inf:  # it would not know when a turn is
                 turns, starts, unsure_s = 0, 0, 0.0
             beyond = 0 if run.total is None else run.total.wanted

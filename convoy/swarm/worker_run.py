@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import inf
 
 import gevent
 
@@ -27,9 +26,6 @@ from convoy.swarm.scenario_work import ScenarioWork
 
 _ROWS_EVERY_S = 0.1
 """Locust counts messages in the second of their entry, so a batch should not outlast its second."""
-
-_ARRIVES_WITHIN_S = 0.25
-"""What left right before the end of a run may take so long to arrive, and is answered then."""
 
 
 class WorkerRunState(StrEnum):
@@ -72,6 +68,8 @@ class WorkerRun:
         self.total = None if pace is None else pace.total
         self._permits = settings.permits_by_scenario()
         self.health = HealthRecorder(settings.late_after_ms / 1000)
+        self.is_over = False
+        """True once the master has no more to say of the run."""
         self.epoch = 0
         self.t0_s: float | None = None
         self.reports = 0
@@ -109,12 +107,7 @@ class WorkerRun:
 
     def let_nothing_leave(self) -> None:
         """Let nothing of the run leave, whatever still waits to: it was stopped."""
-        self.connections.kill_switch.stop()
-        self.connections.turns.end()
-        self.connections.starts.end()
-        if self.connections.pace is not None:
-            self.connections.pace.ends_s = -inf
-        gevent.spawn_later(_ARRIVES_WITHIN_S, self.connections.discard)
+        self.connections.end()
 
     @property
     def ends_s(self) -> float:

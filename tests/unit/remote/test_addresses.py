@@ -13,6 +13,8 @@ from convoy.remote.addresses import AddressBook, Admission, is_public
 from convoy.remote.connection import Address, Connection
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
+from convoy.remote.kill_switch import RunSwitch
+from convoy.remote.wire_faults import StoppedError
 from convoy.settings import Origin
 from tests.locust_process import free_port
 from tests.unit.remote.exchanges import (
@@ -24,7 +26,8 @@ from tests.unit.remote.exchanges import (
     transport_to,
     wait_in_loop,
 )
-from tests.unit.remote.misbehaving_server import answers_all, serving
+from tests.unit.remote.misbehaving_server import Visitor, answers_all, serving
+from tests.unit.remote.proxy_server import name_proxies, name_proxy_at
 
 API = Origin("http", "api.test", 80)
 ANYWHERE = Admission(anywhere=True)
@@ -329,3 +332,77 @@ def test_what_the_guard_has_admitted_may_be_connected_to() -> None:
     found = AddressBook(admission, look_up=Names(elsewhere)).addresses("api.test", 80, LONG_S)
 
     assert found == [elsewhere]
+
+
+def test_no_further_address_is_connected_to_once_the_kill_switch_is_on() -> None:
+    switch = RunSwitch()
+
+    class SilentPeers(Dialler):
+        def _set_up(self, *given: object) -> None:
+            switch.stop()
+            raise TimeoutError
+
+    with serving(answers_all) as server:
+        book = AddressBook(ANYWHERE, look_up=Names(local(free_port()), local(server.port)))
+        dialler = SilentPeers(book, kill_switch=switch)
+
+        with pytest.raises(StoppedError, match="the run was stopped"):
+            dialler.dial(API, deadline(), lambda connection: None)
+        with pytest.raises(StoppedError, match="the run was stopped"):
+            dialler.dial(API, deadline(), lambda connection: None)
+
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_nothing_is_said_on_a_connection_that_opens_when_the_kill_switch_is_on(
+    monkeypatch: pytest.MonkeyPatch, proxied: bool
+) -> None:
+    switch, said, connect = RunSwitch(), list[bytes](), Connection.connect
+
+    def connect_late(connection: Connection, deadline_s: float) -> None:
+        connect(connection, deadline_s)
+        switch.stop()
+
+    def hear(visitor: Visitor) -> None:
+        said.append(visitor.connection.recv(100))
+
+    monkeypatch.setattr(Connection, "connect", connect_late)
+    with serving(hear) as server:
+        name_proxies(monkeypatch)
+        port = server.port
+        if proxied:
+            name_proxy_at(monkeypatch, server.port, "ada:sesame@")
+            port = 443
+        book = AddressBook(ANYWHERE, look_up=Names(local(port)))
+
+        with pytest.raises(StoppedError, match="the run was stopped"):
+            Dialler(book, kill_switch=switch).dial(
+                Origin("https", "api.test", port), deadline(), lambda connection: None
+            )
+        server.wait_for_closed(1)
+
+    assert said == [b""]
+
+
+def test_connections_that_are_not_open_yet_are_given_up() -> None:
+    """Else the system would go on asking for one, and open it after a stop."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port, dialler = listener.getsockname()[1], Dialler()
+        with transport_to(port, dialler) as waiting, transport_to(port, dialler) as served:
+            # As many as the listener takes without being asked to: one, or two.
+            opened = [served, *(Transport(served.origin, dialler) for _ in range(3))]
+            callers = [gevent.spawn(fault_of, each) for each in (*opened, waiting)]
+            wait_in_loop(lambda: any(each._connection for each in opened))
+            gevent.sleep(0.05)
+            is_opening = [each.sent_s is None for each in (*opened, waiting)]
+
+            dialler.give_up()
+            gevent.sleep(0.05)
+            ended = [each.ready() for each in callers]
+            for each in (*opened, waiting):
+                each.close()
+            gevent.joinall(callers, LONG_S)
+
+    assert any(is_opening) and ended == is_opening
+    assert {each.value.code for each in callers} == {"stopped"}

@@ -2,67 +2,126 @@
 
 from __future__ import annotations
 
+import gevent
 import pytest
 
 from convoy.remote.in_transit import InTransit
+from tests.unit.remote.exchanges import LONG_S
 from tests.unit.remote.held import Held
 
 
+class Watched:
+    """What is in transit on a clock of the test, looked for 20 times a second of that."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.arrived: list[tuple[float, int]] = []
+        self.transit = InTransit(lambda: self.now_s, self._arrive)
+
+    def _arrive(self, number: int) -> None:
+        self.arrived.append((round(self.now_s, 3), number))
+
+    def add(self, *connections: Held) -> None:
+        for each in connections:
+            self.transit.add(each, 1)
+
+    def look_until(self, moment_s: float) -> None:
+        while self.now_s < moment_s:
+            self.now_s = min(moment_s, self.now_s + 0.05)
+            self.transit.look()
+
+
 @pytest.mark.parametrize(
-    ("keeps_for_s", "looks_s", "held"),
+    ("keeps_for_s", "looks_s", "held", "arrived"),
     [
-        pytest.param(9.0, [0.49], [0], id="it has just left"),
-        pytest.param(9.0, [0.5], [1], id="half a second is long"),
-        pytest.param(9.0, [0.5, 0.51, 3.0], [1, 1, 1], id="as long as it is held"),
-        pytest.param(2.0, [1.0, 2.0, 3.0], [1, 0, 0], id="it arrives at last"),
+        pytest.param(9.0, [0.45], [0], [], id="it has just left"),
+        pytest.param(9.0, [0.55], [1], [], id="half a second is long"),
+        pytest.param(9.0, [0.55, 0.56, 3.0], [1, 1, 1], [], id="as long as it is held"),
+        pytest.param(2.0, [1.0, 2.0, 3.0], [1, 0, 0], [(2.0, 1)], id="it arrives at last"),
         pytest.param(
-            1.025, [1.0, 1.02, 1.03, 1.04], [1, 1, 1, 0], id="not asked for twice in 20 ms"
+            1.01, [1.0, 1.01, 1.05], [1, 1, 0], [(1.05, 1)], id="not asked for twice in 20 ms"
         ),
-        pytest.param(0.4, [0.5, 9.0], [0, 0], id="it arrived in time"),
+        pytest.param(0.4, [0.5, 9.0], [0, 0], [], id="it arrived in time"),
     ],
 )
 def test_what_is_not_received_in_half_a_second_is_held_until_it_is(
-    keeps_for_s: float, looks_s: list[float], held: list[int]
+    keeps_for_s: float, looks_s: list[float], held: list[int], arrived: list[tuple[float, int]]
 ) -> None:
-    transit, connection, seen = InTransit(), Held(), []
-    transit.add(0.0, connection, 1)
+    class Keeping(Held):
+        def holds(self, end: int) -> bool:
+            return watched.now_s < keeps_for_s
 
-    for now_s in looks_s:
-        connection.keeps = now_s < keeps_for_s
-        transit.look(now_s)
-        seen.append(transit.held)
+    watched, seen = Watched(), []
+    watched.add(Keeping())
 
-    assert seen == held
+    for moment_s in looks_s:
+        watched.look_until(moment_s)
+        seen.append(watched.transit.held)
+
+    assert (seen, watched.arrived) == (held, arrived)
 
 
 def test_what_arrives_after_it_was_held_is_told_once_with_what_left_since() -> None:
-    transit, old, newer, newest, later = InTransit(), Held(), Held(), Held(), Held()
-    transit.add(0.0, old, 1)
-    told = [transit.look(1.0)]
-    transit.add(1.9, newer, 1)
-    transit.add(1.9, newest, 1)
+    watched, old, newer, newest, later = Watched(), Held(), Held(), Held(), Held()
+    watched.add(old)
+    watched.look_until(1.9)
+    watched.add(newer, newest)
     old.keeps = newer.keeps = False
 
-    told += [transit.look(2.0), transit.look(2.1)]
+    watched.look_until(2.1)
     newest.keeps = False
-    transit.add(2.2, later, 1)
-    told += [transit.look(2.3), transit.look(3.0)]
+    watched.add(later)
+    watched.look_until(3.0)
 
-    assert told == [0, 2, 0, 1, 0]
-    assert transit.held == 1
+    assert watched.arrived == [(1.95, 2), (2.15, 1)]
+    assert watched.transit.held == 1
+
+
+@pytest.mark.parametrize("held_before", [False, True])
+def test_what_arrived_while_nobody_could_look_has_just_arrived(held_before: bool) -> None:
+    watched, connection, healthy = Watched(), Held(), Held()
+    healthy.keeps = False
+    watched.add(connection)
+    watched.look_until(1.0 if held_before else 0.1)
+    watched.add(healthy)
+    connection.keeps = False
+
+    watched.now_s += 0.31
+    watched.transit.look()
+
+    assert watched.arrived == [(1.31 if held_before else 0.41, 2)]
+
+
+def test_one_looks_by_itself_as_long_as_there_is_anything() -> None:
+    watched, first, second = Watched(), Held(), Held()
+    watched.add(first)
+    watched.now_s = 0.2
+    with gevent.Timeout(LONG_S):
+        while watched.transit._looked_s < 0.2:
+            gevent.sleep(0.001)
+        first.keeps = False
+        while not watched.transit._looking.dead:
+            watched.now_s += 0.1
+            gevent.sleep(0.02)
+        watched.now_s += 60.0
+        watched.add(second)
+        while not watched.transit.held:
+            watched.now_s += 0.1
+            gevent.sleep(0.02)
+
+    # The minute in which there was nothing is no time in which nobody could look.
+    assert watched.arrived == []
 
 
 def test_only_what_has_not_arrived_is_discarded() -> None:
-    transit = InTransit()
-    held, arrived, just_left, just_arrived = connections = [Held() for _ in range(4)]
-    for each in connections[:2]:
-        transit.add(0.0, each, 1)
-    transit.look(1.0)
-    for each in connections[2:]:
-        transit.add(1.0, each, 1)
+    watched = Watched()
+    connections = [Held() for _ in range(4)]
+    held, arrived, just_left, just_arrived = connections
+    watched.add(held, arrived)
+    watched.look_until(1.0)
+    watched.add(just_left, just_arrived)
     arrived.keeps = just_arrived.keeps = False
 
-    transit.discard()
+    watched.transit.discard()
 
     assert [each.is_reset for each in connections] == [True, False, True, False]
-    assert (held.is_reset, just_left.is_reset) == (True, True)

@@ -41,14 +41,36 @@ def test_a_lease_counts_from_when_it_was_asked_for(
 
 def test_the_masters_clock_is_known_as_well_as_the_quickest_answer_was_quick() -> None:
     lease = LeaseClock(2.5, 0.0)
-    before_s = lease.unsure_s
+    before_s = lease.unsure_s(100.0)
 
     lease.renew(1.0, 501.0, 1.2)
     lease.renew(2.0, 502.0, 2.6)
 
     assert before_s == inf
-    assert lease.unsure_s == pytest.approx(0.1)
-    assert LeaseClock(None, 0.0).unsure_s == 0.0
+    assert lease.unsure_s(1.2) == pytest.approx(0.1)
+    assert LeaseClock(None, 0.0).unsure_s(100.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("after_s", "unsure_s", "ahead_s"),
+    [
+        pytest.param(100.0, 0.12, -499.9, id="the quicker one tells"),
+        pytest.param(500.0, 0.2, -500.3, id="in 500 s clocks drift more than an answer takes"),
+    ],
+)
+def test_clocks_drift_apart_so_that_a_new_answer_may_tell_more(
+    after_s: float, unsure_s: float, ahead_s: float
+) -> None:
+    lease = LeaseClock(2.5, 0.0)
+    lease.renew(1.0, 501.0, 1.2)
+
+    now_s = 1.2 + after_s
+    before_s = lease.unsure_s(now_s)
+    lease.renew(now_s - 0.4, now_s + 500.1, now_s)
+
+    assert before_s == pytest.approx(0.1 + after_s * 2e-4)
+    assert lease.unsure_s(now_s) == pytest.approx(unsure_s)
+    assert lease.own_s(0.0) == pytest.approx(ahead_s)
 
 
 def test_without_an_answer_nothing_may_be_sent() -> None:

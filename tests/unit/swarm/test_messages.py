@@ -30,6 +30,7 @@ from convoy.swarm.messages import (
     LateChange,
     Lease,
     Leaving,
+    Over,
     Prepare,
     Ready,
     Refusal,
@@ -190,6 +191,7 @@ ANSWERS: list[ToWorker] = [
     Change(RUN_ID, 2, inf, {"conversation_messages": [Stage(20.0, 40.0, 3.0)]}),
     Farewell(RUN_ID),
     Stop(RUN_ID),
+    Over(RUN_ID),
 ]
 
 

@@ -25,6 +25,7 @@ from convoy.swarm.messages import (
     LateChange,
     Lease,
     Leaving,
+    Over,
     Prepare,
     Ready,
     Refusal,
@@ -326,6 +327,20 @@ def test_a_turn_to_log_in_takes_none_of_those_to_begin() -> None:
 
     lease = run.last("worker-0", Lease)
     assert lease.turns == lease.starts != []
+
+
+def test_all_that_are_there_hear_that_the_run_is_over() -> None:
+    run = Run(workers=3)
+    run.begin()
+    run.alive.discard("worker-2")
+    run.look()
+
+    run._note(run.protocol.dismiss())
+
+    assert [name for name in sorted(run.sent) if Over(RUN_ID) in run.sent[name]] == [
+        "worker-0",
+        "worker-1",
+    ]
 
 
 def test_every_worker_hears_with_its_lease_that_the_load_has_begun() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import msgspec
@@ -15,6 +15,7 @@ from convoy.clock import clock_s
 from convoy.errors import ConvoyError, KillSwitchError, LoginError, RefusedError
 from convoy.remote.approved_total import Total
 from convoy.remote.connections import Connections, WorkerShare
+from convoy.remote.dialling import Dialler
 from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Token
@@ -32,6 +33,7 @@ from convoy.swarm.messages import (
     Grant,
     Hello,
     Lease,
+    Over,
     Prepare,
     Ready,
     Refusal,
@@ -68,6 +70,7 @@ class Kept:
         self.kill_switch = RunSwitch(self.of_process)
         self.turns = Turns(1.0, clock_s, is_given=True)
         self.starts = Turns(1.0, clock_s, is_given=True)
+        self.dialler = Dialler()
         self.shares: list[WorkerShare] = []
         self.discarded: list[float] = []
 
@@ -85,6 +88,9 @@ class Kept:
     def first_session(self, kind: TokenKind) -> ApiSession:
         token = Token(Secret("a token"), 1e12)
         return Connections(settings_of(), {CLIENT: token}, lambda each: None).first_session(kind)
+
+    def end(self) -> None:
+        Connections.end(cast(Connections, self))
 
     def discard(self) -> None:
         self.discarded.append(clock_s())
@@ -302,6 +308,32 @@ def test_nothing_of_a_run_leaves_once_it_was_stopped_and_the_next_run_may_begin(
     assert not were_discarded and kept.discarded[0] > stopped_s + 0.1
     assert kept.kill_switch.reason == "the run was stopped"
     assert kept.of_process.reason == ""
+    worker.forget_run()
+
+
+@pytest.mark.parametrize("is_stopped_before", [False, True])
+def test_of_a_run_that_is_over_nothing_leaves_and_nothing_is_asked(
+    worker: Worker, kept: Kept, is_stopped_before: bool
+) -> None:
+    kept.may_log_in.set()
+    stopped: list[bool] = []
+    worker.stop_users = lambda: stopped.append(True)
+    worker.hear(encode(PREPARE))
+    run = worker.wait_for_run()
+    if is_stopped_before:
+        worker.hear(encode(Stop(RUN_ID)))
+        kept.wait_for(Drained)
+        kept.said.clear()
+        kept.wait_for(Ask)  # a master that is lost is noticed while it stops
+
+    worker.hear(encode(Over(RUN_ID)))
+    kept.wait_for(Drained) if not is_stopped_before else None
+    kept.said.clear()
+    gevent.sleep(0.6)
+
+    assert kept.said == []
+    assert run.is_stopping and stopped == [True]
+    assert kept.kill_switch.reason == "the run was stopped"
     worker.forget_run()
 
 

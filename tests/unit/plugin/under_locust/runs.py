@@ -86,6 +86,7 @@ def ended(run_id: str, interruption: str = "") -> LiveRun:
     prepared = SimpleNamespace(run_id=run_id, settings=SimpleNamespace(cleanup=True))
     run = SimpleNamespace(
         prepared=prepared,
+        master=SimpleNamespace(dismiss_workers=lambda: None),
         carry_out=lambda: None,
         refused=None,
         final=None,
@@ -110,6 +111,22 @@ def test_nothing_is_closed_after_a_run_that_the_kill_switch_has_ended(tmp_path: 
     assert "not done, because the run was interrupted: the kill switch: runs/STOP is there" in told
     assert "the kill switch: SIGUSR1; " in desk.controller.closing_report
     assert desk.released == ["a-run", "another", "a third"]
+
+
+@pytest.mark.parametrize("refused", [None, RefusedError("no user was ready")])
+def test_its_workers_are_dismissed_before_the_approved_rate_is_anybody_elses(
+    tmp_path: Path, refused: RefusedError | None
+) -> None:
+    desk, done = Desk(tmp_path, refuse), list[str]()
+    run = ended("a-run")
+    run.refused = refused
+    run.master.dismiss_workers = lambda: done.append("dismissed")  # type: ignore[method-assign]
+    desk.controller.clean_up = lambda settings, folder: done.append("closed") or ""
+    desk.controller.release = lambda run_id: done.append("released")
+
+    desk.controller._carry_out(run)
+
+    assert done == ["dismissed", *["closed"] * (refused is None), "released"]
 
 
 def test_the_reason_for_which_a_worker_ended_a_run_is_said_without_secrets(tmp_path: Path) -> None:
