@@ -20,6 +20,7 @@ from convoy.errors import ExitCode
 from convoy.plugin import hooks
 from convoy.plugin.hooks import _Hooks
 from convoy.plugin.runs import RunController
+from tests.unit.settings.configuration import settings_of
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +118,31 @@ def test_what_came_when_the_run_was_ended_is_in_the_csv_files(
     writer.close_files()
     with (tmp_path / "all_stats.csv").open() as file:
         assert [each["Request Count"] for each in csv.DictReader(file)] == ["1", "1"]
+
+
+def test_a_kill_switch_ends_what_closes_the_conversations_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = _Hooks({})
+    ended: list[bool] = []
+
+    class Closes:
+        def __init__(self, folder: Path) -> None: ...
+
+        def close(self, *_: object) -> None:
+            gevent.spawn(made._setup.kill_switch.throw, "SIGUSR1")
+            try:
+                gevent.sleep(30)
+            finally:
+                ended.append(True)
+
+    monkeypatch.setattr(hooks, "Cleanup", Closes)
+    monkeypatch.setattr(made._setup, "connect_again", lambda settings: (settings, None))
+    # Else its handler would be there for the rest of this process.
+    monkeypatch.setattr(made._setup.kill_switch, "hear_signal", lambda: None)
+
+    with gevent.Timeout(10):
+        told = made._clean_up(settings_of(), tmp_path / "a-run")
+
+    assert (ended, told.startswith("failed, ")) == ([True], True)
+    assert "the kill switch: SIGUSR1" in caplog.text
