@@ -40,6 +40,7 @@ from convoy.plugin.users_dispatcher import EvenUsersDispatcher
 from convoy.prepare.setup import Setup
 from convoy.results.record import RUNS
 from convoy.settings import Settings
+from convoy.settings.environment import SWARM_SECRET, swarm_secret
 from convoy.swarm.run_inputs import code_hash
 from convoy.swarm.worker import Worker
 
@@ -146,6 +147,12 @@ class _Hooks:
 
     def _clean_up(self, settings: Settings, folder: Path) -> str:
         """Close what a run opened, and return what came of it, also where that failed."""
+        how = f".venv/bin/python -m convoy cleanup {folder.name}"
+        if settings.target.approval is not None and self._may_have_strangers:
+            return (
+                f"not done: without a {SWARM_SECRET} any user of this machine could have taken "
+                f"part, and named conversations that are not the run's; {how} does it all the same"
+            )
         try:
             cleanup = Cleanup(folder)
             with self._setup.kill_switch.watched():
@@ -153,8 +160,14 @@ class _Hooks:
             return str(cleanup)
         except Exception as error:  # whatever it is, the run has its verdict and is to end
             logger.warning("the cleanup failed: %s", self._setup.told(str(error)))
-            how = f".venv/bin/python -m convoy cleanup {folder.name}"
             return f"failed, which changes nothing of the run; {how} goes on with it"
+
+    @property
+    def _may_have_strangers(self) -> bool:
+        """True where a worker needs no more than an account on this machine to take part."""
+        options = self._environment.parsed_options
+        is_open = isinstance(self._runner, MasterRunner) and not getattr(options, "processes", None)
+        return is_open and swarm_secret(self._environ) is None
 
     def _await_workers(self, runner: MasterRunner, options: Namespace) -> None:
         """Refuse where not all workers come in time; Locust waits for ever, or ends with 1."""

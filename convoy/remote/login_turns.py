@@ -24,6 +24,8 @@ a turn may be used `_LATEST_S` late."""
 _LATEST_S = _SPARE_S / 2
 _LEAD_S = 0.3
 """So long before its moment a turn is given, so that its worker has received it by then."""
+_MOST_UNSURE_S = 5.0
+"""Who knows a clock less well has no lease by then."""
 _AHEAD_S = 2.0
 """For the turns of so long connections are made in advance: what connecting takes, and waiting for
 a turn of the master's, delays nobody then, and no server has to keep an idle one for long."""
@@ -193,6 +195,7 @@ class TurnBook:
         """
         if not self._apart_s:
             return []
+        unsure_s = min(max(0.0, unsure_s), _MOST_UNSURE_S)
         ahead = self._ahead[worker]
         while ahead and ahead[0] <= now_s:
             ahead.popleft()

@@ -98,11 +98,14 @@ class LeaseBook:
             lane.end = end
 
     def give_back(self, worker: str, cursors: Mapping[int, int], *, is_final: bool = False) -> None:
-        """Note that a worker gave lanes up, each from its cursor on; if final, nobody gets them."""
+        """Note that a worker gave lanes up, each from its cursor on; if final, nobody gets them.
+
+        What lies before its tenure was sent by others, whatever it says.
+        """
         for number, cursor in cursors.items():
             lane = self._lanes[number]
             if lane.owner == worker:
-                self._end_tenure(lane, number, cursor)
+                self._end_tenure(lane, number, max(lane.cursor, min(cursor, lane.end)))
                 lane.free_from_s = inf if is_final else -inf
 
     def revoke(

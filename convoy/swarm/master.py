@@ -230,8 +230,9 @@ class Master:
             return
         if report.run_id != self.inputs.run_id:
             return
-        # Before it is absorbed, after which it is not new any more.
-        if log and self._account.is_new(name, report):
+        # Before it is absorbed, after which it is not new any more. Who had no lanes sent nothing,
+        # and `cleanup` closes the conversations that the log names.
+        if log and self._protocol.has_had_lanes(name) and self._account.is_new(name, report):
             self.enter_messages(log)
         self.problems.note(self._account.absorb(name, report))
 

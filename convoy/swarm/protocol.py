@@ -223,6 +223,11 @@ class RunProtocol:
                 self._send(name, Stop(self._run_id))
         return self._taken()
 
+    def has_had_lanes(self, worker: str) -> bool:
+        """Return whether a worker was ever granted lanes in this run."""
+        status = self.workers.status.get(worker)
+        return status is not None and status.granted_epoch > 0
+
     def dismiss(self) -> list[Action]:
         """Tell the workers that the run is over; also one that was refused."""
         for name in self.workers.present:

@@ -286,3 +286,21 @@ def test_who_waits_takes_what_is_given_in_order() -> None:
     assert [each.ready() for each in waiting] == [True, True, False]
     assert given.wanted == 3
     gevent.killall(waiting)
+
+
+@pytest.mark.parametrize(("unsure_s", "apart_s"), [(-0.5, 0.22), (-1e9, 0.22), (1e9, 5.22)])
+def test_turns_stay_apart_whatever_a_worker_says_of_its_clock(
+    unsure_s: float, apart_s: float
+) -> None:
+    book = TurnBook(5.0, BEGAN_S)
+
+    turns = [
+        turn
+        for now_s in (BEGAN_S + each / 4 for each in range(40))
+        for name, says_s in (("stranger", unsure_s), ("honest", 0.0))
+        for turn in book.give(name, 40, 2, now_s, says_s)
+    ]
+
+    assert len(turns) > 1
+    apart = [b - a for a, b in zip(sorted(turns), sorted(turns)[1:], strict=False)]
+    assert min(apart) >= 0.22 - 1e-6 and turns[1] - turns[0] <= apart_s + 1e-6

@@ -321,3 +321,17 @@ def test_a_group_is_dealt_only_when_all_its_lanes_are_back() -> None:
     assert len({lane % 2 for lane in leaving}) == 1
     assert at_first == {}
     assert then == {"worker-1": dict.fromkeys(leaving, 300)}
+
+
+@pytest.mark.parametrize(("said", "begins"), [(0, 300), (299, 300), (310, 310), (9_999, 600)])
+def test_nobody_sends_again_what_was_sent_before_whatever_a_worker_says(
+    said: int, begins: int
+) -> None:
+    book = LeaseBook([600] * LANES)
+    book.deal({"first": 1.0}, 0.0)
+    book.give_back("first", dict.fromkeys(range(LANES), 300))
+    book.deal({"second": 1.0}, 0.0)
+
+    book.give_back("second", dict.fromkeys(range(LANES), said))
+
+    assert set(book.deal({"third": 1.0}, 0.0)["third"].values()) == {begins}

@@ -118,7 +118,12 @@ def test_the_log_of_another_process_is_redacted(is_local: bool) -> None:
     log.add("conversation_messages", 1, "", Attempt(Fate.REJECTED, "400 sesame", 0.0, 1.0))
     packed = log.take(0.0)
 
-    master.on_report("worker-1", replace(ReportingWorker().report(), messages=packed).to_bytes())
+    # Without lanes it has sent nothing, and is not believed.
+    worker = ReportingWorker()
+    master.on_report("worker-1", replace(worker.report(), messages=packed).to_bytes())
+    assert parts == []
+    master._protocol.workers.status["worker-1"].granted_epoch = 1
+    master.on_report("worker-1", replace(worker.report(), messages=packed).to_bytes())
 
     # One in this process has redacted its log by the same secrets.
     assert [b"sesame" in gzip.decompress(each) for each in parts] == [is_local]
@@ -195,6 +200,7 @@ def test_a_report_that_cannot_be_read_is_a_problem_and_so_is_the_gap_it_leaves(
 def test_the_log_of_messages_in_a_report_is_entered_once(master: Master) -> None:
     entered: list[bytes] = []
     master.enter_messages = entered.append
+    master._protocol.workers.status["worker-1"].granted_epoch = 1
     packed = gzip.compress(b"")
     report = replace(ReportingWorker().report(), messages=packed).to_bytes()
 

@@ -15,12 +15,16 @@ import pytest
 from locust import stats
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
 from locust.env import Environment
+from locust.runners import MasterRunner, Runner
 
 from convoy.errors import ExitCode
 from convoy.plugin import hooks
 from convoy.plugin.hooks import _Hooks
 from convoy.plugin.runs import RunController
+from convoy.settings.model import Approval
 from tests.unit.settings.configuration import settings_of
+
+SECRET = {"CONVOY_SWARM_SECRET": "a secret of a test"}
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +150,40 @@ def test_a_kill_switch_ends_what_closes_the_conversations_of_a_run(
 
     assert (ended, told.startswith("failed, ")) == ([True], True)
     assert "the kill switch: SIGUSR1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "is_approved", "is_done"),
+    [
+        pytest.param("", {}, True, True, id="alone"),
+        pytest.param("--master", {}, True, False, id="anybody may take part"),
+        pytest.param("--master", {}, False, True, id="what is closed is a simulator's"),
+        pytest.param("--master", SECRET, True, True, id="a secret"),
+        pytest.param("--processes", {}, True, True, id="its own processes"),
+    ],
+)
+def test_no_conversation_is_closed_that_a_stranger_may_have_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: str,
+    environ: Mapping[str, str],
+    is_approved: bool,
+    is_done: bool,
+) -> None:
+    made, settings = _Hooks(environ), settings_of()
+    if is_approved:
+        approval = Approval(ticket="1", organisation_id="o", highest_rate=5)
+        target = settings.target.model_copy(update={"approval": approval})
+        settings = settings.model_copy(update={"target": target})
+    parsed_options = Namespace(processes=2 if options == "--processes" else None)
+    made._environment = Environment(parsed_options=parsed_options)
+    made._runner = MasterRunner.__new__(MasterRunner) if options else cast(Runner, None)
+    monkeypatch.setattr(
+        hooks, "Cleanup", lambda folder: SimpleNamespace(close=lambda *_: None, __str__=str)
+    )
+    monkeypatch.setattr(made._setup, "connect_again", lambda settings: (settings, None))
+    monkeypatch.setattr(made._setup.kill_switch, "hear_signal", lambda: None)
+
+    told = made._clean_up(settings, tmp_path / "a-run")
+
+    assert told.startswith("not done: without a CONVOY_SWARM_SECRET ") == (not is_done)
