@@ -148,7 +148,9 @@ class _Hooks:
     def _clean_up(self, settings: Settings, folder: Path) -> str:
         """Close what a run opened, and return what came of it, also where that failed."""
         how = f".venv/bin/python -m convoy cleanup {folder.name}"
-        if settings.target.approval is not None and self._may_have_strangers:
+        if settings.target.approval is not None and _may_have_strangers(
+            self._runner, self._environ
+        ):
             return (
                 f"not done: without a {SWARM_SECRET} any user of this machine could have taken "
                 f"part, and named conversations that are not the run's; {how} does it all the same"
@@ -161,13 +163,6 @@ class _Hooks:
         except Exception as error:  # whatever it is, the run has its verdict and is to end
             logger.warning("the cleanup failed: %s", self._setup.told(str(error)))
             return f"failed, which changes nothing of the run; {how} goes on with it"
-
-    @property
-    def _may_have_strangers(self) -> bool:
-        """True where a worker needs no more than an account on this machine to take part."""
-        options = self._environment.parsed_options
-        is_open = isinstance(self._runner, MasterRunner) and not getattr(options, "processes", None)
-        return is_open and swarm_secret(self._environ) is None
 
     def _await_workers(self, runner: MasterRunner, options: Namespace) -> None:
         """Refuse where not all workers come in time; Locust waits for ever, or ends with 1."""
@@ -308,6 +303,13 @@ class _Hooks:
         attach(environment, worker, self._setup.redactor.redact)
         environment.events.test_stop.add_listener(forget)
         return worker
+
+
+def _may_have_strangers(runner: Runner, environ: Mapping[str, str]) -> bool:
+    """Return whether a worker needs no more than an account on this machine to take part."""
+    if not isinstance(runner, MasterRunner) or swarm_secret(environ) is not None:
+        return False
+    return not getattr(runner.environment.parsed_options, "processes", None)
 
 
 def _code_hash() -> str:

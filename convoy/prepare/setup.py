@@ -67,9 +67,9 @@ def new_run_id() -> str:
 class Setup:
     """Resolves settings, registers credentials for redaction, and prepares runs.
 
-    `environ` is the process's environment; `known_scenarios` returns the scenarios that can
-    run. While a preparation waits, `tell` is called every few seconds with what it waits for. All
-    of it is here because it needs the environment or its secrets, which go no further.
+    `environ` is the process's environment; `known_scenarios` returns the scenarios that can run.
+    While a preparation waits, `tell` is called now and then. All of it is here because it needs the
+    environment or its secrets, which go no further.
     """
 
     def __init__(

@@ -191,15 +191,7 @@ class Connection:
         """
         if not self.is_open:
             return False
-        return self.given_bytes - len(self.unsent) - self._unacknowledged_bytes() < end
-
-    def _unacknowledged_bytes(self) -> int:
-        """Return how much the kernel has taken and not delivered; 0 where it does not tell."""
-        try:
-            answer = fcntl.ioctl(self.number, termios.TIOCOUTQ, b"\0" * struct.calcsize("i"))
-        except OSError:
-            return 0
-        return int.from_bytes(answer, sys.byteorder)
+        return self.given_bytes - len(self.unsent) - _unacknowledged_bytes(self.number) < end
 
     def read_some(self, deadline_s: float) -> bytes:
         """Wait for bytes and return what has come, `b""` at the end; raises as `wait`."""
@@ -299,6 +291,15 @@ class Connection:
     def _end_wait(self, why: object) -> None:
         if self._waiting is not None:
             self._waiting.switch(why)
+
+
+def _unacknowledged_bytes(number: int) -> int:
+    """Return how much a socket's kernel has taken and not delivered; 0 where it does not tell."""
+    try:
+        answer = fcntl.ioctl(number, termios.TIOCOUTQ, b"\0" * struct.calcsize("i"))
+    except OSError:
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def _stopped() -> StoppedError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from convoy.swarm.messages import ToWorker
@@ -61,3 +62,28 @@ class EndEarly:
 
 
 Action = Send | Forgo | Lose | Doubt | Tell | Refuse | EndEarly
+
+
+class InOrder:
+    """Has actions carried out in their order.
+
+    A worker in the master's process answers at once, in the midst of an action, and what follows
+    from that comes after those that were there.
+    """
+
+    def __init__(self, carry_out: Callable[[Action], None]) -> None:
+        self._carry_out = carry_out
+        self._to_do: deque[Action] = deque()
+        self._is_doing = False
+
+    def do(self, actions: Iterable[Action]) -> None:
+        """Carry these out, after those that are being carried out."""
+        self._to_do += actions
+        if self._is_doing:
+            return
+        self._is_doing = True
+        try:
+            while self._to_do:
+                self._carry_out(self._to_do.popleft())
+        finally:
+            self._is_doing = False

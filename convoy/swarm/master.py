@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
@@ -21,7 +20,17 @@ from convoy.results.message_log import redacted
 from convoy.results.progress import Progress, progress_measured
 from convoy.results.result import RunFacts, RunResult
 from convoy.results.series import REPORT_STEPS
-from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
+from convoy.swarm.actions import (
+    Action,
+    Doubt,
+    EndEarly,
+    Forgo,
+    InOrder,
+    Lose,
+    Refuse,
+    Send,
+    Tell,
+)
 from convoy.swarm.changes import Changes
 from convoy.swarm.messages import Channel, Hello, WorkerReport, decode_to_master
 from convoy.swarm.phases import LEAD_S, RunState
@@ -91,8 +100,7 @@ class Master:
         self._t0_wall_s = time.time()
         self._refusal = ""
         self._without_part: set[str] = set()
-        self._to_do: deque[Action] = deque()
-        self._is_doing = False
+        self._do = InOrder(self._carry_out).do
 
     def snapshot(self, *, with_times: bool = True) -> RunResult:
         """Return the result of the run up to now; after its end, the whole result.
@@ -232,7 +240,8 @@ class Master:
             return
         # Before it is absorbed, after which it is not new any more. Who had no lanes sent nothing,
         # and `cleanup` closes the conversations that the log names.
-        if log and self._protocol.has_had_lanes(name) and self._account.is_new(name, report):
+        has_sent = self._protocol.workers.has_had_lanes(name)
+        if log and has_sent and self._account.is_new(name, report):
             self.enter_messages(log)
         self.problems.note(self._account.absorb(name, report))
 
@@ -250,21 +259,6 @@ class Master:
         refusal, self._refusal = self._refusal, ""
         if refusal:
             raise RefusedError(refusal)
-
-    def _do(self, actions: list[Action]) -> None:
-        """Carry out what the protocol decided, in its order.
-
-        A worker in this process answers at once, in the midst of that.
-        """
-        self._to_do += actions
-        if self._is_doing:
-            return
-        self._is_doing = True
-        try:
-            while self._to_do:
-                self._carry_out(self._to_do.popleft())
-        finally:
-            self._is_doing = False
 
     def _carry_out(self, action: Action) -> None:
         match action:

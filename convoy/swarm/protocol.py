@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from convoy.errors import ConvoyError
 from convoy.plan.rate_curve import RateCurve
 from convoy.remote.approved_total import TotalBook
-from convoy.remote.login_turns import TurnBook
 from convoy.results.counts import Counts
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
+from convoy.swarm.allotments import Allotments
 from convoy.swarm.messages import (
     Ask,
     Change,
@@ -93,8 +93,7 @@ class RunProtocol:
         self.workers = Workers(self.lease_s, now_s)
         self._run_id, self._settings = self.inputs.run_id, self.inputs.settings
         self._packed = self.inputs.to_bytes()
-        self._turns = TurnBook(self._settings.logins_per_s, now_s)
-        self._starts = TurnBook(self._settings.logins_per_s, now_s)
+        self._allotments = Allotments(self._settings.logins_per_s, self.total, now_s)
         self._timeout_s = self._settings.prepare_timeout_s + self.spawning_s
         self.phases = Phases(self._settings, now_s, self._timeout_s)
         self._problem = ""
@@ -223,11 +222,6 @@ class RunProtocol:
                 self._send(name, Stop(self._run_id))
         return self._taken()
 
-    def has_had_lanes(self, worker: str) -> bool:
-        """Return whether a worker was ever granted lanes in this run."""
-        status = self.workers.status.get(worker)
-        return status is not None and status.granted_epoch > 0
-
     def dismiss(self) -> list[Action]:
         """Tell the workers that the run is over; also one that was refused."""
         for name in self.workers.present:
@@ -242,22 +236,11 @@ class RunProtocol:
         status.acknowledge(ask.leased_s, now_s)
         if not self.lanes.are_owned_by(worker) or self.workers.is_leased(worker, now_s):
             status.give(now_s)
-            workers, is_stopping = sum(1 for _ in self.workers.in_run()), self.state.is_last
-            turns, starts = (
-                [] if is_stopping else book.give(worker, wanted, workers, now_s, ask.unsure_s)
-                for book, wanted in ((self._turns, ask.turns), (self._starts, ask.starts))
-            )
-            was_short, beyond = self.total.is_short, self.total.give(worker, ask.beyond, workers)
-            lease = Lease(
-                self._run_id,
-                ask.asked_s,
-                now_s,
-                turns,
-                starts,
-                beyond,
-                is_used_up=self.total.is_used_up,
-                has_load=self.state.has_load,
-            )
+            lease = Lease(self._run_id, ask.asked_s, now_s, has_load=self.state.has_load)
+            was_short = self.total.is_short
+            if not self.state.is_last:
+                workers = sum(1 for _ in self.workers.in_run())
+                lease = self._allotments.fill(lease, worker, ask, workers)
             self._send(worker, lease)
             if self.total.is_short and not was_short:
                 self._actions.append(Tell(_USED_UP))
@@ -300,12 +283,7 @@ class RunProtocol:
             self.phases.begin(now_s)
         elif self.phases.is_overdue(now_s):
             ready = self.workers.readiness(self._settings.users)
-            reason = f": {self._problem}" if self._problem else ""
-            sentence = (
-                f"no load was started: after {self._timeout_s:g} s only {ready}{reason} "
-                "(prepare_timeout_s sets how long to wait)"
-            )
-            self._actions.append(Refuse(sentence))
+            self._actions.append(Refuse(_too_few(ready, self._timeout_s, self._problem)))
 
     def _end_if_over(self, now_s: float) -> None:
         present, is_stopped = self.workers.present, self.state is RunState.STOPPING
@@ -341,3 +319,11 @@ class RunProtocol:
     def _taken(self) -> list[Action]:
         actions, self._actions = self._actions, []
         return actions
+
+
+def _too_few(ready: str, timeout_s: float, problem: str) -> str:
+    reason = f": {problem}" if problem else ""
+    return (
+        f"no load was started: after {timeout_s:g} s only {ready}{reason} "
+        "(prepare_timeout_s sets how long to wait)"
+    )

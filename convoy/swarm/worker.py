@@ -70,10 +70,9 @@ class Worker:
     """Follows the master's messages and answers them.
 
     `code` is the hash of the code that makes messages. `rows` shows measured messages elsewhere;
-    `connect` returns the connections for a run's settings; `send_report` sends the process's next
-    report at once; `stop_users` stops its users when their messages in flight have ended, within
-    `stop_timeout_s`; `give_up` ends the process, because the master is lost; `redact` hides
-    secrets. It is long because each message has its answer here, with what is done meanwhile.
+    `connect` returns the connections for a run's settings; `send_report` sends the next report at
+    once; `stop_users` stops the users when their messages in flight have ended, in `stop_timeout_s`
+    at most; `give_up` ends the process. It is long because each message has its answer here.
     """
 
     channel: Channel
@@ -245,13 +244,7 @@ class Worker:
                 self.give_up()
                 return
             run.give_up_what_is_held()
-            turns, starts = run.connections.turns.wanted, run.connections.starts.wanted
-            unsure_s = run.lease.unsure_s(now_s)
-            if unsure_s == inf:  # it would not know when a turn is
-                turns, starts, unsure_s = 0, 0, 0.0
-            beyond = 0 if run.total is None else run.total.wanted
-            ask = Ask(run.run_id, now_s, run.lease.leased_s, turns, starts, beyond, unsure_s)
-            self.channel.to_master(ask)
+            self.channel.to_master(_ask_of(run, now_s))
             if reason := run.connections.kill_switch.reason:
                 self.ask_for_stop(run, reason)
             gevent.sleep(_ASKS_AT_FIRST_EVERY_S if run.t0_s is None else _ASKS_EVERY_S)
@@ -323,6 +316,16 @@ class Worker:
     def _send_ready(self, run: WorkerRun, problem: str = "") -> None:
         users = {name: len(work.users) for name, work in run.work.items()}
         self.channel.to_master(Ready(run.run_id, run.plan_hash, users, problem))
+
+
+def _ask_of(run: WorkerRun, now_s: float) -> Ask:
+    """Return what a worker asks for with its lease."""
+    turns, starts = run.connections.turns.wanted, run.connections.starts.wanted
+    unsure_s = run.lease.unsure_s(now_s)
+    if unsure_s == inf:  # it would not know when a turn is
+        turns, starts, unsure_s = 0, 0, 0.0
+    beyond = 0 if run.total is None else run.total.wanted
+    return Ask(run.run_id, now_s, run.lease.leased_s, turns, starts, beyond, unsure_s)
 
 
 def _check_logins(

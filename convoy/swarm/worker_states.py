@@ -155,6 +155,11 @@ class Workers:
         status = self.status.get(worker)
         return status is not None and not status.state.is_out
 
+    def has_had_lanes(self, worker: str) -> bool:
+        """Return whether a worker was ever granted lanes in this run."""
+        status = self.status.get(worker)
+        return status is not None and status.granted_epoch > 0
+
     def may_have_users(self, worker: str) -> bool:
         """Return whether a worker takes part, so that users may be dealt to it."""
         status = self.status.get(worker)

@@ -176,8 +176,9 @@ def test_no_conversation_is_closed_that_a_stranger_may_have_named(
         target = settings.target.model_copy(update={"approval": approval})
         settings = settings.model_copy(update={"target": target})
     parsed_options = Namespace(processes=2 if options == "--processes" else None)
-    made._environment = Environment(parsed_options=parsed_options)
     made._runner = MasterRunner.__new__(MasterRunner) if options else cast(Runner, None)
+    if options:
+        made._runner.environment = Environment(parsed_options=parsed_options)
     monkeypatch.setattr(
         hooks, "Cleanup", lambda folder: SimpleNamespace(close=lambda *_: None, __str__=str)
     )
