@@ -319,3 +319,73 @@ def test_the_time_depends_on_the_text_and_not_on_the_number_of_tokens(
 
     # Tenths of a second; it was half a minute where all tokens began alike.
     assert time.process_time() - began_s < 5
+
+
+class Watched(str):
+    """A text that counts how often a part of it is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, at: object) -> str:
+        self.looks += 1
+        return super().__getitem__(at)  # type: ignore[index]
+
+
+def of_many_lengths(keep: int = 10_000, lengths: int = 1_000) -> Redactor:
+    """A redactor that was told so many values of one beginning, each of another length."""
+    redactor = Redactor(keep)
+    for length in range(8, 8 + lengths):
+        redactor.register(f"{'a' * length}:b", is_heard=True)
+    return redactor
+
+
+def test_a_text_is_not_looked_through_for_each_length_that_a_far_side_chooses() -> None:
+    text = Watched("a" * 2_048)
+
+    of_many_lengths().redact(text)
+
+    assert text.looks < 50 * len(text)
+
+
+@pytest.mark.parametrize("length", [8, 40, 41, 300, 511, 512, 1_007])
+def test_values_of_many_lengths_are_all_hidden_and_json_stays_json(length: int) -> None:
+    text = json.dumps({"x": f"see {'a' * length}:b here", "y": json.dumps(["a" * length + ":b"])})
+
+    found = json.loads(of_many_lengths().redact(text))
+
+    assert found == {"x": f"see {STARS} here", "y": f'["{STARS}"]'}
+
+
+def test_values_of_many_lengths_are_forgotten_like_others() -> None:
+    redactor = of_many_lengths(keep=2)
+    text = " ".join(f"{'a' * length}:b" for length in range(8, 1_006))
+    assert redactor.redact(text) == text
+
+    redactor.register("another-1", is_heard=True)
+    redactor.register("another-2", is_heard=True)
+
+    assert redactor.redact("a" * 1_007 + ":b") == "a" * 1_007 + ":b"
+
+
+def test_an_id_is_hidden_among_values_of_many_lengths() -> None:
+    id = "aaaaaaaa-4e5f-4a6b-8c7d-9e0f1a2b3c4d"
+    redactor = of_many_lengths()
+    redactor.register(id)
+
+    assert redactor.redact(id) == STARS
+
+
+def test_a_permanent_secret_is_found_to_its_end_among_values_of_many_lengths() -> None:
+    redactor = of_many_lengths()
+    redactor.register("aaaa is our password", is_heard=True)
+    redactor.register("aaaa is our password", permanent=True)
+
+    assert redactor.redact("no aaaa is our password!") == f"no {STARS}!"
+
+
+@pytest.mark.parametrize("form", [str, in_json, url, FORMS["hexadecimal"], FORMS["base64"]])
+def test_a_long_secret_is_hidden_whole_and_as_one(form: Callable[[str], str]) -> None:
+    secret = "".join(random.Random(1).choices(string.ascii_letters + ' "', k=5_000))
+
+    assert hidden(secret, f"no {form(secret)} there").count(STARS) == 1
+    assert len(hidden(secret, f"no {form(secret)} there")) <= len(f"no {STARS} there") + 2
