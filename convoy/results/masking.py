@@ -35,6 +35,7 @@ _KINDS = {
 }
 """What a member of JSON holds, by a part of its key: its letters, small ones."""
 _PHONE_NUMBER = "phone number"
+_MAY_BE_A_NUMBER = _PHONE_NUMBER, "date of birth"
 _ADDRESS_OF_SOMEBODY = re.compile(
     "(?:home|work|business|private|billing|shipping|delivery|mailing|customer|contact)?address"
     "|adresse|anschrift"
@@ -139,7 +140,7 @@ def _masked(value: object, key: str = "", kind: str = "") -> object:
         stand_in = _stand_in_of(value, key, kind)
         return without_people(value) if stand_in is None else stand_in
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        stand_in = _stand_in_of(str(value), key, kind * (kind == _PHONE_NUMBER))
+        stand_in = _stand_in_of(str(value), key, kind * (kind in _MAY_BE_A_NUMBER))
         return value if stand_in is None else stand_in
     return value
 

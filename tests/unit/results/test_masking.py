@@ -200,6 +200,12 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             "Telefonnummer ist <phone number>, the caller was <phone number>",
         ),
         ("The phone number is 0151 2345678.", "The phone number is <phone number>."),
+        (
+            '{"dateOfBirth": 19800212, "birthDate": -319161600000, "dob": [3.1e8], "age": 45}',
+            '{"dateOfBirth": "<date of birth, 8 characters>", '
+            '"birthDate": "<date of birth, 13 characters>", '
+            '"dob": ["<date of birth, 11 characters>"], "age": 45}',
+        ),
     ],
 )
 def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
