@@ -28,6 +28,20 @@ _OTHERS = "authorization|(?:set-)?cookie|x-amz-credential"
 _NAMES = rf"(?:[^\"\\&=]{{0,100}}{_ENDS}|{_OTHERS}) *"
 """Of members of JSON, and of parameters of a URL, whose values open a door."""
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{}\]]', re.DOTALL)
+_NO_VARIABLE = r"(?!\$)"
+"""Of a shell, which says where a value is to be found."""
+_IS = r"(?:\]|\[\d{0,5}+\]){0,3}+="
+
+
+def _value(but: str = "") -> str:
+    """Return a pattern for a value: in quotes up to the other one, else up to what ends a word.
+
+    `but` may look at how it begins. A quote that is escaped belongs to what stands around.
+    """
+    quoted = (rf"{each}{but}((?:[^{each}\\\n]|\\.){{1,1000}}+)(?={each})" for each in "\"'")
+    return rf"(?:{'|'.join(quoted)}|[\"']?{but}((?:[^\s&;\"'<>#\\]|\\(?![\"']))++))"
+
+
 # Quantifiers are possessive, short, or begin behind a character that they cannot hold: the time has
 # to be linear in a text that a stranger has written.
 _SHAPES = re.compile(
@@ -39,9 +53,9 @@ _SHAPES = re.compile(
     r"|(?<=://)([^\s/@\"'<>]{1,1000}+)(?=@)"
     rf'|(?<=")(?i:{_NAMES})"\s*+:\s*+'
     r'(?:"((?:[^"\\]|\\.)++)|(?P<bare>[\[{]|-?\d[\d.eE+-]{3,}+))'
-    rf"|(?<=[?&;#])(?i:{_NAMES}|sig)(?:\[?\])?=[\"']?([^\s&;\"'<>#]++)"
-    # The first field of a form has nothing before it, and a variable of a shell is none.
-    rf"|(?<![\w.-])(?i:[\w.-]{{0,60}}{_ENDS}|{_OTHERS})(?:\[?\])?=[\"']?(?!\$)([^\s&;\"'<>#]++)",
+    rf"|(?<=[?&;#])(?i:{_NAMES}|sig){_IS}{_value()}"
+    # The first field of a form has nothing before it.
+    rf"|(?<![\w.-])(?i:[\w.-]{{0,60}}{_ENDS}|{_OTHERS}){_IS}{_value(_NO_VARIABLE)}",
     re.DOTALL,
 )
 """What has the shape of a credential, whosoever it is: the last group of each is hidden, and of a

@@ -160,6 +160,13 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "cookie=hunter2&x-amz-credential=hunter2",
         "see eyAiYWxnIjoibm9uZSJ9.eyJzdWIiOiJhbm4ifQ.c2ln",
         "see ewogImFsZyI6Im5vbmUifQ.eyJzdWIiOiJhbm4ifQ.c2ln",
+        "password=\"two hunter2 words\" or password='two hunter2 words'",
+        r'client_secret="a \"hunter2\" b"',
+        "/next?token='two hunter2 words'&x=1",
+        "token[0]=hunter2&x=1",
+        "?user[token][1][2]=hunter2",
+        "/next?access_token=$hunter2&password='$hunter2 $'",
+        "?x=1&token%5B0%5D=hunter2",
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_it(
@@ -184,6 +191,8 @@ def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_i
         "https://host.example/a:b@c",
         '{"tokens": 5, "token_type": "bearer", "expires_in": 86400}',
         'password=$PASSWORD client_secret="$SECRET"',
+        "user[token_type]=bearer&token_type[0]=bearer&token[type]=bearer",
+        'an empty token="" and password="$ONE $TWO" are none',
     ],
 )
 def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
@@ -197,6 +206,8 @@ def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
         ('{"resetToken": 12345678, "b": 2}', {"resetToken": STARS, "b": 2}),
         ('{"resetToken": -1.2e345678}', {"resetToken": STARS}),
         (json.dumps({"a": '{"cookie": ["x=y"]}'}), {"a": json.dumps({"cookie": STARS})}),
+        (json.dumps({"a": 'no token="a b" here'}), {"a": f'no token="{STARS}" here'}),
+        (json.dumps({"a": "see ?token='a\\nb'&x=1"}), {"a": f"see ?token='{STARS}'&x=1"}),
     ],
 )
 def test_what_was_json_is_json_without_its_secrets(text: str, redacted: dict[str, object]) -> None:
@@ -295,6 +306,10 @@ HOSTILE = {
     "brackets before names": "(token=" * 14_000,
     "quoted names": '"a[a' * 25_000,
     "long words": '"' + "token-" * 16_000,
+    "quotes that do not end": "token=\"token='" * 6_500,
+    "indexes": "token[0][0]" * 9_000,
+    "values that do not end": "&token='" + "a " * 50_000,
+    "values of escapes": '&token="' + "\\\\" * 50_000,
 }
 
 
