@@ -124,11 +124,12 @@ def read_conversation(client: ApiClient, markers: Markers, id: str) -> Conversat
 def conversation_of(client: ApiClient, message_id: str) -> str:
     """Return the id of the conversation that a message is in, "" where it is in none.
 
-    One that holds a secret is none: it would be kept. Raises RemoteError.
+    One that holds a secret, or is longer than ids are, is none: it would be kept. Raises
+    RemoteError.
     """
     found = _body(client, message_id)
     id = "" if found is None else found.conversation_id
-    return id if client.redact(id) == id else ""
+    return id if len(id) <= LONGEST_NAME and client.redact(id) == id else ""
 
 
 def read_message(

@@ -314,6 +314,15 @@ def test_nothing_that_stands_in_place_of_a_scenario_is_kept(tmp_path: Path, name
     assert named not in (tmp_path / "steps.jsonl").read_text()
 
 
+def test_no_conversation_of_an_id_of_any_length_is_asked_for(tmp_path: Path) -> None:
+    platform = Platform({"c" * 129: {1: 0}})
+
+    read = reading(platform, [replace(logged(1), conversation_id="")], tmp_path, wait_s=1)
+    read.read()
+
+    assert read.conversations == 0 and not (tmp_path / "steps.jsonl").exists()
+
+
 def test_an_answer_about_another_message_than_was_asked_for_is_no_fault(tmp_path: Path) -> None:
     platform = Platform({"c-1": {1: 0, 2: 0}})
     details = platform._message_details
