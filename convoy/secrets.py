@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from base64 import b64decode, b64encode, urlsafe_b64encode
+from base64 import b64decode
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,23 +15,33 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from convoy.escapes import layers
-from convoy.untrusted_text import LONGEST_PART, on_one_line, printable_lines, unbroken
+from convoy.secret_forms import SHORTEST, SHORTEST_PART, UUID, SecretForms, take_one
+from convoy.untrusted_text import printable_lines
 
 STARS = "**********"
-SHORTEST = 4
-"""Values of fewer characters are not hidden, because they would match ordinary words."""
 _FURTHER_LINE = re.compile(r"\n(?!  )")
 _INDENT = "\n  "
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LENGTH_OF_UUID = 36
-_SHORTEST_PART = 8
-"""Of a header, of a secret in other letters, and without the padding of base64."""
-_PARAMETER = re.compile(rf"[\w-]+=\"?([^\s\",;]{{{_SHORTEST_PART},}})")
+_PARAMETER = re.compile(rf"[\w-]+=\"?([^\s\",;]{{{SHORTEST_PART},}})")
 _ENDS = r"(?:token|jwt|secret|password|passwd|signature|api[_ -]?key)"
 _OTHERS = "authorization|(?:set-)?cookie|x-amz-credential"
 _NAMES = rf"(?:[^\"\\&=]{{0,100}}{_ENDS}|{_OTHERS}) *"
 """Of members of JSON, and of parameters of a URL, whose values open a door."""
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{}\]]', re.DOTALL)
+_NO_VARIABLE = r"(?!\$)"
+"""Of a shell, which says where a value is to be found."""
+_IS = r"(?:\]|\[\d{0,5}+\]){0,3}+="
+
+
+def _value(but: str = "") -> str:
+    """Return a pattern for a value: in quotes up to the other one, else up to what ends a word.
+
+    `but` may look at how it begins. A quote that is escaped belongs to what stands around.
+    """
+    quoted = (rf"{each}{but}((?:[^{each}\\\n]|\\.){{1,1000}}+)(?={each})" for each in "\"'")
+    return rf"(?:{'|'.join(quoted)}|[\"']?{but}((?:[^\s&;\"'<>#\\]|\\(?![\"']))++))"
+
+
 # Quantifiers are possessive, short, or begin behind a character that they cannot hold: the time has
 # to be linear in a text that a stranger has written.
 _SHAPES = re.compile(
@@ -43,9 +53,9 @@ _SHAPES = re.compile(
     r"|(?<=://)([^\s/@\"'<>]{1,1000}+)(?=@)"
     rf'|(?<=")(?i:{_NAMES})"\s*+:\s*+'
     r'(?:"((?:[^"\\]|\\.)++)|(?P<bare>[\[{]|-?\d[\d.eE+-]{3,}+))'
-    rf"|(?<=[?&;#])(?i:{_NAMES}|sig)(?:\[?\])?=[\"']?([^\s&;\"'<>#]++)"
-    # The first field of a form has nothing before it, and a variable of a shell is none.
-    rf"|(?<![\w.-])(?i:[\w.-]{{0,60}}{_ENDS}|{_OTHERS})(?:\[?\])?=[\"']?(?!\$)([^\s&;\"'<>#]++)",
+    rf"|(?<=[?&;#])(?i:{_NAMES}|sig){_IS}{_value()}"
+    # The first field of a form has nothing before it.
+    rf"|(?<![\w.-])(?i:[\w.-]{{0,60}}{_ENDS}|{_OTHERS}){_IS}{_value(_NO_VARIABLE)}",
     re.DOTALL,
 )
 """What has the shape of a credential, whosoever it is: the last group of each is hidden, and of a
@@ -106,9 +116,8 @@ class Redactor:
 
     A value is found in clear and as JSON, URLs, HTML and Python escape it, in several layers and
     any mixture, in hexadecimal digits, and within longer base64 such as a `Basic` login. A text is
-    looked through once for each layer of escapes that it has. What a value is looked for by is a
-    hash of each of its forms, by the first characters and the length: so the cost depends on the
-    length of a text, and not on the number of values or on what they begin with.
+    looked through once for each layer of escapes that it has, in a time that depends on its length
+    and on no value.
 
     A permanent value is hidden for good, another one (a token) as long as its Secret is in use. Of
     those that no longer are, or never were one, the newest `keep` are hidden; and as many, beside
@@ -124,8 +133,7 @@ class Redactor:
         self._ended: deque[tuple[_Queue, str]] = deque()
         """Those whose Secret is gone, until the next is registered: a garbage collection may enter
         them at any moment, when the forms are being looked through."""
-        self._forms: Counter[int] = Counter()
-        self._lengths_by_start: dict[str, Counter[int]] = {}
+        self._forms = SecretForms()
 
     def register(
         self, value: str | Secret, *, permanent: bool = False, is_heard: bool = False
@@ -138,12 +146,12 @@ class Redactor:
         text = value.reveal() if isinstance(value, Secret) else value
         if len(text) < SHORTEST or text in self._permanent:
             return
-        if not self._is_kept(text):
-            self._add_forms(text)
+        if permanent or not self._is_kept(text):
+            self._forms.add(text, is_whole=permanent)
         queue = self._heard if is_heard else self._obtained
         if permanent:
             self._permanent.add(text)
-            if len(text) >= _SHORTEST_PART:  # a host is told in small letters, a level in capitals
+            if len(text) >= SHORTEST_PART:  # a host is told in small letters, a level in capitals
                 self.register(text.lower(), permanent=True)
                 self.register(text.upper(), permanent=True)
         elif isinstance(value, Secret):
@@ -155,7 +163,7 @@ class Redactor:
     def _queue_ended(self) -> None:
         while self._ended:
             queue, text = self._ended.popleft()
-            _take_one(self._in_use, text)
+            take_one(self._in_use, text)
             self._enqueue(queue, text)
 
     def _enqueue(self, queue: _Queue, text: str) -> None:
@@ -164,7 +172,7 @@ class Redactor:
         if len(queue) > self._keep:
             oldest, _ = queue.popitem(last=False)
             if not self._is_kept(oldest):
-                self._drop_forms(oldest)
+                self._forms.drop(oldest)
 
     def _is_kept(self, text: str) -> bool:
         kept = (self._permanent, self._in_use, self._obtained, self._heard)
@@ -196,8 +204,8 @@ class Redactor:
 
         An id is compared as a whole, because there is one in every line of a log of messages.
         """
-        if len(text) == _LENGTH_OF_UUID and _UUID.fullmatch(text):
-            return STARS if hash(text) in self._forms else text
+        if len(text) == _LENGTH_OF_UUID and UUID.fullmatch(text):
+            return STARS if text in self._forms else text
         kept: list[str] = []
         start = 0
         for begin, end, quote in sorted(self._spans(text)):
@@ -223,7 +231,7 @@ class Redactor:
         With it comes the quote that the stars need, so that what was JSON stays JSON.
         """
         for shown, at in layers(text):
-            for begin, end in self._values_in(shown):
+            for begin, end in self._forms.spans(shown):
                 yield at[begin], at[end], ""
             if shown.isalnum():
                 # Every shape has a space or punctuation. Many ids have none: half the time so.
@@ -239,28 +247,6 @@ class Redactor:
                     quote = text[at[last] : at[last + 1]]
                 yield at[begin], at[start], quote
 
-    def _values_in(self, text: str) -> Iterator[tuple[int, int]]:
-        starts, forms, size = self._lengths_by_start, self._forms, len(text)
-        last = size - SHORTEST + 1
-        for begin in [at for at in range(last) if text[at : at + SHORTEST] in starts]:
-            for length in starts[text[begin : begin + SHORTEST]]:
-                end = begin + length
-                if end <= size and hash(text[begin:end]) in forms:
-                    yield begin, end
-
-    def _add_forms(self, text: str) -> None:
-        for form in _forms_of_all(text):
-            self._forms[hash(form)] += 1
-            self._lengths_by_start.setdefault(form[:SHORTEST], Counter())[len(form)] += 1
-
-    def _drop_forms(self, text: str) -> None:
-        for form in _forms_of_all(text):
-            start = form[:SHORTEST]
-            _take_one(self._forms, hash(form))
-            _take_one(self._lengths_by_start[start], len(form))
-            if not self._lengths_by_start[start]:
-                del self._lengths_by_start[start]
-
 
 def _end_of_value(text: str, begin: int, end: int) -> int:
     """Return where a value of JSON ends: after its last bracket, or at the `end` of a number."""
@@ -272,12 +258,6 @@ def _end_of_value(text: str, begin: int, end: int) -> int:
         if not depth:
             return bracket.end()
     return len(text)
-
-
-def _take_one(counts: Counter[T], key: T) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]
 
 
 class RedactingFilter(logging.Filter):
@@ -320,48 +300,3 @@ class RedactingFilter(logging.Filter):
             record.exc_text = text if text[:1] == " " else f"  {_FURTHER_LINE.sub(_INDENT, text)}"
         if record.stack_info:
             record.stack_info = printable_lines(self._redactor.redact(record.stack_info))
-
-
-def _forms_of_all(text: str) -> set[str]:
-    """Return the forms of a secret and, where it is long, of its parts, for texts that are cut."""
-    last = len(text) - LONGEST_PART
-    begins = {*range(0, last, LONGEST_PART), last} if last > 0 else ()
-    parts = (text[begin : begin + LONGEST_PART] for begin in begins)
-    return set().union(*map(_forms, (text, *parts)))
-
-
-def _forms(text: str) -> set[str]:
-    """Return the forms in which a secret is looked for, in each layer of escapes of a text."""
-    utf8 = text.encode("utf-8", "surrogatepass")
-    once = utf8.decode("latin-1")  # as headers are read; whoever passes it on may do so again
-    in_clear = {text, once, once.encode().decode("latin-1")}
-    forms = {*in_clear, utf8.hex(), utf8.hex().upper()}
-    for clean in (unbroken, on_one_line, printable_lines):  # a text is often redacted after them
-        forms.update(map(clean, in_clear))
-    if _UUID.fullmatch(text):
-        for written in (text, text.replace("-", "")):
-            forms |= {written.lower(), written.upper()}
-    if len(bare := text.rstrip("=")) >= _SHORTEST_PART:  # what base64 is padded with, is taken off
-        forms.add(bare)
-    forms.update(_base64_forms(utf8))
-    for form in tuple(forms):
-        # A layer of escapes is taken off the secret together with what surrounds it, and a
-        # backslash at its end together with what follows.
-        forms.update(shown for shown, _ in layers(form.removesuffix("\\")))
-        forms.update(shown for shown, _ in layers(form))
-    return {form for form in forms if len(form) >= SHORTEST and (form == text or form.strip(" ?"))}
-
-
-def _base64_forms(value: bytes) -> Iterator[str]:
-    """Yield the forms of `value` inside a longer base64 text, one for each offset modulo three.
-
-    The characters at both ends also hold bits of the neighbouring bytes, so they are left out; less
-    than one byte of the secret stays readable at either end.
-    """
-    for bytes_before, mixed_characters in ((0, 0), (1, 2), (2, 3)):
-        for encode in (b64encode, urlsafe_b64encode):
-            encoded = encode(b"\0" * bytes_before + value).decode("ascii")
-            whole_characters = (bytes_before + len(value)) * 8 // 6
-            form = encoded[mixed_characters:whole_characters]
-            if len(form) >= SHORTEST:
-                yield form

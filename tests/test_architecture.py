@@ -23,6 +23,7 @@ RISING = (
     "untrusted_text",
     "escapes",
     "errors",
+    "secret_forms",
     "secrets",
     "files",
     "plan",

@@ -24,7 +24,7 @@ from convoy.remote.conversations import (
 )
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import ACCEPTED
-from convoy.results.reconciled import FoundMessage, Look, Moment, Side
+from convoy.results.reconciled import FoundMessage, Look, Markers, Moment, Side
 from convoy.untrusted_text import told
 
 _LOOKS_EVERY_S = 2.0
@@ -63,7 +63,7 @@ class FarSideReading:
     """
 
     client: ApiClient
-    run_id: str
+    markers: Markers
     t0_s: float
     sent: Iterable[LoggedMessage]
     progress: StepsDone[ReadingStep]
@@ -145,7 +145,7 @@ class FarSideReading:
         """Read what is still missing by its id, because a conversation need not list all it has."""
         for id in sorted(self._lacking):
             asked = [each.message_id for each in self._missing_in(id) if each.message_id]
-            read = [read_message(self.client, self.run_id, id, each) for each in asked]
+            read = [read_message(self.client, self.markers, id, each) for each in asked]
             if found := [each for each in read if each is not None]:
                 listed = self._read[id].messages or []
                 step = replace(self._read[id], at_s=self.clock(), messages=[*listed, *found])
@@ -174,7 +174,7 @@ class FarSideReading:
                     self._read_one(conversation_id)
 
     def _read_one(self, id: str) -> None:
-        found = read_conversation(self.client, self.run_id, id)
+        found = read_conversation(self.client, self.markers, id)
         step = ReadingStep(
             self.clock(),
             id,

@@ -30,6 +30,7 @@ from convoy.results.reconciled import (
     APART_MS,
     Discrepancy,
     FoundMessage,
+    Markers,
     Reconciled,
     Visibility,
     compare,
@@ -71,9 +72,10 @@ def reconcile(
     if ledger is not None and counted:
         found.add_ledger(logged, ledger, counted, connections.redact)
     if stored := [each for each in logged if each.scenario not in counted]:
+        markers = Markers(result.run_id, result.scenarios)
         with client_of(settings, connections, tell) as client:
             reading = FarSideReading(
-                *(client, result.run_id, result.t0_s, stored, progress),
+                *(client, markers, result.t0_s, stored, progress),
                 wait_s=wait_s,
                 tell=tell,
             )

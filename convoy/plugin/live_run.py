@@ -237,12 +237,12 @@ class LiveRun:
 
     def _conclude(self) -> None:
         """Judge the run and write its record and its report."""
-        prepared = self.prepared
-        target, since = prepared.settings.target, prepared.ledger_since
-        found = compare(target, prepared.run_id, since, self.master.lanes, prepared.admission)
-        result = replace(
-            self.master.snapshot(), far_side=found, rows=dict(self.rows()), is_over=True
+        prepared, master = self.prepared, self.master
+        found = compare(
+            *(prepared.settings.target, prepared.run_id, prepared.ledger_since),
+            *(master.lanes, prepared.admission, master.redact),
         )
+        result = replace(master.snapshot(), far_side=found, rows=dict(self.rows()), is_over=True)
         summary = self._judged(result)
         with self._recording():
             self.record.close(summary, result)

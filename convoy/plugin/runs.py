@@ -261,14 +261,14 @@ class RunController:
         else:
             logger.info("closing the conversations that the run opened")
             told = self.clean_up(run.prepared.settings, self.runs / run_id)
-        self._say(f"  {'cleanup':<15} {self.redact(told)}\n")
+        self._say(f"  {'cleanup':<15} {told}\n")
 
     def _say(self, text: str) -> None:
         """Say something of the run that is over: in the log, or at the end of the process."""
         if self.is_attended:
             logger.info("%s", text)
-        else:
-            self.closing_report += text
+        else:  # it is printed, and does not pass the handlers of the log, which redact
+            self.closing_report += self.redact(text)
 
     def _refuse(self, error: ConvoyError, prepared: PreparedRun | None) -> None:
         """Log why no load is started, and end the test that Locust has begun."""

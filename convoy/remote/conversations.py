@@ -14,7 +14,7 @@ from convoy.errors import RemoteError
 from convoy.plan.rendering import stamp
 from convoy.remote.api_client import ApiClient
 from convoy.results.outcome import LONGEST_NAME
-from convoy.results.reconciled import FoundMessage, Side, digest_of, marker_in
+from convoy.results.reconciled import FoundMessage, Markers, Side, digest_of
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import RETIRING_CODES
 from convoy.untrusted_text import shortened
@@ -99,7 +99,7 @@ class ConversationRead:
     messages: list[FoundMessage]
 
 
-def read_conversation(client: ApiClient, run_id: str, id: str) -> ConversationRead | None:
+def read_conversation(client: ApiClient, markers: Markers, id: str) -> ConversationRead | None:
     """Return what is in a conversation, None where there is none of that id; raises RemoteError."""
     try:
         found = client.ask(ROUTES["message_conversation"], {"conversation_id": id}, _Conversation)
@@ -115,7 +115,7 @@ def read_conversation(client: ApiClient, run_id: str, id: str) -> ConversationRe
         if each.message_id
     }
     messages = [
-        _found(client, run_id, (message_id, id), each, listed[message_id])
+        _found(client, markers, (message_id, id), each, listed[message_id])
         for message_id, each in _bodies(client, id, list(listed))
     ]
     return ConversationRead(min(began, default=None), messages)
@@ -124,15 +124,16 @@ def read_conversation(client: ApiClient, run_id: str, id: str) -> ConversationRe
 def conversation_of(client: ApiClient, message_id: str) -> str:
     """Return the id of the conversation that a message is in, "" where it is in none.
 
-    One that holds a secret is none: it would be kept. Raises RemoteError.
+    One that holds a secret, or is longer than ids are, is none: it would be kept. Raises
+    RemoteError.
     """
     found = _body(client, message_id)
     id = "" if found is None else found.conversation_id
-    return id if client.redact(id) == id else ""
+    return id if len(id) <= LONGEST_NAME and client.redact(id) == id else ""
 
 
 def read_message(
-    client: ApiClient, run_id: str, conversation_id: str, id: str
+    client: ApiClient, markers: Markers, conversation_id: str, id: str
 ) -> FoundMessage | None:
     """Return a message by its id, None where there is none; raises RemoteError.
 
@@ -142,7 +143,7 @@ def read_message(
     if found is None:
         return None
     ids = id, found.conversation_id or conversation_id
-    return _found(client, run_id, ids, found, None)
+    return _found(client, markers, ids, found, None)
 
 
 def _bodies(
@@ -177,13 +178,13 @@ def _body(client: ApiClient, id: str) -> _Message | None:
 
 
 def _found(
-    client: ApiClient, run_id: str, ids: tuple[str, str], message: _Message, time: str | None
+    client: ApiClient, markers: Markers, ids: tuple[str, str], message: _Message, time: str | None
 ) -> FoundMessage:
     """Return a message by its id and its conversation's; what of it is kept is redacted."""
     normalized = message.normalized_message or _Normalized()
     text = normalized.text or message.text_body or ""
     named = normalized.channel.message_id if normalized.channel is not None else None
-    key = marker_in(run_id, text, message.provider_message_id or named or "")
+    key = markers.key_in(text, message.provider_message_id or named or "")
     direction = (message.direction or normalized.direction or "").lower()
     id, at, way = (shortened(each, LONGEST_NAME, client.redact) for each in (*ids, direction))
     at_s = _epoch_s(time or message.timestamp)

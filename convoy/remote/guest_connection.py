@@ -274,7 +274,7 @@ class GuestConnection:
         question = self._question
         for event in self.protocol.hear(text):
             if isinstance(event, _MAY_HOLD_CREDENTIALS):
-                for credential in credentials_in(text):
+                for credential in credentials_in(event, text):
                     self._shared.register(credential)
             if question is not None and question.take(event, text, received_s):
                 self.socket.wake()

@@ -275,13 +275,22 @@ class _AnyCredentials(msgspec.Struct):
     body: _AnyBody
 
 
-def credentials_in(text: str) -> tuple[Secret, ...]:
-    """Return the credentials in a frame, whether or not the rest of it is as the schema says."""
+def credentials_in(event: Event, text: str) -> tuple[Secret, ...]:
+    """Return the credentials in a frame, whether or not the rest of it is as the schema says.
+
+    Those that its event has are the event's own: they are in use as long as it is.
+    """
+    own: tuple[Secret, ...] = ()
+    if isinstance(event, events.Jwt):
+        own = (event.jwt,)
+    elif isinstance(event, events.PresignedUrl):
+        own = (event.url,)
     try:
         body = msgspec.json.decode(text, type=_AnyCredentials).body
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return ()
-    return tuple(Secret(each) for each in (body.url, body.jwt) if isinstance(each, str))
+        return own
+    said = (Secret(each) for each in (body.url, body.jwt) if isinstance(each, str))
+    return (*own, *(each for each in said if each not in own))
 
 
 def _other(text: str, problem: str) -> Event:

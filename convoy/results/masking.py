@@ -35,6 +35,7 @@ _KINDS = {
 }
 """What a member of JSON holds, by a part of its key: its letters, small ones."""
 _PHONE_NUMBER = "phone number"
+_MAY_BE_A_NUMBER = _PHONE_NUMBER, "date of birth"
 _ADDRESS_OF_SOMEBODY = re.compile(
     "(?:home|work|business|private|billing|shipping|delivery|mailing|customer|contact)?address"
     "|adresse|anschrift"
@@ -54,9 +55,10 @@ _BESIDE = tuple(
         (
             "id|loc|param|k|[a-z]*(?:key|name|field|label|attribute|property|parameter|path"
             "|pointer|location)",
-            "[a-z]*values?|v|data|input|instance|content|rejected|actual|received|given|provided"
+            "[a-z]*values?|val|v|data|input|instance|content|rejected|actual|received|given|provided"
             "|old|new|was|previous|current|before|after|entityid",
         ),
+        ("key|k|attribute(?:key|name)?", "text"),  # beside a field it says what is wrong
         ("[a-z]*type|kind", "[a-z]*values?|v"),
         ("idtype", "id"),  # as open messaging has it: Phone, Email or Opaque
     )
@@ -78,11 +80,16 @@ _E_MAIL = re.compile(
 _APART = r"[\s()./_\u2010-\u2015\u2212-]{0,3}"
 _DIGITS = rf"\d(?:{_APART}\d){{6,14}}+"
 _EXTENSION = r"(?:\s?(?:x|ext\.?|#)\s?\d{1,6}+)?"
+_AREA_CODE_IN_BRACKETS = (
+    r"\([1-9]\d\)\s?9?\d{4}-\d{4}(?!\d)"  # as in Brazil
+    r"|\[0[1-9]\d{1,4}\]\s?\d(?:[\s/]?\d){4,11}+"
+)
 _PHONE = re.compile(
     rf"\+[\s(]{{0,2}}{_DIGITS}{_EXTENSION}"
     r"|(?i:(?<=tel|sms|fax)|(?<=phone)|(?<=mobile|callto|caller)|(?<=telefon)|(?<=whatsapp)"
     r"|(?<=rufnummer))(?P<before>(?i:(?:\s?(?:number|nummer|no|nr))?(?:\s(?:is|was|ist|war))?)"
-    rf"[.:\s'\"]{{1,3}})\(?{_DIGITS}"
+    rf"[.:\s'\"#(\[]{{1,3}})\(?{_DIGITS}"
+    rf"|(?<![\w.+-])(?:{_AREA_CODE_IN_BRACKETS})"
     rf"|(?<![\w.+-])(?P<maybe>\(?{_DIGITS})(?=(?:x|ext|#)|[^\w-]|\Z){_EXTENSION}"
 )
 _OF_TOKENS = r"[\w.~+/=-]"
@@ -139,7 +146,7 @@ def _masked(value: object, key: str = "", kind: str = "") -> object:
         stand_in = _stand_in_of(value, key, kind)
         return without_people(value) if stand_in is None else stand_in
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        stand_in = _stand_in_of(str(value), key, kind * (kind == _PHONE_NUMBER))
+        stand_in = _stand_in_of(str(value), key, kind * (kind in _MAY_BE_A_NUMBER))
         return value if stand_in is None else stand_in
     return value
 

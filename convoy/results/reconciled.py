@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from math import inf
 from typing import Annotated, Literal
@@ -14,14 +15,15 @@ import msgspec
 from convoy.results.far_side import Ledger
 from convoy.results.histograms import Histogram, Recorder
 from convoy.results.message_log import LoggedMessage
-from convoy.results.outcome import ACCEPTED, LONGEST_NAME, UNKNOWN
+from convoy.results.outcome import ACCEPTED, LONGEST_NAME, UNKNOWN, Name
 from convoy.untrusted_text import told
 
 MOST_NAMED = 100
 """Of each kind in result and summary; the record has all of them in a file of their own."""
 APART_MS = 50
 """So far apart two messages of different workers were sent for sure, whatever their clocks."""
-_MARKER = re.compile(r"\[convoy:([^:\]]+):([^:\]]+):(\d{1,18})\]")
+_PART = rf"[^:\]]{{1,{LONGEST_NAME}}}"
+_MARKER = re.compile(rf"\[convoy:({_PART}):({_PART}):(\d{{1,18}})\]")
 
 Moment = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 """In seconds since 1970, of a thousand centuries: neither infinite nor NaN."""
@@ -43,7 +45,7 @@ class FoundMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     conversation_id: str
     direction: str
     at_s: Moment
-    scenario: str = ""
+    scenario: Name = ""
     k: int = -1
     text: str = ""
 
@@ -156,13 +158,20 @@ def digest_of(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def marker_in(run_id: str, *texts: str) -> Key | None:
-    """Return whose marker of a run is in one of these texts, None where none is."""
-    for text in texts:
-        for marker in _MARKER.finditer(text):
-            if marker[1] == run_id:
-                return marker[2], int(marker[3])
-    return None
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """The markers of a run's messages; what names none of its `scenarios` is no marker of it."""
+
+    run_id: str
+    scenarios: Collection[str]
+
+    def key_in(self, *texts: str) -> Key | None:
+        """Return whose marker is in one of these texts, None where none is."""
+        for text in texts:
+            for run_id, scenario, k in _MARKER.findall(text):
+                if run_id == self.run_id and scenario in self.scenarios:
+                    return scenario, int(k)
+        return None
 
 
 def compare(
@@ -255,9 +264,10 @@ def compare_with_ledger(
         "corrupted": "changed",
         "reordered": "out_of_order",
     }
+    markers = Markers(run_id, scenarios)
     for each in ledger.after_acceptance:
-        key = marker_in(run_id, each.marker or "")
-        if each.what in kinds and key is not None and key[0] in scenarios:
+        key = markers.key_in(each.marker or "")
+        if each.what in kinds and key is not None:
             id, *ids = (
                 told(id, redact, LONGEST_NAME) for id in (each.conversation_id, *each.message_ids)
             )

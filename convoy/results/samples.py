@@ -126,7 +126,11 @@ class SampleKeeper:
 
     def _clean(self, text: str) -> str:
         redacted = self._redact(text)
-        return without_people(redacted) if self._kept == "masked" else redacted
+        if self._kept != "masked":
+            return redacted
+        # A mask takes escapes and what nobody sees off a text: a secret in it may be whole only
+        # then, and nobody else may know it.
+        return self._redact(without_people(redacted))
 
 
 class SampleBook:

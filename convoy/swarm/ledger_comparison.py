@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import gevent
 
@@ -14,18 +15,24 @@ from convoy.remote.simulator import read_ledger
 from convoy.results.far_side import FarSide, far_side
 from convoy.settings.model import Target
 from convoy.swarm.run_lanes import RunLanes
+from convoy.untrusted_text import told
 
 _MOST_BY_CONVERSATION = 1_000_000
 """Messages of a run; to find where each goes takes a second for so many."""
 
 
 def compare(
-    target: Target, run_id: str, since: str, lanes: RunLanes, admission: Admission
+    target: Target,
+    run_id: str,
+    since: str,
+    lanes: RunLanes,
+    admission: Admission,
+    redact: Callable[[str], str],
 ) -> FarSide:
     """Return what the simulator that is the target has of a run, or why that is not known.
 
     `since` is what its ledger said before the run, "" where the target has no ledger; with its
-    `admission` the run has connected there.
+    `admission` the run has connected there. `redact` hides secrets in what the target says.
     """
     if target.approval is not None:
         return FarSide("a target with an approval is not asked for a simulator's ledger")
@@ -34,7 +41,7 @@ def compare(
     try:
         ledger = read_ledger(target.api_url, run_id, admission=admission)
     except RemoteError as error:
-        return FarSide(str(error))
+        return FarSide(told(str(error), redact))
     return far_side(ledger, since, _planned(lanes))
 
 

@@ -160,6 +160,13 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "cookie=hunter2&x-amz-credential=hunter2",
         "see eyAiYWxnIjoibm9uZSJ9.eyJzdWIiOiJhbm4ifQ.c2ln",
         "see ewogImFsZyI6Im5vbmUifQ.eyJzdWIiOiJhbm4ifQ.c2ln",
+        "password=\"two hunter2 words\" or password='two hunter2 words'",
+        r'client_secret="a \"hunter2\" b"',
+        "/next?token='two hunter2 words'&x=1",
+        "token[0]=hunter2&x=1",
+        "?user[token][1][2]=hunter2",
+        "/next?access_token=$hunter2&password='$hunter2 $'",
+        "?x=1&token%5B0%5D=hunter2",
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_it(
@@ -184,6 +191,8 @@ def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_i
         "https://host.example/a:b@c",
         '{"tokens": 5, "token_type": "bearer", "expires_in": 86400}',
         'password=$PASSWORD client_secret="$SECRET"',
+        "user[token_type]=bearer&token_type[0]=bearer&token[type]=bearer",
+        'an empty token="" and password="$ONE $TWO" are none',
     ],
 )
 def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
@@ -197,6 +206,8 @@ def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
         ('{"resetToken": 12345678, "b": 2}', {"resetToken": STARS, "b": 2}),
         ('{"resetToken": -1.2e345678}', {"resetToken": STARS}),
         (json.dumps({"a": '{"cookie": ["x=y"]}'}), {"a": json.dumps({"cookie": STARS})}),
+        (json.dumps({"a": 'no token="a b" here'}), {"a": f'no token="{STARS}" here'}),
+        (json.dumps({"a": "see ?token='a\\nb'&x=1"}), {"a": f"see ?token='{STARS}'&x=1"}),
     ],
 )
 def test_what_was_json_is_json_without_its_secrets(text: str, redacted: dict[str, object]) -> None:
@@ -295,6 +306,10 @@ HOSTILE = {
     "brackets before names": "(token=" * 14_000,
     "quoted names": '"a[a' * 25_000,
     "long words": '"' + "token-" * 16_000,
+    "quotes that do not end": "token=\"token='" * 6_500,
+    "indexes": "token[0][0]" * 9_000,
+    "values that do not end": "&token='" + "a " * 50_000,
+    "values of escapes": '&token="' + "\\\\" * 50_000,
 }
 
 
@@ -319,3 +334,73 @@ def test_the_time_depends_on_the_text_and_not_on_the_number_of_tokens(
 
     # Tenths of a second; it was half a minute where all tokens began alike.
     assert time.process_time() - began_s < 5
+
+
+class Watched(str):
+    """A text that counts how often a part of it is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, at: object) -> str:
+        self.looks += 1
+        return super().__getitem__(at)  # type: ignore[index]
+
+
+def of_many_lengths(keep: int = 10_000, lengths: int = 1_000) -> Redactor:
+    """A redactor that was told so many values of one beginning, each of another length."""
+    redactor = Redactor(keep)
+    for length in range(8, 8 + lengths):
+        redactor.register(f"{'a' * length}:b", is_heard=True)
+    return redactor
+
+
+def test_a_text_is_not_looked_through_for_each_length_that_a_far_side_chooses() -> None:
+    text = Watched("a" * 2_048)
+
+    of_many_lengths().redact(text)
+
+    assert text.looks < 50 * len(text)
+
+
+@pytest.mark.parametrize("length", [8, 40, 41, 300, 511, 512, 1_007])
+def test_values_of_many_lengths_are_all_hidden_and_json_stays_json(length: int) -> None:
+    text = json.dumps({"x": f"see {'a' * length}:b here", "y": json.dumps(["a" * length + ":b"])})
+
+    found = json.loads(of_many_lengths().redact(text))
+
+    assert found == {"x": f"see {STARS} here", "y": f'["{STARS}"]'}
+
+
+def test_values_of_many_lengths_are_forgotten_like_others() -> None:
+    redactor = of_many_lengths(keep=2)
+    text = " ".join(f"{'a' * length}:b" for length in range(8, 1_006))
+    assert redactor.redact(text) == text
+
+    redactor.register("another-1", is_heard=True)
+    redactor.register("another-2", is_heard=True)
+
+    assert redactor.redact("a" * 1_007 + ":b") == "a" * 1_007 + ":b"
+
+
+def test_an_id_is_hidden_among_values_of_many_lengths() -> None:
+    id = "aaaaaaaa-4e5f-4a6b-8c7d-9e0f1a2b3c4d"
+    redactor = of_many_lengths()
+    redactor.register(id)
+
+    assert redactor.redact(id) == STARS
+
+
+def test_a_permanent_secret_is_found_to_its_end_among_values_of_many_lengths() -> None:
+    redactor = of_many_lengths()
+    redactor.register("aaaa is our password", is_heard=True)
+    redactor.register("aaaa is our password", permanent=True)
+
+    assert redactor.redact("no aaaa is our password!") == f"no {STARS}!"
+
+
+@pytest.mark.parametrize("form", [str, in_json, url, FORMS["hexadecimal"], FORMS["base64"]])
+def test_a_long_secret_is_hidden_whole_and_as_one(form: Callable[[str], str]) -> None:
+    secret = "".join(random.Random(1).choices(string.ascii_letters + ' "', k=5_000))
+
+    assert hidden(secret, f"no {form(secret)} there").count(STARS) == 1
+    assert len(hidden(secret, f"no {form(secret)} there")) <= len(f"no {STARS} there") + 2

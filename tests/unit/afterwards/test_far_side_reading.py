@@ -19,7 +19,7 @@ from convoy.errors import RemoteError, SettingsError
 from convoy.remote.api_client import ApiClient
 from convoy.results.message_log import LoggedMessage
 from convoy.results.outcome import Fate
-from convoy.results.reconciled import compare, visibility
+from convoy.results.reconciled import Markers, compare, visibility
 from convoy.routes.catalogue import Route
 
 RUN, T0_S = "run-1", 1_800_000_000.0
@@ -127,7 +127,7 @@ def reading(
     progress = StepsDone(folder / "steps.jsonl", ReadingStep)
     return FarSideReading(
         cast(ApiClient, platform),
-        RUN,
+        Markers(RUN, ("chat",)),
         T0_S,
         sent,
         progress,
@@ -298,6 +298,29 @@ def test_no_secret_that_the_far_side_says_is_kept(tmp_path: Path) -> None:
     assert read.no_analytics == "refused: 403 open.***"
     assert read.conversations == 1, "what is kept is no id that could be asked for"
     assert "sesame" not in (tmp_path / "steps.jsonl").read_text()
+
+
+@pytest.mark.parametrize("named", ["sesame", "Ada Lovelace", "c" * 1_000_000])
+def test_nothing_that_stands_in_place_of_a_scenario_is_kept(tmp_path: Path, named: str) -> None:
+    platform = Platform({"c-1": {1: 0}})
+    text = {"normalizedMessage": {"text": f"[convoy:{RUN}:{named}:1] Hello"}}
+    details = platform._message_details
+    platform._message_details = lambda _, message_id: details(_, message_id) | text  # type: ignore[method-assign]
+
+    read = reading(platform, [logged(1)], tmp_path)
+    read.read()
+
+    assert [(each.id, each.scenario, each.k) for each in read.found] == [("m-1", "", -1)]
+    assert named not in (tmp_path / "steps.jsonl").read_text()
+
+
+def test_no_conversation_of_an_id_of_any_length_is_asked_for(tmp_path: Path) -> None:
+    platform = Platform({"c" * 129: {1: 0}})
+
+    read = reading(platform, [replace(logged(1), conversation_id="")], tmp_path, wait_s=1)
+    read.read()
+
+    assert read.conversations == 0 and not (tmp_path / "steps.jsonl").exists()
 
 
 def test_an_answer_about_another_message_than_was_asked_for_is_no_fault(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from convoy.remote.guest_events import (
     UploadDone,
     UploadFailed,
 )
-from convoy.remote.guest_frames import read_frame
+from convoy.remote.guest_frames import credentials_in, read_frame
 from convoy.secrets import Secret
 
 SCHEMA = json.loads(
@@ -376,3 +376,25 @@ def test_any_text_is_read_as_a_few_events(text: str) -> None:
 
     assert 1 <= len(told) <= 100
     assert all(isinstance(each, Event) for each in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "in_use"),
+    [
+        pytest.param(frame("JwtResponse", {"jwt": "j", "url": "u", "exp": 16}), "j", id="JWT"),
+        pytest.param(
+            frame("PresignedUrlResponse", {"attachmentId": "a", "jwt": "j", "url": "u"}),
+            "u",
+            id="URL",
+        ),
+    ],
+)
+def test_the_credential_that_is_used_is_the_one_that_is_redacted(text: str, in_use: str) -> None:
+    (event,) = read_frame(text)
+
+    found = credentials_in(event, text)
+
+    assert isinstance(event, (Jwt, PresignedUrl))
+    used = event.jwt if isinstance(event, Jwt) else event.url
+    assert used.reveal() == in_use and any(each is used for each in found)
+    assert sorted(each.reveal() for each in found) == ["j", "u"]

@@ -899,8 +899,9 @@ def test_steps_have_answers_of_their_own() -> None:
     with guest_of(plays(plays_along), register=known.append) as (guest, _):
         assert isinstance(guest.request(GuestProtocol.join, OwnCopy), OwnCopy)
         assert isinstance(guest.request(GuestProtocol.echo, EchoBack), EchoBack)
-        assert guest.request(GuestProtocol.get_jwt, Jwt).jwt == Secret("j")
-        assert known == [Secret("j")], "so that it is redacted from now on"
+        jwt = guest.request(GuestProtocol.get_jwt, Jwt).jwt
+        assert known == [jwt] == [Secret("j")], "so that it is redacted from now on"
+        assert known[0] is jwt, "so that it is redacted as long as it is in use"
         guest.request(GuestProtocol.clear, OwnCopy)
         wait_in_loop(lambda: guest.state is State.DISCONNECTED and not guest.is_ready)
 

@@ -200,6 +200,25 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             "Telefonnummer ist <phone number>, the caller was <phone number>",
         ),
         ("The phone number is 0151 2345678.", "The phone number is <phone number>."),
+        (
+            '{"dateOfBirth": 19800212, "birthDate": -319161600000, "dob": [3.1e8], "age": 45}',
+            '{"dateOfBirth": "<date of birth, 8 characters>", '
+            '"birthDate": "<date of birth, 13 characters>", '
+            '"dob": ["<date of birth, 11 characters>"], "age": 45}',
+        ),
+        (
+            "(11) 91234-5678, (11)1234-5678, [030] 1234567, [0151] 234 56 78",
+            "<phone number>, <phone number>, <phone number>, <phone number>",
+        ),
+        (
+            "phone #5551234567, phone (5551234567), tel [5551234567]",
+            "phone #<phone number>, phone (<phone number>), tel [<phone number>]",
+        ),
+        (
+            '[{"key": "firstName", "val": "Ada"}, {"attribute": "firstName", "text": "Bo"}]',
+            '[{"key": "firstName", "val": "<name, 3 characters>"}, '
+            '{"attribute": "firstName", "text": "<name, 2 characters>"}]',
+        ),
     ],
 )
 def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
@@ -294,6 +313,8 @@ def test_what_may_be_a_token_is_left_whole_or_not_at_all(
         '{"type": "Text", "value": "x", "k": "to", "v": "y", "contactListId": "z"}',
         '{"type": "phone.invalid.number", "status": 400, "before": "x", "path": "$.to.type"}',
         "phone calls were 12 of 1234567, the telephone is 503, order number is 1234567",
+        "[0142] 2026-11-26 06:31, [12] 1234567, list[030] 1234567, (11) 12345678, (404) 1234567",
+        '{"fieldName": "firstName", "text": "is required"}',
     ],
 )
 def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
@@ -335,6 +356,10 @@ def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
         json.dumps({f"v{number}": "x" for number in range(2_000)}),
         "phone " * 3_000,
         "phone number is ... " * 900,
+        "[030] " * 1_500,
+        "[01234" * 1_500,
+        "(11) 1234" * 1_200,
+        "phone ##" * 1_200,
     ],
 )
 def test_the_time_is_linear_in_a_text_that_a_stranger_has_written(text: str) -> None:

@@ -21,10 +21,10 @@ from convoy.results.reconciled import (
     FoundMessage,
     Key,
     Look,
+    Markers,
     Reconciled,
     compare,
     compare_with_ledger,
-    marker_in,
     visibility,
 )
 from convoy.results.reports.html import html_report
@@ -219,11 +219,13 @@ KINDS_BY_NAME = {
         (f"[convoy:{RUN}-warmup:chat:12] Hello", None),
         (f"[convoy:other:chat:1] [convoy:{RUN}:chat:2]", ("chat", 2)),
         (f"[convoy:{RUN}:chat:x]", None),
+        (f"[convoy:{RUN}:open:1]", None),
+        (f"[convoy:{RUN}:open:1] [convoy:{RUN}:chat:2]", ("chat", 2)),
         ("Hello", None),
     ],
 )
 def test_a_marker_names_the_message_of_this_run(text: str, key: Key | None) -> None:
-    assert marker_in(RUN, "", text) == key
+    assert Markers(RUN, ("chat",)).key_in("", text) == key
 
 
 def test_a_ledger_names_what_became_of_messages_and_counts_the_others() -> None:

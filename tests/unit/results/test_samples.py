@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -89,6 +92,34 @@ def test_codes_beyond_the_bound_are_not_kept() -> None:
 
 def test_secrets_are_hidden_in_request_and_answer() -> None:
     assert kept_text(f"before {SECRET} after".encode()) == f"before {STARS} after"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param("\u200b".join(SECRET), id="with characters of no width"),
+        pytest.param("\u00ad".join(SECRET), id="with soft hyphens"),
+        pytest.param("".join(chr(ord(each) + 0xFEE0) for each in SECRET), id="in wide letters"),
+    ],
+)
+@pytest.mark.parametrize("around", [str, json.dumps])
+def test_no_secret_is_put_together_where_people_are_masked(
+    written: str, around: Callable[[str], str]
+) -> None:
+    text = kept_text(around(f"the token {written} of ada@example.com is unknown").encode())
+
+    assert STARS in text and "<e-mail address>" in text
+    assert SECRET not in text
+
+
+def test_no_secret_is_put_together_where_json_in_json_is_masked() -> None:
+    body = f'"\\u{ord(SECRET[0]):04x}{SECRET[1:]} of ada@example.com"'
+    for _ in range(8):
+        body = json.dumps({"a": body})
+
+    text = kept_text(body.encode())
+
+    assert STARS in text and SECRET not in text
 
 
 def test_secrets_are_hidden_in_what_is_no_utf8() -> None:

@@ -49,6 +49,7 @@ class Master:
         self.excluded: dict[str, str] = {}
         self.state = ""
         self.progress: Callable[[], str] = str
+        self.redact: Callable[[str], str] = str
 
     def snapshot(self, *, with_times: bool = True) -> RunResult:
         return replace(HEALTHY, problems=tuple(self.problems))

@@ -81,7 +81,7 @@ def test_a_run_that_is_prepared_does_not_begin_once_the_kill_switch_is_on(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def ended(run_id: str, interruption: str = "") -> LiveRun:
+def ended(run_id: str, interruption: str = "", report: str = "") -> LiveRun:
     """A run that is over, and that is to be cleaned up after."""
     prepared = SimpleNamespace(run_id=run_id, settings=SimpleNamespace(cleanup=True))
     run = SimpleNamespace(
@@ -90,7 +90,7 @@ def ended(run_id: str, interruption: str = "") -> LiveRun:
         carry_out=lambda: None,
         refused=None,
         final=None,
-        report="",
+        report=report,
         interruption=interruption,
         is_over=True,
     )
@@ -136,6 +136,15 @@ def test_the_reason_for_which_a_worker_ended_a_run_is_said_without_secrets(tmp_p
     desk.controller._carry_out(ended("a-run", "the target said sesame"))
 
     assert "was interrupted: the target said ***" in desk.controller.closing_report
+
+
+def test_the_closing_report_is_printed_without_secrets(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, refuse)
+    desk.controller.redact = lambda text: text.replace("sesame", "***")
+
+    desk.controller._carry_out(ended("a-run", report="not compared: open sesame\n"))
+
+    assert desk.controller.closing_report.startswith("not compared: open ***\n")
 
 
 def test_no_run_begins_while_what_the_last_one_opened_is_closed(
