@@ -22,6 +22,7 @@ from convoy.prepare.canaries import canary_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool, with_communications
 from convoy.prepare.guard import check_token
+from convoy.prepare.logins import CREDENTIALS
 from convoy.prepare.organisation_questions import check_deployments
 from convoy.prepare.setup import Setup, new_run_id
 from convoy.prepare.templates import (
@@ -48,7 +49,10 @@ _NOT_FOR_CURL = ("host", "authorization", "content-length", "user-agent")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One message that was posted: the request's head without its token, and what came of it."""
+    """One message that was posted: the request's head without its token, and what came of it.
+
+    `by_published` tells that credentials of the operator's own were withheld from the target.
+    """
 
     settings: Settings
     route: Route
@@ -57,6 +61,7 @@ class Sent:
     body: bytes
     attempt: Attempt
     correlation_id: str
+    by_published: bool
 
     @property
     def url(self) -> str:
@@ -98,7 +103,8 @@ def send_one(
             path, body, settings.request_timeout_s, answers, conversation.id, route.method
         )
     told = _without_token(head)
-    return Sent(settings, route, path, told, body, attempt, attempt.correlation_id)
+    by_published = bool(setup.withheld(settings))
+    return Sent(settings, route, path, told, body, attempt, attempt.correlation_id, by_published)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,8 @@ def checked_template(setup: Setup, settings: Settings, payload: str) -> tuple[st
 def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterator[Ready]:
     """Let one message be sent inside, after the guard of a run; raises as `send_one`."""
     run_id = new_run_id()
+    if withheld := setup.withheld(settings):
+        setup.tell(setup.told(withheld))
     settings = setup.simulator.settings_at(settings, run_id, Checklist())
     # Nobody opens conversations here.
     connections = setup.connect_guarded(settings, WorkerShare())
@@ -282,8 +290,17 @@ def _lines(sent: Sent) -> Iterator[str]:
         yield indent(as_text(explained), "  ")
         yield ""
     yield "the same with curl, where $TOKEN holds a token"
-    yield token_command(sent.settings, sent.route)
+    yield _token_line(sent)
     yield curl_command(sent)
+
+
+def _token_line(sent: Sent) -> str:
+    command = token_command(sent.settings, sent.route)
+    if not sent.by_published:
+        return command
+    # In a shell of its own, which ends with the bracket, the variables are as if not given.
+    brought = command.removeprefix("TOKEN=")
+    return f'TOKEN=$(unset {" ".join(CREDENTIALS)}; printf %s "{brought}")'
 
 
 def _outcome(attempt: Attempt, correlation_id: str) -> str:

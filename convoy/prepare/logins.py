@@ -31,31 +31,37 @@ from convoy.settings.environment import (
 )
 
 Login = ClientLogin | UserLogin | UserToken
-_ALL = (
+CREDENTIALS = (
     *(CLIENT_ID, CLIENT_SECRET, USER_TOKEN, REFRESH_TOKEN),
     *(USER_CLIENT_ID, USER_CLIENT_SECRET, GUEST_JWTS),
 )
+"""The variables of whatever is logged in with at a target."""
 
 
 def has_own_credentials(environ: Mapping[str, str]) -> bool:
     """Tell whether anything to log in with is given that not everybody knows."""
     try:
-        found = secrets_in(environ, *_ALL).values()
+        found = secrets_in(environ, *CREDENTIALS).values()
     except SettingsError:
         return True  # what is wrong with it is said where it is needed
     return not PUBLISHED_CREDENTIALS.issuperset(filter(None, found))
 
 
 class Logins:
-    """Reads the logins from `environ`, for the kinds of token of `known_scenarios`."""
+    """Reads the logins from `environ`, for the kinds of token of `known_scenarios`.
+
+    Where they `are_withheld` from the target of some settings, it is as if none were given.
+    """
 
     def __init__(
         self,
         environ: Mapping[str, str],
         known_scenarios: Callable[[], Mapping[str, KnownScenario]],
+        are_withheld: Callable[[Settings], bool],
     ) -> None:
         self._environ = environ
         self._known_scenarios = known_scenarios
+        self._are_withheld = are_withheld
         self._refresh_tokens: dict[str, RefreshToken] = {}
 
     def given(self, settings: Settings, *, prepares: bool) -> dict[TokenKind, Login]:
@@ -63,12 +69,13 @@ class Logins:
 
         Who `prepares` a run needs also those that open its conversations.
         """
+        environ = {} if self._are_withheld(settings) else self._environ
         logins: dict[TokenKind, Login] = {}
         faults: list[Fault] = []
         for kind in token_kinds(settings, self._known_scenarios(), prepares=prepares):
             read = user_login if kind == USER else credentials
             try:
-                logins[kind] = read(self._environ, settings)
+                logins[kind] = read(environ, settings)
             except SettingsError as error:
                 faults += error.faults
         SettingsError.raise_for(faults)
@@ -88,6 +95,8 @@ class Logins:
 
     def of_guests(self, settings: Settings) -> tuple[Secret, ...]:
         """Return what guests log in with, as far as some run; raises SettingsError."""
+        if self._are_withheld(settings):
+            return ()
         known = self._known_scenarios()
         routes = [known[name].route for name in settings.scenarios if name in known]
         return guest_jwts(self._environ) if GUEST_CHAT in routes else ()
@@ -96,6 +105,8 @@ class Logins:
         """Return whether a target is approved, or gets anything that not everybody knows."""
         if settings.target.approval is not None:
             return True
+        if self._are_withheld(settings):
+            return False
         logins = self.given(settings, prepares=False).values()
         given = chain(*logins, self.of_guests(settings))
         return not PUBLISHED_CREDENTIALS.issuperset(given) or any(

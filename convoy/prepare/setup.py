@@ -24,7 +24,7 @@ from convoy.prepare.guard import (
     check_window,
     window_ends_s,
 )
-from convoy.prepare.logins import Logins
+from convoy.prepare.logins import Logins, has_own_credentials
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import AFTER_A_RUN, OrganisationLock
 from convoy.prepare.preflight import Preflight
@@ -86,9 +86,10 @@ class Setup:
         self.kill_switch = KillSwitch(RUNS / STOP)
         self._environ = environ
         self._known_scenarios = known_scenarios
-        self._tell = tell
+        self.tell = tell
         self._checklist = Checklist(redact=self.redactor.redact)
-        self._logins = Logins(environ, known_scenarios)
+        self._logins = Logins(environ, known_scenarios, self._are_withheld)
+        self._is_target_named = bool(environ.get(VARIABLE_BY_OPTION["target"]))
         self.own_options: Mapping[str, object] | None = None
         """Those of a worker, which may name a target; None where the master is this process, or it
         was forked from it."""
@@ -107,6 +108,32 @@ class Setup:
                 known_scenarios=self._known_scenarios(),
                 redact=self.redactor.redact,
             )
+
+    def note_target(self, named: object) -> None:
+        """Note the target that the command line of this process names, if any."""
+        self._is_target_named |= bool(named)
+
+    def _are_withheld(self, settings: Settings) -> bool:
+        """Tell whether the target gets none of the secrets that were given here.
+
+        Everybody has the embedded simulator's address by default, and anybody on this machine may
+        listen there and call itself one. A worker that was started by itself takes no part there.
+        """
+        is_named = self._is_target_named or self.own_options is not None
+        return settings.target.embedded_simulator and not is_named
+
+    def withheld(self, settings: Settings) -> str:
+        """Say that secrets were given which the target does not get; "" where there are none."""
+        has_header = any(not isinstance(each, str) for each in settings.headers.values())
+        has_any = has_header or has_own_credentials(self._environ)
+        if not has_any or not self._are_withheld(settings):
+            return ""
+        target = settings.target
+        return (
+            "your credentials and secret headers are not used, but the simulator's published "
+            f"ones: no target was named, and anybody on this machine may listen at {target.api_url}"
+            f"; --target names the one that they are for, --target {target.name} this one"
+        )
 
     @property
     def simulator_key(self) -> Secret | None:
@@ -143,6 +170,8 @@ class Setup:
         self.hide_headers(settings)
         logins = self._logins.given(settings, prepares=worker_share is None)
         headers = header_values(self._environ, settings)
+        if self._are_withheld(settings):
+            headers = {name: each for name, each in headers.items() if isinstance(each, str)}
         jwts = self._logins.of_guests(settings)
         for secret in {*chain.from_iterable(logins.values()), *jwts} - PUBLISHED_CREDENTIALS:
             self.redactor.register(secret, permanent=True)
@@ -254,7 +283,7 @@ class Setup:
                 check_window(preflight.settings, time(), lasts_s=0.0)
             try:
                 with (
-                    checklist.telling(self._tell),
+                    checklist.telling(self.tell),
                     self.kill_switch.watched() if sends else nullcontext(),
                 ):
                     return preflight.prepare(spawn_rate, sends=sends)
@@ -274,6 +303,8 @@ class Setup:
             key = self.simulator_key
             connections = self.connect(settings)
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
+        if withheld := self.withheld(settings):
+            checklist.warn("credentials", withheld, "")
         there = self.simulator.settings_at(settings, run_id, checklist)
         if there is not settings:
             connections = self.connect(there)

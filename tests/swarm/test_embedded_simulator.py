@@ -52,6 +52,20 @@ def test_simulator_that_runs_already_is_used_and_left_alone(
     assert simulator.is_running()
 
 
+def test_who_has_credentials_of_his_own_and_names_no_target_runs_by_published_ones(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    at = [f"--set=target.{name}={simulator.url}" for name in ("api_url", "login_url")]
+    own = {"CONVOY_CLIENT_ID": "of-my-own", "CONVOY_CLIENT_SECRET": "of-my-own"}
+
+    ended = run_locust(tmp_path, *at, *QUICK, "--processes", "2", *swarm_ports(), environment=own)
+
+    assert ended.exit_code == 0, ended.output
+    assert simulator.ledger(ended.run["run_id"])["accepted"] == 20
+    assert "credentials: your credentials and secret headers are not used" in ended.output
+    assert "--target simulator this one" in ended.output
+
+
 def test_a_run_that_finds_another_runs_simulator_starts_its_own(tmp_path: Path) -> None:
     others = EmbeddedSimulator(os.environ)
     port = free_port()

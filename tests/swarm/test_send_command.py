@@ -201,6 +201,28 @@ def test_what_cannot_be_sent_says_why(options: list[str], code: int, said: str) 
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("scenario", "published"), [("conversation_messages", "demo"), ("agent_reply", "public-user")]
+)
+def test_credentials_that_were_withheld_are_not_in_the_curl_command_either(
+    simulator: SimulatorProcess, scenario: str, published: str
+) -> None:
+    path = inbound() + "?prefetchConversationId=true"
+    taken = call(simulator, "POST", path, open_message(), bearer(simulator, "public")).json
+    own = {f"CONVOY_{name}": "of-my-own" for name in ("CLIENT_ID", "CLIENT_SECRET", "USER_TOKEN")}
+    at = [f"--set=target.{name}={simulator.url}" for name in ("api_url", "login_url")]
+    to = ["--conversation", taken["conversationId"]] * (scenario == "agent_reply")
+
+    said = send("--scenarios", scenario, *at, *to, **own)
+    commands = said.stdout.split(CURL_BEGINS)[1]
+    answered = shell(commands, **own)
+
+    assert said.returncode == 0, said.stderr
+    assert "anybody on this machine may listen at" in said.stderr
+    assert f":-{published}" in commands
+    assert "HTTP/1.1 20" in answered
+
+
 def test_wrong_credentials_are_one_sentence(simulator: SimulatorProcess) -> None:
     secret = "not-the-secret"
     given = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": secret}

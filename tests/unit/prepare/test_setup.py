@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from convoy.errors import ExitCode, LoginError, RefusedError, SettingsError
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.setup import Setup
 from convoy.remote.connections import WorkerShare
-from convoy.routes.catalogue import CLIENT, ROUTES, USER, TokenKind
+from convoy.routes.catalogue import CLIENT, GUEST_CHAT, ROUTES, USER, TokenKind
 from convoy.secrets import STARS, Redactor, Secret
+from convoy.settings import Settings
+from convoy.settings.environment import PUBLISHED_CREDENTIALS
 from convoy.settings.resolution import resolve
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.misbehaving_server import answer, serving
@@ -209,3 +212,86 @@ def test_a_worker_s_own_credentials_go_to_the_simulator_s_address_only_where_it_
 
     with pytest.raises(RefusedError, match="no target file") if is_refused else nullcontext():
         worker.connect_worker(asked, WorkerShare())
+
+
+BY_DEFAULT = b"Authorization: Basic ZGVtbzpkZW1v\r\n"
+"""The simulator's published client."""
+OWN = LOGIN | {"GATEWAY_KEY": "of-the-gateway", "CONVOY_USER_TOKEN": "a-users-token"}
+
+
+def squatted(port: int, *sets: str, host: str = "") -> Settings:
+    """Return settings of the default target, or of an address, at a port that somebody has."""
+    url = f"http://127.0.0.1:{port}"
+    at = [] if host else [f"target.api_url={url}", f"target.login_url={url}"]
+    headers = "headers={X-Key: {env: GATEWAY_KEY}, X-Plain: plain}"
+    return settings_of(
+        *(*at, headers, "scenarios=[open_messaging]", *sets),
+        command_line={"host": url} if host else {},
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_named", "host", "goes_there"),
+    [
+        pytest.param(OWN, False, "", False, id="by default"),
+        pytest.param(OWN, True, "", True, id="named on the command line"),
+        pytest.param(OWN | {"CONVOY_TARGET": "simulator"}, False, "", True, id="by a variable"),
+        pytest.param(OWN, False, "named", True, id="by its address"),
+    ],
+)
+def test_own_secrets_go_to_the_simulator_s_address_only_where_it_was_named(
+    environ: dict[str, str], is_named: bool, host: str, goes_there: bool
+) -> None:
+    prepared = Setup(environ, lambda: dict.fromkeys(KNOWN, SCENARIOS["open_messaging"]))
+    if is_named:
+        prepared.note_target("simulator")
+    with serving(lambda visitor: visitor.answer_all(TOKEN)) as server:
+        settings = squatted(server.port, host=host)
+
+        connections = prepared.connect(settings)
+        connections.log_in()
+
+        assert (BY_DEFAULT not in server.requests[0]) == goes_there
+    assert ("X-Key" in connections.headers) == goes_there
+    assert connections.headers["X-Plain"] == "plain"
+    assert bool(prepared.withheld(settings)) == (not goes_there)
+
+
+def test_neither_a_user_s_token_nor_a_guest_s_goes_there_unless_it_was_named() -> None:
+    known = {
+        "agent_reply": SCENARIOS["agent_reply"],
+        "guest_chat": KnownScenario(GUEST_CHAT, (), {}, (), lambda *_: None, None),  # type: ignore[arg-type, return-value]
+    }
+    known |= {name: known["agent_reply"] for name in KNOWN if name not in known}
+    environ = OWN | {"CONVOY_GUEST_JWTS": "a.b.c"}
+    for name in ("agent_reply", "guest_chat"):
+        settings = settings_of(f"scenarios=[{name}]")
+        by_default, named = Setup(environ, lambda: known), Setup(environ, lambda: known)
+        named.note_target("simulator")
+
+        logins = [each._logins.given(settings, prepares=True) for each in (by_default, named)]
+        guests = [each._logins.of_guests(settings) for each in (by_default, named)]
+
+        assert PUBLISHED_CREDENTIALS.issuperset(chain(*logins[0].values()))
+        assert not PUBLISHED_CREDENTIALS.issuperset(chain(*logins[1].values()))
+        assert [len(each) for each in guests] == ([0, 1] if name == "guest_chat" else [0, 0])
+
+
+def test_nothing_is_withheld_where_nothing_is_given() -> None:
+    published = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
+
+    assert Setup({}, dict).withheld(OF_THE_SIMULATOR) == ""
+    assert Setup(published, dict).withheld(OF_THE_SIMULATOR) == ""
+    assert "--target simulator" in Setup(LOGIN, dict).withheld(OF_THE_SIMULATOR)
+
+
+def test_after_a_run_by_published_credentials_no_other_ones_are_used() -> None:
+    known = {name: SCENARIOS["open_messaging"] for name in KNOWN}
+    with serving(lambda visitor: visitor.answer_all(TOKEN)) as server:
+        settings = squatted(server.port)
+
+        _, connections = Setup(OWN, lambda: known).connect_again(settings, {"target": None})
+        connections.log_in()
+
+        assert BY_DEFAULT in server.requests[0]
+    assert "X-Key" not in connections.headers
