@@ -101,6 +101,7 @@ class _Hooks:
             self._begin_local(controller)
         if web_ui is not None:
             webui.install(web_ui, controller, self._command, self._setup)
+            webui.open_browser_without_secrets(self._environ)
         if self._command.starts_by_itself and environment.parsed_options is not None:
             # Locust's own timer would begin before users are ready, and nothing could cancel it.
             environment.parsed_options.run_time = None

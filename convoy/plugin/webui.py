@@ -6,11 +6,14 @@ What is refused is told with the reason.
 from __future__ import annotations
 
 import logging
+import sys
+import webbrowser
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Response, jsonify, make_response, request, send_file
+from gevent import subprocess
 from locust.web import WebUI
 
 from convoy.errors import ConvoyError, RefusedError
@@ -23,6 +26,7 @@ from convoy.prepare.setup import Setup
 from convoy.results.record import MESSAGES, SERIES, SETTINGS
 from convoy.results.reports import REPORT, REPORTS
 from convoy.results.summary import Summary
+from convoy.settings.environment import environment_of_children
 from convoy.swarm.changes import Changes
 
 logger = logging.getLogger(__name__)
@@ -37,6 +41,40 @@ _COLUMNS = [
     {"key": "observed", "title": "Observed"},
     {"key": "verdict", "title": "Verdict"},
 ]
+
+_OF_A_DESKTOP = (
+    *("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "BROWSER"),
+    *("DESKTOP_SESSION", "KDE_FULL_SESSION", "WSL_DISTRO_NAME", "WSL_INTEROP"),
+    *("XDG_CACHE_HOME", "XDG_CONFIG_DIRS", "XDG_CONFIG_HOME", "XDG_CURRENT_DESKTOP"),
+    *("XDG_DATA_DIRS", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_SESSION_DESKTOP"),
+    *("XDG_SESSION_ID", "XDG_SESSION_TYPE", "XDG_STATE_HOME"),
+)
+"""By their whole names: a secret header's variable may be called XDG_KEY."""
+
+
+def open_browser_without_secrets(environ: Mapping[str, str]) -> None:
+    """Have the browser that Locust opens, where Enter is pressed, get no credential.
+
+    Python starts it in the environment of its own process, so that a process of its own is needed.
+    """
+    of_a_desktop = {name: environ[name] for name in _OF_A_DESKTOP if name in environ}
+
+    def open_new_tab(url: str) -> bool:
+        try:
+            subprocess.Popen(
+                [sys.executable, "-I", "-m", "webbrowser", "-t", url],
+                env=environment_of_children(environ) | of_a_desktop,
+                stdin=subprocess.DEVNULL,  # its keys are Locust's
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C in the terminal would end it, too
+            )
+        except OSError as error:
+            logger.error("no browser could be started: %s", error)
+            return False
+        return True
+
+    webbrowser.open_new_tab = open_new_tab
 
 
 def install(web_ui: WebUI, controller: RunController, command: CommandLine, setup: Setup) -> None:

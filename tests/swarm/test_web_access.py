@@ -10,6 +10,7 @@ import requests
 
 from tests.locust_process import LocustProcess, free_port, swarm_ports, wait_until
 from tests.simulator_process import SimulatorProcess
+from tests.terminal_process import TerminalProcess
 
 LOGIN = {"CONVOY_WEB_USER": "operator", "CONVOY_WEB_PASSWORD": "correct horse battery"}
 LISTENING = "0A"
@@ -115,3 +116,34 @@ def test_a_name_that_was_let_point_here_starts_nothing(
         assert "'rebound.example' is no name of this web UI" in refused.text
         assert given.status_code == 200
         assert simulator.ledger()["accepted"] == 0
+
+
+BROWSER = """#!/bin/sh
+{ env; echo "opened $1"; } > FILE.new
+mv FILE.new FILE
+"""
+
+
+def test_the_browser_that_enter_opens_gets_no_credential(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    browser, said = tmp_path / "browser", tmp_path / "said"
+    browser.write_text(BROWSER.replace("FILE", str(said)))
+    browser.chmod(0o755)
+    port, secret = str(free_port()), "do-not-hand-on-4711"
+    around = {
+        **{"BROWSER": str(browser), "DISPLAY": ":7", "XDG_RUNTIME_DIR": "/run/user/7"},
+        **{"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": secret, "GATEWAY_KEY": secret},
+        **{"HTTPS_PROXY": f"http://user:{secret}@127.0.0.1:9", "XDG_KEY": secret},
+    }
+
+    options = ["--web-port", port, "-H", simulator.url]
+    with TerminalProcess(tmp_path / "run", *options, environment=around) as terminal:
+        terminal.wait_for("press enter")
+        terminal.press(b"\r")
+        wait_until(said.exists, terminal.text)
+
+    environment, _, opened = said.read_text().partition("opened ")
+    assert opened == f"http://127.0.0.1:{port}\n"
+    assert secret not in environment
+    assert "DISPLAY=:7\n" in environment and "XDG_RUNTIME_DIR=/run/user/7\n" in environment
