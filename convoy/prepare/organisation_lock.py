@@ -66,9 +66,10 @@ class OrganisationLock:
             holder = found[0].decode() if found else "another run"
             raise _refusal(f"{holder} on this machine", organisation_id) from error
         self._held, self._run_id = (organisation_id, descriptor), run_id
-        was_killed = bool(_read(descriptor))
-        _write(descriptor, run_id)
-        if was_killed:
+        may_have_been_killed = bool(_read(descriptor))
+        if not _wrote(descriptor, run_id):
+            may_have_been_killed = True  # one of ours could not write either
+        if may_have_been_killed:
             # The last holder, whose workers send on until their lease is over.
             gevent.sleep(max(LEASE_S + SECOND_S, self._rest_s))
 
@@ -121,7 +122,11 @@ def _read(descriptor: int) -> bytes:
     return os.pread(descriptor, 100, 0)
 
 
-def _write(descriptor: int, run_id: str) -> None:
-    with suppress(OSError):  # where another user has made the file
+def _wrote(descriptor: int, run_id: str) -> bool:
+    """Write who has the lock, and return whether that was possible."""
+    try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"run {run_id} (process {os.getpid()})".encode(), 0)
+    except OSError:  # such as where another user has made the file
+        return False
+    return True

@@ -130,6 +130,33 @@ def test_who_waits_for_the_workers_of_one_that_was_killed_is_named(
     assert [each.split(" (")[0] for each in told] == ["run 2"]
 
 
+def test_who_cannot_write_into_it_waits_as_after_one_that_was_killed(
+    tmp_path: Path,
+    first: OrganisationLock,
+    second: OrganisationLock,
+    waited_s: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first.take("an id", "1")
+    first.release("1")
+    [path] = tmp_path.iterdir()
+    waited_s.clear()
+
+    def of_another_user(found: str | Path, flags: int, *mode: int) -> int:
+        if flags & os.O_RDWR:
+            raise FileExistsError if flags & os.O_EXCL else PermissionError
+        return open_file(found, flags, *mode)
+
+    open_file = os.open
+    monkeypatch.setattr(organisation_lock.os, "open", of_another_user)
+    for run_id in ("2", "3"):  # a run that was killed could not leave anything in it
+        second.take("an id", run_id)
+        second.release(run_id)
+
+    assert path.read_bytes() == b""
+    assert waited_s == [3.5, 1.0, 3.5, 1.0]
+
+
 @pytest.mark.parametrize(("logins_per_s", "rest_s"), [(None, 1.0), (5.0, 1.0), (0.25, 4.0)])
 def test_the_next_run_may_log_in_when_the_last_one_has_released_it(
     first: OrganisationLock, waited_s: list[float], logins_per_s: float | None, rest_s: float
