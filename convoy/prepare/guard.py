@@ -109,7 +109,7 @@ def check_region(settings: Settings) -> str:
         url = getattr(target, setting)
         if url is None:
             continue
-        host = Origin.parse(url).host
+        host = Origin.parse(url).host.rstrip(".")  # a name with the root's dot is the same one
         found = region_of(host)
         if not found:
             foreign.append(host)

@@ -549,6 +549,13 @@ def test_each_process_has_room_for_steps_too(rate: float, processes: int, said: 
             id="a gateway that is named alike",
         ),
         pytest.param(None, "https://api.mypurecloud.de", "https://login.x", "", id="none is named"),
+        pytest.param(
+            "eu-central-1",
+            "https://api.mypurecloud.de.",
+            "https://login.mypurecloud.de",
+            "the hosts are of eu-central-1",
+            id="with the dot of the root",
+        ),
     ],
 )
 def test_the_hosts_are_of_the_approved_region_or_not_compared(
@@ -576,6 +583,13 @@ def test_the_hosts_are_of_the_approved_region_or_not_compared(
             "https://login.mypurecloud.ie",
             "login_url .* of region eu-west-1, .* for region eu-central-1, whose host is login",
             id="login",
+        ),
+        pytest.param(
+            "eu-west-1",
+            "https://api.mypurecloud.de.",
+            "https://login.mypurecloud.ie",
+            r"api_url is https://api\.mypurecloud\.de\., of region eu-central-1",
+            id="with the dot of the root",
         ),
         pytest.param(
             "eu-central-1",
