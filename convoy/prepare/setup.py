@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from time import time
@@ -89,7 +89,7 @@ class Setup:
         self.tell = tell
         self._checklist = Checklist(redact=self.redactor.redact)
         self._logins = Logins(environ, known_scenarios, self._are_withheld)
-        self._is_target_named = bool(environ.get(VARIABLE_BY_OPTION["target"]))
+        self._named = environ.get(VARIABLE_BY_OPTION["target"], "")
         self.own_options: Mapping[str, object] | None = None
         """Those of a worker, which may name a target; None where the master is this process, or it
         was forked from it."""
@@ -111,7 +111,17 @@ class Setup:
 
     def note_target(self, named: object) -> None:
         """Note the target that the command line of this process names, if any."""
-        self._is_target_named |= bool(named)
+        self._named = str(named or self._named)
+
+    @cached_property
+    def _named_simulator(self) -> str:
+        """The target that this process was started with, by its name, if it is a simulator's."""
+        if not self._named:
+            return ""
+        with suppress(SettingsError):  # which is said where the settings of the run are resolved
+            target = self.resolve({"target": self._named}).target
+            return target.name if target.embedded_simulator else ""
+        return ""
 
     def _are_withheld(self, settings: Settings) -> bool:
         """Tell whether the target gets none of the secrets that were given here.
@@ -119,8 +129,9 @@ class Setup:
         Everybody has the embedded simulator's address by default, and anybody on this machine may
         listen there and call itself one. A worker that was started by itself takes no part there.
         """
-        is_named = self._is_target_named or self.own_options is not None
-        return settings.target.embedded_simulator and not is_named
+        target = settings.target
+        is_named = self.own_options is not None or target.name == self._named_simulator
+        return target.embedded_simulator and not is_named
 
     def withheld(self, settings: Settings) -> str:
         """Say that secrets were given which the target does not get; "" where there are none."""
@@ -131,8 +142,8 @@ class Setup:
         target = settings.target
         return (
             "your credentials and secret headers are not used, but the simulator's published "
-            f"ones: no target was named, and anybody on this machine may listen at {target.api_url}"
-            f"; --target names the one that they are for, --target {target.name} this one"
+            f"ones: anybody on this machine may listen at {target.api_url}, and Convoy was not "
+            f"started with this target; --target {target.name} lets it have them"
         )
 
     @property

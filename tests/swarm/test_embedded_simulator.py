@@ -63,7 +63,7 @@ def test_who_has_credentials_of_his_own_and_names_no_target_runs_by_published_on
     assert ended.exit_code == 0, ended.output
     assert simulator.ledger(ended.run["run_id"])["accepted"] == 20
     assert "credentials: your credentials and secret headers are not used" in ended.output
-    assert "--target simulator this one" in ended.output
+    assert "--target simulator lets it have them" in ended.output
 
 
 def test_a_run_that_finds_another_runs_simulator_starts_its_own(tmp_path: Path) -> None:

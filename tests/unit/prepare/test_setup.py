@@ -231,20 +231,26 @@ def squatted(port: int, *sets: str, host: str = "") -> Settings:
 
 
 @pytest.mark.parametrize(
-    ("environ", "is_named", "host", "goes_there"),
+    ("environ", "named", "host", "goes_there"),
     [
-        pytest.param(OWN, False, "", False, id="by default"),
-        pytest.param(OWN, True, "", True, id="named on the command line"),
-        pytest.param(OWN | {"CONVOY_TARGET": "simulator"}, False, "", True, id="by a variable"),
-        pytest.param(OWN, False, "named", True, id="by its address"),
+        pytest.param(OWN, "", "", False, id="by default"),
+        pytest.param(OWN, "simulator", "", True, id="named on the command line"),
+        pytest.param(OWN | {"CONVOY_TARGET": "simulator"}, "", "", True, id="by a variable"),
+        pytest.param(OWN, "genesys-cloud", "", False, id="another one, before the form's"),
+        pytest.param(
+            OWN | {"CONVOY_TARGET": "genesys-cloud"}, "", "", False, id="another one by a variable"
+        ),
+        pytest.param(
+            OWN | {"CONVOY_TARGET": "genesys-cloud"}, "simulator", "", True, id="instead of it"
+        ),
+        pytest.param(OWN, "", "named", True, id="by its address"),
     ],
 )
 def test_own_secrets_go_to_the_simulator_s_address_only_where_it_was_named(
-    environ: dict[str, str], is_named: bool, host: str, goes_there: bool
+    environ: dict[str, str], named: str, host: str, goes_there: bool
 ) -> None:
     prepared = Setup(environ, lambda: dict.fromkeys(KNOWN, SCENARIOS["open_messaging"]))
-    if is_named:
-        prepared.note_target("simulator")
+    prepared.note_target(named)
     with serving(lambda visitor: visitor.answer_all(TOKEN)) as server:
         settings = squatted(server.port, host=host)
 
