@@ -242,6 +242,8 @@ class Setup:
             if command_line is not None and (named or self._logins.has_secrets_for(settings)):
                 known = [self.resolve(command_line)] if named else self._own_settings(command_line)
                 settings = _as_known_now(settings, named, known)
+            if command_line is not None and (withheld := self.withheld(settings)):
+                self.tell(self.told(withheld))
             # What is done afterwards keeps to the limits, whatever the run did, and is no message.
             connections = self.connect_guarded(settings.model_copy(update={"on_limit": "obey"}))
             if connections.pace is not None:

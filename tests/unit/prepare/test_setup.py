@@ -292,12 +292,14 @@ def test_nothing_is_withheld_where_nothing_is_given() -> None:
 
 
 def test_after_a_run_by_published_credentials_no_other_ones_are_used() -> None:
-    known = {name: SCENARIOS["open_messaging"] for name in KNOWN}
+    known, told = {name: SCENARIOS["open_messaging"] for name in KNOWN}, list[str]()
     with serving(lambda visitor: visitor.answer_all(TOKEN)) as server:
         settings = squatted(server.port)
+        prepared = Setup(OWN, lambda: known, told.append)
 
-        _, connections = Setup(OWN, lambda: known).connect_again(settings, {"target": None})
+        _, connections = prepared.connect_again(settings, {"target": None})
         connections.log_in()
 
         assert BY_DEFAULT in server.requests[0]
+    assert told == [prepared.withheld(settings)] != [""]
     assert "X-Key" not in connections.headers
