@@ -103,7 +103,7 @@ def send_one(
             path, body, settings.request_timeout_s, answers, conversation.id, route.method
         )
     told = _without_token(head)
-    by_published = bool(setup.withheld(settings))
+    by_published = bool(setup.withholding.told(settings))
     return Sent(settings, route, path, told, body, attempt, attempt.correlation_id, by_published)
 
 
@@ -137,7 +137,7 @@ def checked_template(setup: Setup, settings: Settings, payload: str) -> tuple[st
 def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterator[Ready]:
     """Let one message be sent inside, after the guard of a run; raises as `send_one`."""
     run_id = new_run_id()
-    if withheld := setup.withheld(settings):
+    if withheld := setup.withholding.told(settings):
         setup.tell(setup.told(withheld))
     settings = setup.simulator.settings_at(settings, run_id, Checklist())
     # Nobody opens conversations here.

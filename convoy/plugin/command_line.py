@@ -134,7 +134,7 @@ class CommandLine:
             "stop_timeout_s": stop_timeout_s,
             "host": options.host,
         } | given(options)
-        self._setup.note_target(self._asked.get("target"))
+        self._setup.withholding.note_target(self._asked.get("target"))
         if chosen:
             named = {each.__name__: each.scenario for each in user_classes()}
             self._asked["scenarios"] = ",".join(named.get(name, name) for name in chosen)

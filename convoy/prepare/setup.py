@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import time
@@ -24,12 +24,13 @@ from convoy.prepare.guard import (
     check_window,
     window_ends_s,
 )
-from convoy.prepare.logins import Logins, has_own_credentials
+from convoy.prepare.logins import Logins
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import AFTER_A_RUN, OrganisationLock
 from convoy.prepare.preflight import Preflight
 from convoy.prepare.prepared_run import PreparedRun
 from convoy.prepare.scenarios import KnownScenario
+from convoy.prepare.withholding import Withholding
 from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
@@ -88,8 +89,8 @@ class Setup:
         self._known_scenarios = known_scenarios
         self.tell = tell
         self._checklist = Checklist(redact=self.redactor.redact)
+        self.withholding = Withholding(environ, self.resolve)
         self._logins = Logins(environ, known_scenarios, self._are_withheld)
-        self._named = environ.get(VARIABLE_BY_OPTION["target"], "")
         self.own_options: Mapping[str, object] | None = None
         """Those of a worker, which may name a target; None where the master is this process, or it
         was forked from it."""
@@ -109,42 +110,9 @@ class Setup:
                 redact=self.redactor.redact,
             )
 
-    def note_target(self, named: object) -> None:
-        """Note the target that the command line of this process names, if any."""
-        self._named = str(named or self._named)
-
-    @cached_property
-    def _named_simulator(self) -> str:
-        """The target that this process was started with, by its name, if it is a simulator's."""
-        if not self._named:
-            return ""
-        with suppress(SettingsError):  # which is said where the settings of the run are resolved
-            target = self.resolve({"target": self._named}).target
-            return target.name if target.embedded_simulator else ""
-        return ""
-
     def _are_withheld(self, settings: Settings) -> bool:
-        """Tell whether the target gets none of the secrets that were given here.
-
-        Everybody has the embedded simulator's address by default, and anybody on this machine may
-        listen there and call itself one. A worker that was started by itself takes no part there.
-        """
-        target = settings.target
-        is_named = self.own_options is not None or target.name == self._named_simulator
-        return target.embedded_simulator and not is_named
-
-    def withheld(self, settings: Settings) -> str:
-        """Say that secrets were given which the target does not get; "" where there are none."""
-        has_header = any(not isinstance(each, str) for each in settings.headers.values())
-        has_any = has_header or has_own_credentials(self._environ)
-        if not has_any or not self._are_withheld(settings):
-            return ""
-        target = settings.target
-        return (
-            "your credentials and secret headers are not used, but the simulator's published "
-            f"ones: anybody on this machine may listen at {target.api_url}, and Convoy was not "
-            f"started with this target; --target {target.name} lets it have them"
-        )
+        # A worker that was started by itself takes no part in a run to such a target.
+        return self.own_options is None and self.withholding.is_from(settings)
 
     @property
     def simulator_key(self) -> Secret | None:
@@ -215,7 +183,8 @@ class Setup:
         Raises SettingsError, RefusedError.
         """
         if self.own_options is not None and self._logins.has_secrets_for(settings):
-            check_own_targets(settings, self._own_settings(self.own_options))
+            own = _own_settings(self.resolve, self._environ, self.own_options)
+            check_own_targets(settings, own)
         return self.connect_guarded(settings, share)
 
     def connect_guarded(self, settings: Settings, share: WorkerShare | None = None) -> Connections:
@@ -240,9 +209,10 @@ class Setup:
             self.hide_headers(settings)  # which the target file of today may not have
             named = (command_line or {}).get("target")
             if command_line is not None and (named or self._logins.has_secrets_for(settings)):
-                known = [self.resolve(command_line)] if named else self._own_settings(command_line)
+                own = _own_settings(self.resolve, self._environ, command_line)
+                known = [self.resolve(command_line)] if named else own
                 settings = _as_known_now(settings, named, known)
-            if command_line is not None and (withheld := self.withheld(settings)):
+            if command_line is not None and (withheld := self.withholding.told(settings)):
                 self.tell(self.told(withheld))
             # What is done afterwards keeps to the limits, whatever the run did, and is no message.
             connections = self.connect_guarded(settings.model_copy(update={"on_limit": "obey"}))
@@ -255,21 +225,6 @@ class Setup:
                     with ApiClient(connections.first_session(kind), settings) as client:
                         check_token(settings, client)
             return settings, connections
-
-    def _own_settings(self, own_options: Mapping[str, object]) -> Iterator[Settings]:
-        """Yield what the target files of this process say, as far as they can be read.
-
-        Among them is the embedded simulator only where this process was started with its target:
-        everybody has that file, and anybody on this machine may listen at its address.
-        """
-        is_named = bool(
-            own_options.get("target") or self._environ.get(VARIABLE_BY_OPTION["target"])
-        )
-        for options in (own_options, *_named("target", self._environ)):
-            with suppress(SettingsError):
-                settings = self.resolve(options)
-                if not settings.target.embedded_simulator or (is_named and options is own_options):
-                    yield settings
 
     def prepare(
         self,
@@ -316,7 +271,7 @@ class Setup:
             key = self.simulator_key
             connections = self.connect(settings)
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
-        if withheld := self.withheld(settings):
+        if withheld := self.withholding.told(settings):
             checklist.warn("credentials", withheld, "")
         there = self.simulator.settings_at(settings, run_id, checklist)
         if there is not settings:
@@ -364,6 +319,24 @@ class Setup:
 def _named(option: str, environ: Mapping[str, str]) -> list[Mapping[str, object]]:
     """Return the options that choose each target, or each profile, by its name."""
     return [{option: name} for name in names_of(option, environ)]
+
+
+def _own_settings(
+    resolve: Callable[[Mapping[str, object]], Settings],
+    environ: Mapping[str, str],
+    own_options: Mapping[str, object],
+) -> Iterator[Settings]:
+    """Yield what the target files of this process say, as far as they can be read.
+
+    Among them is the embedded simulator only where this process was started with its target:
+    everybody has that file, and anybody on this machine may listen at its address.
+    """
+    is_named = bool(own_options.get("target") or environ.get(VARIABLE_BY_OPTION["target"]))
+    for options in (own_options, *_named("target", environ)):
+        with suppress(SettingsError):
+            settings = resolve(options)
+            if not settings.target.embedded_simulator or (is_named and options is own_options):
+                yield settings
 
 
 def _as_known_now(recorded: Settings, named: object, known: Iterable[Settings]) -> Settings:

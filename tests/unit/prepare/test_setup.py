@@ -250,7 +250,7 @@ def test_own_secrets_go_to_the_simulator_s_address_only_where_it_was_named(
     environ: dict[str, str], named: str, host: str, goes_there: bool
 ) -> None:
     prepared = Setup(environ, lambda: dict.fromkeys(KNOWN, SCENARIOS["open_messaging"]))
-    prepared.note_target(named)
+    prepared.withholding.note_target(named)
     with serving(lambda visitor: visitor.answer_all(TOKEN)) as server:
         settings = squatted(server.port, host=host)
 
@@ -260,7 +260,7 @@ def test_own_secrets_go_to_the_simulator_s_address_only_where_it_was_named(
         assert (BY_DEFAULT not in server.requests[0]) == goes_there
     assert ("X-Key" in connections.headers) == goes_there
     assert connections.headers["X-Plain"] == "plain"
-    assert bool(prepared.withheld(settings)) == (not goes_there)
+    assert bool(prepared.withholding.told(settings)) == (not goes_there)
 
 
 def test_neither_a_user_s_token_nor_a_guest_s_goes_there_unless_it_was_named() -> None:
@@ -273,7 +273,7 @@ def test_neither_a_user_s_token_nor_a_guest_s_goes_there_unless_it_was_named() -
     for name in ("agent_reply", "guest_chat"):
         settings = settings_of(f"scenarios=[{name}]")
         by_default, named = Setup(environ, lambda: known), Setup(environ, lambda: known)
-        named.note_target("simulator")
+        named.withholding.note_target("simulator")
 
         logins = [each._logins.given(settings, prepares=True) for each in (by_default, named)]
         guests = [each._logins.of_guests(settings) for each in (by_default, named)]
@@ -286,9 +286,9 @@ def test_neither_a_user_s_token_nor_a_guest_s_goes_there_unless_it_was_named() -
 def test_nothing_is_withheld_where_nothing_is_given() -> None:
     published = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
 
-    assert Setup({}, dict).withheld(OF_THE_SIMULATOR) == ""
-    assert Setup(published, dict).withheld(OF_THE_SIMULATOR) == ""
-    assert "--target simulator" in Setup(LOGIN, dict).withheld(OF_THE_SIMULATOR)
+    assert Setup({}, dict).withholding.told(OF_THE_SIMULATOR) == ""
+    assert Setup(published, dict).withholding.told(OF_THE_SIMULATOR) == ""
+    assert "--target simulator" in Setup(LOGIN, dict).withholding.told(OF_THE_SIMULATOR)
 
 
 def test_after_a_run_by_published_credentials_no_other_ones_are_used() -> None:
@@ -301,5 +301,5 @@ def test_after_a_run_by_published_credentials_no_other_ones_are_used() -> None:
         connections.log_in()
 
         assert BY_DEFAULT in server.requests[0]
-    assert told == [prepared.withheld(settings)] != [""]
+    assert told == [prepared.withholding.told(settings)] != [""]
     assert "X-Key" not in connections.headers
