@@ -63,35 +63,58 @@ class HostNames:
     case. Those of them that the operator has `given` may be the names of a proxy, and its pages may
     come over TLS where the web UI itself has none. Where the web UI `is_open` to other machines,
     any IP address is allowed as well: DNS rebinding needs a name.
+
+    `localhost` stands for two addresses, and browsers try ::1 first, where another user may listen
+    and get the session's cookie. So where the web UI `has_login`, it has to be given.
     """
 
     names: frozenset[str]
     is_open: bool
     given: frozenset[str]
+    has_login: bool
 
     @classmethod
-    def of(cls, bound: str, given: Iterable[str]) -> HostNames:
+    def of(cls, bound: str, given: Iterable[str], *, has_login: bool) -> HostNames:
         """Return those of a web UI that listens at `bound`; `given` are allowed on purpose."""
+        bound = bound.lower()
         is_open = not is_loopback(bound)
-        given = frozenset(given)
-        own = {bound.lower(), *given}
+        own = {bound} if is_open or _is_address(bound) else set()
         if is_open:
             machine = socket.gethostname().lower()
             own |= {machine, machine.partition(".")[0]}
-        return cls(frozenset(filter(None, own)), is_open, given)
+        given = frozenset(given)
+        return cls(frozenset(filter(None, own)) | given, is_open, given, has_login)
 
     def have(self, header: str) -> bool:
         """Tell whether a Host header is one of them."""
         host = _name_in(header)
-        if host in self.names or is_loopback(host):
+        if is_loopback(host) and (_is_address(host) or not self.has_login):
             return True
-        with suppress(ValueError):
-            return self.is_open and bool(ipaddress.ip_address(host))
-        return False
+        return host in self.names or (self.is_open and _is_address(host))
+
+    def complaint(self, header: str, scheme: str) -> str:
+        """Return what to say of a Host header that is none of them."""
+        host = _name_in(header)
+        if not is_loopback(host):
+            return (
+                f"{quoted(header)} is no name of this web UI; names besides its own address "
+                "are given in CONVOY_WEB_HOSTS when Convoy is started"
+            )
+        port = header[len(host) :]
+        return (
+            f"{quoted(header)} may lead to another user of this machine as well, who would get the "
+            f"session; log in at {scheme}://127.0.0.1{port}/"
+        )
 
     def schemes(self, header: str, own: str) -> tuple[str, ...]:
         """Return which schemes the pages of a Host header may have; `own` is the web UI's."""
         return (own, "https") if _name_in(header) in self.given else (own,)
+
+
+def _is_address(host: str) -> bool:
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(host))
+    return False
 
 
 def _name_in(header: str) -> str:
@@ -112,10 +135,7 @@ def install(web_ui: WebUI, hosts: HostNames) -> None:
         g.nonce = secrets.token_urlsafe(16)
         host = request.headers.get("Host", "")
         if not hosts.have(host):
-            return refusal(
-                f"{quoted(host)} is no name of this web UI; names besides localhost and its own "
-                "address are given in CONVOY_WEB_HOSTS when Convoy is started"
-            )
+            return refusal(hosts.complaint(host, request.scheme))
         if _is_foreign(hosts.schemes(host, request.scheme)):
             return refusal("a page of another origin may neither control this test nor read it")
         if "Transfer-Encoding" in request.headers:

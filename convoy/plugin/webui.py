@@ -86,8 +86,8 @@ def install(web_ui: WebUI, controller: RunController, command: CommandLine, setu
     assert app is not None
     options = web_ui.environment.parsed_options
     base_path = options.web_base_path.rstrip("/") if options else ""
-    web_guard.install(web_ui, HostNames.of(web_ui.host, command.access.hosts))
-    login = command.access.login
+    hosts, login = command.access.hosts, command.access.login
+    web_guard.install(web_ui, HostNames.of(web_ui.host, hosts, has_login=login is not None))
     if login is not None:
         login.install(web_ui, base_path)
     form = _RunForm(web_ui, controller, command, setup)

@@ -60,7 +60,36 @@ def page() -> Page:
 def test_a_host_that_is_not_the_web_uis_own_is_refused(
     bound: str, host: str, is_answered: bool
 ) -> None:
-    assert HostNames.of(bound, {"load.example"}).have(host) is is_answered
+    names = HostNames.of(bound, {"load.example"}, has_login=False)
+
+    assert names.have(host) is is_answered
+
+
+@pytest.mark.parametrize(
+    ("bound", "host", "is_answered"),
+    [
+        ("127.0.0.1", "127.0.0.1:8089", True),
+        ("127.0.0.1", "127.0.0.1:9000", True),
+        ("127.0.0.1", "[::1]:9000", True),  # an address is one place, here a tunnel's end
+        ("127.0.0.1", "load.example", True),
+        ("127.0.0.1", "localhost:8089", False),
+        ("127.0.0.1", "LOCALHOST", False),
+        ("127.0.0.1", "a.localhost:8089", False),
+        ("127.0.0.1", "given.localhost:8089", True),
+        ("localhost", "localhost:8089", False),
+        ("localhost", "127.0.0.1:8089", True),
+        ("0.0.0.0", "localhost:8089", False),
+        ("0.0.0.0", "192.0.2.1:8089", True),
+        ("", "a.localhost", False),
+    ],
+)
+def test_with_a_login_a_name_that_may_lead_to_another_user_has_to_be_given(
+    bound: str, host: str, is_answered: bool
+) -> None:
+    """Whoever listens at ::1 is asked first by a browser, and gets what the name's cookies are."""
+    names = HostNames.of(bound, {"load.example", "given.localhost"}, has_login=True)
+
+    assert names.have(host) is is_answered
 
 
 def test_a_name_that_was_let_point_here_reaches_nothing_of_the_web_ui() -> None:

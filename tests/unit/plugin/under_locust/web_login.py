@@ -138,6 +138,20 @@ def test_the_cookie_goes_to_no_address_that_another_web_server_knows(page: Page)
     assert all(re.fullmatch(r"/[\w-]{22}/", each) for each in paths)
 
 
+def test_under_the_name_that_another_user_may_have_too_nobody_can_log_in(page: Page) -> None:
+    browser = page.client(host="localhost:9000")
+
+    answers = [browser.get("/"), browser.get("/login"), log_in(browser)]
+
+    assert [each.status_code for each in answers] == [403] * 3
+    assert {each.text for each in answers} == {
+        "'localhost:9000' may lead to another user of this machine as well, who would get the "
+        "session; log in at http://127.0.0.1:9000/"
+    }
+    assert not any(each.headers.getlist("Set-Cookie") for each in answers)
+    assert log_in(page.client()).status_code == 303
+
+
 def test_the_cookie_without_its_address_and_the_address_without_its_cookie_are_nothing(
     page: Page,
 ) -> None:
