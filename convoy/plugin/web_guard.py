@@ -23,8 +23,9 @@ from convoy.settings.origin import is_loopback
 from convoy.untrusted_text import quoted
 
 _ASSETS = "locust.send_assets"
-_PAGES = ("locust.index", "locust.login", "locust.stats_report", "convoy_log_in")
-"""Endpoints whose pages hold a script of Locust's; a link from elsewhere leads to them alone."""
+_LOGINS = ("locust.login", "convoy_log_in")
+_PAGES = ("locust.index", "locust.stats_report", "convoy_session", *_LOGINS)
+"""Endpoints whose pages hold a script; a link from elsewhere leads to them alone."""
 _ROOT = '<div id="root"></div>'
 _LARGEST_REQUEST = 64 * 1024
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@\s]+)(:[0-9]{1,5})?")
@@ -51,6 +52,9 @@ _DEFAULTS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+# Another user of this machine may have had the port before, and left a script in the browser: in
+# its cache, under the address of one of Locust's, or as a service worker. There is none here.
+_FORGET, _CACHE, _STORAGE = "Clear-Site-Data", '"cache"', '"storage"'
 _Environ = dict[str, Any]
 _StartResponse = Callable[..., Callable[[bytes], object]]
 
@@ -198,13 +202,18 @@ def _add_policy(response: Response) -> Response:
         page = response.get_data(as_text=True)
         response.set_data(_with_nonce(page, g.nonce))
         response.headers[_POLICY] = _LOCUSTS.format(nonce=g.nonce)
+        response.headers[_FORGET] = _CACHE
+    is_worker = request.headers.get("Service-Worker") == "script"
+    if is_worker or (request.endpoint in _LOGINS and response.mimetype == "text/html"):
+        response.headers[_FORGET] = f"{_CACHE}, {_STORAGE}"
     return response
 
 
 def _with_nonce(page: str, nonce: str) -> str:
     """Allow Locust's scripts: those in the head, and the first behind the root, which has the data.
 
-    Nothing that was sent to Locust stands before that one.
+    Nothing that was sent to Locust stands before that one. What comes from a file gets an address
+    that it never had: a tab remembers scripts by theirs, also when its cache is cleared.
     """
     # The tags are those of the page of Locust 2.47. A nonce for every script would also allow one
     # that somebody has brought into the data.
@@ -212,6 +221,7 @@ def _with_nonce(page: str, nonce: str) -> str:
     allowed = f'<script nonce="{nonce}"'
     module = '<script type="module" crossorigin>'
     head = head.replace(module, f'{allowed} type="module" crossorigin>', 1)
+    head = re.sub(r'(<script type="module" crossorigin src="[^"?]+)"', rf'\1?{nonce}"', head)
     return head + root + rest.replace("<script>", f"{allowed}>", 1)
 
 

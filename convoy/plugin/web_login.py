@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
-from flask import Response, make_response, redirect, request, session, url_for
+from flask import Response, g, make_response, redirect, request, session, url_for
 from flask_login import UserMixin, current_user  # type: ignore[import-untyped]
 from locust.web import WebUI
 from werkzeug.security import check_password_hash, generate_password_hash
@@ -26,8 +26,8 @@ from convoy.secrets import Redactor, Secret
 from convoy.settings.environment import WEB_PASSWORD, has_web_password, web_hosts, web_login
 
 _TRIES, _WINDOW_S = 5, 60.0
-_LOGIN, _LOGOUT = (Path(__file__).with_name(f"{name}.html") for name in ("login", "logout"))
-_OPEN = ("locust.login", "convoy_log_in", "locust.send_assets")
+_SESSION, _LOGOUT = (Path(__file__).with_name(f"{name}.html") for name in ("session", "logout"))
+_OPEN = ("locust.login", "convoy_log_in", "convoy_session", "locust.send_assets")
 """Endpoints that need no session; everything else does, whoever has added it."""
 
 
@@ -99,9 +99,13 @@ class WebLogin:
             session["auth_error"] = said
             return make_response(app.view_functions["locust.login"](), status)
 
+        def lead() -> Response:
+            page = _SESSION.read_text("utf-8").replace("CONVOY_NONCE", g.nonce)
+            return make_response(page)
+
         app.before_request(_check)
-        for endpoint, added in (("locust.login", _LOGIN), ("locust.index", _LOGOUT)):
-            add_to_page(web_ui, endpoint, added.read_text("utf-8"))
+        add_to_page(web_ui, "locust.index", _LOGOUT.read_text("utf-8"))
+        app.add_url_rule(f"{base_path}/convoy/session", "convoy_session", lead, methods=["GET"])
         app.add_url_rule(f"{base_path}/login", "convoy_log_in", log_in, methods=["POST"])
         app.add_url_rule(
             f"{base_path}/convoy/logout", "convoy_log_out", self._end, methods=["POST"]
@@ -170,7 +174,7 @@ def _check() -> Response | None:
     if request.endpoint in _OPEN or current_user.is_authenticated:
         return None
     if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
-        return make_response(redirect(url_for("locust.login")))
+        return make_response(redirect(url_for("convoy_session")))
     return refusal("log in first", 401)
 
 

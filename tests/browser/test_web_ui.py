@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
@@ -17,6 +18,7 @@ from tests.locust_process import LocustProcess, free_port, target_at, wait_until
 from tests.simulator_process import SimulatorProcess
 
 UNHURRIED = ["--set", "late_after_ms=4000", "--set", "warm_up_s=0.2"]
+LOGIN = {"CONVOY_WEB_USER": "operator", "CONVOY_WEB_PASSWORD": "correct horse battery"}
 NO_FAILURES = re.escape("share(failures[*]) < 1%0%pass")
 
 
@@ -215,9 +217,8 @@ def test_a_page_of_another_origin_can_neither_start_nor_stop_nor_read(
 def test_who_has_the_password_logs_in_runs_a_test_and_logs_out(
     tmp_path: Path, api_port: int, page: Page, elsewhere: str
 ) -> None:
-    login = {"CONVOY_WEB_USER": "operator", "CONVOY_WEB_PASSWORD": "correct horse battery"}
     target = ["--target", str(target_at(tmp_path, api_port)), "--web-port", str(free_port())]
-    with LocustProcess(tmp_path, *target, *UNHURRIED, "--web-login", environment=login) as locust:
+    with LocustProcess(tmp_path, *target, *UNHURRIED, "--web-login", environment=LOGIN) as locust:
         ui = locust.web_ui()
         # Its console says that the first answer was a 401, which would fail the test.
         trying = page.context.new_page()
@@ -227,7 +228,7 @@ def test_who_has_the_password_logs_in_runs_a_test_and_logs_out(
 
         page.goto(ui)
         expect(page.get_by_label("Username")).to_be_visible()
-        log_in(page, "correct horse battery")
+        log_in(page, LOGIN["CONVOY_WEB_PASSWORD"])
         page.get_by_role("button", name="Advanced options").click()
         start(page, run_time="2s")
         expect(verdict(page)).to_have_text(re.compile("the runpass(?! so far)"))
@@ -247,6 +248,85 @@ def test_who_has_the_password_logs_in_runs_a_test_and_logs_out(
         expect(trying.get_by_label("Username")).to_be_visible()
         trying.goto(ui)
         expect(trying.get_by_label("Username")).to_be_visible()
+
+
+class _Before(BaseHTTPRequestHandler):
+    """Another user's web server, which leaves a script and a service worker in the browser."""
+
+    def do_GET(self) -> None:
+        kind, body = "text/html", _PLANTS
+        if self.path.endswith(".js"):
+            kind, body = "text/javascript", _WORKER if self.path == "/worker.js" else _SCRIPT
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Cache-Control", "max-age=31536000, immutable" * (body == _SCRIPT))
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+_LOCUST = Path(str(find_spec("locust").origin)).parent  # type: ignore[union-attr]
+[_ASSET] = [each.name for each in (_LOCUST / "webui/dist/assets").glob("*.js")]
+_SCRIPT = "document.title = 'planted'"
+_WORKER = """
+self.addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+self.addEventListener("fetch", (event) => {
+  const page = new Response("it is mine", {headers: {"Content-Type": "text/html"}});
+  event.respondWith(event.request.method === "POST" ? page : fetch(event.request));
+});
+"""
+_PLANTS = f"""
+<script>
+  navigator.serviceWorker.register("/worker.js", {{scope: "/"}});
+  navigator.serviceWorker.ready.then(() => document.body.append("ready"));
+</script>
+<body><script type="module" crossorigin src="./assets/{_ASSET}"></script></body>
+"""
+
+
+def test_who_had_the_port_before_has_no_script_in_the_pages_of_the_web_ui(
+    tmp_path: Path, simulator: SimulatorProcess, page: Page
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Before) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        expect(page.get_by_text("ready")).to_be_visible()
+        expect(page).to_have_title("planted")
+        server.shutdown()
+    options = ["--web-port", str(server.server_port), "--web-login", "-H", simulator.url]
+    with LocustProcess(tmp_path, *options, environment=LOGIN) as locust:
+        page.goto(locust.web_ui())
+        expect(page.get_by_label("Username")).to_be_visible()
+        log_in(page, LOGIN["CONVOY_WEB_PASSWORD"])
+
+        expect(page.get_by_role("button", name="Log out")).to_be_visible()
+        assert page.evaluate("navigator.serviceWorker.getRegistrations()") == []
+        page.close()
+
+
+def test_a_page_whose_session_is_over_asks_to_log_in_and_asks_nobody_for_a_page(
+    tmp_path: Path, simulator: SimulatorProcess, page: Page
+) -> None:
+    """Whoever has the port by then would be asked."""
+    options = ["--web-port", str(free_port()), "--web-login", "-H", simulator.url]
+    with LocustProcess(tmp_path, *options, environment=LOGIN) as locust:
+        # Their consoles say that they got a 401, which would fail the test.
+        left_open, another = (page.context.new_page() for _ in range(2))
+        left_open.goto(locust.web_ui())
+        log_in(left_open, LOGIN["CONVOY_WEB_PASSWORD"])
+        expect(left_open.get_by_role("button", name="Log out")).to_be_visible()
+        another.goto(locust.web_ui())
+        another.get_by_role("button", name="Log out").click()
+
+        expect(left_open.get_by_role("status")).to_have_text("The session is over; log in again")
+        left_open.get_by_role("link", name="log in again").click()
+        expect(left_open.get_by_label("Username")).to_be_visible()
+        left_open.close()
+        another.close()
 
 
 def log_in(page: Page, password: str) -> None:

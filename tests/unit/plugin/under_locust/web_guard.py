@@ -326,6 +326,23 @@ def _refused_to_others(answer: TestResponse) -> bool:
     return not any(name.lower().startswith("access-control") for name, _ in headers)
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "forgotten"),
+    [
+        pytest.param("/", {}, '"cache"', id="a page with a script of Locust's"),
+        pytest.param("/stats/report", {}, '"cache"', id="another one"),
+        pytest.param("/stats/requests", {}, None, id="figures"),
+        pytest.param(
+            "/sw.js", {"Service-Worker": "script"}, '"cache", "storage"', id="a worker's script"
+        ),
+    ],
+)
+def test_what_another_user_left_in_the_browser_who_had_the_port_before_is_forgotten(
+    page: Page, path: str, headers: dict[str, str], forgotten: str | None
+) -> None:
+    assert page.client().get(path, headers=headers).headers.get("Clear-Site-Data") == forgotten
+
+
 def test_what_goes_wrong_inside_is_not_told(page: Page) -> None:
     """Locust switches Flask's debug mode on, and its CORS headers are on such answers as well."""
     page.app.add_url_rule("/broken", "broken", lambda: [][1])
@@ -350,6 +367,17 @@ def test_scripts_of_a_page_are_known_by_a_word_that_no_other_page_has(
     assert f"script-src 'self' 'nonce-{words[0][0]}'; " in first.headers["Content-Security-Policy"]
     tags = re.findall(r"<script[^>]*>", first.text)
     assert [tag for tag in tags if "nonce" not in tag and "alert" in tag] == []
+
+
+def test_the_address_of_locusts_script_is_another_one_on_each_page(page: Page) -> None:
+    """Whoever had the port before may have given the browser a script for one that it will ask."""
+    pages = [page.client().get("/").text for _ in range(2)]
+
+    [[first], [second]] = [re.findall(r'<script [^>]*src="\./([^"]+)"', each) for each in pages]
+    assert first != second
+    assert first.partition("?")[0] == second.partition("?")[0]
+    with page.client().get(f"/{first}") as script:
+        assert script.status_code == 200
 
 
 def test_locusts_cached_figures_are_a_response_of_their_own_for_each_who_asks(page: Page) -> None:

@@ -21,7 +21,8 @@ from tests.unit.plugin.web_client import HERE, Browser, Page, parse
 USER, PASSWORD = "operator", "correct horse battery"
 GIVEN = {"CONVOY_WEB_USER": USER, "CONVOY_WEB_PASSWORD": PASSWORD}
 FORM = {"user_count": "10", "spawn_rate": "10", "target": "simulator", "load_profile": "smoke"}
-OPEN = {"locust.login", "convoy_log_in", "locust.send_assets"}
+OPEN = {"locust.login", "convoy_log_in", "convoy_session", "locust.send_assets"}
+SESSION = "/convoy/session"
 
 
 class Clock:
@@ -100,7 +101,7 @@ def test_every_address_asks_for_the_login_and_nothing_happens_before_it(page: Pa
 
     assert len(answers) > 40
     assert {answer.status_code for answer in answers.values()} <= {302, 401}
-    assert {answer.location for answer in answers.values()} == {None, "/login"}
+    assert {answer.location for answer in answers.values()} == {None, SESSION}
     assert ("GET", "/own") in answers and ("POST", "/swarm") in answers
     assert page.did == []
     assert page.options_as_they_are() == before
@@ -138,6 +139,24 @@ def test_the_cookie_goes_to_no_address_that_another_web_server_knows(page: Page)
     assert all(re.fullmatch(r"/[\w-]{22}/", each) for each in paths)
 
 
+def test_the_login_has_the_browser_forget_what_others_left_there_but_not_before_it_looked(
+    page: Page,
+) -> None:
+    """The address of the session is in the browser's storage, and so is a service worker."""
+    browser = page.client()
+
+    pages = [browser.get(SESSION), browser.get("/login"), log_in(browser, password="wrong")]
+
+    assert [each.headers["Clear-Site-Data"] for each in pages] == [
+        '"cache"',
+        '"cache", "storage"',
+        '"cache", "storage"',
+    ]
+    assert re.findall("<script[^>]*>", pages[0].text) != []
+    for tag in re.findall("<script[^>]*>", pages[0].text):
+        assert tag.split('"')[1] in pages[0].headers["Content-Security-Policy"]
+
+
 def test_under_the_name_that_another_user_may_have_too_nobody_can_log_in(page: Page) -> None:
     browser = page.client(host="localhost:9000")
 
@@ -163,7 +182,7 @@ def test_the_cookie_without_its_address_and_the_address_without_its_cookie_are_n
     assert thief.get(f"{another}logs").status_code == 401
     assert page.client().get(f"{address}logs").status_code == 401
     said = page.client().get(address, headers={"Accept": "text/html"})
-    assert (said.status_code, said.location) == (302, "/login")
+    assert (said.status_code, said.location) == (302, SESSION)
 
 
 def test_a_cookie_that_flask_login_would_take_elsewhere_is_none(page: Page) -> None:
@@ -182,7 +201,7 @@ def test_the_login_is_below_the_base_path() -> None:
     said = browser.get("/load/", headers={"Accept": "text/html"})
     answer = browser.post("/load/login", data={"username": USER, "password": PASSWORD})
 
-    assert (said.status_code, said.location) == (302, "/load/login")
+    assert (said.status_code, said.location) == (302, "/load/convoy/session")
     assert '"username_password_callback": "/load/login"' in browser.get("/load/login").text
     assert answer.status_code == 303
     assert re.fullmatch(r"/load/[\w-]{22}/", str(answer.location))
