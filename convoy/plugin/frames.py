@@ -41,15 +41,17 @@ _Name = Annotated[str, msgspec.Meta(max_length=_LONGEST_NAME)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Number = Annotated[float, msgspec.Meta(ge=-(2.0**53), le=2.0**53)]
 """None that is infinite: Locust prints numbers as whole ones."""
+_Time = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+"""In seconds since 1970: Locust prints its date, which has a year of four digits."""
 _State = Literal["ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing"]
 _UserClasses = dict[_Name, _Count]
 
 
 class _Row(msgspec.Struct):
     name: _Name
-    method: _Name | None
-    last_request_timestamp: _Number | None
-    start_time: _Number
+    method: _Name  # Locust sorts rows by it
+    last_request_timestamp: _Time | None
+    start_time: _Time
     num_requests: _Count
     num_none_requests: _Count
     num_failures: _Count
@@ -58,17 +60,22 @@ class _Row(msgspec.Struct):
     min_response_time: _Number | None
     total_content_length: _Number
     response_times: dict[_Number, _Count]
-    num_reqs_per_sec: dict[_Number, _Count]
-    num_fail_per_sec: dict[_Number, _Count]
+    num_reqs_per_sec: dict[_Time, _Count]
+    num_fail_per_sec: dict[_Time, _Count]
+
+    def __post_init__(self) -> None:
+        # Locust shows percentiles wherever there are times, and raises where they are of nothing.
+        if self.response_times and not self.num_requests:
+            raise ValueError("response times of no requests")
 
 
 class _Error(msgspec.Struct):
     name: _Name
-    method: _Name | None
+    method: _Name
     error: str
     occurrences: _Count
-    first_seen: _Number | None = None
-    last_seen: _Number | None = None
+    first_seen: _Time | None = None
+    last_seen: _Time | None = None
 
 
 class _Report(msgspec.Struct):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
+from locust import User, html, stats
 from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import MasterRunner, Runner, WorkerRunner
@@ -308,6 +311,106 @@ def test_a_row_may_be_named_after_a_long_address(frames: FrameFilter) -> None:
     report = REPORT | {"stats": [ROW | {"name": address, "method": "GET"}]}
 
     assert joined(frames).admit_from(WORKER, packed("stats", report)) is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"method": None}, id="no method, which is not sorted among texts"),
+        pytest.param({"response_times": {1.0: 3}}, id="times of no requests"),
+        pytest.param({"start_time": -1.0}, id="before there were clocks"),
+        pytest.param({"start_time": 2.0**53}, id="in a year that has no date"),
+        pytest.param({"last_request_timestamp": 2.0**53}, id="the last request"),
+        pytest.param({"num_reqs_per_sec": {2.0**53: 1}}, id="requests by the second"),
+        pytest.param({"num_fail_per_sec": {-1.0: 1}}, id="failures by the second"),
+    ],
+)
+def test_a_row_that_locust_could_not_show_reaches_nobody(
+    frames: FrameFilter, changed: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One of them would end the run with exit code 1, and the figures of the web UI with a 500."""
+    joined(frames)
+
+    for report in ({"stats": [ROW | changed]}, {"stats_total": ROW | changed}):
+        assert frames.admit_from(WORKER, packed("stats", REPORT | report)) is None
+
+    assert "had not the form of 'stats'" in caplog.text
+
+
+def test_an_error_that_locust_could_not_show_reaches_nobody(frames: FrameFilter) -> None:
+    for changed in ({"method": None}, {"first_seen": -1.0}, {"last_seen": 2.0**53}):
+        errors = {"errors": {"key": ERROR | changed}}
+
+        assert joined(frames).admit_from(WORKER, packed("stats", REPORT | errors)) is None
+
+
+COUNTS = strategies.sampled_from([0, 1, 7, 2**31, 2**53])
+MOMENTS = strategies.sampled_from([0, 0.5, 1, 1.7e9, 1e11])
+NUMBERS = strategies.sampled_from([0, -0.0, 1, -1, 0.5, 1e-9, 1.7e9, 2**53, -(2**53)])
+NAMES = strategies.sampled_from(["a", "b", "a\n", ""])
+ROWS = strategies.fixed_dictionaries(
+    {
+        "name": NAMES,
+        "method": NAMES | strategies.none(),
+        "last_request_timestamp": MOMENTS | strategies.none(),
+        "start_time": MOMENTS | NUMBERS,
+        "num_requests": COUNTS,
+        "num_none_requests": COUNTS,
+        "num_failures": COUNTS,
+        "total_response_time": NUMBERS,
+        "max_response_time": NUMBERS,
+        "min_response_time": NUMBERS | strategies.none(),
+        "total_content_length": NUMBERS,
+        "response_times": strategies.dictionaries(NUMBERS, COUNTS, max_size=3),
+        "num_reqs_per_sec": strategies.dictionaries(MOMENTS, COUNTS, max_size=2),
+        "num_fail_per_sec": strategies.dictionaries(MOMENTS, COUNTS, max_size=2),
+    }
+)
+ERRORS = strategies.fixed_dictionaries(
+    {
+        "name": NAMES,
+        "method": NAMES | strategies.none(),
+        "error": strategies.just("no"),
+        "occurrences": COUNTS,
+        "first_seen": MOMENTS | NUMBERS | strategies.none(),
+        "last_seen": MOMENTS | NUMBERS | strategies.none(),
+    }
+)
+
+
+@given(
+    reports=strategies.lists(
+        strategies.fixed_dictionaries(
+            {
+                "stats": strategies.lists(ROWS, max_size=3),
+                "stats_total": ROWS,
+                "errors": strategies.dictionaries(NAMES, ERRORS, max_size=2),
+                "user_classes_count": strategies.just({}),
+            }
+        ),
+        min_size=1,
+        max_size=2,
+    )
+)
+@settings(deadline=None)
+def test_whatever_passes_can_be_shown(reports: list[dict[str, Any]]) -> None:
+    environment = Environment(user_classes=[User])
+    runner = environment.create_local_runner()
+    stats.setup_distributed_stats_event_listeners(environment.events, runner.stats)
+    frames = joined(FrameFilter(TO_MASTER, LimitedLog()))
+    for report in reports:
+        message = frames.admit_from(WORKER, packed("stats", report))
+        if message is not None:
+            environment.events.worker_report.fire(client_id="worker-1", data=message.data)
+
+    stats.get_stats_summary(runner.stats)
+    stats.get_percentile_stats_summary(runner.stats)
+    stats.get_error_report_summary(runner.stats)
+    stats.update_stats_history(runner)
+    written = stats.StatsCSV(environment, stats.PERCENTILES_TO_REPORT)
+    written.requests_csv(csv.writer(io.StringIO()))
+    written.failures_csv(csv.writer(io.StringIO()))
+    assert html.get_html_report(environment)
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan"), -float("inf"), 1e300])
