@@ -141,7 +141,10 @@ def install(web_ui: WebUI, hosts: HostNames) -> None:
         if not hosts.have(host):
             return refusal(hosts.complaint(host, request.scheme))
         if _is_foreign(hosts.schemes(host, request.scheme)):
-            return refusal("a page of another origin may neither control this test nor read it")
+            return refusal(
+                "a page of another origin may neither control this test nor read it; follow a link "
+                "of the web UI's own page"
+            )
         if "Transfer-Encoding" in request.headers:
             # The limit on a request's size holds for those that say it first.
             return refusal("a request has to say how long it is", 411)
@@ -184,14 +187,21 @@ def _is_foreign(schemes: Iterable[str]) -> bool:
     which browsers call `same-site`. Following a link to a page here is allowed, but not to a file:
     the page with the link can tell whether a download begins.
     """
-    origin = request.headers.get("Origin")
+    sent = request.headers
     own = [f"{scheme}://{request.host}".lower() for scheme in schemes]
-    if origin is not None and origin.lower() not in own:
+    if "Origin" in sent and sent["Origin"].lower() not in own:
         return True
-    if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
-        return False
-    how = [request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")]
     is_page = request.endpoint in _PAGES or isinstance(request.routing_exception, RequestRedirect)
+    is_page = is_page and "download" not in request.args  # of Locust's report
+    if "Sec-Fetch-Site" not in sent:
+        # So do browsers by plain http under a name. They want a page where a link is followed, and
+        # who follows one of the web UI's says so, because of its Referrer-Policy.
+        wants_page = "text/html" in sent.get("Accept", "") and "Origin" not in sent
+        is_linked = sent.get("Referer", "").lower().startswith(tuple(f"{each}/" for each in own))
+        return wants_page and request.endpoint is not None and not is_page and not is_linked
+    if sent["Sec-Fetch-Site"] in ("none", "same-origin"):
+        return False
+    how = [sent.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")]
     return request.method != "GET" or how != ["navigate", "document"] or not is_page
 
 

@@ -163,7 +163,34 @@ def test_a_link_from_elsewhere_leads_to_pages_and_not_to_what_says_whether_it_is
 
     assert answered == {"/load/", "/load/login", "/load/stats/report"}
     assert follow("/load") == 308  # to the page itself, which then is asked for with these headers
+    assert follow("/load/stats/report?download=1") == follow("/load/stats/report?download") == 403
     assert follow("/load/nowhere") == follow("/load/convoy/record/none") == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "is_answered"),
+    [
+        ("/convoy/record/summary.json", {}, False),
+        ("/stats/requests/csv", {}, False),
+        ("/stats/report?download=1", {}, False),
+        ("/stats/requests/csv", {"Referer": "http://load.example:80899/"}, False),
+        ("/stats/requests/csv", {"Referer": "http://load.example:8089.elsewhere/"}, False),
+        ("/stats/requests/csv", {"Referer": "http://load.example:8089/?tab=data"}, True),
+        ("/stats/requests/csv", {"Referer": "https://load.example:8089/"}, True),  # by a proxy
+        ("/stats/requests/csv", {"Accept": "*/*"}, True),
+        ("/", {}, True),
+        ("/stats/report", {"Referer": "http://elsewhere.example/"}, True),
+    ],
+)
+def test_without_metadata_a_browser_gets_a_file_by_a_link_of_the_web_uis_own(
+    path: str, headers: dict[str, str], is_answered: bool
+) -> None:
+    """Browsers send none by plain http under a name, and no Referer where a page wants none."""
+    client = Page(access=Access(frozenset({"load.example"}))).client(host="load.example:8089")
+
+    answer = client.get(path, headers={"Accept": "text/html,*/*;q=0.8"} | headers)
+
+    assert (answer.status_code != 403) is is_answered
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_every_address_asks_for_the_login_and_nothing_happens_before_it(page: Pa
         (method, rule): page.client().open(rule, method=method, data=FORM, headers=headers)
         for rule, method, endpoint in every_request(page)
         if endpoint not in OPEN
-        for headers in ({}, {"Accept": "text/html"})
+        for headers in ({}, {"Accept": "text/html", "Sec-Fetch-Site": "none"})
     }
 
     assert len(answers) > 40
