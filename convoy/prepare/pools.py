@@ -186,8 +186,10 @@ def share_out(
     greenlets = [gevent.spawn(work_on_some, session) for session in sessions]
     # Timers count from when the loop last looked at the clock, perhaps seconds before.
     gevent.get_hub().loop.update_now()
-    gevent.joinall(greenlets, timeout=timeout_s)
-    gevent.killall(greenlets)
+    try:
+        gevent.joinall(greenlets, timeout=timeout_s)
+    finally:  # also by the kill switch, which is off again with the next run
+        gevent.killall(greenlets)
     return faults
 
 

@@ -258,6 +258,7 @@ class Setup:
             except BaseException as error:
                 if isinstance(error, KillSwitchError):
                     checklist.fail("kill switch", str(error), "")
+                preflight.connections.end()  # also of what waits until the kill switch is off
                 self.lock.release(preflight.run_id)
                 raise
 

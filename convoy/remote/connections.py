@@ -202,10 +202,14 @@ class Connections:
             return Total(approval.highest_total, clock=self.clock)
         return Total(0, is_led=True, most_ahead=approval.most_per_s, clock=self.clock)
 
+    @property
+    def is_over(self) -> bool:
+        """True where the approval lets nothing leave any more: lease or run have ended."""
+        return self.pace is not None and self.pace.is_over
+
     def _may_go_on(self) -> bool:
         """Return whether a login, or what a server did not take at once, may still leave."""
-        is_over = self.pace is not None and self.pace.is_over
-        return not (is_over or self.kill_switch.reason)
+        return not (self.is_over or self.kill_switch.reason)
 
     def end(self) -> None:
         """Let nothing leave any more, and nothing arrive of what has left and does not soon."""
@@ -216,6 +220,10 @@ class Connections:
             self.pace.ends_s = -inf
         self.dialler.give_up()
         gevent.spawn_later(_ARRIVES_WITHIN_S, self.discard)
+
+    def has_arrived(self, left_by_s: float) -> bool:
+        """Return whether all messages that had left by then were received, or will not be."""
+        return self.pace is None or self.pace.has_arrived(left_by_s)
 
     def discard(self) -> None:
         """Have nothing arrive of what has left and not arrived."""

@@ -196,9 +196,9 @@ class Leaving:
             return reason
         return OVER if self._pace is not None and self._pace.is_over else ""
 
-    def may_ping(self) -> bool:
+    def may_ping(self, connection: Connection) -> bool:
         """Return whether a ping may leave now, which counts as gone then."""
-        return not self.stop_reason and (self._pace is None or self._pace.leaves_now())
+        return not self.stop_reason and (self._pace is None or self._pace.leaves_now(connection))
 
     def check(self) -> None:
         """Raise StoppedError where nothing may leave any more."""

@@ -54,6 +54,11 @@ class InTransit:
         """How much is kept from arriving, as far as is known."""
         return len(self._held)
 
+    def has_arrived(self, left_by_s: float) -> bool:
+        """Return whether all that had left by then was received, or discarded."""
+        in_transit = (*self._held, *self._sent)
+        return not any(each.is_held for each in in_transit if each.left_s <= left_by_s)
+
     def add(self, connection: Connection, end: int) -> None:
         """Take note of what has just left on a connection, up to that byte."""
         now_s = self._clock()

@@ -138,8 +138,15 @@ class Turns:
         return self._clock() >= self._free_s and not self._in_transit.held
 
     def _count_as_taken(self, arrived: int) -> None:
-        """Have the next turn come after as many as have just arrived."""
-        self._free_s = max(self._free_s, self._clock() + arrived * self._apart_s)
+        """Have the next turn come after as many as have just arrived.
+
+        Where the master gives turns out, what others had held arrives now as well, and theirs go
+        on: then it comes after a second.
+        """
+        after_s = arrived * self._apart_s
+        if self._given is not None:
+            after_s = max(after_s, SECOND_S + _SPARE_S)
+        self._free_s = max(self._free_s, self._clock() + after_s)
 
     def _take_given(self, given: Queue[float], deadline_s: float) -> None:
         is_over = True

@@ -56,6 +56,10 @@ class Pace:
         """True where nothing may leave any more, unless the lease is renewed."""
         return self.clock() >= self.ends_s
 
+    def has_arrived(self, left_by_s: float) -> bool:
+        """Return whether all that had left by then was received, or will not be."""
+        return self._in_transit.has_arrived(left_by_s)
+
     def discard(self) -> None:
         """Reset the connections of what has left and not arrived."""
         self._in_transit.discard()
@@ -128,16 +132,19 @@ class Pace:
                 self._waiting -= 1
             before = 0  # whoever waits now has come later, or is woken next
 
-    def leaves_now(self) -> bool:
+    def leaves_now(self, connection: Connection | None = None) -> bool:
         """Count what need not leave as gone now, where there is room; return whether there is.
 
-        Messages that were handed out come first. It is in no total.
+        Messages that were handed out come first. It is in no total, and posted next on the
+        connection.
         """
         now_s = self.clock()
         has_room = self.ready_at(now_s) <= now_s
         if has_room:
             self._leaving += 1
             self.has_left()
+            if connection is not None:
+                self._in_transit.add(connection, connection.given_bytes + 1)
         return has_room
 
     def has_left(self, connection: Connection | None = None) -> None:

@@ -139,7 +139,7 @@ class WebSocket:
         is_there: Callable[[], bool],
         deadline_s: float,
         clock: Callable[[], float],
-        may_ping: Callable[[], bool],
+        may_ping: Callable[[Connection], bool],
     ) -> None:
         """Wait until `is_there` returns True; it is called again after each `wake`.
 
@@ -159,7 +159,7 @@ class WebSocket:
                     if pings_s >= deadline_s:
                         raise
                     pings_s += _PINGS_AGAIN_S
-                    if may_ping():
+                    if may_ping(connection):
                         pinged_s, pings_s = clock(), inf
                         self.ping()
         except TimeoutError:

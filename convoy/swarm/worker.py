@@ -72,7 +72,7 @@ class Worker:
     `code` is the hash of the code that makes messages. `rows` shows measured messages elsewhere;
     `connect` returns the connections for a run's settings; `send_report` sends the next report at
     once; `stop_users` stops the users when their messages in flight have ended, in `stop_timeout_s`
-    at most; `give_up` ends the process. It is long because each message has its answer here.
+    at most; `give_up` ends the process.
     """
 
     channel: Channel
@@ -113,15 +113,12 @@ class Worker:
 
     def report_problem(self, run: WorkerRun, problem: str) -> None:
         """Report to the master why a user cannot start; the master decides when to give up."""
-        self._send_ready(run, self._told(problem))
+        self._send_ready(run, told(problem, self.redact))
 
     def ask_for_stop(self, run: WorkerRun, reason: str) -> None:
         """Ask the master to end the run."""
         if not run.is_stopping:
-            self.channel.to_master(Enough(run.run_id, self._told(reason)))
-
-    def _told(self, text: str) -> str:
-        return told(text, self.redact)
+            self.channel.to_master(Enough(run.run_id, told(reason, self.redact)))
 
     def hear(self, data: bytes) -> None:
         """Take in a message of the master, unless it cannot be read or is of another run."""
@@ -146,8 +143,8 @@ class Worker:
                 run.keep_lease()
                 run.connections.turns.give(map(run.lease.own_s, message.turns))
                 run.connections.starts.give(map(run.lease.own_s, message.starts))
-                if message.has_load:
-                    run.notice_load()
+                if message.has_load and run.t0_s is None:
+                    run.keep_pace()  # without lanes nothing may leave any more
                 if run.total is not None:
                     run.total.give(message.beyond, is_used_up=message.is_used_up)
             case Grant() if run.is_stopping:
@@ -164,7 +161,9 @@ class Worker:
                 self._farewell.set()
             case Stop() | Over():
                 run.is_over = run.is_over or isinstance(message, Over)
-                if not run.is_stopping:
+                if run.state is WorkerRunState.LEAVING:
+                    run.connections.end()
+                elif not run.is_stopping:
                     run.state = WorkerRunState.STOPPING
                     gevent.spawn(self._wind_up, run)
 
@@ -233,7 +232,7 @@ class Worker:
         return self._run is run and run.state is WorkerRunState.JOINING
 
     def _refuse(self, run_id: str, error: ConvoyError) -> None:
-        self.channel.to_master(Refusal(run_id, self._told(str(error))))
+        self.channel.to_master(Refusal(run_id, told(str(error), self.redact)))
 
     def _keep_asking(self, run: WorkerRun) -> None:
         """Ask for the lease, and for what comes with it, until the run or the master is gone."""
@@ -241,9 +240,11 @@ class Worker:
             now_s = clock_s()
             if run.lease.is_master_lost(now_s):
                 logger.error("nothing was heard of the master for too long; this worker ends")
+                run.connections.end()
                 self.give_up()
                 return
-            run.give_up_what_is_held()
+            if run.connections.is_over:  # others have its lanes
+                run.connections.discard()
             self.channel.to_master(_ask_of(run, now_s))
             if reason := run.connections.kill_switch.reason:
                 self.ask_for_stop(run, reason)
@@ -283,7 +284,7 @@ class Worker:
         # Dispatchers first: a user that is being stopped must not be handed another message.
         for work in run.work.values():
             work.dispatcher.stop()
-        run.let_nothing_leave()
+        run.connections.end()
         self.stop_users()
         run.withdraw(run.all_lanes)
         self._send_drained(run, run.take_withdrawn())

@@ -74,6 +74,7 @@ class WorkerRun:
         self.t0_s: float | None = None
         self.reports = 0
         self.withdrawn: Lanes = {}
+        self._withdrawn_s = 0.0
         self._second = 0
         self.keep_lease()  # none yet, so that nothing is handed out before the first one comes
 
@@ -94,20 +95,6 @@ class WorkerRun:
                 work.dispatcher.hold_lease_until(self.lease.ends_s)
             if self.connections.pace is not None:
                 self.connections.pace.ends_s = self.lease.ends_s
-
-    def give_up_what_is_held(self) -> None:
-        """Let nothing arrive that has left by a lease which has ended: others have its lanes."""
-        if self.connections.pace is not None and self.connections.pace.is_over:
-            self.connections.discard()
-
-    def notice_load(self) -> None:
-        """Hear that the load has begun: without lanes nothing may leave any more."""
-        if self.t0_s is None:
-            self._keep_pace({}, others_may_have_sent=False)
-
-    def let_nothing_leave(self) -> None:
-        """Let nothing of the run leave, whatever still waits to: it was stopped."""
-        self.connections.end()
 
     @property
     def ends_s(self) -> float:
@@ -209,18 +196,18 @@ class WorkerRun:
         had_owner = clock_s() >= t0_s - settings.warm_up_s
         has_steps = any(settings.scenario[name].steps for name in self.work)
         # Before the lanes: a dispatcher whose pace lets nothing leave sets no alarm for them.
-        self._keep_pace(lanes, others_may_have_sent=had_owner or has_steps)
+        self.keep_pace(lanes, others_may_have_sent=had_owner or has_steps)
         for scenario, each in lanes.items():
             self.work[scenario].grant(each, epoch, clock_s() - t0_s)
 
-    def _keep_pace(self, added: Lanes, *, others_may_have_sent: bool) -> None:
+    def keep_pace(self, added: Lanes | None = None, *, others_may_have_sent: bool = False) -> None:
         """Let so many messages leave in a second as the approval has for the lanes held here."""
         pace = self.connections.pace
         if pace is None:
             return
         most, planned = 0, 0.0
         for name, permits in self._permits.items():
-            held = self.work[name].dispatcher.queue.granted | added.get(name, {}).keys()
+            held = self.work[name].dispatcher.queue.granted | (added or {}).get(name, {}).keys()
             most += sum(numbers_between(lane, permits.start, permits.stop) for lane in held)
             if self.inputs.settings.is_scheduled:
                 rate = self.work[name].plan.curve.highest_rate * len(held) / LANES
@@ -232,7 +219,7 @@ class WorkerRun:
         self.epoch = message.epoch
         for scenario, stages in message.stages.items():
             self.work[scenario].change(RateCurve(stages), self.epoch)
-        self._keep_pace({}, others_may_have_sent=False)
+        self.keep_pace()
         return 0.0 if self.t0_s is None else clock_s() - self.t0_s - message.at_s
 
     @property
@@ -241,12 +228,19 @@ class WorkerRun:
 
     def withdraw(self, lanes: Mapping[str, Iterable[int]]) -> None:
         """Hand out nothing more from these lanes; they wait in `withdrawn` to be taken back."""
+        self._withdrawn_s = clock_s()
         for name, numbers in lanes.items():
             self.withdrawn.setdefault(name, {}).update(self.work[name].release(numbers))
-        self._keep_pace({}, others_may_have_sent=False)
+        self.keep_pace()
 
     def take_free(self) -> Lanes:
-        """Return the withdrawn lanes of which no conversation is in use."""
+        """Return the withdrawn lanes of which no conversation is in use.
+
+        There are none while what has left by them is kept from arriving: their next owners would
+        send beside it.
+        """
+        if not self.connections.has_arrived(self._withdrawn_s):
+            return {}
         taken = self.take_withdrawn()
         for name, cursors in taken.items():
             busy = {lane: k for lane, k in cursors.items() if self.work[name].is_busy(lane)}

@@ -347,6 +347,19 @@ def test_a_session_that_has_to_wait_for_its_limits_holds_up_no_other() -> None:
     assert done == [(prompt, 1), (prompt, 2), (waits, 0)]
 
 
+def test_nobody_goes_on_with_work_that_was_broken_off() -> None:
+    """As by the kill switch, which is off again with the next run."""
+    session = cast(Session, SimpleNamespace(open=lambda: None, ready_at=lambda now_s: now_s + 0.05))
+    done: list[int] = []
+
+    with pytest.raises(RefusedError), gevent.Timeout(0.01, RefusedError("STOP")):
+        share_out([1], [session], lambda _, item: done.append(item), LONG_S)
+    session.ready_at = lambda now_s: now_s  # type: ignore[method-assign]
+    gevent.sleep(0.1)
+
+    assert done == []
+
+
 def test_the_time_for_the_work_counts_from_its_beginning_whatever_was_done_before() -> None:
     session = cast(Session, SimpleNamespace(open=lambda: None, ready_at=lambda now_s: now_s))
     done: list[int] = []

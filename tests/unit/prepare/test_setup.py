@@ -6,10 +6,13 @@ import os
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from greenlet import GreenletExit
 
-from convoy.errors import ExitCode, LoginError, RefusedError, SettingsError
+from convoy.errors import ExitCode, KillSwitchError, LoginError, RefusedError, SettingsError
+from convoy.prepare.preflight import Preflight
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.setup import Setup
 from convoy.remote.connections import WorkerShare
@@ -303,3 +306,23 @@ def test_after_a_run_by_published_credentials_no_other_ones_are_used() -> None:
         assert BY_DEFAULT in server.requests[0]
     assert told == [prepared.withholding.told(settings)] != [""]
     assert "X-Key" not in connections.headers
+
+
+@pytest.mark.parametrize("fault", [RefusedError("no"), KillSwitchError("STOP"), GreenletExit()])
+def test_nothing_of_a_preparation_leaves_once_it_has_failed(
+    monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    prepared, seen = Setup({}, lambda: dict.fromkeys(KNOWN, SCENARIOS["open_messaging"])), []
+
+    def fail(preflight: Preflight, spawn_rate: float | None, *, sends: bool) -> NoReturn:
+        seen.append(preflight.connections)
+        raise fault
+
+    monkeypatch.setattr(Preflight, "prepare", fail)
+    monkeypatch.setattr(prepared.simulator, "settings_at", lambda settings, *_: settings)
+
+    with pytest.raises(type(fault)):
+        prepared.prepare({}, None, sends=True)
+
+    (connections,) = seen
+    assert connections.kill_switch.reason == "the run was stopped"

@@ -113,6 +113,20 @@ def test_one_looks_by_itself_as_long_as_there_is_anything() -> None:
     assert watched.arrived == []
 
 
+def test_what_has_left_by_a_moment_has_arrived_or_has_not() -> None:
+    watched, old, new = Watched(), Held(), Held()
+    watched.add(old)
+    watched.look_until(1.0)
+    watched.add(new)
+
+    seen = [watched.transit.has_arrived(left_by_s) for left_by_s in (-0.1, 0.5, 1.0)]
+    old.keeps = False
+    seen += [watched.transit.has_arrived(left_by_s) for left_by_s in (0.5, 1.0)]
+    new.keeps = False
+
+    assert [*seen, watched.transit.has_arrived(1.0)] == [True, False, False, True, False, True]
+
+
 def test_only_what_has_not_arrived_is_discarded() -> None:
     watched = Watched()
     connections = [Held() for _ in range(4)]

@@ -127,6 +127,28 @@ def test_a_turn_of_the_masters_is_left_out_while_what_was_sent_before_is_kept(
     assert (clock.now_s, given.wanted) == (BEGAN_S + 4.31, 4)
 
 
+@pytest.mark.parametrize(("is_given", "free_s"), [(True, 1.1), (False, 0.022)])
+def test_what_others_had_held_arrives_in_the_same_second(
+    monkeypatch: pytest.MonkeyPatch, is_given: bool, free_s: float
+) -> None:
+    held = Held()
+    clock = Clock(monkeypatch)
+    turns = Turns(50.0, clock, is_given=is_given)
+    turns.give([BEGAN_S])
+    turns.take(connection=held)
+    for _ in range(4):
+        clock.now_s += 0.25
+        turns._is_free()
+    held.keeps = False
+    clock.now_s += 0.05
+
+    assert not turns._is_free()
+    clock.now_s += free_s - 0.001
+    assert not turns._is_free()
+    clock.now_s += 0.002
+    assert turns._is_free()
+
+
 def test_without_a_rate_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
 

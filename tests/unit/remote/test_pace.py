@@ -388,3 +388,15 @@ def test_what_takes_less_than_half_a_second_to_arrive_counts_from_when_it_left()
     pass_time(pace, clock, 0.58)
 
     assert pace.ready_at(clock.now_s) == clock.now_s
+
+
+def test_a_ping_that_is_kept_from_arriving_takes_its_room_and_is_discarded() -> None:
+    clock, held = Clock(), Held()
+    pace = Pace(1, clock)
+    assert pace.leaves_now(held)
+
+    pass_time(pace, clock, 3.0)
+    has_room = pace.ready_at(clock.now_s) <= clock.now_s
+    pace.discard()
+
+    assert (has_room, held.is_reset) == (False, True)

@@ -25,14 +25,17 @@ from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.secrets import Secret
 from convoy.settings import Settings
 from convoy.settings.model import Approval
+from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.messages import (
     VERSION,
     Ask,
     Drained,
     Enough,
+    Farewell,
     Grant,
     Hello,
     Lease,
+    Leaving,
     Over,
     Prepare,
     Ready,
@@ -88,6 +91,9 @@ class Kept:
     def first_session(self, kind: TokenKind) -> ApiSession:
         token = Token(Secret("a token"), 1e12)
         return Connections(settings_of(), {CLIENT: token}, lambda each: None).first_session(kind)
+
+    is_over = Connections.is_over
+    has_arrived = Connections.has_arrived
 
     def end(self) -> None:
         Connections.end(cast(Connections, self))
@@ -333,6 +339,45 @@ def test_of_a_run_that_is_over_nothing_leaves_and_nothing_is_asked(
 
     assert kept.said == []
     assert run.is_stopping and stopped == [True]
+    assert kept.kill_switch.reason == "the run was stopped"
+    worker.forget_run()
+
+
+@pytest.mark.parametrize("message", [Stop(RUN_ID), Over(RUN_ID)])
+def test_of_one_that_leaves_in_order_nothing_leaves_after_a_stop(
+    worker: Worker, kept: Kept, message: Stop | Over
+) -> None:
+    pace = kept.pace = Pace(5)
+    kept.may_log_in.set()
+    worker.hear(encode(PREPARE))
+    worker.wait_for_run()
+    asked_s, stopping = clock_s(), Event()
+    worker.hear(encode(Lease(RUN_ID, asked_s, asked_s)))
+    worker.stop_users = stopping.wait  # of users with messages in flight
+    leaving = gevent.spawn(worker.leave)
+    kept.wait_for(Leaving)
+    before = pace.is_over
+
+    worker.hear(encode(message))
+
+    assert (before, pace.is_over) == (False, True)
+    assert kept.kill_switch.reason == "the run was stopped"
+    stopping.set()
+    worker.hear(encode(Farewell(RUN_ID)))
+    leaving.join(timeout=10)
+    worker.forget_run()
+
+
+def test_of_one_that_has_lost_its_master_nothing_leaves_while_it_ends(
+    worker: Worker, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gave_up = Event()
+    worker.give_up = gave_up.set
+    monkeypatch.setattr(LeaseClock, "is_master_lost", lambda clock, now_s: True)
+
+    worker.hear(encode(PREPARE))
+
+    assert gave_up.wait(10)
     assert kept.kill_switch.reason == "the run was stopped"
     worker.forget_run()
 

@@ -10,12 +10,14 @@ import gevent
 
 from convoy.clock import clock_s
 from convoy.plan.lanes import LANES
+from convoy.remote.connections import Connections
 from convoy.remote.pace import Pace
 from convoy.settings.model import Approval
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun
 from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.remote.held import Held
 from tests.unit.settings.configuration import settings_of
 from tests.unit.swarm import RUN_ID
 
@@ -27,7 +29,9 @@ ALL = {NAME: dict.fromkeys(range(LANES), 0)}
 class Approved:
     """The connections of a run, as far as it asks them before anything is sent."""
 
-    pace: Pace
+    pace: Pace | None
+
+    has_arrived = Connections.has_arrived
 
 
 def approved_run() -> WorkerRun:
@@ -55,3 +59,32 @@ def test_users_that_wait_get_the_messages_of_lanes_that_came_back() -> None:
     user.join(timeout=10)
 
     assert user.ready() and user.value.k == 0
+
+
+def test_lanes_are_not_given_back_while_what_left_by_them_is_kept_from_arriving() -> None:
+    run, held, later = approved_run(), Held(), Held()
+    t0_s = clock_s() + 0.1
+    run.begin(t0_s)
+    run.grant(ALL, 1, t0_s)
+    pace = run.connections.pace
+    assert pace is not None
+    pace.wait(inf)
+    pace.has_left(held)
+    run.withdraw({NAME: range(8)})
+    pace.wait(inf)
+    pace.has_left(later)  # by the lanes that stay
+
+    before = run.take_free()
+    held.keeps = False
+
+    assert (before, sorted(run.take_free()[NAME])) == ({}, list(range(8)))
+
+
+def test_without_an_approval_lanes_are_given_back_at_once() -> None:
+    run = approved_run()
+    run.connections.pace = None
+    run.grant(ALL, 1, clock_s())
+
+    run.withdraw({NAME: range(8)})
+
+    assert sorted(run.take_free()[NAME]) == list(range(8))
