@@ -172,11 +172,12 @@ class CommandLine:
             if name in defaults and value != shown.get(name, "")
         }
         entered = dict(form.asked)
-        if "target" not in chosen and entered.get("host") in (
-            self._address,
-            self._asked.get("host"),
-        ):
-            entered.pop("host", None)  # as it was: `--set` may give its other addresses
+        shown_host = entered.get("host")
+        # After a run Locust shows where the embedded simulator was, which nobody has typed either.
+        was_started = bool(shown_host) and shown_host == self._setup.simulator.url
+        is_as_it_was = shown_host in (self._address, self._asked.get("host"))
+        if was_started or ("target" not in chosen and is_as_it_was):
+            entered.pop("host", None)  # `--set` may give its other addresses
         asked = {**self._asked, **chosen, **entered}
         asked["set"] = _without(asked.get("set"), {*chosen, *entered})
         host = entered.get("host")

@@ -40,6 +40,11 @@ class EmbeddedSimulator:
         self._wanted_url = ""
         self._url = ""
 
+    @property
+    def url(self) -> str:
+        """Where the one that was started last answers, or did; "" before."""
+        return self._url
+
     def settings_at(self, settings: Settings, run_id: str, checklist: Checklist) -> Settings:
         """Return settings with the address of the embedded simulator, which is started for them.
 

@@ -101,13 +101,16 @@ class Logins:
         routes = [known[name].route for name in settings.scenarios if name in known]
         return guest_jwts(self._environ) if GUEST_CHAT in routes else ()
 
-    def has_secrets_for(self, settings: Settings) -> bool:
-        """Return whether a target is approved, or gets anything that not everybody knows."""
+    def has_secrets_for(self, settings: Settings, *, prepares: bool) -> bool:
+        """Return whether a target is approved, or gets anything that not everybody knows.
+
+        Who `prepares` a run, or does what a record says, logs in for more than a worker does.
+        """
         if settings.target.approval is not None:
             return True
         if self._are_withheld(settings):
             return False
-        logins = self.given(settings, prepares=False).values()
+        logins = self.given(settings, prepares=prepares).values()
         given = chain(*logins, self.of_guests(settings))
         return not PUBLISHED_CREDENTIALS.issuperset(given) or any(
             not isinstance(value, str) for value in settings.headers.values()

@@ -182,7 +182,7 @@ class Setup:
 
         Raises SettingsError, RefusedError.
         """
-        if self.own_options is not None and self._logins.has_secrets_for(settings):
+        if self.own_options is not None and self._logins.has_secrets_for(settings, prepares=False):
             own = _own_settings(self.resolve, self._environ, self.own_options)
             check_own_targets(settings, own)
         return self.connect_guarded(settings, share)
@@ -208,7 +208,9 @@ class Setup:
         with self._redacting():
             self.hide_headers(settings)  # which the target file of today may not have
             named = (command_line or {}).get("target")
-            if command_line is not None and (named or self._logins.has_secrets_for(settings)):
+            if command_line is not None and (
+                named or self._logins.has_secrets_for(settings, prepares=True)
+            ):
                 own = _own_settings(self.resolve, self._environ, command_line)
                 known = [self.resolve(command_line)] if named else own
                 settings = _as_known_now(settings, named, known)

@@ -326,3 +326,16 @@ def test_nothing_of_a_preparation_leaves_once_it_has_failed(
 
     (connections,) = seen
     assert connections.kill_switch.reason == "the run was stopped"
+
+
+def test_a_record_of_a_run_that_opened_conversations_leads_no_credentials_elsewhere() -> None:
+    known = {name: SCENARIOS["agent_reply"] for name in KNOWN}
+    with serving(lambda visitor: visitor.answer_all(TOKEN)) as server:
+        settings = settings_of(
+            "scenarios=[agent_reply]", command_line={"host": f"http://127.0.0.1:{server.port}"}
+        )
+
+        with pytest.raises(RefusedError, match="no target file is for http://127.0.0.1"):
+            Setup(LOGIN, lambda: known).connect_again(settings, {})
+
+        assert server.connections == 0

@@ -253,3 +253,21 @@ def test_what_the_form_holds_is_what_is_done(
         begun.start(**changes)
 
     assert {name: begun.setup.value(name) for name in values} == values
+
+
+@pytest.mark.parametrize("target", ["", "simulator"], ids=["no target", "chosen in the form"])
+@pytest.mark.parametrize("typed", [False, True])
+def test_where_the_embedded_simulator_was_is_no_host_that_somebody_typed(
+    process: Callable[..., Process], target: str, typed: bool
+) -> None:
+    begun = process()
+    begun.page()
+    assert begun._page is not None
+    begun.setup.simulator._url = begun._page.environment.host = "http://127.0.0.1:4321"
+
+    begun.start(**({"target": target} if target else {}), **({"host": TYPED} if typed else {}))
+
+    asked = begun.setup.resolve(begun.setup.options).target
+    assert (asked.api_url, asked.embedded_simulator) == (
+        (TYPED, False) if typed else (SIMULATOR, True)
+    )
