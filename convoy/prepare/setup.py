@@ -92,8 +92,7 @@ class Setup:
         self.withholding = Withholding(environ, self.resolve)
         self._logins = Logins(environ, known_scenarios, self._are_withheld)
         self.own_options: Mapping[str, object] | None = None
-        """Those of a worker, which may name a target; None where the master is this process, or it
-        was forked from it."""
+        """Those of a worker that was started by itself, which may name a target; None otherwise."""
 
     @property
     def waits_for(self) -> str:
@@ -208,14 +207,13 @@ class Setup:
         with self._redacting():
             self.hide_headers(settings)  # which the target file of today may not have
             named = (command_line or {}).get("target")
-            if command_line is not None and (
-                named or self._logins.has_secrets_for(settings, prepares=True)
-            ):
-                own = _own_settings(self.resolve, self._environ, command_line)
-                known = [self.resolve(command_line)] if named else own
-                settings = _as_known_now(settings, named, known)
-            if command_line is not None and (withheld := self.withholding.told(settings)):
-                self.tell(self.told(withheld))
+            if command_line is not None:
+                if named or self._logins.has_secrets_for(settings, prepares=True):
+                    own = _own_settings(self.resolve, self._environ, command_line)
+                    known = [self.resolve(command_line)] if named else own
+                    settings = _as_known_now(settings, named, known)
+                if withheld := self.withholding.told(settings):
+                    self.tell(self.told(withheld))
             # What is done afterwards keeps to the limits, whatever the run did, and is no message.
             connections = self.connect_guarded(settings.model_copy(update={"on_limit": "obey"}))
             if connections.pace is not None:

@@ -70,9 +70,8 @@ class Worker:
     """Follows the master's messages and answers them.
 
     `code` is the hash of the code that makes messages. `rows` shows measured messages elsewhere;
-    `connect` returns the connections for a run's settings; `send_report` sends the next report at
-    once; `stop_users` stops the users when their messages in flight have ended, in `stop_timeout_s`
-    at most; `give_up` ends the process.
+    `connect` returns the connections of a run; `send_report` sends the next report at once;
+    `stop_users` stops users when their messages in flight have ended; `give_up` ends the process.
     """
 
     channel: Channel
