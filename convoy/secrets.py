@@ -51,15 +51,18 @@ _SHAPES = re.compile(
     # The login in an address; its password may hold `@` and `/`, where the colon is not of a port.
     r"|(?<=://)([^\s/@:\"'<>]{0,200}+:(?!\d{1,5}[/?#])[^\s\"<>]{1,200})(?=@[\w\[])"
     r"|(?<=://)([^\s/@\"'<>]{1,1000}+)(?=@)"
-    rf'|(?<=")(?i:{_NAMES})"\s*+:\s*+'
+)
+_NAMED = re.compile(
+    rf'(?<=")(?i:{_NAMES})"\s*+:\s*+'
     r'(?:"((?:[^"\\]|\\.)++)|(?P<bare>[\[{]|-?\d[\d.eE+-]{3,}+))'
     rf"|(?<=[?&;#])(?i:{_NAMES}|sig){_IS}{_value()}"
     # The first field of a form has nothing before it.
     rf"|(?<![\w.-])(?i:[\w.-]{{0,60}}{_ENDS}|{_OTHERS}){_IS}{_value(_NO_VARIABLE)}",
     re.DOTALL,
 )
-"""What has the shape of a credential, whosoever it is: the last group of each is hidden, and of a
-`bare` value, which is no text, all of it."""
+"""What is a credential by its name. It is looked for by itself, because its name may begin far to
+the left, before a credential of another shape. Of a match of either expression the last group is
+hidden, and of a `bare` value, which is no text, all of it."""
 
 T = TypeVar("T")
 _Queue: TypeAlias = OrderedDict[str, None]
@@ -236,8 +239,11 @@ class Redactor:
             if shown.isalnum():
                 # Every shape has a space or punctuation. Many ids have none: half the time so.
                 continue
+            for shape in _SHAPES.finditer(shown):
+                begin, end = shape.span(shape.lastindex or 0)
+                yield at[begin], at[end], ""
             start = 0
-            while found := _SHAPES.search(shown, start):
+            while found := _NAMED.search(shown, start):
                 begin, start = found.span(found.lastindex or 0)
                 quote = ""
                 if found["bare"]:

@@ -167,6 +167,12 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "?user[token][1][2]=hunter2",
         "/next?access_token=$hunter2&password='$hunter2 $'",
         "?x=1&token%5B0%5D=hunter2",
+        "failed; Authorization: Bearer hunter2hunter2hunter2; csrf_token=x",
+        "why? see https://admin:hunter2@proxy.example/path?token=abc",
+        "a; jwt eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl then token=x",
+        "GET /x?y; Basic aHVudGVyMjpodW50ZXIyaHVudGVy x; password=q",
+        '{"message": "upstream#1: Bearer hunter2hunter2hunter2 but token=expired"}',
+        '{"x Bearer hunter2hunter2hunter2 token": "1"}',
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_it(
