@@ -21,12 +21,16 @@ _KINDS = {
     kind: re.compile(keys)
     for kind, keys in {
         "name": rf"(?!(?:{_OF_A_THING})name).*name.*|.*salutation|anrede",
-        "date of birth": r".*(?:birthda(?:te|y)|dateofbirth|dob)|geburts(?:datum|tag)",
-        "address": r".*(?:street|(?:street|postal)address|addressline)",
+        "date of birth": (
+            r".*(?:birthda(?:te|y)|dateofbirth).*|.*birth(?:year)?|.*dob(?:date|iso|text|utc)?"
+            r"|geburts(?:datum|tag)"
+        ),
+        "address": r".*(?:street|stra(?:ss|ß)e|postaladdress|addressline).*",
         "e-mail address": r".*mail.*",
         "phone number": (
-            r".*(?:phone|telefon|landline|msisdn|rufnummer).*|.*(?:ani|dnis|e164)"
-            r"|.*(?:mobile|cell|fax|sms|whatsapp|callback)s?(?:no|numbers?)?"
+            r".*(?:phone|telefon|landline|msisdn|rufnummer).*|.*(?:ani|dnis)(?:numbers?)?"
+            r"|enumbers?"  # e164Number, without its digits
+            r"|.*(?:mobile|cell|fax|sms|whatsapp|callback)s?(?:no|numbers?|address(?:es)?)?"
             r"|(?:from|to|home|work|business|private)?tel(?:no|number)?|call(?:er|ed)id"
             r"|(?:call(?:er|ed|ing)|contact|dialed|destination|remote|customer|external"
             r"|participant)(?:numbers?|party)"
@@ -37,14 +41,16 @@ _KINDS = {
 _PHONE_NUMBER = "phone number"
 _MAY_BE_A_NUMBER = _PHONE_NUMBER, "date of birth"
 _ADDRESS_OF_SOMEBODY = re.compile(
-    "(?:home|work|business|private|billing|shipping|delivery|mailing|customer|contact)?address"
-    "|adresse|anschrift"
+    "(?!.*(?:(?<!sh)ip|gateway|host|mac|network|proxy|server|url|web)address"
+    "|(?:bind|destination|from|integration|listen|local|peer|remote|reply(?:to)?|source|target|to)"
+    "address).*address(?:es|text)?|adressen?|anschrift"
 )
+"""Not one of the network, nor where a message comes from or goes to."""
 _OF_AN_ERROR = re.compile("[a-z]*code|message|reason|status|type")
 """What stands below the key of a field where it is wrong, and not in an address."""
 _SOMEBODY = re.compile("(?:external)?contact|customer|sender|caller|visitor|person|kunde")
 _MAY_BE_NUMBERS = re.compile(
-    f"(?:to|from)?address(?:normalized|raw|displayable)?|to|from|{_SOMEBODY.pattern}"
+    f"(?:to|from)?address(?:normalized|raw|displayable)?|(?:to|from)(?:number)?|{_SOMEBODY.pattern}"
 )
 _ID = re.compile(r"\S*[\d_:/]\S*|[a-z]+(?:\.[a-z]+)+")
 """What may stand for somebody and says no name: an id, an address of the network, or a code."""

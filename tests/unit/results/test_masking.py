@@ -219,12 +219,48 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             '[{"key": "firstName", "val": "<name, 3 characters>"}, '
             '{"attribute": "firstName", "text": "<name, 2 characters>"}]',
         ),
+        (
+            '{"addresses": ["Elm Rd 5", {"line": "Elm Rd 5", "type": "home", "id": "a-1"}]}',
+            '{"addresses": ["<address, 8 characters>", '
+            '{"line": "<address, 8 characters>", "type": "home", "id": "a-1"}]}',
+        ),
     ],
 )
 def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
     text: str, masked: str
 ) -> None:
     assert without_people(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "keys"),
+    [
+        (
+            "address",
+            "Elm Rd 5",
+            "street streetAndNumber streetLine1 street_text homeStreetFull streetHouseNumber "
+            "strasse Straße addressLines address_line_1_text postalAddresses homeAddresses "
+            "fullAddress formattedAddress addressText shipAddress shipToAddress",
+        ),
+        ("address", "5", "streetNo"),
+        (
+            "date of birth",
+            "1980-02-12",
+            "birthDateTime birthdayIso dateOfBirthText date_of_birth_utc dobText birth",
+        ),
+        (
+            "phone number",
+            "5551234567",
+            "aniNumber dnisNumber e164Number fromNumber toNumber smsAddress whatsappAddress",
+        ),
+    ],
+)
+def test_a_key_that_says_more_of_a_value_says_its_kind_too(
+    kind: str, value: str, keys: str
+) -> None:
+    found = {key: json.loads(without_people(json.dumps({key: value})))[key] for key in keys.split()}
+
+    assert found == dict.fromkeys(found, f"<{kind}, {len(value)} characters>")
 
 
 @pytest.mark.parametrize(
@@ -315,6 +351,9 @@ def test_what_may_be_a_token_is_left_whole_or_not_at_all(
         "phone calls were 12 of 1234567, the telephone is 503, order number is 1234567",
         "[0142] 2026-11-26 06:31, [12] 1234567, list[030] 1234567, (11) 12345678, (404) 1234567",
         '{"fieldName": "firstName", "text": "is required"}',
+        '{"fromAddress": "support", "toAddress": "c-17", "addressType": "home", "fromNumber": 5}',
+        '{"clientIpAddress": "b", "hostAddresses": ["a"], "webAddress": "c", "macAddress": "d"}',
+        '{"addresses": [{"code": "missing", "message": "is required"}], "adobeId": "x"}',
     ],
 )
 def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
