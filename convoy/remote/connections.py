@@ -27,6 +27,7 @@ from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
 from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
+from convoy.results.masking import masking
 from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
@@ -184,6 +185,7 @@ class Connections:
                 is_approved=target.approval is not None,
                 turns=self.turns if target.approval is not None else None,
                 starts=self.starts if target.approval is not None else None,
+                clean=self.redact if self._settings.samples == "full" else masking(self.redact),
             )
         return shared
 

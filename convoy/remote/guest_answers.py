@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 
 from convoy.errors import RefusalError
@@ -25,6 +26,7 @@ from convoy.remote.websocket_protocol import ServerClosedError, UpgradeRefusedEr
 from convoy.remote.wire_faults import StoppedError, wire_code
 from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Fate
 from convoy.routes.codes import UNEXPECTED_ANSWER, UPGRADE_REFUSED, CodeBook, error_code
+from convoy.untrusted_text import told
 
 _ENDINGS = (ConnectionClosed, LoggedOut, SessionClosed, SessionExpired)
 """After these nothing answers any more what was asked before."""
@@ -73,14 +75,15 @@ def _number_of(answer: Event | None) -> int | None:
     return None
 
 
-def refusal_in(answer: Event | None, codes: CodeBook) -> RefusalError:
-    """Return the refusal that an answer is which was not wanted."""
+def refusal_in(answer: Event | None, codes: CodeBook, clean: Callable[[str], str]) -> RefusalError:
+    """Return the refusal that an answer is which was not wanted, with what it says `clean`."""
     number = _number_of(answer)
     if number is None:
         return RefusalError(_CLOSED)
     text = answer.text if isinstance(answer, Refused | UploadFailed) else ""
     wait_s = answer.retry_after_s if isinstance(answer, TooManyRequests) else None
-    return RefusalError(codes.name(f"guest {number}"), text, retry_after_s=wait_s)
+    code = codes.name(f"guest {number}")
+    return RefusalError(code, told(text, clean), retry_after_s=wait_s)
 
 
 def judged(answer: Event | None, codes: CodeBook) -> tuple[Fate, str, int]:
@@ -90,7 +93,7 @@ def judged(answer: Event | None, codes: CodeBook) -> tuple[Fate, str, int]:
     if (number := _number_of(answer)) is None:
         return UNKNOWN, _CLOSED, _GOOD
     status = _TOO_MANY if isinstance(answer, TooManyRequests) else number
-    return REJECTED, refusal_in(answer, codes).code, status
+    return REJECTED, codes.name(f"guest {number}"), status
 
 
 class Question:

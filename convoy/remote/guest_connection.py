@@ -229,7 +229,7 @@ class GuestConnection:
         answer = question.answer
         if isinstance(answer, wanted):
             return answer
-        raise refusal_in(answer, self._shared.code_book)
+        raise refusal_in(answer, self._shared.code_book, self._shared.clean)
 
     def ask(self, question: Question, act: Callable[[], None]) -> None:
         """Do what asks the question and wait for its answer; raises one of WIRE_EXCEPTIONS."""

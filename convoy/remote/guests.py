@@ -61,6 +61,7 @@ class Guests:
     guests. Under an approval each connection takes one of the `turns` to log in, and its first
     request one of `starts`, because many upgrades may be answered at once. Files go to the
     target's own `origins`, and to public places besides where it `is_approved`.
+    What a server says when it refuses something is told as `clean` returns it.
     """
 
     dialler: Dialler
@@ -78,6 +79,7 @@ class Guests:
     kill_switch: RunSwitch | None = None
     origins: Collection[Origin] = ()
     is_approved: bool = False
+    clean: Callable[[str], str] = str
 
     def budget(self, scope: str) -> Budget:
         """Return a new budget of the limits of one scope."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 
 _OF_A_THING = (
     "api|app|application|attribute|bot|campaign|channel|class|code|column|deployment|division"
@@ -109,6 +110,15 @@ _DECIMAL = re.compile(r"\d+\.\d+(?:\s.*)?")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _AMERICAN = re.compile(r"(?:1\D)?\(?[2-9]\d\d\)?\D?\d{3}\D\d{4}")
 _ONLY_NUMBER = re.compile(r"\+?\d{7,15}")
+
+
+def masking(redact: Callable[[str], str]) -> Callable[[str], str]:
+    """Return what masks people in a text, and hides secrets before that and after it.
+
+    A mask takes escapes and what nobody sees off a text: a secret in it may be whole only then, and
+    nobody else may know it.
+    """
+    return lambda text: redact(without_people(redact(text)))
 
 
 def without_people(text: str) -> str:

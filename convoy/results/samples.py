@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec.structs import replace
 
-from convoy.results.masking import without_people
+from convoy.results.masking import masking
 from convoy.results.outcome import LONGEST_NAME, Name, Outcome, Seconds
 from convoy.untrusted_text import MARGIN, cut, printable_lines, shortened, told
 
@@ -73,7 +73,7 @@ class SampleKeeper:
     """
 
     def __init__(self, redact: Callable[[str], str], kept: Kept = "masked") -> None:
-        self._redact = redact
+        self._clean = masking(redact) if kept == "masked" else redact
         self._kept = kept
         self._seen: dict[str, _Seen] = {}
 
@@ -123,14 +123,6 @@ class SampleKeeper:
             # It would be cut, and what is no whole JSON is masked as a whole: this says its length.
             return f"<text, {len(body)} bytes>"
         return printable_lines(shortened(text, LONGEST_BODY, self._clean))
-
-    def _clean(self, text: str) -> str:
-        redacted = self._redact(text)
-        if self._kept != "masked":
-            return redacted
-        # A mask takes escapes and what nobody sees off a text: a secret in it may be whole only
-        # then, and nobody else may know it.
-        return self._redact(without_people(redacted))
 
 
 class SampleBook:

@@ -9,9 +9,10 @@ from pathlib import Path
 import gevent
 import pytest
 
-from convoy.errors import LoginError
+from convoy.errors import LoginError, RefusalError
 from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
+from convoy.remote.guest_session import GuestSession
 from convoy.remote.kill_switch import KillSwitch
 from convoy.remote.oauth import Credentials, RefreshToken, Token
 from convoy.remote.organisation import Organisation
@@ -23,6 +24,7 @@ from tests.simulator_process import SimulatorProcess
 from tests.unit.remote.exchanges import LONG_S, wait_in_loop
 from tests.unit.remote.held import Held
 from tests.unit.remote.misbehaving_server import answers_all, serving
+from tests.unit.remote.websocket_peer import Peer, plays
 from tests.unit.settings.configuration import settings_of
 
 DEMO = Credentials(Secret("demo"), Secret("demo"))
@@ -207,6 +209,35 @@ def test_a_users_token_as_it_is_is_everybodys_and_its_limit_is_shared_by_the_wor
     assert other.ready_at(0.0) == 0.0
     one.budget.spend(0.0)
     assert other.ready_at(0.0) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("samples", "shown"),
+    [
+        ("masked", "no <phone number> of **"),
+        ("none", "no <phone number> of **"),
+        ("full", "no +49 30 1234567 of **"),
+    ],
+)
+def test_a_refusal_of_a_guest_shows_people_only_where_samples_do(samples: str, shown: str) -> None:
+    def refuses(peer: Peer) -> None:
+        peer.hear()
+        peer.say("string", "no +49 30 1234567 of hunter2", 4013)
+        peer.hear()
+
+    with serving(plays(refuses)) as server:
+        connections = Connections(
+            settings_at(f"http://127.0.0.1:{server.port}", f"samples={samples}"),
+            {CLIENT: DEMO},
+            lambda each: None,
+            redact=lambda text: text.replace("hunter2", "**"),
+        )
+        session = GuestSession(connections.guests_of({}), lambda event, received_s: None)
+        with pytest.raises(RefusalError) as caught:
+            session.open()
+        session.close()
+
+    assert str(caught.value) == f"refused with guest 4013: {shown}"
 
 
 def test_guests_log_in_one_after_the_other_and_each_worker_begins_elsewhere() -> None:
