@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -67,12 +67,13 @@ def reconcile(
     ledger = _ledger(settings, connections, result)
     thread = {name for name, route in setup.routes.items() if route.is_of_thread}
     counted = {each.scenario for each in logged if ledger is not None} & thread
-    found = _Found(result)
+    found, numbers = _Found(result), _numbers(result, logged)
     progress = StepsDone(folder / PROGRESS, ReadingStep)
     if ledger is not None and counted:
-        found.add_ledger(logged, ledger, counted, connections.redact)
+        of_ledger = {name: numbers[name] for name in counted & numbers.keys()}
+        found.add_ledger(logged, ledger, of_ledger, connections.redact)
     if stored := [each for each in logged if each.scenario not in counted]:
-        markers = Markers(result.run_id, result.scenarios)
+        markers = Markers(result.run_id, numbers)
         with client_of(settings, connections, tell) as client:
             reading = FarSideReading(
                 *(client, markers, result.t0_s, stored, progress),
@@ -110,7 +111,7 @@ class _Found:
         self,
         logged: Sequence[LoggedMessage],
         ledger: Ledger,
-        scenarios: Collection[str],
+        scenarios: Mapping[str, int],
         redact: Callable[[str], str],
     ) -> None:
         """Compare messages of scenarios whose far side, a simulator, only counts them."""
@@ -168,6 +169,18 @@ class _Found:
             not_compared=self.not_compared,
             visibility=self.visibility,
         )
+
+
+def _numbers(result: RunResult, logged: Iterable[LoggedMessage]) -> dict[str, int]:
+    """Return how many messages of each scenario the far side may name, by their numbers.
+
+    The record of a run that was killed may have been written before the last of its log.
+    """
+    numbers = {name: each.planned for name, each in result.scenarios.items()}
+    for each in logged:
+        if each.scenario in numbers:
+            numbers[each.scenario] = max(numbers[each.scenario], each.k + 1)
+    return numbers
 
 
 def _named(logged: Iterable[LoggedMessage], found: Iterable[FoundMessage]) -> list[LoggedMessage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import inf
@@ -160,16 +160,20 @@ def digest_of(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Markers:
-    """The markers of a run's messages; what names none of its `scenarios` is no marker of it."""
+    """The markers of a run's messages, of which there are so many of each of its `scenarios`.
+
+    What names another scenario, or a number beyond its messages, is no marker of the run: the far
+    side may have written anything there, and the number is kept.
+    """
 
     run_id: str
-    scenarios: Collection[str]
+    scenarios: Mapping[str, int]
 
     def key_in(self, *texts: str) -> Key | None:
         """Return whose marker is in one of these texts, None where none is."""
         for text in texts:
             for run_id, scenario, k in _MARKER.findall(text):
-                if run_id == self.run_id and scenario in self.scenarios:
+                if run_id == self.run_id and int(k) < self.scenarios.get(scenario, 0):
                     return scenario, int(k)
         return None
 
@@ -250,13 +254,13 @@ def compare_with_ledger(
     run_id: str,
     sent: Iterable[LoggedMessage],
     ledger: Ledger,
-    scenarios: Collection[str],
+    scenarios: Mapping[str, int],
     redact: Callable[[str], str],
 ) -> Iterator[Discrepancy]:
     """Yield what a simulator's ledger says of messages that it does not store, of these scenarios.
 
-    It names those that something became of, and counts the others by conversation. The ids that it
-    says are redacted.
+    It names those that something became of, and counts the others by conversation. `scenarios` are
+    as in `Markers`. The ids that the ledger says are redacted.
     """
     kinds: Mapping[str, Kind] = {
         "lost": "lost",

@@ -127,7 +127,7 @@ def reading(
     progress = StepsDone(folder / "steps.jsonl", ReadingStep)
     return FarSideReading(
         cast(ApiClient, platform),
-        Markers(RUN, ("chat",)),
+        Markers(RUN, {"chat": 1_000}),
         T0_S,
         sent,
         progress,

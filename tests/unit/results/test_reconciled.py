@@ -219,13 +219,15 @@ KINDS_BY_NAME = {
         (f"[convoy:{RUN}-warmup:chat:12] Hello", None),
         (f"[convoy:other:chat:1] [convoy:{RUN}:chat:2]", ("chat", 2)),
         (f"[convoy:{RUN}:chat:x]", None),
+        (f"[convoy:{RUN}:chat:13]", None),
+        (f"[convoy:{RUN}:chat:4915112345678] [convoy:{RUN}:chat:2]", ("chat", 2)),
         (f"[convoy:{RUN}:open:1]", None),
         (f"[convoy:{RUN}:open:1] [convoy:{RUN}:chat:2]", ("chat", 2)),
         ("Hello", None),
     ],
 )
 def test_a_marker_names_the_message_of_this_run(text: str, key: Key | None) -> None:
-    assert Markers(RUN, ("chat",)).key_in("", text) == key
+    assert Markers(RUN, {"chat": 13}).key_in("", text) == key
 
 
 def test_a_ledger_names_what_became_of_messages_and_counts_the_others() -> None:
@@ -241,7 +243,7 @@ def test_a_ledger_names_what_became_of_messages_and_counts_the_others() -> None:
     ledger = Ledger(2, 0, {"c-1": 1, "c-2": 2}, "now", happenings)
     sent = [logged(0), logged(1), logged(2, conversation_id="c-2")]
 
-    found = list(compare_with_ledger(RUN, sent, ledger, ["chat"], str))
+    found = list(compare_with_ledger(RUN, sent, ledger, {"chat": 3}, str))
 
     assert told(found) == [
         ("lost", 0, ("m-0",)),
@@ -257,7 +259,7 @@ def test_what_a_ledger_says_is_redacted() -> None:
     lost = Happening("lost", f"[convoy:{RUN}:chat:0]", "open-sesame", ("m-0", "open-sesame"))
     ledger = Ledger(1, 0, {"c-1": 1}, "now", (lost,))
 
-    found = list(compare_with_ledger(RUN, [logged(0)], ledger, ["chat"], redactor.redact))
+    found = list(compare_with_ledger(RUN, [logged(0)], ledger, {"chat": 1}, redactor.redact))
 
     assert found == [Discrepancy("lost", "chat", 0, STARS, ("m-0", STARS))]
 
