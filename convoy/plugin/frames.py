@@ -106,10 +106,6 @@ class _Exception(msgspec.Struct):
     traceback: str
 
 
-class _Locustfile(msgspec.Struct):
-    version: _Version
-
-
 class _Index(msgspec.Struct):
     index: int = 0
 
@@ -133,7 +129,6 @@ TO_MASTER: dict[str, Any] = {
     "client_stopped": Any,
     "exception": _Exception,
     "heartbeat": _Heartbeat,
-    "locustfile": _Locustfile,
     "logs": _Logs,
     "quit": Any,
     "spawning": Any,
@@ -203,7 +198,7 @@ class FrameFilter:
             raise _DroppedError("was in the name of another one")
         if message.type == "client_ready":
             self._joined.add(worker)
-        elif worker not in self._joined and message.type != "locustfile":
+        elif worker not in self._joined:
             raise _DroppedError("came before that worker had joined")
 
     def _hide_secrets(self, message: Message) -> None:

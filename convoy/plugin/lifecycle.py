@@ -51,6 +51,7 @@ class Lifecycle:
         self._environment = environment
         self._runner = runner
         self._sleep = sleep
+        self._users = 0
         self._is_reset = False
         environment.events.test_start.add_listener(self._on_start)
         environment.events.reset_stats.add_listener(self._on_reset)
@@ -66,7 +67,7 @@ class Lifecycle:
         self._environment.host = settings.target.api_url
         # Locust has noted the numbers that it was asked to start with. By these it waits for users
         # to be ready, and deals them anew when a worker is lost.
-        self._runner.target_user_count = settings.users
+        self._runner.target_user_count = self._users = settings.users
         if isinstance(self._runner, MasterRunner):
             self._runner.spawn_rate = spawn_rate
         self.cancel_timer()
@@ -76,10 +77,19 @@ class Lifecycle:
         if self._environment.web_ui is not None:
             self._environment.web_ui._cancel_run_time_timer()
 
+    def take_users(self, users: int) -> int:
+        """Note that the test may have so many users from now on; return the number."""
+        self._users = users
+        return users
+
     def keep_users(self) -> int:
-        """Have Locust keep the users that there are; return their number."""
-        self._runner.target_user_count = self._runner.user_count
-        return self._runner.user_count
+        """Have Locust keep as many users as were allowed last; return their number.
+
+        That is not how many there are: Locust counts what workers say, some of them twice while
+        they are dealt anew, and a stranger's.
+        """
+        self._runner.target_user_count = self._users
+        return self._users
 
     def rows(self, scenarios: Iterable[str]) -> dict[str, Row]:
         """Return Locust's rows of these scenarios; none where they were reset in mid-run."""

@@ -33,6 +33,8 @@ from convoy.swarm.master import Master
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
+_MOST_FAULTS = 10
+"""Errors of Convoy itself, one after the other, with which a run is still waited for."""
 _TOLD_EVERY_S = 10.0
 _LOOK_EVERY_S = 1.0
 _AFTER_S = 0.005
@@ -219,17 +221,24 @@ class LiveRun:
         return self.final or self._judged(self.snapshot())
 
     def _run_to_its_end(self) -> None:
-        try:
-            self.master.run()
-            return
-        except ConvoyError as error:
-            self.refused = error
-        except Exception as error:  # what was counted so far is still to be judged
-            logger.exception("the run cannot go on")
-            self.master.problems.append(f"an error of Convoy itself: {error!r}")
-        self.master.stop()
-        # Once more, now stopped: it returns when what is in flight has ended and was reported.
-        self.master.run()
+        for _ in range(_MOST_FAULTS):
+            try:
+                self.master.run()
+                return
+            except ConvoyError as error:
+                self.refused = error
+            except Exception as error:  # what was counted so far is still to be judged
+                self._note_fault(error)
+            # Once more, now stopped: it returns when what is in flight has ended and was reported.
+            try:
+                self.master.stop()
+            except Exception as error:
+                self._note_fault(error)
+        self.master.abandon()
+
+    def _note_fault(self, error: Exception) -> None:
+        logger.exception("the run cannot go on")
+        self.master.problems.append(f"an error of Convoy itself: {error!r}")
 
     def _judged(self, result: RunResult) -> Summary:
         on_not_judged = self.prepared.settings.on_not_judged

@@ -179,6 +179,7 @@ class RunController:
         self._test.cancel_timer()
         try:
             self.check_users(users)
+            users = self._test.take_users(users)
         except RefusedError as error:  # the web form checks before, Locust's keys do not
             logger.error("%s", error)
             users = self._test.keep_users()

@@ -102,7 +102,9 @@ class RunLanes:
             counts = counted(worker, scenario)
             if not self.plans[scenario].is_scheduled:
                 book.finish(worker, counts.scheduled)
-            missing[scenario] = book.messages_of(worker) - counts.ended
+            # Whatever it said, it has sent no more than it was given.
+            had = max(0, book.messages_of(worker))
+            missing[scenario] = min(max(0, had - counts.ended), had)
         return missing
 
     def ends(self, scenario: str) -> list[int]:

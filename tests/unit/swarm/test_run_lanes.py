@@ -118,6 +118,16 @@ def test_of_a_worker_that_is_gone_is_missing_what_fell_to_it_and_has_not_ended(
     assert lanes.planned(name, is_whole=True) == planned
 
 
+@pytest.mark.parametrize(("sent", "missing"), [(10**9, 0), (-(2**33), 100), (2**53, 0)])
+def test_a_worker_that_is_gone_has_sent_no_more_than_it_was_given_whatever_it_said(
+    sent: int, missing: int
+) -> None:
+    lanes, name = lanes_of(PLAN), NAMES[PLAN]
+    said = Counts(scheduled=9, sent=sent, accepted=sent)
+
+    assert lanes.lose("worker-0", REVOKED_S - 0.001, lambda *_: said) == {name: missing}
+
+
 def test_a_run_lasts_for_its_longest_plan_and_is_settled_when_all_lanes_have_owners() -> None:
     lanes = lanes_of(PLAN, LONGER)
     settled = [lanes.are_settled]

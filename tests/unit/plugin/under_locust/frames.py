@@ -286,7 +286,6 @@ LONG = "x" * 2**14
     ("kind", "data"),
     [
         pytest.param("client_ready", "9.9" + "x" * 50, id="version"),
-        pytest.param("locustfile", {"version": "9.9" + "x" * 50}, id="version of a file"),
         pytest.param("stats", REPORT | {"stats": [ROW | {"name": LONG}]}, id="row"),
         pytest.param("stats", REPORT | {"stats": [ROW | {"method": LONG}]}, id="method"),
         pytest.param("stats", REPORT | {"stats_total": ROW | {"name": LONG}}, id="total"),

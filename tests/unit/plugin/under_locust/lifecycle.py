@@ -11,6 +11,7 @@ from locust.env import Environment
 from locust.runners import Runner
 
 from convoy.plugin.lifecycle import Lifecycle
+from tests.unit.settings.configuration import settings_of
 
 PAGE_ASKS = "sleep 2.2"
 
@@ -53,3 +54,15 @@ def test_a_run_ends_the_process_unless_a_person_is_to_end_it(
     ).end()
 
     assert found == did
+
+
+def test_the_users_that_are_kept_are_those_that_were_allowed_whatever_workers_say() -> None:
+    runner = SimpleNamespace(target_user_count=0, user_count=1_000_000)
+    test = Lifecycle(Environment(), cast(Runner, runner), is_attended=False)
+    test.configure(settings_of("users=10"), 1.0)
+
+    kept = [test.keep_users()]
+    test.take_users(7)
+    kept.append(test.keep_users())
+
+    assert (kept, runner.target_user_count) == ([10, 7], 7)

@@ -395,3 +395,31 @@ def test_the_loop_polls_between_two_parts_of_a_record(tmp_path: Path) -> None:
     gevent.spawn(run._enter, HEALTHY).join()
 
     assert len(set(polls)) == 3
+
+
+@pytest.mark.parametrize("faults", [1, 2, 1_000])
+@pytest.mark.parametrize("also_in_stop", [False, True])
+def test_a_run_in_which_convoy_itself_fails_again_has_a_verdict_and_a_record(
+    tmp_path: Path, faults: int, also_in_stop: bool
+) -> None:
+    class Failing(Master):
+        def stop(self) -> None:
+            self.is_stopped = True
+            if also_in_stop:
+                self.run()
+
+    left = [faults]
+
+    def end() -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OverflowError("a report")
+
+    master = Failing(end)
+    run = live_run_of(master, tmp_path)
+
+    run.carry_out()
+
+    assert run.final is not None and run.final.exit_code == ExitCode.INVALID
+    assert (tmp_path / "run-1" / "summary.json").exists()
+    assert master.is_stopped and master.is_abandoned == (faults == 1_000)
