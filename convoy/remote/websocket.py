@@ -67,6 +67,11 @@ class WebSocket:
         connection = self._connection
         return connection is not None and connection.is_open and len(connection.unsent) > 0
 
+    @property
+    def _holds(self) -> bool:
+        connection = self._connection
+        return connection is not None and connection.holds(connection.message_end)
+
     def open(
         self,
         dialler: Dialler,
@@ -126,7 +131,8 @@ class WebSocket:
     def ping(self) -> None:
         """Ask the server for a sign of life; `received_s` tells whether it came."""
         connection, protocol = self._parts()
-        connection.post(protocol.ping(), is_control=True)
+        # What waits of it in an outage is discarded with the connection, as a text is.
+        connection.post(protocol.ping())
 
     def _parts(self) -> tuple[Connection, WebSocketProtocol]:
         connection, protocol = self._connection, self._protocol
@@ -147,7 +153,7 @@ class WebSocket:
 
         From halfway to the deadline on the server is pinged once, when `may_ping` returns True. At
         the deadline the connection is closed where nothing was received since the ping, and where
-        the server does not take what is sent.
+        the server does not take what is sent, or has not received it.
         """
         pinged_s, pings_s = -inf, (clock() + deadline_s) / 2
         try:
@@ -163,7 +169,7 @@ class WebSocket:
                         pinged_s, pings_s = clock(), inf
                         self.ping()
         except TimeoutError:
-            if self.is_blocked or self.received_s < pinged_s:
+            if self.is_blocked or self._holds or self.received_s < pinged_s:
                 self.close()
             raise
         except WIRE_EXCEPTIONS:

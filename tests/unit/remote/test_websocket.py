@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from websockets.utils import accept_key
 
+from convoy.clock import clock_s
 from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.remote.addresses import AddressBook, Admission
+from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
 from convoy.remote.guest_events import Event, OwnCopy, Reply, Unknown, Unreadable
 from convoy.remote.guests import Deployment
@@ -417,18 +419,35 @@ def test_a_proxy_that_drops_has_a_code(
         assert proxy.requests[0].startswith(b"CONNECT messaging.example:443 ")
 
 
-def test_pings_and_close_frames_are_no_messages() -> None:
+def test_a_close_frame_may_be_left_behind_and_texts_and_pings_may_not() -> None:
+    websocket = WebSocket(lambda text, received_s: None)
+    with serving(accepts(SWITCHING)) as server:
+        origin = Origin("http", "127.0.0.1", server.port)
+        websocket.open(Dialler(), origin, "/", {}, deadline(), lambda _: deadline())
+        connection = websocket.connection
+        assert connection is not None
+        ends = [connection.message_end]
+        for act in (lambda: websocket.send(b"hello"), websocket.ping, websocket.begin_close):
+            act()
+            ends.append(connection.message_end)
+
+        assert ends[0] < ends[1] < ends[2] == ends[3] < connection.given_bytes
+        websocket.close()
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_connection_whose_server_has_not_received_a_text_is_closed_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, is_held: bool
+) -> None:
     websocket = WebSocket(lambda text, received_s: None)
     with serving(accepts(SWITCHING)) as server:
         origin = Origin("http", "127.0.0.1", server.port)
         websocket.open(Dialler(), origin, "/", {}, deadline(), lambda _: deadline())
         websocket.send(b"hello")
-        connection = websocket.connection
-        assert connection is not None
-        end = connection.message_end
+        monkeypatch.setattr(Connection, "holds", lambda connection, end: is_held)
 
-        websocket.ping()
-        websocket.begin_close()
+        with pytest.raises(TimeoutError):
+            websocket.wait_for(lambda: False, deadline(0.05), clock_s, lambda _: False)
 
-        assert 0 < end == connection.message_end < connection.given_bytes
+        assert websocket.is_open == (not is_held)
         websocket.close()
