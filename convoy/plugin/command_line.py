@@ -173,8 +173,9 @@ class CommandLine:
         }
         entered = dict(form.asked)
         shown_host = entered.get("host")
-        # After a run Locust shows where the embedded simulator was, which nobody has typed either.
-        was_started = bool(shown_host) and shown_host == self._setup.simulator.url
+        # After a run Locust shows where the embedded simulator was, and a page that stayed open may
+        # show where an earlier one was: nobody has typed that either.
+        was_started = shown_host in self._setup.simulator.urls
         is_as_it_was = shown_host in (self._address, self._asked.get("host"))
         if was_started or ("target" not in chosen and is_as_it_was):
             entered.pop("host", None)  # `--set` may give its other addresses

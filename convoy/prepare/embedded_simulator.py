@@ -39,11 +39,8 @@ class EmbeddedSimulator:
         self._process: subprocess.Popen[str] | None = None
         self._wanted_url = ""
         self._url = ""
-
-    @property
-    def url(self) -> str:
-        """Where the one that was started last answers, or did; "" before."""
-        return self._url
+        self.urls: set[str] = set()
+        """Where those that were started answer, or did."""
 
     def settings_at(self, settings: Settings, run_id: str, checklist: Checklist) -> Settings:
         """Return settings with the address of the embedded simulator, which is started for them.
@@ -126,6 +123,7 @@ class EmbeddedSimulator:
             self.stop()
             return last_words
         self._url = replace(at, port=int(last_words.rpartition(":")[2])).url
+        self.urls.add(self._url)
         return None
 
     def _stop_at_exit(self, starter: int) -> None:

@@ -52,7 +52,8 @@ class UpgradeRefusedError(Exception):
     """The server answered the upgrade with a status of HTTP other than 101."""
 
     def __init__(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> None:
-        where = headers.get(b"location", b"").decode("latin-1")
+        # Without its query, in which gateways put tokens and what they know of a visitor.
+        where = headers.get(b"location", b"").decode("latin-1").partition("?")[0].partition("#")[0]
         super().__init__(f"the upgrade was answered with {status}{where and f' to {where}'}")
         self.status = status
         self.headers = headers

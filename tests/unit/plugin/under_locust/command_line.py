@@ -257,13 +257,15 @@ def test_what_the_form_holds_is_what_is_done(
 
 @pytest.mark.parametrize("target", ["", "simulator"], ids=["no target", "chosen in the form"])
 @pytest.mark.parametrize("typed", [False, True])
+@pytest.mark.parametrize("shown", ["http://127.0.0.1:4321", "http://127.0.0.1:5432"])
 def test_where_the_embedded_simulator_was_is_no_host_that_somebody_typed(
-    process: Callable[..., Process], target: str, typed: bool
+    process: Callable[..., Process], target: str, typed: bool, shown: str
 ) -> None:
     begun = process()
     begun.page()
     assert begun._page is not None
-    begun.setup.simulator._url = begun._page.environment.host = "http://127.0.0.1:4321"
+    begun._page.environment.host = shown
+    begun.setup.simulator.urls = {"http://127.0.0.1:4321", "http://127.0.0.1:5432"}
 
     begun.start(**({"target": target} if target else {}), **({"host": TYPED} if typed else {}))
 
