@@ -115,7 +115,7 @@ class LiveRun:
             self._watch(sleep)
         except Exception as error:  # the edge of this greenlet: nobody would miss it otherwise
             logger.exception("the run is not watched any more")
-            self.master.problems.append(f"an error of Convoy itself: {error!r}")
+            self.master.problems.note(f"an error of Convoy itself: {error!r}")
 
     def _watch(self, sleep: Callable[[float], object]) -> None:
         """Collect reports, enter them in the record, and end the run for a criterion that asks.
@@ -170,8 +170,7 @@ class LiveRun:
         except OSError as error:
             if self._is_recorded:
                 self._is_recorded = False
-                self.master.problems.append(f"the record could not be written: {error}")
-                logger.error("the record could not be written: %s", error)
+                self.master.problems.note(f"the record could not be written: {error}")
 
     def tell_progress(
         self,
@@ -191,7 +190,7 @@ class LiveRun:
         """End the run early; the reason is noted."""
         if not self.master.is_stopped:
             self.interruption = reason
-            self.master.problems.append(f"interrupted: {reason}")
+            self.master.problems.note(f"interrupted: {reason}")
             self.master.stop()
 
     def watch_kill_switch(self, kill_switch: KillSwitch) -> None:
@@ -208,7 +207,7 @@ class LiveRun:
                 gevent.sleep(_POLL_S)
             except KeyboardInterrupt:
                 problem = "interrupted a second time: what was in flight is not known"
-                self.master.problems.append(problem)
+                self.master.problems.note(problem)
                 self.master.abandon()
 
     def snapshot(self) -> RunResult:
@@ -238,7 +237,7 @@ class LiveRun:
 
     def _note_fault(self, error: Exception) -> None:
         logger.exception("the run cannot go on")
-        self.master.problems.append(f"an error of Convoy itself: {error!r}")
+        self.master.problems.note(f"an error of Convoy itself: {error!r}")
 
     def _judged(self, result: RunResult) -> Summary:
         on_not_judged = self.prepared.settings.on_not_judged

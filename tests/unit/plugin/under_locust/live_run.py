@@ -26,6 +26,7 @@ from convoy.results.grammar import Known, parse
 from convoy.results.record import begin_record, read_result
 from convoy.results.result import RunResult
 from convoy.swarm.messages import Hello
+from convoy.swarm.run_account import Problems
 from convoy.swarm.run_lanes import RunLanes
 from tests.unit.results import counts_of, result_of, run_of
 from tests.unit.settings.configuration import settings_of
@@ -39,7 +40,7 @@ class Master:
 
     def __init__(self, end: Callable[[], None] = lambda: None) -> None:
         self.run = end
-        self.problems: list[str] = []
+        self.problems = Problems()
         self.lanes = RunLanes({}, 30)
         self.is_stopped = False
         self.is_abandoned = False
