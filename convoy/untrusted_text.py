@@ -8,6 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from string import ascii_letters, digits
 
+import msgspec
+
+UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+"""What a decoder of JSON or msgpack, or of the texts in it, raises for data that has no such form,
+or is nested too deeply."""
 LONGEST = 2_000
 """Characters of one sentence that is told to the operator."""
 LONGEST_PART = 1_024

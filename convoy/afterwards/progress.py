@@ -16,6 +16,7 @@ from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections
 from convoy.results.record import append
 from convoy.settings import Settings
+from convoy.untrusted_text import UNREADABLE
 
 Step = TypeVar("Step")
 _MOST_BYTES = 2**31
@@ -43,7 +44,7 @@ class StepsDone(Generic[Step]):
             self.steps += msgspec.json.Decoder(kind).decode_lines(whole)
             # What a machine that went down has left of the last line would spoil the next one.
             os.truncate(path, len(whole))
-        except (FileError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        except (FileError, *UNREADABLE) as error:
             problem = f"cannot be gone on with: {error}; remove it to begin anew"
             raise SettingsError([Fault(str(path), problem)]) from error
 

@@ -31,6 +31,7 @@ from convoy.results.result import RunResult
 from convoy.settings import Settings
 from convoy.settings.documents import DocumentError, read_yaml
 from convoy.swarm.run_inputs import plan_hash, read_from_record
+from convoy.untrusted_text import UNREADABLE
 
 _MOST_BYTES = 2**28
 _MOST_SHOWN = 5
@@ -96,7 +97,7 @@ def opened_before(folder: Path) -> list[str]:
         return []
     try:
         ids: list[str] = msgspec.json.Decoder(str).decode_lines(read_bytes(path, _MOST_BYTES))
-    except (FileError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except (FileError, *UNREADABLE) as error:
         raise SettingsError([Fault(str(path), f"names no conversations: {error}")]) from error
     for id in ids:
         checked_id(str(path), id)
@@ -165,7 +166,7 @@ class SentTexts:
 def _text_in(body: bytes) -> str | None:
     try:
         read: Any = json.loads(body)
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         return None
     found = (read.get(name) for name in _TEXTS) if isinstance(read, dict) else iter(())
     return next((each for each in found if isinstance(each, str)), None)

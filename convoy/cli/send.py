@@ -41,7 +41,7 @@ from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.routes.explain import as_text, explain, explain_code
 from convoy.secrets import STARS
 from convoy.settings import Settings
-from convoy.untrusted_text import cut, printable_lines, readable, told
+from convoy.untrusted_text import UNREADABLE, cut, printable_lines, readable, told
 
 _LONGEST_SHOWN = 4_096
 _NOT_FOR_CURL = ("host", "authorization", "content-length", "user-agent")
@@ -315,6 +315,6 @@ def _outcome(attempt: Attempt, correlation_id: str) -> str:
 def _readable(body: bytes) -> str:
     """Return a body bounded and without anything that would steer a terminal."""
     text = body.decode("utf-8", "replace")
-    with suppress(ValueError, RecursionError):
+    with suppress(*UNREADABLE):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     return printable_lines(cut(text, _LONGEST_SHOWN))

@@ -14,7 +14,7 @@ from itertools import chain, islice
 import msgspec
 
 from convoy.errors import ConvoyError, ExitCode
-from convoy.untrusted_text import quoted
+from convoy.untrusted_text import UNREADABLE, quoted
 
 _ID_COLUMNS = ("conversationid", "id")
 _CUSTOMER_COLUMNS = ("customerid", "guestid")
@@ -153,7 +153,7 @@ def _without_comments(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         return False
     return True
 
@@ -165,7 +165,7 @@ def _json_lines(numbered: Iterable[tuple[int, str]]) -> Iterator[tuple[str, obje
         if text and not text.startswith("#"):
             try:
                 yield f"line {number}", json.loads(text)
-            except (ValueError, RecursionError) as error:
+            except UNREADABLE as error:
                 raise PoolFileError(f"line {number}: is no JSON ({error})") from error
 
 
@@ -175,7 +175,7 @@ def _whole_json(numbered: Iterator[tuple[int, str]]) -> Iterator[tuple[str, obje
     text += "".join(line for _, line in numbered)
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         line = first + getattr(error, "lineno", 1) - 1
         raise PoolFileError(f"line {line}: is no JSON ({error})") from error
     entries = value.get("entities") if isinstance(value, dict) else value

@@ -32,6 +32,7 @@ from convoy.remote.connections import Connections
 from convoy.remote.listing import find_conversations
 from convoy.remote.session import Session
 from convoy.settings import Settings
+from convoy.untrusted_text import UNREADABLE
 
 AT_ONCE = 10
 """So many sessions work before load: enough to be quick, and no load by themselves."""
@@ -198,7 +199,7 @@ def _check_cache(cache: Path, scenario: str, asked: Mapping[str, str]) -> None:
     try:
         with text_lines(cache, _MOST_BYTES) as lines:
             heading = json.loads(next(lines, ""))
-    except (FileError, ValueError, RecursionError):
+    except (FileError, *UNREADABLE):
         heading = None
     if not isinstance(heading, dict) or _LISTED not in heading:
         problem = " was not written as a cache; name another file, or use `source: file` to read it"

@@ -22,6 +22,7 @@ from convoy.routes.catalogue import Route
 from convoy.routes.codes import error_code, meaning
 from convoy.routes.refusals import read_refusal
 from convoy.settings import Settings
+from convoy.untrusted_text import UNREADABLE
 
 T = TypeVar("T")
 _TRIES = 3
@@ -90,7 +91,7 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         answer = self._answer(route, path, None if body is None else msgspec.json.encode(body))
         try:
             return msgspec.json.decode(answer or b"null", type=type)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+        except UNREADABLE as exc:
             raise RemoteError(f"{self.url}{path} did not answer what it should: {exc}") from exc
 
     def _answer(self, route: Route, path: str, body: bytes | None) -> bytes:

@@ -17,7 +17,7 @@ from convoy.remote import guest_events as events
 from convoy.remote.guest_events import Event
 from convoy.remote.guest_messages import Body, Message, Struct
 from convoy.secrets import Secret
-from convoy.untrusted_text import unbroken
+from convoy.untrusted_text import UNREADABLE, unbroken
 
 _GOOD = range(200, 300)
 _TOO_MANY = (429, 4029)
@@ -38,7 +38,7 @@ def read_frame(text: str) -> tuple[Event, ...]:
         return frame.told()
     except msgspec.ValidationError as exc:  # a DecodeError, too, so it comes first
         return (_other(text, str(exc)),)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+    except UNREADABLE as exc:
         return (events.Unreadable(problem=unbroken(str(exc))),)
 
 
@@ -287,7 +287,7 @@ def credentials_in(event: Event, text: str) -> tuple[Secret, ...]:
         own = (event.url,)
     try:
         body = msgspec.json.decode(text, type=_AnyCredentials).body
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return own
     said = (Secret(each) for each in (body.url, body.jwt) if isinstance(each, str))
     return (*own, *(each for each in said if each not in own))
@@ -300,7 +300,7 @@ def _other(text: str, problem: str) -> Event:
     """
     try:
         frame = msgspec.json.decode(text, type=_AnyFrame)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         frame = _AnyFrame()
     id = frame.tracing_id or ""
     if frame.code and frame.code not in _GOOD:

@@ -17,6 +17,7 @@ from convoy.routes.codes import UNEXPECTED_ANSWER, UPLOAD_REFUSED, error_code
 from convoy.secrets import Secret
 from convoy.settings import Origin
 from convoy.settings.origin import is_loopback
+from convoy.untrusted_text import UNREADABLE
 
 _GOOD_STATUSES = range(200, 300)
 # Read 2026-11-26 in https://github.com/MyPureCloud/genesys-messenger-transport-mobile-sdk.
@@ -103,7 +104,7 @@ def read_history(
     answer = _exchange(transport, request_of("GET", api, path, headers), deadline_s)
     try:
         return msgspec.json.decode(answer.plain().body, type=HistoryPage)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+    except UNREADABLE as exc:
         raise RefusalError(UNEXPECTED_ANSWER, "no page of messages") from exc
 
 

@@ -8,6 +8,7 @@ from convoy.errors import RefusedError
 from convoy.plan.pool import Conversation
 from convoy.remote.api_client import ApiClient
 from convoy.routes.catalogue import ROUTES
+from convoy.untrusted_text import UNREADABLE
 
 ANY = "any"
 """As `state` or `type`: no filter."""
@@ -67,7 +68,7 @@ def read_conversation(entity: bytes | msgspec.Raw) -> ShownConversation | None:
     """Return a conversation of an answer, None where a part of it has another form."""
     try:
         read = msgspec.json.decode(entity, type=ShownConversation)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return None
     return read if read.id else None
 

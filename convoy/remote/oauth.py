@@ -25,6 +25,7 @@ from convoy.remote.request_head import OF_ALL, request_of
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import error_code, meaning
 from convoy.secrets import Secret
+from convoy.untrusted_text import UNREADABLE
 
 _PATH = ROUTES["oauth_token"].path
 # A token's default life: https://github.com/api-evangelist/genesys (OAuthClient,
@@ -146,7 +147,7 @@ def _read_token(
     try:
         # Not strict, because there are servers that write the number of seconds as a text.
         read = msgspec.json.decode(answer.body, type=_TokenAnswer, strict=False)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+    except UNREADABLE as exc:
         raise _nonsense(url, "its body is not a JSON object with access_token") from exc
     value = Secret(read.access_token)
     # Before it is judged: also a token that cannot be used is not to be printed.

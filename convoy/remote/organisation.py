@@ -11,7 +11,7 @@ import msgspec
 
 from convoy.remote.api_client import ApiClient
 from convoy.routes.catalogue import ROUTES, Route
-from convoy.untrusted_text import unbroken
+from convoy.untrusted_text import UNREADABLE, unbroken
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ def _those_of(entities: Iterable[msgspec.Raw], type: type[T]) -> list[T]:
     """Return those entities that have this form."""
     found = []
     for entity in entities:
-        with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+        with suppress(*UNREADABLE):
             found.append(msgspec.json.decode(entity, type=type))
     return found
 

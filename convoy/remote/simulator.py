@@ -22,6 +22,7 @@ from convoy.routes.catalogue import SIMULATOR
 from convoy.routes.codes import meaning
 from convoy.secrets import Secret
 from convoy.settings import Origin
+from convoy.untrusted_text import UNREADABLE
 
 T = TypeVar("T")
 _TIMEOUT_S = 2
@@ -93,5 +94,5 @@ def _read(
         raise refusal_of(answer, origin.url + path, "what a simulator knows")
     try:
         return msgspec.json.decode(answer.body, type=type), transport.peer
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+    except UNREADABLE as exc:
         raise RemoteError(f"{origin.url}{path} did not answer what it should: {exc}") from exc

@@ -11,6 +11,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from convoy.untrusted_text import UNREADABLE
+
 _OF_A_THING = (
     "api|app|application|attribute|bot|campaign|channel|class|code|column|deployment|division"
     "|domain|enum|error|event|exception|field|file|flow|function|header|host|integration|key"
@@ -131,7 +133,7 @@ def without_people(text: str) -> str:
         value = json.loads(text.strip(_AROUND_JSON), object_pairs_hook=_without_duplicates)
         masked = _masked(value)
         return text if masked == value else json.dumps(masked, ensure_ascii=False)
-    except (ValueError, RecursionError):  # nested too deeply to read, or to walk through
+    except UNREADABLE:  # nested too deeply to read, or to walk through
         return _without_parts(text)
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from convoy.errors import ConvoyError
 from convoy.files import FileError, text_lines, unpacked
 from convoy.results.outcome import LONGEST_NAME, Attempt, Fate, Number, Phase
-from convoy.untrusted_text import told
+from convoy.untrusted_text import UNREADABLE, told
 
 MOST_BYTES = 2**26
 """Of one report, packed: that of some million messages."""
@@ -63,7 +63,7 @@ def ids_in(body: bytes) -> AnswerIds:
     """Return the ids in an answer, whatever it holds."""
     try:
         return _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return AnswerIds()
 
 
@@ -139,7 +139,7 @@ def redacted(packed: bytes, redact: Callable[[str], str]) -> bytes:
         if length < len(packed):
             raise EOFError(f"it goes on after {length:,} bytes")
         lines = _READER.decode_lines(plain)
-    except (zlib.error, EOFError, FileError, ValueError, RecursionError) as error:
+    except (zlib.error, EOFError, FileError, *UNREADABLE) as error:
         problem = f"its part of the log of messages cannot be read: {error}"
         raise ConvoyError(problem) from error
     texts = {text for each in lines for text in (each.code, each.message_id, each.conversation_id)}
@@ -164,7 +164,7 @@ def read_log(path: Path) -> Iterator[LoggedMessage]:
         try:
             for line in lines:
                 yield _READER.decode(line)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise FileError(f"is no log of messages: {error}") from error
 
 

@@ -23,6 +23,7 @@ from convoy.results.reports import REPORTS
 from convoy.results.reports.series_lines import SeriesLines
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
+from convoy.untrusted_text import UNREADABLE
 
 logger = logging.getLogger(__name__)
 
@@ -238,7 +239,7 @@ def read_result(folder: Path) -> RunResult:
         return replay(read_bytes(path, _MOST_BYTES))
     except FileError as error:
         raise SettingsError([Fault(str(path), str(error))]) from error
-    except (ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         problem = f"is no result of a run (schema 1): {error}"
         raise SettingsError([Fault(str(path), problem)]) from error
 

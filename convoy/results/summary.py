@@ -26,6 +26,7 @@ from convoy.results.samples import CodeSamples, ErrorSample
 from convoy.results.steps import pairs_in
 from convoy.results.verdict import Judgement, Verdict
 from convoy.routes.codes import meaning
+from convoy.untrusted_text import UNREADABLE
 
 
 class Quantiles(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -234,7 +235,7 @@ class Summary(msgspec.Struct, frozen=True):
             return msgspec.json.decode(read_bytes(path, _MOST_BYTES), type=cls)
         except FileError as error:
             raise ConvoyError(f"{path} {error}") from error
-        except (UnicodeError, RecursionError, msgspec.DecodeError) as error:
+        except UNREADABLE as error:
             raise ConvoyError(f"{path} is no summary of a run (schema 1): {error}") from error
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from convoy.untrusted_text import UNREADABLE
+
 _NO_BODIES = (b"", b"{}")
 _REMEMBERED = 4_096
 _TEXTS = ("id", "conversationId")
@@ -45,7 +47,7 @@ class AnswerRule:
             return body in _NO_BODIES
         try:
             answer = decode(body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+        except UNREADABLE:
             return False
         if names_conversation and answer.conversationId != conversation_id:
             return False

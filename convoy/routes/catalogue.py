@@ -19,6 +19,7 @@ from convoy.errors import ConvoyError, ExitCode
 from convoy.plan.pool import Conversation
 from convoy.routes.answers import AnswerRule
 from convoy.routes.schema import ANY_BODY, BodyRules
+from convoy.untrusted_text import UNREADABLE
 
 TokenKind: TypeAlias = Literal["client credentials", "user", "none"]
 """Whose token an operation takes: a client's own, or that of a user who has logged in."""
@@ -311,6 +312,6 @@ def _filled(path: str, variables: Mapping[str, str]) -> str:
 def _rules(path: Path) -> BodyRules:
     try:
         return BodyRules(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, *UNREADABLE) as error:
         reason = getattr(error, "strerror", None) or error
         raise RouteError(f"the schema {path} cannot be used: {reason}") from error

@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from convoy.untrusted_text import UNREADABLE
+
 _FILE = Path(__file__).with_name("codes.yaml")
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 UNEXPECTED_ANSWER = "unexpected answer"
@@ -76,7 +78,7 @@ def error_code(status: int, body: bytes) -> str:
     """
     try:
         read = msgspec.json.decode(body, type=_ErrorBody)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return TLS_EXPECTED if _WANTS_TLS in body else _of_status(status)
     for value in (read.code, read.error):
         if isinstance(value, str) and _CODE.fullmatch(value):

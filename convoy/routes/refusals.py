@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from convoy.routes.codes import KNOWN_CODES, advice, full_code
-from convoy.untrusted_text import printable
+from convoy.untrusted_text import UNREADABLE, printable
 
 GUEST = "guest "
 """Begins the codes of what a guest of web messaging is refused with, in frames over WebSocket."""
@@ -125,7 +125,7 @@ def _object(answer: Mapping[str, Any] | bytes) -> Mapping[str, Any]:
         return answer
     try:
         value = json.loads(answer)
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         return {}
     return value if isinstance(value, dict) else {}
 

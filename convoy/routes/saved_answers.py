@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from convoy.untrusted_text import UNREADABLE
+
 _STATUS_LINE = re.compile(r"HTTP/\d(?:\.\d)? (\d{3})\b[^\n]*(?:\n|$)")
 _BLOCKS = re.compile(r"\n[ \t]*\n")
 # No expression may try a long run of white space or tags again from each of its places.
@@ -56,7 +58,7 @@ def _objects(text: str) -> Iterator[Mapping[str, Any]]:
             return
         try:
             value, start = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
+        except UNREADABLE:
             start += 1
             continue
         yield value

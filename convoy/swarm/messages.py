@@ -19,6 +19,7 @@ from convoy.results.message_log import MOST_BYTES
 from convoy.results.outcome import Name, Seconds
 from convoy.results.samples import SamplesReport
 from convoy.swarm.value_count import check_values
+from convoy.untrusted_text import UNREADABLE
 
 VERSION = 9
 """Raised with every change of these messages: master and workers of two versions part at once."""
@@ -267,7 +268,7 @@ def _decoded(decoder: msgspec.msgpack.Decoder[T], data: bytes, what: str) -> T:
     try:
         return decoder.decode(data)
     # A TypeError for what is not bytes: a message of Locust's may hold anything.
-    except (TypeError, UnicodeError, RecursionError, msgspec.DecodeError) as error:
+    except (TypeError, *UNREADABLE) as error:
         raise ConvoyError(f"it does not have the form of {what}: {error}") from error
 
 

@@ -17,6 +17,7 @@ from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.remote.connections import WorkerShare
 from convoy.settings import Settings
+from convoy.untrusted_text import UNREADABLE
 
 _MOST_KEPT = 100_000
 """Conversations in the pools of a run whose inputs its record keeps: some ten megabytes."""
@@ -45,7 +46,7 @@ class RunInputs:
         """Return the inputs that a master packed; raises ConvoyError where it is another's."""
         try:
             return msgspec.msgpack.decode(data, type=cls, dec_hook=_from_plain)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except UNREADABLE as error:
             raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
 
 
@@ -82,7 +83,7 @@ def read_from_record(data: bytes, code: str) -> RecordedInputs:
         most_bytes = min(most_unpacked(len(data)), _MOST_UNPACKED)
         plain, _ = unpacked(data, most_bytes, zlib.MAX_WBITS)
         kept = msgspec.msgpack.decode(plain, type=RecordedInputs, dec_hook=_from_plain)
-    except (zlib.error, EOFError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except (zlib.error, EOFError, *UNREADABLE) as error:
         raise ConvoyError(f"the run's inputs cannot be read: {error}") from error
     if kept.code != code:
         raise ConvoyError(
