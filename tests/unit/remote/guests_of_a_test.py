@@ -69,3 +69,7 @@ def copies_all(peer: Peer) -> None:
 def resumes(peer: Peer) -> None:
     peer.configure(newSession=False)
     peer.copy_all()
+
+
+def stays(peer: Peer) -> None:
+    peer.hear()

@@ -131,9 +131,9 @@ def test_a_refused_upgrade_has_a_code_and_a_sentence(
 
 def test_a_redirect_is_told_without_what_it_says_of_the_visitor() -> None:
     where = "Location: https://x.example/in?visitor=Ada#ada"
-    with serving(sends(answer("302 Found", b"", where))) as server:
-        with pytest.raises(RemoteError, match="302 to https://x.example/in$"):
-            Guest(guests_at(server.port)).open()
+    is_told = pytest.raises(RemoteError, match="302 to https://x.example/in$")
+    with serving(sends(answer("302 Found", b"", where))) as server, is_told:
+        Guest(guests_at(server.port)).open()
 
 
 def test_nobody_at_the_port_is_a_refused_connection() -> None:
