@@ -28,8 +28,8 @@ def explained(setup: Setup, answer: str, payload: str | None, status: int | None
     if answer == payload == _STDIN:
         raise SettingsError([Fault("--payload", "answer and payload cannot both be `-`")])
     # Nobody says which run an answer is of, so that the secrets of all that can be here are hidden.
-    if unread := setup.hide_all_headers():
-        problem = f"secret headers may be shown, because there are settings with faults: {unread}"
+    if unread := setup.headers.hide_all():
+        problem = f"secret headers may be shown, because some cannot be read: {unread}"
         print(f"convoy: {told(problem, setup.redactor.redact)}", file=sys.stderr)
     with suppress(ConvoyError):
         setup.connect(setup.resolve({}))
@@ -39,7 +39,9 @@ def explained(setup: Setup, answer: str, payload: str | None, status: int | None
         sent = None if payload is None else setup.redactor.redact_all(_read_json_object(payload))
     except RecursionError as error:
         raise SettingsError([Fault(_place(str(payload)), "is nested too deeply")]) from error
-    explanation = explain(saved.body, sent, status=saved.status if status is None else status)
+    # Once more, because reading it has taken off layers of escapes, however many there were.
+    body = setup.redactor.redact_all(saved.body)
+    explanation = explain(body, sent, status=saved.status if status is None else status)
     if not explanation.code:
         problem = "is no error of the API: no `code`, no `error`, and no status of 300 or more"
         raise SettingsError([Fault(answer, f"{problem}; --status gives the status")])

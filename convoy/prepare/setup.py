@@ -24,6 +24,7 @@ from convoy.prepare.guard import (
     check_window,
     window_ends_s,
 )
+from convoy.prepare.headers import Headers
 from convoy.prepare.logins import Logins
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import AFTER_A_RUN, OrganisationLock
@@ -46,9 +47,7 @@ from convoy.settings.environment import (
     VARIABLE_BY_OPTION,
     credential_redactor,
     environment_of_children,
-    header_values,
     payload_directory,
-    secret_headers,
     simulator_key,
 )
 from convoy.settings.resolution import resolve
@@ -82,6 +81,7 @@ class Setup:
         self.redactor = credential_redactor(environ)
         for secret in proxy_secrets(environ):
             self.redactor.register(secret, permanent=True)
+        self.headers = Headers(environ, self.redactor)
         self.simulator = EmbeddedSimulator(environment_of_children(environ))
         self.lock = OrganisationLock()
         self.kill_switch = KillSwitch(RUNS / STOP)
@@ -121,33 +121,15 @@ class Setup:
             self.redactor.register(key, permanent=True)
         return key
 
-    def hide_headers(self, settings: Settings) -> None:
-        """Hide headers whose values are kept elsewhere, as far as those can be read."""
-        for value in secret_headers(self._environ, settings):
-            self.redactor.register_header(value)
-
-    def hide_all_headers(self) -> str:
-        """Hide the secret headers of all settings that can be chosen here by name or by default.
-
-        Returns what is wrong with those that cannot be read, "" where there are none.
-        """
-        faults: list[Fault] = []
-        targets, profiles = (_named(each, self._environ) for each in ("target", "load_profile"))
-        for options in [{}, *targets, *profiles]:
-            try:
-                self.hide_headers(self.resolve(options))
-            except SettingsError as error:
-                faults += error.faults
-        return "; ".join(dict.fromkeys(map(str, faults)))
-
     def connect(self, settings: Settings, worker_share: WorkerShare | None = None) -> Connections:
         """Return the connections for a run's settings; raises SettingsError.
 
         With a `worker_share` they are those of users only, who open no conversations.
         """
-        self.hide_headers(settings)
+        faults: list[Fault] = []
+        headers = self.headers.read(settings.headers, faults)
         logins = self._logins.given(settings, prepares=worker_share is None)
-        headers = header_values(self._environ, settings)
+        SettingsError.raise_for(faults)
         if self._are_withheld(settings):
             headers = {name: each for name, each in headers.items() if isinstance(each, str)}
         jwts = self._logins.of_guests(settings)
@@ -205,7 +187,11 @@ class Setup:
         Raises SettingsError, RefusedError, RemoteError.
         """
         with self._redacting():
-            self.hide_headers(settings)  # which the target file of today may not have
+            faults: list[Fault] = []
+            # Also those that the target file of today does not have.
+            self.headers.read(settings.headers, faults)
+            for fault in faults:
+                self.tell(self.told(f"a secret header of the run may be shown: {fault}"))
             named = (command_line or {}).get("target")
             if command_line is not None:
                 if named or self._logins.has_secrets_for(settings, prepares=True):
@@ -317,11 +303,6 @@ class Setup:
         return {name: each.route for name, each in self._known_scenarios().items()}
 
 
-def _named(option: str, environ: Mapping[str, str]) -> list[Mapping[str, object]]:
-    """Return the options that choose each target, or each profile, by its name."""
-    return [{option: name} for name in names_of(option, environ)]
-
-
 def _own_settings(
     resolve: Callable[[Mapping[str, object]], Settings],
     environ: Mapping[str, str],
@@ -333,7 +314,7 @@ def _own_settings(
     everybody has that file, and anybody on this machine may listen at its address.
     """
     is_named = bool(own_options.get("target") or environ.get(VARIABLE_BY_OPTION["target"]))
-    for options in (own_options, *_named("target", environ)):
+    for options in (own_options, *({"target": name} for name in names_of("target", environ))):
         with suppress(SettingsError):
             settings = resolve(options)
             if not settings.target.embedded_simulator or (is_named and options is own_options):

@@ -32,7 +32,6 @@ from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin, Settings
-from convoy.settings.environment import header_values
 from convoy.settings.model import Approval
 
 _ARRIVES_WITHIN_S = 0.25
@@ -70,8 +69,7 @@ class Connections:
     place; then nobody logs in, and every session in all processes of the run has this token.
     No message and no login leaves once the `kill_switch` is on, or that of its own by which a run
     is stopped. Guests log in with `guest_jwts`, where there are any, one after the other.
-    `headers` are those that the settings name, with their values; by default those that need no
-    variable of the environment.
+    `headers` are those that the settings name, with their values.
     Raises OSError for a CA file that cannot be read.
     """
 
@@ -93,7 +91,7 @@ class Connections:
         self._credentials = credentials
         self.register, self.redact = register, redact
         self._register_heard = register_heard or register
-        self._headers = header_values({}, settings) if headers is None else headers
+        self._headers = headers or {}
         self.clock = clock
         self.kill_switch = RunSwitch(kill_switch)
         self.api = Origin.parse(settings.target.api_url)

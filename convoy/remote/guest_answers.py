@@ -55,14 +55,18 @@ def code_of_loss(fault: Exception | None, state: State) -> str:
     )
 
 
-def refusal_of_upgrade(exc: UpgradeRefusedError, where: str, codes: CodeBook) -> RefusalError:
-    """Return the refusal that an answer to an upgrade means; `where` was asked."""
+def refusal_of_upgrade(
+    exc: UpgradeRefusedError, where: str, codes: CodeBook, clean: Callable[[str], str]
+) -> RefusalError:
+    """Return the refusal that an answer to an upgrade of `where` means, what it says `clean`."""
     code = codes.name(error_code(exc.status, exc.body))
     if exc.status in _GOOD_STATUSES:
         code = UNEXPECTED_ANSWER
     elif exc.status == _FORBIDDEN:
         code = UPGRADE_REFUSED
-    return RefusalError(code, f"{where}: {exc}", retry_after_s=retry_after_s(exc.headers))
+    return RefusalError(
+        code, f"{where}: {told(str(exc), clean)}", retry_after_s=retry_after_s(exc.headers)
+    )
 
 
 def _number_of(answer: Event | None) -> int | None:

@@ -32,6 +32,7 @@ from convoy.remote.websocket import WebSocket
 from convoy.remote.websocket_protocol import UpgradeRefusedError
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
 from convoy.secrets import Secret
+from convoy.untrusted_text import told
 
 # Kept here, because looking a member up in its class takes longer than most lines below.
 _CONFIGURED = State.CONFIGURED
@@ -142,7 +143,9 @@ class GuestConnection:
                 partial(self._leaving.take_turn, deadline_s),
             )
         except UpgradeRefusedError as exc:
-            raise refusal_of_upgrade(exc, deployment.host.url, shared.code_book) from exc
+            raise refusal_of_upgrade(
+                exc, deployment.host.url, shared.code_book, shared.clean
+            ) from exc
         except WIRE_EXCEPTIONS as exc:
             raise self.wire_error(exc) from exc
         finally:
@@ -285,4 +288,5 @@ class GuestConnection:
 
     def wire_error(self, exc: Exception) -> WireError:
         """Return our error for what went wrong on the wire."""
-        return WireError(wire_code(exc), str(exc), sent_s=self.socket.sent_s, done_s=self.now_s)
+        said = told(str(exc), self._shared.clean)  # a server's reason to close, or a header of its
+        return WireError(wire_code(exc), said, sent_s=self.socket.sent_s, done_s=self.now_s)

@@ -63,12 +63,13 @@ _BESIDE = tuple(
     for says, of in (
         (
             "id|loc|param|k|[a-z]*(?:key|name|field|label|attribute|property|parameter|path"
-            "|pointer|location)",
+            "|pointer|location|caption|question)",
             "[a-z]*values?|val|v|data|input|instance|content|rejected|actual|received|given|provided"
-            "|old|new|was|previous|current|before|after|entityid",
+            "|old|new|was|previous|current|before|after|entityid|answer",
         ),
-        ("key|k|attribute(?:key|name)?", "text"),  # beside a field it says what is wrong
-        ("[a-z]*type|kind", "[a-z]*values?|v"),
+        # Beside a field it says what is wrong.
+        ("key|k|label|title|caption|attribute(?:key|name)?", "text"),
+        ("[a-z]*type|kind|title", "[a-z]*values?|v"),
         ("idtype", "id"),  # as open messaging has it: Phone, Email or Opaque
     )
 )

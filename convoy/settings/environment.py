@@ -9,11 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import TypeAdapter, ValidationError
+
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
 from convoy.secrets import Redactor, Secret
 from convoy.settings.model import Settings
-from convoy.settings.values import HeaderSource, header_problem
+from convoy.settings.values import HeaderSource, HeaderValue, header_problem
 from convoy.untrusted_text import quoted
 
 PREFIX = "CONVOY_"
@@ -41,6 +43,7 @@ VARIABLE_BY_OPTION = {
     "set": "CONVOY_SET",
 }
 _MOST_BYTES = 64 * 1024
+_HEADER_VALUE: TypeAdapter[str | HeaderSource] = TypeAdapter(HeaderValue)
 
 
 class _Rule(NamedTuple):
@@ -286,28 +289,24 @@ def web_hosts(environ: Mapping[str, str], redact: Callable[[str], str]) -> froze
     return frozenset(name.lower().strip("[]") for name in names if name)
 
 
-def header_values(environ: Mapping[str, str], settings: Settings) -> dict[str, str | Secret]:
-    """Return the headers of requests to the API; a value that is kept elsewhere is a secret.
+def header_values(
+    environ: Mapping[str, str], headers: Mapping[str, object], faults: list[Fault]
+) -> dict[str, str | Secret]:
+    """Return headers with their values; one that is kept elsewhere is a secret.
 
-    Raises SettingsError with every fault, which shows no such value.
+    They may be as they stand in a file. `faults` get, without the value, why one cannot be read,
+    which is left out.
     """
-    faults: list[Fault] = []
     values: dict[str, str | Secret] = {}
-    for header, given in settings.headers.items():
+    for header, given in headers.items():
         try:
-            values[header] = given if isinstance(given, str) else _kept(environ, header, given)
+            source = _HEADER_VALUE.validate_python(given)
+            values[header] = source if isinstance(source, str) else _kept(environ, header, source)
+        except ValidationError as error:
+            faults.append(Fault(f"headers.{header}", error.errors()[0]["msg"]))
         except SettingsError as error:
             faults += error.faults
-    SettingsError.raise_for(faults)
     return values
-
-
-def secret_headers(environ: Mapping[str, str], settings: Settings) -> Iterator[Secret]:
-    """Yield the values of headers that are kept elsewhere, as far as they can be read."""
-    for header, given in settings.headers.items():
-        if not isinstance(given, str):
-            with suppress(SettingsError):
-                yield _kept(environ, header, given)
 
 
 def _kept(environ: Mapping[str, str], header: str, source: HeaderSource) -> Secret:

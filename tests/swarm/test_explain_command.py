@@ -78,18 +78,18 @@ MINE = "target: {api_url: 'http://127.0.0.1:9', login_url: 'http://127.0.0.1:9'}
     [
         pytest.param("targets/mine.yaml", MINE + HEADERS, {}, id="a target"),
         pytest.param("profiles/mine.yaml", HEADERS, {}, id="a profile"),
-        pytest.param(
-            "targets/mine.yaml",
-            MINE + HEADERS.replace("}}", "}, X-Gone: {env: NOT_THERE}}"),
-            {},
-            id="another header has no value",
-        ),
         pytest.param("mine.yaml", MINE + HEADERS, {"CONVOY_TARGET": "mine.yaml"}, id="a path"),
         pytest.param(
             "targets/mine.yaml",
             MINE,
             {"CONVOY_SET": "headers={X-Key: {env: GATEWAY_KEY}}"},
             id="a setting in the environment",
+        ),
+        pytest.param(
+            "targets/mine.yaml",
+            MINE + HEADERS,
+            {"CONVOY_SET": "headers={X-Key: {env: OTHER}}", "OTHER": "another"},
+            id="another one of that name goes before it",
         ),
     ],
 )
@@ -118,6 +118,40 @@ def test_settings_that_cannot_be_read_are_named_and_the_others_are_known(tmp_pat
     assert said.stderr.count(b"\n") == 1
     assert b"convoy: secret headers may be shown" in said.stderr
     assert b"CONVOY_TARGET: there is no 'nosuch'" in said.stderr
+
+
+def test_headers_that_cannot_be_read_are_named_and_the_others_are_known(tmp_path: Path) -> None:
+    configuration = shutil.copytree(CONFIG, tmp_path / "config")
+    headers = HEADERS.replace("}}", "}, X-Gone: {env: NOT_THERE}, X-Odd: {both: 1}}")
+    (configuration / "targets/mine.yaml").write_text(MINE + headers)
+    answer = written(tmp_path, "answer.json", ANSWER | {"message": f"no {KEY}"})
+
+    said = explain(tmp_path, answer, GATEWAY_KEY=KEY, CONVOY_CONFIG_DIR=str(configuration))
+
+    assert said.returncode == 0
+    assert KEY.encode() not in said.stdout
+    assert said.stderr.decode().splitlines() == [
+        "convoy: secret headers may be shown, because some cannot be read: headers.X-Gone: the "
+        "variable 'NOT_THERE' is not set, or empty; headers.X-Odd: should be text, {env: NAME} or "
+        "{file: PATH}"
+    ]
+
+
+@pytest.mark.parametrize("before", [180, 195], ids=["whole", "cut"])
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["text", "JSON"])
+def test_a_secret_is_hidden_however_many_layers_of_json_are_taken_off_it(
+    more: tuple[str, ...], before: int, tmp_path: Path
+) -> None:
+    secret = 'ab"cd-Kq7vR2xT9mW4pL8sD3f'
+    body = json.dumps({"code": "x.y", "status": 400, "message": "z " * before + secret})
+    for _ in range(9):
+        body = json.dumps({"wrapped": body})
+    (tmp_path / "answer.json").write_text(body)
+
+    said = explain(tmp_path, "answer.json", *more, CONVOY_CLIENT_SECRET=secret)
+
+    assert said.returncode == 0 and b"x.y" in said.stdout
+    assert b"cd-K" not in said.stdout
 
 
 FAULTS: dict[str, tuple[bytes, list[str], bytes]] = {

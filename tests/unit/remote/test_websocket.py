@@ -24,6 +24,7 @@ from convoy.remote.guest_events import Event, OwnCopy, Reply, Unknown, Unreadabl
 from convoy.remote.guests import Deployment
 from convoy.remote.tls import tls_context
 from convoy.remote.websocket import WebSocket
+from convoy.results.masking import masking
 from convoy.results.outcome import ACCEPTED, UNKNOWN
 from convoy.routes.codes import meaning
 from convoy.settings import Origin
@@ -134,6 +135,28 @@ def test_a_redirect_is_told_without_what_it_says_of_the_visitor() -> None:
     is_told = pytest.raises(RemoteError, match="302 to https://x.example/in$")
     with serving(sends(answer("302 Found", b"", where))) as server, is_told:
         Guest(guests_at(server.port)).open()
+
+
+@pytest.mark.parametrize(
+    ("behave", "told"),
+    [
+        (sends(answer("302 Found", b"", "Location: https://x.example/ada@x.example")), "302 to"),
+        (sends(SWITCHING.replace(b": websocket", b": ada@x.example +") + b"\r\n"), "Upgrade"),
+        (plays(lambda peer: peer.close(4011, "ask ada@x.example")), "4011 (private use) ask <"),
+    ],
+    ids=["a redirect", "a broken header", "the reason to close"],
+)
+def test_people_are_masked_in_what_a_server_says_that_lets_nobody_in(
+    behave: Behaviour, told: str
+) -> None:
+    with serving(behave) as server:
+        guest = Guest(guests_at(server.port, clean=masking(str)))
+
+        with pytest.raises(RemoteError) as caught:
+            guest.open()
+
+    assert told in str(caught.value) and "<e-mail address>" in str(caught.value)
+    assert "ada" not in str(caught.value)
 
 
 def test_nobody_at_the_port_is_a_refused_connection() -> None:

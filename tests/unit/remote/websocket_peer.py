@@ -93,8 +93,8 @@ class Peer:
     def pong(self) -> None:
         self._send(Pong())
 
-    def close(self, code: int = 1001) -> None:
-        self._send(CloseConnection(code))
+    def close(self, code: int = 1001, reason: str | None = None) -> None:
+        self._send(CloseConnection(code, reason))
 
     def frame(
         self, data: bytes, opcode: int = TEXT, *, fin: bool = True, reserved: int = 0

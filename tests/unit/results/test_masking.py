@@ -159,6 +159,13 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             '{"field": "First name", "v": "<name, 2 characters>"}]',
         ),
         (
+            '[{"label": "Name", "text": "Ada"}, {"title": "Name", "value": "Bo"}, '
+            '{"question": "Your name?", "answer": "Lee"}]',
+            '[{"label": "Name", "text": "<name, 3 characters>"}, '
+            '{"title": "Name", "value": "<name, 2 characters>"}, '
+            '{"question": "Your name?", "answer": "<name, 3 characters>"}]',
+        ),
+        (
             '{"fieldName": "lastName", "old": "Ada", "new": "Bo", "was": "C", "entityId": "Lee"}',
             '{"fieldName": "lastName", "old": "<name, 3 characters>", '
             '"new": "<name, 2 characters>", "was": "<name, 1 characters>", '

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convoy.errors import SettingsError
+from convoy.errors import Fault, SettingsError
 from convoy.secrets import STARS, Secret
 from convoy.settings import Settings
 from convoy.settings.environment import (
@@ -309,12 +309,13 @@ def faults_of(environ: dict[str, str]) -> str:
         lambda: credentials(environ, settings),
         lambda: guest_jwts(environ),
         lambda: swarm_secret(environ),
-        lambda: header_values(environ, settings),
     ):
         with pytest.raises(SettingsError) as caught:
             read()
         told.append(str(caught.value))
-    return "\n".join(told)
+    faults: list[Fault] = []
+    assert header_values(environ, settings.headers, faults) == {}
+    return "\n".join([*told, *map(str, faults)])
 
 
 @pytest.mark.parametrize(
@@ -396,13 +397,16 @@ def test_a_header_kept_elsewhere_is_a_secret_and_no_setting(tmp_path: Path) -> N
     )
     sent = Settings.model_validate_json(settings.model_dump_json())
 
-    values = header_values({"KEY": "of the variable"}, sent)
+    values = header_values({"KEY": "of the variable"}, sent.headers, faults := [])
 
-    assert values == {
-        "X-A": "shown",
-        "X-B": Secret("of the variable"),
-        "X-C": Secret("of the file"),
-    }
+    assert (values, faults) == (
+        {
+            "X-A": "shown",
+            "X-B": Secret("of the variable"),
+            "X-C": Secret("of the file"),
+        },
+        [],
+    )
     assert sent == settings
     assert sent.model_dump(mode="json")["headers"]["X-B"] == {"env": "KEY"}
 
