@@ -308,6 +308,16 @@ def test_after_a_run_by_published_credentials_no_other_ones_are_used() -> None:
     assert "X-Key" not in connections.headers
 
 
+def test_a_secret_header_of_a_run_that_cannot_be_read_any_more_is_told() -> None:
+    known, told = {name: SCENARIOS["open_messaging"] for name in KNOWN}, list[str]()
+
+    with pytest.raises(SettingsError, match=r"headers\.X-Key"):
+        Setup({}, lambda: known, told.append).connect_again(squatted(9), {"target": None})
+
+    [line] = told
+    assert line.startswith("a secret header of the run may be shown: headers.X-Key: the variable")
+
+
 @pytest.mark.parametrize("fault", [RefusedError("no"), KillSwitchError("STOP"), GreenletExit()])
 def test_nothing_of_a_preparation_leaves_once_it_has_failed(
     monkeypatch: pytest.MonkeyPatch, fault: BaseException
