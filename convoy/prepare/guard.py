@@ -279,7 +279,7 @@ def check_window(settings: Settings, now_s: float, lasts_s: float) -> None:
     if approval is None or approval.window is None:
         return
     window = approval.window
-    from_s, to_s = (_epoch_s(window, end) for end in ("from", "to"))
+    from_s, to_s = window_of(settings)
     allowed = f"load from {window['from']} to {window['to']} ({window['zone']})"
     if to_s <= from_s:
         raise _beyond(settings, "the window ends before it begins", allowed, "mend its dates")
@@ -293,12 +293,12 @@ def check_window(settings: Settings, now_s: float, lasts_s: float) -> None:
         raise _beyond(settings, wanted, allowed, f"write -t {max(1, left_s)}s, or start earlier")
 
 
-def window_ends_s(settings: Settings) -> float:
-    """Return when the window of the approval ends, in seconds since 1970; inf without one."""
+def window_of(settings: Settings) -> tuple[float, float]:
+    """Return from when to when the approval lets load be sent, in seconds since 1970."""
     approval = settings.target.approval
     if approval is None or approval.window is None:
-        return inf
-    return _epoch_s(approval.window, "to")
+        return -inf, inf
+    return _epoch_s(approval.window, "from"), _epoch_s(approval.window, "to")
 
 
 def check_organisation(settings: Settings, organisation_id: str) -> None:

@@ -22,7 +22,7 @@ from convoy.prepare.guard import (
     check_target,
     check_token,
     check_window,
-    window_ends_s,
+    window_of,
 )
 from convoy.prepare.headers import Headers
 from convoy.prepare.logins import Logins
@@ -138,7 +138,7 @@ class Setup:
         # A proxy that cannot be used is refused here, and not with every message.
         for url in settings.target.urls:
             proxy_to(Origin.parse(url))
-        self.kill_switch.window_ends_s = window_ends_s(settings)
+        self.kill_switch.keep_to_window(*window_of(settings))
         try:
             return Connections(
                 settings,

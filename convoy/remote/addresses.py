@@ -21,8 +21,13 @@ KEEP_S = 60.0
 
 # What else than their own network an address may stand for: one of IPv4 in its last 32 bits.
 _WITH_IPV4_LAST = [ipaddress.ip_network(each) for each in ("::/96", "64:ff9b::/96")]
-# What a machine in Azure asks about itself; no registry has it among those that are not public.
-_METADATA_OF_AZURE = ipaddress.ip_address("168.63.129.16")
+# What `is_global` of some versions of Python does not know: what a machine in a cloud asks about
+# itself (in no registry that of Azure; 192.0.0.192 in those for protocols), the relays of 6to4,
+# which are given up, and what is for documents (RFC 9637).
+_NOT_PUBLIC = [
+    ipaddress.ip_network(each)
+    for each in ("168.63.129.16", "192.0.0.0/24", "192.88.99.0/24", "3fff::/20")
+]
 
 _Where = tuple[str, int]
 LookUp = Callable[[str, int], Sequence[Address]]
@@ -51,7 +56,7 @@ def is_public(address: str) -> bool:
     return all(
         each.is_global
         and not (each.is_multicast or each.is_reserved or getattr(each, "is_site_local", False))
-        and each != _METADATA_OF_AZURE
+        and not any(each in network for network in _NOT_PUBLIC)
         for each in _meant_by(found)
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import gevent
 from gevent import get_hub, getcurrent
 
+from convoy.clock import clock_s
 from convoy.errors import ConvoyError, KillSwitchError
 from convoy.files import whether_there
 
@@ -19,20 +20,35 @@ LOOKS_EVERY_S = 0.2
 
 
 class KillSwitch:
-    """On while a file may be there, once it was thrown, and when the window of an approval is over.
+    """On while a file may be there, once it was thrown, and outside of the window of an approval.
 
-    `clock` is in seconds since 1970.
+    `clock` is in seconds since 1970, and may be stepped; `steady_clock` is not.
     """
 
-    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
-        self.window_ends_s = inf
-        """In seconds since 1970; of the approval that the present connections are for."""
+    def __init__(
+        self,
+        file: Path,
+        clock: Callable[[], float] = time.time,
+        steady_clock: Callable[[], float] = clock_s,
+    ) -> None:
         self._file = file
         self._clock = clock
+        self._steady_clock = steady_clock
+        self._window_begins_s = -inf
+        self._window_ends_s = self._over_s = inf
         self._looked_s = -inf
         self._found = ""
         self._thrown = ""
         self._signal: object = None
+
+    def keep_to_window(self, begins_s: float, ends_s: float) -> None:
+        """Be on before and after these moments, in seconds since 1970.
+
+        They are those of the approval that the present connections are for.
+        """
+        self._window_begins_s, self._window_ends_s = begins_s, ends_s
+        # A clock that is set back gives nobody more time.
+        self._over_s = self._steady_clock() + ends_s - self._clock()
 
     @property
     def reason(self) -> str:
@@ -40,8 +56,10 @@ class KillSwitch:
         now_s = self._clock()
         if self._thrown:
             return f"the kill switch: {self._thrown}"
-        if now_s >= self.window_ends_s:
+        if now_s >= self._window_ends_s or self._steady_clock() >= self._over_s:
             return "the window of the approval is over"
+        if now_s < self._window_begins_s:
+            return "by this machine's clock the window of the approval has not begun"
         if not 0 <= now_s - self._looked_s < LOOKS_EVERY_S:
             self._looked_s, self._found = now_s, whether_there(self._file)
         return f"the kill switch: {self._file} {self._found}" if self._found else ""

@@ -64,17 +64,15 @@ class Pace:
         """Reset the connections of what has left and not arrived."""
         self._in_transit.discard()
 
-    def allow(self, most: int, planned: float, *, others_may_have_sent: bool) -> None:
+    def allow(self, most: int, planned: float) -> None:
         """Set how many may leave in a second, and how many the plan has at most, 0 without one.
 
-        What comes on top may have been used by others. It waits for a second then, because the one
-        who had it may have sent just now.
+        What comes on top waits for a second, because the one who had it may have sent just now.
         """
         # Half of the room is left for catching up; a plan at the approved rate itself has none.
         room_s = (most / planned - 1) / 2 if planned else SPARE_S
         self._second_s = SECOND_S + max(0.0, min(SPARE_S, room_s))
-        if others_may_have_sent and most > self.most:
-            self._left.extend([self.clock()] * (most - self.most))
+        self._left.extend([self.clock()] * (most - self.most))
         self.most = most
         self._counted = deque(self._counted, maxlen=most)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from math import inf
 
+from convoy.remote.pace import SECOND_S, SPARE_S
 from convoy.settings import Settings
 
 LEAD_S = 0.3
@@ -92,7 +93,10 @@ class Phases:
     def begin(self, now_s: float) -> None:
         """Begin the load."""
         warm_up_s = self._settings.warm_up_s if self._settings.is_scheduled else 0.0
-        self.t0_s = now_s + LEAD_S + warm_up_s
+        # By an approval users send from when they start on, and who is granted what another worker
+        # may have used waits for a second: that is over when the load begins.
+        wait_s = SECOND_S + SPARE_S if self._settings.target.approval else 0.0
+        self.t0_s = now_s + LEAD_S + wait_s + warm_up_s
         self.state = RunState.WARMING_UP
 
     def advance(self, now_s: float, planned_s: float) -> None:

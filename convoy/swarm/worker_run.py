@@ -191,16 +191,12 @@ class WorkerRun:
     def grant(self, lanes: Lanes, epoch: int, t0_s: float) -> None:
         """Take on lanes, by scenario, each from a message number on."""
         self.epoch = epoch
-        settings = self.inputs.settings
-        # Before the warm-up no other worker has sent what these lanes permit, except in steps.
-        had_owner = clock_s() >= t0_s - settings.warm_up_s
-        has_steps = any(settings.scenario[name].steps for name in self.work)
         # Before the lanes: a dispatcher whose pace lets nothing leave sets no alarm for them.
-        self.keep_pace(lanes, others_may_have_sent=had_owner or has_steps)
+        self.keep_pace(lanes)
         for scenario, each in lanes.items():
             self.work[scenario].grant(each, epoch, clock_s() - t0_s)
 
-    def keep_pace(self, added: Lanes | None = None, *, others_may_have_sent: bool = False) -> None:
+    def keep_pace(self, added: Lanes | None = None) -> None:
         """Let so many messages leave in a second as the approval has for the lanes held here."""
         pace = self.connections.pace
         if pace is None:
@@ -212,7 +208,7 @@ class WorkerRun:
             if self.inputs.settings.is_scheduled:
                 rate = self.work[name].plan.curve.highest_rate * len(held) / LANES
                 planned += rate * self.inputs.settings.requests_each(name)
-        pace.allow(most, planned, others_may_have_sent=others_may_have_sent)
+        pace.allow(most, planned)
 
     def change(self, message: Change) -> float:
         """Follow a change of the plan; return how long after its moment it was heard of."""

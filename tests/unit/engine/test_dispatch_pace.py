@@ -20,7 +20,7 @@ class PacedBench:
     def __init__(self, most: int, closed_for_s: float | None = None) -> None:
         self.clock = Clock()
         self.pace = Pace(most, self.clock)
-        self.pace.allow(most, 0.0 if closed_for_s else 5.0, others_may_have_sent=False)
+        self.pace.allow(most, 0.0 if closed_for_s else 5.0)
         self.recorder = ScenarioRecorder(late_after_s=0.010, timeout_s=30)
         self.dispatcher = Dispatcher(
             self.recorder,

@@ -6,6 +6,7 @@ import json
 import re
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from convoy.prepare.guard import (
     check_total,
     check_users,
     check_window,
-    window_ends_s,
+    window_of,
 )
 from convoy.remote.addresses import Admission
 from convoy.secrets import Secret
@@ -669,8 +670,8 @@ def test_a_run_fits_into_the_window_by_the_clocks_of_its_zone(moment: str, said:
 
     with refused(said):
         check_window(settings, now_s, settings.warm_up_s + settings.duration_s)
-    ends = datetime(2026, 11, 27, 4, tzinfo=UTC)
-    assert window_ends_s(settings) == ends.timestamp()
+    begins, ends = (datetime(2026, 11, *day, tzinfo=UTC) for day in ((26, 21), (27, 4)))
+    assert window_of(settings) == (begins.timestamp(), ends.timestamp())
 
 
 @pytest.mark.parametrize(
@@ -709,7 +710,7 @@ def test_without_an_approval_nothing_of_it_binds() -> None:
     check_window(settings, 0.0, 1.0)
     check_processes(settings, 2)
     check_organisation(settings, "any")
-    assert window_ends_s(settings) == float("inf")
+    assert window_of(settings) == (-inf, inf)
 
 
 def test_a_token_is_of_the_organisation_that_was_approved() -> None:

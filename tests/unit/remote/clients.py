@@ -20,7 +20,8 @@ def client_at(url: str, *sets: str, ca_file: str | None = None, **of_client: Any
     target = {"api_url": url.rstrip("/"), "login_url": url.rstrip("/"), "ca_file": ca_file}
     target_of_test = settings.target.model_copy(update=target)
     settings = settings.model_copy(update={"target": target_of_test})
-    connections = Connections(settings, {CLIENT: TOKEN}, lambda secret: None)
+    plain = {name: each for name, each in settings.headers.items() if isinstance(each, str)}
+    connections = Connections(settings, {CLIENT: TOKEN}, lambda secret: None, headers=plain)
     return ApiClient(
         connections.open_session(), settings, **{"sleep": lambda for_s: None, **of_client}
     )

@@ -314,7 +314,8 @@ def test_a_ping_keeps_to_the_pace_and_without_one_a_silent_server_is_not_left(
 
 def test_a_ping_is_sent_as_soon_as_the_pace_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "_PINGS_AGAIN_S", 0.02)
-    pace, peers = Pace(1), list[Peer]()
+    pace, peers = Pace(2), list[Peer]()
+    pace.wait(deadline())
 
     def answers_a_ping(peer: Peer) -> None:
         request = peer.configure() and peer.hear()
@@ -323,7 +324,7 @@ def test_a_ping_is_sent_as_soon_as_the_pace_has_room(monkeypatch: pytest.MonkeyP
         peer.copy(request)
 
     with guest_of(plays(answers_a_ping, peers=peers), pace=pace) as (guest, _):
-        giving = gevent.spawn_later(3 * SHORT_S, pace.allow, 5, 0.0, others_may_have_sent=False)
+        giving = gevent.spawn_later(3 * SHORT_S, pace.keep)
         attempt = guest.post("k1", HELLO, 4 * SHORT_S)
 
         giving.join()

@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from math import inf
 from pathlib import Path
 
 import gevent
@@ -27,9 +26,10 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.now_s = ENDS_S - 60
+        self.steady_s = 0.0
         self.file = folder / "runs" / "STOP"
         self.file.parent.mkdir()
-        self.switch = KillSwitch(self.file, lambda: self.now_s)
+        self.switch = KillSwitch(self.file, lambda: self.now_s, lambda: self.steady_s)
 
 
 @pytest.fixture
@@ -38,7 +38,19 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def end_window(bench: Bench) -> None:
-    bench.switch.window_ends_s, bench.now_s = ENDS_S, ENDS_S
+    bench.switch.keep_to_window(0.0, ENDS_S)
+    bench.now_s = ENDS_S
+
+
+def set_the_clock_back(bench: Bench) -> None:
+    """Have the window end by a clock that is set back meanwhile."""
+    bench.switch.keep_to_window(0.0, ENDS_S)
+    bench.now_s, bench.steady_s = ENDS_S - 600, 60.0
+
+
+def set_the_clock_before_the_window(bench: Bench) -> None:
+    bench.switch.keep_to_window(ENDS_S - 600, ENDS_S)
+    bench.now_s = ENDS_S - 601
 
 
 def make_dangling_link(bench: Bench) -> None:
@@ -57,11 +69,16 @@ CAUSES: list[tuple[Callable[[Bench], object], str]] = [
     (make_folder_unreadable, "the kill switch: .*STOP cannot be looked for .Too many levels.*"),
     (lambda bench: bench.switch.throw("SIGUSR1"), "the kill switch: SIGUSR1"),
     (end_window, "the window of the approval is over"),
+    (set_the_clock_back, "the window of the approval is over"),
+    (set_the_clock_before_the_window, "by this machine's clock the window .* has not begun"),
 ]
 causes = pytest.mark.parametrize(
     ("turn_on", "said"),
     CAUSES,
-    ids=["file", "dangling link", "nobody can look", "thrown", "end of the window"],
+    ids=[
+        *("file", "dangling link", "nobody can look", "thrown", "end of the window"),
+        *("the clock is set back", "the clock is set to before the window"),
+    ],
 )
 
 
@@ -190,7 +207,7 @@ def test_its_end_may_take_time_although_it_was_stopped(tmp_path: Path) -> None:
 
 def test_a_signal_turns_it_on_while_a_run_is_prepared(tmp_path: Path) -> None:
     switch = KillSwitch(tmp_path / "STOP")
-    assert switch.window_ends_s == inf
+    assert not switch.reason
     before = signal.getsignal(signal.SIGUSR1)
     try:
         with (

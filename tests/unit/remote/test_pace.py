@@ -54,7 +54,7 @@ def test_never_do_more_leave_in_a_second_than_are_allowed(
 ) -> None:
     clock = Clock()
     pace, left = Pace(most, clock), [clock.now_s - 10]
-    pace.allow(most, planned, others_may_have_sent=False)
+    pace.allow(most, planned)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pace_module.gevent, "sleep", clock.sleep)
@@ -80,8 +80,8 @@ def test_never_do_more_leave_in_a_second_than_are_allowed(
 @pytest.mark.parametrize("most", [1, 10, 100])
 def test_a_plan_at_the_approved_rate_is_not_later_in_each_second(most: int) -> None:
     clock, chance = Clock(), Random(1)
-    pace, left, late_s = Pace(1, clock), list[float](), list[float]()
-    pace.allow(most, float(most), others_may_have_sent=False)
+    pace, left, late_s = Pace(most, clock), list[float](), list[float]()
+    pace.allow(most, float(most))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pace_module.gevent, "sleep", clock.sleep)
@@ -134,7 +134,7 @@ def test_what_leaves_in_bursts_at_the_approved_rate_has_a_whole_second_between(
 ) -> None:
     clock = Clock()
     pace, left = Pace(5, clock), list[float]()
-    pace.allow(5, 5.0, others_may_have_sent=False)
+    pace.allow(5, 5.0)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pace_module.gevent, "sleep", clock.sleep)
@@ -195,7 +195,7 @@ def test_a_second_is_longer_where_the_plan_leaves_room_for_it(
     planned: float, second_s: float
 ) -> None:
     pace = Pace(10, Clock())
-    pace.allow(10, planned, others_may_have_sent=False)
+    pace.allow(10, planned)
     for _ in range(10):
         pace.wait(100.0)
         pace.has_left()
@@ -218,7 +218,7 @@ def test_another_may_leave_a_second_after_the_one_so_many_before(
 ) -> None:
     clock = Clock()
     pace = Pace(2, clock)
-    pace.allow(2, AT_THE_APPROVED_RATE, others_may_have_sent=False)
+    pace.allow(2, AT_THE_APPROVED_RATE)
     for each_s in left_s:
         clock.now_s = 100 + each_s
         pace.wait(clock.now_s)
@@ -246,7 +246,7 @@ def test_what_comes_before_any_lanes_waits_for_them() -> None:
     gevent.sleep(0.05)
     was_waiting = not leaving.ready()
 
-    pace.allow(1, 0.0, others_may_have_sent=False)
+    pace.allow(1, 0.0)
     leaving.join(timeout=10)
 
     assert was_waiting and leaving.successful()
@@ -255,20 +255,17 @@ def test_what_comes_before_any_lanes_waits_for_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "others_may_have_sent", "ready_s"),
+    ("before", "after", "ready_s"),
     [
-        pytest.param(0, 2, False, 100.0, id="the first lanes, before anything was sent"),
-        pytest.param(0, 2, True, 101.02, id="lanes of one who may have sent just now"),
-        pytest.param(1, 2, True, 100.0, id="one more, beside its own that is free"),
-        pytest.param(2, 0, False, inf, id="no lanes are left"),
+        pytest.param(0, 2, 101.02, id="lanes of one who may have sent just now"),
+        pytest.param(1, 2, 100.0, id="one more, beside its own that is free"),
+        pytest.param(2, 0, inf, id="no lanes are left"),
     ],
 )
-def test_lanes_bring_and_take_what_may_leave(
-    before: int, after: int, others_may_have_sent: bool, ready_s: float
-) -> None:
+def test_lanes_bring_and_take_what_may_leave(before: int, after: int, ready_s: float) -> None:
     pace = Pace(before, Clock())
 
-    pace.allow(after, 0.0, others_may_have_sent=others_may_have_sent)
+    pace.allow(after, 0.0)
 
     assert pace.ready_at(100.0) == ready_s
 

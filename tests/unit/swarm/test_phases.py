@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from convoy.remote.pace import SECOND_S, SPARE_S
+from convoy.settings.model import Approval
 from convoy.swarm.phases import LEAD_S, Phases, latest_end_s
 from tests.unit.settings.configuration import settings_of
 
@@ -22,6 +24,21 @@ def test_a_run_is_overdue_by_its_latest_end_also_where_it_is_stopped_in_the_last
     latest_s = latest_end_s(settings, 30.0)
     assert not phases.is_overdue(phases.t0_s + latest_s - 0.2)
     assert phases.is_overdue(phases.t0_s + latest_s)
+
+
+def test_by_an_approval_what_users_sent_before_the_load_is_a_second_old_when_it_begins() -> None:
+    settings = settings_of("warm_up_s=2")
+    approval = Approval(ticket="1", organisation_id="o", highest_rate=50)
+    target = settings.target.model_copy(update={"approval": approval})
+    approved = settings.model_copy(update={"target": target})
+    phases = [Phases(each, 100.0, 60.0) for each in (settings, approved)]
+
+    for each in phases:
+        each.begin(102.0)
+
+    by_none, by_approval = (each.t0_s for each in phases)
+    assert by_none == pytest.approx(104.0 + LEAD_S)
+    assert by_approval == pytest.approx(104.0 + LEAD_S + SECOND_S + SPARE_S)
 
 
 @pytest.mark.parametrize(

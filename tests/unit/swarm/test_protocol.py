@@ -66,6 +66,7 @@ class Run:
         settings = settings_of("run_time_s=30", "users=4", "warm_up_s=0", *sets)
         target = settings.target.model_copy(update={"approval": approval})
         settings = settings.model_copy(update={"target": target})
+        self.lead_s = 2.0 if approval else 0.5
         plans = {NAME: ScenarioPlan(INPUTS)}
         self.lanes = RunLanes(plans, settings.request_timeout_s)
         self.counts: dict[str, Counts] = {}
@@ -117,7 +118,7 @@ class Run:
         """Take the run to T0, its workers with lanes."""
         for name in sorted(self.alive):
             self.make_ready(name)
-        self.pass_time(0.5)
+        self.pass_time(self.lead_s)
         assert self.protocol.state is RunState.MEASURING
         assert all(self.state_of(name) is WorkerState.HOLDING for name in self.alive)
 

@@ -282,20 +282,18 @@ def test_a_record_is_written_while_the_run_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("window_ends_s", "why", "reason"),
+    ("ends_s", "why", "reason"),
     [
         (inf, "SIGUSR1", "the kill switch: SIGUSR1"),
         (0.0, "", "the window of the approval is over"),
     ],
     ids=["kill switch", "end of the window"],
 )
-def test_a_run_is_ended_from_outside(
-    tmp_path: Path, window_ends_s: float, why: str, reason: str
-) -> None:
+def test_a_run_is_ended_from_outside(tmp_path: Path, ends_s: float, why: str, reason: str) -> None:
     master = Master()
     run = live_run_of(master, tmp_path)
     switch = KillSwitch(tmp_path / "STOP")
-    switch.window_ends_s = window_ends_s
+    switch.keep_to_window(0.0, ends_s)
     switch.throw(why)
 
     watching = gevent.spawn(run.watch_kill_switch, switch)
