@@ -45,7 +45,6 @@ class DueMessage(msgspec.Struct, frozen=True, gc=False):
     k: int
     due_s: float
     phase: Phase
-    epoch: int
     late_cause: Cause
     handed_s: float
 
@@ -74,7 +73,6 @@ class Dispatcher:
         self._is_closed = self.closed_for_s is not None
         self._length_s = inf if self.closed_for_s is None else self.closed_for_s
         self._t0_s = inf
-        self._epoch = 0
         self.queue = LaneQueue()
         """The messages of its lanes that were not handed out yet."""
         self._users = FreeUsers()
@@ -94,11 +92,8 @@ class Dispatcher:
         self._t0_s, self._armed_for = t0_s, None
         self._set_close()
 
-    def grant(
-        self, lanes: Mapping[int, LaneMessages], epoch: int, phase: Phase = Phase.MEASURE
-    ) -> None:
+    def grant(self, lanes: Mapping[int, LaneMessages], phase: Phase = Phase.MEASURE) -> None:
         """Take on the messages of lanes; warm-up ones, due before 0, only of open arrivals."""
-        self._epoch = max(self._epoch, epoch)
         if self._is_closed and phase is not _MEASURE:
             lanes = {lane: iter(()) for lane in lanes}
         self.queue.grant(lanes, phase)
@@ -185,7 +180,7 @@ class Dispatcher:
             if asked is None:
                 return None
             self.recorder.schedule()
-            return DueMessage(asked[1], now_s, _MEASURE, self._epoch, _TARGET, now_s)
+            return DueMessage(asked[1], now_s, _MEASURE, _TARGET, now_s)
         until_s = now_s - t0_s + self._early_s
         while (entry := self.queue.take(until_s)) is not None:
             due_s, k, _, phase = entry
@@ -200,7 +195,7 @@ class Dispatcher:
                 self.recorder.schedule()
             elif now_s >= t0_s:
                 continue  # a warm-up message is in no account, but would load the measured part
-            return DueMessage(k, due_s, phase, self._epoch, cause, now_s)
+            return DueMessage(k, due_s, phase, cause, now_s)
         return None
 
     def _promise(self, user: FreeUser) -> None:

@@ -21,7 +21,7 @@ from convoy.results.samples import SamplesReport
 from convoy.swarm.value_count import check_values
 from convoy.untrusted_text import UNREADABLE
 
-VERSION = 9
+VERSION = 10
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -204,7 +204,6 @@ class WorkerReport(msgspec.Struct, frozen=True):
     """
 
     run_id: str
-    epoch: int
     number: int
     at_s: Seconds
     scenarios: dict[str, ScenarioReport]

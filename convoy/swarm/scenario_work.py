@@ -120,7 +120,7 @@ class ScenarioWork:
         if code in RETIRING_CODES and not is_meant and planned.conversation.id:
             self.pool.retire(planned.conversation_index, code)
 
-    def grant(self, lanes: Mapping[int, int], epoch: int, since_s: float) -> None:
+    def grant(self, lanes: Mapping[int, int], since_s: float) -> None:
         """Take on lanes, each from a message number on, with what is left of their warm-up.
 
         Of that only what is due after `since_s` (seconds from T0), because another worker may have
@@ -131,14 +131,13 @@ class ScenarioWork:
             warm_up, before_s = EvenArrivals(self._warm_up), self._warm_up.duration_s
             self.dispatcher.grant(
                 {lane: _shifted(warm_up.lane(lane), -before_s, since_s) for lane in lanes},
-                epoch,
                 Phase.WARM_UP,
             )
-        self._grant(lanes, epoch)
+        self._grant(lanes)
 
-    def _grant(self, lanes: Mapping[int, int], epoch: int) -> None:
+    def _grant(self, lanes: Mapping[int, int]) -> None:
         messages = {lane: self.plan.arrivals.lane(lane, from_k) for lane, from_k in lanes.items()}
-        self.dispatcher.grant(messages, epoch)
+        self.dispatcher.grant(messages)
 
     def release(self, lanes: Iterable[int]) -> dict[int, int]:
         """Give up lanes; return the first number not handed out of each."""
@@ -151,13 +150,13 @@ class ScenarioWork:
         groups = self.plan.groups
         return self.pool.is_exclusive and self.pool.is_busy(range(lane % groups, LANES, groups))
 
-    def change(self, curve: RateCurve, epoch: int) -> None:
+    def change(self, curve: RateCurve) -> None:
         """Follow another curve, with the same past, for the messages not handed out yet."""
         cursors = self.release(range(LANES))
         # What is made ahead keeps the plan before: the curve decides when a message is due, and
         # nothing of what it says.
         self.plan = self.plan.with_curve(curve)
-        self._grant(cursors, epoch)
+        self._grant(cursors)
 
 
 @dataclass(eq=False, repr=False)

@@ -160,7 +160,6 @@ class WorkerRun:
         at_s = self.enter_second()
         return WorkerReport(
             run_id=self.run_id,
-            epoch=self.epoch,
             number=self.reports,
             at_s=at_s,
             scenarios={
@@ -194,7 +193,7 @@ class WorkerRun:
         # Before the lanes: a dispatcher whose pace lets nothing leave sets no alarm for them.
         self.keep_pace(lanes)
         for scenario, each in lanes.items():
-            self.work[scenario].grant(each, epoch, clock_s() - t0_s)
+            self.work[scenario].grant(each, clock_s() - t0_s)
 
     def keep_pace(self, added: Lanes | None = None) -> None:
         """Let so many messages leave in a second as the approval has for the lanes held here."""
@@ -214,7 +213,7 @@ class WorkerRun:
         """Follow a change of the plan; return how long after its moment it was heard of."""
         self.epoch = message.epoch
         for scenario, stages in message.stages.items():
-            self.work[scenario].change(RateCurve(stages), self.epoch)
+            self.work[scenario].change(RateCurve(stages))
         self.keep_pace()
         return 0.0 if self.t0_s is None else clock_s() - self.t0_s - message.at_s
 

@@ -56,7 +56,7 @@ class Bench:
 
     def grant_all(self, curve: RateCurve) -> None:
         arrivals = EvenArrivals(curve)
-        self.dispatcher.grant({lane: arrivals.lane(lane) for lane in range(LANES)}, epoch=1)
+        self.dispatcher.grant({lane: arrivals.lane(lane) for lane in range(LANES)})
 
     def take_at(self, *elapsed_s: float) -> list[DueMessage]:
         """Take one message at each of these times; each has to be due by then."""

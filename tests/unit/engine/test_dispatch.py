@@ -45,7 +45,7 @@ class Stand:
         """Grant a lane whose messages are due so many seconds from now."""
         from_t0_s = clock_s() - self.t0_s
         numbered = enumerate(due_s, first_k)
-        self.dispatcher.grant({lane: ((from_t0_s + due, k) for k, due in numbered)}, epoch=1)
+        self.dispatcher.grant({lane: ((from_t0_s + due, k) for k, due in numbered)})
 
     def start_user(self, name: str, ready_in_s: float = 0.0) -> Greenlet[..., None]:
         """Start a user that takes one message after the other; it is waiting on return."""
@@ -85,7 +85,7 @@ def test_every_message_is_handed_out_once_and_never_before_its_time(
         stand.start_user(f"user-{name}")
 
     for lane in range(LANES):
-        stand.dispatcher.grant({lane: EvenArrivals(curve).lane(lane)}, epoch=1)
+        stand.dispatcher.grant({lane: EvenArrivals(curve).lane(lane)})
     wait_until(lambda: len(stand.handed) >= curve.count)
 
     assert [handed.due.k for handed in stand.handed] == list(range(80))

@@ -47,7 +47,7 @@ def test_a_message_may_start_a_little_early_and_no_earlier(bench: Bench, wait_in
     waiting = wait_in(bench)
 
     handed_s = T0_S + 0.5 - 0.9 * EARLY_S
-    assert taken == DueMessage(0, T0_S + 0.5, Phase.MEASURE, 1, Cause.TARGET, handed_s)
+    assert taken == DueMessage(0, T0_S + 0.5, Phase.MEASURE, Cause.TARGET, handed_s)
     assert not waiting.ready()
 
 
@@ -82,22 +82,13 @@ def test_nothing_goes_out_before_t0_is_known(wait_in: Wait) -> None:
     assert waiting.get(timeout=60).k == 0
 
 
-def test_messages_carry_the_newest_epoch(bench: Bench) -> None:
-    bench.dispatcher.grant({0: iter([(0.5, 0), (1.5, 256)])}, epoch=1)
-    bench.dispatcher.grant({1: iter([(1.0, 1)])}, epoch=2)
-
-    taken = bench.take_at(0.5, 1.0, 1.5)
-
-    assert [(due.k, due.epoch) for due in taken] == [(0, 2), (1, 2), (256, 2)]
-
-
 def test_who_already_waits_goes_before_a_user_that_comes_as_a_message_is_due(
     bench: Bench, wait_in: Wait
 ) -> None:
     waiting = wait_in(bench)
 
     bench.clock.elapsed_s = 1.0
-    bench.dispatcher.grant({0: iter([(0.5, 0), (0.6, 256)])}, epoch=1)
+    bench.dispatcher.grant({0: iter([(0.5, 0), (0.6, 256)])})
     taken = bench.dispatcher.take()
 
     assert (waiting.get(timeout=60).k, taken.k) == (0, 256)
@@ -109,7 +100,7 @@ def test_a_resting_user_gets_nothing_a_moment_before_it_is_ready(
     resting, idle = wait_in(bench, T0_S + 3), wait_in(bench)
 
     bench.clock.elapsed_s = 2.99
-    bench.dispatcher.grant({0: iter([(1.0, 0), (2.0, 256)])}, epoch=1)
+    bench.dispatcher.grant({0: iter([(1.0, 0), (2.0, 256)])})
     let_the_loop_run()
 
     assert idle.get(timeout=60).k == 0
@@ -198,7 +189,7 @@ def test_stopping_gives_up_what_is_due_and_nothing_else(bench: Bench, wait_in: W
 def test_warm_up_messages_are_never_counted_and_dropped_at_t0() -> None:
     bench = Bench(Clock(elapsed_s=-3))
     warm_up = iter([(-2.5, 0), (-1.5, 1), (-0.5, 2)])
-    bench.dispatcher.grant({0: warm_up}, epoch=1, phase=Phase.WARM_UP)
+    bench.dispatcher.grant({0: warm_up}, phase=Phase.WARM_UP)
     bench.grant_all(ONE_A_SECOND)
 
     taken = bench.take_at(-2.5, -1.0, 1.0)
@@ -246,9 +237,9 @@ def test_a_user_that_waits_as_the_lease_ends_gets_nothing_until_it_is_renewed(
 
 
 def test_released_lanes_come_back_with_the_first_number_not_handed_out(bench: Bench) -> None:
-    bench.dispatcher.grant({0: iter([(0.5, 0), (1.5, 256), (2.5, 512)])}, epoch=1)
-    bench.dispatcher.grant({1: iter([(1.0, 1)])}, epoch=1)
-    bench.dispatcher.grant({2: iter([(9.0, 2)])}, epoch=1)
+    bench.dispatcher.grant({0: iter([(0.5, 0), (1.5, 256), (2.5, 512)])})
+    bench.dispatcher.grant({1: iter([(1.0, 1)])})
+    bench.dispatcher.grant({2: iter([(9.0, 2)])})
     bench.take_at(0.5, 1.0)
 
     cursors = bench.dispatcher.queue.release([0, 1])
@@ -262,8 +253,8 @@ def test_released_lanes_come_back_with_the_first_number_not_handed_out(bench: Be
 def test_lanes_that_were_never_granted_or_have_left_already_are_not_spoken_of(
     bench: Bench,
 ) -> None:
-    bench.dispatcher.grant({0: iter([(0.5, 0)])}, epoch=1)
-    bench.dispatcher.grant({1: iter([])}, epoch=1)
+    bench.dispatcher.grant({0: iter([(0.5, 0)])})
+    bench.dispatcher.grant({1: iter([])})
 
     first, second = (
         bench.dispatcher.queue.release([0, 1, 2]),
@@ -276,9 +267,9 @@ def test_lanes_that_were_never_granted_or_have_left_already_are_not_spoken_of(
 
 def test_a_lane_released_in_its_warm_up_comes_back_from_its_first_measured_number() -> None:
     bench = Bench(Clock(elapsed_s=-2))
-    bench.dispatcher.grant({0: iter([(-1.5, 0), (-0.5, 256)])}, epoch=1, phase=Phase.WARM_UP)
-    bench.dispatcher.grant({1: iter([(-1.0, 1)])}, epoch=1, phase=Phase.WARM_UP)
-    bench.dispatcher.grant({0: iter([(0.5, 0), (1.5, 256)])}, epoch=1)
+    bench.dispatcher.grant({0: iter([(-1.5, 0), (-0.5, 256)])}, phase=Phase.WARM_UP)
+    bench.dispatcher.grant({1: iter([(-1.0, 1)])}, phase=Phase.WARM_UP)
+    bench.dispatcher.grant({0: iter([(0.5, 0), (1.5, 256)])})
     bench.take_at(-1.5)
 
     cursors = bench.dispatcher.queue.release(range(LANES))

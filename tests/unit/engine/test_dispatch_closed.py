@@ -39,8 +39,8 @@ class ClosedBench:
         )
         self.users: list[Greenlet[..., DueMessage]] = []
 
-    def grant(self, lanes: range = range(LANES), epoch: int = 1) -> None:
-        self.dispatcher.grant({lane: self.arrivals.lane(lane) for lane in lanes}, epoch)
+    def grant(self, lanes: range = range(LANES)) -> None:
+        self.dispatcher.grant({lane: self.arrivals.lane(lane) for lane in lanes})
 
     def take(self, number: int) -> list[int]:
         return [self.dispatcher.take().k for _ in range(number)]
@@ -71,13 +71,13 @@ def test_every_message_is_handed_out_once_in_the_order_of_the_plan(bench: Closed
 
 
 def test_a_message_is_due_at_the_moment_it_is_handed_out(bench: ClosedBench) -> None:
-    bench.grant(epoch=3)
+    bench.grant()
     bench.dispatcher.start(T0_S)
     bench.clock.elapsed_s = 2.5
 
     due = bench.dispatcher.take()
 
-    assert (due.k, due.due_s, due.phase, due.epoch) == (0, T0_S + 2.5, Phase.MEASURE, 3)
+    assert (due.k, due.due_s, due.phase) == (0, T0_S + 2.5, Phase.MEASURE)
 
 
 def test_nothing_is_handed_out_before_t0_is_known_or_has_come(bench: ClosedBench) -> None:
@@ -140,7 +140,7 @@ def test_users_that_have_nothing_left_are_served_by_lanes_that_come(bench: Close
     waiting = [bench.start_user() for _ in range(2)]
     was_early = any(user.ready() for user in waiting)
 
-    bench.dispatcher.grant({7: bench.arrivals.lane(7, 300)}, epoch=2)
+    bench.dispatcher.grant({7: bench.arrivals.lane(7, 300)})
 
     assert not was_early
     assert sorted(user.get(timeout=60).k for user in waiting) == [519, 775]
@@ -185,7 +185,7 @@ def test_nothing_is_handed_out_after_the_lease_until_it_is_renewed(bench: Closed
 
 
 def test_a_warm_up_is_passed_over(bench: ClosedBench) -> None:
-    bench.dispatcher.grant({0: iter([(-1.0, 0)])}, 1, Phase.WARM_UP)
+    bench.dispatcher.grant({0: iter([(-1.0, 0)])}, Phase.WARM_UP)
     bench.dispatcher.start(T0_S)
     waiting = bench.start_user()
 
@@ -237,7 +237,7 @@ def test_whatever_lanes_move_every_message_is_handed_out_once(
             rest[new][lane] = True
             if cursor is not None:
                 messages = benches[new].arrivals.lane(lane, cursor)
-                benches[new].dispatcher.grant({lane: messages}, epoch=1)
+                benches[new].dispatcher.grant({lane: messages})
 
     assert sorted(handed) == list(range(1000))
     assert all(bench.dispatcher.is_exhausted for bench in benches)
@@ -248,7 +248,7 @@ def test_users_go_on_at_their_own_pace_until_the_end_comes() -> None:
     dispatcher = Dispatcher(recorder, max_lateness_s=5, closed_for_s=0.1)
     taken: list[DueMessage] = []
     for lane in range(LANES):
-        dispatcher.grant({lane: ClosedArrivals(0.1).lane(lane)}, epoch=1)
+        dispatcher.grant({lane: ClosedArrivals(0.1).lane(lane)})
 
     def send_for_ever() -> None:
         while True:

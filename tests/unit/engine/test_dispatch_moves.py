@@ -53,8 +53,7 @@ class Pair:
                 lane: arrivals.lane(lane, cursor)
                 for lane, cursor in cursors.items()
                 if cursor is not None
-            },
-            epoch=1,
+            }
         )
 
 

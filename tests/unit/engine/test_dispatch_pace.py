@@ -30,7 +30,7 @@ class PacedBench:
             clock=self.clock,
         )
         self.dispatcher.start(T0_S)
-        self.dispatcher.grant({n: FIVE_A_SECOND.lane(n) for n in range(LANES)}, epoch=1)
+        self.dispatcher.grant({n: FIVE_A_SECOND.lane(n) for n in range(LANES)})
 
     def sent_at(self, elapsed_s: float) -> list[DueMessage]:
         """What can be sent at a moment."""

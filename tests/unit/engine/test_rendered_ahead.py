@@ -30,7 +30,7 @@ BODIES = PLAN.bodies(RUN_ID)
 
 
 def due(k: int) -> DueMessage:
-    return DueMessage(k, T0_S, Phase.MEASURE, 1, Cause.TARGET, T0_S)
+    return DueMessage(k, T0_S, Phase.MEASURE, Cause.TARGET, T0_S)
 
 
 def ahead_of(
@@ -126,8 +126,8 @@ def test_upcoming_are_those_that_are_handed_out_next(arrivals: str) -> None:
         closed_for_s, lane_of = 60.0, ClosedArrivals(60, 100).lane
     dispatcher = Dispatcher(recorder, max_lateness_s=60, closed_for_s=closed_for_s, clock=clock)
     for lane in range(LANES):
-        dispatcher.grant({lane: iter([(-1.0, lane)])}, 1, Phase.WARM_UP)
-        dispatcher.grant({lane: lane_of(lane)}, 1)
+        dispatcher.grant({lane: iter([(-1.0, lane)])}, Phase.WARM_UP)
+        dispatcher.grant({lane: lane_of(lane)})
     dispatcher.start(T0_S)
     for _ in range(40):
         dispatcher.take()

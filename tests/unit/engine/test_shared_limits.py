@@ -38,7 +38,7 @@ class Sharing:
         """Set the clock, and let the users know of messages that are due."""
         self.bench.clock.elapsed_s = elapsed_s
         messages = iter([(due, k) for k, due in enumerate(due_s)])
-        self.bench.dispatcher.grant({0: messages}, epoch=1)
+        self.bench.dispatcher.grant({0: messages})
         let_the_loop_run()
 
     def _take(self, name: str, is_sharing: bool) -> None:
@@ -130,7 +130,7 @@ def test_users_with_one_token_never_go_over_its_budget() -> None:
     users = [gevent.spawn(send_for_ever) for _ in range(5)]
     gevent.sleep(0)
     dispatcher.start(clock_s())
-    dispatcher.grant({0: iter([(k / 1000, k) for k in range(12)])}, epoch=1)
+    dispatcher.grant({0: iter([(k / 1000, k) for k in range(12)])})
     wait_until(lambda: len(sent_s) == 12)
 
     gevent.killall(users, timeout=60)

@@ -51,7 +51,6 @@ class ReportingWorker:
         pool = PoolReport({7: "400 conversation.closed"}, redirected=1)
         return WorkerReport(
             run_id=RUN_ID,
-            epoch=1,
             number=self._number,
             at_s=float(self._number),
             scenarios={

@@ -65,7 +65,7 @@ class Desk:
         conversation: str = "c",
         is_ok: bool = True,
     ) -> None:
-        due = DueMessage(7, 100.0, phase, 1, Cause.TARGET, 100.0)
+        due = DueMessage(7, 100.0, phase, Cause.TARGET, 100.0)
         planned = PlannedMessage(7, 7, Conversation(conversation), 0, False, "text", "hello")
         self.accounting.enter(Message(due, planned, b"request"), attempt, is_ok)
 
@@ -229,7 +229,7 @@ def test_a_message_that_was_taken_and_not_sent_is_counted_by_its_cause_or_as_a_s
 ) -> None:
     desk = Desk()
 
-    desk.accounting.give_up(DueMessage(7, 100.0, phase, 1, Cause.TARGET, 100.0), Cause.LIMITS, code)
+    desk.accounting.give_up(DueMessage(7, 100.0, phase, Cause.TARGET, 100.0), Cause.LIMITS, code)
 
     counts = desk.report.counts
     assert (counts.not_sent, counts.shortages) == (not_sent, shortages)

@@ -40,7 +40,7 @@ class Work:
         return Message(due, self._plan.message(due.k, self.pool.retired), b"{}")
 
     def due_now(self, k: int) -> Message:
-        return self.message(DueMessage(k, clock_s(), Phase.MEASURE, 1, Cause.TARGET, 0.0))
+        return self.message(DueMessage(k, clock_s(), Phase.MEASURE, Cause.TARGET, 0.0))
 
     def reservation(self, max_lateness_s: float = LONG_S) -> Reservation:
         anything: Any = self
@@ -124,7 +124,7 @@ def test_a_lane_that_moves_in_the_warm_up_begins_it_where_it_is() -> None:
     t0_s = clock_s() + 0.1
     work.dispatcher.start(t0_s)
 
-    work.grant(dict.fromkeys(range(LANES), 0), epoch=1, since_s=-0.5)
+    work.grant(dict.fromkeys(range(LANES), 0), since_s=-0.5)
     taken = []
     with gevent.Timeout(10):
         while not taken or taken[-1].phase is Phase.WARM_UP:

@@ -49,7 +49,7 @@ class Desk:
         sent_s, done_s = DUE_S + sent_after_s, DUE_S + 0.5
         attempt = Attempt(fate, code, sent_s, done_s, attempts, 200, b"answer", waited_s)
         handed_s = DUE_S + handed_after_s
-        due = DueMessage(7, DUE_S, Phase.MEASURE, 1, late_cause, handed_s)
+        due = DueMessage(7, DUE_S, Phase.MEASURE, late_cause, handed_s)
         planned = PlannedMessage(7, 7, Conversation("c"), 0, False, "text", "hello")
         self.accounting.enter(Message(due, planned, b"request"), attempt, is_ok)
 

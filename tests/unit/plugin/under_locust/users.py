@@ -110,7 +110,7 @@ class Desk:
         """Run until every message has been accounted for, and return what was counted."""
         is_over = is_through or Desk.is_done
         self.run.t0_s = clock_s()
-        self.work.grant(dict.fromkeys(range(LANES), 0), 1, since_s=-1.0)
+        self.work.grant(dict.fromkeys(range(LANES), 0), since_s=-1.0)
         self.work.dispatcher.start(self.run.t0_s)
         self.runner.start(users, users)
         with gevent.Timeout(DEADLINE_S):
