@@ -97,8 +97,7 @@ class ApiClient(AbstractContextManager["ApiClient"]):
     def _answer(self, route: Route, path: str, body: bytes | None) -> bytes:
         url, faults, waits, patience_s = self.url + path, 0, 0, self._patience_s
         while True:
-            if (kill_switch := self._session.transport.kill_switch) is not None:
-                kill_switch.check()
+            self._session.transport.dialler.kill_switch.check()
             self._await_budget()
             attempt = self._session.post(path, body, self._timeout_s, _NO_RULE, "", route.method)
             answer, status, rest_s = attempt.answer, attempt.status, inf

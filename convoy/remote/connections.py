@@ -140,7 +140,7 @@ class Connections:
 
         Nothing is sent yet.
         """
-        transport = Transport(self.api, self.dialler, pace=self.pace, kill_switch=self.kill_switch)
+        transport = Transport(self.api, self.dialler, pace=self.pace)
         return self._session(transport, next(self._next[kind]))
 
     def first_session(self, kind: TokenKind) -> ApiSession:
@@ -178,7 +178,6 @@ class Connections:
                 is_obeyed=self._obeys,
                 connects=self._shared_budget("deployment") or Budget(()),
                 pace=self.pace,
-                kill_switch=self.kill_switch,
                 origins=frozenset(map(Origin.parse, target.urls)),
                 is_approved=target.approval is not None,
                 turns=self.turns if target.approval is not None else None,
@@ -250,7 +249,7 @@ class Connections:
 
     def open_transport(self, origin: Origin) -> Transport:
         """Return a transport for what is no message; nothing is connected yet."""
-        return Transport(origin, self.dialler, kill_switch=self.kill_switch)
+        return Transport(origin, self.dialler)
 
     def log_in(self, kind: TokenKind = CLIENT) -> Token:
         """Log in once on a connection of its own, when `logins_per_s` allows; raises LoginError."""

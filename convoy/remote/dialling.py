@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from convoy.clock import clock_s
@@ -17,7 +17,7 @@ from convoy.remote.kill_switch import RunSwitch
 from convoy.remote.loop_share import LoopShare
 from convoy.remote.proxies import Proxy, open_tunnel, proxy_to
 from convoy.remote.tls import TlsConnection, TlsPeer, tls_context
-from convoy.remote.wire_faults import ProxyError, ProxyRefusedError, StoppedError, shortage
+from convoy.remote.wire_faults import ProxyError, ProxyRefusedError, shortage
 from convoy.settings import Origin
 
 # Connections opened together are not reopened together: their ages spread over this part of
@@ -52,7 +52,7 @@ class Dialler:
     max_age_s: float = math.inf
     clock: Callable[[], float] = clock_s
     may_go_on: Callable[[], bool] | None = None
-    kill_switch: RunSwitch | None = None
+    kill_switch: RunSwitch = field(default_factory=RunSwitch)
 
     def __post_init__(self) -> None:
         self._book = self.addresses or AddressBook(Admission(), clock=self.clock)
@@ -90,7 +90,7 @@ class Dialler:
                 self._check(peer.host, str(where))
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             now_s = self.clock()
-            self._ask_kill_switch()
+            self.kill_switch.let_pass()
             connection = self._make_connection(origin, address)
             connection.may_go_on = self.may_go_on
             hold(connection)
@@ -116,10 +116,6 @@ class Dialler:
         for each in tuple(self._opening):
             each.reset()
 
-    def _ask_kill_switch(self) -> None:
-        if self.kill_switch is not None and (reason := self.kill_switch.reason):
-            raise StoppedError(reason)
-
     def end_of_use_s(self) -> float:
         """Return until when, in clock seconds, a connection opened now should be used."""
         spread = next(self._turn) * _GOLDEN_RATIO % 1.0
@@ -130,10 +126,10 @@ class Dialler:
     ) -> None:
         with _blaming(proxy):
             connection.connect(deadline_s)
-            self._ask_kill_switch()
+            self.kill_switch.let_pass()
             if proxy is not None:
                 open_tunnel(connection, proxy, origin, deadline_s)
-            self._ask_kill_switch()
+            self.kill_switch.let_pass()
         if isinstance(connection, TlsConnection):
             connection.do_handshake(deadline_s)
 

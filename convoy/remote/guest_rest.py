@@ -100,7 +100,7 @@ def read_history(
     """
     path = _HISTORY.format(size=PAGE_SIZE, number=number)
     headers = {"Authorization": f"Bearer {jwt.reveal()}"} | OF_ALL
-    transport = Transport(api, shared.dialler, pace=shared.pace, kill_switch=shared.kill_switch)
+    transport = Transport(api, shared.dialler, pace=shared.pace)
     answer = _exchange(transport, request_of("GET", api, path, headers), deadline_s)
     try:
         return msgspec.json.decode(answer.plain().body, type=HistoryPage)
@@ -135,7 +135,7 @@ def put_file(shared: Guests, place: PresignedUrl, data: bytes, deadline_s: float
             raise _refusal(origin.url, "not https")
         check_public(origin.host, origin.host)  # a proxy would be asked for it unseen
         dialler = dialler.checking(check_public)
-    transport = Transport(origin, dialler, pace=shared.pace, kill_switch=shared.kill_switch)
+    transport = Transport(origin, dialler, pace=shared.pace)
     _exchange(transport, request, deadline_s)
 
 

@@ -13,7 +13,6 @@ import gevent
 
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.kill_switch import RunSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
 from convoy.remote.pace import OVER, Pace
@@ -76,7 +75,6 @@ class Guests:
     turns: Turns | None = None
     starts: Turns | None = None
     pace: Pace | None = None
-    kill_switch: RunSwitch | None = None
     origins: Collection[Origin] = ()
     is_approved: bool = False
     clean: Callable[[str], str] = str
@@ -108,7 +106,7 @@ class Leaving:
 
     def __init__(self, shared: Guests) -> None:
         self._pace = shared.pace
-        self._kill_switch = shared.kill_switch
+        self._kill_switch = shared.dialler.kill_switch
         self._turns, self._starts = shared.turns, shared.starts
         self._connects, self._timeout_s = shared.connects, shared.timeout_s
         self._clock = shared.dialler.clock
@@ -140,8 +138,7 @@ class Leaving:
         joined the lease may not be there yet.
         """
         self._take_place(deadline_s)
-        if self._kill_switch is not None and (reason := self._kill_switch.reason):
-            raise StoppedError(reason)
+        self._kill_switch.let_pass()
 
     def _take_place(self, deadline_s: float | None) -> None:
         if self._turns is None or self._has_place:
@@ -194,9 +191,8 @@ class Leaving:
     @property
     def stop_reason(self) -> str:
         """Why nothing may leave any more, "" where it may."""
-        if self._kill_switch is not None and (reason := self._kill_switch.reason):
-            return reason
-        return OVER if self._pace is not None and self._pace.is_over else ""
+        is_over = self._pace is not None and self._pace.is_over
+        return self._kill_switch.reason or OVER * is_over
 
     def may_ping(self, connection: Connection) -> bool:
         """Return whether a ping may leave now, which counts as gone then."""

@@ -14,7 +14,6 @@ import msgspec
 from convoy.errors import WireError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.kill_switch import RunSwitch
 from convoy.remote.pace import OVER, Pace
 from convoy.remote.wire_faults import (
     TLS_ALERT,
@@ -42,15 +41,14 @@ class Transport:
 
     A request is written at most once per `exchange`. A connection that is too old, or that the
     server closed while it was idle, is replaced before the first byte is written; after a byte was
-    written there is no second write. Each keeps to `pace`, and once the `kill_switch` is on none
-    leaves, and nothing is connected, where there are such. `max_answer_bytes` counts headers and
+    written there is no second write. Each keeps to `pace`, where there is one, and once the
+    dialler's kill switch is on none leaves. `max_answer_bytes` counts headers and
     body.
     """
 
     origin: Origin
     dialler: Dialler = field(default_factory=Dialler)
     pace: Pace | None = None
-    kill_switch: RunSwitch | None = None
     max_answer_bytes: int = 10 * 2**20
 
     def __post_init__(self) -> None:
@@ -126,7 +124,7 @@ class Transport:
     def _connect(self, deadline_s: float) -> Connection:
         if self._connection is not None:
             self._connection.close()
-        self._ask_kill_switch()
+        self.dialler.kill_switch.let_pass()
         if deadline_s <= self._clock():
             raise TimeoutError("the deadline passed before a connection was open")
         self._is_stopped = False
@@ -196,12 +194,8 @@ class Transport:
             if self.pace.is_over:
                 raise StoppedError(OVER)
             connection.on_sent = self._has_left
-        self._ask_kill_switch()  # after the wait, in which it may have come on
+        self.dialler.kill_switch.let_pass()  # after the wait, in which it may have come on
         connection.post(request)
-
-    def _ask_kill_switch(self) -> None:
-        if self.kill_switch is not None and (reason := self.kill_switch.reason):
-            raise StoppedError(reason)
 
     def _has_left(self, connection: Connection) -> None:
         self._is_leaving = False

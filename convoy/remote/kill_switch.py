@@ -15,6 +15,7 @@ from gevent import get_hub, getcurrent
 from convoy.clock import clock_s
 from convoy.errors import ConvoyError, KillSwitchError
 from convoy.files import whether_there
+from convoy.remote.wire_faults import StoppedError
 
 LOOKS_EVERY_S = 0.2
 
@@ -136,6 +137,11 @@ class RunSwitch:
             self._of_process.check()
         if self._is_stopped:
             raise KillSwitchError("the run was stopped; nothing more was sent")
+
+    def let_pass(self) -> None:
+        """Raise StoppedError where nothing of the run may leave any more: its users go on."""
+        if reason := self.reason:
+            raise StoppedError(reason)
 
     def stop(self) -> None:
         """Let nothing of the run leave any more."""

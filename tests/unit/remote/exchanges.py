@@ -15,6 +15,7 @@ from convoy.errors import WireError
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
+from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.settings import Origin
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
@@ -27,16 +28,27 @@ def deadline(seconds: float = LONG_S) -> float:
 
 @contextmanager
 def transport_to(
-    port: int, dialler: Dialler | None = None, *, origin: Origin | None = None, **options: Any
+    port: int,
+    dialler: Dialler | None = None,
+    *,
+    origin: Origin | None = None,
+    kill_switch: KillSwitch | RunSwitch | None = None,
+    **options: Any,
 ) -> Iterator[Transport]:
     """Open a transport for the time of a with-block, to a port of 127.0.0.1 or an origin."""
     transport = Transport(
-        origin or Origin("http", "127.0.0.1", port), dialler or Dialler(), **options
+        origin or Origin("http", "127.0.0.1", port), dialler or dialler_with(kill_switch), **options
     )
     try:
         yield transport
     finally:
         transport.close()
+
+
+def dialler_with(kill_switch: KillSwitch | RunSwitch | None) -> Dialler:
+    """Return one that asks this kill switch, of a process or of a run."""
+    of_run = kill_switch if isinstance(kill_switch, RunSwitch) else RunSwitch(kill_switch)
+    return Dialler(kill_switch=of_run)
 
 
 def dialler_without_names() -> Dialler:

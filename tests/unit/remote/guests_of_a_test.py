@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from convoy.remote.dialling import Dialler
 from convoy.remote.guest_events import Event
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Deployment, Guests
+from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin
-from tests.unit.remote.exchanges import LONG_S
+from tests.unit.remote.exchanges import LONG_S, dialler_with
 from tests.unit.remote.misbehaving_server import Behaviour, MisbehavingServer, serving
 from tests.unit.remote.websocket_peer import Peer
 
@@ -22,11 +22,13 @@ HELLO = b'{"type": "Text", "text": "Hello"}'
 SHORT_S = 0.1
 
 
-def guests_at(port: int, **options: Any) -> Guests:
+def guests_at(
+    port: int, *, kill_switch: KillSwitch | RunSwitch | None = None, **options: Any
+) -> Guests:
     tokens = (Secret(f"token-{number}") for number in itertools.count(1))
     host = Origin("http", "127.0.0.1", port)
     given = {
-        "dialler": Dialler(),
+        "dialler": dialler_with(kill_switch),
         "deployment": Deployment(host, "d 1", "https://shop.example", {"X-Test": "1"}),
         "new_guest": lambda: (next(tokens), None),
         "register": lambda secret: None,

@@ -239,7 +239,7 @@ def test_no_upgrade_leaves_a_connection_during_which_the_kill_switch_came_on(
 
     received: list[bytes] = []
     with serving(lambda visitor: received.append(visitor.connection.recv(1))) as server:
-        guest = Guest(guests_at(server.port, dialler=Slow(), kill_switch=kill_switch))
+        guest = Guest(guests_at(server.port, dialler=Slow(kill_switch=RunSwitch(kill_switch))))
 
         with pytest.raises(WireError, match="stopped"):
             guest.connect()
