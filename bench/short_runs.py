@@ -31,6 +31,8 @@ from bench.simulators import CREDENTIALS, Simulator
 LOCUSTFILE = ROOT / "locustfile.py"
 NO_RECORD = "no record"
 _PRINTED_REASON = re.compile(r"^  verdict .*\n {4,}(\S.*)$", re.MULTILINE)
+_LOGGED_REASON = re.compile(r"/ERROR/[\w.]+: (\S.*)$", re.MULTILINE)
+"""Below it Locust may print its figures, which are of nothing then."""
 _CANARY_MESSAGES = 1
 _FLOWS_FOR_S = 0.5
 _START_DEADLINE_S = 60.0
@@ -126,7 +128,7 @@ class EndedRun:
             return str(next(iter(self.summary["reasons"]), ""))
         if self.exit_code < 0:
             return f"ended by signal {-self.exit_code}"
-        printed = _PRINTED_REASON.search(self.output)
+        printed = _PRINTED_REASON.search(self.output) or _LOGGED_REASON.search(self.output)
         return printed[1] if printed else last_lines(self.output, 1)
 
     @property
