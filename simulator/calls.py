@@ -61,7 +61,9 @@ class Call(msgspec.Struct):
         is_its_own = _is_its_own(host.decode("latin-1").lower(), bound.lower())
         if not is_its_own and (is_browser or self._came_to_this_machine):
             return True
-        return self.headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
+        # A prefetch by a page's speculation rules has `none`, as an address that was typed.
+        is_prefetch = b"sec-purpose" in self.headers
+        return is_prefetch or self.headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
 
     @property
     def _came_to_this_machine(self) -> bool:

@@ -34,9 +34,11 @@ from convoy.swarm.keys import KeyPair, SwarmKeys
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_LARGEST_FRAME = 2 * MOST_BYTES
-"""Bytes; ZMQ disconnects a peer that sends more. A worker's report holds a part of the log of
-messages of at most half of that."""
+_LARGEST_OF_WORKERS, _LARGEST_OF_MASTER = 2 * MOST_BYTES, 2**30
+"""Bytes of a frame; ZMQ disconnects a peer that sends more. A worker's report holds a part of the
+log of messages of at most half of that, a master's first message its pools."""
+_HANDSHAKE_S = 5
+"""How long ZMQ keeps a connection whose handshake is not through, with what has come of a frame."""
 _ZAP = "inproc://zeromq.zap.01"
 """Where ZMQ asks whether a peer may come in: https://rfc.zeromq.org/spec/27/, read 2026-11-26."""
 _REFUSED_AFTER_S = 10.0
@@ -112,7 +114,8 @@ class SwarmServer(zmqrpc.Server):
         """Whether Locust waits for its workers, in a process that ends with the run."""
         self._log = log
         self._has_keys = keys is not None
-        self.socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_FRAME)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_OF_WORKERS)
+        self.socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_S * 1000)
         self._helpers: list[gevent.Greenlet[..., None]] = [
             gevent.spawn(_watch, self.socket, _FAILED, self._tell_of_failure)
         ]
@@ -196,6 +199,7 @@ class SwarmClient(zmqrpc.Client):
         self._failing_since_s: float | None = None
         events = _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED
         self._helpers = [gevent.spawn(_watch, self.socket, events, self._judge)]
+        self.socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_OF_MASTER)
         self.socket.setsockopt(zmq.IDENTITY, identity.encode())
         if keys is not None:
             self.socket.setsockopt(zmq.CURVE_SERVERKEY, keys.master.public)

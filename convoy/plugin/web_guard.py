@@ -199,7 +199,9 @@ def _is_foreign(schemes: Iterable[str]) -> bool:
         wants_page = "text/html" in sent.get("Accept", "") and "Origin" not in sent
         is_linked = sent.get("Referer", "").lower().startswith(tuple(f"{each}/" for each in own))
         return wants_page and request.endpoint is not None and not is_page and not is_linked
-    if sent["Sec-Fetch-Site"] in ("none", "same-origin"):
+    # A prefetch by a page's speculation rules is `none`, too, as an address that was typed.
+    is_typed = sent["Sec-Fetch-Site"] == "none" and "Sec-Purpose" not in sent
+    if is_typed or sent["Sec-Fetch-Site"] == "same-origin":
         return False
     how = [sent.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")]
     return request.method != "GET" or how != ["navigate", "document"] or not is_page

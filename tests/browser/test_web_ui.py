@@ -147,11 +147,22 @@ def test_while_a_run_is_prepared_the_page_says_what_for_and_start_can_not_be_pre
         page.close()
 
 
+GAME = """<body style="height: 100vh">Click as fast as you can!<script>
+let clicks = 0;
+addEventListener("click", () => { clicks += 1; if (clicks === 3) location = "THERE"; });
+</script>"""
+
+
 class _Hello(BaseHTTPRequestHandler):
-    """A web server's page that says which cookies it gets."""
+    """A web server's page that says which cookies it gets.
+
+    With an address in its query it is a game that leads there with the third click.
+    """
 
     def do_GET(self) -> None:
         body = self.headers.get("Cookie", "").encode()
+        if there := self.path.partition("?")[2]:
+            body = GAME.replace("THERE", there).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(body)))
@@ -211,6 +222,27 @@ def test_a_page_of_another_origin_can_neither_start_nor_stop_nor_read(
     foreign.goto(elsewhere)
     assert foreign.evaluate(READ, ui) == ["not for you"] * 5
     page.bring_to_front()
+    expect(page.get_by_role("status")).to_contain_text(re.compile("measuring, [1-9]"))
+
+
+def test_who_clicks_on_a_page_that_leads_here_starts_nothing(
+    locust: LocustProcess, page: Page, elsewhere: str
+) -> None:
+    ui = page.url
+    page.goto(ui)
+    box = page.get_by_role("button", name="Start").bounding_box()
+    assert box is not None
+    page.goto(f"{elsewhere}?{ui}")
+
+    clicks_here = 0
+    while clicks_here < 10:
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(100)
+        clicks_here += page.url == ui and page.get_by_role("button", name="Start").is_visible()
+
+    assert "is prepared" not in locust.output()
+    page.get_by_role("button", name="Advanced options").click()
+    start(page, run_time="60s")
     expect(page.get_by_role("status")).to_contain_text(re.compile("measuring, [1-9]"))
 
 

@@ -132,6 +132,13 @@ def test_a_page_of_another_origin_reaches_nothing(page: Page, headers: dict[str,
     assert page.options_as_they_are() == before
 
 
+PREFETCH = {
+    "Sec-Fetch-Site": "none",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Purpose": "prefetch",
+}
+"""What Chromium sends where a page's speculation rules ask for it, whatever the page."""
 LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
 
@@ -152,12 +159,15 @@ def test_from_elsewhere_a_link_can_be_followed_and_nothing_else(
     assert page.client().open("/", method=method, headers=headers).status_code == status
 
 
-def test_a_link_from_elsewhere_leads_to_pages_and_not_to_what_says_whether_it_is_there() -> None:
+@pytest.mark.parametrize("headers", [LINK, PREFETCH], ids=["followed", "prefetched"])
+def test_a_link_from_elsewhere_leads_to_pages_and_not_to_what_says_whether_it_is_there(
+    headers: dict[str, str],
+) -> None:
     """Whether a download begins, a page from elsewhere can tell."""
     page = Page("--web-base-path", "/load")
 
     def follow(address: str) -> int:
-        return int(page.client().get(address, headers=LINK).status_code)
+        return int(page.client().get(address, headers=headers).status_code)
 
     answered = {rule for rule, method, _ in _rules(page) if method == "GET" and follow(rule) < 400}
 
