@@ -11,9 +11,6 @@ from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 from weakref import finalize
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
-
 from convoy.escapes import layers
 from convoy.secret_forms import SHORTEST, SHORTEST_PART, UUID, SecretForms, take_one
 from convoy.untrusted_text import printable_lines
@@ -69,10 +66,7 @@ _Queue: TypeAlias = OrderedDict[str, None]
 
 
 class Secret:
-    """A text that only `reveal()` shows: it prints as stars and refuses to be pickled.
-
-    As a pydantic field it is made from a string and serialises as stars.
-    """
+    """A text that only `reveal()` shows: it prints as stars and refuses to be pickled."""
 
     __slots__ = ("__weakref__", "_value")
 
@@ -102,16 +96,6 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled: it would leave the process in clear")
-
-    @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        from_text = core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
-        return core_schema.union_schema(
-            [core_schema.is_instance_schema(cls), from_text],
-            serialization=core_schema.to_string_ser_schema(),
-        )
 
 
 class Redactor:

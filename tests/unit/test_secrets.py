@@ -12,17 +12,12 @@ from collections.abc import Callable
 from urllib.parse import quote_plus
 
 import pytest
-from pydantic import BaseModel, TypeAdapter
 
 from convoy.errors import Fault, SettingsError
 from convoy.secrets import STARS, RedactingFilter, Redactor, Secret
 from convoy.untrusted_text import on_one_line, printable_lines, unbroken
 
 PASSWORD = "s3cr3t/pass word+ü"
-
-
-class Login(BaseModel):
-    password: Secret
 
 
 def logged(redactor: Redactor, log: str, *arguments: object, exc_info: bool = False) -> str:
@@ -61,14 +56,6 @@ def test_a_secret_refuses_to_leave_the_process_in_clear() -> None:
 
 def test_a_secret_survives_copying() -> None:
     assert copy.deepcopy([Secret(PASSWORD)]) == [Secret(PASSWORD)]
-
-
-def test_a_secret_is_a_pydantic_field_that_serialises_as_stars() -> None:
-    login = Login.model_validate({"password": PASSWORD})
-
-    assert login.password == Secret(PASSWORD)
-    assert STARS in login.model_dump_json() and PASSWORD not in login.model_dump_json()
-    assert TypeAdapter(Secret).validate_python(Secret("as it is")) == Secret("as it is")
 
 
 @pytest.mark.parametrize(
