@@ -60,11 +60,7 @@ class ReconnectStorm(GuestUser):
         """Begin a conversation, so that there is a history to come back to."""
         text = f"[convoy:{self._work.run_id}-steps:{self.scenario}:0] Hello"
         with suppress(RemoteError):
-            self._check_ready()
-            said = self.session.request(
-                lambda protocol, id: protocol.say(id, text_message(text)), OwnCopy
-            )
-            self._told.add(said.message_id)
+            self._told.add(self.session.say(text_message(text)).message_id)
 
     @task
     def drop_and_return(self) -> None:
@@ -127,7 +123,7 @@ class ReconnectStorm(GuestUser):
         assert self._run is not None
         connections = self._run.connections
         guests = connections.guests_of(self.variables)
-        self._check_ready()
+        self.session.check_ready()
         jwt = self.session.request(GuestProtocol.get_jwt, Jwt, deadline_s).jwt
         for pause_s in _LOOKS_AFTER_S:
             if clock_s() + pause_s >= deadline_s:

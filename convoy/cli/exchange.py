@@ -37,7 +37,7 @@ from convoy.remote.guest_events import (
     Unknown,
     Unreadable,
 )
-from convoy.remote.guest_protocol import GuestProtocol, State
+from convoy.remote.guest_protocol import GuestProtocol
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Guests
 from convoy.remote.websocket_protocol import UpgradeRefusedError
@@ -202,12 +202,11 @@ class _Watched:
     def _say(self, id: str, message: bytes, lines: Sequence[AnyLine]) -> None:
         session, timeout_s = self._session, self._guests.timeout_s
         self._replied.clear()
-        if session.state is not State.CONFIGURED or not session.socket.is_open:
+        if not session.is_ready:
             # A post would connect again, or begin another chat: that would hide what happened.
             self._note(_NOTED, f"no message can be sent: the session is {session.state}")
             self._found.exit_code = ExitCode.REFUSED
-            is_read_only = session.state is State.READ_ONLY
-            self._found.code = "guest 409" if is_read_only else "connection closed"
+            self._found.code = session.connection.refusal.code
             return
         attempt = session.post(id, message, timeout_s)
         if attempt.fate is not ACCEPTED:

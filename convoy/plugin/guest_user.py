@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from convoy.clock import clock_s
 from convoy.engine.rendered_ahead import Message
@@ -157,15 +157,15 @@ class GuestUser(ScenarioUser):
         offer = self._measured.offer
         if offer is not None:
             with self.step("answer"):
-                self._say(answer_message(offer.choices[0], offer.message_id))
+                self.session.say(answer_message(offer.choices[0], offer.message_id))
 
     def attach(self, message: Message) -> None:
         """Upload a small file, and send a message that names it: step `attachment`."""
         id, text = str(uuid.uuid4()), f"{self.marker_of_steps(message)} A note"
         with self.step("attachment"):
-            self._check_ready()
+            self.session.check_ready()
             self.session.upload(id, "note.txt", "text/plain", text.encode())
-            self._say(attachment_message(id, text))
+            self.session.say(attachment_message(id, text))
 
     def read_history(self) -> None:
         """Read the first page of the guest's messages over REST: step `history`."""
@@ -173,17 +173,9 @@ class GuestUser(ScenarioUser):
         connections = self._run.connections
         guests = connections.guests_of(self.variables)
         with self.step("history"):
-            self._check_ready()
+            self.session.check_ready()
             jwt = self.session.request(GuestProtocol.get_jwt, Jwt).jwt
             read_history(guests, connections.api, jwt, clock_s() + self.timeout_s)
-
-    def _say(self, message: Mapping[str, object]) -> None:
-        self._check_ready()
-        self.session.request(lambda protocol, id: protocol.say(id, message), OwnCopy)
-
-    def _check_ready(self) -> None:
-        if not self.session.is_ready:
-            raise RefusalError("connection closed")
 
     def begin_anew(self) -> None:
         """Leave, and come back as another guest: steps `connect`, `configure` and `join`.

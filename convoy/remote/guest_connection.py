@@ -26,7 +26,7 @@ from convoy.remote.guest_events import (
     Unreadable,
 )
 from convoy.remote.guest_frames import credentials_in
-from convoy.remote.guest_protocol import ENDED, GuestProtocol, State
+from convoy.remote.guest_protocol import ENDED, GuestProtocol, GuestProtocolError, State
 from convoy.remote.guests import Guests, Leaving
 from convoy.remote.websocket import WebSocket
 from convoy.remote.websocket_protocol import UpgradeRefusedError
@@ -191,15 +191,21 @@ class GuestConnection:
         return RefusalError("guest 409" if is_read_only else "connection closed")
 
     def text_of(self, request: Request, id: str) -> bytes:
-        """Return what a request sends; raises GuestProtocolError, and then nothing is leaving."""
+        """Return what a request sends.
+
+        Raises RefusalError where the session takes no messages any more, and GuestProtocolError
+        where it does and this does not fit; then nothing is leaving.
+        """
         try:
             return request(self.protocol, id)
-        except BaseException:
+        except BaseException as exc:
             self._leaving.keep()
+            if isinstance(exc, GuestProtocolError) and not self.is_ready:
+                raise self.refusal from exc  # the server has ended the session meanwhile
             raise
 
     def tell(self, request: Request) -> None:
-        """Send what has no answer. Raises WireError, and GuestProtocolError."""
+        """Send what has no answer. Raises WireError, and RefusalError where it does not fit."""
         self.write(self.text_of(request, f"{TOLD}{next(self._numbers)}"))
 
     def write(self, text: bytes) -> None:
@@ -212,7 +218,7 @@ class GuestConnection:
     def call(self, request: Request, wanted: type[_E], deadline_s: float) -> _E:
         """Send a request and return the event that answers it.
 
-        Raises WireError, RefusalError where the answer is no, and GuestProtocolError.
+        Raises WireError, and RefusalError where the answer is no, or the session has ended.
         """
         # Before the request is made, because that may change the state of the protocol.
         try:

@@ -24,10 +24,9 @@ from convoy.plan.dialogue import (
     Typing,
     Wait,
 )
-from convoy.remote.guest_events import Event, OwnCopy, Reply, SessionClosed
+from convoy.remote.guest_events import Event, Reply, SessionClosed
 from convoy.remote.guest_protocol import (
     GuestProtocol,
-    GuestProtocolError,
     answer_message,
     attachment_message,
     text_message,
@@ -66,12 +65,6 @@ class GuestDialogue:
 
         Raises WireError, and RefusalError where the answer is no, or another than was expected.
         """
-        try:
-            return self._do(line)
-        except GuestProtocolError as exc:  # the server has ended the session meanwhile
-            raise self._session.connection.refusal from exc
-
-    def _do(self, line: AnyLine) -> tuple[float, float]:
         match line:
             case Say(text=text):
                 return self._say(text_message(text))
@@ -101,7 +94,7 @@ class GuestDialogue:
         return began_s, clock_s()
 
     def _close(self) -> tuple[float, float]:
-        self._check_ready()
+        self._session.check_ready()
         began_s = clock_s()
         self._session.request(GuestProtocol.close_session, SessionClosed)
         self.is_closed = True
@@ -110,7 +103,7 @@ class GuestDialogue:
     def _begin(self) -> float:
         """Wait until the limits allow another message, and return when that is."""
         self._session.await_room()
-        self._check_ready()
+        self._session.check_ready()
         return clock_s()
 
     def _send(self, message: Mapping[str, object]) -> None:
@@ -118,7 +111,7 @@ class GuestDialogue:
         self._replies.clear()
         self._unmet.clear()
         began_s = clock_s()
-        self._session.request(lambda protocol, id: protocol.say(id, message), OwnCopy)
+        self._session.say(message)
         self.said_s = self._session.socket.sent_s or began_s
 
     def _expect(self, line: Expect) -> tuple[float, float]:
@@ -158,10 +151,6 @@ class GuestDialogue:
             times_s.append(clock_s())
             gevent.sleep(max(0.0, min(TYPED_AGAIN_S, ends_s - clock_s())))
         return times_s[0], times_s[1]
-
-    def _check_ready(self) -> None:
-        if not self._session.is_ready:
-            raise self._session.connection.refusal
 
 
 def _said(reply: Reply) -> Said:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import count
 from typing import TypeVar
@@ -22,7 +22,7 @@ from convoy.remote.guest_events import (
     TooManyRequests,
     UploadDone,
 )
-from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
+from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests, Leaving
 from convoy.remote.websocket import WebSocket
@@ -152,12 +152,8 @@ class GuestSession:
         return socket.sent_s
 
     def _say(self, tracing_id: str, message: bytes) -> bytes:
-        try:
-            text = self.connection.text_of(
-                lambda protocol, id: protocol.say(id, msgspec.Raw(message)), tracing_id
-            )
-        except GuestProtocolError as exc:
-            raise self.connection.refusal from exc
+        raw = msgspec.Raw(message)
+        text = self.connection.text_of(lambda protocol, id: protocol.say(id, raw), tracing_id)
         if self._messages.has_limits:
             self._messages.spend(self._now_s)
         self.attempts, self._posted_on = 1, self.connection
@@ -204,14 +200,24 @@ class GuestSession:
     def request(self, request: Request, wanted: type[_E], deadline_s: float | None = None) -> _E:
         """Send a request and return the event that answers it, by default within the timeout.
 
-        Raises WireError, RefusalError where the answer is no, and GuestProtocolError.
+        Raises WireError, and RefusalError where the answer is no, or the session has ended.
         """
         deadline_s = deadline_s or self._now_s + self._shared.timeout_s
         self.connection.let_leave(deadline_s)
         return self.connection.call(request, wanted, deadline_s)
 
+    def check_ready(self) -> None:
+        """Raise RefusalError unless it takes messages."""
+        if not self.is_ready:
+            raise self.connection.refusal
+
+    def say(self, message: Mapping[str, object]) -> OwnCopy:
+        """Send a message besides those of the plan; return its own copy. Raises as `request`."""
+        self.check_ready()
+        return self.request(lambda protocol, id: protocol.say(id, message), OwnCopy)
+
     def tell(self, request: Request) -> None:
-        """Send what has no answer, such as typing. Raises WireError, and GuestProtocolError."""
+        """Send what has no answer, such as typing. Raises WireError, and RefusalError."""
         self.connection.let_leave(self._now_s + self._shared.timeout_s)
         self.connection.tell(request)
 

@@ -20,7 +20,7 @@ from convoy.remote.guest_events import (
     Typing,
     Unreadable,
 )
-from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
+from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN
 from convoy.secrets import Secret
 from tests.unit.remote.exchanges import LONG_S, deadline, wait_in_loop
@@ -378,7 +378,7 @@ def test_steps_have_answers_of_their_own() -> None:
         wait_in_loop(lambda: guest.state is State.DISCONNECTED and not guest.is_ready)
 
         assert any(isinstance(each, SessionCleared) for each in guest.told)
-        with pytest.raises(GuestProtocolError, match="join does not fit the state disconnected"):
+        with pytest.raises(RefusalError, match="connection closed"):
             guest.request(GuestProtocol.join, OwnCopy)
 
 
