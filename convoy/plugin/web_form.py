@@ -116,6 +116,8 @@ def edit(controller: RunController, form: Mapping[str, str], before: Mapping[str
     present, text = controller.present_rate, form.get("rate", "").strip()
     rate = _number(text)
     is_new = text not in ("", str(present))
+    if not text and before.get("rate"):
+        faults.append(Fault("rate", "is cleared; write a number, the profile's is for a start"))
     if is_new and rate is None:
         faults.append(Fault("rate", f"{quoted(text)} is no number"))
     SettingsError.raise_for(faults)

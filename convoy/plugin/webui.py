@@ -182,19 +182,23 @@ class _RunForm:
 
     @property
     def line(self) -> str:
-        """What is going on, as one line; "" where nothing is."""
+        """What is going on, or how the last run ended, as one line; "" where there was none."""
         if self.is_preparing:
             return self.setup.waits_for or "The run is being prepared."
-        progress = self.controller.progress()
-        return "; ".join(filter(None, (progress, self._refusal if progress else "")))
+        if progress := self.controller.progress():
+            return "; ".join(filter(None, (progress, self._refusal)))
+        final = self.controller.final
+        return "" if final is None else f"Run {final.run_id} is over: {final.verdict.upper()}"
 
     def state(self) -> dict[str, object]:
         """Return what the page shows besides Locust's own: the line, and whose report there is."""
-        folder = self.controller.record_folder
+        folder, final = self.controller.record_folder, self.controller.final
         has_report = folder is not None and (folder / REPORT).exists()
+        is_going_on = self.is_preparing or self.controller.is_running
         return {
             "line": self.line,
             "is_preparing": self.is_preparing,
+            "verdict": "" if final is None or is_going_on else final.verdict,
             "report_of": folder.name if folder is not None and has_report else "",
         }
 

@@ -68,6 +68,11 @@ class Changes:
         self.rate = rate
         self.made.append(Change(round(at_s, 3), "rate", rate))
 
+    @property
+    def is_paused(self) -> bool:
+        """True while no message falls due, because the run was paused."""
+        return self._is_paused
+
     def pause(self, at_s: float) -> None:
         """Let no message fall due until the run is resumed, or ends."""
         self._check_moment(at_s)

@@ -152,7 +152,7 @@ class Master:
         """Return how far the run is."""
         now_s, phases, planned_s = clock_s(), self._protocol.phases, self.lanes.duration_s
         where = f"run {self.inputs.run_id} to {self.inputs.settings.target.api_url}"
-        told = phases.told(now_s, planned_s)
+        told = "paused; " * self.changes.is_paused + phases.told(now_s, planned_s)
         if phases.state is RunState.PREPARING:
             ready = self._protocol.workers.readiness(self.inputs.settings.users)
             return Progress(where, told, None, ready)

@@ -87,6 +87,27 @@ def test_after_a_run_the_record_is_offered_and_locusts_tabs_and_report_work(
     assert (said.status, said.text()) == (404, ".trial: its record has no such")
 
 
+def test_how_the_last_run_ended_and_whose_report_there_is_are_shown(
+    locust: LocustProcess, page: Page
+) -> None:
+    line = page.get_by_role("status")
+    start(page, run_time="2s")
+    expect(line).to_have_text(re.compile("^Run .* is over: PASS$"))
+    first = line.inner_text().split()[1]
+    page.get_by_role("link", name=f"Open the report of run {first}").is_visible()
+
+    page.get_by_role("button", name="New").click()
+    page.get_by_role("button", name="Advanced options").click()
+    start(page, run_time="5s")
+
+    before = page.get_by_role("link", name=f"Open the report of the run before, {first}")
+    expect(before).to_be_visible()
+    expect(line).to_have_text(re.compile("^Run .* is over: PASS$"))
+    second = line.inner_text().split()[1]
+    assert second != first
+    expect(page.get_by_role("link", name=f"Open the report of run {second}")).to_be_visible()
+
+
 def test_bad_input_shows_a_sentence_and_starts_nothing(locust: LocustProcess, page: Page) -> None:
     for label, entered, complaint in (
         ("Rate (", "many", "rate (--rate): is 'many', but should be a number, or max"),

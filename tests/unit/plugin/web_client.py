@@ -78,6 +78,7 @@ class Page:
             is_running=False,
             address="",
             record_folder=None,
+            final=None,
             workers=SimpleNamespace(workers=lambda: ["local"]),
             change=lambda make: self._doing(make.__name__)(),
             summary=lambda: None,

@@ -236,6 +236,7 @@ def test_changes_and_problems_are_in_the_result(master: Master) -> None:
     result = master.snapshot()
 
     assert result.changes == (Change(2.0, "pause"),)
+    assert "paused; preparing" in str(master.progress())
     assert judge(result).reasons[0] == "interrupted: Ctrl-C"
 
 

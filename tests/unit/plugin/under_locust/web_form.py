@@ -148,6 +148,15 @@ def test_an_edit_changes_the_rate_that_it_names(rate: str, told: list[float]) ->
     assert run.told == told
 
 
+def test_an_edit_that_clears_the_rate_is_refused() -> None:
+    run = GoingOn()
+
+    with pytest.raises(SettingsError, match="^rate: is cleared; write a number"):
+        edit(cast(RunController, run), AS_SHOWN | {"rate": ""}, AS_SHOWN | {"rate": "40"})
+
+    assert run.told == []
+
+
 @pytest.mark.parametrize("field", KEPT)
 def test_an_edit_of_what_a_run_keeps_is_refused_before_its_rate_counts(field: str) -> None:
     run = GoingOn()
