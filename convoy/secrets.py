@@ -13,7 +13,7 @@ from weakref import finalize
 
 from convoy.escapes import layers
 from convoy.secret_forms import SHORTEST, SHORTEST_PART, UUID, SecretForms, take_one
-from convoy.untrusted_text import printable_lines
+from convoy.untrusted_text import printable, printable_lines
 
 STARS = "**********"
 _FURTHER_LINE = re.compile(r"\n(?!  )")
@@ -25,8 +25,8 @@ _OTHERS = "authorization|(?:set-)?cookie|x-amz-credential"
 _NAMES = rf"(?:[^\"\\&=]{{0,100}}{_ENDS}|{_OTHERS}) *"
 """Of members of JSON, and of parameters of a URL, whose values open a door."""
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{}\]]', re.DOTALL)
-_NO_VARIABLE = r"(?!\$)"
-"""Of a shell, which says where a value is to be found."""
+_NO_VARIABLE = r"(?!\$(?:[A-Z_]+(?![\w$])|[{(]))"
+"""Of a shell, which says where a value is to be found. Hashes and passwords begin so, too."""
 _IS = r"(?:\]|\[\d{0,5}+\]){0,3}+="
 
 
@@ -263,6 +263,7 @@ class RedactingFilter(logging.Filter):
         self._redactor = redactor
 
     def filter(self, record: logging.LogRecord) -> bool:
+        record.name = printable(self._redactor.redact(record.name))
         self._redact_message(record)
         self._redact_traceback(record)
         return True

@@ -191,34 +191,42 @@ def _redacted(sent: Sent, redact: Callable[[str], str]) -> Sent:
 
 
 def curl_command(sent: Sent) -> str:
-    """Return shell lines that send the same message, with the token in `$TOKEN`."""
+    """Return shell lines that send the same message, with the token in `$TOKEN`.
+
+    It goes by standard input: other users of the machine can read what stands on a command line.
+    """
     kept = [line for line in sent.head[1:] if line.split(":")[0].lower() not in _NOT_FOR_CURL]
     parts = [f"curl -sS -i -X {sent.route.method} {shlex.quote(sent.url)}"]
     if sent.settings.target.ca_file is not None:
         parts.append("--cacert " + shlex.quote(sent.settings.target.ca_file))
-    parts.append('-H "Authorization: Bearer $TOKEN"')
-    parts += ["-H " + shlex.quote(line) for line in kept]
+    parts += ["-H @-", *("-H " + shlex.quote(line) for line in kept)]
     parts.append("--data-binary " + shlex.quote(sent.body.decode()))
-    return " \\\n  ".join(parts)
+    return " \\\n  ".join(parts) + " <<END\nAuthorization: Bearer $TOKEN\nEND"
 
 
 def token_command(settings: Settings, route: Route) -> str:
-    """Return the shell line that brings a token into `$TOKEN`, by the credentials' variables."""
+    """Return the shell lines that bring a token into `$TOKEN`, by the credentials' variables."""
     url = settings.target.login_url.rstrip("/") + ROUTES["oauth_token"].path
     read = 'import json, sys; print(json.load(sys.stdin)["access_token"])'
     is_simulator = settings.target.embedded_simulator or settings.target.name == "simulator"
-    rest = f"{shlex.quote(url)} | python3 -c {shlex.quote(read)})"
+    ask = f"curl -sS -K - {shlex.quote(url)} <<END | python3 -c {shlex.quote(read)}"
     if route.token == USER:
         or_else = ":-public-user" * is_simulator
         return (
-            f'TOKEN=${{CONVOY_USER_TOKEN:-$(curl -sS -u "${{CONVOY_USER_CLIENT_ID{or_else}}}:'
-            f'${{CONVOY_USER_CLIENT_SECRET{or_else}}}" -d grant_type=refresh_token '
-            f'--data-urlencode "refresh_token=${{CONVOY_REFRESH_TOKEN{or_else}}}" {rest}}}'
+            "TOKEN=${CONVOY_USER_TOKEN:-}\n"
+            f'[ -n "$TOKEN" ] || TOKEN=$({ask}\n'
+            f'user = "${{CONVOY_USER_CLIENT_ID{or_else}}}:'
+            f'${{CONVOY_USER_CLIENT_SECRET{or_else}}}"\n'
+            'data = "grant_type=refresh_token"\n'
+            f'data-urlencode = "refresh_token=${{CONVOY_REFRESH_TOKEN{or_else}}}"\n'
+            "END\n)"
         )
     or_else = ":-demo" * is_simulator
     return (
-        f'TOKEN=$(curl -sS -u "${{CONVOY_CLIENT_ID{or_else}}}:${{CONVOY_CLIENT_SECRET{or_else}}}" '
-        f"-d grant_type=client_credentials {rest}"
+        f"TOKEN=$({ask}\n"
+        f'user = "${{CONVOY_CLIENT_ID{or_else}}}:${{CONVOY_CLIENT_SECRET{or_else}}}"\n'
+        'data = "grant_type=client_credentials"\n'
+        "END\n)"
     )
 
 
@@ -299,8 +307,7 @@ def _token_line(sent: Sent) -> str:
     if not sent.by_published:
         return command
     # In a shell of its own, which ends with the bracket, the variables are as if not given.
-    brought = command.removeprefix("TOKEN=")
-    return f'TOKEN=$(unset {" ".join(CREDENTIALS)}; printf %s "{brought}")'
+    return f'TOKEN=$(unset {" ".join(CREDENTIALS)}\n{command}\nprintf %s "$TOKEN")'
 
 
 def _outcome(attempt: Attempt, correlation_id: str) -> str:

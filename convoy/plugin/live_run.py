@@ -255,7 +255,7 @@ class LiveRun:
         with self._recording():
             self.record.close(summary, result)
         if not self._is_recorded:
-            summary = self._judged(replace(result, problems=tuple(self.master.problems)))
+            summary = self._judged(replace(result, problems=master.snapshot().problems))
         self.report = self._closing_report(summary)
         self.final = summary
 

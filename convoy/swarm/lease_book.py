@@ -18,6 +18,8 @@ from convoy.settings.rate_shares import split
 @dataclass(slots=True)
 class _Lane:
     end: int
+    highest_end: int
+    """By any plan so far: a worker may have followed one for longer than the others."""
     owner: str | None = None
     cursor: int = 0
     is_leaving: bool = False
@@ -32,7 +34,7 @@ class LeaseBook:
     """
 
     def __init__(self, ends: Sequence[int], groups: int = LANES) -> None:
-        self._lanes = [_Lane(end) for end in ends]
+        self._lanes = [_Lane(end, end) for end in ends]
         self._groups = groups
         self._finished_tenures: Counter[str] = Counter()
         self._forgone = 0
@@ -95,7 +97,7 @@ class LeaseBook:
     def move_ends(self, ends: Sequence[int]) -> None:
         """Set for each lane the first number that is not in the changed plan."""
         for lane, end in zip(self._lanes, ends, strict=True):
-            lane.end = end
+            lane.end, lane.highest_end = end, max(lane.highest_end, end)
 
     def give_back(self, worker: str, cursors: Mapping[int, int], *, is_final: bool = False) -> None:
         """Note that a worker gave lanes up, each from its cursor on; if final, nobody gets them.
@@ -105,7 +107,7 @@ class LeaseBook:
         for number, cursor in cursors.items():
             lane = self._lanes[number]
             if lane.owner == worker:
-                self._end_tenure(lane, number, max(lane.cursor, min(cursor, lane.end)))
+                self._end_tenure(lane, number, max(lane.cursor, min(cursor, lane.highest_end)))
                 lane.free_from_s = inf if is_final else -inf
 
     def revoke(
@@ -119,7 +121,7 @@ class LeaseBook:
         cuts = {}
         for number in self.lanes_of(worker):
             lane = self._lanes[number]
-            cuts[number] = max(lane.cursor, min(cut(number), lane.end))
+            cuts[number] = max(lane.cursor, min(cut(number), lane.highest_end))
             self._end_tenure(lane, number, cuts[number])
             lane.free_from_s = free_from_s
         return cuts

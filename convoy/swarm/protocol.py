@@ -201,7 +201,7 @@ class RunProtocol:
     def change(self, curves: Mapping[str, RateCurve], at_s: float, now_s: float) -> list[Action]:
         """Follow other curves, by scenario, from a moment on (seconds from T0)."""
         self._epoch += 1
-        self.lanes.follow(curves)
+        self.lanes.follow(curves, self.phases.since_t0_s(now_s))
         stages = {name: list(curve.stages) for name, curve in curves.items()}
         self._change = Change(self._run_id, self._epoch, at_s, stages)
         for name in self.workers.present:
@@ -257,7 +257,8 @@ class RunProtocol:
 
     def _revoke(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Take the lanes of a worker whose lease has ended, and ask how far it came."""
-        status.revoked = self.lanes.revoke(worker, self.phases.since_t0_s(now_s))
+        since_t0_s = self.phases.since_t0_s
+        status.revoked = self.lanes.revoke(worker, since_t0_s(now_s), since_t0_s(status.leased_s))
         if not status.revoked:
             return
         status.state = _SILENT
@@ -268,7 +269,10 @@ class RunProtocol:
     def _part_from(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Account for a worker that is gone: what it had and did not report is unknown."""
         status.held_to_s = min(status.held_to_s, now_s)
-        missing = self.lanes.lose(worker, self.phases.since_t0_s(now_s), self.counted)
+        since_t0_s = self.phases.since_t0_s
+        missing = self.lanes.lose(
+            worker, since_t0_s(now_s), since_t0_s(status.leased_s), self.counted
+        )
         is_orderly = status.state is _LEAVING and not any(missing.values())
         status.state = WorkerState.LEFT
         if not status.granted_epoch:

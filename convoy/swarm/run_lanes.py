@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from math import inf
 
@@ -27,6 +27,8 @@ class RunLanes:
         self.plans = plans
         self._timeout_s = timeout_s
         self._books = {name: LeaseBook(_ends(plan), plan.groups) for name, plan in plans.items()}
+        self._replaced: list[tuple[float, str, ScenarioPlan]] = []
+        """When a plan was replaced by another one, of which scenario it was, and the plan."""
 
     def deal(
         self, weights: Mapping[str, Mapping[str, float]], at_s: float
@@ -47,9 +49,10 @@ class RunLanes:
                 grants.setdefault(worker, {})[scenario] = cursors
         return releases, grants
 
-    def follow(self, curves: Mapping[str, RateCurve]) -> None:
-        """Follow other curves, by scenario."""
+    def follow(self, curves: Mapping[str, RateCurve], at_s: float) -> None:
+        """Follow other curves, by scenario; workers are told at this moment."""
         for name, curve in curves.items():
+            self._replaced.append((at_s, name, self.plans[name]))
             plan = self.plans[name] = self.plans[name].with_curve(curve)
             self._books[name].move_ends(_ends(plan))
 
@@ -73,30 +76,39 @@ class RunLanes:
                     forgone.setdefault(scenario, {})[lane] = messages
         return forgone
 
-    def revoke(self, worker: str, at_s: float) -> dict[str, dict[int, int]]:
-        """Take all lanes with a schedule from a worker; return where others go on, by scenario."""
+    def revoke(self, worker: str, at_s: float, heard_s: float) -> dict[str, dict[int, int]]:
+        """Take all lanes with a schedule from a worker; return where others go on, by scenario.
+
+        The worker may have sent by any plan that was replaced since it was last known to hear.
+        """
         revoked = {}
         for scenario, book in self._books.items():
             plan = self.plans[scenario]
             if plan.is_scheduled and book.lanes_of(worker):
                 # An answer to it may still be out: another worker would use the conversation too.
                 free_from_s = at_s + self._timeout_s if plan.is_exclusive else -inf
-                first_not_due = partial(plan.arrivals.first_due_after, at_s=max(0.0, at_s))
+                followed = [plan, *self._replaced_since(scenario, heard_s)]
+                first_not_due = partial(_first_not_due, followed, max(0.0, at_s))
                 revoked[scenario] = book.revoke(worker, first_not_due, free_from_s)
         return revoked
+
+    def _replaced_since(self, scenario: str, at_s: float) -> Iterator[ScenarioPlan]:
+        for replaced_s, name, plan in self._replaced:
+            if name == scenario and replaced_s >= at_s:
+                yield plan
 
     def are_owned_by(self, worker: str) -> bool:
         """Return whether a worker owns any lane."""
         return any(book.lanes_of(worker) for book in self._books.values())
 
     def lose(
-        self, worker: str, at_s: float, counted: Callable[[str, str], Counts]
+        self, worker: str, at_s: float, heard_s: float, counted: Callable[[str, str], Counts]
     ) -> dict[str, int]:
         """Take all lanes from a worker that is gone; return what it did not report, by scenario.
 
         `counted(worker, scenario)` is what it has reported.
         """
-        self.revoke(worker, at_s)
+        self.revoke(worker, at_s, heard_s)
         missing = {}
         for scenario, book in self._books.items():
             counts = counted(worker, scenario)
@@ -138,6 +150,11 @@ class RunLanes:
             book.is_settled or not self.plans[scenario].is_scheduled
             for scenario, book in self._books.items()
         )
+
+
+def _first_not_due(plans: Iterable[ScenarioPlan], at_s: float, lane: int) -> int:
+    """Return the first number of a lane that is due by none of these plans before a moment."""
+    return max(plan.arrivals.first_due_after(lane, at_s) for plan in plans)
 
 
 def _ends(plan: ScenarioPlan) -> list[int]:

@@ -75,6 +75,8 @@ class ScenarioWork:
             requests=settings.requests_each(plan.scenario),
         )
         self._answers: dict[str, AnswerRule] = {}
+        self._first: dict[int, int] = {}
+        """The number of each lane from which on it was granted, also by another plan."""
         self._warm_up = _warm_up_curve(plan.curve, settings.warm_up_s)
         self._warm_up_bodies = plan.bodies(f"{inputs.run_id}-warmup", time.time)
         self.lines = plan.lines(f"{inputs.run_id}-steps", time.time)
@@ -136,14 +138,18 @@ class ScenarioWork:
         self._grant(lanes)
 
     def _grant(self, lanes: Mapping[int, int]) -> None:
+        self._first.update(lanes)
         messages = {lane: self.plan.arrivals.lane(lane, from_k) for lane, from_k in lanes.items()}
         self.dispatcher.grant(messages)
 
     def release(self, lanes: Iterable[int]) -> dict[int, int]:
         """Give up lanes; return the first number not handed out of each."""
-        ends = self.plan.arrivals.lane_end
+        ends, first = self.plan.arrivals.lane_end, self._first
         cursors = self.dispatcher.queue.release(lanes)
-        return {lane: ends(lane) if k is None else k for lane, k in cursors.items()}
+        # A plan that was lowered may end before what was handed out by the one before.
+        return {
+            lane: max(ends(lane), first[lane]) if k is None else k for lane, k in cursors.items()
+        }
 
     def is_busy(self, lane: int) -> bool:
         """Return whether a conversation that goes with this lane is in use."""

@@ -20,6 +20,7 @@ CURL_BEGINS = "the same with curl, where $TOKEN holds a token\n"
 NASTY = 'it\'s "$HOME" `id` $(id) \\ !! üñ 😀 %s'
 FAKE_CURL = """#!/bin/sh
 for argument in "$@"; do printf '%s\\0' "$argument"; done
+cat
 """
 
 
@@ -147,7 +148,8 @@ def test_the_curl_line_carries_every_byte_through_the_shell(
 
     given = shell(command, PATH=f"{curl.parent}:/usr/bin:/bin", TOKEN="a token").split("\0")
 
-    assert "Authorization: Bearer a token" in given
+    assert given[-1].strip() == "Authorization: Bearer a token"
+    assert not any("a token" in each for each in given[:-1])  # others can read a command line
     body = json.loads(given[given.index("--data-binary") + 1])
     assert body["text"].endswith(NASTY)
     assert body["to"]["id"] == conversation_id

@@ -132,6 +132,7 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "https://127.0.0.1:1/#access_token=hunter2&state=1",
         "access_token=hunter2&expires_in=5",
         "grant_type=password&password=hunter2",
+        "password=$2b$12$hunter2 client_secret='$hunter2' api_key=\"$6$hunter2\"",
         "refused: client_secret=hunter2",
         "https://user:p@ss/hunter2@host.example/path",
         "https://user:hunter2:3@host.example:8080/path",

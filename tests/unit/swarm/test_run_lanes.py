@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_lanes_of_a_silent_worker_go_to_others_when_none_of_its_answers_can_be_o
     lanes = RunLanes({NAME: plan}, TIMEOUT_S)
     lanes.deal({NAME: {"worker-0": 1.0}}, 0.0)
 
-    revoked = lanes.revoke("worker-0", REVOKED_S)
+    revoked = lanes.revoke("worker-0", REVOKED_S, inf)
     go_on(lanes, revoked)
 
     others = {NAME: {"worker-1": 1.0}}
@@ -84,8 +85,8 @@ def test_lanes_of_a_silent_worker_go_to_others_when_none_of_its_answers_can_be_o
 def test_only_lanes_with_a_schedule_are_taken_from_a_silent_worker_that_has_some() -> None:
     lanes = lanes_of(PLAN, CLOSED)
 
-    assert lanes.revoke("worker-1", REVOKED_S) == {}
-    assert lanes.revoke("worker-0", REVOKED_S).keys() == {NAME}
+    assert lanes.revoke("worker-1", REVOKED_S, inf) == {}
+    assert lanes.revoke("worker-0", REVOKED_S, inf).keys() == {NAME}
     assert lanes.are_owned_by("worker-0")
     assert not lanes.are_owned_by("worker-1")
 
@@ -93,7 +94,7 @@ def test_only_lanes_with_a_schedule_are_taken_from_a_silent_worker_that_has_some
 def test_of_lanes_that_are_taken_before_t0_all_messages_are_for_others() -> None:
     lanes = lanes_of(PLAN)
 
-    assert lanes.revoke("worker-0", -1.0) == {NAME: {lane: lane for lane in range(LANES)}}
+    assert lanes.revoke("worker-0", -1.0, inf) == {NAME: {lane: lane for lane in range(LANES)}}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_of_a_worker_that_is_gone_is_missing_what_fell_to_it_and_has_not_ended(
     lanes, name = lanes_of(plan), NAMES[plan]
     reported = Counts(scheduled=9, sent=7, accepted=7)
 
-    found = lanes.lose("worker-0", REVOKED_S - 0.001, lambda *_: reported)
+    found = lanes.lose("worker-0", REVOKED_S - 0.001, inf, lambda *_: reported)
 
     assert found == {name: missing}
     _, grants = lanes.deal({name: {"worker-1": 1.0}}, REVOKED_S)
@@ -125,14 +126,14 @@ def test_a_worker_that_is_gone_has_sent_no_more_than_it_was_given_whatever_it_sa
     lanes, name = lanes_of(PLAN), NAMES[PLAN]
     said = Counts(scheduled=9, sent=sent, accepted=sent)
 
-    assert lanes.lose("worker-0", REVOKED_S - 0.001, lambda *_: said) == {name: missing}
+    assert lanes.lose("worker-0", REVOKED_S - 0.001, inf, lambda *_: said) == {name: missing}
 
 
 def test_a_run_lasts_for_its_longest_plan_and_is_settled_when_all_lanes_have_owners() -> None:
     lanes = lanes_of(PLAN, LONGER)
     settled = [lanes.are_settled]
 
-    lanes.revoke("worker-0", REVOKED_S)
+    lanes.revoke("worker-0", REVOKED_S, inf)
     settled.append(lanes.are_settled)
     lanes.deal({NAME: {"worker-1": 1.0}, "longer": {}}, REVOKED_S)
     settled.append(lanes.are_settled)
@@ -190,7 +191,40 @@ def test_so_many_messages_have_to_be_accounted_for(
 def test_lanes_follow_a_changed_plan_to_its_end() -> None:
     lanes = lanes_of(PLAN)
 
-    lanes.follow({NAME: RateCurve([Stage(20, 20, 40)])})
+    lanes.follow({NAME: RateCurve([Stage(20, 20, 40)])}, 0.0)
 
     assert lanes.duration_s == 40
     assert lanes.planned(NAME, is_whole=True) == lanes.planned(NAME, is_whole=False) == 800
+
+
+@pytest.mark.parametrize(
+    ("heard_s", "goes_on_at"),
+    [
+        pytest.param(3.9, 100, id="it may have followed the plan before"),
+        pytest.param(4.1, 80, id="it had heard of the lowered one"),
+    ],
+)
+def test_others_go_on_behind_what_a_silent_worker_may_have_sent_by_an_earlier_plan(
+    heard_s: float, goes_on_at: int
+) -> None:
+    lanes = lanes_of(PLAN)
+    lanes.follow({NAME: RateCurve([Stage(20, 20, 4), Stage(0, 0, 26)])}, 4.0)
+
+    revoked = lanes.revoke("worker-0", REVOKED_S, heard_s)
+    lanes.follow({NAME: RateCurve([Stage(20, 20, 4), Stage(0, 0, 2), Stage(20, 20, 24)])}, 6.0)
+    _, grants = lanes.deal({NAME: {"worker-1": 1.0}}, 6.0)
+
+    assert revoked[NAME] == grants["worker-1"][NAME]
+    assert revoked[NAME] == {lane: first_number(lane, goes_on_at) for lane in range(LANES)}
+
+
+def test_a_lane_that_comes_back_from_beyond_a_lowered_plan_goes_on_there() -> None:
+    lanes = lanes_of(PLAN)
+    lanes.follow({NAME: RateCurve([Stage(20, 20, 4), Stage(0, 0, 26)])}, 4.0)
+    came_to = {lane: first_number(lane, 300) for lane in range(LANES)}
+
+    lanes.take_back("worker-0", {NAME: came_to}, {}, is_final=False)
+    lanes.follow({NAME: RateCurve([Stage(20, 20, 4), Stage(0, 0, 2), Stage(20, 20, 24)])}, 6.0)
+    _, grants = lanes.deal({NAME: {"worker-1": 1.0}}, 6.0)
+
+    assert grants["worker-1"][NAME] == came_to

@@ -13,8 +13,9 @@ from convoy.clock import clock_s
 from convoy.engine.dispatch import DueMessage
 from convoy.engine.pool_use import PoolUse
 from convoy.engine.rendered_ahead import Message
-from convoy.plan.lanes import LANES
+from convoy.plan.lanes import LANES, first_number
 from convoy.plan.picks import PickRule
+from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import PoolExhausted, ScenarioPlan
 from convoy.remote.pace import Pace
 from convoy.results.outcome import Cause, Phase
@@ -133,6 +134,19 @@ def test_a_lane_that_moves_in_the_warm_up_begins_it_where_it_is() -> None:
     warm_up = [round(each.due_s - t0_s, 3) for each in taken if each.phase is Phase.WARM_UP]
     assert warm_up, "some were due when it began"
     assert min(warm_up) >= -0.5
+
+
+def test_what_was_handed_out_beyond_a_lowered_plan_is_not_handed_out_again() -> None:
+    inputs = RunInputs(RUN_ID, settings_of(), {INPUTS.scenario: INPUTS})
+    nobody: Any = None
+    work = ScenarioWork(inputs, ScenarioPlan(INPUTS), nobody, nobody, None, None, str)
+    came_to = {lane: first_number(lane, 300) for lane in range(LANES)}
+    work.grant(came_to, since_s=15.0)
+
+    work.change(RateCurve([Stage(20, 20, 4), Stage(0, 0, 26)]))
+    work.change(RateCurve([Stage(20, 20, 4), Stage(0, 0, 2), Stage(20, 20, 24)]))
+
+    assert work.release(range(LANES)) == came_to
 
 
 def test_a_user_that_ends_with_a_message_in_hand_keeps_no_room_for_it() -> None:
