@@ -37,18 +37,27 @@ class OrganisationLock:
         self._run_id = ""
         self._rest_s = SECOND_S
 
-    def take(self, organisation_id: str, run_id: str, logins_per_s: float | None = None) -> None:
+    def take(
+        self,
+        organisation_id: str,
+        run_id: str,
+        logins_per_s: float | None = None,
+        *,
+        has_workers: bool = False,
+    ) -> None:
         """Take the lock for a run; raises RefusedError, which names the run that has it.
 
-        What is done after a run in its own process has it already, and waits until as much may
-        leave again. It is to be taken before anything is sent, a login included.
+        A run that `has_workers` in other processes may not reach them at its end: they send on
+        until their lease is over. What is done after a run in its own process has it already, and
+        waits until as much may leave again. It is to be taken before anything is sent, a login
+        included.
         """
         if self._held is not None:
             if run_id != AFTER_A_RUN or self._held[0] != organisation_id:
                 raise _refusal(f"run {self._run_id} of this process", organisation_id)
             gevent.sleep(self._rest_s)
             return
-        self._rest_s = max(SECOND_S, 1 / (logins_per_s or 1))
+        self._rest_s = max(SECOND_S + LEASE_S * has_workers, 1 / (logins_per_s or 1))
         name = f"convoy-{blake2b(organisation_id.encode(), digest_size=16).hexdigest()}.lock"
         path = self._folder / name
         try:

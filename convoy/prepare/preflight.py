@@ -85,8 +85,7 @@ class Preflight:
         settings, scenarios = self.settings, self.scenarios
         draft = draft_of(settings, scenarios, self.payloads, self.processes, self.checklist)
         self._check_ways()
-        pace = self.connections.pace
-        total = pace.total if pace is not None else None
+        total = None if (pace := self.connections.pace) is None else pace.total
         with self._sessions() as sessions:
             tokens = {kind: self._token_of(kind, session) for kind, session in sessions.items()}
             clients = {
@@ -130,8 +129,9 @@ class Preflight:
         if region:
             checklist.ok("region", region)
         if (approval := settings.target.approval) is not None:
+            asked = approval.organisation_id, self.run_id, settings.logins_per_s
             with checklist.step("organisation"):  # before anything leaves
-                self.lock.take(approval.organisation_id, self.run_id, settings.logins_per_s)
+                self.lock.take(*asked, has_workers=self.processes != 1)
         for url in settings.target.urls:
             with checklist.waiting(f"{url} to take a connection", settings.request_timeout_s):
                 check_way(url, self.connections, settings.request_timeout_s, checklist)

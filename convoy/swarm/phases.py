@@ -49,12 +49,18 @@ class RunState(StrEnum):
 class Phases:
     """The phases as time passes, in seconds of the master's clock; T0 is None before it is known.
 
-    The first one lasts for `timeout_s` from `now_s` on at most, or the run is refused.
+    The first one lasts for `timeout_s` from `now_s` on at most, or the run is refused. A worker
+    that hears nothing may go on for `lease_s`.
     """
 
-    def __init__(self, settings: Settings, now_s: float, timeout_s: float) -> None:
+    def __init__(
+        self, settings: Settings, now_s: float, timeout_s: float, lease_s: float = 0.0
+    ) -> None:
         self.state = RunState.PREPARING
         self.t0_s: float | None = None
+        self.deals_from_s = inf
+        """When lanes may be dealt, in seconds of the master's clock."""
+        self._lease_s = lease_s
         self._settings = settings
         self._ended_s = inf
         self._made_s = now_s
@@ -63,6 +69,10 @@ class Phases:
     def since_t0_s(self, now_s: float) -> float:
         """Return the time since T0, 0 while that is not known."""
         return 0.0 if self.t0_s is None else now_s - self.t0_s
+
+    def both_s(self, first_s: float, second_s: float) -> tuple[float, float]:
+        """Return the time from T0 to each of two moments, 0 while that is not known."""
+        return self.since_t0_s(first_s), self.since_t0_s(second_s)
 
     def measured_s(self, planned_s: float) -> float:
         """Return how long the measured phase lasts by the plan, or lasted until the run ended."""
@@ -93,10 +103,14 @@ class Phases:
     def begin(self, now_s: float) -> None:
         """Begin the load."""
         warm_up_s = self._settings.warm_up_s if self._settings.is_scheduled else 0.0
-        # By an approval users send from when they start on, and who is granted what another worker
-        # may have used waits for a second: that is over when the load begins.
-        wait_s = SECOND_S + SPARE_S if self._settings.target.approval else 0.0
-        self.t0_s = now_s + LEAD_S + wait_s + warm_up_s
+        self.deals_from_s, wait_s = now_s, 0.0
+        if self._settings.target.approval:
+            # Users may send from when they start on, each worker its part of the approved rate.
+            # Nobody gets another part while one may do so that has not heard of the load; and who
+            # is granted what another one may have used waits for a second.
+            self.deals_from_s += self._lease_s
+            wait_s = SECOND_S + SPARE_S
+        self.t0_s = self.deals_from_s + LEAD_S + wait_s + warm_up_s
         self.state = RunState.WARMING_UP
 
     def advance(self, now_s: float, planned_s: float) -> None:

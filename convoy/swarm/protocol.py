@@ -95,7 +95,7 @@ class RunProtocol:
         self._packed = self.inputs.to_bytes()
         self._allotments = Allotments(self._settings.logins_per_s, self.total, now_s)
         self._timeout_s = self._settings.prepare_timeout_s + self.spawning_s
-        self.phases = Phases(self._settings, now_s, self._timeout_s)
+        self.phases = Phases(self._settings, now_s, self._timeout_s, self.lease_s or 0.0)
         self._problem = ""
         self._epoch = 0
         self._change: Change | None = None
@@ -257,8 +257,7 @@ class RunProtocol:
 
     def _revoke(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Take the lanes of a worker whose lease has ended, and ask how far it came."""
-        since_t0_s = self.phases.since_t0_s
-        status.revoked = self.lanes.revoke(worker, since_t0_s(now_s), since_t0_s(status.leased_s))
+        status.revoked = self.lanes.revoke(worker, *self.phases.both_s(now_s, status.leased_s))
         if not status.revoked:
             return
         status.state = _SILENT
@@ -269,10 +268,7 @@ class RunProtocol:
     def _part_from(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Account for a worker that is gone: what it had and did not report is unknown."""
         status.held_to_s = min(status.held_to_s, now_s)
-        since_t0_s = self.phases.since_t0_s
-        missing = self.lanes.lose(
-            worker, since_t0_s(now_s), since_t0_s(status.leased_s), self.counted
-        )
+        missing = self.lanes.lose(worker, *self.phases.both_s(now_s, status.leased_s), self.counted)
         is_orderly = status.state is _LEAVING and not any(missing.values())
         status.state = WorkerState.LEFT
         if not status.granted_epoch:
@@ -304,7 +300,7 @@ class RunProtocol:
     def _deal(self, now_s: float) -> None:
         """Ask for lanes that other workers should have, and grant those without an owner."""
         t0_s = self.phases.t0_s
-        if t0_s is None or not self.state.has_load:
+        if t0_s is None or not self.state.has_load or now_s < self.phases.deals_from_s:
             return
         weights = self.workers.weights(self.lanes.plans, now_s)
         releases, grants = self.lanes.deal(weights, self.phases.since_t0_s(now_s))

@@ -45,6 +45,18 @@ def test_a_second_run_is_refused_and_told_of_the_first(
     assert str(caught.value).startswith(f"{said} 'an id' already")
 
 
+@pytest.mark.parametrize(("has_workers", "rest_s"), [(False, 1.0), (True, 3.5)])
+def test_after_a_run_others_wait_for_workers_that_did_not_hear_of_its_end(
+    first: OrganisationLock, waited_s: list[float], has_workers: bool, rest_s: float
+) -> None:
+    first.take("an id", "1", has_workers=has_workers)
+
+    first.take("an id", AFTER_A_RUN)
+    first.release("1")
+
+    assert waited_s == [rest_s, rest_s]
+
+
 def test_another_organisation_may_be_loaded_meanwhile(
     first: OrganisationLock, second: OrganisationLock
 ) -> None:

@@ -26,19 +26,20 @@ def test_a_run_is_overdue_by_its_latest_end_also_where_it_is_stopped_in_the_last
     assert phases.is_overdue(phases.t0_s + latest_s)
 
 
-def test_by_an_approval_what_users_sent_before_the_load_is_a_second_old_when_it_begins() -> None:
+def test_by_an_approval_no_part_of_the_rate_moves_before_all_have_heard_of_the_load() -> None:
     settings = settings_of("warm_up_s=2")
     approval = Approval(ticket="1", organisation_id="o", highest_rate=50)
     target = settings.target.model_copy(update={"approval": approval})
     approved = settings.model_copy(update={"target": target})
-    phases = [Phases(each, 100.0, 60.0) for each in (settings, approved)]
+    phases = [Phases(each, 100.0, 60.0, 2.5) for each in (settings, approved)]
 
     for each in phases:
         each.begin(102.0)
 
-    by_none, by_approval = (each.t0_s for each in phases)
-    assert by_none == pytest.approx(104.0 + LEAD_S)
-    assert by_approval == pytest.approx(104.0 + LEAD_S + SECOND_S + SPARE_S)
+    by_none, by_approval = phases
+    assert (by_none.deals_from_s, by_none.t0_s) == (102.0, pytest.approx(104.0 + LEAD_S))
+    assert by_approval.deals_from_s == 104.5
+    assert by_approval.t0_s == pytest.approx(106.5 + LEAD_S + SECOND_S + SPARE_S)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ class Run:
         settings = settings_of("run_time_s=30", "users=4", "warm_up_s=0", *sets)
         target = settings.target.model_copy(update={"approval": approval})
         settings = settings.model_copy(update={"target": target})
-        self.lead_s = 2.0 if approval else 0.5
+        self.lead_s = 4.5 if approval else 0.5
         plans = {NAME: ScenarioPlan(INPUTS)}
         self.lanes = RunLanes(plans, settings.request_timeout_s)
         self.counts: dict[str, Counts] = {}
@@ -204,6 +204,22 @@ def test_no_load_begins_before_all_users_are_ready_and_all_leases_arrive() -> No
     run.silent.clear()
     run.pass_time(0.5)
     assert run.protocol.state is RunState.MEASURING
+
+
+def test_by_an_approval_nobody_is_granted_lanes_before_who_hears_nothing_has_no_lease() -> None:
+    run = Run(approval=Approval(ticket="1", organisation_id="o", highest_rate=7))
+    for name in sorted(run.alive):
+        run.make_ready(name)
+
+    while not run.protocol.state.has_load:
+        run.pass_time(0.1)
+    run.pass_time(2.3)
+    before = [run.lanes_of(name) for name in sorted(run.alive)]
+    told = run.last("worker-0", Lease)
+    run.pass_time(0.4)
+
+    assert told.has_load and before == [{}, {}]
+    assert sum(len(run.lanes_of(name)) for name in run.alive) == LANES
 
 
 def test_users_have_the_time_to_get_ready_on_top_of_that_in_which_they_start() -> None:
