@@ -58,8 +58,7 @@ class Phases:
     ) -> None:
         self.state = RunState.PREPARING
         self.t0_s: float | None = None
-        self.deals_from_s = inf
-        """When lanes may be dealt, in seconds of the master's clock."""
+        self._deals_from_s = inf
         self._lease_s = lease_s
         self._settings = settings
         self._ended_s = inf
@@ -96,6 +95,10 @@ class Phases:
             case _:
                 return f"{self.state}, what is in flight may take {left_s:.0f} s more"
 
+    def is_early(self, now_s: float) -> bool:
+        """Return whether the load has begun, and no lanes may be dealt yet."""
+        return self.state.has_load and now_s < self._deals_from_s
+
     def is_overdue(self, now_s: float) -> bool:
         """Return whether the present phase lasts longer than it may."""
         return now_s > self._ends_by_s
@@ -103,14 +106,14 @@ class Phases:
     def begin(self, now_s: float) -> None:
         """Begin the load."""
         warm_up_s = self._settings.warm_up_s if self._settings.is_scheduled else 0.0
-        self.deals_from_s, wait_s = now_s, 0.0
+        self._deals_from_s, wait_s = now_s, 0.0
         if self._settings.target.approval:
             # Users may send from when they start on, each worker its part of the approved rate.
             # Nobody gets another part while one may do so that has not heard of the load; and who
             # is granted what another one may have used waits for a second.
-            self.deals_from_s += self._lease_s
+            self._deals_from_s += self._lease_s
             wait_s = SECOND_S + SPARE_S
-        self.t0_s = self.deals_from_s + LEAD_S + wait_s + warm_up_s
+        self.t0_s = self._deals_from_s + LEAD_S + wait_s + warm_up_s
         self.state = RunState.WARMING_UP
 
     def advance(self, now_s: float, planned_s: float) -> None:

@@ -293,14 +293,14 @@ class RunProtocol:
         elif self.phases.is_overdue(now_s):
             for name in waiting:
                 self._actions.append(Doubt(f"no final report came from worker {name}"))
-        elif waiting or not (is_stopped or self.lanes.are_settled):
+        elif waiting or not (is_stopped or self.lanes.are_settled) or self.phases.is_early(now_s):
             return
         self.phases.end(now_s)
 
     def _deal(self, now_s: float) -> None:
         """Ask for lanes that other workers should have, and grant those without an owner."""
         t0_s = self.phases.t0_s
-        if t0_s is None or not self.state.has_load or now_s < self.phases.deals_from_s:
+        if t0_s is None or not self.state.has_load or self.phases.is_early(now_s):
             return
         weights = self.workers.weights(self.lanes.plans, now_s)
         releases, grants = self.lanes.deal(weights, self.phases.since_t0_s(now_s))

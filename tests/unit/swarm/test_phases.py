@@ -37,8 +37,8 @@ def test_by_an_approval_no_part_of_the_rate_moves_before_all_have_heard_of_the_l
         each.begin(102.0)
 
     by_none, by_approval = phases
-    assert (by_none.deals_from_s, by_none.t0_s) == (102.0, pytest.approx(104.0 + LEAD_S))
-    assert by_approval.deals_from_s == 104.5
+    assert (by_none.is_early(102.0), by_none.t0_s) == (False, pytest.approx(104.0 + LEAD_S))
+    assert (by_approval.is_early(104.4), by_approval.is_early(104.5)) == (True, False)
     assert by_approval.t0_s == pytest.approx(106.5 + LEAD_S + SECOND_S + SPARE_S)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.plan.rate_curve import RateCurve, Stage
-from convoy.plan.scenario import ScenarioPlan
+from convoy.plan.scenario import ArrivalRule, ScenarioPlan
 from convoy.remote.approved_total import TotalBook
 from convoy.results.counts import Counts
 from convoy.settings.model import Approval
@@ -67,7 +68,8 @@ class Run:
         target = settings.target.model_copy(update={"approval": approval})
         settings = settings.model_copy(update={"target": target})
         self.lead_s = 4.5 if approval else 0.5
-        plans = {NAME: ScenarioPlan(INPUTS)}
+        closed = replace(INPUTS, arrivals=ArrivalRule("closed", 600, 0.0))
+        plans = {NAME: ScenarioPlan(INPUTS if settings.is_scheduled else closed)}
         self.lanes = RunLanes(plans, settings.request_timeout_s)
         self.counts: dict[str, Counts] = {}
         self.now_s = 1000.0
@@ -206,13 +208,18 @@ def test_no_load_begins_before_all_users_are_ready_and_all_leases_arrive() -> No
     assert run.protocol.state is RunState.MEASURING
 
 
-def test_by_an_approval_nobody_is_granted_lanes_before_who_hears_nothing_has_no_lease() -> None:
-    run = Run(approval=Approval(ticket="1", organisation_id="o", highest_rate=7))
+@pytest.mark.parametrize("arrivals", ["even", "closed"])
+def test_by_an_approval_nobody_is_granted_lanes_before_who_hears_nothing_has_no_lease(
+    arrivals: str,
+) -> None:
+    approval = Approval(ticket="1", organisation_id="o", highest_rate=7)
+    run = Run(f"arrivals={arrivals}", approval=approval)
     for name in sorted(run.alive):
         run.make_ready(name)
 
-    while not run.protocol.state.has_load:
-        run.pass_time(0.1)
+    for _ in range(20):
+        if not run.protocol.state.has_load:
+            run.pass_time(0.1)
     run.pass_time(2.3)
     before = [run.lanes_of(name) for name in sorted(run.alive)]
     told = run.last("worker-0", Lease)
