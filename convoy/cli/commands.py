@@ -14,7 +14,7 @@ from functools import partial
 from importlib import import_module
 from math import inf
 from pathlib import Path
-from traceback import format_exc
+from traceback import extract_tb, format_exc
 from typing import Any
 
 import convoy
@@ -96,13 +96,15 @@ def _told(found: ExitCode | Summary, step: GitHubStep) -> ExitCode:
 
 
 def _import_scenarios() -> None:
-    """Import the locustfile of the current folder; raises SettingsError where there is none."""
+    """Import the locustfile of the current folder; raises SettingsError where that fails."""
     try:
         import_module(_LOCUSTFILE)
-    except ModuleNotFoundError as error:
-        if error.name != _LOCUSTFILE:
-            raise
-        problem = f"there is none in {Path.cwd()}; start from the folder of Convoy"
+    except Exception as error:  # it is a program of the operator's, as its scenarios are
+        *_, last = extract_tb(error.__traceback__)
+        where = "" if isinstance(error, SyntaxError) else f" ({last.filename}, line {last.lineno})"
+        problem = f"cannot be imported: {type(error).__name__}: {error}{where}"
+        if isinstance(error, ModuleNotFoundError) and error.name == _LOCUSTFILE:
+            problem = f"there is none in {Path.cwd()}; start from the folder of Convoy"
         raise SettingsError([Fault(f"{_LOCUSTFILE}.py", problem)]) from error
 
 

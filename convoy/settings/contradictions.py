@@ -46,7 +46,8 @@ def _unknown_sections(settings: Settings, known: Collection[str]) -> Iterator[Pr
 
 def _no_scenario(name: str, known: Collection[str]) -> str:
     there_are = ", ".join(sorted(known))
-    return f"there is no scenario {quoted(name)}; there are: {there_are}{did_you_mean(name, known)}"
+    close = did_you_mean(name, known) or ". One of your own has to be imported in locustfile.py"
+    return f"there is no scenario {quoted(name)}; there are: {there_are}{close}"
 
 
 def _too_few_users(settings: Settings, known: Collection[str]) -> Iterator[Problem]:

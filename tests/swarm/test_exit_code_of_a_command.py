@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.locust_process import ROOT, clean_environment
 
 CRASHES = """
@@ -19,6 +21,14 @@ def crash(setup, _):
 
 commands._COMMANDS = {"scenarios": crash}
 sys.exit(commands.main(["scenarios"], os.environ))
+"""
+
+SCENARIOS = f"""
+import locust, os, sys
+sys.path.append({str(ROOT)!r})  # behind the present folder, whose locustfile is imported
+from convoy.cli.commands import main
+
+sys.exit(main(["scenarios"], os.environ))
 """
 
 
@@ -58,3 +68,25 @@ def test_another_folder_than_convoys_is_a_sentence(tmp_path: Path) -> None:
 
     assert exit_code == 2
     assert said.startswith(f"convoy: locustfile.py: there is none in {tmp_path}; start from ")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param("def broken(:\n", "SyntaxError: invalid syntax (", id="no Python"),
+        pytest.param(
+            "import nothing_of_that_name\n", "ModuleNotFoundError: No module", id="import"
+        ),
+        pytest.param("value = 1\nvalue.nothing\n", "locustfile.py, line 2)", id="an error in it"),
+    ],
+)
+def test_a_locustfile_that_cannot_be_imported_is_one_sentence(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    (tmp_path / "locustfile.py").write_text(content)
+
+    exit_code, complaint = ended(tmp_path, "-c", SCENARIOS)
+
+    [line] = complaint.splitlines()
+    assert exit_code == 2
+    assert line.startswith("convoy: locustfile.py: ") and said in line

@@ -113,6 +113,16 @@ def test_the_advice_is_about_the_silence_of_a_worker_where_that_was_it(
     assert advice in reason
 
 
+def test_messages_that_a_scenario_missed_because_it_raised_are_not_called_slow() -> None:
+    counts = counts_of(accepted=900, not_sent={Cause.SCENARIO: 100})
+    counts.exceptions["AttributeError"] = 100
+
+    reason, raised = judged(counts).reasons
+
+    assert reason.endswith("by cause scenario: the scenario's own code raised AttributeError")
+    assert "Locust's exceptions show them" in raised
+
+
 def test_what_was_late_or_not_sent_is_said_with_its_share_and_its_causes() -> None:
     late = {Cause.GENERATOR: 20, Cause.SCENARIO: 5}
 
