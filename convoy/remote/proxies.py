@@ -116,10 +116,10 @@ def open_tunnel(connection: Connection, proxy: Proxy, origin: Origin, deadline_s
             raise ProxyError(f"{proxy.origin.url} closed the connection")
         head += data
     told = _STATUS_LINE.match(head)
-    if told is None or not head.endswith(_HEAD_END):
-        # In a tunnel to a TLS server the client sends first: bytes after the head are no tunnel.
+    status = int(told[1]) if told is not None and _HEAD_END in head else 0
+    # In a tunnel to a TLS server the client sends first: bytes after the head are no tunnel.
+    if not status or (200 <= status < 300 and not head.endswith(_HEAD_END)):
         raise ProxyError(f"what listens at {proxy.origin.url} does not answer as a proxy")
-    status = int(told[1])
     if status == _LOGIN_NEEDED:
         wish = "wants user name and password" if login is None else "takes another login"
         raise ProxyRefusedError(f"{proxy.origin.url} answered {status}; it {wish}")

@@ -351,11 +351,12 @@ def test_a_proxy_that_opens_no_tunnel_has_its_own_code_and_nothing_left(
 WISHES = {"no login": ("", "wants user name and password"), "a login": (LOGIN, "takes another")}
 
 
+@pytest.mark.parametrize("page", [b"", b"<html>log in</html>"], ids=["nothing else", "a page"])
 @pytest.mark.parametrize(("login", "wish"), WISHES.values(), ids=WISHES)
 def test_a_proxy_that_wants_a_login_says_so(
-    login: str, wish: str, monkeypatch: pytest.MonkeyPatch
+    login: str, wish: str, page: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(answers_connect(answer("407 Proxy Authentication Required"))) as proxy:
+    with serving(answers_connect(answer("407 Proxy Authentication Required", page))) as proxy:
         name_proxy_at(monkeypatch, proxy.port, login)
         with transport_to(0, origin=HTTPS) as transport:
             assert wish in str(fault_of(transport))
