@@ -123,7 +123,7 @@ class ReconnectStorm(GuestUser):
         assert self._run is not None
         connections = self._run.connections
         guests = connections.guests_of(self.variables)
-        self.session.check_ready()
+        self.session.connection.check_ready()
         jwt = self.session.request(GuestProtocol.get_jwt, Jwt, deadline_s).jwt
         for pause_s in _LOOKS_AFTER_S:
             if clock_s() + pause_s >= deadline_s:

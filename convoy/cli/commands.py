@@ -99,6 +99,8 @@ def _import_scenarios() -> None:
     """Import the locustfile of the current folder; raises SettingsError where that fails."""
     try:
         import_module(_LOCUSTFILE)
+    except ConvoyError:
+        raise
     except Exception as error:  # it is a program of the operator's, as its scenarios are
         *_, last = extract_tb(error.__traceback__)
         where = "" if isinstance(error, SyntaxError) else f" ({last.filename}, line {last.lineno})"

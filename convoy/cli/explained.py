@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -35,12 +36,9 @@ def explained(setup: Setup, answer: str, payload: str | None, status: int | None
         setup.connect(setup.resolve({}))
     # Redacted before it is read, because what is shown of it is cut and wrapped.
     saved = read_saved(setup.redactor.redact(_read_text(answer)))
-    try:
-        sent = None if payload is None else setup.redactor.redact_all(_read_json_object(payload))
-    except RecursionError as error:
-        raise SettingsError([Fault(_place(str(payload)), "is nested too deeply")]) from error
+    sent = None if payload is None else _redacted(setup, payload, _read_json_object(payload))
     # Once more, because reading it has taken off layers of escapes, however many there were.
-    body = setup.redactor.redact_all(saved.body)
+    body = _redacted(setup, answer, saved.body)
     explanation = explain(body, sent, status=saved.status if status is None else status)
     if not explanation.code:
         problem = "is no error of the API: no `code`, no `error`, and no status of 300 or more"
@@ -48,6 +46,14 @@ def explained(setup: Setup, answer: str, payload: str | None, status: int | None
     if not explanation.correlation_id:
         explanation = replace(explanation, correlation_id=saved.correlation_id)
     return explanation
+
+
+def _redacted(setup: Setup, name: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a file holds without secrets; raises SettingsError where it is too deep."""
+    try:
+        return setup.redactor.redact_all(value)
+    except RecursionError as error:
+        raise SettingsError([Fault(_place(name), "is nested too deeply")]) from error
 
 
 def _read_json_object(name: str) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class GuestUser(ScenarioUser):
         """Upload a small file, and send a message that names it: step `attachment`."""
         id, text = str(uuid.uuid4()), f"{self.marker_of_steps(message)} A note"
         with self.step("attachment"):
-            self.session.check_ready()
+            self.session.connection.check_ready()
             self.session.upload(id, "note.txt", "text/plain", text.encode())
             self.session.say(attachment_message(id, text))
 
@@ -173,7 +173,7 @@ class GuestUser(ScenarioUser):
         connections = self._run.connections
         guests = connections.guests_of(self.variables)
         with self.step("history"):
-            self.session.check_ready()
+            self.session.connection.check_ready()
             jwt = self.session.request(GuestProtocol.get_jwt, Jwt).jwt
             read_history(guests, connections.api, jwt, clock_s() + self.timeout_s)
 

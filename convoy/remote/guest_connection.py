@@ -127,9 +127,8 @@ class GuestConnection:
     def open(self, deadline_s: float | None) -> Iterable[tuple[str, str]]:
         """Connect and upgrade, once, with a turn between; return the headers of the answer.
 
-        The place to connect is kept then, for `await_start`.
-        Without a deadline connecting and upgrading have the timeout each. Raises WireError, and
-        RefusalError where the answer is no.
+        The place to connect is kept then, for `await_start`. Without a deadline connecting and
+        upgrading have the timeout each. Raises WireError, and RefusalError where the answer is no.
         """
         shared, deployment = self._shared, self._shared.deployment
         try:
@@ -190,11 +189,15 @@ class GuestConnection:
         is_read_only = self.protocol.state is State.READ_ONLY
         return RefusalError("guest 409" if is_read_only else "connection closed")
 
-    def text_of(self, request: Request, id: str) -> bytes:
-        """Return what a request sends.
+    def check_ready(self) -> None:
+        """Raise RefusalError unless its session takes messages."""
+        if not self.is_ready:
+            raise self.refusal
 
-        Raises RefusalError where the session takes no messages any more, and GuestProtocolError
-        where it does and this does not fit; then nothing is leaving.
+    def text_of(self, request: Request, id: str) -> bytes:
+        """Return what a request sends; where it raises, nothing is leaving.
+
+        That is RefusalError where the session takes no messages any more, else GuestProtocolError.
         """
         try:
             return request(self.protocol, id)

@@ -94,7 +94,7 @@ class GuestDialogue:
         return began_s, clock_s()
 
     def _close(self) -> tuple[float, float]:
-        self._session.check_ready()
+        self._session.connection.check_ready()
         began_s = clock_s()
         self._session.request(GuestProtocol.close_session, SessionClosed)
         self.is_closed = True
@@ -103,7 +103,7 @@ class GuestDialogue:
     def _begin(self) -> float:
         """Wait until the limits allow another message, and return when that is."""
         self._session.await_room()
-        self._session.check_ready()
+        self._session.connection.check_ready()
         return clock_s()
 
     def _send(self, message: Mapping[str, object]) -> None:

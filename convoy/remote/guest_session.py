@@ -206,14 +206,9 @@ class GuestSession:
         self.connection.let_leave(deadline_s)
         return self.connection.call(request, wanted, deadline_s)
 
-    def check_ready(self) -> None:
-        """Raise RefusalError unless it takes messages."""
-        if not self.is_ready:
-            raise self.connection.refusal
-
     def say(self, message: Mapping[str, object]) -> OwnCopy:
         """Send a message besides those of the plan; return its own copy. Raises as `request`."""
-        self.check_ready()
+        self.connection.check_ready()
         return self.request(lambda protocol, id: protocol.say(id, message), OwnCopy)
 
     def tell(self, request: Request) -> None:

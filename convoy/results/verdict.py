@@ -135,7 +135,7 @@ def _doubts(scenario: ScenarioResult, is_over: bool, is_disturbed: bool) -> Iter
             named = " and ".join(cause for cause in causes if counts.missed(cause))
             if Cause.GENERATOR in causes and scenario.forgone > missed / 2:
                 advice = _SILENCE
-            elif Cause.SCENARIO in causes and counts.exceptions:
+            elif counts.exceptions and counts.missed(Cause.SCENARIO) > missed / 2:
                 advice = f"the scenario's own code raised {next(iter(counts.exceptions))}"
             yield (
                 f"{missed} of {counts.scheduled} messages ({share:.1%}, {TOLERATED_SHARE:.0%} is "

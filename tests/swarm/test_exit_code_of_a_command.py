@@ -70,6 +70,13 @@ def test_another_folder_than_convoys_is_a_sentence(tmp_path: Path) -> None:
     assert said.startswith(f"convoy: locustfile.py: there is none in {tmp_path}; start from ")
 
 
+def test_what_a_locustfile_of_convoys_own_refuses_is_said_as_it_is(tmp_path: Path) -> None:
+    refusal = "from convoy.errors import RefusedError\nraise RefusedError('not now')\n"
+    (tmp_path / "locustfile.py").write_text(refusal)
+
+    assert ended(tmp_path, "-c", SCENARIOS) == (4, "convoy: not now\n")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

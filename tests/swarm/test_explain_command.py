@@ -164,6 +164,11 @@ FAULTS: dict[str, tuple[bytes, list[str], bytes]] = {
         [str(ROOT / "tests/golden/answer.json"), "--payload", "-"],
         b"is nested too deeply",
     ),
+    "an answer with lists in lists": (
+        b'{"code": "x.y", "status": 400, "a": %s%s}' % (b"[" * 600, b"]" * 600),
+        ["-"],
+        b"standard input: is nested too deeply",
+    ),
     "no payload": (b'{"code": "x"}', ["-", "--payload", "[1"], b"[1: cannot be read: No such"),
 }
 

@@ -113,13 +113,24 @@ def test_the_advice_is_about_the_silence_of_a_worker_where_that_was_it(
     assert advice in reason
 
 
-def test_messages_that_a_scenario_missed_because_it_raised_are_not_called_slow() -> None:
-    counts = counts_of(accepted=900, not_sent={Cause.SCENARIO: 100})
-    counts.exceptions["AttributeError"] = 100
+@pytest.mark.parametrize(
+    ("not_sent", "ending"),
+    [
+        ({Cause.SCENARIO: 100}, "the scenario's own code raised AttributeError"),
+        ({Cause.GENERATOR: 90, Cause.SCENARIO: 10}, "post at once what `next_message` gives"),
+        ({Cause.LIMITS: 100}, "use more users or a lower rate"),
+    ],
+    ids=["the scenario", "mostly the generator", "limits"],
+)
+def test_messages_that_a_scenario_missed_because_it_raised_are_not_called_slow(
+    not_sent: dict[Cause, int], ending: str
+) -> None:
+    counts = counts_of(accepted=900, not_sent=not_sent)
+    counts.exceptions["AttributeError"] = 10
 
     reason, raised = judged(counts).reasons
 
-    assert reason.endswith("by cause scenario: the scenario's own code raised AttributeError")
+    assert reason.endswith(ending)
     assert "Locust's exceptions show them" in raised
 
 
