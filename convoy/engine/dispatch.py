@@ -90,6 +90,8 @@ class Dispatcher:
     def start(self, t0_s: float) -> None:
         """Set T0 on this process's clock; messages go out from then on, warm-up ones before."""
         self._t0_s, self._armed_for = t0_s, None
+        if self._is_closed:
+            self._users.measure_held(t0_s, t0_s + self._length_s)
         self._set_close()
 
     def grant(self, lanes: Mapping[int, LaneMessages], phase: Phase = Phase.MEASURE) -> None:
@@ -109,15 +111,16 @@ class Dispatcher:
         """Know that a user is ready; where none ever asks for a message, blame the scenario."""
         self._is_expecting = True
 
-    def take(self, ready_at: ReadyAt = always_ready) -> DueMessage:
-        """Wait as the calling greenlet for the next message.
+    def take(self, ready_at: ReadyAt = always_ready, paused_until_s: float = -inf) -> DueMessage:
+        """Wait as the calling greenlet for the next message, after its pause, if it makes one.
 
         `ready_at` is asked again before the message is handed over, since users may share their
         limits. A greenlet that is killed while it waits takes no message with it.
         """
         self._was_asked = True
         now_s = self.clock()
-        ready_at_s = ready_at(now_s)
+        is_paused = paused_until_s > now_s
+        ready_at_s = paused_until_s if is_paused else ready_at(now_s)
         user = getcurrent(), ready_at
         if self.pace is not None:
             self.pace.forget(user[0])
@@ -128,7 +131,7 @@ class Dispatcher:
                 self._promise(user)
                 return due
         if ready_at_s > now_s:
-            self._users.rest(user, ready_at_s)
+            self._users.rest(user, now_s, ready_at_s, is_held=not is_paused)
         else:
             self._users.add(user, now_s)
         if self._armed_for is None:
@@ -150,8 +153,11 @@ class Dispatcher:
             self.pace.forget(user)
 
     def expire(self) -> None:
-        """Count the messages that are too late to be sent as given up."""
-        too_late_s = self.clock() - self._t0_s - self.max_lateness_s
+        """Give up what is too late to be sent, and note how long limits held the users."""
+        now_s = self.clock()
+        self._users.look(now_s)
+        self.recorder.counts.held_s = self._users.held_s
+        too_late_s = now_s - self._t0_s - self.max_lateness_s
         while not self._is_closed and (entry := self.queue.take(too_late_s)) is not None:
             cause = self._late_cause(self._t0_s + entry[0])
             self._give_up(entry, cause, self.max_lateness_s)
@@ -264,7 +270,7 @@ class Dispatcher:
             _, ready_at = next(iter(self._idle.values()))
             ready_at_s = ready_at(now_s)
             if ready_at_s > now_s:
-                users.rest(users.pop(now_s), ready_at_s)
+                users.rest(users.pop(now_s), now_s, ready_at_s)
                 continue
             # Before the user is taken: without a message it keeps its place among the idle ones.
             due = self._next(now_s)

@@ -1,4 +1,4 @@
-"""The users of a dispatcher that have no message: idle, or resting until their limits allow one."""
+"""The users of a dispatcher that have no message: idle, or resting until they may have one."""
 
 from __future__ import annotations
 
@@ -32,10 +32,25 @@ class FreeUsers:
 
     def __init__(self) -> None:
         self.idle: OrderedDict[greenlet, FreeUser] = OrderedDict()
-        self._resting: list[tuple[float, int, FreeUser]] = []
+        self._resting: list[tuple[float, int, FreeUser, bool]] = []
+        self._held = 0
         self._tie_breaks = count()
         self._idle_from_s = self._idle_to_s = -inf
         self._rested_until_s = -inf
+        self.held_s = 0.0
+        """How long limits held users, all together, in the time that `measure_held` names."""
+        self._measured_to_s = self._measures_until_s = inf
+
+    def measure_held(self, from_s: float, until_s: float) -> None:
+        """Begin to add up how long limits hold users between two moments."""
+        self._measured_to_s, self._measures_until_s = from_s, until_s
+
+    def look(self, now_s: float) -> None:
+        """Bring `held_s` up to now; called before the number of those held changes."""
+        until_s = min(now_s, self._measures_until_s)
+        if until_s > self._measured_to_s:
+            self.held_s += self._held * (until_s - self._measured_to_s)
+            self._measured_to_s = until_s
 
     @property
     def first_ready_s(self) -> float:
@@ -55,15 +70,19 @@ class FreeUsers:
             self._idle_to_s = now_s
         return user
 
-    def rest(self, user: FreeUser, until_s: float) -> None:
-        """Take on a user that may not send before a moment."""
+    def rest(self, user: FreeUser, now_s: float, until_s: float, *, is_held: bool = True) -> None:
+        """Take on a user that may not send before a moment, held by its limits or in a pause."""
+        self.look(now_s)
+        self._held += is_held
         # Of two that rest equally long the heap would compare greenlets, which have no order.
-        heappush(self._resting, (until_s, next(self._tie_breaks), user))
+        heappush(self._resting, (until_s, next(self._tie_breaks), user, is_held))
 
     def end_rests(self, now_s: float) -> None:
         """Make the users idle that have rested by now."""
+        self.look(now_s)
         while self._resting and self._resting[0][0] <= now_s:
-            self._rested_until_s, _, user = heappop(self._resting)
+            self._rested_until_s, _, user, is_held = heappop(self._resting)
+            self._held -= is_held
             self.add(user, self._rested_until_s)
 
     def remove(self, waiting: greenlet, now_s: float) -> None:
@@ -72,8 +91,10 @@ class FreeUsers:
             if not self.idle:
                 self._idle_to_s = now_s
         else:
+            self.look(now_s)
             self._resting = [place for place in self._resting if place[2][0] is not waiting]
             heapify(self._resting)
+            self._held = sum(place[3] for place in self._resting)
 
     def late_cause(self, due_s: float) -> Cause:
         """Return why a message due then was kept waiting: with a user free it is our own fault."""

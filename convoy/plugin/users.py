@@ -130,7 +130,6 @@ class ScenarioUser(User):
         self._is_exclusive = work.pool.is_exclusive
         self._reservation = Reservation(work, settings.max_lateness_s)
         self._has_pauses = work.plan.has_pauses
-        self._ready_at = self._rested_at if self._has_pauses else self.session.ready_at
         report = partial(self._worker.report_problem, run)
         open_patiently(self.session, report, lambda: not run.is_stopping)
         # Not before: `leave` takes back what follows, and a user that is stopped while its session
@@ -180,7 +179,7 @@ class ScenarioUser(User):
             if self._is_exclusive:
                 self._reservation.release()
             self._state = LOCUST_STATE_WAITING
-            self._taken = due = work.dispatcher.take(self._ready_at)
+            self._taken = due = work.dispatcher.take(self.session.ready_at, self._paused_until_s)
             self._called_s, self._phase = 0.0, due.phase
             try:
                 message = work.message(due)
@@ -270,9 +269,6 @@ class ScenarioUser(User):
     def note_received(self, timing: str, id: str) -> None:
         """Enter that what belongs to an id has come; raises as `note_sent`."""
         self._work.accounting.timing(timing).received(id, clock_s(), self._phase is _MEASURE)
-
-    def _rested_at(self, now_s: float) -> float:
-        return max(self.session.ready_at(now_s), self._paused_until_s)
 
     def give_up_since(self, due_before_s: float) -> None:
         """Account for a message that the task has kept without posting it, if it was due before."""

@@ -69,7 +69,8 @@ def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] |
     """
     tokens = tokens_there(settings)
     if settings.is_flat_out and _of_tokens(settings):
-        return "the limits will hold rate: max back", "--set limits=[] takes them away"
+        told = "the limits will hold rate: max back, and a run that waited for them is invalid"
+        return told, "--set limits=[] takes them away"
     if tokens is None or not settings.is_scheduled:
         return None
     for limit in _of_tokens(settings):

@@ -146,7 +146,11 @@ def guest_shortfalls(
     """
     guests = _guests(settings, scenarios)
     if settings.is_flat_out and _own(settings):
-        yield "the limits of guests will hold rate: max back", "--set limits=[] takes them away"
+        told = (
+            "the limits of guests will hold rate: max back, and a run that waited for them is "
+            "invalid"
+        )
+        yield told, "--set limits=[] takes them away"
     for each in guests if settings.is_scheduled else ():
         if each.drops:
             yield from _too_few_to_drop(settings, each)

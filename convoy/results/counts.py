@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 
-from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Name, Number, Outcome
+from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Name, Number, Outcome, Seconds
 
 TOLERATED_SHARE = 0.01
 TOLERATED_MESSAGES = 5
@@ -22,8 +22,10 @@ class Counts:
     `unexpected` are those of the accepted that should have been refused, `delayed` those whose
     answer waited for our own event loop; `failures` are those that are `not_ok`, by their code, and
     `exceptions` those that the scenario's code raised, by their type, the first one first.
-    `shortages` are attempts for which this machine had no means, by the error number's name. The
-    mappings are `Counter`s, also in counts that were decoded from a report.
+    `shortages` are attempts for which this machine had no means, by the error number's name. With
+    closed arrivals, where nothing is due before it is sent, `held_s` is how long limits held
+    users, all together. The mappings are `Counter`s, also in counts that were decoded from a
+    report.
     """
 
     scheduled: Number = 0
@@ -37,6 +39,7 @@ class Counts:
     not_ok: Number = 0
     unexpected: Number = 0
     delayed: Number = 0
+    held_s: Seconds = 0.0
     late: dict[Cause, Number] = field(default_factory=dict)
     not_sent: dict[Cause, Number] = field(default_factory=dict)
     errors: dict[Name, Number] = field(default_factory=dict)

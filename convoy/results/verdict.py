@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from math import inf
 from typing import Literal
 
 import msgspec
@@ -82,6 +83,7 @@ def judge(
     if result.is_over:
         invalid += figure_violations(result)
         invalid += mismatches(result.far_side, result.totals, redirected)
+    invalid += _held_by_limits(result)
     failed: list[str] = []
     for name, scenario in result.scenarios.items():
         doubts = _doubts(scenario, result.is_over, is_disturbed)
@@ -106,6 +108,17 @@ def judge(
         reasons = [f"{missed} messages were not accepted as expected, and no criterion judges them"]
         reasons += raised
     return Judgement(verdict, tuple(reasons), exit_code, generator, found)
+
+
+def _held_by_limits(result: RunResult) -> Iterator[str]:
+    """Yield a sentence where users waited for their limits, in a run in which nothing was due."""
+    users = max((step.users for step in result.generator.values()), default=0)
+    share = result.totals.held_s / (users * result.duration_s or inf)
+    if share > TOLERATED_SHARE:
+        yield (
+            f"users waited for their limits for {share:.1%} of the time ({TOLERATED_SHARE:.0%} is "
+            "tolerated), so that the rate is what those allow; use more users, or a shorter run"
+        )
 
 
 def _raised(result: RunResult) -> Iterator[str]:

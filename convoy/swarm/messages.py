@@ -21,7 +21,7 @@ from convoy.results.samples import SamplesReport
 from convoy.swarm.value_count import check_values
 from convoy.untrusted_text import UNREADABLE
 
-VERSION = 10
+VERSION = 11
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")

@@ -96,3 +96,14 @@ def test_flat_out_a_busy_core_is_by_design(tmp_path: Path) -> None:
     assert ended.exit_code == 0, ended.output
     assert ended.run["generator"]["state"] == "flat out"
     assert "a busy core is by design" in ended.output
+
+
+def test_flat_out_a_run_that_waited_for_its_limits_is_invalid(tmp_path: Path) -> None:
+    flat_out = ["--rate", "max", "--set", "limits=[]"]
+
+    with SimulatorProcess("--token-rate-per-minute", "100") as simulator:
+        ended = run_locust(tmp_path, "-H", simulator.url, "-t", "3s", "-u", "2", *flat_out)
+
+    assert ended.exit_code == 5, ended.output
+    [reason] = ended.run["reasons"]
+    assert reason.startswith("users waited for their limits for ")

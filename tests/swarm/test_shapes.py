@@ -86,9 +86,10 @@ def test_flat_out_budgets_are_obeyed(tmp_path: Path) -> None:
     with SimulatorProcess("--token-rate-per-minute", "10") as simulator:
         ended = run_locust(tmp_path, "-H", simulator.url, "--rate", "max", "-t", "2s", *limit)
 
-        assert ended.exit_code == 0, ended.output
+        assert ended.exit_code == 5, ended.output
         assert ended.scenario["sent"] == 40
         assert "the limits will hold rate: max back" in ended.output
+        assert "users waited for their limits for " in ended.run["reasons"][0]
         assert simulator.ledger(ended.run["run_id"])["rejected"] == {}
 
 

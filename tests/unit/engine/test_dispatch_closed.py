@@ -265,3 +265,39 @@ def test_users_go_on_at_their_own_pace_until_the_end_comes() -> None:
     assert [due.k for due in taken] == list(range(len(taken)))
     assert all(t0_s <= due.due_s < t0_s + 0.1 for due in taken)
     assert len(taken) == recorder.counts.scheduled > 4
+
+
+def test_how_long_users_rested_is_counted_from_the_begin_to_the_end(bench: ClosedBench) -> None:
+    bench.grant()
+    bench.dispatcher.start(T0_S)
+    bench.clock.elapsed_s = -1
+    bench.start_user(ready_at_s=T0_S + 90)
+    bench.clock.elapsed_s = 20
+    bench.start_user(ready_at_s=T0_S + 90)
+    bench.clock.elapsed_s = LENGTH_S + 9
+
+    bench.dispatcher.expire()
+
+    assert bench.recorder.counts.held_s == LENGTH_S + (LENGTH_S - 20)
+
+
+def test_a_user_takes_nothing_in_its_pause_and_is_asked_for_its_limits_after_it(
+    bench: ClosedBench,
+) -> None:
+    bench.grant()
+    bench.dispatcher.start(T0_S)
+    pausing = gevent.spawn(bench.dispatcher.take, ready_from(T0_S + 0.1), T0_S + 0.05)
+    bench.users.append(pausing)
+    let_the_loop_run()
+    bench.clock.elapsed_s = 0.06
+    gevent.sleep(0.06)
+    let_the_loop_run()
+    is_held = not pausing.ready()
+    bench.clock.elapsed_s = 0.12
+
+    due = pausing.get(timeout=60)
+    bench.dispatcher.expire()
+
+    assert is_held
+    assert due.handed_s == T0_S + 0.12
+    assert bench.recorder.counts.held_s == pytest.approx(0.12 - 0.06)

@@ -42,21 +42,21 @@ OTHER = greenlet(), always_ready
             Cause.GENERATOR,
             id="another idle one was left",
         ),
-        pytest.param([lambda free: free.rest(USER, 9)], 5, Cause.LIMITS, id="resting"),
+        pytest.param([lambda free: free.rest(USER, 3, 9)], 5, Cause.LIMITS, id="resting"),
         pytest.param(
-            [lambda free: free.rest(USER, 9), lambda free: free.remove(USER[0], 4)],
+            [lambda free: free.rest(USER, 3, 9), lambda free: free.remove(USER[0], 4)],
             5,
             Cause.TARGET,
             id="the resting one was killed",
         ),
         pytest.param(
-            [lambda free: free.rest(USER, 6), lambda free: free.end_rests(7)],
+            [lambda free: free.rest(USER, 3, 6), lambda free: free.end_rests(7)],
             5,
             Cause.LIMITS,
             id="rested until later",
         ),
         pytest.param(
-            [lambda free: free.rest(USER, 4), lambda free: free.end_rests(7)],
+            [lambda free: free.rest(USER, 3, 4), lambda free: free.end_rests(7)],
             5,
             Cause.GENERATOR,
             id="rested by then",
@@ -78,7 +78,7 @@ def test_a_message_waits_because_of(
 def test_who_is_dismissed_is_free_no_longer(gone: FreeUser) -> None:
     free = FreeUsers()
     free.add(USER, 3)
-    free.rest(OTHER, 9)
+    free.rest(OTHER, 3, 9)
 
     free.remove(gone[0], 4)
     free.remove(greenlet(), 4)
@@ -89,18 +89,54 @@ def test_who_is_dismissed_is_free_no_longer(gone: FreeUser) -> None:
 
 def test_users_rest_until_their_own_times() -> None:
     free = FreeUsers()
-    free.rest(USER, 9)
-    free.rest(OTHER, 6)
+    free.rest(USER, 3, 9)
+    free.rest(OTHER, 3, 6)
 
     free.end_rests(7)
 
     assert (list(free.idle.values()), free.first_ready_s) == ([OTHER], 9)
 
 
+def test_the_time_that_users_rest_is_added_up_within_what_is_measured() -> None:
+    free = FreeUsers()
+    free.rest(USER, 2, 9)
+    free.measure_held(5, 10)
+    free.look(4)
+    before_s = free.held_s
+    free.rest(OTHER, 6, 20)
+    free.end_rests(9)
+    free.remove(OTHER[0], 12)
+
+    free.look(30)
+
+    assert (before_s, free.held_s) == (0, (9 - 5) + (10 - 6))
+
+
+def test_a_pause_is_no_time_that_limits_hold_a_user() -> None:
+    free = FreeUsers()
+    free.measure_held(0, 10)
+    free.rest(USER, 1, 5, is_held=False)
+    free.rest(OTHER, 1, 5)
+    free.remove(OTHER[0], 3)
+
+    free.end_rests(6)
+
+    assert free.held_s == 3 - 1
+
+
+def test_without_a_time_to_measure_no_rest_is_added_up() -> None:
+    free = FreeUsers()
+    free.rest(USER, 2, 9)
+
+    free.look(8)
+
+    assert free.held_s == 0
+
+
 def test_users_that_rest_until_the_same_time_are_idle_in_their_order() -> None:
     free = FreeUsers()
-    free.rest(OTHER, 6)
-    free.rest(USER, 6)
+    free.rest(OTHER, 3, 6)
+    free.rest(USER, 3, 6)
 
     free.end_rests(6)
 
@@ -109,9 +145,9 @@ def test_users_that_rest_until_the_same_time_are_idle_in_their_order() -> None:
 
 def test_when_the_first_has_rested_is_known_after_another_is_gone() -> None:
     free, gone = FreeUsers(), (greenlet(), always_ready)
-    free.rest(gone, 5)
-    free.rest(USER, 9)
-    free.rest(OTHER, 6)
+    free.rest(gone, 3, 5)
+    free.rest(USER, 3, 9)
+    free.rest(OTHER, 3, 6)
 
     free.remove(gone[0], 4)
 

@@ -145,7 +145,7 @@ def test_each_step_of_a_message_is_a_request_of_its_own(
         ),
         pytest.param(
             ("rate=max",),
-            "the limits will hold rate: max back",
+            "the limits will hold rate: max back, and a run that waited for them is invalid",
             "--set limits=[] takes them away",
             id="flat out",
         ),

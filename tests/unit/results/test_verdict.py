@@ -10,7 +10,7 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import Criterion, CriterionResult
 from convoy.results.grammar import Known, parse
 from convoy.results.outcome import Cause
-from convoy.results.result import Row, WorkerResult
+from convoy.results.result import GeneratorStep, Row, WorkerResult
 from convoy.results.verdict import Judgement, Verdict, judge
 from tests.unit.results import counts_of, health_after, result_of
 
@@ -89,6 +89,28 @@ def test_more_than_a_hundredth_and_five_messages_by_our_own_cause_are_invalid(
 
     assert (judgement.verdict is Verdict.INVALID) is is_invalid
     assert not is_invalid or f"by cause {cause.value}: " in judgement.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("held_s", "expected"),
+    [
+        pytest.param(1.0, PASS, id="a hundredth of the time of all users"),
+        pytest.param(1.01, INVALID, id="more than that"),
+    ],
+)
+def test_a_run_whose_users_waited_for_their_limits_shows_what_those_allow(
+    held_s: float, expected: tuple[Verdict, ExitCode]
+) -> None:
+    counts = counts_of(accepted=1000)
+    counts.held_s = held_s
+    steps = {0: GeneratorStep(4, 0.1, 1.0), 1: GeneratorStep(10, 0.1, 1.0)}
+
+    judgement = judge(replace(result_of(messages=counts), duration_s=10.0, generator=steps))
+
+    assert (judgement.verdict, judgement.exit_code) == expected
+    assert ["waited for their limits for 1.0%" in each for each in judgement.reasons] == (
+        [True] if expected == INVALID else []
+    )
 
 
 @pytest.mark.parametrize(
