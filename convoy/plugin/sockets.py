@@ -116,9 +116,7 @@ class SwarmServer(zmqrpc.Server):
         self._has_keys = keys is not None
         self.socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_OF_WORKERS)
         self.socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_S * 1000)
-        self._helpers: list[gevent.Greenlet[..., None]] = [
-            gevent.spawn(_watch, self.socket, _FAILED, self._tell_of_failure)
-        ]
+        self._helpers = [_watching(self.socket, _FAILED, self._tell_of_failure)]
         # Also without keys: ZMQ lets no peer of ZMTP 1.0 or 2.0 in where a domain is set, and a web
         # page can speak 1.0 by the POST of a form. Workers speak 3.1. Without a mechanism it asks
         # `_ZAP` only where something listens there, as nothing does then (handshake_v1_0 and others
@@ -198,7 +196,7 @@ class SwarmClient(zmqrpc.Client):
         self._refusal = _refusal(f"{host}:{port}", keys is not None)
         self._failing_since_s: float | None = None
         events = _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED
-        self._helpers = [gevent.spawn(_watch, self.socket, events, self._judge)]
+        self._helpers = [_watching(self.socket, events, self._judge)]
         self.socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_OF_MASTER)
         self.socket.setsockopt(zmq.IDENTITY, identity.encode())
         if keys is not None:
@@ -294,15 +292,22 @@ def _use(socket: zmq.Socket[bytes], pair: KeyPair) -> None:
     socket.setsockopt(zmq.CURVE_SECRETKEY, pair.private.reveal().encode("ascii"))
 
 
-def _watch(socket: zmq.Socket[bytes], events: int, on_event: Callable[[int], None]) -> None:
-    """Call `on_event` with each of these events of a socket, for ever."""
+def _watching(
+    socket: zmq.Socket[bytes], events: int, on_event: Callable[[int], None]
+) -> gevent.Greenlet[..., None]:
+    """Call `on_event` with each event of these kinds from now on, as long as the greenlet lives."""
+    # At once: the greenlet's first turn may come after the one handshake that fails.
     monitor = socket.get_monitor_socket(events)
-    try:
-        while True:
-            gevent.sleep(A_POLL_S)
-            on_event(parse_monitor_message(monitor.recv_multipart())["event"])
-    finally:
-        socket.disable_monitor()
+
+    def watch() -> None:
+        try:
+            while True:
+                gevent.sleep(A_POLL_S)
+                on_event(parse_monitor_message(monitor.recv_multipart())["event"])
+        finally:
+            socket.disable_monitor()
+
+    return gevent.spawn(watch)
 
 
 _ANOTHER_SECRET = f"tried to join without this swarm's {SWARM_SECRET}, and was not let in"

@@ -301,3 +301,31 @@ def test_what_is_registered_later_is_hidden_in_what_workers_say(
     message = frames.admit_from(b"worker-1", raised.serialize())
 
     assert message.data["msg"] == STARS
+
+
+def test_a_worker_is_refused_also_where_that_comes_before_its_loop_has_a_turn() -> None:
+    ended: list[str] = []
+    context = zmq.Context()
+    # No socket of gevent's: nothing in this process has a turn until the handshake has failed.
+    with context, context.socket(zmq.ROUTER) as master:
+        monitor = master.get_monitor_socket(
+            zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+        )
+        port = master.bind_to_random_port("tcp://127.0.0.1")
+        client = SwarmClient(
+            "127.0.0.1",
+            port,
+            "worker-1",
+            keys=KEYS,
+            frames=FrameFilter(TO_WORKER, LimitedLog()),
+            end=ended.append,
+        )
+        has_failed = monitor.poll(DEADLINE_S * 1000)
+        with gevent.Timeout(DEADLINE_S, False):
+            while not ended:
+                gevent.sleep(0.01)
+        client.close(0)
+        master.disable_monitor()
+
+    assert has_failed
+    assert len(ended) == 1
