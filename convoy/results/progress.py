@@ -30,7 +30,7 @@ def progress_figures(totals: Counts, measured_s: float) -> str:
     return (
         f"{totals.sent:,} sent ({rate_per_s:,.1f}/s), {totals.accepted:,} accepted, "
         f"{sum(totals.late.values()):,} late, {sum(totals.not_sent.values()):,} not sent, "
-        f"{sum(totals.errors.values()):,} errors"
+        f"{totals.not_ok:,} failed"
     )
 
 

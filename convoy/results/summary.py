@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -14,12 +15,12 @@ import msgspec
 from convoy.errors import ConvoyError, ExitCode
 from convoy.files import FileError, read_bytes
 from convoy.results.account import ScenarioResult, StepResult
+from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.far_side import FarSide
 from convoy.results.generator import GeneratorState
 from convoy.results.health import CpuShare, LoopLag
 from convoy.results.histograms import Histogram
-from convoy.results.outcome import UNEXPECTED
 from convoy.results.reconciled import KINDS, Compared, Reconciled
 from convoy.results.result import Change, RunResult, WorkerResult
 from convoy.results.samples import CodeSamples, ErrorSample
@@ -59,9 +60,10 @@ class Quantiles(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Messages by what became of them; `late` and `not_sent` by cause, `errors` by code.
+    """Messages by what became of them; `late` and `not_sent` by cause, the others by code.
 
-    `unexpected` are those of the accepted that should have been refused.
+    `failures` did not end as expected: the errors without the refusals that the scenario asks for,
+    and the `unexpected`, which were accepted and should have been refused.
     """
 
     scheduled: int
@@ -75,16 +77,24 @@ class Totals(msgspec.Struct, frozen=True):
     late: dict[str, int]
     not_sent: dict[str, int]
     errors: dict[str, int]
+    failures: dict[str, int]
 
     @property
-    def failures(self) -> dict[str, int]:
-        """What to show as failures, by code, the most frequent first.
+    def expected(self) -> dict[str, int]:
+        """The refusals that the scenario asks for, by code."""
+        counts = Counter(self.errors)
+        counts.subtract(self.failures)
+        return dict((+counts).most_common())
 
-        These are the errors, and the messages that were accepted and should have been refused.
+    @property
+    def shown(self) -> dict[str, int]:
+        """All that was not accepted as expected, refused as expected included, by code.
+
+        Failures come first, the most frequent first.
         """
-        unexpected = {UNEXPECTED: self.unexpected} if self.unexpected else {}
-        by_code = {**self.errors, **unexpected}
-        return dict(sorted(by_code.items(), key=lambda item: -item[1]))
+        by_code = Counter(self.failures) | Counter(self.errors)
+        is_expected = {code: code not in self.failures for code in by_code}
+        return dict(sorted(by_code.items(), key=lambda item: (is_expected[item[0]], -item[1])))
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -241,7 +251,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 def summarise(result: RunResult, judgement: Judgement) -> Summary:
     """Return the summary of what came of a run and how it was judged."""
-    totals = Totals(**_same(Totals, result.totals))
+    totals = Totals(**_totals(result.totals))
     healths = [worker.health for worker in result.workers]
     own = {
         "schema": 1,
@@ -258,7 +268,7 @@ def summarise(result: RunResult, judgement: Judgement) -> Summary:
             loop_lag_ms=_worst(LoopLag, [each.loop_lag_ms for each in healths]),
         ),
         "error_samples": {
-            code: _error_samples(code, result.samples.get(code)) for code in totals.failures
+            code: _error_samples(code, result.samples.get(code)) for code in totals.shown
         },
         "reconciled": None if result.reconciled is None else _reconciled(result.reconciled),
     }
@@ -269,6 +279,10 @@ def _same(kind: type[msgspec.Struct], *sources: object) -> dict[str, Any]:
     """Return the fields of a struct that others have by the same names, the later ones first."""
     names = kind.__struct_fields__
     return {name: getattr(each, name) for each in sources for name in names if hasattr(each, name)}
+
+
+def _totals(counts: Counts) -> dict[str, Any]:
+    return {**_same(Totals, counts), "failures": dict(Counter(counts.failures).most_common())}
 
 
 def _reconciled(found: Reconciled) -> ReconciledSummary:
@@ -291,7 +305,7 @@ def _scenario(scenario: ScenarioResult, duration_s: float) -> ScenarioSummary:
         achieved=round(counts.sent / duration_s, 3) if duration_s else 0.0,
     )
     return ScenarioSummary(
-        **_same(Totals, counts),
+        **_totals(counts),
         rate_per_s=rates,
         send_error_ms=_quantiles(durations.send_error, 0),
         response_time_ms=_quantiles(durations.response, touched),

@@ -26,7 +26,16 @@ EXIT_CODES_PATH = FOLDER / "exit_codes.json"
 MEMBERS_PATH = FOLDER / "summary_keys.json"
 CASES: dict[str, dict[str, Any]] = json.loads(EXIT_CODES_PATH.read_text("utf-8"))
 MEMBERS: dict[str, list[str]] = json.loads(MEMBERS_PATH.read_text("utf-8"))
-BY_DATA = {"scenarios", "errors", "error_samples", "late", "not_sent", "retired", "versions"}
+BY_DATA = {
+    "scenarios",
+    "errors",
+    "failures",
+    "error_samples",
+    "late",
+    "not_sent",
+    "retired",
+    "versions",
+}
 """Members whose own members are named by what there was: a scenario, a code, a cause."""
 SHORT = ["-t", "2s", "-u", "5", "--rate", "40", "--set", "warm_up_s=0"]
 

@@ -154,8 +154,8 @@ def _scenario_lines(scenario: ScenarioSummary) -> Iterator[str]:
     if (pool := scenario.pool).retired:
         elsewhere = f"{pool.redirected:,} messages went elsewhere"
         yield from _rows("retired", f"{_by(pool.retired)}; {elsewhere}")
-    failures = [f"{count:>9,}  {code}" for code, count in scenario.failures.items()]
-    yield from _rows("failures", *(failures or ["none"]))
+    yield from _rows("failures", *(_counted(scenario.failures) or ["none"]))
+    yield from _rows("as expected", *_counted(scenario.expected))
     for name, step in scenario.steps.items():
         failed = ", failed: " * bool(step.errors) + _by(step.errors)
         yield from _rows(f"step {name}", f"{step.count:,}{failed}", _quantiles(step.time_ms))
@@ -170,6 +170,10 @@ def _quantiles(durations: Quantiles) -> str:
         return "no samples"
     shown = [f"{label} {durations.shown(name)}" for name, label in _QUANTILES.items()]
     return "  ".join(shown) + " ms"
+
+
+def _counted(by_code: Mapping[str, int]) -> list[str]:
+    return [f"{count:>9,}  {code}" for code, count in by_code.items()]
 
 
 def _by(counts: Mapping[str, int]) -> str:

@@ -24,7 +24,8 @@ def summary_of(
     hint: str | None = None,
 ) -> Summary:
     """The summary of a run of 200 messages; `hint` is what it says of each code."""
-    counts = Counts(sent=200, errors=errors, unexpected=unexpected)
+    failures = errors | ({"200 unexpected": unexpected} if unexpected else {})
+    counts = Counts(sent=200, errors=errors, failures=failures, unexpected=unexpected)
     sample = ErrorSample("", "messages", 1, 0.25, 400, correlation_id, "c", "request", "answer")
     seen = CodeSamples(0.25, last_s, (sample,))
     result = replace(result_of(messages=counts), samples=dict.fromkeys(errors, seen))

@@ -138,7 +138,7 @@ def test_the_page_stays_small_whatever_the_texts_are() -> None:
     long = "\U000e0100" * 1000
     criteria = tuple(replace(each, criterion=long) for each in summary.criteria)
     scenarios = {f"{number}{long}": each for number, each in enumerate(summary.scenarios.values())}
-    totals = replace(summary.totals, errors={f"{number}{long}": 1 for number in range(200)})
+    totals = replace(summary.totals, failures={f"{number}{long}": 1 for number in range(200)})
     noted = next(iter(summary.error_samples.values()))
     changed = replace(
         summary,
@@ -146,7 +146,7 @@ def test_the_page_stays_small_whatever_the_texts_are() -> None:
         criteria=criteria,
         scenarios=scenarios,
         totals=totals,
-        error_samples=dict.fromkeys(totals.errors, noted),
+        error_samples=dict.fromkeys(totals.failures, noted),
     )
 
     assert len(step_summary(changed).encode()) < HALF_OF_THE_MOST

@@ -109,6 +109,12 @@ def test_the_page_says_what_was_asked_and_what_happened(said: str) -> None:
     assert said in page_of(RUN, "share(failures[*]) < 1%").text
 
 
+def test_refusals_that_were_asked_for_are_shown_as_such() -> None:
+    counts = dataclasses.replace(counts_of(rejected=6), failures={})
+
+    assert "400 invalid_payload as expected 6 (100.00%)" in page_of(run_of(counts)).text
+
+
 def test_a_run_that_is_invalid_is_not_to_be_believed() -> None:
     page = page_of(replace(RUN, is_over=False, problems=("the run was interrupted",)))
 

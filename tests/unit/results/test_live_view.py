@@ -60,7 +60,8 @@ def many(codes: int, scenarios: int, criteria: int) -> tuple[RunResult, Summary]
     """A run with so many error codes, scenarios and criteria, the last criterion broken."""
     errors = {f"400 code_{number}": number + 1 for number in range(codes)}
     sent = sum(errors.values()) + 10
-    counts = Counts(scheduled=sent, sent=sent, accepted=10, errors=errors, not_ok=sent - 10)
+    by_code = {"errors": errors, "failures": errors}
+    counts = Counts(scheduled=sent, sent=sent, accepted=10, not_ok=sent - 10, **by_code)
     names = [f"scenario_{number}" for number in range(scenarios)]
     result = replace(result_of(**dict.fromkeys(names, GOOD)), is_over=False)
     first = replace(
@@ -223,7 +224,9 @@ STRANGE: Mapping[str, str] = {
 
 @pytest.mark.parametrize("code", STRANGE.values(), ids=STRANGE)
 def test_nothing_in_a_name_from_elsewhere_has_a_meaning(code: str) -> None:
-    counts = Counts(scheduled=2, sent=2, accepted=1, rejected=1, errors={code: 1}, not_ok=1)
+    counts = Counts(
+        scheduled=2, sent=2, accepted=1, rejected=1, errors={code: 1}, failures={code: 1}, not_ok=1
+    )
     result = replace(result_of(messages=GOOD), is_over=False)
     scenario = replace(result.scenarios["messages"], counts=counts)
     result = replace(result, scenarios={code: scenario}, target=code)

@@ -12,7 +12,7 @@ from convoy.results.criteria import CriterionResult
 from convoy.results.generator import GeneratorState
 from convoy.results.outcome import Cause
 from convoy.results.progress import progress_figures
-from convoy.results.reports.text import WIDTH, closing_report, text_report
+from convoy.results.reports.text import WIDTH, closing_report, error_table, text_report
 from convoy.results.result import Change
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, changed, summary_of
 
@@ -43,6 +43,25 @@ def test_the_report_shows_each_code_once_the_most_frequent_first() -> None:
     assert [report.count(code) for code in codes] == [1, 1, 1]
     assert sorted(codes, key=report.index) == codes
     assert line_of(report, "failures") == "100,000  400 invalid_payload"
+
+
+def test_refusals_that_were_asked_for_are_no_failures() -> None:
+    refused = changed(REJECTED, ok=True)
+
+    summary = summary_of(*[refused] * 7, *[REJECTED] * 2, changed(ACCEPTED, ok=False), UNKNOWN)
+    expected = summary_of(*[refused] * 7)
+
+    report = text_report(summary)
+    assert summary.totals.failures == {
+        "400 invalid_payload": 2,
+        "200 unexpected": 1,
+        "connection reset": 1,
+    }
+    assert line_of(report, "failures") == "2  400 invalid_payload"
+    assert line_of(report, "as expected") == "7  400 invalid_payload"
+    assert line_of(text_report(expected), "failures") == "none"
+    assert error_table(expected) == ""
+    assert list(expected.error_samples) == ["400 invalid_payload"]
 
 
 def test_a_run_without_failures_says_so() -> None:
@@ -218,12 +237,12 @@ def test_retired_conversations_are_shown_by_what_they_answered() -> None:
     assert "3 messages went elsewhere" in shown
 
 
-def test_progress_has_rate_late_messages_and_errors() -> None:
-    totals = Counts(sent=240, accepted=237, errors={"timeout": 3}, late={Cause.TARGET: 2})
+def test_progress_has_rate_late_messages_and_failures() -> None:
+    totals = Counts(sent=240, accepted=237, not_ok=3, late={Cause.TARGET: 2})
 
     told = progress_figures(totals, 12.0)
 
-    assert told == "240 sent (20.0/s), 237 accepted, 2 late, 0 not sent, 3 errors"
+    assert told == "240 sent (20.0/s), 237 accepted, 2 late, 0 not sent, 3 failed"
     assert progress_figures(Counts(), 0.0).startswith("0 sent (0.0/s)")
 
 
@@ -288,12 +307,12 @@ def test_where_files_are_is_never_broken() -> None:
 def test_a_name_that_would_steer_the_terminal_is_shown_without_doing_so() -> None:
     summary = summary_of(REJECTED)
     strange = "\x1b[2J\r\n\x9b400"
-    scenario = replace(summary.scenarios["conversation_messages"], errors={strange: 1})
+    scenario = replace(summary.scenarios["conversation_messages"], failures={strange: 1})
     samples = {strange: summary.error_samples["400 invalid_payload"]}
     summary = replace(
         summary,
         scenarios={strange: scenario},
-        totals=replace(summary.totals, errors={strange: 1}),
+        totals=replace(summary.totals, failures={strange: 1}),
         error_samples=samples,
     )
 
