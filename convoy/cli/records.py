@@ -94,9 +94,15 @@ def _read(folder: Path) -> RunResult:
     )
 
 
+_COLUMNS = ("run", "verdict", "length", "rate", "p95", "failures", "load", "labels")
+
+
 def run_lines(runs: Path) -> Iterator[str]:
-    """Yield a line for each record, the newest last: run, verdict, length, what it was, labels."""
-    table = [("run", "verdict", "length", "load", "labels"), *map(_cells, records(runs))]
+    """Yield a line for each record, the newest last: run, verdict, what it was, its main figures.
+
+    `p95` is the response time, of the slowest scenario.
+    """
+    table = [_COLUMNS, *map(_cells, records(runs))]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         yield "  ".join(map(str.ljust, row, widths)).rstrip()
@@ -106,10 +112,21 @@ def _cells(folder: Path) -> tuple[str, ...]:
     try:
         summary = Summary.read(folder / "summary.json")
     except ConvoyError:
-        return (folder.name, "none", "", "cut short, or going on: python -m convoy report says", "")
-    load = f"{summary.profile} against {summary.target}"
-    labels = ", ".join(f"{name}={value}" for name, value in summary.labels.items())
-    cells = folder.name, summary.verdict, f"{summary.duration_s:,.1f} s", load, labels
+        told = "cut short, or going on: python -m convoy report says"
+        return (folder.name, "none", *[""] * (len(_COLUMNS) - 3), told)
+    each = summary.scenarios.values()
+    times = (one.response_time_ms for one in each if one.response_time_ms.count)
+    slowest = max(times, key=lambda of: of.p95, default=None)
+    cells = (
+        folder.name,
+        summary.verdict,
+        f"{summary.duration_s:,.1f} s",
+        f"{sum(one.rate_per_s.achieved for one in each):,.1f}/s",
+        "–" if slowest is None else f"{slowest.shown('p95')} ms",
+        f"{sum(summary.totals.failures.values()):,}",
+        f"{', '.join(summary.scenarios)}: {summary.profile} against {summary.target}",
+        ", ".join(f"{name}={value}" for name, value in summary.labels.items()),
+    )
     return tuple(on_one_line(cut(each)) for each in cells)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,31 @@ def test_a_run_that_was_cut_short_without_a_series_is_refused_in_a_sentence(tmp_
         report_record(run, Path("nowhere"))
     with pytest.raises(SettingsError, match="holds what no run writes .KeyError: 'messages'"):
         judge_record(run, str(tmp_path / "criteria.yaml"), "fail", Path("nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("result", "figures"),
+    [
+        pytest.param(run_of(counts_of(rejected=3)), ["1.0 s", "3.0/s", "–", "3"], id="none"),
+        pytest.param(
+            run_of(counts_of(accepted=1), times_s=[[0.1]], duration_s=2.0),
+            ["2.0 s", "0.5/s", "100.0 ms", "0"],
+            id="times",
+        ),
+    ],
+)
+def test_a_record_has_its_main_figures_in_its_line(
+    tmp_path: Path, result: RunResult, figures: list[str]
+) -> None:
+    folder = tmp_path / "20260101-000000-abcdef"
+    folder.mkdir()
+    write_reports(folder, summarise(result, judge(result)), result)
+
+    _, line = run_lines(tmp_path)
+
+    cells = re.split(" {2,}", line)
+    assert cells[2:6] == figures
+    assert cells[6] == "messages: smoke against simulator"
 
 
 def test_a_record_is_one_line_among_those_there_are(tmp_path: Path) -> None:
