@@ -17,11 +17,11 @@ from convoy.errors import RefusedError
 from convoy.plan.lanes import LEASE_S
 from convoy.remote.pace import SECOND_S
 
-AFTER_A_RUN = "afterwards"
+AFTER_A_RUN = "a reconcile or cleanup"
 """In the place of a run's id: what is done after one, in its process or in one of its own."""
 _FOLDER = Path("/tmp")
 """The same for all users and jobs of a machine, which TMPDIR need not be."""
-_HOLDER = re.compile(rb"run [0-9a-f-]{1,40} \(process [0-9]{1,10}\)")
+_HOLDER = re.compile(rb"(?:run [0-9a-f-]{1,40}|a reconcile or cleanup) \(process [0-9]{1,10}\)")
 """Another user may have written anything."""
 
 
@@ -135,7 +135,8 @@ def _wrote(descriptor: int, run_id: str) -> bool:
     """Write who has the lock, and return whether that was possible."""
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"run {run_id} (process {os.getpid()})".encode(), 0)
+        holder = run_id if run_id == AFTER_A_RUN else f"run {run_id}"
+        os.pwrite(descriptor, f"{holder} (process {os.getpid()})".encode(), 0)
     except OSError:  # such as where another user has made the file
         return False
     return True

@@ -21,7 +21,7 @@ from convoy.results.samples import SamplesReport
 from convoy.swarm.value_count import check_values
 from convoy.untrusted_text import UNREADABLE
 
-VERSION = 11
+VERSION = 12
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -127,7 +127,19 @@ class Enough(_OfRun, frozen=True):
     reason: _Text
 
 
-class Prepare(_OfRun, frozen=True):
+class Missed(_OfRun, frozen=True):
+    """A worker has `received` so many of the master's numbered messages, and there are more."""
+
+    received: _Number
+
+
+class _SaidOnce(_OfRun, frozen=True, kw_only=True):
+    """A message that the master says once: the one of this `number` to this worker, from 1."""
+
+    number: _Number = 0
+
+
+class Prepare(_SaidOnce, frozen=True):
     """A worker is to take part in a run: `inputs` are those of `RunInputs.from_bytes`.
 
     It may use this `share` of tokens and limits. Its lease lasts for `lease_s` from when it asks;
@@ -145,7 +157,7 @@ class Lease(_OfRun, frozen=True):
     `turns` are moments of that clock at which the worker may log in, one time each, `starts` those
     at which the first request of a guest's connection may leave. It may send so many messages more
     `beyond` its plan; there are no more to give where the total `is_used_up`. Once the run
-    `has_load`, only who was granted lanes may send.
+    `has_load`, only who was granted lanes may send. So many numbered messages were `said` before.
     """
 
     asked_s: Seconds
@@ -155,9 +167,10 @@ class Lease(_OfRun, frozen=True):
     beyond: _Number = 0
     is_used_up: bool = False
     has_load: bool = False
+    said: _Number = 0
 
 
-class Grant(_OfRun, frozen=True):
+class Grant(_SaidOnce, frozen=True):
     """Lanes from a number on, T0 in seconds of the master's clock."""
 
     epoch: int
@@ -165,13 +178,13 @@ class Grant(_OfRun, frozen=True):
     lanes: Lanes
 
 
-class Release(_OfRun, frozen=True):
+class Release(_SaidOnce, frozen=True):
     """A worker is to give up these lanes, by scenario."""
 
     lanes: dict[str, list[_Lane]]
 
 
-class Change(_OfRun, frozen=True):
+class Change(_SaidOnce, frozen=True):
     """Another curve by scenario from `at_s` on, in seconds from T0; the past stays as it was."""
 
     epoch: int
@@ -179,20 +192,24 @@ class Change(_OfRun, frozen=True):
     stages: dict[str, list[Stage]]
 
 
-class Farewell(_OfRun, frozen=True):
+class Farewell(_SaidOnce, frozen=True):
     """The master has heard that a worker is leaving, and grants it nothing more."""
 
 
 class Stop(_OfRun, frozen=True):
-    """A worker is to send nothing more, and to report when what is in flight has ended."""
+    """A worker is to send nothing more, and to report when what is in flight has ended.
+
+    From then on it is the answer to whatever the worker asks.
+    """
 
 
 class Over(_OfRun, frozen=True):
     """The run is over, and its result known: nothing of it is to leave or to be reported."""
 
 
-ToMaster = Ask | Ready | Refusal | Released | Leaving | Drained | LateChange | Enough
-ToWorker = Prepare | Lease | Grant | Release | Change | Farewell | Stop | Over
+ToMaster = Ask | Ready | Refusal | Released | Leaving | Drained | LateChange | Enough | Missed
+SaidOnce = Prepare | Grant | Release | Change | Farewell
+ToWorker = SaidOnce | Lease | Stop | Over
 
 
 class WorkerReport(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import KW_ONLY, InitVar, dataclass
+from functools import partial
 from math import inf
 
 from msgspec.structs import replace
@@ -29,6 +30,7 @@ from convoy.swarm.messages import (
     LateChange,
     Lease,
     Leaving,
+    Missed,
     Over,
     Prepare,
     Ready,
@@ -55,6 +57,7 @@ _FITS: dict[type[ToMaster], tuple[WorkerState, ...]] = {
     Drained: (_HOLDING, _SILENT, _LEAVING),
     LateChange: (_READY, _HOLDING, _SILENT),
     Enough: (_READY, _HOLDING, _SILENT, _LEAVING),
+    Missed: (_JOINING, _READY, _HOLDING, _SILENT, _LEAVING),
 }
 """In which states of its sender a message fits; from a worker that is out, none is heard."""
 
@@ -141,15 +144,15 @@ class RunProtocol:
             return []
         # After a pause, what has arrived meanwhile may be heard before the next look.
         self.workers.allow_for_pause(now_s)
+        if isinstance(message, Ask) and (status.state.is_out or self.state.is_last):
+            self._send(worker, Stop(self._run_id))  # again: that of before may be lost
         if status.state.is_out:
-            if isinstance(message, Ask):
-                self._send(worker, Stop(self._run_id))
             return self._taken()
         if status.state not in _FITS[type(message)] and not self.state.is_last:
             name = type(message).__name__
             raise ProtocolError(f"{name} of worker {worker} does not fit its state {status.state}")
         match message:
-            case Ask():
+            case Ask() if not self.state.is_last:
                 self._answer(worker, status, message, now_s)
             case Ready():
                 if message.plan_hash != self.plan_hash:
@@ -174,6 +177,8 @@ class RunProtocol:
                 self._actions.append(Doubt(f"worker {worker} {late}"))
             case Enough():
                 self._actions.append(EndEarly(message.reason))
+            case Missed():
+                self._actions += map(partial(Send, worker), status.outbox.after(message.received))
         self._deal(now_s)
         return self._taken()
 
@@ -238,10 +243,8 @@ class RunProtocol:
             status.give(now_s)
             lease = Lease(self._run_id, ask.asked_s, now_s, has_load=self.state.has_load)
             was_short = self.total.is_short
-            if not self.state.is_last:
-                workers = sum(1 for _ in self.workers.in_run())
-                lease = self._allotments.fill(lease, worker, ask, workers)
-            self._send(worker, lease)
+            workers = sum(1 for _ in self.workers.in_run())
+            self._send(worker, self._allotments.fill(lease, worker, ask, workers))
             if self.total.is_short and not was_short:
                 self._actions.append(Tell(_USED_UP))
 
@@ -314,7 +317,7 @@ class RunProtocol:
             self._send(name, Grant(self._run_id, self._epoch, t0_s, lanes))
 
     def _send(self, worker: str, message: ToWorker) -> None:
-        self._actions.append(Send(worker, message))
+        self._actions.append(Send(worker, self.workers.status[worker].outbox.number(message)))
 
     def _taken(self) -> list[Action]:
         actions, self._actions = self._actions, []

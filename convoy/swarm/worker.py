@@ -36,6 +36,7 @@ from convoy.swarm.messages import (
     LateChange,
     Lease,
     Leaving,
+    Missed,
     Over,
     Prepare,
     Ready,
@@ -86,8 +87,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._run: WorkerRun | None = None
-        self._is_prepared = Event()
-        self._farewell = Event()
+        self._is_prepared, self._farewell = Event(), Event()
         self._reporting: Greenlet[..., None] | None = None
 
     def say_hello(self) -> None:
@@ -128,10 +128,11 @@ class Worker:
             return
         if isinstance(message, Prepare):
             self._prepare(message)
-        elif self._run is not None and self._run.run_id == message.run_id:
-            # Also of a worker that is out, whose questions the master answers with a stop.
-            self._run.lease.hear(clock_s())
-            self._follow(self._run, message)
+        elif (run := self._run) is not None and run.run_id == message.run_id:
+            if run.takes(message):
+                self._follow(run, message)
+            elif run.inbox.misses(message):
+                self.channel.to_master(Missed(run.run_id, run.inbox.received))
 
     def _follow(
         self, run: WorkerRun, message: Lease | Grant | Release | Change | Farewell | Stop | Over

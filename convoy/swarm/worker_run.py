@@ -19,8 +19,9 @@ from convoy.results.message_log import MessageLog
 from convoy.results.outcome import Outcome
 from convoy.results.samples import SampleKeeper
 from convoy.swarm.accounting import Rows, code_namer
+from convoy.swarm.delivery import Inbox
 from convoy.swarm.lease_clock import LeaseClock
-from convoy.swarm.messages import Change, Lanes, WorkerReport
+from convoy.swarm.messages import Change, Lanes, ToWorker, WorkerReport
 from convoy.swarm.run_inputs import RunInputs, plan_hash
 from convoy.swarm.scenario_work import ScenarioWork
 
@@ -54,7 +55,7 @@ class WorkerRun:
     def __post_init__(self) -> None:
         plans, settings = self.inputs.plans(), self.inputs.settings
         self.state = WorkerRunState.JOINING
-        self.run_id = self.inputs.run_id
+        self.run_id, self.inbox = self.inputs.run_id, Inbox()
         self.plan_hash = plan_hash(plans)
         self.samples = SampleKeeper(self.redact, settings.samples)
         self._log = MessageLog(self.redact) if settings.records_messages else None
@@ -88,13 +89,20 @@ class WorkerRun:
         """True from T0 on, once it is known."""
         return self.t0_s is not None and clock_s() >= self.t0_s
 
+    def takes(self, message: ToWorker) -> bool:
+        """Take in that the master said something; return whether it is to be followed."""
+        # Also in a worker that is out, whose questions the master answers with a stop.
+        self.lease.hear(clock_s())
+        return self.inbox.takes(message)
+
     def keep_lease(self) -> None:
         """Let messages be handed out for as long as the lease holds."""
         if not self.is_stopping:
-            for work in self.work.values():
-                work.dispatcher.hold_lease_until(self.lease.ends_s)
+            # First the pace: a dispatcher sets no alarm for what that lets not leave.
             if self.connections.pace is not None:
                 self.connections.pace.ends_s = self.lease.ends_s
+            for work in self.work.values():
+                work.dispatcher.hold_lease_until(self.lease.ends_s)
 
     @property
     def ends_s(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
@@ -46,6 +47,7 @@ class TcpRelay:
     down: Direction = field(default_factory=Direction)
     _listener: socket.socket = field(init=False)
     _ends: list[socket.socket] = field(default_factory=list)
+    _is_broken: bool = False
     _is_over: bool = False
 
     def __post_init__(self) -> None:
@@ -72,10 +74,28 @@ class TcpRelay:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
 
+    @contextlib.contextmanager
+    def broken(self) -> Iterator[None]:
+        """Have all connections end, as those of a forwarded port do whose program is restarted.
+
+        What has not been received is lost, and there are no others while the block lasts.
+        """
+        self._is_broken = True
+        for each in self._ends:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        try:
+            yield
+        finally:
+            self._is_broken = False
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                if self._is_broken:
+                    near.close()
+                    continue
                 try:
                     far = socket.create_connection(("127.0.0.1", self.behind_port))
                 except ConnectionRefusedError:

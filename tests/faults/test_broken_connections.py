@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,11 +109,44 @@ def test_down_is_three_seconds_late_and_then_up_is_cut(
     assert_others_send_on(ended)
 
 
+@pytest.mark.parametrize(
+    "for_s",
+    [
+        pytest.param(0.3, id="it ends, and another stands 0.3 s later"),
+        pytest.param(2.9, id="it ends, and another stands 2.9 s later"),
+    ],
+)
+def test_connection_that_ends_costs_no_words(
+    tmp_path: Path, simulator: SimulatorProcess, for_s: float
+) -> None:
+    with relayed_swarm(tmp_path, simulator, lasts_s=12, is_held=False) as (swarm, relay):
+        swarm.fault()
+        with relay.broken():
+            time.sleep(for_s)
+        ended = swarm.end()
+
+    assert_others_send_on(ended)
+
+
+def test_connection_that_ends_while_the_run_is_stopped(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    with relayed_swarm(tmp_path, simulator, lasts_s=60, is_held=False) as (swarm, relay):
+        with relay.broken():
+            swarm.signal(signal.SIGUSR1, swarm.master)
+            swarm.master.wait_for("SIGUSR1")
+        ended = swarm.end(is_whole=False)
+
+    ended.assert_invalid("SIGUSR1")
+    assert ended.states == ["reported"] * 2
+    assert "no final report" not in ended.reasons
+
+
 @contextmanager
 def relayed_swarm(
-    folder: Path, simulator: SimulatorProcess, lasts_s: int
+    folder: Path, simulator: SimulatorProcess, lasts_s: int, *, is_held: bool = True
 ) -> Iterator[tuple[SwarmOfProcesses, TcpRelay]]:
-    """A run that goes on, with one of two workers behind a relay."""
+    """A run that goes on, with one of two workers behind a relay, which has held something."""
     with (
         SwarmOfProcesses(folder, simulator, workers=1, awaited=1, lasts_s=lasts_s) as swarm,
         TcpRelay(swarm.port) as relay,
@@ -120,7 +154,7 @@ def relayed_swarm(
         swarm.join(port=relay.port)
         swarm.wait_for_flow()
         yield swarm, relay
-        assert relay.up.held + relay.down.held > 0
+        assert (relay.up.held + relay.down.held > 0) == is_held
 
 
 def delay(swarm: SwarmOfProcesses, relay: TcpRelay, by_s: float, *ways: str) -> None:

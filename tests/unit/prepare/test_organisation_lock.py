@@ -57,6 +57,15 @@ def test_after_a_run_others_wait_for_workers_that_did_not_hear_of_its_end(
     assert waited_s == [rest_s, rest_s]
 
 
+def test_who_holds_it_after_a_run_is_named(
+    first: OrganisationLock, second: OrganisationLock
+) -> None:
+    first.take("an id", AFTER_A_RUN)
+
+    with pytest.raises(RefusedError, match=rf"^a reconcile or cleanup \(process {os.getpid()}\)"):
+        second.take("an id", "2")
+
+
 def test_another_organisation_may_be_loaded_meanwhile(
     first: OrganisationLock, second: OrganisationLock
 ) -> None:

@@ -26,6 +26,7 @@ from convoy.swarm.messages import (
     LateChange,
     Lease,
     Leaving,
+    Missed,
     Over,
     Prepare,
     Ready,
@@ -900,9 +901,10 @@ def test_a_run_that_is_stopped_waits_for_what_is_in_flight_and_a_second_stop_add
     stopped_s = run.now_s
 
     run._note(run.protocol.stop(run.now_s))
-    run.pass_time(0.5)
+    told = {name: list(run.sent[name]) for name in run.alive}
     run._note(run.protocol.stop(run.now_s))
     assert run.protocol.state is RunState.STOPPING
+    assert run.sent == told
     for name in sorted(run.alive):
         assert sum(isinstance(each, Stop) for each in run.sent[name]) == 1
         run.hear(name, Drained(RUN_ID, 1, {NAME: cursors_at(run, name, 1)}))
@@ -911,6 +913,32 @@ def test_a_run_that_is_stopped_waits_for_what_is_in_flight_and_a_second_stop_add
     assert run.protocol.state is RunState.ENDED
     assert run.protocol.phases.measured_s(30) == stopped_s - (run.protocol.phases.t0_s or 0)
     assert run.lanes.planned(NAME, is_whole=False) < PLANNED
+
+
+def test_a_stop_is_said_again_to_whoever_asks_and_no_lease_is_given_any_more() -> None:
+    run = Run()
+    run.begin()
+    run._note(run.protocol.stop(run.now_s))
+    run.sent["worker-0"].clear()
+
+    run.pass_time(0.3)
+
+    assert run.sent["worker-0"] == [Stop(RUN_ID)] * 3
+
+
+def test_what_a_worker_has_missed_it_is_told_again_in_order() -> None:
+    run = Run()
+    run.begin()
+    run.silent.add("worker-0")
+    run.pass_time(2.7)
+    said = [each for each in run.sent["worker-0"] if isinstance(each, Grant | Release)]
+    run.sent["worker-0"].clear()
+
+    run.hear("worker-0", Missed(RUN_ID, 1))
+    run.hear("worker-0", Missed(RUN_ID, len(said)))
+
+    assert isinstance(said[0], Grant) and isinstance(said[-1], Release)
+    assert run.sent["worker-0"] == [*said, said[-1]]
 
 
 def test_a_stop_waits_also_for_those_whose_lanes_had_drained_before() -> None:

@@ -36,6 +36,7 @@ from convoy.swarm.messages import (
     Hello,
     Lease,
     Leaving,
+    Missed,
     Over,
     Prepare,
     Ready,
@@ -199,7 +200,8 @@ def test_without_lanes_nothing_leaves_once_the_load_has_begun(worker: Worker, ke
 
     worker.hear(encode(Lease(RUN_ID, asked_s, asked_s, has_load=True)))
     without_lanes_s = pace.ready_at(asked_s)
-    worker.hear(encode(Grant(RUN_ID, 1, asked_s + 100, {"conversation_messages": {0: 0}})))
+    lanes = {"conversation_messages": {0: 0}}
+    worker.hear(encode(Grant(RUN_ID, 1, asked_s + 100, lanes, number=2)))
     pace.allow(5, 0.0)
     worker.hear(encode(Lease(RUN_ID, asked_s, asked_s, has_load=True)))
 
@@ -286,7 +288,8 @@ def test_before_its_users_are_stopped_nothing_more_is_handed_out_or_leaves(
     worker.stop_users = lambda: seen.append((dispatcher.is_exhausted, pace.ends_s))
     asked_s = clock_s()
     worker.hear(encode(Lease(RUN_ID, asked_s, asked_s)))
-    worker.hear(encode(Grant(RUN_ID, 1, asked_s, {"conversation_messages": {0: 0}})))
+    lanes = {"conversation_messages": {0: 0}}
+    worker.hear(encode(Grant(RUN_ID, 1, asked_s, lanes, number=2)))
     assert not dispatcher.is_exhausted
 
     worker.hear(encode(Stop(RUN_ID)))
@@ -364,7 +367,7 @@ def test_of_one_that_leaves_in_order_nothing_leaves_after_a_stop(
     assert (before, pace.is_over) == (False, True)
     assert kept.kill_switch.reason == "the run was stopped"
     stopping.set()
-    worker.hear(encode(Farewell(RUN_ID)))
+    worker.hear(encode(Farewell(RUN_ID, number=2)))
     leaving.join(timeout=10)
     worker.forget_run()
 
@@ -443,3 +446,21 @@ def test_why_a_token_was_not_found_to_be_of_the_organisation_is_said(
     assert kept.wait_for(Refusal).reason == str(error)
     assert kept.heard(Ready) == []
     worker.forget_run()
+
+
+def test_it_has_no_lease_before_it_has_what_the_channel_lost(worker: Worker, kept: Kept) -> None:
+    kept.may_log_in.set()
+    worker.hear(encode(PREPARE))
+    run, asked_s = worker.wait_for_run(), clock_s()
+    lanes = {"conversation_messages": {0: 0}}
+
+    worker.hear(encode(Lease(RUN_ID, asked_s, asked_s, said=2)))
+    before_s = run.lease.ends_s
+    missed = kept.wait_for(Missed)
+    worker.hear(encode(Grant(RUN_ID, 1, asked_s + 100, lanes, number=2)))
+    worker.hear(encode(Lease(RUN_ID, asked_s, asked_s, said=2)))
+
+    assert (before_s, missed) == (-inf, Missed(RUN_ID, 1))
+    assert run.lease.ends_s > asked_s
+    assert kept.heard(Missed) == [missed]
+    worker.hear(encode(Over(RUN_ID)))

@@ -88,3 +88,21 @@ def test_without_an_approval_lanes_are_given_back_at_once() -> None:
     run.withdraw({NAME: range(8)})
 
     assert sorted(run.take_free()[NAME]) == list(range(8))
+
+
+def test_a_lease_that_comes_late_lets_waiting_users_have_what_is_due() -> None:
+    run = approved_run()
+    run.lease = LeaseClock(2.5, clock_s())
+    run.keep_lease()
+    t0_s = clock_s()
+    run.begin(t0_s)
+    run.grant(ALL, 1, t0_s)
+    user = gevent.spawn(run.work[NAME].dispatcher.take)
+    gevent.sleep(0)
+
+    asked_s = clock_s()
+    run.lease.renew(asked_s, asked_s, asked_s)
+    run.keep_lease()
+    user.join(timeout=2)  # long before a message is given up, which would set the alarm, too
+
+    assert user.ready() and user.value.k == 0
