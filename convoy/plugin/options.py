@@ -13,6 +13,7 @@ from pathlib import Path
 from locust.argument_parser import LocustArgumentParser
 
 from convoy.errors import Fault, RefusedError, SettingsError
+from convoy.plugin.web_server import tls_context
 from convoy.settings.origin import is_loopback
 from convoy.settings.sources import environment_defaults, names_of
 
@@ -126,6 +127,13 @@ def _unusable_paths(options: Namespace) -> Iterator[Fault]:
         path = getattr(options, name)
         if path and not Path(path).is_file():
             yield Fault(f"--{name.replace('_', '-')}", f"there is no file {path!r}")
+    pair = options.tls_cert, options.tls_key
+    if all(path and Path(path).is_file() for path in pair):
+        try:
+            tls_context(*pair)
+        except OSError as error:
+            problem = f"{pair[0]!r} is no certificate that goes with --tls-key: {error}"
+            yield Fault("--tls-cert", problem)
     for option, path in (
         ("--csv", options.csv_prefix),
         ("--html", options.html_file),

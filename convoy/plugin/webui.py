@@ -17,7 +17,7 @@ from gevent import subprocess
 from locust.web import WebUI
 
 from convoy.errors import ConvoyError, RefusedError
-from convoy.plugin import web_guard
+from convoy.plugin import web_guard, web_server
 from convoy.plugin.command_line import CommandLine
 from convoy.plugin.runs import RunController
 from convoy.plugin.web_form import KEPT, LOCUSTS, check_fields, edit, read_form
@@ -87,6 +87,7 @@ def install(web_ui: WebUI, controller: RunController, command: CommandLine, setu
     options = web_ui.environment.parsed_options
     base_path = options.web_base_path.rstrip("/") if options else ""
     hosts, login = command.access.hosts, command.access.login
+    web_server.install(web_ui)
     web_guard.install(web_ui, HostNames.of(web_ui.host, hosts, has_login=login is not None))
     if login is not None:
         login.install(web_ui, base_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,25 @@ def test_the_browser_that_enter_opens_gets_no_credential(
     assert opened == f"http://127.0.0.1:{port}\n"
     assert secret not in environment
     assert "DISPLAY=:7\n" in environment and "XDG_RUNTIME_DIR=/run/user/7\n" in environment
+
+
+def test_what_is_no_request_costs_a_line_and_no_traceback(tmp_path: Path) -> None:
+    port = free_port()
+    with LocustProcess(tmp_path, "--web-port", str(port)) as locust:
+        ui = locust.web_ui()
+        for sent in (
+            b"\x16\x03\x01\x02\x00\n",
+            b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n",
+        ):
+            for _ in range(20):
+                with socket.create_connection(("127.0.0.1", port)) as peer:
+                    peer.sendall(sent)
+                    assert peer.recv(100).startswith(b"HTTP/1.1 400")
+        cookies = {"Cookie": "a;" * 40_000}
+        refused = requests.get(f"{ui}/login", headers=cookies, timeout=60)
+
+        said = locust.output()
+
+    assert refused.status_code == 400
+    assert said.count("something that connected to the web UI") == 2
+    assert "Traceback" not in said

@@ -15,6 +15,7 @@ from locust import argument_parser
 
 from convoy.errors import ExitCode, RefusedError, SettingsError
 from convoy.plugin.options import add_options, check_ports, judge_options, who_can_reach
+from tests.unit.remote.certificates import Authority
 
 Parse = Callable[..., Namespace]
 
@@ -45,6 +46,7 @@ REFUSED = [
     (["--worker", "--master-port", "65536"], {}, "--master-port: is 65536"),
     (["--tls-cert", __file__], {}, "--tls-key: "),
     (["--tls-cert", "none.pem", "--tls-key", __file__], {}, "--tls-cert: .*'none.pem'"),
+    (["--tls-cert", __file__, "--tls-key", __file__], {}, "--tls-cert: .* is no certificate"),
     (["--scenarios", "a", "ConversationMessages"], {}, "--scenarios: "),
     (["--csv", f"{__file__}/figures"], {}, "--csv: .*is no folder"),
     (["--html", str(Path(__file__).parent)], {}, "--html: .*is a folder"),
@@ -120,12 +122,18 @@ def test_what_locusts_own_file_says_is_judged_as_well(parse: Parse, tmp_path: Pa
         ["--json-file", "figures.json"],
         ["--web-base-path", "/load", "--web-login", "--headful"],
         ["--worker", "--processes", "-1", "--master-host", "127.0.0.1"],
-        ["--tls-cert", __file__, "--tls-key", __file__],
         ["-u", "3", "-r", "1", "-t", "3s", "-s", "7", "--reset-stats", "ConversationMessages"],
     ],
     ids=lambda given: " ".join(given)[:30] or "none",
 )
 def test_what_convoy_honours_passes(parse: Parse, given: list[str]) -> None:
+    assert complaints(parse(*given)) == ""
+
+
+def test_a_certificate_with_its_key_passes(parse: Parse, tmp_path: Path) -> None:
+    Authority(tmp_path).self_signed_context()
+    given = ["--tls-cert", str(tmp_path / "alone.pem"), "--tls-key", str(tmp_path / "alone.key")]
+
     assert complaints(parse(*given)) == ""
 
 

@@ -1,0 +1,95 @@
+"""The web UI's server: what is no request to it costs little time, and a line in ten seconds.
+
+Whoever reaches the port can send such, a page in the tester's browser included, and gevent's own
+server says each in up to fifty lines.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+from functools import partial
+from http.client import HTTPException
+from typing import Any
+
+from gevent import pywsgi
+from locust.web import WebUI
+
+from convoy.plugin.limited_log import LimitedLog
+
+_LARGEST_HEAD = 64 * 1024
+"""Characters of all headers together; to read cookies of 6 MB takes Flask a second."""
+_OF_TLS = "\x16\x03"
+"""What a client begins with that wants TLS."""
+
+
+def tls_context(certificate: str, key: str) -> ssl.SSLContext:
+    """Return the server's side of TLS by these files; raises OSError where they do not do."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    # With no password, or OpenSSL would ask for one on the terminal.
+    context.load_cert_chain(certificate, key, password="")
+    return context
+
+
+def install(web_ui: WebUI) -> None:
+    """Have the web UI served by this server when Locust starts it."""
+    web_ui.start_server = partial(_serve, web_ui)  # type: ignore[method-assign]
+
+
+def _serve(web_ui: WebUI) -> None:
+    tls = None
+    if web_ui.tls_cert and web_ui.tls_key:
+        tls = tls_context(web_ui.tls_cert, web_ui.tls_key)
+    web_ui.server = Server((web_ui.host, web_ui.port), web_ui.app, tls)
+    web_ui.server.serve_forever()
+
+
+class Server(pywsgi.WSGIServer):
+    """Serves an app at an address; of its own it logs what is no request, and nothing else."""
+
+    def __init__(self, address: tuple[str, int], app: Any, tls: ssl.SSLContext | None) -> None:
+        self.refused = LimitedLog()
+        given: Any = {} if tls is None else {"ssl_context": tls}
+        super().__init__(address, app, log=None, handler_class=_Handler, **given)
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
+        # Of the handshake; what happens later is seen to by the handler.
+        try:
+            super().wrap_socket_and_handle(client_socket, address)
+        except OSError:
+            self.refused.say(
+                "did not agree on TLS (a certificate that is not trusted, plain http, or a check "
+                "whether the port is open)",
+                "something that connected to the web UI",
+            )
+
+
+class _Handler(pywsgi.WSGIHandler):
+    server: Server
+
+    def read_request(self, raw_requestline: str) -> Any:
+        """Read a request; raises ValueError for what is none, which gevent says in a line."""
+        try:
+            is_read = super().read_request(raw_requestline)
+        except (HTTPException, IndexError, OSError) as error:
+            raise ValueError(str(error)) from error
+        if sum(map(len, self.headers.values())) > _LARGEST_HEAD:
+            raise ValueError("its headers are too large")
+        return is_read
+
+    def handle(self) -> None:
+        with suppress(OSError):  # gone before its answer
+            super().handle()
+
+    def handle_error(self, t: Any, v: Any, tb: Any) -> None:
+        """Say what went wrong with an answer, unless who asked is gone."""
+        if issubclass(t, OSError):
+            self.close_connection = True
+        else:
+            super().handle_error(t, v, tb)
+
+    def log_error(self, msg: str, *args: object) -> None:
+        kind = "was no request that it takes"
+        if (self.requestline or "").startswith(_OF_TLS):
+            kind = "wanted https, which it does not speak; its address begins with http://"
+        self.server.refused.say(kind, "something that connected to the web UI")

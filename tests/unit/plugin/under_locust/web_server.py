@@ -1,0 +1,127 @@
+"""What comes to the web UI's port and is no request: a line in ten seconds, and no traceback."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from convoy.clock import clock_s
+from convoy.plugin.web_server import Server, tls_context
+from tests.unit.remote.certificates import Authority
+
+HELLO_OF_TLS = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 50
+NONE_OF_ITS = "something that connected to the web UI was no request that it takes"
+
+
+def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"done"]
+
+
+@contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    server = Server(("127.0.0.1", 0), app, tls)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def asked(server: Server, sent: bytes) -> bytes:
+    """Return what the server answers until it ends the connection."""
+    with gevent.Timeout(10), socket.create_connection(server.address) as peer:
+        peer.sendall(sent)
+        with peer.makefile("rb") as answers:
+            return answers.read()
+
+
+def wait_until_said(caplog: pytest.LogCaptureFixture) -> None:
+    ends_s = clock_s() + 10
+    while not caplog.messages and clock_s() < ends_s:
+        gevent.sleep(0.005)
+
+
+def test_a_request_is_answered_and_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with serving() as server:
+        answer = asked(server, b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b"done")
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        pytest.param(b"GET / HTTP/1\r\n\r\n", NONE_OF_ITS, id="half a version"),
+        pytest.param(b"\x00" * 8000 + b"\r\n", NONE_OF_ITS, id="bytes"),
+        pytest.param(
+            b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n", NONE_OF_ITS, id="101 headers"
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\n"
+            + b"Cookie: "
+            + b"a;" * 32_000
+            + b"\r\nX: "
+            + b"y" * 2_000
+            + b"\r\n\r\n",
+            NONE_OF_ITS,
+            id="headers that are too large",
+        ),
+        pytest.param(
+            HELLO_OF_TLS + b"\n",
+            "something that connected to the web UI wanted https, which it does not speak; its "
+            "address begins with http://",
+            id="the beginning of TLS",
+        ),
+    ],
+)
+def test_what_is_no_request_is_said_once_in_a_while(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], sent: bytes, said: str
+) -> None:
+    with serving() as server:
+        answers = [asked(server, sent) for _ in range(20)]
+
+    assert {answer[:12] for answer in answers} == {b"HTTP/1.1 400"}
+    assert caplog.messages == [said]
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("sent", [b"GET / HT", b"GET / HTTP/1.1\r\nX: y", b"x" * 100 + b"\r\n"])
+def test_who_is_gone_in_the_midst_is_no_fault(
+    capfd: pytest.CaptureFixture[str], sent: bytes
+) -> None:
+    with serving() as server:
+        for _ in range(20):
+            with socket.create_connection(server.address) as peer:
+                peer.sendall(sent)
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        answer = asked(server, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_handshake_that_fails_is_said_once_in_a_while(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Authority(tmp_path).self_signed_context()
+    tls = tls_context(str(tmp_path / "alone.pem"), str(tmp_path / "alone.key"))
+
+    with serving(tls) as server:
+        for sent in (b"", b"GET / HTTP/1.1\r\n\r\n", HELLO_OF_TLS):
+            with socket.create_connection(server.address) as peer:
+                peer.sendall(sent)
+        wait_until_said(caplog)
+
+    [said] = caplog.messages
+    assert "did not agree on TLS" in said
+    assert capfd.readouterr().err == ""
