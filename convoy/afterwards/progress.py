@@ -70,4 +70,4 @@ def client_of(
         yield
 
     session = connections.open_session(connections.token_kinds[0])
-    return ApiClient(session, settings, waiting, patience_s=_PATIENCE_S, redact=connections.redact)
+    return ApiClient(session, settings, waiting, patience_s=_PATIENCE_S)

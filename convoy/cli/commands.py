@@ -151,7 +151,8 @@ def _explain(setup: Setup, options: Namespace) -> ExitCode:
 
 
 def _judge(setup: Setup, options: Namespace) -> Summary:
-    summary = judge_record(options.run, options.criteria, options.on_not_judged, RUNS)
+    asked = options.run, options.criteria, options.on_not_judged
+    summary = judge_record(*asked, RUNS, setup.redactor.redact)
     _say(setup, text_report(summary))
     return summary
 

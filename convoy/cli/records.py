@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
@@ -25,17 +25,25 @@ from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import OnNotJudged, judge
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings.documents import DocumentError, parse_mapping
+from convoy.settings.environment import secret_faults
 from convoy.settings.sources import read_criteria
 from convoy.untrusted_text import cut, on_one_line
 
 
-def judge_record(run: str, criteria: str, on_not_judged: OnNotJudged, runs: Path) -> Summary:
+def judge_record(
+    run: str,
+    criteria: str,
+    on_not_judged: OnNotJudged,
+    runs: Path,
+    redact: Callable[[str], str] = str,
+) -> Summary:
     """Return the summary of a run, judged by the lines of a file and by nothing else.
 
     `run` is the folder of a record, or the id of a run below `runs`. Raises SettingsError.
     """
     folder = folder_of(run, runs)
     lines = _lines(Path(criteria))
+    SettingsError.raise_for([*secret_faults({"--criteria": "\n".join(lines)}, redact)])
     with _refusing(folder):
         result = _read(folder)
         judgement = judge(result, parse(lines, known_of(result)), on_not_judged)

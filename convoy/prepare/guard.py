@@ -140,7 +140,7 @@ def check_own_targets(settings: Settings, own: Iterable[Settings]) -> None:
     """
 
     def compared(target: Target) -> tuple[object, ...]:
-        return (*target.urls, target.login_url, target.approval, target.ca_file)
+        return (*target.addresses, target.approval, target.ca_file)
 
     asked = settings.target
     kept = {each for each in settings.headers.items() if not isinstance(each[1], str)}
@@ -149,10 +149,10 @@ def check_own_targets(settings: Settings, own: Iterable[Settings]) -> None:
             return
     headers = f" and the headers {', '.join(name for name, _ in kept)}" * bool(kept)
     raise RefusedError(
-        f"no target file of this worker has target {asked.name!r} with login host "
-        f"{asked.login_url}, the same approval and ca_file{headers}, so that its credentials "
-        "do not go there; put the master's target file into its config/targets, or name it with "
-        "--target or -H"
+        f"no target file of this worker has target {asked.name!r} at {asked.api_url} with login "
+        f"host {asked.login_url}, guests at {asked.addresses[2]}, the same approval and "
+        f"ca_file{headers}, so that its credentials do not go there; put the master's target file "
+        "into its config/targets, or name it with --target or -H"
     )
 
 

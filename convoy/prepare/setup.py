@@ -48,6 +48,7 @@ from convoy.settings.environment import (
     credential_redactor,
     environment_of_children,
     payload_directory,
+    secret_faults,
     simulator_key,
 )
 from convoy.settings.resolution import resolve
@@ -257,6 +258,9 @@ class Setup:
             settings = with_longest_dialogues(settings, payloads, scenarios)
             key = self.simulator_key
             connections = self.connect(settings)
+            # Here, because the values of headers are known as secrets by now.
+            texts = {"criteria": "\n".join(settings.criteria)}
+            SettingsError.raise_for([*secret_faults(texts, self.redactor.redact)])
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
         if withheld := self.withholding.told(settings):
             checklist.warn("credentials", withheld, "")
@@ -330,7 +334,7 @@ def _as_known_now(recorded: Settings, named: object, known: Iterable[Settings]) 
     for own in known:
         target = own.target
         is_approved = target.approval is not None or asked.approval is None
-        if is_approved and target.urls == asked.urls:
+        if is_approved and target.addresses == asked.addresses:
             return recorded.model_copy(update={name: getattr(own, name) for name in _OF_TODAY})
     place = f"{asked.api_url} with login host {asked.login_url}, where the run went"
     if named:

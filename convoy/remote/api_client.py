@@ -22,7 +22,7 @@ from convoy.routes.catalogue import Route
 from convoy.routes.codes import error_code, meaning
 from convoy.routes.refusals import read_refusal
 from convoy.settings import Settings
-from convoy.untrusted_text import UNREADABLE
+from convoy.untrusted_text import UNREADABLE, readable
 
 T = TypeVar("T")
 _TRIES = 3
@@ -52,12 +52,10 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         waiting: Callable[[str, float], AbstractContextManager[None]] = lambda *_: nullcontext(),
         *,
         patience_s: float | None = None,
-        redact: Callable[[str], str] = str,
         sleep: Callable[[float], None] = gevent.sleep,
     ) -> None:
         self.url = session.transport.origin.url
-        self.redact = redact
-        """Hides secrets in what is kept of an answer."""
+        self.redact = session.redact
         own = [each for each in settings.limits if each.scope == "token"]
         self.most_at_once = min((each.count for each in own), default=inf)
         """So many requests can be asked without a pause."""
@@ -114,7 +112,8 @@ class ApiClient(AbstractContextManager["ApiClient"]):
             elif answer is None:
                 raise RemoteError(f"no answer from {url}: {meaning(attempt.code)}")
             else:
-                raise refusal_of(answer, url, route.name.replace("_", " "), route.permission)
+                what = route.name.replace("_", " ")
+                raise refusal_of(answer, url, what, route.permission, self.redact)
 
     def _await_budget(self) -> None:
         clock = self._session.clock
@@ -131,7 +130,13 @@ class ApiClient(AbstractContextManager["ApiClient"]):
             self._sleep(for_s)
 
 
-def refusal_of(answer: Answer, url: str, what: str, permission: str = "") -> RemoteError:
+def refusal_of(
+    answer: Answer,
+    url: str,
+    what: str,
+    permission: str = "",
+    redact: Callable[[str], str] = str,
+) -> RemoteError:
     """Return what an answer that says no means, with its code; `what` was asked for.
 
     The permissions that the answer itself says are missing are named, else the `permission` that it
@@ -142,7 +147,9 @@ def refusal_of(answer: Answer, url: str, what: str, permission: str = "") -> Rem
         f"{url} answered {status} ({code}, correlation id {answer.correlation_id or 'none given'}) "
         f"when asked for {what}. {meaning(code)}"
     )
-    if missing := read_refusal(answer.body).permissions:
+    # Redacted before it is read: what looks like a permission may be a part of a secret.
+    body = readable(answer.body, redact).encode()
+    if missing := read_refusal(body).permissions:
         told += f" It lacks {', '.join(missing)}."
     elif permission and status == HTTPStatus.FORBIDDEN:
         told += f" It takes the permission {permission}."

@@ -152,7 +152,12 @@ class Connections:
 
     def _session(self, transport: Transport, held: _Held) -> ApiSession:
         return ApiSession(
-            transport, *held, code_book=self._code_book, clock=self.clock, headers=self.headers
+            transport,
+            *held,
+            code_book=self._code_book,
+            clock=self.clock,
+            headers=self.headers,
+            redact=self.redact,
         )
 
     def guests_of(self, variables: Mapping[str, str]) -> Guests:
@@ -183,6 +188,7 @@ class Connections:
                 turns=self.turns if target.approval is not None else None,
                 starts=self.starts if target.approval is not None else None,
                 clean=self.redact if self._settings.samples == "full" else masking(self.redact),
+                redact=self.redact,
             )
         return shared
 

@@ -26,6 +26,7 @@ from convoy.remote.websocket_protocol import ServerClosedError, UpgradeRefusedEr
 from convoy.remote.wire_faults import StoppedError, wire_code
 from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Fate
 from convoy.routes.codes import UNEXPECTED_ANSWER, UPGRADE_REFUSED, CodeBook, error_code
+from convoy.routes.refusals import guest_code
 from convoy.untrusted_text import told
 
 _ENDINGS = (ConnectionClosed, LoggedOut, SessionClosed, SessionExpired)
@@ -56,7 +57,11 @@ def code_of_loss(fault: Exception | None, state: State) -> str:
 
 
 def refusal_of_upgrade(
-    exc: UpgradeRefusedError, where: str, codes: CodeBook, clean: Callable[[str], str]
+    exc: UpgradeRefusedError,
+    where: str,
+    codes: CodeBook,
+    clean: Callable[[str], str],
+    redact: Callable[[str], str],
 ) -> RefusalError:
     """Return the refusal that an answer to an upgrade of `where` means, what it says `clean`."""
     code = codes.name(error_code(exc.status, exc.body))
@@ -64,9 +69,12 @@ def refusal_of_upgrade(
         code = UNEXPECTED_ANSWER
     elif exc.status == _FORBIDDEN:
         code = UPGRADE_REFUSED
-    return RefusalError(
-        code, f"{where}: {told(str(exc), clean)}", retry_after_s=retry_after_s(exc.headers)
-    )
+    # Without its query, in which gateways put what they know of a visitor; redacted before that is
+    # cut off, or it could be a part of a secret.
+    to = redact(exc.headers.get(b"location", b"").decode("latin-1"))
+    to = to.partition("?")[0].partition("#")[0]
+    said = told(f"{exc}{to and f' to {to}'}", clean)
+    return RefusalError(code, f"{where}: {said}", retry_after_s=retry_after_s(exc.headers))
 
 
 def _number_of(answer: Event | None) -> int | None:
@@ -86,7 +94,7 @@ def refusal_in(answer: Event | None, codes: CodeBook, clean: Callable[[str], str
         return RefusalError(_CLOSED)
     text = answer.text if isinstance(answer, Refused | UploadFailed) else ""
     wait_s = answer.retry_after_s if isinstance(answer, TooManyRequests) else None
-    code = codes.name(f"guest {number}")
+    code = codes.name(guest_code(number))
     return RefusalError(code, told(text, clean), retry_after_s=wait_s)
 
 
@@ -97,7 +105,7 @@ def judged(answer: Event | None, codes: CodeBook) -> tuple[Fate, str, int]:
     if (number := _number_of(answer)) is None:
         return UNKNOWN, _CLOSED, _GOOD
     status = _TOO_MANY if isinstance(answer, TooManyRequests) else number
-    return REJECTED, codes.name(f"guest {number}"), status
+    return REJECTED, codes.name(guest_code(number)), status
 
 
 class Question:

@@ -60,7 +60,8 @@ class Guests:
     guests. Under an approval each connection takes one of the `turns` to log in, and its first
     request one of `starts`, because many upgrades may be answered at once. Files go to the
     target's own `origins`, and to public places besides where it `is_approved`.
-    What a server says when it refuses something is told as `clean` returns it.
+    What a server says when it refuses something is told as `clean` returns it, which
+    hides people as well as what `redact` hides.
     """
 
     dialler: Dialler
@@ -78,6 +79,7 @@ class Guests:
     origins: Collection[Origin] = ()
     is_approved: bool = False
     clean: Callable[[str], str] = str
+    redact: Callable[[str], str] = str
 
     def budget(self, scope: str) -> Budget:
         """Return a new budget of the limits of one scope."""

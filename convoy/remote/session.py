@@ -139,7 +139,10 @@ class RequestHeads:
 
 @dataclass(eq=False, repr=False)
 class ApiSession:
-    """One user's session with the API (a `Session`); used by one greenlet at a time."""
+    """One user's session with the API (a `Session`); used by one greenlet at a time.
+
+    `redact` hides secrets in what is read out of an answer.
+    """
 
     transport: Transport
     oauth: OAuthSession
@@ -147,6 +150,7 @@ class ApiSession:
     code_book: CodeBook
     clock: Callable[[], float]
     headers: Mapping[str, str] = field(default_factory=dict)
+    redact: Callable[[str], str] = str
 
     def __post_init__(self) -> None:
         self._has_limits = self.budget.has_limits

@@ -9,7 +9,7 @@ from struct import Struct
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
-from websockets.exceptions import InvalidStatus, PayloadTooBig
+from websockets.exceptions import InvalidHeader, InvalidStatus, PayloadTooBig
 from websockets.frames import BINARY, CLOSE, CONT, TEXT, Close, CloseCode, Frame
 from websockets.http11 import Response
 from websockets.protocol import CLOSING, CONNECTING, OPEN
@@ -52,9 +52,7 @@ class UpgradeRefusedError(Exception):
     """The server answered the upgrade with a status of HTTP other than 101."""
 
     def __init__(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> None:
-        # Without its query, in which gateways put tokens and what they know of a visitor.
-        where = headers.get(b"location", b"").decode("latin-1").partition("?")[0].partition("#")[0]
-        super().__init__(f"the upgrade was answered with {status}{where and f' to {where}'}")
+        super().__init__(f"the upgrade was answered with {status}")
         self.status = status
         self.headers = headers
         self.body = body
@@ -265,4 +263,7 @@ def _ours(fault: Exception) -> Exception:
         return AnswerTooLargeError(str(fault))
     if isinstance(fault, EOFError) or isinstance(fault.__cause__, EOFError):
         return AnswerEndedError(str(fault))
+    if isinstance(fault, InvalidHeader):
+        # Its value was split at commas, so that a secret in it would not be found.
+        return MalformedAnswerError(f"the answer has another {fault.name} header than it should")
     return MalformedAnswerError(str(fault))

@@ -23,7 +23,8 @@ _OF_A_THING = (
 _KINDS = {
     kind: re.compile(keys)
     for kind, keys in {
-        "name": rf"(?!(?:{_OF_A_THING})name).*name.*|.*salutation|anrede",
+        "file name": r".*filenames?",
+        "name": rf"(?!(?:{_OF_A_THING})name).*name.*|nick|.*salutation|anrede",
         "date of birth": (
             r".*(?:birthda(?:te|y)|dateofbirth).*|.*birth(?:year)?|.*dob(?:date|iso|text|utc)?"
             r"|geburts(?:datum|tag)"
@@ -33,6 +34,7 @@ _KINDS = {
         "phone number": (
             r".*(?:phone|telefon|landline|msisdn|rufnummer).*|.*(?:ani|dnis)(?:numbers?)?"
             r"|enumbers?"  # e164Number, without its digits
+            r"|waids?|whatsappids?"
             r"|.*(?:mobile|cell|fax|sms|whatsapp|callback)s?(?:no|numbers?|address(?:es)?)?"
             r"|(?:from|to|home|work|business|private)?tel(?:no|number)?|call(?:er|ed)id"
             r"|(?:call(?:er|ed|ing)|contact|dialed|destination|remote|customer|external"

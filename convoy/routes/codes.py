@@ -11,7 +11,7 @@ import yaml
 from convoy.untrusted_text import UNREADABLE
 
 _FILE = Path(__file__).with_name("codes.yaml")
-_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CODE = re.compile(r"(?!\d{6,}\Z)[A-Za-z0-9._-]{1,64}")
 UNEXPECTED_ANSWER = "unexpected answer"
 """The code of a 2xx that is not the answer of the route: nobody knows of the message's fate."""
 

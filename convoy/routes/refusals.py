@@ -16,6 +16,7 @@ _QUOTED = re.compile(r"'([A-Za-z][\w.\[\]/]*)'")
 _STATUSES = range(100, 600)
 _FIRST_FAILURE, _BAD_REQUEST = 300, 400
 _SESSION_EXPIRED = 4006
+_MOST_CODES = 100_000
 _NAMELESS = "4xx other"
 _LONGEST_SAID = 400
 _LONGEST_FIELD = 80
@@ -70,6 +71,14 @@ def read_refusal(answer: Mapping[str, Any] | bytes, status: int | None = None) -
     )
 
 
+def guest_code(number: int) -> str:
+    """Return the code of a frame that refuses with a number: `"guest 4002"`.
+
+    The service's have up to five digits; what has more may be somebody's number.
+    """
+    return f"{GUEST}{number}" if 0 <= number < _MOST_CODES else f"{GUEST}other"
+
+
 def _of_frame(frame: Mapping[str, Any]) -> Refusal:
     """Return what a server's frame to a guest holds: it says its code in itself or in its body."""
     body = frame.get("body")
@@ -77,9 +86,8 @@ def _of_frame(frame: Mapping[str, Any]) -> Refusal:
     given = inner.get("errorCode", frame.get("code"))
     if frame["class"] == "SessionExpiredEvent":
         given = _SESSION_EXPIRED
-    is_refusal = isinstance(given, int) and given >= _FIRST_FAILURE
     return Refusal(
-        f"{GUEST}{given}" if is_refusal else "",
+        guest_code(given) if isinstance(given, int) and given >= _FIRST_FAILURE else "",
         said=_line(body) or _line(inner.get("errorMessage")),
     )
 

@@ -206,11 +206,14 @@ class Target(_Section):
     approval: Approval | None = None
 
     @property
+    def addresses(self) -> tuple[str, str, str]:
+        """Those of the API, of logins and of guests."""
+        return self.api_url, self.login_url, self.messaging_url or self.api_url
+
+    @property
     def urls(self) -> tuple[str, ...]:
         """Every address that it has, each once."""
-        return tuple(
-            dict.fromkeys((self.api_url, self.login_url, self.messaging_url or self.api_url))
-        )
+        return tuple(dict.fromkeys(self.addresses))
 
 
 class Settings(_Section):

@@ -76,6 +76,18 @@ def test_a_run_that_was_cut_short_without_a_series_is_refused_in_a_sentence(tmp_
         judge_record(run, str(tmp_path / "criteria.yaml"), "fail", Path("nowhere"))
 
 
+def test_a_criterion_with_a_secret_is_not_read(tmp_path: Path) -> None:
+    run, criteria = recorded(tmp_path, RUN), tmp_path / "criteria.yaml"
+    criteria.write_text("- p95(response_time) < head~tail\n")
+
+    with pytest.raises(SettingsError, match="^--criteria: holds a secret") as caught:
+        judge_record(
+            run, str(criteria), "fail", tmp_path, lambda text: text.replace("head~tail", "*")
+        )
+
+    assert "tail" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("result", "figures"),
     [

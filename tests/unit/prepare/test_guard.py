@@ -776,6 +776,8 @@ def own_of(highest: float | None, **changes: str) -> Settings:
         pytest.param([own_of(50, login_url="https://login.other")], True, id="another login"),
         pytest.param([own_of(50, api_url="https://api.other")], True, id="another API"),
         pytest.param([own_of(50, ca_file="/own.pem")], True, id="other authorities"),
+        pytest.param([own_of(50, messaging_url="https://api.test")], False, id="guests of the API"),
+        pytest.param([own_of(50, messaging_url="https://login.test")], True, id="guests' host"),
         pytest.param([], True, id="no targets"),
     ],
 )

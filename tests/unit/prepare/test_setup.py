@@ -348,3 +348,18 @@ def test_a_record_of_a_run_that_opened_conversations_leads_no_credentials_elsewh
             Setup(LOGIN, lambda: known).connect_again(settings, {})
 
         assert server.connections == 0
+
+
+def test_a_criterion_with_a_secret_is_not_read_because_a_part_of_it_would_be_told(
+    tmp_path: Path,
+) -> None:
+    secret = "Zk7Qhead9xW2v~P5mtail8Rt3"
+    profile = tmp_path / "own.yaml"
+    profile.write_text(f"criteria: ['p95(response_time) < {secret}']\n")
+    prepared = Setup(LOGIN | {"CONVOY_CLIENT_SECRET": secret}, lambda: SCENARIOS)
+
+    with pytest.raises(SettingsError) as caught:
+        prepared.prepare({"load_profile": str(profile)}, None)
+
+    assert "criteria: holds a secret" in str(caught.value)
+    assert "tail" not in str(caught.value)

@@ -21,6 +21,7 @@ from convoy.remote.oauth import Credentials, Token
 from convoy.remote.pace import Pace
 from convoy.routes.catalogue import CLIENT, ROUTES, TokenKind
 from convoy.secrets import Secret
+from tests.unit.remote.clients import client_at
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 from tests.unit.settings.configuration import settings_of
 
@@ -261,6 +262,21 @@ def test_each_repetition_of_a_reading_request_spends_the_budget_too() -> None:
 def test_what_does_not_pass_is_a_sentence(answers: list[bytes], told: str) -> None:
     with serving(gives(*answers)) as server, pytest.raises(RemoteError, match=told):
         Asked(server.port).ask()
+
+
+def test_no_part_of_a_secret_is_taken_for_a_permission() -> None:
+    secret = "Zk7Qhead9,xW2v:P5mtail:8Rt3YbQQ"
+    said = {"code": "missing.permissions", "message": f"{secret} lacks routing:queue:view"}
+    no = answer("403 No", json.dumps(said).encode())
+
+    with (
+        serving(gives(no)) as server,
+        pytest.raises(RemoteError, match=r"It lacks routing:queue:view\.$"),
+        client_at(
+            f"http://127.0.0.1:{server.port}", redact=lambda text: text.replace(secret, "****")
+        ) as client,
+    ):
+        client.ask(ROUTES["message_details"], {"message_id": "m-1"}, dict)
 
 
 def test_nobody_there_is_a_sentence_after_three_tries() -> None:

@@ -258,8 +258,11 @@ def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
         (
             "phone number",
             "5551234567",
-            "aniNumber dnisNumber e164Number fromNumber toNumber smsAddress whatsappAddress",
+            "aniNumber dnisNumber e164Number fromNumber toNumber smsAddress whatsappAddress "
+            "wa_id whatsappId",
         ),
+        ("name", "Ada", "firstName nick nickname"),
+        ("file name", "CV Ada Lee.pdf", "filename fileName file_name originalFilename"),
     ],
 )
 def test_a_key_that_says_more_of_a_value_says_its_kind_too(

@@ -440,6 +440,7 @@ FRAMES: dict[str, tuple[dict[str, Any], str, str]] = {
         "tiff",
     ),
     "expired": (frame("SessionExpiredEvent", 200, {}), "guest 4006", ""),
+    "somebody's number": (frame("string", 4915550199, "no"), "guest other", "no"),
     "a code of none": (frame("string", 4999, "new"), "guest 4999", "new"),
     "a session": (frame("SessionResponse", 200, {"connected": True}), "", ""),
     "no code": (frame("string", 200, {"errorCode": "x"}), "", ""),
