@@ -52,7 +52,8 @@ def charts(result: RunResult) -> dict[str, Any]:
     def line(value: Callable[[int], float | None]) -> list[Point]:
         return thinned([(step * step_s, value(step)) for step in range(steps)])
 
-    marks = [(each.at_s, str(each)) for each in result.changes]
+    # By number: of changes that follow each other closely no one could read the words.
+    marks = [(each.at_s, f"{number}") for number, each in enumerate(result.changes, 1)]
     if (aborted := result.aborted) is not None:
         at_s = result.duration_s if aborted.at_s is None else aborted.at_s
         marks.append((at_s, f"ended early: {aborted.criterion}"))

@@ -29,6 +29,7 @@ from convoy.settings.documents import DocumentError, as_yaml, parse_mapping
 
 _PAGE = Path(__file__).with_name("page")
 _PERCENTILES = {name: name for name in QUANTILES} | {"p999": "p99.9", "max": "max"}
+_MOST_CHANGES = 10
 _FATES = ("rejected", "failed", "unknown")
 _SENTENCES = {
     Verdict.PASS: "The load was delivered, and the run is good by its criteria.",
@@ -145,6 +146,10 @@ def _happened(summary: Summary) -> Iterator[tuple[str, str]]:
         times = only.response_time_ms
         shown = (f"{name} {times.shown(name)}" for name in ("p50", "p95", "p99"))
         yield "response time", f"{', '.join(shown)} ms"
+    for number, change in enumerate(summary.changes[:_MOST_CHANGES], 1):
+        yield f"change {number}", str(change)
+    if (left := len(summary.changes) - _MOST_CHANGES) > 0:
+        yield "changes", f"and {left:,} more, which summary.json has"
 
 
 def _believed(summary: Summary, result: RunResult) -> Iterator[tuple[str, str]]:

@@ -109,6 +109,16 @@ def test_the_page_says_what_was_asked_and_what_happened(said: str) -> None:
     assert said in page_of(RUN, "share(failures[*]) < 1%").text
 
 
+def test_changes_of_the_run_are_said_by_the_numbers_that_the_charts_have() -> None:
+    changes = tuple(Change(float(number), "rate", 9.0) for number in range(1, 13))
+
+    page = page_of(replace(RUN, changes=changes))
+
+    assert "change 1 rate of 9/s from 1.0 s on change 2 rate of 9/s from 2.0 s on" in page.text
+    assert "change 10 rate of 9/s from 10.0 s on changes and 2 more" in page.text
+    assert page.data["marks"][1] == [2.0, "2"]
+
+
 def test_refusals_that_were_asked_for_are_shown_as_such() -> None:
     counts = dataclasses.replace(counts_of(rejected=6), failures={})
 
@@ -245,7 +255,7 @@ def test_charts_hold_what_the_run_counted() -> None:
     assert found["load"]["users"] == [(0, 7), (1, None)]
     assert found["load"]["cpu"][0] == (0, 50)
     assert found["times"]["p50"] == [(0, pytest.approx(100, rel=0.001))]
-    assert found["marks"] == [(1.0, "rate of 5/s from 1.0 s on")]
+    assert found["marks"] == [(1.0, "1")]
     assert sum(count for *_, count in found["heat"]["cells"]) == 14
     assert found["percentiles"]["response"][-1][1] == pytest.approx(100, rel=0.001)
 

@@ -27,7 +27,7 @@
     animation: false,
     color: c.lines,
     textStyle: { color: c.ink, fontFamily: "system-ui, sans-serif" },
-    grid: { left: 12, right: 16, top: 36, bottom: 8, containLabel: true },
+    grid: { left: 12, right: 24, top: 44, bottom: 8, containLabel: true },
     legend: { type: "scroll", top: 0, left: 0, textStyle: { color: c.ink }, icon: "roundRect",
       itemWidth: 14, itemHeight: 4, pageTextStyle: { color: c.ink } },
     // Drawn as text on the canvas, so that no name becomes markup.
@@ -53,8 +53,9 @@
     if (series.length && data.marks.length) {
       series[0].markLine = {
         symbol: "none", silent: true, lineStyle: { color: c.quiet, type: "dashed" },
-        label: { color: c.quiet, position: "insideEndTop", fontSize: 11 },
-        data: data.marks.map(([at, name]) => ({ xAxis: at, name, label: { formatter: () => name } })),
+        label: { color: c.quiet, distance: 2, fontSize: 11 },
+        data: data.marks.map(([at, name]) => ({ xAxis: at, name, 
+          label: { formatter: () => name, position: name.length > 3 ? "insideEndTop" : "end" } })),
       };
     }
     return series;
@@ -117,7 +118,8 @@
       xAxis: { type: "category", data: data.heat.columns.map(clock), axisTick: { show: false },
         axisLabel: { color: c.quiet, hideOverlap: true }, axisLine: { lineStyle: { color: c.line } } },
       yAxis: { type: "category", data: data.heat.rows, axisTick: { show: false },
-        axisLabel: { color: c.quiet, hideOverlap: true, formatter: (row) => row.replace(/^.* to /, "") },
+        axisLabel: { color: c.quiet, interval: Math.ceil(data.heat.rows.length / 10) - 1,
+          formatter: (row) => row.replace(/^.* to /, "") },
         axisLine: { lineStyle: { color: c.line } } },
       visualMap: { show: false, min: 0, max: Math.max(...data.heat.cells.map(([, , count]) => count)),
         inRange: { color: c.heat } },
