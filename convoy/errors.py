@@ -62,6 +62,12 @@ def did_you_mean(word: str, known: Iterable[str], prefix: str = "", *, cutoff: f
     return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
+def there_are(word: str, known: Iterable[str]) -> str:
+    """Return `; there are: …` with all known words, in order, and the one that is closest."""
+    names = sorted(known)
+    return f"; there are: {', '.join(names) or 'none'}{did_you_mean(word, names)}"
+
+
 class SettingsError(ConvoyError):
     """Settings that cannot be run; `faults` holds all of them."""
 

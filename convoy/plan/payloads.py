@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
 
-from convoy.errors import ConvoyError, ExitCode
+from convoy.errors import ConvoyError, ExitCode, there_are
 from convoy.plan.draws import draws, stream_key
 from convoy.plan.sandbox import MOST_OUTPUT_BYTES, Sandbox, refusals
 from convoy.plan.strict_json import NotJsonError, read_json
@@ -103,11 +103,11 @@ class PayloadTemplate:
 
     def check_names(self, variables: Mapping[str, object]) -> None:
         """Raise PayloadError with every name that is neither a variable nor a function."""
-        known = sorted({*variables, "range"})
+        known = {*variables, "range"}
         PayloadError.raise_for(
             self.name,
             (
-                TemplateFault(line, f"{name!r} is no variable; there are: {', '.join(known)}")
+                TemplateFault(line, f"{name!r} is no variable{there_are(name, known)}")
                 for name, line in self._names.items()
                 if name not in known
             ),

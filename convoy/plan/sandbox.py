@@ -16,6 +16,8 @@ from jinja2.tests import TESTS as _JINJA_TESTS
 from jinja2.utils import pass_eval_context
 from jinja2.visitor import NodeTransformer
 
+from convoy.errors import there_are
+
 MOST_OUTPUT_BYTES = 600_000
 LONGEST_VALUE = 600_000
 """Characters or bits of any value that a template makes, with all that is in it."""
@@ -231,7 +233,7 @@ def refusals(tree: nodes.Template) -> Iterator[tuple[int, str]]:
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    return f"there is no {kind} {name!r}; there are: {', '.join(sorted(known))}"
+    return f"there is no {kind} {name!r}{there_are(name, known)}"
 
 
 def _range(*bounds: int) -> range:

@@ -156,7 +156,8 @@ class _RunForm:
             else:
                 self._line_up(host)
         except ConvoyError as error:
-            message = self.setup.redactor.redact(str(error))
+            # The page shows it in one line.
+            message = "; ".join(self.setup.redactor.redact(str(error)).splitlines())
             if controller.is_running:
                 # The page closes the form of an edit whatever the answer.
                 self._refusal = f"the run was not changed: {message}"

@@ -8,7 +8,7 @@ from os.path import expanduser
 from pathlib import Path
 from shlex import quote
 
-from convoy.errors import Fault, SettingsError, did_you_mean
+from convoy.errors import Fault, SettingsError, did_you_mean, there_are
 from convoy.settings.documents import DocumentError, parse_yaml, plain_value, read_yaml
 from convoy.settings.environment import (
     CONFIG,
@@ -234,8 +234,8 @@ def _find_file(chosen: object, directory: Path, option: str, faults: list[Fault]
         return None
     if chosen in names:
         return directory / f"{chosen}.yaml"
-    there_are = f"there are: {', '.join(names) or 'none'}{did_you_mean(chosen, names)}"
-    faults.append(Fault(option, f"there is no {quoted(chosen)} in {directory}; {there_are}"))
+    others = there_are(chosen, names)
+    faults.append(Fault(option, f"there is no {quoted(chosen)} in {directory}{others}"))
     return None
 
 

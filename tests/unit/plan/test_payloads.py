@@ -98,6 +98,8 @@ def test_a_template_cannot_change_what_it_is_given() -> None:
         pytest.param("{}\n{{ lipsum() }}", 2, "lipsum", id="a text of its own"),
         pytest.param("{\n\n{{ text.nobody }}}", 3, "attribute 'nobody'", id="attribute"),
         pytest.param("{}\n{{ text | upside_down }}", 2, "upside_down", id="unknown filter"),
+        pytest.param("{{ txt }}", 1, "; did you mean text?", id="a variable with a slip"),
+        pytest.param("{{ text | uper }}", 1, "; did you mean upper?", id="a filter with a slip"),
         pytest.param("{}\n{% if %}", 2, "Expected an expression", id="syntax"),
         pytest.param("{}\n\n{% for a in b %}", 3, "Unexpected end", id="open block"),
         pytest.param("{{ 1 / 0 }}", 1, "division by zero", id="arithmetic"),

@@ -295,6 +295,13 @@ def test_the_form_takes_no_path_and_tells_nothing_of_the_file(page: Page) -> Non
     assert page.did == []
 
 
+def test_several_faults_of_a_form_stand_apart_in_the_one_line_of_the_page(page: Page) -> None:
+    answer = page.client().post("/swarm", data=FORM | {"user_count": "x", "spawn_rate": "y"})
+
+    said = answer.get_json()["message"]
+    assert "\n" not in said and "; spawn rate: is 'y'" in said
+
+
 def test_a_path_that_was_given_at_the_start_stays_allowed() -> None:
     page = Page("--target", "/given/target.yaml")
 
