@@ -203,6 +203,7 @@ class SwarmClient(zmqrpc.Client):
             self.socket.setsockopt(zmq.CURVE_SERVERKEY, keys.master.public)
             _use(self.socket, keys.worker)
         self.socket.connect(f"tcp://{host}:{port}")
+        logger.info("this worker waits for its master at %s:%s", host, port)
 
     def recv(self) -> Message:
         """Return the next message that passes the filter."""
