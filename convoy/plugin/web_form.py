@@ -12,6 +12,7 @@ from locust.util.timespan import parse_timespan
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plugin.runs import RunController
 from convoy.settings.values import LONGEST_S, MOST_USERS
+from convoy.swarm.changes import Changes
 from convoy.untrusted_text import quoted
 
 KEPT = ("target", "load_profile", "scenarios", "seed", "run_time", "host")
@@ -99,10 +100,11 @@ def read_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Form:
     return Form(dict(form), asked, None if is_default_rate else spawn_rate)
 
 
-def edit(controller: RunController, form: Mapping[str, str], before: Mapping[str, str]) -> None:
+def edit(controller: RunController, form: Mapping[str, str], before: Mapping[str, str]) -> str:
     """Apply an edit to the rate of the present run; the number of users is changed by Locust.
 
     `before` holds the fields that it was started with; raises ConvoyError for any other change.
+    Returns what the limits will hold back of another rate, "" where they suffice.
     """
     for name in KEPT:
         if form.get(name, "") not in ("", before.get(name, "")):
@@ -122,8 +124,16 @@ def edit(controller: RunController, form: Mapping[str, str], before: Mapping[str
         faults.append(Fault("rate", f"{quoted(text)} is no number"))
     SettingsError.raise_for(faults)
     controller.check_users(users)
+    held_back = ""
     if is_new and rate is not None and rate != present:
-        controller.change(lambda changes, at_s: changes.set_rate(at_s, rate))
+
+        def change(changes: Changes, at_s: float) -> None:
+            nonlocal held_back
+            changes.set_rate(at_s, rate)
+            held_back = changes.held_back(users)
+
+        controller.change(change)
+    return held_back
 
 
 def _users(text: str, faults: list[Fault]) -> int:

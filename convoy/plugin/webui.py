@@ -136,13 +136,13 @@ class _RunForm:
             "profile": str(options.profile or "" if options else ""),
         }
         self.is_preparing = False
-        self._refusal = ""
+        self._of_edit = ""
 
     def check(self) -> Response | None:
         """Prepare the run that is asked for, or change the present one; return why not."""
         web_ui, controller = self.web_ui, self.controller
         host = str(web_ui.environment.host or web_ui.template_args.get("host") or "")
-        self._refusal = ""
+        self._of_edit = ""
         try:
             on_form = {*LOCUSTS, *web_ui.template_args["extra_options"]}
             # The value that was given when Convoy was started may be a path.
@@ -151,7 +151,7 @@ class _RunForm:
             }
             check_fields(request.form, on_form, choices)
             if controller.is_running:
-                edit(controller, request.form, self.asked | {"host": host})
+                self._tell(edit(controller, request.form, self.asked | {"host": host}))
                 self.asked["rate"] = request.form.get("rate", "")
             else:
                 self._line_up(host)
@@ -159,11 +159,15 @@ class _RunForm:
             # The page shows it in one line.
             message = "; ".join(self.setup.redactor.redact(str(error)).splitlines())
             if controller.is_running:
-                # The page closes the form of an edit whatever the answer.
-                self._refusal = f"the run was not changed: {message}"
-                logger.error("%s", self._refusal)
+                self._tell(f"the run was not changed: {message}")
             return jsonify(success=False, message=message, host=web_ui.environment.host)
         return None
+
+    def _tell(self, what: str) -> None:
+        """Say something of an edit beside the progress, as the page closes its form at once."""
+        self._of_edit = what
+        if what:
+            logger.error("%s", what)
 
     def _line_up(self, host: str) -> None:
         if self.is_preparing:
@@ -188,7 +192,7 @@ class _RunForm:
         if self.is_preparing:
             return self.setup.waits_for or "The run is being prepared."
         if progress := self.controller.progress():
-            return "; ".join(filter(None, (progress, self._refusal)))
+            return "; ".join(filter(None, (progress, self._of_edit)))
         final = self.controller.final
         return "" if final is None else f"Run {final.run_id} is over: {final.verdict.upper()}"
 

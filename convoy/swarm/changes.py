@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from convoy.errors import RefusedError
 from convoy.plan.rate_curve import LiveCurve, RateCurve
 from convoy.plan.scenario import ScenarioPlan
+from convoy.prepare.allowance import shortfall
 from convoy.prepare.guard import check_rate, check_total
 from convoy.prepare.message_counts import requests_planned
 from convoy.remote.approved_total import TotalBook
@@ -67,6 +68,12 @@ class Changes:
         self._curves = curves
         self.rate = rate
         self.made.append(Change(round(at_s, 3), "rate", rate))
+
+    def held_back(self, users: int) -> str:
+        """Return what the limits will hold back of the present rate with so many users, or ""."""
+        changed = {"rate": self.rate, "stages": None, "users": users, "warm_up_s": 0.0}
+        short = shortfall(self._settings.model_copy(update=changed))
+        return "" if short is None else "; ".join(short)
 
     @property
     def is_paused(self) -> bool:

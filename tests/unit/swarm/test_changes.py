@@ -63,6 +63,17 @@ def test_a_rate_within_the_approval_holds_from_its_moment_on() -> None:
     assert changes.made == [Change(4.0, "rate", 50)]
 
 
+def test_what_the_limits_hold_back_of_another_rate_is_known_at_once() -> None:
+    changes = changes_of("limits=[{scope: token, count: 30, per_s: 60}]", "users=10")
+    before = changes.held_back(10)
+
+    changes.set_rate(4.0, 50)
+
+    assert before == ""
+    assert "50 requests/s need 100 tokens, you have 10" in changes.held_back(10)
+    assert changes.held_back(100) == ""
+
+
 @pytest.mark.parametrize("sets", [[], ["rate=max"]], ids=["scheduled", "flat out"])
 def test_another_number_of_users_is_recorded_once_for_each_change(sets: list[str]) -> None:
     changes = changes_of("users=10", *sets)

@@ -121,7 +121,10 @@ class GoingOn:
         pass
 
     def change(self, make: Callable[[Changes, float], None]) -> None:
-        changes = SimpleNamespace(set_rate=lambda at_s, rate: self.told.append(rate))
+        changes = SimpleNamespace(
+            set_rate=lambda at_s, rate: self.told.append(rate),
+            held_back=lambda users: f"{users} users are too few",
+        )
         make(cast(Changes, changes), 0.0)
 
 
@@ -143,9 +146,10 @@ def test_an_edit_with_an_absurd_value_is_refused_before_its_rate_counts(
 def test_an_edit_changes_the_rate_that_it_names(rate: str, told: list[float]) -> None:
     run = GoingOn()
 
-    edit(cast(RunController, run), AS_SHOWN | {"rate": rate}, AS_SHOWN)
+    held_back = edit(cast(RunController, run), AS_SHOWN | {"rate": rate}, AS_SHOWN)
 
     assert run.told == told
+    assert held_back == (f"{AS_SHOWN['user_count']} users are too few" if told else "")
 
 
 def test_an_edit_that_clears_the_rate_is_refused() -> None:
