@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import gevent
@@ -153,8 +153,7 @@ class SwarmServer(zmqrpc.Server):
 
     def close(self, linger: int | None = None) -> None:
         # First: Locust replaces a broken server by another one, which binds `_ZAP` as well.
-        gevent.killall(self._helpers)
-        self.socket.close(linger)
+        _close(self.socket, self._helpers, linger)
 
     def _let_in(self, zap: zmq.Socket[bytes], pair: KeyPair) -> None:
         """Answer ZMQ's questions: a peer comes in with the key of this swarm's workers only."""
@@ -212,8 +211,7 @@ class SwarmClient(zmqrpc.Client):
         return message
 
     def close(self, linger: int | None = None) -> None:
-        gevent.killall(self._helpers)
-        self.socket.close(linger)
+        _close(self.socket, self._helpers, linger)
 
     def _judge(self, event: int) -> None:
         """End this worker where something listens there that does not let it in."""
@@ -301,14 +299,22 @@ def _watching(
     monitor = socket.get_monitor_socket(events)
 
     def watch() -> None:
-        try:
-            while True:
-                gevent.sleep(A_POLL_S)
-                on_event(parse_monitor_message(monitor.recv_multipart())["event"])
-        finally:
-            socket.disable_monitor()
+        while True:
+            gevent.sleep(A_POLL_S)
+            on_event(parse_monitor_message(monitor.recv_multipart())["event"])
 
     return gevent.spawn(watch)
+
+
+def _close(
+    socket: zmq.Socket[bytes], helpers: Iterable[gevent.Greenlet[..., None]], linger: int | None
+) -> None:
+    """Close a socket, and what watches it, which may not have had a turn yet."""
+    gevent.killall(helpers)
+    monitor = socket.get_monitor_socket()  # the one that is there
+    socket.disable_monitor()
+    monitor.close()
+    socket.close(linger)
 
 
 _ANOTHER_SECRET = f"tried to join without this swarm's {SWARM_SECRET}, and was not let in"

@@ -27,6 +27,12 @@ SECRET = {"CONVOY_SWARM_SECRET": "the secret of this swarm"}
 DEADLINE_S = 10.0
 
 
+def end(socket: SwarmServer | SwarmClient | zmqrpc.Client) -> None:
+    """Close a socket with its context, which Locust leaves to the end of the process."""
+    socket.close(0)
+    socket.socket.context.term()
+
+
 @contextmanager
 def serving(keys: SwarmKeys | None) -> Iterator[SwarmServer]:
     log = LimitedLog()
@@ -34,7 +40,7 @@ def serving(keys: SwarmKeys | None) -> Iterator[SwarmServer]:
     try:
         yield server
     finally:
-        server.close(0)
+        end(server)
 
 
 @pytest.fixture
@@ -68,7 +74,7 @@ def test_words_go_both_ways_between_those_who_have(keys: SwarmKeys | None) -> No
         worker, message = server.recv_from_client()
         server.send_to_client(Message("ack", {"index": 1}, worker))
         answer = client.recv()
-        client.close(0)
+        end(client)
 
     assert (worker, message.type, answer.data) == ("worker-1", "client_ready", {"index": 1})
 
@@ -156,7 +162,7 @@ def test_the_last_worker_may_leave_a_master_that_waits_for_others(
     with gevent.Timeout(DEADLINE_S):
         kinds = [server.recv_from_client()[1].type for _ in range(2)]
 
-    client.close(0)
+    end(client)
     assert kinds == ["client_ready", heard]
 
 
@@ -170,7 +176,7 @@ def test_who_knows_the_masters_key_but_not_the_workers_is_not_let_in(
         while not ended or not caplog.messages:
             gevent.sleep(0.01)
 
-    client.close(0)
+    end(client)
     assert "127.0.0.1 tried to join without this swarm's CONVOY_SWARM_SECRET" in caplog.text
     with gevent.Timeout(0.2, False):
         raise AssertionError(f"it was heard: {server.recv_from_client()}")
@@ -269,8 +275,7 @@ def test_a_worker_whose_credentials_any_master_could_use_says_so(
 
     client = zmqrpc.Client("127.0.0.1", 9, "worker-1")
 
-    client.close(0)
-    client.socket.context.term()
+    end(client)
     warned = [each for each in caplog.messages if "whoever listens at 127.0.0.1:5557" in each]
     assert len(warned) == is_warned
 
@@ -324,8 +329,9 @@ def test_a_worker_is_refused_also_where_that_comes_before_its_loop_has_a_turn() 
         with gevent.Timeout(DEADLINE_S, False):
             while not ended:
                 gevent.sleep(0.01)
-        client.close(0)
+        end(client)
         master.disable_monitor()
+        monitor.close()
 
     assert has_failed
     assert len(ended) == 1
