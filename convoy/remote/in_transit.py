@@ -46,6 +46,8 @@ class InTransit:
         self._arrives = arrives
         self._sent: deque[_Sent] = deque()
         self._held: list[_Sent] = []
+        self._is_cut = False
+        """Whether something was held, and nothing has arrived since."""
         self._looked_s = -inf
         self._looking: Greenlet[..., None] | None = None
 
@@ -78,19 +80,27 @@ class InTransit:
         if now_s < self._looked_s + _LOOKS_EVERY_S:
             return
         was_away, self._looked_s = now_s > self._looked_s + _AWAY_S, now_s
-        before, self._held = self._held, [each for each in self._held if each.is_held]
-        if was_away or len(self._held) < len(before):
-            # What has left since arrives with it.
-            before += sent
-            self._held += [each for each in sent if each.is_held]
+        long_ago_s = now_s - _ARRIVES_WITHIN_S
+        gone = [each for each in self._held if not each.is_held]
+        # What has left since arrives with it. Only with what was long on its way: on a long way
+        # there always is something that left since, and each would take the next along for ever.
+        if was_away or self._is_cut or any(each.left_s <= long_ago_s for each in gone):
+            gone += [each for each in sent if not each.is_held]
+            self._held += sent
             sent.clear()
-        while sent and sent[0].left_s <= now_s - _ARRIVES_WITHIN_S:
-            first = sent.popleft()
-            if first.is_held:
-                self._held.append(first)
-                before.append(first)
-        if arrived := len(before) - len(self._held):
-            self._arrives(arrived)
+        while sent and sent[0].left_s <= long_ago_s:
+            if sent[0].is_held:
+                self._held.append(sent[0])
+            sent.popleft()
+        if gone:
+            over = set(gone)
+            self._held = [each for each in self._held if each not in over]
+            self._arrives(len(gone))
+        # Where the connection was reset meanwhile, after the timeout of a request, nothing arrived.
+        if any(each.connection.is_open or each.left_s > long_ago_s for each in gone):
+            self._is_cut = False
+        elif self._held:
+            self._is_cut = True
 
     def discard(self) -> None:
         """Reset the connections of what has left and not arrived."""

@@ -10,11 +10,11 @@ class Held(Connection):
 
     def __init__(self) -> None:
         self.message_end = self.given_bytes = 1
-        self.keeps = True
+        self.keeps = self.is_open = True
         self.is_reset = False
 
     def holds(self, end: int) -> bool:
         return self.keeps and not self.is_reset
 
     def reset(self) -> None:
-        self.is_reset = True
+        self.is_reset, self.is_open = True, False

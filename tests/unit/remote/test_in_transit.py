@@ -77,6 +77,43 @@ def test_what_arrives_after_it_was_held_is_told_once_with_what_left_since() -> N
     assert watched.transit.held == 1
 
 
+def test_on_a_long_way_an_outage_is_over_some_time_after_it() -> None:
+    class Slow(Held):
+        """Received a tenth of a second after it left, or as long after the outage."""
+
+        def holds(self, end: int) -> bool:
+            return watched.now_s < self.arrives_s
+
+    watched = Watched()
+    for left_s in (0.02 * number for number in range(200)):
+        watched.look_until(left_s)
+        message = Slow()
+        message.arrives_s = left_s + 0.1 if not 1.0 <= left_s < 2.0 else max(2.0, left_s + 0.1)
+        watched.add(message)
+
+    # Those of the second, and of one way more, are told; none that left later.
+    assert 2.0 <= watched.arrived[0][0] < watched.arrived[-1][0] < 2.3
+    assert 50 <= sum(number for _, number in watched.arrived) < 60
+
+
+def test_what_left_after_all_that_was_held_was_reset_arrives_when_the_outage_is_over() -> None:
+    watched, held, refilled, later = Watched(), Held(), Held(), Held()
+    watched.add(held)
+    watched.look_until(1.0)
+    held.reset()
+    watched.look_until(1.2)
+    watched.add(refilled)
+    watched.look_until(1.4)
+    refilled.keeps = False
+    watched.look_until(1.5)
+    watched.add(later)
+    later.keeps = False
+    watched.look_until(3.0)
+
+    # The reset one counts as arrived, since nobody knows; the last one was in no outage.
+    assert watched.arrived == [(1.05, 1), (1.45, 1)]
+
+
 @pytest.mark.parametrize("held_before", [False, True])
 def test_what_arrived_while_nobody_could_look_has_just_arrived(held_before: bool) -> None:
     watched, connection, healthy = Watched(), Held(), Held()
