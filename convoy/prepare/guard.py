@@ -62,13 +62,14 @@ def check_target(
 ) -> str:
     """Raise RefusedError unless load may go to all addresses of the target.
 
-    With an approval they only have to fit its region, and what they say of that is returned, ""
-    otherwise. A simulator on another machine has to prove
+    With an approval they only have to be encrypted and to fit its region, and what they say of that
+    is returned, "" otherwise. A simulator on another machine has to prove
     that it was started with `key`, at each address that its name stands for, and these get the
     `admission`. A target behind a proxy does not count as this machine, because the proxy resolves
     its name.
     """
     if settings.target.approval is not None:
+        _check_encrypted(settings.target)
         return check_region(settings)
     for url in settings.target.urls:
         origin = Origin.parse(url)
@@ -92,6 +93,18 @@ def check_target(
 
 _HOSTS = {"api_url": "api", "login_url": "login", "messaging_url": "webmessaging"}
 """What the host of each address begins with in every region."""
+
+
+def _check_encrypted(target: Target) -> None:
+    """Raise RefusedError where credentials would leave this machine in clear."""
+    for setting in _HOSTS:
+        url = getattr(target, setting)
+        if url is None or (origin := Origin.parse(url)).is_https or is_loopback(origin.host):
+            continue
+        raise RefusedError(
+            f"{setting} of target {target.name!r} is {url}, by which credentials and messages "
+            "would leave this machine in clear; write https://"
+        )
 
 
 def check_region(settings: Settings) -> str:

@@ -27,6 +27,7 @@ MOST_ASKED = 100
 _NOT_ABOUT_THE_ROUTE = ("401", "403", "429", "5")
 _LATEST_S = 2.0**32
 """In the year 2106; what is near the ends of the calendar cannot be written any more."""
+_DIRECTIONS = ("inbound", "outbound")
 _SIDES = {"customer": "inbound", "external": "inbound"}
 
 
@@ -186,7 +187,8 @@ def _found(
     named = normalized.channel.message_id if normalized.channel is not None else None
     key = markers.key_in(text, message.provider_message_id or named or "")
     direction = (message.direction or normalized.direction or "").lower()
-    id, at, way = (shortened(each, LONGEST_NAME, client.redact) for each in (*ids, direction))
+    way = direction if direction in _DIRECTIONS else ""
+    id, at = (shortened(each, LONGEST_NAME, client.redact) for each in ids)
     at_s = _epoch_s(time or message.timestamp)
     if key is None:
         return FoundMessage(id, at, way, at_s)

@@ -26,6 +26,7 @@ PAGE_SIZE, _MOST_PAGES = 25, 10
 """The size is the published clients'. That a guest may read ten a minute is said by
 https://github.com/Safricloud-PTY-Ltd/genesys-cloud-headless-webmessage-reference, a third party,
 read 2026-11-26."""
+_UNTOLD = "an address with a secret in it"
 _OF_FILES = ("x-amz-", "content-")
 """What the headers begin with that are taken from the server; the rest of a request is ours."""
 
@@ -120,21 +121,29 @@ def put_file(shared: Guests, place: PresignedUrl, data: bytes, deadline_s: float
         for name, value in place.headers.items()
         if name.lower().startswith(_OF_FILES) and name.lower() != "content-length"
     }
+    url = place.url.reveal()
     try:
-        parts = urlsplit(place.url.reveal())
+        parts = urlsplit(url)
         origin = Origin.parse(f"{parts.scheme}://{parts.netloc}")
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         request = request_of("PUT", origin, path, headers, data)
     except ValueError as exc:
         raise RefusalError(UNEXPECTED_ANSWER, "no URL to put a file") from exc
+    # Named only where it is no part of a secret.
+    is_plain = shared.redact(url).startswith(f"{parts.scheme}://{parts.netloc}")
+    where, host = (origin.url, origin.host) if is_plain else (_UNTOLD, _UNTOLD)
+
+    def check(_: str, address: str) -> None:
+        check_public(host, address)
+
     dialler = shared.dialler
     if origin not in shared.origins:
         if not shared.is_approved:
-            raise _refusal(origin.url, "not an address of the target, which has no approval")
+            raise _refusal(where, "not an address of the target, which has no approval")
         if not origin.is_https:
-            raise _refusal(origin.url, "not https")
-        check_public(origin.host, origin.host)  # a proxy would be asked for it unseen
-        dialler = dialler.checking(check_public)
+            raise _refusal(where, "not https")
+        check(host, origin.host)  # a proxy would be asked for it unseen
+        dialler = dialler.checking(check)
     transport = Transport(origin, dialler, pace=shared.pace)
     _exchange(transport, request, deadline_s)
 

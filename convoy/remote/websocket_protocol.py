@@ -119,7 +119,8 @@ class WebSocketProtocol:
         else:
             protocol.receive_eof()
         if protocol.handshake_exc is not None:
-            raise _upgrade_fault(protocol.handshake_exc) from protocol.handshake_exc
+            # Not from the library's: a traceback would show what that has cut out of a header.
+            raise _upgrade_fault(protocol.handshake_exc) from None
         if protocol.state is CONNECTING:
             return None
         answer = protocol.events[0]

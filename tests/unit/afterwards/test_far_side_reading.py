@@ -41,6 +41,7 @@ class Platform:
         self.asked: Counter[str] = Counter()
         self.refuses: dict[str, str] = {}
         self.unlisted: set[int] = set()
+        self.direction = "inbound"
         self._messages, self._analytics_s = messages, analytics_s
 
     def clock(self) -> float:
@@ -84,7 +85,7 @@ class Platform:
             "id": message_id,
             "timestamp": at(int(k)),
             "conversationId": homes[0],
-            "direction": "inbound",
+            "direction": self.direction,
             "normalizedMessage": {"text": f"[convoy:{RUN}:chat:{k}] Hello"},
         }
 
@@ -154,6 +155,20 @@ def test_each_conversation_is_read_once_where_all_is_there(tmp_path: Path) -> No
     assert lost(found, SENT) == []
     assert [each.text for each in found.found] == [each.text for each in found.found if each.text]
     assert platform.asked == {"message_conversation": 2, "messages_bulk": 2, "analytics_details": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("Outbound", "outbound"), ("aTq7HeadAA.Mixed_case-Token", ""), ("", "")],
+)
+def test_of_a_direction_nothing_else_is_kept(tmp_path: Path, said: str, kept: str) -> None:
+    platform = Platform({"c-1": {0: 0, 1: 1}, "c-2": {2: 2}})
+    platform.direction = said
+
+    found = reading(platform, SENT, tmp_path)
+    found.read()
+
+    assert {each.direction for each in found.found} == {kept}
 
 
 def test_what_comes_late_is_waited_for_and_what_never_comes_is_lost(tmp_path: Path) -> None:

@@ -191,6 +191,27 @@ def test_addresses_of_a_simulator_on_another_machine_are_admitted_and_no_others(
         admission.check("api.test", "192.0.2.11")
 
 
+@pytest.mark.parametrize(
+    ("urls", "refused"),
+    [
+        (("http://api.test", "https://login.test", None), "api_url"),
+        (("https://api.test", "http://api.mypurecloud.de:80", None), "login_url"),
+        (("https://api.test", "https://login.test", "http://192.0.2.1"), "messaging_url"),
+        (("http://localhost:1", "http://127.0.0.1:2", "http://[::1]:3"), ""),
+    ],
+)
+def test_credentials_go_to_an_approved_target_by_https_alone(
+    urls: tuple[str, str, str | None], refused: str
+) -> None:
+    settings = settings_for(urls[0], urls[1], highest=50)
+    if urls[2] is not None:
+        settings = with_guests_at(settings, urls[2])
+
+    said = refusal_of(settings)
+
+    assert (f"{refused} of target " in said and "in clear" in said) if refused else said == ""
+
+
 def test_without_a_key_nothing_on_another_machine_is_a_simulator() -> None:
     with pytest.raises(
         RefusedError, match="nor, .*a simulator that has the key of CONVOY_SIMULATOR"

@@ -354,3 +354,20 @@ def test_what_guests_do_over_http_keeps_to_the_pace_of_an_approval(
             ask(guests, server.port, SHORT_S)
 
         assert (caught.value.code, len(server.requests)) == ("timeout", 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://zk7head/tail8Rt3?x=1", "put to an address with a secret in it: not an address"),
+        ("https://files.example/a?token=zk7head/tail8Rt3", "put to https://files.example: not an"),
+    ],
+)
+def test_an_address_for_a_file_is_told_where_it_is_no_part_of_a_secret(url: str, told: str) -> None:
+    def hide(text: str) -> str:
+        return text.replace("zk7head/tail8Rt3", "****")
+
+    with pytest.raises(RemoteError, match=told) as caught:
+        put(guests_at(1, redact=hide), url)
+
+    assert "zk7" not in str(caught.value)
