@@ -17,6 +17,8 @@ from convoy.swarm.worker_states import Users
 
 LOCAL_WORKER = "local"
 _LOOKS_EVERY_S = 0.2
+_HEARD_WITHIN_S = 3.0
+"""After so long a worker has stopped the users that it has to, or the channel has lost the word."""
 
 
 class LocustWorkers:
@@ -31,6 +33,7 @@ class LocustWorkers:
         self.hellos: dict[str, Hello] = {}
         self._environment = environment
         self._runner = runner
+        self._surplus_by_s = 0.0
 
     @property
     def are_local(self) -> bool:
@@ -93,7 +96,8 @@ class LocustWorkers:
     def deal_anew_where_needed(self) -> None:
         """Have Locust deal the users anew where other workers may have some than those that do.
 
-        Locust does so itself only when a worker comes or goes after all users have started.
+        Locust does so itself only when a worker comes or goes after all users have started. It says
+        to each worker once how many it has; one that has more for long is told again.
         """
         runner, dispatcher = self._runner, self._runner._users_dispatcher
         # Locust has the same two conditions: while users are starting, a dispatch goes on already.
@@ -102,10 +106,20 @@ class LocustWorkers:
             and isinstance(dispatcher, EvenUsersDispatcher)
             and runner.spawning_completed
             and runner.state == STATE_RUNNING
-            and dispatcher.is_to_deal_anew()
+            and ((is_new := dispatcher.is_to_deal_anew()) or self._is_unheard())
         ):
-            dispatcher.deal_anew()
+            if is_new:
+                dispatcher.deal_anew()
             runner.start(runner.target_user_count, runner.spawn_rate)
+
+    def _is_unheard(self) -> bool:
+        """Return whether a worker has had more users than it was dealt for a while."""
+        now_s = clock_s()
+        has_surplus = self.master is not None and self.master.has_surplus
+        is_unheard = has_surplus and now_s > self._surplus_by_s
+        if is_unheard or not has_surplus:
+            self._surplus_by_s = now_s + _HEARD_WITHIN_S
+        return is_unheard
 
 
 def end_where_workers_are_missing(

@@ -161,6 +161,11 @@ class Master:
         since_s = phases.since_t0_s(now_s)
         return progress_measured(where, told, self._account.totals(), since_s, planned_s)
 
+    @property
+    def has_surplus(self) -> bool:
+        """True while a worker has more users than it was dealt."""
+        return self._protocol.workers.has_surplus
+
     def may_have_users(self, worker: str) -> bool:
         """Return whether a worker takes part, so that users may be dealt to it."""
         return self._protocol.workers.may_have_users(worker)

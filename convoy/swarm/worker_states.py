@@ -179,6 +179,14 @@ class Workers:
     def users_ready(self) -> int:
         return sum(sum(self.status[name].ready.values()) for name in self.present)
 
+    @property
+    def has_surplus(self) -> bool:
+        """True while a worker has more users than it was dealt, as it has not heard of that."""
+        return any(
+            sum(self.status[name].ready.values()) > sum(self._users.get(name, {}).values())
+            for name in self.present
+        )
+
     def readiness(self, wanted: int) -> str:
         """Return how many users are ready, as a part of a sentence."""
         return f"{self.users_ready} of {wanted} users are logged in and ready"

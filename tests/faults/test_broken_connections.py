@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.swarm_of_processes import EndedSwarm, SwarmOfProcesses
+from tests.faults.swarm_of_processes import SPAWNING, EndedSwarm, SwarmOfProcesses
 from tests.faults.tcp_relay import TcpRelay
 from tests.simulator_process import SimulatorProcess
 
 UP, DOWN, BOTH = ("up",), ("down",), ("up", "down")
 """From the worker to the master, and back."""
+STOPPING = "DEBUG/locust.runners: Stopping "
+"""What a worker with `--loglevel DEBUG` prints for each user that it has to stop."""
 
 
 @pytest.mark.parametrize("ways", [UP, DOWN], ids=["up is a second late", "down is a second late"])
@@ -128,6 +130,24 @@ def test_connection_that_ends_costs_no_words(
     assert_others_send_on(ended)
 
 
+def test_connection_that_ends_while_users_move_to_one_that_joins(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    with relayed_swarm(tmp_path, simulator, "--loglevel", "DEBUG", lasts_s=14) as (swarm, relay):
+        swarm.fault()
+        relay.down.is_cut = True
+        joined = swarm.join("--loglevel", "DEBUG")
+        joined.wait_for(SPAWNING)
+        with relay.broken():
+            relay.down.is_cut = False
+        swarm.workers[1].wait_for(STOPPING)
+        is_going_on = swarm.accepted() < swarm.planned
+        ended = swarm.end()
+
+    assert is_going_on
+    assert_others_send_on(ended)
+
+
 def test_connection_that_ends_while_the_run_is_stopped(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
@@ -144,14 +164,21 @@ def test_connection_that_ends_while_the_run_is_stopped(
 
 @contextmanager
 def relayed_swarm(
-    folder: Path, simulator: SimulatorProcess, lasts_s: int, *, is_held: bool = True
+    folder: Path,
+    simulator: SimulatorProcess,
+    *options: str,
+    lasts_s: int,
+    is_held: bool = True,
 ) -> Iterator[tuple[SwarmOfProcesses, TcpRelay]]:
-    """A run that goes on, with one of two workers behind a relay, which has held something."""
+    """A run that goes on, with one of two workers behind a relay, which has held something.
+
+    The `options` are of that worker.
+    """
     with (
         SwarmOfProcesses(folder, simulator, workers=1, awaited=1, lasts_s=lasts_s) as swarm,
         TcpRelay(swarm.port) as relay,
     ):
-        swarm.join(port=relay.port)
+        swarm.join(*options, port=relay.port)
         swarm.wait_for_flow()
         yield swarm, relay
         assert (relay.up.held + relay.down.held > 0) == is_held
