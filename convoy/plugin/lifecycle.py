@@ -95,19 +95,24 @@ class Lifecycle:
         """Return Locust's rows of these scenarios; none where they were reset in mid-run."""
         return {} if self._is_reset else rows_of(self._environment, scenarios)
 
-    def end(self) -> None:
-        """Have Locust stop its users, and end the process unless a person is to end it."""
+    def end(self, *, is_stopped: bool = False) -> None:
+        """Have Locust stop its users, and end the process unless a person is to end it.
+
+        A test that `is_stopped`, by a person or because the last worker has gone, Locust ends by
+        itself, and waits in that for the run.
+        """
         while self.state is TestState.BEGINNING:
             self._sleep(_POLL_S)
         if not self.is_attended:
             self._runner.quit()
             return
-        # The page asks for figures, the verdict among them, only until the test is stopped.
-        self.state = TestState.ENDING
-        self._sleep(_PAGE_ASKS_EVERY_S)
-        self._runner.stop()
-        if self.state is TestState.ENDING:  # Locust may have started the next one meanwhile
-            self.state = TestState.IDLE
+        if not is_stopped:
+            # The page asks for figures, the verdict among them, only until the test is stopped.
+            self.state = TestState.ENDING
+            self._sleep(_PAGE_ASKS_EVERY_S)
+            self._runner.stop()
+            if self.state is TestState.ENDING:  # Locust may have started the next one meanwhile
+                self.state = TestState.IDLE
         options = self._environment.parsed_options
         if options is not None and options.autostart and options.autoquit >= 0:
             self._sleep(options.autoquit)

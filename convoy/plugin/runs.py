@@ -250,9 +250,7 @@ class RunController:
             self.release(run.prepared.run_id)
         finally:
             self._is_closing = False
-        # Stop in the web UI has Locust end the test, and it waits in that for the run.
-        if not (self._is_interrupted and self.is_attended):
-            self._test.end()
+        self._test.end(is_stopped=self._is_interrupted)
 
     def _close_what_was_opened(self, run: LiveRun) -> None:
         run_id, stopped = run.prepared.run_id, run.interruption or self.kill_switch.reason

@@ -12,13 +12,16 @@ from functools import partial
 from http.client import HTTPException
 from typing import Any
 
+import gevent
 from gevent import pywsgi
 from locust.web import WebUI
 
+from convoy.engine.alarm import A_POLL_S
 from convoy.plugin.limited_log import LimitedLog
 
 _LARGEST_HEAD = 64 * 1024
 """Characters of all headers together; to read cookies of 6 MB takes Flask a second."""
+_LARGEST_BODY = 64 * 1024
 _OF_TLS = "\x16\x03"
 """What a client begins with that wants TLS."""
 
@@ -76,6 +79,23 @@ class _Handler(pywsgi.WSGIHandler):
         if sum(map(len, self.headers.values())) > _LARGEST_HEAD:
             raise ValueError("its headers are too large")
         return is_read
+
+    def handle_one_request(self) -> Any:
+        """Handle the next request of a connection, after others have had a turn."""
+        # Those that have come already are read without waiting: nobody else would have one, not
+        # even who ends the run.
+        gevent.sleep(A_POLL_S)
+        return super().handle_one_request()
+
+    def run_application(self) -> None:
+        """Answer a request; of a large body, which no request here has, no rest is read."""
+        try:
+            super().run_application()
+        finally:
+            body: Any = self.wsgi_input
+            if body.chunked_input or (body.content_length or 0) > _LARGEST_BODY:
+                self.close_connection = True
+                body.chunked_input, body.content_length = False, body.position
 
     def handle(self) -> None:
         with suppress(OSError):  # gone before its answer

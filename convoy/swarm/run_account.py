@@ -132,6 +132,9 @@ class RunAccount:
             if len(parts) > _MOST_PARTS:
                 unfit = f"worker {worker} reported of more steps than a run can have; no more count"
                 continue
+            if not all(map(str.isprintable, parts)):
+                unfit = f"worker {worker} reported of a step whose name cannot be printed"
+                continue
             self._parts = parts
             self._accounts[scenario].absorb(worker, each)
             for name, part in each.parts(scenario):

@@ -298,10 +298,35 @@ def test_of_very_many_problems_the_first_are_kept(
     )
 
 
-@pytest.mark.parametrize("each", [10**12, -(10**12)], ids=["most", "least"])
-def test_the_record_can_be_written_whatever_a_worker_reports(
-    master: Master, tmp_path: Path, each: int
+@pytest.mark.parametrize(
+    ("counts", "steps", "problem"),
+    [
+        (Counts(failures={"made up": -3}), {}, "a report of worker worker-1 was left out"),
+        (Counts(accepted=-1), {}, "a report of worker worker-1 was left out"),
+        (Counts(), {"typing\x1b[31m\u202e": Counts()}, "a step whose name cannot be printed"),
+    ],
+)
+def test_what_no_worker_counts_is_left_out(
+    master: Master, counts: Counts, steps: dict[str, Counts], problem: str
 ) -> None:
+    nothing = Durations.of(BucketCounts)
+    reports = {name: StepReport(each, nothing, {}) for name, each in steps.items()}
+    scenario = ScenarioReport(counts, nothing, {}, PoolReport({}, 0), reports, {})
+    report = replace(
+        ReportingWorker().report(), number=1, scenarios={"conversation_messages": scenario}
+    )
+
+    master.on_report("worker-1", report.to_bytes())
+
+    [told] = master.snapshot().problems
+    assert problem in told
+    assert master.snapshot().totals == Counts()
+
+
+def test_the_record_can_be_written_whatever_a_worker_reports(
+    master: Master, tmp_path: Path
+) -> None:
+    each = 10**12
     counts = Counts(*(each,) * 11, errors={"400 x": each}, failures={"400 x": each})
     counts.late[Cause.TARGET] = counts.not_sent[Cause.STOPPED] = each
     durations = Durations.of(lambda: BucketCounts.of([(0x41D * 1024 - 1, 2**32 - 1), (0, 9)]))

@@ -125,3 +125,41 @@ def test_a_handshake_that_fails_is_said_once_in_a_while(
     [said] = caplog.messages
     assert "did not agree on TLS" in said
     assert capfd.readouterr().err == ""
+
+
+def test_pipelined_requests_let_others_have_a_turn() -> None:
+    turns: list[int] = []
+
+    def watch() -> None:
+        while True:
+            turns.append(len(answered))
+            gevent.sleep(0.0001)
+
+    answered: list[None] = []
+
+    def slow(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        answered.append(None)
+        return app(environ, start_response)
+
+    with serving() as server:
+        server.application = slow
+        watching = gevent.spawn(watch)
+        asked(
+            server, b"GET / HTTP/1.1\r\n\r\n" * 50 + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+        )
+        watching.kill()
+
+    assert len(set(turns)) > 10
+
+
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 99999999999", b"Transfer-Encoding: chunked"], ids=["long", "chunked"]
+)
+def test_of_a_body_that_nobody_takes_no_rest_is_read(head: bytes) -> None:
+    with serving() as server, socket.create_connection(server.address) as peer:
+        peer.settimeout(10)
+        peer.sendall(b"POST / HTTP/1.1\r\n" + head + b"\r\n\r\n")
+        with peer.makefile("rb") as answers:
+            told = answers.read()
+
+    assert told.startswith(b"HTTP/1.1 200") and told.endswith(b"done")
