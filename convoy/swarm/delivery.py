@@ -1,55 +1,64 @@
-"""The delivery of a master's messages to a worker: in order, each once, and none is missing.
+"""The delivery of messages between a master and a worker: in order, each once, none is missing.
 
-The channel delivers in order, but when its connection ends, it drops what the worker has not
-received. So a message that is said once has a number, and each lease says how many there were: a
-worker that has received fewer has no other lease before it has asked for them again.
+The channel delivers in order, but when its connection ends, it drops what was not received. So a
+message that is said once has a number, and those that come again and again, a worker's questions
+and the leases that answer them, say how many there were. Who has received fewer takes nothing else
+before it has asked for them again: a worker without them has no other lease.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from msgspec.structs import replace
 
-from convoy.swarm.messages import Lease, SaidOnce, ToWorker
+from convoy.swarm.messages import Ask, Lease, Missed, SaidOnce, ToMaster, ToWorker
 
 
-class Outbox:
-    """The master's end: what was said once to one worker."""
+class Delivery:
+    """One end of the channel in a run: what is said passes `say`, what is heard `takes`.
 
-    def __init__(self) -> None:
-        self._said: list[SaidOnce] = []
-
-    def number(self, message: ToWorker) -> ToWorker:
-        """Return the message as it is to be sent."""
-        if isinstance(message, Lease):
-            return replace(message, said=len(self._said))
-        if isinstance(message, SaidOnce):
-            message = replace(message, number=len(self._said) + 1)
-            self._said.append(message)
-        return message
-
-    def after(self, received: int) -> list[SaidOnce]:
-        """Return what the worker did not receive after so many, in order; the first one it has."""
-        return self._said[max(received, 1) :]
-
-
-class Inbox:
-    """The worker's end; it has `received` so many of the messages that are said once.
-
-    The first one brought the inputs of the run, and it is there because of them.
+    `send` takes what leaves. So many were `received` before, and so many of what is said has the
+    other end for certain: a worker that speaks of a run has the inputs of it.
     """
 
-    def __init__(self) -> None:
-        self.received = 1
+    def __init__(
+        self, run_id: str, send: Callable[[Any], None], *, received: int = 0, certain: int = 0
+    ) -> None:
+        self._run_id = run_id
+        self._send = send
+        self._received = received
+        self._certain = certain
+        self._said: list[SaidOnce] = []
 
-    def takes(self, message: ToWorker) -> bool:
-        """Return whether a message is to be followed: not one that came before, or too early."""
-        if isinstance(message, SaidOnce) and message.number == self.received + 1:
-            self.received += 1
-            return True
-        return not isinstance(message, SaidOnce) and not self.misses(message)
+    def say(self, message: ToMaster | ToWorker) -> None:
+        """Send a message, and again where the other end misses it."""
+        if isinstance(message, SaidOnce) and _is_once(message):
+            message = replace(message, number=len(self._said) + 1)
+            self._said.append(message)
+        elif isinstance(message, Ask | Lease):
+            message = replace(message, said=len(self._said))
+        self._send(message)
 
-    def misses(self, message: ToWorker) -> bool:
-        """Return whether something before this message was not received."""
-        if isinstance(message, Lease):
-            return message.said > self.received
-        return isinstance(message, SaidOnce) and message.number > self.received + 1
+    def takes(self, message: ToMaster | ToWorker) -> bool:
+        """Return whether a message is to be followed: none that came before, or too early."""
+        if isinstance(message, Missed):
+            for each in self._said[max(message.received, self._certain) :]:
+                self._send(each)
+            return False
+        number = message.number if isinstance(message, SaidOnce) else 0
+        said = message.said if isinstance(message, Ask | Lease) else 0
+        if max(number - 1, said) > self._received:
+            self._send(Missed(self._run_id, self._received))
+            return False
+        if number:
+            is_next = number > self._received
+            self._received += is_next
+            return is_next
+        return True
+
+
+def _is_once(message: SaidOnce) -> bool:
+    """Return whether a message is said once: of the leases those that give something out."""
+    return not isinstance(message, Lease) or bool(message.turns or message.starts or message.beyond)

@@ -21,7 +21,7 @@ from convoy.results.samples import SamplesReport
 from convoy.swarm.value_count import check_values
 from convoy.untrusted_text import UNREADABLE
 
-VERSION = 12
+VERSION = 13
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -61,6 +61,21 @@ class _OfRun(msgspec.Struct, frozen=True, tag=True):
     run_id: Name
 
 
+class Missed(_OfRun, frozen=True):
+    """Who says this has `received` so many of the other's numbered messages, and there are more."""
+
+    received: _Number
+
+
+class _SaidOnce(_OfRun, frozen=True, kw_only=True):
+    """A message that is said once: the one of this `number`, from 1, from its sender to this end.
+
+    0 stands for none.
+    """
+
+    number: _Number = 0
+
+
 class Ask(_OfRun, frozen=True):
     """A worker asks for its lease at `asked_s` of its own clock.
 
@@ -68,7 +83,7 @@ class Ask(_OfRun, frozen=True):
     `turns` counts the turns to log in that it has wanted in the run, `starts` those for the first
     request of a guest's connection, `beyond` the messages beyond its plan that it has wanted of an
     approved total. It uses a turn up to `unsure_s` before or after its moment, because it does not
-    know the master's clock better.
+    know the master's clock better. So many numbered messages were `said` before.
     """
 
     asked_s: Seconds
@@ -77,9 +92,10 @@ class Ask(_OfRun, frozen=True):
     starts: _Number = 0
     beyond: _Number = 0
     unsure_s: Seconds = 0.0
+    said: _Number = 0
 
 
-class Ready(_OfRun, frozen=True):
+class Ready(_SaidOnce, frozen=True):
     """A worker takes part with so many `users` by scenario; `problem` is why more are not ready."""
 
     plan_hash: Name
@@ -93,19 +109,19 @@ class Refusal(_OfRun, frozen=True):
     reason: _Text
 
 
-class Released(_OfRun, frozen=True):
+class Released(_SaidOnce, frozen=True):
     """A worker gave up these lanes, each from a number on."""
 
     lanes: Lanes
 
 
-class Leaving(_OfRun, frozen=True):
+class Leaving(_SaidOnce, frozen=True):
     """A worker ends: it gave up these lanes, its last ones, and takes no more."""
 
     lanes: Lanes
 
 
-class Drained(_OfRun, frozen=True):
+class Drained(_SaidOnce, frozen=True):
     """The messages of all lanes granted up to `epoch` have ended, and are in the last report.
 
     `lanes` are those of scenarios without a schedule: their numbers count the messages.
@@ -115,28 +131,16 @@ class Drained(_OfRun, frozen=True):
     lanes: Lanes
 
 
-class LateChange(_OfRun, frozen=True):
+class LateChange(_SaidOnce, frozen=True):
     """A worker received a change of the plan `late_s` after its moment."""
 
     late_s: Seconds
 
 
-class Enough(_OfRun, frozen=True):
+class Enough(_SaidOnce, frozen=True):
     """A worker asks that the run end now."""
 
     reason: _Text
-
-
-class Missed(_OfRun, frozen=True):
-    """A worker has `received` so many of the master's numbered messages, and there are more."""
-
-    received: _Number
-
-
-class _SaidOnce(_OfRun, frozen=True, kw_only=True):
-    """A message that the master says once: the one of this `number` to this worker, from 1."""
-
-    number: _Number = 0
 
 
 class Prepare(_SaidOnce, frozen=True):
@@ -151,7 +155,7 @@ class Prepare(_SaidOnce, frozen=True):
     lease_s: float | None
 
 
-class Lease(_OfRun, frozen=True):
+class Lease(_SaidOnce, frozen=True):
     """The answer to the `Ask` of that moment, given at `now_s` of the master's clock.
 
     `turns` are moments of that clock at which the worker may log in, one time each, `starts` those
@@ -207,9 +211,11 @@ class Over(_OfRun, frozen=True):
     """The run is over, and its result known: nothing of it is to leave or to be reported."""
 
 
-ToMaster = Ask | Ready | Refusal | Released | Leaving | Drained | LateChange | Enough | Missed
-SaidOnce = Prepare | Grant | Release | Change | Farewell
-ToWorker = SaidOnce | Lease | Stop | Over
+_OnceToMaster = Ready | Released | Leaving | Drained | LateChange | Enough
+_OnceToWorker = Prepare | Lease | Grant | Release | Change | Farewell
+SaidOnce = _OnceToMaster | _OnceToWorker
+ToMaster = _OnceToMaster | Ask | Refusal | Missed
+ToWorker = _OnceToWorker | Stop | Over | Missed
 
 
 class WorkerReport(msgspec.Struct, frozen=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import KW_ONLY, InitVar, dataclass
-from functools import partial
 from math import inf
 
 from msgspec.structs import replace
@@ -20,6 +19,7 @@ from convoy.remote.approved_total import TotalBook
 from convoy.results.counts import Counts
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
 from convoy.swarm.allotments import Allotments
+from convoy.swarm.delivery import Delivery
 from convoy.swarm.messages import (
     Ask,
     Change,
@@ -30,7 +30,6 @@ from convoy.swarm.messages import (
     LateChange,
     Lease,
     Leaving,
-    Missed,
     Over,
     Prepare,
     Ready,
@@ -57,7 +56,6 @@ _FITS: dict[type[ToMaster], tuple[WorkerState, ...]] = {
     Drained: (_HOLDING, _SILENT, _LEAVING),
     LateChange: (_READY, _HOLDING, _SILENT),
     Enough: (_READY, _HOLDING, _SILENT, _LEAVING),
-    Missed: (_JOINING, _READY, _HOLDING, _SILENT, _LEAVING),
 }
 """In which states of its sender a message fits; from a worker that is out, none is heard."""
 
@@ -99,8 +97,7 @@ class RunProtocol:
         self._allotments = Allotments(self._settings.logins_per_s, self.total, now_s)
         self._timeout_s = self._settings.prepare_timeout_s + self.spawning_s
         self.phases = Phases(self._settings, now_s, self._timeout_s, self.lease_s or 0.0)
-        self._problem = ""
-        self._epoch = 0
+        self._epoch, self._problem = 0, ""
         self._change: Change | None = None
         self._actions: list[Action] = []
 
@@ -113,7 +110,6 @@ class RunProtocol:
         if worker in self.workers.status or self.state.is_last:
             return []
         number = len(self.workers.status)
-        self.workers.status[worker] = WorkerStatus()
         is_led = self.lease_s is not None
         share = worker_share(self._settings, number, self.workers_at_first, is_led=is_led)
         self._send(worker, Prepare(self._run_id, self._packed, share, self.lease_s))
@@ -124,7 +120,7 @@ class RunProtocol:
 
     def exclude(self, worker: str, reason: str) -> list[Action]:
         """Leave a worker out; before the load begins that ends the run. It is said once."""
-        status = self.workers.status.setdefault(worker, WorkerStatus())
+        status = self._status_of(worker)
         if status.state is WorkerState.REFUSED:
             return self._taken()
         status.state = WorkerState.REFUSED
@@ -146,7 +142,7 @@ class RunProtocol:
         self.workers.allow_for_pause(now_s)
         if isinstance(message, Ask) and (status.state.is_out or self.state.is_last):
             self._send(worker, Stop(self._run_id))  # again: that of before may be lost
-        if status.state.is_out:
+        if status.state.is_out or not status.delivery.takes(message):
             return self._taken()
         if status.state not in _FITS[type(message)] and not self.state.is_last:
             name = type(message).__name__
@@ -177,8 +173,6 @@ class RunProtocol:
                 self._actions.append(Doubt(f"worker {worker} {late}"))
             case Enough():
                 self._actions.append(EndEarly(message.reason))
-            case Missed():
-                self._actions += map(partial(Send, worker), status.outbox.after(message.received))
         self._deal(now_s)
         return self._taken()
 
@@ -317,7 +311,11 @@ class RunProtocol:
             self._send(name, Grant(self._run_id, self._epoch, t0_s, lanes))
 
     def _send(self, worker: str, message: ToWorker) -> None:
-        self._actions.append(Send(worker, self.workers.status[worker].outbox.number(message)))
+        self._status_of(worker).delivery.say(message)
+
+    def _status_of(self, worker: str) -> WorkerStatus:
+        new = Delivery(self._run_id, lambda m: self._actions.append(Send(worker, m)), certain=1)
+        return self.workers.status.setdefault(worker, WorkerStatus(new))
 
     def _taken(self) -> list[Action]:
         actions, self._actions = self._actions, []

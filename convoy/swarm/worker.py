@@ -21,6 +21,7 @@ from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.settings import Settings
 from convoy.swarm.accounting import Rows
+from convoy.swarm.delivery import Delivery
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.messages import (
     VERSION,
@@ -36,7 +37,6 @@ from convoy.swarm.messages import (
     LateChange,
     Lease,
     Leaving,
-    Missed,
     Over,
     Prepare,
     Ready,
@@ -44,6 +44,7 @@ from convoy.swarm.messages import (
     Release,
     Released,
     Stop,
+    ToWorker,
     decode_to_worker,
 )
 from convoy.swarm.run_inputs import RunInputs
@@ -117,7 +118,7 @@ class Worker:
     def ask_for_stop(self, run: WorkerRun, reason: str) -> None:
         """Ask the master to end the run."""
         if not run.is_stopping:
-            self.channel.to_master(Enough(run.run_id, told(reason, self.redact)))
+            run.delivery.say(Enough(run.run_id, told(reason, self.redact)))
 
     def hear(self, data: bytes) -> None:
         """Take in a message of the master, unless it cannot be read or is of another run."""
@@ -128,15 +129,10 @@ class Worker:
             return
         if isinstance(message, Prepare):
             self._prepare(message)
-        elif (run := self._run) is not None and run.run_id == message.run_id:
-            if run.takes(message):
-                self._follow(run, message)
-            elif run.inbox.misses(message):
-                self.channel.to_master(Missed(run.run_id, run.inbox.received))
+        elif (run := self._run) is not None and run.run_id == message.run_id and run.takes(message):
+            self._follow(run, message)
 
-    def _follow(
-        self, run: WorkerRun, message: Lease | Grant | Release | Change | Farewell | Stop | Over
-    ) -> None:
+    def _follow(self, run: WorkerRun, message: ToWorker) -> None:
         match message:
             case Lease():
                 run.lease.renew(message.asked_s, message.now_s, clock_s())
@@ -149,14 +145,14 @@ class Worker:
                     run.total.give(message.beyond, is_used_up=message.is_used_up)
             case Grant() if run.is_stopping:
                 # The master sent these lanes before it heard that this process takes no more.
-                self.channel.to_master(Released(run.run_id, message.lanes))
+                run.delivery.say(Released(run.run_id, message.lanes))
             case Grant():
                 self._take_lanes(run, message)
             case Release():
-                self.channel.to_master(Released(run.run_id, self._release(run, message.lanes)))
+                run.delivery.say(Released(run.run_id, self._release(run, message.lanes)))
             case Change() if not run.is_stopping:
                 if (late_s := run.change(message)) > 0:
-                    self.channel.to_master(LateChange(run.run_id, late_s))
+                    run.delivery.say(LateChange(run.run_id, late_s))
             case Farewell():
                 self._farewell.set()
             case Stop() | Over():
@@ -187,10 +183,10 @@ class Worker:
         if run is None or run.is_stopping:
             return
         run.state = WorkerRunState.LEAVING
-        self.channel.to_master(Leaving(run.run_id, self._release(run, run.all_lanes)))
+        run.delivery.say(Leaving(run.run_id, self._release(run, run.all_lanes)))
         self.stop_users()
         # Those whose conversations were in use, which nobody uses any more.
-        self.channel.to_master(Released(run.run_id, run.take_withdrawn()))
+        run.delivery.say(Released(run.run_id, run.take_withdrawn()))
         self._report_now(run)
         if not run.lease.is_master_lost(clock_s()):
             self._farewell.wait(_FAREWELL_S)
@@ -203,7 +199,9 @@ class Worker:
             inputs = RunInputs.from_bytes(message.inputs)
             connections = self.connect(inputs.settings, message.share)
             lease = LeaseClock(message.lease_s, clock_s())
-            run = self._run = WorkerRun(inputs, connections, lease, self.rows, self.redact)
+            delivery = Delivery(message.run_id, self.channel.to_master, received=1)
+            of_run = inputs, connections, lease, delivery
+            run = self._run = WorkerRun(*of_run, self.rows, self.redact)
         except ConvoyError as error:
             self._refuse(message.run_id, error)
             return
@@ -245,7 +243,7 @@ class Worker:
                 return
             if run.connections.is_over:  # others have its lanes
                 run.connections.discard()
-            self.channel.to_master(_ask_of(run, now_s))
+            run.delivery.say(_ask_of(run, now_s))
             if reason := run.connections.kill_switch.reason:
                 self.ask_for_stop(run, reason)
             gevent.sleep(_ASKS_AT_FIRST_EVERY_S if run.t0_s is None else _ASKS_EVERY_S)
@@ -278,7 +276,7 @@ class Worker:
         while run.withdrawn and self._run is run:
             gevent.sleep(_POLL_S)
             if free := run.take_free():
-                self.channel.to_master(Released(run.run_id, free))
+                run.delivery.say(Released(run.run_id, free))
 
     def _wind_up(self, run: WorkerRun) -> None:
         # Dispatchers first: a user that is being stopped must not be handed another message.
@@ -312,11 +310,11 @@ class Worker:
     def _send_drained(self, run: WorkerRun, lanes: Lanes) -> None:
         # The report first: after this message the master may end the run with what it has.
         self._report_now(run)
-        self.channel.to_master(Drained(run.run_id, run.epoch, lanes))
+        run.delivery.say(Drained(run.run_id, run.epoch, lanes))
 
     def _send_ready(self, run: WorkerRun, problem: str = "") -> None:
         users = {name: len(work.users) for name, work in run.work.items()}
-        self.channel.to_master(Ready(run.run_id, run.plan_hash, users, problem))
+        run.delivery.say(Ready(run.run_id, run.plan_hash, users, problem))
 
 
 def _ask_of(run: WorkerRun, now_s: float) -> Ask:

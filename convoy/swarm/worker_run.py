@@ -19,7 +19,7 @@ from convoy.results.message_log import MessageLog
 from convoy.results.outcome import Outcome
 from convoy.results.samples import SampleKeeper
 from convoy.swarm.accounting import Rows, code_namer
-from convoy.swarm.delivery import Inbox
+from convoy.swarm.delivery import Delivery
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.messages import Change, Lanes, ToWorker, WorkerReport
 from convoy.swarm.run_inputs import RunInputs, plan_hash
@@ -49,13 +49,14 @@ class WorkerRun:
     inputs: RunInputs
     connections: Connections
     lease: LeaseClock
+    delivery: Delivery
     rows: Rows
     redact: Callable[[str], str]
 
     def __post_init__(self) -> None:
         plans, settings = self.inputs.plans(), self.inputs.settings
         self.state = WorkerRunState.JOINING
-        self.run_id, self.inbox = self.inputs.run_id, Inbox()
+        self.run_id = self.inputs.run_id
         self.plan_hash = plan_hash(plans)
         self.samples = SampleKeeper(self.redact, settings.samples)
         self._log = MessageLog(self.redact) if settings.records_messages else None
@@ -93,7 +94,7 @@ class WorkerRun:
         """Take in that the master said something; return whether it is to be followed."""
         # Also in a worker that is out, whose questions the master answers with a stop.
         self.lease.hear(clock_s())
-        return self.inbox.takes(message)
+        return self.delivery.takes(message)
 
     def keep_lease(self) -> None:
         """Let messages be handed out for as long as the lease holds."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from math import inf
 from typing import Protocol
 
-from convoy.swarm.delivery import Outbox
+from convoy.swarm.delivery import Delivery
 
 Users = Mapping[str, Mapping[str, int]]
 """Users by worker and scenario."""
@@ -64,9 +64,10 @@ class WorkerStatus:
     given one was acknowledged last; those in `unacknowledged` were given later. It held lanes from
     `held_from_s` to `held_to_s`. `revoked` are the lanes that were taken from it and of which it
     has not said yet how far it came, by scenario, each with the first number that another worker
-    may send. What it was told is in its `outbox`.
+    may send.
     """
 
+    delivery: Delivery
     state: WorkerState = WorkerState.JOINING
     ready: Mapping[str, int] = field(default_factory=dict)
     given_s: float = -inf
@@ -79,7 +80,6 @@ class WorkerStatus:
     held_from_s: float = inf
     held_to_s: float = inf
     revoked: dict[str, dict[int, int]] = field(default_factory=dict)
-    outbox: Outbox = field(default_factory=Outbox)
 
     def acknowledge(self, leased_s: float, now_s: float) -> None:
         """Note at `now_s` that it has the lease that was given then."""

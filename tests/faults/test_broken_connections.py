@@ -148,6 +148,25 @@ def test_connection_that_ends_while_users_move_to_one_that_joins(
     assert_others_send_on(ended)
 
 
+def test_connection_that_ends_with_what_its_worker_gives_back(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    with relayed_swarm(tmp_path, simulator, lasts_s=14) as (swarm, relay):
+        joins = swarm.hold()
+        swarm.wait_until((joins.folder / "held").exists)
+        swarm.fault()
+        relay.up.is_cut = True
+        swarm.let_in(joins)
+        joins.wait_for(SPAWNING)
+        time.sleep(0.5)  # until lanes were asked for; no process says so
+        with relay.broken():
+            relay.up.is_cut = False
+        ended = swarm.end()
+
+    assert_others_send_on(ended)
+    assert "no final report" not in ended.reasons
+
+
 def test_connection_that_ends_while_the_run_is_stopped(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:

@@ -941,6 +941,24 @@ def test_what_a_worker_has_missed_it_is_told_again_in_order() -> None:
     assert run.sent["worker-0"] == [*said, said[-1]]
 
 
+def test_before_a_worker_that_was_missed_has_said_it_again_it_has_no_answer() -> None:
+    run = Run()
+    run.begin()
+    lanes = {NAME: cursors_at(run, "worker-0", 1)}
+    run.sent["worker-0"].clear()
+
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, run.leased_s["worker-0"], said=1))
+    run.hear("worker-0", Drained(RUN_ID, 1, lanes, number=2))
+    assert run.sent["worker-0"] == [Missed(RUN_ID, 0)] * 2
+    assert run.protocol.workers.status["worker-0"].drained_epoch == -1
+
+    run.hear("worker-0", Released(RUN_ID, {}, number=1))
+    run.hear("worker-0", Drained(RUN_ID, 1, lanes, number=2))
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, run.leased_s["worker-0"], said=2))
+    assert run.protocol.workers.status["worker-0"].drained_epoch == 1
+    assert isinstance(run.sent["worker-0"][-1], Lease)
+
+
 def test_a_stop_waits_also_for_those_whose_lanes_had_drained_before() -> None:
     run = Run()
     run.begin()

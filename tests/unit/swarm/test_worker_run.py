@@ -13,6 +13,7 @@ from convoy.plan.lanes import LANES
 from convoy.remote.connections import Connections
 from convoy.remote.pace import Pace
 from convoy.settings.model import Approval
+from convoy.swarm.delivery import Delivery
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun
@@ -41,7 +42,8 @@ def approved_run() -> WorkerRun:
     inputs = RunInputs(RUN_ID, settings.model_copy(update={"target": target}), {NAME: INPUTS})
     connections: Any = Approved(Pace(0))
     nobody: Any = None
-    return WorkerRun(inputs, connections, LeaseClock(None, clock_s()), nobody, str)
+    delivery = Delivery(RUN_ID, lambda message: None)
+    return WorkerRun(inputs, connections, LeaseClock(None, clock_s()), delivery, nobody, str)
 
 
 def test_users_that_wait_get_the_messages_of_lanes_that_came_back() -> None:

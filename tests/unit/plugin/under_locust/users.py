@@ -40,6 +40,7 @@ from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin, Settings
 from convoy.swarm.accounting import StepTimes
+from convoy.swarm.delivery import Delivery
 from convoy.swarm.lease_clock import LeaseClock
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun, WorkerRunState
@@ -78,7 +79,9 @@ class Desk:
         self.port = port
         rows = Rows(self.environment, {INPUTS.scenario: "POST"})
         run_inputs = RunInputs("run-1", settings, {INPUTS.scenario: inputs})
-        self.run = WorkerRun(run_inputs, self, LeaseClock(None, 0.0), rows, lambda text: text)  # type: ignore[arg-type]
+        delivery = Delivery("run-1", lambda message: None)
+        of_run = run_inputs, self, LeaseClock(None, 0.0), delivery
+        self.run = WorkerRun(*of_run, rows, lambda text: text)  # type: ignore[arg-type]
         self.work = self.run.work[INPUTS.scenario]
         attach(self.environment, self, hide)  # type: ignore[arg-type]
 
