@@ -25,6 +25,7 @@ from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import OnNotJudged, judge
 from convoy.routes.codes import KNOWN_CODES
 from convoy.settings.documents import DocumentError, parse_mapping
+from convoy.settings.environment import secret_faults
 from convoy.settings.sources import read_criteria
 from convoy.untrusted_text import cut, on_one_line
 
@@ -41,7 +42,8 @@ def judge_record(
     `run` is the folder of a record, or the id of a run below `runs`. Raises SettingsError.
     """
     folder = folder_of(run, runs)
-    lines = _lines(Path(criteria), redact)
+    lines = _lines(Path(criteria))
+    SettingsError.raise_for([*secret_faults({"--criteria": "\n".join(lines)}, redact)])
     with _refusing(folder):
         result = _read(folder)
         judgement = judge(result, parse(lines, known_of(result)), on_not_judged)
@@ -170,9 +172,9 @@ def folder_of(run: str, runs: Path) -> Path:
     raise SettingsError([Fault(run, problem)])
 
 
-def _lines(path: Path, redact: Callable[[str], str]) -> list[str]:
+def _lines(path: Path) -> list[str]:
     try:
-        lines = read_criteria(path, redact)
+        lines = read_criteria(path)
     except DocumentError as error:
         raise SettingsError([Fault("--criteria", f"the file {str(path)!r} {error}")]) from error
     for line in lines:

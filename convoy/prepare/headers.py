@@ -25,27 +25,20 @@ class Headers:
                 self._redactor.register_header(value)
         return values
 
-    def hide(self, options: Mapping[str, object]) -> list[Fault]:
-        """Hide the secret headers in all layers of the settings that these options choose.
-
-        Returns what is wrong with what cannot be read.
-        """
-        faults: list[Fault] = []
-        for layer in read_sources(options, self._environ, self._redactor.redact, faults):
-            if isinstance(headers := layer.values.get("headers"), dict):
-                self.read(headers, faults)
-        return faults
-
     def hide_all(self) -> str:
         """Hide the secret headers in all settings that can be chosen here by name or by default.
 
         Also those that others replace: nobody knows with which ones something was sent. Returns
         what is wrong with those that cannot be read, "" where there are none.
         """
+        faults: list[Fault] = []
         chosen = [
             {option: name}
             for option in ("target", "load_profile")
             for name in names_of(option, self._environ)
         ]
-        faults = [fault for options in [{}, *chosen] for fault in self.hide(options)]
+        for options in [{}, *chosen]:
+            for layer in read_sources(options, self._environ, self._redactor.redact, faults):
+                if isinstance(headers := layer.values.get("headers"), dict):
+                    self.read(headers, faults)
         return "; ".join(dict.fromkeys(map(str, faults)))

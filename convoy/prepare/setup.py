@@ -48,6 +48,7 @@ from convoy.settings.environment import (
     credential_redactor,
     environment_of_children,
     payload_directory,
+    secret_faults,
     simulator_key,
 )
 from convoy.settings.resolution import resolve
@@ -102,7 +103,6 @@ class Setup:
     def resolve(self, command_line: Mapping[str, object]) -> Settings:
         """Return the settings for these options; raises SettingsError with every fault."""
         with self._redacting():
-            self.headers.hide(command_line)
             return resolve(
                 command_line=command_line,
                 environ=self._environ,
@@ -258,6 +258,9 @@ class Setup:
             settings = with_longest_dialogues(settings, payloads, scenarios)
             key = self.simulator_key
             connections = self.connect(settings)
+            # Here, because the values of headers are known as secrets by now.
+            texts = {"criteria": "\n".join(settings.criteria)}
+            SettingsError.raise_for([*secret_faults(texts, self.redactor.redact)])
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
         if withheld := self.withholding.told(settings):
             checklist.warn("credentials", withheld, "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from msgspec.structs import replace
@@ -29,6 +30,8 @@ _LEVEL = 1
 _MOST_UNPACKED = 2**33
 """Of a whole log, unpacked: that of some ten million messages."""
 
+_Milliseconds = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+"""After T0, or before it."""
 _Ended = tuple[str, int, str, Attempt, Phase]
 
 
@@ -45,8 +48,8 @@ class LoggedMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     code: str
     message_id: str
     conversation_id: str
-    sent_ms: Number | None = None
-    done_ms: Number | None = None
+    sent_ms: _Milliseconds | None = None
+    done_ms: _Milliseconds | None = None
     phase: Phase = Phase.MEASURE
 
 

@@ -14,7 +14,6 @@ from pydantic import TypeAdapter, ValidationError
 from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
 from convoy.secrets import Redactor, Secret
-from convoy.settings.documents import HOLDS_A_SECRET
 from convoy.settings.model import Settings
 from convoy.settings.values import HeaderSource, HeaderValue, header_problem
 from convoy.untrusted_text import quoted
@@ -168,7 +167,7 @@ def secret_faults(texts: Mapping[str, object], redact: Callable[[str], str]) -> 
     """
     for name, text in texts.items():
         if redact(str(text)) != str(text):
-            yield Fault(name, HOLDS_A_SECRET)
+            yield Fault(name, "holds a secret; a credential belongs in its own variable")
 
 
 def secrets_in(environ: Mapping[str, str], *names: str) -> dict[str, Secret | None]:

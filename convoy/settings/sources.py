@@ -75,7 +75,7 @@ def read_sources(
     variables = _variables(command_line, clean)
     layers: list[Layer] = []
     try:
-        layers += _file_layers(options, variables, config_directory(environ), redact, faults)
+        layers += _file_layers(options, variables, config_directory(environ), faults)
     except SettingsError as error:
         faults += error.faults
     layers += _label_layer(clean.get(LABELS, ""), faults)
@@ -83,8 +83,7 @@ def read_sources(
     layers += _option_layers(options, Level.OPTION, OPTIONS, faults)
     # Paths before criteria: a file of criteria lies where the path in its layer leads.
     return [
-        _with_criteria(_with_paths(_without_choices(layer, faults)), redact, faults)
-        for layer in layers
+        _with_criteria(_with_paths(_without_choices(layer, faults)), faults) for layer in layers
     ]
 
 
@@ -121,9 +120,9 @@ def command_of(command_line: Mapping[str, object], environ: Mapping[str, str], s
     return " ".join(words)
 
 
-def read_criteria(path: Path, redact: Callable[[str], str]) -> tuple[object, ...]:
+def read_criteria(path: Path) -> tuple[object, ...]:
     """Return the lines of a file of criteria; raises DocumentError."""
-    lines = read_yaml(path, redact)
+    lines = read_yaml(path)
     if not isinstance(lines, tuple):
         raise DocumentError(
             "should hold a list of criteria, one `- p95(response_time) < 1s` a line"
@@ -183,18 +182,17 @@ def _file_layers(
     options: Mapping[str, object],
     variables: Mapping[str, object],
     directory: Path,
-    redact: Callable[[str], str],
     faults: list[Fault],
 ) -> Iterator[Layer]:
     """Yield a layer for `default.yaml`, and two for target and profile: the name and the file."""
-    default = _file_layer(Level.DEFAULT, directory / "default.yaml", redact, faults)
+    default = _file_layer(Level.DEFAULT, directory / "default.yaml", faults)
     if default:
         yield default
     for option, level in _LEVELS.items():
         origin = OPTIONS[option] if option in options else VARIABLE_BY_OPTION[option]
         chosen = options.get(option, variables.get(option, _CHOSEN_BY_DEFAULT[option]))
         path = _find_file(chosen, directory / _FOLDERS[option], origin, faults)
-        layer = _file_layer(level, path, redact, faults) if path else None
+        layer = _file_layer(level, path, faults) if path else None
         name = (path.stem if path else "") or "unnamed"
         target = {"name": name} if layer else STAND_IN_TARGET
         is_target = level == Level.TARGET
@@ -203,12 +201,10 @@ def _file_layers(
             yield layer
 
 
-def _file_layer(
-    level: Level, path: Path, redact: Callable[[str], str], faults: list[Fault]
-) -> Layer | None:
+def _file_layer(level: Level, path: Path, faults: list[Fault]) -> Layer | None:
     """Return the layer of one YAML file, or None and a fault."""
     try:
-        values = read_yaml(path, redact)
+        values = read_yaml(path)
     except DocumentError as error:
         faults.append(Fault(str(path), str(error)))
         return None
@@ -351,7 +347,7 @@ def _is_yaml(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
-def _with_criteria(layer: Layer, redact: Callable[[str], str], faults: list[Fault]) -> Layer:
+def _with_criteria(layer: Layer, faults: list[Fault]) -> Layer:
     """Return the layer with a list of criteria, where it names their file or is a single line."""
     given = layer.values.get("criteria")
     if not isinstance(given, str):
@@ -359,7 +355,7 @@ def _with_criteria(layer: Layer, redact: Callable[[str], str], faults: list[Faul
     lines: tuple[object, ...] = (given,)
     if _is_yaml(given):
         try:
-            lines = read_criteria(Path(given), redact)
+            lines = read_criteria(Path(given))
         except DocumentError as error:
             lines = ()
             faults.append(Fault(where([layer], ("criteria",)), f"the file {given!r} {error}"))

@@ -80,7 +80,7 @@ def test_a_criterion_with_a_secret_is_not_read(tmp_path: Path) -> None:
     run, criteria = recorded(tmp_path, RUN), tmp_path / "criteria.yaml"
     criteria.write_text("- p95(response_time) < head~tail\n")
 
-    with pytest.raises(SettingsError, match="^--criteria: .* holds a secret") as caught:
+    with pytest.raises(SettingsError, match="^--criteria: holds a secret") as caught:
         judge_record(
             run, str(criteria), "fail", tmp_path, lambda text: text.replace("head~tail", "*")
         )

@@ -361,20 +361,5 @@ def test_a_criterion_with_a_secret_is_not_read_because_a_part_of_it_would_be_tol
     with pytest.raises(SettingsError) as caught:
         prepared.prepare({"load_profile": str(profile)}, None)
 
-    assert str(caught.value).startswith(f"{profile}: holds a secret")
+    assert "criteria: holds a secret" in str(caught.value)
     assert "tail" not in str(caught.value)
-
-
-@pytest.mark.parametrize("option", ["samples={}", "rate={}", "labels.a={}"])
-def test_a_secret_header_is_hidden_before_anything_is_said_of_the_settings(
-    tmp_path: Path, option: str
-) -> None:
-    profile = tmp_path / "own.yaml"
-    profile.write_text("headers: {X-Gateway: {env: GATEWAY_KEY}}\n")
-    prepared = Setup(LOGIN | {"GATEWAY_KEY": "the-gateways-key"}, lambda: SCENARIOS)
-    given = {"load_profile": str(profile), "set": [option.format("the-gateways-key")]}
-
-    with pytest.raises(SettingsError, match="holds a secret") as caught:
-        prepared.resolve(given)
-
-    assert "the-gateways-key" not in str(caught.value)

@@ -267,7 +267,7 @@ def test_a_file_goes_nowhere_but_to_the_target_or_with_an_approval_to_public_pla
     guests = guests_at(1, dialler=dialler, origins=[at(1)], is_approved=is_approved)
 
     with pytest.raises(RemoteError) as caught:
-        put(guests, url, seconds=SHORT_S)
+        put(guests, url)
 
     assert caught.value.code == UPLOAD_REFUSED
     assert UPLOAD_REFUSED in KNOWN_CODES

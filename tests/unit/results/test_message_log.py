@@ -49,11 +49,11 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     log.add("chat", 3, "", attempt(), Phase.WARM_UP)
     log.add("chat", 4, "c-1", attempt(Fate.REJECTED, "400 invalid_payload"))
 
-    path.write_bytes(log.take(0.5))
+    path.write_bytes(log.take(2.5))  # T0 is after what was sent in the warm-up
 
     [warm_up, refused] = read_log(path)
     assert warm_up == LoggedMessage(
-        "chat", 3, Fate.ACCEPTED, "", "m-1", "c-9", 500, 1500, Phase.WARM_UP
+        "chat", 3, Fate.ACCEPTED, "", "m-1", "c-9", -1500, -500, Phase.WARM_UP
     )
     assert (refused.fate, refused.message_id) == (Fate.REJECTED, "")
 
