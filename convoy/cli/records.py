@@ -42,7 +42,7 @@ def judge_record(
     `run` is the folder of a record, or the id of a run below `runs`. Raises SettingsError.
     """
     folder = folder_of(run, runs)
-    lines = _lines(Path(criteria))
+    lines = _lines(criteria)
     SettingsError.raise_for([*secret_faults({"--criteria": "\n".join(lines)}, redact)])
     with _refusing(folder):
         result = _read(folder)
@@ -172,13 +172,13 @@ def folder_of(run: str, runs: Path) -> Path:
     raise SettingsError([Fault(run, problem)])
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: str) -> list[str]:
     try:
-        lines = read_criteria(path)
+        lines = read_criteria(Path(path))
     except DocumentError as error:
-        raise SettingsError([Fault("--criteria", f"the file {str(path)!r} {error}")]) from error
+        raise SettingsError([Fault("--criteria", f"the file {path!r} {error}")]) from error
     for line in lines:
         if not isinstance(line, str):
             problem = f"has {line!r}, but each entry should be a line of text"
-            raise SettingsError([Fault(str(path), problem)])
+            raise SettingsError([Fault(path, problem)])
     return [str(line) for line in lines]

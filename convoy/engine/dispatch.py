@@ -91,7 +91,7 @@ class Dispatcher:
         """Set T0 on this process's clock; messages go out from then on, warm-up ones before."""
         self._t0_s, self._armed_for = t0_s, None
         if self._is_closed:
-            self._users.measure_held(t0_s, t0_s + self._length_s)
+            self._users.measure_limited(t0_s, t0_s + self._length_s)
         self._set_close()
 
     def grant(self, lanes: Mapping[int, LaneMessages], phase: Phase = Phase.MEASURE) -> None:
@@ -131,7 +131,7 @@ class Dispatcher:
                 self._promise(user)
                 return due
         if ready_at_s > now_s:
-            self._users.rest(user, now_s, ready_at_s, is_held=not is_paused)
+            self._users.rest(user, now_s, ready_at_s, is_limited=not is_paused)
         else:
             self._users.add(user, now_s)
         if self._armed_for is None:
@@ -156,7 +156,7 @@ class Dispatcher:
         """Give up what is too late to be sent, and note how long limits held the users."""
         now_s = self.clock()
         self._users.look(now_s)
-        self.recorder.counts.held_s = self._users.held_s
+        self.recorder.counts.limited_s = self._users.limited_s
         too_late_s = now_s - self._t0_s - self.max_lateness_s
         while not self._is_closed and (entry := self.queue.take(too_late_s)) is not None:
             cause = self._late_cause(self._t0_s + entry[0])

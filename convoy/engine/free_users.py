@@ -33,23 +33,27 @@ class FreeUsers:
     def __init__(self) -> None:
         self.idle: OrderedDict[greenlet, FreeUser] = OrderedDict()
         self._resting: list[tuple[float, int, FreeUser, bool]] = []
-        self._held = 0
+        self._limited = 0
         self._tie_breaks = count()
         self._idle_from_s = self._idle_to_s = -inf
         self._rested_until_s = -inf
-        self.held_s = 0.0
-        """How long limits held users, all together, in the time that `measure_held` names."""
+        self.limited_s = 0.0
+        """How long limits held users, all together, in the time that `measure_limited` names."""
         self._measured_to_s = self._measures_until_s = inf
 
-    def measure_held(self, from_s: float, until_s: float) -> None:
+    def measure_limited(self, from_s: float, until_s: float) -> None:
         """Begin to add up how long limits hold users between two moments."""
         self._measured_to_s, self._measures_until_s = from_s, until_s
 
     def look(self, now_s: float) -> None:
-        """Bring `held_s` up to now; called before the number of those held changes."""
-        until_s = min(now_s, self._measures_until_s)
+        """Bring `limited_s` up to now, or to when the next one has rested.
+
+        Called before the number of those changes whom limits hold. That nobody looked at who has
+        rested since is no matter of limits.
+        """
+        until_s = min(now_s, self._measures_until_s, self.first_ready_s)
         if until_s > self._measured_to_s:
-            self.held_s += self._held * (until_s - self._measured_to_s)
+            self.limited_s += self._limited * (until_s - self._measured_to_s)
             self._measured_to_s = until_s
 
     @property
@@ -70,20 +74,23 @@ class FreeUsers:
             self._idle_to_s = now_s
         return user
 
-    def rest(self, user: FreeUser, now_s: float, until_s: float, *, is_held: bool = True) -> None:
+    def rest(
+        self, user: FreeUser, now_s: float, until_s: float, *, is_limited: bool = True
+    ) -> None:
         """Take on a user that may not send before a moment, held by its limits or in a pause."""
         self.look(now_s)
-        self._held += is_held
+        self._limited += is_limited
         # Of two that rest equally long the heap would compare greenlets, which have no order.
-        heappush(self._resting, (until_s, next(self._tie_breaks), user, is_held))
+        heappush(self._resting, (until_s, next(self._tie_breaks), user, is_limited))
 
     def end_rests(self, now_s: float) -> None:
         """Make the users idle that have rested by now."""
-        self.look(now_s)
         while self._resting and self._resting[0][0] <= now_s:
-            self._rested_until_s, _, user, is_held = heappop(self._resting)
-            self._held -= is_held
+            self.look(now_s)
+            self._rested_until_s, _, user, is_limited = heappop(self._resting)
+            self._limited -= is_limited
             self.add(user, self._rested_until_s)
+        self.look(now_s)
 
     def remove(self, waiting: greenlet, now_s: float) -> None:
         """Give up the user of this greenlet, if it waits."""
@@ -94,7 +101,7 @@ class FreeUsers:
             self.look(now_s)
             self._resting = [place for place in self._resting if place[2][0] is not waiting]
             heapify(self._resting)
-            self._held = sum(place[3] for place in self._resting)
+            self._limited = sum(place[3] for place in self._resting)
 
     def late_cause(self, due_s: float) -> Cause:
         """Return why a message due then was kept waiting: with a user free it is our own fault."""

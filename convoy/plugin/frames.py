@@ -36,8 +36,10 @@ _LONGEST_TEXT = 2**14
 _LONGEST_NAME = 10_000
 """Of a row: a scenario of one's own may name it after an address. It is shown whole."""
 
+_UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069"
 _Version = Annotated[str, msgspec.Meta(max_length=50)]
-_Name = Annotated[str, msgspec.Meta(max_length=_LONGEST_NAME)]
+# Without what steers a terminal or begins a line: Locust prints them, and writes them to its files.
+_Name = Annotated[str, msgspec.Meta(max_length=_LONGEST_NAME, pattern=f"^[^{_UNPRINTABLE}]*$")]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Number = Annotated[float, msgspec.Meta(ge=-(2.0**53), le=2.0**53)]
 """None that is infinite: Locust prints numbers as whole ones."""

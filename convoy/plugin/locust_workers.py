@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import gevent
 from locust.env import Environment
@@ -18,7 +19,8 @@ from convoy.swarm.worker_states import Users
 LOCAL_WORKER = "local"
 _LOOKS_EVERY_S = 0.2
 _HEARD_WITHIN_S = 3.0
-"""After so long a worker has stopped the users that it has to, or the channel has lost the word."""
+"""So much longer than its users may take to stop a worker has more than it was dealt, before it is
+told again."""
 
 
 class LocustWorkers:
@@ -33,7 +35,7 @@ class LocustWorkers:
         self.hellos: dict[str, Hello] = {}
         self._environment = environment
         self._runner = runner
-        self._surplus_by_s = 0.0
+        self._surplus_by_s = inf
 
     @property
     def are_local(self) -> bool:
@@ -114,11 +116,11 @@ class LocustWorkers:
 
     def _is_unheard(self) -> bool:
         """Return whether a worker has had more users than it was dealt for a while."""
-        now_s = clock_s()
+        now_s, within_s = clock_s(), self._environment.stop_timeout or 0.0
         has_surplus = self.master is not None and self.master.has_surplus
         is_unheard = has_surplus and now_s > self._surplus_by_s
         if is_unheard or not has_surplus:
-            self._surplus_by_s = now_s + _HEARD_WITHIN_S
+            self._surplus_by_s = now_s + within_s + _HEARD_WITHIN_S
         return is_unheard
 
 

@@ -14,7 +14,7 @@ from locust.argument_parser import LocustArgumentParser
 
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plugin.web_server import tls_context
-from convoy.settings.origin import is_loopback
+from convoy.settings.origin import is_certainly_loopback
 from convoy.settings.sources import environment_defaults, names_of
 
 _HERE = "127.0.0.1"
@@ -219,7 +219,7 @@ def who_can_reach(options: Namespace | None) -> Iterator[str]:
 
 def is_here(host: str) -> bool:
     """Tell whether a host that an option names is this machine, by its name or address alone."""
-    return host == "localhost" or is_loopback(host)
+    return is_certainly_loopback(host)
 
 
 def check_ports(options: Namespace) -> None:

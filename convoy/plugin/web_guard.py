@@ -253,4 +253,6 @@ class _Headers:
             kept += [each for each in _DEFAULTS.items() if each[0].lower() not in there]
             return start_response(status, kept, exc_info)
 
+        # Locust logs what it answers to a wrong one, with the whole path, whoever asks.
+        environ.pop("HTTP_RANGE", None)
         return self._answer(environ, start)

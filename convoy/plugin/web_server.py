@@ -1,4 +1,4 @@
-"""The web UI's server: what is no request to it costs little time, and a line in ten seconds.
+"""The web UI's server: what is no request takes little time, and is a line in ten seconds.
 
 Whoever reaches the port can send such, a page in the tester's browser included, and gevent's own
 server says each in up to fifty lines.
@@ -56,7 +56,7 @@ class Server(pywsgi.WSGIServer):
         super().__init__(address, app, log=None, handler_class=_Handler, **given)
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
-        # Of the handshake; what happens later is seen to by the handler.
+        # Of the handshake: the handler passes none on of what follows.
         try:
             super().wrap_socket_and_handle(client_socket, address)
         except OSError:
@@ -76,14 +76,14 @@ class _Handler(pywsgi.WSGIHandler):
             is_read = super().read_request(raw_requestline)
         except (HTTPException, IndexError, OSError) as error:
             raise ValueError(str(error)) from error
-        if sum(map(len, self.headers.values())) > _LARGEST_HEAD:
+        if sum(len(name) + len(value) for name, value in self.headers.items()) > _LARGEST_HEAD:
             raise ValueError("its headers are too large")
         return is_read
 
     def handle_one_request(self) -> Any:
         """Handle the next request of a connection, after others have had a turn."""
-        # Those that have come already are read without waiting: nobody else would have one, not
-        # even who ends the run.
+        # Requests that have come already are read without waiting, and nothing else would run
+        # meanwhile, not even what ends the run.
         gevent.sleep(A_POLL_S)
         return super().handle_one_request()
 
@@ -97,13 +97,17 @@ class _Handler(pywsgi.WSGIHandler):
                 self.close_connection = True
                 body.chunked_input, body.content_length = False, body.position
 
+    def _sendall(self, data: bytes) -> None:
+        super()._sendall(data)  # type: ignore[misc]
+        gevent.sleep(A_POLL_S)  # who reads quickly lets nothing wait, however large the answer is
+
     def handle(self) -> None:
         with suppress(OSError):  # gone before its answer
             super().handle()
 
     def handle_error(self, t: Any, v: Any, tb: Any) -> None:
         """Say what went wrong with an answer, unless who asked is gone."""
-        if issubclass(t, OSError):
+        if issubclass(t, (ConnectionError, TimeoutError, ssl.SSLError)):
             self.close_connection = True
         else:
             super().handle_error(t, v, tb)

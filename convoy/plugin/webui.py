@@ -167,7 +167,7 @@ class _RunForm:
         """Say something of an edit beside the progress, as the page closes its form at once."""
         self._of_edit = what
         if what:
-            logger.error("%s", what)
+            logger.warning("%s", what)
 
     def _line_up(self, host: str) -> None:
         if self.is_preparing:

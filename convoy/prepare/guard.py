@@ -29,7 +29,7 @@ from convoy.secrets import Secret
 from convoy.settings import Origin, Settings
 from convoy.settings.environment import SIMULATOR_KEY
 from convoy.settings.model import Target, Window
-from convoy.settings.origin import is_loopback
+from convoy.settings.origin import is_certainly_loopback, is_loopback
 from convoy.settings.values import MOST_USERS
 
 _POISSON = 0.8
@@ -97,9 +97,8 @@ _HOSTS = {"api_url": "api", "login_url": "login", "messaging_url": "webmessaging
 
 def _check_encrypted(target: Target) -> None:
     """Raise RefusedError where credentials would leave this machine in clear."""
-    for setting in _HOSTS:
-        url = getattr(target, setting)
-        if url is None or (origin := Origin.parse(url)).is_https or is_loopback(origin.host):
+    for setting, url in zip(_HOSTS, target.addresses, strict=True):
+        if (origin := Origin.parse(url)).is_https or is_certainly_loopback(origin.host):
             continue
         raise RefusedError(
             f"{setting} of target {target.name!r} is {url}, by which credentials and messages "

@@ -21,7 +21,9 @@ AFTER_A_RUN = "a reconcile or cleanup"
 """In the place of a run's id: what is done after one, in its process or in one of its own."""
 _FOLDER = Path("/tmp")
 """The same for all users and jobs of a machine, which TMPDIR need not be."""
-_HOLDER = re.compile(rb"(?:run [0-9a-f-]{1,40}|a reconcile or cleanup) \(process [0-9]{1,10}\)")
+_HOLDER = re.compile(
+    rb"(?:run [0-9a-f-]{1,40}|%b) \(process [0-9]{1,10}\)" % re.escape(AFTER_A_RUN).encode()
+)
 """Another user may have written anything."""
 
 

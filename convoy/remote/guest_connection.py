@@ -142,8 +142,8 @@ class GuestConnection:
                 partial(self._leaving.take_turn, deadline_s),
             )
         except UpgradeRefusedError as exc:
-            where, told_by = deployment.host.url, (shared.clean, shared.redact)
-            raise refusal_of_upgrade(exc, where, shared.code_book, *told_by) from exc
+            where, codes = deployment.host.url, shared.code_book
+            raise refusal_of_upgrade(exc, where, codes, shared.clean, shared.redact) from exc
         except WIRE_EXCEPTIONS as exc:
             raise self.wire_error(exc) from exc
         finally:

@@ -133,8 +133,8 @@ def put_file(shared: Guests, place: PresignedUrl, data: bytes, deadline_s: float
     is_plain = shared.redact(url).startswith(f"{parts.scheme}://{parts.netloc}")
     where, host = (origin.url, origin.host) if is_plain else (_UNTOLD, _UNTOLD)
 
-    def check(_: str, address: str) -> None:
-        check_public(host, address)
+    def check(name: str, address: str) -> None:
+        check_public(host, address, told=address if is_plain or address != name else _UNTOLD)
 
     dialler = shared.dialler
     if origin not in shared.origins:
@@ -142,21 +142,24 @@ def put_file(shared: Guests, place: PresignedUrl, data: bytes, deadline_s: float
             raise _refusal(where, "not an address of the target, which has no approval")
         if not origin.is_https:
             raise _refusal(where, "not https")
-        check(host, origin.host)  # a proxy would be asked for it unseen
+        check(origin.host, origin.host)  # a proxy would be asked for it unseen
         dialler = dialler.checking(check)
     transport = Transport(origin, dialler, pace=shared.pace)
     _exchange(transport, request, deadline_s)
 
 
-def check_public(host: str, address: str) -> None:
-    """Raise RefusalError where an address of a host, or its name, is not of the public internet."""
+def check_public(host: str, address: str, *, told: str = "") -> None:
+    """Raise RefusalError where an address of a host, or its name, is not of the public internet.
+
+    The address is told, or what stands for it.
+    """
     plain = address.rstrip(".")
     try:
         is_inside = not is_public(plain)
     except ValueError:
         is_inside = is_loopback(plain)
     if is_inside:
-        raise _refusal(host, f"{address} is of this machine or of a private network")
+        raise _refusal(host, f"{told or address} is of this machine or of a private network")
 
 
 def _refusal(where: str, why: str) -> RefusalError:

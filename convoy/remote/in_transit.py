@@ -47,7 +47,7 @@ class InTransit:
         self._sent: deque[_Sent] = deque()
         self._held: list[_Sent] = []
         self._is_cut = False
-        """Whether something was held, and nothing has arrived since."""
+        """Whether something was long on its way, and nothing has arrived since."""
         self._looked_s = -inf
         self._looking: Greenlet[..., None] | None = None
 
@@ -99,7 +99,7 @@ class InTransit:
         # Where the connection was reset meanwhile, after the timeout of a request, nothing arrived.
         if any(each.connection.is_open or each.left_s > long_ago_s for each in gone):
             self._is_cut = False
-        elif self._held:
+        elif any(each.left_s <= long_ago_s for each in self._held):
             self._is_cut = True
 
     def discard(self) -> None:

@@ -23,7 +23,7 @@ class Counts:
     answer waited for our own event loop; `failures` are those that are `not_ok`, by their code, and
     `exceptions` those that the scenario's code raised, by their type, the first one first.
     `shortages` are attempts for which this machine had no means, by the error number's name. With
-    closed arrivals, where nothing is due before it is sent, `held_s` is how long limits held
+    closed arrivals, where nothing is due before it is sent, `limited_s` is how long limits held
     users, all together. The mappings are `Counter`s, also in counts that were decoded from a
     report.
     """
@@ -39,7 +39,7 @@ class Counts:
     not_ok: Number = 0
     unexpected: Number = 0
     delayed: Number = 0
-    held_s: Seconds = 0.0
+    limited_s: Seconds = 0.0
     late: dict[Cause, Number] = field(default_factory=dict)
     not_sent: dict[Cause, Number] = field(default_factory=dict)
     errors: dict[Name, Number] = field(default_factory=dict)

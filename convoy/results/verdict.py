@@ -112,12 +112,14 @@ def judge(
 
 def _held_by_limits(result: RunResult) -> Iterator[str]:
     """Yield a sentence where users waited for their limits, in a run in which nothing was due."""
-    users = max((step.users for step in result.generator.values()), default=0)
-    share = result.totals.held_s / (users * result.duration_s or inf)
+    step_s = max((each.step_s for each in result.series.values()), default=1)
+    users_s = step_s * sum(step.users for step in result.generator.values())
+    share = result.totals.limited_s / (users_s or inf)
     if share > TOLERATED_SHARE:
         yield (
             f"users waited for their limits for {share:.1%} of the time ({TOLERATED_SHARE:.0%} is "
-            "tolerated), so that the rate is what those allow; use more users, or a shorter run"
+            "tolerated), so that the rate is what those allow; use more users, more tokens or a "
+            "shorter run"
         )
 
 

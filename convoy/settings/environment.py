@@ -336,13 +336,14 @@ def payload_directory(environ: Mapping[str, str], default: Path) -> Path:
 
 
 def _directory(environ: Mapping[str, str], variable: str, default: Path) -> Path:
-    path = Path(environ.get(variable, "").strip() or default).expanduser()
+    given = environ.get(variable, "").strip() or str(default)
+    path = Path(given).expanduser()
     try:
         is_directory = path.is_dir()
     except OSError:
         is_directory = False
     if not is_directory:
-        raise SettingsError([Fault(variable, f"{str(path)!r} is no directory")])
+        raise SettingsError([Fault(variable, f"{given!r} is no directory")])
     return path
 
 

@@ -84,6 +84,11 @@ class Origin:
         return f"{self.scheme}://{self.host_header}{self.base_path}"
 
 
+def is_certainly_loopback(host: str) -> bool:
+    """Tell whether a host is this machine whatever resolves it, as `a.localhost` need not be."""
+    return is_loopback(host) and not host.endswith(".localhost")
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host name (RFC 6761) or an address always means this machine."""
     try:

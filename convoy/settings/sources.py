@@ -192,7 +192,7 @@ def _file_layers(
         origin = OPTIONS[option] if option in options else VARIABLE_BY_OPTION[option]
         chosen = options.get(option, variables.get(option, _CHOSEN_BY_DEFAULT[option]))
         path = _find_file(chosen, directory / _FOLDERS[option], origin, faults)
-        layer = _file_layer(level, path, faults) if path else None
+        layer = _file_layer(level, path, faults, str(chosen)) if path else None
         name = (path.stem if path else "") or "unnamed"
         target = {"name": name} if layer else STAND_IN_TARGET
         is_target = level == Level.TARGET
@@ -201,12 +201,17 @@ def _file_layers(
             yield layer
 
 
-def _file_layer(level: Level, path: Path, faults: list[Fault]) -> Layer | None:
-    """Return the layer of one YAML file, or None and a fault."""
+def _file_layer(level: Level, path: Path, faults: list[Fault], given: str = "") -> Layer | None:
+    """Return the layer of one YAML file, or None and a fault.
+
+    A path is named as it was `given`: what a `Path` leaves out of a secret that stands there by
+    mistake would keep the rest from being found.
+    """
     try:
         values = read_yaml(path)
     except DocumentError as error:
-        faults.append(Fault(str(path), str(error)))
+        named = given if "/" in given or _is_yaml(given) else str(path)
+        faults.append(Fault(named, str(error)))
         return None
     if values is None:
         values = {}

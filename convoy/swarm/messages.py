@@ -21,7 +21,7 @@ from convoy.results.samples import SamplesReport
 from convoy.swarm.value_count import check_values
 from convoy.untrusted_text import UNREADABLE
 
-VERSION = 13
+VERSION = 14
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -67,11 +67,8 @@ class Missed(_OfRun, frozen=True):
     received: _Number
 
 
-class _SaidOnce(_OfRun, frozen=True, kw_only=True):
-    """A message that is said once: the one of this `number`, from 1, from its sender to this end.
-
-    0 stands for none.
-    """
+class Numbered(_OfRun, frozen=True, kw_only=True):
+    """A message that is said once, the one of this `number` from its sender to here; 0 for none."""
 
     number: _Number = 0
 
@@ -83,7 +80,7 @@ class Ask(_OfRun, frozen=True):
     `turns` counts the turns to log in that it has wanted in the run, `starts` those for the first
     request of a guest's connection, `beyond` the messages beyond its plan that it has wanted of an
     approved total. It uses a turn up to `unsure_s` before or after its moment, because it does not
-    know the master's clock better. So many numbered messages were `said` before.
+    know the master's clock better. So many numbered messages it has `said` before, and `received`.
     """
 
     asked_s: Seconds
@@ -93,9 +90,10 @@ class Ask(_OfRun, frozen=True):
     beyond: _Number = 0
     unsure_s: Seconds = 0.0
     said: _Number = 0
+    received: _Number = 0
 
 
-class Ready(_SaidOnce, frozen=True):
+class Ready(Numbered, frozen=True):
     """A worker takes part with so many `users` by scenario; `problem` is why more are not ready."""
 
     plan_hash: Name
@@ -109,41 +107,43 @@ class Refusal(_OfRun, frozen=True):
     reason: _Text
 
 
-class Released(_SaidOnce, frozen=True):
+class Released(Numbered, frozen=True):
     """A worker gave up these lanes, each from a number on."""
 
     lanes: Lanes
 
 
-class Leaving(_SaidOnce, frozen=True):
+class Leaving(Numbered, frozen=True):
     """A worker ends: it gave up these lanes, its last ones, and takes no more."""
 
     lanes: Lanes
 
 
-class Drained(_SaidOnce, frozen=True):
+class Drained(Numbered, frozen=True):
     """The messages of all lanes granted up to `epoch` have ended, and are in the last report.
 
-    `lanes` are those of scenarios without a schedule: their numbers count the messages.
+    `lanes` are those of scenarios without a schedule: their numbers count the messages. It is said
+    `after_stop` where the worker was told to stop: then they are all that it had.
     """
 
     epoch: int
     lanes: Lanes
+    after_stop: bool = False
 
 
-class LateChange(_SaidOnce, frozen=True):
+class LateChange(Numbered, frozen=True):
     """A worker received a change of the plan `late_s` after its moment."""
 
     late_s: Seconds
 
 
-class Enough(_SaidOnce, frozen=True):
+class Enough(Numbered, frozen=True):
     """A worker asks that the run end now."""
 
     reason: _Text
 
 
-class Prepare(_SaidOnce, frozen=True):
+class Prepare(Numbered, frozen=True):
     """A worker is to take part in a run: `inputs` are those of `RunInputs.from_bytes`.
 
     It may use this `share` of tokens and limits. Its lease lasts for `lease_s` from when it asks;
@@ -155,7 +155,7 @@ class Prepare(_SaidOnce, frozen=True):
     lease_s: float | None
 
 
-class Lease(_SaidOnce, frozen=True):
+class Lease(Numbered, frozen=True):
     """The answer to the `Ask` of that moment, given at `now_s` of the master's clock.
 
     `turns` are moments of that clock at which the worker may log in, one time each, `starts` those
@@ -174,7 +174,7 @@ class Lease(_SaidOnce, frozen=True):
     said: _Number = 0
 
 
-class Grant(_SaidOnce, frozen=True):
+class Grant(Numbered, frozen=True):
     """Lanes from a number on, T0 in seconds of the master's clock."""
 
     epoch: int
@@ -182,13 +182,13 @@ class Grant(_SaidOnce, frozen=True):
     lanes: Lanes
 
 
-class Release(_SaidOnce, frozen=True):
+class Release(Numbered, frozen=True):
     """A worker is to give up these lanes, by scenario."""
 
     lanes: dict[str, list[_Lane]]
 
 
-class Change(_SaidOnce, frozen=True):
+class Change(Numbered, frozen=True):
     """Another curve by scenario from `at_s` on, in seconds from T0; the past stays as it was."""
 
     epoch: int
@@ -196,7 +196,7 @@ class Change(_SaidOnce, frozen=True):
     stages: dict[str, list[Stage]]
 
 
-class Farewell(_SaidOnce, frozen=True):
+class Farewell(Numbered, frozen=True):
     """The master has heard that a worker is leaving, and grants it nothing more."""
 
 
@@ -211,11 +211,8 @@ class Over(_OfRun, frozen=True):
     """The run is over, and its result known: nothing of it is to leave or to be reported."""
 
 
-_OnceToMaster = Ready | Released | Leaving | Drained | LateChange | Enough
-_OnceToWorker = Prepare | Lease | Grant | Release | Change | Farewell
-SaidOnce = _OnceToMaster | _OnceToWorker
-ToMaster = _OnceToMaster | Ask | Refusal | Missed
-ToWorker = _OnceToWorker | Stop | Over | Missed
+ToMaster = Ask | Ready | Refusal | Released | Leaving | Drained | LateChange | Enough | Missed
+ToWorker = Prepare | Lease | Grant | Release | Change | Farewell | Stop | Over | Missed
 
 
 class WorkerReport(msgspec.Struct, frozen=True):

@@ -91,7 +91,7 @@ class RunProtocol:
     total: TotalBook
 
     def __post_init__(self, now_s: float) -> None:
-        self.workers = Workers(self.lease_s, now_s)
+        self.workers = Workers(self.lease_s, now_s, self._delivery_to)
         self._run_id, self._settings = self.inputs.run_id, self.inputs.settings
         self._packed = self.inputs.to_bytes()
         self._allotments = Allotments(self._settings.logins_per_s, self.total, now_s)
@@ -120,7 +120,7 @@ class RunProtocol:
 
     def exclude(self, worker: str, reason: str) -> list[Action]:
         """Leave a worker out; before the load begins that ends the run. It is said once."""
-        status = self._status_of(worker)
+        status = self.workers.of(worker)
         if status.state is WorkerState.REFUSED:
             return self._taken()
         status.state = WorkerState.REFUSED
@@ -167,7 +167,7 @@ class RunProtocol:
                 self._send(worker, Farewell(self._run_id))
             case Drained():
                 self._take_back(worker, status, message)
-                status.drained_epoch = message.epoch
+                status.drain(message, is_stopped=self.state is RunState.STOPPING)
             case LateChange():
                 late = f"heard of a change of the run {message.late_s:.2f} s too late"
                 self._actions.append(Doubt(f"worker {worker} {late}"))
@@ -228,10 +228,7 @@ class RunProtocol:
         return self._taken()
 
     def _answer(self, worker: str, status: WorkerStatus, ask: Ask, now_s: float) -> None:
-        """Give the lease that a worker asks for, unless those before do not reach it in time.
-
-        One whose lanes were taken gets it: it reads first that it should give them back.
-        """
+        """Give the lease that a worker asks for, unless those before do not reach it in time."""
         status.acknowledge(ask.leased_s, now_s)
         if not self.lanes.are_owned_by(worker) or self.workers.is_leased(worker, now_s):
             status.give(now_s)
@@ -254,7 +251,7 @@ class RunProtocol:
 
     def _revoke(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Take the lanes of a worker whose lease has ended, and ask how far it came."""
-        status.revoked = self.lanes.revoke(worker, *self.phases.both_s(now_s, status.leased_s))
+        status.revoked = self.lanes.revoke(worker, *self.phases.both_s(now_s, status.heard_s))
         if not status.revoked:
             return
         status.state = _SILENT
@@ -265,7 +262,7 @@ class RunProtocol:
     def _part_from(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Account for a worker that is gone: what it had and did not report is unknown."""
         status.held_to_s = min(status.held_to_s, now_s)
-        missing = self.lanes.lose(worker, *self.phases.both_s(now_s, status.leased_s), self.counted)
+        missing = self.lanes.lose(worker, *self.phases.both_s(now_s, status.heard_s), self.counted)
         is_orderly = status.state is _LEAVING and not any(missing.values())
         status.state = WorkerState.LEFT
         if not status.granted_epoch:
@@ -311,11 +308,10 @@ class RunProtocol:
             self._send(name, Grant(self._run_id, self._epoch, t0_s, lanes))
 
     def _send(self, worker: str, message: ToWorker) -> None:
-        self._status_of(worker).delivery.say(message)
+        self.workers.of(worker).delivery.say(message)
 
-    def _status_of(self, worker: str) -> WorkerStatus:
-        new = Delivery(self._run_id, lambda m: self._actions.append(Send(worker, m)), certain=1)
-        return self.workers.status.setdefault(worker, WorkerStatus(new))
+    def _delivery_to(self, worker: str) -> Delivery:
+        return Delivery(self._run_id, lambda m: self._actions.append(Send(worker, m)), other_has=1)
 
     def _taken(self) -> list[Action]:
         actions, self._actions = self._actions, []

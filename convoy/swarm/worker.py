@@ -310,7 +310,7 @@ class Worker:
     def _send_drained(self, run: WorkerRun, lanes: Lanes) -> None:
         # The report first: after this message the master may end the run with what it has.
         self._report_now(run)
-        run.delivery.say(Drained(run.run_id, run.epoch, lanes))
+        run.delivery.say(Drained(run.run_id, run.epoch, lanes, after_stop=run.is_stopping))
 
     def _send_ready(self, run: WorkerRun, problem: str = "") -> None:
         users = {name: len(work.users) for name, work in run.work.items()}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 from typing import Protocol
 
 from convoy.swarm.delivery import Delivery
+from convoy.swarm.messages import Drained
 
 Users = Mapping[str, Mapping[str, int]]
 """Users by worker and scenario."""
@@ -60,11 +61,12 @@ class WorkerStatus:
     """What is known of one worker; moments are seconds of the master's clock.
 
     Its last lease was given at `given_s`. The latest one that it has acknowledged, or counts as
-    having after a pause of the master, was given at `leased_s`; `delay_s` is how long after it was
-    given one was acknowledged last; those in `unacknowledged` were given later. It held lanes from
-    `held_from_s` to `held_to_s`. `revoked` are the lanes that were taken from it and of which it
-    has not said yet how far it came, by scenario, each with the first number that another worker
-    may send.
+    having after a pause of the master, was given at `leased_s`, and the latest one that it has
+    acknowledged for certain at `heard_s`: what was said before that it has heard. `delay_s` is how
+    long after it was given one was acknowledged last; those in `unacknowledged` were given later.
+    It held lanes from `held_from_s` to `held_to_s`. `revoked` are the lanes that were taken from it
+    and of which it has not said yet how far it came, by scenario, each with the first number that
+    another worker may send.
     """
 
     delivery: Delivery
@@ -72,6 +74,7 @@ class WorkerStatus:
     ready: Mapping[str, int] = field(default_factory=dict)
     given_s: float = -inf
     leased_s: float = 0.0
+    heard_s: float = 0.0
     delay_s: float = inf
     unacknowledged: deque[float] = field(default_factory=deque)
     granted_epoch: int = 0
@@ -83,6 +86,7 @@ class WorkerStatus:
 
     def acknowledge(self, leased_s: float, now_s: float) -> None:
         """Note at `now_s` that it has the lease that was given then."""
+        self.heard_s = max(self.heard_s, leased_s)
         if leased_s > self.leased_s:
             self.leased_s, self.delay_s = leased_s, now_s - leased_s
         while self.unacknowledged and self.unacknowledged[0] <= leased_s:
@@ -102,6 +106,14 @@ class WorkerStatus:
         if self.unacknowledged:
             self.leased_s = self.unacknowledged[-1]
             self.unacknowledged.clear()
+
+    def drain(self, message: Drained, *, is_stopped: bool) -> None:
+        """Note that what it was granted has ended.
+
+        After a stop one from before that, which was said again, is no answer.
+        """
+        if message.after_stop or not is_stopped:
+            self.drained_epoch = message.epoch
 
     def is_through(self, is_stopped: bool) -> bool:
         """Return whether all that it was granted has ended, or all since the run was stopped."""
@@ -124,12 +136,21 @@ class Workers:
     A lease lasts for `lease_s`, None where the only worker is in the master's process.
     """
 
-    def __init__(self, lease_s: float | None, now_s: float) -> None:
+    def __init__(
+        self, lease_s: float | None, now_s: float, delivery_to: Callable[[str], Delivery]
+    ) -> None:
         self.status: dict[str, WorkerStatus] = {}
+        self._delivery_to = delivery_to
         self.lease_s = lease_s
         self._looked_s = now_s
         self._alive: Set[str] = frozenset()
         self._users: Users = {}
+
+    def of(self, worker: str) -> WorkerStatus:
+        """Return what is known of a worker, of which nothing may have been known before."""
+        if worker not in self.status:
+            self.status[worker] = WorkerStatus(self._delivery_to(worker))
+        return self.status[worker]
 
     def see(self, alive: Set[str], users: Users, now_s: float) -> None:
         """Take in who is connected, and how many users each was dealt."""

@@ -266,6 +266,20 @@ def test_who_clicks_on_a_page_that_leads_here_starts_nothing(
     expect(page.get_by_role("status")).to_contain_text(re.compile("measuring, [1-9]"))
 
 
+def test_a_pointer_that_has_just_come_starts_nothing(locust: LocustProcess, page: Page) -> None:
+    """As after a window that covered the page and is closed right before a click."""
+    start_button = page.get_by_role("button", name="Start")
+    page.goto(page.url)
+    box = start_button.bounding_box()
+    assert box is not None
+    expect(page.locator("html")).not_to_have_attribute("data-convoy-waits", "")
+
+    page.mouse.click(box["x"] + 5, box["y"] + 5)
+
+    expect(page.locator("html")).to_have_attribute("data-convoy-waits", "")
+    assert "is prepared" not in locust.output()
+
+
 def test_who_has_the_password_logs_in_runs_a_test_and_logs_out(
     tmp_path: Path, api_port: int, page: Page, elsewhere: str
 ) -> None:

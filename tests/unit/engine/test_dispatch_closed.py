@@ -278,7 +278,7 @@ def test_how_long_users_rested_is_counted_from_the_begin_to_the_end(bench: Close
 
     bench.dispatcher.expire()
 
-    assert bench.recorder.counts.held_s == LENGTH_S + (LENGTH_S - 20)
+    assert bench.recorder.counts.limited_s == LENGTH_S + (LENGTH_S - 20)
 
 
 def test_a_user_takes_nothing_in_its_pause_and_is_asked_for_its_limits_after_it(
@@ -292,12 +292,12 @@ def test_a_user_takes_nothing_in_its_pause_and_is_asked_for_its_limits_after_it(
     bench.clock.elapsed_s = 0.06
     gevent.sleep(0.06)
     let_the_loop_run()
-    is_held = not pausing.ready()
+    is_limited = not pausing.ready()
     bench.clock.elapsed_s = 0.12
 
     due = pausing.get(timeout=60)
     bench.dispatcher.expire()
 
-    assert is_held
+    assert is_limited
     assert due.handed_s == T0_S + 0.12
-    assert bench.recorder.counts.held_s == pytest.approx(0.12 - 0.06)
+    assert bench.recorder.counts.limited_s == pytest.approx(0.1 - 0.06)

@@ -100,28 +100,28 @@ def test_users_rest_until_their_own_times() -> None:
 def test_the_time_that_users_rest_is_added_up_within_what_is_measured() -> None:
     free = FreeUsers()
     free.rest(USER, 2, 9)
-    free.measure_held(5, 10)
+    free.measure_limited(5, 10)
     free.look(4)
-    before_s = free.held_s
+    before_s = free.limited_s
     free.rest(OTHER, 6, 20)
-    free.end_rests(9)
+    free.end_rests(9.5)  # half a second late
     free.remove(OTHER[0], 12)
 
     free.look(30)
 
-    assert (before_s, free.held_s) == (0, (9 - 5) + (10 - 6))
+    assert (before_s, free.limited_s) == (0, (9 - 5) + (10 - 6))
 
 
 def test_a_pause_is_no_time_that_limits_hold_a_user() -> None:
     free = FreeUsers()
-    free.measure_held(0, 10)
-    free.rest(USER, 1, 5, is_held=False)
+    free.measure_limited(0, 10)
+    free.rest(USER, 1, 5, is_limited=False)
     free.rest(OTHER, 1, 5)
     free.remove(OTHER[0], 3)
 
     free.end_rests(6)
 
-    assert free.held_s == 3 - 1
+    assert free.limited_s == 3 - 1
 
 
 def test_without_a_time_to_measure_no_rest_is_added_up() -> None:
@@ -130,7 +130,7 @@ def test_without_a_time_to_measure_no_rest_is_added_up() -> None:
 
     free.look(8)
 
-    assert free.held_s == 0
+    assert free.limited_s == 0
 
 
 def test_users_that_rest_until_the_same_time_are_idle_in_their_order() -> None:

@@ -197,6 +197,7 @@ def test_addresses_of_a_simulator_on_another_machine_are_admitted_and_no_others(
         (("http://api.test", "https://login.test", None), "api_url"),
         (("https://api.test", "http://api.mypurecloud.de:80", None), "login_url"),
         (("https://api.test", "https://login.test", "http://192.0.2.1"), "messaging_url"),
+        (("http://gw.localhost:1", "https://login.test", None), "api_url"),
         (("http://localhost:1", "http://127.0.0.1:2", "http://[::1]:3"), ""),
     ],
 )

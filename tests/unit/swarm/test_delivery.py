@@ -50,9 +50,10 @@ def sent_of(*messages: ToMaster | ToWorker) -> Sent:
         ((release(1), LEASE, Farewell(RUN_ID), LEASE), [1, 2], [1, 2]),
         ((released(1), ASK, released(2), ASK), [1, 2], [1, 2]),
         ((Lease(RUN_ID, 1.0, 2.0, turns=[3.0]), LEASE), [1], [1]),
+        ((Lease(RUN_ID, 1.0, 2.0, starts=[3.0]), LEASE), [1], [1]),
         ((Lease(RUN_ID, 1.0, 2.0, beyond=1), LEASE, Stop(RUN_ID)), [1], [1]),
     ],
-    ids=["by the master", "by a worker", "turns", "messages beyond the plan"],
+    ids=["by the master", "by a worker", "turns", "starts", "messages beyond the plan"],
 )
 def test_what_is_said_once_is_numbered_and_the_rest_says_how_much_there_was(
     messages: tuple[ToMaster | ToWorker, ...], numbers: list[int], said: list[int]
@@ -79,7 +80,7 @@ def test_without_what_came_before_a_lease_is_not_taken_but_a_stop_is() -> None:
 
 def test_what_is_missed_is_said_again_in_order_but_for_what_is_there_for_certain() -> None:
     sent: Sent = []
-    master = Delivery(RUN_ID, sent.append, certain=1)
+    master = Delivery(RUN_ID, sent.append, other_has=1)
     for number in (1, 2, 3):
         master.say(release(number))
     said = sent.copy()
@@ -88,6 +89,29 @@ def test_what_is_missed_is_said_again_in_order_but_for_what_is_there_for_certain
 
     assert taken == [False] * 4
     assert sent == [*said, *said[1:], *said[2:]]
+
+
+def test_what_the_other_end_has_is_kept_no_longer() -> None:
+    sent: Sent = []
+    master = Delivery(RUN_ID, sent.append, other_has=1)
+    for number in (1, 2, 3):
+        master.say(release(number))
+    said = sent.copy()
+
+    master.takes(Ask(RUN_ID, 1.0, 2.0, received=2))
+    master.takes(Missed(RUN_ID, 0))
+
+    assert sent == [*said, said[2]]
+
+
+def test_a_question_says_how_much_was_received() -> None:
+    sent: Sent = []
+    worker = Delivery(RUN_ID, sent.append, received=1)
+
+    worker.takes(sent_of(release(1), release(2))[1])
+    worker.say(ASK)
+
+    assert isinstance(sent[0], Ask) and sent[0].received == 2
 
 
 @given(st.lists(st.tuples(st.sampled_from(["up", "down", "ask"]), st.booleans()), max_size=40))
@@ -118,7 +142,7 @@ def test_whatever_is_dropped_both_follow_all_in_order_and_none_asks_or_leases_be
         elif isinstance(message, Lease):
             assert len(followed["down"]) == said["down"]
 
-    master = Delivery(RUN_ID, carried(to_worker), certain=1)
+    master = Delivery(RUN_ID, carried(to_worker), other_has=1)
     worker = Delivery(RUN_ID, carried(to_master), received=1)
     is_whole[0] = False
     master.say(release(1))

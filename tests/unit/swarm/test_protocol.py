@@ -907,7 +907,7 @@ def test_a_run_that_is_stopped_waits_for_what_is_in_flight_and_a_second_stop_add
     assert run.sent == told
     for name in sorted(run.alive):
         assert sum(isinstance(each, Stop) for each in run.sent[name]) == 1
-        run.hear(name, Drained(RUN_ID, 1, {NAME: cursors_at(run, name, 1)}))
+        run.hear(name, Drained(RUN_ID, 1, {NAME: cursors_at(run, name, 1)}, after_stop=True))
     run.look()
 
     assert run.protocol.state is RunState.ENDED
@@ -939,6 +939,45 @@ def test_what_a_worker_has_missed_it_is_told_again_in_order() -> None:
 
     assert isinstance(said[0], Grant) and isinstance(said[-1], Release)
     assert run.sent["worker-0"] == [*said, said[-1]]
+
+
+def test_what_a_worker_drained_before_a_stop_is_no_answer_to_it() -> None:
+    run = Run()
+    run.begin()
+    run._note(run.protocol.stop(run.now_s))
+
+    for name in sorted(run.alive):
+        run.hear(name, Drained(RUN_ID, 1, {}, number=1))
+    run.look()
+    before = run.protocol.state
+    for name in sorted(run.alive):
+        run.hear(name, Drained(RUN_ID, 1, {}, number=2, after_stop=True))
+    run.look()
+
+    assert (before, run.protocol.state) == (RunState.STOPPING, RunState.ENDED)
+
+
+def test_the_inputs_of_a_run_are_not_said_again() -> None:
+    run = Run()
+    run.sent["worker-0"].clear()
+
+    run.hear("worker-0", Missed(RUN_ID, 0))
+
+    assert run.sent["worker-0"] == []
+
+
+def test_a_pause_of_the_master_makes_no_worker_hear_what_it_did_not() -> None:
+    run = Run()
+    run.begin()
+    status = run.protocol.workers.status["worker-0"]
+    heard_s = status.heard_s
+    run.now_s += 0.1
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, run.leased_s["worker-0"]))
+
+    run.now_s += 1.5
+    run.look()
+
+    assert status.leased_s > status.heard_s >= heard_s
 
 
 def test_before_a_worker_that_was_missed_has_said_it_again_it_has_no_answer() -> None:
@@ -981,7 +1020,7 @@ def test_a_worker_without_lanes_answers_a_stop_as_the_others_do() -> None:
     run._note(run.protocol.stop(run.now_s))
 
     for name in sorted(run.alive):
-        run.hear(name, Drained(RUN_ID, 0, {}))
+        run.hear(name, Drained(RUN_ID, 0, {}, after_stop=True))
     run.look()
 
     assert run.protocol.state is RunState.ENDED
@@ -993,7 +1032,8 @@ def test_a_final_report_that_does_not_come_is_a_doubt() -> None:
     run.begin()
 
     run._note(run.protocol.stop(run.now_s))
-    run.hear("worker-0", Drained(RUN_ID, 1, {NAME: cursors_at(run, "worker-0", 0)}))
+    lanes = {NAME: cursors_at(run, "worker-0", 0)}
+    run.hear("worker-0", Drained(RUN_ID, 1, lanes, after_stop=True))
     run.pass_time(12)
 
     assert run.protocol.state is RunState.ENDED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 from typing import Any, cast
@@ -37,6 +38,7 @@ from convoy.swarm.messages import (
     Lease,
     Leaving,
     Missed,
+    Numbered,
     Over,
     Prepare,
     Ready,
@@ -115,8 +117,12 @@ class Kept:
 
 
 @pytest.fixture
-def kept() -> Kept:
-    return Kept()
+def kept() -> Iterator[Kept]:
+    kept = Kept()
+    yield kept
+    # Whatever a worker says once, it says so that it can be said again.
+    numbers = [each.number for each in kept.said if isinstance(each, Numbered)]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 @pytest.fixture

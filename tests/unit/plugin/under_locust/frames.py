@@ -322,6 +322,9 @@ def test_a_row_may_be_named_after_a_long_address(frames: FrameFilter) -> None:
         pytest.param({"last_request_timestamp": 2.0**53}, id="the last request"),
         pytest.param({"num_reqs_per_sec": {2.0**53: 1}}, id="requests by the second"),
         pytest.param({"num_fail_per_sec": {-1.0: 1}}, id="failures by the second"),
+        pytest.param({"name": "a\nb"}, id="a name of two lines"),
+        pytest.param({"method": "\x1b[31m"}, id="a method that steers a terminal"),
+        pytest.param({"name": "a\u202eb"}, id="a name that turns round"),
     ],
 )
 def test_a_row_that_locust_could_not_show_reaches_nobody(

@@ -413,6 +413,16 @@ def test_scripts_of_a_page_are_known_by_a_word_that_no_other_page_has(
     assert [tag for tag in tags if "nonce" not in tag and "alert" in tag] == []
 
 
+def test_a_part_of_a_file_is_not_to_be_had_so_that_no_wrong_one_is_logged(page: Page) -> None:
+    html = page.client().get("/").get_data(as_text=True)
+    found = re.search(r"/?assets/[\w.-]+", html)
+    assert found is not None
+
+    asset = f"/{found[0].lstrip('/')}"
+    with page.client().get(asset, headers={"Range": "bytes=99999999-"}) as answer:
+        assert answer.status_code == 200
+
+
 def test_the_address_of_locusts_script_is_another_one_on_each_page(page: Page) -> None:
     """Whoever had the port before may have given the browser a script for one that it will ask."""
     pages = [page.client().get("/").text for _ in range(2)]
