@@ -87,14 +87,9 @@ class Totals(msgspec.Struct, frozen=True):
         return dict((+counts).most_common())
 
     @property
-    def shown(self) -> dict[str, int]:
-        """All that was not accepted as expected, refused as expected included, by code.
-
-        Failures come first, the most frequent first.
-        """
-        by_code = Counter(self.failures) | Counter(self.errors)
-        is_expected = {code: code not in self.failures for code in by_code}
-        return dict(sorted(by_code.items(), key=lambda item: (is_expected[item[0]], -item[1])))
+    def codes(self) -> list[str]:
+        """The codes of all failures, and then of the refusals that were asked for."""
+        return list(dict.fromkeys([*self.failures, *self.errors]))
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -268,7 +263,7 @@ def summarise(result: RunResult, judgement: Judgement) -> Summary:
             loop_lag_ms=_worst(LoopLag, [each.loop_lag_ms for each in healths]),
         ),
         "error_samples": {
-            code: _error_samples(code, result.samples.get(code)) for code in totals.shown
+            code: _error_samples(code, result.samples.get(code)) for code in totals.codes
         },
         "reconciled": None if result.reconciled is None else _reconciled(result.reconciled),
     }

@@ -55,6 +55,7 @@ def html_report(summary: Summary, result: RunResult) -> str:
         sentence=_SENTENCES[summary.verdict],
         asked=list(_asked(summary, settings)),
         happened=list(_happened(summary)),
+        errors=list(_errors(summary)),
         believed=list(_believed(summary, result)),
         percentiles=_PERCENTILES,
         library=_read("echarts.min.js"),
@@ -150,6 +151,12 @@ def _happened(summary: Summary) -> Iterator[tuple[str, str]]:
         yield f"change {number}", str(change)
     if (left := len(summary.changes) - _MOST_CHANGES) > 0:
         yield "changes", f"and {left:,} more, which summary.json has"
+
+
+def _errors(summary: Summary) -> Iterator[tuple[str, int, str]]:
+    """Yield each code with how often it was a failure, and then how often it was asked for."""
+    for counts, word in ((summary.totals.failures, ""), (summary.totals.expected, " as expected")):
+        yield from ((code, count, word) for code, count in counts.items())
 
 
 def _believed(summary: Summary, result: RunResult) -> Iterator[tuple[str, str]]:

@@ -122,7 +122,12 @@ def test_changes_of_the_run_are_said_by_the_numbers_that_the_charts_have() -> No
 def test_refusals_that_were_asked_for_are_shown_as_such() -> None:
     counts = dataclasses.replace(counts_of(rejected=6), failures={})
 
+    partly = dataclasses.replace(counts_of(rejected=6), failures={"400 invalid_payload": 2})
+
     assert "400 invalid_payload as expected 6 (100.00%)" in page_of(run_of(counts)).text
+    shown = page_of(run_of(partly)).text
+    assert "400 invalid_payload 2 (33.33%)" in shown
+    assert "400 invalid_payload as expected 4 (66.67%)" in shown
 
 
 def test_a_run_that_is_invalid_is_not_to_be_believed() -> None:

@@ -54,7 +54,7 @@
       series[0].markLine = {
         symbol: "none", silent: true, lineStyle: { color: c.quiet, type: "dashed" },
         label: { color: c.quiet, distance: 2, fontSize: 11 },
-        data: data.marks.map(([at, name]) => ({ xAxis: at, name, 
+        data: data.marks.map(([at, name]) => ({ xAxis: at, name,
           label: { formatter: () => name, position: name.length > 3 ? "insideEndTop" : "end" } })),
       };
     }
