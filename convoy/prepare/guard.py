@@ -63,10 +63,9 @@ def check_target(
     """Raise RefusedError unless load may go to all addresses of the target.
 
     With an approval they only have to be encrypted and to fit its region, and what they say of that
-    is returned, "" otherwise. A simulator on another machine has to prove
-    that it was started with `key`, at each address that its name stands for, and these get the
-    `admission`. A target behind a proxy does not count as this machine, because the proxy resolves
-    its name.
+    is returned, "" otherwise. A simulator on another machine has to prove that it was started with
+    `key`, at each address that its name stands for, and these get the `admission`. A target behind
+    a proxy does not count as this machine, because the proxy resolves its name.
     """
     if settings.target.approval is not None:
         _check_encrypted(settings.target)

@@ -40,36 +40,31 @@ def test_a_run_ends_the_process_unless_a_person_is_to_end_it(
     is_attended: bool, options: list[int], did: list[str]
 ) -> None:
     found: list[str] = []
-    environment = Environment(
-        parsed_options=Namespace(autostart=bool(options[0]), autoquit=options[1])
-    )
-    environment.web_ui = cast(None, SimpleNamespace(stop=lambda: found.append("close the web UI")))
-    runner = SimpleNamespace(stop=lambda: found.append("stop"), quit=lambda: found.append("quit"))
 
-    Lifecycle(
-        environment,
-        cast(Runner, runner),
-        is_attended=is_attended,
-        sleep=lambda for_s: found.append(f"sleep {for_s:g}"),
-    ).end()
+    _noting(found, is_attended, Namespace(autostart=bool(options[0]), autoquit=options[1])).end()
 
     assert found == did
 
 
 def test_a_test_that_locust_ends_by_itself_is_not_stopped_and_may_end_the_process() -> None:
     found: list[str] = []
-    environment = Environment(parsed_options=Namespace(autostart=True, autoquit=1))
-    environment.web_ui = cast(None, SimpleNamespace(stop=lambda: found.append("close the web UI")))
-    runner = SimpleNamespace(stop=lambda: found.append("stop"), quit=lambda: found.append("quit"))
 
-    Lifecycle(
-        environment,
-        cast(Runner, runner),
-        is_attended=True,
-        sleep=lambda for_s: found.append(f"sleep {for_s:g}"),
-    ).end(is_stopped=True)
+    _noting(found, True, Namespace(autostart=True, autoquit=1)).end(is_stopped=True)
 
     assert found == ["sleep 1", "quit", "close the web UI"]
+
+
+def _noting(found: list[str], is_attended: bool, options: Namespace) -> Lifecycle:
+    """Return what ends a test started with Locust's `options`, noting what it does in `found`."""
+    environment = Environment(parsed_options=options)
+    environment.web_ui = cast(None, SimpleNamespace(stop=lambda: found.append("close the web UI")))
+    runner = SimpleNamespace(stop=lambda: found.append("stop"), quit=lambda: found.append("quit"))
+    return Lifecycle(
+        environment,
+        cast(Runner, runner),
+        is_attended=is_attended,
+        sleep=lambda for_s: found.append(f"sleep {for_s:g}"),
+    )
 
 
 def test_the_users_that_are_kept_are_those_that_were_allowed_whatever_workers_say() -> None:
