@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import cast
 
 from convoy.errors import RemoteError, WireError
 from convoy.prepare.checklist import Checklist
+from convoy.remote.connection import Connection
 from convoy.remote.connections import Connections
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Guests
-from convoy.remote.http import Answer
+from convoy.remote.http import Answer, request_of
 from convoy.remote.limits import http_date_s
 from convoy.remote.proxies import Proxy, proxy_to
 from convoy.routes.codes import UPGRADE_REFUSED, advice
@@ -42,17 +44,21 @@ def check_way(
     origin = Origin.parse(url)
     proxy = proxy_to(origin)
     transport = connections.open_transport(origin)
+    request = request_of(
+        "GET", origin, "/", {"User-Agent": "convoy", "Accept": "*/*", "Connection": "close"}
+    )
     asked_s = wall_clock()
     try:
         deadline_s = connections.clock() + min(timeout_s, _LONGEST_S)
-        answer = transport.exchange(_question(origin), deadline_s)
+        answer = transport.exchange(request, deadline_s)
     except WireError as error:
         _enter_failure(origin, proxy, error, checklist)
         return
     finally:
         transport.close()
     _enter_passed(origin, proxy, _stages(origin, proxy), checklist)
-    _check_certificate(origin, transport.certificate_ends_s, wall_clock(), checklist)
+    connection = cast(Connection, transport.connection)  # that of the answer
+    _check_certificate(origin, connection.certificate_ends_s, wall_clock(), checklist)
     _check_clock(origin, answer, (asked_s + wall_clock()) / 2, checklist)
 
 
@@ -71,13 +77,6 @@ def check_way_of_guests(guests: Guests, checklist: Checklist) -> None:
         checklist.ok(check, f"{where} takes guests")
     finally:
         session.close()
-
-
-def _question(origin: Origin) -> bytes:
-    return (
-        f"GET {origin.base_path}/ HTTP/1.1\r\nHost: {origin.host_header}\r\nUser-Agent: convoy\r\n"
-        "Accept: */*\r\nConnection: close\r\n\r\n"
-    ).encode("ascii")
 
 
 def _stages(origin: Origin, proxy: Proxy | None) -> tuple[str, ...]:

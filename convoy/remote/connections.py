@@ -185,8 +185,8 @@ class Connections:
                 pace=self.pace,
                 origins=frozenset(map(Origin.parse, target.urls)),
                 is_approved=target.approval is not None,
-                turns=self.turns if target.approval is not None else None,
-                starts=self.starts if target.approval is not None else None,
+                turns=self.turns if self.pace is not None else Turns(None, self.clock),
+                starts=self.starts if self.pace is not None else Turns(None, self.clock),
                 clean=self.redact if self._settings.samples == "full" else masking(self.redact),
                 redact=self.redact,
             )

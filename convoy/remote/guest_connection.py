@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import InitVar, dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ from convoy.remote.guest_events import (
 from convoy.remote.guest_frames import credentials_in
 from convoy.remote.guest_protocol import ENDED, GuestProtocol, GuestProtocolError, State
 from convoy.remote.guests import Guests, Leaving
+from convoy.remote.limits import Budget
 from convoy.remote.websocket import WebSocket
 from convoy.remote.websocket_protocol import UpgradeRefusedError
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, StoppedError, wire_code
@@ -49,6 +51,8 @@ OnText = Callable[[str, str, float], None]
 """Takes each text that is "sent" or "received", after that word, and when; it must not wait."""
 
 
+# With slots, because there may be ten thousand.
+@dataclass(eq=False, repr=False, slots=True)
 class GuestConnection:
     """A guest's connection, from before it is opened to its end; used by one greenlet.
 
@@ -58,36 +62,21 @@ class GuestConnection:
     `socket` are its own. The limits of scope `connection` hold for it.
     """
 
-    __slots__ = (
-        "_leaving",
-        "_numbers",
-        "_on_event",
-        "_on_text",
-        "_question",
-        "_requests",
-        "_shared",
-        "protocol",
-        "socket",
-    )
+    _shared: Guests
+    token: InitVar[Secret]
+    _numbers: Iterator[int]
+    _leaving: Leaving
+    _on_event: Callable[[Event, float], None]
+    _on_text: OnText | None
+    _question: Question | None = field(init=False, default=None)
+    _requests: Budget = field(init=False)
+    protocol: GuestProtocol = field(init=False)
+    socket: WebSocket = field(init=False)
 
-    def __init__(
-        self,
-        shared: Guests,
-        token: Secret,
-        numbers: Iterator[int],
-        leaving: Leaving,
-        on_event: Callable[[Event, float], None],
-        on_text: OnText | None,
-    ) -> None:
-        self._shared = shared
-        self._numbers = numbers
-        self._leaving = leaving
-        self._on_event = on_event
-        self._on_text = on_text
-        self._question: Question | None = None
-        self._requests = shared.budget("connection")
-        self.protocol = GuestProtocol(shared.deployment.id, token)
-        self.socket = WebSocket(self._hear, leaving.keep)
+    def __post_init__(self, token: Secret) -> None:
+        self._requests = self._shared.budget("connection")
+        self.protocol = GuestProtocol(self._shared.deployment.id, token)
+        self.socket = WebSocket(self._hear, self._leaving.keep)
 
     @property
     def is_ready(self) -> bool:
@@ -107,7 +96,7 @@ class GuestConnection:
 
     @property
     def now_s(self) -> float:
-        return self._shared.dialler.clock()
+        return self._shared.clock()
 
     def ready_at(self, now_s: float) -> float:
         """Return when its limits allow the next request: at most `now_s` when now."""
@@ -170,7 +159,7 @@ class GuestConnection:
         """
         state = self.protocol.state
         try:
-            while self._leaving.is_paced and self.socket.is_blocked:
+            while self._leaving.pace is not None and self.socket.is_blocked:
                 self._leaving.check()
                 if self.now_s >= deadline_s:
                     raise TimeoutError("the server takes nothing any more")
@@ -252,7 +241,7 @@ class GuestConnection:
             self.socket.wait_for(
                 lambda: question.answer is not None,
                 question.deadline_s,
-                self._shared.dialler.clock,
+                self._shared.clock,
                 self._leaving.may_ping,
             )
         finally:

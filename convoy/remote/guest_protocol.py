@@ -18,7 +18,9 @@ from convoy.remote.guest_events import (
     Disconnected,
     Event,
     LoggedOut,
+    OwnCopy,
     Refused,
+    Reply,
     SessionCleared,
     SessionClosed,
     SessionConfigured,
@@ -44,38 +46,19 @@ class State(StrEnum):
     DISCONNECTED = "disconnected"
 
 
-class Action(StrEnum):
-    """What a guest may want to do."""
-
-    CONFIGURE = "configure"
-    GET_CONFIGURATION = "get configuration"
-    JOIN = "join"
-    SAY = "say"
-    TYPE = "type"
-    CLEAR = "clear"
-    ECHO = "echo"
-    ATTACH = "attach"
-    FETCH_ATTACHMENT = "fetch attachment"
-    DELETE_ATTACHMENT = "delete attachment"
-    GET_JWT = "get jwt"
-    CLOSE_SESSION = "close session"
-
-
-_NEW, _CLOSED = State.NEW, State.CLOSED
-_CONFIGURED, _READ_ONLY = State.CONFIGURED, State.READ_ONLY
-FITS: dict[Action, tuple[State, ...]] = {
-    Action.CONFIGURE: (_NEW, _CLOSED),
-    Action.GET_CONFIGURATION: (_NEW, _CONFIGURED, _READ_ONLY, _CLOSED),
-    Action.JOIN: (_CONFIGURED,),
-    Action.SAY: (_CONFIGURED,),
-    Action.TYPE: (_CONFIGURED,),
-    Action.CLEAR: (_CONFIGURED,),
-    Action.ECHO: (_CONFIGURED, _READ_ONLY),
-    Action.ATTACH: (_CONFIGURED,),
-    Action.FETCH_ATTACHMENT: (_CONFIGURED, _READ_ONLY),
-    Action.DELETE_ATTACHMENT: (_CONFIGURED,),
-    Action.GET_JWT: (_CONFIGURED, _READ_ONLY),
-    Action.CLOSE_SESSION: (_CONFIGURED, _READ_ONLY),
+_TAKING, _OPEN = (State.CONFIGURED,), (State.CONFIGURED, State.READ_ONLY)
+_BEFORE = (State.NEW, State.CLOSED)
+FITS: dict[str, tuple[State, ...]] = {
+    "configureSession": _BEFORE,
+    "configureAuthenticatedSession": _BEFORE,
+    "getConfiguration": (*_BEFORE, *_OPEN),
+    "onMessage": _TAKING,
+    "echo": _OPEN,
+    "onAttachment": _TAKING,
+    "getAttachment": _OPEN,
+    "deleteAttachment": _TAKING,
+    "getJwt": _OPEN,
+    "closeSession": _OPEN,
 }
 """In which states a guest may do what; while an answer decides on the state, and after the end of
 the session on this connection, nothing."""
@@ -90,17 +73,7 @@ _IS_READ_ONLY = 409
 ENDED = (State.EXPIRED, State.DISCONNECTED)
 """What a session comes to on a connection, whatever the server still says there."""
 _WAITING = (State.CONFIGURING, State.CLEARING, State.CLOSING)
-_ABOUT_THE_SESSION = {
-    ConnectionClosed,
-    Disconnected,
-    LoggedOut,
-    Refused,
-    SessionCleared,
-    SessionClosed,
-    SessionConfigured,
-    SessionExpired,
-    TooManyRequests,
-}
+_OF_THE_CHAT = (OwnCopy, Reply)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -132,7 +105,7 @@ class GuestProtocol:
         """
         told = read_frame(text)
         for event in told:
-            if type(event) in _ABOUT_THE_SESSION:
+            if not isinstance(event, _OF_THE_CHAT):
                 self._follow(event)
         return told
 
@@ -174,17 +147,16 @@ class GuestProtocol:
         name = "configureSession"
         if code is not None:
             name, more["data"] = "configureAuthenticatedSession", {"code": code.reveal()}
-        return self._change(Action.CONFIGURE, State.CONFIGURING, name, tracing_id, more)
+        return self._change(State.CONFIGURING, name, tracing_id, more)
 
     def get_configuration(self, tracing_id: str) -> bytes:
         """Ask what the deployment allows."""
         more = {"deploymentId": self._deployment_id}
-        return self._request(Action.GET_CONFIGURATION, "getConfiguration", tracing_id, more)
+        return self._request("getConfiguration", tracing_id, more)
 
     def join(self, tracing_id: str) -> bytes:
         """Begin the conversation without a message, as a deployment with autostart expects it."""
-        more = {"message": _event("Presence", presence={"type": "Join"})}
-        return self._request(Action.JOIN, "onMessage", tracing_id, more)
+        return self.say(tracing_id, _event("Presence", presence={"type": "Join"}))
 
     def say(
         self,
@@ -200,21 +172,20 @@ class GuestProtocol:
         # Beside the message, as Genesys' Java SDK has it; their mobile SDK has them within.
         if attributes:
             more["channel"] = {"metadata": {"customAttributes": attributes}}
-        return self._request(Action.SAY, "onMessage", tracing_id, more)
+        return self._request("onMessage", tracing_id, more)
 
     def type(self, tracing_id: str) -> bytes:
         """Show that the guest is writing; clients do so every 5 s at most."""
-        more = {"message": _event("Typing", typing={"type": "On"})}
-        return self._request(Action.TYPE, "onMessage", tracing_id, more)
+        return self.say(tracing_id, _event("Typing", typing={"type": "On"}))
 
     def clear(self, tracing_id: str) -> bytes:
         """Clear the conversation; then the server ends session and connection."""
         more = {"message": _event("Presence", presence={"type": "Clear"})}
-        return self._change(Action.CLEAR, State.CLEARING, "onMessage", tracing_id, more)
+        return self._change(State.CLEARING, "onMessage", tracing_id, more)
 
     def echo(self, tracing_id: str) -> bytes:
         """Ask whether the session is alive, which prolongs it."""
-        return self._request(Action.ECHO, "echo", tracing_id, {"message": text_message("ping")})
+        return self._request("echo", tracing_id, {"message": text_message("ping")})
 
     def attach(
         self, tracing_id: str, attachment_id: str, name: str, media_type: str, size: int
@@ -222,39 +193,37 @@ class GuestProtocol:
         """Ask where to put a file of so many bytes."""
         file = {"fileName": name, "fileType": media_type, "fileSize": size}
         more = {"attachmentId": attachment_id, **file, "errorsAsJson": True}
-        return self._request(Action.ATTACH, "onAttachment", tracing_id, more)
+        return self._request("onAttachment", tracing_id, more)
 
     def fetch_attachment(self, tracing_id: str, attachment_id: str) -> bytes:
         """Ask where to fetch an attachment from."""
         more = {"attachmentId": attachment_id}
-        return self._request(Action.FETCH_ATTACHMENT, "getAttachment", tracing_id, more)
+        return self._request("getAttachment", tracing_id, more)
 
     def delete_attachment(self, tracing_id: str, attachment_id: str) -> bytes:
         """Take back an attachment that no message names yet."""
         more = {"attachmentId": attachment_id}
-        return self._request(Action.DELETE_ATTACHMENT, "deleteAttachment", tracing_id, more)
+        return self._request("deleteAttachment", tracing_id, more)
 
     def get_jwt(self, tracing_id: str) -> bytes:
         """Ask for the token that the history is read with."""
-        return self._request(Action.GET_JWT, "getJwt", tracing_id, {})
+        return self._request("getJwt", tracing_id, {})
 
     def close_session(self, tracing_id: str, *, all_connections: bool = True) -> bytes:
         """End the conversation, also for the guest's other connections."""
         more = {"closeAllConnections": all_connections}
-        return self._change(Action.CLOSE_SESSION, State.CLOSING, "closeSession", tracing_id, more)
+        return self._change(State.CLOSING, "closeSession", tracing_id, more)
 
-    def _request(
-        self, action: Action, name: str, tracing_id: str, more: Mapping[str, object]
-    ) -> bytes:
-        if self.state not in FITS[action]:
-            raise GuestProtocolError(f"{action} does not fit the state {self.state}")
+    def _request(self, name: str, tracing_id: str, more: Mapping[str, object]) -> bytes:
+        if self.state not in FITS[name]:
+            raise GuestProtocolError(f"{name} does not fit the state {self.state}")
         head = {"action": name, "token": self._token.reveal(), "tracingId": tracing_id}
         return _encode({**head, **more})
 
     def _change(
-        self, action: Action, state: State, name: str, tracing_id: str, more: Mapping[str, object]
+        self, state: State, name: str, tracing_id: str, more: Mapping[str, object]
     ) -> bytes:
-        text = self._request(action, name, tracing_id, more)
+        text = self._request(name, tracing_id, more)
         self._before, self.state, self._awaited = self.state, state, tracing_id
         return text
 

@@ -11,8 +11,7 @@ from convoy.errors import RefusalError
 from convoy.remote.addresses import is_public
 from convoy.remote.guest_events import PresignedUrl
 from convoy.remote.guests import Guests
-from convoy.remote.http import Answer, Transport
-from convoy.remote.request_head import OF_ALL, request_of
+from convoy.remote.http import OF_ALL, Answer, Transport, request_of
 from convoy.routes.codes import UNEXPECTED_ANSWER, UPLOAD_REFUSED, error_code
 from convoy.secrets import Secret
 from convoy.settings import Origin

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import TypeVar
@@ -25,6 +26,7 @@ from convoy.remote.guest_events import (
 from convoy.remote.guest_protocol import GuestProtocol, State
 from convoy.remote.guest_rest import put_file
 from convoy.remote.guests import Guests, Leaving
+from convoy.remote.limits import Budget
 from convoy.remote.websocket import WebSocket
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, wire_code
 from convoy.results.outcome import FAILED, UNKNOWN, Attempt
@@ -35,6 +37,7 @@ _CLOSE_S = 1.0
 _E = TypeVar("_E", bound=Event)
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class GuestSession:
     """One guest's session (a `Session`), on one connection at a time; used by one greenlet.
 
@@ -47,39 +50,25 @@ class GuestSession:
     dozen things of a session, few of which take ten lines.
     """
 
-    __slots__ = (
-        "_jwt",
-        "_leaving",
-        "_messages",
-        "_numbers",
-        "_on_text",
-        "_posted_on",
-        "_shared",
-        "_token",
-        "attempts",
-        "connection",
-        "is_new",
-        "on_event",
-    )
+    _shared: Guests
+    on_event: Callable[[Event, float], None]
+    _on_text: OnText | None = None
+    _leaving: Leaving = field(init=False)
+    _messages: Budget = field(init=False)
+    _numbers: Iterator[int] = field(init=False, default_factory=partial(count, 1))
+    _token: Secret | None = field(init=False, default=None)
+    _jwt: Secret | None = field(init=False, default=None)
+    connection: GuestConnection = field(init=False)
+    _posted_on: GuestConnection = field(init=False)
+    attempts: int = field(init=False, default=0)
+    is_new: bool = field(init=False, default=False)
 
-    def __init__(
-        self,
-        shared: Guests,
-        on_event: Callable[[Event, float], None],
-        on_text: OnText | None = None,
-    ) -> None:
-        self.on_event = on_event
-        self._on_text = on_text
-        self._shared = shared
-        self._token: Secret | None = None
-        self._jwt: Secret | None = None
-        self._messages = shared.budget("session")
-        self._leaving = Leaving(shared)
-        self._numbers = count(1)
+    def __post_init__(self) -> None:
+        self._leaving = Leaving(self._shared)
+        self._messages = self._shared.budget("session")
         # What is known of a message belongs to the connection on which it was sent, also when
         # another one has taken the place of that.
         self.connection = self._posted_on = self._new_connection(Secret(""))
-        self.attempts, self.is_new = 0, False
 
     def _new_connection(self, token: Secret) -> GuestConnection:
         shared, numbers, leaving = self._shared, self._numbers, self._leaving
@@ -117,7 +106,7 @@ class GuestSession:
 
     @property
     def _now_s(self) -> float:
-        return self._shared.dialler.clock()
+        return self._shared.clock()
 
     def ready_at(self, now_s: float) -> float:
         """Return when limits and rests allow the next message: at most `now_s` when now."""
@@ -165,7 +154,7 @@ class GuestSession:
         It is accepted when the server sends it back. One that was not sent because the session
         could not go on has failed, with the code of that.
         """
-        self.attempts, clock = 0, self._shared.dialler.clock
+        self.attempts, clock = 0, self._shared.clock
         began_s = clock()
         deadline_s = began_s + timeout_s
         try:

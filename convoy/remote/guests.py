@@ -6,17 +6,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
-from typing import cast
 from urllib.parse import quote
 
 import gevent
 
+from convoy.clock import clock_s
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
-from convoy.remote.pace import OVER, Pace
-from convoy.remote.wire_faults import StoppedError
+from convoy.remote.pace import Departures, Pace
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin
@@ -73,13 +72,17 @@ class Guests:
     limits: Sequence[Limit] = ()
     is_obeyed: bool = True
     connects: Budget = field(default_factory=lambda: Budget(()))
-    turns: Turns | None = None
-    starts: Turns | None = None
+    turns: Turns = field(default_factory=lambda: Turns(None, clock_s))
+    starts: Turns = field(default_factory=lambda: Turns(None, clock_s))
     pace: Pace | None = None
     origins: Collection[Origin] = ()
     is_approved: bool = False
     clean: Callable[[str], str] = str
     redact: Callable[[str], str] = str
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        return self.dialler.clock
 
     def budget(self, scope: str) -> Budget:
         """Return a new budget of the limits of one scope."""
@@ -87,47 +90,28 @@ class Guests:
         return Budget(limits, is_obeyed=self.is_obeyed)
 
 
-class Leaving:
+class Leaving(Departures):
     """What one guest is about to send: it waits for the approval's places, turns and pace.
 
     It knows the kill switch, and counts at the pace what was written and has not left.
     """
 
-    __slots__ = (
-        "_clock",
-        "_connects",
-        "_count",
-        "_has_place",
-        "_kill_switch",
-        "_pace",
-        "_starts",
-        "_timeout_s",
-        "_turns",
-        "waited_s",
-    )
+    __slots__ = ("_has_place", "_shared", "waited_s")
 
     def __init__(self, shared: Guests) -> None:
-        self._pace = shared.pace
-        self._kill_switch = shared.dialler.kill_switch
-        self._turns, self._starts = shared.turns, shared.starts
-        self._connects, self._timeout_s = shared.connects, shared.timeout_s
-        self._clock = shared.dialler.clock
+        super().__init__(shared.pace, shared.dialler.kill_switch)
+        self._shared = shared
         self._has_place = False
-        self._count = 0
         self.waited_s = 0.0
         """How long it has waited for places and turns, in all."""
-
-    @property
-    def is_paced(self) -> bool:
-        return self._pace is not None
 
     def await_place(self, deadline_s: float | None) -> None:
         """Wait until limits and the approval allow a connection to be made; raises TimeoutError.
 
         The place is kept until `begin_session`, or until `leave_place`.
         """
-        connects = self._connects
-        while (ready_s := connects.ready_at(now_s := self._clock())) > now_s:
+        connects = self._shared.connects
+        while (ready_s := connects.ready_at(now_s := self._shared.clock())) > now_s:
             if deadline_s is not None and ready_s > deadline_s:
                 raise TimeoutError("the limit on connections leaves no room")
             gevent.sleep(ready_s - now_s)
@@ -143,10 +127,10 @@ class Leaving:
         self._kill_switch.let_pass()
 
     def _take_place(self, deadline_s: float | None) -> None:
-        if self._turns is None or self._has_place:
+        if self._has_place:
             return
         with self._waiting():
-            self._turns.await_place(inf if deadline_s is None else deadline_s)
+            self._shared.turns.await_place(inf if deadline_s is None else deadline_s)
         self._has_place = True
 
     def take_turn(self, deadline_s: float | None, connection: Connection) -> float:
@@ -156,11 +140,10 @@ class Leaving:
         would send together later. Returns by when the upgrade has to be answered: the deadline, or
         within the timeout. Raises TimeoutError, and as `check`.
         """
-        if self._turns is not None:
-            with self._waiting():
-                self._turns.take(inf if deadline_s is None else deadline_s, connection)
+        with self._waiting():
+            self._shared.turns.take(inf if deadline_s is None else deadline_s, connection)
         self.check()
-        return self._clock() + self._timeout_s if deadline_s is None else deadline_s
+        return self._shared.clock() + self._shared.timeout_s if deadline_s is None else deadline_s
 
     def begin_session(self, deadline_s: float | None, connection: Connection | None) -> float:
         """Wait until the first request of a connection may leave, where that takes its own start.
@@ -169,61 +152,27 @@ class Leaving:
         by when it has to be answered, and raises, as `take_turn`; `check` has to follow.
         """
         try:
-            if self._starts is not None and self._has_place:
+            if self._has_place:
                 with self._waiting():
-                    self._starts.take(inf if deadline_s is None else deadline_s, connection)
+                    self._shared.starts.take(inf if deadline_s is None else deadline_s, connection)
         finally:
             self.leave_place()
-        return self._clock() + self._timeout_s if deadline_s is None else deadline_s
+        return self._shared.clock() + self._shared.timeout_s if deadline_s is None else deadline_s
 
     def leave_place(self) -> None:
         """Let another one connect, because this one has begun its session, or will not."""
-        if self._turns is not None and self._has_place:
+        if self._has_place:
             self._has_place = False
-            self._turns.leave_place()
+            self._shared.turns.leave_place()
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        began_s = self._clock()
+        began_s = self._shared.clock()
         try:
             yield
         finally:
-            self.waited_s += self._clock() - began_s
-
-    @property
-    def stop_reason(self) -> str:
-        """Why nothing may leave any more, "" where it may."""
-        is_over = self._pace is not None and self._pace.is_over
-        return self._kill_switch.reason or OVER * is_over
+            self.waited_s += self._shared.clock() - began_s
 
     def may_ping(self, connection: Connection) -> bool:
         """Return whether a ping may leave now, which counts as gone then."""
-        return not self.stop_reason and (self._pace is None or self._pace.leaves_now(connection))
-
-    def check(self) -> None:
-        """Raise StoppedError where nothing may leave any more."""
-        if reason := self.stop_reason:
-            self.keep()
-            raise StoppedError(reason)
-
-    def wait(self, deadline_s: float) -> None:
-        """Wait until the pace has room, and count one more; raises TimeoutError, and as `check`."""
-        if self._pace is not None:
-            self._pace.wait(deadline_s)
-            self._count += 1
-        self.check()
-
-    def has_left(self, connection: Connection) -> None:
-        """Count all that was written on a connection as gone.
-
-        The connection calls back once, for the first byte since the latest text was written.
-        """
-        while self._count:
-            self._count -= 1
-            cast(Pace, self._pace).has_left(connection)
-
-    def keep(self) -> None:
-        """Have the pace count no longer what has not left."""
-        while self._count:
-            self._count -= 1
-            cast(Pace, self._pace).keep()
+        return not self.stop_reason and (self.pace is None or self.pace.leaves_now(connection))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
@@ -14,19 +15,21 @@ import msgspec
 from convoy.errors import WireError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.pace import OVER, Pace
+from convoy.remote.pace import Departures, Pace
 from convoy.remote.wire_faults import (
     TLS_ALERT,
     WIRE_EXCEPTIONS,
     AnswerEndedError,
     AnswerTooLargeError,
-    StoppedError,
     TlsExpectedError,
     wire_code,
 )
 from convoy.settings import Origin
 from convoy.untrusted_text import unbroken
 
+OF_ALL = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "convoy"}
+"""What every request to an API says, besides its own headers. A packed answer would be unpacked
+while other messages wait."""
 _FIRST_FINAL_STATUS = 200
 # Much less than a body may have, because httptools copies what it has of a header for each piece:
 # a receive of 4 KiB takes 0.5 ms when 1 MiB is there, and 6 ms at 10 MiB.
@@ -55,7 +58,8 @@ class Transport:
         self._clock = self.dialler.clock
         self._connection: Connection | None = None
         self._end_of_use_s = 0.0
-        self._is_stopped = self._is_leaving = False
+        self._is_stopped = False
+        self._departures = Departures(self.pace, self.dialler.kill_switch)
         self._reader = AnswerReader(self.max_answer_bytes)
         self.connecting_s = (0.0, 0.0)
         """When the last attempt to connect began and ended, in clock time."""
@@ -64,16 +68,6 @@ class Transport:
     def sent_s(self) -> float | None:
         """When the exchange in progress (or the last one) wrote its first byte; None if never."""
         return self._connection.sent_s if self._connection else None
-
-    @property
-    def certificate_ends_s(self) -> float | None:
-        """Until when the certificate of the last connection is valid, in Unix seconds."""
-        return self._connection.certificate_ends_s if self._connection else None
-
-    @property
-    def peer(self) -> str:
-        """Where the last connection led to, `address port`; "" before there is one."""
-        return self._connection.peer if self._connection else ""
 
     @property
     def connection(self) -> Connection | None:
@@ -98,7 +92,7 @@ class Transport:
             self.close()
             raise
         finally:
-            self._stays(request)
+            self._departures.keep()
 
     def connect(self, deadline_s: float) -> None:
         """Open a connection for the next exchange, which uses it however old it is by then.
@@ -176,7 +170,7 @@ class Transport:
         if connection.is_readable:
             if connection.is_open and not connection.is_quiet():
                 # While it connects the lanes for which it has its place may go to another worker.
-                self._stays(request)
+                self._departures.keep()
                 connection = self._connect(deadline_s)
                 self._post(connection, request, deadline_s)
             else:  # what had arrived was no more than a record of TLS itself
@@ -186,26 +180,9 @@ class Transport:
 
     def _post(self, connection: Connection, request: bytes, deadline_s: float) -> None:
         # Only now, because messages that wait for connections would leave all at once afterwards.
-        if self.pace is not None:
-            if not self._is_leaving:
-                self.pace.wait(deadline_s, is_message=_is_message(request))
-                self._is_leaving = True
-            # Another connection may have been made since it had room.
-            if self.pace.is_over:
-                raise StoppedError(OVER)
-            connection.on_sent = self._has_left
-        self.dialler.kill_switch.let_pass()  # after the wait, in which it may have come on
+        self._departures.wait(deadline_s, is_message=not request.startswith(b"GET "))
+        connection.on_sent = self._departures.has_left
         connection.post(request)
-
-    def _has_left(self, connection: Connection) -> None:
-        self._is_leaving = False
-        cast(Pace, self.pace).has_left(connection)
-
-    def _stays(self, request: bytes) -> None:
-        """Have the pace count no longer what has its place in a second, and has not left."""
-        if self._is_leaving:
-            self._is_leaving = False
-            cast(Pace, self.pace).keep(is_message=_is_message(request))
 
     def _read(self, connection: Connection, deadline_s: float) -> None:
         data, reader = connection.receive(), self._reader
@@ -383,6 +360,25 @@ class _HeaderReader:
             self._headers.clear()
 
 
-def _is_message(request: bytes) -> bool:
-    """Return whether a request may leave something at the target; others only read."""
-    return not request.startswith(b"GET ")
+def head_of(method: str, origin: Origin, path: str, headers: Mapping[str, str]) -> bytes:
+    """Return what a request begins with, up to the headers on its body.
+
+    Raises ValueError for a path or a header that no request can carry.
+    """
+    if not path.startswith("/") or " " in path or not (path.isascii() and path.isprintable()):
+        raise ValueError(f"{path!r} is no path that a request can carry")
+    given = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    # One end of a line for each header: another one, within a value, would begin a header of its
+    # own, and is not printable.
+    if not given.isascii() or not given.replace("\r\n", "", len(headers)).isprintable():
+        raise ValueError("there is a header that no request can carry")
+    first = f"{method} {origin.base_path}{path} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
+    return f"{first}{given}".encode("ascii")
+
+
+def request_of(
+    method: str, origin: Origin, path: str, headers: Mapping[str, str], body: bytes = b""
+) -> bytes:
+    """Return a whole request; raises as `head_of`."""
+    length = f"Content-Length: {len(body)}\r\n" if method != "GET" else ""
+    return head_of(method, origin, path, headers) + f"{length}\r\n".encode() + body

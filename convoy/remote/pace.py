@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from typing import cast
 
 import gevent
 from greenlet import getcurrent, greenlet
@@ -14,6 +15,8 @@ from convoy.clock import clock_s
 from convoy.remote.approved_total import Total
 from convoy.remote.connection import Connection
 from convoy.remote.in_transit import InTransit
+from convoy.remote.kill_switch import RunSwitch
+from convoy.remote.wire_faults import StoppedError
 
 SECOND_S = 1.0
 OVER = "the run was stopped, or this worker has lost its master"
@@ -192,3 +195,51 @@ class Pace:
             return now_s
         # Of more than there is room for in a second, the rest asks again by then.
         return left[min(too_many, len(left) - 1)] + second_s if left else now_s + second_s
+
+
+class Departures:
+    """What one sender is about to send: each is counted at the pace until the kernel has taken it.
+
+    Where nothing had to be approved there is no `pace`, and only the kill switch is asked.
+    """
+
+    __slots__ = ("_kill_switch", "_leaving", "pace")
+
+    def __init__(self, pace: Pace | None, kill_switch: RunSwitch) -> None:
+        self.pace = pace
+        self._kill_switch = kill_switch
+        self._leaving: list[bool] = []
+        """Whether each is a message."""
+
+    @property
+    def stop_reason(self) -> str:
+        """Why nothing may leave any more, "" where it may."""
+        is_over = self.pace is not None and self.pace.is_over
+        return self._kill_switch.reason or OVER * is_over
+
+    def check(self) -> None:
+        """Raise StoppedError where nothing may leave any more."""
+        if reason := self.stop_reason:
+            self.keep()
+            raise StoppedError(reason)
+
+    def wait(self, deadline_s: float, *, is_message: bool = True) -> None:
+        """Wait until the pace has room, and count one more; raises TimeoutError, and as `check`."""
+        if self.pace is not None:
+            self.pace.wait(deadline_s, is_message=is_message)
+            self._leaving.append(is_message)
+        self.check()
+
+    def has_left(self, connection: Connection) -> None:
+        """Count all that was written on a connection as gone.
+
+        The connection calls back once, for the first byte since the latest text was written.
+        """
+        while self._leaving:
+            self._leaving.pop()
+            cast(Pace, self.pace).has_left(connection)
+
+    def keep(self) -> None:
+        """Have the pace count no longer what has not left."""
+        while self._leaving:
+            cast(Pace, self.pace).keep(is_message=self._leaving.pop())

@@ -11,10 +11,9 @@ import gevent
 
 from convoy.clock import clock_s
 from convoy.errors import LoginError, RemoteError, WireError
-from convoy.remote.http import Answer, Transport
+from convoy.remote.http import OF_ALL, Answer, Transport, head_of
 from convoy.remote.limits import Budget, rest_after_429_s
 from convoy.remote.oauth import OAuthSession, Token
-from convoy.remote.request_head import OF_ALL, head_of
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import UNEXPECTED_ANSWER, CodeBook, error_code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from http import HTTPStatus
 from secrets import token_hex
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -13,9 +13,9 @@ import msgspec
 from convoy.errors import RemoteError, WireError
 from convoy.remote.addresses import THIS_MACHINE, AddressBook, Admission
 from convoy.remote.api_client import refusal_of
+from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.http import Transport
-from convoy.remote.request_head import OF_ALL, request_of
+from convoy.remote.http import OF_ALL, Transport, request_of
 from convoy.remote.tls import tls_context
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import SIMULATOR
@@ -86,6 +86,7 @@ def _read(
     try:
         request = request_of("GET", origin, path, OF_ALL)
         answer = transport.exchange(request, dialler.clock() + timeout_s)
+        peer = cast(Connection, transport.connection).peer  # that of the answer
     except WireError as exc:
         raise RemoteError(f"no answer from {origin.url}{path}: {meaning(exc.code)}") from exc
     finally:
@@ -93,6 +94,6 @@ def _read(
     if answer.status != HTTPStatus.OK:
         raise refusal_of(answer, origin.url + path, "what a simulator knows")
     try:
-        return msgspec.json.decode(answer.body, type=type), transport.peer
+        return msgspec.json.decode(answer.body, type=type), peer
     except UNREADABLE as exc:
         raise RemoteError(f"{origin.url}{path} did not answer what it should: {exc}") from exc

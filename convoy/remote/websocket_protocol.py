@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
-from struct import Struct
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
@@ -24,11 +22,6 @@ from convoy.remote.wire_faults import (
 )
 from convoy.settings import Origin
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # not compiled for this platform
-    from websockets.utils import apply_mask
-
 # At DEBUG the package logs heads and cut frames, and in what is cut no secret is found.
 _logger = logging.getLogger(f"{__name__}.package")
 _logger.setLevel(logging.INFO)
@@ -39,13 +32,9 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 # RFC 6455, 5.2: the first byte of a frame that is a whole text; the second is its length, or says
 # that the next two or eight are, and its first bit that the frame is masked.
-_WHOLE_TEXT, _IS_MASKED, _IN_2_BYTES = 0x81, 0x80, 126
+_WHOLE_TEXT, _IN_2_BYTES = 0x81, 126
 _LEAST_BYTES = 4  # of a frame that is read here: those with two bytes of length have more
 _MOST_IN_2_BYTES = 0xFFFF
-_pack_short = Struct("!BB4s").pack
-_pack_longer = Struct("!BBH4s").pack
-_MASK_BYTES, _MASKS_AT_ONCE = 4, 16
-"""One by one, drawing a mask takes longer than applying it."""
 
 
 class UpgradeRefusedError(Exception):
@@ -78,7 +67,7 @@ class WebSocketProtocol:
     the package's protocol while that stands between two frames, so it is read and written here.
     """
 
-    __slots__ = ("_arrived", "_masks", "_protocol", "_unread_bytes", "fault", "is_open")
+    __slots__ = ("_arrived", "_protocol", "_unread_bytes", "fault", "is_open")
 
     def __init__(self, origin: Origin, path: str) -> None:
         uri = WebSocketURI(origin.is_https, origin.host, origin.port, path, "")
@@ -87,7 +76,6 @@ class WebSocketProtocol:
         self._arrived: bytearray | None = bytearray()
         # How many bytes the package's protocol was given of a frame that is not whole yet.
         self._unread_bytes = 0
-        self._masks = b""
         self.fault: Exception | None = None
         self.is_open = False
 
@@ -132,17 +120,8 @@ class WebSocketProtocol:
 
     def text(self, data: bytes) -> bytes:
         """Send a text in UTF-8, while it is open."""
-        size = len(data)
-        if size > _MOST_IN_2_BYTES:
-            self._protocol.send_text(data)
-            return self._to_send()
-        masks = self._masks or os.urandom(_MASK_BYTES * _MASKS_AT_ONCE)
-        mask, self._masks = masks[:_MASK_BYTES], masks[_MASK_BYTES:]
-        if size < _IN_2_BYTES:
-            head = _pack_short(_WHOLE_TEXT, _IS_MASKED | size, mask)
-        else:
-            head = _pack_longer(_WHOLE_TEXT, _IS_MASKED | _IN_2_BYTES, size, mask)
-        return head + apply_mask(data, mask)
+        # Past the package's protocol, whose state no whole text changes.
+        return Frame(TEXT, data).serialize(mask=True)
 
     def ping(self) -> bytes:
         """Send a ping, while it is open."""

@@ -15,7 +15,6 @@ import pytest
 from convoy.remote.guest_events import Choice
 from convoy.remote.guest_protocol import (
     FITS,
-    Action,
     GuestProtocol,
     GuestProtocolError,
     State,
@@ -30,27 +29,39 @@ OF_CLIENTS_ONLY = {"errorsAsJson"}
 """Members that Genesys' clients send and their schema does not have."""
 
 Step = Callable[[GuestProtocol], object]
-ACTIONS: dict[Action, Callable[[GuestProtocol], bytes]] = {
-    Action.CONFIGURE: lambda guest: guest.configure("t1"),
-    Action.GET_CONFIGURATION: lambda guest: guest.get_configuration("t1"),
-    Action.JOIN: lambda guest: guest.join("t1"),
-    Action.SAY: lambda guest: guest.say("t1", text_message("Hi")),
-    Action.TYPE: lambda guest: guest.type("t1"),
-    Action.CLEAR: lambda guest: guest.clear("t1"),
-    Action.ECHO: lambda guest: guest.echo("t1"),
-    Action.ATTACH: lambda guest: guest.attach("t1", "a1", "a.png", "image/png", 9),
-    Action.FETCH_ATTACHMENT: lambda guest: guest.fetch_attachment("t1", "a1"),
-    Action.DELETE_ATTACHMENT: lambda guest: guest.delete_attachment("t1", "a1"),
-    Action.GET_JWT: lambda guest: guest.get_jwt("t1"),
-    Action.CLOSE_SESSION: lambda guest: guest.close_session("t1"),
+ACTIONS: dict[str, Callable[[GuestProtocol], bytes]] = {
+    "configure": lambda guest: guest.configure("t1"),
+    "get_configuration": lambda guest: guest.get_configuration("t1"),
+    "join": lambda guest: guest.join("t1"),
+    "say": lambda guest: guest.say("t1", text_message("Hi")),
+    "type": lambda guest: guest.type("t1"),
+    "clear": lambda guest: guest.clear("t1"),
+    "echo": lambda guest: guest.echo("t1"),
+    "attach": lambda guest: guest.attach("t1", "a1", "a.png", "image/png", 9),
+    "fetch_attachment": lambda guest: guest.fetch_attachment("t1", "a1"),
+    "delete_attachment": lambda guest: guest.delete_attachment("t1", "a1"),
+    "get_jwt": lambda guest: guest.get_jwt("t1"),
+    "close_session": lambda guest: guest.close_session("t1"),
 }
+NAMES = {
+    "configure": "configureSession",
+    "get_configuration": "getConfiguration",
+    **dict.fromkeys(("join", "say", "type", "clear"), "onMessage"),
+    "echo": "echo",
+    "attach": "onAttachment",
+    "fetch_attachment": "getAttachment",
+    "delete_attachment": "deleteAttachment",
+    "get_jwt": "getJwt",
+    "close_session": "closeSession",
+}
+"""What the API calls them."""
 
 
 def hears(text: str) -> Step:
     return lambda guest: guest.hear(text)
 
 
-def does(action: Action) -> Step:
+def does(action: str) -> Step:
     return ACTIONS[action]
 
 
@@ -60,16 +71,16 @@ CLOSED = hears(frame("SessionResponse", {"connected": False}))
 CLEARED = hears(frame("SessionClearedEvent", {}))
 EXPIRED = hears(frame("SessionExpiredEvent", {}))
 DISMISSED = hears(frame("ConnectionClosedEvent", {}))
-CONFIGURED = (does(Action.CONFIGURE), STANDS)
+CONFIGURED = (does("configure"), STANDS)
 WAYS: dict[State, tuple[Step, ...]] = {
     State.NEW: (),
-    State.CONFIGURING: (does(Action.CONFIGURE),),
+    State.CONFIGURING: (does("configure"),),
     State.CONFIGURED: CONFIGURED,
-    State.READ_ONLY: (does(Action.CONFIGURE), READ_ONLY),
-    State.CLEARING: (*CONFIGURED, does(Action.CLEAR)),
-    State.CLEARED: (*CONFIGURED, does(Action.CLEAR), CLEARED),
-    State.CLOSING: (*CONFIGURED, does(Action.CLOSE_SESSION)),
-    State.CLOSED: (*CONFIGURED, does(Action.CLOSE_SESSION), CLOSED),
+    State.READ_ONLY: (does("configure"), READ_ONLY),
+    State.CLEARING: (*CONFIGURED, does("clear")),
+    State.CLEARED: (*CONFIGURED, does("clear"), CLEARED),
+    State.CLOSING: (*CONFIGURED, does("close_session")),
+    State.CLOSED: (*CONFIGURED, does("close_session"), CLOSED),
     State.EXPIRED: (*CONFIGURED, EXPIRED),
     State.DISCONNECTED: (*CONFIGURED, DISMISSED),
 }
@@ -82,21 +93,23 @@ def guest_after(*steps: Step) -> GuestProtocol:
     return guest
 
 
-@pytest.mark.parametrize(("state", "action"), list(product(State, Action)))
-def test_an_action_fits_a_state_or_names_both(state: State, action: Action) -> None:
+@pytest.mark.parametrize(("state", "action"), list(product(State, ACTIONS)))
+def test_an_action_fits_a_state_or_names_both(state: State, action: str) -> None:
     guest = guest_after(*WAYS[state])
     assert guest.state is state
 
-    if state in FITS[action]:
-        assert json.loads(ACTIONS[action](guest))["token"] == "token-1"
+    if state in FITS[NAMES[action]]:
+        request = json.loads(ACTIONS[action](guest))
+        assert (request["token"], request["action"]) == ("token-1", NAMES[action])
     else:
-        with pytest.raises(GuestProtocolError, match=f"^{action} does not fit the state {state}$"):
+        misfit = f"^{NAMES[action]} does not fit the state {state}$"
+        with pytest.raises(GuestProtocolError, match=misfit):
             ACTIONS[action](guest)
         assert guest.state is state
 
 
 def test_only_these_fit() -> None:
-    fits = {state: {action for action in Action if state in FITS[action]} for state in State}
+    fits = {state: {each for each in ACTIONS if state in FITS[NAMES[each]]} for state in State}
 
     assert {state for state in State if not fits[state]} == {
         State.CONFIGURING,
@@ -106,9 +119,9 @@ def test_only_these_fit() -> None:
         State.EXPIRED,
         State.DISCONNECTED,
     }
-    assert fits[State.NEW] == fits[State.CLOSED] == {Action.CONFIGURE, Action.GET_CONFIGURATION}
-    assert fits[State.CONFIGURED] == set(Action) - {Action.CONFIGURE}
-    assert Action.SAY not in fits[State.READ_ONLY] and Action.CLOSE_SESSION in fits[State.READ_ONLY]
+    assert fits[State.NEW] == fits[State.CLOSED] == {"configure", "get_configuration"}
+    assert fits[State.CONFIGURED] == set(ACTIONS) - {"configure"}
+    assert "say" not in fits[State.READ_ONLY] and "close_session" in fits[State.READ_ONLY]
 
 
 def refusal(code: int, tracing_id: str = "") -> Step:
@@ -145,7 +158,7 @@ LEADS: dict[str, tuple[State, tuple[Step, ...], State]] = {
     ),
     "a new chat": (
         State.READ_ONLY,
-        (does(Action.CLOSE_SESSION), CLOSED, does(Action.CONFIGURE), STANDS),
+        (does("close_session"), CLOSED, does("configure"), STANDS),
         State.CONFIGURED,
     ),
     "a close on another device": (State.CONFIGURED, (CLOSED,), State.CLOSED),
@@ -204,22 +217,22 @@ REQUESTS: dict[str, tuple[State, Callable[[GuestProtocol], bytes], dict[str, Any
     ),
     "get configuration": (
         State.NEW,
-        ACTIONS[Action.GET_CONFIGURATION],
+        ACTIONS["get_configuration"],
         {"action": "getConfiguration", "deploymentId": "d1"},
     ),
     "join": (
         State.CONFIGURED,
-        ACTIONS[Action.JOIN],
+        ACTIONS["join"],
         {"action": "onMessage"} | said(eventType="Presence", presence={"type": "Join"}),
     ),
     "clear": (
         State.CONFIGURED,
-        ACTIONS[Action.CLEAR],
+        ACTIONS["clear"],
         {"action": "onMessage"} | said(eventType="Presence", presence={"type": "Clear"}),
     ),
     "type": (
         State.CONFIGURED,
-        ACTIONS[Action.TYPE],
+        ACTIONS["type"],
         {"action": "onMessage"} | said(eventType="Typing", typing={"type": "On"}),
     ),
     "a text": (
@@ -281,12 +294,12 @@ REQUESTS: dict[str, tuple[State, Callable[[GuestProtocol], bytes], dict[str, Any
     ),
     "echo": (
         State.CONFIGURED,
-        ACTIONS[Action.ECHO],
+        ACTIONS["echo"],
         {"action": "echo", "message": {"type": "Text", "text": "ping"}},
     ),
     "attach": (
         State.CONFIGURED,
-        ACTIONS[Action.ATTACH],
+        ACTIONS["attach"],
         {
             "action": "onAttachment",
             "attachmentId": "a1",
@@ -298,18 +311,18 @@ REQUESTS: dict[str, tuple[State, Callable[[GuestProtocol], bytes], dict[str, Any
     ),
     "fetch": (
         State.CONFIGURED,
-        ACTIONS[Action.FETCH_ATTACHMENT],
+        ACTIONS["fetch_attachment"],
         {"action": "getAttachment", "attachmentId": "a1"},
     ),
     "delete": (
         State.CONFIGURED,
-        ACTIONS[Action.DELETE_ATTACHMENT],
+        ACTIONS["delete_attachment"],
         {"action": "deleteAttachment", "attachmentId": "a1"},
     ),
-    "get a JWT": (State.CONFIGURED, ACTIONS[Action.GET_JWT], {"action": "getJwt"}),
+    "get a JWT": (State.CONFIGURED, ACTIONS["get_jwt"], {"action": "getJwt"}),
     "close": (
         State.CONFIGURED,
-        ACTIONS[Action.CLOSE_SESSION],
+        ACTIONS["close_session"],
         {"action": "closeSession", "closeAllConnections": True},
     ),
     "close this one": (
