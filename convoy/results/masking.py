@@ -13,69 +13,26 @@ from collections.abc import Callable
 
 from convoy.untrusted_text import UNREADABLE
 
-_OF_A_THING = (
-    "api|app|application|attribute|bot|campaign|channel|class|code|column|deployment|division"
-    "|domain|enum|error|event|exception|field|file|flow|function|header|host|integration|key"
-    "|language|method|metric|operation|org|organi[sz]ation|param|parameter|path|payload|permission"
-    "|platform|product|property|queue|region|resource|role|route|scenario|schema|server|service"
-    "|site|skill|step|table|tag|template|test|tool|topic|type|variable|wrapup"
+_SENTENCES = re.compile(
+    "[a-z]*(?:message|description)|messagewithparams|detail|error|reason|text|textbody|body|title"
 )
-_KINDS = {
-    kind: re.compile(keys)
-    for kind, keys in {
-        "file name": r".*filenames?",
-        "name": rf"(?!(?:{_OF_A_THING})name).*name.*|nick|.*salutation|anrede",
-        "date of birth": (
-            r".*(?:birthda(?:te|y)|dateofbirth).*|.*birth(?:year)?|.*dob(?:date|iso|text|utc)?"
-            r"|geburts(?:datum|tag)"
-        ),
-        "address": r".*(?:street|stra(?:ss|ß)e|postaladdress|addressline).*",
-        "e-mail address": r".*mail.*",
-        "phone number": (
-            r".*(?:phone|telefon|landline|msisdn|rufnummer).*|.*(?:ani|dnis)(?:numbers?)?"
-            r"|enumbers?"  # e164Number, without its digits
-            r"|waids?|whatsappids?"
-            r"|.*(?:mobile|cell|fax|sms|whatsapp|callback)s?(?:no|numbers?|address(?:es)?)?"
-            r"|(?:from|to|home|work|business|private)?tel(?:no|number)?|call(?:er|ed)id"
-            r"|(?:call(?:er|ed|ing)|contact|dialed|destination|remote|customer|external"
-            r"|participant)(?:numbers?|party)"
-        ),
-    }.items()
-}
-"""What a member of JSON holds, by a part of its key: its letters, small ones."""
-_PHONE_NUMBER = "phone number"
-_MAY_BE_A_NUMBER = _PHONE_NUMBER, "date of birth"
-_ADDRESS_OF_SOMEBODY = re.compile(
-    "(?!.*(?:(?<!sh)ip|gateway|host|mac|network|proxy|server|url|web)address"
-    "|(?:bind|destination|from|integration|listen|local|peer|remote|reply(?:to)?|source|target|to)"
-    "address).*address(?:es|text)?|adressen?|anschrift"
+"""Keys of sentences, which are shown but for the addresses and numbers of people in them."""
+_LABELS = re.compile("key|k|label|caption|question|title|attribute(?:key|name)?")
+"""Keys beside which a text may be what somebody has filled in."""
+_WORDS = re.compile(
+    "(?!.*birth)[a-z]*(?:type|kind|status|state|direction|version|date|time|timestamp|unit|format"
+    "|level|channel|language|platform|method|action|count|total|limit|size|length)"
+    "|(?:[a-z]*(?:error|status|reason))?code|class|at|ms|(?:field|param|property)[a-z]*|path|pointer"
+    "|loc"
 )
-"""Not one of the network, nor where a message comes from or goes to."""
-_OF_AN_ERROR = re.compile("[a-z]*code|message|reason|status|type")
-"""What stands below the key of a field where it is wrong, and not in an address."""
-_SOMEBODY = re.compile("(?:external)?contact|customer|sender|caller|visitor|person|kunde")
-_MAY_BE_NUMBERS = re.compile(
-    f"(?:to|from)?address(?:normalized|raw|displayable)?|(?:to|from)(?:number)?|{_SOMEBODY.pattern}"
-)
-_ID = re.compile(r"\S*[\d_:/]\S*|[a-z]+(?:\.[a-z]+)+")
-"""What may stand for somebody and says no name: an id, an address of the network, or a code."""
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_BESIDE = tuple(
-    (re.compile(says), re.compile(of))
-    for says, of in (
-        (
-            "id|loc|param|k|[a-z]*(?:key|name|field|label|attribute|property|parameter|path"
-            "|pointer|location|caption|question)",
-            "[a-z]*values?|val|v|data|input|instance|content|rejected|actual|received|given|provided"
-            "|old|new|was|previous|current|before|after|entityid|answer",
-        ),
-        # Beside a field it says what is wrong.
-        ("key|k|label|title|caption|attribute(?:key|name)?", "text"),
-        ("[a-z]*type|kind|title", "[a-z]*values?|v"),
-        ("idtype", "id"),  # as open messaging has it: Phone, Email or Opaque
-    )
-)
-"""Which member says what another one beside it is."""
+"""Keys of words, numbers and moments that say what is wrong, and nothing of people."""
+_IDS = re.compile("(?!.*(?:mail|call(?:er|ed)|phone|whatsapp|^wa))[a-z]*(?:id|ids|uri|url)|to")
+_ID = re.compile(r"(?!\+?\d{7,}\Z)\S*[\d_:/]\S*")
+"""What is no name, and no number of somebody's."""
+_OF_NOBODY = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\*+")
+"""A UUID, or the stars of a secret."""
+_FEWEST_DIGITS = 7
+"""Of a number that may be somebody's."""
 _BETWEEN_PARTS = re.compile(r"[^\w\s-]+")
 _NO_LETTER = re.compile(r"[\W\d_]+")
 _AROUND_JSON = "\ufeff \t\r\n"
@@ -114,7 +71,6 @@ _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:\s.*)?")
 _DECIMAL = re.compile(r"\d+\.\d+(?:\s.*)?")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _AMERICAN = re.compile(r"(?:1\D)?\(?[2-9]\d\d\)?\D?\d{3}\D\d{4}")
-_ONLY_NUMBER = re.compile(r"\+?\d{7,15}")
 
 
 def masking(redact: Callable[[str], str]) -> Callable[[str], str]:
@@ -127,14 +83,14 @@ def masking(redact: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def without_people(text: str) -> str:
-    """Return a body with stand-ins for people's data, such as `<name, 5 characters>`.
+    """Return a body with stand-ins for people's data, such as `<text, 5 characters>`.
 
     What is no JSON, and no plain sentence either, is `<text, … characters>` altogether, with the
     title of an HTML page.
     """
     try:
         value = json.loads(text.strip(_AROUND_JSON), object_pairs_hook=_without_duplicates)
-        masked = _masked(value)
+        masked = _without_parts(value) if isinstance(value, str) else _masked(value, "")
         return text if masked == value else json.dumps(masked, ensure_ascii=False)
     except UNREADABLE:  # nested too deeply to read, or to walk through
         return _without_parts(text)
@@ -147,48 +103,30 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
-def _masked(value: object, key: str = "", kind: str = "") -> object:
-    """Return a value of JSON, all of it of a `kind` where that is known by a key above."""
+def _masked(value: object, key: str) -> object:
+    """Return a value of JSON that stands below a key, or a stand-in unless that lets it be shown.
+
+    Which keys hold people nobody knows, so that the others are listed.
+    """
     if isinstance(value, dict):
-        beside = [(of, said) for says, of in _BESIDE if (said := _said(says, value))]
-        kinds = {each: _kind(each) or kind or _kind_beside(each, beside) for each in value}
-        is_address = _ADDRESS_OF_SOMEBODY.fullmatch(_plain(key)) is not None
-        keys = {
-            each: key if is_address and not _OF_AN_ERROR.fullmatch(_plain(each)) else each
-            for each in value
-        }
-        return {
-            _without_parts(each): _masked(below, keys[each], kinds[each])
-            for each, below in value.items()
-        }
+        plain = {each: _plain(each) for each in value}
+        if any(map(_LABELS.fullmatch, plain.values())):
+            plain = {each: key.removeprefix("text") for each, key in plain.items()}
+        return {_without_parts(each): _masked(below, plain[each]) for each, below in value.items()}
     if isinstance(value, list):
-        return [_masked(each, key, kind) for each in value]
-    if isinstance(value, str):
-        stand_in = _stand_in_of(value, key, kind)
-        return without_people(value) if stand_in is None else stand_in
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        stand_in = _stand_in_of(str(value), key, kind * (kind in _MAY_BE_A_NUMBER))
-        return value if stand_in is None else stand_in
-    return value
-
-
-def _stand_in_of(text: str, key: str, kind: str) -> str | None:
-    """Return what stands for the text of a member; None where nothing does by its key."""
-    kind = kind or _kind_by_value(text, _plain(key))
-    if not kind or _UUID.fullmatch(text):
-        return None
-    return f"<{kind}, {len(text)} characters>" if text else text
-
-
-def _kind_by_value(text: str, key: str) -> str:
-    """Return of what kind the text of a member is whose key alone does not say so."""
-    if _MAY_BE_NUMBERS.fullmatch(key) and _ONLY_NUMBER.fullmatch(text):
-        return _PHONE_NUMBER
-    if _ID.fullmatch(text):
-        return ""
-    if _ADDRESS_OF_SOMEBODY.fullmatch(key):
-        return "address"
-    return "name" * (_SOMEBODY.fullmatch(key) is not None)
+        return [_masked(each, key) for each in value]
+    if value is None or isinstance(value, bool) or value == "":
+        return value
+    if not isinstance(value, str):
+        digits = sum(map(str.isdigit, str(value)))
+        is_shown = digits < _FEWEST_DIGITS or _WORDS.fullmatch(key)
+        return value if is_shown else f"<number, {len(str(value))} characters>"
+    if _SENTENCES.fullmatch(key) or _OF_NOBODY.fullmatch(value):
+        return without_people(value)
+    is_word = _WORDS.fullmatch(key) and not any(map(str.isspace, value))
+    if is_word or (_IDS.fullmatch(key) and _ID.fullmatch(value)):
+        return _without_parts(value)
+    return f"<text, {len(value)} characters>"
 
 
 def _without_parts(text: str) -> str:
@@ -228,30 +166,6 @@ def _usual(text: str) -> str:
 
 
 def _plain(key: str) -> str:
-    return _NO_LETTER.sub("", _usual(key)).lower()
-
-
-def _said(says: re.Pattern[str], members: dict[str, object]) -> str:
-    """Return the first kind that the texts of members with such keys name, "" where none does."""
-    kinds = (
-        _kind(text)
-        for each, found in members.items()
-        if says.fullmatch(_plain(each))
-        for text in (found if isinstance(found, list) else [found])
-        if isinstance(text, str)
-    )
-    return next(filter(None, kinds), "")
-
-
-def _kind_beside(key: str, beside: list[tuple[re.Pattern[str], str]]) -> str:
-    """Return of what kind the value of a key is as another member says."""
-    return next((said for of, said in beside if of.fullmatch(_plain(key))), "")
-
-
-def _kind(key: str) -> str:
-    """Return of what kind the value of a key is: by its last part, or the one before."""
-    parts = list(filter(None, map(_plain, _BETWEEN_PARTS.split(_usual(key)))))
-    kinds = (
-        kind for part in reversed(parts[-2:]) for kind in _KINDS if _KINDS[kind].fullmatch(part)
-    )
-    return next(kinds, "")
+    """Return the letters of a key, small ones; of a path those of its last part."""
+    parts = [_NO_LETTER.sub("", each) for each in _BETWEEN_PARTS.split(_usual(key))]
+    return next(filter(None, reversed(parts)), "").lower()
