@@ -52,7 +52,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """
     setup = Setup(environ, known_scenarios)
     options = parse(arguments, setup.redactor.redact)
-    setup.withholding.note_target(getattr(options, "target", None))
+    setup.keyring.note_target(getattr(options, "target", None))
     step = GitHubStep(environ, setup.redactor.redact)
     has_json = getattr(options, "json", False)  # a program reads standard output then
     step.stop_commands(sys.stderr if has_json else sys.stdout)

@@ -29,7 +29,7 @@ def explained(setup: Setup, answer: str, payload: str | None, status: int | None
     if answer == payload == _STDIN:
         raise SettingsError([Fault("--payload", "answer and payload cannot both be `-`")])
     # Nobody says which run an answer is of, so that the secrets of all that can be here are hidden.
-    if unread := setup.headers.hide_all():
+    if unread := setup.keyring.hide_all_headers():
         problem = f"secret headers may be shown, because some cannot be read: {unread}"
         print(f"convoy: {told(problem, setup.redactor.redact)}", file=sys.stderr)
     with suppress(ConvoyError):

@@ -22,7 +22,6 @@ from convoy.prepare.canaries import canary_run_id
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.communications import find_whole_pool, with_communications
 from convoy.prepare.guard import check_token
-from convoy.prepare.logins import CREDENTIALS
 from convoy.prepare.organisation_questions import check_deployments
 from convoy.prepare.setup import Setup, new_run_id
 from convoy.prepare.templates import (
@@ -41,6 +40,7 @@ from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.routes.explain import as_text, explain, explain_code
 from convoy.secrets import STARS
 from convoy.settings import Settings
+from convoy.settings.environment import CREDENTIALS
 from convoy.untrusted_text import UNREADABLE, cut, printable_lines, readable, told
 
 _LONGEST_SHOWN = 4_096
@@ -103,7 +103,7 @@ def send_one(
             path, body, settings.request_timeout_s, answers, conversation.id, route.method
         )
     told = _without_token(head)
-    by_published = bool(setup.withholding.told(settings))
+    by_published = bool(setup.keyring.withheld(settings))
     return Sent(settings, route, path, told, body, attempt, attempt.correlation_id, by_published)
 
 
@@ -137,7 +137,7 @@ def checked_template(setup: Setup, settings: Settings, payload: str) -> tuple[st
 def past_the_guard(setup: Setup, settings: Settings, kind: TokenKind) -> Iterator[Ready]:
     """Let one message be sent inside, after the guard of a run; raises as `send_one`."""
     run_id = new_run_id()
-    if withheld := setup.withholding.told(settings):
+    if withheld := setup.keyring.withheld(settings):
         setup.tell(setup.told(withheld))
     settings = setup.simulator.settings_at(settings, run_id, Checklist())
     # Nobody opens conversations here.

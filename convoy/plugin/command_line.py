@@ -94,7 +94,7 @@ class CommandLine:
         # The master says what runs, and any scenario may be asked for in the web form.
         chosen, options.user_classes = options.user_classes, []
         if options.worker:
-            self._setup.own_options = {**given(options), "host": options.host}
+            self._setup.keyring.own_options = {**given(options), "host": options.host}
             return
         self._step.stop_commands(sys.stderr if options.json else sys.stdout)
         self.view = view_on_terminal(self._environ, options)
@@ -134,7 +134,7 @@ class CommandLine:
             "stop_timeout_s": stop_timeout_s,
             "host": options.host,
         } | given(options)
-        self._setup.withholding.note_target(self._asked.get("target"))
+        self._setup.keyring.note_target(self._asked.get("target"))
         if chosen:
             named = {each.__name__: each.scenario for each in user_classes()}
             self._asked["scenarios"] = ",".join(named.get(name, name) for name in chosen)

@@ -90,43 +90,29 @@ def shortfall(settings: Settings, requests_before: int = 0) -> tuple[str, str] |
 def check_user(
     settings: Settings, routes: Mapping[str, Route], checklist: Checklist, *, has_one_token: bool
 ) -> None:
-    """Enter what a user's tokens cannot do of what the scenarios with such `routes` would do."""
-    of_user = [name for name, each in routes.items() if each.token == USER]
-    if short := user_shortfall(settings, of_user, has_one_token=has_one_token):
-        checklist.warn("limits of a user", *short)
-
-
-def user_shortfall(
-    settings: Settings, scenarios: Iterable[str], *, has_one_token: bool
-) -> tuple[str, str] | None:
-    """Return what the scenarios that write as a user lack, and a remedy; None where they may.
+    """Enter what a user's tokens cannot do of what the scenarios with such `routes` would do.
 
     All of them write as the same user; where he `has_one_token`, they share that, too.
     """
-    names = list(scenarios)
+    names = [name for name, each in routes.items() if each.token == USER]
     if not names or not settings.is_scheduled:
-        return None
+        return
     curves = settings.curves()
     # The shares of a rate are highest together, and a scenario's own rate is constant.
     highest = sum(settings.requests_each(name) * curves[name].highest_rate for name in names)
-    of_token = [each for each in settings.limits if each.scope == "token"]
     lasts_s = settings.warm_up_s + settings.duration_s
-    for limit, whose, remedy in (
-        (
-            _OF_A_USER,
-            "all tokens of a user",
-            "lower the rate of the scenarios that write as a user",
-        ),
-        *((each, "CONVOY_USER_TOKEN", "give CONVOY_REFRESH_TOKEN instead") for each in of_token),
-    ):
-        is_meant = limit is _OF_A_USER or has_one_token
-        if is_meant and highest * min(limit.per_s, lasts_s) > limit.count:
-            return (
+    of_token = [each for each in settings.limits if each.scope == "token" and has_one_token]
+    for limit in (_OF_A_USER, *of_token):
+        if highest * min(limit.per_s, lasts_s) > limit.count:
+            whose, fix = "CONVOY_USER_TOKEN", "give CONVOY_REFRESH_TOKEN instead"
+            if limit is _OF_A_USER:
+                whose, fix = "all tokens of a user", "lower the rate of these scenarios"
+            told = (
                 f"{', '.join(names)} would make {highest:g} requests a second, steps included, and "
-                f"{whose} may make {limit.count:,} in {limit.per_s:g} s",
-                remedy,
+                f"{whose} may make {limit.count:,} in {limit.per_s:g} s"
             )
-    return None
+            checklist.warn("limits of a user", told, fix)
+            return
 
 
 def _of_tokens(settings: Settings) -> list[Limit]:

@@ -11,11 +11,10 @@ from time import time
 from convoy.plan.message import PlannedMessage
 from convoy.plan.rendering import CUSTOMERS
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.prepare.checklist import Checklist
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.remote.session import ApiSession
 from convoy.results.message_log import ids_in
 from convoy.results.outcome import REJECTED, Attempt
-from convoy.routes.answers import AnswerRule
 from convoy.routes.catalogue import Route
 from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER, advice
 from convoy.routes.explain import as_text, explain
@@ -40,19 +39,16 @@ def canary_run_id(run_id: str) -> str:
 class Canaries:
     """The canary messages of one scenario: one of each of its templates.
 
-    The results are entered into `checklist`. `note_opened` takes the id of each conversation that
-    an answer names and the message did not; `redact` hides secrets. A refusal that every message of
-    the template would get is a failure. What may be temporary (a timeout, a 503, a 429) is a
-    warning, because the run counts it by its code.
+    The results are entered into the checklist of the `run`. `note_opened` takes the id of each
+    conversation that an answer names and the message did not; `redact` hides secrets. A refusal
+    that every message of the template would get is a failure. What may be temporary (a timeout, a
+    503, a 429) is a warning, because the run counts it by its code.
     """
 
+    run: PreparedRun
     inputs: ScenarioInputs
     route: Route
-    answers: AnswerRule
     session: ApiSession
-    run_id: str
-    timeout_s: float
-    checklist: Checklist
     note_opened: Callable[[str], None]
     redact: Callable[[str], str]
 
@@ -67,29 +63,24 @@ class Canaries:
 
         A conversation that accepts no message is skipped, up to `MOST_CONVERSATIONS` of them.
         """
-        check = f"canary {template}"
-        path_of = self.route.path_to(self.inputs.variables)
-        stale: list[str] = []
+        check, checklist, stale = f"canary {template}", self.run.checklist, list[str]()
+        settings, route = self.run.settings, self.route
+        path_of = route.path_to(self.inputs.variables)
+        answers = route.answers(settings.scenario[self.inputs.scenario].expect)
+        longest_s = min(settings.request_timeout_s, _LONGEST_S)
         for message, body in self._messages(template, first_k):
-            longest_s = min(self.timeout_s, _LONGEST_S)
-            waiting = self.checklist.waiting(f"the answer to {check}", longest_s)
-            with self.checklist.step(check), waiting:
+            waiting = checklist.waiting(f"the answer to {check}", longest_s)
+            id = message.conversation.id
+            with checklist.step(check), waiting:
                 path = path_of(message.conversation)
-                attempt = self.session.post(
-                    path,
-                    body,
-                    longest_s,
-                    self.answers,
-                    message.conversation.id,
-                    self.route.method,
-                )
+                attempt = self.session.post(path, body, longest_s, answers, id, route.method)
             if attempt.code not in RETIRING_CODES or attempt.code == message.expected_code:
                 self._enter_stale(check, stale)
                 self._enter(check, message, attempt, body)
                 return attempt.code != "timeout"
             stale.append(f"{message.conversation.id} ({attempt.code})")
         told = f"none of {len(stale)} conversations takes a message: {', '.join(stale)}"
-        self.checklist.fail(check, told, "refresh the pool, or choose open conversations")
+        self.run.checklist.fail(check, told, "refresh the pool, or choose open conversations")
         return True
 
     def _messages(self, template: str, first_k: int) -> Iterator[tuple[PlannedMessage, bytes]]:
@@ -97,7 +88,7 @@ class Canaries:
         # Numbers go beyond the end of a small pool, which is used up by the run alone.
         pick = replace(self.inputs.pick, on_exhausted="recycle")
         plan = ScenarioPlan(replace(self.inputs, weights={template: 1}, pick=pick))
-        bodies = plan.bodies(canary_run_id(self.run_id), time)
+        bodies = plan.bodies(canary_run_id(self.run.run_id), time)
         seen: set[int] = set()
         for k in range(first_k, first_k + MOST_CONVERSATIONS):
             message = plan.message(k)
@@ -108,33 +99,33 @@ class Canaries:
     def _enter_stale(self, check: str, stale: list[str]) -> None:
         if stale:
             told = f"the pool holds conversations that take no message: {', '.join(stale)}"
-            self.checklist.warn(check, told, "refresh the pool; the run leaves them out")
+            self.run.checklist.warn(check, told, "refresh the pool; the run leaves them out")
 
     def _enter(self, check: str, message: PlannedMessage, attempt: Attempt, body: bytes) -> None:
         expected = message.expected_code
         if attempt.code == expected:
             told = f"refused with {expected}, as it should be" if expected else "accepted"
             where = message.conversation.id or "one of its own"
-            self.checklist.ok(check, f"{told} (conversation {where})")
+            self.run.checklist.ok(check, f"{told} (conversation {where})")
             opened = ids_in(attempt.body).conversationId
             # Customers who are kept from run to run may have had it before.
             if opened and not message.conversation.id and CUSTOMERS not in self.inputs.variables:
                 self.note_opened(opened)
         elif expected:
             told = f"should be refused with {expected}, and was answered with {_answer(attempt)}"
-            self.checklist.warn(check, told, "see expected.yaml beside it")
+            self.run.checklist.warn(check, told, "see expected.yaml beside it")
         elif attempt.code == UNEXPECTED_ANSWER:
             meant = advice(attempt.code)
             told = f"{attempt.status}, {attempt.code}: {meant.cause}"
-            self.checklist.fail(check, told, meant.change)
+            self.run.checklist.fail(check, told, meant.change)
         elif _may_pass(attempt):
             meant = advice(attempt.code)
-            self.checklist.warn(check, f"{_answer(attempt)}. {meant.cause}", meant.change)
+            self.run.checklist.warn(check, f"{_answer(attempt)}. {meant.cause}", meant.change)
         else:
             # Redacted before they are read, because what is told of them is cut and wrapped.
             sent, answer = (readable(each, self.redact).encode() for each in (body, attempt.body))
             told = _explained(answer, attempt.status, sent, self.route)
-            self.checklist.fail(check, told, self._fix(answer, attempt.status, sent))
+            self.run.checklist.fail(check, told, self._fix(answer, attempt.status, sent))
 
     def _fix(self, answer: bytes, status: int, body: bytes) -> str:
         """Return what to look at: a role, an id in path or body, or the template."""

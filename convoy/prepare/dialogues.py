@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from msgspec.structs import replace
 
-from convoy.errors import Fault, SettingsError, did_you_mean
+from convoy.errors import Fault, SettingsError, there_are
 from convoy.files import FileError, read_bytes, read_text
 from convoy.plan.dialogue import WHOLE, AnyLine, Attach, Dialogue, LineTemplates, Say
 from convoy.plan.dialogue_file import read_dialogue
@@ -76,9 +76,8 @@ def read_dialogue_file(payloads: Path, name: str, taken: Collection[str] = ()) -
     try:
         return read_dialogue_at(path, f"{name}.yaml", taken)
     except FileError as error:
-        there_are = dialogue_names(payloads)
-        close = did_you_mean(own, there_are) or f"; there are: {', '.join(there_are) or 'none'}"
-        problem = f"{path} {error}{'' if path.exists() else close}"
+        others = "" if path.exists() else there_are(own, dialogue_names(payloads))
+        problem = f"{path} {error}{others}"
         raise PayloadError(f"{name}.yaml", TemplateFault(0, problem)) from error
 
 
@@ -177,8 +176,8 @@ def _read_all(
             own = f"{where}.{setting_of(name)}"
             faults += [Fault(own, sentence) for sentence in error.sentences]
     if rule.dialogues and not weights and known.route is GUEST_CHAT:
-        there_are = ", ".join(dialogue_names(payloads)) or "none"
-        faults.append(Fault(f"{where}.dialogues", f"leaves none; there are: {there_are}"))
+        known_here = ", ".join(dialogue_names(payloads)) or "none"
+        faults.append(Fault(f"{where}.dialogues", f"leaves none; there are: {known_here}"))
     steps = {step for each in found for step in each.steps}
     if len(steps) > _MOST_STEPS:
         problem = f"name {len(steps)} steps, each with a row; {_MOST_STEPS} are the most"

@@ -6,8 +6,7 @@ as well; a dialect has none of them. What the token may not ask is a warning and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from convoy.errors import RefusedError, RemoteError
@@ -39,71 +38,52 @@ _NOT_FOUND, _FORBIDDEN = "4xx other", "403 "
 _SHOWN_BY = {route.shows: route for route in ROUTES.values() if route.shows}
 
 
-@dataclass(frozen=True, slots=True)
-class NamedId:
-    """A thing of the organisation that variables of scenarios name, and the route that shows it."""
-
-    variable: str
-    value: str
-    scenarios: tuple[str, ...]
-    route: Route
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """What is asked of an organisation for a run; `kinds` are those of the tokens it needs."""
-
-    is_published: bool
-    has_approval: bool
-    named: tuple[NamedId, ...]
-    kinds: frozenset[str]
-
-    @property
-    def requests(self) -> int:
-        """How many requests of a token's budget they are at most."""
-        of_token = int(self.is_published or self.has_approval)
-        return of_token + self.is_published * (len(NAMESPACES) + len(self.named))
-
-
-def questions_of(settings: Settings, routes: Mapping[str, Route]) -> Questions:
-    """Return what to ask, by the scenarios' routes and variables."""
-    published = [name for name in settings.scenarios if routes[name].is_published]
-    naming: dict[tuple[str, str], list[str]] = {}
-    for name in published:
-        for variable, value in settings.scenario[name].variables.items():
-            if variable in _SHOWN_BY:
-                naming.setdefault((variable, value), []).append(name)
-    return Questions(
-        bool(published),
-        settings.target.approval is not None,
-        tuple(
-            NamedId(variable, value, tuple(scenarios), _SHOWN_BY[variable])
-            for (variable, value), scenarios in naming.items()
-        ),
-        frozenset(routes[name].token for name in published),
-    )
+def most_questions(settings: Settings, routes: Mapping[str, Route]) -> int:
+    """Return how many requests of a token's budget `ask` and the guard make at most."""
+    published = _published(settings, routes)
+    of_token = int(bool(published) or settings.target.approval is not None)
+    return of_token + bool(published) * (len(NAMESPACES) + len(_named(settings, published)))
 
 
 def ask(
-    questions: Questions, organisation: Organisation, checklist: Checklist
+    settings: Settings,
+    routes: Mapping[str, Route],
+    organisation: Organisation,
+    checklist: Checklist,
 ) -> tuple[Limit, ...]:
     """Enter the answers into the checklist, and return the organisation's limits on requests.
 
-    Whose the token is has been asked already where the target has an approval.
+    What is asked follows from the scenarios' routes and variables. Whose the token is has been
+    asked already where the target has an approval.
     """
-    if not questions.is_published:
+    published = _published(settings, routes)
+    if not published:
         return ()
-    if not questions.has_approval:
+    if settings.target.approval is None:
         try:
             checklist.ok("organisation", f"the token is of {organisation.own_token()}")
         except RemoteError as error:
             if not _is_no_operation(error):
                 fix = "with a token of a user grant its client the scope user-basic-info"
                 checklist.warn("organisation", str(error), fix)
-    in_force = _ask_limits(questions, organisation, checklist)
-    for each in questions.named:
-        _ask_named(each, organisation, checklist)
-    return in_force
+    in_force = _ask_limits(organisation, checklist)
+    for (variable, value), scenarios in _named(settings, published).items():
+        _ask_named(variable, value, scenarios, organisation, checklist)
+    return limits_of(in_force, frozenset(routes[name].token for name in published))
+
+
+def _published(settings: Settings, routes: Mapping[str, Route]) -> list[str]:
+    return [name for name in settings.scenarios if routes[name].is_published]
+
+
+def _named(settings: Settings, scenarios: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+    """Return the things of the organisation that variables name, each with those scenarios."""
+    named: dict[tuple[str, str], list[str]] = {}
+    for name in scenarios:
+        for variable, value in settings.scenario[name].variables.items():
+            if variable in _SHOWN_BY:
+                named.setdefault((variable, value), []).append(name)
+    return named
 
 
 def check_deployments(settings: Settings, client: ApiClient) -> str:
@@ -162,9 +142,7 @@ def state_of(shown: Shown) -> tuple[Status, str]:
     return Status.WARNING, f"is there, and its status is {shown.status!r}, whatever that means"
 
 
-def _ask_limits(
-    questions: Questions, organisation: Organisation, checklist: Checklist
-) -> tuple[Limit, ...]:
+def _ask_limits(organisation: Organisation, checklist: Checklist) -> dict[str, int]:
     found: dict[str, int] = {}
     told, unreadable = [], 0
     for namespace in NAMESPACES:
@@ -188,35 +166,41 @@ def _ask_limits(
         checklist.warn("limits in force", problem, fix)
     if told:
         checklist.ok("limits in force", "\n".join(told))
-    return limits_of(found, questions.kinds)
+    return found
 
 
-def _ask_named(named: NamedId, organisation: Organisation, checklist: Checklist) -> None:
-    what = f"{named.variable} {named.value!r}"
-    where = ", ".join(f"scenario.{name}.variables" for name in named.scenarios)
+def _ask_named(
+    variable: str,
+    value: str,
+    scenarios: Iterable[str],
+    organisation: Organisation,
+    checklist: Checklist,
+) -> None:
+    what, route = f"{variable} {value!r}", _SHOWN_BY[variable]
+    where = ", ".join(f"scenario.{name}.variables" for name in scenarios)
     try:
-        shown = organisation.show(named.route, {named.variable: named.value})
+        shown = organisation.show(route, {variable: value})
     except RemoteError as error:
         if error.code in _IS_NOT_THERE:
             fix = f"write one of this organisation's into {where}"
-            fix += _there_are(named.route, organisation)
-            checklist.fail(named.variable, f"{what} is not there: {error}", fix)
+            fix += _there_are(route, organisation)
+            checklist.fail(variable, f"{what} is not there: {error}", fix)
         elif error.code.startswith(_FORBIDDEN):
-            fix = f"{named.route.permission} in a role of the client lets this be checked"
-            checklist.warn(named.variable, f"{what} could not be looked at: {error}", fix)
+            fix = f"{route.permission} in a role of the client lets this be checked"
+            checklist.warn(variable, f"{what} could not be looked at: {error}", fix)
         elif _is_no_operation(error):
-            checklist.ok(named.variable, f"{what} is not looked at: the target cannot show it")
+            checklist.ok(variable, f"{what} is not looked at: the target cannot show it")
         else:
             fix = "a canary message shows whether it can be used"
-            checklist.warn(named.variable, f"{what} could not be looked at: {error}", fix)
+            checklist.warn(variable, f"{what} could not be looked at: {error}", fix)
         return
     status, told = state_of(shown)
     name = f" ({shown.name})" * bool(shown.name)
     if status is Status.OK:
-        checklist.ok(named.variable, f"{what}{name} {told}")
+        checklist.ok(variable, f"{what}{name} {told}")
         return
     enter = checklist.fail if status is Status.FAILURE else checklist.warn
-    enter(named.variable, f"{what}{name} {told}", f"activate it, or name another one in {where}")
+    enter(variable, f"{what}{name} {told}", f"activate it, or name another one in {where}")
 
 
 def _there_are(route: Route, organisation: Organisation) -> str:

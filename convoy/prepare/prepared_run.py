@@ -20,72 +20,8 @@ from convoy.remote.addresses import THIS_MACHINE, Admission
 from convoy.results.criteria import Criterion
 from convoy.results.grammar import parse
 from convoy.results.result import RunFacts
-from convoy.routes.catalogue import GUEST_CHAT, Route
+from convoy.routes.catalogue import GUEST_CHAT
 from convoy.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A run as far as it is known without the target, by scenario."""
-
-    routes: Mapping[str, Route]
-    checked: Mapping[str, CheckedScenario]
-    inputs: Mapping[str, ScenarioInputs]
-    criteria: tuple[Criterion, ...]
-
-    @property
-    def guests(self) -> tuple[str, ...]:
-        return tuple(name for name, each in self.routes.items() if each is GUEST_CHAT)
-
-
-def draft_of(
-    settings: Settings,
-    scenarios: Mapping[str, KnownScenario],
-    payloads: Path,
-    processes: int,
-    checklist: Checklist,
-) -> Draft:
-    """Return what follows from files and settings; raises SettingsError, RefusedError.
-
-    What is to be sent by so many processes fits this machine and the approval.
-    """
-    routes = {name: scenarios[name].route for name in settings.scenarios}
-    with checklist.step("templates"):
-        checked = check_templates(settings, payloads, routes)
-    told = ", ".join(f"{len(each.inputs.templates)} of {name}" for name, each in checked.items())
-    checklist.ok("templates", told)
-    with checklist.step("criteria"):
-        known = known_to_criteria(
-            settings, scenarios, {name: each.inputs for name, each in checked.items()}
-        )
-        criteria = parse(settings.criteria, known)
-    if criteria:
-        checklist.ok("criteria", "; ".join(each.text for each in criteria))
-    else:
-        told = "there are none, so nothing decides whether the run is good"
-        checklist.warn("criteria", told, "give some, as in docs/criteria.md")
-    with checklist.step("scenarios"):
-        check_scenarios(settings, scenarios)
-    with checklist.step("pool"):
-        inputs = {
-            name: replace(each.inputs, pool=given_pool(settings, name) or NO_CONVERSATION)
-            for name, each in checked.items()
-        }
-    draft = Draft(routes, checked, inputs, criteria)
-    _check_load(draft, settings, processes, checklist)
-    return draft
-
-
-def _check_load(draft: Draft, settings: Settings, processes: int, checklist: Checklist) -> None:
-    with checklist.step("rate"):
-        check_due(draft.inputs)
-    check_machine(settings.users, processes, checklist, files_per_user(settings, draft.guests))
-    with checklist.step("approval"):
-        check_plan(settings)
-        check_processes(settings, processes)
-        check_window(settings, time(), settings.warm_up_s + settings.duration_s)
-        planned = planned_messages(settings, draft.inputs)
-        check_total(settings, planned, messages_beside(settings, draft.inputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +65,50 @@ class PreparedRun:
         if not self.settings.is_scheduled:
             return "messages at the users' own pace"
         return f"{sum(inputs.curve.count for inputs in self.inputs.values()):,} messages"
+
+
+def drafted(
+    run: PreparedRun, scenarios: Mapping[str, KnownScenario], payloads: Path
+) -> tuple[PreparedRun, dict[str, CheckedScenario]]:
+    """Return a run with what follows from files and settings, and whom each scenario's pool names.
+
+    What is to be sent fits this machine and the approval. Raises SettingsError, RefusedError.
+    """
+    settings, checklist = run.settings, run.checklist
+    routes = {name: scenarios[name].route for name in settings.scenarios}
+    with checklist.step("templates"):
+        checked = check_templates(settings, payloads, routes)
+    inputs = {name: each.inputs for name, each in checked.items()}
+    told = ", ".join(f"{len(each.templates)} of {name}" for name, each in inputs.items())
+    checklist.ok("templates", told)
+    with checklist.step("criteria"):
+        criteria = parse(settings.criteria, known_to_criteria(settings, scenarios, inputs))
+    if criteria:
+        checklist.ok("criteria", "; ".join(each.text for each in criteria))
+    else:
+        told = "there are none, so nothing decides whether the run is good"
+        checklist.warn("criteria", told, "give some, as in docs/criteria.md")
+    with checklist.step("scenarios"):
+        check_scenarios(settings, scenarios)
+    with checklist.step("pool"):
+        inputs = {
+            name: replace(each, pool=given_pool(settings, name) or NO_CONVERSATION)
+            for name, each in inputs.items()
+        }
+    guests = tuple(name for name, each in routes.items() if each is GUEST_CHAT)
+    run = replace(run, inputs=inputs, criteria=criteria, guests=guests)
+    _check_load(run)
+    return run, checked
+
+
+def _check_load(run: PreparedRun) -> None:
+    settings, checklist = run.settings, run.checklist
+    with checklist.step("rate"):
+        check_due(run.inputs)
+    check_machine(settings.users, run.processes, checklist, files_per_user(settings, run.guests))
+    with checklist.step("approval"):
+        check_plan(settings)
+        check_processes(settings, run.processes)
+        check_window(settings, time(), settings.warm_up_s + settings.duration_s)
+        planned = planned_messages(settings, run.inputs)
+        check_total(settings, planned, messages_beside(settings, run.inputs))

@@ -13,7 +13,7 @@ from convoy.remote.connection import Connection
 from convoy.remote.connections import Connections
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Guests
-from convoy.remote.http import Answer, request_of
+from convoy.remote.http import OF_ALL, Answer, request_of
 from convoy.remote.limits import http_date_s
 from convoy.remote.proxies import Proxy, proxy_to
 from convoy.routes.codes import UPGRADE_REFUSED, advice
@@ -42,21 +42,26 @@ def check_way(
     canary messages check the API itself.
     """
     origin = Origin.parse(url)
-    proxy = proxy_to(origin)
+    way = _way(origin, proxy_to(origin))
     transport = connections.open_transport(origin)
-    request = request_of(
-        "GET", origin, "/", {"User-Agent": "convoy", "Accept": "*/*", "Connection": "close"}
-    )
     asked_s = wall_clock()
+    failure: WireError | None = None
     try:
         deadline_s = connections.clock() + min(timeout_s, _LONGEST_S)
-        answer = transport.exchange(request, deadline_s)
+        answer = transport.exchange(request_of("GET", origin, "/", OF_ALL), deadline_s)
     except WireError as error:
-        _enter_failure(origin, proxy, error, checklist)
-        return
+        failure = error
     finally:
         transport.close()
-    _enter_passed(origin, proxy, _stages(origin, proxy), checklist)
+    failed = "" if failure is None else _failed_stage(way, failure)
+    for stage, told in way.items():
+        if failure is not None and stage == failed:
+            meant = advice(failure.code)
+            # A missing answer may be temporary; a connection that cannot be made is a failure.
+            enter = checklist.warn if stage == "HTTP" else checklist.fail
+            enter(stage, f"{origin.url}: {failure}. {meant.cause}", meant.change)
+            return
+        checklist.ok(stage, told)
     connection = cast(Connection, transport.connection)  # that of the answer
     _check_certificate(origin, connection.certificate_ends_s, wall_clock(), checklist)
     _check_clock(origin, answer, (asked_s + wall_clock()) / 2, checklist)
@@ -79,38 +84,26 @@ def check_way_of_guests(guests: Guests, checklist: Checklist) -> None:
         session.close()
 
 
-def _stages(origin: Origin, proxy: Proxy | None) -> tuple[str, ...]:
-    """Return the stages of a request; behind a proxy DNS and TCP are the proxy's own."""
-    way = ("DNS", "TCP") if proxy is None else ("proxy",)
-    return (*way, "TLS", "HTTP") if origin.is_https else (*way, "HTTP")
+def _way(origin: Origin, proxy: Proxy | None) -> dict[str, str]:
+    """Return the stages of a request, and what an answer shows of each.
+
+    Behind a proxy DNS and TCP are the proxy's own.
+    """
+    if proxy is not None:
+        way = {"proxy": f"{proxy.origin.url} is on the way to {origin.authority}"}
+    else:
+        way = {
+            "DNS": f"{origin.host} has an address",
+            "TCP": f"{origin.host}:{origin.port} takes connections",
+        }
+    if origin.is_https:
+        way["TLS"] = f"the certificate is trusted and is {origin.host}'s"
+    return way | {"HTTP": f"{origin.url} answers"}
 
 
-def _enter_failure(
-    origin: Origin, proxy: Proxy | None, error: WireError, checklist: Checklist
-) -> None:
-    stages = _stages(origin, proxy)
-    first = "TCP" if proxy is None else stages[-2]
-    stage = _STAGE_BY_CODE.get(error.code, first if error.sent_s is None else "HTTP")
-    _enter_passed(origin, proxy, stages[: stages.index(stage)], checklist)
-    meant = advice(error.code)
-    told = f"{origin.url}: {error}. {meant.cause}"
-    # A missing answer may be temporary; a connection that cannot be made is a failure.
-    enter = checklist.warn if stage == "HTTP" else checklist.fail
-    enter(stage, told, meant.change)
-
-
-def _enter_passed(
-    origin: Origin, proxy: Proxy | None, stages: tuple[str, ...], checklist: Checklist
-) -> None:
-    told = {
-        "proxy": f"{proxy.origin.url if proxy else 'none'} is on the way to {origin.authority}",
-        "DNS": f"{origin.host} has an address",
-        "TCP": f"{origin.host}:{origin.port} takes connections",
-        "TLS": f"the certificate is trusted and is {origin.host}'s",
-        "HTTP": f"{origin.url} answers",
-    }
-    for stage in stages:
-        checklist.ok(stage, told[stage])
+def _failed_stage(way: dict[str, str], failure: WireError) -> str:
+    first = "TCP" if "TCP" in way else list(way)[-2]
+    return _STAGE_BY_CODE.get(failure.code, first if failure.sent_s is None else "HTTP")
 
 
 def _check_certificate(

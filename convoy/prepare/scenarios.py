@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convoy.errors import Fault, SettingsError, did_you_mean
+from convoy.errors import Fault, SettingsError, there_are
 from convoy.plan.rendering import CUSTOMERS
 from convoy.plan.scenario import ScenarioInputs
 from convoy.remote.connections import Connections
@@ -90,69 +90,52 @@ def token_kinds(
 def check_scenarios(settings: Settings, known: Mapping[str, KnownScenario]) -> None:
     """Raise SettingsError where the settings of a scenario ask for what its class cannot do."""
     SettingsError.raise_for(
-        fault for name in settings.scenarios for fault in _faults(settings, name, known[name])
+        Fault(f"scenario.{name}.{setting}", problem)
+        for name in settings.scenarios
+        for setting, problem in _problems(settings.scenario[name], known[name])
     )
 
 
-def _faults_of_guests(rule: ScenarioSettings, where: str) -> Iterator[Fault]:
-    each = rule.variables.get(MESSAGES_PER_GUEST, "1")
-    if not _COUNT.fullmatch(each):
-        problem = f'is {each!r}; give a whole number from 1 on, such as "5"'
-        yield Fault(f"{where}.variables.{MESSAGES_PER_GUEST}", problem)
-    if rule.conversations.source != "none" or rule.conversations.count is not None:
-        problem = (
-            "is more than `{source: none}`, but each guest writes in a conversation of its own"
-        )
-        yield Fault(f"{where}.conversations", problem)
-    if rule.expect:
-        problem = "says what answers over HTTP hold, and guests have none; leave it out"
-        yield Fault(f"{where}.expect", problem)
-
-
-def _faults(settings: Settings, name: str, known: KnownScenario) -> Iterator[Fault]:
-    rule = settings.scenario[name]
+def _problems(rule: ScenarioSettings, known: KnownScenario) -> Iterator[tuple[str, str]]:
+    """Yield each setting of a scenario that is wrong for its class, and what is wrong with it."""
     for step, count in Counter(rule.steps).items():
         if count > 1:
-            yield Fault(f"scenario.{name}.steps", f"names {quoted(step)} {count} times")
+            yield "steps", f"names {quoted(step)} {count} times"
         if step not in known.optional_steps:
-            there_are = ", ".join(known.optional_steps) or "none"
-            problem = f"has no step {step!r} to choose; there are: {there_are}"
-            yield Fault(
-                f"scenario.{name}.steps", problem + did_you_mean(step, known.optional_steps)
-            )
+            yield "steps", f"has no step {step!r} to choose{there_are(step, known.optional_steps)}"
             continue
         for needed in known.optional_steps[step]:
             if needed not in rule.steps:
-                problem = f"has {step}, which needs {needed}; name both, or neither"
-                yield Fault(f"scenario.{name}.steps", problem)
+                yield "steps", f"has {step}, which needs {needed}; name both, or neither"
+        if rule.dialogues and step in _OF_DIALOGUES:
+            yield "steps", f"has {step}, which a dialogue says by itself; leave it out"
     named = {*known.route.placeholders, *known.route.needs, CUSTOMERS}
     for variable, value in rule.variables.items():
         if (variable in named or variable.endswith("_id")) and not value.strip():
             problem = "is empty; write the id or name that it stands for at the target"
-            yield Fault(f"scenario.{name}.variables.{variable}", problem)
+            yield f"variables.{variable}", problem
     if rule.dialogues and not known.holds_dialogues:
-        problem = "are not held by its users; leave them out, or choose guest_chat"
-        yield Fault(f"scenario.{name}.dialogues", problem)
-    for step in _OF_DIALOGUES:
-        if rule.dialogues and step in rule.steps:
-            problem = f"has {step}, which a dialogue says by itself; leave it out"
-            yield Fault(f"scenario.{name}.steps", problem)
-    if known.route is GUEST_CHAT:
-        yield from _faults_of_guests(rule, f"scenario.{name}")
+        yield "dialogues", "are not held by its users; leave them out, or choose guest_chat"
     if rule.reconnect is not None and RECONNECTED not in known.timings:
-        yield Fault(f"scenario.{name}.reconnect", "is given, but its users do not drop; remove it")
-    if rule.conversations.source == "none" and known.route.participants:
-        yield Fault(
-            f"scenario.{name}.conversations.source",
-            f"is none, but route {known.route.name} goes to conversations that are there; choose "
-            "another source",
-        )
-    if rule.conversations.source == "opened" and known.open_conversation is None:
-        yield Fault(
-            f"scenario.{name}.conversations.source",
-            "is opened, but the scenario's user class has no `open_conversation`; write one, or "
-            "choose another source",
-        )
+        yield "reconnect", "is given, but its users do not drop; remove it"
+    pool = rule.conversations
+    if pool.source == "none" and known.route.participants:
+        problem = f"is none, but route {known.route.name} goes to conversations that are there"
+        yield "conversations.source", f"{problem}; choose another source"
+    if pool.source == "opened" and known.open_conversation is None:
+        problem = "is opened, but the scenario's user class has no `open_conversation`"
+        yield "conversations.source", f"{problem}; write one, or choose another source"
+    if known.route is not GUEST_CHAT:
+        return
+    each = rule.variables.get(MESSAGES_PER_GUEST, "1")
+    if not _COUNT.fullmatch(each):
+        problem = f'is {each!r}; give a whole number from 1 on, such as "5"'
+        yield f"variables.{MESSAGES_PER_GUEST}", problem
+    if pool.source != "none" or pool.count is not None:
+        problem = "is more than `{source: none}`, but each guest writes in one of its own"
+        yield "conversations", problem
+    if rule.expect:
+        yield "expect", "says what answers over HTTP hold, and guests have none; leave it out"
 
 
 def known_to_criteria(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -15,6 +15,7 @@ from time import time
 from convoy.errors import ConvoyError, Fault, KillSwitchError, RefusedError, SettingsError
 from convoy.files import FileError
 from convoy.prepare.checklist import Checklist
+from convoy.prepare.credentials import Keyring
 from convoy.prepare.dialogues import with_longest_dialogues
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.guard import (
@@ -24,14 +25,11 @@ from convoy.prepare.guard import (
     check_window,
     window_of,
 )
-from convoy.prepare.headers import Headers
-from convoy.prepare.logins import Logins
 from convoy.prepare.machine import versions
 from convoy.prepare.organisation_lock import AFTER_A_RUN, OrganisationLock
 from convoy.prepare.preflight import Preflight
 from convoy.prepare.prepared_run import PreparedRun
 from convoy.prepare.scenarios import KnownScenario
-from convoy.prepare.withholding import Withholding
 from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
@@ -44,7 +42,6 @@ from convoy.settings import Origin, Settings
 from convoy.settings.documents import as_yaml
 from convoy.settings.environment import (
     PUBLISHED_CREDENTIALS,
-    VARIABLE_BY_OPTION,
     credential_redactor,
     environment_of_children,
     payload_directory,
@@ -52,7 +49,7 @@ from convoy.settings.environment import (
     simulator_key,
 )
 from convoy.settings.resolution import resolve
-from convoy.settings.sources import command_of, names_of
+from convoy.settings.sources import command_of
 from convoy.untrusted_text import told_lines
 
 _OF_TODAY = ("target", "headers", "oauth", "limits", "on_limit", "request_timeout_s")
@@ -82,7 +79,6 @@ class Setup:
         self.redactor = credential_redactor(environ)
         for secret in proxy_secrets(environ):
             self.redactor.register(secret, permanent=True)
-        self.headers = Headers(environ, self.redactor)
         self.simulator = EmbeddedSimulator(environment_of_children(environ))
         self.lock = OrganisationLock()
         self.kill_switch = KillSwitch(RUNS / STOP)
@@ -90,10 +86,7 @@ class Setup:
         self._known_scenarios = known_scenarios
         self.tell = tell
         self._checklist = Checklist(redact=self.redactor.redact)
-        self.withholding = Withholding(environ, self.resolve)
-        self._logins = Logins(environ, known_scenarios, self._are_withheld)
-        self.own_options: Mapping[str, object] | None = None
-        """Those of a worker that was started by itself, which may name a target; None otherwise."""
+        self.keyring = Keyring(environ, self.redactor, known_scenarios, self.resolve)
 
     @property
     def waits_for(self) -> str:
@@ -110,10 +103,6 @@ class Setup:
                 redact=self.redactor.redact,
             )
 
-    def _are_withheld(self, settings: Settings) -> bool:
-        # A worker that was started by itself takes no part in a run to such a target.
-        return self.own_options is None and self.withholding.is_from(settings)
-
     @property
     def simulator_key(self) -> Secret | None:
         """The key of simulators on other machines; raises SettingsError."""
@@ -127,13 +116,13 @@ class Setup:
 
         With a `worker_share` they are those of users only, who open no conversations.
         """
-        faults: list[Fault] = []
-        headers = self.headers.read(settings.headers, faults)
-        logins = self._logins.given(settings, prepares=worker_share is None)
+        faults, keyring = list[Fault](), self.keyring
+        headers = keyring.headers(settings.headers, faults)
+        logins = keyring.logins(settings, prepares=worker_share is None)
         SettingsError.raise_for(faults)
-        if self._are_withheld(settings):
+        if keyring.are_withheld(settings):
             headers = {name: each for name, each in headers.items() if isinstance(each, str)}
-        jwts = self._logins.of_guests(settings)
+        jwts = keyring.of_guests(settings)
         for secret in {*chain.from_iterable(logins.values()), *jwts} - PUBLISHED_CREDENTIALS:
             self.redactor.register(secret, permanent=True)
         # A proxy that cannot be used is refused here, and not with every message.
@@ -143,7 +132,7 @@ class Setup:
         try:
             return Connections(
                 settings,
-                {kind: self._logins.use(each, settings) for kind, each in logins.items()},
+                {kind: keyring.use(each, settings) for kind, each in logins.items()},
                 self.redactor.register,
                 worker_share or WorkerShare(),
                 kill_switch=self.kill_switch,
@@ -164,9 +153,9 @@ class Setup:
 
         Raises SettingsError, RefusedError.
         """
-        if self.own_options is not None and self._logins.has_secrets_for(settings, prepares=False):
-            own = _own_settings(self.resolve, self._environ, self.own_options)
-            check_own_targets(settings, own)
+        options = self.keyring.own_options
+        if options is not None and self.keyring.has_secrets_for(settings, prepares=False):
+            check_own_targets(settings, self.keyring.own_settings(options))
         return self.connect_guarded(settings, share)
 
     def connect_guarded(self, settings: Settings, share: WorkerShare | None = None) -> Connections:
@@ -190,16 +179,16 @@ class Setup:
         with self._redacting():
             faults: list[Fault] = []
             # Also those that the target file of today does not have.
-            self.headers.read(settings.headers, faults)
+            self.keyring.headers(settings.headers, faults)
             for fault in faults:
                 self.tell(self.told(f"a secret header of the run may be shown: {fault}"))
             named = (command_line or {}).get("target")
             if command_line is not None:
-                if named or self._logins.has_secrets_for(settings, prepares=True):
-                    own = _own_settings(self.resolve, self._environ, command_line)
+                if named or self.keyring.has_secrets_for(settings, prepares=True):
+                    own = self.keyring.own_settings(command_line)
                     known = [self.resolve(command_line)] if named else own
                     settings = _as_known_now(settings, named, known)
-                if withheld := self.withholding.told(settings):
+                if withheld := self.keyring.withheld(settings):
                     self.tell(self.told(withheld))
             # What is done afterwards keeps to the limits, whatever the run did, and is no message.
             connections = self.connect_guarded(settings.model_copy(update={"on_limit": "obey"}))
@@ -233,24 +222,28 @@ class Setup:
             if sends:
                 check_stop(RUNS)
                 self.kill_switch.reset()
-            preflight = self._preflight(command_line, processes, checklist)
+            preflight = self._preflight(command_line, spawn_rate, processes, checklist)
             with checklist.step("approval"):  # before its end counts as one in mid-run
-                check_window(preflight.settings, time(), lasts_s=0.0)
+                check_window(preflight.run.settings, time(), lasts_s=0.0)
             try:
                 with (
                     checklist.telling(self.tell),
                     self.kill_switch.watched() if sends else nullcontext(),
                 ):
-                    return preflight.prepare(spawn_rate, sends=sends)
+                    return preflight.prepare(sends=sends)
             except BaseException as error:
                 if isinstance(error, KillSwitchError):
                     checklist.fail("kill switch", str(error), "")
                 preflight.connections.end()  # also of what waits until the kill switch is off
-                self.lock.release(preflight.run_id)
+                self.lock.release(preflight.run.run_id)
                 raise
 
     def _preflight(
-        self, command_line: Mapping[str, object], processes: int, checklist: Checklist
+        self,
+        command_line: Mapping[str, object],
+        spawn_rate: float | None,
+        processes: int,
+        checklist: Checklist,
     ) -> Preflight:
         scenarios, run_id = self._known_scenarios(), new_run_id()
         with checklist.step("settings"):
@@ -262,15 +255,14 @@ class Setup:
             texts = {"criteria": "\n".join(settings.criteria)}
             SettingsError.raise_for([*secret_faults(texts, self.redactor.redact)])
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
-        if withheld := self.withholding.told(settings):
+        if withheld := self.keyring.withheld(settings):
             checklist.warn("credentials", withheld, "")
         there = self.simulator.settings_at(settings, run_id, checklist)
         if there is not settings:
             connections = self.connect(there)
-        facts, lock = self._facts(command_line, there), self.lock
-        return Preflight(
-            there, connections, run_id, payloads, scenarios, processes, checklist, lock, key, facts
-        )
+        of_run = spawn_rate, checklist, "", run_id, self._facts(command_line, there), processes
+        run = PreparedRun(there, {}, (), *of_run, admission=connections.admission)
+        return Preflight(run, connections, payloads, scenarios, self.lock, key)
 
     @contextmanager
     def _redacting(self) -> Iterator[None]:
@@ -305,24 +297,6 @@ class Setup:
     def routes(self) -> Mapping[str, Route]:
         """The routes of all scenarios that can run, by scenario."""
         return {name: each.route for name, each in self._known_scenarios().items()}
-
-
-def _own_settings(
-    resolve: Callable[[Mapping[str, object]], Settings],
-    environ: Mapping[str, str],
-    own_options: Mapping[str, object],
-) -> Iterator[Settings]:
-    """Yield what the target files of this process say, as far as they can be read.
-
-    Among them is the embedded simulator only where this process was started with its target:
-    everybody has that file, and anybody on this machine may listen at its address.
-    """
-    is_named = bool(own_options.get("target") or environ.get(VARIABLE_BY_OPTION["target"]))
-    for options in (own_options, *({"target": name} for name in names_of("target", environ))):
-        with suppress(SettingsError):
-            settings = resolve(options)
-            if not settings.target.embedded_simulator or (is_named and options is own_options):
-                yield settings
 
 
 def _as_known_now(recorded: Settings, named: object, known: Iterable[Settings]) -> Settings:

@@ -74,6 +74,11 @@ _SECRETS = {
     WEB_USER: _Rule(is_hidden=False),
 }
 """What is given in a variable, or in a file that the variable with `_FILE` names."""
+CREDENTIALS = (
+    *(CLIENT_ID, CLIENT_SECRET, USER_TOKEN, REFRESH_TOKEN),
+    *(USER_CLIENT_ID, USER_CLIENT_SECRET, GUEST_JWTS),
+)
+"""The variables of whatever is logged in with at a target."""
 VARIABLES = (
     *VARIABLE_BY_OPTION.values(),
     LABELS,
@@ -191,6 +196,15 @@ def secrets_in(environ: Mapping[str, str], *names: str) -> dict[str, Secret | No
             faults.append(Fault(where, f"{what}{error}"))
     SettingsError.raise_for(faults)
     return found
+
+
+def has_own_credentials(environ: Mapping[str, str]) -> bool:
+    """Tell whether anything to log in with is given that not everybody knows."""
+    try:
+        found = secrets_in(environ, *CREDENTIALS).values()
+    except SettingsError:
+        return True  # what is wrong with it is said where it is needed
+    return not PUBLISHED_CREDENTIALS.issuperset(filter(None, found))
 
 
 def credentials(environ: Mapping[str, str], settings: Settings) -> ClientLogin:

@@ -15,6 +15,7 @@ from convoy.plan.pool import NO_CONVERSATION
 from convoy.plan.scenario import ScenarioInputs
 from convoy.prepare.canaries import MOST_CONVERSATIONS, Canaries
 from convoy.prepare.checklist import Checklist
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.remote.session import ApiSession
 from convoy.results.outcome import Attempt, Fate
 from convoy.routes.catalogue import ROUTES
@@ -22,6 +23,7 @@ from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER
 from convoy.secrets import Redactor
 from tests.unit.plan import pool_of
 from tests.unit.plan.test_scenario import INPUTS
+from tests.unit.settings.configuration import settings_of
 from tests.unit.swarm import RUN_ID
 
 TOKEN = "AAAAqqBBBB-qqCCCC:qqDDDD:qqEEEE-" + "Zq9" * 18
@@ -53,17 +55,8 @@ def sent_to(
 ) -> tuple[Checklist, list[str]]:
     """Send the canary messages; return what was found, and the conversations that were noted."""
     checklist, noted = Checklist(redact=redact), list[str]()
-    Canaries(
-        inputs,
-        ROUTE,
-        ROUTE.answers({}),
-        cast(ApiSession, session),
-        RUN_ID,
-        timeout_s=1.0,
-        checklist=checklist,
-        note_opened=noted.append,
-        redact=redact,
-    ).send()
+    run = PreparedRun(settings_of(), {}, (), None, checklist, "", RUN_ID)
+    Canaries(run, inputs, ROUTE, cast(ApiSession, session), noted.append, redact).send()
     return checklist, noted
 
 

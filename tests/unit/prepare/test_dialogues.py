@@ -169,7 +169,11 @@ def test_a_wrong_file_is_a_sentence_with_file_line_and_field(
 @pytest.mark.parametrize(
     ("settings", "path", "told"),
     [
-        (("mnu",), f"{OF}.dialogues.mnu", "No such file or directory; did you mean menu?"),
+        (
+            ("mnu",),
+            f"{OF}.dialogues.mnu",
+            "taken, utf16; did you mean menu?",
+        ),
         (("xyz",), f"{OF}.dialogues.xyz", "; there are: complaint, many, menu, pipe, "),
         (("../../text",), f"{OF}.dialogues.../../text", "'../../text' is no name of a dialogue"),
         (("pipe",), f"{OF}.dialogues.pipe", "pipe.yaml is no file, but a pipe"),

@@ -14,6 +14,7 @@ from convoy.prepare import preflight
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.organisation_lock import OrganisationLock
 from convoy.prepare.preflight import Preflight
+from convoy.prepare.prepared_run import PreparedRun
 from convoy.prepare.scenarios import KnownScenario, Opening
 from convoy.remote.connections import Connections
 from convoy.remote.oauth import Credentials, Token
@@ -46,7 +47,8 @@ def refusal(retry_after_s: float | None) -> LoginError:
 
 def preflight_of(prepare_timeout_s: float) -> Preflight:
     settings = settings_of(f"prepare_timeout_s={prepare_timeout_s}")
-    return Preflight(settings, NOTHING, NOTHING, NOTHING, {}, 1, Checklist(), OrganisationLock())
+    run = PreparedRun(settings, {}, (), None, Checklist(), "", "run-1")
+    return Preflight(run, NOTHING, NOTHING, {}, OrganisationLock())
 
 
 def test_what_asks_to_come_back_is_asked_again_after_that_time(
@@ -104,18 +106,11 @@ def prepare(
     )
     kinds = {CLIENT: PUBLIC} | ({USER: USERS} if REPLY in scenario else {})
     connections = Connections(settings, kinds, lambda secret: None)
-    preflight = Preflight(
-        settings,
-        connections,
-        "run-1",
-        ROOT / "payloads",
-        SCENARIOS,
-        1,
-        Checklist(),
-        OrganisationLock(),
-    )
-    preflight.prepare(None, sends=True)
-    assert (" cleanup run-1 closes them" in preflight.checklist.as_text()) == bool(preflight.opened)
+    checklist = Checklist()
+    run = PreparedRun(settings, {}, (), None, checklist, "", "run-1")
+    preflight = Preflight(run, connections, ROOT / "payloads", SCENARIOS, OrganisationLock())
+    preflight.prepare(sends=True)
+    assert (" cleanup run-1 closes them" in checklist.as_text()) == bool(preflight.opened)
     return preflight.opened
 
 

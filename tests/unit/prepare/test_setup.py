@@ -209,7 +209,7 @@ def test_a_worker_s_own_credentials_go_to_the_simulator_s_address_only_where_it_
 ) -> None:
     known = dict.fromkeys((*KNOWN, "open_messaging"), SCENARIOS["open_messaging"])
     worker = Setup(environ, lambda: known)
-    worker.own_options = own_options
+    worker.keyring.own_options = own_options
     target = OF_THE_SIMULATOR.target.model_copy(update={"embedded_simulator": told})
     asked = OF_THE_SIMULATOR.model_copy(update={"target": target})
 
@@ -253,7 +253,7 @@ def test_own_secrets_go_to_the_simulator_s_address_only_where_it_was_named(
     environ: dict[str, str], named: str, host: str, goes_there: bool
 ) -> None:
     prepared = Setup(environ, lambda: dict.fromkeys(KNOWN, SCENARIOS["open_messaging"]))
-    prepared.withholding.note_target(named)
+    prepared.keyring.note_target(named)
     with serving(lambda visitor: visitor.answer_all(TOKEN)) as server:
         settings = squatted(server.port, host=host)
 
@@ -263,7 +263,7 @@ def test_own_secrets_go_to_the_simulator_s_address_only_where_it_was_named(
         assert (BY_DEFAULT not in server.requests[0]) == goes_there
     assert ("X-Key" in connections.headers) == goes_there
     assert connections.headers["X-Plain"] == "plain"
-    assert bool(prepared.withholding.told(settings)) == (not goes_there)
+    assert bool(prepared.keyring.withheld(settings)) == (not goes_there)
 
 
 def test_neither_a_user_s_token_nor_a_guest_s_goes_there_unless_it_was_named() -> None:
@@ -276,10 +276,10 @@ def test_neither_a_user_s_token_nor_a_guest_s_goes_there_unless_it_was_named() -
     for name in ("agent_reply", "guest_chat"):
         settings = settings_of(f"scenarios=[{name}]")
         by_default, named = Setup(environ, lambda: known), Setup(environ, lambda: known)
-        named.withholding.note_target("simulator")
+        named.keyring.note_target("simulator")
 
-        logins = [each._logins.given(settings, prepares=True) for each in (by_default, named)]
-        guests = [each._logins.of_guests(settings) for each in (by_default, named)]
+        logins = [each.keyring.logins(settings, prepares=True) for each in (by_default, named)]
+        guests = [each.keyring.of_guests(settings) for each in (by_default, named)]
 
         assert PUBLISHED_CREDENTIALS.issuperset(chain(*logins[0].values()))
         assert not PUBLISHED_CREDENTIALS.issuperset(chain(*logins[1].values()))
@@ -289,9 +289,9 @@ def test_neither_a_user_s_token_nor_a_guest_s_goes_there_unless_it_was_named() -
 def test_nothing_is_withheld_where_nothing_is_given() -> None:
     published = {"CONVOY_CLIENT_ID": "demo", "CONVOY_CLIENT_SECRET": "demo"}
 
-    assert Setup({}, dict).withholding.told(OF_THE_SIMULATOR) == ""
-    assert Setup(published, dict).withholding.told(OF_THE_SIMULATOR) == ""
-    assert "--target simulator" in Setup(LOGIN, dict).withholding.told(OF_THE_SIMULATOR)
+    assert Setup({}, dict).keyring.withheld(OF_THE_SIMULATOR) == ""
+    assert Setup(published, dict).keyring.withheld(OF_THE_SIMULATOR) == ""
+    assert "--target simulator" in Setup(LOGIN, dict).keyring.withheld(OF_THE_SIMULATOR)
 
 
 def test_after_a_run_by_published_credentials_no_other_ones_are_used() -> None:
@@ -304,7 +304,7 @@ def test_after_a_run_by_published_credentials_no_other_ones_are_used() -> None:
         connections.log_in()
 
         assert BY_DEFAULT in server.requests[0]
-    assert told == [prepared.withholding.told(settings)] != [""]
+    assert told == [prepared.keyring.withheld(settings)] != [""]
     assert "X-Key" not in connections.headers
 
 
@@ -323,7 +323,7 @@ def test_nothing_of_a_preparation_leaves_once_it_has_failed(
 ) -> None:
     prepared, seen = Setup({}, lambda: dict.fromkeys(KNOWN, SCENARIOS["open_messaging"])), []
 
-    def fail(preflight: Preflight, spawn_rate: float | None, *, sends: bool) -> NoReturn:
+    def fail(preflight: Preflight, *, sends: bool) -> NoReturn:
         seen.append(preflight.connections)
         raise fault
 

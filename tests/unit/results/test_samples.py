@@ -115,7 +115,7 @@ def test_no_secret_is_put_together_where_people_are_masked(
 def test_no_secret_is_put_together_where_json_in_json_is_masked() -> None:
     body = f'"\\u{ord(SECRET[0]):04x}{SECRET[1:]} of ada@example.com"'
     for _ in range(8):
-        body = json.dumps({"a": body})
+        body = json.dumps({"message": body})
 
     text = kept_text(body.encode())
 
