@@ -17,9 +17,7 @@ from convoy.errors import ConvoyError, ExitCode
 from convoy.untrusted_text import UNREADABLE, quoted
 
 _ID_COLUMNS = ("conversationid", "id")
-_CUSTOMER_COLUMNS = ("customerid", "guestid")
-_AGENT_COLUMNS = ("agentid",)
-_COMMUNICATION_COLUMNS = ("communicationid",)
+_COLUMNS = (_ID_COLUMNS, ("customerid", "guestid"), ("agentid",), ("communicationid",))
 """Names as `_name` makes them; of several the first one counts."""
 
 _DELIMITERS = ",;\t|"
@@ -36,8 +34,8 @@ _SHORTEST_NUMERIC_ID = 10
 _DIGIT = re.compile(r"\d")
 
 
-# A structure, and untracked by the collector: one is made per message.
-class Conversation(msgspec.Struct, frozen=True, gc=False):
+# Untracked by the collector, and short where it is packed: there may be a million.
+class Conversation(msgspec.Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
     """One conversation and its participants; ids are empty where the pool does not say.
 
     `communication_id` is the agent's communication with the customer, by which he answers.
@@ -51,16 +49,12 @@ class Conversation(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class ConversationPool:
-    """Conversations as columns of equal length; a million of them are a few flat tuples.
+    """Conversations in an order that is part of the plan.
 
-    The columns but that of ids are empty when the source names none. `note` is what a person should
-    know of how they were read.
+    `note` is what a person should know of how they were read.
     """
 
-    ids: Sequence[str]
-    customer_ids: Sequence[str] = ()
-    agent_ids: Sequence[str] = ()
-    communication_ids: Sequence[str] = ()
+    conversations: tuple[Conversation, ...]
     note: str = field(default="", compare=False)
 
     @classmethod
@@ -69,47 +63,40 @@ class ConversationPool:
         first: dict[str, Conversation] = {}
         for each in conversations:
             first.setdefault(each.id, each)
-        customer_ids, agent_ids, communication_ids = (
-            column if any(column) else ()
-            for column in (
-                tuple(getattr(each, name) for each in first.values())
-                for name in ("customer_id", "agent_id", "communication_id")
-            )
-        )
-        return cls(tuple(first), customer_ids, agent_ids, communication_ids)
+        return cls(tuple(first.values()))
 
     @classmethod
     def of_customers(cls, count: int) -> ConversationPool:
         """Return the pool of customers, numbered from 0, who make their own conversations."""
-        return cls(("",) * count, tuple(map(str, range(count))))
+        return cls(tuple(Conversation("", str(number)) for number in range(count)))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(each.id for each in self.conversations)
 
     @property
     def has_ids(self) -> bool:
         """False where users make their own conversations."""
-        return any(self.ids)
+        return any(each.id for each in self.conversations)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.conversations)
 
     def __getitem__(self, index: int) -> Conversation:
-        return Conversation(
-            self.ids[index],
-            self.customer_ids[index] if self.customer_ids else "",
-            self.agent_ids[index] if self.agent_ids else "",
-            self.communication_ids[index] if self.communication_ids else "",
-        )
+        return self.conversations[index]
 
     @property
     def hash(self) -> str:
         """A fingerprint of the pool and its order."""
-        columns = [self.ids, self.customer_ids, self.agent_ids]
+        columns = [[getattr(each, name) for each in self.conversations] for name in _FIELDS]
         # An empty column would change the fingerprint of every pool that has none.
-        columns += [self.communication_ids] * bool(self.communication_ids)
-        text = "\0".join("\n".join(column) for column in columns)
+        columns = columns if any(columns[-1]) else columns[:-1]
+        text = "\0".join("\n".join(column if any(column) else ()) for column in columns)
         return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
-NO_CONVERSATION = ConversationPool(("",))
+_FIELDS = Conversation.__struct_fields__
+NO_CONVERSATION = ConversationPool((Conversation(""),))
 """The pool of a scenario whose users make their own conversations: the plan knows none of them."""
 
 
@@ -190,12 +177,14 @@ def _from_json(place: str, entry: object) -> Conversation:
         return Conversation(checked_id(place, entry))
     if not isinstance(entry, dict):
         raise PoolFileError(f"{place}: should be a JSON object with an id")
-    named = {_name(key): value for key, value in entry.items()}
+    return _named(place, {_name(key): value for key, value in entry.items()})
+
+
+def _named(place: str, named: Mapping[str, object]) -> Conversation:
+    """Return a conversation by the names of its ids, as `_name` makes them."""
+    id, *others = (_first(named, names) for names in _COLUMNS)
     return Conversation(
-        checked_id(place, _first(named, _ID_COLUMNS)),
-        _id_or_none(place, _first(named, _CUSTOMER_COLUMNS)),
-        _id_or_none(place, _first(named, _AGENT_COLUMNS)),
-        _id_or_none(place, _first(named, _COMMUNICATION_COLUMNS)),
+        checked_id(place, id), *(each and checked_id(place, each) for each in others)
     )
 
 
@@ -220,15 +209,9 @@ def _from_table(numbered: Iterator[tuple[int, str]]) -> ConversationPool:
                 "the first line should name them, one of them id or conversation_id"
             )
         return ConversationPool.of(_from_text(chain([(number, header)], records)))
-    others = [
-        next((names.index(each) for each in known if each in names), None)
-        for known in (_CUSTOMER_COLUMNS, _AGENT_COLUMNS, _COMMUNICATION_COLUMNS)
-    ]
     pool = ConversationPool.of(
-        Conversation(
-            checked_id(f"line {number}", _cell(record, column)),
-            *(_id_or_none(f"line {number}", _cell(record, each)) for each in others),
-        )
+        # Of columns with the same name the first one counts.
+        _named(f"line {number}", dict(reversed([*zip(names, record, strict=False)])))
         for number, record in records
     )
     if len(pool) and all(id.isdigit() and len(id) < _SHORTEST_NUMERIC_ID for id in pool.ids):
@@ -293,10 +276,6 @@ def _plain_id(number: int, record: Sequence[str]) -> str:
     return checked_id(f"line {number}", ",".join(record))
 
 
-def _cell(record: Sequence[str], column: int | None) -> str:
-    return record[column] if column is not None and column < len(record) else ""
-
-
 # Cached, because each line of JSON has the same names again.
 @lru_cache(maxsize=256)
 def _name(header: str) -> str:
@@ -318,7 +297,3 @@ def checked_id(place: str, text: str) -> str:
     if not is_id or _NO_ID.fullmatch(text):
         raise PoolFileError(f"{place}: {quoted(text)} is no conversation id")
     return text
-
-
-def _id_or_none(place: str, text: str) -> str:
-    return checked_id(place, text) if text else ""

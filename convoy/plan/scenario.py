@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
 from operator import ne
 
@@ -82,8 +82,7 @@ class ScenarioPlan:
             scenario=inputs.scenario,
             users=inputs.users,
         )
-        # Cached, because the conversations of a small pool recur.
-        self._conversation = lru_cache(maxsize=4096)(inputs.pool.__getitem__)
+        self._conversation = inputs.pool.conversations.__getitem__
         self._expected = inputs.expected
         self._is_used_once = inputs.pick.on_exhausted == "fail"
         self._choice = PayloadChoice(inputs.weights, inputs.seed, inputs.scenario)

@@ -187,10 +187,8 @@ def check_templates(
 
 def check_pool(checked: CheckedScenario, pool: ConversationPool) -> None:
     """Raise RefusedError unless every conversation has the participants that messages name."""
-    given = (pool.customer_ids, pool.agent_ids, pool.communication_ids)
-    columns = dict(zip(_PARTICIPANTS, given, strict=True))
     for name, reason in checked.participants.items():
-        missing = columns[name].count("") if columns[name] else len(pool)
+        missing = sum(not getattr(each, name) for each in pool.conversations)
         if missing:
             # Where the path names somebody, conversations have to be there.
             hint = "" if _BY_ROUTE in checked.participants.values() else _CUSTOMERS_OF_NONE

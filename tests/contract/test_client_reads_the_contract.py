@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from convoy.clock import clock_s
-from convoy.plan.pool import ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.remote.http import Transport
@@ -22,6 +21,7 @@ from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin
 from tests.simulator.in_process import QUEUE
+from tests.unit.plan import pool_with
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 
 HERE = Path(__file__).parent
@@ -109,7 +109,7 @@ def test_template_renders_the_canonical_body(repository: Path) -> None:
         scenario="conversation_messages",
         seed=1,
         curve=RateCurve([Stage(1, 1, 1)]),
-        pool=ConversationPool((CONVERSATION,)),
+        pool=pool_with(CONVERSATION),
         templates={"text": template},
         weights={"text": 1},
     )

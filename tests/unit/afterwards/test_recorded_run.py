@@ -32,7 +32,7 @@ from convoy.plan.dialogue import (
     Typing,
     Wait,
 )
-from convoy.plan.pool import ConversationPool, PoolFileError
+from convoy.plan.pool import Conversation, ConversationPool, PoolFileError
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.results.message_log import LoggedMessage, MessageLog
@@ -42,6 +42,7 @@ from convoy.results.record import INPUTS, JOURNAL, MESSAGES, OPENED, begin_recor
 from convoy.secrets import Redactor
 from convoy.settings.documents import as_yaml
 from convoy.swarm.run_inputs import RunInputs, pack_for_record, plan_hash, read_from_record
+from tests.unit.plan import pool_with
 from tests.unit.results import RESULT
 from tests.unit.settings import configuration
 
@@ -144,7 +145,7 @@ def test_inputs_that_do_harm_are_said(tmp_path: Path, kept: bytes, said: str) ->
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"pool": {"ids": []}}, id="no conversation"),
+        pytest.param({"pool": {"conversations": []}}, id="no conversation"),
         pytest.param({"weights": {}}, id="no weight"),
         pytest.param({"templates": {}}, id="no template"),
         pytest.param({"pick": {"name": "another"}}, id="another pick"),
@@ -183,10 +184,11 @@ def test_where_no_message_is_logged_no_inputs_are_kept(tmp_path: Path, sets: lis
     "changed",
     [
         pytest.param({"template": "plain", "redact": "marker"}, id="template"),
-        pytest.param({"pool": ConversationPool(("c-hush-hush-1",))}, id="id of a conversation"),
-        pytest.param({"pool": ConversationPool(("c",), ("hush-hush",))}, id="id of a customer"),
+        pytest.param({"pool": pool_with("c-hush-hush-1")}, id="id of a conversation"),
+        pytest.param({"pool": pool_with(Conversation("c", "hush-hush"))}, id="id of a customer"),
         pytest.param(
-            {"pool": ConversationPool(("c",), (), (), ("hush-hush",))}, id="communication"
+            {"pool": pool_with(Conversation("c", "", "", "hush-hush"))},
+            id="communication",
         ),
         pytest.param({"dialogues": {"plain": Dialogue((Say(text="hush-hush"),))}}, id="line"),
         pytest.param(

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 from bench.message import ANSWER, BODY, PATH, STATUS, TOKEN, request_to
 from convoy.clock import clock_s
-from convoy.plan.pool import ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
 from convoy.remote.http import Transport
@@ -19,6 +18,7 @@ from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin
+from tests.unit.plan import pool_with
 from tests.unit.remote.misbehaving_server import OK, serving
 
 
@@ -53,7 +53,7 @@ def test_the_message_is_as_long_as_convoys_are_on_average(repository: Path) -> N
             "conversation_messages",
             seed=1,
             curve=RateCurve([Stage(500, 500, 1)]),
-            pool=ConversationPool([str(UUID(int=number)) for number in range(300)]),
+            pool=pool_with(*(str(UUID(int=number)) for number in range(300))),
             templates={"text": template},
             weights={"text": 1.0},
             users=50,

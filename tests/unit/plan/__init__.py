@@ -21,3 +21,8 @@ def pool_of(size: int) -> ConversationPool:
     return ConversationPool.of(
         [Conversation(f"conversation-{n}", f"customer-{n}", f"agent-{n}") for n in range(size)]
     )
+
+
+def pool_with(*known: str | Conversation) -> ConversationPool:
+    """Return a pool of conversations, of some of which no more than the id is known."""
+    return ConversationPool.of(Conversation(x) if isinstance(x, str) else x for x in known)

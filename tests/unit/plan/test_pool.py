@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from convoy.errors import ExitCode
 from convoy.plan.pool import Conversation, ConversationPool, PoolFileError, parse_pool
+from tests.unit.plan import pool_with
 
 BOTH = [Conversation("a", "customer-1", "agent-1"), Conversation("b", "customer-2")]
 BOM = "\ufeff"
@@ -31,43 +32,33 @@ def test_a_pool_keeps_conversations_with_their_participants_in_order() -> None:
 
 
 def test_of_an_id_that_is_there_twice_the_first_entry_counts() -> None:
-    pool = ConversationPool.of([Conversation("a", "customer-1"), Conversation("a", "customer-2")])
+    pool = pool_with(Conversation("a", "customer-1"), Conversation("a", "customer-2"))
 
     assert len(pool) == 1
     assert pool[0] == Conversation("a", "customer-1")
 
 
-def test_columns_that_nobody_filled_are_left_out() -> None:
-    pool = ConversationPool.of([Conversation("a"), Conversation("b", agent_id="agent-1")])
-
-    assert (pool.customer_ids, pool.agent_ids) == ((), ("", "agent-1"))
-    assert [pool[0], pool[1]] == [Conversation("a"), Conversation("b", "", "agent-1")]
-
-
 @pytest.mark.parametrize(
     "pool",
     [
-        pytest.param(ConversationPool(("b", "a")), id="another order"),
-        pytest.param(ConversationPool(("a",)), id="one less"),
-        pytest.param(ConversationPool(("a", "b", "c")), id="one more"),
-        pytest.param(ConversationPool(("ab",)), id="joined"),
-        pytest.param(ConversationPool(()), id="empty"),
-        pytest.param(ConversationPool(("a", "b"), ("c", "")), id="a customer"),
-        pytest.param(ConversationPool(("a", "b"), (), ("c", "")), id="an agent"),
+        pytest.param(pool_with("b", "a"), id="another order"),
+        pytest.param(pool_with("a"), id="one less"),
+        pytest.param(pool_with("a", "b", "c"), id="one more"),
+        pytest.param(pool_with("ab"), id="joined"),
+        pytest.param(pool_with(), id="empty"),
+        pytest.param(pool_with(Conversation("a", "c"), "b"), id="a customer"),
+        pytest.param(pool_with(Conversation("a", "", "c"), "b"), id="an agent"),
     ],
 )
 def test_another_pool_has_another_hash(pool: ConversationPool) -> None:
-    assert pool.hash != ConversationPool(("a", "b")).hash
+    assert pool.hash != pool_with("a", "b").hash
 
 
 def test_a_customer_is_no_agent() -> None:
-    customers, agents = ConversationPool(("a",), ("x",)), ConversationPool(("a",), (), ("x",))
+    customers = pool_with(Conversation("a", "x"))
+    agents = pool_with(Conversation("a", "", "x"))
 
     assert customers.hash != agents.hash
-
-
-def test_equal_pools_have_equal_hashes() -> None:
-    assert ConversationPool(["a", "b"]).hash == ConversationPool(("a", "b")).hash
 
 
 @pytest.mark.parametrize(
@@ -134,7 +125,7 @@ def test_a_file_may_name_the_communications_and_another_pool_is_it_then(text: st
         Conversation("a", communication_id="leg"),
         Conversation("b"),
     }
-    assert pool.hash != ConversationPool(pool.ids).hash
+    assert pool.hash != pool_with(*pool.ids).hash
 
 
 def test_of_an_id_that_is_listed_twice_the_first_line_counts() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from convoy.plan.lanes import LANES
 from convoy.plan.picks import PickRule
-from convoy.plan.pool import ConversationPool
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import (
     ArrivalRule,
@@ -17,7 +16,7 @@ from convoy.plan.scenario import (
     ScenarioInputs,
     ScenarioPlan,
 )
-from tests.unit.plan import pool_of
+from tests.unit.plan import pool_of, pool_with
 
 BODY = """{
   "to": {"id": {{ conversation_id | tojson }}, "by": {{ [customer_id, agent_id] | tojson }}},
@@ -92,11 +91,9 @@ def test_a_template_of_weight_nothing_is_never_drawn() -> None:
         pytest.param(replace(INPUTS, curve=RateCurve([Stage(20, 20, 31)])), id="length"),
         pytest.param(replace(INPUTS, curve=RateCurve([Stage(20, 21, 30)])), id="rate"),
         pytest.param(replace(INPUTS, curve=RateCurve([Stage(10, 30, 30)])), id="as many, ramped"),
-        pytest.param(
-            replace(INPUTS, pool=ConversationPool(INPUTS.pool.ids[::-1])), id="pool order"
-        ),
+        pytest.param(replace(INPUTS, pool=pool_with(*INPUTS.pool.ids[::-1])), id="pool order"),
         pytest.param(replace(INPUTS, pool=pool_of(49)), id="pool"),
-        pytest.param(replace(INPUTS, pool=ConversationPool(INPUTS.pool.ids)), id="participants"),
+        pytest.param(replace(INPUTS, pool=pool_with(*INPUTS.pool.ids)), id="participants"),
         pytest.param(replace(INPUTS, pick=PickRule("round_robin")), id="pick"),
         pytest.param(replace(INPUTS, pick=PickRule(exponent=2)), id="exponent"),
         pytest.param(replace(INPUTS, pick=PickRule(on_exhausted="stop")), id="end of the pool"),
