@@ -35,12 +35,11 @@ from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.session import ApiSession
 from convoy.results.outcome import ACCEPTED, Attempt
 from convoy.results.record import RUNS, check_stop
-from convoy.routes.catalogue import GUEST_CHAT, ROUTES, USER, Route, TokenKind
+from convoy.routes.catalogue import GUEST_CHAT, Route, TokenKind
 from convoy.routes.codes import UNEXPECTED_ANSWER
 from convoy.routes.explain import as_text, explain, explain_code
 from convoy.secrets import STARS
 from convoy.settings import Settings
-from convoy.settings.environment import CREDENTIALS
 from convoy.untrusted_text import UNREADABLE, cut, printable_lines, readable, told
 
 _LONGEST_SHOWN = 4_096
@@ -49,10 +48,7 @@ _NOT_FOR_CURL = ("host", "authorization", "content-length", "user-agent")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One message that was posted: the request's head without its token, and what came of it.
-
-    `by_published` tells that credentials of the operator's own were withheld from the target.
-    """
+    """One message that was posted: the request's head without its token, and what came of it."""
 
     settings: Settings
     route: Route
@@ -61,7 +57,6 @@ class Sent:
     body: bytes
     attempt: Attempt
     correlation_id: str
-    by_published: bool
 
     @property
     def url(self) -> str:
@@ -103,8 +98,7 @@ def send_one(
             path, body, settings.request_timeout_s, answers, conversation.id, route.method
         )
     told = _without_token(head)
-    by_published = bool(setup.keyring.withheld(settings))
-    return Sent(settings, route, path, told, body, attempt, attempt.correlation_id, by_published)
+    return Sent(settings, route, path, told, body, attempt, attempt.correlation_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,32 +198,6 @@ def curl_command(sent: Sent) -> str:
     return " \\\n  ".join(parts) + " <<END\nAuthorization: Bearer $TOKEN\nEND"
 
 
-def token_command(settings: Settings, route: Route) -> str:
-    """Return the shell lines that bring a token into `$TOKEN`, by the credentials' variables."""
-    url = settings.target.login_url.rstrip("/") + ROUTES["oauth_token"].path
-    read = 'import json, sys; print(json.load(sys.stdin)["access_token"])'
-    is_simulator = settings.target.embedded_simulator or settings.target.name == "simulator"
-    ask = f"curl -sS -K - {shlex.quote(url)} <<END | python3 -c {shlex.quote(read)}"
-    if route.token == USER:
-        or_else = ":-public-user" * is_simulator
-        return (
-            "TOKEN=${CONVOY_USER_TOKEN:-}\n"
-            f'[ -n "$TOKEN" ] || TOKEN=$({ask}\n'
-            f'user = "${{CONVOY_USER_CLIENT_ID{or_else}}}:'
-            f'${{CONVOY_USER_CLIENT_SECRET{or_else}}}"\n'
-            'data = "grant_type=refresh_token"\n'
-            f'data-urlencode = "refresh_token=${{CONVOY_REFRESH_TOKEN{or_else}}}"\n'
-            "END\n)"
-        )
-    or_else = ":-demo" * is_simulator
-    return (
-        f"TOKEN=$({ask}\n"
-        f'user = "${{CONVOY_CLIENT_ID{or_else}}}:${{CONVOY_CLIENT_SECRET{or_else}}}"\n'
-        'data = "grant_type=client_credentials"\n'
-        "END\n)"
-    )
-
-
 def _template(given: str, payloads: Path) -> tuple[str, str]:
     """Return name and source of a template; raises SettingsError when it cannot be read."""
     named = payloads / f"{given}.json"
@@ -298,16 +266,7 @@ def _lines(sent: Sent) -> Iterator[str]:
         yield indent(as_text(explained), "  ")
         yield ""
     yield "the same with curl, where $TOKEN holds a token"
-    yield _token_line(sent)
     yield curl_command(sent)
-
-
-def _token_line(sent: Sent) -> str:
-    command = token_command(sent.settings, sent.route)
-    if not sent.by_published:
-        return command
-    # In a shell of its own, which ends with the bracket, the variables are as if not given.
-    return f'TOKEN=$(unset {" ".join(CREDENTIALS)}\n{command}\nprintf %s "$TOKEN")'
 
 
 def _outcome(attempt: Attempt, correlation_id: str) -> str:
