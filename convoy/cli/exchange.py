@@ -26,17 +26,8 @@ from convoy.prepare.dialogues import (
 )
 from convoy.prepare.setup import Setup
 from convoy.prepare.templates import LONGEST_RUN_ID, sample_plan
+from convoy.remote import guest_events
 from convoy.remote.guest_dialogue import GuestDialogue
-from convoy.remote.guest_events import (
-    Event,
-    OwnCopy,
-    Refused,
-    Reply,
-    SessionExpired,
-    TooManyRequests,
-    Unknown,
-    Unreadable,
-)
 from convoy.remote.guest_protocol import GuestProtocol
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Guests
@@ -58,7 +49,7 @@ _MOST_RECEIVED, _MOST_OF_A_LINE = 1_000, 20
 """Frames of an exchange, and how many more for each line of a dialogue: a guest that writes one
 message gets some ten."""
 _SENT, _RECEIVED, _NOTED = "sent", "received", "noted"
-_REFUSALS = (Refused, SessionExpired, TooManyRequests)
+_REFUSALS = (guest_events.Refused, guest_events.SessionExpired, guest_events.TooManyRequests)
 _HEADERS_TOLD = (
     *("connection", "content-type", "date", "inin-correlation-id", "location", "retry-after"),
     *("sec-websocket-extensions", "server", "upgrade", "via", "x-amz-cf-id", "x-cache"),
@@ -197,7 +188,7 @@ class _Watched:
         self._note(_RECEIVED, _head("HTTP/1.1 101 Switching Protocols", _telling(answered)))
         self._session.configure()
         if joins and self._session.is_ready:
-            self._session.request(GuestProtocol.join, OwnCopy)
+            self._session.request(GuestProtocol.join, guest_events.OwnCopy)
 
     def _say(self, id: str, message: bytes, lines: Sequence[AnyLine]) -> None:
         session, timeout_s = self._session, self._guests.timeout_s
@@ -266,16 +257,16 @@ class _Watched:
             self._session.socket.close()
             self._replied.set()
 
-    def _hear(self, event: Event, received_s: float) -> None:
+    def _hear(self, event: guest_events.Event, received_s: float) -> None:
         if self._is_full:
             return
         self._dialogue.hear(event, received_s)
         match event:
-            case Reply():
+            case guest_events.Reply():
                 self._replied.set()
-            case Unreadable(problem=problem):
+            case guest_events.Unreadable(problem=problem):
                 self._keep(_NOTED, f"that is no frame: {problem}", received_s)
-            case Unknown(kind=kind):
+            case guest_events.Unknown(kind=kind):
                 self._keep(_NOTED, f"the schema has no {kind}", received_s)
         if isinstance(event, _REFUSALS):
             self._found.refusal = self._last

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from time import process_time
 
@@ -17,25 +15,17 @@ _SCHEDULER = Path("/proc/thread-self/schedstat")
 """Nanoseconds run, nanoseconds waited, turns (Linux's Documentation/scheduler/sched-stats.rst,
 read 2026-11-22)."""
 
-AskProcessor = Callable[[], Processor]
 
-
-@contextmanager
-def own_processor() -> Iterator[AskProcessor]:
-    """Yield a function that returns this process's processor time so far.
+def own_processor() -> Processor:
+    """Return this process's processor time so far.
 
     Where the system does not count the time waited for a processor, that is 0.
     """
     try:
-        # Opened by each watch and not at import: after a fork, as by `--processes`, a file that was
-        # open before still tells of the parent.
-        scheduler = _SCHEDULER.open("rb", buffering=0)
+        waited_ns = int(_SCHEDULER.read_bytes().split()[1])
     except OSError:
-        yield lambda: Processor(process_time(), 0.0)
-        return
-    with scheduler:
-        # Opened once: opening takes ten times as long as reading, and every beat reads it.
-        yield lambda: Processor(process_time(), _waited_s(os.pread(scheduler.fileno(), 100, 0)))
+        waited_ns = 0
+    return Processor(process_time(), waited_ns / 1e9)
 
 
 def watch(
@@ -46,7 +36,7 @@ def watch(
     notice: Callable[[], None],
     *,
     clock: Callable[[], float] = clock_s,
-    processor: Callable[[], AbstractContextManager[AskProcessor]] = own_processor,
+    processor: Callable[[], Processor] = own_processor,
     sleep: Callable[[float], object] = gevent.sleep,
 ) -> None:
     """Beat at the recorder's pace from `begins_s` to `ends_s` of the clock, or until it is over.
@@ -55,13 +45,8 @@ def watch(
     as late as they are.
     """
     sleep(max(0.0, begins_s - clock()))
-    with processor() as ask_processor:
-        next_s = recorder.begin(clock(), ask_processor(), ends_s, begins_s)
-        while next_s < ends_s and not is_over():
-            sleep(max(0.0, next_s - clock()))
-            next_s = recorder.beat(clock(), ask_processor())
-            notice()
-
-
-def _waited_s(line: bytes) -> float:
-    return int(line.split()[1]) / 1e9
+    next_s = recorder.begin(clock(), processor(), ends_s, begins_s)
+    while next_s < ends_s and not is_over():
+        sleep(max(0.0, next_s - clock()))
+        next_s = recorder.beat(clock(), processor())
+        notice()

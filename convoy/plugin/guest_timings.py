@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from gevent.event import Event as Signal
 
@@ -15,28 +16,18 @@ from convoy.results.steps import TimingRecorder
 OWN_COPY, FIRST_REPLY, REPLY_BURST = "own_copy", "first_reply", "reply_burst"
 
 
+@dataclass(eq=False, slots=True)
 class _Turn:
     """A message of the guest's, and what came after it until its next one."""
 
-    __slots__ = (
-        "awaits_reply",
-        "has_copy",
-        "id",
-        "is_measured",
-        "last_reply_s",
-        "offer",
-        "replied",
-        "sent_s",
-    )
-
-    def __init__(self, id: str, is_measured: bool) -> None:
-        self.id = id
-        self.is_measured = is_measured
-        self.sent_s = 0.0
-        self.has_copy = self.awaits_reply = False
-        self.last_reply_s: float | None = None
-        self.offer: Reply | None = None
-        self.replied: Signal | None = None  # once somebody waits for it
+    id: str
+    is_measured: bool
+    sent_s: float = 0.0
+    has_copy: bool = False
+    awaits_reply: bool = False
+    last_reply_s: float | None = None
+    offer: Reply | None = None
+    replied: Signal | None = None  # once somebody waits for it
 
 
 class GuestTimings:

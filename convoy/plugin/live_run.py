@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from itertools import count
-from math import inf
 
 import gevent
 from msgspec.structs import replace
@@ -39,8 +38,6 @@ _TOLD_EVERY_S = 10.0
 _LOOK_EVERY_S = 1.0
 _AFTER_S = 0.005
 """After the end of a second: a wait that ended just before it would have another look at once."""
-_HELLO_S = 3.0
-"""How long a connected worker may take to say that it runs Convoy: it does so when it connects."""
 
 
 @dataclass(eq=False, repr=False)
@@ -71,7 +68,6 @@ class LiveRun:
         self.looks = 0
         self.report = ""
         self._is_recorded = True
-        self._hello_by_s: dict[str, float] = {}
 
     def carry_out(self) -> None:
         """Take the run to its end and conclude it; it is over also where that fails."""
@@ -86,28 +82,14 @@ class LiveRun:
 
     def await_workers(self, workers: LocustWorkers) -> None:
         """Wait until all connected workers take part, or the run is over before it began."""
-        # A worker says hello once, when it connects, which is before the first run and long before
-        # any later one.
-        for worker in workers.workers() & workers.hellos.keys():
-            self.master.greet(worker, workers.hellos[worker])
         while not self.is_over and not all(map(self.master.may_have_users, workers.workers())):
-            self._exclude_strangers(workers)
             gevent.sleep(_POLL_S)
 
     def keep_workers(self, workers: LocustWorkers) -> None:
         """Have users dealt to those workers that take part, until the run is over."""
         while not self.is_over:
             gevent.sleep(LOOKS_EVERY_S)
-            self._exclude_strangers(workers)
             workers.deal_anew_where_needed()
-
-    def _exclude_strangers(self, workers: LocustWorkers) -> None:
-        """Leave out workers that are connected and did not say in time that they run Convoy."""
-        now_s = clock_s()
-        for worker in workers.workers() - workers.hellos.keys():
-            if now_s > self._hello_by_s.setdefault(worker, now_s + _HELLO_S):
-                self._hello_by_s[worker] = inf  # it is excluded once
-                self.master.exclude(worker, "it does not run Convoy's locustfile")
 
     def watch(self, sleep: Callable[[float], object] = gevent.sleep) -> None:
         """Watch the run while it goes on; it is invalid where that fails."""

@@ -81,9 +81,7 @@ class LocustWorkers:
 
     def greet(self, worker: str, data: object) -> None:
         """Take in a worker's hello, which may come before any run."""
-        hello = self.hellos[worker] = read_hello(data)
-        if self.master is not None:
-            self.master.greet(worker, hello)
+        self.hellos[worker] = read_hello(data)
 
     def hear(self, worker: str, data: bytes) -> None:
         """Take in a worker's message."""

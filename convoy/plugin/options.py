@@ -42,8 +42,7 @@ def add_options(parser: LocustArgumentParser, environ: Mapping[str, str]) -> Non
             choices=Names(names_of(name, environ)) if is_of_a_file else None,
             help=text,
         )
-        for attribute, value in _IN_WEB_FORM.items():
-            setattr(action, attribute, value)
+        vars(action).update(_IN_WEB_FORM)
     group.add_argument(
         "--set",
         action="append",
@@ -184,11 +183,8 @@ _REFUSED = {
     "otel": "has no effect, because Convoy's connections are its own; leave it out",
 }
 """Options of Locust that Convoy cannot honour, each with what to do instead."""
-_IN_WEB_FORM = {
-    "include_in_web_ui": True,
-    "is_secret": False,
-    "is_required": False,
-    "is_multiple": False,
+_IN_WEB_FORM = dict.fromkeys(("is_secret", "is_required", "is_multiple"), False) | {
+    "include_in_web_ui": True
 }
 
 

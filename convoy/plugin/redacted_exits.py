@@ -10,7 +10,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from traceback import format_exception
 from types import TracebackType
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 from gevent.hub import Hub
 from locust.env import Environment
@@ -72,15 +72,8 @@ def redact_tracebacks(redact: Callable[[str], str]) -> None:
     def tell_of_unraisable(ignored: sys.UnraisableHookArgs) -> None:
         tell(ignored.exc_type, ignored.exc_value, ignored.exc_traceback)
 
-    def tell_of_warning(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        say(warnings.formatwarning(message, category, filename, lineno, line))
+    def tell_of_warning(*warning: Any, **_: Any) -> None:
+        say(warnings.formatwarning(*warning[:4]))  # without the file that it would be printed to
 
     sys.excepthook = tell
     sys.unraisablehook = tell_of_unraisable

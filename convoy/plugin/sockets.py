@@ -25,9 +25,10 @@ from convoy.errors import ExitCode, Fault, SettingsError
 from convoy.plugin.frames import TO_MASTER, TO_WORKER, FrameFilter
 from convoy.plugin.limited_log import LimitedLog
 from convoy.plugin.options import is_here
+from convoy.prepare.credentials import has_own_credentials
 from convoy.results.message_log import MOST_BYTES
 from convoy.secrets import Redactor
-from convoy.settings.environment import SWARM_SECRET, has_own_credentials, swarm_secret
+from convoy.settings.environment import SWARM_SECRET, swarm_secret
 from convoy.swarm.keys import KeyPair, SwarmKeys
 
 logger = logging.getLogger(__name__)

@@ -48,25 +48,21 @@ class Tries:
 
     def __init__(self, clock: Callable[[], float] = clock_s) -> None:
         self._clock = clock
-        self._made: dict[str, list[float]] = {}
+        self._made: list[tuple[float, str]] = []
 
     def wait_s(self, address: str) -> float:
         """Count a try and return 0, or return in how many seconds there may be another one."""
-        now = self._clock()
-        recent = {
-            key: [at_s for at_s in made if now - at_s < _WINDOW_S]
-            for key, made in self._made.items()
-        }
-        self._made = {key: made for key, made in recent.items() if made}
-        made = self._made.setdefault(_network(address), [])
-        if len(made) >= _TRIES:
-            return made[0] + _WINDOW_S - now
-        made.append(now)
+        now, network = self._clock(), _network(address)
+        self._made = [each for each in self._made if now - each[0] < _WINDOW_S]
+        own_s = [at_s for at_s, of in self._made if of == network]
+        if len(own_s) >= _TRIES:
+            return own_s[0] + _WINDOW_S - now
+        self._made.append((now, network))
         return 0.0
 
     def forget(self, address: str) -> None:
         """Start again for an address, from which somebody has logged in."""
-        self._made.pop(_network(address), None)
+        self._made = [each for each in self._made if each[1] != _network(address)]
 
 
 class WebLogin:

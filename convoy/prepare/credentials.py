@@ -15,6 +15,7 @@ from convoy.routes.catalogue import GUEST_CHAT, USER, TokenKind
 from convoy.secrets import Redactor, Secret
 from convoy.settings import Settings
 from convoy.settings.environment import (
+    CREDENTIALS,
     PUBLISHED_CREDENTIALS,
     VARIABLE_BY_OPTION,
     ClientLogin,
@@ -22,8 +23,8 @@ from convoy.settings.environment import (
     UserToken,
     credentials,
     guest_jwts,
-    has_own_credentials,
     header_values,
+    secrets_in,
     user_login,
 )
 from convoy.settings.sources import names_of, read_sources
@@ -184,6 +185,15 @@ class Keyring:
                 settings = self._resolve(options)
                 if not settings.target.embedded_simulator or (is_named and options is own_options):
                     yield settings
+
+
+def has_own_credentials(environ: Mapping[str, str]) -> bool:
+    """Tell whether anything to log in with is given that not everybody knows."""
+    try:
+        found = secrets_in(environ, *CREDENTIALS).values()
+    except SettingsError:
+        return True  # what is wrong with it is said where it is needed
+    return not PUBLISHED_CREDENTIALS.issuperset(filter(None, found))
 
 
 def _has_secret_header(settings: Settings) -> bool:

@@ -10,20 +10,7 @@ from gevent.event import Event as Signal
 
 from convoy.clock import clock_s
 from convoy.errors import RefusalError
-from convoy.plan.dialogue import (
-    EXPECT_TIMEOUT,
-    NOT_OFFERED,
-    TYPED_AGAIN_S,
-    AnyLine,
-    Attach,
-    Choose,
-    Close,
-    Expect,
-    Said,
-    Say,
-    Typing,
-    Wait,
-)
+from convoy.plan import dialogue
 from convoy.remote.guest_events import Event, Reply, SessionClosed
 from convoy.remote.guest_protocol import (
     GuestProtocol,
@@ -33,7 +20,7 @@ from convoy.remote.guest_protocol import (
 )
 from convoy.remote.guest_session import GuestSession
 
-PAUSES = (Expect, Typing, Wait)
+PAUSES = (dialogue.Expect, dialogue.Typing, dialogue.Wait)
 """The lines that a guest spends waiting, so that it may leave meanwhile."""
 
 
@@ -60,25 +47,25 @@ class GuestDialogue:
             self._unmet.append((event, received_s))
             self._heard.set()
 
-    def do(self, line: AnyLine) -> tuple[float, float]:
+    def do(self, line: dialogue.AnyLine) -> tuple[float, float]:
         """Do a line; return when the measured part of it began and ended.
 
         Raises WireError, and RefusalError where the answer is no, or another than was expected.
         """
         match line:
-            case Say(text=text):
+            case dialogue.Say(text=text):
                 return self._say(text_message(text))
-            case Expect():
+            case dialogue.Expect():
                 return self._expect(line)
-            case Choose():
+            case dialogue.Choose():
                 return self._say(self._answer(line))
-            case Typing(lasts_s=lasts_s):
+            case dialogue.Typing(lasts_s=lasts_s):
                 return self._type(lasts_s)
-            case Attach():
+            case dialogue.Attach():
                 return self._attach(line)
-            case Close():
+            case dialogue.Close():
                 return self._close()
-            case Wait(lasts_s=lasts_s):
+            case dialogue.Wait(lasts_s=lasts_s):
                 gevent.sleep(lasts_s)
                 return 0.0, 0.0
 
@@ -87,7 +74,7 @@ class GuestDialogue:
         self._send(message)
         return began_s, clock_s()
 
-    def _attach(self, line: Attach) -> tuple[float, float]:
+    def _attach(self, line: dialogue.Attach) -> tuple[float, float]:
         began_s, id = self._begin(), str(uuid.uuid4())
         self._session.upload(id, line.name, line.media_type, line.data)
         self._send(attachment_message(id))
@@ -114,7 +101,7 @@ class GuestDialogue:
         self._session.say(message)
         self.said_s = self._session.socket.sent_s or began_s
 
-    def _expect(self, line: Expect) -> tuple[float, float]:
+    def _expect(self, line: dialogue.Expect) -> tuple[float, float]:
         """Wait for the reply; one that came meanwhile is judged by when it was received."""
         deadline_s = self.said_s + line.within_s
         while True:
@@ -129,17 +116,17 @@ class GuestDialogue:
             self._heard.clear()
             self._heard.wait(left_s)
         code = line.failure(_said(reply) for reply, _ in in_time)
-        if code == EXPECT_TIMEOUT and not self._session.socket.is_open:
+        if code == dialogue.EXPECT_TIMEOUT and not self._session.socket.is_open:
             raise self._session.connection.refusal
         raise RefusalError(code)
 
-    def _answer(self, line: Choose) -> dict[str, object]:
+    def _answer(self, line: dialogue.Choose) -> dict[str, object]:
         """Return the message that picks a choice of the latest reply that offers it."""
         for reply in reversed(self._replies):
             index = line.picked([choice.text for choice in reply.choices])
             if index is not None:
                 return answer_message(reply.choices[index], reply.message_id)
-        raise RefusalError(NOT_OFFERED)
+        raise RefusalError(dialogue.NOT_OFFERED)
 
     def _type(self, lasts_s: float) -> tuple[float, float]:
         """Show typing for some time, again and again; return the times of the first."""
@@ -149,9 +136,9 @@ class GuestDialogue:
             times_s.append(self._begin())
             self._session.tell(GuestProtocol.type)
             times_s.append(clock_s())
-            gevent.sleep(max(0.0, min(TYPED_AGAIN_S, ends_s - clock_s())))
+            gevent.sleep(max(0.0, min(dialogue.TYPED_AGAIN_S, ends_s - clock_s())))
         return times_s[0], times_s[1]
 
 
-def _said(reply: Reply) -> Said:
+def _said(reply: Reply) -> dialogue.Said:
     return reply.text, [choice.text for choice in reply.choices]

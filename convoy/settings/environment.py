@@ -198,15 +198,6 @@ def secrets_in(environ: Mapping[str, str], *names: str) -> dict[str, Secret | No
     return found
 
 
-def has_own_credentials(environ: Mapping[str, str]) -> bool:
-    """Tell whether anything to log in with is given that not everybody knows."""
-    try:
-        found = secrets_in(environ, *CREDENTIALS).values()
-    except SettingsError:
-        return True  # what is wrong with it is said where it is needed
-    return not PUBLISHED_CREDENTIALS.issuperset(filter(None, found))
-
-
 def credentials(environ: Mapping[str, str], settings: Settings) -> ClientLogin:
     """Return client id and client secret for the target of `settings`.
 

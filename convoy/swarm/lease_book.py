@@ -6,7 +6,7 @@ message number that the old owner did not hand out, so that none is sent twice o
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -57,10 +57,8 @@ class LeaseBook:
         lanes that were returned once are not returned again.
         """
         leaving: dict[str, list[int]] = {}
-        wanted = self._shares(weights)
-        owners = {owner for owner in map(self._owner, range(self._groups)) if owner is not None}
-        for worker in sorted(owners):
-            staying = self._staying(worker)
+        wanted = split(self._groups, weights)
+        for worker, staying in sorted(self._staying().items()):
             # Spread, so that what stays with the worker is its share of the rate at every moment.
             for group in _spread(staying, len(staying) - wanted.get(worker, 0)):
                 for number in range(group, len(self._lanes), self._groups):
@@ -77,8 +75,8 @@ class LeaseBook:
         belong to workers in turn, so that each worker has its share of the rate at every moment.
         """
         grants: dict[str, dict[int, int]] = {}
-        wanted = self._shares(weights)
-        missing = {worker: wanted[worker] - len(self._staying(worker)) for worker in wanted}
+        wanted, staying = split(self._groups, weights), self._staying()
+        missing = {worker: wanted[worker] - len(staying[worker]) for worker in wanted}
         for group in range(self._groups):
             if not self._is_free(group, now_s):
                 continue
@@ -184,31 +182,25 @@ class LeaseBook:
             for lane in self._lanes
         )
 
-    def _owner(self, group: int) -> str | None:
-        return self._lanes[group].owner
-
     def _is_free(self, group: int, now_s: float) -> bool:
         return all(
             lane.owner is None and lane.free_from_s <= now_s
             for lane in self._lanes[group :: self._groups]
         )
 
-    def _staying(self, worker: str) -> list[int]:
-        """The groups that a worker owns and was not asked to give back."""
-        return [
-            group
-            for group in range(self._groups)
-            if self._owner(group) == worker and not self._lanes[group].is_leaving
-        ]
+    def _staying(self) -> defaultdict[str, list[int]]:
+        """The groups of each owner that it was not asked to give back."""
+        staying = defaultdict[str, list[int]](list)
+        for group, lane in enumerate(self._lanes[: self._groups]):
+            if lane.owner is not None and not lane.is_leaving:
+                staying[lane.owner].append(group)
+        return staying
 
     def _end_tenure(self, lane: _Lane, number: int, cursor: int) -> None:
         assert lane.owner is not None
         self._finished_tenures[lane.owner] += numbers_between(number, lane.cursor, cursor)
         lane.owner, lane.cursor, lane.is_leaving = None, cursor, False
         self._dealt_for = None
-
-    def _shares(self, weights: Mapping[str, float]) -> dict[str, int]:
-        return split(self._groups, weights) if sum(weights.values()) > 0 else {}
 
 
 def _spread(groups: Sequence[int], number: int) -> list[int]:

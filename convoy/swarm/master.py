@@ -20,19 +20,9 @@ from convoy.results.message_log import redacted
 from convoy.results.progress import Progress, progress_measured
 from convoy.results.result import RunFacts, RunResult
 from convoy.results.series import REPORT_STEPS
-from convoy.swarm.actions import (
-    Action,
-    Doubt,
-    EndEarly,
-    Forgo,
-    InOrder,
-    Lose,
-    Refuse,
-    Send,
-    Tell,
-)
+from convoy.swarm import actions
 from convoy.swarm.changes import Changes
-from convoy.swarm.messages import Channel, Hello, WorkerReport, decode_to_master
+from convoy.swarm.messages import Channel, WorkerReport, decode_to_master
 from convoy.swarm.phases import LEAD_S, RunState
 from convoy.swarm.protocol import RunProtocol
 from convoy.swarm.run_account import Problems, RunAccount
@@ -44,6 +34,8 @@ from convoy.untrusted_text import told
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
+_HELLO_S = 3.0
+"""How long a connected worker may take to say that it runs Convoy: it does so when it connects."""
 
 
 @dataclass(eq=False, repr=False)
@@ -100,7 +92,8 @@ class Master:
         self._t0_wall_s = time.time()
         self._refusal = ""
         self._without_part: set[str] = set()
-        self._do = InOrder(self._carry_out).do
+        self._hello_by_s: dict[str, float] = {}
+        self._do = actions.InOrder(self._carry_out).do
 
     def snapshot(self, *, with_times: bool = True) -> RunResult:
         """Return the result of the run up to now; after its end, the whole result.
@@ -169,17 +162,6 @@ class Master:
     def may_have_users(self, worker: str) -> bool:
         """Return whether a worker takes part, so that users may be dealt to it."""
         return self._protocol.workers.may_have_users(worker)
-
-    def greet(self, worker: str, hello: Hello) -> None:
-        """Take in a worker that has announced itself; one of another version or code is refused."""
-        if misfit := hello.misfit(self.code):
-            self.exclude(worker, misfit)
-        else:
-            self._do(self._protocol.connect(worker))
-
-    def exclude(self, worker: str, reason: str) -> None:
-        """Leave a worker out of the run."""
-        self._do(self._protocol.exclude(worker, reason))
 
     def run(self) -> None:
         """Take the run from its preparation to its end; raises RefusedError."""
@@ -253,8 +235,10 @@ class Master:
     def _look(self) -> None:
         """Take the run on; raises RefusedError where its load cannot begin."""
         protocol, phases, now_s = self._protocol, self._protocol.phases, clock_s()
-        was_begun = phases.t0_s is not None
-        self._do(protocol.look(now_s, self.swarm.workers(), self.swarm.assigned_users()))
+        was_begun, alive = phases.t0_s is not None, self.swarm.workers()
+        for worker in sorted(alive - protocol.workers.status.keys()):
+            self._take_in(worker, now_s)
+        self._do(protocol.look(now_s, alive, self.swarm.assigned_users()))
         since_s = phases.since_t0_s(now_s)
         if phases.t0_s is not None and not was_begun:
             # Noted once, because the wall clock may be stepped while the run goes on.
@@ -265,26 +249,36 @@ class Master:
         if refusal:
             raise RefusedError(refusal)
 
-    def _carry_out(self, action: Action) -> None:
+    def _take_in(self, worker: str, now_s: float) -> None:
+        """Let a worker in that says in time that it runs Convoy, of this version and code."""
+        hello = self.swarm.hellos.get(worker)
+        if hello is not None and not (misfit := hello.misfit(self.code)):
+            self._do(self._protocol.connect(worker))
+        elif hello is not None:
+            self._do(self._protocol.exclude(worker, misfit))
+        elif now_s > self._hello_by_s.setdefault(worker, now_s + _HELLO_S):
+            self._do(self._protocol.exclude(worker, "it does not run Convoy's locustfile"))
+
+    def _carry_out(self, action: actions.Action) -> None:
         match action:
-            case Send(worker, message):
+            case actions.Send(worker, message):
                 self.channel.to_worker(worker, message)
-            case Forgo(scenario, messages):
+            case actions.Forgo(scenario, messages):
                 self._account.forgo(scenario, messages, max(0.0, self.since_t0_s))
-            case Lose(worker, missing):
+            case actions.Lose(worker, missing):
                 lost = self._account.lose(worker, missing)
                 why = f"worker {worker} was lost; {lost} messages that it may have sent are unknown"
                 if self.inputs.settings.on_worker_lost == "degrade":
                     logger.warning("%s", why)
                 else:
                     self.problems.note(why)
-            case Doubt(problem):
+            case actions.Doubt(problem):
                 self.problems.note(problem)
-            case Tell(sentence):
+            case actions.Tell(sentence):
                 logger.warning("%s", sentence)
-            case Refuse(reason):
+            case actions.Refuse(reason):
                 self._refusal = reason
-            case EndEarly(reason):
+            case actions.EndEarly(reason):
                 self.end_early(reason)
 
     def _leave_out(self, worker: str, problem: str) -> None:

@@ -17,29 +17,10 @@ from convoy.errors import ConvoyError
 from convoy.plan.rate_curve import RateCurve
 from convoy.remote.approved_total import TotalBook
 from convoy.results.counts import Counts
+from convoy.swarm import messages
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
 from convoy.swarm.allotments import Allotments
 from convoy.swarm.delivery import Delivery
-from convoy.swarm.messages import (
-    Ask,
-    Change,
-    Drained,
-    Enough,
-    Farewell,
-    Grant,
-    LateChange,
-    Lease,
-    Leaving,
-    Over,
-    Prepare,
-    Ready,
-    Refusal,
-    Release,
-    Released,
-    Stop,
-    ToMaster,
-    ToWorker,
-)
 from convoy.swarm.phases import Phases, RunState
 from convoy.swarm.run_inputs import RunInputs, worker_share
 from convoy.swarm.run_lanes import RunLanes
@@ -47,15 +28,15 @@ from convoy.swarm.worker_states import Users, Workers, WorkerState, WorkerStatus
 
 _JOINING, _READY, _HOLDING = WorkerState.JOINING, WorkerState.READY, WorkerState.HOLDING
 _SILENT, _LEAVING = WorkerState.SILENT, WorkerState.LEAVING
-_FITS: dict[type[ToMaster], tuple[WorkerState, ...]] = {
-    Ask: (_JOINING, _READY, _HOLDING, _SILENT, _LEAVING),
-    Ready: (_JOINING, _READY, _HOLDING, _SILENT, _LEAVING),
-    Refusal: (_JOINING, _READY),
-    Released: (_HOLDING, _SILENT, _LEAVING),
-    Leaving: (_JOINING, _READY, _HOLDING, _SILENT),
-    Drained: (_HOLDING, _SILENT, _LEAVING),
-    LateChange: (_READY, _HOLDING, _SILENT),
-    Enough: (_READY, _HOLDING, _SILENT, _LEAVING),
+_FITS: dict[type[messages.ToMaster], tuple[WorkerState, ...]] = {
+    messages.Ask: (_JOINING, _READY, _HOLDING, _SILENT, _LEAVING),
+    messages.Ready: (_JOINING, _READY, _HOLDING, _SILENT, _LEAVING),
+    messages.Refusal: (_JOINING, _READY),
+    messages.Released: (_HOLDING, _SILENT, _LEAVING),
+    messages.Leaving: (_JOINING, _READY, _HOLDING, _SILENT),
+    messages.Drained: (_HOLDING, _SILENT, _LEAVING),
+    messages.LateChange: (_READY, _HOLDING, _SILENT),
+    messages.Enough: (_READY, _HOLDING, _SILENT, _LEAVING),
 }
 """In which states of its sender a message fits; from a worker that is out, none is heard."""
 
@@ -98,7 +79,7 @@ class RunProtocol:
         self._timeout_s = self._settings.prepare_timeout_s + self.spawning_s
         self.phases = Phases(self._settings, now_s, self._timeout_s, self.lease_s or 0.0)
         self._epoch, self._problem = 0, ""
-        self._change: Change | None = None
+        self._change: messages.Change | None = None
         self._actions: list[Action] = []
 
     @property
@@ -112,7 +93,7 @@ class RunProtocol:
         number = len(self.workers.status)
         is_led = self.lease_s is not None
         share = worker_share(self._settings, number, self.workers_at_first, is_led=is_led)
-        self._send(worker, Prepare(self._run_id, self._packed, share, self.lease_s))
+        self._send(worker, messages.Prepare(self._run_id, self._packed, share, self.lease_s))
         if self._change is not None:
             # A worker reports a change that it hears of after its moment; this one was not there.
             self._send(worker, replace(self._change, at_s=inf))
@@ -129,7 +110,7 @@ class RunProtocol:
         self._actions.append(Refuse(sentence) if is_early else Tell(sentence))
         return self._taken()
 
-    def hear(self, worker: str, message: ToMaster, now_s: float) -> list[Action]:
+    def hear(self, worker: str, message: messages.ToMaster, now_s: float) -> list[Action]:
         """Take in a worker's message.
 
         Raises ProtocolError for one that does not fit its sender's state. Those of other runs are
@@ -140,38 +121,38 @@ class RunProtocol:
             return []
         # After a pause, what has arrived meanwhile may be heard before the next look.
         self.workers.allow_for_pause(now_s)
-        if isinstance(message, Ask) and (status.state.is_out or self.state.is_last):
-            self._send(worker, Stop(self._run_id))  # again: that of before may be lost
+        if isinstance(message, messages.Ask) and (status.state.is_out or self.state.is_last):
+            self._send(worker, messages.Stop(self._run_id))  # again: that of before may be lost
         if status.state.is_out or not status.delivery.takes(message):
             return self._taken()
         if status.state not in _FITS[type(message)] and not self.state.is_last:
             name = type(message).__name__
             raise ProtocolError(f"{name} of worker {worker} does not fit its state {status.state}")
         match message:
-            case Ask() if not self.state.is_last:
+            case messages.Ask() if not self.state.is_last:
                 self._answer(worker, status, message, now_s)
-            case Ready():
+            case messages.Ready():
                 if message.plan_hash != self.plan_hash:
                     return self.exclude(worker, "it computes another plan from the same settings")
                 # It comes again whenever users start or stop, also of a worker that holds lanes.
                 status.state = _READY if status.state is _JOINING else status.state
                 status.ready = message.users
                 self._problem = message.problem or self._problem
-            case Refusal():
+            case messages.Refusal():
                 return self.exclude(worker, message.reason)
-            case Released():
+            case messages.Released():
                 self._take_back(worker, status, message)
-            case Leaving():
+            case messages.Leaving():
                 self._take_back(worker, status, message)
                 status.state, status.held_to_s = _LEAVING, min(status.held_to_s, now_s)
-                self._send(worker, Farewell(self._run_id))
-            case Drained():
+                self._send(worker, messages.Farewell(self._run_id))
+            case messages.Drained():
                 self._take_back(worker, status, message)
                 status.drain(message, is_stopped=self.state is RunState.STOPPING)
-            case LateChange():
+            case messages.LateChange():
                 late = f"heard of a change of the run {message.late_s:.2f} s too late"
                 self._actions.append(Doubt(f"worker {worker} {late}"))
-            case Enough():
+            case messages.Enough():
                 self._actions.append(EndEarly(message.reason))
         self._deal(now_s)
         return self._taken()
@@ -202,7 +183,7 @@ class RunProtocol:
         self._epoch += 1
         self.lanes.follow(curves, self.phases.since_t0_s(now_s))
         stages = {name: list(curve.stages) for name, curve in curves.items()}
-        self._change = Change(self._run_id, self._epoch, at_s, stages)
+        self._change = messages.Change(self._run_id, self._epoch, at_s, stages)
         for name in self.workers.present:
             status = self.workers.status[name]
             # A worker with lanes has to drain by the changed plan; one without has none to drain.
@@ -218,21 +199,21 @@ class RunProtocol:
             for name in self.workers.present:
                 # What it drained before is no answer to the stop: a last report has to come.
                 self.workers.status[name].drained_epoch = -1
-                self._send(name, Stop(self._run_id))
+                self._send(name, messages.Stop(self._run_id))
         return self._taken()
 
     def dismiss(self) -> list[Action]:
         """Tell the workers that the run is over; also one that was refused."""
         for name in self.workers.present:
-            self._send(name, Over(self._run_id))
+            self._send(name, messages.Over(self._run_id))
         return self._taken()
 
-    def _answer(self, worker: str, status: WorkerStatus, ask: Ask, now_s: float) -> None:
+    def _answer(self, worker: str, status: WorkerStatus, ask: messages.Ask, now_s: float) -> None:
         """Give the lease that a worker asks for, unless those before do not reach it in time."""
         status.acknowledge(ask.leased_s, now_s)
         if not self.lanes.are_owned_by(worker) or self.workers.is_leased(worker, now_s):
             status.give(now_s)
-            lease = Lease(self._run_id, ask.asked_s, now_s, has_load=self.state.has_load)
+            lease = messages.Lease(self._run_id, ask.asked_s, now_s, has_load=self.state.has_load)
             was_short = self.total.is_short
             workers = sum(1 for _ in self.workers.in_run())
             self._send(worker, self._allotments.fill(lease, worker, ask, workers))
@@ -240,10 +221,13 @@ class RunProtocol:
                 self._actions.append(Tell(_USED_UP))
 
     def _take_back(
-        self, worker: str, status: WorkerStatus, message: Released | Leaving | Drained
+        self,
+        worker: str,
+        status: WorkerStatus,
+        message: messages.Released | messages.Leaving | messages.Drained,
     ) -> None:
         forgone = self.lanes.take_back(
-            worker, message.lanes, status.revoked, is_final=isinstance(message, Drained)
+            worker, message.lanes, status.revoked, is_final=isinstance(message, messages.Drained)
         )
         self._actions += [Forgo(name, sum(each.values())) for name, each in forgone.items()]
         if status.state is _SILENT and not any(status.revoked.values()):
@@ -256,7 +240,7 @@ class RunProtocol:
             return
         status.state = _SILENT
         lanes = {scenario: list(cuts) for scenario, cuts in status.revoked.items()}
-        self._send(worker, Release(self._run_id, lanes))
+        self._send(worker, messages.Release(self._run_id, lanes))
         self._actions.append(Tell(f"worker {worker} is silent; others go on with its messages"))
 
     def _part_from(self, worker: str, status: WorkerStatus, now_s: float) -> None:
@@ -299,15 +283,15 @@ class RunProtocol:
         weights = self.workers.weights(self.lanes.plans, now_s)
         releases, grants = self.lanes.deal(weights, self.phases.since_t0_s(now_s))
         for name, leaving in releases.items():
-            self._send(name, Release(self._run_id, leaving))
+            self._send(name, messages.Release(self._run_id, leaving))
         self._epoch += bool(grants)
         for name, lanes in grants.items():
             status = self.workers.status[name]
             status.state, status.granted_epoch = _HOLDING, self._epoch
             status.held_from_s = min(status.held_from_s, now_s)
-            self._send(name, Grant(self._run_id, self._epoch, t0_s, lanes))
+            self._send(name, messages.Grant(self._run_id, self._epoch, t0_s, lanes))
 
-    def _send(self, worker: str, message: ToWorker) -> None:
+    def _send(self, worker: str, message: messages.ToWorker) -> None:
         self.workers.of(worker).delivery.say(message)
 
     def _delivery_to(self, worker: str) -> Delivery:

@@ -20,33 +20,10 @@ from convoy.prepare.organisation_questions import check_deployments
 from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.settings import Settings
+from convoy.swarm import messages
 from convoy.swarm.accounting import Rows
 from convoy.swarm.delivery import Delivery
 from convoy.swarm.lease_clock import LeaseClock
-from convoy.swarm.messages import (
-    VERSION,
-    Ask,
-    Change,
-    Channel,
-    Drained,
-    Enough,
-    Farewell,
-    Grant,
-    Hello,
-    Lanes,
-    LateChange,
-    Lease,
-    Leaving,
-    Over,
-    Prepare,
-    Ready,
-    Refusal,
-    Release,
-    Released,
-    Stop,
-    ToWorker,
-    decode_to_worker,
-)
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_run import WorkerRun, WorkerRunState
 from convoy.untrusted_text import told
@@ -76,7 +53,7 @@ class Worker:
     `stop_users` stops users when their messages in flight have ended; `give_up` ends the process.
     """
 
-    channel: Channel
+    channel: messages.Channel
     rows: Rows
     _: KW_ONLY
     code: str
@@ -93,7 +70,7 @@ class Worker:
 
     def say_hello(self) -> None:
         """Announce this process to the master."""
-        self.channel.to_master(Hello(VERSION, self.code))
+        self.channel.to_master(messages.Hello(messages.VERSION, self.code))
 
     def wait_for_run(self) -> WorkerRun:
         """Wait until this process takes part in a run, and return the run."""
@@ -118,23 +95,23 @@ class Worker:
     def ask_for_stop(self, run: WorkerRun, reason: str) -> None:
         """Ask the master to end the run."""
         if not run.is_stopping:
-            run.delivery.say(Enough(run.run_id, told(reason, self.redact)))
+            run.delivery.say(messages.Enough(run.run_id, told(reason, self.redact)))
 
     def hear(self, data: bytes) -> None:
         """Take in a message of the master, unless it cannot be read or is of another run."""
         try:
-            message = decode_to_worker(data)
+            message = messages.decode_to_worker(data)
         except ConvoyError as error:
             logger.error("a message of the master was left out: %s", error)
             return
-        if isinstance(message, Prepare):
+        if isinstance(message, messages.Prepare):
             self._prepare(message)
         elif (run := self._run) is not None and run.run_id == message.run_id and run.takes(message):
             self._follow(run, message)
 
-    def _follow(self, run: WorkerRun, message: ToWorker) -> None:
+    def _follow(self, run: WorkerRun, message: messages.ToWorker) -> None:
         match message:
-            case Lease():
+            case messages.Lease():
                 run.lease.renew(message.asked_s, message.now_s, clock_s())
                 run.keep_lease()
                 run.connections.turns.give(map(run.lease.own_s, message.turns))
@@ -143,20 +120,20 @@ class Worker:
                     run.keep_pace()  # without lanes nothing may leave any more
                 if run.total is not None:
                     run.total.give(message.beyond, is_used_up=message.is_used_up)
-            case Grant() if run.is_stopping:
+            case messages.Grant() if run.is_stopping:
                 # The master sent these lanes before it heard that this process takes no more.
-                run.delivery.say(Released(run.run_id, message.lanes))
-            case Grant():
+                run.delivery.say(messages.Released(run.run_id, message.lanes))
+            case messages.Grant():
                 self._take_lanes(run, message)
-            case Release():
-                run.delivery.say(Released(run.run_id, self._release(run, message.lanes)))
-            case Change() if not run.is_stopping:
+            case messages.Release():
+                run.delivery.say(messages.Released(run.run_id, self._release(run, message.lanes)))
+            case messages.Change() if not run.is_stopping:
                 if (late_s := run.change(message)) > 0:
-                    run.delivery.say(LateChange(run.run_id, late_s))
-            case Farewell():
+                    run.delivery.say(messages.LateChange(run.run_id, late_s))
+            case messages.Farewell():
                 self._farewell.set()
-            case Stop() | Over():
-                run.is_over = run.is_over or isinstance(message, Over)
+            case messages.Stop() | messages.Over():
+                run.is_over = run.is_over or isinstance(message, messages.Over)
                 if run.state is WorkerRunState.LEAVING:
                     run.connections.end()
                 elif not run.is_stopping:
@@ -183,15 +160,15 @@ class Worker:
         if run is None or run.is_stopping:
             return
         run.state = WorkerRunState.LEAVING
-        run.delivery.say(Leaving(run.run_id, self._release(run, run.all_lanes)))
+        run.delivery.say(messages.Leaving(run.run_id, self._release(run, run.all_lanes)))
         self.stop_users()
         # Those whose conversations were in use, which nobody uses any more.
-        run.delivery.say(Released(run.run_id, run.take_withdrawn()))
+        run.delivery.say(messages.Released(run.run_id, run.take_withdrawn()))
         self._report_now(run)
         if not run.lease.is_master_lost(clock_s()):
             self._farewell.wait(_FAREWELL_S)
 
-    def _prepare(self, message: Prepare) -> None:
+    def _prepare(self, message: messages.Prepare) -> None:
         """Begin to take part in a run, or report why this process cannot."""
         if self._run is not None and self._run.run_id == message.run_id:
             return
@@ -230,7 +207,7 @@ class Worker:
         return self._run is run and run.state is WorkerRunState.JOINING
 
     def _refuse(self, run_id: str, error: ConvoyError) -> None:
-        self.channel.to_master(Refusal(run_id, told(str(error), self.redact)))
+        self.channel.to_master(messages.Refusal(run_id, told(str(error), self.redact)))
 
     def _keep_asking(self, run: WorkerRun) -> None:
         """Ask for the lease, and for what comes with it, until the run or the master is gone."""
@@ -248,7 +225,7 @@ class Worker:
                 self.ask_for_stop(run, reason)
             gevent.sleep(_ASKS_AT_FIRST_EVERY_S if run.t0_s is None else _ASKS_EVERY_S)
 
-    def _take_lanes(self, run: WorkerRun, message: Grant) -> None:
+    def _take_lanes(self, run: WorkerRun, message: messages.Grant) -> None:
         run.state = WorkerRunState.HOLDING
         t0_s = run.lease.own_s(message.t0_s)
         # Before the lanes are granted: the collection takes longer than a message may be late.
@@ -264,7 +241,7 @@ class Worker:
         gevent.spawn(run.keep_rows_current, lambda: self._run is run)
         gevent.spawn(run.keep_seconds, t0_s, lambda: self._run is run)
 
-    def _release(self, run: WorkerRun, lanes: Mapping[str, Iterable[int]]) -> Lanes:
+    def _release(self, run: WorkerRun, lanes: Mapping[str, Iterable[int]]) -> messages.Lanes:
         """Give up lanes; return those that are free, and send the others as soon as they are."""
         run.withdraw(lanes)
         free = run.take_free()
@@ -276,7 +253,7 @@ class Worker:
         while run.withdrawn and self._run is run:
             gevent.sleep(_POLL_S)
             if free := run.take_free():
-                run.delivery.say(Released(run.run_id, free))
+                run.delivery.say(messages.Released(run.run_id, free))
 
     def _wind_up(self, run: WorkerRun) -> None:
         # Dispatchers first: a user that is being stopped must not be handed another message.
@@ -307,24 +284,24 @@ class Worker:
         run.enter_all()
         self.send_report()
 
-    def _send_drained(self, run: WorkerRun, lanes: Lanes) -> None:
+    def _send_drained(self, run: WorkerRun, lanes: messages.Lanes) -> None:
         # The report first: after this message the master may end the run with what it has.
         self._report_now(run)
-        run.delivery.say(Drained(run.run_id, run.epoch, lanes, after_stop=run.is_stopping))
+        run.delivery.say(messages.Drained(run.run_id, run.epoch, lanes, after_stop=run.is_stopping))
 
     def _send_ready(self, run: WorkerRun, problem: str = "") -> None:
         users = {name: len(work.users) for name, work in run.work.items()}
-        run.delivery.say(Ready(run.run_id, run.plan_hash, users, problem))
+        run.delivery.say(messages.Ready(run.run_id, run.plan_hash, users, problem))
 
 
-def _ask_of(run: WorkerRun, now_s: float) -> Ask:
+def _ask_of(run: WorkerRun, now_s: float) -> messages.Ask:
     """Return what a worker asks for with its lease."""
     turns, starts = run.connections.turns.wanted, run.connections.starts.wanted
     unsure_s = run.lease.unsure_s(now_s)
     if unsure_s == inf:  # it would not know when a turn is
         turns, starts, unsure_s = 0, 0, 0.0
     beyond = 0 if run.total is None else run.total.wanted
-    return Ask(run.run_id, now_s, run.lease.leased_s, turns, starts, beyond, unsure_s)
+    return messages.Ask(run.run_id, now_s, run.lease.leased_s, turns, starts, beyond, unsure_s)
 
 
 def _check_logins(

@@ -10,14 +10,19 @@ from math import inf
 from typing import Protocol
 
 from convoy.swarm.delivery import Delivery
-from convoy.swarm.messages import Drained
+from convoy.swarm.messages import Drained, Hello
 
 Users = Mapping[str, Mapping[str, int]]
 """Users by worker and scenario."""
 
 
 class Swarm(Protocol):
-    """The workers that are connected, and the users that they were dealt."""
+    """The workers that are connected, and the users that they were dealt.
+
+    `hellos` has what each of them has said that runs Convoy.
+    """
+
+    hellos: dict[str, Hello]
 
     def workers(self) -> set[str]:
         """Return the ids of the workers that are connected and alive."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import gevent
 import pytest
 
 from convoy.clock import clock_s
-from convoy.engine.loop_lag import AskProcessor, own_processor, watch
+from convoy.engine.loop_lag import own_processor, watch
 from convoy.results.health import HealthAccount, HealthRecorder, Processor, WorkerHealth
 
 T0_S = 50.0
@@ -25,9 +22,8 @@ class FakeTime:
     def clock(self) -> float:
         return self.now_s
 
-    @contextmanager
-    def processor(self) -> Iterator[AskProcessor]:
-        yield lambda: Processor(self.now_s / 2, self.now_s / 10)
+    def processor(self) -> Processor:
+        return Processor(self.now_s / 2, self.now_s / 10)
 
     def sleep(self, for_s: float) -> None:
         self.now_s += for_s + self._lag_s
@@ -97,10 +93,9 @@ def test_a_loop_that_somebody_blocks_is_late_for_that_long() -> None:
 
 
 def test_a_process_knows_what_it_had_of_the_processor() -> None:
-    with own_processor() as ask:
-        before = ask()
-        sum(range(1_000_000))
-        after = ask()
+    before = own_processor()
+    sum(range(1_000_000))
+    after = own_processor()
 
     assert after.used_s > before.used_s > 0
     assert after.waited_s >= before.waited_s >= 0

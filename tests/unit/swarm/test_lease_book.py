@@ -44,7 +44,6 @@ def owners(book: LeaseBook) -> dict[str, int]:
             id="three alike",
         ),
         pytest.param({"worker-0": 0, "worker-1": 5}, {"worker-1": 256}, id="one without users"),
-        pytest.param({"worker-0": 0}, {}, id="nobody has users"),
         pytest.param({}, {}, id="nobody there"),
     ],
 )

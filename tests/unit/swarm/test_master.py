@@ -20,6 +20,7 @@ from convoy.results.record import SERIES, begin_record, read_result
 from convoy.results.result import Change, RunFacts, RunResult
 from convoy.results.summary import Summary, summarise
 from convoy.results.verdict import Verdict, judge
+from convoy.swarm import master as master_module
 from convoy.swarm.master import Master
 from convoy.swarm.messages import VERSION, Hello, ToMaster, ToWorker
 from convoy.swarm.run_inputs import RunInputs
@@ -33,13 +34,18 @@ PLANNED = 600
 
 
 CODE = "the code"
+HELLO = Hello(VERSION, CODE)
 
 
 class Silence:
-    """A channel on which nobody answers, to workers that stay; `sent` is what they were sent."""
+    """A channel on which nobody answers, to two workers that stay and have said `hello`.
 
-    def __init__(self) -> None:
+    `sent` is what they were sent.
+    """
+
+    def __init__(self, hello: Hello | None = HELLO) -> None:
         self.sent: list[tuple[str, str]] = []
+        self.hellos = {} if hello is None else dict.fromkeys(("worker-1", "worker-2"), hello)
 
     def to_master(self, message: Hello | ToMaster) -> None: ...
 
@@ -74,10 +80,8 @@ def master_of(silence: Silence, *sets: str) -> Master:
 @pytest.fixture
 def master() -> Master:
     """The master of a run of which two workers have been told."""
-    silence = Silence()
-    master = master_of(silence)
-    for worker in sorted(silence.workers()):
-        master.greet(worker, Hello(VERSION, CODE))
+    master = master_of(Silence())
+    master._look()
     return master
 
 
@@ -113,7 +117,7 @@ def test_the_log_of_another_process_is_redacted(is_local: bool) -> None:
     master = master_of(Silence())
     master.is_local, master.enter_messages = is_local, parts.append
     master.redact = lambda text: text.replace("sesame", "***")
-    master.greet("worker-1", Hello(VERSION, CODE))
+    master._look()
     log = MessageLog()
     log.add("conversation_messages", 1, "", Attempt(Fate.REJECTED, "400 sesame", 0.0, 1.0))
     packed = log.take(0.0)
@@ -263,15 +267,29 @@ def test_changes_and_problems_are_in_the_result(master: Master) -> None:
 def test_a_worker_that_would_send_other_messages_is_refused_before_the_load(
     hello: Hello, reason: str
 ) -> None:
-    silence = Silence()
+    silence = Silence(hello)
     master = master_of(silence)
 
-    master.greet("worker-1", hello)
-
-    with pytest.raises(RefusedError, match=f"worker worker-1 takes no part: {reason}"):
+    with pytest.raises(RefusedError, match=f"worker worker-[12] takes no part: {reason}"):
         master.run()
+
     assert silence.sent == []
     assert not master.may_have_users("worker-1")
+
+
+def test_a_worker_that_does_not_say_in_time_that_it_runs_convoy_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silence = Silence(None)
+    master = master_of(silence)
+    master._look()  # it has some time
+    monkeypatch.setattr(master_module, "_HELLO_S", 0.0)
+    late = master_of(silence)
+
+    with pytest.raises(RefusedError, match="it does not run Convoy's locustfile"):
+        late.run()
+
+    assert silence.sent == []
 
 
 def test_a_message_that_cannot_be_read_is_a_problem(master: Master) -> None:

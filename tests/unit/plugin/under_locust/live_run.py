@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path
 from shutil import rmtree
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -25,18 +25,16 @@ from convoy.results.criteria import CriterionResult
 from convoy.results.grammar import Known, parse
 from convoy.results.record import begin_record, read_result
 from convoy.results.result import RunResult
-from convoy.swarm.messages import Hello
 from convoy.swarm.run_account import Problems
 from convoy.swarm.run_lanes import RunLanes
 from tests.unit.results import counts_of, result_of, run_of
 from tests.unit.settings.configuration import settings_of
 
 HEALTHY = result_of(conversation_messages=counts_of(accepted=1))
-HELLO = Hello(1, "c0de")
 
 
 class Master:
-    """A master whose run ends as `end` does it; it knows who takes part, and who was excluded."""
+    """A master whose run ends as `end` does it; it knows who takes part."""
 
     def __init__(self, end: Callable[[], None] = lambda: None) -> None:
         self.run = end
@@ -47,7 +45,6 @@ class Master:
         self.is_local, self.report_every_s = True, 3
         self.since_t0_s = 0.0
         self.taking_part: set[str] = set()
-        self.excluded: dict[str, str] = {}
         self.state = ""
         self.progress: Callable[[], str] = str
         self.redact: Callable[[str], str] = str
@@ -61,13 +58,6 @@ class Master:
 
     def abandon(self) -> None:
         self.is_abandoned = True
-
-    def greet(self, worker: str, hello: Hello) -> None:
-        self.taking_part.add(worker)
-
-    def exclude(self, worker: str, why: str) -> None:
-        self.taking_part.add(worker)
-        self.excluded[worker] = why
 
     def may_have_users(self, worker: str) -> bool:
         return worker in self.taking_part
@@ -87,10 +77,8 @@ def live_run_of(master: Master, runs: Path, has_links: bool = False) -> LiveRun:
     )
 
 
-def workers_of(*names: str, hellos: Mapping[str, Hello] = MappingProxyType({})) -> Any:
-    return SimpleNamespace(
-        workers=lambda: set(names), hellos=hellos, deal_anew_where_needed=lambda: None
-    )
+def workers_of(*names: str) -> Any:
+    return SimpleNamespace(workers=lambda: set(names), deal_anew_where_needed=lambda: None)
 
 
 def fail(error: BaseException) -> Callable[[], None]:
@@ -224,36 +212,19 @@ def test_a_second_ctrl_c_gives_up_what_is_in_flight(tmp_path: Path) -> None:
     assert master.problems == ["interrupted a second time: what was in flight is not known"]
 
 
-def test_the_run_waits_for_the_workers_that_say_what_they_are_and_excludes_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_run, "_HELLO_S", 0.0)
+def test_the_run_waits_for_the_workers_that_are_connected_to_take_part(tmp_path: Path) -> None:
     master = Master()
     run = live_run_of(master, tmp_path)
+    waiting = gevent.spawn(run.await_workers, workers_of("one", "another"))
+    gevent.sleep(0)
 
-    with gevent.Timeout(10):
-        run.await_workers(workers_of("ours", "a stranger", hellos={"ours": HELLO}))
+    master.taking_part |= {"one"}
+    waiting.join(timeout=0.1)
+    is_waiting = not waiting.ready()
+    master.taking_part |= {"another"}
+    waiting.join(timeout=10)
 
-    assert master.taking_part == {"ours", "a stranger"}
-    assert master.excluded == {"a stranger": "it does not run Convoy's locustfile"}
-
-
-def test_a_stranger_that_comes_during_the_run_is_excluded_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_run, "_HELLO_S", 0.0)
-    monkeypatch.setattr(live_run, "LOOKS_EVERY_S", 0.001)
-    master = Master()
-    run = live_run_of(master, tmp_path)
-    keeping = gevent.spawn(run.keep_workers, workers_of("a stranger"))
-
-    with gevent.Timeout(10):
-        while not master.excluded:
-            gevent.sleep(0.001)
-    run.is_over = True
-
-    assert keeping.join(timeout=10) is None and keeping.ready()
-    assert list(master.excluded) == ["a stranger"]
+    assert is_waiting and waiting.successful()
 
 
 def test_a_run_that_nobody_watches_is_invalid(tmp_path: Path) -> None:
