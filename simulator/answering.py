@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from simulator.answers import Answer, Headers, error_answer
-from simulator.calls import Call
+from simulator.calls import FOREIGN, Call
 from simulator.errors import rejection
 from simulator.model.clients import PUBLIC, THREAD
 from simulator.model.marker import find_marker_in_bytes
@@ -21,7 +21,6 @@ TOO_MANY = "too.many.requests.retry.after"
 CONTROL = "/simulator"
 _THREAD_PATHS = {route.path for route in THREAD_ROUTES}
 _PUBLIC_ROUTES_ELSEWHERE = tuple(r for r in PUBLIC_ROUTES if r.path not in _THREAD_PATHS)
-_FOREIGN = Rejection("not.authorized", "A page of another origin may not control the simulator.")
 logger = logging.getLogger("simulator")
 
 
@@ -49,10 +48,8 @@ class Answering:
         try:
             if injected_code:
                 answer = error_answer(self._injected(injected_code), call.correlation_id)
-            elif call.path.startswith(CONTROL) and call.comes_from_another_origin(
-                self._world.options.host
-            ):
-                answer = error_answer(_FOREIGN, call.correlation_id)
+            elif self._is_foreign(call):
+                answer = error_answer(FOREIGN, call.correlation_id)
             elif route is None:
                 answer = _no_route(methods, call)
             elif route.needs_token:
@@ -66,6 +63,12 @@ class Answering:
         if answer.code and route is not None and route.is_message:
             self._world.ledger.reject(find_marker_in_bytes(call.body), answer.code)
         return answer
+
+    def _is_foreign(self, call: Call) -> bool:
+        bound = self._world.options.host
+        if call.path.startswith(CONTROL):
+            return call.comes_from_another_origin(bound)
+        return call.comes_from_another_site(bound)
 
     def _find(self, call: Call) -> tuple[Methods, tuple[str, ...]]:
         if call.token is not None:

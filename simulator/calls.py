@@ -9,8 +9,11 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from simulator.answers import Answer
+from simulator.model.rejection import Rejection
 from simulator.model.tokens import Token
 from simulator.world import World
+
+FOREIGN = Rejection("not.authorized", "A page of another origin may not use the simulator.")
 
 
 class Call(msgspec.Struct):
@@ -47,23 +50,26 @@ class Call(msgspec.Struct):
     def comes_from_another_origin(self, bound: str) -> bool:
         """Tell whether a page of another origin may have had a browser send this.
 
-        A browser names the page's origin, or how it stands to this one (https://fetch.spec.whatwg.org
-        and https://www.w3.org/TR/fetch-metadata, read 2026-11-26); no other client does. `bound` is
-        the host that the simulator was told to listen at, which may be a name.
+        `bound` is the host that the simulator was told to listen at, which may be a name.
         """
-        origin = self.headers.get(b"origin")
-        host = self.headers.get(b"host", b"")
+        origin, host = self.headers.get(b"origin"), self.headers.get(b"host", b"")
         if origin is not None and origin.rpartition(b"://")[2] != host:
             return True
-        # A name may have been pointed here by whoever made the page, which can also choose how its
-        # browser calls itself. On other machines programs know a simulator by any name.
-        is_browser = origin is not None or self.headers.get(b"user-agent", b"")[:7] == b"Mozilla"
-        is_its_own = _is_its_own(host.decode("latin-1").lower(), bound.lower())
-        if not is_its_own and (is_browser or self._came_to_this_machine):
+        # Also who calls itself no browser: a page can choose what its browser calls itself. On
+        # other machines programs know a simulator by any name.
+        is_its_own = _is_its_own(host.decode("latin-1"), bound)
+        if not is_its_own and (origin is not None or self._came_to_this_machine):
             return True
-        # A prefetch by a page's speculation rules has `none`, as an address that was typed.
-        is_prefetch = b"sec-purpose" in self.headers
-        return is_prefetch or self.headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
+        return self.comes_from_another_site(bound)
+
+    def comes_from_another_site(self, bound: str) -> bool:
+        """Tell whether a browser sent this that shows a page from elsewhere.
+
+        Less than an origin: guests say that of the page that they write from, as deployments ask.
+        """
+        return is_of_another_site(
+            lambda name: self.headers.get(name.lower().encode(), b"").decode("latin-1"), bound
+        )
 
     @property
     def _came_to_this_machine(self) -> bool:
@@ -78,8 +84,22 @@ class Call(msgspec.Struct):
         return dict(parse_qsl(self.query.decode("latin-1"), keep_blank_values=True))
 
 
+def is_of_another_site(header: Callable[[str], str], bound: str) -> bool:
+    """Return whether headers are those of a browser that shows a page from elsewhere.
+
+    It says how the page stands to this one (https://www.w3.org/TR/fetch-metadata, read 2026-11-26),
+    or calls this one by a name that it does not have: whoever made the page may have pointed that
+    here. A prefetch by a page's speculation rules has `none`, as an address that was typed.
+    """
+    site = header("Sec-Fetch-Site")
+    is_browser = bool(site) or header("User-Agent").startswith("Mozilla")
+    is_foreign = site in ("cross-site", "same-site") or bool(header("Sec-Purpose"))
+    return is_foreign or (is_browser and not _is_its_own(header("Host"), bound))
+
+
 def _is_its_own(host: str, bound: str) -> bool:
     """Return whether a Host header, port or not, has an address, `localhost` or what is `bound`."""
+    host, bound = host.lower(), bound.lower()
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     try:
         ipaddress.ip_address(name)

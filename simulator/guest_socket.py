@@ -19,6 +19,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from simulator.answers import error_answer
+from simulator.calls import FOREIGN, is_of_another_site
 from simulator.errors import rejection
 from simulator.faults import ERROR_CODES
 from simulator.guest_answering import INJECTED_RETRY_AFTER_S, GuestAnswering
@@ -112,6 +113,8 @@ class GuestSocket(asyncio.Protocol):
 
     def _admitted(self, request: Request) -> Deployment:
         """The deployment that is asked for; raises `Rejection`."""
+        if is_of_another_site(lambda name: request.headers.get(name, ""), self._world.options.host):
+            raise FOREIGN
         guests, status = self._world.guests, self._world.faults.sockets.refusal()
         if status == 429:
             allowed = guests.limits.connections_per_minute

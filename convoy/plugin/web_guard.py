@@ -48,6 +48,8 @@ _DEFAULTS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    # A page that leads here cannot choose what of this one its window shows.
+    "Document-Policy": "force-load-at-top",
     # With no-referrer, browsers would send `Origin: null` with the form of the login.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -253,6 +255,8 @@ class _Headers:
             kept += [each for each in _DEFAULTS.items() if each[0].lower() not in there]
             return start_response(status, kept, exc_info)
 
-        # Locust logs what it answers to a wrong one, with the whole path, whoever asks.
-        environ.pop("HTTP_RANGE", None)
+        # Locust logs what it answers to a wrong one, with the whole path, whoever asks. Nobody has
+        # anything of before to ask on, because nothing may be kept.
+        for name in [each for each in environ if each.startswith(("HTTP_IF_", "HTTP_RANGE"))]:
+            del environ[name]
         return self._answer(environ, start)

@@ -12,7 +12,7 @@ from threading import Thread
 
 import pytest
 import requests
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.locust_process import LocustProcess, free_port, target_at, wait_until
 from tests.simulator_process import SimulatorProcess
@@ -278,6 +278,25 @@ def test_a_pointer_that_has_just_come_starts_nothing(locust: LocustProcess, page
 
     expect(page.locator("html")).to_have_attribute("data-convoy-waits", "")
     assert "is prepared" not in locust.output()
+
+
+def test_a_window_that_shows_little_more_than_a_button_starts_nothing(
+    locust: LocustProcess, page: Page, browser: Browser, elsewhere: str
+) -> None:
+    """As a page of another origin opens it, scrolled to the button."""
+    with browser.new_context(no_viewport=True) as context:  # with one the screen is the window's
+        opener = context.new_page()
+        opener.goto(elsewhere)
+        with opener.expect_popup() as opened:
+            opener.evaluate("(url) => void open(url, '', 'popup,width=220,height=100')", page.url)
+        small = opened.value
+        start_button = small.get_by_role("button", name="Start")
+
+        expect(small.get_by_role("status")).to_have_text("Make this window larger to send a form.")
+        start_button.evaluate("(button) => button.form.requestSubmit()")
+
+        expect(small.locator("html")).to_have_attribute("data-convoy-waits", "")
+        assert "is prepared" not in locust.output()
 
 
 def test_who_has_the_password_logs_in_runs_a_test_and_logs_out(

@@ -14,7 +14,7 @@ import pytest
 from simulator.model.clients import CLIENTS
 from simulator.model.organisation import DEPLOYMENTS, INTEGRATIONS, QUEUES, USER
 from tests.fork_server import Program, run
-from tests.simulator.api import basic, call
+from tests.simulator.api import basic, bearer, call
 from tests.simulator_process import DEADLINE_S, ROOT, SimulatorProcess
 
 
@@ -198,3 +198,47 @@ def test_a_page_of_another_origin_cannot_control_it(
     reply = call(shared, method, path, headers=sent)
 
     assert reply.status == (403 if is_refused else status)
+
+
+FOREIGN_PAGES = [
+    pytest.param({"Sec-Fetch-Site": "cross-site"}, id="a page elsewhere"),
+    pytest.param({"Sec-Fetch-Site": "same-site"}, id="a page of another port"),
+    pytest.param({"Sec-Purpose": "prefetch", "Sec-Fetch-Site": "none"}, id="a prefetch"),
+    pytest.param({"Host": "evil.test:80", "User-Agent": "Mozilla/5.0"}, id="a name pointed here"),
+    pytest.param({"Host": "evil.test:80", "Sec-Fetch-Site": "same-origin"}, id="by any agent"),
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN_PAGES)
+@pytest.mark.parametrize("path", ["/api/v2/conversations?pageSize=1", "/oauth/token", "/nothing"])
+def test_a_page_from_elsewhere_cannot_use_the_api_either(
+    path: str, headers: dict[str, str], shared: SimulatorProcess
+) -> None:
+    known = bearer(shared)
+
+    assert call(shared, "GET", path, headers=known | headers).status == 403
+    assert call(shared, "GET", path, headers=known).status != 403
+
+
+[ANY_SITE, *_] = DEPLOYMENTS
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+@pytest.mark.parametrize("headers", FOREIGN_PAGES)
+def test_a_page_from_elsewhere_is_no_guest(
+    headers: dict[str, str], shared: SimulatorProcess
+) -> None:
+    path = f"/v1?deploymentId={ANY_SITE}"
+
+    assert call(shared, "GET", path, headers=UPGRADE | headers).status == 403
+
+
+def test_a_guest_may_say_which_site_it_writes_from(shared: SimulatorProcess) -> None:
+    path, site = f"/v1?deploymentId={ANY_SITE}", {"Origin": "https://shop.example"}
+
+    assert call(shared, "GET", path, headers=UPGRADE | site).status == 101

@@ -413,14 +413,28 @@ def test_scripts_of_a_page_are_known_by_a_word_that_no_other_page_has(
     assert [tag for tag in tags if "nonce" not in tag and "alert" in tag] == []
 
 
-def test_a_part_of_a_file_is_not_to_be_had_so_that_no_wrong_one_is_logged(page: Page) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"Range": "bytes=99999999-"},
+        {"If-Modified-Since": "Sat, 01 Jan 99999999999 00:00:00 GMT"},
+        {"If-Unmodified-Since": "Sat, 01 Jan 99999999999 00:00:00 GMT"},
+        {"If-Range": "Sat, 01 Jan 99999999999 00:00:00 GMT", "Range": "bytes=0-"},
+        {"If-None-Match": "*"},
+    ],
+    ids=str,
+)
+def test_nothing_is_asked_for_in_part_or_on_a_condition_so_that_no_wrong_one_is_logged(
+    page: Page, asked: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
     html = page.client().get("/").get_data(as_text=True)
     found = re.search(r"/?assets/[\w.-]+", html)
     assert found is not None
 
     asset = f"/{found[0].lstrip('/')}"
-    with page.client().get(asset, headers={"Range": "bytes=99999999-"}) as answer:
+    with page.client().get(asset, headers=asked) as answer:
         assert answer.status_code == 200
+    assert caplog.messages == []
 
 
 def test_the_address_of_locusts_script_is_another_one_on_each_page(page: Page) -> None:

@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,12 @@ def test_a_request_is_answered_and_nothing_is_said(caplog: pytest.LogCaptureFixt
             NONE_OF_ITS,
             id="headers that are too large",
         ),
+        *(
+            pytest.param(
+                b"GET / HTTP/1.1\r\nX: " + unit * 1_000 + b"\r\n\r\n", NONE_OF_ITS, id=f"{unit!r}"
+            )
+            for unit in (b"a:\r", b":\r")  # the parser of headers would make a line of each
+        ),
         pytest.param(
             HELLO_OF_TLS + b"\n",
             "something that connected to the web UI wanted https, which it does not speak; its "
@@ -125,6 +131,16 @@ def test_a_handshake_that_fails_is_said_once_in_a_while(
     [said] = caplog.messages
     assert "did not agree on TLS" in said
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("unit", [b"a:\r", b":\r", b"a;"])
+def test_no_more_of_a_head_is_read_than_it_may_have(unit: bytes) -> None:
+    with serving() as server, socket.create_connection(server.address) as peer:
+        peer.settimeout(10)
+        line = b"X: " + unit * 100_000
+        peer.sendall(b"GET / HTTP/1.1\r\n" + line)  # no end of it ever comes
+        with peer.makefile("rb") as answers, suppress(ConnectionError):
+            assert answers.read().startswith(b"HTTP/1.1 400")
 
 
 def test_pipelined_requests_let_others_have_a_turn() -> None:
