@@ -31,6 +31,10 @@ _MANY, _EARLY_OF_MANY_S = 16, 0.0005
 """Where so many are due within twice that time, they may start so early: each time that the process
 waits costs up to 100 us, and at such rates it would wait several thousand times a second."""
 
+_LONGEST_ROUND_S = 0.01
+"""How long messages are handed out before the loop has a turn. Where there are more than can be
+made, or each of them fails at once because the run was stopped, there would be no end of it."""
+
 _MEASURE, _TARGET = Phase.MEASURE, Cause.TARGET
 """Looking a member up in its class takes longer than most lines here."""
 
@@ -266,7 +270,8 @@ class Dispatcher:
         self._alarm_at_s, self._armed_for = inf, None
         users, now_s = self._users, self.clock()
         users.end_rests(now_s)
-        while self._idle:
+        ends_s = now_s + _LONGEST_ROUND_S
+        while self._idle and now_s < ends_s:
             _, ready_at = next(iter(self._idle.values()))
             ready_at_s = ready_at(now_s)
             if ready_at_s > now_s:

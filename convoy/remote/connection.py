@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from gevent import get_hub, getcurrent, monkey
 
+from convoy.clock import clock_s
 from convoy.remote.wire_faults import StoppedError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _REASONS = _READY, _EXPIRED, _STOPPED = object(), object(), object()
 # request before costs 5. More than 16 at a time bring nothing further (32 and 64 were tried), and
 # the first of them would be late.
 _MOST_AT_A_TIME = 16
+_ONE_ANSWER_S = 0.02
+"""How long an answer of `may_go_on` holds; sixteen sends take less than a millisecond."""
 
 _DISCARDS, _DELIVERS = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 """What the kernel does with what it has still to send when the socket is closed (SO_LINGER)."""
@@ -58,10 +61,11 @@ class Connection:
     that the other side has not received (`holds`) is discarded when the connection ends, also by
     the end of the process: the kernel would go on delivering it, minutes later after an outage.
     `message_end` says where the latest one ends in all `given_bytes`. `received_s` is the time of
-    the latest receive. `is_ended` says that the server has closed its side. Before what was not
-    taken at once is sent, `may_go_on` is called, and where it returns False the connection is
-    reset. With `expects_silence` a request is not sent when something has arrived before it: the
-    connection `is_readable` then, and the request stays `unsent`.
+    the latest receive. `is_ended` says that the server has closed its side. Before the kernel gets
+    a message, `may_go_on` is asked: the process may have stood still, or worked, since it was
+    posted. Where that returns False the connection is reset. With `expects_silence` a request is
+    not sent when something has arrived before it: the connection `is_readable` then, and the
+    request stays `unsent`.
     """
 
     def __init__(self, address: Address, clock: Callable[[], float], outbox: Outbox) -> None:
@@ -153,14 +157,16 @@ class Connection:
             self.unsent = b""
             return
         self.unsent = memoryview(unsent)[count:]
-        self._writable.start(self._send_rest)
+        self._writable.start(self.flush)
 
-    def _send_rest(self) -> None:
+    def flush(self) -> None:
+        """Send what is `unsent`, or reset the connection where that is a message that may not."""
         self._writable.stop()
-        if self.may_go_on is None or self.may_go_on():
-            self.send()
-        else:
+        is_message = self.given_bytes - len(self.unsent) < self.message_end
+        if is_message and self.may_go_on is not None and not self.may_go_on():
             self.reset()
+        else:
+            self.send()
 
     def wake(self) -> None:
         """Have a wait in progress end soon."""
@@ -336,12 +342,19 @@ class Outbox:
         # The descriptor of one that was closed meanwhile may be another connection's by now.
         used = [each.number for each in senders if each.expects_silence and each.is_open]
         readable = readable_sockets(used) if used else ()
+        # Asked once for all of them, which share it, unless this process stands still meanwhile.
+        may_go_on = senders[0].may_go_on if senders else None
+        ask_again_s = clock_s() + _ONE_ANSWER_S
+        if may_go_on is not None and not may_go_on():
+            ask_again_s = -_NEVER_S
         for sender in senders:
             sender.is_readable = sender.number in readable
             if sender.is_readable:
                 sender.wake()
-            else:
+            elif clock_s() < ask_again_s:
                 sender.send()
+            else:
+                sender.flush()
 
 
 def readable_sockets(numbers: Iterable[int]) -> set[int]:

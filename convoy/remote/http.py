@@ -174,7 +174,7 @@ class Transport:
                 connection = self._connect(deadline_s)
                 self._post(connection, request, deadline_s)
             else:  # what had arrived was no more than a record of TLS itself
-                connection.send()
+                connection.flush()
             connection.wait(deadline_s)
         return connection
 

@@ -187,7 +187,7 @@ class WebSocket:
         if self.is_open:
             connection, protocol = self._parts()
             connection.post(protocol.close(), is_control=True)
-            connection.send()  # at once, because an end may follow, and discard what is not sent
+            connection.flush()  # at once, because an end may follow, and discard what is not sent
 
     def close(self, deadline_s: float | None = None) -> None:
         """Close the connection, with a close frame; who opens it or waits gets StoppedError then.
@@ -213,7 +213,7 @@ class WebSocket:
         What the kernel does not take at once is lost. Other ends are `close`'s.
         """
         if self._connection is not None:
-            self._connection.send()
+            self._connection.flush()
             self._connection.reset()
         self._end(StoppedError("the connection was cut by its owner"))
 
@@ -239,7 +239,7 @@ class WebSocket:
         for text in texts:
             on_text(text, connection.received_s)
         if protocol.fault is not None:
-            connection.send()
+            connection.flush()
             self._end(protocol.fault)
 
     def _end(self, fault: Exception) -> None:

@@ -5,6 +5,7 @@ A worker's reports are sent another way, but in order: a message sent after one 
 
 from __future__ import annotations
 
+from math import inf
 from typing import Annotated, Protocol, TypeVar
 
 import msgspec
@@ -21,7 +22,7 @@ from convoy.results.samples import SamplesReport
 from convoy.swarm.value_count import check_values
 from convoy.untrusted_text import UNREADABLE
 
-VERSION = 14
+VERSION = 15
 """Raised with every change of these messages: master and workers of two versions part at once."""
 
 T = TypeVar("T")
@@ -80,7 +81,8 @@ class Ask(_OfRun, frozen=True):
     `turns` counts the turns to log in that it has wanted in the run, `starts` those for the first
     request of a guest's connection, `beyond` the messages beyond its plan that it has wanted of an
     approved total. It uses a turn up to `unsure_s` before or after its moment, because it does not
-    know the master's clock better. So many numbered messages it has `said` before, and `received`.
+    know the master's clock better. From when it knows T0 on, that may be off by `t0_unsure_s`. So
+    many numbered messages it has `said` before, and `received`.
     """
 
     asked_s: Seconds
@@ -89,6 +91,7 @@ class Ask(_OfRun, frozen=True):
     starts: _Number = 0
     beyond: _Number = 0
     unsure_s: Seconds = 0.0
+    t0_unsure_s: Seconds | None = None
     said: _Number = 0
     received: _Number = 0
 
@@ -175,11 +178,16 @@ class Lease(Numbered, frozen=True):
 
 
 class Grant(Numbered, frozen=True):
-    """Lanes from a number on, T0 in seconds of the master's clock."""
+    """Lanes from a number on, T0 in seconds of the master's clock.
+
+    Of their warm-up only what is due from `warm_up_from_s` on, in seconds from T0: another worker
+    may have sent the rest of it.
+    """
 
     epoch: int
     t0_s: Seconds
     lanes: Lanes
+    warm_up_from_s: float = -inf
 
 
 class Release(Numbered, frozen=True):

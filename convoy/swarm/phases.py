@@ -69,10 +69,6 @@ class Phases:
         """Return the time since T0, 0 while that is not known."""
         return 0.0 if self.t0_s is None else now_s - self.t0_s
 
-    def both_s(self, first_s: float, second_s: float) -> tuple[float, float]:
-        """Return the time from T0 to each of two moments, 0 while that is not known."""
-        return self.since_t0_s(first_s), self.since_t0_s(second_s)
-
     def measured_s(self, planned_s: float) -> float:
         """Return how long the measured phase lasts by the plan, or lasted until the run ended."""
         if self.t0_s is None:

@@ -210,7 +210,7 @@ class RunProtocol:
 
     def _answer(self, worker: str, status: WorkerStatus, ask: messages.Ask, now_s: float) -> None:
         """Give the lease that a worker asks for, unless those before do not reach it in time."""
-        status.acknowledge(ask.leased_s, now_s)
+        status.acknowledge(ask, now_s)
         if not self.lanes.are_owned_by(worker) or self.workers.is_leased(worker, now_s):
             status.give(now_s)
             lease = messages.Lease(self._run_id, ask.asked_s, now_s, has_load=self.state.has_load)
@@ -235,7 +235,7 @@ class RunProtocol:
 
     def _revoke(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Take the lanes of a worker whose lease has ended, and ask how far it came."""
-        status.revoked = self.lanes.revoke(worker, *self.phases.both_s(now_s, status.heard_s))
+        status.revoked = self.lanes.revoke(worker, *status.reach_s(self.phases, now_s))
         if not status.revoked:
             return
         status.state = _SILENT
@@ -246,7 +246,7 @@ class RunProtocol:
     def _part_from(self, worker: str, status: WorkerStatus, now_s: float) -> None:
         """Account for a worker that is gone: what it had and did not report is unknown."""
         status.held_to_s = min(status.held_to_s, now_s)
-        missing = self.lanes.lose(worker, *self.phases.both_s(now_s, status.heard_s), self.counted)
+        missing = self.lanes.lose(worker, *status.reach_s(self.phases, now_s), self.counted)
         is_orderly = status.state is _LEAVING and not any(missing.values())
         status.state = WorkerState.LEFT
         if not status.granted_epoch:
@@ -285,11 +285,11 @@ class RunProtocol:
         for name, leaving in releases.items():
             self._send(name, messages.Release(self._run_id, leaving))
         self._epoch += bool(grants)
+        warm_up_from_s = self.workers.reach_s(self.phases, now_s)
         for name, lanes in grants.items():
-            status = self.workers.status[name]
-            status.state, status.granted_epoch = _HOLDING, self._epoch
-            status.held_from_s = min(status.held_from_s, now_s)
-            self._send(name, messages.Grant(self._run_id, self._epoch, t0_s, lanes))
+            self.workers.status[name].hold(self._epoch, now_s)
+            grant = self._run_id, self._epoch, t0_s, lanes, warm_up_from_s
+            self._send(name, messages.Grant(*grant))
 
     def _send(self, worker: str, message: messages.ToWorker) -> None:
         self.workers.of(worker).delivery.say(message)

@@ -231,7 +231,7 @@ class Worker:
         # Before the lanes are granted: the collection takes longer than a message may be late.
         if run.t0_s is None and t0_s > clock_s():
             _freeze_garbage()
-        run.grant(message.lanes, message.epoch, t0_s)
+        run.grant(message.lanes, message.epoch, t0_s, message.warm_up_from_s)
         if run.t0_s is not None:
             return
         run.begin(t0_s)
@@ -301,7 +301,8 @@ def _ask_of(run: WorkerRun, now_s: float) -> messages.Ask:
     if unsure_s == inf:  # it would not know when a turn is
         turns, starts, unsure_s = 0, 0, 0.0
     beyond = 0 if run.total is None else run.total.wanted
-    return messages.Ask(run.run_id, now_s, run.lease.leased_s, turns, starts, beyond, unsure_s)
+    wanted = turns, starts, beyond
+    return messages.Ask(run.run_id, now_s, run.lease.leased_s, *wanted, unsure_s, run.t0_unsure_s)
 
 
 def _check_logins(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 import gevent
 
@@ -74,6 +75,8 @@ class WorkerRun:
         """True once the master has no more to say of the run."""
         self.epoch = 0
         self.t0_s: float | None = None
+        self.t0_unsure_s: float | None = None
+        """By how much it may be off: the master's clock may become better known later."""
         self.reports = 0
         self.withdrawn: Lanes = {}
         self._withdrawn_s = 0.0
@@ -141,7 +144,7 @@ class WorkerRun:
 
     def begin(self, t0_s: float) -> None:
         """Hand out messages from T0 on, or from its warm-up."""
-        self.t0_s = t0_s
+        self.t0_s, self.t0_unsure_s = t0_s, self.lease.unsure_s(clock_s())
         for work in self.work.values():
             work.dispatcher.start(t0_s)
 
@@ -196,13 +199,13 @@ class WorkerRun:
         self._second = int(at_s)
         return at_s
 
-    def grant(self, lanes: Lanes, epoch: int, t0_s: float) -> None:
+    def grant(self, lanes: Lanes, epoch: int, t0_s: float, warm_up_from_s: float = -inf) -> None:
         """Take on lanes, by scenario, each from a message number on."""
         self.epoch = epoch
         # Before the lanes: a dispatcher whose pace lets nothing leave sets no alarm for them.
         self.keep_pace(lanes)
         for scenario, each in lanes.items():
-            self.work[scenario].grant(each, clock_s() - t0_s)
+            self.work[scenario].grant(each, max(clock_s() - t0_s, warm_up_from_s))
 
     def keep_pace(self, added: Lanes | None = None) -> None:
         """Let so many messages leave in a second as the approval has for the lanes held here."""

@@ -10,7 +10,8 @@ from math import inf
 from typing import Protocol
 
 from convoy.swarm.delivery import Delivery
-from convoy.swarm.messages import Drained, Hello
+from convoy.swarm.messages import Ask, Drained, Hello
+from convoy.swarm.phases import Phases
 
 Users = Mapping[str, Mapping[str, int]]
 """Users by worker and scenario."""
@@ -67,7 +68,8 @@ class WorkerStatus:
 
     Its last lease was given at `given_s`. The latest one that it has acknowledged, or counts as
     having after a pause of the master, was given at `leased_s`, and the latest one that it has
-    acknowledged for certain at `heard_s`: what was said before that it has heard. `delay_s` is how
+    acknowledged for certain at `heard_s`: what was said before that it has heard. Its T0 may be off
+    by `t0_unsure_s`, as far as it has said. `delay_s` is how
     long after it was given one was acknowledged last; those in `unacknowledged` were given later.
     It held lanes from `held_from_s` to `held_to_s`. `revoked` are the lanes that were taken from it
     and of which it has not said yet how far it came, by scenario, each with the first number that
@@ -80,6 +82,7 @@ class WorkerStatus:
     given_s: float = -inf
     leased_s: float = 0.0
     heard_s: float = 0.0
+    t0_unsure_s: float = 0.0
     delay_s: float = inf
     unacknowledged: deque[float] = field(default_factory=deque)
     granted_epoch: int = 0
@@ -89,13 +92,26 @@ class WorkerStatus:
     held_to_s: float = inf
     revoked: dict[str, dict[int, int]] = field(default_factory=dict)
 
-    def acknowledge(self, leased_s: float, now_s: float) -> None:
-        """Note at `now_s` that it has the lease that was given then."""
+    def acknowledge(self, ask: Ask, now_s: float) -> None:
+        """Note at `now_s` that it has the lease of which it says so."""
+        leased_s = ask.leased_s
+        # Before it knows T0, that will be no worse known than the time is now.
+        self.t0_unsure_s = ask.unsure_s if ask.t0_unsure_s is None else ask.t0_unsure_s
         self.heard_s = max(self.heard_s, leased_s)
         if leased_s > self.leased_s:
             self.leased_s, self.delay_s = leased_s, now_s - leased_s
         while self.unacknowledged and self.unacknowledged[0] <= leased_s:
             self.unacknowledged.popleft()
+
+    def hold(self, epoch: int, now_s: float) -> None:
+        """Note that it was granted lanes."""
+        self.state, self.granted_epoch = WorkerState.HOLDING, epoch
+        self.held_from_s = min(self.held_from_s, now_s)
+
+    def reach_s(self, phases: Phases, now_s: float) -> tuple[float, float]:
+        """Return how far it may have come by now, and when it last heard, in seconds from T0."""
+        since_t0_s = phases.since_t0_s
+        return since_t0_s(now_s) + self.t0_unsure_s, since_t0_s(self.heard_s)
 
     def give(self, now_s: float) -> None:
         """Note that it was given a lease."""
@@ -200,6 +216,11 @@ class Workers:
 
     def is_gone(self, worker: str) -> bool:
         return worker not in self._alive
+
+    def reach_s(self, phases: Phases, now_s: float) -> float:
+        """Return how far any may have come by now (see above), -inf where none had lanes."""
+        had = [status for status in self.status.values() if status.granted_epoch]
+        return max((status.reach_s(phases, now_s)[0] for status in had), default=-inf)
 
     @property
     def users_ready(self) -> int:

@@ -136,6 +136,25 @@ def test_what_is_due_is_taken_without_a_switch_when_nobody_waits(stand: Stand) -
     other.join(timeout=60)
 
 
+def test_the_loop_has_a_turn_while_there_is_more_than_users_can_make(stand: Stand) -> None:
+    def work() -> None:
+        while True:
+            stand.dispatcher.take()
+            block_the_loop_until(clock_s() + 0.005)
+            made.append(None)
+
+    made: list[None] = []
+    users = [gevent.spawn(work) for _ in range(3)]
+    gevent.sleep(0)
+    turn = gevent.spawn_later(0.01, lambda: len(made))
+
+    stand.grant(0, [SOON_S / 2] * 400)
+    turn.join(timeout=60)
+    gevent.killall(users, timeout=60)
+
+    assert turn.value < 100
+
+
 @pytest.mark.parametrize("ready_in_s", [0.0, 60.0], ids=["idle", "resting"])
 def test_a_user_killed_while_it_waits_takes_no_message_with_it(
     stand: Stand, ready_in_s: float

@@ -126,11 +126,13 @@ def test_what_was_not_taken_stays_where_it_is_once_nothing_may_go_on(
             while data := visitor.connection.recv(65_536):
                 came.append(data)
 
-    with connected(read_late, *tls, may_go_on=lambda: False) as connection:
+    allowed = [True]
+    with connected(read_late, *tls, may_go_on=lambda: allowed[0]) as connection:
         for _ in range(PIECES):
             connection.post(PIECE)
         gevent.sleep(0.01)
         assert len(connection.unsent) > 0
+        allowed[0] = False
         may_read.set()
         with pytest.raises(StoppedError):
             while True:  # tickets of TLS may come
@@ -138,6 +140,37 @@ def test_what_was_not_taken_stays_where_it_is_once_nothing_may_go_on(
                 connection.receive()
 
     assert sum(map(len, came)) < PIECES * len(PIECE)
+
+
+def test_what_was_posted_does_not_leave_where_nothing_may_any_more(
+    tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+) -> None:
+    """As where the process stood still, or was busy, between the two."""
+    came = list[bytes]()
+
+    def read(visitor: Visitor) -> None:
+        with suppress(OSError):
+            while data := visitor.connection.recv(65_536):
+                came.append(data)
+
+    allowed = [True]
+    with connected(read, *tls, may_go_on=lambda: allowed[0]) as connection:
+        connection.post(PIECE)
+        allowed[0] = False
+        with gevent.Timeout(10), pytest.raises(StoppedError):
+            while True:  # tickets of TLS may come
+                connection.wait(deadline())
+                connection.receive()
+
+    assert connection.sent_s is None
+    assert sum(map(len, came)) < len(PIECE)
+
+
+def test_a_connection_may_be_closed_in_order_where_no_message_may_leave() -> None:
+    with connected(echo, may_go_on=lambda: False) as connection:
+        connection.post(b"goodbye", is_control=True)
+
+        assert read_until(connection, 7) == b"goodbye"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import gevent
 import pytest
 
 from convoy.errors import WireError
+from convoy.remote import connection
 from convoy.remote.connection import Outbox
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
@@ -35,11 +36,15 @@ class Letter:
         self.expects_silence = number is not None
         self.is_open = True
         self.is_readable = False
+        self.may_go_on: None = None
         self._name = name
         self._log = log
 
     def send(self) -> None:
         self._log.append(self._name)
+
+    def flush(self) -> None:
+        self._log.append(f"{self._name} if it may")
 
     def wake(self) -> None:
         self._log.append("woken")
@@ -55,6 +60,21 @@ def test_what_is_put_in_one_turn_of_the_loop_is_sent_in_order_at_its_end() -> No
     gevent.sleep(0)
 
     assert log == ["turn ends", 0, 1, 2]
+
+
+def test_what_is_left_after_a_pause_of_the_process_leaves_only_if_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log: list[object] = []
+    moments = iter([0.0, 0.0, 4.0, 4.0])
+    monkeypatch.setattr(connection, "clock_s", lambda: next(moments))
+    outbox = Outbox()
+
+    for name in range(3):
+        outbox.put(Letter(name, log))
+    gevent.sleep(0)
+
+    assert log == [0, "1 if it may", "2 if it may"]
 
 
 def test_a_full_outbox_is_sent_at_once_and_goes_on_in_order() -> None:

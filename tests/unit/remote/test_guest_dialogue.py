@@ -13,7 +13,17 @@ import pytest
 
 from convoy.clock import clock_s
 from convoy.errors import RefusalError, RemoteError
-from convoy.plan.dialogue import AnyLine, Attach, Choose, Close, Expect, Say, Typing, Wait
+from convoy.plan.dialogue import (
+    TYPED_AGAIN_S,
+    AnyLine,
+    Attach,
+    Choose,
+    Close,
+    Expect,
+    Say,
+    Typing,
+    Wait,
+)
 from convoy.remote import guest_dialogue
 from convoy.remote.guest_dialogue import GuestDialogue
 from convoy.remote.guest_events import Event, Reply
@@ -202,7 +212,7 @@ def test_typing_is_shown_again_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(guest_dialogue, "clock_s", lambda: 100.0 + sum(slept))
     monkeypatch.setattr(guest_dialogue, "gevent", SimpleNamespace(sleep=sleep))
-    lasts_s = 2.5 * guest_dialogue.TYPED_AGAIN_S
+    lasts_s = 2.5 * TYPED_AGAIN_S
     with holding(answers()) as (dialogue, _, peers):
         dialogue.do(Typing(lasts_s=lasts_s))
 

@@ -551,6 +551,51 @@ def test_a_silent_worker_loses_its_lanes_only_after_its_lease_has_ended() -> Non
     assert run.actions(Tell) == [Tell("worker worker-0 is silent; others go on with its messages")]
 
 
+@pytest.mark.parametrize("end", ["silent", "gone"])
+@pytest.mark.parametrize(
+    "unsure",
+    [{"unsure_s": 0.8}, {"t0_unsure_s": 0.8}, {"unsure_s": 0.001, "t0_unsure_s": 0.8}],
+    ids=["T0 not known yet", "T0 known", "the time better known since"],
+)
+def test_others_go_on_behind_what_a_worker_may_have_sent_by_its_own_clock(
+    unsure: dict[str, float], end: str
+) -> None:
+    run = Run()
+    run.begin()
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, run.leased_s["worker-0"], **unsure))
+    lanes = run.lanes_of("worker-0")
+
+    if end == "gone":
+        run.alive.remove("worker-0")
+        run.look()
+    else:
+        run.silent.add("worker-0")
+        run.pass_time(2.6)
+
+    revoked_s = run.now_s - (run.protocol.phases.t0_s or 0)
+    first_due_after = run.lanes.plans[NAME].arrivals.first_due_after
+    taken = run.last("worker-1", Grant).lanes[NAME]
+    # It was found silent by the look before at the earliest.
+    assert sorted(taken) == sorted(lanes)
+    assert all(k >= first_due_after(lane, revoked_s - 0.11 + 0.8) for lane, k in taken.items())
+
+
+def test_of_the_warm_up_of_lanes_that_move_nothing_goes_with_them_that_may_have_been_sent() -> None:
+    run = Run("warm_up_s=5")
+    run.make_ready("worker-0")
+    run.make_ready("worker-1")
+    run.pass_time(1)
+    assert run.protocol.state is RunState.WARMING_UP
+
+    run.hear("worker-0", Ask(RUN_ID, run.now_s, run.leased_s["worker-0"], t0_unsure_s=0.8))
+    run.hear("worker-0", Leaving(RUN_ID, {NAME: run.lanes_of("worker-0")}))
+    run.look()
+
+    grants = [each for each in run.sent["worker-1"] if isinstance(each, Grant)]
+    so_far_s = run.now_s - (run.protocol.phases.t0_s or 0)
+    assert [each.warm_up_from_s for each in grants] == [-inf, so_far_s + 0.8]
+
+
 def test_a_silent_worker_that_comes_back_takes_part_again_and_nothing_is_counted_twice() -> None:
     run = Run()
     run.begin()

@@ -7,11 +7,13 @@ from math import inf
 from typing import Any
 
 import gevent
+import pytest
 
 from convoy.clock import clock_s
 from convoy.plan.lanes import LANES
 from convoy.remote.connections import Connections
 from convoy.remote.pace import Pace
+from convoy.results.outcome import Phase
 from convoy.settings.model import Approval
 from convoy.swarm.delivery import Delivery
 from convoy.swarm.lease_clock import LeaseClock
@@ -35,8 +37,8 @@ class Approved:
     has_arrived = Connections.has_arrived
 
 
-def approved_run() -> WorkerRun:
-    settings = settings_of("warm_up_s=0", "rate=20")
+def approved_run(warm_up_s: int = 0) -> WorkerRun:
+    settings = settings_of(f"warm_up_s={warm_up_s}", "rate=20")
     approval = Approval(ticket="1", organisation_id="o", highest_rate=50)
     target = settings.target.model_copy(update={"approval": approval})
     inputs = RunInputs(RUN_ID, settings.model_copy(update={"target": target}), {NAME: INPUTS})
@@ -44,6 +46,35 @@ def approved_run() -> WorkerRun:
     nobody: Any = None
     delivery = Delivery(RUN_ID, lambda message: None)
     return WorkerRun(inputs, connections, LeaseClock(None, clock_s()), delivery, nobody, str)
+
+
+@pytest.mark.parametrize(("from_s", "first_s"), [(-inf, -4), (-2.0, -2), (0.0, 0)])
+def test_lanes_that_another_worker_warmed_up_with_have_the_rest_of_it(
+    from_s: float, first_s: float
+) -> None:
+    run = approved_run(warm_up_s=4)
+    t0_s = clock_s() + 4
+
+    run.begin(t0_s)
+    run.grant(ALL, 1, t0_s, from_s)
+    first = run.work[NAME].dispatcher.queue.first
+
+    assert first is not None
+    assert first_s <= first[0] <= first_s + 0.1
+    assert first[3] is (Phase.WARM_UP if first_s else Phase.MEASURE)
+
+
+def test_how_unsure_t0_is_stays_said_though_the_time_is_better_known_later() -> None:
+    run = approved_run()
+    run.lease = LeaseClock(2.5, clock_s())
+    now_s = clock_s()
+    run.lease.renew(now_s - 1.6, now_s, now_s)
+
+    run.begin(now_s + 4)
+    run.lease.renew(now_s, now_s, now_s)
+
+    assert run.lease.unsure_s(now_s) == 0
+    assert run.t0_unsure_s == pytest.approx(0.8, abs=0.01)
 
 
 def test_users_that_wait_get_the_messages_of_lanes_that_came_back() -> None:
