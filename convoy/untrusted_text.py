@@ -81,8 +81,16 @@ def quoted(value: str) -> str:
 
 
 def readable(data: bytes, redact: Callable[[str], str]) -> str:
-    """Return what bytes say, all of it and without secrets; what is no UTF-8 becomes escapes."""
-    return redact(data.decode("utf-8", "backslashreplace"))
+    """Return what bytes say, all of it and without secrets."""
+    return redact(decoded(data))
+
+
+def decoded(data: bytes) -> str:
+    """Return what bytes say; what is no UTF-8 becomes escapes.
+
+    Nobody sees a NUL, and no secret is found around one: text in UTF-16 has one in each character.
+    """
+    return data.replace(b"\0", b"").decode("utf-8", "backslashreplace")
 
 
 def told(text: str, redact: Callable[[str], str], longest: int = LONGEST) -> str:

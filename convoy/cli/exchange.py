@@ -38,7 +38,7 @@ from convoy.results.record import RUNS, check_stop
 from convoy.routes.catalogue import GUEST_CHAT
 from convoy.routes.explain import as_text, explain, explain_code
 from convoy.settings.model import ScenarioSettings
-from convoy.untrusted_text import MARGIN, printable_lines, shortened, unbroken
+from convoy.untrusted_text import MARGIN, decoded, printable_lines, shortened, unbroken
 
 _REPLY_S = 5.0
 _LONGEST_SHOWN = 2_000
@@ -276,7 +276,7 @@ class _Watched:
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in refused.headers.items()
         ]
-        body = refused.body.decode("utf-8", "backslashreplace")
+        body = decoded(refused.body)
         head = _head(f"HTTP/1.1 {refused.status}", _telling(headers))
         self._note(_RECEIVED, f"{head}\n{unbroken(body)}".rstrip())
 

@@ -32,6 +32,7 @@ def redact_exits(environment: Environment, redactor: Redactor) -> None:
         handler.addFilter(RedactingFilter(redactor))
         terminal.print_anything(getattr(handler, "stream", None))
     _redact_failures(environment, redactor.redact)
+    _redact_exceptions(environment, redactor.redact)
 
 
 def redact_records(redactor: Redactor) -> None:
@@ -103,3 +104,18 @@ def _redact_failures(environment: Environment, redact: Callable[[str], str]) -> 
         log_error(method, name, error)
 
     stats.log_error = log_redacted  # type: ignore[method-assign]
+
+
+def _redact_exceptions(environment: Environment, redact: Callable[[str], str]) -> None:
+    """Redact exceptions that a scenario has this process show, and the master those of workers."""
+    runner = environment.runner
+    if runner is None:
+        return
+    log_exception = runner.log_exception
+
+    def log_redacted(node_id: str, msg: str, formatted_tb: str) -> None:
+        log_exception(
+            node_id, *(printable_lines(redact(str(each))) for each in (msg, formatted_tb))
+        )
+
+    runner.log_exception = log_redacted  # type: ignore[method-assign]

@@ -33,6 +33,7 @@ from convoy.prepare.scenarios import KnownScenario
 from convoy.remote.api_client import ApiClient
 from convoy.remote.connections import Connections, WorkerShare
 from convoy.remote.kill_switch import KillSwitch
+from convoy.remote.oauth import Credentials
 from convoy.remote.proxies import proxy_secrets, proxy_to
 from convoy.results.record import RUNS, STOP, check_stop
 from convoy.results.result import RunFacts
@@ -130,9 +131,13 @@ class Setup:
             proxy_to(Origin.parse(url))
         self.kill_switch.keep_to_window(*window_of(settings))
         try:
+            given = {kind: keyring.use(each, settings) for kind, each in logins.items()}
+            for each in given.values():
+                if isinstance(each, Credentials) and each.client_id not in PUBLISHED_CREDENTIALS:
+                    self.redactor.register_header(each.authorization)
             return Connections(
                 settings,
-                {kind: keyring.use(each, settings) for kind, each in logins.items()},
+                given,
                 self.redactor.register,
                 worker_share or WorkerShare(),
                 kill_switch=self.kill_switch,

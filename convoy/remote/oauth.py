@@ -60,6 +60,12 @@ class Credentials:
     refresh_token: RefreshToken | None = None
 
     @property
+    def authorization(self) -> Secret:
+        """The value of Authorization, HTTP Basic (RFC 7617)."""
+        pair = f"{self.client_id.reveal()}:{self.client_secret.reveal()}"
+        return Secret("Basic " + b64encode(pair.encode()).decode())
+
+    @property
     def form(self) -> bytes:
         """The body of a login (RFC 6749, 4.4 and 6)."""
         if self.refresh_token is None:
@@ -119,9 +125,8 @@ def log_in(
 
 
 def _login_request(transport: Transport, credentials: Credentials) -> bytes:
-    pair = f"{credentials.client_id.reveal()}:{credentials.client_secret.reveal()}"
     headers = {
-        "Authorization": f"Basic {b64encode(pair.encode()).decode()}",
+        "Authorization": credentials.authorization.reveal(),
         "Content-Type": "application/x-www-form-urlencoded",
         **OF_ALL,
     }

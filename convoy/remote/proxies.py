@@ -69,14 +69,17 @@ def proxy_to(origin: Origin) -> Proxy | None:
 def proxy_secrets(environ: Mapping[str, str]) -> Iterator[Secret]:
     """Yield the logins of all proxies that an environment names, whatever they are for.
 
-    With each comes its password or, without one, its user, because that opens the proxy then.
+    With each comes its password or, without one, its user, because that opens the proxy then, and
+    what is sent of it.
     """
     for name, value in environ.items():
         if name.lower().endswith(_VARIABLE):
             _, user, password, _ = _parts(value.strip())
             if user or password:
-                yield Secret(f"{user}:{password}")
+                login = f"{user}:{password}"
+                yield Secret(login)
                 yield Secret(password or user)
+                yield Secret(b64encode(login.encode(errors="surrogateescape")).decode())
 
 
 def _parsed(value: str) -> Proxy:

@@ -55,7 +55,8 @@ _AREA_CODE_IN_BRACKETS = (
 )
 _PHONE = re.compile(
     rf"\+[\s(]{{0,2}}{_DIGITS}{_EXTENSION}"
-    r"|(?i:(?<=tel|sms|fax)|(?<=phone)|(?<=mobile|callto|caller)|(?<=telefon)|(?<=whatsapp)"
+    r"|(?i:(?<=tel|sms|fax)|(?<=cell)|(?<=phone)|(?<=mobile|callto|caller|msisdn)|(?<=telefon)"
+    r"|(?<=whatsapp)"
     r"|(?<=rufnummer))(?P<before>(?i:(?:\s?(?:number|nummer|no|nr))?(?:\s(?:is|was|ist|war))?)"
     rf"[.:\s'\"#(\[]{{1,3}})\(?{_DIGITS}"
     rf"|(?<![\w.+-])(?:{_AREA_CODE_IN_BRACKETS})"

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from convoy.results.masking import masking
 from convoy.results.outcome import LONGEST_NAME, Name, Outcome, Seconds
-from convoy.untrusted_text import MARGIN, cut, printable_lines, shortened, told
+from convoy.untrusted_text import MARGIN, cut, decoded, printable_lines, shortened, told
 
 LONGEST_BODY = 2_048
 """Characters kept of a request or an answer."""
@@ -118,7 +118,7 @@ class SampleKeeper:
 
     def _readable(self, body: bytes) -> str:
         """Return a body as text that can be printed, at most `LONGEST_BODY` characters long."""
-        text = body[:_MOST_READ_BYTES].decode("utf-8", "backslashreplace")
+        text = decoded(body[:_MOST_READ_BYTES])
         if self._kept == "masked" and len(text) > LONGEST_BODY + MARGIN:
             # It would be cut, and what is no whole JSON is masked as a whole: this says its length.
             return f"<text, {len(body)} bytes>"

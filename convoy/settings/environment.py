@@ -157,9 +157,7 @@ def credential_redactor(environ: Mapping[str, str]) -> Redactor:
             # the thousand take seconds: until then those of a larger file are known by shape.
             with suppress(FileError):
                 texts.append(_in_file(file))
-        if rule.holds_jwts:
-            texts += " ".join(texts).split()
-        for each in map(Secret, texts):
+        for each in map(Secret, texts + " ".join(texts).split() * rule.holds_jwts):
             if each not in PUBLISHED_CREDENTIALS:
                 redactor.register(each, permanent=True)
     return redactor
@@ -353,8 +351,9 @@ def _directory(environ: Mapping[str, str], variable: str, default: Path) -> Path
 
 
 def _given(environ: Mapping[str, str], name: str) -> tuple[str, str]:
-    """Return what a variable holds, and the name of a file that the one with `_FILE` holds."""
-    return environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
+    """Return a variable's value, UTF-8 whatever the locale, and the file that `_FILE` names."""
+    value = os.fsencode(environ.get(name, "")).decode("utf-8", "surrogateescape")
+    return value.strip(), environ.get(f"{name}_FILE", "").strip()
 
 
 def _file_named(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
@@ -56,6 +57,15 @@ def test_the_proxy_of_the_environment_leads_to_the_login_and_its_own_login_is_re
         assert "Proxy-Authorization: Basic bWU6aHVudGVyMjI=\r\n" in head
         assert "bWU6aHVudGVyMjI=" not in prepared.redactor.redact(head)
         assert "hunter22" not in prepared.redactor.redact("the password is hunter22")
+
+
+def test_what_a_client_sends_to_log_in_is_hidden_as_it_is_sent_too() -> None:
+    prepared = setup()
+    prepared.connect(SETTINGS)
+    sent = b64encode(":".join(LOGIN.values()).encode())
+
+    for told in (sent.decode(), sent.hex(), sent.hex().upper()):
+        assert prepared.redactor.redact(f"it was {told}.") == f"it was {STARS}."
 
 
 def test_the_login_of_a_proxy_that_leads_elsewhere_is_hidden_from_the_start() -> None:

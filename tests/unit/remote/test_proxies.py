@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from base64 import b64decode
 
 import gevent
 import pytest
@@ -235,7 +236,9 @@ def test_what_opens_a_proxy_is_a_secret_whatever_it_is_for(
     name: str, login: str, secrets: list[str]
 ) -> None:
     for place in ("http://{}@proxy.test:3128", "{}@proxy.test", "socks5://{}@proxy.test"):
-        assert secrets_of(**{name: f" {place.format(login)}"}) == secrets
+        known = secrets_of(**{name: f" {place.format(login)}"})
+        assert known[:2] == secrets
+        assert b64decode(known[2]).decode() == secrets[0]
 
 
 def test_what_holds_no_login_holds_no_secret() -> None:

@@ -127,6 +127,7 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             '"remoteNumber": "<text, 1 characters>", "id_type": "d"}',
         ),
         ("Tel: 0301234567, WhatsApp 4930123456", "Tel: <phone number>, WhatsApp <phone number>"),
+        ("msisdn 4915112345678, cell 5551234567", "msisdn <phone number>, cell <phone number>"),
         (
             "+(49) 30 123456, + 49 30 123456, +49_30_123456, +49\u221230\u2212123456",
             "<phone number>, <phone number>, <phone number>, <phone number>",

@@ -122,6 +122,13 @@ def test_no_secret_is_put_together_where_json_in_json_is_masked() -> None:
     assert STARS in text and SECRET not in text
 
 
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_secrets_are_hidden_in_a_body_of_wider_characters(coding: str) -> None:
+    text = kept_text(f'{{"message": "no {SECRET}"}}'.encode(coding), "full")
+
+    assert text.endswith(f'{{"message": "no {STARS}"}}')
+
+
 def test_secrets_are_hidden_in_what_is_no_utf8() -> None:
     redactor = Redactor()
     redactor.register("Straßen-sesame")

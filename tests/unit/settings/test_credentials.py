@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -189,6 +191,19 @@ def test_what_brings_a_users_token_is_redacted_unless_it_is_published() -> None:
 
     assert not any(value in redact(f"it is {value}.") for value in secrets.values())
     assert redact("public-user") == "public-user"
+
+
+def test_a_secret_is_hidden_as_the_utf8_that_it_is_used_as_whatever_the_locale() -> None:
+    ask = (
+        "import os; from convoy.settings.environment import credential_redactor;"
+        "print(ascii(credential_redactor(os.environ).redact('it is Schl\\xfc\\xdfel-42')))"
+    )
+    of_ascii = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environ = of_ascii | {"CONVOY_CLIENT_SECRET": "Schlüßel-42"}
+
+    told = subprocess.run([sys.executable, "-c", ask], env=environ, capture_output=True, check=True)
+
+    assert told.stdout.decode().strip() == f"'it is {STARS}'"
 
 
 def test_a_secret_file_that_would_block_is_a_fault(tmp_path: Path) -> None:

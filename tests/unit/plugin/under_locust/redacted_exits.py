@@ -91,6 +91,17 @@ def test_failures_are_redacted(redactor: Redactor, error: Exception | str, shown
     assert [each.to_dict()["error"] for each in environment.stats.errors.values()] == [shown]
 
 
+def test_exceptions_that_a_scenario_has_locust_show_are_redacted(redactor: Redactor) -> None:
+    environment = Environment()
+    runner = environment.create_local_runner()
+    redact_exits(environment, redactor)
+
+    runner.log_exception("local", f"no {SECRET}", f"in a line\n  {SECRET}\n")
+
+    [shown] = runner.exceptions.values()
+    assert (shown["msg"], shown["traceback"]) == (f"no {STARS}", f"in a line\n  {STARS}\n")
+
+
 def in_a_greenlet() -> None:
     gevent.spawn(int, SECRET).join()
 
