@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import cycle
+from itertools import accumulate, cycle, islice
 from typing import Any
 
 from locust import User
@@ -18,33 +18,25 @@ from locust.runners import WorkerNode
 Shares = Mapping[str, float]
 
 
-def split_users(total: int, shares: Shares) -> dict[str, int]:
-    """Split users over classes by share, at least one for each as long as there are enough."""
-    counts = dict.fromkeys(shares, 0)
-    whole = sum(shares.values())
+def deal_users(total: int, shares: Shares, workers: Sequence[str]) -> list[tuple[str, str]]:
+    """Return `(worker, class)` for each user in spawning order, classes spread over all workers.
+
+    Each class has its share of them, at least one user as long as there are enough.
+    """
+    counts, whole = dict.fromkeys(shares, 0), sum(shares.values())
+    names: list[str] = []
     for _ in range(total):
         neediest = max(
             counts,
             key=lambda name: (counts[name] == 0, shares[name] / whole * total - counts[name]),
         )
         counts[neediest] += 1
-    return counts
-
-
-def deal_users(counts: Mapping[str, int], workers: Sequence[str]) -> list[tuple[str, str]]:
-    """Return `(worker, class)` for each user in spawning order, classes spread over all workers."""
-    offsets: dict[str, int] = {}
-    dealt = 0
-    for name, number in counts.items():
-        offsets[name] = dealt
-        dealt += number
-    rounds = range(max(counts.values(), default=0))
-    return [
-        (workers[(offsets[name] + turn) % len(workers)], name)
-        for turn in rounds
-        for name, number in counts.items()
-        if turn < number
-    ]
+        names.append(neediest)
+    # Each class begins with the worker after the last one of the class before.
+    dealt_before = accumulate(counts.values(), initial=0)
+    offsets = zip(counts, dealt_before, strict=False)
+    turns = {name: islice(cycle(workers), offset, None) for name, offset in offsets}
+    return [(next(turns[name]), name) for name in names]
 
 
 class EvenUsersDispatcher(UsersDispatcher):
@@ -117,8 +109,8 @@ class EvenUsersDispatcher(UsersDispatcher):
         self._has_been_dealt_to |= self._dealt_to
         if not nodes:
             return []
-        counts = split_users(total, self._shares())
-        return [(nodes[worker], name) for worker, name in deal_users(counts, list(nodes))]
+        dealt = deal_users(total, self._shares(), list(nodes))
+        return [(nodes[worker], name) for worker, name in dealt]
 
     def _add_users_on_workers(self) -> dict[str, dict[str, int]]:
         step = self._current_user_count + self._user_count_per_dispatch_iteration

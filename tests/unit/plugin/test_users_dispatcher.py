@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ import sys
 import locust
 from locust.runners import WorkerNode
 
-from convoy.plugin.users_dispatcher import EvenUsersDispatcher, deal_users, split_users
+from convoy.plugin.users_dispatcher import EvenUsersDispatcher, deal_users
 
 def dispatch(workers, shares, steps):
     "Return what the workers were told to run, one after the other, in each run of the steps."
@@ -56,7 +57,7 @@ def dispatch(workers, shares, steps):
             assert told.items() <= dispatcher.assigned().items()
     return runs
 
-ANSWERS = {"split_users": split_users, "deal_users": deal_users, "dispatch": dispatch}
+ANSWERS = {"deal_users": deal_users, "dispatch": dispatch}
 for line in sys.stdin:
     name, *arguments = json.loads(line)
     print(json.dumps(ANSWERS[name](*arguments)), flush=True)
@@ -66,20 +67,18 @@ for line in sys.stdin:
 Ask = Callable[..., Any]
 
 
-class Split(NamedTuple):
-    """So many users, the shares they were split by, and the users of each class."""
+class Deal(NamedTuple):
+    """So many users, the shares of their classes, the workers, and each user's worker and class."""
 
     total: int
     shares: dict[str, int]
-    counts: dict[str, int]
-
-
-class Deal(NamedTuple):
-    """The users of each class, the workers, and `(worker, class)` of every user dealt."""
-
-    counts: dict[str, int]
     workers: list[str]
     dealt: list[tuple[str, str]]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        of_class = Counter(name for _, name in self.dealt)
+        return {name: of_class[name] for name in self.shares}
 
 
 SHARES = [{"A": 1}, {"A": 1, "B": 1}, {"A": 8, "B": 1, "C": 1}, {"A": 1000, "B": 1}]
@@ -108,38 +107,28 @@ def ask() -> Iterator[Ask]:
         yield ask
 
 
-def splits(ask: Ask) -> list[Split]:
-    """Return the split of every total by every shares of the tables above."""
-    return [
-        Split(total, shares, ask("split_users", total, shares))
-        for total in TOTALS
-        for shares in SHARES
-    ]
+def deal(ask: Ask, total: int, shares: dict[str, int], workers: list[str]) -> Deal:
+    dealt = ask("deal_users", total, shares, workers)
+    return Deal(total, shares, workers, [(worker, name) for worker, name in dealt])
 
 
 def deals(ask: Ask) -> list[Deal]:
-    """Return the deal of every split to every number of workers."""
-    return [
-        Deal(split.counts, workers, [(worker, name) for worker, name in dealt])
-        for split in splits(ask)
-        for workers in WORKERS
-        for dealt in [ask("deal_users", split.counts, workers)]
-    ]
+    """Return the deal of every total of the tables above, by every shares, to all their workers."""
+    return [deal(ask, *each) for each in product(TOTALS, SHARES, WORKERS)]
 
 
 def test_users_are_split_exactly_and_in_proportion(ask: Ask) -> None:
-    for total, shares, counts in splits(ask):
-        whole = sum(shares.values())
+    for each in deals(ask):
+        whole = sum(each.shares.values())
 
-        assert sum(counts.values()) == total
-        assert counts.keys() == shares.keys()
-        for name, share in shares.items():
-            assert counts[name] < total * share / whole + len(shares)
+        assert len(each.dealt) == each.total
+        for name, share in each.shares.items():
+            assert each.counts[name] < each.total * share / whole + len(each.shares)
 
 
 def test_every_class_has_a_user_when_there_are_enough(ask: Ask) -> None:
-    for total, shares, counts in splits(ask):
-        assert min(counts.values()) >= 1 or total < len(shares)
+    for each in deals(ask):
+        assert min(each.counts.values()) >= 1 or each.total < len(each.shares)
 
 
 @pytest.mark.parametrize(
@@ -152,13 +141,13 @@ def test_every_class_has_a_user_when_there_are_enough(ask: Ask) -> None:
     ],
 )
 def test_a_split(ask: Ask, total: int, shares: dict[str, int], counts: dict[str, int]) -> None:
-    assert ask("split_users", total, shares) == counts
+    assert deal(ask, total, shares, ["worker-1", "worker-2"]).counts == counts
 
 
 def test_twenty_five_of_each_on_two_workers_are_spread_over_both(ask: Ask) -> None:
-    dealt = ask("deal_users", {"A": 25, "B": 25}, ["worker-1", "worker-2"])
+    dealt = deal(ask, 50, {"A": 1, "B": 1}, ["worker-1", "worker-2"]).dealt
 
-    assert Counter(map(tuple, dealt)) == {
+    assert Counter(dealt) == {
         ("worker-1", "A"): 13,
         ("worker-2", "A"): 12,
         ("worker-1", "B"): 12,
@@ -167,24 +156,24 @@ def test_twenty_five_of_each_on_two_workers_are_spread_over_both(ask: Ask) -> No
 
 
 def test_dealing_gives_every_user_to_one_worker(ask: Ask) -> None:
-    for counts, workers, dealt in deals(ask):
-        assert Counter(name for _, name in dealt) == +Counter(counts)
-        assert {worker for worker, _ in dealt} <= set(workers)
+    for each in deals(ask):
+        assert {worker for worker, _ in each.dealt} <= set(each.workers)
+        assert {name for _, name in each.dealt} <= each.shares.keys()
 
 
 def test_workers_have_as_many_users_as_each_other_of_every_class_and_in_all(ask: Ask) -> None:
-    for counts, workers, dealt in deals(ask):
-        users, of_class = Counter(worker for worker, _ in dealt), Counter(dealt)
+    for each in deals(ask):
+        users, of_class = Counter(worker for worker, _ in each.dealt), Counter(each.dealt)
 
-        in_all = [users[worker] for worker in workers]
+        in_all = [users[worker] for worker in each.workers]
         assert max(in_all) - min(in_all) <= 1
-        for name in counts:
-            by_worker = [of_class[worker, name] for worker in workers]
+        for name in each.shares:
+            by_worker = [of_class[worker, name] for worker in each.workers]
             assert max(by_worker) - min(by_worker) <= 1
 
 
 def test_classes_are_spawned_in_turn(ask: Ask) -> None:
-    dealt = ask("deal_users", {"A": 3, "B": 1}, ["worker-1"])
+    dealt = deal(ask, 4, {"A": 3, "B": 1}, ["worker-1"]).dealt
 
     assert [name for _, name in dealt] == ["A", "B", "A", "A"]
 
