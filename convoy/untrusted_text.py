@@ -85,12 +85,13 @@ def readable(data: bytes, redact: Callable[[str], str]) -> str:
     return redact(decoded(data))
 
 
-def decoded(data: bytes) -> str:
-    """Return what bytes say; what is no UTF-8 becomes escapes.
+def decoded(data: bytes, most: int | None = None) -> str:
+    """Return what at most so many bytes say; what is no UTF-8 becomes escapes.
 
     Nobody sees a NUL, and no secret is found around one: text in UTF-16 has one in each character.
+    They are not counted, because it would not be seen that something was cut off behind them.
     """
-    return data.replace(b"\0", b"").decode("utf-8", "backslashreplace")
+    return data.replace(b"\0", b"")[:most].decode("utf-8", "backslashreplace")
 
 
 def told(text: str, redact: Callable[[str], str], longest: int = LONGEST) -> str:

@@ -88,13 +88,18 @@ def is_of_another_site(header: Callable[[str], str], bound: str) -> bool:
     """Return whether headers are those of a browser that shows a page from elsewhere.
 
     It says how the page stands to this one (https://www.w3.org/TR/fetch-metadata, read 2026-11-26),
-    or calls this one by a name that it does not have: whoever made the page may have pointed that
-    here. A prefetch by a page's speculation rules has `none`, as an address that was typed.
+    for a WebSocket Chromium only by its origin, or calls this one by a name that it does not have:
+    whoever made the page may have pointed that here. A prefetch by a page's speculation rules has
+    `none`, as an address that was typed.
     """
     site = header("Sec-Fetch-Site")
+    origin = header("Origin")
     is_browser = bool(site) or header("User-Agent").startswith("Mozilla")
     is_foreign = site in ("cross-site", "same-site") or bool(header("Sec-Purpose"))
-    return is_foreign or (is_browser and not _is_its_own(header("Host"), bound))
+    is_of_its_own = not origin or origin.rpartition("://")[2] == header("Host")
+    return is_foreign or (
+        is_browser and not ((site or is_of_its_own) and _is_its_own(header("Host"), bound))
+    )
 
 
 def _is_its_own(host: str, bound: str) -> bool:

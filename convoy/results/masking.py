@@ -19,31 +19,39 @@ _SENTENCES = re.compile(
 """Keys of sentences, which are shown but for the addresses and numbers of people in them."""
 _LABELS = re.compile("key|k|label|caption|question|title|attribute(?:key|name)?")
 """Keys beside which a text may be what somebody has filled in."""
-_WORDS = re.compile(
-    "(?!.*birth)[a-z]*(?:type|kind|status|state|direction|version|date|time|timestamp|unit|format"
-    "|level|channel|language|platform|method|action|count|total|limit|size|length)"
-    "|(?:[a-z]*(?:error|status|reason))?code|class|at|ms|(?:field|param|property)[a-z]*|path|pointer"
-    "|loc"
-)
-"""Keys of words, numbers and moments that say what is wrong, and nothing of people."""
-_IDS = re.compile("(?!.*(?:mail|call(?:er|ed)|phone|whatsapp|^wa))[a-z]*(?:id|ids|uri|url)|to")
-_ID = re.compile(r"(?!\+?\d{7,}\Z)\S*[\d_:/]\S*")
+_WORDS = {
+    *("type", "kind", "status", "state", "direction", "version", "unit", "format", "level"),
+    *("channel", "language", "platform", "method", "action", "class", "code", "path", "pointer"),
+    *("loc", "field", "fields", "param", "parameter", "property"),
+}
+"""The last word of keys whose texts of one word say what is wrong, and nothing of people."""
+_MOMENTS_AND_COUNTS = {
+    *("at", "time", "timestamp", "date", "ms", "count", "total", "limit", "size", "length")
+}
+_OF_SOMEBODY = {"birth", "post", "postal", "zip", "pass", "real", "card", "bank", "customer"}
+"""Words before the last one with which such a key is of somebody all the same."""
+_NAMED = {"field", "param", "parameter", "property"}
+"""Words whose `name` is no person's."""
+_IDS = re.compile("(?!wa|.*(?:mail|call(?:er|ed)|phone|whatsapp|jid))[a-z]*(?:id|ids|uri|url)|to")
+_ID = re.compile(r"(?!(?:.*[/:+])?\d{7,}(?:[/?#:@]|\Z))\S*[\d_:/]\S*")
 """What is no name, and no number of somebody's."""
 _OF_NOBODY = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\*+")
 """A UUID, or the stars of a secret."""
 _FEWEST_DIGITS = 7
 """Of a number that may be somebody's."""
 _BETWEEN_PARTS = re.compile(r"[^\w\s-]+")
-_NO_LETTER = re.compile(r"[\W\d_]+")
 _AROUND_JSON = "\ufeff \t\r\n"
 _OF_A_LANGUAGE = re.compile(r"""[{<=\\\x00-\x1f\x7f]|["']\s*:|&#?\w{2,31};|%[0-9a-fA-F]{2}""")
 """What stands in JSON (cut off, or as Python writes it), XML, HTML, forms and their escapes; and
 lines and tabs, as YAML and tables have them."""
+_LIST = re.compile(r"""\s*\[\s*(?:["'[{]|-?\d+(?:\.\d+)?\s*,)""")
+"""How one that is no JSON begins."""
+_WORD = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*")
 _PAGE = re.compile(r"<(?:html|head)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title>([^<>{}&]{1,100})</title>", re.IGNORECASE)
 # Quantifiers are possessive or short, so that the time is linear in a text of any length.
 _E_MAIL = re.compile(
-    r"""(?:(?<![\w.+-])[\w.+-][\w.!#$'*+?^`|~-]{0,254}+|"[^"\n]{1,64}+")@"""
+    r"""(?:(?<![\w.+-])(?:\d{7,20}:\d{1,4}|[\w.+-][\w.!#$'*+?^`|~-]{0,254}+)|"[^"\n]{1,64}+")@"""
     r"(?:[\w-]{1,63}+(?:[.\u3002][\w-]{1,63}+){1,8}+|\[[\w.:]{3,45}\])"
 )
 _APART = r"[\s()./_\u2010-\u2015\u2212-]{0,3}"
@@ -91,7 +99,7 @@ def without_people(text: str) -> str:
     """
     try:
         value = json.loads(text.strip(_AROUND_JSON), object_pairs_hook=_without_duplicates)
-        masked = _without_parts(value) if isinstance(value, str) else _masked(value, "")
+        masked = without_people(value) if isinstance(value, str) else _masked(value, "")
         return text if masked == value else json.dumps(masked, ensure_ascii=False)
     except UNREADABLE:  # nested too deeply to read, or to walk through
         return _without_parts(text)
@@ -110,30 +118,44 @@ def _masked(value: object, key: str) -> object:
     Which keys hold people nobody knows, so that the others are listed.
     """
     if isinstance(value, dict):
-        plain = {each: _plain(each) for each in value}
-        if any(map(_LABELS.fullmatch, plain.values())):
-            plain = {each: key.removeprefix("text") for each, key in plain.items()}
-        return {_without_parts(each): _masked(below, plain[each]) for each, below in value.items()}
+        is_form = any(_LABELS.fullmatch(_plain(each)) for each in value)
+        return {
+            _key(each): _masked(below, "" if is_form and _plain(each) == "text" else each)
+            for each, below in value.items()
+        }
     if isinstance(value, list):
         return [_masked(each, key) for each in value]
     if value is None or isinstance(value, bool) or value == "":
         return value
+    text, words = str(value), _words(key)
+    is_word = not any(map(str.isspace, text)) and not _OF_SOMEBODY.intersection(words)
+    last = words[-1] if words else ""
+    is_counted = is_word and last in _MOMENTS_AND_COUNTS
+    is_long = sum(map(str.isdigit, text)) >= _FEWEST_DIGITS
     if not isinstance(value, str):
-        digits = sum(map(str.isdigit, str(value)))
-        is_shown = digits < _FEWEST_DIGITS or _WORDS.fullmatch(key)
-        return value if is_shown else f"<number, {len(str(value))} characters>"
-    if _SENTENCES.fullmatch(key) or _OF_NOBODY.fullmatch(value):
+        return f"<number, {len(text)} characters>" if is_long and not is_counted else value
+    if _SENTENCES.fullmatch("".join(words)) or _OF_NOBODY.fullmatch(value):
         return without_people(value)
-    is_word = _WORDS.fullmatch(key) and not any(map(str.isspace, value))
-    if is_word or (_IDS.fullmatch(key) and _ID.fullmatch(value)):
+    is_name = last in ("name", "names") and _NAMED.intersection(words)
+    is_shown = is_word and not is_long and (last in _WORDS or is_name)
+    if is_counted or is_shown or (_IDS.fullmatch("".join(words)) and _ID.fullmatch(value)):
         return _without_parts(value)
     return f"<text, {len(value)} characters>"
+
+
+def _key(key: str) -> str:
+    """Return a key of JSON as it may be shown: it may be whom its value is about."""
+    digits = sum(map(str.isdigit, key))
+    is_name = not any(map(str.isspace, key)) and digits < _FEWEST_DIGITS
+    if is_name or _OF_NOBODY.fullmatch(key):
+        return _without_parts(key)
+    return f"<text, {len(key)} characters>"
 
 
 def _without_parts(text: str) -> str:
     """Return a text that is no JSON without what looks like people's data."""
     usual = _usual(text)
-    if _OF_A_LANGUAGE.search(usual):
+    if _OF_A_LANGUAGE.search(usual) or _LIST.match(usual):
         title = _TITLE.search(usual) if _PAGE.search(usual) else None
         told = f": {_without_parts(title[1])}" if title else ""
         return f"<text, {len(text)} characters{told}>"
@@ -167,6 +189,10 @@ def _usual(text: str) -> str:
 
 
 def _plain(key: str) -> str:
-    """Return the letters of a key, small ones; of a path those of its last part."""
-    parts = [_NO_LETTER.sub("", each) for each in _BETWEEN_PARTS.split(_usual(key))]
-    return next(filter(None, reversed(parts)), "").lower()
+    return "".join(_words(key))
+
+
+def _words(key: str) -> list[str]:
+    """Return the words of a key, in small letters; of a path those of its last part."""
+    parts = (_WORD.findall(each) for each in reversed(_BETWEEN_PARTS.split(_usual(key))))
+    return [word.lower() for word in next(filter(None, parts), [])]

@@ -118,7 +118,7 @@ class SampleKeeper:
 
     def _readable(self, body: bytes) -> str:
         """Return a body as text that can be printed, at most `LONGEST_BODY` characters long."""
-        text = decoded(body[:_MOST_READ_BYTES])
+        text = decoded(body, _MOST_READ_BYTES)
         if self._kept == "masked" and len(text) > LONGEST_BODY + MARGIN:
             # It would be cut, and what is no whole JSON is masked as a whole: this says its length.
             return f"<text, {len(body)} bytes>"

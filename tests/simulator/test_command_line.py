@@ -238,6 +238,19 @@ def test_a_page_from_elsewhere_is_no_guest(
     assert call(shared, "GET", path, headers=UPGRADE | headers).status == 403
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"), [("http://127.0.0.1:1", 403), ("null", 403), ("http://127.0.0.1:{}", 101)]
+)
+def test_for_a_websocket_a_browser_may_name_the_origin_of_its_page_alone(
+    origin: str, status: int, shared: SimulatorProcess
+) -> None:
+    """As Chromium 150 does."""
+    of_page = {"Origin": origin.format(shared.port), "User-Agent": "Mozilla/5.0"}
+    path = f"/v1?deploymentId={ANY_SITE}"
+
+    assert call(shared, "GET", path, headers=UPGRADE | of_page).status == status
+
+
 def test_a_guest_may_say_which_site_it_writes_from(shared: SimulatorProcess) -> None:
     path, site = f"/v1?deploymentId={ANY_SITE}", {"Origin": "https://shop.example"}
 

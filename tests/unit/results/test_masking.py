@@ -129,6 +129,14 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
         ("Tel: 0301234567, WhatsApp 4930123456", "Tel: <phone number>, WhatsApp <phone number>"),
         ("msisdn 4915112345678, cell 5551234567", "msisdn <phone number>, cell <phone number>"),
         (
+            '{"account": 4917012345678, "params": ["Erika"], '
+            '"codes": {"Erika M": "x", "491701234": 1}}',
+            '{"account": "<number, 13 characters>", "params": ["<text, 5 characters>"], '
+            '"codes": {"<text, 7 characters>": "<text, 1 characters>", "<text, 9 characters>": 1}}',
+        ),
+        ('"[\\"Erika M\\"]"', '"[\\"<text, 7 characters>\\"]"'),
+        ("to 4917012345678:12@s.whatsapp.net", "to <e-mail address>"),
+        (
             "+(49) 30 123456, + 49 30 123456, +49_30_123456, +49\u221230\u2212123456",
             "<phone number>, <phone number>, <phone number>, <phone number>",
         ),
@@ -255,6 +263,14 @@ def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
             "aniNumber e164Number fromNumber from to smsAddress wa_id whatsappId callerId id",
         ),
         ("Ada_1", "emailId userName"),
+        (
+            "Mustermann",
+            "account customerAccount candidate mandate update estate fieldValue params param1 "
+            "parameterValue propertyValue fieldAgent birthDate postCode passcode realState",
+        ),
+        ("4111111111111111", "paymentMethod type code status path field state"),
+        ("https://wa.me/4917012345678", "url linkUrl selfUri"),
+        ("4917012345678:12", "id"),
         ("Ada", "firstName nick user owner city key k value x id customerId to"),
         ("CV Ada Lee.pdf", "filename fileName file_name originalFilename"),
     ],
@@ -286,6 +302,11 @@ def test_a_text_is_masked_below_every_key_that_is_not_known_to_hold_nobody(
         r'cut {"x": "\u002b4930123456',
         'cut {"name": {"first": "A}", "b": 1}, "x"',
         'cut {"names": ["Ann", "Bo',
+        '["Erika Mustermann", "4917012345678"',
+        '["Erika Mustermann", 3]]',
+        "['Erika Mustermann', 'Berlin']",
+        "[4917012345678, 4917012345679",
+        "[" * 1_200 + '"Erika"' + "]" * 1_200,
         "{'names': ['Ann']}",
         '{name: "Ann", phone: 123}',
         r'cut {"body": "{\"name\": \"Ann\"}',

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convoy.results import samples
 from convoy.results.outcome import Outcome
 from convoy.results.samples import (
     LONGEST_BODY,
@@ -23,6 +24,7 @@ from convoy.results.samples import (
 from convoy.secrets import STARS, Redactor
 from tests.unit.results import REJECTED, changed
 
+SAMPLES_READ = samples._MOST_READ_BYTES
 SECRET = "s3cr3t-token-0123456789abcdef"
 
 
@@ -127,6 +129,16 @@ def test_secrets_are_hidden_in_a_body_of_wider_characters(coding: str) -> None:
     text = kept_text(f'{{"message": "no {SECRET}"}}'.encode(coding), "full")
 
     assert text.endswith(f'{{"message": "no {STARS}"}}')
+
+
+@pytest.mark.parametrize("kept", ["masked", "full"])
+def test_no_part_of_a_secret_is_left_where_what_nobody_sees_fills_what_is_read(kept: Kept) -> None:
+    for read in range(SAMPLES_READ - len(SECRET) - 1, SAMPLES_READ + 2):
+        nobody_sees = b"\0" * (read - len(SECRET) - 12)
+
+        text = kept_text(b"refused for " + nobody_sees + SECRET.encode() + b" x", kept)
+
+        assert SECRET[:8] not in text
 
 
 def test_secrets_are_hidden_in_what_is_no_utf8() -> None:

@@ -83,6 +83,16 @@ def test_a_request_is_answered_and_nothing_is_said(caplog: pytest.LogCaptureFixt
             for unit in (b"a:\r", b":\r")  # the parser of headers would make a line of each
         ),
         pytest.param(
+            b'GET / HTTP/1.1\r\nContent-Type: multipart/x;"' + b";" * 9_000 + b"\r\n\r\n",
+            NONE_OF_ITS,
+            id="a long header",
+        ),
+        pytest.param(
+            b'GET / HTTP/1.1\r\nContent-Type: multipart/x;"\r\n ' + b";" * 900 + b"\r\n\r\n",
+            NONE_OF_ITS,
+            id="a header that goes on",
+        ),
+        pytest.param(
             HELLO_OF_TLS + b"\n",
             "something that connected to the web UI wanted https, which it does not speak; its "
             "address begins with http://",
@@ -114,6 +124,16 @@ def test_who_is_gone_in_the_midst_is_no_fault(
 
     assert answer.startswith(b"HTTP/1.1 200")
     assert capfd.readouterr().err == ""
+
+
+def test_the_cookies_of_other_ports_may_be_many() -> None:
+    cookies = b"; ".join(b"of_port_%d=%s" % (port, b"x" * 3_000) for port in range(20))
+
+    with serving() as server:
+        head = b"GET / HTTP/1.1\r\nConnection: close\r\ncookie: " + cookies
+        answer = asked(server, head + b"\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 200")
 
 
 def test_a_handshake_that_fails_is_said_once_in_a_while(
