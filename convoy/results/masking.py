@@ -9,20 +9,31 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from convoy.untrusted_text import UNREADABLE
 
 _SENTENCES = re.compile(
-    "[a-z]*(?:message|description)|messagewithparams|detail|error|reason|text|textbody|body|title"
+    "[a-z]*(?:message|description)|messagewithparams|msg|diagnostics|detail|error|reason|text"
+    "|textbody|body|title"
 )
 """Keys of sentences, which are shown but for the addresses and numbers of people in them."""
-_LABELS = re.compile("key|k|label|caption|question|title|attribute(?:key|name)?")
+_LABELS = re.compile("key|k|name|label|caption|question|title|attribute(?:key|name)?")
 """Keys beside which a text may be what somebody has filled in."""
 _WORDS = {
     *("type", "kind", "status", "state", "direction", "version", "unit", "format", "level"),
     *("channel", "language", "platform", "method", "action", "class", "code", "path", "pointer"),
-    *("loc", "field", "fields", "param", "parameter", "property"),
+    *(
+        "loc",
+        "field",
+        "fields",
+        "param",
+        "parameter",
+        "property",
+        "expression",
+        "severity",
+        "target",
+    ),
 }
 """The last word of keys whose texts of one word say what is wrong, and nothing of people."""
 _MOMENTS_AND_COUNTS = {
@@ -30,12 +41,14 @@ _MOMENTS_AND_COUNTS = {
 }
 _OF_SOMEBODY = {"birth", "post", "postal", "zip", "pass", "real", "card", "bank", "customer"}
 """Words before the last one with which such a key is of somebody all the same."""
-_NAMED = {"field", "param", "parameter", "property"}
+_NAMED = {"argument", "attribute", "field", "param", "parameter", "property"}
 """Words whose `name` is no person's."""
 _IDS = re.compile("(?!wa|.*(?:mail|call(?:er|ed)|phone|whatsapp|jid))[a-z]*(?:id|ids|uri|url)|to")
-_ID = re.compile(r"(?!(?:.*[/:+])?\d{7,}(?:[/?#:@]|\Z))\S*[\d_:/]\S*")
-"""What is no name, and no number of somebody's."""
-_OF_NOBODY = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\*+")
+_OF_AN_ID = re.compile(r"[\d_:/]")
+"""What no name has."""
+_LONGEST_KEY = 200
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_OF_NOBODY = re.compile(rf"{_UUID.pattern}|\*+")
 """A UUID, or the stars of a secret."""
 _FEWEST_DIGITS = 7
 """Of a number that may be somebody's."""
@@ -99,7 +112,7 @@ def without_people(text: str) -> str:
     """
     try:
         value = json.loads(text.strip(_AROUND_JSON), object_pairs_hook=_without_duplicates)
-        masked = without_people(value) if isinstance(value, str) else _masked(value, "")
+        masked = without_people(value) if isinstance(value, str) else _masked(value, ())
         return text if masked == value else json.dumps(masked, ensure_ascii=False)
     except UNREADABLE:  # nested too deeply to read, or to walk through
         return _without_parts(text)
@@ -112,33 +125,32 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
-def _masked(value: object, key: str) -> object:
-    """Return a value of JSON that stands below a key, or a stand-in unless that lets it be shown.
+def _masked(value: object, words: Sequence[str]) -> object:
+    """Return a value of JSON below a key of these words, or a stand-in unless they let it be shown.
 
     Which keys hold people nobody knows, so that the others are listed.
     """
     if isinstance(value, dict):
-        is_form = any(_LABELS.fullmatch(_plain(each)) for each in value)
-        return {
-            _key(each): _masked(below, "" if is_form and _plain(each) == "text" else each)
-            for each, below in value.items()
-        }
+        of = {each: _words(each) for each in value}
+        if any(_LABELS.fullmatch("".join(each)) for each in of.values()):
+            of = {each: [] if words == ["text"] else words for each, words in of.items()}
+        return {_key(each): _masked(below, of[each]) for each, below in value.items()}
     if isinstance(value, list):
-        return [_masked(each, key) for each in value]
+        return [_masked(each, words) for each in value]
     if value is None or isinstance(value, bool) or value == "":
         return value
-    text, words = str(value), _words(key)
+    text = str(value)
     is_word = not any(map(str.isspace, text)) and not _OF_SOMEBODY.intersection(words)
     last = words[-1] if words else ""
     is_counted = is_word and last in _MOMENTS_AND_COUNTS
-    is_long = sum(map(str.isdigit, text)) >= _FEWEST_DIGITS
+    is_long = sum(map(str.isdigit, _UUID.sub("", text))) >= _FEWEST_DIGITS
     if not isinstance(value, str):
         return f"<number, {len(text)} characters>" if is_long and not is_counted else value
     if _SENTENCES.fullmatch("".join(words)) or _OF_NOBODY.fullmatch(value):
         return without_people(value)
     is_name = last in ("name", "names") and _NAMED.intersection(words)
-    is_shown = is_word and not is_long and (last in _WORDS or is_name)
-    if is_counted or is_shown or (_IDS.fullmatch("".join(words)) and _ID.fullmatch(value)):
+    is_id = _IDS.fullmatch("".join(words)) and _OF_AN_ID.search(value)
+    if is_counted or (is_word and not is_long and (last in _WORDS or is_name or is_id)):
         return _without_parts(value)
     return f"<text, {len(value)} characters>"
 
@@ -188,11 +200,9 @@ def _usual(text: str) -> str:
     return "".join(str(unicodedata.decimal(each, each)) for each in usual)
 
 
-def _plain(key: str) -> str:
-    return "".join(_words(key))
-
-
 def _words(key: str) -> list[str]:
     """Return the words of a key, in small letters; of a path those of its last part."""
+    if len(key) > _LONGEST_KEY:
+        return []
     parts = (_WORD.findall(each) for each in reversed(_BETWEEN_PARTS.split(_usual(key))))
     return [word.lower() for word in next(filter(None, parts), [])]

@@ -271,6 +271,9 @@ def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
         ("4111111111111111", "paymentMethod type code status path field state"),
         ("https://wa.me/4917012345678", "url linkUrl selfUri"),
         ("4917012345678:12", "id"),
+        ("DE89370400440532013000", "accountId id"),
+        ("4111-1111-1111-1111", "creditCardId to"),
+        ("x-4915112345678", "id userId"),
         ("Ada", "firstName nick user owner city key k value x id customerId to"),
         ("CV Ada Lee.pdf", "filename fileName file_name originalFilename"),
     ],
@@ -371,6 +374,8 @@ def test_what_may_be_a_token_is_left_whole_or_not_at_all(
         '{"address": {"code": "missing", "message": "is required", "type": "home"}}',
         '{"fieldName": "queueId", "entityId": "x-1", "old": 1, "new": false, "type": "string"}',
         '{"type": "phone.invalid.number", "status": 400, "before": [], "path": "$.to.type"}',
+        '{"selfUri": "/api/v2/users/0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d", "severity": "error"}',
+        '{"argumentName": "to", "target": "from.name", "msg": "is required", "loc": ["to"]}',
         '{"selfUri": "/api/v2/conversations/1", "detail": "it is closed", "reason": "no room"}',
         '"the conversation is closed"',
         "phone calls were 12 of 1234567, the telephone is 503, order number is 1234567",
@@ -422,6 +427,8 @@ def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
         "[01234" * 1_500,
         "(11) 1234" * 1_200,
         "phone ##" * 1_200,
+        '{"' + "a_" * 9_000 + '": [' + ",".join("1" * 9_000) + "]}",
+        '{"id": "' + "1_" * 9_000 + ' x"}',
     ],
 )
 def test_the_time_is_linear_in_a_text_that_a_stranger_has_written(text: str) -> None:
