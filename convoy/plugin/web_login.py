@@ -109,6 +109,8 @@ class WebLogin:
 
     def _try(self) -> tuple[str, int]:
         """Log in who has sent the right words; return what to say otherwise, and the status."""
+        # First, because reading them may wait, and others would be checked meanwhile.
+        user, password = (request.form.get(name, "") for name in ("username", "password"))
         address = request.remote_addr or ""
         about = f"a try from {address} to log in to the web UI"
         if self._is_hashing:
@@ -119,7 +121,7 @@ class WebLogin:
             self._log.say("was refused, because there were too many", about)
             waiting = f"try again in {wait_s:.0f} s"
             return f"There were {_TRIES} tries within a minute from your address; {waiting}.", 429
-        if not self._is_right(request.form.get("username", ""), request.form.get("password", "")):
+        if not self._is_right(user, password):
             self._log.say("failed", about)
             return "User name or password is wrong.", 401
         self._tries.forget(address)

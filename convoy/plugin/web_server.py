@@ -23,10 +23,11 @@ from convoy.plugin.limited_log import LimitedLog
 
 _LARGEST_HEAD = 64 * 1024
 """Bytes of all headers together; to read cookies of 6 MB takes Flask a second."""
+_LONGEST_LINES = {b"cookie": 64 * 1024, b"content-type": 256}
+"""Cookies are those of all ports; what a type holds in quotes takes the parser long."""
 _LONGEST_LINE = 8 * 1024
-"""But for cookies, of which a browser may send many: they are those of all ports."""
-_NO_LINE = re.compile(rb"^[ \t]|\r(?!\n\Z)")
-"""What goes on with the line before, or holds another one."""
+_MOST_LINES = 100
+_HEADER = re.compile(rb"([!-9;-~]+):[^\r]*\r?\n")
 _LARGEST_BODY = 64 * 1024
 _OF_TLS = "\x16\x03"
 """What a client begins with that wants TLS."""
@@ -82,10 +83,11 @@ class _Handler(pywsgi.WSGIHandler):
         while (line := fp.readline(_LARGEST_HEAD + 1)) not in (b"\r\n", b"\n", b""):
             lines.append(line)
             size += len(line)
-            # The parser takes a return within a line for the end of that: 6 MB of them take it
-            # seconds, and stay in memory as a million lines. One of a long Content-Type takes two.
-            is_long = len(line) > _LONGEST_LINE and line[:7].lower() != b"cookie:"
-            if size > _LARGEST_HEAD or is_long or _NO_LINE.search(line):
+            # The parser takes a return within a line for the end of that, and what follows a line
+            # that is no header for a body of parts: a few such requests took it seconds.
+            header = _HEADER.fullmatch(line)
+            most = _LONGEST_LINES.get(header[1].lower(), _LONGEST_LINE) if header else 0
+            if len(line) > most or size > _LARGEST_HEAD or len(lines) > _MOST_LINES:
                 raise HTTPException("its headers are too large, or no header is on a line")
         return super().MessageClass(BytesIO(b"".join(lines)))
 
@@ -112,6 +114,9 @@ class _Handler(pywsgi.WSGIHandler):
             if body.chunked_input or (body.content_length or 0) > _LARGEST_BODY:
                 self.close_connection = True
                 body.chunked_input, body.content_length = False, body.position
+
+    def _connection_upgrade_requested(self) -> bool:
+        return False  # else a body would have no end, and what follows be taken for a part of it
 
     def _sendall(self, data: bytes) -> None:
         super()._sendall(data)  # type: ignore[misc]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from werkzeug.test import TestResponse
 from convoy.errors import SettingsError
 from convoy.plugin import web_login
 from convoy.plugin.web_login import Access, Tries, WebLogin, read_access
+from convoy.plugin.web_server import Server
 from convoy.secrets import Redactor, Secret
 from tests.unit.plugin.web_client import HERE, Browser, Page, parse
 
@@ -404,6 +407,28 @@ def test_no_answer_but_the_logins_hands_out_a_cookie(page: Page) -> None:
 
     assert [each.status_code for each in answers] == [200, 200, 200, 200, 200, 401]
     assert [each.headers.getlist("Set-Cookie") for each in answers] == [[]] * 6
+
+
+def test_one_try_at_a_time_is_checked_though_their_words_come_together(page: Page) -> None:
+    body = b"username=a&password=b"
+    server = Server(("127.0.0.1", 0), page.app, None)
+    server.start()
+    port = server.address[1]
+    head = (
+        f"POST /login HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with gevent.Timeout(20), ExitStack() as stack:
+        peers = [stack.enter_context(socket.create_connection(server.address)) for _ in range(4)]
+        for peer in peers:
+            peer.sendall(head.encode())
+        gevent.sleep(0.1)
+        for peer in peers:
+            peer.sendall(body)
+        statuses = [peer.recv(12)[-3:] for peer in peers]
+    server.stop()
+
+    assert sorted(statuses) == [b"401", b"429", b"429", b"429"]
 
 
 def test_another_origin_cannot_even_try(page: Page) -> None:

@@ -93,6 +93,17 @@ def test_a_request_is_answered_and_nothing_is_said(caplog: pytest.LogCaptureFixt
             id="a header that goes on",
         ),
         pytest.param(
+            b"GET / HTTP/1.1\r\nContent-Type: multipart/x;boundary=a\r\nx\r\n--a\r\nX: y\r\n\r\n",
+            NONE_OF_ITS,
+            id="a line that is no header",
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nContent-Type: a/b;" + b"c" * 300 + b"\r\n\r\n",
+            NONE_OF_ITS,
+            id="a long type",
+        ),
+        pytest.param(b"GET / HTTP/1.1\r\n: y\r\n\r\n", NONE_OF_ITS, id="a header of no name"),
+        pytest.param(
             HELLO_OF_TLS + b"\n",
             "something that connected to the web UI wanted https, which it does not speak; its "
             "address begins with http://",
@@ -124,6 +135,29 @@ def test_who_is_gone_in_the_midst_is_no_fault(
 
     assert answer.startswith(b"HTTP/1.1 200")
     assert capfd.readouterr().err == ""
+
+
+def test_unfinished_headers_are_given_up_after_a_hundred_lines() -> None:
+    with serving() as server:
+        answer = asked(server, b"GET / HTTP/1.1\r\n" + b"a:\r\n" * 101)
+
+    assert answer.startswith(b"HTTP/1.1 400")
+
+
+def test_a_body_ends_where_it_says_also_of_who_wants_another_protocol() -> None:
+    def read_all(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "1")])
+        return [str(len(environ["wsgi.input"].read())).encode()]
+
+    with serving() as server:
+        server.application = read_all
+        head = b"Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 3\r\n\r\n"
+        answers = asked(
+            server,
+            b"POST / HTTP/1.1\r\n" + head + b"a=b" + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+        )
+
+    assert answers.count(b"HTTP/1.1 200") == 2 and answers.endswith(b"0")
 
 
 def test_the_cookies_of_other_ports_may_be_many() -> None:
