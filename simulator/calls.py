@@ -92,14 +92,13 @@ def is_of_another_site(header: Callable[[str], str], bound: str) -> bool:
     whoever made the page may have pointed that here. A prefetch by a page's speculation rules has
     `none`, as an address that was typed.
     """
-    site = header("Sec-Fetch-Site")
-    origin = header("Origin")
-    is_browser = bool(site) or header("User-Agent").startswith("Mozilla")
-    is_foreign = site in ("cross-site", "same-site") or bool(header("Sec-Purpose"))
-    is_of_its_own = not origin or origin.rpartition("://")[2] == header("Host")
-    return is_foreign or (
-        is_browser and not ((site or is_of_its_own) and _is_its_own(header("Host"), bound))
-    )
+    site, origin, host = header("Sec-Fetch-Site"), header("Origin"), header("Host")
+    if site in ("cross-site", "same-site") or header("Sec-Purpose"):
+        return True
+    if not site and not header("User-Agent").startswith("Mozilla"):
+        return False  # no browser
+    is_of_another = not site and origin and origin.rpartition("://")[2] != host
+    return bool(is_of_another) or not _is_its_own(host, bound)
 
 
 def _is_its_own(host: str, bound: str) -> bool:

@@ -23,17 +23,8 @@ _LABELS = re.compile("key|k|name|label|caption|question|title|attribute(?:key|na
 _WORDS = {
     *("type", "kind", "status", "state", "direction", "version", "unit", "format", "level"),
     *("channel", "language", "platform", "method", "action", "class", "code", "path", "pointer"),
-    *(
-        "loc",
-        "field",
-        "fields",
-        "param",
-        "parameter",
-        "property",
-        "expression",
-        "severity",
-        "target",
-    ),
+    *("loc", "field", "fields", "param", "parameter", "property"),
+    *("expression", "severity", "target"),
 }
 """The last word of keys whose texts of one word say what is wrong, and nothing of people."""
 _MOMENTS_AND_COUNTS = {

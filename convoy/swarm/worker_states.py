@@ -68,12 +68,11 @@ class WorkerStatus:
 
     Its last lease was given at `given_s`. The latest one that it has acknowledged, or counts as
     having after a pause of the master, was given at `leased_s`, and the latest one that it has
-    acknowledged for certain at `heard_s`: what was said before that it has heard. Its T0 may be off
-    by `t0_unsure_s`, as far as it has said. `delay_s` is how
+    acknowledged for certain at `heard_s`: what was said before that it has heard. `delay_s` is how
     long after it was given one was acknowledged last; those in `unacknowledged` were given later.
-    It held lanes from `held_from_s` to `held_to_s`. `revoked` are the lanes that were taken from it
-    and of which it has not said yet how far it came, by scenario, each with the first number that
-    another worker may send.
+    Its T0 may be off by `t0_unsure_s`, as far as it has said. It held lanes from `held_from_s` to
+    `held_to_s`. `revoked` are the lanes that were taken from it and of which it has not said yet
+    how far it came, by scenario, each with the first number that another worker may send.
     """
 
     delivery: Delivery
@@ -218,7 +217,7 @@ class Workers:
         return worker not in self._alive
 
     def reach_s(self, phases: Phases, now_s: float) -> float:
-        """Return how far any may have come by now (see above), -inf where none had lanes."""
+        """Return how far any may have come by now, in seconds from T0; -inf if none had lanes."""
         had = [status for status in self.status.values() if status.granted_epoch]
         return max((status.reach_s(phases, now_s)[0] for status in had), default=-inf)
 
